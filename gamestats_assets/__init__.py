@@ -1,0 +1,1 @@
+"""gamestats: a lakehouse for game analytics, built from partitioned Dagster assets."""

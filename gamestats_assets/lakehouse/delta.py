@@ -1,0 +1,453 @@
+"""The lake: Delta tables that are read lazily and written by replacement only.
+
+Every write says what it replaces (partitions, or ids within partitions) and does so in
+one commit, so running anything twice changes nothing and a process that dies leaves
+the old rows or the new ones. Rows that break the table's rules never get in: they go to
+the game's quarantine, in the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+import tenacity
+from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.schema import ArrayType, PrimitiveType
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.quality import (
+    QuarantineRow,
+    Rejection,
+    check_schema,
+    destination,
+    quarantine_frame,
+    quarantine_of,
+    screen,
+)
+from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.sql import Source
+
+_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+_TYPES: dict[Any, str] = {
+    pl.Boolean: "boolean",
+    pl.Int8: "byte",
+    pl.Int16: "short",
+    pl.Int32: "integer",
+    pl.Int64: "long",
+    pl.Float32: "float",
+    pl.Float64: "double",
+    pl.String: "string",
+    pl.Date: "date",
+    pl.Datetime: "timestamp",
+}
+
+
+class MissingPredicateError(GamestatsError):
+    """A write does not say which rows it replaces."""
+
+
+class OutsidePredicateError(GamestatsError):
+    """A write holds rows of a partition or id that it does not replace."""
+
+
+class IncompatibleSchemaError(GamestatsError):
+    """The lake holds a table that the declaration cannot continue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one replacement did.
+
+    Attributes:
+        version: Delta version of the table after the write.
+        rows: rows committed.
+        rejections: what was quarantined instead.
+        preview: up to five of the committed rows.
+    """
+
+    version: int
+    rows: int
+    rejections: list[Rejection] = field(repr=False)
+    preview: pl.DataFrame = field(repr=False)
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows that went to the quarantine."""
+        return sum(rejection.rejected_rows for rejection in self.rejections)
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A table as its Delta log tells it, without reading data."""
+
+    version: int
+    rows: int
+    size_bytes: int
+    files: int
+    rows_per_partition: Mapping[str, int]
+
+
+def _conflict(error: BaseException) -> bool:
+    # A lost race over the first version or the next one; the writer reloads and tries again.
+    return isinstance(error, CommitFailedError) or (
+        isinstance(error, DeltaError) and any(word in str(error) for word in ("already exists", "conflict", "Conflict"))
+    )
+
+
+_retry_conflicts = tenacity.retry(
+    retry=tenacity.retry_if_exception(_conflict),
+    wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+    stop=tenacity.stop_after_attempt(12),
+    reraise=True,
+)
+
+
+class Lake:
+    """Delta tables under one root: a folder, or an object-store URL.
+
+    Args:
+        root: folder or URL; tables stand at `<root>/<game>/<table>`.
+        storage_options: options of the object store, passed through to deltalake.
+    """
+
+    def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+        self.root = str(root).rstrip("/")
+        self.storage_options = dict(storage_options or {})
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the lake stands in an object store."""
+        return "://" in self.root
+
+    def uri(self, table: type[Table]) -> str:
+        """Where a table stands."""
+        return f"{self.root}/{table.spec.key}"
+
+    # ----------------------------------------------------------------- reading
+
+    def open(self, table: type[Table]) -> DeltaTable | None:
+        """The table's newest version, or None when nothing was ever written."""
+        if not self.is_remote and not Path(self.uri(table), "_delta_log").is_dir():
+            return None
+        try:
+            return DeltaTable(self.uri(table), storage_options=self.storage_options)
+        except TableNotFoundError:
+            return None
+
+    def scan(
+        self,
+        table: type[Table],
+        partitions: Sequence[PartitionValue] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> pl.LazyFrame:
+        """A lazy frame with the declared columns, of the given partitions and ids only.
+
+        A table never written, or a column declared since the last write, reads as empty
+        or as nulls.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return pl.LazyFrame(schema=table.schema())
+        frame = pl.scan_delta(delta)
+        if partitions is not None and table.spec.partitioned_by:
+            frame = frame.filter(pl.col(table.spec.partitioned_by).is_in(list(partitions)))
+        if ids is not None and table.spec.replaced_by:
+            frame = frame.filter(pl.col(table.spec.replaced_by).is_in(list(ids)))
+        present = {column.name for column in delta.schema().fields}
+        return frame.select(
+            pl.col(name).cast(dtype) if name in present else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in table.schema().items()
+        )
+
+    def source(
+        self,
+        table: type[Table],
+        partitions: Sequence[PartitionValue] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Source:
+        """What a SQL model reads a table from, limited to partitions and ids.
+
+        On a disk the Parquet files themselves; in an object store the rows.
+        """
+        from gamestats_assets.lakehouse.sql import ParquetSource, sql_type
+
+        delta = None if self.is_remote else self.open(table)
+        if self.is_remote or delta is None:
+            return self.scan(table, partitions, ids)
+        spec = table.spec
+        only: dict[str, Sequence[PartitionValue]] = {}
+        filters = None
+        if spec.partitioned_by and partitions is not None:
+            only[spec.partitioned_by] = list(partitions)
+            filters = [(spec.partitioned_by, "in", [partition_key_of(value) for value in partitions])]
+        if spec.replaced_by and ids is not None:
+            only[spec.replaced_by] = list(ids)
+        hive = {spec.partitioned_by: sql_type(table.schema()[spec.partitioned_by])} if spec.partitioned_by else {}
+        return ParquetSource(delta.file_uris(filters), hive, only)
+
+    def state(self, table: type[Table]) -> TableState | None:
+        """Version, rows, bytes and rows per partition, or None when nothing was ever written."""
+        delta = self.open(table)
+        if delta is None:
+            return None
+        actions = pl.DataFrame(delta.get_add_actions(flatten=True))
+        partition = table.spec.partitioned_by
+        per_partition: dict[str, int] = {}
+        if partition and actions.height:
+            grouped = actions.group_by(f"partition.{partition}").agg(pl.col("num_records").sum())
+            per_partition = {partition_key_of(value): rows for value, rows in grouped.sort(pl.first()).iter_rows()}
+        return TableState(
+            version=delta.version(),
+            rows=int(actions.get_column("num_records").sum()) if actions.height else 0,
+            size_bytes=int(actions.get_column("size_bytes").sum()) if actions.height else 0,
+            files=actions.height,
+            rows_per_partition=per_partition,
+        )
+
+    # ----------------------------------------------------------------- writing
+
+    def replace(
+        self,
+        table: type[Table],
+        frame: pl.DataFrame | pl.LazyFrame,
+        *,
+        partitions: Sequence[PartitionValue] | None = None,
+        ids: Sequence[str] | None = None,
+        rejections: Iterable[Rejection] = (),
+    ) -> Commit:
+        """Replace partitions, or ids within partitions, by the frame's rows, in one commit.
+
+        The frame may be empty: the partitions or ids then become empty. Rows that break the
+        table's rules are quarantined (see `quality.screen`) together with the given
+        rejections, which were made before there was a row.
+
+        Args:
+            partitions: values of the partition column that the write owns; required for a
+                partitioned table, refused for another.
+            ids: values of the table's `replaced_by` column; None replaces whole partitions.
+
+        Raises:
+            MissingPredicateError: when it is not said what to replace.
+            OutsidePredicateError: when a row belongs to none of the given partitions or ids.
+            SchemaMismatchError: when the frame's columns or types are not the declared ones.
+            IncompatibleSchemaError: when the stored table cannot take the declared columns.
+        """
+        spec = table.spec
+        if spec.partitioned_by and not partitions:
+            raise MissingPredicateError(f"{spec.key}: say which values of {spec.partitioned_by} this write replaces.")
+        if ids is not None and not spec.replaced_by:
+            raise MissingPredicateError(f"{spec.key} is replaced by whole partitions; it takes no ids.")
+        if ids is not None and not ids:
+            raise MissingPredicateError(f"{spec.key}: the list of ids to replace is empty; do not write at all.")
+        eager = frame.lazy().collect()
+        check_schema(table, eager.schema)
+        self._refuse_outsiders(table, eager, partitions, ids)
+        screened = screen(table, eager)
+        all_rejections = [*rejections, *screened.rejections]
+        self._replace_quarantine(table, eager, partitions, ids, all_rejections)
+        version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
+        return Commit(version, screened.rows.height, all_rejections, screened.rows.head(5))
+
+    def _refuse_outsiders(
+        self,
+        table: type[Table],
+        frame: pl.DataFrame,
+        partitions: Sequence[PartitionValue] | None,
+        ids: Sequence[str] | None,
+    ) -> None:
+        for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):
+            if column is None or owned is None:
+                continue
+            strangers = frame.get_column(column).unique().drop_nulls().filter(
+                ~frame.get_column(column).unique().drop_nulls().is_in(list(owned))
+            )
+            if strangers.len():
+                raise OutsidePredicateError(
+                    f"{table.spec.key}: the write replaces {column} in {_few(owned)}, "
+                    f"but the frame holds {_few(strangers.to_list())}. Nothing was written."
+                )
+
+    def _predicate(
+        self, table: type[Table], partitions: Sequence[PartitionValue] | None, ids: Sequence[str] | None
+    ) -> str | None:
+        """What to replace, in Delta's own predicate language; None means the whole unpartitioned table."""
+        parts: list[str] = []
+        if table.spec.partitioned_by and partitions:
+            parts.append(_is_in(table.spec.partitioned_by, [partition_key_of(value) for value in partitions]))
+        if ids is not None and table.spec.replaced_by:
+            parts.append(_is_in(table.spec.replaced_by, ids))
+        return " AND ".join(parts) or None
+
+    @_retry_conflicts
+    def _commit(self, table: type[Table], rows: pl.DataFrame, predicate: str | None) -> int:
+        delta = self._prepared(table)
+        if rows.is_empty():
+            # Deleting is said outright; an overwrite by nothing would do it silently.
+            delta.delete(predicate)
+            return delta.version()
+        write_deltalake(
+            delta,
+            rows.sort(self._order(table)) if self._order(table) else rows,
+            mode="overwrite",
+            predicate=predicate,
+            writer_properties=_WRITER,
+            commit_properties=CommitProperties(custom_metadata={"gamestats.rows": str(rows.height)}),
+        )
+        delta.update_incremental()
+        return delta.version()
+
+    @staticmethod
+    def _order(table: type[Table]) -> list[str]:
+        # Rows of one id side by side: later reads and replacements by id skip row groups.
+        return [name for name in (table.spec.partitioned_by, table.spec.replaced_by) if name]
+
+    def _prepared(self, table: type[Table]) -> DeltaTable:
+        """The stored table, made or extended to the declared schema."""
+        delta = self.open(table)
+        if delta is None:
+            return self._create(table, mode="error")
+        stored = {column.name: column for column in delta.schema().fields}
+        added = [column for column in delta_schema(table).fields if column.name not in stored]
+        problems = schema_differences(table, delta)
+        if problems:
+            raise IncompatibleSchemaError(
+                f"The lake's {table.spec.dotted} does not fit its declaration:\n- "
+                + "\n- ".join(problems)
+                + f"\nRebuild it from the landing zone: gamestats rebuild {table.spec.dotted}"
+            )
+        if added:
+            delta.alter.add_columns(added)
+            delta.update_incremental()
+        return delta
+
+    def _create(self, table: type[Table], mode: Literal["error", "overwrite"]) -> DeltaTable:
+        return DeltaTable.create(
+            self.uri(table),
+            schema=delta_schema(table),
+            mode=mode,
+            partition_by=[table.spec.partitioned_by] if table.spec.partitioned_by else None,
+            name=table.spec.dotted,
+            description=table.description(),
+            storage_options=self.storage_options,
+        )
+
+    def _replace_quarantine(
+        self,
+        table: type[Table],
+        frame: pl.DataFrame,
+        partitions: Sequence[PartitionValue] | None,
+        ids: Sequence[str] | None,
+        rejections: Sequence[Rejection],
+    ) -> None:
+        if issubclass(table, QuarantineRow):
+            return
+        quarantine = quarantine_of(table.spec.game)
+        keys = [partition_key_of(value) for value in partitions] if partitions else ["all"]
+        places = [destination(table, key) for key in keys]
+        state = self.state(quarantine)
+        if not rejections and (state is None or not any(place in state.rows_per_partition for place in places)):
+            return
+        day_of = self._partition_of_units(table, frame, keys)
+        rows = pl.concat(
+            [
+                quarantine_frame(table, key, [r for r in rejections if day_of.get(r.unit_id, keys[0]) == key])
+                for key in keys
+            ]
+        )
+        self._commit(quarantine, rows, self._predicate(quarantine, places, ids))
+
+    @staticmethod
+    def _partition_of_units(table: type[Table], frame: pl.DataFrame, keys: Sequence[str]) -> dict[str, str]:
+        unit, partition = table.spec.replaced_by, table.spec.partitioned_by
+        if len(keys) == 1 or unit is None or partition is None:
+            return {}
+        pairs = frame.select(unit, partition).unique().drop_nulls()
+        return {unit_id: partition_key_of(value) for unit_id, value in pairs.iter_rows()}
+
+    def rebuild(self, table: type[Table]) -> None:
+        """Empty a stored table and give it the declared schema, in one commit.
+
+        Earlier versions stay readable until the next vacuum.
+        """
+        if self.open(table) is not None:
+            self._create(table, mode="overwrite")
+
+    # ----------------------------------------------------------------- maintenance
+
+    @_retry_conflicts
+    def compact(self, table: type[Table], *, retain_hours: int = 168) -> dict[str, int]:
+        """Merge small files, drop files no version of the last `retain_hours` needs, write a checkpoint.
+
+        Returns:
+            Files before, after, and removed from storage.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return {"files_before": 0, "files_after": 0, "files_removed": 0}
+        before = len(delta.file_uris())
+        delta.optimize.compact(writer_properties=_WRITER)
+        delta.update_incremental()
+        removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False)
+        delta.update_incremental()
+        delta.create_checkpoint()
+        return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
+
+
+def delta_schema(table: type[Table]) -> Schema:
+    """The declared columns as a Delta schema: types, nullability, descriptions as comments."""
+    return Schema(
+        [
+            Field(
+                name,
+                _delta_type(column.dtype),
+                nullable=column.nullable,
+                metadata={"comment": column.description or ""},
+            )
+            for name, column in table.columns().items()
+        ]
+    )
+
+
+def _delta_type(dtype: pl.DataType) -> PrimitiveType | ArrayType:
+    if isinstance(dtype, pl.List):
+        return ArrayType(_delta_type(dtype.inner), contains_null=True)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Decimal):
+        return PrimitiveType(f"decimal({dtype.precision},{dtype.scale})")
+    return PrimitiveType(_TYPES[dtype.base_type()])
+
+
+def schema_differences(table: type[Table], delta: DeltaTable) -> list[str]:
+    """What keeps a stored table from taking the declared columns; a new nullable column does not."""
+    stored = {column.name: column for column in delta.schema().fields}
+    declared = {column.name: column for column in delta_schema(table).fields}
+    problems = [f"column {name} is stored but not declared any more" for name in stored if name not in declared]
+    for name, column in declared.items():
+        if name not in stored:
+            if not column.nullable:
+                problems.append(f"column {name} is new and not nullable; stored rows would have no value")
+        elif stored[name].type != column.type:
+            problems.append(f"column {name} is stored as {stored[name].type}, declared {column.type}")
+        elif stored[name].nullable and not column.nullable:
+            problems.append(f"column {name} is stored nullable, declared not nullable")
+    partitioned = [table.spec.partitioned_by] if table.spec.partitioned_by else []
+    if delta.metadata().partition_columns != partitioned:
+        problems.append(f"stored partitions are by {delta.metadata().partition_columns}, declared by {partitioned}")
+    return problems
+
+
+def _is_in(column: str, values: Sequence[str]) -> str:
+    # Delta's predicates are text; values are quoted, and a column is a declared name.
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"{column} IN ({quoted})"
+
+
+def _few(values: Sequence[object]) -> str:
+    shown = ", ".join(str(value) for value in list(values)[:5])
+    return f"{shown}, ... ({len(values)} in all)" if len(values) > 5 else shown

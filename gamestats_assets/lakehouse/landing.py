@@ -1,0 +1,276 @@
+"""The landing zone: bytes exactly as received, each content once, never changed.
+
+The path is the catalogue. A file stands at
+
+    <root>/<game>/<day>/<unit>.<kind>.<content hash>.<json|json.gz|bin>
+
+so a day's files, their ids and their hashes are read from one directory listing, and
+nothing beside the files can disagree with them. The hash is taken of the decompressed
+content: the same document, plain or gzipped, is one file.
+
+The day of a unit (a match, a log file) is claimed once, by the first writer, and
+stays: files of the same unit that arrive later land on the same day whatever they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from isal import isal_zlib
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+_NAME = re.compile(r"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{32})\.(?:json|json\.gz|bin)")
+_PART = re.compile(r"[A-Za-z0-9_-]+")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_GZIP = b"\x1f\x8b"
+
+
+class UnreadableContentError(GamestatsError):
+    """Compressed bytes end early or are damaged."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LandedFile:
+    """One file of the landing zone, as its path tells it."""
+
+    game: str
+    day: str
+    unit_id: str
+    kind: str
+    content_hash: str
+    path: str
+
+
+def decompressed(payload: bytes) -> bytes:
+    """The content of a payload: plain, gzipped, or gzipped twice.
+
+    Raises:
+        UnreadableContentError: when a gzip stream is cut or damaged.
+    """
+    for _ in range(2):
+        if not payload.startswith(_GZIP):
+            return payload
+        payload = _gunzip(payload)
+    return payload
+
+
+def _gunzip(payload: bytes) -> bytes:
+    parts: list[bytes] = []
+    rest = payload
+    while rest.startswith(_GZIP):
+        stream = isal_zlib.decompressobj(wbits=31)
+        try:
+            parts.append(stream.decompress(rest))
+        except (isal_zlib.IsalError, zlib.error) as error:
+            raise UnreadableContentError(f"The gzip stream is damaged: {error}.") from None
+        if not stream.eof:
+            raise UnreadableContentError(
+                f"The gzip stream ends early: {len(payload)} bytes hold no end of stream. Fetch the file again."
+            )
+        rest = stream.unused_data
+    return b"".join(parts)
+
+
+def content_hash(content: bytes) -> str:
+    """32 hexadecimal digits that name a decompressed content."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+class _Store(Protocol):
+    def create(self, path: str, payload: bytes) -> bool: ...
+    def read(self, path: str) -> bytes: ...
+    def exists(self, path: str) -> bool: ...
+    def files(self, folder: str) -> list[str]: ...
+    def folders(self, folder: str) -> list[str]: ...
+
+
+class _LocalStore:
+    """Files on a disk: temporary name, fsync, then a link that fails if the name is taken."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def create(self, path: str, payload: bytes) -> bool:
+        target = self._root / path
+        if target.exists():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(8)}.tmp"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return True
+
+    def read(self, path: str) -> bytes:
+        return (self._root / path).read_bytes()
+
+    def exists(self, path: str) -> bool:
+        return (self._root / path).exists()
+
+    def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            entries = os.scandir(self._root / folder)
+        except FileNotFoundError:
+            return
+        with entries:
+            yield from entries
+
+    def files(self, folder: str) -> list[str]:
+        return sorted(entry.name for entry in self._scan(folder) if entry.is_file() and entry.name[0] != ".")
+
+    def folders(self, folder: str) -> list[str]:
+        return sorted(entry.name for entry in self._scan(folder) if entry.is_dir())
+
+
+class _ObjectStore:
+    """Objects behind a URL: a conditional put is the write-once."""
+
+    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+        import obstore.store
+
+        self._store = obstore.store.from_url(url, config={key.lower(): value for key, value in options.items()})
+
+    def create(self, path: str, payload: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self._store, path, payload, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def read(self, path: str) -> bytes:
+        import obstore
+
+        return bytes(obstore.get(self._store, path).bytes())
+
+    def exists(self, path: str) -> bool:
+        import obstore
+
+        try:
+            obstore.head(self._store, path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def files(self, folder: str) -> list[str]:
+        import obstore
+
+        listing = obstore.list_with_delimiter(self._store, folder)
+        return sorted(entry["path"].rsplit("/", 1)[-1] for entry in listing["objects"])
+
+    def folders(self, folder: str) -> list[str]:
+        import obstore
+
+        listing = obstore.list_with_delimiter(self._store, folder)
+        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
+
+
+class Landing:
+    """The landing zone under one root: a folder, or an object-store URL.
+
+    Args:
+        root: folder or URL; made when the first file lands.
+        storage_options: options of the object store; unused for a folder.
+    """
+
+    def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+        self.root = str(root)
+        self._store: _Store = (
+            _ObjectStore(self.root, storage_options or {}) if "://" in self.root else _LocalStore(Path(root))
+        )
+
+    def put(self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
+        """Land a payload, under the day its unit already has or else under `day`.
+
+        Args:
+            payload: the bytes as received; they are stored unchanged.
+            content: the payload decompressed; it names the file.
+
+        Returns:
+            The file, and whether it is new (False: the same content has landed before).
+
+        Raises:
+            ValueError: when the unit or the kind has characters a path must not hold.
+        """
+        kept = self.claim_day(game, unit_id, day)
+        return self._create(game, kept, unit_id, kind, payload, content)
+
+    def put_undated(self, game: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
+        """Land a payload that belongs to no day, under the folder of its kind.
+
+        Player lists stand here, and so do the payloads nobody could read (kind `unreadable`).
+        """
+        return self._create(game, kind, content_hash(content), kind, payload, content)
+
+    def _create(
+        self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes
+    ) -> tuple[LandedFile, bool]:
+        for part in (game, unit_id, kind):
+            if not _PART.fullmatch(part):
+                raise ValueError(f"{part!r} cannot be part of a landing path; letters, digits, _ and - can.")
+        digest = content_hash(content)
+        stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
+        suffixes = ("json", "json.gz", "bin")
+        # The same content may have landed in the other form, plain or gzipped.
+        for suffix in suffixes:
+            if self._store.exists(f"{stem}.{suffix}"):
+                return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), False
+        suffix = "bin" if kind == "unreadable" else "json.gz" if payload.startswith(_GZIP) else "json"
+        created = self._store.create(f"{stem}.{suffix}", payload)
+        return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), created
+
+    def claim_day(self, game: str, unit_id: str, day: date) -> str:
+        """The unit's day: `day` if nobody claimed one before, else the day claimed first."""
+        path = f"{game}/_days/{unit_id[:2]}/{unit_id}"
+        if self._store.create(path, day.isoformat().encode()):
+            return day.isoformat()
+        return self._store.read(path).decode()
+
+    def day_of(self, game: str, unit_id: str) -> str | None:
+        """The day claimed for a unit, or None when nothing of it has landed."""
+        path = f"{game}/_days/{unit_id[:2]}/{unit_id}"
+        return self._store.read(path).decode() if self._store.exists(path) else None
+
+    def days(self, game: str) -> list[str]:
+        """Days that hold files, in order, as YYYY-MM-DD."""
+        return [folder for folder in self._store.folders(game) if _DAY.fullmatch(folder)]
+
+    def files(self, game: str, folder: str) -> list[LandedFile]:
+        """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order."""
+        found: list[LandedFile] = []
+        for name in self._store.files(f"{game}/{folder}"):
+            match = _NAME.fullmatch(name)
+            if match:
+                found.append(
+                    LandedFile(game, folder, match["unit"], match["kind"], match["hash"], f"{game}/{folder}/{name}")
+                )
+        return sorted(found)
+
+    def read(self, file: LandedFile) -> bytes:
+        """The bytes as received; pass them to `decompressed`."""
+        return self._store.read(file.path)

@@ -1,0 +1,150 @@
+"""Which ids of a partition a step has processed, and from what input.
+
+A step that replaces by ids (matches, log files) writes its ledger last: the rows of an id
+first, then the entry. A step that dies in between does the id again, with the same result.
+What is left to do is what the inputs' ledgers hold and this one does not, or holds from
+another input: a corrected file is found as surely as a new one, and an id that gave no
+rows is not done twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.table import Table
+
+
+class LedgerRow(Table):
+    """Columns of every ledger; `ledger_of` declares the one of a step."""
+
+    partition_key = dy.String(primary_key=True, description="Partition, as Dagster writes it.")
+    unit_id = dy.String(primary_key=True, description="Match or log file that was processed.")
+    input_hash = dy.String(description="Hash of all inputs of the id and of the version of the code.")
+
+
+@functools.cache
+def ledger_of(game: str, step: str) -> type[LedgerRow]:
+    """The ledger table of a step, `<game>_ledger/<step>`."""
+
+    class StepLedger(
+        LedgerRow, key=f"{game}_ledger/{step}", layer="bronze", partitioned_by="partition_key", replaced_by="unit_id"
+    ):
+        """Ids that a step has processed, and from what input."""
+
+    return StepLedger
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a step has to do in some partitions.
+
+    Attributes:
+        pending: per partition key, id to input hash, of what is new or changed.
+        vanished: per partition key, ids that the inputs no longer hold; their rows must go.
+        total: ids that the inputs hold.
+    """
+
+    pending: Mapping[str, Mapping[str, str]]
+    vanished: Mapping[str, Sequence[str]]
+    total: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is as it should be."""
+        return not any(self.pending.values()) and not any(self.vanished.values())
+
+    @property
+    def count(self) -> int:
+        """Ids to process."""
+        return sum(len(units) for units in self.pending.values())
+
+    def batches(self, size: int) -> Iterable[Mapping[str, Mapping[str, str]]]:
+        """The pending ids in parts of at most `size`, in a fixed order, each as {partition: {id: hash}}."""
+        flat = [(key, unit, digest) for key in sorted(self.pending) for unit, digest in sorted(self.pending[key].items())]
+        for start in range(0, len(flat), size):
+            batch: dict[str, dict[str, str]] = {}
+            for key, unit, digest in flat[start : start + size]:
+                batch.setdefault(key, {})[unit] = digest
+            yield batch
+
+
+def combined_hash(parts: Iterable[str]) -> str:
+    """One hash of several, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
+
+
+class Ledger:
+    """The ledger of one step."""
+
+    def __init__(self, lake: Lake, game: str, step: str) -> None:
+        self._lake = lake
+        self.table = ledger_of(game, step)
+        self.step = step
+
+    def entries(self, partition_keys: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
+        """Per partition key, id to input hash."""
+        entries: dict[str, dict[str, str]] = {key: {} for key in partition_keys or ()}
+        frame = self._lake.scan(self.table, partition_keys).select("partition_key", "unit_id", "input_hash").collect()
+        for key, unit, digest in frame.iter_rows():
+            entries.setdefault(key, {})[unit] = digest
+        return entries
+
+    def record(self, batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Enter processed ids, and strike out vanished ones, in one commit."""
+        rows = [(key, unit, digest) for key, units in batch.items() for unit, digest in units.items()]
+        gone = [(key, unit) for key, units in (vanished or {}).items() for unit in units]
+        if not rows and not gone:
+            return
+        self._lake.replace(
+            self.table,
+            pl.DataFrame(rows, schema=self.table.schema(), orient="row"),
+            partitions=sorted({key for key, *_ in rows} | {key for key, _ in gone}),
+            ids=sorted({unit for _, unit, _ in rows} | {unit for _, unit in gone}),
+        )
+
+    def forget(self) -> None:
+        """Strike everything out: the step will process every id again."""
+        self._lake.rebuild(self.table)
+
+    def work(
+        self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str, everything: bool = False
+    ) -> Work:
+        """What is left to do, given per partition key what the inputs hold (id to hash).
+
+        Args:
+            code_version: version of the step's code; another version does everything again.
+            everything: do everything again whatever the ledger says.
+        """
+        done = self.entries(list(inputs))
+        wanted = {
+            key: {unit: combined_hash([digest, f"code {code_version}"]) for unit, digest in units.items()}
+            for key, units in inputs.items()
+        }
+        pending = {
+            key: {unit: digest for unit, digest in units.items() if everything or done[key].get(unit) != digest}
+            for key, units in wanted.items()
+        }
+        vanished = {key: sorted(done[key].keys() - units.keys()) for key, units in wanted.items()}
+        return Work(pending, vanished, sum(len(units) for units in wanted.values()))
+
+
+def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> dict[str, dict[str, str]]:
+    """What several ledgers hold together: per partition key, id to one hash of all of them.
+
+    Args:
+        entries: (name of the step, its entries).
+    """
+    parts: dict[str, dict[str, list[str]]] = {}
+    for step, partitions in entries:
+        for key, units in partitions.items():
+            of_key = parts.setdefault(key, {})
+            for unit, digest in units.items():
+                of_key.setdefault(unit, []).append(f"{step} {digest}")
+    return {key: {unit: combined_hash(hashes) for unit, hashes in units.items()} for key, units in parts.items()}

@@ -1,0 +1,207 @@
+"""The declaration of a table: the one place where its columns, keys and promises stand.
+
+A table is a dataframely schema with a few class keywords. Everything else that must
+know the table (validation, Delta, Dagster metadata, PostgreSQL, checks, freshness)
+reads it from here.
+
+    >>> class Goals(Table, key="demo/goals", layer="gold", partitioned_by="day", replaced_by="match_id"):
+    ...     '''Goals of one player in one match.'''
+    ...     match_id = dy.String(primary_key=True, description="Match id.")
+    ...     player = dy.String(primary_key=True, description="Player name.")
+    ...     day = dy.Date(description="UTC day of the match.")
+    ...     goals = dy.Int16(min=0, description="Goals scored.")
+    >>> Goals.spec.game, Goals.spec.name, Goals.primary_key()
+    ('demo', 'goals', ['match_id', 'player'])
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, ClassVar, Literal
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+Layer = Literal["bronze", "silver", "gold"]
+PartitionValue = date | str
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+# What Delta and PostgreSQL both store without narrowing or losing the type.
+_STORABLE = (
+    pl.Boolean,
+    pl.Int8,
+    pl.Int16,
+    pl.Int32,
+    pl.Int64,
+    pl.Float32,
+    pl.Float64,
+    pl.Decimal,
+    pl.String,
+    pl.Date,
+    pl.Datetime,
+    pl.List,
+)
+
+
+class TableDeclarationError(GamestatsError):
+    """A table is declared in a way the lake or PostgreSQL could not keep."""
+
+
+class PartitionKeyError(GamestatsError):
+    """A partition key cannot be read as a value of the table's partition column."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """What the lake must know of a table besides its columns.
+
+    Attributes:
+        key: `game/table`, the name of the table everywhere.
+        layer: `bronze`, `silver` or `gold`.
+        partitioned_by: column whose value is the partition, or None for a single partition.
+        replaced_by: column of the ids that one write replaces together (a match, a log file),
+            or None when a write replaces whole partitions. It is also the unit of quarantine.
+        published: whether the table is copied to PostgreSQL.
+        indexes: columns of each PostgreSQL index besides the primary key.
+        reconciled: numeric columns whose sums are compared inside the publishing transaction.
+        fresh_within: age of the last materialisation after which the table counts as stale.
+        time_column: column that tells the data's own time.
+        made_by: name of the step that makes it, when one step makes several tables.
+        tolerance: share of a unit's rows that may break a value rule before the whole
+            unit is quarantined.
+    """
+
+    key: str
+    layer: Layer
+    partitioned_by: str | None = None
+    replaced_by: str | None = None
+    published: bool = False
+    indexes: tuple[tuple[str, ...], ...] = ()
+    reconciled: tuple[str, ...] = ()
+    fresh_within: timedelta | None = None
+    time_column: str | None = None
+    made_by: str | None = None
+    tolerance: float = 0.01
+
+    @property
+    def game(self) -> str:
+        """The first half of the key: the game, the Dagster group, the PostgreSQL schema."""
+        return self.key.split("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The second half of the key: the table's own name."""
+        return self.key.split("/")[1]
+
+    @property
+    def step(self) -> str:
+        """Name of the step that makes the table; its ledger has the same name."""
+        return self.made_by or self.name
+
+    @property
+    def dotted(self) -> str:
+        """`game.table`, as SQL and the command line write it."""
+        return self.key.replace("/", ".")
+
+
+class Table(dy.Schema):
+    """Base of every declared table; see the module's docstring for an example.
+
+    Class keywords are the fields of `TableSpec`. A class without `key` is a fragment
+    whose columns other tables inherit.
+
+    Raises:
+        TableDeclarationError: at class creation, when a column has no description, a type
+            that storage would change, or when a keyword names an unknown column.
+    """
+
+    spec: ClassVar[TableSpec]
+
+    def __init_subclass__(cls, *, key: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__()
+        if key is not None:
+            cls._declare(TableSpec(key=key, **keywords))
+
+    @classmethod
+    def _declare(cls, spec: TableSpec) -> None:
+        problems: list[str] = []
+        if not _KEY.fullmatch(spec.key):
+            problems.append(f"key {spec.key!r} is not of the form game/table in lower case")
+        if not cls.__doc__ or cls.__doc__ == Table.__doc__:
+            problems.append("it has no docstring; the docstring is the table's description")
+        columns = cls.columns()
+        named = [
+            *([spec.partitioned_by] if spec.partitioned_by else []),
+            *([spec.replaced_by] if spec.replaced_by else []),
+            *([spec.time_column] if spec.time_column else []),
+            *spec.reconciled,
+            *(column for index in spec.indexes for column in index),
+        ]
+        problems += [f"a keyword names column {name!r}, which does not exist" for name in named if name not in columns]
+        if not any(column.primary_key for column in columns.values()):
+            problems.append("no column is a primary key")
+        for name, column in columns.items():
+            if not column.description:
+                problems.append(f"column {name!r} has no description")
+            if not isinstance(column.dtype, _STORABLE):
+                problems.append(f"column {name!r} is {column.dtype}; use a signed integer, or a String")
+            if isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Datetime("us", "UTC"):
+                problems.append(f"column {name!r} is {column.dtype}; use dy.Datetime(time_unit='us', time_zone='UTC')")
+        for name in (spec.partitioned_by, spec.replaced_by):
+            if name in columns and columns[name].nullable:
+                problems.append(f"column {name!r} says what a write replaces, so it cannot be nullable")
+        if spec.partitioned_by in columns and not isinstance(columns[spec.partitioned_by].dtype, (pl.Date, pl.String)):
+            problems.append(f"partition column {spec.partitioned_by!r} must be a Date or a String")
+        if problems:
+            raise TableDeclarationError(f"Table {cls.__name__} cannot be declared:\n- " + "\n- ".join(problems))
+        cls.spec = spec
+
+    @classmethod
+    def description(cls) -> str:
+        """The docstring, unindented: the description in Dagster and PostgreSQL."""
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def schema(cls) -> pl.Schema:
+        """Polars schema in declared column order."""
+        return pl.Schema({name: column.dtype for name, column in cls.columns().items()})
+
+    @classmethod
+    def descriptions(cls) -> Mapping[str, str]:
+        """Column name to description."""
+        return {name: column.description or "" for name, column in cls.columns().items()}
+
+    @classmethod
+    def partition_value(cls, partition_key: str) -> PartitionValue:
+        """The partition column's value for a Dagster partition key.
+
+        Raises:
+            PartitionKeyError: when the table's partitions are days and the key is not
+                written YYYY-MM-DD, or when the key is empty.
+        """
+        column = cls.spec.partitioned_by
+        if column is not None and isinstance(cls.columns()[column].dtype, pl.Date):
+            try:
+                return date.fromisoformat(partition_key)
+            except ValueError:
+                raise PartitionKeyError(
+                    f"{cls.spec.key}: partition {partition_key!r} is not a day; write it as YYYY-MM-DD."
+                ) from None
+        if not partition_key:
+            raise PartitionKeyError(f"{cls.spec.key}: the partition key is empty.")
+        return partition_key
+
+
+def partition_key_of(value: PartitionValue) -> str:
+    """The Dagster partition key of a partition column's value.
+
+    >>> partition_key_of(date(2026, 3, 14))
+    '2026-03-14'
+    """
+    return value.isoformat() if isinstance(value, date) else value

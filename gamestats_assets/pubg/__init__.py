@@ -1,0 +1,1 @@
+"""PUBG: Battlegrounds, from match objects and telemetry to published tables."""

@@ -1,0 +1,634 @@
+"""Every PUBG table, declared: columns with descriptions and units, keys, rules.
+
+Bronze keeps the units of the source (centimetres, origin top left of the map); silver
+and gold are in metres. `account_id` is a person; bots have ids that start with `ai.`.
+`match_date`, the partition, is the UTC day claimed for a match when its first file landed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import Table
+
+_DAILY: dict[str, Any] = {
+    "partitioned_by": "match_date",
+    "replaced_by": "match_id",
+    "fresh_within": timedelta(days=1),
+}
+# One step reads a landed file once and feeds every bronze table.
+_LANDED: dict[str, Any] = {**_DAILY, "made_by": "raw"}
+_MATCH_ID = r"^[A-Za-z0-9_-]+$"
+
+
+def _utc(description: str, *, nullable: bool = False) -> dy.Datetime:
+    return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description)
+
+
+class MatchRow(Table):
+    """Columns of every table whose rows belong to one match."""
+
+    match_id = dy.String(primary_key=True, regex=_MATCH_ID, description="Match id given by the API.")
+    match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
+
+
+# --------------------------------------------------------------------------- bronze
+
+
+class RawMatches(MatchRow, key="pubg/raw_matches", layer="bronze", time_column="created_at", **_LANDED):
+    """Match objects of the API, one row per match."""
+
+    content_hash = dy.String(description="Hash of the landed document this row was read from.")
+    created_at = _utc("When the API stored the match; not when it started.")
+    duration_s = dy.Int32(nullable=True, min=0, description="Length of the match, in seconds.")
+    game_mode = dy.String(nullable=True, description="Mode as the API writes it, such as squad-fpp.")
+    match_type = dy.String(nullable=True, description="Match type (official, custom, ...); absent before mid-2019.")
+    map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
+    is_custom_match = dy.Bool(nullable=True, description="Whether the match was a custom match.")
+    season_state = dy.String(nullable=True, description="State of the season when the match was played.")
+    shard_id = dy.String(nullable=True, description="Platform shard.")
+    title_id = dy.String(nullable=True, description="Title the match belongs to.")
+    telemetry_url = dy.String(nullable=True, description="Address of the telemetry file.")
+    participants = dy.Int16(min=0, description="Participants listed, bots included.")
+    rosters = dy.Int16(min=0, description="Rosters listed.")
+    unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")
+
+
+class RawParticipants(MatchRow, key="pubg/raw_participants", layer="bronze", **_LANDED):
+    """Participants of the match objects with their 23 statistics and their roster."""
+
+    participant_id = dy.String(primary_key=True, description="Participant id, unique in its match.")
+    account_id = dy.String(description="Account of the participant; bots start with ai.")
+    player_name = dy.String(description="In-game name at the time of the match.")
+    roster_id = dy.String(nullable=True, description="Roster the participant is listed in.")
+    team_id = dy.Int32(nullable=True, description="Team number within the match.")
+    roster_rank = dy.Int16(nullable=True, description="Rank of the roster; 1 is the winner.")
+    won = dy.Bool(nullable=True, description="Whether the roster won.")
+    dbnos = dy.Int32(nullable=True, min=0, description="Enemies knocked.")
+    assists = dy.Int32(nullable=True, min=0, description="Enemies hurt by the player and killed by a team mate.")
+    boosts = dy.Int32(nullable=True, min=0, description="Boost items used, as the API counts them.")
+    damage_dealt = dy.Float64(nullable=True, description="Damage dealt, in hit points.")
+    death_type = dy.String(nullable=True, description="How the player died: alive, byplayer, byzone, suicide, logout.")
+    headshot_kills = dy.Int32(nullable=True, min=0, description="Kills by a shot to the head.")
+    heals = dy.Int32(nullable=True, min=0, description="Healing items used, as the API counts them.")
+    kill_place = dy.Int16(nullable=True, description="Rank in the match by kills.")
+    kill_streaks = dy.Int32(nullable=True, min=0, description="Kills in a row.")
+    kills = dy.Int32(nullable=True, min=0, description="Enemies killed.")
+    longest_kill_m = dy.Float64(nullable=True, description="Distance of the longest kill, in metres.")
+    revives = dy.Int32(nullable=True, min=0, description="Team mates revived.")
+    ride_distance_m = dy.Float64(nullable=True, description="Distance travelled in vehicles, in metres.")
+    road_kills = dy.Int32(nullable=True, min=0, description="Kills by a vehicle.")
+    swim_distance_m = dy.Float64(nullable=True, description="Distance swum, in metres.")
+    team_kills = dy.Int32(nullable=True, min=0, description="Team mates killed.")
+    time_survived_s = dy.Float64(nullable=True, min=0, description="Time survived, in seconds.")
+    vehicle_destroys = dy.Int32(nullable=True, min=0, description="Vehicles destroyed.")
+    walk_distance_m = dy.Float64(nullable=True, description="Distance on foot, in metres.")
+    weapons_acquired = dy.Int32(nullable=True, min=0, description="Weapons picked up.")
+    placement = dy.Int16(nullable=True, description="Placement of the player's team (winPlace); 1 is the winner.")
+
+
+class TelemetryFiles(MatchRow, key="pubg/telemetry_files", layer="bronze", **_LANDED):
+    """The telemetry file of a match, or the reason why there is none: one row per match."""
+
+    status = dy.String(
+        check=lambda column: column.is_in(["processed", "unreadable", "expired"]),
+        description="processed; unreadable: landed but rejected; expired: the API no longer has it.",
+    )
+    reason = dy.String(nullable=True, description="Why the file was rejected.")
+    content_hash = dy.String(description="Hash of the landed content this row was read from.")
+    other_files = dy.Int16(min=0, description="Further telemetry contents landed for the match and not used.")
+    size_bytes = dy.Int64(min=0, description="Size of the decompressed content, in bytes.")
+    events = dy.Int32(min=0, description="Events in the file.")
+    started_at = _utc("Time of LogMatchStart.", nullable=True)
+    ended_at = _utc("Time of LogMatchEnd.", nullable=True)
+    map_id = dy.String(nullable=True, description="Map id of LogMatchStart.")
+    is_custom_match = dy.Bool(nullable=True, description="isCustomGame of LogMatchStart.")
+    team_size = dy.Int16(nullable=True, description="Players a team may have.")
+    camera_view = dy.String(nullable=True, description="cameraViewBehaviour of LogMatchStart.")
+    weather_id = dy.String(nullable=True, description="Weather of the match.")
+    definition_id = dy.String(nullable=True, description="MatchId of LogMatchDefinition, whole.")
+
+
+class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", layer="bronze", **_LANDED):
+    """Every event type seen in a match's telemetry, known or not, and what became of its events.
+
+    `events = kept + not_wanted + quarantined` holds for every row.
+    """
+
+    event_type = dy.String(primary_key=True, description="The event's _T; '(none)' for events without one.")
+    events = dy.Int32(min=1, description="Events of the type in the file.")
+    kept = dy.Int32(min=0, description="Events that became rows (or lists of rows) of a telemetry table.")
+    not_wanted = dy.Int32(min=0, description="Events of types that no table takes.")
+    quarantined = dy.Int32(min=0, description="Events of wanted types that could not be read.")
+    is_known = dy.Bool(description="Whether the type is one that some table takes.")
+
+    @dy.rule()
+    def every_event_is_accounted_for(cls):  # noqa: N805
+        return cls.events.col == cls.kept.col + cls.not_wanted.col + cls.quarantined.col
+
+
+class TelemetryEvent(MatchRow):
+    """Columns of every row that stands for one telemetry event."""
+
+    event_index = dy.Int32(primary_key=True, min=0, description="Position of the event in its file, from 0.")
+    occurred_at = _utc("The event's own time (_D).")
+    phase = dy.Float64(
+        nullable=True,
+        description="common.isGame rounded to one digit: 0 lobby, 0.1 plane, 1 first zone, 1.5 first shrink, ...",
+    )
+
+
+class TelemetryPositions(TelemetryEvent, key="pubg/telemetry_positions", layer="bronze", **_LANDED):
+    """Where a character was, about every ten seconds (LogPlayerPosition)."""
+
+    account_id = dy.String(description="Account of the character.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai; absent in old files.")
+    x_cm = dy.Float64(description="Location, centimetres from the left edge of the map.")
+    y_cm = dy.Float64(description="Location, centimetres from the top edge of the map.")
+    z_cm = dy.Float64(nullable=True, description="Height, in centimetres.")
+    health = dy.Float64(nullable=True, description="Health, 0 to 100.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
+    is_in_vehicle = dy.Bool(nullable=True, description="Whether the character sits in a vehicle.")
+    is_in_blue_zone = dy.Bool(nullable=True, description="The file's own flag for standing in the blue zone.")
+    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started, as the file says.")
+    alive_players = dy.Int16(nullable=True, description="Players alive, as the file says.")
+
+
+class TelemetryGameStates(TelemetryEvent, key="pubg/telemetry_game_states", layer="bronze", **_LANDED):
+    """State of the match and of its circles, about every ten seconds (LogGameStatePeriodic)."""
+
+    elapsed_time_s = dy.Int32(nullable=True, description="Seconds since the match started.")
+    alive_teams = dy.Int16(nullable=True, description="Teams alive.")
+    alive_players = dy.Int16(nullable=True, description="Players alive.")
+    safety_zone_x_cm = dy.Float64(nullable=True, description="Centre of the current boundary (blue), x.")
+    safety_zone_y_cm = dy.Float64(nullable=True, description="Centre of the current boundary (blue), y.")
+    safety_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the current boundary (blue).")
+    poison_gas_warning_x_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), x.")
+    poison_gas_warning_y_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), y.")
+    poison_gas_warning_radius_cm = dy.Float64(nullable=True, description="Radius of the next circle; 0 before one is shown.")
+    red_zone_x_cm = dy.Float64(nullable=True, description="Centre of the red zone, x.")
+    red_zone_y_cm = dy.Float64(nullable=True, description="Centre of the red zone, y.")
+    red_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the red zone; 0 while there is none.")
+
+
+class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", layer="bronze", **_LANDED):
+    """Deaths: LogPlayerKill (V1) and LogPlayerKillV2 in one shape."""
+
+    event_version = dy.Int16(description="1 for LogPlayerKill, 2 for LogPlayerKillV2.")
+    attack_id = dy.Int64(nullable=True, description="Attack that killed; -1 for the environment.")
+    dbno_id = dy.Int64(nullable=True, description="Knock that the death ends; -1 or null when the victim was standing.")
+    victim_account_id = dy.String(description="Who died.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
+    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    victim_ranking = dy.Int16(nullable=True, description="Team rank of the victim; 0 while the team lives.")
+    killer_account_id = dy.String(nullable=True, description="Who is given the kill; null for the environment.")
+    killer_name = dy.String(nullable=True, description="Name of the killer.")
+    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
+    killer_type = dy.String(nullable=True, description="user or user_ai.")
+    killer_x_cm = dy.Float64(nullable=True, description="Where the killer was, x.")
+    killer_y_cm = dy.Float64(nullable=True, description="Where the killer was, y.")
+    killer_z_cm = dy.Float64(nullable=True, description="Where the killer was, height.")
+    finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage (V2).")
+    finisher_name = dy.String(nullable=True, description="Name of the finisher.")
+    finisher_team_id = dy.Int32(nullable=True, description="Team of the finisher.")
+    knocker_account_id = dy.String(nullable=True, description="Who knocked the victim (dBNOMaker, V2).")
+    knocker_name = dy.String(nullable=True, description="Name of the knocker.")
+    knocker_team_id = dy.Int32(nullable=True, description="Team of the knocker.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon of the kill (killerDamageInfo in V2).")
+    damage_type_category = dy.String(nullable=True, description="Damage type of the kill.")
+    damage_reason = dy.String(nullable=True, description="Part hit: HeadShot, TorsoShot, ...")
+    distance_cm = dy.Float64(nullable=True, description="Distance of the kill, in centimetres; -1 when unknown.")
+    finish_damage_causer_name = dy.String(nullable=True, description="Weapon of the finish (V2).")
+    finish_damage_type_category = dy.String(nullable=True, description="Damage type of the finish (V2).")
+    is_suicide = dy.Bool(nullable=True, description="The file's own flag (V2).")
+    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist (V2).")
+    team_killer_account_ids = dy.List(
+        dy.String(nullable=True), nullable=True, description="Team mates who took part in the kill (V2)."
+    )
+
+
+class TelemetryKnocks(TelemetryEvent, key="pubg/telemetry_knocks", layer="bronze", **_LANDED):
+    """Knocks: a player goes down but not out (LogPlayerMakeGroggy)."""
+
+    attack_id = dy.Int64(nullable=True, description="Attack that knocked; -1 for the environment.")
+    dbno_id = dy.Int64(nullable=True, description="Id of the knock, which a revive or a death refers to.")
+    victim_account_id = dy.String(description="Who was knocked.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    attacker_account_id = dy.String(nullable=True, description="Who knocked; null for the environment.")
+    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
+    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attacker_type = dy.String(nullable=True, description="user or user_ai.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon of the knock.")
+    damage_type_category = dy.String(nullable=True, description="Damage type of the knock.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+    distance_cm = dy.Float64(nullable=True, description="Distance, in centimetres; -1 when unknown.")
+
+
+class TelemetryRevives(TelemetryEvent, key="pubg/telemetry_revives", layer="bronze", **_LANDED):
+    """Revives (LogPlayerRevive)."""
+
+    dbno_id = dy.Int64(nullable=True, description="Knock that the revive ends; absent in old files.")
+    reviver_account_id = dy.String(nullable=True, description="Who revived.")
+    reviver_name = dy.String(nullable=True, description="Name of the reviver.")
+    reviver_team_id = dy.Int32(nullable=True, description="Team of the reviver.")
+    victim_account_id = dy.String(description="Who was revived.")
+    victim_name = dy.String(nullable=True, description="Name of the revived.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the revived.")
+
+
+class TelemetryDamage(TelemetryEvent, key="pubg/telemetry_damage", layer="bronze", **_LANDED):
+    """Damage taken (LogPlayerTakeDamage). Equal rows are real: each pellet of a shot is one event."""
+
+    attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
+    attacker_account_id = dy.String(nullable=True, description="Who dealt it; null for the environment.")
+    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
+    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attacker_type = dy.String(nullable=True, description="user or user_ai.")
+    attacker_x_cm = dy.Float64(nullable=True, description="Where the attacker was, x.")
+    attacker_y_cm = dy.Float64(nullable=True, description="Where the attacker was, y.")
+    attacker_z_cm = dy.Float64(nullable=True, description="Where the attacker was, height.")
+    victim_account_id = dy.String(description="Who took it.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_type = dy.String(nullable=True, description="user or user_ai.")
+    victim_x_cm = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_cm = dy.Float64(nullable=True, description="Where the victim was, y.")
+    victim_z_cm = dy.Float64(nullable=True, description="Where the victim was, height.")
+    victim_health = dy.Float64(nullable=True, description="Health of the victim before the damage.")
+    damage = dy.Float64(description="Net damage to health, in hit points.")
+    damage_causer_name = dy.String(nullable=True, description="Weapon or other cause.")
+    damage_type_category = dy.String(nullable=True, description="Damage type.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+
+
+class TelemetryAttacks(TelemetryEvent, key="pubg/telemetry_attacks", layer="bronze", **_LANDED):
+    """Attacks begun (LogPlayerAttack) and throwables used (LogPlayerUseThrowable).
+
+    A throw stands in both event types under one attack id, where the file has both.
+    """
+
+    event_type = dy.String(description="LogPlayerAttack or LogPlayerUseThrowable.")
+    attack_id = dy.Int64(nullable=True, description="Id of the attack.")
+    account_id = dy.String(nullable=True, description="Who attacked.")
+    player_name = dy.String(nullable=True, description="Name of the attacker.")
+    team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attack_type = dy.String(nullable=True, description="Weapon, RedZone, ...")
+    item_id = dy.String(nullable=True, description="Item id of the weapon; empty for fists.")
+    category = dy.String(nullable=True, description="Item category.")
+    sub_category = dy.String(nullable=True, description="Item sub-category: Main, Handgun, Melee, Throwable, ...")
+
+
+class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", layer="bronze", **_LANDED):
+    """Items used: healing, boosts, ammunition loaded, ... (LogItemUse)."""
+
+    account_id = dy.String(nullable=True, description="Who used the item.")
+    player_name = dy.String(nullable=True, description="Name of the user.")
+    team_id = dy.Int32(nullable=True, description="Team of the user.")
+    item_id = dy.String(nullable=True, description="Item id.")
+    stack_count = dy.Int32(nullable=True, description="Items in the stack.")
+    category = dy.String(nullable=True, description="Item category.")
+    sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
+
+
+class TelemetryLandings(TelemetryEvent, key="pubg/telemetry_landings", layer="bronze", **_LANDED):
+    """Parachute landings (LogParachuteLanding)."""
+
+    account_id = dy.String(description="Who landed.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai.")
+    x_cm = dy.Float64(description="Where, x.")
+    y_cm = dy.Float64(description="Where, y.")
+    z_cm = dy.Float64(nullable=True, description="Where, height.")
+    parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
+
+
+class TelemetryCharacters(TelemetryEvent, key="pubg/telemetry_characters", layer="bronze", **_LANDED):
+    """Characters listed when the match starts and when it ends (LogMatchStart, LogMatchEnd)."""
+
+    list_index = dy.Int32(primary_key=True, min=0, description="Position in the list, from 0.")
+    moment = dy.String(
+        check=lambda column: column.is_in(["start", "end"]), description="start or end: which list it is."
+    )
+    account_id = dy.String(description="Account of the character.")
+    player_name = dy.String(nullable=True, description="Name of the character.")
+    team_id = dy.Int32(nullable=True, description="Team of the character.")
+    character_type = dy.String(nullable=True, description="user or user_ai.")
+    ranking = dy.Int16(nullable=True, description="Team rank; 0 until the team is out.")
+    individual_ranking = dy.Int16(nullable=True, description="Rank among all players; 0 until out.")
+    health = dy.Float64(nullable=True, description="Health, 0 to 100.")
+
+
+# --------------------------------------------------------------------------- silver (Delta only)
+
+
+class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver", **_DAILY):
+    """Each position sample from the first zone on, against both circles, in metres.
+
+    The blue circle is the current boundary, the white one the next; both are interpolated
+    in time between two game states.
+    """
+
+    account_id = dy.String(description="Account of the player; bots are left out.")
+    player_name = dy.String(description="In-game name.")
+    team_id = dy.Int32(nullable=True, description="Team of the player.")
+    elapsed_time_s = dy.Float64(description="Seconds since the match started.")
+    x_m = dy.Float64(description="Location, metres from the left edge of the map.")
+    y_m = dy.Float64(description="Location, metres from the top edge of the map.")
+    blue_x_m = dy.Float64(description="Centre of the current boundary, x.")
+    blue_y_m = dy.Float64(description="Centre of the current boundary, y.")
+    blue_radius_m = dy.Float64(min=0, description="Radius of the current boundary.")
+    distance_from_blue_center_m = dy.Float64(min=0, description="Distance to the centre of the current boundary.")
+    distance_from_blue_edge_m = dy.Float64(description="Distance to the current boundary; positive inside.")
+    white_x_m = dy.Float64(nullable=True, description="Centre of the next circle; null before one is shown.")
+    white_y_m = dy.Float64(nullable=True, description="Centre of the next circle.")
+    white_radius_m = dy.Float64(nullable=True, min=0, description="Radius of the next circle.")
+    distance_from_white_center_m = dy.Float64(nullable=True, min=0, description="Distance to the next circle's centre.")
+    distance_from_white_edge_m = dy.Float64(nullable=True, description="Distance to the next circle's edge; positive inside.")
+    is_in_safe_zone = dy.Bool(description="Whether the player stands inside the current boundary.")
+
+
+class DamageEvents(TelemetryEvent, key="pubg/damage_events", layer="silver", **_DAILY):
+    """Every damage taken, with weapon category and the state of the victim.
+
+    Equal rows but for `event_index` are real: each pellet of a shot is one event.
+    """
+
+    elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
+    attack_id = dy.Int64(nullable=True, description="Attack; -1 for the environment.")
+    attacker_account_id = dy.String(nullable=True, description="Who dealt it; null for the environment.")
+    attacker_name = dy.String(nullable=True, description="Name of the attacker.")
+    attacker_team_id = dy.Int32(nullable=True, description="Team of the attacker.")
+    attacker_is_bot = dy.Bool(nullable=True, description="Whether the attacker is a bot.")
+    attacker_x_m = dy.Float64(nullable=True, description="Where the attacker was, x.")
+    attacker_y_m = dy.Float64(nullable=True, description="Where the attacker was, y.")
+    victim_account_id = dy.String(description="Who took it.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
+    victim_x_m = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_m = dy.Float64(nullable=True, description="Where the victim was, y.")
+    distance_m = dy.Float64(nullable=True, min=0, description="Distance between the two; null for the environment.")
+    damage = dy.Float64(description="Net damage to health, in hit points.")
+    weapon_id = dy.String(nullable=True, description="damageCauserName.")
+    weapon_category = dy.String(description="One of the 13 weapon categories.")
+    damage_type_category = dy.String(nullable=True, description="Damage type.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+    is_given = dy.Bool(description="Dealt by somebody else of another team: damage that counts as given.")
+    is_from_other_player = dy.Bool(description="Dealt by another person, team mates included, bots not.")
+    victim_was_down = dy.Bool(description="Whether the victim was knocked at the time.")
+
+
+class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **_DAILY):
+    """Kills and knocks with weapon, distance and who is behind them: one row per event."""
+
+    event_kind = dy.String(check=lambda column: column.is_in(["kill", "knock"]), description="kill or knock.")
+    elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
+    dbno_id = dy.Int64(nullable=True, description="Id of the knock; null when the victim died standing.")
+    killer_account_id = dy.String(nullable=True, description="Who is given the kill, or who knocked; null for the environment.")
+    killer_name = dy.String(nullable=True, description="Name of the killer.")
+    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
+    killer_is_bot = dy.Bool(nullable=True, description="Whether the killer is a bot.")
+    finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage; null for knocks.")
+    knocker_account_id = dy.String(nullable=True, description="Who had knocked the victim; null for knocks and standing deaths.")
+    victim_account_id = dy.String(description="Who was killed or knocked.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
+    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist.")
+    weapon_id = dy.String(nullable=True, description="damageCauserName.")
+    weapon_name = dy.String(nullable=True, description="Weapon in words; null for an id the catalogue lacks.")
+    weapon_category = dy.String(description="One of the 13 weapon categories.")
+    damage_type_category = dy.String(nullable=True, description="Damage type.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+    distance_m = dy.Float64(nullable=True, min=0, description="Distance; null when unknown.")
+    is_suicide = dy.Bool(description="Whether the victim killed or knocked themselves.")
+    is_team_kill = dy.Bool(description="Whether killer and victim are of one team, and not the same person.")
+    is_killsteal = dy.Bool(description="The victim was down, not revived since, and the killer's team is not the knocker's.")
+    is_finish_stolen = dy.Bool(description="As a killsteal, with finisher against knocker in place of the teams.")
+
+
+# --------------------------------------------------------------------------- gold (published)
+
+
+class Matches(
+    MatchRow,
+    key="pubg/matches",
+    layer="gold",
+    published=True,
+    indexes=(("started_at",), ("match_type", "game_mode")),
+    reconciled=("players", "bots"),
+    time_column="started_at",
+    **_DAILY,
+):
+    """One row per match: when, where, how many, and what became of its telemetry."""
+
+    started_at = _utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")
+    start_source = dy.String(
+        check=lambda column: column.is_in(["telemetry", "api"]), description="telemetry or api: where started_at is from."
+    )
+    ended_at = _utc("End: LogMatchEnd, else start plus duration.", nullable=True)
+    map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
+    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; the id where it is unknown.")
+    game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
+    match_type = dy.String(nullable=True, description="official, custom, competitive, ...; null where the API did not say.")
+    is_custom_match = dy.Bool(nullable=True, description="Whether it was a custom match.")
+    duration_s = dy.Int32(nullable=True, min=0, description="Length, in seconds.")
+    players = dy.Int16(min=0, description="People who took part; bots are not counted.")
+    teams = dy.Int16(min=0, description="Teams that took part.")
+    bots = dy.Int16(min=0, description="Bots that took part.")
+    shard_id = dy.String(nullable=True, description="Platform shard; null without a match object.")
+    season_state = dy.String(nullable=True, description="State of the season, as the API says.")
+    telemetry_status = dy.String(
+        check=lambda column: column.is_in(["processed", "pending", "expired", "unreadable"]),
+        description="processed, pending (none landed yet), expired (the API no longer has it) or unreadable.",
+    )
+
+
+class MatchSummaries(
+    MatchRow,
+    key="pubg/match_summaries",
+    layer="gold",
+    published=True,
+    indexes=(("account_id", "match_date"), ("player_name",)),
+    reconciled=("kills", "damage_dealt", "damage_received"),
+    **_DAILY,
+):
+    """One person's result in one match: the API's statistics and what the telemetry adds.
+
+    Without telemetry the columns it feeds are null; without a match object the statistics
+    that telemetry can tell are taken from it and the rest is null. Bots have no rows.
+    """
+
+    account_id = dy.String(primary_key=True, min_length=1, description="Account of the player; the identity.")
+    player_name = dy.String(description="In-game name, as last seen; it can change.")
+    team_id = dy.Int32(nullable=True, description="Team number within the match.")
+    has_api_stats = dy.Bool(description="Whether a match object fed this row; else its statistics are from telemetry.")
+    has_telemetry = dy.Bool(description="Whether telemetry fed this row.")
+    placement = dy.Int16(nullable=True, min=1, max=200, description="Placement of the team; 1 is the winner.")
+    won = dy.Bool(nullable=True, description="Whether the team won.")
+    kills = dy.Int32(nullable=True, min=0, description="Enemies killed.")
+    assists = dy.Int32(nullable=True, min=0, description="Enemies hurt and killed by a team mate.")
+    dbnos = dy.Int32(nullable=True, min=0, description="Enemies knocked.")
+    headshot_kills = dy.Int32(nullable=True, min=0, description="Kills by a shot to the head.")
+    kill_place = dy.Int16(nullable=True, description="Rank in the match by kills.")
+    kill_streaks = dy.Int32(nullable=True, min=0, description="Kills in a row.")
+    longest_kill_m = dy.Float64(nullable=True, description="Distance of the longest kill, in metres.")
+    road_kills = dy.Int32(nullable=True, min=0, description="Kills by a vehicle.")
+    team_kills = dy.Int32(nullable=True, min=0, description="Team mates killed.")
+    damage_dealt = dy.Float64(nullable=True, description="Damage dealt, in hit points.")
+    death_type = dy.String(nullable=True, description="How the player died, as the API says.")
+    revives = dy.Int32(nullable=True, min=0, description="Team mates revived.")
+    heals = dy.Int32(nullable=True, min=0, description="Healing items used, as the API counts them.")
+    boosts = dy.Int32(nullable=True, min=0, description="Boost items used, as the API counts them.")
+    time_survived_s = dy.Float64(nullable=True, min=0, description="Time survived, in seconds.")
+    walk_distance_m = dy.Float64(nullable=True, description="Distance on foot, in metres.")
+    ride_distance_m = dy.Float64(nullable=True, description="Distance in vehicles, in metres.")
+    swim_distance_m = dy.Float64(nullable=True, description="Distance swum, in metres.")
+    vehicle_destroys = dy.Int32(nullable=True, min=0, description="Vehicles destroyed.")
+    weapons_acquired = dy.Int32(nullable=True, min=0, description="Weapons picked up.")
+    killsteals = dy.Int32(
+        nullable=True, min=0, description="Kills of enemies whom another team had knocked and nobody had revived."
+    )
+    finishes_stolen = dy.Int32(
+        nullable=True, min=0, description="Last blows on enemies whom somebody else had knocked and nobody had revived."
+    )
+    heals_used = dy.Int32(nullable=True, min=0, description="Healing items used, from telemetry.")
+    boosts_used = dy.Int32(nullable=True, min=0, description="Boost items used, from telemetry.")
+    throwables_used = dy.Int32(nullable=True, min=0, description="Tactical throwables thrown, from telemetry.")
+    smokes_thrown = dy.Int32(nullable=True, min=0, description="Smoke grenades thrown, from telemetry.")
+    throwable_damage = dy.Float64(nullable=True, min=0, description="Damage given by throwables and their fire.")
+    damage_received = dy.Float64(nullable=True, min=0, description="All net damage to health: zone, falls, while down too.")
+    damage_received_from_players = dy.Float64(
+        nullable=True, min=0, description="Net damage by other people while standing."
+    )
+    avg_distance_from_center = dy.Float64(
+        nullable=True, min=0, description="Mean distance to the centre of the blue circle, in metres."
+    )
+    avg_distance_from_edge = dy.Float64(
+        nullable=True, description="Mean distance to the edge of the blue circle, in metres; positive inside."
+    )
+    max_distance_from_center = dy.Float64(
+        nullable=True, min=0, description="Largest distance to the centre of the blue circle, in metres."
+    )
+    min_distance_from_edge = dy.Float64(
+        nullable=True, description="Smallest distance to the edge of the blue circle, in metres; negative outside."
+    )
+    time_outside_zone_seconds = dy.Float64(
+        nullable=True, min=0, description="Time in the blue zone: its damage ticks times 1.03 s."
+    )
+
+
+class Landings(
+    MatchRow,
+    key="pubg/landings",
+    layer="gold",
+    published=True,
+    indexes=(("account_id", "match_date"),),
+    reconciled=("x_m", "y_m"),
+    **_DAILY,
+):
+    """Where and when each person came down by parachute."""
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    landing_number = dy.Int16(primary_key=True, min=1, description="1 for the first landing of the match, 2 after a return.")
+    player_name = dy.String(description="In-game name.")
+    team_id = dy.Int32(nullable=True, description="Team number within the match.")
+    landed_at = _utc("Time of the landing.")
+    elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
+    x_m = dy.Float64(description="Location, metres from the left edge of the map.")
+    y_m = dy.Float64(description="Location, metres from the top edge of the map.")
+    z_m = dy.Float64(nullable=True, description="Height, in metres.")
+    parachute_distance_m = dy.Float64(nullable=True, description="Distance flown by parachute, in metres.")
+
+
+class KillPositions(
+    TelemetryEvent,
+    key="pubg/kill_positions",
+    layer="gold",
+    published=True,
+    indexes=(("killer_account_id", "match_date"), ("victim_account_id", "match_date")),
+    reconciled=("victim_x_m", "victim_y_m"),
+    **_DAILY,
+):
+    """Where each kill happened: one row per death, bots as victims included."""
+
+    elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
+    killer_account_id = dy.String(nullable=True, description="Who is given the kill; null for the environment.")
+    killer_name = dy.String(nullable=True, description="Name of the killer.")
+    killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
+    killer_x_m = dy.Float64(nullable=True, description="Where the killer was, x.")
+    killer_y_m = dy.Float64(nullable=True, description="Where the killer was, y.")
+    killer_z_m = dy.Float64(nullable=True, description="Where the killer was, height.")
+    victim_account_id = dy.String(description="Who died.")
+    victim_name = dy.String(nullable=True, description="Name of the victim.")
+    victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
+    victim_is_bot = dy.Bool(description="Whether the victim is a bot.")
+    victim_x_m = dy.Float64(nullable=True, description="Where the victim was, x.")
+    victim_y_m = dy.Float64(nullable=True, description="Where the victim was, y.")
+    victim_z_m = dy.Float64(nullable=True, description="Where the victim was, height.")
+    weapon_id = dy.String(nullable=True, description="damageCauserName.")
+    weapon_category = dy.String(description="One of the 13 weapon categories.")
+    damage_reason = dy.String(nullable=True, description="Part hit.")
+    distance_m = dy.Float64(nullable=True, min=0, description="Distance of the kill; null when unknown.")
+    is_suicide = dy.Bool(description="Whether the victim killed themselves.")
+    is_team_kill = dy.Bool(description="Whether killer and victim are of one team.")
+
+
+class PlayerMatchWeaponDistribution(
+    MatchRow,
+    key="pubg/player_match_weapon_distribution",
+    layer="gold",
+    published=True,
+    indexes=(("account_id", "match_date"),),
+    reconciled=("total_damage", "total_kills", "knock_downs"),
+    **_DAILY,
+):
+    """Damage given, kills and knocks of a person in a match by weapon category.
+
+    Self-damage and damage to team mates do not count; bots count as victims only.
+    """
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    weapon_category = dy.String(primary_key=True, description="One of the 13 weapon categories.")
+    player_name = dy.String(description="In-game name.")
+    total_damage = dy.Float64(min=0, description="Damage given, in hit points.")
+    total_kills = dy.Int32(min=0, description="Kills.")
+    knock_downs = dy.Int32(min=0, description="Knocks.")
+
+
+ALL: tuple[type[Table], ...] = (
+    RawMatches,
+    RawParticipants,
+    TelemetryFiles,
+    TelemetryEventCounts,
+    TelemetryPositions,
+    TelemetryGameStates,
+    TelemetryKills,
+    TelemetryKnocks,
+    TelemetryRevives,
+    TelemetryDamage,
+    TelemetryAttacks,
+    TelemetryItemUses,
+    TelemetryLandings,
+    TelemetryCharacters,
+    CirclePositions,
+    DamageEvents,
+    WeaponKills,
+    Matches,
+    MatchSummaries,
+    Landings,
+    KillPositions,
+    PlayerMatchWeaponDistribution,
+)

@@ -1,0 +1,95 @@
+"""Every setting, read from environment variables in this one place.
+
+`Settings()` reads the environment when it is called, never at import.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder that travels with gamestats: `sql/`, `data/reference/`, `dagster.yaml`, ...
+
+    In a checkout these stand beside the package; in a wheel they are inside it.
+    """
+    checkout = _PACKAGE.parent
+    root = checkout if (checkout / "workspace.yaml").exists() else _PACKAGE / "_shipped"
+    return root.joinpath(*parts)
+
+
+def _default_data() -> str:
+    return str(shipped("data")) if (_PACKAGE.parent / "workspace.yaml").exists() else str(Path.home() / ".gamestats")
+
+
+class Settings(BaseSettings):
+    """Settings of one process, from the environment, with working defaults.
+
+    Raises:
+        pydantic.ValidationError: when a variable cannot be read; the message names it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="", populate_by_name=True, extra="ignore")
+
+    data: str = Field(
+        default_factory=_default_data,
+        validation_alias="GAMESTATS_DATA",
+        description="Folder or object-store URL (s3://bucket/prefix) of the landing zone and the lake.",
+    )
+    state: Path | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_STATE",
+        description="Local folder of Dagster's files and the embedded PostgreSQL; the data folder where that is local.",
+    )
+    postgres_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_POSTGRES_URL",
+        description="PostgreSQL to publish to and to keep Dagster's storage in; without it an embedded server is used.",
+    )
+    storage_options: dict[str, str] = Field(
+        default_factory=dict,
+        validation_alias="GAMESTATS_STORAGE_OPTIONS",
+        repr=False,
+        description="JSON object of object-store options (aws_endpoint_url, aws_access_key_id, ...).",
+    )
+    pubg_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="PUBG_API_KEY",
+        description="Key of the PUBG API, for fetching players' match lists. Ingesting files works without it.",
+    )
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        validation_alias="GAMESTATS_WORKERS",
+        description="Processes that decode raw files.",
+    )
+
+    @property
+    def data_is_remote(self) -> bool:
+        """Whether the data stand in an object store."""
+        return "://" in self.data
+
+    @property
+    def state_folder(self) -> Path:
+        """Local folder for what must be on a disk: Dagster's files, the embedded PostgreSQL."""
+        if self.state is not None:
+            return self.state.expanduser().resolve()
+        return Path.home() / ".gamestats" if self.data_is_remote else Path(self.data).expanduser().resolve()
+
+    def under_data(self, name: str) -> str:
+        """Path or URL of a part of the data folder, such as `landing` or `lake`."""
+        if self.data_is_remote:
+            return f"{self.data.rstrip('/')}/{name}"
+        return str(Path(self.data).expanduser().resolve() / name)
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse a URL scheme that the lake could not open."""
+        if self.data_is_remote and not self.data.startswith(("s3://", "gs://", "az://", "abfss://")):
+            raise ValueError(f"GAMESTATS_DATA is {self.data!r}; give a folder, or an s3://, gs:// or az:// URL.")

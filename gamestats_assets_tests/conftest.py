@@ -1,0 +1,16 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of real files, from GAMESTATS_REALDATA; its tests are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "realdata"
+    folder = Path(os.environ.get("GAMESTATS_REALDATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set GAMESTATS_REALDATA to a folder that holds them")
+    return folder
