@@ -1,0 +1,43 @@
+"""The code location: every game's definitions with the resources they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
+from gamestats_assets.orchestration.maintenance import lake_maintenance
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.pubg import definitions as pubg
+from gamestats_assets.pubg import tables as pubg_tables
+
+TABLES: tuple[type[Table], ...] = (*pubg_tables.ALL,)
+
+
+def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Fresh definitions; tests pass other resources by name (`stores`, `lake`, `duckdb`)."""
+    from dagster_duckdb import DuckDBResource
+
+    maintenance, daily = lake_maintenance(TABLES)
+    shared = dg.Definitions(
+        jobs=[maintenance],
+        schedules=[daily],
+        executor=dg.in_process_executor,
+        resources={
+            "stores": stores_resource,
+            "lake": lake_io_manager({asset_key(table): table for table in TABLES}),
+            # In memory, one per step: a DuckDB file has a single writer.
+            "duckdb": DuckDBResource(database=":memory:"),
+            **(resource_overrides or {}),
+        },
+    )
+    return dg.Definitions.merge(pubg.definitions(), shared)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` loads."""
+    return build_defs()

@@ -1,0 +1,403 @@
+"""Builders: from a table and the function or SELECT that makes it, to a Dagster asset.
+
+- `landed_tables`: the bronze tables that one reading of landed files feeds.
+- `table_asset`: a table made by a pure function of frames.
+- `sql_asset`: a table made by one SELECT.
+- `publication`: a published table's copy in PostgreSQL.
+
+Each step keeps a ledger of the ids it has processed (see `lakehouse.ledger`), so a
+partition that gained a match processes that match and no other.
+"""
+
+import hashlib
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import dagster as dg
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Commit
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.ledger import Ledger, Work, combined_hash, merged
+from gamestats_assets.lakehouse.quality import Check, Rejection, table_inputs
+from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
+from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs, refuse_broken
+from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
+from gamestats_assets.orchestration.metadata import (
+    asset_key,
+    column_schema,
+    definition_metadata,
+    frame_metadata,
+    materialisation_metadata,
+    partition_row_counts,
+    publication_key,
+)
+from gamestats_assets.orchestration.partitions import partitions_of, values_of
+
+# Matches in one batch: one commit and one ledger entry each. Bounds memory to about 2 GB.
+BATCH = 200
+
+
+class Processing(dg.Config):
+    """How much a step does."""
+
+    everything: bool = False
+    """Process every id of the partitions again, not only new and changed ones."""
+    batch_size: int = BATCH
+    """Ids processed and committed together."""
+
+
+class Decoded(Protocol):
+    """What decoding landed files gives: frames per table and what was rejected."""
+
+    frames: Mapping[type[Table], pl.LazyFrame]
+    rejections: Mapping[type[Table], Sequence[Rejection]]
+    unreadable: int
+
+
+Decode = Callable[[Landing, Sequence[LandedFile], int], AbstractContextManager[Decoded]]
+
+
+def _common(table: type[Table], *, kinds: set[str]) -> dict[str, Any]:
+    """What every asset of a table says of itself."""
+    return {
+        "description": table.description(),
+        "metadata": definition_metadata(table),
+        "group_name": table.spec.game,
+        "owners": [f"team:{table.spec.game}"],
+        "tags": {"layer": table.spec.layer},
+        "kinds": {*kinds, table.spec.layer, "deltalake"},
+        **(
+            {"freshness_policy": dg.FreshnessPolicy.time_window(fail_window=table.spec.fresh_within)}
+            if table.spec.fresh_within
+            else {}
+        ),
+    }
+
+
+def _version(table: type[Table], own: str) -> str:
+    """Version of a step: its own, and the declared columns, so that a new column fills itself."""
+    columns = ",".join(f"{name}:{dtype}" for name, dtype in table.schema().items())
+    return f"{own}-{hashlib.sha256(columns.encode()).hexdigest()[:8]}"
+
+
+def _keys(context: dg.AssetExecutionContext) -> list[str]:
+    return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
+
+
+# --------------------------------------------------------------------------- landing to bronze
+
+
+def landed_tables(
+    tables: Sequence[type[Table]], decode: Decode, *, code_version: str = "1"
+) -> dg.AssetsDefinition:
+    """One step that reads landed files once and feeds all the given bronze tables.
+
+    Args:
+        tables: tables of one game with the same `made_by`, partitions and replaced ids.
+        decode: reads files with a number of worker processes; gives frames and rejections.
+    """
+    game, step = tables[0].spec.game, tables[0].spec.step
+    version = combined_hash(_version(table, code_version) for table in tables)[:8]
+
+    @dg.multi_asset(
+        name=f"{game}_{step}",
+        specs=[
+            dg.AssetSpec(
+                asset_key(table),
+                partitions_def=partitions_of(table),
+                code_version=version,
+                **_common(table, kinds={"python"}),
+            )
+            for table in tables
+        ],
+        check_specs=[spec for table in tables for spec in declared_check_specs(table)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"stores"},
+        pool=f"{game}_{step}",
+    )
+    def land(context: dg.AssetExecutionContext, config: Processing) -> Iterator[dg.MaterializeResult]:
+        stores: Stores = context.resources.stores
+        keys = _keys(context)
+        units = {key: landed_units(stores.landing, game, key) for key in keys}
+        ledger = Ledger(stores.lake, game, step)
+        work = ledger.work(
+            {
+                key: {unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in day.items()}
+                for key, day in units.items()
+            },
+            code_version=version,
+            everything=config.everything,
+        )
+        context.log.info(f"{work.count} of {work.total} matches are new or changed in {len(keys)} partitions.")
+        commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
+        unreadable = done = 0
+        for batch in work.batches(config.batch_size):
+            files = [file for key, ids in batch.items() for unit in ids for file in units[key][unit]]
+            ids = sorted(unit for day in batch.values() for unit in day)
+            with decode(stores.landing, files, stores.settings.workers) as decoded:
+                unreadable += decoded.unreadable
+                for table in tables:
+                    rows = Replacement(
+                        decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ())
+                    )
+                    commits[table].append(commit(stores, table, rows, keys))
+            ledger.record(batch)
+            done += len(ids)
+            context.log.info(f"{done} of {work.count} matches committed.")
+        for table in tables:
+            for key, metadata in partition_row_counts(stores.lake, table, keys).items():
+                context.add_asset_metadata(metadata, asset_key(table), key)
+            values = values_of(table, keys) if table.spec.partitioned_by else None
+            yield dg.MaterializeResult(
+                asset_key=asset_key(table),
+                metadata={
+                    **materialisation_metadata(stores.lake, table, values, commits[table]),
+                    "matches_processed": work.count,
+                },
+                check_results=list(declared_check_results(table, stores.lake, keys)),
+            )
+        if work.count and unreadable == work.count:
+            raise NothingLoadedError(
+                f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
+                f'quarantine: gamestats query "select unit_id, reason from {game}.quarantine"'
+            )
+
+    return land
+
+
+def landed_units(landing: Landing, game: str, day: str) -> dict[str, list[LandedFile]]:
+    """Files of one day by the id they belong to."""
+    units: dict[str, list[LandedFile]] = {}
+    for file in landing.files(game, day):
+        units.setdefault(file.unit_id, []).append(file)
+    return units
+
+
+# --------------------------------------------------------------------------- frames to frame
+
+
+def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1") -> dg.AssetsDefinition:
+    """A table made by a pure function, whose annotations name its inputs and its output.
+
+    `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of
+    `Goals` with the dependency `Matches`.
+
+    Args:
+        code_version: raise it when the function's result changes; partitions are then made
+            anew when they are next materialised.
+    """
+    inputs = table_inputs(function)
+    table = typing.get_args(typing.get_type_hints(function)["return"])[0]
+
+    def make(context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None) -> pl.LazyFrame:
+        return function(**{name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()})
+
+    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version)
+
+
+def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) -> pl.LazyFrame:
+    if ids is None or table.spec.replaced_by is None:
+        return frame
+    return frame.filter(pl.col(table.spec.replaced_by).is_in(list(ids)))
+
+
+def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Table]]) -> dg.AssetsDefinition:
+    """A table made by one SELECT; the tables it names are the dependencies."""
+    from gamestats_assets.lakehouse.sql import run_model
+
+    inputs = {name.replace(".", "__"): known[name] for name in model.dependencies}
+
+    def make(context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None) -> pl.LazyFrame:
+        lake = context.resources.stores.lake
+        keys = _keys(context)
+        sources = {
+            source.spec.dotted: lake.source(source, values_of(source, keys) if source.spec.partitioned_by else None, ids)
+            for source in inputs.values()
+        }
+        with context.resources.duckdb.get_connection() as connection:
+            try:
+                return run_model(model, sources, connection=connection).lazy()
+            finally:
+                # The resource closes the connection only when nothing is raised.
+                connection.close()
+
+    lineage = dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(known[name]), source) for name, source in origins]
+            for column, origins in model.column_lineage.items()
+        }
+    )
+    return _asset(
+        table,
+        inputs,
+        make,
+        kinds={"sql", "duckdb"},
+        code_version=hashlib.sha256(model.spark_sql().encode()).hexdigest()[:8],
+        resources={"duckdb"},
+        metadata={"dagster/column_lineage": lineage, "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```")},
+    )
+
+
+Make = Callable[[dg.AssetExecutionContext, Mapping[str, pl.LazyFrame], Sequence[str] | None], pl.LazyFrame]
+
+
+def _asset(
+    table: type[Table],
+    inputs: Mapping[str, type[Table]],
+    make: Make,
+    *,
+    kinds: set[str],
+    code_version: str,
+    resources: set[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> dg.AssetsDefinition:
+    spec = table.spec
+    common = _common(table, kinds=kinds)
+    common["metadata"] = {**common["metadata"], **(metadata or {})}
+    version = _version(table, code_version)
+    incremental = {source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by}
+
+    def replacements(
+        context: dg.AssetExecutionContext, config: Processing, frames: Mapping[str, pl.LazyFrame]
+    ) -> Iterator[Replacement]:
+        stores: Stores = context.resources.stores
+        keys = _keys(context)
+        if spec.replaced_by is None or not incremental:
+            yield Replacement(make(context, frames, None))
+            return
+        ledger = Ledger(stores.lake, spec.game, spec.step)
+        work = ledger.work(
+            {
+                **{key: {} for key in keys},
+                **merged((step, Ledger(stores.lake, spec.game, step).entries(keys)) for step in sorted(incremental)),
+            },
+            code_version=version,
+            everything=config.everything,
+        )
+        context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
+        yield from _whole_or_batches(work, config.batch_size, ledger, lambda ids: make(context, frames, ids), keys, table)
+
+    @dg.asset(
+        key=asset_key(table),
+        ins={name: dg.AssetIn(key=asset_key(source), input_manager_key="lake") for name, source in inputs.items()},
+        check_specs=declared_check_specs(table),
+        partitions_def=partitions_of(table),
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
+        automation_condition=ON_CHECKED_INPUTS,
+        io_manager_key="lake",
+        required_resource_keys={"stores", *(resources or set())},
+        code_version=version,
+        pool=f"{spec.game}_{spec.name}",
+        **common,
+    )
+    def run(context: dg.AssetExecutionContext, config: Processing, **frames: Any) -> Iterator[Any]:
+        yield dg.Output(replacements(context, config, frames))
+        yield from declared_check_results(table, context.resources.stores.lake, _keys(context))
+
+    return run
+
+
+def _whole_or_batches(
+    work: Work,
+    size: int,
+    ledger: Ledger,
+    make: Callable[[Sequence[str] | None], pl.LazyFrame],
+    keys: Sequence[str],
+    table: type[Table],
+) -> Iterator[Replacement]:
+    """The replacements that bring a table up to date, each entered in the ledger once it is committed."""
+    if work.count == work.total and work.count <= size and not work.is_empty:
+        # All there is: replacing the partitions whole is cheaper than naming every id.
+        yield Replacement(make(None), keys)
+        ledger.record(work.pending, work.vanished)
+        return
+    gone = sorted(unit for units in work.vanished.values() for unit in units)
+    if gone:
+        yield Replacement(pl.LazyFrame(schema=table.schema()), keys, gone)
+        ledger.record({}, work.vanished)
+    for batch in work.batches(size):
+        ids = sorted(unit for units in batch.values() for unit in units)
+        yield Replacement(make(ids), sorted(batch), ids)
+        ledger.record(batch)
+
+
+# --------------------------------------------------------------------------- publication
+
+
+class MissingPartitionError(GamestatsError):
+    """A publication was asked for a table that was never materialised."""
+
+
+def publication(table: type[Table], checks: Sequence[Check]) -> dg.AssetsDefinition:
+    """The table's copy in PostgreSQL: exactly the run's partitions, replaced in one transaction each.
+
+    Args:
+        checks: the game's checks; the blocking ones of this table are evaluated again first.
+    """
+    spec = table.spec
+    own_checks = [check for check in checks if check.table is table]
+
+    @dg.asset(
+        key=publication_key(table),
+        deps=[asset_key(table)],
+        description=f"{spec.dotted} in PostgreSQL, as {spec.game}.{spec.name}. {table.description()}",
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": spec.dotted,
+            "dagster/storage_kind": "postgresql",
+        },
+        group_name=spec.game,
+        owners=[f"team:{spec.game}"],
+        tags={"layer": "published"},
+        kinds={"postgres"},
+        partitions_def=partitions_of(table),
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
+        automation_condition=ON_CHECKED_INPUTS,
+        required_resource_keys={"stores"},
+        code_version="1",
+        pool=f"postgres_{spec.game}_{spec.name}",
+        **(
+            {"freshness_policy": dg.FreshnessPolicy.time_window(fail_window=spec.fresh_within)}
+            if spec.fresh_within
+            else {}
+        ),
+    )
+    def publish_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from gamestats_assets.lakehouse.postgres import publish
+
+        stores: Stores = context.resources.stores
+        keys = _keys(context)
+        state = stores.lake.state(table)
+        if state is None:
+            raise MissingPartitionError(
+                f"{spec.dotted} has never been materialised, so there is nothing to publish. "
+                f"Materialise it first: gamestats materialize --select {spec.dotted}"
+            )
+        refuse_broken(own_checks, stores.lake, keys)
+        inserted = deleted = 0
+        preview = pl.DataFrame(schema=table.schema())
+        for key in keys or [None]:
+            values = values_of(table, [key]) if key is not None else None
+            rows = stores.lake.scan(table, values).collect()
+            done = publish(stores.postgres_url, table, values, rows)
+            inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
+            preview = rows.head(5) if not rows.is_empty() else preview
+            if key is not None:
+                context.add_asset_metadata({"dagster/partition_row_count": rows.height}, publication_key(table), key)
+        return dg.MaterializeResult(
+            metadata={
+                "rows_written": inserted,
+                "rows_replaced": deleted,
+                "delta_version": state.version,
+                "preview": frame_metadata(preview),
+            }
+        )
+
+    return publish_table

@@ -1,0 +1,23 @@
+"""When assets run by themselves: named conditions, and the sensor that evaluates them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+# As `eager`, but for every day and not only the latest one: matches arrive for old days too.
+# Level-triggered on success only: a failed partition waits for new input or for a person.
+ON_CHECKED_INPUTS = (
+    dg.AutomationCondition.eager().without(dg.AutomationCondition.in_latest_time_window())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+).with_label("when checked inputs change")
+
+
+def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationConditionSensorDefinition:
+    """The sensor that requests what the conditions of `target` ask for."""
+    return dg.AutomationConditionSensorDefinition(
+        name,
+        target=target,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Requests every table whose inputs changed and passed their blocking checks.",
+    )

@@ -1,0 +1,134 @@
+"""Dagster's instance: where its files and storage are, and runs started from here.
+
+The daemon and the webserver of `gamestats up`, plain `dagster dev`, and the runs of the
+command line all use the same instance, so every run is seen everywhere.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.settings import shipped
+
+_PROCESS_TAG = "gamestats/process"
+# Statuses of a run that its process has not finished.
+_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def dagster_environment(stores: Stores) -> dict[str, str]:
+    """The environment that Dagster's processes need; starts PostgreSQL and fills `DAGSTER_HOME`.
+
+    `dagster.yaml` is copied into the home each time, so the shipped file is the one that counts.
+    """
+    home = stores.settings.state_folder / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    wanted = shipped("dagster.yaml").read_bytes()
+    copy = home / "dagster.yaml"
+    if not copy.exists() or copy.read_bytes() != wanted:
+        temporary = home / f".dagster.yaml.{os.getpid()}"
+        temporary.write_bytes(wanted)
+        temporary.replace(copy)
+    return {
+        "DAGSTER_HOME": str(home),
+        "GAMESTATS_DAGSTER_POSTGRES_URL": stores.postgres_url,
+        "GAMESTATS_DATA": stores.settings.data if stores.settings.data_is_remote else str(Path(stores.settings.data).resolve()),
+    }
+
+
+@contextmanager
+def dagster_instance(stores: Stores) -> Iterator[dg.DagsterInstance]:
+    """The instance of `dagster_environment`, with the runs of dead processes closed."""
+    os.environ.update(dagster_environment(stores))
+    with dg.DagsterInstance.get() as instance:
+        close_abandoned_runs(instance)
+        yield instance
+
+
+def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Fail the runs of processes on this machine that are gone, and free the pools they hold.
+
+    Returns:
+        Ids of the runs that were closed.
+    """
+    closed: list[str] = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        owner = run.tags.get(_PROCESS_TAG)
+        if owner is None or _is_alive(owner):
+            continue
+        instance.report_run_failed(run, message=f"The process that ran this ({owner}) is gone; run it again.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        closed.append(run.run_id)
+    return closed
+
+
+def _this_process() -> str:
+    process = psutil.Process()
+    return f"{os.uname().nodename} {process.pid} {process.create_time():.2f}"
+
+
+def _is_alive(owner: str) -> bool:
+    node, pid, created = owner.rsplit(" ", 2)
+    if node != os.uname().nodename:
+        return True
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == created
+    except psutil.NoSuchProcess:
+        return False
+
+
+def run_here(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    selection: dg.AssetSelection,
+    *,
+    partitions: tuple[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
+    log_level: str = "ERROR",
+) -> dg.ExecuteInProcessResult:
+    """Materialise a selection in this process, as one run of the given partition range.
+
+    Args:
+        partitions: first and last partition key; None for what has no partitions.
+        config: run configuration of the steps (`ops`).
+
+    Returns:
+        The result; `success` is False when a step or a blocking check failed.
+    """
+    job = definitions.resolve_implicit_global_asset_job_def()
+    keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
+    range_tags = (
+        {"dagster/asset_partition_range_start": partitions[0], "dagster/asset_partition_range_end": partitions[1]}
+        if partitions
+        else {}
+    )
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=keys,
+        raise_on_error=False,
+        tags={**range_tags, _PROCESS_TAG: _this_process(), **(tags or {})},
+        run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
+    )
+
+
+def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:
+    """Days grouped into ranges of consecutive ones, each as (first, last).
+
+    >>> consecutive(["2026-03-02", "2026-03-01", "2026-03-05"])
+    [('2026-03-01', '2026-03-02'), ('2026-03-05', '2026-03-05')]
+    """
+    from datetime import date, timedelta
+
+    ranges: list[tuple[str, str]] = []
+    for day in sorted(set(days)):
+        if ranges and date.fromisoformat(day) - date.fromisoformat(ranges[-1][1]) == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

@@ -1,0 +1,97 @@
+"""What a materialisation, an asset and a check tell the Dagster UI, derived from Table declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Commit, Lake
+from gamestats_assets.lakehouse.table import PartitionValue, Table
+
+
+def asset_key(table: type[Table]) -> dg.AssetKey:
+    """`[game, table]`."""
+    return dg.AssetKey([table.spec.game, table.spec.name])
+
+
+def publication_key(table: type[Table]) -> dg.AssetKey:
+    """`["postgres", game, table]`."""
+    return dg.AssetKey(["postgres", table.spec.game, table.spec.name])
+
+
+def column_schema(table: type[Table]) -> dg.TableSchema:
+    """The declared columns as Dagster shows them."""
+    keys = set(table.primary_key())
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(column.dtype),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=len(keys) == 1 and name in keys,
+                    other=["primary key"] if name in keys else [],
+                ),
+                tags={"partition": ""} if name == table.spec.partitioned_by else None,
+            )
+            for name, column in table.columns().items()
+        ]
+    )
+
+
+def definition_metadata(table: type[Table]) -> dict[str, Any]:
+    """Metadata that is known before anything runs."""
+    return {
+        "dagster/column_schema": column_schema(table),
+        "dagster/table_name": table.spec.dotted,
+        "dagster/storage_kind": "deltalake",
+        "layer": table.spec.layer,
+        "replaced_by": table.spec.replaced_by or "whole partitions",
+    }
+
+
+def materialisation_metadata(
+    lake: Lake, table: type[Table], partitions: Sequence[PartitionValue] | None, commits: Sequence[Commit]
+) -> dict[str, Any]:
+    """Metadata of one materialisation: rows, Delta version, schema, quarantine, a preview."""
+    rules: dict[str, int] = {}
+    for commit in commits:
+        for rejection in commit.rejections:
+            rules[rejection.rule] = rules.get(rejection.rule, 0) + rejection.rejected_rows
+    state = lake.state(table)
+    metadata: dict[str, Any] = {
+        "rows_written": sum(commit.rows for commit in commits),
+        "quarantined_rows": sum(commit.rejected_rows for commit in commits),
+        "dagster/column_schema": column_schema(table),
+        "dagster/uri": lake.uri(table),
+        "preview": frame_metadata(commits[-1].preview if commits else lake.scan(table, partitions).head(5).collect()),
+    }
+    if state is not None:
+        metadata |= {"delta_version": state.version, "dagster/row_count": state.rows}
+    if rules:
+        metadata["quarantined_by_rule"] = dg.MetadataValue.json(rules)
+    return metadata
+
+
+def frame_metadata(frame: pl.DataFrame, *, columns: int = 12) -> dg.TableMetadataValue:
+    """The first rows and columns of a frame as a table in the UI."""
+    shown = frame.head(5).select(frame.columns[:columns])
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.iter_rows(named=True)],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in shown.schema.items()]),
+    )
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def partition_row_counts(lake: Lake, table: type[Table], keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Per partition key, its row count as Dagster shows it; empty for a table without partitions."""
+    state = lake.state(table)
+    counts = state.rows_per_partition if state is not None else {}
+    return {key: {"dagster/partition_row_count": counts.get(key, 0)} for key in keys}
