@@ -8,6 +8,7 @@ A range run gives one evaluation for all its partitions, so a failing check name
 partitions that fail.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,20 +31,25 @@ class BlockingCheckError(GamestatsError):
     """Data that is about to be published breaks a blocking check."""
 
 
+def _spec(table: type[Table], name: str, **keywords: Any) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        # Partitioned checks are new in Dagster and say so at every definition.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(name, asset=asset_key(table), partitions_def=partitions_of(table), **keywords)
+
+
 def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
     """Specs of the two checks that every table has."""
     return [
-        dg.AssetCheckSpec(
+        _spec(
+            table,
             RULES,
-            asset=asset_key(table),
             blocking=True,
-            partitions_def=partitions_of(table),
             description="What was committed, read back, has the declared keys, bounds and rules.",
         ),
-        dg.AssetCheckSpec(
+        _spec(
+            table,
             QUARANTINE,
-            asset=asset_key(table),
-            partitions_def=partitions_of(table),
             description="Nothing meant for this table is in quarantine; a warning, for what is there is kept and counted.",
         ),
     ]
@@ -117,12 +123,11 @@ def check_result(check: Check, broken: pl.DataFrame) -> dg.AssetCheckResult:
 def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     """All checks of one table as one step, each selectable on its own."""
     specs = [
-        dg.AssetCheckSpec(
+        _spec(
+            table,
             check.name,
-            asset=asset_key(table),
             blocking=check.blocking,
             description=check.description,
-            partitions_def=partitions_of(table),
             additional_deps=sorted({asset_key(other) for other in check.inputs.values() if other is not table}),
         )
         for check in checks

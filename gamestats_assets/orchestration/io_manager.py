@@ -76,11 +76,7 @@ class LakeIOManager(dg.IOManager):
         table = self._tables[context.asset_key]
         stores: Stores = context.resources.stores
         if table.spec.partitioned_by and context.has_asset_partitions:
-            keys = context.asset_partition_keys
-            definition = context.asset_partitions_def
-            # An unpartitioned consumer is given every key there is: no predicate is cheaper.
-            if len(keys) < 1000 or definition is None:
-                return stores.lake.scan(table, values_of(table, keys))
+            return stores.lake.scan(table, values_of(table, context.asset_partition_keys))
         return stores.lake.scan(table)
 
     def handle_output(

@@ -6,8 +6,6 @@ its digest, so a lost cursor or a tick that died after the request repeats nothi
 file that lands while a tick runs changes the digest and is found by the next one.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 
@@ -45,10 +43,10 @@ def landed_sensor(
         minimum_interval_seconds=interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=description,
-        required_resource_keys={"stores"},
     )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        stores: Stores = context.resources.stores
+    def sensor(
+        context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]
+    ) -> dg.SensorResult | dg.SkipReason:
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         found = landed_days(stores.landing, game)
         days = changed_days(seen, found)[:_REQUESTS_PER_TICK]

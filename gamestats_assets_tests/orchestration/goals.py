@@ -1,0 +1,124 @@
+"""A tiny game of its own: tables, decoding and checks for tests of the orchestration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
+from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
+from gamestats_assets.lakehouse.table import Table
+
+DAILY: dict[str, Any] = {"partitioned_by": "day", "replaced_by": "match_id"}
+
+
+class RawGoals(Table, key="demo/raw_goals", layer="bronze", made_by="raw", **DAILY):
+    """Goals as landed: one row per goal."""
+
+    match_id = dy.String(primary_key=True, description="Match.")
+    goal = dy.Int64(primary_key=True, description="Position in the file.")
+    day = dy.Date(description="UTC day.")
+    minute = dy.Int64(min=0, description="Minute of the goal.")
+
+
+class RawFiles(Table, key="demo/raw_files", layer="bronze", made_by="raw", **DAILY):
+    """Files read: one row per match."""
+
+    match_id = dy.String(primary_key=True, description="Match.")
+    day = dy.Date(description="UTC day.")
+    goals = dy.Int64(min=0, description="Goals in the file.")
+
+
+class MatchGoals(Table, key="demo/match_goals", layer="gold", published=True, reconciled=("goals",), **DAILY):
+    """Goals per match."""
+
+    match_id = dy.String(primary_key=True, description="Match.")
+    day = dy.Date(description="UTC day.")
+    goals = dy.Int64(min=0, description="Goals.")
+    last_minute = dy.Int64(nullable=True, description="Minute of the last goal.")
+
+
+class DayGoals(Table, key="demo/day_goals", layer="gold", partitioned_by="day"):
+    """Goals per day; replaced by whole days."""
+
+    day = dy.Date(primary_key=True, description="UTC day.")
+    goals = dy.Int64(description="Goals.")
+
+
+TABLES: tuple[type[Table], ...] = (RawGoals, RawFiles, MatchGoals, DayGoals)
+calls: list[list[str]] = []
+"""The match ids of every call of `match_goals`, for tests of what is processed again."""
+
+
+@dataclass
+class DecodedGoals:
+    """What `decode` gives."""
+
+    frames: dict[type[Table], pl.LazyFrame]
+    rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
+    unreadable: int = 0
+
+
+@contextmanager
+def decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> Iterator[DecodedGoals]:
+    """Landed files are JSON lists of minutes; the longest of a match counts; what is no JSON is rejected."""
+    best: dict[tuple[str, date], list[int]] = {}
+    rejections: list[Rejection] = []
+    for file in files:
+        day = date.fromisoformat(file.day)
+        try:
+            minutes = json.loads(decompressed(landing.read(file)))
+        except ValueError as error:
+            rejections.append(Rejection(file.unit_id, "file", "readable", f"{file.path}: {error}", 1))
+            continue
+        best[file.unit_id, day] = max(minutes, best.get((file.unit_id, day), []), key=len)
+    goals = [(match_id, n, day, minute) for (match_id, day), found in best.items() for n, minute in enumerate(found)]
+    read = [(match_id, day, len(found)) for (match_id, day), found in best.items()]
+    yield DecodedGoals(
+        {
+            RawGoals: pl.LazyFrame(goals, schema=RawGoals.schema(), orient="row"),
+            RawFiles: pl.LazyFrame(read, schema=RawFiles.schema(), orient="row"),
+        },
+        {RawFiles: rejections},
+        len(rejections),
+    )
+
+
+def match_goals(goals: dy.LazyFrame[RawGoals], files: dy.LazyFrame[RawFiles]) -> dy.LazyFrame[MatchGoals]:
+    """Goals and last minute of every match, those without goals included."""
+    calls.append(sorted(files.select("match_id").collect().get_column("match_id")))
+    last = goals.group_by("match_id").agg(last_minute=pl.col("minute").max())
+    return files.join(last, on="match_id", how="left").select(MatchGoals.column_names())  # type: ignore[return-value]
+
+
+def day_goals(matches: dy.LazyFrame[MatchGoals]) -> dy.LazyFrame[DayGoals]:
+    """Goals of every day."""
+    return matches.group_by("day").agg(pl.col("goals").sum())  # type: ignore[return-value]
+
+
+@breaking_rows(of=MatchGoals)
+def goals_are_few(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
+    """A match has fewer than 100 goals."""
+    return goals.filter(pl.col("goals") >= 100)
+
+
+@breaking_rows(of=MatchGoals, blocking=False)
+def goals_are_regular(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
+    """The last goal falls within 120 minutes; later ones are worth a look."""
+    return goals.filter(pl.col("last_minute") > 120)
+
+
+CHECKS = (goals_are_few, goals_are_regular)
+
+
+def land(landing: Landing, match_id: str, day: str, minutes: object) -> None:
+    """Land one match file."""
+    content = minutes if isinstance(minutes, bytes) else json.dumps(minutes).encode()
+    landing.put("demo", date.fromisoformat(day), match_id, "match", content, content)

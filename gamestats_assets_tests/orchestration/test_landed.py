@@ -1,0 +1,91 @@
+"""The landing sensor requests every day that gained files, once, whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.landed import changed_days, landed_sensor
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.orchestration.goals import land
+
+Tick = Callable[[str | None], tuple[list[tuple[str, str]], str | None]]
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Stores:
+    return Stores(Settings(data=str(tmp_path)))
+
+
+@pytest.fixture
+def tick(stores: Stores) -> Tick:
+    """One evaluation: (run key, day) of every request, and the cursor it leaves."""
+    sensor = landed_sensor("new_goals", game="demo", target=[dg.AssetKey(["demo", "raw_goals"])], description="d")
+
+    def evaluate(cursor: str | None) -> tuple[list[tuple[str, str]], str | None]:
+        result = sensor(dg.build_sensor_context(cursor=cursor, resources={"stores": stores}))
+        if isinstance(result, dg.SkipReason):
+            return [], cursor
+        assert isinstance(result, dg.SensorResult)
+        return [(str(r.run_key), str(r.partition_key)) for r in result.run_requests or ()], result.cursor
+
+    return evaluate
+
+
+def test_a_day_that_gained_files_is_requested_once(stores: Stores, tick: Tick) -> None:
+    land(stores.landing, "a", "2026-01-01", [1])
+    first, cursor = tick(None)
+    assert [day for _, day in first] == ["2026-01-01"]
+    assert tick(cursor)[0] == []
+
+
+def test_a_file_for_an_old_day_requests_that_day_again_under_another_run_key(stores: Stores, tick: Tick) -> None:
+    land(stores.landing, "a", "2026-01-01", [1])
+    land(stores.landing, "b", "2026-02-01", [1])
+    first, cursor = tick(None)
+    land(stores.landing, "c", "2026-01-01", [1])
+    second, _ = tick(cursor)
+    assert [day for _, day in second] == ["2026-01-01"]
+    assert second[0][0] not in {key for key, _ in first}
+
+
+def test_a_lost_cursor_gives_the_same_run_keys_so_that_nothing_runs_twice(stores: Stores, tick: Tick) -> None:
+    land(stores.landing, "a", "2026-01-01", [1])
+    land(stores.landing, "b", "2026-02-01", [1])
+    assert tick(None)[0] == tick(None)[0]
+
+
+def test_the_same_content_landed_again_requests_nothing(stores: Stores, tick: Tick) -> None:
+    land(stores.landing, "a", "2026-01-01", [1])
+    _, cursor = tick(None)
+    land(stores.landing, "a", "2026-01-01", [1])
+    assert tick(cursor)[0] == []
+
+
+def test_many_days_are_requested_over_several_ticks_without_missing_one(stores: Stores, tick: Tick) -> None:
+    days = [f"2026-{month:02}-{day:02}" for month in range(1, 6) for day in range(1, 26)]
+    for day in days:
+        land(stores.landing, f"m{day}", day, [1])
+    requested: list[str] = []
+    cursor: str | None = None
+    while True:
+        found, cursor = tick(cursor)
+        if not found:
+            break
+        requested += [day for _, day in found]
+    assert requested == sorted(days)
+
+
+DIGESTS = st.dictionaries(st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"]), st.sampled_from("abc"))
+
+
+@given(seen=DIGESTS, found=DIGESTS)
+@settings(max_examples=50)
+def test_changed_days_are_exactly_those_whose_listing_differs(seen: dict[str, str], found: dict[str, str]) -> None:
+    assert set(changed_days(seen, found)) == {day for day in found if (day, found[day]) not in seen.items()}
