@@ -1,0 +1,783 @@
+"""The PUBG API: players, their matches and telemetry, fetched into the landing zone.
+
+Only the players endpoint needs a key and counts against its limit; match objects and
+telemetry files are open. Whatever is fetched is checked (whole, decompressible, of the
+kind asked for) before it lands, byte for byte as the server sent it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from email.utils import parsedate_to_datetime
+from typing import Literal, Protocol, Self
+
+import httpx
+import msgspec
+import tenacity
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.pubg.source import (
+    GAME,
+    FileOutcome,
+    Kind,
+    UnrecognisedContentError,
+    ingest_payload,
+    mark_expired,
+    recognise,
+)
+
+BASE_URL = "https://api.pubg.com"
+PLAYERS_A_CALL = 10
+"""Players the API answers for in one request."""
+REQUESTS_A_WINDOW = 10
+"""Requests a new key is allowed in one window."""
+WINDOW_SECONDS = 60.0
+"""Length of the limit's window; also the wait after a refusal that names no time."""
+LONGEST_WAIT_SECONDS = 120.0
+"""Cap on a wait the server asks for."""
+
+_log = logging.getLogger(__name__)
+_MATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
+_GZIP = b"\x1f\x8b"
+_LARGEST_BODY = 512 * 1024 * 1024
+
+
+# ---------------------------------------------------------------- errors
+
+
+class PubgApiError(GamestatsError):
+    """The PUBG API did not give what was asked for.
+
+    Attributes:
+        retry_after: seconds the server asked to wait, where it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnauthorisedError(PubgApiError):
+    """The key is missing, malformed or not accepted."""
+
+
+class NotFoundError(PubgApiError):
+    """The API knows no such thing, or has forgotten it (it keeps matches for 14 days)."""
+
+
+class ExpiredTelemetryError(NotFoundError):
+    """The telemetry file is gone for good.
+
+    Attributes:
+        status: the HTTP status that said so.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RateLimitedError(PubgApiError):
+    """The limit was still exceeded after the last try."""
+
+
+class UnavailableError(PubgApiError):
+    """Server errors, timeouts, broken connections or cut bodies until the last try."""
+
+
+class UnreadableAnswerError(UnavailableError):
+    """Bodies arrived, yet even the last one was damaged or not what was asked for.
+
+    Attributes:
+        payload: the last body, as received.
+    """
+
+    def __init__(self, message: str, payload: bytes) -> None:
+        super().__init__(message)
+        self.payload = payload
+
+
+class UnexpectedAnswerError(PubgApiError):
+    """An answer that trying again would not change: a status, address or scheme nobody expects."""
+
+
+# ---------------------------------------------------------------- the limit
+
+
+class RateLimiter(Protocol):
+    """Who decides when the next limited request may be sent; one limiter serves one key."""
+
+    def acquire(self) -> None:
+        """Wait until a request may be sent, and count it."""
+        ...
+
+    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
+        """Learn from an answer's headers.
+
+        Args:
+            headers: the answer's headers; names in any case the mapping finds.
+            refused: whether the answer was 429.
+        """
+        ...
+
+
+def server_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds the server asks to wait: X-RateLimit-Reset (unix seconds) or Retry-After, else None.
+
+    Counted on the server's own clock (Date) where it is told, so that a local clock that
+    is wrong does not matter.
+    """
+    reset = _number(headers.get("X-RateLimit-Reset"))
+    if reset is not None:
+        return min(max(reset - _server_time(headers, now), 0.0), LONGEST_WAIT_SECONDS)
+    after = _number(headers.get("Retry-After"))
+    return None if after is None else min(after, LONGEST_WAIT_SECONDS)
+
+
+def _server_time(headers: Mapping[str, str], now: float) -> float:
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return now
+
+
+def _number(value: str | None) -> float | None:
+    """A non-negative whole number of a header, or None."""
+    text = (value or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
+class InProcessLimiter:
+    """A sliding window of requests, shared by the threads of one process.
+
+    Args:
+        requests: requests allowed in a window, until the server tells its own figure.
+        window: length of the window in seconds.
+        clock: wall clock in unix seconds.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        requests: int = REQUESTS_A_WINDOW,
+        window: float = WINDOW_SECONDS,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._requests = requests
+        self._window = window
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._sent: deque[float] = deque()
+        self._blocked_until = 0.0
+
+    def acquire(self) -> None:
+        """Wait until the window has room and no refusal is in force, and count the request."""
+        while (wait := self._take()) > 0:
+            self._sleep(wait)
+
+    def _take(self) -> float:
+        """Seconds until a request may be sent; 0 when this one has been counted."""
+        with self._lock:
+            now = self._clock()
+            while self._sent and self._sent[0] <= now - self._window:
+                self._sent.popleft()
+            if self._blocked_until > now:
+                return self._blocked_until - now
+            if len(self._sent) >= self._requests:
+                # Waits for as many to leave the window as are too many, should the limit have shrunk.
+                return self._sent[len(self._sent) - self._requests] + self._window - now
+            self._sent.append(now)
+            return 0.0
+
+    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
+        """Take over the server's limit; wait for its reset when none remain or one was refused."""
+        limit = _number(headers.get("X-RateLimit-Limit"))
+        exhausted = refused or _number(headers.get("X-RateLimit-Remaining")) == 0
+        with self._lock:
+            now = self._clock()
+            if limit:
+                self._requests = int(limit)
+            wait = server_wait(headers, now) if exhausted else None
+            if refused and wait is None:
+                wait = self._window
+            if wait is not None:
+                # A refusal with a reset that has just passed still deserves a breath.
+                self._blocked_until = max(self._blocked_until, now + max(wait, 1.0 if refused else 0.0))
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A player as the API knows them now.
+
+    Attributes:
+        account_id: the identity, `account.` and 32 hexadecimal digits.
+        name: the in-game name; it can change.
+        shard: platform, such as `steam`.
+        match_ids: matches of the last 14 days, newest first as the API lists them.
+    """
+
+    account_id: str
+    name: str
+    shard: str
+    match_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMatch:
+    """A match object at hand.
+
+    Attributes:
+        match_id: id of the match.
+        day: UTC day of the estimated start.
+        telemetry_url: where its telemetry is; None when the object names none.
+        payload: the object's bytes, as received.
+        outcome: what became of it in the landing zone; None while it has not landed.
+    """
+
+    match_id: str
+    day: date
+    telemetry_url: str | None
+    payload: bytes
+    outcome: FileOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFetch:
+    """What became of one match.
+
+    Attributes:
+        match_id: id of the match.
+        status: `fetched`, `known` (nothing was missing), `expired` (no telemetry any more) or `failed`.
+        files: what landed, or was known.
+        reason: why it failed; empty otherwise.
+    """
+
+    match_id: str
+    status: Literal["fetched", "known", "expired", "failed"]
+    files: tuple[FileOutcome, ...] = ()
+    reason: str = ""
+
+    def line(self) -> str:
+        """The outcome in one line of text."""
+        return f"{self.status:<11} match {self.match_id}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch of players' matches gave.
+
+    Attributes:
+        players: players found.
+        unknown_players: names asked for that no answer held; names are compared with their capitals.
+        matches: every match of those players, once.
+        failures: one message for each request for players that failed.
+    """
+
+    players: tuple[Player, ...]
+    unknown_players: tuple[str, ...]
+    matches: tuple[MatchFetch, ...]
+    failures: tuple[str, ...]
+
+    def count(self, status: str) -> int:
+        """Matches of one status."""
+        return sum(match.status == status for match in self.matches)
+
+    @property
+    def gained(self) -> tuple[str, ...]:
+        """Ids of matches that gained a file, in order."""
+        return tuple(sorted(m.match_id for m in self.matches if any(f.status == "taken" for f in m.files)))
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """Days that gained a file, in order, YYYY-MM-DD."""
+        files = (file for match in self.matches for file in match.files)
+        return tuple(sorted({file.day for file in files if file.status == "taken" and file.day}))
+
+    def lines(self) -> Iterator[str]:
+        """One line of text for each match, unknown player and failed request."""
+        yield from (match.line() for match in self.matches)
+        yield from (f"unknown     player {name}" for name in self.unknown_players)
+        yield from (f"failed      {failure}" for failure in self.failures)
+
+
+# ---------------------------------------------------------------- JSON:API
+
+
+class _Reference(msgspec.Struct):
+    id: str
+
+
+class _References(msgspec.Struct):
+    data: list[_Reference] = []
+
+
+class _PlayerRelationships(msgspec.Struct):
+    matches: _References = msgspec.field(default_factory=_References)
+
+
+class _PlayerAttributes(msgspec.Struct):
+    name: str
+    shard: str = msgspec.field(default="", name="shardId")
+
+
+class _PlayerResource(msgspec.Struct):
+    id: str
+    attributes: _PlayerAttributes
+    relationships: _PlayerRelationships = msgspec.field(default_factory=_PlayerRelationships)
+
+
+class _PlayerDocument(msgspec.Struct):
+    data: list[_PlayerResource] | _PlayerResource
+
+
+class _Included(msgspec.Struct):
+    type: str
+    attributes: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Asset(msgspec.Struct):
+    url: str | None = msgspec.field(default=None, name="URL")
+    name: str | None = None
+
+
+class _MatchDocument(msgspec.Struct):
+    included: list[_Included] = []
+
+
+def _players_of(content: bytes) -> list[Player]:
+    data = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_PlayerDocument).data
+    return [
+        Player(
+            resource.id,
+            resource.attributes.name,
+            resource.attributes.shard,
+            tuple(match.id.lower() for match in resource.relationships.matches.data),
+        )
+        for resource in (data if isinstance(data, list) else [data])
+    ]
+
+
+def _telemetry_url(content: bytes) -> str | None:
+    document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_MatchDocument)
+    for included in document.included:
+        if included.type == "asset":
+            asset = msgspec.json.decode(included.attributes, type=_Asset)
+            if asset.url and asset.name in (None, "telemetry"):
+                return asset.url
+    return None
+
+
+# ---------------------------------------------------------------- the client
+
+
+class PubgApi:
+    """A client of the PUBG API that lands what it fetches; use it as a context manager.
+
+    Methods raise `PubgApiError` or one of its kinds once trying again has not helped.
+    It can be shared by threads.
+
+    Args:
+        key: the API key (setting PUBG_API_KEY); only requests for players need it.
+        landing: where everything lands.
+        base_url: address of the API.
+        shard: platform, such as `steam` or `kakao`.
+        limiter: decides when requests for players may be sent; by default one for this client alone.
+        clock: wall clock in unix seconds.
+        sleep: waits for seconds.
+        timeout: seconds for connecting, and between two pieces of a body.
+        body_deadline: seconds for a whole answer, however steadily it trickles.
+        attempts: tries in all before an error is raised.
+
+    Raises:
+        UnauthorisedError: when the key has characters no key has.
+    """
+
+    def __init__(
+        self,
+        key: SecretStr | None,
+        landing: Landing,
+        *,
+        base_url: str = BASE_URL,
+        shard: str = "steam",
+        limiter: RateLimiter | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: float = 20.0,
+        body_deadline: float = 180.0,
+        attempts: int = 5,
+    ) -> None:
+        self._key = _usable(key)
+        self._landing = landing
+        self._base_url = base_url.rstrip("/")
+        self._shard = shard
+        self._limiter = limiter or InProcessLimiter(clock=clock, sleep=sleep)
+        self._clock = clock
+        self._sleep = sleep
+        self._body_deadline = body_deadline
+        self._attempts = attempts
+        # gzip alone is offered: it is what the landing zone keeps as it came.
+        self._client = httpx.Client(
+            timeout=timeout,
+            headers={
+                "Accept": "application/vnd.api+json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "gamestats",
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"PubgApi(base_url={self._base_url!r}, shard={self._shard!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    # -- players
+
+    def players_by_name(self, names: Iterable[str]) -> list[Player]:
+        """Players by in-game name, capitals included; names the API does not know are left out.
+
+        Raises:
+            UnauthorisedError: without a key, or with one that is not accepted.
+            ValueError: when a name is empty or has a comma.
+        """
+        return [player for batch in _batches(names) for player in self._players("playerNames", batch)]
+
+    def players_by_id(self, account_ids: Iterable[str]) -> list[Player]:
+        """Players by account id; ids the API does not know are left out. Raises as `players_by_name`."""
+        return [player for batch in _batches(account_ids) for player in self._players("playerIds", batch)]
+
+    def _players(self, key: str, batch: Sequence[str]) -> list[Player]:
+        url = f"{self._base_url}/shards/{self._shard}/players"
+        params = {f"filter[{key}]": ",".join(batch)}
+        ask = _Ask(url, f"players {', '.join(batch)}", "players", keyed=True, params=params)
+        try:
+            payload = self._fetch(ask)
+        except NotFoundError:  # what the API answers when it knows none of them
+            return []
+        ingest_payload(payload, ask.name, self._landing)
+        try:
+            return _players_of(decompressed(payload))
+        except msgspec.DecodeError as error:
+            raise UnexpectedAnswerError(f"The answer for {ask.what} is not as documented: {error}.") from None
+
+    # -- matches
+
+    def fetch_match(self, match_id: str) -> FetchedMatch:
+        """Fetch a match object and land it. Needs no key.
+
+        Landed before its telemetry, it claims the match's day from an estimate;
+        `fetch_whole_match` lands the telemetry first, which knows the start.
+
+        Raises:
+            NotFoundError: when the API does not have the match any more.
+        """
+        match = self._match(match_id)
+        return replace(match, outcome=self._land_match(match))
+
+    def fetch_telemetry(self, match: FetchedMatch) -> FileOutcome:
+        """Fetch a match's telemetry and land it. Needs no key, and sends none.
+
+        Raises:
+            ExpiredTelemetryError: when it is gone; that is marked in the landing zone.
+            UnexpectedAnswerError: when the match object names no telemetry that could be fetched.
+        """
+        try:
+            payload = self._telemetry(match)
+        except ExpiredTelemetryError as error:
+            mark_expired(self._landing, match.match_id, match.day, status=error.status)
+            raise
+        return self._land_telemetry(match, payload)
+
+    def fetch_whole_match(self, match_id: str) -> MatchFetch:
+        """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised."""
+        match_id = match_id.lower()
+        return self._fetch_missing(match_id, self._held([match_id])[match_id])
+
+    def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport:
+        """Fetch everything that is missing of the recent matches of players.
+
+        One match's failure, or one batch of players', does not stop the others.
+
+        Args:
+            names: in-game names, with their capitals.
+            downloads: matches fetched at the same time.
+
+        Raises:
+            UnauthorisedError: without a key, or with one that is not accepted.
+            ValueError: when a name is empty or has a comma.
+        """
+        players: list[Player] = []
+        unknown: list[str] = []
+        failures: list[str] = []
+        for batch in _batches(names):
+            try:
+                found = self._players("playerNames", batch)
+            except UnauthorisedError:
+                raise
+            except PubgApiError as error:
+                failures.append(str(error))
+                continue
+            players += found
+            known = {player.name for player in found}
+            unknown += [name for name in batch if name not in known]
+        match_ids = list(dict.fromkeys(match_id for player in players for match_id in player.match_ids))
+        held = self._held(match_ids)
+        with ThreadPoolExecutor(max_workers=downloads, thread_name_prefix="pubg-fetch") as pool:
+            matches = tuple(pool.map(lambda match_id: self._fetch_missing(match_id, held[match_id]), match_ids))
+        return FetchReport(tuple(players), tuple(unknown), matches, tuple(failures))
+
+    def _held(self, match_ids: Sequence[str]) -> dict[str, dict[str, LandedFile]]:
+        """What the landing zone holds of each match, by kind; one listing for each day they stand on."""
+        held: dict[str, dict[str, LandedFile]] = {match_id: {} for match_id in match_ids}
+        days = {self._landing.day_of(GAME, match_id) for match_id in match_ids if _MATCH_ID.fullmatch(match_id)}
+        for day in sorted(day for day in days if day):
+            for file in self._landing.files(GAME, day):
+                if file.unit_id in held:
+                    held[file.unit_id][file.kind] = file
+        return held
+
+    def _fetch_missing(self, match_id: str, held: Mapping[str, LandedFile]) -> MatchFetch:
+        wants_telemetry = not held.keys() & {"telemetry", "expired"}
+        if "match" in held and not wants_telemetry:
+            return MatchFetch(match_id, "known")
+        try:
+            # The object at hand serves longer than the API, which forgets it.
+            match = _match_of(self._landing.read(held["match"])) if "match" in held else self._match(match_id)
+        except PubgApiError as error:
+            return MatchFetch(match_id, "failed", reason=str(error))
+        if not wants_telemetry:
+            return MatchFetch(match_id, "fetched", (self._land_match(match),))
+        try:
+            payload = self._telemetry(match)
+        except ExpiredTelemetryError as error:
+            landed = self._land_match(match)
+            mark_expired(self._landing, match_id, match.day, status=error.status)
+            return MatchFetch(match_id, "expired", (landed,))
+        except PubgApiError as error:
+            return MatchFetch(match_id, "failed", (self._land_match(match),), str(error))
+        # The telemetry first: it knows the start of the match, the object only estimates it.
+        return MatchFetch(match_id, "fetched", (self._land_telemetry(match, payload), self._land_match(match)))
+
+    def _match(self, match_id: str) -> FetchedMatch:
+        match_id = match_id.lower()
+        if not _MATCH_ID.fullmatch(match_id):
+            raise UnexpectedAnswerError(f"{match_id[:80]!r} cannot be a match id; letters, digits, _ and - can.")
+        url = f"{self._base_url}/shards/{self._shard}/matches/{match_id}"
+        return _match_of(self._fetch(_Ask(url, f"match {match_id}", "match", match_id)))
+
+    def _telemetry(self, match: FetchedMatch) -> bytes:
+        what = f"the telemetry of match {match.match_id}"
+        if match.telemetry_url is None:
+            raise UnexpectedAnswerError(f"The match object names no file for {what}.")
+        return self._fetch(_Ask(match.telemetry_url, what, "telemetry", match.match_id))
+
+    def _land_match(self, match: FetchedMatch) -> FileOutcome:
+        return ingest_payload(match.payload, f"{match.match_id}.match.json", self._landing, match_id=match.match_id)
+
+    def _land_telemetry(self, match: FetchedMatch, payload: bytes) -> FileOutcome:
+        return ingest_payload(payload, f"{match.match_id}.telemetry.json", self._landing, match_id=match.match_id)
+
+    # -- one request
+
+    def _fetch(self, ask: _Ask) -> bytes:
+        """The checked body of an answer, as sent; one that nobody could read is landed all the same."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=_wait,
+            retry=tenacity.retry_if_exception_type((RateLimitedError, UnavailableError)),
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, ask)
+        except UnreadableAnswerError as error:
+            ingest_payload(error.payload, ask.name, self._landing, match_id=ask.match_id)
+            raise
+
+    def _attempt(self, ask: _Ask) -> bytes:
+        headers = self._authorisation() if ask.keyed else {}
+        if ask.keyed:
+            self._limiter.acquire()
+        url = _web_address(ask)
+        deadline = time.monotonic() + self._body_deadline
+        try:
+            # A keyed request follows no redirect: the key is for one host.
+            with self._client.stream(
+                "GET", url, params=ask.params, headers=headers, follow_redirects=not ask.keyed
+            ) as response:
+                if ask.keyed:
+                    self._limiter.observe(response.headers, refused=response.status_code == 429)
+                _raise_for_status(response, ask, self._clock())
+                payload = _body(response, deadline, ask)
+        # Not chained: httpx's errors carry the request, and with it the key.
+        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise UnexpectedAnswerError(f"{ask.where} leads nowhere for {ask.what}: {error}.") from None
+        except httpx.RequestError as error:
+            told = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise UnavailableError(f"{ask.where} did not answer whole for {ask.what}: {told}.") from None
+        return _checked(payload, ask)
+
+    def _authorisation(self) -> dict[str, str]:
+        if self._key is None:
+            raise UnauthorisedError(
+                "Asking for players needs a key of the PUBG API: set PUBG_API_KEY. "
+                "Ingesting files, and fetching matches by id, work without it."
+            )
+        return {"Authorization": f"Bearer {self._key.get_secret_value()}"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One thing asked of the network: where, what for a person, and what the answer must be."""
+
+    url: str
+    what: str
+    kind: Kind
+    match_id: str | None = None
+    keyed: bool = False
+    params: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.match_id}.{self.kind}.json" if self.match_id else f"{self.kind}.json"
+
+    @property
+    def where(self) -> str:
+        """Host for messages: the rest of an address may be signed."""
+        return self.url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "The address"
+
+
+def _usable(key: SecretStr | None) -> SecretStr | None:
+    """The key without white space around it; None when nothing is left."""
+    text = key.get_secret_value().strip() if key else ""
+    if not text:
+        return None
+    if not _KEY.fullmatch(text):
+        # Checked here, because the HTTP library would print the header it refuses.
+        raise UnauthorisedError("PUBG_API_KEY has characters no key has; copy it again, without quotes or spaces.")
+    return SecretStr(text)
+
+
+def _batches(names: Iterable[str]) -> list[list[str]]:
+    distinct = list(dict.fromkeys(names))
+    for name in distinct:
+        if not name.strip() or "," in name:
+            raise ValueError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
+    return [distinct[start : start + PLAYERS_A_CALL] for start in range(0, len(distinct), PLAYERS_A_CALL)]
+
+
+def _match_of(payload: bytes) -> FetchedMatch:
+    content = decompressed(payload)
+    found = recognise(content)
+    if found.match_id is None or found.started_at is None:
+        raise UnexpectedAnswerError(f"Expected a match object, found {found.kind}.")
+    try:
+        url = _telemetry_url(content)
+    except msgspec.DecodeError as error:
+        raise UnexpectedAnswerError(f"Match object {found.match_id} is not as documented: {error}.") from None
+    return FetchedMatch(found.match_id, found.started_at.date(), url, payload)
+
+
+def _web_address(ask: _Ask) -> httpx.URL:
+    try:
+        url = httpx.URL(ask.url)
+    except httpx.InvalidURL as error:
+        raise UnexpectedAnswerError(f"The address of {ask.what} is none: {error}.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UnexpectedAnswerError(f"Expected an http or https address for {ask.what}, found scheme {url.scheme!r}.")
+    return url
+
+
+def _raise_for_status(response: httpx.Response, ask: _Ask, now: float) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    found = f"{ask.where} answered {status} for {ask.what}"
+    if ask.kind == "telemetry" and status in (403, 404, 410):
+        raise ExpiredTelemetryError(f"{found}: the file is gone; files are kept for 14 days.", status)
+    if status == 401 or (status == 403 and ask.keyed):
+        raise UnauthorisedError(
+            f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
+            "ingesting files, and fetching matches by id, work without it."
+        )
+    if status in (404, 410):
+        raise NotFoundError(f"{found}: there is none, or it is older than the 14 days the API keeps.")
+    wait = server_wait(response.headers, now)
+    if status == 429:
+        wait = WINDOW_SECONDS if wait is None else wait
+        raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
+    if status == 408 or status >= 500:
+        raise UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
+    raise UnexpectedAnswerError(f"{found}: expected 200.")
+
+
+def _body(response: httpx.Response, deadline: float, ask: _Ask) -> bytes:
+    """The body as it came over the line, still compressed if it was sent compressed."""
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{ask.where} is too slow for {ask.what}: {len(body)} bytes until the deadline.")
+        if len(body) > _LARGEST_BODY:
+            raise UnexpectedAnswerError(f"{ask.where} sent more than {_LARGEST_BODY} bytes for {ask.what}.")
+    return bytes(body)
+
+
+def _checked(payload: bytes, ask: _Ask) -> bytes:
+    """The payload, once it proves to be whole and what was asked for."""
+    try:
+        content = decompressed(payload)
+        if content.startswith(_GZIP):
+            # A file gzipped twice, and once more for the way: the landing zone unpacks two layers.
+            payload = gzip.decompress(payload)
+            content = decompressed(payload)
+        found = recognise(content, name=ask.name)
+    except (UnreadableContentError, UnrecognisedContentError, gzip.BadGzipFile) as error:
+        raise UnreadableAnswerError(
+            f"{ask.where} sent a body for {ask.what} that is no good: {error}", payload
+        ) from None
+    if found.kind != ask.kind or found.match_id != ask.match_id:
+        told = f"{found.kind} {found.match_id or ''}".rstrip()
+        raise UnreadableAnswerError(f"{ask.where} sent {told} where {ask.what} was asked for.", payload)
+    return payload
+
+
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=20.0) + tenacity.wait_random(0.0, 0.5)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next try: as the server asks, else growing, with jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, PubgApiError) else None
+    return _backoff(state) if asked is None else max(asked, 1.0)
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)

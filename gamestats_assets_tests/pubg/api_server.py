@@ -1,0 +1,127 @@
+"""A local HTTP server that stands in for the PUBG API and its telemetry hosts.
+
+Answers are queued for a path; the last one stays. Each can fail in the ways a network
+fails: cut bodies, dribbling bodies, connections closed without a word.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Attributes:
+        status: HTTP status.
+        body: the bytes to send.
+        headers: headers beside Content-Length.
+        sent: how many bytes of the body are sent before the connection closes; None for all.
+        tells_length: whether Content-Length is sent; without it the end of the connection ends the body.
+        seconds_a_byte: dribbles the body, one byte at a time.
+        silent: closes the connection without answering.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sent: int | None = None
+    tells_length: bool = True
+    seconds_a_byte: float = 0.0
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came in; header names are in lower case."""
+
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+
+
+class ApiServer:
+    """A threaded server on a free port of the loopback interface; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._answers: dict[str, list[Answer]] = defaultdict(list)
+        self._lock = threading.Lock()
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Head and body go out in two writes; Nagle would hold the second back for 40 ms.
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                owner._serve(self, Request(parts.path, parse_qs(parts.query), headers))
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Tests need no access log."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    @property
+    def url(self) -> str:
+        """Address of the server, without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def answer(self, path: str, *answers: Answer) -> None:
+        """Queue answers for a path; the last one is repeated. A path without any answers 404."""
+        with self._lock:
+            self._answers[path] = list(answers)
+
+    def asked(self, path: str) -> list[Request]:
+        """Requests for a path, in order."""
+        return [request for request in self.requests if request.path == path]
+
+    def _serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
+        with self._lock:
+            self.requests.append(request)
+            queue = self._answers.get(request.path, [])
+            answer = (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else Answer(404)
+        handler.close_connection = answer.sent is not None or not answer.tells_length or answer.silent
+        if answer.silent:
+            return
+        # No Date of its own: answers say what time it is, where that matters.
+        handler.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            handler.send_header(name, value)
+        if answer.tells_length:
+            handler.send_header("Content-Length", str(len(answer.body)))
+        handler.end_headers()
+        body = answer.body[: answer.sent]
+        try:
+            if not answer.seconds_a_byte:
+                handler.wfile.write(body)
+            for byte in body if answer.seconds_a_byte else b"":
+                handler.wfile.write(bytes([byte]))
+                handler.wfile.flush()
+                time.sleep(answer.seconds_a_byte)
+        except (BrokenPipeError, ConnectionResetError):
+            handler.close_connection = True  # the client gave up, as it should
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
