@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_settings, postgres_url
+
+__all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
+
 
 @pytest.fixture(scope="session")
 def realdata() -> Path:

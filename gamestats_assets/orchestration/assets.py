@@ -23,7 +23,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import Ledger, Work, combined_hash, merged
 from gamestats_assets.lakehouse.quality import Check, Rejection, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
@@ -210,8 +210,6 @@ def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) 
 
 def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Table]]) -> dg.AssetsDefinition:
     """A table made by one SELECT; the tables it names are the dependencies."""
-    from gamestats_assets.lakehouse.sql import run_model
-
     inputs = {name.replace(".", "__"): known[name] for name in model.dependencies}
 
     def make(context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None) -> pl.LazyFrame:

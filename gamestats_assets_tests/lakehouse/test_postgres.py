@@ -132,7 +132,8 @@ def url(fresh_database: str) -> str:
 
 def test_awkward_values_come_back_as_they_were(url: str) -> None:
     texts = [
-        "", None, "NULL", "\\N", "\\.", "a,b", 'say "hi"', "two\nlines", "cr\r\nlf", "back\\slash", "{}", "ünï✓🎮",
+        "", None, "NULL", "\\N", "\\.", "a,b", 'say "hi"', "two\nlines", "cr\r\nlf", "back\\slash", "{}",
+        "ünï✓🎮",
         " spaces ", "'; DROP TABLE x; --", "%s %(a)s", "\t",
     ]  # fmt: skip
     n = len(texts)
@@ -398,7 +399,7 @@ def _publish_slowly(url: str, at: str, reached: Any) -> None:
 
 @contextmanager
 def publisher_to_kill(url: str, at: str) -> Iterator[Any]:
-    """A publisher in a process of its own, killed hard on leaving; gives an event set when it stands at the point."""
+    """A publisher in a process of its own, killed hard on leaving; the event given is set at the point."""
     spawn = multiprocessing.get_context("spawn")
     reached = spawn.Event()
     process = spawn.Process(target=_publish_slowly, args=(url, at, reached), daemon=True)
@@ -611,6 +612,10 @@ def test_publishers_of_one_partition_wait_for_each_other(url: str) -> None:
 
 def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
     together = threading.Barrier(3)
+
+    def meet(_: psycopg.Cursor) -> None:
+        together.wait(20)
+
     days = [date(2026, 3, day) for day in (1, 2, 3)]
 
     with ThreadPoolExecutor(3) as pool:
@@ -621,7 +626,7 @@ def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
                 Results,
                 [day],
                 results(day, 50),
-                before_commit=lambda _: together.wait(20) and None,
+                before_commit=meet,
             )
             for day in days
         ]
@@ -1020,9 +1025,10 @@ def test_before_the_first_publication_there_is_nothing_to_count(url: str) -> Non
 def test_a_query_answers_in_types_of_its_own(url: str) -> None:
     answer = query(
         url,
-        """select 1::smallint a, 2::bigint a, 1.50::numeric n, sum(x) total, 'NaN'::numeric odd, true b, null t,
-                  '{"k": 1}'::jsonb j, array[1, null] xs, timestamptz '2026-03-14 12:00+02' at, date '2026-03-14' d,
-                  '100%' pct, interval '1 h' dur, '6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid u, array[0.5] ns
+        """select 1::smallint a, 2::bigint a, 1.50::numeric n, sum(x) total, 'NaN'::numeric odd, true b,
+                  null t, '{"k": 1}'::jsonb j, array[1, null] xs, timestamptz '2026-03-14 12:00+02' at,
+                  date '2026-03-14' d, '100%' pct, interval '1 h' dur,
+                  '6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid u, array[0.5] ns
            from generate_series(1, 3) x""",
     )
 

@@ -1,0 +1,150 @@
+"""A publication copies exactly its partitions to PostgreSQL, and only what passes its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster_duckdb import DuckDBResource
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.assets import landed_tables, publication, sql_asset, table_asset
+from gamestats_assets.orchestration.checks import table_checks
+from gamestats_assets.orchestration.io_manager import lake_io_manager
+from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.orchestration import goals as game
+from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
+
+DAY, NEXT = "2026-01-01", "2026-01-02"
+Run = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture
+def stores(tmp_path: Path, fresh_database: str) -> Stores:
+    return Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(fresh_database), workers=1))
+
+
+@pytest.fixture
+def run(stores: Stores, tmp_path: Path) -> Run:
+    model = tmp_path / "sql" / "demo" / "day_goals.sql"
+    model.parent.mkdir(parents=True)
+    model.write_text(
+        "-- Goals of every day.\nselect m.day, cast(sum(m.goals) as bigint) as goals from demo.match_goals m group by m.day"
+    )
+    known = {table.spec.dotted: table for table in game.TABLES}
+    assets = [
+        landed_tables([RawGoals, RawFiles], game.decode),
+        table_asset(game.match_goals),
+        sql_asset(DayGoals, SqlModel.load(model, DayGoals, known), known),
+        table_checks(MatchGoals, game.CHECKS),
+        publication(MatchGoals, game.CHECKS),
+    ]
+
+    def run_them(*days: str, only: list[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
+        tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
+        return dg.materialize(
+            assets,
+            resources={
+                "stores": dg.ResourceDefinition.hardcoded_resource(stores),
+                "lake": lake_io_manager({asset_key(table): table for table in game.TABLES}),
+                "duckdb": DuckDBResource(database=":memory:"),
+            },
+            selection=dg.AssetSelection.assets(*only) if only else None,
+            raise_on_error=False,
+            tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    return run_them
+
+
+def published(stores: Stores) -> list[tuple[str, int]]:
+    return read_published(stores.postgres_url, MatchGoals).sort("match_id").select("match_id", "goals").rows()
+
+
+def test_a_day_goes_from_landing_to_postgresql(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3, 90])
+    land(stores.landing, "b", NEXT, [])
+    assert run(DAY, NEXT).success
+    assert published(stores) == [("a", 2), ("b", 0)]
+
+
+def test_only_the_partitions_of_the_run_are_replaced(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    land(stores.landing, "b", NEXT, [4])
+    assert run(DAY, NEXT).success
+    land(stores.landing, "c", DAY, [5])
+    land(stores.landing, "d", NEXT, [6])
+    assert run(DAY).success
+    assert [match_id for match_id, _ in published(stores)] == ["a", "b", "c"]
+
+
+def test_a_failed_blocking_check_stops_publication(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    assert run(DAY).success
+    land(stores.landing, "b", DAY, list(range(100)))
+    assert not run(DAY).success
+    assert published(stores) == [("a", 1)]
+
+
+def test_a_publication_run_alone_after_the_failed_check_is_refused_too(stores: Stores, run: Run) -> None:
+    land(stores.landing, "b", DAY, list(range(100)))
+    assert not run(DAY).success
+    alone = run(DAY, only=[publication_key(MatchGoals)])
+    assert not alone.success
+    failure = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert failure is not None
+    assert "goals_are_few" in str(failure.error)
+
+
+def test_a_day_that_lost_its_matches_is_published_empty(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    assert run(DAY).success
+    stores.lake.replace(MatchGoals, stores.lake.scan(MatchGoals).limit(0), partitions=[MatchGoals.partition_value(DAY)])
+    assert run(DAY, only=[publication_key(MatchGoals)]).success
+    assert published(stores) == []
+
+
+def test_a_publication_before_anything_was_made_says_what_to_do(run: Run) -> None:
+    alone = run(DAY, only=[publication_key(MatchGoals)])
+    failure = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert failure is not None
+    assert "gamestats materialize" in str(failure.error)
+
+
+def test_a_sql_table_follows_its_input_and_tells_its_lineage(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3, 4])
+    result = run(DAY)
+    assert result.success
+    assert stores.lake.scan(DayGoals).collect().rows() == [(DayGoals.partition_value(DAY), 2)]
+    lineage = next(
+        spec.metadata["dagster/column_lineage"]
+        for spec in result.job_def.asset_layer.asset_graph.assets_defs  # type: ignore[union-attr]
+        for spec in spec.specs
+        if spec.key == asset_key(DayGoals)
+    )
+    assert lineage.deps_by_column["goals"] == [dg.TableColumnDep(asset_key(MatchGoals), "goals")]
+
+
+def test_the_duckdb_session_is_closed_also_when_a_model_fails(monkeypatch: pytest.MonkeyPatch, stores: Stores, run: Run) -> None:
+    opened: list[duckdb.DuckDBPyConnection] = []
+    connect = duckdb.connect
+
+    def remember(*args: object, **keywords: object) -> duckdb.DuckDBPyConnection:
+        opened.append(connect(*args, **keywords))  # type: ignore[arg-type]
+        return opened[-1]
+
+    monkeypatch.setattr(duckdb, "connect", remember)
+    monkeypatch.setattr("gamestats_assets.orchestration.assets.run_model", lambda *a, **k: 1 / 0)
+    land(stores.landing, "a", DAY, [3])
+    assert not run(DAY).success
+    for connection in opened:
+        with pytest.raises(duckdb.ConnectionException):
+            connection.execute("select 1")
