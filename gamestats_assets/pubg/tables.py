@@ -52,6 +52,7 @@ class RawMatches(MatchRow, key="pubg/raw_matches", layer="bronze", time_column="
     shard_id = dy.String(nullable=True, description="Platform shard.")
     title_id = dy.String(nullable=True, description="Title the match belongs to.")
     telemetry_url = dy.String(nullable=True, description="Address of the telemetry file.")
+    telemetry_created_at = _utc("When the telemetry file was stored, some minutes after the match.", nullable=True)
     participants = dy.Int16(min=0, description="Participants listed, bots included.")
     rosters = dy.Int16(min=0, description="Rosters listed.")
     unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")
@@ -296,7 +297,7 @@ class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", layer="b
     player_name = dy.String(nullable=True, description="Name of the user.")
     team_id = dy.Int32(nullable=True, description="Team of the user.")
     item_id = dy.String(nullable=True, description="Item id.")
-    stack_count = dy.Int32(nullable=True, description="Items in the stack.")
+    stack_count = dy.Int64(nullable=True, description="Items in the stack; absurd where the game left it uninitialised.")
     category = dy.String(nullable=True, description="Item category.")
     sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
 
