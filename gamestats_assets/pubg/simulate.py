@@ -1,11 +1,12 @@
 """Simulated PUBG matches: raw files as the API gives them, with the truth planted in them.
 
-`simulate_match` makes one match object (JSON:API) and its telemetry; `simulate_day` fills a folder with a day of
-matches. Everything follows from the seed. The truth returned beside the files is counted from the events as they are
-written, by code that shares nothing with the pipeline: when tables and truth agree, that proves something.
+`simulate_match` makes one match object (JSON:API) and its telemetry; `simulate_day` fills a folder with a
+day of matches. Everything follows from the seed. The truth returned beside the files is counted from the
+events as they are written, by code that shares nothing with the pipeline: when tables and truth agree, that
+proves something.
 
-Three modules, three passes: `simulate_story` decides what happens, `simulate_telemetry` writes it down, this one makes
-the match object, the truth and the files.
+Three modules, three passes: `simulate_story` decides what happens, `simulate_telemetry` writes it down, this
+one makes the match object, the truth and the files.
 """
 
 from __future__ import annotations
@@ -33,11 +34,18 @@ from gamestats_assets.pubg.simulate_telemetry import TICK, Tally, Telemetry, who
 _ENCODER = msgspec.json.Encoder()
 
 # How often each map is played, in per cent: the mix of the 1,989 real matches, small maps and training aside.
-_MAP_SHARES = {"Tiger_Main": 37, "Baltic_Main": 34, "Desert_Main": 14, "Neon_Main": 13, "DihorOtok_Main": 1,
-               "Savage_Main": 1}  # fmt: skip
+_MAP_SHARES = {
+    "Tiger_Main": 37,
+    "Baltic_Main": 34,
+    "Desert_Main": 14,
+    "Neon_Main": 13,
+    "DihorOtok_Main": 1,
+    "Savage_Main": 1,
+}
 _TEAM_SIZES = {"solo": 1, "duo": 2, "squad": 4}
 _API_TO_TELEMETRY_LAG = 115.0
-"""Seconds between the end of a match and the upload of its telemetry: the mode of the 62 real match objects."""
+"""Seconds between the end of a match and the upload of its telemetry: the mode of the 62 real match
+objects."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,11 @@ class PlayerTruth:
     damage_received_from_bots: float
     """Damage by bots, part of `damage_received` only. Hit points."""
     killsteals: int
-    """Kills of somebody knocked by another team. No bots, bleed-outs, zone, suicides or team kills involved."""
+    """Kills of somebody knocked by another team. No bots, bleed-outs, zone, suicides or team kills
+    involved."""
     finishes_stolen: int
-    """Times the player finished (`finisher`) somebody another player had knocked, own team's knocks included; same
-    exclusions. A file of version 1 does not name the finisher: there it is the killer."""
+    """Times the player finished (`finisher`) somebody another player had knocked, own team's knocks
+    included; same exclusions. A file of version 1 does not name the finisher: there it is the killer."""
     heals_used: int
     boosts_used: int
     throwables_used: int
@@ -151,13 +160,14 @@ def simulate_match(
         started_at: LogMatchStart; a naive time is taken as UTC, fractions below a millisecond are dropped.
         map_name: One of `MAPS`; drawn by the seed when None.
         game_mode: `solo`, `duo`, `squad`, with `-fpp` and prefixes such as `esports-` as the API has them.
-        match_type: `official` is played by the public circles; `competitive`, `custom` and others by the competitive.
+        match_type: `official` is played by the public circles, every other type by the competitive ones.
         players: Participants, bots included.
         bots: How many of them are bots; by default 4 or 8 in official matches, else none.
-        telemetry_version: `v1` writes LogPlayerKill, plain characters, no LogPlayerUseThrowable and explicit nulls.
+        telemetry_version: `v1` writes LogPlayerKill, plain characters, explicit nulls, damage while bleeding,
+            and no LogPlayerUseThrowable.
         population: Number of people the players are drawn from, so that they meet again in other matches.
-        created_at: What `createdAt` of the match object says: the end (`stored`), or the opening of the lobby before
-            the start (`opened`), as the upload times in the real match objects suggest.
+        created_at: What `createdAt` of the match object says: the end (`stored`), or the opening of the lobby
+            before the start (`opened`), which is what the upload times in the real match objects point to.
 
     Raises:
         ValueError: For an unknown map, or a match too small to be played.
@@ -184,7 +194,16 @@ def simulate_match(
     custom = match_type == "custom"
     name = _match_name(rng, match_id, started_at, game_mode, match_type)
     telemetry = Telemetry(
-        story, started_at, name, match_id, map_name, rng, telemetry_version == "v1", team_size, custom, "fpp" in game_mode
+        story,
+        started_at,
+        name,
+        match_id,
+        map_name,
+        rng,
+        telemetry_version == "v1",
+        team_size,
+        custom,
+        "fpp" in game_mode,
     )
     events = telemetry.write()
     truth = _truth(story, telemetry, match_id, map_name, started_at, seed, events)
@@ -200,11 +219,18 @@ def _match_name(rng: Random, match_id: str, start: datetime, mode: str, match_ty
     day = f"{start:%Y.%m.%d.%H}"
     if match_type == "custom":
         return f"match.bro.custom.{rng.getrandbits(128):032x}.steam.{mode}.as.{day}.{match_id}"
-    return f"match.bro.{match_type}.pc-2018-{36 + (start.year - 2025) * 6 + start.month // 2}.steam.{mode}.as.{day}.{match_id}"
+    season = 36 + (start.year - 2025) * 6 + start.month // 2
+    return f"match.bro.{match_type}.pc-2018-{season}.steam.{mode}.as.{day}.{match_id}"
 
 
 def _truth(
-    story: Story, telemetry: Telemetry, match_id: str, map_name: str, start: datetime, seed: int, events: list[dict[str, Any]]
+    story: Story,
+    telemetry: Telemetry,
+    match_id: str,
+    map_name: str,
+    start: datetime,
+    seed: int,
+    events: list[dict[str, Any]],
 ) -> MatchTruth:
     counts = Counter(event["_T"] for event in events)
     truths = {p.account_id: _player_truth(p, telemetry) for p in story.people if not p.is_bot}
@@ -264,7 +290,10 @@ def _player_truth(p: Person, telemetry: Telemetry) -> PlayerTruth:
         avg_distance_from_edge=float(edge.mean()) if len(edge) else None,
         min_distance_from_edge=float(edge.min()) if len(edge) else None,
         time_outside_zone_seconds=tally.zone_ticks * TICK,
-        weapons={c: (tally.weapon_damage.get(c, 0.0), tally.weapon_kills[c], tally.weapon_knocks[c]) for c in causers},
+        weapons={
+            c: (tally.weapon_damage.get(c, 0.0), tally.weapon_kills[c], tally.weapon_knocks[c])
+            for c in causers
+        },
     )
 
 
@@ -312,7 +341,13 @@ def _statistics(p: Person, telemetry: Telemetry, kill_place: int) -> dict[str, A
 
 
 def _match_document(
-    story: Story, telemetry: Telemetry, truth: MatchTruth, rng: Random, mode: str, match_type: str, created: str
+    story: Story,
+    telemetry: Telemetry,
+    truth: MatchTruth,
+    rng: Random,
+    mode: str,
+    match_type: str,
+    created: str,
 ) -> dict[str, Any]:
     """The JSON:API document: match, participants, rosters, and the asset that names the telemetry."""
     duration = round(story.end)
@@ -321,7 +356,12 @@ def _match_document(
     uploaded = truth.started_at + timedelta(seconds=duration + _API_TO_TELEMETRY_LAG - 66 + rng.randint(0, 4))
     order = sorted(
         story.people,
-        key=lambda p: (-telemetry.tallies[p.index].kills, telemetry.ranks[p.team], -_survived(p, telemetry), p.index),
+        key=lambda p: (
+            -telemetry.tallies[p.index].kills,
+            telemetry.ranks[p.team],
+            -_survived(p, telemetry),
+            p.index,
+        ),
     )
     places = {p.index: place for place, p in enumerate(order, 1)}
     people = {p.index: _uuid(rng) for p in story.people}
@@ -329,7 +369,11 @@ def _match_document(
         {
             "type": "participant",
             "id": people[p.index],
-            "attributes": {"stats": _statistics(p, telemetry, places[p.index]), "actor": "", "shardId": "steam"},
+            "attributes": {
+                "stats": _statistics(p, telemetry, places[p.index]),
+                "actor": "",
+                "shardId": "steam",
+            },
         }
         for p in story.people
     ]
@@ -344,7 +388,9 @@ def _match_document(
             },
             "relationships": {
                 "team": {"data": None},
-                "participants": {"data": [{"type": "participant", "id": people[p.index]} for p in team.members]},
+                "participants": {
+                    "data": [{"type": "participant", "id": people[p.index]} for p in team.members]
+                },
             },
         }
         for team in story.teams
@@ -400,7 +446,9 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]) -> MatchTruth:
+def _one_of_day(
+    folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]
+) -> MatchTruth:
     number = stable_number("day", seed, index)
     rng = Random(number)
     slot = 86_400_000 / matches
@@ -410,7 +458,9 @@ def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, opt
     match = simulate_match(number, start, **options)
     stem = Path(folder) / match.truth.match_id
     _write(stem.with_name(f"{stem.name}.match.json"), match.match_json)
-    packed = igzip.compress(match.telemetry_json, compresslevel=1, mtime=0)  # no clock in the header: same seed, same bytes
+    packed = igzip.compress(
+        match.telemetry_json, compresslevel=1, mtime=0
+    )  # no clock in the header: same seed, same bytes
     _write(stem.with_name(f"{stem.name}.telemetry.json.gz"), packed)
     return match.truth
 
@@ -427,7 +477,8 @@ def simulate_day(
 ) -> list[MatchTruth]:
     """Write a day of matches into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz` each.
 
-    Starts are spread over the UTC day. The files depend on the seed, the day and the options only, not on `processes`.
+    Starts are spread over the UTC day. The files depend on the seed, the day and the options only, not on
+    `processes`.
 
     Args:
         folder: Made if missing.
@@ -451,7 +502,8 @@ def simulate_day(
     else:
         with ProcessPoolExecutor(processes) as pool:
             futures = {
-                pool.submit(_one_of_day, str(folder), day, index, matches, seed, options): index for index in range(matches)
+                pool.submit(_one_of_day, str(folder), day, index, matches, seed, options): index
+                for index in range(matches)
             }
             for future in as_completed(futures):
                 truths[futures[future]] = future.result()

@@ -1,10 +1,11 @@
 """What happens in a simulated PUBG match, before any event of it is written down.
 
-First pass of the simulator (see `simulate`): the circles, the people, the ways the teams take across the map, and who
-knocks, finishes, revives or steals from whom, when and where. Units are metres and seconds since `LogMatchStart`;
-centimetres appear only when `simulate_telemetry` writes events.
+First pass of the simulator (see `simulate`): the circles, the people, the ways the teams take across the
+map, and who knocks, finishes, revives or steals from whom, when and where. Units are metres and seconds
+since `LogMatchStart`; centimetres appear only when `simulate_telemetry` writes events.
 
-Every calibrated figure is a constant here, computed once from real files; the tests compare them with those files.
+Every calibrated figure is a constant here, computed once from real files; the tests compare them with those
+files.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from random import Random
 
 import numpy as np
 
-# Shift of a circle's centre divided by (previous radius - new radius), at these percentiles. From the complete phases
-# of 1,989 real matches (8 km maps): 601 of the public ruleset, 1,217 of the competitive one. Last row repeats.
+# Shift of a circle's centre divided by (previous radius - new radius), at these percentiles. From the
+# complete phases of 1,989 real matches (8 km maps): 601 of the public ruleset, 1,217 of the competitive one.
+# Last row repeats.
 SHIFT_PERCENTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
 PUBLIC_SHIFTS = (
     (0.010, 0.159, 0.244, 0.371, 0.559, 0.671, 0.725, 0.749, 0.769),
@@ -64,10 +66,10 @@ class Ruleset:
     """Mean, spread, least and greatest match duration, in seconds (normal, clipped)."""
 
 
-# Public rules. Delay, waits, shrinks and damages of phases 1 to 4 are the published table for Erangel; shrinks of
-# phases 5 to 8 follow the shrink speeds found in the real matches (truncated last circles lie on a comb with one tooth
-# every 10 s); the waits from phase 5 on are set so that matches of the real durations (1,555 to 2,049 s, mean 1,750)
-# end in the phases in which the real ones end.
+# Public rules. Delay, waits, shrinks and damages of phases 1 to 4 are the published table for Erangel;
+# shrinks of phases 5 to 8 follow the shrink speeds found in the real matches (truncated last circles lie on
+# a comb with one tooth every 10 s); the waits from phase 5 on are set so that matches of the real durations
+# (1,555 to 2,049 s, mean 1,750) end in the phases in which the real ones end.
 PUBLIC_8KM = Ruleset(
     5820.0, 120.0,
     (2037.4, 1120.6, 672.5, 370.0, 215.0, 122.3, 61.0, 23.0, 7.0, 0.0),
@@ -76,8 +78,9 @@ PUBLIC_8KM = Ruleset(
     (0.4, 0.6, 0.8, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 14.0),
     PUBLIC_SHIFTS, (1750.0, 125.0, 1555.0, 1960.0),
 )  # fmt: skip
-# Competitive rules (ranked, custom, esports). Radii and the shrinks of phases 5 to 9 from the real matches as above;
-# the earlier times are not in any real file at hand and are chosen to fit the phases in which real matches end.
+# Competitive rules (ranked, custom, esports). Radii and the shrinks of phases 5 to 9 from the real matches
+# as above; the earlier times are not in any real file at hand and are chosen to fit the phases in which real
+# matches end.
 COMPETITIVE_8KM = Ruleset(
     5820.0, 90.0,
     (2037.4, 1120.9, 672.8, 403.3, 273.7, 177.8, 117.0, 82.8, 0.0),
@@ -86,13 +89,13 @@ COMPETITIVE_8KM = Ruleset(
     (0.6, 0.8, 1.0, 1.5, 3.0, 5.0, 7.0, 9.0, 11.0),
     COMPETITIVE_SHIFTS, (1780.0, 110.0, 1560.0, 1985.0),
 )  # fmt: skip
-# Smaller maps: radii from the few real matches there are (Sanhok 22, Karakin 7), times scaled from the public table to
-# the real durations (Sanhok 1,081 to 1,433 s, Karakin 820 to 1,078 s).
+# Smaller maps: radii from the few real matches there are (Sanhok 22, Karakin 7), times scaled from the
+# public table to the real durations (Sanhok 1,081 to 1,433 s, Karakin 820 to 1,078 s).
 SANHOK = Ruleset(
     2912.0, 90.0,
     (1456.0, 1020.0, 612.0, 306.0, 166.0, 76.0, 43.0, 24.0, 0.0),
     (180.0, 130.0, 100.0, 80.0, 60.0, 40.0, 40.0, 30.0, 30.0),
-    (180.0, 90.0, 60.0, 45.0, 40.0, 30.0, 30.0, 30.0, 60.0),
+    (180.0, 90.0, 60.0, 50.0, 40.0, 30.0, 30.0, 30.0, 60.0),
     (0.4, 0.6, 0.8, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0),
     PUBLIC_SHIFTS, (1255.0, 95.0, 1081.0, 1340.0),
 )  # fmt: skip
@@ -100,7 +103,7 @@ KARAKIN = Ruleset(
     1481.0, 70.0,
     (814.0, 570.0, 342.0, 206.0, 123.0, 67.0, 31.0, 0.0),
     (140.0, 100.0, 80.0, 60.0, 50.0, 40.0, 40.0, 30.0),
-    (140.0, 70.0, 50.0, 40.0, 35.0, 30.0, 30.0, 60.0),
+    (140.0, 70.0, 50.0, 40.0, 40.0, 30.0, 30.0, 60.0),
     (0.4, 0.6, 0.8, 1.0, 3.0, 5.0, 7.0, 11.0),
     PUBLIC_SHIFTS, (980.0, 75.0, 820.0, 1060.0),
 )  # fmt: skip
@@ -119,25 +122,83 @@ class GameMap:
 
 _CARS = ("Dacia_A_01_v2_C", "Uaz_A_01_C", "Uaz_B_01_C", "Buggy_A_02_C", "BP_Motorbike_04_C", "BP_CoupeRB_C")
 _DESERT_CARS = ("BP_Mirado_A_02_C", "BP_PickupTruck_A_01_C", "BP_Van_A_01_C", "BP_M_Rony_A_01_C")
-_ERANGEL = ("mylta", "pochinki", "school", "rozhok", "georgopol", "gatka", "primorsk", "severny", "quarry", "farm")
-_TAEGO = ("airport", "armybase", "godok", "hosan", "kangneung", "palace", "school", "studio", "terminal", "wolsong")
-_MIRAMAR = ("pecado", "losleones", "elpozo", "montenuevo", "sanmartin", "lacobreria", "chumacera", "lmpala", "prison")
-_VIKENDI = ("port", "castle", "goroka", "dinopark", "dobromesto", "volnova", "villa", "cosmodrome", "podvosto")
+_ERANGEL = (
+    "mylta",
+    "pochinki",
+    "school",
+    "rozhok",
+    "georgopol",
+    "gatka",
+    "primorsk",
+    "severny",
+    "quarry",
+    "farm",
+)
+_TAEGO = (
+    "airport",
+    "armybase",
+    "godok",
+    "hosan",
+    "kangneung",
+    "palace",
+    "school",
+    "studio",
+    "terminal",
+    "wolsong",
+)
+_MIRAMAR = (
+    "pecado",
+    "losleones",
+    "elpozo",
+    "montenuevo",
+    "sanmartin",
+    "lacobreria",
+    "chumacera",
+    "lmpala",
+    "prison",
+)
+_VIKENDI = (
+    "port",
+    "castle",
+    "goroka",
+    "dinopark",
+    "dobromesto",
+    "volnova",
+    "villa",
+    "cosmodrome",
+    "podvosto",
+)
 MAPS: dict[str, GameMap] = {
     "Baltic_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, _CARS, _ERANGEL),
-    "Tiger_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_PonyCoupe_C", "BP_Porter_C"), _TAEGO),
+    "Tiger_Main": GameMap(
+        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_PonyCoupe_C", "BP_Porter_C"), _TAEGO
+    ),
     "Desert_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, _DESERT_CARS, _MIRAMAR),
-    "Neon_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Blanc_C"), ("jadena", "rinjiang", "yulin")),
+    "Neon_Main": GameMap(
+        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Blanc_C"), ("jadena", "rinjiang", "yulin")
+    ),
     "DihorOtok_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Snowmobile_01_C"), _VIKENDI),
-    "Kiki_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Pillar_Car_C"), ("ripton", "swamp", "dam")),
-    "Savage_Main": GameMap(4080.0, SANHOK, SANHOK, ("BP_TukTukTuk_A_01_C", "BP_Scooter_01_A_C", "Uaz_A_01_C"),
-                           ("bootcamp", "paradiseresort", "ruins", "quarry", "painan", "hatinh")),
-    "Summerland_Main": GameMap(2040.0, KARAKIN, KARAKIN, ("Uaz_A_01_C", "BP_Motorbike_04_C"),
-                               ("alhabar", "alhayik", "bashara", "cargoship")),
-}  # fmt: skip
+    "Kiki_Main": GameMap(
+        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Pillar_Car_C"), ("ripton", "swamp", "dam")
+    ),
+    "Savage_Main": GameMap(
+        4080.0,
+        SANHOK,
+        SANHOK,
+        ("BP_TukTukTuk_A_01_C", "BP_Scooter_01_A_C", "Uaz_A_01_C"),
+        ("bootcamp", "paradiseresort", "ruins", "quarry", "painan", "hatinh"),
+    ),
+    "Summerland_Main": GameMap(
+        2040.0,
+        KARAKIN,
+        KARAKIN,
+        ("Uaz_A_01_C", "BP_Motorbike_04_C"),
+        ("alhabar", "alhayik", "bashara", "cargoship"),
+    ),
+}
 
-# Fraction of the match a human player survives, at these percentiles: 1,760 humans in 20 real squad matches on the
-# 8 km maps (2019, 2022, 2026).
+# Fraction of the match a human player survives, at these percentiles: 1,760 humans in 20 real squad matches
+# on the 8 km maps (2019, 2022, 2026).
 SURVIVAL_PERCENTILES = (0, 1, 5, 10, 25, 50, 75, 90, 95, 97, 100)
 SURVIVAL_FRACTIONS = (0.040, 0.052, 0.072, 0.090, 0.142, 0.356, 0.702, 0.887, 0.975, 0.995, 1.0)
 
@@ -159,8 +220,8 @@ class Weapon:
     sub_category: str = "Main"
 
 
-# Damages are the game's base values per hit on a bare torso; shares are set by hand from common use in 2025 matches
-# (the short real match is an early brawl and fixes only the early ones).
+# Damages are the game's base values per hit on a bare torso; shares are set by hand from common use in 2025
+# matches (the short real match is an early brawl and fixes only the early ones).
 WEAPONS: tuple[Weapon, ...] = (
     Weapon("WeapHK416_C", "Item_Weapon_HK416_C", 40, 0.086, 20, 12),
     Weapon("WeapBerylM762_C", "Item_Weapon_BerylM762_C", 44, 0.086, 13, 6, "762mm"),
@@ -191,31 +252,124 @@ WEAPONS: tuple[Weapon, ...] = (
     Weapon("WeapBerreta686_C", "Item_Weapon_Berreta686_C", 26, 0.2, 0.8, 8, "12Guage", 9, reach=25),
     Weapon("WeapWinchester_C", "Item_Weapon_Winchester_C", 26, 0.75, 0.4, 5, "12Guage", 9, reach=25),
     Weapon("WeapSaiga12_C", "Item_Weapon_Saiga12_C", 24, 0.2, 0.4, 3, "12Guage", 9, reach=25),
-    Weapon("WeapSawnoff_C", "Item_Weapon_Sawnoff_C", 21, 0.25, 0.1, 2, "12Guage", 9, reach=20, sub_category="Handgun"),
-    Weapon("WeapDesertEagle_C", "Item_Weapon_DesertEagle_C", 62, 0.25, 0.3, 2, "45ACP", reach=60, sub_category="Handgun"),
+    Weapon(
+        "WeapSawnoff_C",
+        "Item_Weapon_Sawnoff_C",
+        21,
+        0.25,
+        0.1,
+        2,
+        "12Guage",
+        9,
+        reach=20,
+        sub_category="Handgun",
+    ),
+    Weapon(
+        "WeapDesertEagle_C",
+        "Item_Weapon_DesertEagle_C",
+        62,
+        0.25,
+        0.3,
+        2,
+        "45ACP",
+        reach=60,
+        sub_category="Handgun",
+    ),
     Weapon("WeapM1911_C", "Item_Weapon_M1911_C", 42, 0.15, 0.1, 3, "45ACP", reach=50, sub_category="Handgun"),
     Weapon("WeapCrossbow_1_C", "Item_Weapon_Crossbow_C", 105, 3.0, 0.1, 0.4, "Bolt", reach=80),
     Weapon("WeapPan_C", "Item_Weapon_Pan_C", 80, 0.9, 0.1, 0.6, "", 1, "Damage_Melee", 3, "Melee"),
     Weapon("WeapCowbar_C", "Item_Weapon_Cowbar_C", 60, 0.9, 0.05, 0.6, "", 1, "Damage_Melee", 3, "Melee"),
-)  # fmt: skip
+)
 FISTS = Weapon("PlayerMale_A_C", "", 20, 0.6, 0, 0, "", 1, "Damage_Punch", 3, "")
-FRAG = Weapon("ProjGrenade_C", "Item_Weapon_Grenade_C", 85, 0.5, 0, 0, "", 1, "Damage_Explosion_Grenade", 40, "Throwable")
-MOLOTOV = Weapon("BP_MolotovFireDebuff_C", "Item_Weapon_Molotov_C", 10, 0.5, 0, 0, "", 1, "Damage_Molotov", 30, "Throwable")
-STICKY = Weapon("ProjStickyGrenade_C", "Item_Weapon_StickyGrenade_C", 80, 0.5, 0, 0, "", 1, "Damage_Explosion_StickyBomb",
-                20, "Throwable")  # fmt: skip
+FRAG = Weapon(
+    "ProjGrenade_C",
+    "Item_Weapon_Grenade_C",
+    85,
+    0.5,
+    0,
+    0,
+    "",
+    1,
+    "Damage_Explosion_Grenade",
+    40,
+    "Throwable",
+)
+MOLOTOV = Weapon(
+    "BP_MolotovFireDebuff_C", "Item_Weapon_Molotov_C", 10, 0.5, 0, 0, "", 1, "Damage_Molotov", 30, "Throwable"
+)
+STICKY = Weapon(
+    "ProjStickyGrenade_C",
+    "Item_Weapon_StickyGrenade_C",
+    80,
+    0.5,
+    0,
+    0,
+    "",
+    1,
+    "Damage_Explosion_StickyBomb",
+    20,
+    "Throwable",
+)
 C4 = Weapon("ProjC4_C", "Item_Weapon_C4_C", 100, 0.5, 0, 0, "", 1, "Damage_Explosion_C4", 30, "Throwable")
-BLUEZONE_GRENADE = Weapon("Bluezonebomb_EffectActor_C", "Item_Weapon_BluezoneGrenade_C", 10, 1.0, 0, 0, "", 1,
-                          "Damage_BlueZoneGrenade", 40, "Throwable")  # fmt: skip
+BLUEZONE_GRENADE = Weapon(
+    "Bluezonebomb_EffectActor_C",
+    "Item_Weapon_BluezoneGrenade_C",
+    10,
+    1.0,
+    0,
+    0,
+    "",
+    1,
+    "Damage_BlueZoneGrenade",
+    40,
+    "Throwable",
+)
 RAMMING = Weapon("", "", 100, 0.5, 0, 0, "", 1, "Damage_VehicleHit", 3, "")
 
 _NAME_HEADS = (
-    "Shadow", "Frost", "lil", "Dr", "Toxic", "xX", "Night", "Mad", "Pixel", "Ghost", "iron", "Sneaky", "Void", "Turbo",
-    "Kilo", "Nova", "Lunar", "Rusty", "Salty", "Zen",
-)  # fmt: skip
+    "Shadow",
+    "Frost",
+    "lil",
+    "Dr",
+    "Toxic",
+    "xX",
+    "Night",
+    "Mad",
+    "Pixel",
+    "Ghost",
+    "iron",
+    "Sneaky",
+    "Void",
+    "Turbo",
+    "Kilo",
+    "Nova",
+    "Lunar",
+    "Rusty",
+    "Salty",
+    "Zen",
+)
 _NAME_TAILS = (
-    "Wolf", "hunter", "Panda", "Sniper", "Rider", "-san", "Mage", "Goose", "Blade", "_TV", "Bandit", "Fox", "Viper",
-    "Medic", "Baron", "Owl", "_Kar98", "Smoke", "Crow", "Bear",
-)  # fmt: skip
+    "Wolf",
+    "hunter",
+    "Panda",
+    "Sniper",
+    "Rider",
+    "-san",
+    "Mage",
+    "Goose",
+    "Blade",
+    "_TV",
+    "Bandit",
+    "Fox",
+    "Viper",
+    "Medic",
+    "Baron",
+    "Owl",
+    "_Kar98",
+    "Smoke",
+    "Crow",
+    "Bear",
+)
 
 
 def stable_number(*parts: object) -> int:
@@ -267,7 +421,9 @@ class Route:
             return self.xs[-1], self.ys[-1]
         a, b = self.ts[i - 1], self.ts[i]
         f = (t - a) / (b - a)
-        return self.xs[i - 1] + f * (self.xs[i] - self.xs[i - 1]), self.ys[i - 1] + f * (self.ys[i] - self.ys[i - 1])
+        return self.xs[i - 1] + f * (self.xs[i] - self.xs[i - 1]), self.ys[i - 1] + f * (
+            self.ys[i] - self.ys[i - 1]
+        )
 
     def cut(self, t: float) -> tuple[float, float]:
         """Forget everything after `t`; the position there becomes the last point."""
@@ -371,7 +527,8 @@ class ZoneState:
 
 
 class Zone:
-    """Both circles as exact functions of time. Metres; centre and radius move linearly while the blue one shrinks."""
+    """Both circles as exact functions of time. Metres; centre and radius move linearly while the blue one
+    shrinks."""
 
     def __init__(self, rules: Ruleset, side: float, flight_end: float, rng: Random) -> None:
         self.rules = rules
@@ -379,14 +536,16 @@ class Zone:
         x, y, r = middle, middle, rules.first_radius
         ts, xs, ys, rs = [-1000.0], [x], [y], [r]
         none = (0.0, 0.0, 0.0)
-        self.states = [ZoneState(-1000.0, 0.0, 0, none, 0.0), ZoneState(0.0, 0.10000000149011612, 0, none, 0.0),
-                       ZoneState(flight_end, 0.5, 0, none, 0.0)]  # fmt: skip
+        self.states = [
+            ZoneState(-1000.0, 0.0, 0, none, 0.0),
+            ZoneState(0.0, 0.10000000149011612, 0, none, 0.0),
+            ZoneState(flight_end, 0.5, 0, none, 0.0),
+        ]
         self.circles = [(x, y, r)]
         self.spans: list[tuple[float, float, float]] = []
         t = rules.delay
         for k, (radius, wait, shrink) in enumerate(zip(rules.radii, rules.waits, rules.shrinks, strict=True)):
             shifts = rules.shifts[min(k, len(rules.shifts) - 1)]
-            # a phase that closes completely has no land to find: it closes where it is
             while radius > 0:
                 way = _quantile(shifts, SHIFT_PERCENTILES, rng.random()) * (r - radius)
                 angle = rng.uniform(0, 2 * math.pi)
@@ -394,11 +553,13 @@ class Zone:
                 # no real first circle lies nearer to the map's edge than 0.145 of its side
                 if k or all(0.145 * side <= c <= 0.855 * side for c in (nx, ny)):
                     break
-            else:
+            else:  # a phase that closes completely closes where it is
                 nx, ny = x, y
             white = (nx, ny, radius)
             self.spans.append((t, t + wait, t + wait + shrink))
-            self.states.append(ZoneState(t, k + 1.0, k + 1, white, rules.damages[max(k - 1, 0)] if k else 0.0))
+            self.states.append(
+                ZoneState(t, k + 1.0, k + 1, white, rules.damages[max(k - 1, 0)] if k else 0.0)
+            )
             self.states.append(ZoneState(t + wait, k + 1.5, k + 1, white, rules.damages[k]))
             for moment, circle in ((t + wait, (x, y, r)), (t + wait + shrink, white)):
                 ts.append(moment)
@@ -412,9 +573,17 @@ class Zone:
         self._starts = [s.t for s in self.states]
         self.end = t
 
-    def blue(self, t: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def blue(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centre x, centre y and radius of the blue circle at each `t`."""
         return np.interp(t, self.ts, self.xs), np.interp(t, self.ts, self.ys), np.interp(t, self.ts, self.rs)
+
+    def blue_at(self, t: float) -> tuple[float, float, float]:
+        """The same at one moment."""
+        return (
+            float(np.interp(t, self.ts, self.xs)),
+            float(np.interp(t, self.ts, self.ys)),
+            float(np.interp(t, self.ts, self.rs)),
+        )
 
     def state(self, t: float) -> ZoneState:
         """The phase at `t`."""
@@ -427,7 +596,8 @@ def _quantile(values: tuple[float, ...], percentiles: tuple[int, ...], u: float)
 
 
 def make_person(number: int) -> tuple[str, str, float, str]:
-    """Account id, name, skill and body of the player with this number in the population; the same in every match."""
+    """Account id, name, skill and body of the player with this number in the population; the same in every
+    match."""
     digest = blake2b(f"gamestats simulated player {number}".encode(), digest_size=24).digest()
     head = _NAME_HEADS[digest[16] % len(_NAME_HEADS)]
     tail = _NAME_TAILS[digest[17] % len(_NAME_TAILS)]
@@ -441,7 +611,14 @@ class Story:
     """A whole match as decisions: call `run` once, then read the lists."""
 
     def __init__(
-        self, rng: Random, map_name: str, competitive: bool, players: int, bots: int, team_size: int, population: int
+        self,
+        rng: Random,
+        map_name: str,
+        competitive: bool,
+        players: int,
+        bots: int,
+        team_size: int,
+        population: int,
     ) -> None:
         self.rng = rng
         self.map = MAPS[map_name]
@@ -458,7 +635,7 @@ class Story:
         self._pending: list[tuple[float, int, Knock, str]] = []
         self._order = 0
         self._fights: list[tuple[Team, Team, float]] = []
-        self._dbno = list(range(1, 250))
+        self._dbno = list(range(1, 127))
         rng.shuffle(self._dbno)
         self._board(players, bots, team_size, population)
         mean, spread, least, greatest = self.rules.duration
@@ -479,7 +656,9 @@ class Story:
         """Seat the people in teams and drop every team somewhere near the flight line."""
         rng, side = self.rng, self.map.side
         humans = players - bots
-        squads = rng.sample(range(max(population // 4, math.ceil(humans / team_size))), math.ceil(humans / team_size))
+        squads = rng.sample(
+            range(max(population // 4, math.ceil(humans / team_size))), math.ceil(humans / team_size)
+        )
         seats: list[tuple[int, int | None]] = []
         for place, squad in enumerate(squads):
             seats += [(place, squad * 4 + i) for i in range(team_size)]
@@ -504,7 +683,8 @@ class Story:
         for seat, number in seats:
             index = len(self.people)
             if number is None:
-                word = f"{rng.choice(_NAME_TAILS).strip('_-')}{rng.choice(_NAME_HEADS).lower()}_{rng.randrange(99)}"
+                tail, head = rng.choice(_NAME_TAILS).strip("_-"), rng.choice(_NAME_HEADS).lower()
+                word = f"{tail}{head}_{rng.randrange(99)}"
                 account, name, skill, body = f"ai.{332 + index}", word, 0.12, "UltAIPawn_Base_Male_C"
             else:
                 account, name, skill, body = make_person(number)
@@ -515,13 +695,10 @@ class Story:
         numbers = rng.sample(range(1, len(squads) + 6), len(squads))
         for i, members in enumerate(teams):
             place = rng.choice(hot) if rng.random() < 0.62 else None
-            for _ in range(200):
-                if place:
-                    x, y = place[0] + rng.gauss(0, 90), place[1] + rng.gauss(0, 90)
-                else:
-                    x, y = self._near_line(0.22)
-                if all(0.05 * side < v < 0.95 * side for v in (x, y)):
-                    break
+            if place:
+                x, y = place[0] + rng.gauss(0, 90), place[1] + rng.gauss(0, 90)
+            else:
+                x, y = self._near_line(0.22)
             x, y = min(max(x, 0.05 * side), 0.95 * side), min(max(y, 0.05 * side), 0.95 * side)
             along = ((x - self.flight[0]) * dx + (y - self.flight[1]) * dy) / (2 * reach)
             jump = min(max(along * self.flight_time, 8.0), self.flight_time - 2.0)
@@ -540,7 +717,9 @@ class Story:
         rng, side = self.rng, self.map.side
         x0, y0, x1, y1 = self.flight
         f = rng.uniform(0.12, 0.88)
-        return x0 + f * (x1 - x0) + rng.uniform(-1, 1) * width * side, y0 + f * (y1 - y0) + rng.uniform(-1, 1) * width * side
+        return x0 + f * (x1 - x0) + rng.uniform(-1, 1) * width * side, y0 + f * (y1 - y0) + rng.uniform(
+            -1, 1
+        ) * width * side
 
     # ------------------------------------------------------------------ moving
 
@@ -548,7 +727,7 @@ class Story:
         """Loot around the last point until `until`."""
         rng, route = self.rng, team.route
         x, y, t = route.xs[-1], route.ys[-1], route.ts[-1]
-        radius = min(70.0, 0.25 * float(self.zone.blue(t)[2]))
+        radius = min(70.0, 0.25 * self.zone.blue_at(t)[2])
         while t + 30 < until:
             t += rng.uniform(25, 60)
             route.go(min(t, until), x + rng.gauss(0, radius / 2), y + rng.gauss(0, radius / 2))
@@ -572,8 +751,11 @@ class Story:
         for step in range(1, 4):  # nobody drives a straight line
             f = step / 4
             bow = self.rng.gauss(0, 0.04) * way
-            team.route.go(start + f * (arrive - start), x + f * (tx - x) - bow * (ty - y) / way,
-                          y + f * (ty - y) + bow * (tx - x) / way)  # fmt: skip
+            team.route.go(
+                start + f * (arrive - start),
+                x + f * (tx - x) - bow * (ty - y) / way,
+                y + f * (ty - y) + bow * (tx - x) / way,
+            )
         team.route.go(arrive, tx, ty)
 
     def _new_circle(self, k: int) -> None:
@@ -605,7 +787,9 @@ class Story:
             gap = math.hypot(tx - x, ty - y)
             if gap > 0.9 * r:  # keep strollers inside
                 tx, ty = x + (tx - x) * 0.85 * r / max(gap, 1e-6), y + (ty - y) * 0.85 * r / max(gap, 1e-6)
-            team.target = (tx, ty, due)
+            # circles reach over the map's edge, teams do not; the nearest place on the map is still inside
+            low, high = 0.02 * self.map.side, 0.98 * self.map.side
+            team.target = (min(max(tx, low), high), min(max(ty, low), high), due)
             self._plan(team, max(shown + rng.uniform(1, 8), team.landing + 5))
 
     def _close_in(self, a: Team, b: Team, t: float) -> None:
@@ -620,7 +804,7 @@ class Story:
             spots = [(ax + f * (bx - ax), ay + f * (by - ay)), (bx - f * (bx - ax), by - f * (by - ay))]
         else:
             spots = [(ax, ay), (bx, by)]
-        zx, zy, zr = (float(v) for v in self.zone.blue(t))
+        zx, zy, zr = self.zone.blue_at(t)
         for team, (x, y), (ox, oy) in ((a, spots[0], (ax, ay)), (b, spots[1], (bx, by))):
             away = math.hypot(x - zx, y - zy)
             if away > 0.9 * zr:
@@ -660,11 +844,15 @@ class Story:
         """Something fells a person at `t`: an enemy, the zone, a friend or their own grenade."""
         rng = self.rng
         u = rng.random()
-        ready = [p for p in self.people if p.death == math.inf and p.down < 0 and t > self.teams[p.team].landing + 25]
+        ready = [
+            p
+            for p in self.people
+            if p.death == math.inf and p.down < 0 and t > self.teams[p.team].landing + 25
+        ]
         if not ready:
             return
         phase = self.zone.state(t).phase
-        if u < 0.035 and phase >= 2 and self.zone.state(t).damage > 0:
+        if u < 0.045 and phase >= 2 and self.zone.state(t).damage > 0:
             victim = rng.choice(ready)
             span = min(100 / self.zone.state(t).damage + 10, 110.0)
             last = max([victim.landing + 30, *(b for _, b in victim.downs)])
@@ -672,11 +860,11 @@ class Story:
                 victim.exiles.append((t - span, t + 70))
                 self._fell(t, None, victim, None, [])
                 return
-        if u < 0.055:
+        if 0.045 <= u < 0.066:
             victim = rng.choice(ready)
             self._fell(t, victim, victim, FRAG, [])
             return
-        if u < 0.068:
+        if 0.066 <= u < 0.08:
             victim = rng.choice(ready)
             friends = [p for p in self.teams[victim.team].standing() if p is not victim and not p.is_bot]
             if friends and len(self.teams[victim.team].standing()) > 2:
@@ -705,7 +893,7 @@ class Story:
         u = rng.random()
         if distance < 45 and u < 0.05:
             return rng.choices((FRAG, MOLOTOV, STICKY, C4, BLUEZONE_GRENADE), (60, 14, 3, 2, 3))[0]
-        if u < 0.058 and 150 < t and distance < 60:
+        if u < 0.058 and t > 150 and distance < 60:
             return RAMMING
         if t < 230:
             if distance < 40 and u > 0.97:
@@ -767,7 +955,8 @@ class Story:
     def _fell(
         self, t: float, maker: Person | None, victim: Person, weapon: Weapon | None, helpers: list[Person]
     ) -> None:
-        """The victim has no health left at `t`: down if someone of the team still stands, else out with the team."""
+        """The victim has no health left at `t`: down if someone of the team still stands, else out with the
+        team."""
         rng = self.rng
         team = self.teams[victim.team]
         if len(team.standing()) <= 1:
@@ -775,7 +964,9 @@ class Story:
             self._out(Kill(t, victim, maker, maker, None, weapon, how, helpers))
             self._wipe(team, t)
             return
-        dbno = -1 if maker is None else self._dbno[len(self.knocks) % len(self._dbno)] << 24
+        # like the real ones: a number in the highest byte, below 2**31, unique in the file
+        turn, slot = divmod(len(self.knocks), len(self._dbno))
+        dbno = -1 if maker is None else (self._dbno[slot] << 24) + turn
         knock = Knock(len(self.knocks), t, victim, maker, weapon, dbno, helpers)
         self.knocks.append(knock)
         victim.down = knock.number
@@ -822,7 +1013,18 @@ class Story:
             thief = rng.choice(others)
             weapon = self._gun(thief, t, 120)
             helpers = [maker] if not maker.is_bot else []
-            self._out(Kill(t, victim, thief, thief, knock, weapon if weapon is not RAMMING else thief.main, "finish", helpers))
+            self._out(
+                Kill(
+                    t,
+                    victim,
+                    thief,
+                    thief,
+                    knock,
+                    weapon if weapon is not RAMMING else thief.main,
+                    "finish",
+                    helpers,
+                )
+            )
         elif friends and maker.team != victim.team and (u > 0.82 or not able):
             finisher = rng.choice(friends)
             self._out(Kill(t, victim, maker, finisher, knock, finisher.main, "finish", knock.helpers))
@@ -833,7 +1035,8 @@ class Story:
             self._end_down(victim, knock, t, "bleed")
 
     def _third_party(self, knock: Knock, t: float) -> list[Person]:
-        """Humans of the nearest team that is neither the victim's nor the knocker's, when it is within reach."""
+        """Humans of the nearest team that is neither the victim's nor the knocker's, when it is within
+        reach."""
         vx, vy = self.teams[knock.victim.team].route.at(t)
         best, reach = [], 420.0
         for team in self.teams:

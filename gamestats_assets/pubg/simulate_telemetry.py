@@ -1,8 +1,9 @@
 """Writes a simulated match down as telemetry, and counts the truth while writing.
 
-Second pass of the simulator (see `simulate`): a `Story` becomes events shaped like those of the real files of 2025
-(`LogPlayerKillV2`, wrapped characters) or of older tournament files (`LogPlayerKill`, plain characters). Whatever the
-truth counts is counted at the moment its event is written, from the very numbers written.
+Second pass of the simulator (see `simulate`): a `Story` becomes events shaped like those of the real files
+of 2025 (`LogPlayerKillV2`, wrapped characters) or of older tournament files (`LogPlayerKill`, plain
+characters). Whatever the truth counts is counted at the moment its event is written, from the very numbers
+written.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ _PARTS = ("TorsoShot", "ArmShot", "LegShot", "PelvisShot", "HeadShot")
 _PART_SHARES = (44, 19, 12, 13, 12)
 _PART_STRENGTH = {"TorsoShot": 1.0, "ArmShot": 0.6, "LegShot": 0.55, "PelvisShot": 1.0, "HeadShot": 2.35}
 
-# Events that tell of no fight, per minute of a living player. The real custom match (an early brawl of 5.5 minutes) has
-# 2.5 pickups, 2.2 equips, 1.1 unequips, 0.6 object interactions, 0.23 vaults, 0.33 loot box pickups; long matches calm
-# down, so the looting rates are lower here.
+# Events that tell of no fight, per minute of a living player. The real custom match (an early brawl of 5.5
+# minutes) has 2.5 pickups, 2.2 equips, 1.1 unequips, 0.6 object interactions, 0.23 vaults, 0.33 loot box
+# pickups; long matches calm down, so the looting rates are lower here.
 _ROUTINE_RATES = {
     "pickup": 1.5, "equip": 0.85, "unequip": 0.45, "ammo": 0.5, "door": 0.6, "vault": 0.24, "lootbox": 0.34,
     "attach": 0.28, "detach": 0.06, "drop": 0.22, "boost": 0.21, "throw": 0.09, "burst": 0.3, "window": 0.1,
@@ -59,24 +60,39 @@ _ROUTINE_RATES = {
 
 _AMMO = ("556mm", "762mm", "9mm", "45ACP", "12Guage")
 _ATTACHMENTS = (
-    "Item_Attach_Weapon_Upper_ACOG_01_C", "Item_Attach_Weapon_Upper_Aimpoint_C", "Item_Attach_Weapon_Upper_Holosight_C",
-    "Item_Attach_Weapon_Upper_Scope3x_C", "Item_Attach_Weapon_Upper_Scope6x_C", "Item_Attach_Weapon_Lower_Foregrip_C",
-    "Item_Attach_Weapon_Lower_HalfGrip_C", "Item_Attach_Weapon_Muzzle_Compensator_Large_C",
-    "Item_Attach_Weapon_Muzzle_FlashHider_Large_C", "Item_Attach_Weapon_Magazine_Extended_Large_C",
-    "Item_Attach_Weapon_Magazine_ExtendedQuickDraw_Large_C", "Item_Attach_Weapon_Stock_AR_Composite_C",
-)  # fmt: skip
+    "Item_Attach_Weapon_Upper_ACOG_01_C",
+    "Item_Attach_Weapon_Upper_Aimpoint_C",
+    "Item_Attach_Weapon_Upper_Holosight_C",
+    "Item_Attach_Weapon_Upper_Scope3x_C",
+    "Item_Attach_Weapon_Upper_Scope6x_C",
+    "Item_Attach_Weapon_Lower_Foregrip_C",
+    "Item_Attach_Weapon_Lower_HalfGrip_C",
+    "Item_Attach_Weapon_Muzzle_Compensator_Large_C",
+    "Item_Attach_Weapon_Muzzle_FlashHider_Large_C",
+    "Item_Attach_Weapon_Magazine_Extended_Large_C",
+    "Item_Attach_Weapon_Magazine_ExtendedQuickDraw_Large_C",
+    "Item_Attach_Weapon_Stock_AR_Composite_C",
+)
 
 
 def _item(item_id: str, count: int, category: str, sub: str, attached: list[str] | None = None) -> Event:
-    return {"itemId": item_id, "stackCount": count, "category": category, "subCategory": sub,
-            "attachedItems": attached or []}  # fmt: skip
+    return {
+        "itemId": item_id,
+        "stackCount": count,
+        "category": category,
+        "subCategory": sub,
+        "attachedItems": attached or [],
+    }
 
 
 _PARACHUTE = _item("Item_Back_B_01_StartParachutePack_C", 1, "Equipment", "backpack")
 _FIRST_AID = _item("Item_Heal_FirstAid_C", 1, "Use", "Heal")
 _BANDAGE = _item("Item_Heal_Bandage_C", 5, "Use", "Heal")
 _MED_KIT = _item("Item_Heal_MedKit_C", 1, "Use", "Heal")
-_BOOSTS = (_item("Item_Boost_EnergyDrink_C", 1, "Use", "Boost"), _item("Item_Boost_PainKiller_C", 1, "Use", "Boost"))
+_BOOSTS = (
+    _item("Item_Boost_EnergyDrink_C", 1, "Use", "Boost"),
+    _item("Item_Boost_PainKiller_C", 1, "Use", "Boost"),
+)
 _ADRENALINE = _item("Item_Boost_AdrenalineSyringe_C", 1, "Use", "Boost")
 _SMOKE = _item("Item_Weapon_SmokeBomb_C", 1, "Equipment", "Throwable")
 _TACTICAL = (
@@ -88,34 +104,79 @@ _TACTICAL = (
     (_item("Item_Weapon_C4_C", 1, "Equipment", "Throwable"), 1),
     (_item("Item_Weapon_BluezoneGrenade_C", 1, "Equipment", "Throwable"), 1),
 )  # fmt: skip
-_PLAYTHINGS = (_item("Item_Weapon_Apple_C", 1, "Equipment", "Throwable"),
-               _item("Item_Weapon_Snowball_C", 1, "Equipment", "Throwable"))  # fmt: skip
+_PLAYTHINGS = (
+    _item("Item_Weapon_Apple_C", 1, "Equipment", "Throwable"),
+    _item("Item_Weapon_Snowball_C", 1, "Equipment", "Throwable"),
+)
 _NO_ITEM = _item("", 0, "", "")
 _GEAR = (
-    _item("Item_Armor_E_01_Lv1_C", 1, "Equipment", "Vest"), _item("Item_Armor_D_01_Lv2_C", 1, "Equipment", "Vest"),
-    _item("Item_Head_E_01_Lv1_C", 1, "Equipment", "Headgear"), _item("Item_Head_F_01_Lv2_C", 1, "Equipment", "Headgear"),
-    _item("Item_Back_E_01_Lv1_C", 1, "Equipment", "Backpack"), _item("Item_Back_F_01_Lv2_C", 1, "Equipment", "Backpack"),
-)  # fmt: skip
+    _item("Item_Armor_E_01_Lv1_C", 1, "Equipment", "Vest"),
+    _item("Item_Armor_D_01_Lv2_C", 1, "Equipment", "Vest"),
+    _item("Item_Head_E_01_Lv1_C", 1, "Equipment", "Headgear"),
+    _item("Item_Head_F_01_Lv2_C", 1, "Equipment", "Headgear"),
+    _item("Item_Back_E_01_Lv1_C", 1, "Equipment", "Backpack"),
+    _item("Item_Back_F_01_Lv2_C", 1, "Equipment", "Backpack"),
+)
 _LOOT = (
-    *(_item(f"Item_Ammo_{a}_C", 30, "Ammunition", "None") for a in _AMMO), *_GEAR, _FIRST_AID, _BANDAGE, *_BOOSTS, _SMOKE,
+    *(_item(f"Item_Ammo_{a}_C", 30, "Ammunition", "None") for a in _AMMO),
+    *_GEAR,
+    _FIRST_AID,
+    _BANDAGE,
+    *_BOOSTS,
+    _SMOKE,
     *(_item(a, 1, "Attachment", "None") for a in _ATTACHMENTS[:6]),
-)  # fmt: skip
+)
 _CARE_PACKAGE = [
-    _item("Item_Weapon_AWM_C", 1, "Weapon", "Main"), _item("Item_Ammo_300Magnum_C", 20, "Ammunition", "None"),
-    _item("Item_Armor_C_01_Lv3_C", 1, "Equipment", "Vest"), _item("Item_Head_G_01_Lv3_C", 1, "Equipment", "Headgear"),
-]  # fmt: skip
+    _item("Item_Weapon_AWM_C", 1, "Weapon", "Main"),
+    _item("Item_Ammo_300Magnum_C", 20, "Ammunition", "None"),
+    _item("Item_Armor_C_01_Lv3_C", 1, "Equipment", "Vest"),
+    _item("Item_Head_G_01_Lv3_C", 1, "Equipment", "Headgear"),
+]
 _NO_VEHICLE = {
-    "vehicleType": "", "vehicleId": "", "seatIndex": -1, "healthPercent": 0, "feulPercent": 0, "altitudeAbs": 0,
-    "altitudeRel": 0, "velocity": 0, "isWheelsInAir": False, "isInWaterVolume": False, "isEngineOn": True,
+    "vehicleType": "",
+    "vehicleId": "",
+    "seatIndex": -1,
+    "healthPercent": 0,
+    "feulPercent": 0,
+    "altitudeAbs": 0,
+    "altitudeRel": 0,
+    "velocity": 0,
+    "isWheelsInAir": False,
+    "isInWaterVolume": False,
+    "isEngineOn": True,
     "location": {"x": 0, "y": 0, "z": 0},
-}  # fmt: skip
-_NO_DAMAGE = {"damageReason": "NonSpecific", "damageTypeCategory": "Damage_None", "damageCauserName": "None",
-              "additionalInfo": [], "distance": -1, "isThroughPenetrableWall": False}  # fmt: skip
-_BLANK_DAMAGE = {"damageReason": "", "damageTypeCategory": "", "damageCauserName": "", "additionalInfo": [],
-                 "distance": -1, "isThroughPenetrableWall": False}  # fmt: skip
-_NOBODY = {"name": "", "teamId": 0, "health": 0, "location": {"x": 0, "y": 0, "z": 0}, "ranking": 0,
-           "individualRanking": 0, "accountId": "", "isInBlueZone": False, "isInRedZone": False, "inSpecialZone": "None",
-           "isInVehicle": False, "zone": [], "type": "user"}  # fmt: skip
+}
+_NO_DAMAGE = {
+    "damageReason": "NonSpecific",
+    "damageTypeCategory": "Damage_None",
+    "damageCauserName": "None",
+    "additionalInfo": [],
+    "distance": -1,
+    "isThroughPenetrableWall": False,
+}
+_BLANK_DAMAGE = {
+    "damageReason": "",
+    "damageTypeCategory": "",
+    "damageCauserName": "",
+    "additionalInfo": [],
+    "distance": -1,
+    "isThroughPenetrableWall": False,
+}
+_NOBODY = {
+    "name": "",
+    "teamId": 0,
+    "health": 0,
+    "location": {"x": 0, "y": 0, "z": 0},
+    "ranking": 0,
+    "individualRanking": 0,
+    "accountId": "",
+    "isInBlueZone": False,
+    "isInRedZone": False,
+    "inSpecialZone": "None",
+    "isInVehicle": False,
+    "zone": [],
+    "type": "user",
+}
 _NOWHERE = {"x": 0, "y": 0, "z": 0}
 
 
@@ -165,12 +226,22 @@ class Tally:
 
 
 class Telemetry:
-    """Turns a finished story into a list of events; `write` once, then read `events`, `tallies`, `walked`, `ridden`."""
+    """Turns a finished story into a list of events; `write` once, then read `events`, `tallies`, `walked`,
+    `ridden`."""
 
     def __init__(
-        self, story: Story, start: datetime, match_name: str, match_id: str, map_name: str, rng: Random, old: bool,
-        team_size: int, custom: bool, fpp: bool,
-    ) -> None:  # fmt: skip
+        self,
+        story: Story,
+        start: datetime,
+        match_name: str,
+        match_id: str,
+        map_name: str,
+        rng: Random,
+        old: bool,
+        team_size: int,
+        custom: bool,
+        fpp: bool,
+    ) -> None:
         self.story, self.start, self.rng, self.old = story, start, rng, old
         self.match_name, self.match_id, self.map_name = match_name, match_id, map_name
         self.team_size, self.custom, self.fpp = team_size, custom, fpp
@@ -182,7 +253,9 @@ class Telemetry:
         first = -int(LOBBY) - 10
         self._first = first
         seconds = int(self.end) + 200
-        self._stamps = [(start + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.") for s in range(first, seconds)]
+        self._stamps = [
+            (start + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.") for s in range(first, seconds)
+        ]
         self._shots = [2000 + rng.randrange(800) for _ in self.people]
         self._fired: Counter[tuple[int, str]] = Counter()
         self._health = [100.0 for _ in self.people]
@@ -190,7 +263,9 @@ class Telemetry:
         self._health_values: list[list[float]] = [[100.0] for _ in self.people]
         self._touched = [p.landing for p in self.people]
         self._knock_infos: dict[int, Event] = {}
-        self._out_order = {p.index: i for i, p in enumerate(sorted(self.people, key=lambda p: -min(p.death, 1e9)))}
+        self._out_order = {
+            p.index: i for i, p in enumerate(sorted(self.people, key=lambda p: -min(p.death, 1e9)))
+        }
         self._deaths = sorted(p.death for p in self.people if p.death < math.inf)
         self._team_outs = sorted(t.out for t in story.teams if t.out < math.inf)
         self.jumps: dict[int, float] = {}
@@ -221,7 +296,10 @@ class Telemetry:
         x0, y0, x1, y1 = story.flight
         self.walked, self.ridden = np.zeros(n), np.zeros(n)
         for team in story.teams:
-            tx, ty = np.interp(seconds, team.route.ts, team.route.xs), np.interp(seconds, team.route.ts, team.route.ys)
+            tx, ty = (
+                np.interp(seconds, team.route.ts, team.route.xs),
+                np.interp(seconds, team.route.ts, team.route.ys),
+            )
             speed = np.hypot(np.gradient(tx), np.gradient(ty))
             fast = (speed > 8.5) & (seconds > team.landing + 5) & (seconds < self.end)
             edges = np.flatnonzero(np.diff(fast.astype(np.int8)))
@@ -238,7 +316,9 @@ class Telemetry:
                     angle = math.atan2(y[s] - by[s], x[s] - bx[s])
                     far = br[s] + 60 + 20 * noise.random()
                     edge = [bx[s] + far * math.cos(angle), by[s] + far * math.sin(angle)]
-                    if not all(0 < v < story.map.side for v in edge):  # no land there: go out on the middle's side
+                    if not all(
+                        0 < v < story.map.side for v in edge
+                    ):  # no land there: go out on the middle's side
                         angle = math.atan2(story.map.side / 2 - by[s], story.map.side / 2 - bx[s])
                     f = np.clip((seconds - a) / 4, 0, 1) * (seconds < b)
                     x += f * (bx[s] + far * math.cos(angle) - x)
@@ -253,6 +333,8 @@ class Telemetry:
                 if p.death < math.inf:
                     s = min(int(p.death), m - 1)
                     x[s:], y[s:] = x[s], y[s]
+                np.clip(x, 0, story.map.side, out=x)
+                np.clip(y, 0, story.map.side, out=y)
                 # plane, then the way down
                 jump = max(4.0, p.landing - 30.0 - noise.random() * 8)
                 jump = min(jump, story.flight_time)
@@ -275,7 +357,14 @@ class Telemetry:
                 for (a, b), car in zip(spans, cars, strict=True):
                     if not p.standing_at(a) or a < p.landing + 3 or any(u < a < v for u, v in p.exiles):
                         continue
-                    b = min([b, p.death - 1, *(u - 1 for u, _ in p.downs if u > a), *(u for u, _ in p.exiles if u > a)])
+                    b = min(
+                        [
+                            b,
+                            p.death - 1,
+                            *(u - 1 for u, _ in p.downs if u > a),
+                            *(u for u, _ in p.exiles if u > a),
+                        ]
+                    )
                     if b > a + 4:
                         self.rides[i].append((a, b, car))
                         riding[max(int(a) - s, 0) : max(int(b) - s, 0)] = True
@@ -302,7 +391,9 @@ class Telemetry:
         """Health of person `i` at `t`."""
         return self._health_values[i][bisect_right(self._health_times[i], t) - 1]
 
-    def character(self, p: Person, t: float, health: float | None = None, at: tuple[float, float] | None = None) -> Event:
+    def character(
+        self, p: Person, t: float, health: float | None = None, at: tuple[float, float] | None = None
+    ) -> Event:
         """A Character as it stands in an event at `t`; `at` gives an exact place in centimetres."""
         i = p.index
         if t < 0:
@@ -321,10 +412,12 @@ class Telemetry:
             health = self.health_at(i, t)
         team = self.story.teams[p.team]
         out = {
-            "name": p.name, "teamId": team.team_id, "health": whole(health),
+            "name": p.name,
+            "teamId": team.team_id,
+            "health": whole(health),
             "location": {"x": whole(x), "y": whole(y), "z": whole(z)},
             "ranking": self.ranks[p.team] if t >= team.out or t >= self.end else 0,
-        }  # fmt: skip
+        }
         if self.old:
             out |= {"accountId": p.account_id, "isInBlueZone": blue, "isInRedZone": False, "zone": zone}
             return out
@@ -374,8 +467,12 @@ class Telemetry:
         return [self._definition(), *(event for _, _, event in self.log)]
 
     def _definition(self) -> Event:
-        return {"MatchId": self.match_name, "PingQuality": "low" if self.rng.random() < 0.5 else "",
-                "_D": self.stamp(0.031)[:-1] + f"{self.rng.randrange(1, 9999):04d}Z", "_T": "LogMatchDefinition"}  # fmt: skip
+        return {
+            "MatchId": self.match_name,
+            "PingQuality": "low" if self.rng.random() < 0.5 else "",
+            "_D": self.stamp(0.031)[:-1] + f"{self.rng.randrange(1, 9999):04d}Z",
+            "_T": "LogMatchDefinition",
+        }
 
     def _wrapped(self, p: Person, t: float, ended: bool = False) -> Event:
         c = self.character(p, t, self._health[p.index] if ended else 100.0)
@@ -383,16 +480,33 @@ class Telemetry:
             c["health"], c["location"] = 0, dict(_NOWHERE)
         if self.old:
             return c
-        return {"character": c, "primaryWeaponFirst": p.main.item if ended else "",
-                "primaryWeaponSecond": "", "secondaryWeapon": "", "spawnKitIndex": 0}  # fmt: skip
+        return {
+            "character": c,
+            "primaryWeaponFirst": p.main.item if ended else "",
+            "primaryWeaponSecond": "",
+            "secondaryWeapon": "",
+            "spawnKitIndex": 0,
+        }
 
     def _lobby(self) -> None:
         rng = self.rng
         ghosts = []
         for g in range(rng.randint(2, 6)):  # more are created than start: some leave before the plane
             account = f"account.{rng.getrandbits(128):032x}"
-            ghosts.append(Person(0, account, f"Left_early{g}", rng.randrange(len(self.story.teams)), False, 1, "",
-                                 FISTS, FISTS, FISTS))  # fmt: skip
+            ghosts.append(
+                Person(
+                    0,
+                    account,
+                    f"Left_early{g}",
+                    rng.randrange(len(self.story.teams)),
+                    False,
+                    1,
+                    "",
+                    FISTS,
+                    FISTS,
+                    FISTS,
+                )
+            )
         for p in [*self.people, *ghosts]:
             t = -LOBBY + rng.uniform(0, 34)
             if not p.is_bot:
@@ -410,48 +524,100 @@ class Telemetry:
                 else:  # fists in the lobby have no item, and a stack count nobody has set
                     weapon = _item("", rng.randrange(1 << 27), "", "")
                     self._shots[p.index] += 1
-                    self.add(t, "LogPlayerAttack", {
-                        "attackId": rng.randrange(200), "fireWeaponStackCount": rng.randrange(1 << 30),
-                        "attacker": self.character(p, t, 100.0), "attackType": "Weapon", "weapon": weapon})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogPlayerAttack",
+                        {
+                            "attackId": rng.randrange(200),
+                            "fireWeaponStackCount": rng.randrange(1 << 30),
+                            "attacker": self.character(p, t, 100.0),
+                            "attackType": "Weapon",
+                            "weapon": weapon,
+                        },
+                    )
         options = [
-            {"phaseNum" if self.old else "blueZonePhase": k, "startDelay": 0, "warningDuration": 0, "releaseDuration": 0,
-             "poisonGasDamagePerSecond" if self.old else "blueZoneDamagePerSecond": 0, "radiusRate": 0, "spreadRatio": 0,
-             "landRatio": 0, "circleAlgorithm": 0}
+            {
+                "phaseNum" if self.old else "blueZonePhase": k,
+                "startDelay": 0,
+                "warningDuration": 0,
+                "releaseDuration": 0,
+                "poisonGasDamagePerSecond" if self.old else "blueZoneDamagePerSecond": 0,
+                "radiusRate": 0,
+                "spreadRatio": 0,
+                "landRatio": 0,
+                "circleAlgorithm": 0,
+            }
             for k in range(9)
-        ]  # fmt: skip
-        self.add(0.0, "LogMatchStart", {
-            "mapName": self.map_name, "weatherId": "Clear", "characters": [self._wrapped(p, -1.0) for p in self.people],
-            "cameraViewBehaviour": "FpsOnly" if self.fpp else "FpsAndTps", "teamSize": self.team_size,
-            "isCustomGame": self.custom, "isEventMode": False,
-            "blueZoneCustomOptions": msgspec.json.encode(options).decode()})  # fmt: skip
+        ]
+        self.add(
+            0.0,
+            "LogMatchStart",
+            {
+                "mapName": self.map_name,
+                "weatherId": "Clear",
+                "characters": [self._wrapped(p, -1.0) for p in self.people],
+                "cameraViewBehaviour": "FpsOnly" if self.fpp else "FpsAndTps",
+                "teamSize": self.team_size,
+                "isCustomGame": self.custom,
+                "isEventMode": False,
+                "blueZoneCustomOptions": msgspec.json.encode(options).decode(),
+            },
+        )
         self.add(0.024, "LogPlayerLogout", {"accountId": ""})
 
     def _plane(self, p: Person, t: float, velocity: float) -> Event:
         s = int(t)
         x, y = self._cx[p.index][s], self._cy[p.index][s]
-        return {**_NO_VEHICLE, "vehicleType": "TransportAircraft", "vehicleId": "DummyTransportAircraft_C", "seatIndex": 0,
-                "velocity": velocity, "isEngineOn": False, "location": {"x": whole(x), "y": whole(y), "z": 150000}}  # fmt: skip
+        return {
+            **_NO_VEHICLE,
+            "vehicleType": "TransportAircraft",
+            "vehicleId": "DummyTransportAircraft_C",
+            "seatIndex": 0,
+            "velocity": velocity,
+            "isEngineOn": False,
+            "location": {"x": whole(x), "y": whole(y), "z": 150000},
+        }
 
     def _flight(self) -> None:
         rng = self.rng
         for p in self.people:
             t = rng.uniform(0.005, 0.06)
             jump = self.jumps[p.index]
-            self.add(t, "LogVehicleRide", {"character": self.character(p, 0.0), "vehicle": self._plane(p, 0, 0),
-                                           "seatIndex": 0, "fellowPassengers": []})  # fmt: skip
+            self.add(
+                t,
+                "LogVehicleRide",
+                {
+                    "character": self.character(p, 0.0),
+                    "vehicle": self._plane(p, 0, 0),
+                    "seatIndex": 0,
+                    "fellowPassengers": [],
+                },
+            )
             self.add(t, "LogItemEquip", {"character": self.character(p, 0.0), "item": _PARACHUTE})
             self.add(t, "LogItemPickup", {"character": self.character(p, 0.0), "item": _PARACHUTE})
-            self.add(jump, "LogVehicleLeave", {
-                "character": self.character(p, jump), "vehicle": self._plane(p, jump, 1799.8707275390625),
-                "rideDistance": 0, "seatIndex": 0, "maxSpeed": widened(60 + 25 * rng.random()), "fellowPassengers": []})  # fmt: skip
+            self.add(
+                jump,
+                "LogVehicleLeave",
+                {
+                    "character": self.character(p, jump),
+                    "vehicle": self._plane(p, jump, 1799.8707275390625),
+                    "rideDistance": 0,
+                    "seatIndex": 0,
+                    "maxSpeed": widened(60 + 25 * rng.random()),
+                    "fellowPassengers": [],
+                },
+            )
             if p.landing > min(p.death, self.end):
                 continue
             i, t = p.index, p.landing
             s = min(int(t) + 1, len(self._cx[i]) - 1)
             place = self._cx[i][s], self._cy[i][s]
             self.add(t, "LogItemUnequip", {"character": self.character(p, t), "item": _PARACHUTE})
-            self.add(t, "LogParachuteLanding", {"character": self.character(p, t, at=place),
-                                                "distance": widened(280 + 160 * rng.random())})  # fmt: skip
+            self.add(
+                t,
+                "LogParachuteLanding",
+                {"character": self.character(p, t, at=place), "distance": widened(280 + 160 * rng.random())},
+            )
             self.tallies[i].landing = (place[0] / 100, place[1] / 100)
 
     # ------------------------------------------------------------------ health
@@ -532,7 +698,7 @@ class Telemetry:
             else:
                 item, steps, cast = _FIRST_AID, [15.0] * math.ceil((75 - health) / 15), 6.0
             for n, step in enumerate(steps):
-                if n == 0 or item is _BANDAGE:  # a bandage is one use and one step, the others go on by themselves
+                if n == 0 or item is _BANDAGE:  # every step of a bandage is a use of its own
                     t += cast
                     if t > until - 1:
                         break
@@ -543,8 +709,11 @@ class Telemetry:
                 if amount <= 0.01:
                     break
                 t += 0.03 if item is _MED_KIT else rng.uniform(0.42, 0.48)
-                self.add(t, "LogHeal", {"character": self.character(p, t, health), "item": item,
-                                        "healAmount": whole(amount)})  # fmt: skip
+                self.add(
+                    t,
+                    "LogHeal",
+                    {"character": self.character(p, t, health), "item": item, "healAmount": whole(amount)},
+                )
                 health = min(widened(health + amount), 100.0)
                 self._set_health(i, t, health)
         if health < 100 and t + 18 < until and rng.random() < 0.6:
@@ -559,16 +728,26 @@ class Telemetry:
                     break
                 # the item of a boost's heal is memory nobody has set: no id, now and then an absurd count
                 item = _NO_ITEM if rng.random() < 0.6 else _item("", rng.randrange(1 << 30), "", "")
-                self.add(t, "LogHeal", {"character": self.character(p, t, health), "item": item,
-                                        "healAmount": whole(amount)})  # fmt: skip
+                self.add(
+                    t,
+                    "LogHeal",
+                    {"character": self.character(p, t, health), "item": item, "healAmount": whole(amount)},
+                )
                 health = widened(health + amount)
                 self._set_health(i, t, health)
         self._touched[i] = max(self._touched[i], min(t, until))
 
     def _hit(
-        self, t: float, attacker: Person | None, victim: Person, attack_id: int, damage: float, category: str, reason: str,
+        self,
+        t: float,
+        attacker: Person | None,
+        victim: Person,
+        attack_id: int,
+        damage: float,
+        category: str,
+        reason: str,
         causer: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write one damage event and count it."""
         i = victim.index
         body: Event = {"attackId": attack_id}
@@ -603,8 +782,13 @@ class Telemetry:
             own = self.tallies[attacker.index]
             own.dealt += damage
             own.weapon_damage[causer] += damage
-            if category in ("Damage_Explosion_Grenade", "Damage_Molotov", "Damage_Explosion_StickyBomb",
-                            "Damage_Explosion_C4", "Damage_BlueZoneGrenade"):  # fmt: skip
+            if category in (
+                "Damage_Explosion_Grenade",
+                "Damage_Molotov",
+                "Damage_Explosion_StickyBomb",
+                "Damage_Explosion_C4",
+                "Damage_BlueZoneGrenade",
+            ):
                 own.throwable_damage += damage
 
     def _fire(self, t: float, attacker: Person, weapon: Weapon) -> int:
@@ -613,9 +797,20 @@ class Telemetry:
         self._shots[i] += 1
         attack_id = (i << 24) + self._shots[i]
         attached = [_ATTACHMENTS[(i * 5 + k * 3) % len(_ATTACHMENTS)] for k in range(min(int(t // 200), 3))]
-        item = _item(weapon.item, 1, "Weapon" if weapon.item else "", weapon.sub_category if weapon.item else "", attached)
-        body = {"attackId": attack_id, "fireWeaponStackCount": 1 if weapon.item else 0,
-                "attacker": self.character(attacker, t), "attackType": "Weapon", "weapon": item}  # fmt: skip
+        item = _item(
+            weapon.item,
+            1,
+            "Weapon" if weapon.item else "",
+            weapon.sub_category if weapon.item else "",
+            attached,
+        )
+        body = {
+            "attackId": attack_id,
+            "fireWeaponStackCount": 1 if weapon.item else 0,
+            "attacker": self.character(attacker, t),
+            "attackType": "Weapon",
+            "weapon": item,
+        }
         if self.old:
             body["vehicle"] = None
         self.add(t, "LogPlayerAttack", body)
@@ -623,17 +818,26 @@ class Telemetry:
             self._fired[i, weapon.item] += 1
             count = self._fired[i, weapon.item]
             if count % 10 == 0:
-                self.add(t, "LogWeaponFireCount", {"character": self.character(attacker, t), "weaponId": weapon.item,
-                                                   "fireCount": count})  # fmt: skip
+                self.add(
+                    t,
+                    "LogWeaponFireCount",
+                    {"character": self.character(attacker, t), "weaponId": weapon.item, "fireCount": count},
+                )
         return attack_id
 
     def _throw(self, p: Person, t: float, item: Event) -> int:
-        """Throw something; both events of a throw carry the same attack id. Old files have only one of them."""
+        """Throw something; both events of a throw carry the same attack id. Old files have only one of
+        them."""
         i = p.index
         self._shots[i] += 1
         attack_id = (i << 24) + self._shots[i]
-        body = {"attackId": attack_id, "fireWeaponStackCount": 1, "attacker": self.character(p, t),
-                "attackType": "Weapon", "weapon": item}  # fmt: skip
+        body = {
+            "attackId": attack_id,
+            "fireWeaponStackCount": 1,
+            "attacker": self.character(p, t),
+            "attackType": "Weapon",
+            "weapon": item,
+        }
         self.add(t, "LogPlayerAttack", {**body, "vehicle": None} if self.old else dict(body))
         if not self.old:
             self.add(t, "LogPlayerUseThrowable", body)
@@ -665,14 +869,17 @@ class Telemetry:
     def _volley(
         self, t: float, attacker: Person, victim: Person, weapon: Weapon, budget: float, lethal: bool
     ) -> tuple[Event, int]:
-        """Hits on a standing victim. Lethal ones end exactly at `t` with nothing left; others leave a few hit points.
+        """Hits on a standing victim. Lethal ones end exactly at `t` with nothing left; others leave a few
+        hit points.
 
         Returns the damage info of the last hit and its attack id.
         """
         rng, i = self.rng, victim.index
         category, causer = weapon.category, weapon.causer
         if weapon is FISTS:
-            causer = attacker.body if attacker.body in ("PlayerMale_A_C", "PlayerFemale_A_C") else "PlayerMale_A_C"
+            causer = (
+                attacker.body if attacker.body in ("PlayerMale_A_C", "PlayerFemale_A_C") else "PlayerMale_A_C"
+            )
         if weapon is RAMMING:
             causer = rng.choice(self.story.map.vehicles)
         shooting = category in ("Damage_Gun", "Damage_Melee", "Damage_Punch")
@@ -708,7 +915,11 @@ class Telemetry:
         attack_id, fired, info = -1, -1, _BLANK_DAMAGE
         if weapon.sub_category == "Throwable":
             item = next(x for x, _ in _TACTICAL if x["itemId"] == weapon.item)
-            thrown = first - 2.6 if attacker.standing_at(first - 2.6) and first - 2.6 > attacker.landing else first - 0.05
+            thrown = (
+                first - 2.6
+                if attacker.standing_at(first - 2.6) and first - 2.6 > attacker.landing
+                else first - 0.05
+            )
             attack_id = self._throw(attacker, thrown, item)
         elif weapon is RAMMING:
             self._shots[attacker.index] += 1
@@ -718,9 +929,11 @@ class Telemetry:
             if lethal and n == len(blows) - 1:
                 when = t
             if not lethal and (
-                not victim.standing_at(when + 0.05) or not attacker.standing_at(when) or when > self.end
+                not victim.standing_at(when + 0.05)
+                or not attacker.standing_at(when)
+                or when > self.end
                 or self._health[i] - blow < 4
-            ):  # fmt: skip
+            ):
                 break
             if shooting and shot != fired:
                 self._misses(when - 0.02, attacker, weapon)
@@ -741,13 +954,30 @@ class Telemetry:
         return info, attack_id
 
     def _armour(
-        self, t: float, attacker: Person, victim: Person, attack_id: int, part: str, causer: str, category: str
+        self,
+        t: float,
+        attacker: Person,
+        victim: Person,
+        attack_id: int,
+        part: str,
+        causer: str,
+        category: str,
     ) -> None:
         item = _GEAR[1] if part == "TorsoShot" else _GEAR[3]
-        self.add(t + 0.001, "LogArmorDestroy", {
-            "attackId": attack_id, "attacker": self.character(attacker, t), "victim": self.character(victim, t),
-            "damageTypeCategory": category, "damageReason": part, "damageCauserName": causer, "item": item,
-            "distance": self._distance(t, attacker, victim)})  # fmt: skip
+        self.add(
+            t + 0.001,
+            "LogArmorDestroy",
+            {
+                "attackId": attack_id,
+                "attacker": self.character(attacker, t),
+                "victim": self.character(victim, t),
+                "damageTypeCategory": category,
+                "damageReason": part,
+                "damageCauserName": causer,
+                "item": item,
+                "distance": self._distance(t, attacker, victim),
+            },
+        )
 
     def _distance(self, t: float, a: Person, b: Person) -> float:
         """Distance in centimetres, as the events give it."""
@@ -759,9 +989,17 @@ class Telemetry:
             )
         )
 
-    def _info(self, t: float, attacker: Person, victim: Person, reason: str, category: str, causer: str) -> Event:
-        return {"damageReason": reason, "damageTypeCategory": category, "damageCauserName": causer, "additionalInfo": [],
-                "distance": self._distance(t, attacker, victim), "isThroughPenetrableWall": False}  # fmt: skip
+    def _info(
+        self, t: float, attacker: Person, victim: Person, reason: str, category: str, causer: str
+    ) -> Event:
+        return {
+            "damageReason": reason,
+            "damageTypeCategory": category,
+            "damageCauserName": causer,
+            "additionalInfo": [],
+            "distance": self._distance(t, attacker, victim),
+            "isThroughPenetrableWall": False,
+        }
 
     def _chip(self, chip: Chip) -> None:
         a, v, t = chip.attacker, chip.victim, chip.t
@@ -792,24 +1030,47 @@ class Telemetry:
                 if self._health[i] - damage < 6:
                     return
         self.tallies[i].zone_ticks += 1
-        self._hit(t, None, p, -1, widened(damage), "Damage_BlueZone", "NonSpecific", "BattleRoyaleModeController_Def_C")
+        self._hit(
+            t,
+            None,
+            p,
+            -1,
+            widened(damage),
+            "Damage_BlueZone",
+            "NonSpecific",
+            "BattleRoyaleModeController_Def_C",
+        )
 
     def _groggy(self, t: float, p: Person) -> None:
         """Bleeding: no net damage in files of 2025, some in older ones."""
         if p.standing_at(t) or t >= p.death:
             return
-        self._hit(t, p, p, -1, widened(self.rng.uniform(0.8, 1.9)) if self.old else 0.0, "Damage_Groggy", "None", p.body)
+        self._hit(
+            t,
+            p,
+            p,
+            -1,
+            widened(self.rng.uniform(0.8, 1.9)) if self.old else 0.0,
+            "Damage_Groggy",
+            "None",
+            p.body,
+        )
 
     def _fall(self, t: float, p: Person) -> None:
         if p.standing_at(t) and p.standing_at(t + 0.1) and self._health[p.index] > 40:
-            self._hit(t, p, p, -1, widened(self.rng.uniform(2, 22)), "Damage_Instant_Fall", "NonSpecific", p.body)
+            self._hit(
+                t, p, p, -1, widened(self.rng.uniform(2, 22)), "Damage_Instant_Fall", "NonSpecific", p.body
+            )
 
     def _revive(self, revive: Revive) -> None:
         t, victim = revive.t, revive.victim
         self._set_health(victim.index, t, 10.0)
         self._touched[victim.index] = t
-        body = {"reviver": self.character(revive.reviver, t), "victim": self.character(victim, t, 10.0),
-                "dBNOId": revive.knock.dbno_id}  # fmt: skip
+        body = {
+            "reviver": self.character(revive.reviver, t),
+            "victim": self.character(victim, t, 10.0),
+            "dBNOId": revive.knock.dbno_id,
+        }
         if not self.old:
             body["useTraumaBag"] = False
         self.add(t, "LogPlayerRevive", body)
@@ -817,23 +1078,38 @@ class Telemetry:
 
     def _zone_blow(self, t: float, p: Person) -> None:
         self.tallies[p.index].zone_ticks += 1
-        self._hit(t, None, p, -1, self._health[p.index], "Damage_BlueZone", "NonSpecific",
-                  "BattleRoyaleModeController_Def_C")  # fmt: skip
+        self._hit(
+            t,
+            None,
+            p,
+            -1,
+            self._health[p.index],
+            "Damage_BlueZone",
+            "NonSpecific",
+            "BattleRoyaleModeController_Def_C",
+        )
 
-    def _fell(self, t: float, maker: Person | None, victim: Person, weapon: Weapon | None, helpers: list[Person]) -> None:
+    def _fell(
+        self, t: float, maker: Person | None, victim: Person, weapon: Weapon | None, helpers: list[Person]
+    ) -> None:
         """Take what health the victim has left, by whatever does it; helpers hit first."""
         self._rest(victim, t - 2.0)
         for helper in helpers:
             room = self._health[victim.index] - 20
             before = t - self.rng.uniform(2.2, 5)
-            if room > 15 and before > self._health_times[victim.index][-1] and helper.standing_at(before - 0.5):
+            if (
+                room > 15
+                and before > self._health_times[victim.index][-1]
+                and helper.standing_at(before - 0.5)
+            ):
                 self._volley(before, helper, victim, helper.main, min(room, 40), lethal=False)
-        if self._health[victim.index] <= 0:
-            self._set_health(victim.index, t - 0.02, 1.0)  # cannot be: kept so that a felled person always had health
         if maker is None or weapon is None:
             self._zone_blow(t, victim)
-            self._last_info = {**_NO_DAMAGE, "damageTypeCategory": "Damage_BlueZone",
-                               "damageCauserName": "BattleRoyaleModeController_Def_C"}  # fmt: skip
+            self._last_info = {
+                **_NO_DAMAGE,
+                "damageTypeCategory": "Damage_BlueZone",
+                "damageCauserName": "BattleRoyaleModeController_Def_C",
+            }
             self._last_id = -1
             return
         self._last_info, self._last_id = self._volley(t, maker, victim, weapon, 0.0, lethal=True)
@@ -854,12 +1130,17 @@ class Telemetry:
         else:
             body["attacker"] = self.character(maker, t)
         body |= {
-            "victim": self.character(victim, t, 0.0), "damageReason": info["damageReason"] if maker else "",
-            "damageTypeCategory": info["damageTypeCategory"], "damageCauserName": info["damageCauserName"],
-            "damageCauserAdditionalInfo": [], "victimWeapon": f"{victim.main.causer}_{victim.index % 4}",
-            "victimWeaponAdditionalInfo": [], "distance": info["distance"],
-            "isAttackerInVehicle": knock.weapon is RAMMING, "dBNOId": knock.dbno_id,
-        }  # fmt: skip
+            "victim": self.character(victim, t, 0.0),
+            "damageReason": info["damageReason"] if maker else "",
+            "damageTypeCategory": info["damageTypeCategory"],
+            "damageCauserName": info["damageCauserName"],
+            "damageCauserAdditionalInfo": [],
+            "victimWeapon": f"{victim.main.causer}_{victim.index % 4}",
+            "victimWeaponAdditionalInfo": [],
+            "distance": info["distance"],
+            "isAttackerInVehicle": knock.weapon is RAMMING,
+            "dBNOId": knock.dbno_id,
+        }
         if not self.old:
             body["isThroughPenetrableWall"] = False
         self.add(t, "LogPlayerMakeGroggy", body)
@@ -888,8 +1169,11 @@ class Telemetry:
                 self._hit(when, finisher, victim, attack_id, 0.0, weapon.category, part, weapon.causer)
             finish_info = self._info(t, finisher, victim, part, weapon.category, weapon.causer)
         elif kill.how == "zone_down":
-            finish_info = {**_NO_DAMAGE, "damageTypeCategory": "Damage_BlueZone",
-                           "damageCauserName": "BattleRoyaleModeController_Def_C"}  # fmt: skip
+            finish_info = {
+                **_NO_DAMAGE,
+                "damageTypeCategory": "Damage_BlueZone",
+                "damageCauserName": "BattleRoyaleModeController_Def_C",
+            }
         else:
             source = finisher if finisher is not None else victim
             finish_info = self._info(t, source, victim, "None", "Damage_Groggy", victim.body)
@@ -899,21 +1183,40 @@ class Telemetry:
         credited = finish_info if knock is None or stolen else knock_info
         if killer is None:
             credited = _BLANK_DAMAGE
-        assists = [p for p in dict.fromkeys(kill.helpers) if p is not killer and not p.is_bot and p is not victim]
+        assists = [
+            p for p in dict.fromkeys(kill.helpers) if p is not killer and not p.is_bot and p is not victim
+        ]
         friendly = killer is not None and killer is not victim and killer.team == victim.team
         t += 0.003
         team = self.story.teams[victim.team]
         rank = self.ranks[victim.team] if kill.t >= team.out else 0
         suicide = killer is victim
         result = {
-            "rank": rank, "gameResult": "", "teamId": team.team_id,
-            "stats": {"killCount": self.tallies[i].kills, "distanceOnFoot": widened(self.walked[i]), "distanceOnSwim": 0,
-                      "distanceOnVehicle": widened(self.ridden[i]), "distanceOnParachute": 331.5, "distanceOnFreefall": 262.25,
-                      "bpRewardDetail": {"byPlayTime": 0, "byRanking": 0, "byKills": 0, "byDamageDealt": 0,
-                                         "boostAmount": 0, "byModeScore": 0},
-                      "arcadeRewardDetail": {"byPlayTime": 0}, "statTrakDataPairs": [], "headshotStatTrakDataPairs": []},
-            "accountId": victim.account_id, "isRewardAbuse": False,
-        }  # fmt: skip
+            "rank": rank,
+            "gameResult": "",
+            "teamId": team.team_id,
+            "stats": {
+                "killCount": self.tallies[i].kills,
+                "distanceOnFoot": widened(self.walked[i]),
+                "distanceOnSwim": 0,
+                "distanceOnVehicle": widened(self.ridden[i]),
+                "distanceOnParachute": 331.5,
+                "distanceOnFreefall": 262.25,
+                "bpRewardDetail": {
+                    "byPlayTime": 0,
+                    "byRanking": 0,
+                    "byKills": 0,
+                    "byDamageDealt": 0,
+                    "boostAmount": 0,
+                    "byModeScore": 0,
+                },
+                "arcadeRewardDetail": {"byPlayTime": 0},
+                "statTrakDataPairs": [],
+                "headshotStatTrakDataPairs": [],
+            },
+            "accountId": victim.account_id,
+            "isRewardAbuse": False,
+        }
         dead = self.character(victim, t, 0.0)
         body: Event = {"attackId": attack_id, "dBNOId": knock.dbno_id if knock else -1}
         if self.old:
@@ -923,12 +1226,17 @@ class Telemetry:
             else:
                 body["killer"] = self.character(killer, t)
             body |= {
-                "victim": dead, "assistant": self.character(assists[0], t) if assists else None,
-                "damageReason": shown["damageReason"], "damageTypeCategory": shown["damageTypeCategory"],
-                "damageCauserName": shown["damageCauserName"], "damageCauserAdditionalInfo": [],
-                "victimWeapon": victim.main.causer, "victimWeaponAdditionalInfo": [], "distance": shown["distance"],
+                "victim": dead,
+                "assistant": self.character(assists[0], t) if assists else None,
+                "damageReason": shown["damageReason"],
+                "damageTypeCategory": shown["damageTypeCategory"],
+                "damageCauserName": shown["damageCauserName"],
+                "damageCauserAdditionalInfo": [],
+                "victimWeapon": victim.main.causer,
+                "victimWeaponAdditionalInfo": [],
+                "distance": shown["distance"],
                 "victimGameResult": result,
-            }  # fmt: skip
+            }
             credited = shown
             assists = assists[:1]
             self.add(t, "LogPlayerKill", body)
@@ -951,10 +1259,12 @@ class Telemetry:
                 if key == "finisher":
                     body["finishDamageInfo"] = finish_info
             body |= {
-                "killerDamageInfo": credited, "killerVehicle": _NO_VEHICLE,
+                "killerDamageInfo": credited,
+                "killerVehicle": _NO_VEHICLE,
                 "assists_AccountId": [p.account_id for p in assists],
-                "teamKillers_AccountId": [killer.account_id] if friendly and killer else [], "isSuicide": suicide,
-            }  # fmt: skip
+                "teamKillers_AccountId": [killer.account_id] if friendly and killer else [],
+                "isSuicide": suicide,
+            }
             self.add(t, "LogPlayerKillV2", body)
         self._count_kill(kill, credited, finish_info, assists)
 
@@ -1030,58 +1340,112 @@ class Telemetry:
                     if p.is_bot or rng.random() > 0.4 + 0.9 * t / self.end:
                         continue
                     tally.boosts += 1
-                    self.add(t, "LogItemUse", {"character": self.character(p, t), "item": rng.choice(_BOOSTS)})
+                    self.add(
+                        t, "LogItemUse", {"character": self.character(p, t), "item": rng.choice(_BOOSTS)}
+                    )
                     continue
                 who = {"character": self.character(p, t)}
                 if kind in ("pickup", "equip", "unequip", "drop"):
-                    if kind in ("equip", "unequip") or rng.random() < 0.12:
+                    if kind in ("equip", "unequip") or rng.random() < 0.33:
                         gun = rng.choice((p.early, p.main, p.second))
-                        item = rng.choice(_GEAR) if rng.random() < 0.4 else _item(gun.item, 1, "Weapon", gun.sub_category)
-                        tally.weapons_acquired += kind in ("pickup", "equip") and item["category"] == "Weapon"
+                        item = (
+                            rng.choice(_GEAR)
+                            if rng.random() < 0.4
+                            else _item(gun.item, 1, "Weapon", gun.sub_category)
+                        )
+                        tally.weapons_acquired += kind == "pickup" and item["category"] == "Weapon"
                     else:
                         item = rng.choice(loot)
                     names = {"pickup": "LogItemPickup", "equip": "LogItemEquip", "unequip": "LogItemUnequip"}
                     self.add(t, names.get(kind, "LogItemDrop"), {**who, "item": item})
                 elif kind == "lootbox":
                     other = rng.choice(self.people)
-                    self.add(t, "LogItemPickupFromLootBox", {
-                        **who, "item": rng.choice(loot), "ownerTeamId": self.story.teams[other.team].team_id,
-                        "creatorAccountId": other.account_id})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogItemPickupFromLootBox",
+                        {
+                            **who,
+                            "item": rng.choice(loot),
+                            "ownerTeamId": self.story.teams[other.team].team_id,
+                            "creatorAccountId": other.account_id,
+                        },
+                    )
                 elif kind == "carepackage":
-                    self.add(t, "LogItemPickupFromCarepackage", {**who, "item": rng.choice(_CARE_PACKAGE),
-                                                                 "carePackageUniqueId": rng.randrange(12)})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogItemPickupFromCarepackage",
+                        {**who, "item": rng.choice(_CARE_PACKAGE), "carePackageUniqueId": rng.randrange(12)},
+                    )
                 elif kind == "ammo":
                     self.add(t, "LogItemUse", {**who, "item": loot[rng.randrange(len(_AMMO))]})
                 elif kind == "door":
-                    self.add(t, "LogObjectInteraction", {
-                        **who, "objectType": "Door", "objectTypeStatus": rng.choice(("Opening", "Opening", "Closing")),
-                        "objectTypeAdditionalInfo": []})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogObjectInteraction",
+                        {
+                            **who,
+                            "objectType": "Door",
+                            "objectTypeStatus": rng.choice(("Opening", "Opening", "Closing")),
+                            "objectTypeAdditionalInfo": [],
+                        },
+                    )
                 elif kind == "window":
-                    self.add(t, "LogObjectDestroy", {**who, "objectType": "Window", "objectLocation": dict(_NOWHERE),
-                                                     "damageCauserName": ""})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogObjectDestroy",
+                        {
+                            **who,
+                            "objectType": "Window",
+                            "objectLocation": dict(_NOWHERE),
+                            "damageCauserName": "",
+                        },
+                    )
                 elif kind == "vault":
-                    self.add(t, "LogVaultStart", {**who, "isLedgeGrab": rng.random() < 0.1, "isVaultOnVehicle": False})
+                    self.add(
+                        t,
+                        "LogVaultStart",
+                        {**who, "isLedgeGrab": rng.random() < 0.1, "isVaultOnVehicle": False},
+                    )
                 elif kind == "swim":
                     self.add(t, "LogSwimStart", dict(who))
                     until = min(t + rng.uniform(4, 40), last)
-                    self.add(until, "LogSwimEnd", {
-                        "character": self.character(p, until), "swimDistance": widened(2.2 * (until - t)),
-                        "maxSwimDepthOfWater": widened(1 + rng.random())})  # fmt: skip
+                    self.add(
+                        until,
+                        "LogSwimEnd",
+                        {
+                            "character": self.character(p, until),
+                            "swimDistance": widened(2.2 * (until - t)),
+                            "maxSwimDepthOfWater": widened(1 + rng.random()),
+                        },
+                    )
                 else:
                     gun = p.main if t > 230 else p.early
                     child = rng.choice(_ATTACHMENTS)
-                    parent = _item(gun.item, 1, "Weapon", gun.sub_category, [child] if kind == "detach" else None)
-                    self.add(t, "LogItemAttach" if kind == "attach" else "LogItemDetach",
-                             {**who, "parentItem": parent, "childItem": _item(child, 1, "Attachment", "None")})  # fmt: skip
+                    parent = _item(
+                        gun.item, 1, "Weapon", gun.sub_category, [child] if kind == "detach" else None
+                    )
+                    self.add(
+                        t,
+                        "LogItemAttach" if kind == "attach" else "LogItemDetach",
+                        {**who, "parentItem": parent, "childItem": _item(child, 1, "Attachment", "None")},
+                    )
 
     def _car(self, i: int, t: float, ride: tuple[float, float, str]) -> Event:
         s = min(int(t), len(self._cx[i]) - 1)
         return {
-            "vehicleType": "WheeledVehicle", "vehicleId": ride[2], "seatIndex": i % 4, "healthPercent": 92.5,
-            "feulPercent": widened(max(70 - 0.04 * t, 5)), "altitudeAbs": whole(self._cz[i][s] / 100), "altitudeRel": 0.5,
-            "velocity": 56.25, "isWheelsInAir": False, "isInWaterVolume": False, "isEngineOn": True,
+            "vehicleType": "WheeledVehicle",
+            "vehicleId": ride[2],
+            "seatIndex": i % 4,
+            "healthPercent": 92.5,
+            "feulPercent": widened(max(70 - 0.04 * t, 5)),
+            "altitudeAbs": whole(self._cz[i][s] / 100),
+            "altitudeRel": 0.5,
+            "velocity": 56.25,
+            "isWheelsInAir": False,
+            "isInWaterVolume": False,
+            "isEngineOn": True,
             "location": {"x": whole(self._cx[i][s]), "y": whole(self._cy[i][s]), "z": whole(self._cz[i][s])},
-        }  # fmt: skip
+        }
 
     def _vehicles(self) -> None:
         rng = self.rng
@@ -1089,21 +1453,52 @@ class Telemetry:
             i = p.index
             for ride in self.rides[i]:
                 a, b, _ = ride
-                fellows = [self.character(q, a) for q in self.story.teams[p.team].members
-                           if q is not p and self._ride(q.index, a + 0.5) and q.standing_at(a)][:3]  # fmt: skip
-                self.add(a, "LogVehicleRide", {"character": self.character(p, a), "vehicle": self._car(i, a, ride),
-                                               "seatIndex": i % 4, "fellowPassengers": fellows})  # fmt: skip
+                fellows = [
+                    self.character(q, a)
+                    for q in self.story.teams[p.team].members
+                    if q is not p and self._ride(q.index, a + 0.5) and q.standing_at(a)
+                ][:3]
+                self.add(
+                    a,
+                    "LogVehicleRide",
+                    {
+                        "character": self.character(p, a),
+                        "vehicle": self._car(i, a, ride),
+                        "seatIndex": i % 4,
+                        "fellowPassengers": fellows,
+                    },
+                )
                 end = b - 0.01
-                far = widened(float(np.hypot(np.diff(self._x[i, int(a) : int(b)]), np.diff(self._y[i, int(a) : int(b)])).sum()))
-                self.add(end, "LogVehicleLeave", {
-                    "character": self.character(p, end), "vehicle": self._car(i, end, ride), "rideDistance": far,
-                    "seatIndex": i % 4, "maxSpeed": widened(70 + 30 * rng.random()), "fellowPassengers": fellows})  # fmt: skip
+                far = widened(
+                    float(
+                        np.hypot(
+                            np.diff(self._x[i, int(a) : int(b)]), np.diff(self._y[i, int(a) : int(b)])
+                        ).sum()
+                    )
+                )
+                self.add(
+                    end,
+                    "LogVehicleLeave",
+                    {
+                        "character": self.character(p, end),
+                        "vehicle": self._car(i, end, ride),
+                        "rideDistance": far,
+                        "seatIndex": i % 4,
+                        "maxSpeed": widened(70 + 30 * rng.random()),
+                        "fellowPassengers": fellows,
+                    },
+                )
                 if rng.random() < 0.06:
                     shooter = rng.choice(self.people)
                     t = (a + b) / 2
                     if shooter.team != p.team and shooter.standing_at(t):
-                        body = {"attackId": -1, "attacker": self.character(shooter, t), "vehicle": self._car(i, t, ride),
-                                "damageTypeCategory": "Damage_Gun", "damageCauserName": shooter.main.causer}  # fmt: skip
+                        body = {
+                            "attackId": -1,
+                            "attacker": self.character(shooter, t),
+                            "vehicle": self._car(i, t, ride),
+                            "damageTypeCategory": "Damage_Gun",
+                            "damageCauserName": shooter.main.causer,
+                        }
                         self.add(t, "LogVehicleDamage", {**body, "damage": 14.5, "distance": 5200.5})
                         if rng.random() < 0.4:
                             self.add(t, "LogWheelDestroy", dict(body))
@@ -1125,18 +1520,29 @@ class Telemetry:
             for k in range(6, 0, -1):
                 t = phase - 10 * k
                 if t > -LOBBY + 36 or rng.random() < 0.7:
-                    self.add(t, "LogPlayerPosition", {"character": self.character(p, t, 100.0), "elapsedTime": 0,
-                                                      "numAlivePlayers": count})  # fmt: skip
+                    self.add(
+                        t,
+                        "LogPlayerPosition",
+                        {
+                            "character": self.character(p, t, 100.0),
+                            "elapsedTime": 0,
+                            "numAlivePlayers": count,
+                        },
+                    )
             stop = min(p.death + AFTERLIFE, self.end)
             ts = np.arange(phase, stop, 10.0)
             ts = np.round(ts + np.array([rng.uniform(-0.02, 0.02) for _ in range(len(ts))]), 3)
-            ts = ts[(ts >= 0) & (ts < stop)]
+            # none at the very moment of death, where before and after would be a matter of rounding
+            ts = ts[(ts >= 0) & (ts < stop) & (np.abs(ts - p.death) > 0.05)]
             xs = (np.round(np.interp(ts, seconds, self._x[i]) * 1600) / 16).tolist()
             ys = (np.round(np.interp(ts, seconds, self._y[i]) * 1600) / 16).tolist()
             samples = self.tallies[i].zone_samples
             for t, x, y in zip(ts.tolist(), xs, ys, strict=True):
-                body: Event = {"character": self.character(p, t, at=(x, y)), "elapsedTime": round(t),
-                               "numAlivePlayers": self._alive(t)}  # fmt: skip
+                body: Event = {
+                    "character": self.character(p, t, at=(x, y)),
+                    "elapsedTime": round(t),
+                    "numAlivePlayers": self._alive(t),
+                }
                 ride = self._ride(i, t)
                 if ride:
                     body["vehicle"] = self._car(i, t, ride)
@@ -1151,15 +1557,15 @@ class Telemetry:
     def _states(self) -> None:
         """Both circles every ten seconds, and the phase changes."""
         rng, teams, n = self.rng, len(self.story.teams), len(self.people)
-        for k in range(1, int(self.end / 10) + 1):
-            t = round(10 * k + rng.uniform(0, 0.034), 3)
-            if t > self.end:
-                break
+        times = [round(10 * k + rng.uniform(0, 0.034), 3) for k in range(1, int((self.end - 0.05) / 10) + 1)]
+        # one more at the very end, which the real file does not have: the last positions lie between two
+        # states too
+        for t in [*times, round(self.end, 3)]:
             state = self.zone.state(t)
-            x, y, r = (float(v) for v in self.zone.blue(t))
+            x, y, r = self.zone.blue_at(t)
             wx, wy, wr = state.white
             red = 450 < t < 900 and int(t / 90) % 4 == 0
-            game: Event = {"elapsedTime": 10 * k}
+            game: Event = {"elapsedTime": round(t)}
             if not self.old:
                 game["numStartTeams"] = teams
             game["numAliveTeams"] = teams - bisect_right(self._team_outs, t)
@@ -1171,11 +1577,17 @@ class Telemetry:
             game |= {
                 "safetyZonePosition": {"x": whole(widened(x * 100)), "y": whole(widened(y * 100)), "z": 0},
                 "safetyZoneRadius": whole(widened(r * 100)),
-                "poisonGasWarningPosition": {"x": whole(widened(wx * 100)), "y": whole(widened(wy * 100)), "z": 0},
+                "poisonGasWarningPosition": {
+                    "x": whole(widened(wx * 100)),
+                    "y": whole(widened(wy * 100)),
+                    "z": 0,
+                },
                 "poisonGasWarningRadius": whole(widened(wr * 100)),
-                "redZonePosition": {"x": whole(widened(x * 90)), "y": whole(widened(y * 110)), "z": 0} if red else dict(_NOWHERE),
+                "redZonePosition": {"x": whole(widened(x * 90)), "y": whole(widened(y * 110)), "z": 0}
+                if red
+                else dict(_NOWHERE),
                 "redZoneRadius": 50000 if red else 0,
-            }  # fmt: skip
+            }
             if not self.old:
                 game |= {"blackZonePosition": dict(_NOWHERE), "blackZoneRadius": 0}
             self.add(t, "LogGameStatePeriodic", {"gameState": game})
@@ -1184,8 +1596,12 @@ class Telemetry:
             for t in (shown, moves):
                 if t < self.end:
                     s = int(t)
-                    inside = [p.account_id for p in self.people if p.death > t
-                              and math.hypot(self._x[p.index, s] - wx, self._y[p.index, s] - wy) <= wr]  # fmt: skip
+                    inside = [
+                        p.account_id
+                        for p in self.people
+                        if p.death > t
+                        and math.hypot(self._x[p.index, s] - wx, self._y[p.index, s] - wy) <= wr
+                    ]
                     self.add(t + 0.11, "LogPhaseChange", {"phase": k + 1, "playersInWhiteCircle": inside})
 
     def _world(self) -> None:
@@ -1194,12 +1610,22 @@ class Telemetry:
         for k in range(6):
             t = self.zone.spans[0][1] + k * 150 + rng.uniform(0, 60)
             if t + 60 < self.end:
-                x, y, r = (float(v) for v in self.zone.blue(t))
-                place = {"x": whole(widened((x + rng.uniform(-0.4, 0.4) * r) * 100)),
-                         "y": whole(widened((y + rng.uniform(-0.4, 0.4) * r) * 100))}  # fmt: skip
-                package = {"itemPackageId": "Carapackage_RedBox_C", "location": {**place, "z": 30000}, "items": _CARE_PACKAGE}
+                x, y, r = self.zone.blue_at(t)
+                place = {
+                    "x": whole(widened((x + rng.uniform(-0.4, 0.4) * r) * 100)),
+                    "y": whole(widened((y + rng.uniform(-0.4, 0.4) * r) * 100)),
+                }
+                package = {
+                    "itemPackageId": "Carapackage_RedBox_C",
+                    "location": {**place, "z": 30000},
+                    "items": _CARE_PACKAGE,
+                }
                 self.add(t, "LogCarePackageSpawn", {"itemPackage": package})
-                self.add(t + 55, "LogCarePackageLand", {"itemPackage": {**package, "location": {**place, "z": 420.5}}})
+                self.add(
+                    t + 55,
+                    "LogCarePackageLand",
+                    {"itemPackage": {**package, "location": {**place, "z": 420.5}}},
+                )
         for t in (540.0, 900.0):
             if t < self.end:
                 self.add(t, "LogRedZoneEnded", {"drivers": []})
@@ -1209,16 +1635,44 @@ class Telemetry:
         winners = [p for p in self.people if self.ranks[p.team] == 1]
         body: Event = {"characters": [self._wrapped(p, end, ended=True) for p in self.people]}
         if not self.old:
-            body["gameResultOnFinished"] = {"results": [
-                {"rank": 1, "gameResult": "", "teamId": self.story.teams[p.team].team_id,
-                 "stats": {"killCount": self.tallies[p.index].kills, "distanceOnFoot": widened(self.walked[p.index]),
-                           "distanceOnSwim": 0, "distanceOnVehicle": widened(self.ridden[p.index])},
-                 "accountId": p.account_id, "isRewardAbuse": False} for p in winners]}  # fmt: skip
+            body["gameResultOnFinished"] = {
+                "results": [
+                    {
+                        "rank": 1,
+                        "gameResult": "",
+                        "teamId": self.story.teams[p.team].team_id,
+                        "stats": {
+                            "killCount": self.tallies[p.index].kills,
+                            "distanceOnFoot": widened(self.walked[p.index]),
+                            "distanceOnSwim": 0,
+                            "distanceOnVehicle": widened(self.ridden[p.index]),
+                        },
+                        "accountId": p.account_id,
+                        "isRewardAbuse": False,
+                    }
+                    for p in winners
+                ]
+            }
             body["allWeaponStats"] = [
-                {"accountId": p.account_id, "stats": [
-                    {"weapon": w, "damage": int(d), "dBNODamage": 0, "shots": 0, "hits": 0, "dBNOHits": 0, "holdingTime": 60,
-                     "hitDetails": []} for w, d in self.tallies[p.index].weapon_damage.items()]}
-                for p in winners if not p.is_bot]  # fmt: skip
+                {
+                    "accountId": p.account_id,
+                    "stats": [
+                        {
+                            "weapon": w,
+                            "damage": int(d),
+                            "dBNODamage": 0,
+                            "shots": 0,
+                            "hits": 0,
+                            "dBNOHits": 0,
+                            "holdingTime": 60,
+                            "hitDetails": [],
+                        }
+                        for w, d in self.tallies[p.index].weapon_damage.items()
+                    ],
+                }
+                for p in winners
+                if not p.is_bot
+            ]
         self.add(end, "LogMatchEnd", body)
         for p in self.people:  # the file goes on after the end
             if p.is_bot:
@@ -1229,8 +1683,16 @@ class Telemetry:
         for p in winners:
             if p.death == math.inf and not p.is_bot:
                 t = end + rng.uniform(0.3, 1.5)
-                self.add(t, "LogItemUnequip", {"character": self.character(p, t),
-                                               "item": _item(p.main.item, 1, "Weapon", p.main.sub_category)})  # fmt: skip
+                self.add(
+                    t,
+                    "LogItemUnequip",
+                    {
+                        "character": self.character(p, t),
+                        "item": _item(p.main.item, 1, "Weapon", p.main.sub_category),
+                    },
+                )
                 if self._health[p.index] and self._health[p.index] < 96:
                     t += 5
-                    self.add(t, "LogHeal", {"character": self.character(p, t), "item": _NO_ITEM, "healAmount": 2})
+                    self.add(
+                        t, "LogHeal", {"character": self.character(p, t), "item": _NO_ITEM, "healAmount": 2}
+                    )

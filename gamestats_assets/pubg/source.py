@@ -40,6 +40,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # The `{` of an array element: what an event of a telemetry starts with, and few of its inner objects.
 _ELEMENT = re.compile(r"[\[,]\s*\{")
 _TIME = re.compile(rb'"_D"\s*:\s*"([^"\\]{1,40})"')
+_UPLOAD_SLACK = timedelta(minutes=5)  # real uploads come up to four minutes before createdAt plus duration
 _FIRST_YEAR = 2017
 _HEAD = 64 * 1024
 # How far around a marker its event is looked for: most fit the first window, a full lobby the second.
@@ -185,6 +186,7 @@ class _Resource(msgspec.Struct):
 
 class _Document(msgspec.Struct):
     data: _Resource | list[_Resource]
+    included: list[_Resource] = []
 
 
 _DOCUMENT = msgspec.json.Decoder(_Document)
@@ -213,13 +215,14 @@ def recognise(content: bytes, *, name: str = "") -> Recognised:
 
 def _document(content: bytes) -> Recognised:
     try:
-        data = _DOCUMENT.decode(content).data
+        document = _DOCUMENT.decode(content)
     except msgspec.ValidationError as error:
         raise UnrecognisedContentError(f"Expected a JSON:API document of the PUBG API: {error}.") from None
     except (ValueError, RecursionError) as error:
         raise UnrecognisedContentError(f"The JSON is cut or damaged: {error}.") from None
+    data = document.data
     if isinstance(data, _Resource) and data.type == "match":
-        return _match(data)
+        return _match(data, document.included)
     types = {resource.type for resource in (data if isinstance(data, list) else [data])}
     if types == {"player"}:
         return Recognised("players", None, None, False)
@@ -227,24 +230,36 @@ def _document(content: bytes) -> Recognised:
     raise UnrecognisedContentError(f"Expected a match object or player objects, found resources of type: {found[:80]}.")
 
 
-def _match(match: _Resource) -> Recognised:
+def _match(match: _Resource, included: list[_Resource]) -> Recognised:
     if not _ID.fullmatch(match.id):
         raise UnrecognisedContentError(f"The match id {match.id[:80]!r} has characters no match id has.")
     attributes = match.attributes or {}
-    started_at = _estimated_start(attributes.get("createdAt"), attributes.get("duration"))
+    uploads = [
+        _instant((resource.attributes or {}).get("createdAt")) for resource in included if resource.type == "asset"
+    ]
+    uploaded = max((time for time in uploads if time is not None), default=None)
+    started_at = _estimated_start(attributes.get("createdAt"), attributes.get("duration"), uploaded)
     if started_at is None:
         raise UnrecognisedContentError(f"Match object {match.id} has no usable createdAt and duration.")
     return Recognised("match", match.id.lower(), started_at, False)
 
 
-def _estimated_start(created_at: object, duration: object) -> datetime | None:
-    """Start of a match as its match object tells it: stored at the end, after `duration` seconds."""
-    stored = _instant(created_at)
-    if stored is None or isinstance(duration, bool) or not isinstance(duration, int | float):
+def _estimated_start(created_at: object, duration: object, uploaded: datetime | None) -> datetime | None:
+    """Start of a match as its match object tells it.
+
+    createdAt is documented as the time of storing, which is `duration` after the start. In the
+    official match objects at hand it is the start itself: the telemetry was uploaded about two
+    minutes after createdAt plus duration. So the upload decides, where there is one.
+    """
+    created = _instant(created_at)
+    if created is None or isinstance(duration, bool) or not isinstance(duration, int | float):
         return None
     if not 0 <= duration <= 86_400:
         return None
-    return stored - timedelta(seconds=duration)
+    length = timedelta(seconds=duration)
+    if uploaded is not None and uploaded >= created + length - _UPLOAD_SLACK:
+        return created
+    return created - length
 
 
 def _telemetry(content: bytes, name: str) -> Recognised:

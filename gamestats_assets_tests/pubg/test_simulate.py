@@ -1,16 +1,19 @@
 """The simulator against itself, read by an independent hand, and against the real files.
 
-The first half reads the simulated JSON with plain loops, knowing nothing of how it was made, and compares with the
-truth. The second half compares simulated distributions with real ones; every tolerance is written where it is used.
+The first half reads the simulated JSON with plain loops, knowing nothing of how it was made, and compares
+with the truth. The second half compares simulated distributions with real ones; every tolerance is written
+where it is used.
 """
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import math
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,14 +22,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gamestats_assets.pubg import simulate
 from gamestats_assets.pubg.simulate import MatchTruth, SimulatedMatch, simulate_day, simulate_match
 from gamestats_assets.pubg.simulate_story import COMPETITIVE_8KM, MAPS, PUBLIC_8KM, Ruleset, Zone
 
 START = datetime(2026, 3, 14, 23, 50, 7, 123000, tzinfo=UTC)  # ends after midnight
 TACTICAL = {
-    "Item_Weapon_Grenade_C", "Item_Weapon_SmokeBomb_C", "Item_Weapon_FlashBang_C", "Item_Weapon_Molotov_C",
-    "Item_Weapon_StickyGrenade_C", "Item_Weapon_C4_C", "Item_Weapon_BluezoneGrenade_C", "Item_Weapon_DecoyGrenade_C",
-}  # fmt: skip
+    "Item_Weapon_Grenade_C",
+    "Item_Weapon_SmokeBomb_C",
+    "Item_Weapon_FlashBang_C",
+    "Item_Weapon_Molotov_C",
+    "Item_Weapon_StickyGrenade_C",
+    "Item_Weapon_C4_C",
+    "Item_Weapon_BluezoneGrenade_C",
+    "Item_Weapon_DecoyGrenade_C",
+}
 THROWN = {
     "Damage_Explosion_Grenade", "Damage_Molotov", "Damage_Explosion_StickyBomb", "Damage_Explosion_C4",
     "Damage_BlueZoneGrenade",
@@ -34,21 +44,52 @@ THROWN = {
 BIG_MAPS = ("Baltic_Main", "Tiger_Main", "Desert_Main", "Neon_Main", "DihorOtok_Main", "Kiki_Main")
 # What the tables read, and what the files have beside it.
 EVENT_TYPES = {
-    "LogMatchDefinition", "LogMatchStart", "LogMatchEnd", "LogPlayerLogin", "LogPlayerCreate", "LogPlayerLogout",
-    "LogPlayerPosition", "LogGameStatePeriodic", "LogPhaseChange", "LogPlayerAttack", "LogPlayerTakeDamage",
-    "LogPlayerMakeGroggy", "LogPlayerKillV2", "LogPlayerRevive", "LogPlayerUseThrowable", "LogItemPickup",
-    "LogItemEquip", "LogItemUnequip", "LogItemUse", "LogItemAttach", "LogItemDetach", "LogItemDrop",
-    "LogItemPickupFromLootBox", "LogItemPickupFromCarepackage", "LogHeal", "LogWeaponFireCount", "LogVehicleRide",
-    "LogVehicleLeave", "LogSwimStart", "LogSwimEnd", "LogVaultStart", "LogCarePackageSpawn", "LogCarePackageLand",
-    "LogObjectInteraction", "LogObjectDestroy", "LogRedZoneEnded", "LogParachuteLanding", "LogArmorDestroy",
-}  # fmt: skip
+    "LogMatchDefinition",
+    "LogMatchStart",
+    "LogMatchEnd",
+    "LogPlayerLogin",
+    "LogPlayerCreate",
+    "LogPlayerLogout",
+    "LogPlayerPosition",
+    "LogGameStatePeriodic",
+    "LogPhaseChange",
+    "LogPlayerAttack",
+    "LogPlayerTakeDamage",
+    "LogPlayerMakeGroggy",
+    "LogPlayerKillV2",
+    "LogPlayerRevive",
+    "LogPlayerUseThrowable",
+    "LogItemPickup",
+    "LogItemEquip",
+    "LogItemUnequip",
+    "LogItemUse",
+    "LogItemAttach",
+    "LogItemDetach",
+    "LogItemDrop",
+    "LogItemPickupFromLootBox",
+    "LogItemPickupFromCarepackage",
+    "LogHeal",
+    "LogWeaponFireCount",
+    "LogVehicleRide",
+    "LogVehicleLeave",
+    "LogSwimStart",
+    "LogSwimEnd",
+    "LogVaultStart",
+    "LogCarePackageSpawn",
+    "LogCarePackageLand",
+    "LogObjectInteraction",
+    "LogObjectDestroy",
+    "LogRedZoneEnded",
+    "LogParachuteLanding",
+    "LogArmorDestroy",
+}
 
 
 @pytest.fixture(scope="module")
 def matches() -> list[SimulatedMatch]:
-    """Ten official squad matches on large maps, and their truths."""
+    """Eight official squad matches on large maps, and their truths."""
     maps = BIG_MAPS[:4]
-    return [simulate_match(seed, START, map_name=maps[seed % 4]) for seed in range(10)]
+    return [simulate_match(seed, START, map_name=maps[seed % 4]) for seed in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +107,21 @@ def seconds(event: dict[str, Any], start: datetime) -> float:
     return (datetime.fromisoformat(event["_D"][:23] + "+00:00") - start).total_seconds()
 
 
-# ---------------------------------------------------------------------------------------------- the files themselves
+# ---------------------------------------------------------------------------------------------- the files
+# themselves
+
+
+def test_shares_no_code_with_the_pipeline() -> None:
+    """The three modules import each other, and nothing else of this project."""
+    folder = Path(simulate.__file__).parent
+    for path in folder.glob("simulate*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names = [node.module or ""]
+            ours = [name for name in names if name.startswith("gamestats_assets")]
+            assert all(name.startswith("gamestats_assets.pubg.simulate_") for name in ours), (path.name, ours)
 
 
 def test_same_seed_same_bytes() -> None:
@@ -115,7 +170,9 @@ def test_a_match_is_full_size_and_has_every_event_type(matches: list[SimulatedMa
     assert all(EVENT_TYPES - rare <= types for types in counts)
 
 
-def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
+def test_file_is_shaped_like_the_real_ones(
+    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
+) -> None:
     for match, log in zip(matches, logs, strict=True):
         truth = match.truth
         assert Counter(e["_T"] for e in log) == truth.event_counts
@@ -126,7 +183,7 @@ def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: 
         assert "common" not in definition
         assert all(len(e["_D"]) == 24 and e["_D"].endswith("Z") for e in log[1:])
         times = [seconds(e, truth.started_at) for e in log]
-        backward = sum(b < a for a, b in zip(times, times[1:], strict=False))
+        backward = sum(b < a for a, b in pairwise(times))
         assert 2 <= backward <= 0.02 * len(log)
         assert log[-1]["_T"] != "LogMatchEnd"
         start = next(e for e in log if e["_T"] == "LogMatchStart")
@@ -138,7 +195,11 @@ def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: 
         assert started < created
         games = {e["common"]["isGame"] for e in log[1:]}
         assert {0, 0.10000000149011612, 0.5, 1, 1.5, 2, 2.5} <= games
-        zone_ticks = [e for e in log if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_BlueZone"]
+        zone_ticks = [
+            e
+            for e in log
+            if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_BlueZone"
+        ]
         assert {"attacker" in e for e in zone_ticks} == {True, False}  # null and absent both occur
         assert all(e["attackId"] == -1 and e.get("attacker") is None for e in zone_ticks)
 
@@ -169,7 +230,9 @@ def read(log: list[dict[str, Any]], truth: MatchTruth) -> dict[str, dict[str, An
     old = any(e["_T"] == "LogPlayerKill" for e in log)
     events = sorted(log, key=lambda e: e["_D"][:23])
     death = {
-        account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] in ("LogPlayerKill", "LogPlayerKillV2")
+        account(e, "victim"): seconds(e, truth.started_at)
+        for e in log
+        if e["_T"] in ("LogPlayerKill", "LogPlayerKillV2")
     }
     down: set[str] = set()
     knockers: dict[int, str] = {}
@@ -214,10 +277,10 @@ def read(log: list[dict[str, Any]], truth: MatchTruth) -> dict[str, dict[str, An
                 weapons[k][info["damageCauserName"]][1] += 1
                 knocker = knockers.get(e["dBNOId"], "")
                 clean = finish["damageTypeCategory"] not in ("Damage_Groggy", "Damage_BlueZone")
-                if v in down and knocker and clean and teams[knocker] != teams[v]:
-                    if not bots & {k, v, knocker, finisher}:
-                        out[k]["killsteals"] += teams[k] != teams[knocker]
-                        out[finisher]["finishes_stolen"] += finisher != knocker
+                stealable = v in down and knocker and clean and teams[knocker] != teams[v]
+                if stealable and not bots & {k, v, knocker, finisher}:
+                    out[k]["killsteals"] += teams[k] != teams[knocker]
+                    out[finisher]["finishes_stolen"] += finisher != knocker
             helpers = [account(e, "assistant")] if old else e["assists_AccountId"]
             for helper in filter(None, helpers):
                 out[helper]["assists"] += 1
@@ -231,7 +294,9 @@ def read(log: list[dict[str, Any]], truth: MatchTruth) -> dict[str, dict[str, An
         elif kind == "LogGameStatePeriodic":
             g = e["gameState"]
             p = g["safetyZonePosition"]
-            zone.append((seconds(e, truth.started_at), p["x"] / 100, p["y"] / 100, g["safetyZoneRadius"] / 100))
+            zone.append(
+                (seconds(e, truth.started_at), p["x"] / 100, p["y"] / 100, g["safetyZoneRadius"] / 100)
+            )
         elif kind == "LogParachuteLanding":
             at = e["character"]["location"]
             out[account(e, "character")]["landing"] = (at["x"] / 100, at["y"] / 100)
@@ -254,12 +319,26 @@ def read(log: list[dict[str, Any]], truth: MatchTruth) -> dict[str, dict[str, An
 
 
 COUNTS = (
-    "kills", "assists", "dbnos", "headshot_kills", "revives", "team_kills", "killsteals", "finishes_stolen", "heals_used",
-    "boosts_used", "throwables_used", "smokes_thrown",
-)  # fmt: skip
+    "kills",
+    "assists",
+    "dbnos",
+    "headshot_kills",
+    "revives",
+    "team_kills",
+    "killsteals",
+    "finishes_stolen",
+    "heals_used",
+    "boosts_used",
+    "throwables_used",
+    "smokes_thrown",
+)
 SUMS = (
-    "damage_dealt", "damage_received", "damage_received_from_players", "damage_received_from_bots", "throwable_damage",
-)  # fmt: skip
+    "damage_dealt",
+    "damage_received",
+    "damage_received_from_players",
+    "damage_received_from_bots",
+    "throwable_damage",
+)
 
 
 def check_truth(log: list[dict[str, Any]], truth: MatchTruth) -> Counter[str]:
@@ -278,7 +357,11 @@ def check_truth(log: list[dict[str, Any]], truth: MatchTruth) -> Counter[str]:
             totals[name] += round(mine[name])
         assert p.time_outside_zone_seconds == pytest.approx(mine["ticks"] * 1.03)
         assert p.landing == mine.get("landing")
-        survived = mine["death"] if mine["death"] is not None else (truth.ended_at - truth.started_at).total_seconds()
+        survived = (
+            mine["death"]
+            if mine["death"] is not None
+            else (truth.ended_at - truth.started_at).total_seconds()
+        )
         assert p.time_survived_s == pytest.approx(survived, abs=0.002)
         assert {k: (pytest.approx(d), n, m) for k, (d, n, m) in mine["weapons"].items()} == p.weapons
         if p.avg_distance_from_center is None:
@@ -286,9 +369,9 @@ def check_truth(log: list[dict[str, Any]], truth: MatchTruth) -> Counter[str]:
             continue
         # 10 s states bend the exact circle a little where a shrink starts or ends between two of them
         assert p.avg_distance_from_center == pytest.approx(mine["center"].mean(), abs=1.5)
-        assert p.avg_distance_from_edge == pytest.approx(mine["edge"].mean(), abs=3)
-        assert p.max_distance_from_center == pytest.approx(mine["center"].max(), abs=12)
-        assert p.min_distance_from_edge == pytest.approx(mine["edge"].min(), abs=25)
+        assert p.avg_distance_from_edge == pytest.approx(mine["edge"].mean(), abs=1.5)
+        assert p.max_distance_from_center == pytest.approx(mine["center"].max(), abs=4)
+        assert p.min_distance_from_edge == pytest.approx(mine["edge"].min(), abs=4)
     assert truth.kills == sum(e["_T"].startswith("LogPlayerKill") for e in log)
     return totals
 
@@ -299,24 +382,32 @@ def test_independent_reading_agrees_with_the_truth(
     totals: Counter[str] = Counter()
     for match, log in zip(matches, logs, strict=True):
         totals += check_truth(log, match.truth)
-    # nothing above is vacuous: ten matches hold some of everything
+    # nothing above is vacuous: eight matches hold some of everything
     assert all(totals[name] > 0 for name in (*COUNTS, *SUMS)), totals
 
 
 def test_old_tournament_files_agree_with_their_truth() -> None:
-    match = simulate_match(11, START, telemetry_version="v1", match_type="custom", players=64, map_name="Desert_Main")
+    match = simulate_match(
+        11, START, telemetry_version="v1", match_type="custom", players=64, map_name="Desert_Main"
+    )
     log = json.loads(match.telemetry_json)
     types = {e["_T"] for e in log}
     assert "LogPlayerKill" in types
     assert not types & {"LogPlayerKillV2", "LogPlayerUseThrowable"}
     assert "accountId" in next(e for e in log if e["_T"] == "LogMatchStart")["characters"][0]
     totals = check_truth(log, match.truth)
-    bled = sum(e["damage"] for e in log if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Groggy")
+    bled = sum(
+        e["damage"]
+        for e in log
+        if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Groggy"
+    )
     assert bled > 0  # damage while down counts as received, and not as received from players
     assert totals["damage_received"] > totals["damage_received_from_players"]
 
 
-def test_nobody_acts_when_down_or_dead(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
+def test_nobody_acts_when_down_or_dead(
+    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
+) -> None:
     for match, log in zip(matches, logs, strict=True):
         dead: set[str] = set()
         down: set[str] = set()
@@ -337,7 +428,9 @@ def test_nobody_acts_when_down_or_dead(matches: list[SimulatedMatch], logs: list
             elif kind == "LogPlayerKillV2":
                 assert account(e, "victim") not in dead
                 dead.add(account(e, "victim"))
-                assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (account(e, "victim") in down)
+                assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (
+                    account(e, "victim") in down
+                )
             elif kind == "LogPlayerTakeDamage":
                 assert account(e, "victim") not in dead
                 assert 0 <= e["damage"] <= e["victim"]["health"] + 1e-3
@@ -367,7 +460,9 @@ def test_placements_and_alive_counts(matches: list[SimulatedMatch], logs: list[l
         teams = defaultdict(set)
         for entry in start["characters"]:
             teams[entry["character"]["teamId"]].add(account(entry, "character"))
-        death = {account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] == "LogPlayerKillV2"}
+        death = {
+            account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] == "LogPlayerKillV2"
+        }
         out = {team: max(death.get(a, math.inf) for a in members) for team, members in teams.items()}
         order = sorted(out, key=lambda team: -out[team])
         assert out[order[0]] == math.inf
@@ -398,8 +493,8 @@ def test_positions_are_on_the_map_and_nobody_teleports(
                 continue
             at = e["character"]["location"]
             x, y = at["x"] / 100, at["y"] / 100
-            assert -0.02 * side <= x <= 1.02 * side
-            assert -0.02 * side <= y <= 1.02 * side
+            assert 0 <= x <= side
+            assert 0 <= y <= side
             a = account(e, "character")
             if a in last and t > last[a][0]:
                 steps += 1
@@ -420,7 +515,9 @@ def test_match_object_says_what_the_telemetry_says(matches: list[SimulatedMatch]
         assert kinds == {"participant": 100, "roster": 25, "asset": 1}
         rows = {row["id"]: row for row in included}
         assert [rows[r["id"]]["type"] for r in data["relationships"]["rosters"]["data"]] == ["roster"] * 25
-        assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith("https://")
+        assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith(
+            "https://"
+        )
         won = 0
         for roster in (row for row in included if row["type"] == "roster"):
             rank = roster["attributes"]["stats"]["rank"]
@@ -438,7 +535,11 @@ def test_match_object_says_what_the_telemetry_says(matches: list[SimulatedMatch]
                 assert stat["playerId"].startswith("ai.")
                 continue
             assert (stat["kills"], stat["assists"], stat["DBNOs"]) == (p.kills, p.assists, p.dbnos)
-            assert (stat["heals"], stat["boosts"], stat["revives"]) == (p.heals_used, p.boosts_used, p.revives)
+            assert (stat["heals"], stat["boosts"], stat["revives"]) == (
+                p.heals_used,
+                p.boosts_used,
+                p.revives,
+            )
             assert (stat["winPlace"], stat["headshotKills"]) == (p.placement, p.headshot_kills)
             assert stat["damageDealt"] == pytest.approx(p.damage_dealt, abs=1e-4)
             assert abs(stat["timeSurvived"] - p.time_survived_s) <= 0.51
@@ -458,7 +559,9 @@ def test_a_day_is_the_same_for_one_and_two_processes(tmp_path: Path) -> None:
     assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
     assert [t.match_date for t in one] == [date(2026, 3, 1)] * 3
     assert sorted(t.started_at for t in one) == [t.started_at for t in one]
-    log = json.loads(gzip.decompress((tmp_path / "one" / f"{one[0].match_id}.telemetry.json.gz").read_bytes()))
+    log = json.loads(
+        gzip.decompress((tmp_path / "one" / f"{one[0].match_id}.telemetry.json.gz").read_bytes())
+    )
     assert Counter(e["_T"] for e in log) == one[0].event_counts
 
 
@@ -467,12 +570,14 @@ def test_people_meet_again() -> None:
     assert one & two
 
 
-# ---------------------------------------------------------------------------------------------- the real files
+# ---------------------------------------------------------------------------------------------- the real
+# files
 
 
 @pytest.fixture(scope="module")
 def real_circles(realdata: Path) -> dict[str, list[list[tuple[float, float, float]]]]:
-    """Circles of the real matches on 8 km maps by ruleset, in metres: `public` or `competitive` by their fourth radius."""
+    """Circles of the real matches on 8 km maps by ruleset, in metres: `public` or `competitive` by their
+    fourth radius."""
     path = realdata / "pubg" / "bluezone_phases_1989_matches.json.gz"
     if not path.exists():
         pytest.skip(f"no circles of real matches at {path}")
@@ -497,7 +602,9 @@ def simulated_circles(rules: Ruleset, count: int = 700) -> list[list[tuple[float
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_radii_are_the_real_ones(name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]) -> None:
+def test_radii_are_the_real_ones(
+    name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]
+) -> None:
     for phase, radius in enumerate(RULES[name].radii[:8], 1):
         # the last circle of a real match is cut off by its end
         real = [m[phase][2] for m in real_circles[name] if len(m) > phase + 1]
@@ -506,12 +613,16 @@ def test_radii_are_the_real_ones(name: str, real_circles: dict[str, list[list[tu
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_shifts_are_the_real_ones(name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]) -> None:
+def test_shifts_are_the_real_ones(
+    name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]
+) -> None:
     """Shift of the centre against what the radius lost: Kolmogorov-Smirnov distance at most 0.08 a phase."""
 
     def shifts(matches: list[list[tuple[float, float, float]]], phase: int, cut: int) -> list[float]:
         return [
-            math.dist(m[phase][:2], m[phase - 1][:2]) / (m[phase - 1][2] - m[phase][2]) for m in matches if len(m) > phase + cut
+            math.dist(m[phase][:2], m[phase - 1][:2]) / (m[phase - 1][2] - m[phase][2])
+            for m in matches
+            if len(m) > phase + cut
         ]
 
     mine = simulated_circles(RULES[name])
@@ -526,7 +637,8 @@ def test_shifts_are_the_real_ones(name: str, real_circles: dict[str, list[list[t
 def test_circles_lie_where_the_real_ones_lie(
     name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]
 ) -> None:
-    """First centres: mean within 5% of the map's side of the real mean, spread within a quarter, never nearer the edge."""
+    """First centres: mean within 5% of the map's side of the real mean, spread within a quarter, never
+    nearer the edge."""
     mine = np.array([m[1][:2] for m in simulated_circles(RULES[name])])
     real = np.array([m[1][:2] for m in real_circles[name]])
     assert np.abs(mine.mean(0) - real.mean(0)).max() < 0.05 * 8160
@@ -557,7 +669,8 @@ def test_blue_moves_at_the_real_speed(
 def test_phase_times_are_the_published_ones(
     matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
 ) -> None:
-    """Seconds from the start at which phases begin and move, in the events themselves; table published for Erangel."""
+    """Seconds from the start at which phases begin and move, in the events themselves; table published for
+    Erangel."""
     published = [120, 420, 720, 920, 1060, 1210, 1300, 1420, 1480]
     for match, log in zip(matches, logs, strict=True):
         first: dict[float, float] = {}
@@ -588,7 +701,8 @@ def test_matches_end_in_the_phases_in_which_real_ones_end(
 
 @pytest.fixture(scope="module")
 def real_players(realdata: Path) -> list[dict[str, float]]:
-    """Statistics of the humans in the real squad matches on 8 km maps, with the match's duration and teams."""
+    """Statistics of the humans in the real squad matches on 8 km maps, with the match's duration and
+    teams."""
     rows: list[dict[str, float]] = []
     for path in sorted((realdata / "pubg" / "matches").glob("**/*.json*")):
         content = path.read_bytes()
@@ -606,23 +720,43 @@ def players_of(document: dict[str, Any]) -> list[dict[str, float]]:
     teams = max(p["winPlace"] for p in people)
     duration = document["data"]["attributes"]["duration"]
     return [
-        p | {"fraction": p["timeSurvived"] / duration, "place": (p["winPlace"] - 0.5) / teams, "duration": duration}
+        p
+        | {
+            "fraction": p["timeSurvived"] / duration,
+            "place": (p["winPlace"] - 0.5) / teams,
+            "duration": duration,
+        }
         for p in people
         if not p["playerId"].startswith("ai")
     ]
 
 
-# Greatest Kolmogorov-Smirnov distance to the real distribution, for 10 matches against 20.
+# Greatest Kolmogorov-Smirnov distance to the real distribution, 8 matches against 20. Places are coarse: 25
+# teams here, 26 to 33 there.
 TOLERANCES = {
-    "kills": 0.07, "damageDealt": 0.11, "fraction": 0.10, "place": 0.07, "DBNOs": 0.09, "assists": 0.08, "revives": 0.08,
-    "headshotKills": 0.06, "heals": 0.14, "boosts": 0.14, "timeSurvived": 0.11, "walkDistance": 0.2, "weaponsAcquired": 0.35,
-}  # fmt: skip
+    "kills": 0.07,
+    "damageDealt": 0.11,
+    "fraction": 0.10,
+    "place": 0.10,
+    "DBNOs": 0.09,
+    "assists": 0.08,
+    "revives": 0.08,
+    "headshotKills": 0.06,
+    "heals": 0.14,
+    "boosts": 0.14,
+    "timeSurvived": 0.11,
+    "walkDistance": 0.2,
+    "weaponsAcquired": 0.3,
+}
 
 
-def test_participants_are_like_real_ones(matches: list[SimulatedMatch], real_players: list[dict[str, float]]) -> None:
+def test_participants_are_like_real_ones(
+    matches: list[SimulatedMatch], real_players: list[dict[str, float]]
+) -> None:
     mine = [row for match in matches for row in players_of(json.loads(match.match_json))]
     distances = {
-        name: float(stats.ks_2samp([p[name] for p in mine], [p[name] for p in real_players]).statistic) for name in TOLERANCES
+        name: float(stats.ks_2samp([p[name] for p in mine], [p[name] for p in real_players]).statistic)
+        for name in TOLERANCES
     }
     assert {k: v for k, v in distances.items() if v > TOLERANCES[k]} == {}
     for name, tolerance in (("kills", 0.08), ("damageDealt", 0.12), ("DBNOs", 0.12), ("timeSurvived", 0.12)):
@@ -630,11 +764,15 @@ def test_participants_are_like_real_ones(matches: list[SimulatedMatch], real_pla
         assert np.mean([p[name] for p in mine]) == pytest.approx(real, rel=tolerance), name
 
 
-def test_winners_kill_as_real_winners_do(matches: list[SimulatedMatch], real_players: list[dict[str, float]]) -> None:
+def test_winners_kill_as_real_winners_do(
+    matches: list[SimulatedMatch], real_players: list[dict[str, float]]
+) -> None:
     """Mean kills of the best, middle and last placed fifths: within 0.75, 0.35 and 0.25 of the real ones."""
     mine = [row for match in matches for row in players_of(json.loads(match.match_json))]
     for low, high, tolerance in ((0.0, 0.2, 0.75), (0.4, 0.6, 0.35), (0.8, 1.0, 0.25)):
-        means = [np.mean([p["kills"] for p in rows if low < p["place"] <= high]) for rows in (mine, real_players)]
+        means = [
+            np.mean([p["kills"] for p in rows if low < p["place"] <= high]) for rows in (mine, real_players)
+        ]
         assert means[0] == pytest.approx(means[1], abs=tolerance), (low, means)
     for died, tolerance in (("byzone", 0.03), ("suicide", 0.03), ("byplayer", 0.05)):
         share = [np.mean([p["deathType"] == died for p in rows]) for rows in (mine, real_players)]
@@ -654,22 +792,31 @@ def shape(value: Any) -> Any:
     """Keys and kinds of a JSON value, numbers alike."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    return (
+        "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    )
 
 
 def misfit(real: Any, mine: Any, path: str = "") -> list[str]:
-    """Where a simulated shape differs from every way a real one may look; nulls and absent keys are the same."""
+    """Where a simulated shape differs from every way a real one may look; nulls and absent keys are the
+    same."""
     if "NoneType" in (real, mine):
         return []
     if isinstance(real, dict) and isinstance(mine, dict):
         optional = {"attacker", "killer", "finisher", "dBNOMaker", "vehicle"}
         missing = [f"{path}.{k} missing" for k in real.keys() - mine.keys() - optional]
         extra = [f"{path}.{k} not in real files" for k in mine.keys() - real.keys() - optional]
-        return missing + extra + [m for k in real.keys() & mine.keys() for m in misfit(real[k], mine[k], f"{path}.{k}")]
+        return (
+            missing
+            + extra
+            + [m for k in real.keys() & mine.keys() for m in misfit(real[k], mine[k], f"{path}.{k}")]
+        )
     return [] if real == mine else [f"{path}: {real} / {mine}"]
 
 
-def test_every_event_has_the_keys_of_the_real_one(real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]) -> None:
+def test_every_event_has_the_keys_of_the_real_one(
+    real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]
+) -> None:
     real: dict[str, dict[str, Any]] = {}
     for e in real_log:
         real.setdefault(e["_T"], shape(e))
@@ -683,13 +830,20 @@ def test_every_event_has_the_keys_of_the_real_one(real_log: list[dict[str, Any]]
     assert len(compared) >= 27
 
 
-def test_damage_per_hit_is_like_the_real_one(real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]) -> None:
-    """Damage of hits on standing players, for weapons with at least 7 real ones: medians within 45%, overall within 20%."""
+def test_damage_per_hit_is_like_the_real_one(
+    real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]
+) -> None:
+    """Damage of hits on standing players, for weapons with at least 7 real ones: medians within 45%, overall
+    within 20%."""
 
     def hits(events: list[dict[str, Any]]) -> dict[str, list[float]]:
         out = defaultdict(list)
         for e in events:
-            if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Gun" and e["damage"] > 0:
+            if (
+                e["_T"] == "LogPlayerTakeDamage"
+                and e["damageTypeCategory"] == "Damage_Gun"
+                and e["damage"] > 0
+            ):
                 out[e["damageCauserName"]].append(e["damage"])
         return out
 
@@ -702,25 +856,64 @@ def test_damage_per_hit_is_like_the_real_one(real_log: list[dict[str, Any]], log
     assert medians[0] == pytest.approx(medians[1], rel=0.2)
 
 
-def test_event_mix_is_like_the_real_one(real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]) -> None:
+def test_event_mix_is_like_the_real_one(
+    real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]
+) -> None:
     """Events a living player and minute.
 
-    The real match is an early brawl on 80 m: where a long match has the same habit the rates agree within a factor
-    of 2.5; fighting is thinner in a long match, so there the real rate is only an upper bound.
+    The real match is an early brawl on 80 m: where a long match has the same habit the rates agree within a
+    factor of 2.5; fighting is thinner in a long match, so there the real rate is only an upper bound.
     """
 
     def rates(events: list[dict[str, Any]]) -> dict[str, float]:
-        dead: dict[str, str] = {e["victim"]["accountId"]: e["_D"] for e in events if e["_T"].startswith("LogPlayerKill")}
+        dead: dict[str, str] = {
+            e["victim"]["accountId"]: e["_D"] for e in events if e["_T"].startswith("LogPlayerKill")
+        }
         game = [e for e in events if e.get("common", {}).get("isGame", 0) > 0]
-        minutes = sum(
-            e["_T"] == "LogPlayerPosition" and e["_D"] < dead.get(e["character"]["accountId"], "~") for e in game
-        ) / 6  # fmt: skip
+        minutes = (
+            sum(
+                e["_T"] == "LogPlayerPosition" and e["_D"] < dead.get(e["character"]["accountId"], "~")
+                for e in game
+            )
+            / 6
+        )
         return {kind: n / minutes for kind, n in Counter(e["_T"] for e in game).items()}
 
     real, mine = rates(real_log), rates([e for log in logs[:4] for e in log])
     # four files in one list: deaths of later files do not disturb, accounts that meet again only a little
-    for kind in ("LogPlayerPosition", "LogVaultStart", "LogObjectInteraction", "LogItemUse", "LogHeal", "LogItemPickup",
-                 "LogItemPickupFromLootBox"):  # fmt: skip
+    for kind in (
+        "LogPlayerPosition",
+        "LogVaultStart",
+        "LogObjectInteraction",
+        "LogItemUse",
+        "LogHeal",
+        "LogItemPickup",
+        "LogItemPickupFromLootBox",
+    ):
         assert real[kind] / 2.5 <= mine[kind] <= real[kind] * 2.5, (kind, real[kind], mine[kind])
-    for kind in ("LogPlayerAttack", "LogPlayerTakeDamage", "LogPlayerKillV2", "LogPlayerMakeGroggy", "LogWeaponFireCount"):
+    for kind in (
+        "LogPlayerAttack",
+        "LogPlayerTakeDamage",
+        "LogPlayerKillV2",
+        "LogPlayerMakeGroggy",
+        "LogWeaponFireCount",
+    ):
         assert mine[kind] <= real[kind], kind
+
+
+def test_names_are_the_official_ones(realdata: Path, logs: list[list[dict[str, Any]]]) -> None:
+    """Causers, items, vehicles and damage types stand in the official dictionaries."""
+    folder = realdata / "pubg" / "dictionaries"
+    known = {
+        name: set(json.loads((folder / f"telemetry__{name}.json").read_text()))
+        for name in ("damageCauserName", "damageTypeCategory")
+    }
+    items = set(json.loads((folder / "telemetry__item__itemId.json").read_text())) | {""}
+    vehicles = set(json.loads((folder / "telemetry__vehicle__vehicleId.json").read_text())) | {""}
+    for e in (e for log in logs for e in log):
+        if e["_T"] in ("LogPlayerTakeDamage", "LogPlayerMakeGroggy"):
+            assert e["damageCauserName"] in known["damageCauserName"]
+            assert e["damageTypeCategory"] in known["damageTypeCategory"]
+        for key in ("item", "weapon", "childItem"):
+            assert e.get(key, {}).get("itemId", "") in items
+        assert (e.get("vehicle") or {}).get("vehicleId", "") in vehicles

@@ -83,7 +83,19 @@ def test_every_real_match_object_is_recognised_with_its_own_id(realdata: Path) -
         created = datetime.strptime(document["attributes"]["createdAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         assert (found.kind, found.match_id, found.start_is_exact) == ("match", document["id"], False)
         assert found.started_at is not None
-        assert (created - found.started_at).total_seconds() == document["attributes"]["duration"]
+        # The telemetry of every one was uploaded a whole duration after createdAt: it is the start.
+        uploads = [r["attributes"]["createdAt"] for r in json.loads(content)["included"] if r["type"] == "asset"]
+        since_created = (datetime.fromisoformat(uploads[0]) - created).total_seconds()
+        assert since_created > document["attributes"]["duration"] - 300
+        assert found.started_at == created
+
+
+def test_a_match_object_stored_at_the_end_started_one_duration_before() -> None:
+    document = json.loads(match_object("2025-07-12T18:00:00Z", 1800))
+    upload = {"type": "asset", "id": "a", "attributes": {"name": "telemetry", "createdAt": "2025-07-12T18:01:55Z"}}
+    for included in ([], [upload]):
+        content = json.dumps({**document, "included": included}).encode()
+        assert recognise(content).started_at == datetime(2025, 7, 12, 17, 30, tzinfo=UTC)
 
 
 def test_the_real_telemetry_tells_its_match_and_exact_start(realdata: Path) -> None:
