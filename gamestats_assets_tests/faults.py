@@ -76,7 +76,9 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
     from gamestats_assets.settings import Settings
 
     stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))
-    job = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_implicit_global_asset_job_def()
+    job = build_defs(
+        {"stores": dg.ResourceDefinition.hardcoded_resource(stores)}
+    ).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
             result = job.execute_in_process(
@@ -96,7 +98,9 @@ def workers() -> ForkServerContext:
     return context
 
 
-def start(context: ForkServerContext, data: Path, postgres_url: str, days: Sequence[str] = (DAY.isoformat(),)) -> BaseProcess:
+def start(
+    context: ForkServerContext, data: Path, postgres_url: str, days: Sequence[str] = (DAY.isoformat(),)
+) -> BaseProcess:
     """A process that does the work."""
     process = context.Process(target=work, args=(str(data), postgres_url, list(days)))
     process.start()

@@ -13,7 +13,7 @@ import hashlib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import dagster as dg
 import polars as pl
@@ -73,12 +73,13 @@ def _common(table: type[Table], *, kinds: set[str]) -> dict[str, Any]:
         "owners": [f"team:{table.spec.game}"],
         "tags": {"layer": table.spec.layer},
         "kinds": {*kinds, table.spec.layer, "deltalake"},
-        **(
-            {"freshness_policy": dg.FreshnessPolicy.time_window(fail_window=table.spec.fresh_within)}
-            if table.spec.fresh_within
-            else {}
-        ),
+        "freshness_policy": _freshness(table),
     }
+
+
+def _freshness(table: type[Table]) -> dg.FreshnessPolicy | None:
+    window = table.spec.fresh_within
+    return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
 
 
 def _version(table: type[Table], own: str) -> str:
@@ -94,9 +95,7 @@ def _keys(context: dg.AssetExecutionContext) -> list[str]:
 # --------------------------------------------------------------------------- landing to bronze
 
 
-def landed_tables(
-    tables: Sequence[type[Table]], decode: Decode, *, code_version: str = "1"
-) -> dg.AssetsDefinition:
+def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version: str = "1") -> dg.AssetsDefinition:
     """One step that reads landed files once and feeds all the given bronze tables.
 
     Args:
@@ -129,7 +128,10 @@ def landed_tables(
         ledger = Ledger(stores.lake, game, step)
         work = ledger.work(
             {
-                key: {unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in day.items()}
+                key: {
+                    unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files)
+                    for unit, files in day.items()
+                }
                 for key, day in units.items()
             },
             code_version=version,
@@ -144,9 +146,7 @@ def landed_tables(
             with decode(stores.landing, files, stores.settings.workers) as decoded:
                 unreadable += decoded.unreadable
                 for table in tables:
-                    rows = Replacement(
-                        decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ())
-                    )
+                    rows = Replacement(decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()))
                     commits[table].append(commit(stores, table, rows, keys))
             ledger.record(batch)
             done += len(ids)
@@ -166,7 +166,7 @@ def landed_tables(
         if work.count and unreadable == work.count:
             raise NothingLoadedError(
                 f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
-                f'quarantine: gamestats query "select unit_id, reason from {game}.quarantine"'
+                f'quarantine: gamestats query "from {game}.quarantine"'
             )
 
     return land
@@ -196,7 +196,9 @@ def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1
     inputs = table_inputs(function)
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
 
-    def make(context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None) -> pl.LazyFrame:
+    def make(
+        context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
+    ) -> pl.LazyFrame:
         return function(**{name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()})
 
     return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version)
@@ -212,11 +214,15 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
     """A table made by one SELECT; the tables it names are the dependencies."""
     inputs = {name.replace(".", "__"): known[name] for name in model.dependencies}
 
-    def make(context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None) -> pl.LazyFrame:
+    def make(
+        context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
+    ) -> pl.LazyFrame:
         lake = context.resources.stores.lake
         keys = _keys(context)
         sources = {
-            source.spec.dotted: lake.source(source, values_of(source, keys) if source.spec.partitioned_by else None, ids)
+            source.spec.dotted: lake.source(
+                source, values_of(source, keys) if source.spec.partitioned_by else None, ids
+            )
             for source in inputs.values()
         }
         with context.resources.duckdb.get_connection() as connection:
@@ -260,7 +266,9 @@ def _asset(
     common = _common(table, kinds=kinds)
     common["metadata"] = {**common["metadata"], **(metadata or {})}
     version = _version(table, code_version)
-    incremental = {source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by}
+    incremental = {
+        source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by
+    }
 
     def replacements(
         context: dg.AssetExecutionContext, config: Processing, frames: Mapping[str, pl.LazyFrame]
@@ -280,7 +288,9 @@ def _asset(
             everything=config.everything,
         )
         context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
-        yield from _whole_or_batches(work, config.batch_size, ledger, lambda ids: make(context, frames, ids), keys, table)
+        yield from _whole_or_batches(
+            work, config.batch_size, ledger, lambda ids: make(context, frames, ids), keys, table
+        )
 
     @dg.asset(
         key=asset_key(table),
@@ -299,7 +309,8 @@ def _asset(
         yield dg.Output(replacements(context, config, frames))
         yield from declared_check_results(table, context.resources.stores.lake, _keys(context))
 
-    return run
+    # The keywords from `_common` hide from the type checker which overload of `asset` this is.
+    return cast(dg.AssetsDefinition, run)
 
 
 def _whole_or_batches(
@@ -361,11 +372,7 @@ def publication(table: type[Table], checks: Sequence[Check]) -> dg.AssetsDefinit
         required_resource_keys={"stores"},
         code_version="1",
         pool=f"postgres_{spec.game}_{spec.name}",
-        **(
-            {"freshness_policy": dg.FreshnessPolicy.time_window(fail_window=spec.fresh_within)}
-            if spec.fresh_within
-            else {}
-        ),
+        freshness_policy=_freshness(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from gamestats_assets.lakehouse.postgres import publish

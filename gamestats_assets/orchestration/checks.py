@@ -45,12 +45,12 @@ def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
             table,
             RULES,
             blocking=True,
-            description="What was committed, read back, has the declared keys, bounds and rules.",
+            description="What was committed has the declared keys, bounds and rules when read back.",
         ),
         _spec(
             table,
             QUARANTINE,
-            description="Nothing meant for this table is in quarantine; a warning, for what is there is kept and counted.",
+            description="Nothing of this table is in quarantine. Only a warning: what is there is kept and counted.",
         ),
     ]
 

@@ -39,7 +39,9 @@ def dagster_environment(stores: Stores) -> dict[str, str]:
     return {
         "DAGSTER_HOME": str(home),
         "GAMESTATS_DAGSTER_POSTGRES_URL": dagster_url(stores.settings).get_secret_value(),
-        "GAMESTATS_DATA": stores.settings.data if stores.settings.data_is_remote else str(Path(stores.settings.data).resolve()),
+        "GAMESTATS_DATA": stores.settings.data
+        if stores.settings.data_is_remote
+        else str(Path(stores.settings.data).resolve()),
     }
 
 

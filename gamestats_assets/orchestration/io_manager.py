@@ -57,7 +57,7 @@ def refuse_total_loss(table: type[Table], commits: Sequence[Commit]) -> None:
         raise NothingLoadedError(
             f"{table.spec.dotted}: everything was rejected ({sum(c.rejected_rows for c in commits)} rows). "
             f"First reason: {rejections[0].reason} "
-            f"See: gamestats query \"select * from {table.spec.game}.quarantine where table_name = '{table.spec.name}'\""
+            f'All of them: gamestats query "from {table.spec.game}.quarantine"'
         )
 
 

@@ -21,7 +21,11 @@ def lake_maintenance(tables: Sequence[type[Table]]) -> tuple[dg.JobDefinition, d
     """The job over the given tables, their ledgers and quarantines, and its daily schedule (04:30 UTC)."""
     games = sorted({table.spec.game for table in tables})
     steps = sorted({(table.spec.game, table.spec.step) for table in tables})
-    everything: list[type[Table]] = [*tables, *(quarantine_of(game) for game in games), *(ledger_of(*step) for step in steps)]
+    everything: list[type[Table]] = [
+        *tables,
+        *(quarantine_of(game) for game in games),
+        *(ledger_of(*step) for step in steps),
+    ]
 
     @dg.op(required_resource_keys={"stores"}, description="Compact, vacuum and checkpoint every Delta table.")
     def maintain(context: dg.OpExecutionContext, config: Maintenance) -> None:

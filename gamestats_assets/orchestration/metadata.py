@@ -81,7 +81,9 @@ def frame_metadata(frame: pl.DataFrame, *, columns: int = 12) -> dg.TableMetadat
     """The first rows and columns of a frame as a table in the UI."""
     shown = frame.head(5).select(frame.columns[:columns])
     return dg.MetadataValue.table(
-        records=[dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.iter_rows(named=True)],
+        records=[
+            dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.iter_rows(named=True)
+        ],
         schema=dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in shown.schema.items()]),
     )
 

@@ -1,25 +1,27 @@
-"""Landed files of many matches to frames of every bronze table, decoded by several processes.
+"""Landed files to bronze: many files decoded in several processes, frames per table out.
 
-A worker takes a few matches at a time, reads and decodes their files, and spools one Arrow
-file per table; the frames given back scan the spool, so this process never holds what a
-worker decoded. Which of several contents of a match is used depends on the contents alone,
-never on when they arrived.
+Each worker reads a batch of matches from the landing zone, decodes them and spools one Arrow
+file per table; the parent scans the spool. The result depends on which files there are,
+never on their order or on the number of workers.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import multiprocessing
 import os
-import signal
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -27,217 +29,348 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg import telemetry
 from gamestats_assets.pubg.match_objects import DecodedMatch, UnreadableMatchError, decode_match
-from gamestats_assets.pubg.telemetry import DecodedTelemetry, UnreadableTelemetryError, decode
+from gamestats_assets.pubg.tables import RawMatches, RawParticipants, TelemetryFiles
 
-TABLES: tuple[type[Table], ...] = tuple(table for table in t.ALL if table.spec.layer == "bronze")
-_MATCHES_PER_TASK = 8
+TABLES: tuple[type[Table], ...] = (RawMatches, RawParticipants, TelemetryFiles, *telemetry.TABLES)
+"""Every table that landed files feed."""
+
+Rejections = dict[type[Table], list[Rejection]]
+Progress = Callable[[int, int], None]
+_Item = TypeVar("_Item")
+
+_EXPIRED_REASON = "The API no longer has the telemetry, and none landed while it had."
 
 
-class WorkerDiedError(GamestatsError):
-    """A decoding process was killed, most often for lack of memory."""
+class DecodeWorkerError(GamestatsError):
+    """A process that decodes files died, for want of memory most likely."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """The landed files of one match."""
+
+    match_id: str
+    match_date: date
+    files: tuple[LandedFile, ...]
+
+    def of_kind(self, kind: str) -> list[LandedFile]:
+        return [file for file in self.files if file.kind == kind]
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """What files gave: frames per table, rejections per table, matches of which nothing could be read."""
+
+    frames: dict[type[Table], list[pl.DataFrame]] = field(default_factory=dict)
+    rejections: Rejections = field(default_factory=dict)
+    unreadable: int = 0
+
+    def add_frames(self, frames: Mapping[type[Table], pl.DataFrame]) -> None:
+        for table, frame in frames.items():
+            if frame.height:
+                self.frames.setdefault(table, []).append(frame)
+
+    def add_rejections(self, rejections: Mapping[type[Table], Sequence[Rejection]]) -> None:
+        for table, entries in rejections.items():
+            self.rejections.setdefault(table, []).extend(entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spooled:
+    """A decoded batch whose frames stand in files."""
+
+    paths: dict[type[Table], str]
+    rejections: Rejections
+    unreadable: int
+
+
 class Bronze:
-    """Decoded files.
+    """Decoded files, as long as the context is open: leaving it removes the spooled frames.
 
     Attributes:
-        frames: rows per bronze table.
-        rejections: what was rejected, by the table it was meant for.
-        unreadable: matches of which nothing could be read.
+        frames: one lazy frame per bronze table, with its declared columns.
+        rejections: what could not be read, by the table it was meant for.
+        units: match id to one hash of all its landed files.
+        unreadable: matches none of whose match objects and telemetry files could be read.
     """
 
-    frames: dict[type[Table], pl.LazyFrame]
-    rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
-    unreadable: int = 0
+    def __init__(self, spool: Path, batches: Sequence[_Spooled], units: dict[str, str]) -> None:
+        self._spool = spool
+        self.units = units
+        self.unreadable = sum(batch.unreadable for batch in batches)
+        self.rejections: Rejections = {}
+        for batch in batches:
+            for table, entries in batch.rejections.items():
+                self.rejections.setdefault(table, []).extend(entries)
+        self.frames: dict[type[Table], pl.LazyFrame] = {}
+        for table in TABLES:
+            paths = [batch.paths[table] for batch in batches if table in batch.paths]
+            self.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
+
+    def __enter__(self) -> Bronze:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the spooled frames; the lazy frames cannot be collected afterwards."""
+        shutil.rmtree(self._spool, ignore_errors=True)
 
 
-@dataclass
-class _Part:
-    """What one task gives: spooled files, rejections, and matches of which nothing was read."""
-
-    spool: dict[str, str] = field(default_factory=dict)
-    rejections: dict[str, list[Rejection]] = field(default_factory=dict)
-    unreadable: int = 0
+# --------------------------------------------------------------------------- one match
 
 
-@contextmanager
-def decode_files(landing: Landing, files: Sequence[LandedFile], *, workers: int) -> Iterator[Bronze]:
-    """Decode landed files; the frames can be read until the context ends.
+@dataclass(frozen=True, slots=True)
+class _Telemetry:
+    """One telemetry content of a match: its row of `TelemetryFiles` and what else it gave."""
 
-    Args:
-        files: match objects, telemetry and expiry marks, of one or several days.
-        workers: processes; 1 decodes in this process.
+    row: dict[str, Any]
+    frames: dict[type[Table], pl.DataFrame]
+    rejections: Rejections
+
+    @property
+    def preference(self) -> tuple[bool, int, str]:
+        """Sorts first: what can be read, then most events, then the smallest hash."""
+        return self.row["status"] != "processed", -self.row["events"], self.row["content_hash"]
+
+
+def _read_telemetry(landing: Landing, unit: _Unit, file: LandedFile) -> _Telemetry:
+    payload = landing.read(file)
+    row: dict[str, Any] = {
+        "match_id": unit.match_id,
+        "match_date": unit.match_date,
+        "status": "unreadable",
+        "content_hash": file.content_hash,
+        "size_bytes": len(payload),
+        "events": 0,
+    }
+    try:
+        content = decompressed(payload)
+        row["size_bytes"] = len(content)
+        decoded = telemetry.decode(content, unit.match_id, unit.match_date)
+    except (UnreadableContentError, telemetry.UnreadableTelemetryError) as error:
+        rejection = Rejection(unit.match_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
+        return _Telemetry({**row, "reason": str(error)}, {}, {TelemetryFiles: [rejection]})
+    facts = {name: getattr(decoded.facts, name) for name in telemetry.TelemetryFacts.__slots__}
+    status = "processed" if decoded.unreadable_reason is None else "unreadable"
+    return _Telemetry(
+        {**row, **facts, "status": status, "reason": decoded.unreadable_reason}, decoded.frames, decoded.rejections
+    )
+
+
+def _take_telemetry(landing: Landing, unit: _Unit, into: _Decoded) -> bool:
+    """Decode the telemetry of a match; whether there is none, or some that can be read."""
+    files = unit.of_kind("telemetry")
+    if not files:
+        if expired := unit.of_kind("expired"):
+            into.add_frames({TelemetryFiles: _expired(unit, min(expired, key=lambda file: file.content_hash))})
+        return True
+    best: _Telemetry | None = None
+    for file in files:
+        found = _read_telemetry(landing, unit, file)
+        best, worse = (found, best) if best is None or found.preference < best.preference else (best, found)
+        if worse is not None and worse.row["status"] == "unreadable":
+            into.add_rejections({TelemetryFiles: worse.rejections[TelemetryFiles]})
+    assert best is not None
+    row = {**best.row, "other_files": len(files) - 1}
+    into.add_frames({**best.frames, TelemetryFiles: pl.DataFrame([row], schema=TelemetryFiles.schema())})
+    into.add_rejections(best.rejections)
+    return best.row["status"] == "processed"
+
+
+def _expired(unit: _Unit, marker: LandedFile) -> pl.DataFrame:
+    row = {
+        "match_id": unit.match_id,
+        "match_date": unit.match_date,
+        "status": "expired",
+        "reason": _EXPIRED_REASON,
+        "content_hash": marker.content_hash,
+        "other_files": 0,
+        "size_bytes": 0,
+        "events": 0,
+    }
+    return pl.DataFrame([row], schema=TelemetryFiles.schema())
+
+
+def _take_match_object(landing: Landing, unit: _Unit, into: _Decoded) -> bool:
+    """Decode the match object of a match; whether there is none, or one that can be read.
+
+    Of several the one with most participants counts, then the one with the smallest hash.
+    """
+    files = unit.of_kind("match")
+    best: tuple[int, str, DecodedMatch] | None = None
+    for file in files:
+        try:
+            found = decode_match(decompressed(landing.read(file)), unit.match_date, file.content_hash)
+            if found.match_id != unit.match_id:
+                raise UnreadableMatchError(f"Expected match {unit.match_id}, found {found.match_id}.")
+        except (UnreadableContentError, UnreadableMatchError) as error:
+            rejection = Rejection(unit.match_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
+            into.add_rejections({RawMatches: [rejection]})
+            continue
+        candidate = (-found.frames[RawParticipants].height, file.content_hash, found)
+        if best is None or candidate[:2] < best[:2]:
+            best = candidate
+    if best is not None:
+        into.add_frames(best[2].frames)
+        into.add_rejections(best[2].rejections)
+    return not files or best is not None
+
+
+def _decode_units(landing: Landing, units: Sequence[_Unit]) -> _Decoded:
+    decoded = _Decoded()
+    for unit in units:
+        has_match = _take_match_object(landing, unit, decoded)
+        has_telemetry = _take_telemetry(landing, unit, decoded)
+        kinds = {file.kind for file in unit.files}
+        told = ("match" in kinds and has_match) or ("telemetry" in kinds and has_telemetry) or kinds == {"expired"}
+        decoded.unreadable += not told
+    return decoded
+
+
+# --------------------------------------------------------------------------- many matches
+
+
+def _spool_batch(landing: Landing, units: Sequence[_Unit], spool: str, number: int) -> _Spooled:
+    decoded = _decode_units(landing, units)
+    paths: dict[type[Table], str] = {}
+    for table, frames in decoded.frames.items():
+        paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
+        pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
+    return _Spooled(paths, decoded.rejections, decoded.unreadable)
+
+
+@functools.cache
+def _die_with_parent() -> None:
+    """End this worker when the process that started it has gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
+
+
+def _work(landing: Landing, units: Sequence[_Unit], spool: str, number: int) -> _Spooled:
+    """A worker's task."""
+    _die_with_parent()
+    return _spool_batch(landing, units, spool, number)
+
+
+def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
+    grouped: dict[tuple[str, str], list[LandedFile]] = {}
+    for file in sorted(set(files)):
+        if file.kind in ("match", "telemetry", "expired"):
+            grouped.setdefault((file.day, file.unit_id), []).append(file)
+    return [_Unit(match_id, date.fromisoformat(day), tuple(of_unit)) for (day, match_id), of_unit in grouped.items()]
+
+
+def _parts(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _in_processes(
+    landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str, workers: int
+) -> Generator[tuple[int, _Spooled], None, None]:
+    """Decode batches in worker processes; gives them by number as they are done.
 
     Raises:
-        WorkerDiedError: when a worker was killed; nothing of it is used.
+        DecodeWorkerError: when a worker died; the batches it may have had are named.
     """
-    units: dict[str, list[LandedFile]] = {}
-    for file in sorted(files):
-        units.setdefault(file.unit_id, []).append(file)
-    names = list(units)
-    tasks = [[units[name] for name in names[n : n + _MATCHES_PER_TASK]] for n in range(0, len(names), _MATCHES_PER_TASK)]
-    with tempfile.TemporaryDirectory(prefix="gamestats-") as spool:
-        if workers == 1 or len(tasks) == 1:
-            parts = [_decode_task(landing, task, spool, n) for n, task in enumerate(tasks)]
-        else:
-            parts = _in_processes(landing, tasks, spool, min(workers, len(tasks)))
-        yield _together(parts)
-
-
-def _in_processes(landing: Landing, tasks: list[list[list[LandedFile]]], spool: str, workers: int) -> list[_Part]:
-    # Not fork: this process has threads of its own (polars, the Delta writer).
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)) as pool:
-        futures = [pool.submit(_decode_task, landing, task, spool, n) for n, task in enumerate(tasks)]
-        try:
-            return [future.result() for future in futures]
-        except BrokenProcessPool:
-            paths = [file.path for task, future in zip(tasks, futures, strict=True) if not _succeeded(future) for unit in task for file in unit]
-            raise WorkerDiedError(
-                f"A decoding process was killed, probably for lack of memory. Nothing was committed; run it again, with "
-                f"GAMESTATS_WORKERS=1 if memory is short. Not decoded: {', '.join(paths[:5])}"
-                + (f" and {len(paths) - 5} more files." if len(paths) > 5 else ".")
-            ) from None
-
-
-def _succeeded(future: Any) -> bool:
-    return future.done() and future.exception() is None
-
-
-def _die_with_parent(parent: int) -> None:
-    """End this worker when its parent ends, also when the parent is killed."""
-    pl.Config()  # the library is loaded before work comes
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    context = multiprocessing.get_context("spawn")
+    # The processes are the parallelism. Polars reads the variable when it is imported, which a
+    # worker does with its first task; putenv sets it in the worker alone.
+    executor = ProcessPoolExecutor(workers, context, initializer=os.putenv, initargs=("POLARS_MAX_THREADS", "1"))
+    waiting = iter(enumerate(batches))
+    running: dict[Future[_Spooled], int] = {}
     try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux only
-    except (OSError, AttributeError):
-        return
-
-
-def _together(parts: list[_Part]) -> Bronze:
-    bronze = Bronze(frames={})
-    for table in TABLES:
-        paths = [part.spool[table.spec.name] for part in parts if table.spec.name in part.spool]
-        bronze.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
-        entries = [entry for part in parts for entry in part.rejections.get(table.spec.name, ())]
-        if entries:
-            bronze.rejections[table] = entries
-    bronze.unreadable = sum(part.unreadable for part in parts)
-    return bronze
-
-
-def _decode_task(landing: Landing, units: list[list[LandedFile]], spool: str, number: int) -> _Part:
-    part = _Part()
-    frames: dict[type[Table], list[pl.DataFrame]] = {}
-    for files in units:
-        rejections: dict[type[Table], list[Rejection]] = {}
-        read = _match(landing, files, frames, rejections) + _telemetry(landing, files, frames, rejections)
-        part.unreadable += not read
-        for table, entries in rejections.items():
-            part.rejections.setdefault(table.spec.name, []).extend(entries)
-    for table, pieces in frames.items():
-        path = str(Path(spool, f"{table.spec.name}-{number}.arrow"))
-        pl.concat(pieces).write_ipc(path)
-        part.spool[table.spec.name] = path
-    return part
+        while True:
+            # No more batches than workers are out: when one dies, few files are suspect.
+            while len(running) < workers and (next_batch := next(waiting, None)):
+                number, units = next_batch
+                running[executor.submit(_work, landing, units, spool, number)] = number
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                yield running.pop(future), result
+    except BrokenProcessPool:
+        suspects = [file.path for number in sorted(running.values()) for unit in batches[number] for file in unit.files]
+        raise DecodeWorkerError(
+            f"A process that decodes PUBG files died while at most {len(suspects)} files were being read: "
+            f"{', '.join(suspects)}. Nothing of this call was used. If memory ran out, lower GAMESTATS_WORKERS "
+            "or decode the files of fewer matches at once."
+        ) from None
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _match(
+def _in_this_process(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str) -> Generator[tuple[int, _Spooled], None, None]:
+    for number, units in enumerate(batches):
+        yield number, _spool_batch(landing, units, spool, number)
+
+
+def decode_files(
     landing: Landing,
-    files: list[LandedFile],
-    frames: dict[type[Table], list[pl.DataFrame]],
-    rejections: dict[type[Table], list[Rejection]],
-) -> bool:
-    """Add the match object of one match: of several, the one with most participants."""
-    read: list[tuple[int, str, DecodedMatch]] = []
-    for file in files:
-        if file.kind != "match":
-            continue
-        try:
-            content = decompressed(landing.read(file))
-            match = decode_match(content, file.unit_id, date.fromisoformat(file.day), file.content_hash)
-        except (UnreadableMatchError, UnreadableContentError) as error:
-            entry = Rejection(file.unit_id, "file", "match_readable", f"{file.path}: {error}", 1)
-            rejections.setdefault(t.RawMatches, []).append(entry)
-            continue
-        read.append((-match.participants.height, file.content_hash, match))
-    if not read:
-        return False
-    _, _, best = min(read, key=lambda found: found[:2])
-    frames.setdefault(t.RawMatches, []).append(best.match)
-    frames.setdefault(t.RawParticipants, []).append(best.participants)
-    for table, entries in best.rejections.items():
-        rejections.setdefault(table, []).extend(entries)
-    return True
+    files: Sequence[LandedFile],
+    *,
+    workers: int,
+    batch: int = 8,
+    progress: Progress | None = None,
+    spool: Path | None = None,
+) -> Bronze:
+    """Decode landed files of one or several days; use the result as a context manager.
 
+    Of several telemetry contents of one match, the readable one with most events is used, then
+    the one with the smallest hash; `other_files` counts the rest. A match whose telemetry is
+    gone for good has a row in `TelemetryFiles` that says so. A file that cannot be read is a
+    rejection, never an error.
 
-def _telemetry(
-    landing: Landing,
-    files: list[LandedFile],
-    frames: dict[type[Table], list[pl.DataFrame]],
-    rejections: dict[type[Table], list[Rejection]],
-) -> bool:
-    """Add the telemetry of one match: of several, the readable one with most events."""
-    candidates: list[tuple[bool, int, str, LandedFile, int, DecodedTelemetry | str]] = []
-    for file in files:
-        if file.kind != "telemetry":
-            continue
-        size = 0
-        try:
-            content = decompressed(landing.read(file))
-            size = len(content)
-            found = decode(content, file.unit_id, date.fromisoformat(file.day))
-        except (UnreadableTelemetryError, UnreadableContentError) as error:
-            reason = f"{file.path}: {error}"
-            candidates.append((True, 0, file.content_hash, file, size, reason))
-            continue
-        unreadable = found.unreadable_reason is not None
-        candidates.append((unreadable, -found.events, file.content_hash, file, size, found))
-    if candidates:
-        unreadable, _, _, file, size, best = min(candidates, key=lambda candidate: candidate[:3])
-        for is_bad, _, _, other, _, content_or_reason in candidates:
-            if isinstance(content_or_reason, str):
-                entry = Rejection(other.unit_id, "file", "telemetry_readable", content_or_reason, 1)
-                rejections.setdefault(t.TelemetryFiles, []).append(entry)
-            elif content_or_reason is best or is_bad:
-                for table, entries in content_or_reason.rejections.items():
-                    rejections.setdefault(table, []).extend(entries)
-        frames.setdefault(t.TelemetryFiles, []).append(_file_row(file, size, best, len(candidates) - 1))
-        if isinstance(best, DecodedTelemetry):
-            for table, frame in best.frames.items():
-                frames.setdefault(table, []).append(frame)
-        return not unreadable
-    for file in files:
-        if file.kind == "expired":
-            frames.setdefault(t.TelemetryFiles, []).append(_file_row(file, 0, None, 0))
-            return True
-    return False
+    Args:
+        landing: where the files stand; each worker opens it itself.
+        files: match objects, telemetry files and expiry markers; other kinds are passed over.
+        workers: processes; a single batch is decoded in this one.
+        batch: matches per batch; a worker holds the frames of one batch in memory.
+        progress: called with the matches done and all matches, after each batch.
+        spool: folder under which frames are spooled; the system's temporary folder without it.
 
+    Raises:
+        DecodeWorkerError: when a worker died. Nothing of the call is kept.
+    """
+    # Imported here: the workers do without the lake's libraries.
+    from gamestats_assets.lakehouse.ledger import combined_hash
 
-def _file_row(file: LandedFile, size: int, found: DecodedTelemetry | str | None, others: int) -> pl.DataFrame:
-    decoded = found if isinstance(found, DecodedTelemetry) else None
-    reason = found if isinstance(found, str) else decoded.unreadable_reason if decoded else None
-    row = {
-        "match_id": file.unit_id,
-        "match_date": date.fromisoformat(file.day),
-        "status": "expired" if found is None else "unreadable" if reason else "processed",
-        "reason": reason,
-        "content_hash": file.content_hash,
-        "other_files": others,
-        "size_bytes": size,
-        "events": decoded.events if decoded else 0,
-        "started_at": decoded.started_at if decoded else None,
-        "ended_at": decoded.ended_at if decoded else None,
-        "map_id": decoded.map_id if decoded else None,
-        "is_custom_match": decoded.is_custom_match if decoded else None,
-        "team_size": decoded.team_size if decoded else None,
-        "camera_view": decoded.camera_view if decoded else None,
-        "weather_id": decoded.weather_id if decoded else None,
-        "definition_id": decoded.definition_id if decoded else None,
-    }
-    return pl.DataFrame([row], schema=t.TelemetryFiles.schema())
+    units = _units_of(files)
+    batches = _parts(units, batch)
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-pubg-", dir=spool))
+    processes = min(workers, len(batches))
+    done: dict[int, _Spooled] = {}
+    matches_done = 0
+    try:
+        results = (
+            _in_processes(landing, batches, str(folder), processes)
+            if processes > 1
+            else _in_this_process(landing, batches, str(folder))
+        )
+        with contextlib.closing(results):
+            for number, result in results:
+                done[number] = result
+                matches_done += len(batches[number])
+                if progress is not None:
+                    progress(matches_done, len(units))
+        hashes: dict[str, str] = {
+            unit.match_id: combined_hash(f"{file.kind} {file.content_hash}" for file in unit.files) for unit in units
+        }
+        return Bronze(folder, [done[number] for number in sorted(done)], hashes)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

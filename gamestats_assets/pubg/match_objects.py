@@ -1,8 +1,15 @@
-"""One match object of the API (JSON:API) to a row of `RawMatches` and rows of `RawParticipants`."""
+"""Decode one match object of the API: one row per match and one row per participant.
+
+Match objects are JSON:API documents: `data` is the match, `included` lists participants,
+rosters and assets. Keys come and go over the years, so everything a row can do without may
+be missing or null, and whole numbers may be written as 3.0.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,203 +19,290 @@ import polars as pl
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.tables import RawMatches, RawParticipants
 
-STATISTICS: dict[str, str] = {
-    "DBNOs": "dbnos",
-    "assists": "assists",
-    "boosts": "boosts",
-    "damageDealt": "damage_dealt",
-    "deathType": "death_type",
-    "headshotKills": "headshot_kills",
-    "heals": "heals",
-    "killPlace": "kill_place",
-    "killStreaks": "kill_streaks",
-    "kills": "kills",
-    "longestKill": "longest_kill_m",
-    "revives": "revives",
-    "rideDistance": "ride_distance_m",
-    "roadKills": "road_kills",
-    "swimDistance": "swim_distance_m",
-    "teamKills": "team_kills",
-    "timeSurvived": "time_survived_s",
-    "vehicleDestroys": "vehicle_destroys",
-    "walkDistance": "walk_distance_m",
-    "weaponsAcquired": "weapons_acquired",
-    "winPlace": "placement",
-}
-"""Key of a participant's statistics to column; `name` and `playerId` stand beside them."""
-
-_KNOWN_KEYS = frozenset({*STATISTICS, "name", "playerId"})
+_CONTENT_CHARACTERS = 4000
 
 
 class UnreadableMatchError(GamestatsError):
-    """A content is no match object, or lacks what identifies a match."""
+    """A document is not a match object, or lacks what identifies and dates a match."""
 
 
-class _Resource(msgspec.Struct):
-    type: str
-    id: str
-    attributes: dict[str, Any] = {}
-    relationships: dict[str, Any] | None = None
+class _UnexpectedValueError(GamestatsError):
+    """A value has another type than its key should have."""
 
 
-class _Document(msgspec.Struct):
-    data: _Resource
-    included: list[_Resource] = []
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class DecodedMatch:
-    """One match object as rows; rejected participants are in `rejections`."""
+    """One match object, decoded.
 
-    match: pl.DataFrame
-    participants: pl.DataFrame
-    rejections: dict[type[Table], list[Rejection]] = field(default_factory=dict)
-
-
-def decode_match(content: bytes, match_id: str, match_date: date, content_hash: str) -> DecodedMatch:
-    """Rows of one match object (decompressed).
-
-    Raises:
-        UnreadableMatchError: when the content is no match object or has no readable createdAt.
+    Attributes:
+        match_id: id the document gives.
+        frames: `RawMatches` with one row, `RawParticipants` with one row per participant.
+        rejections: participants and rosters that could not be read, by table.
     """
+
+    match_id: str
+    frames: dict[type[Table], pl.DataFrame]
+    rejections: dict[type[Table], list[Rejection]]
+
+
+# --------------------------------------------------------------------------- values
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise _UnexpectedValueError(f"expected text, found {value!r:.80}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise _UnexpectedValueError(f"expected a number, found {value!r:.80}")
+
+
+def _whole(bits: int) -> Callable[[object], int]:
+    limit = 2 ** (bits - 1)
+
+    def whole(value: object) -> int:
+        number = _number(value)
+        if number.is_integer() and -limit <= number < limit:
+            return int(number)
+        raise _UnexpectedValueError(f"expected a whole number of {bits} bits, found {value!r:.80}")
+
+    return whole
+
+
+_int16, _int32 = _whole(16), _whole(32)
+
+
+def _seconds(value: object) -> int:
+    return _int32(round(_number(value)))
+
+
+def _flag(value: object) -> bool:
+    """A truth value; rosters write theirs as text."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _UnexpectedValueError(f"expected true or false, found {value!r:.80}")
+
+
+def _instant(value: object) -> datetime:
     try:
-        document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableMatchError(f"Expected a match object (JSON:API): {error}.") from None
-    if document.data.type != "match":
-        raise UnreadableMatchError(f"Expected a match object, found a resource of type {document.data.type!r}.")
-    attributes = document.data.attributes
-    created_at = _time(attributes.get("createdAt"))
-    if created_at is None:
-        raise UnreadableMatchError(f"The match object has no readable createdAt: {attributes.get('createdAt')!r}.")
-    rosters = _rosters(document)
-    rows: list[dict[str, Any]] = []
-    rejections: list[Rejection] = []
-    unknown: set[str] = set()
-    for resource in document.included:
-        if resource.type != "participant":
-            continue
+        instant = datetime.fromisoformat(_text(value))
+    except ValueError:
+        raise _UnexpectedValueError(f"expected a time, found {value!r:.80}") from None
+    # The API writes UTC; a time without a zone is taken as that.
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """An object; null and absent are the same as an empty one."""
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise _UnexpectedValueError(f"expected an object, found {value!r:.80}")
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    raise _UnexpectedValueError(f"expected a list, found {value!r:.80}")
+
+
+_Reading = tuple[str, Callable[[object], Any]]
+
+_STATISTICS: dict[str, _Reading] = {
+    "DBNOs": ("dbnos", _int32),
+    "assists": ("assists", _int32),
+    "boosts": ("boosts", _int32),
+    "damageDealt": ("damage_dealt", _number),
+    "deathType": ("death_type", _text),
+    "headshotKills": ("headshot_kills", _int32),
+    "heals": ("heals", _int32),
+    "killPlace": ("kill_place", _int16),
+    "killStreaks": ("kill_streaks", _int32),
+    "kills": ("kills", _int32),
+    "longestKill": ("longest_kill_m", _number),
+    "name": ("player_name", _text),
+    "playerId": ("account_id", _text),
+    "revives": ("revives", _int32),
+    "rideDistance": ("ride_distance_m", _number),
+    "roadKills": ("road_kills", _int32),
+    "swimDistance": ("swim_distance_m", _number),
+    "teamKills": ("team_kills", _int32),
+    "timeSurvived": ("time_survived_s", _number),
+    "vehicleDestroys": ("vehicle_destroys", _int32),
+    "walkDistance": ("walk_distance_m", _number),
+    "weaponsAcquired": ("weapons_acquired", _int32),
+    "winPlace": ("placement", _int16),
+}
+_MATCH_ATTRIBUTES: dict[str, _Reading] = {
+    "createdAt": ("created_at", _instant),
+    "duration": ("duration_s", _seconds),
+    "gameMode": ("game_mode", _text),
+    "matchType": ("match_type", _text),
+    "mapName": ("map_id", _text),
+    "isCustomMatch": ("is_custom_match", _flag),
+    "seasonState": ("season_state", _text),
+    "shardId": ("shard_id", _text),
+    "titleId": ("title_id", _text),
+}
+
+
+def _row(values: Mapping[str, Any], readings: Mapping[str, _Reading]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, (column, read) in readings.items():
+        value = values.get(key)
         try:
-            stats = _object(resource.attributes.get("stats"), "stats")
-            unknown |= stats.keys() - _KNOWN_KEYS
-            rows.append({"participant_id": resource.id, **_participant(stats), **rosters.get(resource.id, {})})
-        except UnreadableMatchError as error:
-            reason = f"Participant {resource.id} cannot be read: {error}"
-            raw = msgspec.json.encode(resource).decode()[:4000]
-            rejections.append(Rejection(match_id, "row", "participant_readable", reason, 1, raw))
-    url, stored_at = _telemetry_asset(document)
-    match = {
-        "content_hash": content_hash,
-        "created_at": created_at,
-        "duration_s": _whole(attributes.get("duration")),
-        "game_mode": _text(attributes.get("gameMode")),
-        "match_type": _text(attributes.get("matchType")),
-        "map_id": _text(attributes.get("mapName")),
-        "is_custom_match": _flag(attributes.get("isCustomMatch")),
-        "season_state": _text(attributes.get("seasonState")),
-        "shard_id": _text(attributes.get("shardId")),
-        "title_id": _text(attributes.get("titleId")),
-        "telemetry_url": url,
-        "telemetry_created_at": stored_at,
-        "participants": len(rows),
-        "rosters": sum(resource.type == "roster" for resource in document.included),
-        "unknown_stat_keys": len(unknown),
-    }
-    return DecodedMatch(
-        _frame(t.RawMatches, [match], match_id, match_date),
-        _frame(t.RawParticipants, rows, match_id, match_date),
-        {t.RawParticipants: rejections} if rejections else {},
-    )
-
-
-def _frame(table: type[Table], rows: list[dict[str, Any]], match_id: str, match_date: date) -> pl.DataFrame:
-    identified = [{"match_id": match_id, "match_date": match_date, **row} for row in rows]
-    return pl.DataFrame(identified, schema=table.schema())
-
-
-def _participant(stats: dict[str, Any]) -> dict[str, Any]:
-    account, name = stats.get("playerId"), stats.get("name")
-    if not isinstance(account, str) or not account:
-        raise UnreadableMatchError(f"expected playerId to be an account id, found {account!r}.")
-    row: dict[str, Any] = {"account_id": account, "player_name": name if isinstance(name, str) else account}
-    schema = t.RawParticipants.schema()
-    for key, column in STATISTICS.items():
-        value = stats.get(key)
-        if value is None:
-            row[column] = None
-        elif schema[column] == pl.String:
-            row[column] = _expect(_text(value), key, value, "a text")
-        elif schema[column].is_float():
-            row[column] = _expect(_number(value), key, value, "a number")
-        else:
-            row[column] = _expect(_whole(value), key, value, "a whole number")
+            row[column] = None if value is None else read(value)
+        except _UnexpectedValueError as error:
+            raise _UnexpectedValueError(f"{key}: {error}") from None
     return row
 
 
-def _expect(read: Any, key: str, value: object, what: str) -> Any:
-    if read is None:
-        raise UnreadableMatchError(f"expected {key} to be {what}, found {value!r}.")
-    return read
+# --------------------------------------------------------------------------- records
 
 
-def _rosters(document: _Document) -> dict[str, dict[str, Any]]:
-    """Participant id to its roster's id, team, rank and result."""
+def _rosters(records: Iterable[object], match_id: str, rejections: list[Rejection]) -> dict[str, dict[str, Any]]:
+    """Participant id to the columns its roster gives."""
     found: dict[str, dict[str, Any]] = {}
-    for resource in document.included:
-        if resource.type != "roster":
-            continue
-        stats = resource.attributes.get("stats")
-        stats = stats if isinstance(stats, dict) else {}
-        won = resource.attributes.get("won")
-        roster = {
-            "roster_id": resource.id,
-            "team_id": _whole(stats.get("teamId")),
-            "roster_rank": _whole(stats.get("rank")),
-            # The API writes the text "true" or "false".
-            "won": won if isinstance(won, bool) else {"true": True, "false": False}.get(str(won).lower()),
-        }
-        members = ((resource.relationships or {}).get("participants") or {}).get("data") or ()
-        found |= {member["id"]: roster for member in members if isinstance(member, dict) and "id" in member}
+    for record in records:
+        try:
+            roster = _object(record)
+            attributes = _object(roster.get("attributes"))
+            columns = {
+                "roster_id": _text(roster.get("id")),
+                **_row(_object(attributes.get("stats")), {"teamId": ("team_id", _int32), "rank": ("roster_rank", _int16)}),
+                **_row(attributes, {"won": ("won", _flag)}),
+            }
+            members = _object(_object(roster.get("relationships")).get("participants")).get("data")
+            for member in _list(members):
+                found[_text(_object(member).get("id"))] = columns
+        except _UnexpectedValueError as error:
+            # Its participants stay, without what the roster would have told of them.
+            reason = f"A roster could not be read: {error}."
+            rejections.append(Rejection(match_id, "row", "roster_shape", reason, 0, _excerpt(record)))
     return found
 
 
-def _telemetry_asset(document: _Document) -> tuple[str | None, datetime | None]:
-    for resource in document.included:
-        if resource.type == "asset" and resource.attributes.get("name") == "telemetry":
-            return _text(resource.attributes.get("URL")), _time(resource.attributes.get("createdAt"))
-    return None, None
+def _participant(record: object, rosters: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], set[str]]:
+    """Columns of one participant, and the statistics keys that no column takes."""
+    participant = _object(record)
+    participant_id = _text(participant.get("id"))
+    statistics = _object(_object(participant.get("attributes")).get("stats"))
+    row = {"participant_id": participant_id, **rosters.get(participant_id, {}), **_row(statistics, _STATISTICS)}
+    for column in ("account_id", "player_name"):
+        if row[column] is None:
+            raise _UnexpectedValueError(f"{column}: expected text, found nothing")
+    return row, statistics.keys() - _STATISTICS.keys()
 
 
-def _object(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UnreadableMatchError(f"expected {name} to be an object, found {value!r}.")
-    return value
+def _telemetry_url(records: Iterable[object]) -> str | None:
+    """Address of the telemetry: the asset of that name, or any asset that has an address."""
+    found: dict[bool, str] = {}
+    for record in records:
+        attributes = record.get("attributes") if isinstance(record, dict) else None
+        url = attributes.get("URL") if isinstance(attributes, dict) else None
+        if isinstance(url, str) and url:
+            found.setdefault(attributes.get("name") == "telemetry", url)
+    return found.get(True, found.get(False))
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _excerpt(record: object) -> str:
+    return msgspec.json.encode(record).decode()[:_CONTENT_CHARACTERS]
 
 
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+def _beyond_tolerance(match_id: str, bad: list[Rejection], total: int) -> Rejection:
+    lost = sum(rejection.rejected_rows for rejection in bad)
+    examples = "\n".join((rejection.content or "")[: _CONTENT_CHARACTERS // 5 - 2] for rejection in bad[:5])
+    reason = (
+        f"{lost} of {total} participants could not be read, more than {RawParticipants.spec.tolerance:.0%}. "
+        f"First: {bad[0].reason}"
+    )
+    return Rejection(match_id, "unit", bad[0].rule, reason, total, examples)
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _whole(value: object) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number.is_integer() and abs(number) < 2**31 else None
-
-
-def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
+def _parsed(content: bytes) -> tuple[Mapping[str, Any], list[Any]]:
+    """The match and the included records of a document."""
     try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        document = _object(msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf")))
+        return _object(document.get("data")), _list(document.get("included"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableMatchError(f"Expected a match object, found no JSON: {error}. Fetch the file again.") from None
+    except _UnexpectedValueError as error:
+        raise UnreadableMatchError(f"Expected a match object with data and included: {error}.") from None
+
+
+def decode_match(content: bytes, match_date: date, content_hash: str) -> DecodedMatch:
+    """Decode the decompressed content of one match object.
+
+    A participant that cannot be read is left out with a rejection; beyond the table's
+    tolerance all participants of the match are.
+
+    Args:
+        match_date: the day the match is filed under.
+        content_hash: hash of the landed document.
+
+    Raises:
+        UnreadableMatchError: when the document is no match object, or has no id or no createdAt.
+    """
+    match, included = _parsed(content)
+    if match.get("type") != "match":
+        raise UnreadableMatchError(f"Expected a document of type match, found {match.get('type')!r:.80}.")
+    try:
+        match_id = _text(match.get("id"))
+        attributes = _row(_object(match.get("attributes")), _MATCH_ATTRIBUTES)
+    except _UnexpectedValueError as error:
+        raise UnreadableMatchError(f"The match object cannot be read: {error}.") from None
+    if not match_id or attributes["created_at"] is None:
+        raise UnreadableMatchError(f"Expected an id and a createdAt, found {match_id!r} and {attributes['created_at']}.")
+
+    records: dict[str, list[Any]] = {"participant": [], "roster": [], "asset": []}
+    for record in included:
+        kind = record.get("type") if isinstance(record, dict) else None
+        if isinstance(kind, str) and kind in records:
+            records[kind].append(record)
+
+    odd_rosters: list[Rejection] = []
+    rosters = _rosters(records["roster"], match_id, odd_rosters)
+    rows: list[dict[str, Any]] = []
+    bad: list[Rejection] = []
+    unknown: set[str] = set()
+    for record in records["participant"]:
+        try:
+            row, unknown_keys = _participant(record, rosters)
+        except _UnexpectedValueError as error:
+            reason = f"A participant could not be read: {error}."
+            bad.append(Rejection(match_id, "row", "participant_shape", reason, 1, _excerpt(record)))
+        else:
+            rows.append({"match_id": match_id, "match_date": match_date, **row})
+            unknown |= unknown_keys
+    total = len(records["participant"])
+    if len(bad) > RawParticipants.spec.tolerance * total:
+        rows, bad = [], [_beyond_tolerance(match_id, bad, total)]
+    rejected = [*odd_rosters, *bad]
+    summary = {
+        "match_id": match_id,
+        "match_date": match_date,
+        "content_hash": content_hash,
+        **attributes,
+        "telemetry_url": _telemetry_url(records["asset"]),
+        "participants": total,
+        "rosters": len(records["roster"]),
+        "unknown_stat_keys": len(unknown),
+    }
+    return DecodedMatch(
+        match_id,
+        {
+            RawMatches: pl.DataFrame([summary], schema=RawMatches.schema()),
+            RawParticipants: pl.DataFrame(rows, schema=RawParticipants.schema()),
+        },
+        {RawParticipants: rejected} if rejected else {},
+    )

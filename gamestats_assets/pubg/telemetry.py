@@ -150,7 +150,7 @@ _KEYS = {
 }
 
 
-class _Part(msgspec.Struct, gc=False, kw_only=True, rename=_KEYS):
+class _Part(msgspec.Struct, gc=False, rename=_KEYS):
     """An object inside an event."""
 
 
@@ -166,17 +166,17 @@ class _Spot(_Part):
     z: float | None = None
 
 
-class _Person(_Part):
+class _Person(_Part, kw_only=True):
     account_id: str | None = None
     name: str | None = None
     team_id: Int32 | None = None
 
 
-class _TypedPerson(_Person):
+class _TypedPerson(_Person, kw_only=True):
     character_type: str | None = None
 
 
-class _LocatedPerson(_TypedPerson):
+class _LocatedPerson(_TypedPerson, kw_only=True):
     location: _Location | None = None
 
 
@@ -274,7 +274,7 @@ class _Event(msgspec.Struct, gc=False, kw_only=True, rename=_KEYS, tag_field="_T
     common: _Common | None = None
 
 
-class _Attack(_Event):
+class _Attack(_Event, kw_only=True):
     attack_id: Int64 | None = None
     attack_id_misspelt: Int64 | None = None
 
@@ -600,7 +600,7 @@ TABLES: tuple[type[Table], ...] = (
 _PASSED_OVER = frozenset(
     f"Log{name}"
     for name in (
-        "ArmorDestroy BlackZoneEnded CarePackageLand CarePackageSpawn CharacterCarry EmPickupLiftOff GameStatePeriodic "
+        "ArmorDestroy BlackZoneEnded CarePackageLand CarePackageSpawn CharacterCarry EmPickupLiftOff "
         "Heal ItemAttach ItemDetach ItemDrop ItemEquip ItemPickup ItemPickupFromCarepackage "
         "ItemPickupFromCustomPackage ItemPickupFromLootBox ItemPickupFromLootbox ItemPickupFromVehicleTrunk "
         "ItemPutToVehicleTrunk ItemUnequip ObjectDestroy ObjectInteraction PhaseChange PlayerCreate "
@@ -628,7 +628,7 @@ _ONE = {name: msgspec.json.Decoder(event) for name, event in _WANTED.items()}
 @functools.lru_cache(maxsize=16)
 def _events_decoder(passed_over: frozenset[str]) -> msgspec.json.Decoder[list[Any]]:
     skipped = [
-        msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False, namespace={"__slots__": ()})
+        msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False)
         for name in sorted(passed_over)
     ]
     return msgspec.json.Decoder(list[Union[tuple([*_WANTED.values(), *skipped])]])  # noqa: UP007
@@ -698,22 +698,30 @@ class _Found:
 
     def reject_times(self, content: bytes) -> dict[type, pl.Series]:
         """The times of the wanted events; events whose `_D` is no time become bad ones."""
+        kinds = list(_WANTED.values())
+        every = _times([event.time for kind in kinds for event in self.events[kind]])
+        raws = _RAW_EVENTS.decode(content) if every.null_count() else []
         times: dict[type, pl.Series] = {}
-        raws: Sequence[msgspec.Raw] = ()
-        for kind in _WANTED.values():
-            of_kind = _times([event.time for event in self.events[kind]])
-            if of_kind.null_count():
-                raws = raws or _RAW_EVENTS.decode(content)
-                good = of_kind.is_not_null()
-                for index, event, is_good in zip(self.indices[kind], self.events[kind], good, strict=True):
-                    if not is_good:
-                        reason = f"Expected a UTC time in _D, found {event.time[:80]!r}."
-                        self._reject(index, kind.__name__, "event_time", reason, raws[index])
-                self.indices[kind] = [index for index, keep in zip(self.indices[kind], good, strict=True) if keep]
-                self.events[kind] = [event for event, keep in zip(self.events[kind], good, strict=True) if keep]
-                of_kind = of_kind.drop_nulls()
-            times[kind] = of_kind
+        start = 0
+        for kind in kinds:
+            count = len(self.events[kind])
+            times[kind] = every.slice(start, count)
+            start += count
+            if times[kind].null_count():
+                times[kind] = self._without_time(kind, times[kind], raws)
         return times
+
+    def _without_time(self, kind: type, times: pl.Series, raws: Sequence[msgspec.Raw]) -> pl.Series:
+        indices, events = self.indices[kind], self.events[kind]
+        self.indices[kind], self.events[kind] = [], []
+        for index, event, time in zip(indices, events, times, strict=True):
+            if time is None:
+                reason = f"Expected a UTC time in _D, found {event.time[:80]!r}."
+                self._reject(index, kind.__name__, "event_time", reason, raws[index])
+            else:
+                self.indices[kind].append(index)
+                self.events[kind].append(event)
+        return times.drop_nulls()
 
 
 def _excerpt(raw: msgspec.Raw) -> str:
@@ -788,24 +796,22 @@ def _frame(
     table: type[Table], match_id: str, match_date: date, indices: Sequence[int], times: pl.Series,
     events: Sequence[_Event], columns: Columns,
 ) -> pl.DataFrame:  # fmt: skip
-    schema = table.schema()
     phases = [(event.common or _NO_COMMON).is_game for event in events]
-    return (
-        pl.DataFrame({name: pl.Series(values, dtype=schema[name]) for name, values in columns.items()})
-        .with_columns(
-            pl.lit(match_id).alias("match_id"),
-            pl.lit(match_date).alias("match_date"),
-            pl.Series("event_index", indices, dtype=pl.Int32),
-            times,
-            # The file widens a 32-bit float: 0.1 stands there as 0.10000000149011612.
-            pl.Series("phase", phases, dtype=pl.Float64).round(1),
-            *(pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in _ROW_KEYS | columns.keys()),
-        )
-        .select(schema.names())
-    )
-
-
-_ROW_KEYS = {"match_id", "match_date", "event_index", "occurred_at", "phase"}
+    rows = len(indices)
+    made = {
+        "match_id": pl.Series([match_id]).new_from_index(0, rows),
+        "match_date": pl.Series([match_date]).new_from_index(0, rows),
+        "event_index": pl.Series(indices, dtype=pl.Int32),
+        "occurred_at": times,
+        # The file widens a 32-bit float: 0.1 stands there as 0.10000000149011612.
+        "phase": pl.Series(phases, dtype=pl.Float64).round(1),
+    }
+    for name, dtype in table.schema().items():
+        if name in columns:
+            made[name] = pl.Series(columns[name], dtype=dtype)
+        elif name not in made:
+            made[name] = pl.Series([None], dtype=dtype).new_from_index(0, rows)
+    return pl.DataFrame({name: made[name] for name in table.schema()})
 
 
 def _frames(found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date) -> dict[type[Table], pl.DataFrame]:

@@ -47,7 +47,9 @@ class Pipeline:
             table_checks(MatchGoals, game.CHECKS),
         ]
 
-    def run(self, first: str, last: str | None = None, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, first: str, last: str | None = None, config: dict[str, object] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Materialise everything for one day, or for a range of days in a single run."""
         partition = (
             {"partition_key": first}

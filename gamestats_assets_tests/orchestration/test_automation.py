@@ -27,7 +27,11 @@ def stores(tmp_path: Path) -> Stores:
 @pytest.fixture
 def defs(stores: Stores) -> dg.Definitions:
     return dg.Definitions(
-        assets=[landed_tables([RawGoals, RawFiles], game.decode), table_asset(game.match_goals), table_asset(game.day_goals)],
+        assets=[
+            landed_tables([RawGoals, RawFiles], game.decode),
+            table_asset(game.match_goals),
+            table_asset(game.day_goals),
+        ],
         asset_checks=[table_checks(MatchGoals, game.CHECKS)],
         resources={
             "stores": dg.ResourceDefinition.hardcoded_resource(stores),

@@ -36,7 +36,8 @@ def run(stores: Stores, tmp_path: Path) -> Run:
     model = tmp_path / "sql" / "demo" / "day_goals.sql"
     model.parent.mkdir(parents=True)
     model.write_text(
-        "-- Goals of every day.\nselect m.day, cast(sum(m.goals) as bigint) as goals from demo.match_goals m group by m.day"
+        "-- Goals of every day.\n"
+        "select m.day, cast(sum(m.goals) as bigint) as goals from demo.match_goals m group by m.day"
     )
     known = {table.spec.dotted: table for table in game.TABLES}
     assets = [
@@ -133,7 +134,9 @@ def test_a_sql_table_follows_its_input_and_tells_its_lineage(stores: Stores, run
     assert lineage.deps_by_column["goals"] == [dg.TableColumnDep(asset_key(MatchGoals), "goals")]
 
 
-def test_the_duckdb_session_is_closed_also_when_a_model_fails(monkeypatch: pytest.MonkeyPatch, stores: Stores, run: Run) -> None:
+def test_the_duckdb_session_is_closed_also_when_a_model_fails(
+    monkeypatch: pytest.MonkeyPatch, stores: Stores, run: Run
+) -> None:
     opened: list[duckdb.DuckDBPyConnection] = []
     connect = duckdb.connect
 
