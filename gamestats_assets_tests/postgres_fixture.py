@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -40,7 +41,7 @@ def postgres_url(postgres_settings: Settings) -> str:
 @pytest.fixture
 def fresh_database(postgres_url: str) -> Iterator[str]:
     """URL of an empty database on the session's server, dropped after the test."""
-    name = f"test_{Path(tempfile.mktemp()).name.lower()}"
+    name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_url, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))

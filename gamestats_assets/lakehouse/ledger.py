@@ -67,7 +67,9 @@ class Work:
 
     def batches(self, size: int) -> Iterable[Mapping[str, Mapping[str, str]]]:
         """The pending ids in parts of at most `size`, in a fixed order, each as {partition: {id: hash}}."""
-        flat = [(key, unit, digest) for key in sorted(self.pending) for unit, digest in sorted(self.pending[key].items())]
+        flat = [
+            (key, unit, digest) for key in sorted(self.pending) for unit, digest in sorted(self.pending[key].items())
+        ]
         for start in range(0, len(flat), size):
             batch: dict[str, dict[str, str]] = {}
             for key, unit, digest in flat[start : start + size]:
@@ -96,7 +98,9 @@ class Ledger:
             entries.setdefault(key, {})[unit] = digest
         return entries
 
-    def record(self, batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
+    def record(
+        self, batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         """Enter processed ids, and strike out vanished ones, in one commit."""
         rows = [(key, unit, digest) for key, units in batch.items() for unit, digest in units.items()]
         gone = [(key, unit) for key, units in (vanished or {}).items() for unit in units]
@@ -113,9 +117,7 @@ class Ledger:
         """Strike everything out: the step will process every id again."""
         self._lake.rebuild(self.table)
 
-    def work(
-        self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str, everything: bool = False
-    ) -> Work:
+    def work(self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str, everything: bool = False) -> Work:
         """What is left to do, given per partition key what the inputs hold (id to hash).
 
         Args:

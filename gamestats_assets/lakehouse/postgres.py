@@ -135,8 +135,9 @@ class Publication:
 def dagster_url(settings: Settings) -> SecretStr:
     """URL for Dagster's own storage: the same database, in a schema `dagster` that is made when missing.
 
-    The schema is chosen by the URL itself (`options=-csearch_path=dagster`), which
-    SQLAlchemy, psycopg2 and psycopg all pass on.
+    The schema is chosen by the URL itself (`options=-csearch_path=dagster`). So is the
+    driver: left to itself SQLAlchemy 2.1 takes psycopg 3, which refuses the bound NOTIFY
+    that Dagster sends with every event. It is a URL for SQLAlchemy, not for libpq.
 
     Raises:
         PostgresUnavailableError: when the server cannot be reached.
@@ -148,7 +149,8 @@ def dagster_url(settings: Settings) -> SecretStr:
     parts = urlsplit(_plain_url(url))
     parameters = dict(parse_qsl(parts.query))
     parameters["options"] = f"{parameters.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
-    return SecretStr(urlunsplit(parts._replace(query=urlencode(parameters, safe="/", quote_via=quote))))
+    query_part = urlencode(parameters, safe="/", quote_via=quote)
+    return SecretStr(urlunsplit(parts._replace(scheme="postgresql+psycopg2", query=query_part)))
 
 
 def connect(url: SecretStr | str) -> psycopg.Connection:

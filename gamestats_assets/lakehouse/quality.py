@@ -131,7 +131,7 @@ def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
         total = totals[unit_id]
         rules = rows.get_column("__broken__").explode().value_counts(sort=True)
         fatal = [name for name in rules.get_column("__broken__") if name in fatal_rules]
-        if not fatal and rows.height <= table.spec.tolerance * total:
+        if not fatal and rows.height / total <= table.spec.tolerance:
             rejections += [
                 Rejection(unit_id, "row", ", ".join(names), _what_broke(table, row, names), 1, _as_json(row))
                 for row, names in zip(

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import dataframely as dy
 import polars as pl
@@ -31,7 +31,10 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 Layer = Literal["bronze", "silver", "gold"]
 PartitionValue = date | str
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+# Delta stores an empty partition value as null, and reads this name back as null.
+_NULL_PARTITIONS = ("", "__HIVE_DEFAULT_PARTITION__")
 # What Delta and PostgreSQL both store without narrowing or losing the type.
 _STORABLE = (
     pl.Boolean,
@@ -149,15 +152,20 @@ class Table(dy.Schema):
         for name, column in columns.items():
             if not column.description:
                 problems.append(f"column {name!r} has no description")
-            if not isinstance(column.dtype, _STORABLE):
+            stored = column.dtype
+            while isinstance(stored, pl.List):
+                stored = cast(pl.DataType, stored.inner)
+            if not isinstance(stored, _STORABLE):
                 problems.append(f"column {name!r} is {column.dtype}; use a signed integer, or a String")
-            if isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Datetime("us", "UTC"):
+            if isinstance(stored, pl.Datetime) and stored != pl.Datetime("us", "UTC"):
                 problems.append(f"column {name!r} is {column.dtype}; use dy.Datetime(time_unit='us', time_zone='UTC')")
         for name in (spec.partitioned_by, spec.replaced_by):
             if name in columns and columns[name].nullable:
                 problems.append(f"column {name!r} says what a write replaces, so it cannot be nullable")
         if spec.partitioned_by in columns and not isinstance(columns[spec.partitioned_by].dtype, (pl.Date, pl.String)):
             problems.append(f"partition column {spec.partitioned_by!r} must be a Date or a String")
+        if spec.replaced_by in columns and not isinstance(columns[spec.replaced_by].dtype, pl.String):
+            problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
         if problems:
             raise TableDeclarationError(f"Table {cls.__name__} cannot be declared:\n- " + "\n- ".join(problems))
         cls.spec = spec
@@ -183,18 +191,21 @@ class Table(dy.Schema):
 
         Raises:
             PartitionKeyError: when the table's partitions are days and the key is not
-                written YYYY-MM-DD, or when the key is empty.
+                written YYYY-MM-DD, or when the key is one that Delta reads back as null.
         """
         column = cls.spec.partitioned_by
         if column is not None and isinstance(cls.columns()[column].dtype, pl.Date):
             try:
-                return date.fromisoformat(partition_key)
+                # fromisoformat alone takes 20260301 too, which would be another key of the same day.
+                return date.fromisoformat(partition_key if _DAY.fullmatch(partition_key) else "")
             except ValueError:
                 raise PartitionKeyError(
                     f"{cls.spec.key}: partition {partition_key!r} is not a day; write it as YYYY-MM-DD."
                 ) from None
-        if not partition_key:
-            raise PartitionKeyError(f"{cls.spec.key}: the partition key is empty.")
+        if partition_key in _NULL_PARTITIONS:
+            raise PartitionKeyError(
+                f"{cls.spec.key}: partition {partition_key!r} would be read back as null; give it another key."
+            )
         return partition_key
 
 

@@ -86,6 +86,9 @@ class _Spooled:
     unreadable: int
 
 
+_Results = Generator[tuple[int, _Spooled], None, None]
+
+
 class Bronze:
     """Decoded files, as long as the context is open: leaving it removes the spooled frames.
 
@@ -278,7 +281,7 @@ def _parts(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
 
 def _in_processes(
     landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str, workers: int
-) -> Generator[tuple[int, _Spooled], None, None]:
+) -> _Results:
     """Decode batches in worker processes; gives them by number as they are done.
 
     Raises:
@@ -314,7 +317,7 @@ def _in_processes(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_this_process(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str) -> Generator[tuple[int, _Spooled], None, None]:
+def _in_this_process(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str) -> _Results:
     for number, units in enumerate(batches):
         yield number, _spool_batch(landing, units, spool, number)
 

@@ -26,7 +26,6 @@ from gamestats_assets.pubg.tables import (
     TelemetryFiles,
     TelemetryKills,
     TelemetryKnocks,
-    TelemetryLandings,
     TelemetryRevives,
     WeaponKills,
 )

@@ -143,6 +143,8 @@ _STATISTICS: dict[str, _Reading] = {
     "weaponsAcquired": ("weapons_acquired", _int32),
     "winPlace": ("placement", _int16),
 }
+_ROSTER_STATISTICS: dict[str, _Reading] = {"teamId": ("team_id", _int32), "rank": ("roster_rank", _int16)}
+_ROSTER_ATTRIBUTES: dict[str, _Reading] = {"won": ("won", _flag)}
 _MATCH_ATTRIBUTES: dict[str, _Reading] = {
     "createdAt": ("created_at", _instant),
     "duration": ("duration_s", _seconds),
@@ -179,8 +181,8 @@ def _rosters(records: Iterable[object], match_id: str, rejections: list[Rejectio
             attributes = _object(roster.get("attributes"))
             columns = {
                 "roster_id": _text(roster.get("id")),
-                **_row(_object(attributes.get("stats")), {"teamId": ("team_id", _int32), "rank": ("roster_rank", _int16)}),
-                **_row(attributes, {"won": ("won", _flag)}),
+                **_row(_object(attributes.get("stats")), _ROSTER_STATISTICS),
+                **_row(attributes, _ROSTER_ATTRIBUTES),
             }
             members = _object(_object(roster.get("relationships")).get("participants")).get("data")
             for member in _list(members):
@@ -204,15 +206,19 @@ def _participant(record: object, rosters: Mapping[str, Mapping[str, Any]]) -> tu
     return row, statistics.keys() - _STATISTICS.keys()
 
 
-def _telemetry_url(records: Iterable[object]) -> str | None:
-    """Address of the telemetry: the asset of that name, or any asset that has an address."""
-    found: dict[bool, str] = {}
+def _telemetry_asset(records: Iterable[object]) -> dict[str, Any]:
+    """Address and time of upload of the telemetry: the asset of that name, or any asset that has an address."""
+    found: dict[bool, dict[str, Any]] = {}
     for record in records:
         attributes = record.get("attributes") if isinstance(record, dict) else None
-        url = attributes.get("URL") if isinstance(attributes, dict) else None
-        if isinstance(url, str) and url:
-            found.setdefault(attributes.get("name") == "telemetry", url)
-    return found.get(True, found.get(False))
+        if isinstance(attributes, dict) and isinstance(url := attributes.get("URL"), str) and url:
+            try:
+                uploaded = _instant(attributes.get("createdAt"))
+            except _UnexpectedValueError:
+                uploaded = None
+            asset = {"telemetry_url": url, "telemetry_created_at": uploaded}
+            found.setdefault(attributes.get("name") == "telemetry", asset)
+    return found.get(True) or found.get(False) or {}
 
 
 def _excerpt(record: object) -> str:
@@ -261,8 +267,9 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         attributes = _row(_object(match.get("attributes")), _MATCH_ATTRIBUTES)
     except _UnexpectedValueError as error:
         raise UnreadableMatchError(f"The match object cannot be read: {error}.") from None
-    if not match_id or attributes["created_at"] is None:
-        raise UnreadableMatchError(f"Expected an id and a createdAt, found {match_id!r} and {attributes['created_at']}.")
+    created_at = attributes["created_at"]
+    if not match_id or created_at is None:
+        raise UnreadableMatchError(f"Expected an id and a createdAt, found {match_id!r} and {created_at}.")
 
     records: dict[str, list[Any]] = {"participant": [], "roster": [], "asset": []}
     for record in included:
@@ -293,7 +300,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "match_date": match_date,
         "content_hash": content_hash,
         **attributes,
-        "telemetry_url": _telemetry_url(records["asset"]),
+        **_telemetry_asset(records["asset"]),
         "participants": total,
         "rosters": len(records["roster"]),
         "unknown_stat_keys": len(unknown),

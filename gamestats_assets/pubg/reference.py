@@ -1,4 +1,4 @@
-"""Small facts that no file of a match holds: weapon categories, maps, throwables.
+"""Small facts that no file of a match holds: weapon categories, maps, throwables, event types.
 
 The lists are CSV files under `data/reference/pubg`, one line per id, so that a new id is a line and no code. They are
 read when first asked for. An id that is missing never stops anything: it gets a default, and a check names it.
@@ -62,6 +62,12 @@ def throwables() -> pl.DataFrame:
     """Columns `item_id`, `item_name`, `is_tactical` (false for playthings), `is_smoke`."""
     schema = {"item_id": pl.String, "item_name": pl.String, "is_tactical": pl.Boolean, "is_smoke": pl.Boolean}
     return _read("throwables.csv", schema)
+
+
+@functools.cache
+def event_types() -> pl.DataFrame:
+    """Column `event_type`: every telemetry event type that is known, whether a table takes it or not."""
+    return _read("event_types.csv", {"event_type": pl.String})
 
 
 def _read(name: str, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:

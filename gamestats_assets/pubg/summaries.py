@@ -18,11 +18,11 @@ from gamestats_assets.pubg.matches import account, participation, seconds_since
 from gamestats_assets.pubg.tables import (
     CirclePositions,
     DamageEvents,
+    Matches,
     MatchSummaries,
     RawParticipants,
     TelemetryAttacks,
     TelemetryCharacters,
-    TelemetryFiles,
     TelemetryItemUses,
     TelemetryKills,
     TelemetryLandings,
@@ -59,7 +59,7 @@ _ADDED_SUMS = ("throwable_damage", "damage_received", "damage_received_from_play
 
 def match_summaries(
     participants: dy.LazyFrame[RawParticipants],
-    files: dy.LazyFrame[TelemetryFiles],
+    matches: dy.LazyFrame[Matches],
     characters: dy.LazyFrame[TelemetryCharacters],
     kills: dy.LazyFrame[TelemetryKills],
     landings: dy.LazyFrame[TelemetryLandings],
@@ -72,10 +72,10 @@ def match_summaries(
 ) -> dy.LazyFrame[MatchSummaries]:
     """One row per person and match: everybody whom the match object or the telemetry's lists name, without bots."""
     everybody = participation(participants, characters)
+    # A match whose start nothing tells has no row among the matches, and its people none here.
     people = everybody.filter(~pl.col("is_bot")).join(
-        files.filter(pl.col("status") == "processed").select("match_id", "started_at", "ended_at", has_telemetry=True),
+        matches.select("match_id", "started_at", "ended_at", has_telemetry=pl.col("telemetry_status") == "processed"),
         on="match_id",
-        how="left",
     )
     api = (
         participants.sort("time_survived_s", descending=True, nulls_last=True)
@@ -83,7 +83,7 @@ def match_summaries(
         .select(*PERSON, *(pl.col(name).alias(f"api_{name}") for name in _STATISTICS))
     )
     told = [
-        _placements(everybody, characters, kills, files),
+        _placements(everybody, characters, kills, matches),
         _survival(kills, landings),
         _credited(weapon_kills),
         _assists(weapon_kills),
@@ -98,7 +98,7 @@ def match_summaries(
     joined = people.join(api, on=PERSON, how="left")
     for frame in told:
         joined = joined.join(frame, on=PERSON, how="left")
-    has_telemetry = pl.col("has_telemetry").fill_null(False)
+    has_telemetry = pl.col("has_telemetry")
 
     def with_telemetry(expression: pl.Expr) -> pl.Expr:
         return pl.when(has_telemetry).then(expression)
@@ -116,7 +116,6 @@ def match_summaries(
     listed = pl.col("in_match_object")
     result = joined.with_columns(
         listed.alias("has_api_stats"),
-        has_telemetry.alias("has_telemetry"),
         *(
             pl.when(listed)
             .then(f"api_{name}")
@@ -131,7 +130,7 @@ def match_summaries(
 
 
 def _placements(
-    everybody: pl.LazyFrame, characters: pl.LazyFrame, kills: pl.LazyFrame, files: pl.LazyFrame
+    everybody: pl.LazyFrame, characters: pl.LazyFrame, kills: pl.LazyFrame, matches: pl.LazyFrame
 ) -> pl.LazyFrame:
     """Placement of each person's team: the rank the lists and the deaths give, 1 for the one team never out."""
     ranks = pl.concat(
@@ -149,7 +148,7 @@ def _placements(
     )
     return (
         everybody.filter(pl.col("team").is_not_null() & pl.col("in_telemetry"))
-        .join(files.select("match_id", "ended_at"), on="match_id", how="left")
+        .join(matches.select("match_id", "ended_at"), on="match_id", how="left")
         .join(best, on=PERSON, how="left")
         .with_columns(team_rank.alias("team_rank"))
         .select(

@@ -166,39 +166,50 @@ class _Spot(_Part):
     z: float | None = None
 
 
-class _Person(_Part, kw_only=True):
-    account_id: str | None = None
+class _Named(_Part, kw_only=True):
     name: str | None = None
     team_id: Int32 | None = None
 
 
-class _TypedPerson(_Person, kw_only=True):
+class _Typed(_Named, kw_only=True):
     character_type: str | None = None
 
 
-class _LocatedPerson(_TypedPerson, kw_only=True):
+class _Placed(_Typed, kw_only=True):
     location: _Location | None = None
 
 
-class _Revived(_Person):
+class _Person(_Named):
+    account_id: str | None = None
+
+
+class _TypedPerson(_Typed):
+    account_id: str | None = None
+
+
+class _PlacedPerson(_Placed):
+    account_id: str | None = None
+
+
+class _Revived(_Named):
     account_id: str
 
 
-class _Knocked(_TypedPerson):
+class _Knocked(_Typed):
     account_id: str
 
 
-class _Hurt(_LocatedPerson):
+class _Hurt(_Placed):
     account_id: str
     health: float | None = None
 
 
-class _Killed(_LocatedPerson):
+class _Killed(_Placed):
     account_id: str
     ranking: Int16 | None = None
 
 
-class _Landed(_TypedPerson):
+class _Landed(_Typed):
     account_id: str
     location: _Spot
 
@@ -260,7 +271,7 @@ class _Common(_Part):
     is_game: float | None = None
 
 
-_NOBODY = _LocatedPerson()
+_NOBODY = _PlacedPerson()
 _NOWHERE = _Location()
 _NOTHING = _Item()
 _NO_DAMAGE = _DamageInfo()
@@ -308,7 +319,7 @@ class LogGameStatePeriodic(_Event):
 
 class LogPlayerKill(_Attack):
     victim: _Killed
-    killer: _LocatedPerson | None = None
+    killer: _PlacedPerson | None = None
     dbno_id: Int64 | None = None
     damage_reason: str | None = None
     damage_type_category: str | None = None
@@ -318,7 +329,7 @@ class LogPlayerKill(_Attack):
 
 class LogPlayerKillV2(_Attack):
     victim: _Killed
-    killer: _LocatedPerson | None = None
+    killer: _PlacedPerson | None = None
     finisher: _Person | None = None
     knocker: _Person | None = None
     dbno_id: Int64 | None = None
@@ -349,7 +360,7 @@ class LogPlayerRevive(_Event):
 class LogPlayerTakeDamage(_Attack):
     victim: _Hurt
     damage: float
-    attacker: _LocatedPerson | None = None
+    attacker: _PlacedPerson | None = None
     damage_reason: str | None = None
     damage_type_category: str | None = None
     damage_causer_name: str | None = None
@@ -380,12 +391,12 @@ class LogParachuteLanding(_Event):
 Columns: TypeAlias = dict[str, list[Any]]
 
 
-def _actors(people: Iterable[_Person | None]) -> list[Any]:
+def _actors(people: Iterable[Any]) -> list[Any]:
     """Those who act. Files of 2018 write the environment as a person without an account."""
     return [person if person is not None and person.account_id else _NOBODY for person in people]
 
 
-def _identity(people: Sequence[_Person], role: str = "") -> Columns:
+def _identity(people: Sequence[Any], role: str = "") -> Columns:
     return {
         f"{role}account_id": [person.account_id for person in people],
         f"{role}name" if role else "player_name": [person.name for person in people],
@@ -402,7 +413,7 @@ def _place(people: Sequence[Any], role: str = "") -> Columns:
     }
 
 
-def _types(people: Sequence[_TypedPerson]) -> list[str | None]:
+def _types(people: Sequence[_Typed]) -> list[str | None]:
     return [person.character_type for person in people]
 
 
@@ -598,17 +609,16 @@ TABLES: tuple[type[Table], ...] = (
 
 # Types that no table takes but the parser should pass over without slowing down.
 _PASSED_OVER = frozenset(
-    f"Log{name}"
-    for name in (
-        "ArmorDestroy BlackZoneEnded CarePackageLand CarePackageSpawn CharacterCarry EmPickupLiftOff "
-        "Heal ItemAttach ItemDetach ItemDrop ItemEquip ItemPickup ItemPickupFromCarepackage "
-        "ItemPickupFromCustomPackage ItemPickupFromLootBox ItemPickupFromLootbox ItemPickupFromVehicleTrunk "
-        "ItemPutToVehicleTrunk ItemUnequip ObjectDestroy ObjectInteraction PhaseChange PlayerCreate "
-        "PlayerDestroyBreachableWall PlayerDestroyProp PlayerLogin PlayerLogout PlayerRedeploy PlayerRedeployBRStart "
-        "PlayerUseFlareGun RedZoneEnded SpecialZoneInCharacters SwimEnd SwimStart VaultStart VehicleDamage "
-        "VehicleDestroy VehicleLeave VehicleRide WeaponFireCount WheelDestroy"
-    ).split()
-) - frozenset(_WANTED)
+    """
+    LogArmorDestroy LogBlackZoneEnded LogCarePackageLand LogCarePackageSpawn LogCharacterCarry LogEmPickupLiftOff
+    LogHeal LogItemAttach LogItemDetach LogItemDrop LogItemEquip LogItemPickup LogItemPickupFromCarepackage
+    LogItemPickupFromCustomPackage LogItemPickupFromLootBox LogItemPickupFromLootbox LogItemPickupFromVehicleTrunk
+    LogItemPutToVehicleTrunk LogItemUnequip LogObjectDestroy LogObjectInteraction LogPhaseChange LogPlayerCreate
+    LogPlayerDestroyBreachableWall LogPlayerDestroyProp LogPlayerLogin LogPlayerLogout LogPlayerRedeploy
+    LogPlayerRedeployBRStart LogPlayerUseFlareGun LogRedZoneEnded LogSpecialZoneInCharacters LogSwimEnd LogSwimStart
+    LogVaultStart LogVehicleDamage LogVehicleDestroy LogVehicleLeave LogVehicleRide LogWeaponFireCount LogWheelDestroy
+    """.split()  # noqa: SIM905
+)
 
 
 # --------------------------------------------------------------------------- bytes to events
@@ -814,7 +824,9 @@ def _frame(
     return pl.DataFrame({name: made[name] for name in table.schema()})
 
 
-def _frames(found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date) -> dict[type[Table], pl.DataFrame]:
+def _frames(
+    found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date
+) -> dict[type[Table], pl.DataFrame]:
     parts: dict[type[Table], list[pl.DataFrame]] = {table: [] for table in TABLES if table is not TelemetryEventCounts}
     for kind, (table, columns) in _COLUMNS.items():
         events = found.events[kind]
@@ -943,7 +955,8 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTelemetry:
 
 def _unreadable(found: _Found, match_id: str, match_date: date) -> DecodedTelemetry:
     counts = _event_counts(found, match_id, match_date, is_used=False)
-    by_type = ", ".join(f"{name} {count}x" for name, count in Counter(bad.event_type for bad in found.bad).most_common())
+    types = Counter(bad.event_type for bad in found.bad)
+    by_type = ", ".join(f"{name} {count}x" for name, count in types.most_common())
     reason = (
         f"{len(found.bad)} of {found.total} events could not be read, more than {TelemetryFiles.spec.tolerance:.0%}: "
         f"{by_type}. First: event {found.bad[0].index}: {found.bad[0].reason}"

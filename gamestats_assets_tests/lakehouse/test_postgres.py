@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import dataframely as dy
 import polars as pl
@@ -46,7 +46,6 @@ from gamestats_assets.lakehouse.postgres import (
 )
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.postgres_fixture import *  # noqa: F403
 
 DAY, NEXT = date(2026, 3, 14), date(2026, 3, 15)
 
@@ -544,7 +543,9 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("x" * 100)
     settings = Settings(data=str(folder), postgres_url=None)
     yield settings
+    sockets = Path(parse_qs(urlsplit(start_embedded(settings)).query)["host"][0])
     stop_embedded(settings)
+    sockets.rmdir()
 
 
 def test_a_server_restarted_in_the_middle_of_a_publication_is_waited_for(own_server: Settings) -> None:
@@ -709,17 +710,27 @@ def test_a_url_given_is_used_and_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dagster_keeps_its_tables_in_a_schema_of_its_own(
-    postgres_settings: Settings, postgres_url: str
+def test_dagster_keeps_its_storage_in_a_schema_of_its_own(
+    postgres_settings: Settings, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sqlalchemy
+    import dagster as dg
 
-    engine = sqlalchemy.create_engine(dagster_url(postgres_settings).get_secret_value())
-    with engine.begin() as conn:
-        conn.execute(sqlalchemy.text("create table if not exists runs_probe (id int)"))
-    engine.dispose()
+    monkeypatch.setenv("DAGSTER_URL", dagster_url(postgres_settings).get_secret_value())
+    storage = "storage: {postgres: {postgres_url: {env: DAGSTER_URL}}}\ntelemetry: {enabled: false}\n"
+    (tmp_path / "dagster.yaml").write_text(storage)
 
-    found = query(postgres_url, "select schemaname from pg_tables where tablename = 'runs_probe'")
+    @dg.asset
+    def nothing() -> int:
+        return 1
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert dg.materialize([nothing], instance=instance).success
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey("nothing")) is not None
+
+    found = query(
+        postgres_url, "select distinct schemaname from pg_tables where tablename in ('runs', 'event_logs')"
+    )
     assert found["schemaname"].to_list() == ["dagster"]
 
 
