@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,11 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             **(resource_overrides or {}),
         },
     )
-    return dg.Definitions.merge(pubg.definitions(), shared)
+    with warnings.catch_warnings():
+        # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.Definitions.merge(pubg.definitions(), shared)
 
 
 @dg.definitions

@@ -8,7 +8,6 @@ A range run gives one evaluation for all its partitions, so a failing check name
 partitions that fail.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,10 +31,7 @@ class BlockingCheckError(GamestatsError):
 
 
 def _spec(table: type[Table], name: str, **keywords: Any) -> dg.AssetCheckSpec:
-    with warnings.catch_warnings():
-        # Partitioned checks are new in Dagster and say so at every definition.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(name, asset=asset_key(table), partitions_def=partitions_of(table), **keywords)
+    return dg.AssetCheckSpec(name, asset=asset_key(table), partitions_def=partitions_of(table), **keywords)
 
 
 def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:

@@ -26,8 +26,6 @@ def dagster_environment(stores: Stores) -> dict[str, str]:
 
     `dagster.yaml` is copied into the home each time, so the shipped file is the one that counts.
     """
-    from gamestats_assets.lakehouse.postgres import dagster_url
-
     home = stores.settings.state_folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     wanted = shipped("dagster.yaml").read_bytes()
@@ -38,7 +36,6 @@ def dagster_environment(stores: Stores) -> dict[str, str]:
         temporary.replace(copy)
     return {
         "DAGSTER_HOME": str(home),
-        "GAMESTATS_DAGSTER_POSTGRES_URL": dagster_url(stores.settings).get_secret_value(),
         "GAMESTATS_DATA": stores.settings.data
         if stores.settings.data_is_remote
         else str(Path(stores.settings.data).resolve()),
