@@ -36,7 +36,14 @@ class Settings(BaseSettings):
         pydantic.ValidationError: when a variable cannot be read; the message names it.
     """
 
-    model_config = SettingsConfigDict(env_prefix="", populate_by_name=True, extra="ignore")
+    # Inputs stay out of error messages: one of them is a password, another holds keys.
+    model_config = SettingsConfigDict(
+        env_prefix="GAMESTATS_",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     data: str = Field(
         default_factory=_default_data,

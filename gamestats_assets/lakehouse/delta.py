@@ -274,9 +274,8 @@ class Lake:
         for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):
             if column is None or owned is None:
                 continue
-            strangers = frame.get_column(column).unique().drop_nulls().filter(
-                ~frame.get_column(column).unique().drop_nulls().is_in(list(owned))
-            )
+            found = frame.get_column(column).drop_nulls().unique()
+            strangers = found.filter(~found.is_in(list(owned))).sort()
             if strangers.len():
                 raise OutsidePredicateError(
                     f"{table.spec.key}: the write replaces {column} in {_few(owned)}, "

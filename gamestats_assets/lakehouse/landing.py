@@ -18,7 +18,6 @@ import hashlib
 import os
 import re
 import secrets
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -72,7 +71,7 @@ def _gunzip(payload: bytes) -> bytes:
         stream = isal_zlib.decompressobj(wbits=31)
         try:
             parts.append(stream.decompress(rest))
-        except (isal_zlib.IsalError, zlib.error) as error:
+        except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
             raise UnreadableContentError(f"The gzip stream is damaged: {error}.") from None
         if not stream.eof:
             raise UnreadableContentError(
@@ -238,7 +237,9 @@ class Landing:
             _ObjectStore(self.root, storage_options or {}) if "://" in self.root else _LocalStore(Path(root))
         )
 
-    def put(self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
+    def put(
+        self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes
+    ) -> tuple[LandedFile, bool]:
         """Land a payload, under the day its unit already has or else under `day`.
 
         Args:

@@ -82,6 +82,12 @@ def combined_hash(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
 
 
+def step_version(tables: Iterable[type[Table]], own: str) -> str:
+    """Version of a step: its own, and the columns it declares, so that a new column fills itself."""
+    columns = (f"{table.spec.key} {name} {dtype}" for table in tables for name, dtype in table.schema().items())
+    return f"{own}-{combined_hash(columns)[:8]}"
+
+
 class Ledger:
     """The ledger of one step."""
 

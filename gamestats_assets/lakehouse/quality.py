@@ -93,7 +93,9 @@ def check_schema(table: type[Table], schema: Mapping[str, pl.DataType]) -> None:
         if name in schema and schema[name] != dtype
     ]
     if problems:
-        raise SchemaMismatchError(f"The frame for {table.spec.key} does not fit its declaration: {'; '.join(problems)}.")
+        raise SchemaMismatchError(
+            f"The frame for {table.spec.key} does not fit its declaration: {'; '.join(problems)}."
+        )
 
 
 def screen(table: type[Table], frame: pl.DataFrame) -> Screened:

@@ -21,7 +21,7 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Commit
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import Ledger, Work, combined_hash, merged
+from gamestats_assets.lakehouse.ledger import Ledger, Work, merged, step_version
 from gamestats_assets.lakehouse.quality import Check, Rejection, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
@@ -29,6 +29,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
 from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs, refuse_broken
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
+from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -82,12 +83,6 @@ def _freshness(table: type[Table]) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
 
 
-def _version(table: type[Table], own: str) -> str:
-    """Version of a step: its own, and the declared columns, so that a new column fills itself."""
-    columns = ",".join(f"{name}:{dtype}" for name, dtype in table.schema().items())
-    return f"{own}-{hashlib.sha256(columns.encode()).hexdigest()[:8]}"
-
-
 def _keys(context: dg.AssetExecutionContext) -> list[str]:
     return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
 
@@ -103,7 +98,7 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
         decode: reads files with a number of worker processes; gives frames and rejections.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
-    version = combined_hash(_version(table, code_version) for table in tables)[:8]
+    version = step_version(tables, code_version)
 
     @dg.multi_asset(
         name=f"{game}_{step}",
@@ -121,22 +116,13 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
         required_resource_keys={"stores"},
         pool=f"{game}_{step}",
     )
-    def land(context: dg.AssetExecutionContext, config: Processing) -> Iterator[dg.MaterializeResult]:
+    def land(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         keys = _keys(context)
         units = {key: landed_units(stores.landing, game, key) for key in keys}
         ledger = Ledger(stores.lake, game, step)
-        work = ledger.work(
-            {
-                key: {
-                    unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files)
-                    for unit, files in day.items()
-                }
-                for key, day in units.items()
-            },
-            code_version=version,
-            everything=config.everything,
-        )
+        inputs = {key: landed_hashes(day) for key, day in units.items()}
+        work = ledger.work(inputs, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} matches are new or changed in {len(keys)} partitions.")
         commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
         unreadable = done = 0
@@ -161,8 +147,8 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
                     **materialisation_metadata(stores.lake, table, values, commits[table]),
                     "matches_processed": work.count,
                 },
-                check_results=list(declared_check_results(table, stores.lake, keys)),
             )
+            yield from declared_check_results(table, stores.lake, keys)
         if work.count and unreadable == work.count:
             raise NothingLoadedError(
                 f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
@@ -170,14 +156,6 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
             )
 
     return land
-
-
-def landed_units(landing: Landing, game: str, day: str) -> dict[str, list[LandedFile]]:
-    """Files of one day by the id they belong to."""
-    units: dict[str, list[LandedFile]] = {}
-    for file in landing.files(game, day):
-        units.setdefault(file.unit_id, []).append(file)
-    return units
 
 
 # --------------------------------------------------------------------------- frames to frame
@@ -265,7 +243,7 @@ def _asset(
     spec = table.spec
     common = _common(table, kinds=kinds)
     common["metadata"] = {**common["metadata"], **(metadata or {})}
-    version = _version(table, code_version)
+    version = step_version([table], code_version)
     incremental = {
         source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by
     }

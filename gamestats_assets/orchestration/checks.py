@@ -4,11 +4,10 @@
   and whether anything of it is in quarantine.
 - `table_checks` runs the game's `breaking_rows` checks of one table as one step.
 
-A range run gives one evaluation for all its partitions, so a failing check names the
-partitions that fail.
+A range run tells each partition's result, and names in the result of all those that fail.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -51,42 +50,84 @@ def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def declared_check_results(table: type[Table], lake: Lake, keys: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
-    """Results of the two checks on the partitions `keys`."""
-    committed = lake.scan(table, values_of(table, keys) if table.spec.partitioned_by else None).collect()
+def declared_check_results(
+    table: type[Table], lake: Lake, keys: Sequence[str]
+) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+    """Results of the two checks on the partitions `keys`, for each of them and in all."""
+    partition = table.spec.partitioned_by
+    committed = lake.scan(table, values_of(table, keys) if partition else None).collect()
     screened = screen(table, committed)
-    yield dg.AssetCheckResult(
-        check_name=RULES,
-        asset_key=asset_key(table),
-        passed=not screened.rejections,
-        metadata={
-            "rows_checked": committed.height,
-            **({"broken": "\n".join(r.reason for r in screened.rejections[:20])} if screened.rejections else {}),
-        },
+    broken = pl.DataFrame(
+        [(_partition_of(table, committed, r.unit_id), r.unit_id, r.reason) for r in screened.rejections],
+        schema={"partition": pl.String, "unit_id": pl.String, "reason": pl.String},
+        orient="row",
     )
-    quarantine = quarantine_of(table.spec.game)
+    yield from _results(table, RULES, broken, keys, blocking=True, metadata={"rows_checked": committed.height})
     places = [destination(table, key) for key in (keys or ["all"])]
-    entries = lake.scan(quarantine, places).drop("content").collect()
-    rejected = int(entries.get_column("rejected_rows").sum())
-    yield dg.AssetCheckResult(
-        check_name=QUARANTINE,
-        asset_key=asset_key(table),
-        passed=entries.is_empty(),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "quarantined_rows": rejected,
-            **(
-                {
-                    "entries": frame_metadata(entries.select("partition_key", "unit_id", "scope", "rule", "reason")),
-                    "by_rule": dg.MetadataValue.json(
-                        dict(entries.group_by("rule").agg(pl.col("rejected_rows").sum()).sort("rule").iter_rows())
-                    ),
-                }
-                if not entries.is_empty()
-                else {}
-            ),
-        },
+    entries = (
+        lake.scan(quarantine_of(table.spec.game), places)
+        .select(pl.col("partition_key").alias("partition"), "unit_id", "scope", "rule", "reason", "rejected_rows")
+        .collect()
     )
+    metadata: dict[str, Any] = {"quarantined_rows": int(entries.get_column("rejected_rows").sum())}
+    if not entries.is_empty():
+        by_rule = entries.group_by("rule").agg(pl.col("rejected_rows").sum()).sort("rule")
+        metadata["by_rule"] = dg.MetadataValue.json(dict(by_rule.iter_rows()))
+    yield from _results(table, QUARANTINE, entries, keys, blocking=False, metadata=metadata)
+
+
+def _partition_of(table: type[Table], rows: pl.DataFrame, unit_id: str) -> str | None:
+    partition, unit = table.spec.partitioned_by, table.spec.replaced_by
+    if partition is None or unit is None:
+        return None
+    found = rows.filter(pl.col(unit) == unit_id).get_column(partition)
+    return partition_key_of(found[0]) if found.len() else None
+
+
+def _results(
+    table: type[Table],
+    name: str,
+    broken: pl.DataFrame,
+    keys: Sequence[str],
+    *,
+    blocking: bool,
+    metadata: Mapping[str, Any],
+) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+    """A check's result from what breaks it (with a column `partition`): for each partition, then in all.
+
+    Dagster evaluates a check once for a whole range of partitions. So that each partition
+    shows its own state, a range run tells them one by one first.
+    """
+    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    failing = sorted(set(broken.get_column("partition").drop_nulls()))
+    if len(keys) > 1:
+        for key in keys:
+            own = broken.filter(pl.col("partition") == key)
+            yield dg.AssetCheckEvaluation(
+                asset_key=asset_key(table),
+                check_name=name,
+                passed=own.is_empty(),
+                severity=severity,
+                blocking=blocking,
+                partition=key,
+                metadata=_told(own, []),
+            )
+    yield dg.AssetCheckResult(
+        asset_key=asset_key(table),
+        check_name=name,
+        passed=broken.is_empty(),
+        severity=severity,
+        metadata={**metadata, **_told(broken, failing)},
+    )
+
+
+def _told(broken: pl.DataFrame, failing: Sequence[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {"violations": broken.height}
+    if not broken.is_empty():
+        told["examples"] = frame_metadata(broken.drop("partition"))
+    if failing:
+        told["failing_partitions"] = ", ".join(failing)
+    return told
 
 
 def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
@@ -98,22 +139,17 @@ def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFra
     return check.rows(**frames).collect()
 
 
-def check_result(check: Check, broken: pl.DataFrame) -> dg.AssetCheckResult:
-    """A check's result from the rows that break it, naming the partitions."""
+def check_results(
+    check: Check, broken: pl.DataFrame, keys: Sequence[str]
+) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+    """A check's results from the rows that break it, for each partition and in all."""
     partition = check.table.spec.partitioned_by
-    metadata: dict[str, Any] = {"violations": broken.height}
-    if not broken.is_empty():
-        metadata["examples"] = frame_metadata(broken)
-        if partition in broken.columns:
-            days = broken.get_column(partition).unique().sort().drop_nulls()
-            metadata["failing_partitions"] = ", ".join(partition_key_of(day) for day in days)
-    return dg.AssetCheckResult(
-        check_name=check.name,
-        asset_key=asset_key(check.table),
-        passed=broken.is_empty(),
-        severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
-        metadata=metadata,
+    named = (
+        broken.with_columns(partition=pl.col(partition).cast(pl.String))
+        if partition in broken.columns
+        else broken.with_columns(partition=pl.lit(None, dtype=pl.String))
     )
+    yield from _results(check.table, check.name, named, keys, blocking=check.blocking, metadata={})
 
 
 def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
@@ -137,12 +173,12 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
         required_resource_keys={"stores"},
         pool=f"{table.spec.game}_checks",
     )
-    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
         stores: Stores = context.op_execution_context.resources.stores
         keys = list(context.partition_keys) if partitions_of(table) is not None and _has_partitions(context) else None
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
-            yield check_result(check, evaluate(check, stores.lake, keys))
+            yield from check_results(check, evaluate(check, stores.lake, keys), keys or [])
 
     return run
 

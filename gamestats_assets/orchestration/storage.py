@@ -26,7 +26,9 @@ class GamestatsStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> GamestatsStorage:
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> GamestatsStorage:
         """The storage by the settings of this process; called by Dagster."""
         return cls(postgres_url=dagster_url(Settings()).get_secret_value(), inst_data=inst_data)
 

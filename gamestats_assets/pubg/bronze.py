@@ -8,12 +8,9 @@ never on their order or on the number of workers.
 from __future__ import annotations
 
 import contextlib
-import functools
 import multiprocessing
-import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,7 +26,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import telemetry
+from gamestats_assets.pubg import telemetry, worker
 from gamestats_assets.pubg.match_objects import DecodedMatch, UnreadableMatchError, decode_match
 from gamestats_assets.pubg.tables import RawMatches, RawParticipants, TelemetryFiles
 
@@ -248,25 +245,6 @@ def _spool_batch(landing: Landing, units: Sequence[_Unit], spool: str, number: i
     return _Spooled(paths, decoded.rejections, decoded.unreadable)
 
 
-@functools.cache
-def _die_with_parent() -> None:
-    """End this worker when the process that started it has gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
-
-
-def _work(landing: Landing, units: Sequence[_Unit], spool: str, number: int) -> _Spooled:
-    """A worker's task."""
-    _die_with_parent()
-    return _spool_batch(landing, units, spool, number)
-
-
 def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
     grouped: dict[tuple[str, str], list[LandedFile]] = {}
     for file in sorted(set(files)):
@@ -279,9 +257,7 @@ def _parts(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _in_processes(
-    landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str, workers: int
-) -> _Results:
+def _in_processes(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str, workers: int) -> _Results:
     """Decode batches in worker processes; gives them by number as they are done.
 
     Raises:
@@ -289,9 +265,7 @@ def _in_processes(
     """
     # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
     context = multiprocessing.get_context("spawn")
-    # The processes are the parallelism. Polars reads the variable when it is imported, which a
-    # worker does with its first task; putenv sets it in the worker alone.
-    executor = ProcessPoolExecutor(workers, context, initializer=os.putenv, initargs=("POLARS_MAX_THREADS", "1"))
+    executor = ProcessPoolExecutor(workers, context, initializer=worker.start)
     waiting = iter(enumerate(batches))
     running: dict[Future[_Spooled], int] = {}
     try:
@@ -299,7 +273,7 @@ def _in_processes(
             # No more batches than workers are out: when one dies, few files are suspect.
             while len(running) < workers and (next_batch := next(waiting, None)):
                 number, units = next_batch
-                running[executor.submit(_work, landing, units, spool, number)] = number
+                running[executor.submit(_spool_batch, landing, units, spool, number)] = number
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -284,11 +284,7 @@ def summaries_are_of_those_who_took_part(
     people = named.filter(~is_bot("account_id") & (pl.col("account_id") != "")).join(bots, on=PERSON, how="anti")
     lists = pl.concat([participants.select(PERSON), characters.select(PERSON)])
     missing = people.join(summaries, on=PERSON, how="anti").with_columns(pl.lit("has no summary").alias("problem"))
-    nobody = (
-        summaries.select(PERSON)
-        .filter(is_bot("account_id"))
-        .with_columns(pl.lit("is a bot").alias("problem"))
-    )
+    nobody = summaries.select(PERSON).filter(is_bot("account_id")).with_columns(pl.lit("is a bot").alias("problem"))
     unnamed = (
         summaries.select(PERSON)
         .join(lists, on=PERSON, how="anti")
@@ -305,15 +301,14 @@ def both_sources_name_the_same_people(summaries: dy.LazyFrame[MatchSummaries]) -
 
 
 @breaking_rows(of=MatchSummaries, blocking=False)
-def placements_are_possible(
-    summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[Matches]
-) -> pl.LazyFrame:
+def placements_are_possible(summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """Nobody is placed behind the number of teams, and a team has one placement."""
     several = pl.col("placement").n_unique().over("match_id", "team_id") > 1
     return (
         summaries.join(matches.select(*MATCH, "teams"), on=MATCH)
         .filter(
-            (pl.col("placement") > pl.col("teams")) | (several & pl.col("team_id").is_not_null() & pl.col("placement").is_not_null())
+            (pl.col("placement") > pl.col("teams"))
+            | (several & pl.col("team_id").is_not_null() & pl.col("placement").is_not_null())
         )
         .select(*PERSON, "team_id", "placement", "teams")
     )
@@ -353,9 +348,7 @@ def _sums(frame: pl.LazyFrame, columns: Sequence[str], prefix: str, by: Sequence
     )
 
 
-def _unequal(
-    left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[str], by: Sequence[str] = MATCH
-) -> pl.LazyFrame:
+def _unequal(left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[str], by: Sequence[str] = MATCH) -> pl.LazyFrame:
     """Keys whose sums differ; one that lacks on a side counts as zero there."""
     both = left.join(right, on=list(by), how="full", coalesce=True)
     columns = both.collect_schema().names()
@@ -524,9 +517,7 @@ def distribution_adds_up(
     given = damage_events.filter(pl.col("is_given") & ~pl.col("attacker_is_bot")).select(
         *MATCH, pl.col("attacker_account_id").alias("account_id"), pl.col("damage").alias("total_damage")
     )
-    done = weapon_kills.filter(
-        ~pl.col("killer_is_bot") & ~pl.col("is_suicide") & ~pl.col("is_team_kill")
-    ).select(
+    done = weapon_kills.filter(~pl.col("killer_is_bot") & ~pl.col("is_suicide") & ~pl.col("is_team_kill")).select(
         *MATCH,
         pl.col("killer_account_id").alias("account_id"),
         (pl.col("event_kind") == "kill").cast(pl.Int32).alias("total_kills"),
@@ -542,9 +533,7 @@ def distribution_adds_up(
 @breaking_rows(of=CirclePositions)
 def circle_distances_are_consistent(circle_positions: dy.LazyFrame[CirclePositions]) -> pl.LazyFrame:
     """Distances follow from place and circle, edge and centre add up to the radius, and inside means inside."""
-    centre = (
-        (pl.col("x_m") - pl.col("blue_x_m")).pow(2) + (pl.col("y_m") - pl.col("blue_y_m")).pow(2)
-    ).sqrt()
+    centre = ((pl.col("x_m") - pl.col("blue_x_m")).pow(2) + (pl.col("y_m") - pl.col("blue_y_m")).pow(2)).sqrt()
     total = pl.col("distance_from_blue_center_m") + pl.col("distance_from_blue_edge_m")
     consistent = (
         ((centre - pl.col("distance_from_blue_center_m")).abs() <= METRES)
@@ -570,9 +559,7 @@ def positions_are_on_the_map(
 
 
 @breaking_rows(of=Landings, blocking=False)
-def landings_are_on_the_map(
-    landings: dy.LazyFrame[Landings], files: dy.LazyFrame[TelemetryFiles]
-) -> pl.LazyFrame:
+def landings_are_on_the_map(landings: dy.LazyFrame[Landings], files: dy.LazyFrame[TelemetryFiles]) -> pl.LazyFrame:
     """People come down on the map or a little outside."""
     return _off_the_map(landings, files).select(*PERSON, "landing_number", "map_id", "x_m", "y_m")
 
@@ -583,9 +570,7 @@ def _off_the_map(frame: pl.LazyFrame, files: pl.LazyFrame) -> pl.LazyFrame:
     margin = pl.col("side_m") * OUTSIDE_MAP
     on_map = [pl.col(name).is_between(-margin, pl.col("side_m") + margin) for name in ("x_m", "y_m")]
     return (
-        frame.join(files.select(*MATCH, "map_id"), on=MATCH)
-        .join(sides, on="map_id")
-        .filter(~pl.all_horizontal(on_map))
+        frame.join(files.select(*MATCH, "map_id"), on=MATCH).join(sides, on="map_id").filter(~pl.all_horizontal(on_map))
     )
 
 
@@ -598,7 +583,9 @@ def people_who_landed_have_landings(
         landed.filter(~is_bot("account_id", "character_type") & (pl.col("account_id") != "")).select(PERSON).unique()
     )
     first = landings.filter(pl.col("landing_number") == 1).select(PERSON)
-    return pl.concat([people.join(first, on=PERSON, how="anti"), landings.select(PERSON).join(people, on=PERSON, how="anti")])
+    return pl.concat(
+        [people.join(first, on=PERSON, how="anti"), landings.select(PERSON).join(people, on=PERSON, how="anti")]
+    )
 
 
 ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))

@@ -72,9 +72,7 @@ def distinct_landings(landings: pl.LazyFrame) -> pl.LazyFrame:
     return (
         landings.sort("occurred_at", "event_index")
         .with_columns(pl.when(pl.col("parachute_distance_m").is_null()).then("occurred_at").alias("__instant__"))
-        .unique(
-            ["match_id", "account_id", "parachute_distance_m", "__instant__"], keep="first", maintain_order=True
-        )
+        .unique(["match_id", "account_id", "parachute_distance_m", "__instant__"], keep="first", maintain_order=True)
         .drop("__instant__")
     )
 
@@ -134,9 +132,7 @@ def weapon_kills(
     felled = (
         distinct_knocks(knocks)
         .rename({name: name.replace("attacker", "killer") for name in _attacker_columns()})
-        .with_columns(
-            account("killer_account_id"), _text("damage_causer_name"), pl.lit("knock").alias("event_kind")
-        )
+        .with_columns(account("killer_account_id"), _text("damage_causer_name"), pl.lit("knock").alias("event_kind"))
     )
     result = (
         pl.concat([deaths, felled], how="diagonal")

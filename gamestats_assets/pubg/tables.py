@@ -337,8 +337,8 @@ class TelemetryCharacters(TelemetryEvent, key="pubg/telemetry_characters", layer
 class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver", **_DAILY):
     """Each position sample from the first zone on, against both circles, in metres.
 
-    The blue circle is the current boundary, the white one the next; both are interpolated
-    in time between two game states.
+    The blue circle is the current boundary, interpolated in time between two game states; the
+    white one is the next, as the last state before the sample gives it.
     """
 
     account_id = dy.String(description="Account of the player; bots are left out.")

@@ -418,9 +418,7 @@ def _types(people: Sequence[_Typed]) -> list[str | None]:
 
 
 def _attack_ids(events: Sequence[_Attack]) -> list[int | None]:
-    return [
-        event.attack_id if event.attack_id is not None else event.attack_id_misspelt for event in events
-    ]
+    return [event.attack_id if event.attack_id is not None else event.attack_id_misspelt for event in events]
 
 
 def _items(items: Sequence[_Item]) -> Columns:
@@ -637,10 +635,7 @@ _ONE = {name: msgspec.json.Decoder(event) for name, event in _WANTED.items()}
 
 @functools.lru_cache(maxsize=16)
 def _events_decoder(passed_over: frozenset[str]) -> msgspec.json.Decoder[list[Any]]:
-    skipped = [
-        msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False)
-        for name in sorted(passed_over)
-    ]
+    skipped = [msgspec.defstruct(name, [], tag_field="_T", tag=name, gc=False) for name in sorted(passed_over)]
     return msgspec.json.Decoder(list[Union[tuple([*_WANTED.values(), *skipped])]])  # noqa: UP007
 
 
@@ -739,9 +734,8 @@ def _excerpt(raw: msgspec.Raw) -> str:
 
 
 def _times(texts: Sequence[str]) -> pl.Series:
-    return (
-        pl.Series("occurred_at", texts, dtype=pl.String)
-        .str.to_datetime(_TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False)
+    return pl.Series("occurred_at", texts, dtype=pl.String).str.to_datetime(
+        _TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False
     )
 
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.assets import landed_tables
 from gamestats_assets.orchestration.landed import changed_days, landed_sensor
 from gamestats_assets.settings import Settings
-from gamestats_assets_tests.orchestration.goals import land
+from gamestats_assets_tests.orchestration.goals import RawFiles, RawGoals, decode, land
 
 Tick = Callable[[str | None], tuple[list[tuple[str, str]], str | None]]
 
@@ -26,12 +27,10 @@ def stores(tmp_path: Path) -> Stores:
 @pytest.fixture
 def tick(stores: Stores) -> Tick:
     """One evaluation: (run key, day) of every request, and the cursor it leaves."""
-    sensor = landed_sensor("new_goals", game="demo", target=[dg.AssetKey(["demo", "raw_goals"])], description="d")
+    sensor = landed_sensor("new_goals", [RawGoals, RawFiles], description="d")
 
     def evaluate(cursor: str | None) -> tuple[list[tuple[str, str]], str | None]:
         result = sensor(dg.build_sensor_context(cursor=cursor, resources={"stores": stores}))
-        if isinstance(result, dg.SkipReason):
-            return [], cursor
         assert isinstance(result, dg.SensorResult)
         return [(str(r.run_key), str(r.partition_key)) for r in result.run_requests or ()], result.cursor
 
@@ -80,6 +79,21 @@ def test_many_days_are_requested_over_several_ticks_without_missing_one(stores: 
             break
         requested += [day for _, day in found]
     assert requested == sorted(days)
+
+
+def test_a_day_that_was_processed_already_is_not_requested(stores: Stores, tick: Tick) -> None:
+    land(stores.landing, "a", "2026-01-01", [1])
+    land(stores.landing, "b", "2026-01-02", [1])
+    assert dg.materialize(
+        [landed_tables([RawGoals, RawFiles], decode)],
+        resources={"stores": dg.ResourceDefinition.hardcoded_resource(stores)},
+        partition_key="2026-01-01",
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    ).success
+    found, cursor = tick(None)
+    assert [day for _, day in found] == ["2026-01-02"]
+    land(stores.landing, "c", "2026-01-01", [2])
+    assert [day for _, day in tick(cursor)[0]] == ["2026-01-01"]
 
 
 DIGESTS = st.dictionaries(st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"]), st.sampled_from("abc"))

@@ -1,0 +1,72 @@
+"""The command line: `gamestats demo | up | materialize | query | ...`.
+
+One module per group of commands. They import what they need when they run, so that
+`gamestats --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gamestats_assets.cli.demo import demo
+from gamestats_assets.cli.doctor import doctor
+from gamestats_assets.cli.ingest import fetch_app, ingest_app
+from gamestats_assets.cli.materialize import materialize, rebuild
+from gamestats_assets.cli.show import query, tables
+from gamestats_assets.cli.terminal import CarefulGroup, version
+from gamestats_assets.cli.up import down, env, up
+
+_LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
+
+app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    # A traceback with local variables could show a key.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(rich_help_panel=_FILL)(demo)
+app.add_typer(ingest_app, name="ingest", rich_help_panel=_FILL)
+app.add_typer(fetch_app, name="fetch", rich_help_panel=_FILL)
+app.command(rich_help_panel=_FILL)(materialize)
+app.command(rich_help_panel=_FILL)(rebuild)
+app.command(rich_help_panel=_LOOK)(tables)
+app.command(rich_help_panel=_LOOK)(query)
+app.command(rich_help_panel=_LOOK)(doctor)
+app.command(rich_help_panel=_RUN)(up)
+app.command(rich_help_panel=_RUN)(down)
+app.command(rich_help_panel=_RUN)(env)
+
+
+@app.callback()
+def gamestats(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=lambda asked: _tell(asked)),
+    ] = False,
+) -> None:
+    """Raw match files of games to trusted, published tables.
+
+    First steps:
+
+        gamestats demo
+        gamestats up
+
+    With files of your own:
+
+        gamestats ingest pubg ~/pubg-files
+        gamestats materialize
+        gamestats query "select * from pubg.matches"
+    """
+
+
+def _tell(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gamestats {version()}")
+        raise typer.Exit
+
+
+__all__ = ["app"]

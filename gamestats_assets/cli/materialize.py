@@ -1,0 +1,244 @@
+"""`gamestats materialize` and `gamestats rebuild`: from the landing zone through to PostgreSQL, without the UI."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gamestats_assets.cli.terminal import counted, days_named, err, quiet_warnings, say, status
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from gamestats_assets.cli.steps import Outcome
+
+_NAME = re.compile(r"(?P<before>\d*\+)?(?P<name>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?P<after>\+\d*)?")
+
+
+class SelectionError(GamestatsError):
+    """A selection names nothing that could be materialised."""
+
+
+class PartitionChoiceError(GamestatsError):
+    """Days are chosen in a way that makes no sense."""
+
+
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        "-s",
+        help="What to materialise: pubg, pubg.matches, postgres.pubg.matches, pubg.matches+ (and all after it), or "
+        "Dagster's own syntax. Can be given several times.",
+        show_default=False,
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's log, and tracebacks of failures.")]
+
+
+def materialize(
+    select: Select = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", "-p", metavar="DAY", help="One day, YYYY-MM-DD.", show_default=False)
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day.", show_default=False)] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.", show_default=False)] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--everything", "--rebuild", help="Process every match of the days again, not only new ones."),
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Bring tables up to date: everything landed and not yet processed, through to PostgreSQL.
+
+    Days that gained files, days a table has not followed yet, and days whose publication is
+    missing are found by themselves and run as one run per stretch of consecutive days, with
+    every check. Running it again does nothing.
+
+    Examples:
+
+        gamestats materialize
+        gamestats materialize --from 2026-03-01 --to 2026-03-07
+        gamestats materialize --select pubg.matches --partition 2026-03-14
+        gamestats materialize --select "pubg.weapon_kills+" --everything
+
+    Exits with 1 when a step or a blocking check failed.
+    """
+    chosen = chosen_range(partition, first, last)
+    quiet_warnings()
+    with status("Loading"):
+        from gamestats_assets.cli.pending import pending
+        from gamestats_assets.cli.session import opened
+        from gamestats_assets.orchestration.instance import consecutive
+    with opened() as session:
+        selection = resolve_selection(select or [], session.definitions)
+        keys = selection.resolve(session.definitions.resolve_asset_graph())
+        if chosen is not None:
+            ranges = [chosen]
+        else:
+            with status("Looking for days that are behind"):
+                found = pending(session.definitions, session.instance, session.stores)
+            days = sorted(found.landed) if everything else found.of(keys)
+            if not days:
+                say(_nothing_to_do(len(found.landed)))
+                return
+            say(f"{counted(len(days), 'day')} to process: {days_named(days)}")
+            ranges = consecutive(days)
+        ops = everything_again(session.definitions, keys) if everything else {}
+        outcomes = [session.run(selection, days, ops=ops, verbose=verbose) for days in ranges]
+    finish(outcomes)
+
+
+def _nothing_to_do(landed: int) -> str:
+    if not landed:
+        return "Nothing has landed yet. Bring files: gamestats ingest pubg PATH, or see it at work: gamestats demo"
+    return f"Everything is up to date: {counted(landed, 'day')} landed, processed and published."
+
+
+def finish(outcomes: list[Outcome]) -> None:
+    """Sum up the runs; exit with 1 when one of them failed."""
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    failed = [outcome for outcome in outcomes if not outcome.success]
+    passed = sum(check.passed for outcome in outcomes for check in outcome.checks)
+    total = sum(len(outcome.checks) for outcome in outcomes)
+    did = f"{counted(len(outcomes), 'run')} in {seconds:.1f} s, {passed} of {counted(total, 'check')} passed"
+    if failed:
+        say(f"{did}; {counted(len(failed), 'run')} failed: {', '.join(o.run_id[:8] for o in failed)}", "red", console=err())
+        raise typer.Exit(1)
+    say(f"{did}.", "green")
+
+
+# --------------------------------------------------------------------------- what and when
+
+
+def chosen_range(partition: str | None, first: str | None, last: str | None) -> tuple[str, str] | None:
+    """First and last day asked for; None when no day was asked for.
+
+    Raises:
+        PartitionChoiceError: when the options contradict each other or are no days.
+    """
+    if partition is not None and (first is not None or last is not None):
+        raise PartitionChoiceError("Give either --partition, or --from and --to.")
+    if (first is None) != (last is None):
+        raise PartitionChoiceError("--from and --to belong together; for one day give --partition.")
+    start, end = (partition, partition) if partition is not None else (first, last)
+    if start is None or end is None:
+        return None
+    if _day(start) > _day(end):
+        raise PartitionChoiceError(f"--from {start} is after --to {end}.")
+    return start, end
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise PartitionChoiceError(f"{text!r} is not a day; write it as YYYY-MM-DD.") from None
+
+
+def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.AssetSelection:
+    """The assets that `--select` names; all assets when it names none.
+
+    Raises:
+        SelectionError: when a text names no asset, or is no selection.
+    """
+    import dagster as dg
+
+    graph = definitions.resolve_asset_graph()
+    known = {".".join(key.path): key for key in graph.materializable_asset_keys}
+    selection = dg.AssetSelection.keys()
+    for text in texts or ["*"]:
+        try:
+            part = dg.AssetSelection.from_string(_in_dagsters_words(text.strip(), known))
+            found = part.resolve(graph)
+        except dg.DagsterError as error:
+            raise SelectionError(f"--select {text!r} cannot be read: {str(error).strip()}") from None
+        if not found:
+            raise SelectionError(f"--select {text!r} names no asset. Tables are named as in pubg.matches.")
+        selection = selection | part
+    return selection
+
+
+def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:
+    """`pubg.matches+` as `key:"pubg/matches"+`; what is no such name is left as it is."""
+    match = _NAME.fullmatch(text)
+    if match is None:
+        return text
+    name = match["name"]
+    under = [other for other in known if other.startswith(f"{name}.")]
+    if name not in known and not under:
+        near = difflib.get_close_matches(name, known, n=3)
+        near = near or [other for other in known if other.endswith(f".{name}")]
+        advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats tables` lists the tables."
+        raise SelectionError(f"There is no table or game {name!r} to materialise. {advice}")
+    keys = [name] if name in known else under
+    named = " or ".join(f'key:"{"/".join(known[key].path)}"' for key in keys)
+    return f"{match['before'] or ''}({named}){match['after'] or ''}"
+
+
+def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
+    """Run configuration that makes the steps of tables process every id again."""
+    from gamestats_assets.cli.known import declared_tables
+    from gamestats_assets.orchestration.metadata import asset_key
+
+    made = {asset_key(table) for table in declared_tables()} & set(keys)
+    names = {definitions.resolve_assets_def(key).op.name for key in made}
+    return {name: {"config": {"everything": True}} for name in sorted(names)}
+
+
+# --------------------------------------------------------------------------- rebuild
+
+
+def rebuild(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as pubg.matches.", show_default=False)],
+    verbose: Verbose = False,
+) -> None:
+    """Make a table anew from the landing zone, after its declaration changed incompatibly.
+
+    Empties the Delta table to the declared columns, makes the published table anew, and
+    materialises every day of it again, with what follows from it. Earlier versions of the
+    Delta table stay readable until the next vacuum.
+
+    Example:
+
+        gamestats rebuild pubg.match_summaries
+    """
+    from gamestats_assets.cli.known import declared_table, declared_tables
+
+    declared = declared_table(table)
+    quiet_warnings()
+    with status("Loading"):
+        import dagster as dg
+
+        from gamestats_assets.cli.session import opened
+        from gamestats_assets.lakehouse.ledger import Ledger
+        from gamestats_assets.orchestration.instance import consecutive
+        from gamestats_assets.orchestration.metadata import asset_key
+    with opened() as session:
+        stores, spec = session.stores, declared.spec
+        # The ledger first: a process that dies in between leaves a table that is made again.
+        Ledger(stores.lake, spec.game, spec.step).forget()
+        stores.lake.rebuild(declared)
+        if spec.published:
+            from gamestats_assets.lakehouse.postgres import connect, rebuild_table
+
+            with connect(stores.postgres_url) as connection:
+                rebuild_table(connection, declared)
+        say(f"{spec.dotted} is empty and has the declared columns.")
+        days = stores.landing.days(spec.game)
+        together = [
+            asset_key(other)
+            for other in declared_tables()
+            if (other.spec.game, other.spec.step) == (spec.game, spec.step)
+        ]
+        selection = dg.AssetSelection.assets(*together).downstream()
+        outcomes = [session.run(selection, part, verbose=verbose) for part in consecutive(days)]
+    if not outcomes:
+        say("Nothing has landed, so there is nothing to fill it with.")
+        return
+    finish(outcomes)

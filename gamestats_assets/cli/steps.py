@@ -1,0 +1,292 @@
+"""Runs started from the command line: their progress as it happens, and what went wrong in words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from gamestats_assets.cli.terminal import counted, err, out, say
+from gamestats_assets.orchestration.instance import run_here
+
+
+def dotted(key: dg.AssetKey) -> str:
+    """`game.table`, or `postgres.game.table` for a publication."""
+    return ".".join(key.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not succeed, in words.
+
+    Attributes:
+        what: the step, or the check and its table.
+        why: the first error's message, or what the check found.
+        detail: the traceback of a step; empty for a check.
+    """
+
+    what: str
+    why: str
+    detail: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run did.
+
+    Attributes:
+        run_id: id of the run, as the UI shows it.
+        seconds: wall clock of the run.
+        steps: seconds of every step that succeeded, by step.
+        step_of: the step that makes an asset.
+        checks: evaluations of the run, one for each check.
+        failures: what stopped something: steps and blocking checks.
+        warnings: checks that failed without stopping anything.
+        not_made: assets that were asked for and not made, because of a failure.
+    """
+
+    run_id: str
+    seconds: float
+    steps: Mapping[str, float]
+    step_of: Mapping[dg.AssetKey, str]
+    checks: Sequence[dg.AssetCheckEvaluation]
+    failures: Sequence[Failure]
+    warnings: Sequence[Failure]
+    not_made: Sequence[dg.AssetKey]
+
+    @property
+    def success(self) -> bool:
+        """Whether every step and every blocking check succeeded."""
+        return not self.failures
+
+
+def run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    selection: dg.AssetSelection,
+    partitions: tuple[str, str],
+    *,
+    ops: Mapping[str, Any] | None = None,
+    verbose: bool = False,
+) -> Outcome:
+    """Materialise a selection as one run, printing a line per step; see `run_here`.
+
+    Args:
+        partitions: first and last partition.
+        ops: run configuration of the steps.
+        verbose: print Dagster's own log as well.
+    """
+    named = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
+    started = time.perf_counter()
+    with StepLines(named) as lines:
+        loggers: dict[str, Any] = {"progress": {}}
+        if verbose:
+            loggers["console"] = {"config": {"log_level": "INFO"}}
+        result = run_here(
+            dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": lines.logger(), "console": dg.colored_console_logger})),
+            instance,
+            selection,
+            partitions=partitions,
+            tags={"gamestats/requested_by": "command line"},
+            config={"loggers": loggers, "ops": dict(ops or {})},
+        )
+    asked = selection.resolve(definitions.resolve_asset_graph())
+    return _outcome(result, time.perf_counter() - started, asked)
+
+
+class StepLines:
+    """One line per step that ended; on a terminal also what runs now, with its latest message.
+
+    Use it as a context manager; `logger` is what a run must log to.
+    """
+
+    def __init__(self, partitions: str) -> None:
+        self._partitions = partitions
+        self._rows: dict[str, dict[dg.AssetKey, int]] = {}
+        self._doubts: dict[str, list[str]] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.completed:.0f} steps done"),
+            TimeElapsedColumn(),
+            console=out(),
+            transient=True,
+            disable=not out().is_terminal,
+        )
+        self._task = self._progress.add_task(partitions, total=None)
+
+    def __enter__(self) -> StepLines:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def logger(self) -> dg.LoggerDefinition:
+        """A logger definition whose records become lines."""
+        handler = _Handler(self)
+
+        @dg.logger(description="Progress on the command line.")
+        def progress(context: dg.InitLoggerContext) -> logging.Logger:
+            logger = logging.Logger("gamestats.progress", level=logging.DEBUG)
+            logger.addHandler(handler)
+            return logger
+
+        return progress
+
+    def message(self, text: str) -> None:
+        """Show what a step says of itself."""
+        self._progress.update(self._task, description=text)
+
+    def event(self, event: dg.DagsterEvent) -> None:
+        """Take note of an event; print a line when a step ended."""
+        step = event.step_key or ""
+        match event.event_type:
+            case dg.DagsterEventType.STEP_START:
+                self._progress.update(self._task, description=f"{self._partitions}  {_step_name(step)}")
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                written = event.materialization.metadata.get("rows_written")
+                if written is not None:
+                    # A range run repeats the total on the event of every partition.
+                    self._rows.setdefault(step, {})[event.materialization.asset_key] = int(written.value)  # type: ignore[arg-type]
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                evaluation = event.asset_check_evaluation_data
+                if not evaluation.passed:
+                    self._doubts.setdefault(step, []).append(evaluation.check_name)
+            case dg.DagsterEventType.STEP_SUCCESS:
+                self._ended(step, "ok", event.step_success_data.duration_ms / 1000)
+            case dg.DagsterEventType.STEP_FAILURE:
+                self._ended(step, "failed", None)
+            case _:
+                pass
+
+    def _ended(self, step: str, how: str, seconds: float | None) -> None:
+        parts = [f"  {how:<8}{_step_name(step):<46}"]
+        parts.append("" if seconds is None else f"{seconds:6.1f} s")
+        if step in self._rows:
+            parts.append(f"{sum(self._rows[step].values()):>10,} rows written")
+        if step in self._doubts:
+            names = ", ".join(dict.fromkeys(self._doubts[step]))
+            parts.append(f"check failed: {names}")
+        style = {"ok": "yellow" if step in self._doubts else "", "failed": "red"}[how]
+        self._progress.console.print(Text("  ".join(parts).rstrip(), style=style), soft_wrap=True)
+        self._progress.advance(self._task)
+
+
+class _Handler(logging.Handler):
+    """Passes what Dagster logs of a run on to its lines."""
+
+    def __init__(self, lines: StepLines) -> None:
+        super().__init__(level=logging.DEBUG)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record: an event of the run, or a message of a step."""
+        event = getattr(record, "dagster_event", None)
+        if isinstance(event, dg.DagsterEvent):
+            self._lines.event(event)
+        elif record.levelno >= logging.INFO:
+            self._lines.message(str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()))
+
+
+def _step_name(step: str) -> str:
+    """A step as the tables are named: `pubg__matches` is `pubg.matches`."""
+    return step.replace("__", ".")
+
+
+# --------------------------------------------------------------------------- what went wrong
+
+
+def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey]) -> Outcome:
+    steps: dict[str, float] = {}
+    step_of: dict[dg.AssetKey, str] = {}
+    failed_steps: list[Failure] = []
+    for event in result.all_events:
+        step = event.step_key or ""
+        if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            steps[step] = (event.step_success_data.duration_ms or 0) / 1000
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
+            step_of[event.asset_key] = step
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failure = _step_failure(step, event.step_failure_data.error)
+            if failure is not None:
+                failed_steps.append(failure)
+    checks = _of_the_whole_run(result.get_asset_check_evaluations())
+    broken = [check for check in checks if not check.passed]
+    failures = [*failed_steps, *(_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.ERROR)]
+    if not result.success and not failures:
+        failures.append(Failure("the run", "it did not succeed, and no step says why; see the run in the UI."))
+    return Outcome(
+        run_id=result.run_id,
+        seconds=seconds,
+        steps=steps,
+        step_of=step_of,
+        checks=checks,
+        failures=failures,
+        warnings=[_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.WARN],
+        not_made=sorted(set(asked) - step_of.keys()),
+    )
+
+
+def _of_the_whole_run(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[dg.AssetCheckEvaluation]:
+    """One evaluation of each check: the one over all partitions where a range run also gives one for each."""
+    whole = {evaluation.asset_check_key for evaluation in evaluations if evaluation.partition is None}
+    return [e for e in evaluations if e.partition is None or e.asset_check_key not in whole]
+
+
+def _step_failure(step: str, error: Any) -> Failure | None:
+    """The first error of a step; None when it only says that a blocking check failed, which is told apart."""
+    if error is None:
+        return Failure(f"step {_step_name(step)}", "it failed without an error.")
+    first = error
+    while first.cause is not None:
+        first = first.cause
+    if first.cls_name == "DagsterAssetCheckFailedError":
+        return None
+    return Failure(f"step {_step_name(step)}", _told(first), error.to_string())
+
+
+def _told(error: Any) -> str:
+    """An error's message; its class is named where it is not one of ours."""
+    prefix, _, message = error.message.strip().partition(": ")
+    if not prefix.startswith("gamestats_assets."):
+        return error.message.strip()
+    return message
+
+
+def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
+    values = {name: metadata.value for name, metadata in check.metadata.items()}
+    found: list[str] = []
+    if check.partition or "failing_partitions" in values:
+        found.append(f"in {check.partition or values['failing_partitions']}")
+    for name in ("violations", "quarantined_rows"):
+        if values.get(name):
+            found.append(counted(int(values[name]), "row") + (" break it" if name == "violations" else " in quarantine"))
+    if "broken" in values:
+        found.append(str(values["broken"]).splitlines()[0])
+    examples = values.get("examples") or values.get("entries")
+    records = getattr(check.metadata.get("examples") or check.metadata.get("entries"), "records", None)
+    if examples is not None and records:
+        found.append("first: " + ", ".join(f"{k}={v}" for k, v in records[0].data.items()))
+    why = "; ".join(found) or check.description or "it failed."
+    return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why)
+
+
+def print_outcome(outcome: Outcome, partitions: tuple[str, str], *, verbose: bool = False) -> None:
+    """Print what went wrong in a run, and nothing when nothing did."""
+    where = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
+    for warning in outcome.warnings:
+        say(f"Warning: {warning.what} ({where}): {warning.why}", "yellow", console=err())
+    for failure in outcome.failures:
+        say(f"Failed: {failure.what} ({where}): {failure.why}", "red", console=err())
+        if verbose and failure.detail:
+            say(failure.detail, console=err())
+    if outcome.failures and outcome.not_made:
+        names = ", ".join(map(dotted, outcome.not_made[:8])) + (", ..." if len(outcome.not_made) > 8 else "")
+        say(f"Not made because of that: {names}", "red", console=err())

@@ -1,0 +1,131 @@
+"""How the commands speak: results on stdout, errors on stderr, no traceback for what was foreseen."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+from typer.core import TyperGroup
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+
+WIDEST = 20_000
+"""Characters of a line that is not for a terminal: as good as unlimited."""
+
+
+@functools.cache
+def out() -> Console:
+    """Where results go."""
+    return Console(highlight=False)
+
+
+@functools.cache
+def err() -> Console:
+    """Where errors and hints go that must not mix with results."""
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str, style: str = "", *, console: Console | None = None) -> None:
+    """Print a line as it is: not wrapped, no markup read from it."""
+    (console or out()).print(Text(text, style=style), soft_wrap=True)
+
+
+def show(table: RenderableType, console: Console | None = None) -> None:
+    """Print a table: fitted to a terminal, and as wide as it wants to be elsewhere."""
+    console = console or out()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDEST, highlight=False)
+    console.print(table)
+
+
+@contextmanager
+def status(text: str) -> Iterator[None]:
+    """Say on a terminal what is being done while it is done; elsewhere nothing."""
+    if not out().is_terminal:
+        yield
+        return
+    with out().status(Text(text)):
+        yield
+
+
+class CarefulGroup(TyperGroup):
+    """A group of commands whose foreseen failures are one message and exit code 1."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command; print the message of a foreseen failure instead of raising it."""
+        try:
+            return super().invoke(ctx)
+        except GamestatsError as error:
+            message = str(error)
+        except ValueError as error:
+            told = _settings_message(error)
+            if told is None:
+                raise
+            message = told
+        except OSError as error:
+            # A closed pipe (`gamestats query ... | head`) is click's to handle.
+            if error.errno in (None, errno.EPIPE):
+                raise
+            message = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        say("Error: " + message, "red", console=err())
+        raise typer.Exit(1)
+
+
+def _settings_message(error: ValueError) -> str | None:
+    """What is wrong with the settings, without the values found: one of them may be a secret."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from gamestats_assets.settings import Settings
+
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        return "; ".join(
+            ": ".join(filter(None, [".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")]))
+            for found in error.errors(include_input=False, include_url=False)
+        )
+    if isinstance(error, SettingsError):
+        names = [
+            str(field.validation_alias) for name, field in Settings.model_fields.items() if f'"{name}"' in str(error)
+        ]
+        return f"{', '.join(names) or 'A setting'}: expected a JSON object, such as {{\"aws_region\": \"eu-west-1\"}}."
+    return None
+
+
+def version() -> str:
+    """Version of the installed package."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("gamestats")
+    except PackageNotFoundError:
+        return "not installed (run from a checkout)"
+
+
+def quiet_warnings() -> None:
+    """Hide what libraries warn their callers of, unless Python was told to show warnings."""
+    import warnings
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 day`, `2 days`, `1,200 matches`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def days_named(days: Sequence[str]) -> str:
+    """Days in a few words: the first and last of each consecutive range, three ranges at most."""
+    from gamestats_assets.orchestration.instance import consecutive
+
+    ranges = [first if first == last else f"{first} to {last}" for first, last in consecutive(days)]
+    return ", ".join(ranges[:3]) + (f" and {len(ranges) - 3} more ranges" if len(ranges) > 3 else "")

@@ -1,0 +1,440 @@
+"""`gamestats up`, `down` and `env`: PostgreSQL, Dagster's webserver and its daemon as one thing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gamestats_assets.cli.terminal import err, out, quiet_warnings, say, status
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
+
+_READY_WITHIN = 180.0
+"""Seconds for the webserver to answer: it loads the code location first."""
+_POSTGRES_LOOKED_AT_EVERY = 5.0
+"""Seconds between two looks whether PostgreSQL still runs."""
+
+
+class UpError(GamestatsError):
+    """The services cannot be started, or one of them ended by itself."""
+
+
+class AlreadyRunningError(UpError):
+    """Another `gamestats up` runs over the same state folder."""
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address the UI listens on.")] = "127.0.0.1",
+) -> None:
+    """Start PostgreSQL, Dagster's webserver and its daemon, and print the address of the UI.
+
+    Runs until Ctrl-C, which stops all of it. Files that land meanwhile are found and
+    processed by themselves. The UI asks nobody for a password: give another --host only in
+    a network you trust.
+
+    Examples:
+
+        gamestats up
+        gamestats up --port 8080
+    """
+    quiet_warnings()
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    with only_one(stores.settings) as lock, ExitStack() as stack:
+        stop = stack.enter_context(stop_requests())
+        refuse_taken_port(host, port)
+        services = stack.enter_context(running(stores))
+        lock.tell(os.getpid(), address(host, port))
+        with status("Starting PostgreSQL"):
+            environment = services.start_postgres()
+        with status("Starting Dagster"):
+            services.start_dagster(environment, host, port)
+            ready = services.wait_until_ready(host, port, stop)
+        if ready:
+            say(f"gamestats is up: {address(host, port)}", "bold green")
+            say(f"Logs are in {services.logs}. Ctrl-C stops it.")
+            if host not in ("127.0.0.1", "localhost", "::1"):
+                say(f"The UI asks nobody for a password, and listens on {host}.", "yellow", console=err())
+            services.watch(stop)
+        say("Stopping.")
+    say("Stopped.")
+
+
+def down() -> None:
+    """Stop what runs in the background: `gamestats up`, and the embedded PostgreSQL.
+
+    Commands leave the embedded PostgreSQL running for the next one, and `gamestats up`
+    stops it only when it started it. This stops it in any case.
+    """
+    from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
+    from gamestats_assets.settings import Settings
+
+    settings = Settings()
+    running_up = running_instance(settings)
+    if running_up is not None:
+        with suppress(ProcessLookupError), status("Stopping gamestats up"):
+            os.kill(running_up.pid, signal.SIGTERM)
+            _wait_for_its_end(settings)
+        say("gamestats up was stopped.")
+    stopped = stop_embedded(settings)
+    if stopped:
+        say("The embedded PostgreSQL was stopped.")
+    if running_up is None and not stopped:
+        say("Nothing runs.")
+
+
+def _wait_for_its_end(settings: Settings) -> None:
+    deadline = time.monotonic() + 60
+    while _is_locked(settings):
+        if time.monotonic() > deadline:
+            raise UpError("gamestats up did not stop within a minute; press Ctrl-C where it runs.")
+        time.sleep(0.1)
+
+
+def env() -> None:
+    """Print the environment that plain Dagster commands need, for a shell to read.
+
+    With it they use the instance of `gamestats up`. The embedded PostgreSQL starts when one
+    of them needs it, and then runs until `gamestats down`.
+
+    Example:
+
+        eval "$(gamestats env)"
+        dagster dev -w workspace.yaml
+    """
+    quiet_warnings()
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.instance import dagster_environment
+    from gamestats_assets.settings import shipped
+
+    for name, value in dagster_environment(Stores()).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo(f"# dagster dev -w {shlex.quote(str(shipped('workspace.yaml')))}")
+    if out().is_terminal:
+        say('Let the shell read it: eval "$(gamestats env)"', "dim", console=err())
+
+
+# --------------------------------------------------------------------------- one at a time
+
+
+@dataclass(frozen=True, slots=True)
+class RunningInstance:
+    """The `gamestats up` that holds the lock."""
+
+    pid: int
+    url: str
+
+
+class UpLock:
+    """Held by `gamestats up` as long as it lives; the system lets go of it when the process ends."""
+
+    def __init__(self, details: Path) -> None:
+        self._details = details
+
+    def tell(self, pid: int, url: str) -> None:
+        """Write down who holds it, for the message another one gives."""
+        temporary = self._details.with_name(f".{self._details.name}.{pid}")
+        temporary.write_text(json.dumps({"pid": pid, "url": url}))
+        temporary.replace(self._details)
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[UpLock]:
+    """Hold the lock of the state folder.
+
+    Raises:
+        AlreadyRunningError: when another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    details = settings.state_folder / "up.json"
+    lock = FileLock(settings.state_folder / "up.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        told = _details(details)
+        where = f" at {told.url}, process {told.pid}" if told else ""
+        raise AlreadyRunningError(
+            f"gamestats already runs{where}. Stop it there with Ctrl-C, or with: gamestats down"
+        ) from None
+    try:
+        # What a killed predecessor left says nothing any more.
+        details.unlink(missing_ok=True)
+        yield UpLock(details)
+    finally:
+        details.unlink(missing_ok=True)
+        lock.release()
+
+
+def running_instance(settings: Settings) -> RunningInstance | None:
+    """The `gamestats up` of this state folder, or None when there is none."""
+    return _details(settings.state_folder / "up.json") if _is_locked(settings) else None
+
+
+def _is_locked(settings: Settings) -> bool:
+    from filelock import FileLock, Timeout
+
+    path = settings.state_folder / "up.lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _details(path: Path) -> RunningInstance | None:
+    try:
+        told = json.loads(path.read_text())
+        return RunningInstance(int(told["pid"]), str(told["url"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+# --------------------------------------------------------------------------- processes
+
+
+@dataclass(slots=True)
+class Service:
+    """One process of ours, leader of its own process group, and where its log is."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Services:
+    """What `up` started, in the order in which it was started."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._services: list[Service] = []
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._stops_postgres = False
+        self.logs = stores.settings.state_folder / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+    def start_guard(self) -> None:
+        """Start the process that stops the others when this one is killed."""
+        self._guard = subprocess.Popen(
+            [sys.executable, "-m", "gamestats_assets.cli.guard"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def start_postgres(self) -> dict[str, str]:
+        """Start the embedded server if it is used and does not run; the environment for Dagster."""
+        from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded
+        from gamestats_assets.orchestration.instance import dagster_environment
+
+        embedded = self._stores.settings.postgres_url is None
+        if embedded and not is_running(self._stores.settings):
+            self._own_postgres()
+            start_embedded(self._stores.settings)
+        return dagster_environment(self._stores)
+
+    def _own_postgres(self) -> None:
+        self._stops_postgres = True
+        self._tell_guard("postgres")
+
+    def start_dagster(self, environment: dict[str, str], host: str, port: int) -> None:
+        """Start webserver and daemon, once Dagster's tables exist: two that make them at once would collide."""
+        from gamestats_assets.orchestration.instance import dagster_instance
+        from gamestats_assets.settings import shipped
+
+        with dagster_instance(self._stores):
+            pass
+        workspace = str(shipped("workspace.yaml"))
+        python = [sys.executable, "-m"]
+        self._start("daemon", [*python, "dagster._daemon", "run", "-w", workspace], environment)
+        self._start(
+            "webserver", [*python, "dagster_webserver", "-h", host, "-p", str(port), "-w", workspace], environment
+        )
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        log = self.logs / f"{name}.log"
+        if log.exists():
+            log.replace(self.logs / f"{name}.previous.log")
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # A group of its own: Ctrl-C reaches `up` alone, and what the process starts can be found.
+                start_new_session=True,
+            )
+        self._services.append(Service(name, process, log))
+        self._tell_guard(f"group {process.pid}")
+
+    def wait_until_ready(self, host: str, port: int, stop: threading.Event) -> bool:
+        """Wait until the UI answers; False when asked to stop before.
+
+        Raises:
+            UpError: when a process ends, or nothing answers for three minutes.
+        """
+        deadline = time.monotonic() + _READY_WITHIN
+        while not stop.wait(0.1):
+            self._refuse_dead()
+            if answers(host, port):
+                return True
+            if time.monotonic() > deadline:
+                raise UpError(
+                    f"The UI does not answer at {address(host, port)} after {_READY_WITHIN:.0f} s."
+                    + _end_of(self.logs / "webserver.log")
+                )
+        return False
+
+    def watch(self, stop: threading.Event) -> None:
+        """Wait until asked to stop; a PostgreSQL that died is started again.
+
+        Raises:
+            UpError: when webserver or daemon ends by itself.
+            EmbeddedPostgresError: when PostgreSQL died and cannot be started again.
+        """
+        looked = time.monotonic()
+        while not stop.wait(0.2):
+            self._refuse_dead()
+            if time.monotonic() - looked > _POSTGRES_LOOKED_AT_EVERY:
+                self._revive_postgres()
+                looked = time.monotonic()
+
+    def _revive_postgres(self) -> None:
+        from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded
+
+        settings = self._stores.settings
+        if settings.postgres_url is not None or is_running(settings):
+            return
+        self._own_postgres()
+        start_embedded(settings)
+        say("PostgreSQL had ended by itself and was started again.", "yellow", console=err())
+
+    def _refuse_dead(self) -> None:
+        for service in self._services:
+            code = service.process.poll()
+            if code is not None:
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+                raise UpError(f"The {service.name} {how}; everything is being stopped.{_end_of(service.log)}")
+
+    def stop(self) -> None:
+        """Stop everything that was started here."""
+        from gamestats_assets.cli.guard import stop_groups
+        from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
+
+        stop_groups([service.process.pid for service in self._services])
+        for service in self._services:
+            service.process.wait()
+        if self._stops_postgres:
+            stop_embedded(self._stores.settings)
+        if self._guard is not None:
+            self._tell_guard("done")
+            self._guard.communicate()
+
+    def _tell_guard(self, line: str) -> None:
+        if self._guard is None or self._guard.stdin is None:
+            return
+        with suppress(BrokenPipeError):
+            self._guard.stdin.write(f"{line}\n".encode())
+            self._guard.stdin.flush()
+
+
+@contextmanager
+def running(stores: Stores) -> Iterator[Services]:
+    """Services that are stopped at the end, whatever happens in between."""
+    services = Services(stores)
+    services.start_guard()
+    try:
+        yield services
+    finally:
+        services.stop()
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """An event that is set by Ctrl-C, a closed terminal, or a polite kill; asked again, it interrupts."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            # Whatever is left then, the guard stops.
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {sig: signal.signal(sig, ask) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield asked
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+
+
+def _end_of(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, as the end of a message."""
+    try:
+        told = log.read_text(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return ""
+    return f" Its log {log} ends:\n" + "\n".join(told)
+
+
+# --------------------------------------------------------------------------- addresses
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise `UpError` when the address cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UpError(
+                f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose another: gamestats up --port {port + 1}"
+            ) from None
+
+
+def address(host: str, port: int) -> str:
+    """Address of the UI for a browser on this machine."""
+    reachable = _reachable(host)
+    return f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether the webserver answers."""
+    connection = http.client.HTTPConnection(_reachable(host), port, timeout=2)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

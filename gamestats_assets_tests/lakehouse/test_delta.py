@@ -1,0 +1,653 @@
+"""The lake: replacement in one commit, schema changes, maintenance, races and sudden death."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dataframely as dy
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.lakehouse.delta import (
+    IncompatibleSchemaError,
+    Lake,
+    MissingPredicateError,
+    OutsidePredicateError,
+)
+from gamestats_assets.lakehouse.quality import SchemaMismatchError
+from gamestats_assets.lakehouse.sql import ParquetSource
+from gamestats_assets.lakehouse.table import PartitionKeyError, Table
+from gamestats_assets_tests.lakehouse.declared import (
+    MARCH_1,
+    MARCH_2,
+    QUARANTINE,
+    Clubs,
+    Fans,
+    Goals,
+    clubs,
+    goal_rows,
+    goals,
+    stored,
+)
+from gamestats_assets_tests.lakehouse.processes import at_once, killed
+
+if TYPE_CHECKING:
+    from gamestats_assets_tests.lakehouse.conftest import S3
+
+Place = tuple[str, Mapping[str, str]]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Root and options of an empty lake, in a folder and in an object store."""
+    if request.param == "folder":
+        return str(tmp_path), {}
+    s3: S3 = request.getfixturevalue("s3")
+    return s3.empty(), s3.storage_options
+
+
+@pytest.fixture
+def anywhere(place: Place) -> Lake:
+    """An empty lake, in a folder and in an object store."""
+    return Lake(*place)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake in a folder."""
+    return Lake(tmp_path)
+
+
+def scored(lake: Lake) -> dict[tuple[date, str], list[int]]:
+    """Goals per day and match, as stored."""
+    found: dict[tuple[date, str], list[int]] = {}
+    for match, _, day, count, _ in stored(lake, Goals).iter_rows():
+        found.setdefault((day, match), []).append(count)
+    return found
+
+
+# --- Replacing -------------------------------------------------------------------------------
+
+
+def test_a_partition_is_replaced_whole_and_the_others_stay(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])
+    commit = anywhere.replace(Goals, goals(MARCH_1, "m4", scored=5).lazy(), partitions=[MARCH_1])
+    assert scored(anywhere) == {(MARCH_1, "m4"): [5, 5], (MARCH_2, "m3"): [1, 1]}
+    assert commit.rows == 2
+    assert_frame_equal(commit.preview, goals(MARCH_1, "m4", scored=5))
+
+
+def test_ids_are_replaced_within_their_partition_and_the_other_ids_stay(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m1"), partitions=[MARCH_2])
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m3", scored=7), partitions=[MARCH_1], ids=["m1", "m3"])
+    assert scored(anywhere) == {
+        (MARCH_1, "m1"): [7, 7],
+        (MARCH_1, "m2"): [1, 1],
+        (MARCH_1, "m3"): [7, 7],
+        (MARCH_2, "m1"): [1, 1],
+    }
+
+
+def test_several_partitions_are_replaced_in_one_commit(anywhere: Lake) -> None:
+    frame = pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")])
+    first = anywhere.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
+    second = anywhere.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
+    assert second.version == first.version + 1
+    assert scored(anywhere) == {(MARCH_1, "m1"): [1, 1], (MARCH_2, "m2"): [1, 1]}
+
+
+def test_a_table_without_partitions_is_replaced_whole(anywhere: Lake) -> None:
+    anywhere.replace(Clubs, clubs(red="Oslo", blue="Bern"))
+    anywhere.replace(Clubs, clubs(red="Rome"))
+    assert_frame_equal(stored(anywhere, Clubs), clubs(red="Rome"))
+
+
+def test_an_empty_frame_empties_what_it_replaces_and_nothing_else(anywhere: Lake) -> None:
+    nothing = Goals.create_empty()
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])
+    assert anywhere.replace(Goals, nothing, partitions=[MARCH_1], ids=["m1"]).rows == 0
+    assert set(scored(anywhere)) == {(MARCH_1, "m2"), (MARCH_2, "m3")}
+    anywhere.replace(Goals, nothing, partitions=[MARCH_1])
+    assert set(scored(anywhere)) == {(MARCH_2, "m3")}
+    anywhere.replace(Clubs, clubs(red="Oslo"))
+    anywhere.replace(Clubs, clubs())
+    assert stored(anywhere, Clubs).is_empty()
+
+
+def test_an_empty_first_write_makes_an_empty_table(lake: Lake) -> None:
+    lake.replace(Goals, Goals.create_empty(), partitions=[MARCH_1])
+    state = lake.state(Goals)
+    assert state is not None
+    assert (state.rows, state.files, state.rows_per_partition) == (0, 0, {})
+    assert lake.scan(Goals, [MARCH_1]).collect().schema == Goals.schema()
+
+
+def test_any_write_twice_changes_nothing(lake: Lake) -> None:
+    writes: list[Callable[[], object]] = [
+        lambda: lake.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1]),
+        lambda: lake.replace(Goals, goals(MARCH_1, "m2", scored=3), partitions=[MARCH_1], ids=["m2"]),
+        lambda: lake.replace(Goals, goals(MARCH_1, "m3", scored=-1), partitions=[MARCH_1], ids=["m3"]),
+        lambda: lake.replace(Goals, Goals.create_empty(), partitions=[MARCH_1], ids=["m1"]),
+        lambda: lake.replace(Goals, Goals.create_empty(), partitions=[MARCH_1]),
+        lambda: lake.compact(Goals),
+        lambda: lake.rebuild(Goals),
+    ]
+    for write in writes:
+        write()
+        once = stored(lake, Goals), stored(lake, QUARANTINE)
+        write()
+        assert_frame_equal(stored(lake, Goals), once[0])
+        assert_frame_equal(stored(lake, QUARANTINE), once[1])
+
+
+@pytest.mark.parametrize(
+    ("table", "keywords", "said"),
+    [
+        pytest.param(Goals, {}, "say which values of day this write replaces", id="no-partitions"),
+        pytest.param(Goals, {"partitions": []}, "say which values of day this write replaces", id="empty-partitions"),
+        pytest.param(Goals, {"ids": ["m1"]}, "say which values of day this write replaces", id="ids-only"),
+        pytest.param(
+            Goals, {"partitions": [MARCH_1], "ids": []}, "the list of ids to replace is empty", id="empty-ids"
+        ),
+        pytest.param(Fans, {"partitions": ["red"], "ids": ["x"]}, "it takes no ids", id="ids-of-a-table-without"),
+        pytest.param(
+            Clubs, {"partitions": ["red"]}, "demo/clubs has no partitions", id="partitions-of-a-table-without"
+        ),
+    ],
+)
+def test_a_write_that_does_not_say_what_it_replaces_is_refused(
+    lake: Lake, table: type[Table], keywords: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(MissingPredicateError, match=said):
+        lake.replace(table, table.create_empty(), **keywords)
+    assert lake.state(table) is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        pytest.param(
+            goals(MARCH_2, "m1"), "replaces day in 2026-03-01, but the frame holds 2026-03-02", id="partition"
+        ),
+        pytest.param(goals(MARCH_1, "m1", "m2"), "replaces match_id in m1, but the frame holds m2", id="id"),
+    ],
+)
+def test_rows_outside_of_what_a_write_replaces_are_refused(lake: Lake, frame: pl.DataFrame, said: str) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    with pytest.raises(OutsidePredicateError, match=said):
+        lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
+
+
+def test_a_frame_of_other_columns_is_refused_before_anything_is_written(lake: Lake) -> None:
+    with pytest.raises(SchemaMismatchError, match="column goals is missing"):
+        lake.replace(Goals, goals(MARCH_1, "m1").drop("goals"), partitions=[MARCH_1])
+    assert lake.state(Goals) is None
+
+
+@pytest.mark.parametrize("partition", ["2026-13-01", "", datetime(2026, 3, 1, 12)])
+def test_a_partition_that_is_no_day_is_refused(lake: Lake, partition: Any) -> None:
+    with pytest.raises(PartitionKeyError):
+        lake.replace(Goals, Goals.create_empty(), partitions=[partition])
+
+
+def test_a_partition_may_be_given_by_its_key(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=["2026-03-01"])
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
+
+
+def fans(club: str, number: int) -> pl.DataFrame:
+    return pl.DataFrame({"club": [club], "fans": [number]}, schema=Fans.schema())
+
+
+def test_a_partition_may_be_any_text(lake: Lake) -> None:
+    clubs_of_the_world = [
+        "FC Köln",
+        "it's",
+        "50%/x=é",
+        "..",
+        'q"q',
+        "back\\slash",
+        "a,b",
+        "null",
+        " ",
+        "1",
+        "line\nend",
+    ]
+    for number in (1, 2):
+        for club in clubs_of_the_world:
+            lake.replace(Fans, fans(club, number), partitions=[club])
+    for club in clubs_of_the_world:
+        assert lake.scan(Fans, [club]).collect().rows() == [(club, 2)]
+        assert isinstance(source := lake.source(Fans, [club]), ParquetSource)
+        assert len(source.files) == 1
+    state = lake.state(Fans)
+    assert state is not None
+    assert state.rows_per_partition == dict.fromkeys(clubs_of_the_world, 1)
+
+
+def test_an_id_may_be_any_text(lake: Lake) -> None:
+    odd = ["it's", "x') OR ('1' = '1", 'q"q', "back\\slash", "%", "é"]
+    lake.replace(Goals, goals(MARCH_1, "m1", *odd), partitions=[MARCH_1])
+    for match in odd:
+        lake.replace(Goals, goals(MARCH_1, match, scored=2), partitions=[MARCH_1], ids=[match])
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1], **{(MARCH_1, match): [2, 2] for match in odd}}
+
+
+DAYS, MATCHES = (MARCH_1, MARCH_2), ("m1", "m2", "m3")
+Model = dict[tuple[date, str, str], int]
+
+
+@st.composite
+def replacements(draw: st.DrawFn) -> tuple[list[date], list[str] | None, Model]:
+    """What a write replaces, and the rows it brings."""
+    days = draw(st.lists(st.sampled_from(DAYS), min_size=1, unique=True))
+    ids = draw(st.none() | st.lists(st.sampled_from(MATCHES), min_size=1, unique=True))
+    cells = st.tuples(st.sampled_from(days), st.sampled_from(ids or MATCHES), st.sampled_from(["ann", "bob"]))
+    return days, ids, draw(st.dictionaries(cells, st.integers(0, 20), max_size=6))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(replacements() | st.just("compact"), min_size=1, max_size=5))
+def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
+    operations: list[tuple[list[date], list[str] | None, Model] | str],
+) -> None:
+    model: Model = {}
+    with tempfile.TemporaryDirectory() as root:
+        lake = Lake(root)
+        for operation in operations:
+            if isinstance(operation, str):
+                lake.compact(Goals, retain_hours=0)
+                continue
+            days, ids, rows = operation
+            frame = goal_rows([(match, player, day, count, None) for (day, match, player), count in rows.items()])
+            lake.replace(Goals, frame, partitions=days, ids=ids)
+            model = {cell: n for cell, n in model.items() if cell[0] not in days or cell[1] not in (ids or MATCHES)}
+            model |= rows
+            found = {(day, match, player): n for match, player, day, n, _ in lake.scan(Goals).collect().iter_rows()}
+            assert found == model
+            state = lake.state(Goals)
+            assert state is not None
+            assert state.rows_per_partition == {
+                str(day): number for day in DAYS if (number := sum(cell[0] == day for cell in model))
+            }
+
+
+# --- Reading ---------------------------------------------------------------------------------
+
+
+def test_a_table_never_written_reads_as_empty(anywhere: Lake) -> None:
+    assert anywhere.scan(Goals, [MARCH_1], ["m1"]).collect().schema == Goals.schema()
+    assert anywhere.state(Goals) is None
+    assert anywhere.compact(Goals) == {"files_before": 0, "files_after": 0, "files_removed": 0}
+    anywhere.rebuild(Goals)
+    assert anywhere.state(Goals) is None
+
+
+def test_only_the_partitions_and_ids_asked_for_are_read(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m1", "m3"), partitions=[MARCH_2])
+    assert set(anywhere.scan(Goals, [MARCH_1]).collect().get_column("match_id")) == {"m1", "m2"}
+    assert anywhere.scan(Goals, ids=["m1"]).collect().height == 4
+    assert anywhere.scan(Goals, [MARCH_2], ["m1", "m2"]).collect().height == 2
+    assert anywhere.scan(Goals, []).collect().is_empty()
+    assert anywhere.scan(Goals, [MARCH_1], []).collect().is_empty()
+
+
+def test_files_of_other_partitions_are_not_opened(lake: Lake, tmp_path: Path) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
+    shutil.rmtree(tmp_path / "demo" / "goals" / "day=2026-03-02")
+    assert_frame_equal(lake.scan(Goals, [MARCH_1]).collect(), goals(MARCH_1, "m1"))
+    lake.replace(Goals, goals(MARCH_1, "m1", scored=4), partitions=[MARCH_1], ids=["m1"])
+    with pytest.raises(FileNotFoundError):
+        lake.scan(Goals).collect()
+
+
+def test_a_sql_source_names_the_files_of_the_partitions_asked_for(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
+    source = lake.source(Goals, [MARCH_2], ["m2"])
+    assert isinstance(source, ParquetSource)
+    assert [Path(file).parent.name for file in source.files] == ["day=2026-03-02"]
+    assert source.only == {"day": [MARCH_2], "match_id": ["m2"]}
+
+
+def test_the_state_tells_rows_bytes_and_files(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])
+    state = anywhere.state(Goals)
+    assert state is not None
+    assert (state.rows, state.files, state.version) == (6, 2, 2)
+    assert state.rows_per_partition == {"2026-03-01": 4, "2026-03-02": 2}
+    assert state.size_bytes > 0
+
+
+def test_every_type_a_table_may_declare_comes_back_as_it_was(lake: Lake) -> None:
+    class Everything(Table, key="demo/everything", layer="bronze"):
+        """One column of every type."""
+
+        id = dy.String(primary_key=True, description="Id.")
+        flag = dy.Bool(nullable=True, description="Flag.")
+        tiny = dy.Int8(nullable=True, description="8 bits.")
+        big = dy.Int64(nullable=True, description="64 bits.")
+        half = dy.Float32(nullable=True, description="32 bits.")
+        money = dy.Decimal(12, 2, nullable=True, description="Euro.")
+        at = dy.Datetime(time_unit="us", time_zone="UTC", nullable=True, description="Time.")
+        places = dy.List(dy.Float64(nullable=True), nullable=True, description="Places.")
+
+    frame = Everything.sample(50)
+    lake.replace(Everything, frame)
+    assert_frame_equal(stored(lake, Everything), frame.sort("id"))
+
+
+# --- Schema changes --------------------------------------------------------------------------
+
+
+class GoalsWithAssists(Goals, key="demo/goals", layer="silver", partitioned_by="day", replaced_by="match_id"):
+    """Goals and assists."""
+
+    assists = dy.Int16(nullable=True, description="Assists.")
+
+
+class OtherGoals(Table, key="demo/goals", layer="silver", partitioned_by="match_id"):
+    """Goals told in a way that stored ones do not fit."""
+
+    match_id = dy.String(primary_key=True, description="Match id.")
+    day = dy.Date(description="UTC day of the match.")
+    goals = dy.Int32(description="Goals scored.")
+    minute = dy.Float64(description="Minute of the first goal.")
+    own = dy.Bool(description="Whether it was an own goal.")
+
+
+def test_a_new_nullable_column_reads_as_null_and_is_stored_with_the_next_write(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    before = anywhere.scan(GoalsWithAssists).collect()
+    assert before.schema == GoalsWithAssists.schema()
+    assert before.get_column("assists").to_list() == [None, None]
+    anywhere.replace(
+        GoalsWithAssists, goals(MARCH_2, "m2").with_columns(assists=pl.lit(3, pl.Int16)), partitions=[MARCH_2]
+    )
+    after = stored(anywhere, GoalsWithAssists)
+    assert after.get_column("assists").to_list() == [None, None, 3, 3]
+    assert_frame_equal(after.drop("assists"), pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")]))
+
+
+def test_an_incompatible_change_is_spelled_out_with_the_command_that_rebuilds(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    with pytest.raises(IncompatibleSchemaError) as refused:
+        lake.replace(OtherGoals, OtherGoals.create_empty(), partitions=["m1"])
+    said = str(refused.value)
+    for line in (
+        "column player is stored but not declared any more",
+        'column goals is stored as PrimitiveType("short"), declared PrimitiveType("integer")',
+        "column minute is stored nullable, declared not nullable",
+        "column own is new and not nullable; stored rows would have no value",
+        "stored partitions are by ['day'], declared by ['match_id']",
+        "gamestats rebuild demo.goals",
+    ):
+        assert line in said
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
+
+
+def test_a_rebuild_takes_the_new_declaration_and_keeps_the_old_versions(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    old = anywhere.open(Goals)
+    assert old is not None
+    anywhere.rebuild(OtherGoals)
+    assert stored(anywhere, OtherGoals).is_empty()
+    anywhere.replace(OtherGoals, OtherGoals.sample(overrides={"match_id": ["m1"]}), partitions=["m1"])
+    assert stored(anywhere, OtherGoals).height == 1
+    assert pl.scan_delta(old).collect().height == 2
+
+
+# --- Maintenance -----------------------------------------------------------------------------
+
+
+def test_compaction_merges_small_files_and_changes_no_row(anywhere: Lake) -> None:
+    for number in range(5):
+        anywhere.replace(Goals, goals(MARCH_1, f"m{number}"), partitions=[MARCH_1], ids=[f"m{number}"])
+    before = stored(anywhere, Goals)
+    done = anywhere.compact(Goals)
+    assert (done["files_before"], done["files_after"], done["files_removed"]) == (5, 1, 0)
+    assert_frame_equal(stored(anywhere, Goals), before)
+
+
+def test_a_vacuum_removes_what_no_kept_version_needs(anywhere: Lake) -> None:
+    for count in range(4):
+        anywhere.replace(Goals, goals(MARCH_1, "m1", scored=count), partitions=[MARCH_1])
+    assert anywhere.compact(Goals)["files_removed"] == 0
+    time.sleep(0.01)
+    assert anywhere.compact(Goals, retain_hours=0)["files_removed"] == 3
+    assert scored(anywhere) == {(MARCH_1, "m1"): [3, 3]}
+
+
+def test_a_vacuum_removes_files_of_killed_writers_but_not_those_of_living_ones(lake: Lake, tmp_path: Path) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    (known,) = (tmp_path / "demo" / "goals").rglob("*.parquet")
+    orphan, fresh = known.with_name("part-orphan.parquet"), known.with_name("part-fresh.parquet")
+    for copy in (orphan, fresh):
+        shutil.copy(known, copy)
+    eight_days_ago = time.time() - 8 * 24 * 3600
+    os.utime(orphan, (eight_days_ago, eight_days_ago))
+    assert lake.compact(Goals)["files_removed"] == 1
+    assert (known.exists(), orphan.exists(), fresh.exists()) == (True, False, True)
+
+
+def test_a_lake_is_read_from_its_checkpoint(lake: Lake, tmp_path: Path) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake.compact(Goals)
+    log = tmp_path / "demo" / "goals" / "_delta_log"
+    assert list(log.glob("*.checkpoint.parquet"))
+    (log / f"{0:020}.json").unlink()
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
+
+
+# --- Races -----------------------------------------------------------------------------------
+
+
+class Overtaken(Lake):
+    """A lake whose writer is overtaken by another one between reading the table and committing."""
+
+    overtaking: Sequence[Callable[[], object]] = ()
+    attempts = 0
+
+    def _prepared(self, table: type[Table]) -> DeltaTable:
+        delta = super()._prepared(table)
+        if table is Goals:
+            self.attempts += 1
+            if self.attempts <= len(self.overtaking):
+                self.overtaking[self.attempts - 1]()
+        return delta
+
+
+@pytest.mark.parametrize(
+    ("frame", "left"),
+    [
+        pytest.param(goals(MARCH_1, "m1", scored=3), {"m1": [3, 3], "m2": [9, 9]}, id="rows"),
+        pytest.param(Goals.create_empty(), {"m2": [9, 9]}, id="nothing"),
+    ],
+)
+def test_a_writer_that_is_overtaken_tries_again_and_nothing_is_lost(
+    tmp_path: Path, frame: pl.DataFrame, left: dict[str, list[int]]
+) -> None:
+    other = Lake(tmp_path)
+    other.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    lake = Overtaken(tmp_path)
+    lake.overtaking = [
+        lambda: other.replace(Goals, goals(MARCH_1, "m2", scored=8), partitions=[MARCH_1], ids=["m2"]),
+        lambda: other.replace(Goals, goals(MARCH_1, "m2", scored=9), partitions=[MARCH_1], ids=["m2"]),
+    ]
+    lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
+    assert lake.attempts == 3
+    assert scored(lake) == {(MARCH_1, match): counts for match, counts in left.items()}
+
+
+def test_a_writer_of_another_partition_is_not_held_up(tmp_path: Path) -> None:
+    other = Lake(tmp_path)
+    other.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake = Overtaken(tmp_path)
+    lake.overtaking = [lambda: other.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])]
+    lake.replace(Goals, goals(MARCH_1, "m1", scored=3), partitions=[MARCH_1])
+    assert lake.attempts == 1
+    assert scored(lake) == {(MARCH_1, "m1"): [3, 3], (MARCH_2, "m2"): [1, 1]}
+
+
+def test_a_writer_that_is_overtaken_for_ever_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    other = Lake(tmp_path)
+    other.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
+    lake = Overtaken(tmp_path)
+    lake.overtaking = [
+        lambda: other.replace(Goals, goals(MARCH_1, "m2", scored=8), partitions=[MARCH_1], ids=["m2"])
+    ] * 100
+    with pytest.raises(CommitFailedError):
+        lake.replace(Goals, goals(MARCH_1, "m1", scored=3), partitions=[MARCH_1], ids=["m1"])
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1], (MARCH_1, "m2"): [8, 8]}
+
+
+def write_matches(root: str, options: Mapping[str, str], day: date, matches: list[str]) -> None:
+    lake = Lake(root, options)
+    for match in matches:
+        # A tenth of the rows goes to the quarantine, which all writers share.
+        frame = pl.concat([goals(day, match, players=9), goal_rows([(match, "p9", day, -1, None)])])
+        lake.replace(Goals, frame, partitions=[day], ids=[match])
+
+
+def write_days(root: str, options: Mapping[str, str], days: list[date]) -> None:
+    lake = Lake(root, options)
+    for day in days:
+        lake.replace(Goals, goals(day, "m1"), partitions=[day])
+
+
+def test_processes_that_write_ids_of_one_partition_at_once_lose_nothing(place: Place) -> None:
+    matches = [[f"m{writer}-{number}" for number in range(3)] for writer in range(3)]
+    at_once(write_matches, [(*place, MARCH_1, mine) for mine in matches])
+    lake = Lake(*place)
+    assert scored(lake) == {(MARCH_1, match): [1] * 9 for mine in matches for match in mine}
+    assert set(stored(lake, QUARANTINE).get_column("unit_id")) == {match for mine in matches for match in mine}
+
+
+def test_processes_that_write_partitions_at_once_lose_nothing(place: Place) -> None:
+    days = [[date(2026, 3, 1 + 4 * writer + number) for number in range(4)] for writer in range(4)]
+    at_once(write_days, [(*place, mine) for mine in days])
+    assert scored(Lake(*place)) == {(day, "m1"): [1, 1] for mine in days for day in mine}
+
+
+def widen_and_write(root: str, match: str) -> None:
+    frame = goals(MARCH_1, match).with_columns(assists=pl.lit(1, pl.Int16))
+    Lake(root).replace(GoalsWithAssists, frame, partitions=[MARCH_1], ids=[match])
+
+
+def test_processes_that_add_the_same_column_at_once_both_succeed(lake: Lake, tmp_path: Path) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m0"), partitions=[MARCH_1])
+    at_once(widen_and_write, [(str(tmp_path), f"m{number}") for number in (1, 2, 3)])
+    assert stored(lake, GoalsWithAssists).group_by("match_id").agg("assists").sort("match_id").rows() == [
+        ("m0", [None, None]),
+        ("m1", [1, 1]),
+        ("m2", [1, 1]),
+        ("m3", [1, 1]),
+    ]
+
+
+def test_compaction_beside_a_writer_loses_nothing(lake: Lake, tmp_path: Path) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m"), partitions=[MARCH_1])
+    faults: list[BaseException] = []
+
+    def maintain() -> None:
+        try:
+            while not stop.is_set():
+                Lake(tmp_path).compact(Goals)
+        except BaseException as fault:  # noqa: BLE001 - told to the test's own thread
+            faults.append(fault)
+
+    stop = threading.Event()
+    maintenance = threading.Thread(target=maintain)
+    maintenance.start()
+    for number in range(12):
+        lake.replace(Goals, goals(MARCH_1, f"m{number}"), partitions=[MARCH_1], ids=[f"m{number}"])
+    stop.set()
+    maintenance.join()
+    assert not faults
+    assert set(scored(lake)) == {(MARCH_1, match) for match in ["m", *(f"m{number}" for number in range(12))]}
+
+
+def test_a_commit_to_s3_is_a_conditional_put(s3: S3) -> None:
+    root = s3.empty()
+    before = len(s3.puts)
+    lake = Lake(root, {name.upper(): value for name, value in s3.storage_options.items()})
+    for _ in range(2):
+        lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    commits = [condition for path, condition in s3.puts[before:] if "_delta_log/" in path and path.endswith(".json")]
+    assert commits == ["*"] * 3
+
+
+# --- Sudden death ----------------------------------------------------------------------------
+
+
+def season(goals_each: int) -> pl.DataFrame:
+    """Two days of matches, with a few rows in each that go to the quarantine."""
+    rows = [
+        (f"m{match}", f"p{player}", day, goals_each if player % 10 else -goals_each, None)
+        for day in DAYS
+        for match in range(40)
+        for player in range(100)
+    ]
+    return goal_rows(rows)
+
+
+def write_season(root: str, goals_each: int) -> None:
+    Lake(root).replace(Goals, season(goals_each), partitions=DAYS)
+
+
+def write_some_matches(root: str, goals_each: int) -> None:
+    some = [f"m{match}" for match in range(0, 40, 2)]
+    frame = season(goals_each).filter(pl.col("match_id").is_in(some))
+    Lake(root).replace(Goals, frame, partitions=DAYS, ids=some)
+
+
+@pytest.mark.parametrize("write", [write_season, write_some_matches])
+def test_a_writer_killed_at_any_moment_leaves_old_or_new_rows_and_heals_when_run_again(
+    tmp_path: Path, write: Callable[[str, int], None]
+) -> None:
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    states: list[pl.DataFrame] = []
+    for first, root in ((write_season, undisturbed), (write_season, disturbed)):
+        first(str(root), 1)
+    states.append(stored(Lake(undisturbed), Goals))
+    started = time.monotonic()
+    write(str(undisturbed), 2)
+    takes = time.monotonic() - started
+    states.append(stored(Lake(undisturbed), Goals))
+    assert not states[0].equals(states[1])
+
+    chance = random.Random(11)
+    died = 0
+    for number in range(10):
+        died += killed(write, str(disturbed), 2, after=chance.uniform(0, 1.5 * takes))
+        assert any(stored(Lake(disturbed), Goals).equals(state) for state in states)
+        if number % 2:
+            write(str(disturbed), 2)
+            assert stored(Lake(disturbed), Goals).equals(states[1])
+            write_season(str(disturbed), 1)
+    assert died
+    write(str(disturbed), 2)
+    assert_frame_equal(stored(Lake(disturbed), Goals), states[1])
+    assert_frame_equal(stored(Lake(disturbed), QUARANTINE), stored(Lake(undisturbed), QUARANTINE))

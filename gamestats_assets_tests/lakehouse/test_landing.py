@@ -1,0 +1,280 @@
+"""The landing zone: write-once, as received, each content once, whoever races or dies."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import zlib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.lakehouse.landing import (
+    LandedFile,
+    Landing,
+    UnreadableContentError,
+    content_hash,
+    decompressed,
+)
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2
+from gamestats_assets_tests.lakehouse.processes import at_once, killed
+
+if TYPE_CHECKING:
+    from gamestats_assets_tests.lakehouse.conftest import S3
+
+CONTENT = b'{"match": "m1"}' * 100
+GZIPPED = gzip.compress(CONTENT, mtime=0)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
+    """An empty landing zone, in a folder and in an object store."""
+    if request.param == "folder":
+        return Landing(tmp_path / "landing")
+    s3: S3 = request.getfixturevalue("s3")
+    return Landing(s3.empty(), s3.storage_options)
+
+
+# --- Reading ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(CONTENT, id="plain"),
+        pytest.param(GZIPPED, id="gzip"),
+        pytest.param(gzip.compress(GZIPPED), id="double-gzip"),
+        pytest.param(gzip.compress(CONTENT[:50]) + gzip.compress(CONTENT[50:]), id="two-members"),
+        pytest.param(GZIPPED + b"\0" * 512, id="padded"),
+    ],
+)
+def test_every_form_of_a_content_reads_the_same(payload: bytes) -> None:
+    assert decompressed(payload) == CONTENT
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=2000).filter(lambda content: not content.startswith(b"\x1f\x8b")))
+def test_gzipping_never_changes_a_content(content: bytes) -> None:
+    assert decompressed(content) == content
+    assert decompressed(gzip.compress(content)) == content
+    assert decompressed(gzip.compress(gzip.compress(content))) == content
+
+
+@pytest.mark.parametrize("length", range(2, len(GZIPPED)))
+def test_a_cut_stream_is_never_taken_for_a_whole_one(length: int) -> None:
+    with pytest.raises(UnreadableContentError, match="ends early"):
+        decompressed(GZIPPED[:length])
+
+
+def test_a_cut_inner_stream_is_found_too() -> None:
+    with pytest.raises(UnreadableContentError, match="ends early"):
+        decompressed(gzip.compress(GZIPPED[:-9]))
+
+
+def test_a_wrong_checksum_is_told_as_damage() -> None:
+    with pytest.raises(UnreadableContentError, match="damaged"):
+        decompressed(GZIPPED[:-8] + zlib.crc32(b"other").to_bytes(4, "little") + GZIPPED[-4:])
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\x1f", b"\0\0x"])
+def test_bytes_after_a_stream_are_not_dropped_unseen(rest: bytes) -> None:
+    with pytest.raises(UnreadableContentError, match=f"followed by {len(rest)} bytes"):
+        decompressed(GZIPPED + rest)
+
+
+# --- Landing ---------------------------------------------------------------------------------
+
+
+def test_a_payload_lands_as_received_and_is_found_by_its_path(landing: Landing) -> None:
+    file, is_new = landing.put("demo", MARCH_1, "m1", "telemetry", GZIPPED, CONTENT)
+    assert is_new
+    digest = content_hash(CONTENT)
+    assert file == LandedFile(
+        "demo", "2026-03-01", "m1", "telemetry", digest, f"demo/2026-03-01/m1.telemetry.{digest}.json.gz"
+    )
+    assert landing.read(file) == GZIPPED
+    assert landing.files("demo", "2026-03-01") == [file]
+    assert landing.days("demo") == ["2026-03-01"]
+
+
+def test_the_same_content_lands_once_plain_or_gzipped(landing: Landing) -> None:
+    first, _ = landing.put("demo", MARCH_1, "m1", "telemetry", GZIPPED, CONTENT)
+    for payload in (GZIPPED, CONTENT, gzip.compress(GZIPPED)):
+        assert landing.put("demo", MARCH_1, "m1", "telemetry", payload, CONTENT) == (first, False)
+    assert landing.files("demo", "2026-03-01") == [first]
+    assert landing.read(first) == GZIPPED
+
+
+def test_a_corrected_content_lands_beside_the_first_on_the_day_claimed_first(landing: Landing) -> None:
+    first, _ = landing.put("demo", MARCH_1, "m1", "match", CONTENT, CONTENT)
+    corrected, is_new = landing.put("demo", MARCH_2, "m1", "match", b"{}", b"{}")
+    assert is_new
+    assert corrected.day == "2026-03-01"
+    assert landing.files("demo", "2026-03-01") == sorted([first, corrected])
+    assert landing.days("demo") == ["2026-03-01"]
+    assert landing.read(first) == CONTENT
+
+
+def test_a_day_is_claimed_once(landing: Landing) -> None:
+    assert landing.day_of("demo", "m1") is None
+    assert landing.claim_day("demo", "m1", MARCH_2) == "2026-03-02"
+    assert landing.claim_day("demo", "m1", MARCH_1) == "2026-03-02"
+    assert landing.day_of("demo", "m1") == "2026-03-02"
+    assert landing.claim_day("other", "m1", MARCH_1) == "2026-03-01"
+
+
+def test_undated_payloads_stand_under_their_kind(landing: Landing) -> None:
+    players, is_new = landing.put_undated("demo", "players", b"[]", b"[]")
+    broken, _ = landing.put_undated("demo", "unreadable", GZIPPED[:20], GZIPPED[:20])
+    assert is_new
+    assert landing.put_undated("demo", "players", b"[]", b"[]") == (players, False)
+    assert landing.files("demo", "players") == [players]
+    assert landing.files("demo", "unreadable") == [broken]
+    assert broken.path.endswith(".bin")
+    assert landing.read(broken) == GZIPPED[:20]
+    assert landing.days("demo") == []
+
+
+def test_files_come_in_a_fixed_order_and_days_too(landing: Landing) -> None:
+    for unit, day in (("m3", MARCH_2), ("m1", MARCH_1), ("m2", MARCH_2)):
+        landing.put("demo", day, unit, "match", unit.encode(), unit.encode())
+    assert landing.days("demo") == ["2026-03-01", "2026-03-02"]
+    assert [file.unit_id for file in landing.files("demo", "2026-03-02")] == ["m2", "m3"]
+
+
+def test_nothing_landed_reads_as_nothing(landing: Landing) -> None:
+    assert landing.days("demo") == []
+    assert landing.files("demo", "2026-03-01") == []
+
+
+@pytest.mark.parametrize(
+    ("game", "unit", "kind"),
+    [
+        ("demo", "../../evil", "match"),
+        ("demo", "a.b", "match"),
+        ("demo", "", "match"),
+        ("..", "m1", "match"),
+        ("demo", "m1", "../match"),
+        ("demo", "m1", "Match2"),
+        ("demo", "m1", ""),
+    ],
+)
+def test_a_name_that_would_leave_or_hide_in_the_zone_is_refused_before_anything_is_written(
+    tmp_path: Path, game: str, unit: str, kind: str
+) -> None:
+    landing = Landing(tmp_path / "in" / "landing")
+    with pytest.raises(ValueError, match="cannot be"):
+        landing.put(game, MARCH_1, unit, kind, CONTENT, CONTENT)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_content_that_landed_in_both_forms_at_once_is_listed_once(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    file, _ = landing.put("demo", MARCH_1, "m1", "match", GZIPPED, CONTENT)
+    # What two processes leave that both looked before either wrote.
+    (tmp_path / file.path).with_suffix("").write_bytes(CONTENT)
+    (listed,) = landing.files("demo", "2026-03-01")
+    assert decompressed(landing.read(listed)) == CONTENT
+
+
+def test_what_is_not_a_landed_file_is_not_listed(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    file, _ = landing.put("demo", MARCH_1, "m1", "match", CONTENT, CONTENT)
+    folder = (tmp_path / file.path).parent
+    (folder / ".123-abc.tmp").write_bytes(CONTENT[:10])
+    (folder / "notes.txt").write_text("not ours")
+    (tmp_path / "demo" / "tmp").mkdir()
+    assert landing.files("demo", "2026-03-01") == [file]
+    assert landing.days("demo") == ["2026-03-01"]
+
+
+def test_bytes_are_on_the_disk_before_they_have_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    fsync, link = os.fsync, os.link
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (steps.append("fsync"), fsync(descriptor))[1])
+    monkeypatch.setattr(os, "link", lambda source, target: (steps.append("name"), link(source, target))[1])
+    Landing(tmp_path).put_undated("demo", "players", CONTENT, CONTENT)
+    assert steps == ["fsync", "name", "fsync"]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Landing(tmp_path).put_undated("demo", "players", CONTENT, CONTENT)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# --- Races and sudden death ------------------------------------------------------------------
+
+
+def claim_days(root: str, options: Mapping[str, str], units: list[str], day: date) -> list[str]:
+    landing = Landing(root, options)
+    return [landing.claim_day("demo", unit, day) for unit in units]
+
+
+def put_all(root: str, options: Mapping[str, str], units: list[str]) -> list[bool]:
+    landing = Landing(root, options)
+    return [landing.put("demo", MARCH_1, unit, "match", GZIPPED, CONTENT)[1] for unit in units]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Mapping[str, str]]:
+    """Root and options of a landing zone for several processes."""
+    if request.param == "folder":
+        return str(tmp_path), {}
+    s3: S3 = request.getfixturevalue("s3")
+    return s3.empty(), s3.storage_options
+
+
+def test_processes_that_claim_different_days_at_once_agree_on_one(place: tuple[str, Mapping[str, str]]) -> None:
+    units = [f"m{n}" for n in range(20)]
+    days = [date(2026, 3, 1 + n) for n in range(4)]
+    answers = at_once(claim_days, [(*place, units, day) for day in days])
+    for claimed in zip(*answers, strict=True):
+        assert len(set(claimed)) == 1
+        assert claimed[0] in [day.isoformat() for day in days]
+
+
+def test_of_processes_that_put_the_same_content_at_once_exactly_one_creates_it(
+    place: tuple[str, Mapping[str, str]],
+) -> None:
+    units = [f"m{n}" for n in range(20)]
+    answers = at_once(put_all, [(*place, units)] * 4)
+    assert [sum(created) for created in zip(*answers, strict=True)] == [1] * len(units)
+    landing = Landing(*place)
+    files = landing.files("demo", "2026-03-01")
+    assert [file.unit_id for file in files] == sorted(units)
+    assert all(landing.read(file) == GZIPPED for file in files)
+
+
+def large(number: int) -> bytes:
+    return f"content {number} ".encode() * 100_000
+
+
+def put_large(root: str) -> None:
+    landing = Landing(root)
+    for number in range(30):
+        landing.put("demo", MARCH_1, f"m{number}", "match", large(number), large(number))
+
+
+def test_a_process_killed_while_landing_leaves_no_partial_file(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    landing = Landing(tmp_path)
+    died = 0
+    for _ in range(8):
+        died += killed(put_large, str(tmp_path), after=chance.uniform(0, 0.06))
+        for file in landing.files("demo", "2026-03-01"):
+            assert landing.read(file) == large(int(file.unit_id[1:]))
+            assert landing.day_of("demo", file.unit_id) == "2026-03-01"
+    assert died
+    put_large(str(tmp_path))
+    assert len(landing.files("demo", "2026-03-01")) == 30

@@ -1,0 +1,324 @@
+"""Quality before the commit: which rows pass, which are quarantined, and that all are counted."""
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+import pytest
+from dataframely.random import Generator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.quality import (
+    Rejection,
+    SchemaMismatchError,
+    breaking_rows,
+    quarantine_of,
+    screen,
+    table_inputs,
+)
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets_tests.lakehouse.declared import (
+    MARCH_1,
+    MARCH_2,
+    QUARANTINE,
+    Clubs,
+    Goals,
+    clubs,
+    goal_rows,
+    goals,
+    stored,
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake."""
+    return Lake(tmp_path)
+
+
+def match_with(broken: int, of: int, match: str = "m1") -> pl.DataFrame:
+    """A match of so many rows, of which some have less than no goals."""
+    return goal_rows([(match, f"p{n}", MARCH_1, -1 if n < broken else 1, None) for n in range(of)])
+
+
+# --- The tolerance within one unit -----------------------------------------------------------
+
+
+def test_a_frame_that_keeps_every_rule_passes_whole() -> None:
+    screened = screen(Goals, goals(MARCH_1, "m1", "m2"))
+    assert_frame_equal(screened.rows, goals(MARCH_1, "m1", "m2"))
+    assert screened.rejections == []
+
+
+def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance() -> None:
+    screened = screen(Goals, match_with(broken=2, of=8))
+    assert screened.rows.height == 6
+    assert [rejection.scope for rejection in screened.rejections] == ["row", "row"]
+    first = screened.rejections[0]
+    assert (first.unit_id, first.rule, first.rejected_rows) == ("m1", "goals|min", 1)
+    assert first.reason == "goals = -1 breaks min (0)."
+    assert json.loads(first.content or "") == {
+        "match_id": "m1",
+        "player": "p0",
+        "day": "2026-03-01",
+        "goals": -1,
+        "minute": None,
+    }
+
+
+def test_above_the_tolerance_the_whole_unit_is_rejected_with_counts_and_five_examples() -> None:
+    frame = pl.concat([match_with(broken=7, of=9), goals(MARCH_1, "m2")])
+    screened = screen(Goals, frame)
+    assert screened.rows.get_column("match_id").unique().to_list() == ["m2"]
+    (rejection,) = screened.rejections
+    assert (rejection.unit_id, rejection.scope, rejection.rule) == ("m1", "unit", "goals|min")
+    assert rejection.rejected_rows == 9
+    assert "7 of 9 rows broke a rule, more than 25.0%" in rejection.reason
+    assert "goals|min 7x" in rejection.reason
+    examples = json.loads(rejection.content or "")
+    assert [example["player"] for example in examples] == ["p0", "p1", "p2", "p3", "p4"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "of", "tolerance", "passed"), [(29, 100, 0.29, 71), (30, 100, 0.29, 0), (7, 100, 0.07, 93)]
+)
+def test_the_tolerance_itself_is_tolerated(broken: int, of: int, tolerance: float, passed: int) -> None:
+    class Shots(Table, key="demo/shots", layer="bronze", tolerance=tolerance):
+        """Shots."""
+
+        shot = dy.Int32(primary_key=True, description="Number.")
+        speed = dy.Int32(min=0, description="Speed in km/h.")
+
+    frame = pl.DataFrame({"shot": range(of), "speed": [-1] * broken + [90] * (of - broken)}, schema=Shots.schema())
+    assert screen(Shots, frame).rows.height == passed
+
+
+def test_one_percent_is_tolerated_unless_told() -> None:
+    assert Clubs.spec.tolerance == 0.01
+
+
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        pytest.param(("m1", None, MARCH_1, 1, None), "player|nullability", id="key-missing"),
+        pytest.param(("m1", "p0", MARCH_1, 1, None), "primary_key", id="key-doubled"),
+    ],
+)
+def test_a_missing_or_doubled_key_rejects_the_whole_unit_and_no_other(
+    damage: tuple[str, str, date, int, float], rule: str
+) -> None:
+    frame = pl.concat([goals(MARCH_1, "m1", players=200), goals(MARCH_1, "m2"), goal_rows([damage])])
+    screened = screen(Goals, frame)
+    assert_frame_equal(screened.rows, goals(MARCH_1, "m2"))
+    (rejection,) = screened.rejections
+    assert (rejection.unit_id, rejection.scope, rejection.rule) == ("m1", "unit", rule)
+    assert rejection.rejected_rows == 201
+    assert f"a key is null or doubled ({rule})" in rejection.reason
+
+
+def test_a_row_that_breaks_two_rules_is_one_rejection_that_names_both() -> None:
+    frame = pl.concat([goals(MARCH_1, "m1", players=9), goal_rows([("m1", "p9", MARCH_1, -1, -2.0)])])
+    (rejection,) = screen(Goals, frame).rejections
+    assert rejection.rule == "goals|min, minute|min"
+    assert rejection.reason == "goals = -1 breaks min (0); minute = -2.0 breaks min (0)."
+    assert rejection.rejected_rows == 1
+
+
+def test_a_table_without_ids_is_one_unit() -> None:
+    (rejection,) = screen(Clubs, clubs(red="Oslo", blue="")).rejections
+    assert (rejection.unit_id, rejection.scope, rejection.rejected_rows) == ("(all)", "unit", 2)
+
+
+def test_rows_without_an_id_are_a_unit_of_their_own() -> None:
+    frame = pl.concat([goals(MARCH_1, "m1"), goal_rows([(None, "p0", MARCH_1, 1, None)])])
+    screened = screen(Goals, frame)
+    assert_frame_equal(screened.rows, goals(MARCH_1, "m1"))
+    assert [(r.unit_id, r.rejected_rows) for r in screened.rejections] == [("(none)", 1)]
+
+
+def test_a_long_row_is_cut_and_still_tells_its_key() -> None:
+    frame = clubs(red="Oslo", blue="").with_columns(
+        city=pl.when(pl.col("city") == "").then(pl.lit("")).otherwise(pl.lit("x" * 9000))
+    )
+    (rejection,) = screen(Clubs, frame).rejections
+    assert len(rejection.content or "") <= 4000
+    assert '"club": "blue"' in (rejection.content or "")
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (goals(MARCH_1, "m1").drop("goals"), "column goals is missing"),
+        (goals(MARCH_1, "m1").with_columns(extra=1), "column extra is not declared"),
+        (goals(MARCH_1, "m1").cast({"goals": pl.Int64}), "column goals is Int64, declared Int16"),
+    ],
+)
+def test_a_frame_of_other_columns_is_a_fault_of_the_program(frame: pl.DataFrame, said: str) -> None:
+    with pytest.raises(SchemaMismatchError, match=said):
+        screen(Goals, frame)
+
+
+def test_the_order_of_columns_does_not_matter() -> None:
+    frame = goals(MARCH_1, "m1")
+    assert_frame_equal(screen(Goals, frame.select(reversed(frame.columns))).rows, frame)
+
+
+# --- Nothing is lost without a count ---------------------------------------------------------
+
+DAMAGES = st.sampled_from(
+    ["none", "none", "none", "too few", "too many", "no player", "no goals", "no match", "doubled"]
+)
+
+
+@st.composite
+def damaged_frames(draw: st.DrawFn) -> pl.DataFrame:
+    """Valid rows of a few matches, some of them damaged in one way or another."""
+    matches = draw(st.lists(st.sampled_from(["m1", "m2", "m3"]), min_size=1, max_size=24))
+    generator = Generator(seed=draw(st.integers(0, 2**32 - 1)))
+    frame = Goals.sample(overrides={"match_id": matches}, generator=generator)
+    rows: list[dict[str, object]] = []
+    for row in frame.iter_rows(named=True):
+        damage = draw(DAMAGES)
+        change: dict[str, dict[str, object]] = {
+            "too few": {"goals": -3},
+            "too many": {"goals": 21},
+            "no player": {"player": None},
+            "no goals": {"goals": None},
+            "no match": {"match_id": None},
+        }
+        rows += [row, row] if damage == "doubled" else [row | change.get(damage, {})]
+    return pl.DataFrame(rows, schema=Goals.schema())
+
+
+def passes(rows: list[dict[str, object]]) -> tuple[list[dict[str, object]], int]:
+    """The rule of tolerance in plain Python: rows of one match that pass, and how many are rejected."""
+    keys = Counter((row["match_id"], row["player"], row["day"]) for row in rows)
+    if any(None in key or count > 1 for key, count in keys.items()):
+        return [], len(rows)
+    good = [row for row in rows if isinstance(row["goals"], int) and 0 <= row["goals"] <= 20]
+    broken = len(rows) - len(good)
+    return ([], len(rows)) if broken * 4 > len(rows) else (good, broken)
+
+
+@settings(max_examples=60, deadline=None)
+@given(damaged_frames())
+def test_rows_in_are_rows_out_plus_rejected_rows(frame: pl.DataFrame) -> None:
+    screened = screen(Goals, frame)
+    assert screened.rows.height + screened.rejected_rows == frame.height
+    assert screened.rows.is_empty() or Goals.is_valid(screened.rows)
+    expected: list[dict[str, object]] = []
+    for match in ("m1", "m2", "m3", None):
+        rows = [row for row in frame.iter_rows(named=True) if row["match_id"] == match]
+        good, rejected = passes(rows)
+        expected += good
+        unit = match or "(none)"
+        assert sum(r.rejected_rows for r in screened.rejections if r.unit_id == unit) == rejected
+    assert_frame_equal(screened.rows, pl.DataFrame(expected, schema=Goals.schema()), check_row_order=False)
+    assert Counter(r.scope for r in screened.rejections if r.scope == "unit").total() <= 4
+
+
+# --- The quarantine in the lake --------------------------------------------------------------
+
+
+def entries(lake: Lake) -> list[tuple[str, str, int, str, int]]:
+    """What the quarantine holds: destination, unit, entry, scope, rejected rows."""
+    frame = stored(lake, QUARANTINE)
+    return frame.select("destination", "unit_id", "entry", "scope", "rejected_rows").sort(pl.all()).rows()
+
+
+def test_a_write_commits_what_passes_and_quarantines_the_rest(lake: Lake) -> None:
+    frame = pl.concat([match_with(1, 8, "m1"), match_with(8, 8, "m2"), goals(MARCH_1, "m3")])
+    commit = lake.replace(Goals, frame, partitions=[MARCH_1])
+    assert (commit.rows, commit.rejected_rows) == (9, 9)
+    assert stored(lake, Goals).height == 9
+    assert entries(lake) == [("goals@2026-03-01", "m1", 0, "row", 1), ("goals@2026-03-01", "m2", 0, "unit", 8)]
+    assert quarantine_of("demo") is QUARANTINE
+
+
+def test_writing_again_changes_nothing_and_corrected_rows_clear_their_entries(lake: Lake) -> None:
+    for _ in range(2):
+        lake.replace(Goals, match_with(2, 8), partitions=[MARCH_1], ids=["m1"])
+        assert [entry[2] for entry in entries(lake)] == [0, 1]
+    lake.replace(Goals, match_with(0, 8), partitions=[MARCH_1], ids=["m1"])
+    assert entries(lake) == []
+    assert stored(lake, Goals).height == 8
+
+
+def test_a_write_leaves_the_entries_of_other_ids_partitions_and_tables(lake: Lake) -> None:
+    lake.replace(Clubs, clubs(red=""))
+    lake.replace(Goals, match_with(8, 8, "m1"), partitions=[MARCH_1], ids=["m1"])
+    lake.replace(Goals, match_with(8, 8, "m2"), partitions=[MARCH_1], ids=["m2"])
+    lake.replace(Goals, match_with(8, 8, "m1").with_columns(day=pl.lit(MARCH_2)), partitions=[MARCH_2], ids=["m1"])
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1], ids=["m1"])
+    assert [entry[:2] for entry in entries(lake)] == [
+        ("clubs@all", "(all)"),
+        ("goals@2026-03-01", "m2"),
+        ("goals@2026-03-02", "m1"),
+    ]
+
+
+def test_every_entry_stands_under_the_partition_of_its_unit(lake: Lake) -> None:
+    frame = pl.concat([match_with(8, 8, "m1"), match_with(8, 8, "m2").with_columns(day=pl.lit(MARCH_2))])
+    lake.replace(Goals, frame, partitions=[MARCH_1, MARCH_2], ids=["m1", "m2"])
+    assert [entry[:2] for entry in entries(lake)] == [("goals@2026-03-01", "m1"), ("goals@2026-03-02", "m2")]
+
+
+def test_a_unit_in_several_partitions_is_entered_under_the_first_every_time(lake: Lake) -> None:
+    frame = pl.concat(
+        [match_with(8, 8, f"m{n}").with_columns(day=pl.lit(day)) for n in range(20) for day in (MARCH_2, MARCH_1)]
+    )
+    for order in (frame, frame.reverse()):
+        lake.replace(Goals, order, partitions=[MARCH_1, MARCH_2])
+        assert {entry[0] for entry in entries(lake)} == {"goals@2026-03-01"}
+        assert sum(entry[4] for entry in entries(lake)) == frame.height
+
+
+def test_what_was_rejected_before_there_was_a_row_is_kept_too(lake: Lake) -> None:
+    unread = Rejection("m9", "file", "readable", "The file ends early.", 0)
+    commit = lake.replace(Goals, match_with(1, 8), partitions=[MARCH_1], ids=["m1", "m9"], rejections=iter([unread]))
+    assert commit.rejections[0] == unread
+    assert [entry[1:4] for entry in entries(lake)] == [("m1", 0, "row"), ("m9", 0, "file")]
+
+
+def test_rows_without_an_id_do_not_keep_the_others_from_loading(lake: Lake) -> None:
+    frame = pl.concat([goals(MARCH_1, "m1"), goal_rows([(None, "p0", MARCH_1, 1, None)])])
+    for _ in range(2):
+        commit = lake.replace(Goals, frame, partitions=[MARCH_1], ids=["m1"])
+        assert (commit.rows, commit.rejected_rows) == (2, 1)
+        assert entries(lake) == [("goals@2026-03-01", "(none)", 0, "unit", 1)]
+
+
+def test_a_clean_lake_has_no_quarantine(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    assert lake.state(QUARANTINE) is None
+
+
+# --- Checks across tables --------------------------------------------------------------------
+
+
+def test_a_check_is_declared_by_the_function_that_finds_what_breaks_it() -> None:
+    @breaking_rows(of=Goals)
+    def no_match_has_a_hundred_goals(goals: dy.LazyFrame[Goals], clubs: dy.LazyFrame[Clubs]) -> pl.LazyFrame:
+        """A hundred goals in a match are a fault."""
+        return goals.group_by("day", "match_id").agg(pl.col("goals").sum()).filter(pl.col("goals") >= 100)
+
+    check = no_match_has_a_hundred_goals
+    assert (check.name, check.table, check.blocking) == ("no_match_has_a_hundred_goals", Goals, True)
+    assert check.description == "A hundred goals in a match are a fault."
+    assert dict(check.inputs) == {"goals": Goals, "clubs": Clubs}
+    many = goals(MARCH_1, "m1", players=10, scored=10).lazy()
+    assert check.rows(many, clubs().lazy()).collect().height == 1
+
+
+def test_an_input_that_names_no_table_is_refused() -> None:
+    def unclear(goals: pl.LazyFrame) -> pl.LazyFrame:
+        return goals
+
+    with pytest.raises(TypeError, match=r"argument 'goals' must be annotated dy.LazyFrame\[SomeTable\]"):
+        table_inputs(unclear)

@@ -1,0 +1,125 @@
+"""Settings and stores: what is read from the environment, what works without it, what stays secret."""
+
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.settings import Settings, shipped
+from gamestats_assets_tests.lakehouse.conftest import S3
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals
+
+SECRET = "hunter2"
+OPTIONS = {"aws_secret_access_key": SECRET}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DATA", "STATE", "POSTGRES_URL", "STORAGE_OPTIONS", "WORKERS"):
+        monkeypatch.delenv(f"GAMESTATS_{name}", raising=False)
+    monkeypatch.delenv("PUBG_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+def test_everything_works_without_a_variable() -> None:
+    settings = Settings()
+    assert settings.data == str(shipped("data"))
+    assert settings.state_folder == shipped("data")
+    assert settings.postgres_url is None
+    assert settings.pubg_api_key is None
+    assert settings.storage_options == {}
+    assert settings.workers >= 1
+
+
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GAMESTATS_DATA", "s3://bucket/prefix/")
+    monkeypatch.setenv("GAMESTATS_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("GAMESTATS_POSTGRES_URL", "postgresql://user@server/db")
+    monkeypatch.setenv("GAMESTATS_STORAGE_OPTIONS", json.dumps(OPTIONS))
+    monkeypatch.setenv("GAMESTATS_WORKERS", "3")
+    monkeypatch.setenv("PUBG_API_KEY", "key")
+    settings = Settings()
+    assert settings.data_is_remote
+    assert settings.under_data("lake") == "s3://bucket/prefix/lake"
+    assert settings.state_folder == tmp_path / "state"
+    assert settings.postgres_url is not None
+    assert settings.postgres_url.get_secret_value() == "postgresql://user@server/db"
+    assert settings.pubg_api_key is not None
+    assert settings.pubg_api_key.get_secret_value() == "key"
+    assert settings.storage_options == OPTIONS
+    assert settings.workers == 3
+
+
+def test_variables_of_other_programs_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATA", "STATE", "WORKERS", "POSTGRES_URL", "STORAGE_OPTIONS"):
+        monkeypatch.setenv(name, "7")
+    settings = Settings()
+    assert settings.data == str(shipped("data"))
+    assert settings.state is None
+    assert settings.postgres_url is None
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATA", "STATE", "POSTGRES_URL", "STORAGE_OPTIONS", "WORKERS"):
+        monkeypatch.setenv(f"GAMESTATS_{name}", "")
+    settings = Settings()
+    assert settings.data == str(shipped("data"))
+    assert settings.state is None
+    assert settings.postgres_url is None
+
+
+def test_state_stands_beside_local_data_and_at_home_for_remote_data(tmp_path: Path) -> None:
+    assert Settings(data=str(tmp_path)).state_folder == tmp_path
+    assert Settings(data="s3://bucket").state_folder == tmp_path / "home" / ".gamestats"
+    assert Settings(data="~/games").under_data("lake") == str(tmp_path / "home" / "games" / "lake")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("GAMESTATS_DATA", "ftp://server/x", "GAMESTATS_DATA is 'ftp://server/x'; give a folder, or an s3://"),
+        ("GAMESTATS_WORKERS", "0", "GAMESTATS_WORKERS"),
+        ("GAMESTATS_WORKERS", "many", "GAMESTATS_WORKERS"),
+        ("GAMESTATS_STORAGE_OPTIONS", f'["{SECRET}"]', "GAMESTATS_STORAGE_OPTIONS"),
+        ("GAMESTATS_STORAGE_OPTIONS", f'{{"key": ["{SECRET}"]}}', "GAMESTATS_STORAGE_OPTIONS"),
+        ("GAMESTATS_STORAGE_OPTIONS", f'{{"key": "{SECRET}"', "storage_options"),
+    ],
+)
+def test_a_wrong_variable_is_named_and_no_secret_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv("GAMESTATS_POSTGRES_URL", f"postgresql://user:{SECRET}@server/db")
+    monkeypatch.setenv("GAMESTATS_STORAGE_OPTIONS", json.dumps(OPTIONS))
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError) as refused:
+        Settings()
+    assert said in str(refused.value)
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("show", [repr, str])
+def test_settings_do_not_show_secrets(show: Callable[[object], str]) -> None:
+    settings = Settings(postgres_url=SECRET, pubg_api_key=SECRET, storage_options=OPTIONS)  # pyright: ignore[reportArgumentType]
+    assert SECRET not in show(settings)
+
+
+def test_stores_stand_under_the_data_folder(tmp_path: Path) -> None:
+    stores = Stores(Settings(data=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+    stores.landing.put_undated("demo", "players", b"[]", b"[]")
+    stores.lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    assert (tmp_path / "landing" / "demo" / "players").is_dir()
+    assert (tmp_path / "lake" / "demo" / "goals" / "_delta_log").is_dir()
+    assert stores.lake is stores.lake
+
+
+def test_stores_of_remote_data_write_nothing_to_the_disk(s3: S3, tmp_path: Path) -> None:
+    stores = Stores(Settings(data=s3.empty(), state=tmp_path, storage_options=s3.storage_options))
+    stores.landing.put_undated("demo", "players", b"[]", b"[]")
+    stores.lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    assert len(stores.landing.files("demo", "players")) == 1
+    assert stores.lake.scan(Goals).collect().height == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,171 @@
+"""Declaring tables: what a declaration tells, and what it is refused for."""
+
+import doctest
+import types
+from datetime import date, datetime
+
+import dataframely as dy
+import polars as pl
+import pytest
+
+from gamestats_assets.lakehouse import table as table_module
+from gamestats_assets.lakehouse.table import PartitionKeyError, Table, TableDeclarationError, partition_key_of
+from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals
+
+
+def declare(key: str = "demo/things", *, doc: str | None = "Things.", columns: dict, **keywords: object) -> type[Table]:
+    """A table class made from its parts."""
+    body = {"__module__": __name__, **columns, **({"__doc__": doc} if doc else {})}
+    return types.new_class(
+        "Things", (Table,), {"key": key, "layer": "silver", **keywords}, lambda namespace: namespace.update(body)
+    )
+
+
+def an_id() -> dy.String:
+    return dy.String(primary_key=True, description="Id.")
+
+
+def test_the_docstring_shows_a_declaration_that_works() -> None:
+    outcome = doctest.testmod(table_module)
+    assert outcome.attempted >= 3
+    assert outcome.failed == 0
+
+
+def test_a_declaration_tells_its_parts() -> None:
+    assert (Goals.spec.game, Goals.spec.name, Goals.spec.dotted) == ("demo", "goals", "demo.goals")
+    assert Goals.primary_key() == ["match_id", "player", "day"]
+    assert Goals.description() == "Goals of one player in one match."
+    assert Goals.descriptions()["minute"] == "Minute of the first goal."
+    assert list(Goals.schema().items()) == [
+        ("match_id", pl.String()),
+        ("player", pl.String()),
+        ("day", pl.Date()),
+        ("goals", pl.Int16()),
+        ("minute", pl.Float64()),
+    ]
+
+
+def test_a_step_is_named_after_its_table_unless_it_makes_several() -> None:
+    assert Goals.spec.step == "goals"
+    assert declare(columns={"id": an_id()}, made_by="telemetry").spec.step == "telemetry"
+
+
+def test_a_class_without_a_key_lends_its_columns() -> None:
+    class Timed(Table):
+        at = dy.Datetime(time_unit="us", time_zone="UTC", description="Time.")
+
+    class Shots(Timed, key="demo/shots", layer="bronze", time_column="at"):
+        """Shots."""
+
+        shot = an_id()
+
+    assert set(Shots.column_names()) == {"at", "shot"}
+    assert not hasattr(Timed, "spec")
+
+
+@pytest.mark.parametrize("dtype", [dy.Bool, dy.Int8, dy.Int64, dy.Float32, dy.Date, dy.String, dy.Decimal])
+def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
+    columns = {"id": an_id(), "one": dtype(description="One."), "some": dy.List(dtype(), description="Some.")}
+    assert declare(columns=columns).column_names() == ["id", "one", "some"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        pytest.param({"key": "Demo/things"}, "key 'Demo/things' is not of the form game/table", id="key-in-capitals"),
+        pytest.param({"key": "things"}, "key 'things' is not of the form game/table", id="key-without-game"),
+        pytest.param({"key": "demo/things/more"}, "is not of the form game/table", id="key-too-long"),
+        pytest.param({"doc": None}, "it has no docstring", id="no-docstring"),
+        pytest.param({"partitioned_by": "day"}, "names column 'day', which does not exist", id="unknown-partition"),
+        pytest.param({"replaced_by": "match"}, "names column 'match', which does not exist", id="unknown-ids"),
+        pytest.param({"time_column": "at"}, "names column 'at', which does not exist", id="unknown-time"),
+        pytest.param({"reconciled": ("sum",)}, "names column 'sum', which does not exist", id="unknown-sum"),
+        pytest.param({"indexes": (("id", "x"),)}, "names column 'x', which does not exist", id="unknown-index"),
+        pytest.param({"columns": {"a": dy.Int8(description="A.")}}, "no column is a primary key", id="no-key"),
+        pytest.param({"columns": {"id": dy.String(primary_key=True)}}, "column 'id' has no description", id="no-text"),
+        pytest.param(
+            {"columns": {"id": an_id(), "n": dy.UInt8(description="N.")}},
+            "column 'n' is UInt8; use a signed integer",
+            id="unsigned",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "n": dy.List(dy.UInt8(), description="N.")}},
+            "column 'n' is List(UInt8); use a signed integer",
+            id="list-of-unsigned",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "e": dy.Enum(["a"], description="E.")}}, "column 'e' is Enum", id="enum"
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "d": dy.Duration(description="D.")}}, "column 'd' is Duration", id="duration"
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "t": dy.Datetime(description="T.")}},
+            "use dy.Datetime(time_unit='us', time_zone='UTC')",
+            id="time-without-zone",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "t": dy.Datetime(time_unit="ns", time_zone="UTC", description="T.")}},
+            "use dy.Datetime(time_unit='us', time_zone='UTC')",
+            id="nanoseconds",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "day": dy.Date(nullable=True, description="Day.")}, "partitioned_by": "day"},
+            "column 'day' says what a write replaces, so it cannot be nullable",
+            id="nullable-partition",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "m": dy.String(nullable=True, description="M.")}, "replaced_by": "m"},
+            "column 'm' says what a write replaces, so it cannot be nullable",
+            id="nullable-ids",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "partitioned_by": "n"},
+            "partition column 'n' must be a Date or a String",
+            id="partition-by-number",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "replaced_by": "n"},
+            "column 'n' holds the ids that writes replace, so it must be a String",
+            id="ids-as-numbers",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_the_reason(parts: dict, said: str) -> None:
+    with pytest.raises(TableDeclarationError) as refused:
+        declare(**{"columns": {"id": an_id()}, **parts})
+    assert "Table Things cannot be declared" in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    with pytest.raises(TableDeclarationError) as refused:
+        declare("Demo", doc=None, columns={"n": dy.UInt64()}, replaced_by="m")
+    assert str(refused.value).count("\n- ") == 6
+
+
+def test_a_partition_key_is_read_as_the_partition_columns_type() -> None:
+    assert Goals.partition_value("2026-03-14") == date(2026, 3, 14)
+    assert Fans.partition_value("red's / 50%") == "red's / 50%"
+    assert Clubs.partition_value("anything") == "anything"
+    assert partition_key_of(date(2026, 3, 14)) == "2026-03-14"
+    assert partition_key_of("red") == "red"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "14.3.2026", "20260314", "2026-W11-6", "2026-02-30", "2026-3-14", "２０２６-03-14"]
+)
+def test_a_key_that_is_no_day_is_refused(key: str) -> None:
+    with pytest.raises(PartitionKeyError, match="is not a day; write it as YYYY-MM-DD"):
+        Goals.partition_value(key)
+
+
+@pytest.mark.parametrize("key", ["", "__HIVE_DEFAULT_PARTITION__"])
+def test_a_key_that_delta_would_read_back_as_null_is_refused(key: str) -> None:
+    with pytest.raises(PartitionKeyError, match="would be read back as null"):
+        Fans.partition_value(key)
+
+
+def test_a_time_of_day_is_no_partition() -> None:
+    with pytest.raises(PartitionKeyError):
+        Goals.partition_value(partition_key_of(datetime(2026, 3, 14, 12)))

@@ -1,0 +1,216 @@
+"""`gamestats up` starts everything once, and stops all of it however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from gamestats_assets.cli.guard import members, stop_groups
+from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
+from gamestats_assets.settings import Settings
+
+pytestmark = pytest.mark.timeout(240)
+_COMMAND = [sys.executable, "-m", "gamestats_assets.cli"]
+
+
+@dataclass
+class Up:
+    """A running `gamestats up` over a folder of its own."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_it_says(self, text: str, seconds: float = 90) -> str:
+        """Everything printed up to the line that holds the text."""
+        assert self.process.stdout is not None
+        told = ""
+        deadline = time.monotonic() + seconds
+        while text not in told:
+            line = self.process.stdout.readline()
+            assert line and time.monotonic() < deadline, f"up ended or took too long; it said:\n{told}"
+            told += line
+        return told
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a user who set the data folder and nothing else."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAMESTATS_", "DAGSTER_"))}
+    return {**kept, "GAMESTATS_DATA": str(folder), "COLUMNS": "200"}
+
+
+def settings_of(folder: Path) -> Settings:
+    return Settings(GAMESTATS_DATA=str(folder), GAMESTATS_POSTGRES_URL=None)  # pyright: ignore[reportCallIssue]
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the processes that work in a folder, found by their environment and arguments."""
+    found: list[str] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                continue
+            told = [*process.cmdline(), process.environ().get("GAMESTATS_DATA", "")]
+            if any(str(folder) in part for part in told):
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A data folder that the PostgreSQL of root's can reach, with nothing left running in it afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="gamestats-up-"))
+    try:
+        yield path
+    finally:
+        stop_embedded(settings_of(path))
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[[], Up]]:
+    """Starts `gamestats up` and waits until it is up; whatever is left of it is killed afterwards."""
+    started: list[Up] = []
+
+    def up() -> Up:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen(
+            [*_COMMAND, "up", "--port", str(port)],
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(Up(process, folder, port))
+        started[-1].wait_until_it_says("Ctrl-C")
+        return started[-1]
+
+    yield up
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+    assert wait_until(lambda: not processes_of(folder), 45)
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*_COMMAND, *arguments], env=environment(folder), capture_output=True, text=True, timeout=120)
+
+
+def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_of_it(start: Callable[[], Up], folder: Path) -> None:
+    up = start()
+    assert "dagster_webserver_version" in httpx.get(f"{up.url}/server_info").json()
+    locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
+    answer = httpx.post(f"{up.url}/graphql", json={"query": locations}, timeout=60).json()
+    assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
+    assert is_running(settings_of(folder))
+
+    second = run(folder, "up", "--port", str(up.port + 1))
+    assert second.returncode == 1
+    assert up.url in second.stderr
+    assert str(up.process.pid) in second.stderr
+    assert "Traceback" not in second.stderr
+
+    assert up.url in run(folder, "doctor").stdout
+
+    os.kill(up.process.pid, signal.SIGINT)
+    rest, _ = up.process.communicate(timeout=60)
+    assert up.process.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert not is_running(settings_of(folder))
+    assert processes_of(folder) == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", up.port))
+
+
+def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Callable[[], Up], folder: Path) -> None:
+    up = start()
+    assert len(processes_of(folder)) >= 4
+    up.process.kill()
+    up.process.wait()
+    assert wait_until(lambda: not processes_of(folder), 45), processes_of(folder)
+    assert not is_running(settings_of(folder))
+    # Its details are still there, its lock is not.
+    assert json.loads((folder / "up.json").read_text())["pid"] == up.process.pid
+    assert "runs at" not in run(folder, "doctor").stdout
+
+    again = start()
+    daemon = next(line for line in processes_of(folder) if "_daemon run" in line)
+    os.kill(int(daemon.split()[0]), signal.SIGKILL)
+    told, _ = again.process.communicate(timeout=60)
+    assert again.process.returncode == 1
+    assert "daemon was killed by signal 9" in told
+    assert "daemon.log ends:" in told
+    assert "Traceback" not in told
+    assert processes_of(folder) == []
+
+
+def test_postgres_that_ran_before_runs_on_until_down(start: Callable[[], Up], folder: Path) -> None:
+    start_embedded(settings_of(folder))
+    up = start()
+    os.kill(up.process.pid, signal.SIGTERM)
+    up.process.communicate(timeout=60)
+    assert is_running(settings_of(folder))
+    told = run(folder, "down").stdout
+    assert "PostgreSQL was stopped" in told
+    assert not is_running(settings_of(folder))
+    assert "Nothing runs" in run(folder, "down").stdout
+
+
+def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run(tmp_path, "up", "--port", str(port))
+    assert result.returncode == 1
+    assert f"port {port}" in result.stderr
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_what_does_not_stop_when_asked_is_killed_with_all_of_its_group() -> None:
+    stubborn = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "subprocess.Popen([sys.executable, '-c', 'import signal, time;"
+        " signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)']);"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    assert wait_until(lambda: len(members(process.pid)) == 2, 5)
+    stop_groups([process.pid], grace=0.6)
+    assert process.wait(timeout=5) == -signal.SIGKILL
+    assert members(process.pid) == []
+    process.stdout.close()
