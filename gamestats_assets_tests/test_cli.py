@@ -26,7 +26,7 @@ from gamestats_assets.cli import app
 from gamestats_assets.cli.demo import DAYS, SEED
 from gamestats_assets.cli.known import declared_tables, queryable_tables
 from gamestats_assets.cli.materialize import PartitionChoiceError, chosen_range
-from gamestats_assets.lakehouse.embedded_postgres import is_running, stop_embedded
+from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.postgres import connect, rebuild_table
 from gamestats_assets.lakehouse.stores import Stores
@@ -51,7 +51,8 @@ class Gamestats:
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a user who set the data folder, and `extra`."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAMESTATS_", "DAGSTER_", "PUBG_"))}
+        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "GAMESTATS_DATA": str(self.folder), "GAMESTATS_WORKERS": "2", **(extra or {})}
 
     def __call__(self, *arguments: str, **environment: str) -> Result:
@@ -221,7 +222,7 @@ def test_a_new_day_is_found_processed_and_published(gamestats: Gamestats, tmp_pa
     result = gamestats("materialize")
     assert result.exit_code == 0, result.output
     assert f"1 day to process: {day}" in result.stdout
-    sql = f"select count(*) as people from pubg.match_summaries where match_date = date '{day}'"
+    sql = "select count(*) as people from pubg.match_summaries where match_date = date '2026-03-20'"
     assert gamestats.answer(sql, "--on", "postgres") == [{"people": truth.players}]
     assert "up to date" in gamestats("materialize").stdout
 
@@ -248,8 +249,8 @@ def test_selected_tables_of_a_day_are_made_again_and_no_others(gamestats: Gamest
 def test_a_table_stored_with_other_columns_is_named_and_rebuilt(gamestats: Gamestats) -> None:
     lake = gamestats.stores.lake
     rows = lake.scan(pubg.Landings).sort(pubg.Landings.primary_key()).collect()
-    old = rows.rename({"x_m": "x_cm"}).with_columns(pl.col("match_date").cast(pl.Date))
-    write_deltalake(lake.uri(pubg.Landings), old, mode="overwrite", schema_mode="overwrite", partition_by=["match_date"])
+    old, place = rows.rename({"x_m": "x_cm"}), lake.uri(pubg.Landings)
+    write_deltalake(place, old, mode="overwrite", schema_mode="overwrite", partition_by=["match_date"])
     day = DAYS[0].isoformat()
     failed = gamestats("materialize", "--select", "pubg.landings", "--partition", day, "--everything")
     assert failed.exit_code == 1
@@ -280,6 +281,20 @@ def test_a_day_nobody_can_read_fails_and_says_which_step_day_and_why(gamestats: 
         shutil.rmtree(gamestats.folder / "landing" / "pubg" / day.isoformat())
 
 
+def test_a_failed_blocking_check_is_named_with_its_day_and_stops_the_publication(gamestats: Gamestats) -> None:
+    lake, day = gamestats.stores.lake, DAYS[0]
+    write_deltalake(lake.uri(pubg.Landings), lake.scan(pubg.Landings, [day]).collect(), mode="append")
+    chosen = ("materialize", "--select", "pubg.landings+", "--partition", day.isoformat())
+    result = gamestats(*chosen)
+    assert result.exit_code == 1
+    [told] = [line for line in result.stderr.splitlines() if "check declared_rules on pubg.landings" in line]
+    assert day.isoformat() in told
+    assert "Not made because of that: postgres.pubg.landings" in result.stderr
+    listed = {row["table"]: row for row in json.loads(gamestats("tables", "--format", "json").stdout)}
+    assert "failed: declared_rules" in listed["pubg.landings"]["checks"]
+    assert gamestats(*chosen, "--everything").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -289,7 +304,9 @@ def test_a_day_nobody_can_read_fails_and_says_which_step_day_and_why(gamestats: 
         (("--from", "2026-03-14"), "--to"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_with_advice(gamestats: Gamestats, arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_chosen_is_refused_with_advice(
+    gamestats: Gamestats, arguments: tuple[str, ...], told: str
+) -> None:
     result = gamestats("materialize", *arguments)
     assert result.exit_code == 1
     assert told in result.stderr
@@ -317,8 +334,8 @@ def test_a_query_gives_the_same_rows_in_every_format(gamestats: Gamestats, tmp_p
     parquet = tmp_path / "matches.parquet"
     assert gamestats("query", QUESTION, "--output", str(parquet)).exit_code == 0
     assert pl.read_parquet(parquet).equals(expected)
-    csv = gamestats("query", QUESTION, "--format", "csv").stdout
-    assert pl.read_csv(csv.encode(), try_parse_dates=True).get_column("players").to_list() == expected["players"].to_list()
+    csv = pl.read_csv(gamestats("query", QUESTION, "--format", "csv").stdout.encode())
+    assert csv["players"].to_list() == expected["players"].to_list()
     rows = gamestats.answer(QUESTION)
     assert [row["match_id"] for row in rows] == expected["match_id"].to_list()
     table = gamestats("query", QUESTION).stdout
@@ -388,7 +405,8 @@ def test_tables_lists_every_table_where_nothing_ever_ran_and_starts_nothing(empt
 def test_tables_tells_rows_freshness_checks_and_published_rows(gamestats: Gamestats) -> None:
     listed = {row["table"]: row for row in json.loads(gamestats("tables", "--format", "json").stdout)}
     matches = listed["pubg.matches"]
-    assert matches["rows"] == matches["published_rows"] == gamestats.answer("select count(*) as n from pubg.matches")[0]["n"]
+    [counted] = gamestats.answer("select count(*) as n from pubg.matches")
+    assert matches["rows"] == matches["published_rows"] == counted["n"]
     assert matches["freshness"] == "fresh"
     assert matches["last_partition"] >= DAYS[-1].isoformat()
     assert "failed" not in matches["checks"]
@@ -416,17 +434,18 @@ def test_doctor_names_what_is_broken_and_hides_the_password(empty: Gamestats) ->
 
 def test_env_gives_a_shell_what_plain_dagster_needs(gamestats: Gamestats) -> None:
     printed = gamestats("env").stdout
+    code = "import dagster; print(len(dagster.DagsterInstance.get().get_run_ids()))"
     told = subprocess.run(
-        ["sh", "-c", 'eval "$1"; printf "%s\\n%s" "$DAGSTER_HOME" "$GAMESTATS_DAGSTER_POSTGRES_URL"', "sh", printed],
-        env={},
+        ["sh", "-c", 'eval "$1"; echo "$DAGSTER_HOME"; exec "$2" -c "$3"', "sh", printed, sys.executable, code],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]},
+        cwd=gamestats.folder,
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert told[0] == str(gamestats.folder / "dagster")
-    assert Path(told[0], "dagster.yaml").exists()
-    assert told[1].startswith("postgresql://")
-    assert is_running(gamestats.stores.settings)
+        timeout=60,
+    )
+    home, runs = told.stdout.splitlines()
+    assert home == str(gamestats.folder / "dagster")
+    assert int(runs) > 0, told.stderr
 
 
 # --------------------------------------------------------------------------- ingest and fetch
@@ -496,9 +515,10 @@ def test_fetch_lands_the_matches_of_a_player(empty: Gamestats, tmp_path: Path) -
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported(empty: Gamestats) -> None:
-    code = "import sys; from gamestats_assets.cli import app; print(*sorted({'dagster', 'polars', 'duckdb', 'pydantic'} & set(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", code], env=empty.environment(), capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == ""
+    code = "import sys, gamestats_assets.cli; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, env=empty.environment(), capture_output=True, text=True, check=True)
+    assert not {"dagster", "polars", "duckdb", "pydantic"} & set(told.stdout.split())
     shown = empty("--help").stdout
     for command in ("demo", "up", "materialize", "rebuild", "query", "tables", "doctor", "ingest", "fetch", "env"):
         assert command in shown
@@ -521,7 +541,9 @@ def test_the_version_is_told(empty: Gamestats) -> None:
         ("GAMESTATS_DATA", "ftp://somewhere", "s3://"),
     ],
 )
-def test_a_setting_that_cannot_be_read_is_named_and_not_shown(empty: Gamestats, setting: str, value: str, told: str) -> None:
+def test_a_setting_that_cannot_be_read_is_named_and_not_shown(
+    empty: Gamestats, setting: str, value: str, told: str
+) -> None:
     result = empty.process("tables", **{setting: value})
     assert result.returncode == 1
     assert told in result.stderr

@@ -47,7 +47,8 @@ class Up:
         deadline = time.monotonic() + seconds
         while text not in told:
             line = self.process.stdout.readline()
-            assert line and time.monotonic() < deadline, f"up ended or took too long; it said:\n{told}"
+            assert line, f"up ended; it said:\n{told}"
+            assert time.monotonic() < deadline, f"up took too long; it said:\n{told}"
             told += line
         return told
 
@@ -127,7 +128,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*_COMMAND, *arguments], env=environment(folder), capture_output=True, text=True, timeout=120)
 
 
-def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_of_it(start: Callable[[], Up], folder: Path) -> None:
+def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_of_it(
+    start: Callable[[], Up], folder: Path
+) -> None:
     up = start()
     assert "dagster_webserver_version" in httpx.get(f"{up.url}/server_info").json()
     locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"

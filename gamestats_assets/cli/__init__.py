@@ -41,11 +41,17 @@ app.command(rich_help_panel=_RUN)(down)
 app.command(rich_help_panel=_RUN)(env)
 
 
+def _tell(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gamestats {version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def gamestats(
     show_version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=lambda asked: _tell(asked)),
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell),
     ] = False,
 ) -> None:
     """Raw match files of games to trusted, published tables.
@@ -61,12 +67,6 @@ def gamestats(
         gamestats materialize
         gamestats query "select * from pubg.matches"
     """
-
-
-def _tell(asked: bool) -> None:
-    if asked:
-        typer.echo(f"gamestats {version()}")
-        raise typer.Exit
 
 
 __all__ = ["app"]

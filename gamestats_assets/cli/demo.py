@@ -18,6 +18,8 @@ from rich.text import Text
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say, show, version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
     from gamestats_assets.lakehouse.stores import Stores
@@ -61,7 +63,8 @@ def demo(
     failed = [outcome for outcome in outcomes if not outcome.success]
     if failed:
         broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)
-        say(f"The demo did not go through: {broken}. `gamestats demo` tries again what is missing.", "red", console=err())
+        told = f"The demo did not go through: {broken}. `gamestats demo` tries again what is missing."
+        say(told, "red", console=err())
         raise typer.Exit(1)
     published = sum(key.path[0] == "postgres" for outcome in outcomes for key in outcome.step_of)
     did = f"{published} tables published" if published else "nothing was left to do"
@@ -104,7 +107,7 @@ def _land(stores: Stores, plan: _Plan) -> None:
     _note(stores.settings).write_text(json.dumps({"plan": asdict(plan), "match_ids": match_ids}))
 
 
-def _simulate(folder: Path, plan: _Plan, progress: _Counting) -> list[str]:
+def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> list[str]:
     from gamestats_assets.pubg.simulate import simulate_day
     from gamestats_assets.settings import Settings
 
@@ -169,9 +172,7 @@ def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
     for heading in ("asset", "rows", "checks passed", "seconds"):
         listed.add_column(heading, justify="left" if heading == "asset" else "right")
     seconds = _seconds(outcomes)
-    states = check_states(
-        session.instance, session.definitions, [asset_key(table) for table in declared_tables()]
-    )
+    states = check_states(session.instance, session.definitions, [asset_key(table) for table in declared_tables()])
     with connect(session.stores.postgres_url) as connection:
         for table in declared_tables():
             key = asset_key(table)

@@ -88,9 +88,8 @@ def _data(stores: Stores) -> Finding:
         days = len(stores.landing.days("pubg"))
     except (BaseError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return Finding(
-            "broken", "data", f"{settings.data} cannot be listed: {first}. See GAMESTATS_DATA, GAMESTATS_STORAGE_OPTIONS."
-        )
+        told = f"{settings.data} cannot be listed: {first}. See GAMESTATS_DATA and GAMESTATS_STORAGE_OPTIONS."
+        return Finding("broken", "data", told)
     return Finding("ok", "data", f"{settings.data} can be listed; {days} days of PUBG have landed")
 
 
@@ -101,7 +100,8 @@ def _writable(what: str, folder: Path) -> Finding:
             pass
     except OSError as error:
         variable = "GAMESTATS_STATE" if what == "state folder" else "GAMESTATS_DATA"
-        return Finding("broken", what, f"{folder} cannot be written: {error.strerror}. Set {variable} to another folder.")
+        told = f"{folder} cannot be written: {error.strerror}. Set {variable} to another folder."
+        return Finding("broken", what, told)
     return Finding("ok", what, f"{folder} can be written")
 
 
@@ -121,7 +121,8 @@ def _postgres(settings: Settings) -> Finding:
 
     try:
         if settings.postgres_url is not None:
-            return Finding("ok", "PostgreSQL", f"{_server_version(settings.postgres_url)}, as GAMESTATS_POSTGRES_URL says")
+            found = _server_version(settings.postgres_url)
+            return Finding("ok", "PostgreSQL", f"{found}, as GAMESTATS_POSTGRES_URL says")
         if is_running(settings):
             return Finding("ok", "PostgreSQL", f"{_server_version(start_embedded(settings))}, embedded, runs")
         return _embedded_binaries()
@@ -144,7 +145,8 @@ def _embedded_binaries() -> Finding:
     try:
         told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("broken", "PostgreSQL", f"the embedded server's program does not run: {error}. Set GAMESTATS_POSTGRES_URL.")
+        broken = f"the embedded server's program does not run: {error}. Set GAMESTATS_POSTGRES_URL."
+        return Finding("broken", "PostgreSQL", broken)
     return Finding("ok", "PostgreSQL", f"embedded {told.split()[-1]}, does not run now; started when it is needed")
 
 
@@ -166,7 +168,8 @@ def _keys(settings: Settings) -> Finding:
         return Finding(
             "missing",
             "PUBG_API_KEY",
-            "not set; needed to fetch players' match lists (gamestats fetch). Ingesting files, and all the rest, works without it",
+            "not set; needed to fetch players' match lists (gamestats fetch). "
+            "Ingesting files, and all the rest, works without it",
         )
     return Finding("ok", "PUBG_API_KEY", "set")
 
@@ -174,7 +177,8 @@ def _keys(settings: Settings) -> Finding:
 def _shipped() -> Iterator[Finding]:
     from gamestats_assets.settings import shipped
 
-    for name, pattern in (("sql", "**/*.sql"), ("data/reference", "**/*.*"), ("workspace.yaml", ""), ("dagster.yaml", "")):
+    places = {"sql": "**/*.sql", "data/reference": "**/*.*", "workspace.yaml": "", "dagster.yaml": ""}
+    for name, pattern in places.items():
         place = shipped(*name.split("/"))
         found = sum(path.is_file() for path in place.glob(pattern)) if pattern else int(place.is_file())
         if found:

@@ -25,12 +25,16 @@ ingest_app = typer.Typer(
     no_args_is_help=True,
     help="Take raw files into the landing zone: recognised by content, kept as received, each once.",
 )
-fetch_app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Fetch raw files from a game's API into the landing zone.")
+fetch_app = typer.Typer(
+    cls=CarefulGroup, no_args_is_help=True, help="Fetch raw files from a game's API into the landing zone."
+)
 
 
 @ingest_app.command("pubg")
 def ingest_pubg(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
     every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
 ) -> None:
     """Take PUBG files: match objects, telemetry, player lists; plain, gzipped or gzipped twice.
@@ -81,7 +85,12 @@ def _print_totals(report: IngestReport) -> None:
 def fetch_pubg(
     player: Annotated[
         list[str],
-        typer.Option("--player", metavar="NAME", help="In-game name, with its capitals; can be given several times.", show_default=False),
+        typer.Option(
+            "--player",
+            metavar="NAME",
+            help="In-game name, with its capitals; can be given several times.",
+            show_default=False,
+        ),
     ],
     more: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="More names, after --player.", show_default=False)
@@ -117,10 +126,8 @@ def fetch_pubg(
     for line in troubles:
         say(line, "yellow", console=err())
     found = [f"{report.count(status):,} {status}" for status in ("fetched", "known", "expired", "failed")]
-    say(
-        f"{counted(len(report.players), 'player')}, {counted(len(report.matches), 'match', 'matches')}: {', '.join(found)}.",
-        "bold",
-    )
+    matches = counted(len(report.matches), "match", "matches")
+    say(f"{counted(len(report.players), 'player')}, {matches}: {', '.join(found)}.", "bold")
     if report.days:
         say(f"{days_named(report.days)} gained files. Next: gamestats materialize")
     if report.count("failed") or report.failures or not report.players:

@@ -108,7 +108,8 @@ def finish(outcomes: list[Outcome]) -> None:
     total = sum(len(outcome.checks) for outcome in outcomes)
     did = f"{counted(len(outcomes), 'run')} in {seconds:.1f} s, {passed} of {counted(total, 'check')} passed"
     if failed:
-        say(f"{did}; {counted(len(failed), 'run')} failed: {', '.join(o.run_id[:8] for o in failed)}", "red", console=err())
+        ids = ", ".join(outcome.run_id[:8] for outcome in failed)
+        say(f"{did}; {counted(len(failed), 'run')} failed: {ids}", "red", console=err())
         raise typer.Exit(1)
     say(f"{did}.", "green")
 

@@ -44,7 +44,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     landed: set[str] = set()
     days: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
-        inputs = landed_inputs(stores, game)
+        inputs = {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
         landed |= inputs.keys()
         for key, table in by_key.items():
             if table.spec.game != game:
@@ -67,11 +67,6 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     return Pending(frozenset(landed), days)
 
 
-def landed_inputs(stores: Stores, game: str) -> dict[str, dict[str, str]]:
-    """By day, what the landing zone holds of each id, as the step that reads it sees it."""
-    return {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
-
-
 def _behind_ledger(
     stores: Stores, table: type[Table], inputs: Mapping[str, Mapping[str, str]], version: str
 ) -> frozenset[str]:
@@ -79,9 +74,7 @@ def _behind_ledger(
     # Days that only the ledger knows hold rows whose input is gone.
     gone = {day: {} for day in ledger.entries()}
     work = ledger.work({**gone, **inputs}, code_version=version)
-    return frozenset(
-        day for found in (work.pending, work.vanished) for day, units in found.items() if units
-    )
+    return frozenset(day for found in (work.pending, work.vanished) for day, units in found.items() if units)
 
 
 def _behind_parents(

@@ -32,7 +32,9 @@ class On(StrEnum):
 
 
 def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; tables are named as in pubg.matches.", show_default=False)],
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT; tables are named as in pubg.matches.", show_default=False)
+    ],
     on: Annotated[On, typer.Option(help="The lake (DuckDB dialect), or the published tables (PostgreSQL).")] = On.LAKE,
     form: Annotated[
         Format | None,
@@ -48,7 +50,7 @@ def query(
 
     Examples:
 
-        gamestats query "select player_name, sum(kills) as kills from pubg.match_summaries group by all order by kills desc limit 5"
+        gamestats query "select map_name, count(*) as matches from pubg.matches group by all order by matches desc"
         gamestats query "describe pubg.match_summaries"
         gamestats query "select * from pubg.matches" --output matches.parquet
         gamestats query "select count(*) from pubg.landings" --on postgres --format json

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import dagster as dg
+from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from gamestats_assets.cli.terminal import counted, err, out, say
 from gamestats_assets.orchestration.instance import run_here
@@ -81,21 +83,31 @@ def run(
         partitions: first and last partition.
         ops: run configuration of the steps.
         verbose: print Dagster's own log as well.
+
+    Raises:
+        KeyboardInterrupt: when a person stopped the run.
     """
-    named = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
+    one_day = partitions[0] == partitions[1]
+    named = partitions[0] if one_day else f"{partitions[0]} to {partitions[1]}"
+    # As a partition and not as a range of one: Dagster then files each check under its day.
+    of_the_day = {"dagster/partition": partitions[0]} if one_day else {}
     started = time.perf_counter()
     with StepLines(named) as lines:
         loggers: dict[str, Any] = {"progress": {}}
         if verbose:
             loggers["console"] = {"config": {"log_level": "INFO"}}
-        result = run_here(
-            dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": lines.logger(), "console": dg.colored_console_logger})),
-            instance,
-            selection,
-            partitions=partitions,
-            tags={"gamestats/requested_by": "command line"},
-            config={"loggers": loggers, "ops": dict(ops or {})},
-        )
+        known = dg.Definitions(loggers={"progress": lines.logger(), "console": dg.colored_console_logger})
+        try:
+            result = run_here(
+                dg.Definitions.merge(definitions, known),
+                instance,
+                selection,
+                partitions=None if one_day else partitions,
+                tags={**of_the_day, "gamestats/requested_by": "command line"},
+                config={"loggers": loggers, "ops": dict(ops or {})},
+            )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
     asked = selection.resolve(definitions.resolve_asset_graph())
     return _outcome(result, time.perf_counter() - started, asked)
 
@@ -108,6 +120,8 @@ class StepLines:
 
     def __init__(self, partitions: str) -> None:
         self._partitions = partitions
+        self._stdout = _stdout_of_now()
+        self._console = Console(file=self._stdout, highlight=False) if self._stdout else out()
         self._rows: dict[str, dict[dg.AssetKey, int]] = {}
         self._doubts: dict[str, list[str]] = {}
         self._progress = Progress(
@@ -115,9 +129,9 @@ class StepLines:
             TextColumn("{task.description}", markup=False),
             TextColumn("{task.completed:.0f} steps done"),
             TimeElapsedColumn(),
-            console=out(),
+            console=self._console,
             transient=True,
-            disable=not out().is_terminal,
+            disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task(partitions, total=None)
 
@@ -127,18 +141,19 @@ class StepLines:
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
+        if self._stdout is not None:
+            self._stdout.close()
 
     def logger(self) -> dg.LoggerDefinition:
         """A logger definition whose records become lines."""
         handler = _Handler(self)
 
-        @dg.logger(description="Progress on the command line.")
         def progress(context: dg.InitLoggerContext) -> logging.Logger:
             logger = logging.Logger("gamestats.progress", level=logging.DEBUG)
             logger.addHandler(handler)
             return logger
 
-        return progress
+        return dg.LoggerDefinition(progress, description="Progress on the command line.")
 
     def message(self, text: str) -> None:
         """Show what a step says of itself."""
@@ -175,7 +190,7 @@ class StepLines:
             names = ", ".join(dict.fromkeys(self._doubts[step]))
             parts.append(f"check failed: {names}")
         style = {"ok": "yellow" if step in self._doubts else "", "failed": "red"}[how]
-        self._progress.console.print(Text("  ".join(parts).rstrip(), style=style), soft_wrap=True)
+        say("  ".join(parts).rstrip(), style, console=self._console)
         self._progress.advance(self._task)
 
 
@@ -193,6 +208,14 @@ class _Handler(logging.Handler):
             self._lines.event(event)
         elif record.levelno >= logging.INFO:
             self._lines.message(str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()))
+
+
+def _stdout_of_now() -> TextIO | None:
+    """A stdout of our own: while a step runs, Dagster leads the usual one into the step's log."""
+    try:
+        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
+    except (OSError, ValueError):
+        return None
 
 
 def _step_name(step: str) -> str:
@@ -241,12 +264,18 @@ def _of_the_whole_run(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[dg
 
 
 def _step_failure(step: str, error: Any) -> Failure | None:
-    """The first error of a step; None when it only says that a blocking check failed, which is told apart."""
+    """The first error of a step; None when it only says that a blocking check failed, which is told apart.
+
+    Raises:
+        KeyboardInterrupt: when a person stopped the step.
+    """
     if error is None:
         return Failure(f"step {_step_name(step)}", "it failed without an error.")
     first = error
     while first.cause is not None:
         first = first.cause
+    if first.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        raise KeyboardInterrupt
     if first.cls_name == "DagsterAssetCheckFailedError":
         return None
     return Failure(f"step {_step_name(step)}", _told(first), error.to_string())
@@ -265,15 +294,14 @@ def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     found: list[str] = []
     if check.partition or "failing_partitions" in values:
         found.append(f"in {check.partition or values['failing_partitions']}")
-    for name in ("violations", "quarantined_rows"):
-        if values.get(name):
-            found.append(counted(int(values[name]), "row") + (" break it" if name == "violations" else " in quarantine"))
-    if "broken" in values:
-        found.append(str(values["broken"]).splitlines()[0])
-    examples = values.get("examples") or values.get("entries")
-    records = getattr(check.metadata.get("examples") or check.metadata.get("entries"), "records", None)
-    if examples is not None and records:
-        found.append("first: " + ", ".join(f"{k}={v}" for k, v in records[0].data.items()))
+    for name, verb in (("quarantined_rows", "in quarantine"), ("violations", "breaking it")):
+        rows = values.get(name)
+        if isinstance(rows, int) and rows:
+            found.append(f"{counted(rows, 'row')} {verb}")
+            break
+    examples = check.metadata.get("examples")
+    if isinstance(examples, dg.TableMetadataValue) and examples.records:
+        found.append("first: " + ", ".join(f"{name}={value}" for name, value in examples.records[0].data.items()))
     why = "; ".join(found) or check.description or "it failed."
     return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why)
 

@@ -16,7 +16,6 @@ from typer.core import TyperGroup
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-
 WIDEST = 20_000
 """Characters of a line that is not for a terminal: as good as unlimited."""
 
@@ -59,10 +58,17 @@ def status(text: str) -> Iterator[None]:
 class CarefulGroup(TyperGroup):
     """A group of commands whose foreseen failures are one message and exit code 1."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; print the message of a foreseen failure instead of raising it."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say(
+                "Interrupted. What was begun is left whole; the same command goes on from there.",
+                "yellow",
+                console=err(),
+            )
+            raise typer.Exit(130) from None
         except GamestatsError as error:
             message = str(error)
         except ValueError as error:
@@ -95,7 +101,7 @@ def _settings_message(error: ValueError) -> str | None:
         names = [
             str(field.validation_alias) for name, field in Settings.model_fields.items() if f'"{name}"' in str(error)
         ]
-        return f"{', '.join(names) or 'A setting'}: expected a JSON object, such as {{\"aws_region\": \"eu-west-1\"}}."
+        return f'{", ".join(names) or "A setting"}: expected a JSON object, such as {{"aws_region": "eu-west-1"}}.'
     return None
 
 

@@ -414,7 +414,8 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise UpError(
-                f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose another: gamestats up --port {port + 1}"
+                f"Cannot listen on {host}, port {port}: {error.strerror or error}. "
+                f"Choose another: gamestats up --port {port + 1}"
             ) from None
 
 
@@ -425,7 +426,7 @@ def address(host: str, port: int) -> str:
 
 
 def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def answers(host: str, port: int) -> bool:

@@ -5,6 +5,7 @@ command line all use the same instance, so every run is seen everywhere.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,10 @@ import dagster as dg
 import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.settings import shipped
+from gamestats_assets.settings import Settings, shipped
 
 _PROCESS_TAG = "gamestats/process"
+_HEARTBEAT_WITHIN_S = 180.0
 # Statuses of a run that its process has not finished.
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -52,20 +54,50 @@ def dagster_instance(stores: Stores) -> Iterator[dg.DagsterInstance]:
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the runs of processes on this machine that are gone, and free the pools they hold.
+    """Fail the runs whose process on this machine is gone, and free the pools they hold.
+
+    A run of the command line names its process. A run that a daemon launched is gone when no
+    daemon is left: `gamestats up` and `dagster dev` take their runs with them. Without this,
+    a killed run would keep its tables' pools, and the next one would wait for ever.
 
     Returns:
         Ids of the runs that were closed.
     """
     closed: list[str] = []
+    daemon = None
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         owner = run.tags.get(_PROCESS_TAG)
-        if owner is None or _is_alive(owner):
+        if owner is None:
+            daemon = _daemon_may_live(instance) if daemon is None else daemon
+            if daemon:
+                continue
+        elif _is_alive(owner):
             continue
-        instance.report_run_failed(run, message=f"The process that ran this ({owner}) is gone; run it again.")
+        who = f"The process that ran this ({owner})" if owner else "The daemon that launched this"
+        instance.report_run_failed(run, message=f"{who} is gone; run it again.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed.append(run.run_id)
     return closed
+
+
+def _daemon_may_live(instance: dg.DagsterInstance) -> bool:
+    """Whether a Dagster daemon over this instance may be running, here or elsewhere."""
+    home = os.environ.get("DAGSTER_HOME")
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            if not any("dagster" in word for word in words[:4]) or not any("daemon" in word for word in words):
+                continue
+            theirs = process.environ().get("DAGSTER_HOME")
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if theirs in (None, home) or ".tmp_dagster_home_" in theirs:
+            return True
+    if Settings().postgres_url is None:
+        return False
+    # A server of one's own may serve daemons of other machines: a living one tells so twice a minute.
+    newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
+    return time.time() - newest < _HEARTBEAT_WITHIN_S
 
 
 def _this_process() -> str:

@@ -150,7 +150,8 @@ def test_telemetry_is_read_plain_and_gzipped_once_or_twice(landing: Landing, tim
     file = _land(landing, "m", "telemetry", content, payload)
     row = _file_row(landing, [file])
     assert row == {
-        "match_id": "m", "match_date": DAY, "status": "processed", "reason": None, "content_hash": content_hash(content),
+        "match_id": "m", "match_date": DAY, "status": "processed", "reason": None,
+        "content_hash": content_hash(content),
         "other_files": 0, "size_bytes": len(content), "events": 8,
         "started_at": datetime(2026, 3, 1, 18, tzinfo=UTC), "ended_at": datetime(2026, 3, 1, 18, 30, tzinfo=UTC),
         "map_id": "Baltic_Main", "is_custom_match": None, "team_size": None, "camera_view": None, "weather_id": None,

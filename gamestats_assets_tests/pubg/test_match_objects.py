@@ -21,13 +21,18 @@ from gamestats_assets.pubg.match_objects import DecodedMatch, UnreadableMatchErr
 DAY = date(2026, 4, 7)
 HASH = "0" * 32
 STATISTICS = {
-    "dbnos": "DBNOs", "assists": "assists", "boosts": "boosts", "damage_dealt": "damageDealt", "death_type": "deathType",
+    "dbnos": "DBNOs", "assists": "assists", "boosts": "boosts", "damage_dealt": "damageDealt",
+    "death_type": "deathType",
     "headshot_kills": "headshotKills", "heals": "heals", "kill_place": "killPlace", "kill_streaks": "killStreaks",
     "kills": "kills", "longest_kill_m": "longestKill", "revives": "revives", "ride_distance_m": "rideDistance",
     "road_kills": "roadKills", "swim_distance_m": "swimDistance", "team_kills": "teamKills",
     "time_survived_s": "timeSurvived", "vehicle_destroys": "vehicleDestroys", "walk_distance_m": "walkDistance",
     "weapons_acquired": "weaponsAcquired", "placement": "winPlace", "account_id": "playerId", "player_name": "name",
 }  # fmt: skip
+
+
+def _utc(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def _decode(document: Any) -> DecodedMatch:
@@ -75,7 +80,7 @@ def test_every_real_match_object_is_what_a_plain_reading_gives(realdata: Path) -
             "match_id": document["data"]["id"],
             "match_date": DAY,
             "content_hash": HASH,
-            "created_at": datetime.strptime(attributes["createdAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+            "created_at": _utc(attributes["createdAt"]),
             "duration_s": attributes["duration"],
             "game_mode": attributes["gameMode"],
             "match_type": attributes.get("matchType"),
@@ -85,6 +90,7 @@ def test_every_real_match_object_is_what_a_plain_reading_gives(realdata: Path) -
             "shard_id": attributes["shardId"],
             "title_id": attributes["titleId"],
             "telemetry_url": of_type["asset"][0]["attributes"]["URL"],
+            "telemetry_created_at": _utc(of_type["asset"][0]["attributes"]["createdAt"]),
             "participants": len(of_type["participant"]),
             "rosters": len(of_type["roster"]),
             "unknown_stat_keys": len(keys - set(STATISTICS.values())),
@@ -141,7 +147,8 @@ def _document(participants: int = 4) -> dict[str, Any]:
         }
         for number in range(participants // 2)
     ]
-    asset = {"type": "asset", "id": "a", "attributes": {"name": "telemetry", "URL": "https://cdn.example/t.json"}}
+    telemetry = {"name": "telemetry", "createdAt": "2026-04-07T22:34:06Z", "URL": "https://cdn.example/t.json"}
+    asset = {"type": "asset", "id": "a", "attributes": telemetry}
     return {
         "data": {
             "type": "match",
@@ -199,7 +206,9 @@ def test_the_telemetry_address_is_the_one_of_the_telemetry_asset() -> None:
     document = _document()
     other = {"type": "asset", "id": "b", "attributes": {"name": "replay", "URL": "https://cdn.example/r"}}
     document["included"] = [other, {"type": "asset", "attributes": None}, *document["included"]]
-    assert _match_row(_decode(document))["telemetry_url"] == "https://cdn.example/t.json"
+    row = _match_row(_decode(document))
+    assert row["telemetry_url"] == "https://cdn.example/t.json"
+    assert row["telemetry_created_at"] == _utc("2026-04-07T22:34:06Z")
 
 
 def test_unknown_keys_and_records_are_counted_or_passed_over() -> None:

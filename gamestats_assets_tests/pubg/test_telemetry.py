@@ -161,7 +161,8 @@ def _plain_rows(events: list[dict[str, Any]]) -> dict[type[Table], list[dict[str
             case "LogItemUse":
                 item = e.get("item") or {}
                 row = {
-                    **_who(e.get("character"), ""), "item_id": item.get("itemId"), "stack_count": item.get("stackCount"),
+                    **_who(e.get("character"), ""), "item_id": item.get("itemId"),
+                    "stack_count": item.get("stackCount"),
                     "category": item.get("category"), "sub_category": item.get("subCategory"),
                 }  # fmt: skip
                 rows[tables.TelemetryItemUses].append({**base, **row})
@@ -301,15 +302,16 @@ CIRCLES = {
     "redZonePosition": {"x": 7, "y": 8, "z": 0}, "redZoneRadius": 9,
 }  # fmt: skip
 ONE_OF_EACH: list[dict[str, Any]] = [
-    {"MatchId": "match.bro.custom.1", "PingQuality": "", "_D": "2025-07-12T17:11:34.0158674Z", "_T": "LogMatchDefinition"},
+    {"MatchId": "match.bro.custom.1", "_D": "2025-07-12T17:11:34.0158674Z", "_T": "LogMatchDefinition"},
     _event("LogMatchStart", mapName="Baltic_Main", weatherId="Clear", teamSize=4, isCustomGame=True,
            cameraViewBehaviour="FpsOnly", characters=[{"character": _person(1)}, _person(2)]),
     _event("LogPlayerPosition", character=_person(), elapsedTime=3, numAlivePlayers=2),
     _event("LogGameStatePeriodic", gameState=CIRCLES),
     _event("LogPlayerKill", attackId=1, killer=_person(1), victim=_person(2), **_damage_info("WeapAK47_C")),
     _event("LogPlayerKillV2", attackId=2, dBNOId=5, killer=_person(1), victim=_person(2), finisher=_person(3),
-           dBNOMaker=_person(4), killerDamageInfo=_damage_info("WeapAK47_C"), finishDamageInfo=_damage_info("WeapM16A4_C"),
-           isSuicide=False, assists_AccountId=["account.a"], teamKillers_AccountId=[]),
+           dBNOMaker=_person(4), killerDamageInfo=_damage_info("WeapAK47_C"),
+           finishDamageInfo=_damage_info("WeapM16A4_C"), isSuicide=False,
+           assists_AccountId=["account.a"], teamKillers_AccountId=[]),
     _event("LogPlayerMakeGroggy", attackId=3, dBNOId=5, attacker=_person(1), victim=_person(2), **_damage_info("W")),
     _event("LogPlayerRevive", dBNOId=5, reviver=_person(1), victim=_person(2)),
     _event("LogPlayerTakeDamage", attackId=-1, victim=_person(2), damage=20.5, damageCauserName="BP_Zone"),
@@ -416,11 +418,17 @@ BAD_EVENTS: dict[str, tuple[Any, str, type[Table]]] = {
     "victim without account": (
         {**ONE_OF_EACH[7], "victim": {"name": "x"}}, "LogPlayerRevive", tables.TelemetryRevives
     ),
-    "no location": ({**ONE_OF_EACH[12], "character": _person(location=None)}, "LogParachuteLanding", tables.TelemetryLandings),
+    "no location": (
+        {**ONE_OF_EACH[12], "character": _person(location=None)}, "LogParachuteLanding", tables.TelemetryLandings
+    ),
     "time is no time": ({**ONE_OF_EACH[11], "_D": "yesterday"}, "LogItemUse", tables.TelemetryItemUses),
-    "time without a zone": ({**ONE_OF_EACH[11], "_D": "2025-07-12T17:10:28.700"}, "LogItemUse", tables.TelemetryItemUses),
+    "time without a zone": (
+        {**ONE_OF_EACH[11], "_D": "2025-07-12T17:10:28.700"}, "LogItemUse", tables.TelemetryItemUses
+    ),
     "time is a number": ({**ONE_OF_EACH[11], "_D": 17}, "LogItemUse", tables.TelemetryItemUses),
-    "no time": ({key: value for key, value in ONE_OF_EACH[4].items() if key != "_D"}, "LogPlayerKill", tables.TelemetryKills),
+    "no time": (
+        {key: value for key, value in ONE_OF_EACH[4].items() if key != "_D"}, "LogPlayerKill", tables.TelemetryKills
+    ),
     "number too large": ({**ONE_OF_EACH[9], "attackId": 2**64}, "LogPlayerAttack", tables.TelemetryAttacks),
     "ranking beyond its type": (
         {**ONE_OF_EACH[2], "character": _person(ranking=70_000)}, "LogPlayerPosition", tables.TelemetryPositions
