@@ -8,14 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.pubg import definitions as pubg
-from gamestats_assets.pubg import tables as pubg_tables
-
-TABLES: tuple[type[Table], ...] = (*pubg_tables.ALL,)
+from gamestats_assets.tables import ALL as TABLES
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

@@ -19,9 +19,9 @@ class UnknownTableError(GamestatsError):
 @functools.cache
 def declared_tables() -> tuple[type[Table], ...]:
     """The tables of every game, in the order of the layers."""
-    from gamestats_assets.pubg import tables as pubg
+    from gamestats_assets.tables import ALL
 
-    return (*pubg.ALL,)
+    return ALL
 
 
 @functools.cache

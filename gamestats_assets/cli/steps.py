@@ -87,10 +87,7 @@ def run(
     Raises:
         KeyboardInterrupt: when a person stopped the run.
     """
-    one_day = partitions[0] == partitions[1]
-    named = partitions[0] if one_day else f"{partitions[0]} to {partitions[1]}"
-    # As a partition and not as a range of one: Dagster then files each check under its day.
-    of_the_day = {"dagster/partition": partitions[0]} if one_day else {}
+    named = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
     started = time.perf_counter()
     with StepLines(named) as lines:
         loggers: dict[str, Any] = {"progress": {}}
@@ -102,8 +99,8 @@ def run(
                 dg.Definitions.merge(definitions, known),
                 instance,
                 selection,
-                partitions=None if one_day else partitions,
-                tags={**of_the_day, "gamestats/requested_by": "command line"},
+                partitions=partitions,
+                tags={"gamestats/requested_by": "command line"},
                 config={"loggers": loggers, "ops": dict(ops or {})},
             )
         except dg.DagsterExecutionInterruptedError:

@@ -96,9 +96,7 @@ def stop_embedded(settings: Settings) -> bool:
         try:
             pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
         except subprocess.CalledProcessError as error:
-            raise EmbeddedPostgresError(
-                f"The server in {pgdata} did not stop: {error}.{_log_tail(pgdata)}"
-            ) from error
+            raise EmbeddedPostgresError(f"The server in {pgdata} did not stop: {error}.{_log_tail(pgdata)}") from error
         return True
 
 
@@ -276,8 +274,7 @@ def _forget_dead_postmaster(pgdata: Path) -> None:
     while orphans := _server_processes(pgdata):
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"The server in {pgdata} died, but processes of it are still alive: {orphans}. "
-                "End them and try again."
+                f"The server in {pgdata} died, but processes of it are still alive: {orphans}. End them and try again."
             )
         time.sleep(0.1)
     lines = _postmaster_lines(pgdata)

@@ -148,7 +148,10 @@ def dagster_url(settings: Settings) -> SecretStr:
         conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(DAGSTER_SCHEMA)))
     parts = urlsplit(_plain_url(url))
     parameters = dict(parse_qsl(parts.query))
-    parameters["options"] = f"{parameters.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
+    # Dagster writes many small events and waits for each. Should PostgreSQL itself crash, its log may lack
+    # the last moments; what was published is committed by connections of its own, and waited for.
+    options = f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off"
+    parameters["options"] = f"{parameters.get('options', '')} {options}".strip()
     query_part = urlencode(parameters, safe="/", quote_via=quote)
     return SecretStr(urlunsplit(parts._replace(scheme="postgresql+psycopg2", query=query_part)))
 
@@ -227,9 +230,7 @@ def _told(error: psycopg.Error, url: SecretStr | str | None) -> str:
 
 
 @contextmanager
-def _explained(
-    url: SecretStr | str | None, what: str, kind: type[PostgresError] = PostgresError
-) -> Iterator[None]:
+def _explained(url: SecretStr | str | None, what: str, kind: type[PostgresError] = PostgresError) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
@@ -483,9 +484,7 @@ def _evolution(table: type[Table], declared: _Definition, found: _Definition) ->
         steps.append(_Step(f"index on {', '.join(found.indexes[name])} dropped", drop))
     for name in declared.indexes.keys() - found.indexes.keys():
         columns = declared.indexes[name]
-        create = sql.SQL("CREATE INDEX {} ON {} ({})").format(
-            sql.Identifier(name), identifier, _list(columns)
-        )
+        create = sql.SQL("CREATE INDEX {} ON {} ({})").format(sql.Identifier(name), identifier, _list(columns))
         steps.append(_Step(f"index on {', '.join(columns)} made", create))
     return steps
 
@@ -678,9 +677,7 @@ def _owned(table: type[Table], partitions: Sequence[PartitionValue] | None) -> l
         return None
     dtype = table.schema()[column]
     if wrong := [value for value in partitions if isinstance(value, str) != isinstance(dtype, pl.String)]:
-        raise PublicationError(
-            f"{table.spec.dotted}: partition {wrong[0]!r} is no value of {column}, a {dtype}."
-        )
+        raise PublicationError(f"{table.spec.dotted}: partition {wrong[0]!r} is no value of {column}, a {dtype}.")
     return sorted(set(partitions), key=partition_key_of)
 
 
@@ -754,9 +751,7 @@ def _summed(table: type[Table], name: str) -> pl.DataType:
         return pl.Int128()
     if dtype.is_float():
         return pl.Float64()
-    raise UnpublishableTableError(
-        f"{table.spec.key}: reconciled column {name!r} is {dtype}; only numbers have a sum."
-    )
+    raise UnpublishableTableError(f"{table.spec.key}: reconciled column {name!r} is {dtype}; only numbers have a sum.")
 
 
 def _totals(
@@ -788,9 +783,7 @@ def _replace(url: SecretStr | str, replacement: _Replacement) -> tuple[TableChan
             deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(target, where), bound).rowcount
             columns = _list(table.columns())
             cursor.execute(
-                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.arriving").format(
-                    target, columns, columns
-                )
+                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.arriving").format(target, columns, columns)
             )
             _reconcile(cursor, replacement)
             if replacement.before_commit is not None:
@@ -798,18 +791,14 @@ def _replace(url: SecretStr | str, replacement: _Replacement) -> tuple[TableChan
     return change, deleted
 
 
-def _lock_partitions(
-    cursor: psycopg.Cursor, table: type[Table], partitions: list[PartitionValue] | None
-) -> None:
+def _lock_partitions(cursor: psycopg.Cursor, table: type[Table], partitions: list[PartitionValue] | None) -> None:
     whole = f"gamestats publication {table.spec.key}"
     if partitions is None or len(partitions) > _LOCKED_PARTITIONS:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [whole])
         return
     cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [whole])
     for value in partitions:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{whole} {partition_key_of(value)}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{whole} {partition_key_of(value)}"])
 
 
 def _copy_aside(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.DataFrame]) -> None:

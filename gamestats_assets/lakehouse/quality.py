@@ -119,9 +119,9 @@ def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
     details = failure.details()
     rule_names = [name for name in details.columns if name not in frame.columns]
     broken = details.with_columns(
-        pl.concat_list(
-            [pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in rule_names]
-        ).list.drop_nulls().alias("__broken__")
+        pl.concat_list([pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in rule_names])
+        .list.drop_nulls()
+        .alias("__broken__")
     )
     unit = table.spec.replaced_by
     unit_column = pl.col(unit).fill_null("(none)") if unit else pl.lit("(all)")
@@ -187,9 +187,7 @@ def destination(table: type[Table], partition_key: str) -> str:
     return f"{table.spec.name}@{partition_key}"
 
 
-def quarantine_frame(
-    table: type[Table], partition_key: str, rejections: Sequence[Rejection]
-) -> pl.DataFrame:
+def quarantine_frame(table: type[Table], partition_key: str, rejections: Sequence[Rejection]) -> pl.DataFrame:
     """Rejections of one table and partition as rows of its game's quarantine, numbered within their unit."""
     numbers: dict[str, int] = {}
     records: list[dict[str, object]] = []

@@ -24,7 +24,7 @@ _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dag
 
 
 def dagster_environment(stores: Stores) -> dict[str, str]:
-    """The environment that Dagster's processes need; starts PostgreSQL and fills `DAGSTER_HOME`.
+    """The environment that Dagster's processes need; fills the folder that `DAGSTER_HOME` names.
 
     `dagster.yaml` is copied into the home each time, so the shipped file is the one that counts.
     """
@@ -136,16 +136,16 @@ def run_here(
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
-    range_tags = (
-        {"dagster/asset_partition_range_start": partitions[0], "dagster/asset_partition_range_end": partitions[1]}
-        if partitions
-        else {}
-    )
+    first, last = partitions or ("", "")
+    # A single day as a partition and not as a range of one: Dagster then files each check under its day.
+    one = first if first == last and partitions else None
+    whole_range = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     return job.execute_in_process(
         instance=instance,
         asset_selection=keys,
         raise_on_error=False,
-        tags={**range_tags, _PROCESS_TAG: _this_process(), **(tags or {})},
+        partition_key=one,
+        tags={**(whole_range if partitions and one is None else {}), _PROCESS_TAG: _this_process(), **(tags or {})},
         run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
     )
 

@@ -37,7 +37,10 @@ def assets() -> list[dg.AssetsDefinition]:
     bronze = [table for table in tables.ALL if table.spec.layer == "bronze"]
     return [
         landed_tables(bronze, _decode),
-        *(table_asset(function) for function in (circle_positions, damage_events, weapon_kills, matches, match_summaries)),
+        *(
+            table_asset(function)
+            for function in (circle_positions, damage_events, weapon_kills, matches, match_summaries)
+        ),
         *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
         *(publication(table, checks.ALL) for table in PUBLISHED),
     ]

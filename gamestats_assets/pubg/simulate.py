@@ -290,10 +290,7 @@ def _player_truth(p: Person, telemetry: Telemetry) -> PlayerTruth:
         avg_distance_from_edge=float(edge.mean()) if len(edge) else None,
         min_distance_from_edge=float(edge.min()) if len(edge) else None,
         time_outside_zone_seconds=tally.zone_ticks * TICK,
-        weapons={
-            c: (tally.weapon_damage.get(c, 0.0), tally.weapon_kills[c], tally.weapon_knocks[c])
-            for c in causers
-        },
+        weapons={c: (tally.weapon_damage.get(c, 0.0), tally.weapon_kills[c], tally.weapon_knocks[c]) for c in causers},
     )
 
 
@@ -388,9 +385,7 @@ def _match_document(
             },
             "relationships": {
                 "team": {"data": None},
-                "participants": {
-                    "data": [{"type": "participant", "id": people[p.index]} for p in team.members]
-                },
+                "participants": {"data": [{"type": "participant", "id": people[p.index]} for p in team.members]},
             },
         }
         for team in story.teams
@@ -446,9 +441,7 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _one_of_day(
-    folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]
-) -> MatchTruth:
+def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, options: dict[str, Any]) -> MatchTruth:
     number = stable_number("day", seed, index)
     rng = Random(number)
     slot = 86_400_000 / matches

@@ -170,17 +170,11 @@ _VIKENDI = (
 )
 MAPS: dict[str, GameMap] = {
     "Baltic_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, _CARS, _ERANGEL),
-    "Tiger_Main": GameMap(
-        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_PonyCoupe_C", "BP_Porter_C"), _TAEGO
-    ),
+    "Tiger_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_PonyCoupe_C", "BP_Porter_C"), _TAEGO),
     "Desert_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, _DESERT_CARS, _MIRAMAR),
-    "Neon_Main": GameMap(
-        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Blanc_C"), ("jadena", "rinjiang", "yulin")
-    ),
+    "Neon_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Blanc_C"), ("jadena", "rinjiang", "yulin")),
     "DihorOtok_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Snowmobile_01_C"), _VIKENDI),
-    "Kiki_Main": GameMap(
-        8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Pillar_Car_C"), ("ripton", "swamp", "dam")
-    ),
+    "Kiki_Main": GameMap(8160.0, PUBLIC_8KM, COMPETITIVE_8KM, (*_CARS, "BP_Pillar_Car_C"), ("ripton", "swamp", "dam")),
     "Savage_Main": GameMap(
         4080.0,
         SANHOK,
@@ -421,9 +415,7 @@ class Route:
             return self.xs[-1], self.ys[-1]
         a, b = self.ts[i - 1], self.ts[i]
         f = (t - a) / (b - a)
-        return self.xs[i - 1] + f * (self.xs[i] - self.xs[i - 1]), self.ys[i - 1] + f * (
-            self.ys[i] - self.ys[i - 1]
-        )
+        return self.xs[i - 1] + f * (self.xs[i] - self.xs[i - 1]), self.ys[i - 1] + f * (self.ys[i] - self.ys[i - 1])
 
     def cut(self, t: float) -> tuple[float, float]:
         """Forget everything after `t`; the position there becomes the last point."""
@@ -557,9 +549,7 @@ class Zone:
                 nx, ny = x, y
             white = (nx, ny, radius)
             self.spans.append((t, t + wait, t + wait + shrink))
-            self.states.append(
-                ZoneState(t, k + 1.0, k + 1, white, rules.damages[max(k - 1, 0)] if k else 0.0)
-            )
+            self.states.append(ZoneState(t, k + 1.0, k + 1, white, rules.damages[max(k - 1, 0)] if k else 0.0))
             self.states.append(ZoneState(t + wait, k + 1.5, k + 1, white, rules.damages[k]))
             for moment, circle in ((t + wait, (x, y, r)), (t + wait + shrink, white)):
                 ts.append(moment)
@@ -656,9 +646,7 @@ class Story:
         """Seat the people in teams and drop every team somewhere near the flight line."""
         rng, side = self.rng, self.map.side
         humans = players - bots
-        squads = rng.sample(
-            range(max(population // 4, math.ceil(humans / team_size))), math.ceil(humans / team_size)
-        )
+        squads = rng.sample(range(max(population // 4, math.ceil(humans / team_size))), math.ceil(humans / team_size))
         seats: list[tuple[int, int | None]] = []
         for place, squad in enumerate(squads):
             seats += [(place, squad * 4 + i) for i in range(team_size)]
@@ -844,11 +832,7 @@ class Story:
         """Something fells a person at `t`: an enemy, the zone, a friend or their own grenade."""
         rng = self.rng
         u = rng.random()
-        ready = [
-            p
-            for p in self.people
-            if p.death == math.inf and p.down < 0 and t > self.teams[p.team].landing + 25
-        ]
+        ready = [p for p in self.people if p.death == math.inf and p.down < 0 and t > self.teams[p.team].landing + 25]
         if not ready:
             return
         phase = self.zone.state(t).phase

@@ -253,9 +253,7 @@ class Telemetry:
         first = -int(LOBBY) - 10
         self._first = first
         seconds = int(self.end) + 200
-        self._stamps = [
-            (start + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.") for s in range(first, seconds)
-        ]
+        self._stamps = [(start + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.") for s in range(first, seconds)]
         self._shots = [2000 + rng.randrange(800) for _ in self.people]
         self._fired: Counter[tuple[int, str]] = Counter()
         self._health = [100.0 for _ in self.people]
@@ -263,9 +261,7 @@ class Telemetry:
         self._health_values: list[list[float]] = [[100.0] for _ in self.people]
         self._touched = [p.landing for p in self.people]
         self._knock_infos: dict[int, Event] = {}
-        self._out_order = {
-            p.index: i for i, p in enumerate(sorted(self.people, key=lambda p: -min(p.death, 1e9)))
-        }
+        self._out_order = {p.index: i for i, p in enumerate(sorted(self.people, key=lambda p: -min(p.death, 1e9)))}
         self._deaths = sorted(p.death for p in self.people if p.death < math.inf)
         self._team_outs = sorted(t.out for t in story.teams if t.out < math.inf)
         self.jumps: dict[int, float] = {}
@@ -316,9 +312,7 @@ class Telemetry:
                     angle = math.atan2(y[s] - by[s], x[s] - bx[s])
                     far = br[s] + 60 + 20 * noise.random()
                     edge = [bx[s] + far * math.cos(angle), by[s] + far * math.sin(angle)]
-                    if not all(
-                        0 < v < story.map.side for v in edge
-                    ):  # no land there: go out on the middle's side
+                    if not all(0 < v < story.map.side for v in edge):  # no land there: go out on the middle's side
                         angle = math.atan2(story.map.side / 2 - by[s], story.map.side / 2 - bx[s])
                     f = np.clip((seconds - a) / 4, 0, 1) * (seconds < b)
                     x += f * (bx[s] + far * math.cos(angle) - x)
@@ -877,9 +871,7 @@ class Telemetry:
         rng, i = self.rng, victim.index
         category, causer = weapon.category, weapon.causer
         if weapon is FISTS:
-            causer = (
-                attacker.body if attacker.body in ("PlayerMale_A_C", "PlayerFemale_A_C") else "PlayerMale_A_C"
-            )
+            causer = attacker.body if attacker.body in ("PlayerMale_A_C", "PlayerFemale_A_C") else "PlayerMale_A_C"
         if weapon is RAMMING:
             causer = rng.choice(self.story.map.vehicles)
         shooting = category in ("Damage_Gun", "Damage_Melee", "Damage_Punch")
@@ -916,9 +908,7 @@ class Telemetry:
         if weapon.sub_category == "Throwable":
             item = next(x for x, _ in _TACTICAL if x["itemId"] == weapon.item)
             thrown = (
-                first - 2.6
-                if attacker.standing_at(first - 2.6) and first - 2.6 > attacker.landing
-                else first - 0.05
+                first - 2.6 if attacker.standing_at(first - 2.6) and first - 2.6 > attacker.landing else first - 0.05
             )
             attack_id = self._throw(attacker, thrown, item)
         elif weapon is RAMMING:
@@ -989,9 +979,7 @@ class Telemetry:
             )
         )
 
-    def _info(
-        self, t: float, attacker: Person, victim: Person, reason: str, category: str, causer: str
-    ) -> Event:
+    def _info(self, t: float, attacker: Person, victim: Person, reason: str, category: str, causer: str) -> Event:
         return {
             "damageReason": reason,
             "damageTypeCategory": category,
@@ -1058,9 +1046,7 @@ class Telemetry:
 
     def _fall(self, t: float, p: Person) -> None:
         if p.standing_at(t) and p.standing_at(t + 0.1) and self._health[p.index] > 40:
-            self._hit(
-                t, p, p, -1, widened(self.rng.uniform(2, 22)), "Damage_Instant_Fall", "NonSpecific", p.body
-            )
+            self._hit(t, p, p, -1, widened(self.rng.uniform(2, 22)), "Damage_Instant_Fall", "NonSpecific", p.body)
 
     def _revive(self, revive: Revive) -> None:
         t, victim = revive.t, revive.victim
@@ -1097,11 +1083,7 @@ class Telemetry:
         for helper in helpers:
             room = self._health[victim.index] - 20
             before = t - self.rng.uniform(2.2, 5)
-            if (
-                room > 15
-                and before > self._health_times[victim.index][-1]
-                and helper.standing_at(before - 0.5)
-            ):
+            if room > 15 and before > self._health_times[victim.index][-1] and helper.standing_at(before - 0.5):
                 self._volley(before, helper, victim, helper.main, min(room, 40), lethal=False)
         if maker is None or weapon is None:
             self._zone_blow(t, victim)
@@ -1183,9 +1165,7 @@ class Telemetry:
         credited = finish_info if knock is None or stolen else knock_info
         if killer is None:
             credited = _BLANK_DAMAGE
-        assists = [
-            p for p in dict.fromkeys(kill.helpers) if p is not killer and not p.is_bot and p is not victim
-        ]
+        assists = [p for p in dict.fromkeys(kill.helpers) if p is not killer and not p.is_bot and p is not victim]
         friendly = killer is not None and killer is not victim and killer.team == victim.team
         t += 0.003
         team = self.story.teams[victim.team]
@@ -1340,18 +1320,14 @@ class Telemetry:
                     if p.is_bot or rng.random() > 0.4 + 0.9 * t / self.end:
                         continue
                     tally.boosts += 1
-                    self.add(
-                        t, "LogItemUse", {"character": self.character(p, t), "item": rng.choice(_BOOSTS)}
-                    )
+                    self.add(t, "LogItemUse", {"character": self.character(p, t), "item": rng.choice(_BOOSTS)})
                     continue
                 who = {"character": self.character(p, t)}
                 if kind in ("pickup", "equip", "unequip", "drop"):
                     if kind in ("equip", "unequip") or rng.random() < 0.33:
                         gun = rng.choice((p.early, p.main, p.second))
                         item = (
-                            rng.choice(_GEAR)
-                            if rng.random() < 0.4
-                            else _item(gun.item, 1, "Weapon", gun.sub_category)
+                            rng.choice(_GEAR) if rng.random() < 0.4 else _item(gun.item, 1, "Weapon", gun.sub_category)
                         )
                         tally.weapons_acquired += kind == "pickup" and item["category"] == "Weapon"
                     else:
@@ -1421,9 +1397,7 @@ class Telemetry:
                 else:
                     gun = p.main if t > 230 else p.early
                     child = rng.choice(_ATTACHMENTS)
-                    parent = _item(
-                        gun.item, 1, "Weapon", gun.sub_category, [child] if kind == "detach" else None
-                    )
+                    parent = _item(gun.item, 1, "Weapon", gun.sub_category, [child] if kind == "detach" else None)
                     self.add(
                         t,
                         "LogItemAttach" if kind == "attach" else "LogItemDetach",
@@ -1470,11 +1444,7 @@ class Telemetry:
                 )
                 end = b - 0.01
                 far = widened(
-                    float(
-                        np.hypot(
-                            np.diff(self._x[i, int(a) : int(b)]), np.diff(self._y[i, int(a) : int(b)])
-                        ).sum()
-                    )
+                    float(np.hypot(np.diff(self._x[i, int(a) : int(b)]), np.diff(self._y[i, int(a) : int(b)])).sum())
                 )
                 self.add(
                     end,
@@ -1599,8 +1569,7 @@ class Telemetry:
                     inside = [
                         p.account_id
                         for p in self.people
-                        if p.death > t
-                        and math.hypot(self._x[p.index, s] - wx, self._y[p.index, s] - wy) <= wr
+                        if p.death > t and math.hypot(self._x[p.index, s] - wx, self._y[p.index, s] - wy) <= wr
                     ]
                     self.add(t + 0.11, "LogPhaseChange", {"phase": k + 1, "playersInWhiteCircle": inside})
 
@@ -1693,6 +1662,4 @@ class Telemetry:
                 )
                 if self._health[p.index] and self._health[p.index] < 96:
                     t += 5
-                    self.add(
-                        t, "LogHeal", {"character": self.character(p, t), "item": _NO_ITEM, "healAmount": 2}
-                    )
+                    self.add(t, "LogHeal", {"character": self.character(p, t), "item": _NO_ITEM, "healAmount": 2})

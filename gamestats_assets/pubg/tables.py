@@ -171,7 +171,9 @@ class TelemetryGameStates(TelemetryEvent, key="pubg/telemetry_game_states", laye
     safety_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the current boundary (blue).")
     poison_gas_warning_x_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), x.")
     poison_gas_warning_y_cm = dy.Float64(nullable=True, description="Centre of the next circle (white), y.")
-    poison_gas_warning_radius_cm = dy.Float64(nullable=True, description="Radius of the next circle; 0 before one is shown.")
+    poison_gas_warning_radius_cm = dy.Float64(
+        nullable=True, description="Radius of the next circle; 0 before one is shown."
+    )
     red_zone_x_cm = dy.Float64(nullable=True, description="Centre of the red zone, x.")
     red_zone_y_cm = dy.Float64(nullable=True, description="Centre of the red zone, y.")
     red_zone_radius_cm = dy.Float64(nullable=True, description="Radius of the red zone; 0 while there is none.")
@@ -297,7 +299,9 @@ class TelemetryItemUses(TelemetryEvent, key="pubg/telemetry_item_uses", layer="b
     player_name = dy.String(nullable=True, description="Name of the user.")
     team_id = dy.Int32(nullable=True, description="Team of the user.")
     item_id = dy.String(nullable=True, description="Item id.")
-    stack_count = dy.Int64(nullable=True, description="Items in the stack; absurd where the game left it uninitialised.")
+    stack_count = dy.Int64(
+        nullable=True, description="Items in the stack; absurd where the game left it uninitialised."
+    )
     category = dy.String(nullable=True, description="Item category.")
     sub_category = dy.String(nullable=True, description="Item sub-category: Heal, Boost, ...")
 
@@ -356,7 +360,9 @@ class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver
     white_y_m = dy.Float64(nullable=True, description="Centre of the next circle.")
     white_radius_m = dy.Float64(nullable=True, min=0, description="Radius of the next circle.")
     distance_from_white_center_m = dy.Float64(nullable=True, min=0, description="Distance to the next circle's centre.")
-    distance_from_white_edge_m = dy.Float64(nullable=True, description="Distance to the next circle's edge; positive inside.")
+    distance_from_white_edge_m = dy.Float64(
+        nullable=True, description="Distance to the next circle's edge; positive inside."
+    )
     is_in_safe_zone = dy.Bool(description="Whether the player stands inside the current boundary.")
 
 
@@ -397,12 +403,16 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **_DA
     event_kind = dy.String(check=lambda column: column.is_in(["kill", "knock"]), description="kill or knock.")
     elapsed_time_s = dy.Float64(nullable=True, description="Seconds since the match started.")
     dbno_id = dy.Int64(nullable=True, description="Id of the knock; null when the victim died standing.")
-    killer_account_id = dy.String(nullable=True, description="Who is given the kill, or who knocked; null for the environment.")
+    killer_account_id = dy.String(
+        nullable=True, description="Who is given the kill, or who knocked; null for the environment."
+    )
     killer_name = dy.String(nullable=True, description="Name of the killer.")
     killer_team_id = dy.Int32(nullable=True, description="Team of the killer.")
     killer_is_bot = dy.Bool(nullable=True, description="Whether the killer is a bot.")
     finisher_account_id = dy.String(nullable=True, description="Who dealt the last damage; null for knocks.")
-    knocker_account_id = dy.String(nullable=True, description="Who had knocked the victim; null for knocks and standing deaths.")
+    knocker_account_id = dy.String(
+        nullable=True, description="Who had knocked the victim; null for knocks and standing deaths."
+    )
     victim_account_id = dy.String(description="Who was killed or knocked.")
     victim_name = dy.String(nullable=True, description="Name of the victim.")
     victim_team_id = dy.Int32(nullable=True, description="Team of the victim.")
@@ -416,7 +426,9 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **_DA
     distance_m = dy.Float64(nullable=True, min=0, description="Distance; null when unknown.")
     is_suicide = dy.Bool(description="Whether the victim killed or knocked themselves.")
     is_team_kill = dy.Bool(description="Whether killer and victim are of one team, and not the same person.")
-    is_killsteal = dy.Bool(description="The victim was down, not revived since, and the killer's team is not the knocker's.")
+    is_killsteal = dy.Bool(
+        description="The victim was down, not revived since, and the killer's team is not the knocker's."
+    )
     is_finish_stolen = dy.Bool(description="As a killsteal, with finisher against knocker in place of the teams.")
 
 
@@ -437,13 +449,16 @@ class Matches(
 
     started_at = _utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")
     start_source = dy.String(
-        check=lambda column: column.is_in(["telemetry", "api"]), description="telemetry or api: where started_at is from."
+        check=lambda column: column.is_in(["telemetry", "api"]),
+        description="telemetry or api: where started_at is from.",
     )
     ended_at = _utc("End: LogMatchEnd, else start plus duration.", nullable=True)
     map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
     map_name = dy.String(nullable=True, description="Map in words, such as Erangel; the id where it is unknown.")
     game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
-    match_type = dy.String(nullable=True, description="official, custom, competitive, ...; null where the API did not say.")
+    match_type = dy.String(
+        nullable=True, description="official, custom, competitive, ...; null where the API did not say."
+    )
     is_custom_match = dy.Bool(nullable=True, description="Whether it was a custom match.")
     duration_s = dy.Int32(nullable=True, min=0, description="Length, in seconds.")
     players = dy.Int16(min=0, description="People who took part; bots are not counted.")
@@ -510,7 +525,9 @@ class MatchSummaries(
     throwables_used = dy.Int32(nullable=True, min=0, description="Tactical throwables thrown, from telemetry.")
     smokes_thrown = dy.Int32(nullable=True, min=0, description="Smoke grenades thrown, from telemetry.")
     throwable_damage = dy.Float64(nullable=True, min=0, description="Damage given by throwables and their fire.")
-    damage_received = dy.Float64(nullable=True, min=0, description="All net damage to health: zone, falls, while down too.")
+    damage_received = dy.Float64(
+        nullable=True, min=0, description="All net damage to health: zone, falls, while down too."
+    )
     damage_received_from_players = dy.Float64(
         nullable=True, min=0, description="Net damage by other people while standing."
     )
@@ -543,7 +560,9 @@ class Landings(
     """Where and when each person came down by parachute."""
 
     account_id = dy.String(primary_key=True, description="Account of the player.")
-    landing_number = dy.Int16(primary_key=True, min=1, description="1 for the first landing of the match, 2 after a return.")
+    landing_number = dy.Int16(
+        primary_key=True, min=1, description="1 for the first landing of the match, 2 after a return."
+    )
     player_name = dy.String(description="In-game name.")
     team_id = dy.Int32(nullable=True, description="Team number within the match.")
     landed_at = _utc("Time of the landing.")

@@ -176,9 +176,7 @@ def test_any_frame_the_declaration_allows_comes_back(url: str, seed: int) -> Non
 
     publish(url, Everything, None, frame)
 
-    assert_frame_equal(
-        by_id(read_published(url, Everything), Everything), by_id(frame, Everything), check_exact=True
-    )
+    assert_frame_equal(by_id(read_published(url, Everything), Everything), by_id(frame, Everything), check_exact=True)
 
 
 def test_a_text_postgres_cannot_keep_is_refused_with_its_place(url: str) -> None:
@@ -200,12 +198,8 @@ def test_a_publication_replaces_its_partition_and_no_other(url: str) -> None:
     publication = publish(url, Results, [DAY], results(DAY, 120, kills=7))
 
     assert (publication.rows_deleted, publication.rows_inserted) == (250, 120)
-    assert_frame_equal(
-        by_id(read_published(url, Results, [DAY]), Results), by_id(results(DAY, 120, kills=7), Results)
-    )
-    assert_frame_equal(
-        by_id(read_published(url, Results, [NEXT]), Results), by_id(results(NEXT, 150), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results, [DAY]), Results), by_id(results(DAY, 120, kills=7), Results))
+    assert_frame_equal(by_id(read_published(url, Results, [NEXT]), Results), by_id(results(NEXT, 150), Results))
 
 
 def test_publishing_twice_changes_nothing(url: str) -> None:
@@ -256,9 +250,7 @@ def test_a_partitioned_table_is_never_replaced_without_its_partitions_named(url:
 def test_a_frame_that_is_not_as_declared_is_refused(url: str) -> None:
     frame = results(DAY, 10).with_columns(kills=pl.lit("many")).drop("note").with_columns(extra=1)
 
-    with pytest.raises(
-        PublicationError, match=r"kills is String, not Int16; note is missing.*extra is not declared"
-    ):
+    with pytest.raises(PublicationError, match=r"kills is String, not Int16; note is missing.*extra is not declared"):
         publish(url, Results, [DAY], frame)
 
 
@@ -312,9 +304,7 @@ def test_a_doubled_key_is_refused_and_named(url: str) -> None:
 def plant(url: str, body: str) -> None:
     """A trigger on the published table, as somebody might leave one there."""
     function = sql.SQL("create function public.spoil() returns trigger language plpgsql as {}")
-    trigger = (
-        "create trigger spoil before insert on demo.results for each row execute function public.spoil()"
-    )
+    trigger = "create trigger spoil before insert on demo.results for each row execute function public.spoil()"
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(function.format(sql.Literal(f"begin {body} end")))
         conn.execute(trigger)
@@ -348,14 +338,10 @@ def test_what_arrives_changed_is_rolled_back(url: str, body: str, told: str) -> 
     publish(url, Results, [DAY], results(DAY, 40, kills=3))
     plant(url, body)
 
-    with pytest.raises(
-        ReconciliationError, match=rf"demo\.results \[2026-03-14\](.|\n)*2026-03-14: .*{told}"
-    ):
+    with pytest.raises(ReconciliationError, match=rf"demo\.results \[2026-03-14\](.|\n)*2026-03-14: .*{told}"):
         publish(url, Results, [DAY], results(DAY, 100))
 
-    assert_frame_equal(
-        by_id(read_published(url, Results), Results), by_id(results(DAY, 40, kills=3), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 40, kills=3), Results))
 
 
 def test_sums_that_are_not_finite_reconcile(url: str) -> None:
@@ -437,28 +423,20 @@ def test_a_publisher_killed_before_its_commit_leaves_the_old_rows(url: str, at: 
     with publisher_to_kill(url, at) as reached:
         assert reached.wait(30)
 
-    assert_frame_equal(
-        by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results))
     assert publish(url, Results, [DAY], results(DAY, 5_000, kills=NEW)).rows_deleted == 3_000
-    assert_frame_equal(
-        by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results))
 
 
 def test_a_publisher_killed_between_delete_and_insert_leaves_the_old_rows(url: str) -> None:
     publish(url, Results, [DAY], results(DAY, 3_000, kills=OLD))
-    plant(
-        url, "if new.player = 'p0' and new.match_id like '%-49' then perform pg_sleep(1); end if; return new;"
-    )
+    plant(url, "if new.player = 'p0' and new.match_id like '%-49' then perform pg_sleep(1); end if; return new;")
 
     with publisher_to_kill(url, "between"):
         wait_until(lambda: sessions(url, "wait_event", "PgSleep") == 1, "the insert")
 
     wait_until(lambda: sessions(url, "application_name", "gamestats") == 0, "the end of the killed session")
-    assert_frame_equal(
-        by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 3_000, kills=OLD), Results))
 
 
 @pytest.mark.parametrize("after", [0.05, 0.13, 0.31])
@@ -482,8 +460,7 @@ def test_a_session_ended_by_an_administrator_is_tried_again(url: str) -> None:
         if len(ended) < 2:
             with psycopg.connect(url, autocommit=True) as conn:
                 ended.append(
-                    conn.execute("select pg_terminate_backend(%s)", [cursor.connection.info.backend_pid])
-                    is not None
+                    conn.execute("select pg_terminate_backend(%s)", [cursor.connection.info.backend_pid]) is not None
                 )
             cursor.execute("select pg_sleep(1)")
 
@@ -491,9 +468,7 @@ def test_a_session_ended_by_an_administrator_is_tried_again(url: str) -> None:
 
     assert publication.attempts == 3
     assert (publication.rows_deleted, publication.rows_inserted) == (3_000, 5_000)
-    assert_frame_equal(
-        by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results)
-    )
+    assert_frame_equal(by_id(read_published(url, Results), Results), by_id(results(DAY, 5_000, kills=NEW), Results))
 
 
 def test_a_deadlock_is_tried_again(url: str) -> None:
@@ -606,9 +581,7 @@ def test_publishers_of_one_partition_wait_for_each_other(url: str) -> None:
     (kills, rows), *others = query(url, "select kills, count(*) from demo.results group by 1").rows()
     assert (rows, others) == (100 * kills, [])
     # Every publication but the first deleted exactly what another one had inserted.
-    assert sorted(p.rows_deleted for p in publications) == sorted(
-        {0, *(100 * n for n in range(1, 7))} - {rows}
-    )
+    assert sorted(p.rows_deleted for p in publications) == sorted({0, *(100 * n for n in range(1, 7))} - {rows})
 
 
 def test_publishers_of_different_partitions_do_not_wait(url: str) -> None:
@@ -648,9 +621,7 @@ def test_ranges_that_overlap_end_as_one_after_the_other(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(publish_range, range(1, 9)))
 
-    found = query(
-        url, "select day, count(*) c, count(distinct kills) k from demo.results group by 1 order by 1"
-    )
+    found = query(url, "select day, count(*) c, count(distinct kills) k from demo.results group by 1 order by 1")
     assert found.rows() == [(day, 20, 1) for day in days]
 
 
@@ -728,9 +699,7 @@ def test_dagster_keeps_its_storage_in_a_schema_of_its_own(
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.get_latest_materialization_event(dg.AssetKey("nothing")) is not None
 
-    found = query(
-        postgres_url, "select distinct schemaname from pg_tables where tablename in ('runs', 'event_logs')"
-    )
+    found = query(postgres_url, "select distinct schemaname from pg_tables where tablename in ('runs', 'event_logs')")
     assert found["schemaname"].to_list() == ["dagster"]
 
 
@@ -771,9 +740,7 @@ def test_a_refused_login_is_not_tried_again(url: str) -> None:
 # --- definitions ---------------------------------------------------------------------------------
 
 
-def declared(
-    name: str = "players", /, *, doc: str = "Players.", indexes: Any = (), **columns: Any
-) -> type[Table]:
+def declared(name: str = "players", /, *, doc: str = "Players.", indexes: Any = (), **columns: Any) -> type[Table]:
     """A table of schema `evolving`, declared anew as a later version of the code would."""
     base = {"id": dy.String(primary_key=True, description="Id.")}
     body = {"__doc__": doc, **base, **columns}
@@ -815,9 +782,7 @@ def test_the_declaration_becomes_the_definition(url: str) -> None:
         ("days", "date[]", False),
         ("instants", "timestamp with time zone[]", False),
     ]
-    indexes = query(
-        url, "select indexdef from pg_indexes where schemaname = 'demo' and tablename = 'results'"
-    )
+    indexes = query(url, "select indexdef from pg_indexes where schemaname = 'demo' and tablename = 'results'")
     assert sorted(definition.split(" USING btree ")[1] for definition in indexes["indexdef"]) == [
         "(day)",
         "(match_id, player)",
@@ -895,9 +860,7 @@ def test_what_loses_nothing_is_applied_and_rows_stay(url: str) -> None:
         ),
     ],
 )
-def test_what_would_lose_something_is_refused_until_rebuilt(
-    url: str, columns: dict[str, Any], told: str
-) -> None:
+def test_what_would_lose_something_is_refused_until_rebuilt(url: str, columns: dict[str, Any], told: str) -> None:
     before = declared(a=text(), b=text())
     after = declared(**columns)
     publish(url, before, None, pl.DataFrame({"id": ["1"], "a": ["x"], "b": ["y"]}))
@@ -930,9 +893,7 @@ def test_a_rebuild_under_a_view_says_so(url: str) -> None:
         ensure_table(conn, table)
         conn.execute("create view evolving.seen as select * from evolving.players")
 
-        with pytest.raises(
-            PostgresError, match=r"rebuilding evolving\.players.*view evolving\.seen depends on"
-        ):
+        with pytest.raises(PostgresError, match=r"rebuilding evolving\.players.*view evolving\.seen depends on"):
             rebuild_table(conn, table)
 
 
@@ -972,10 +933,7 @@ def test_a_reader_reads_tables_present_and_future_and_writes_none(url: str) -> N
         conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
         for name in ("demo.results", "evolving.players"):
             schema, table = name.split(".")
-            assert (
-                conn.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table))).fetchall()
-                == []
-            )
+            assert conn.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table))).fetchall() == []
             for statement in ("DELETE FROM {}", "DROP TABLE {}", "TRUNCATE {}"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     conn.execute(sql.SQL(statement).format(sql.Identifier(schema, table)))
@@ -988,9 +946,7 @@ def login(url: str, name: str) -> Iterator[str]:
         row = conn.execute("select current_database()").fetchone()
         assert row is not None
         conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
-        conn.execute(
-            sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(row[0]), sql.Identifier(name))
-        )
+        conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(row[0]), sql.Identifier(name)))
         try:
             yield urlunsplit(urlsplit(url)._replace(netloc=f"{name}@"))
         finally:

@@ -53,7 +53,9 @@ def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres
     stores = Stores(Settings(data=str(data), postgres_url=SecretStr(postgres_url), workers=1))
     report = ingest([realdata / "pubg" / "matches", realdata / "pubg" / "telemetry"], stores.landing)
     assert report.quarantined == 0
-    job = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_implicit_global_asset_job_def()
+    job = build_defs(
+        {"stores": dg.ResourceDefinition.hardcoded_resource(stores)}
+    ).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         for first, last in consecutive(stores.landing.days("pubg")):
             result = job.execute_in_process(
@@ -156,7 +158,11 @@ def test_kills_knocks_and_revives_of_each_player(summaries: dict[str, Event], ev
     revives = Counter(account(event["reviver"]) for event in of(events, "LogPlayerRevive"))
     assert sum(kills.values()) > 25
     for account_id, row in summaries.items():
-        assert (row["kills"], row["dbnos"], row["revives"]) == (kills[account_id], knocks[account_id], revives[account_id])
+        assert (row["kills"], row["dbnos"], row["revives"]) == (
+            kills[account_id],
+            knocks[account_id],
+            revives[account_id],
+        )
 
 
 def test_damage_given_and_taken_by_each_player(summaries: dict[str, Event], events: list[Event]) -> None:
@@ -235,7 +241,9 @@ def test_distances_from_the_circle_of_each_player(summaries: dict[str, Event], e
         if account_id not in centre:
             assert row["avg_distance_from_center"] is None
             continue
-        assert row["avg_distance_from_center"] == pytest.approx(sum(centre[account_id]) / len(centre[account_id]), abs=1e-3)
+        assert row["avg_distance_from_center"] == pytest.approx(
+            sum(centre[account_id]) / len(centre[account_id]), abs=1e-3
+        )
         assert row["max_distance_from_center"] == pytest.approx(max(centre[account_id]), abs=1e-3)
         assert row["avg_distance_from_edge"] == pytest.approx(sum(edge[account_id]) / len(edge[account_id]), abs=1e-3)
         assert row["min_distance_from_edge"] == pytest.approx(min(edge[account_id]), abs=1e-3)

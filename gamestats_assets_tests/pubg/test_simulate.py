@@ -170,9 +170,7 @@ def test_a_match_is_full_size_and_has_every_event_type(matches: list[SimulatedMa
     assert all(EVENT_TYPES - rare <= types for types in counts)
 
 
-def test_file_is_shaped_like_the_real_ones(
-    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
-) -> None:
+def test_file_is_shaped_like_the_real_ones(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
     for match, log in zip(matches, logs, strict=True):
         truth = match.truth
         assert Counter(e["_T"] for e in log) == truth.event_counts
@@ -196,9 +194,7 @@ def test_file_is_shaped_like_the_real_ones(
         games = {e["common"]["isGame"] for e in log[1:]}
         assert {0, 0.10000000149011612, 0.5, 1, 1.5, 2, 2.5} <= games
         zone_ticks = [
-            e
-            for e in log
-            if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_BlueZone"
+            e for e in log if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_BlueZone"
         ]
         assert {"attacker" in e for e in zone_ticks} == {True, False}  # null and absent both occur
         assert all(e["attackId"] == -1 and e.get("attacker") is None for e in zone_ticks)
@@ -294,9 +290,7 @@ def read(log: list[dict[str, Any]], truth: MatchTruth) -> dict[str, dict[str, An
         elif kind == "LogGameStatePeriodic":
             g = e["gameState"]
             p = g["safetyZonePosition"]
-            zone.append(
-                (seconds(e, truth.started_at), p["x"] / 100, p["y"] / 100, g["safetyZoneRadius"] / 100)
-            )
+            zone.append((seconds(e, truth.started_at), p["x"] / 100, p["y"] / 100, g["safetyZoneRadius"] / 100))
         elif kind == "LogParachuteLanding":
             at = e["character"]["location"]
             out[account(e, "character")]["landing"] = (at["x"] / 100, at["y"] / 100)
@@ -357,11 +351,7 @@ def check_truth(log: list[dict[str, Any]], truth: MatchTruth) -> Counter[str]:
             totals[name] += round(mine[name])
         assert p.time_outside_zone_seconds == pytest.approx(mine["ticks"] * 1.03)
         assert p.landing == mine.get("landing")
-        survived = (
-            mine["death"]
-            if mine["death"] is not None
-            else (truth.ended_at - truth.started_at).total_seconds()
-        )
+        survived = mine["death"] if mine["death"] is not None else (truth.ended_at - truth.started_at).total_seconds()
         assert p.time_survived_s == pytest.approx(survived, abs=0.002)
         assert {k: (pytest.approx(d), n, m) for k, (d, n, m) in mine["weapons"].items()} == p.weapons
         if p.avg_distance_from_center is None:
@@ -387,9 +377,7 @@ def test_independent_reading_agrees_with_the_truth(
 
 
 def test_old_tournament_files_agree_with_their_truth() -> None:
-    match = simulate_match(
-        11, START, telemetry_version="v1", match_type="custom", players=64, map_name="Desert_Main"
-    )
+    match = simulate_match(11, START, telemetry_version="v1", match_type="custom", players=64, map_name="Desert_Main")
     log = json.loads(match.telemetry_json)
     types = {e["_T"] for e in log}
     assert "LogPlayerKill" in types
@@ -397,17 +385,13 @@ def test_old_tournament_files_agree_with_their_truth() -> None:
     assert "accountId" in next(e for e in log if e["_T"] == "LogMatchStart")["characters"][0]
     totals = check_truth(log, match.truth)
     bled = sum(
-        e["damage"]
-        for e in log
-        if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Groggy"
+        e["damage"] for e in log if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Groggy"
     )
     assert bled > 0  # damage while down counts as received, and not as received from players
     assert totals["damage_received"] > totals["damage_received_from_players"]
 
 
-def test_nobody_acts_when_down_or_dead(
-    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
-) -> None:
+def test_nobody_acts_when_down_or_dead(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
     for match, log in zip(matches, logs, strict=True):
         dead: set[str] = set()
         down: set[str] = set()
@@ -428,9 +412,7 @@ def test_nobody_acts_when_down_or_dead(
             elif kind == "LogPlayerKillV2":
                 assert account(e, "victim") not in dead
                 dead.add(account(e, "victim"))
-                assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (
-                    account(e, "victim") in down
-                )
+                assert (e["dBNODamageInfo"]["damageTypeCategory"] != "Damage_None") == (account(e, "victim") in down)
             elif kind == "LogPlayerTakeDamage":
                 assert account(e, "victim") not in dead
                 assert 0 <= e["damage"] <= e["victim"]["health"] + 1e-3
@@ -460,9 +442,7 @@ def test_placements_and_alive_counts(matches: list[SimulatedMatch], logs: list[l
         teams = defaultdict(set)
         for entry in start["characters"]:
             teams[entry["character"]["teamId"]].add(account(entry, "character"))
-        death = {
-            account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] == "LogPlayerKillV2"
-        }
+        death = {account(e, "victim"): seconds(e, truth.started_at) for e in log if e["_T"] == "LogPlayerKillV2"}
         out = {team: max(death.get(a, math.inf) for a in members) for team, members in teams.items()}
         order = sorted(out, key=lambda team: -out[team])
         assert out[order[0]] == math.inf
@@ -515,9 +495,7 @@ def test_match_object_says_what_the_telemetry_says(matches: list[SimulatedMatch]
         assert kinds == {"participant": 100, "roster": 25, "asset": 1}
         rows = {row["id"]: row for row in included}
         assert [rows[r["id"]]["type"] for r in data["relationships"]["rosters"]["data"]] == ["roster"] * 25
-        assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith(
-            "https://"
-        )
+        assert rows[data["relationships"]["assets"]["data"][0]["id"]]["attributes"]["URL"].startswith("https://")
         won = 0
         for roster in (row for row in included if row["type"] == "roster"):
             rank = roster["attributes"]["stats"]["rank"]
@@ -559,9 +537,7 @@ def test_a_day_is_the_same_for_one_and_two_processes(tmp_path: Path) -> None:
     assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
     assert [t.match_date for t in one] == [date(2026, 3, 1)] * 3
     assert sorted(t.started_at for t in one) == [t.started_at for t in one]
-    log = json.loads(
-        gzip.decompress((tmp_path / "one" / f"{one[0].match_id}.telemetry.json.gz").read_bytes())
-    )
+    log = json.loads(gzip.decompress((tmp_path / "one" / f"{one[0].match_id}.telemetry.json.gz").read_bytes()))
     assert Counter(e["_T"] for e in log) == one[0].event_counts
 
 
@@ -602,9 +578,7 @@ def simulated_circles(rules: Ruleset, count: int = 700) -> list[list[tuple[float
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_radii_are_the_real_ones(
-    name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]
-) -> None:
+def test_radii_are_the_real_ones(name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]) -> None:
     for phase, radius in enumerate(RULES[name].radii[:8], 1):
         # the last circle of a real match is cut off by its end
         real = [m[phase][2] for m in real_circles[name] if len(m) > phase + 1]
@@ -613,9 +587,7 @@ def test_radii_are_the_real_ones(
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_shifts_are_the_real_ones(
-    name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]
-) -> None:
+def test_shifts_are_the_real_ones(name: str, real_circles: dict[str, list[list[tuple[float, float, float]]]]) -> None:
     """Shift of the centre against what the radius lost: Kolmogorov-Smirnov distance at most 0.08 a phase."""
 
     def shifts(matches: list[list[tuple[float, float, float]]], phase: int, cut: int) -> list[float]:
@@ -666,9 +638,7 @@ def test_blue_moves_at_the_real_speed(
         assert speed == pytest.approx(float(np.median(gaps)), rel=0.06), phase
 
 
-def test_phase_times_are_the_published_ones(
-    matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]
-) -> None:
+def test_phase_times_are_the_published_ones(matches: list[SimulatedMatch], logs: list[list[dict[str, Any]]]) -> None:
     """Seconds from the start at which phases begin and move, in the events themselves; table published for
     Erangel."""
     published = [120, 420, 720, 920, 1060, 1210, 1300, 1420, 1480]
@@ -750,9 +720,7 @@ TOLERANCES = {
 }
 
 
-def test_participants_are_like_real_ones(
-    matches: list[SimulatedMatch], real_players: list[dict[str, float]]
-) -> None:
+def test_participants_are_like_real_ones(matches: list[SimulatedMatch], real_players: list[dict[str, float]]) -> None:
     mine = [row for match in matches for row in players_of(json.loads(match.match_json))]
     distances = {
         name: float(stats.ks_2samp([p[name] for p in mine], [p[name] for p in real_players]).statistic)
@@ -764,15 +732,11 @@ def test_participants_are_like_real_ones(
         assert np.mean([p[name] for p in mine]) == pytest.approx(real, rel=tolerance), name
 
 
-def test_winners_kill_as_real_winners_do(
-    matches: list[SimulatedMatch], real_players: list[dict[str, float]]
-) -> None:
+def test_winners_kill_as_real_winners_do(matches: list[SimulatedMatch], real_players: list[dict[str, float]]) -> None:
     """Mean kills of the best, middle and last placed fifths: within 0.75, 0.35 and 0.25 of the real ones."""
     mine = [row for match in matches for row in players_of(json.loads(match.match_json))]
     for low, high, tolerance in ((0.0, 0.2, 0.75), (0.4, 0.6, 0.35), (0.8, 1.0, 0.25)):
-        means = [
-            np.mean([p["kills"] for p in rows if low < p["place"] <= high]) for rows in (mine, real_players)
-        ]
+        means = [np.mean([p["kills"] for p in rows if low < p["place"] <= high]) for rows in (mine, real_players)]
         assert means[0] == pytest.approx(means[1], abs=tolerance), (low, means)
     for died, tolerance in (("byzone", 0.03), ("suicide", 0.03), ("byplayer", 0.05)):
         share = [np.mean([p["deathType"] == died for p in rows]) for rows in (mine, real_players)]
@@ -792,9 +756,7 @@ def shape(value: Any) -> Any:
     """Keys and kinds of a JSON value, numbers alike."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
-    return (
-        "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
-    )
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
 def misfit(real: Any, mine: Any, path: str = "") -> list[str]:
@@ -806,11 +768,7 @@ def misfit(real: Any, mine: Any, path: str = "") -> list[str]:
         optional = {"attacker", "killer", "finisher", "dBNOMaker", "vehicle"}
         missing = [f"{path}.{k} missing" for k in real.keys() - mine.keys() - optional]
         extra = [f"{path}.{k} not in real files" for k in mine.keys() - real.keys() - optional]
-        return (
-            missing
-            + extra
-            + [m for k in real.keys() & mine.keys() for m in misfit(real[k], mine[k], f"{path}.{k}")]
-        )
+        return missing + extra + [m for k in real.keys() & mine.keys() for m in misfit(real[k], mine[k], f"{path}.{k}")]
     return [] if real == mine else [f"{path}: {real} / {mine}"]
 
 
@@ -830,20 +788,14 @@ def test_every_event_has_the_keys_of_the_real_one(
     assert len(compared) >= 27
 
 
-def test_damage_per_hit_is_like_the_real_one(
-    real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]
-) -> None:
+def test_damage_per_hit_is_like_the_real_one(real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]) -> None:
     """Damage of hits on standing players, for weapons with at least 7 real ones: medians within 45%, overall
     within 20%."""
 
     def hits(events: list[dict[str, Any]]) -> dict[str, list[float]]:
         out = defaultdict(list)
         for e in events:
-            if (
-                e["_T"] == "LogPlayerTakeDamage"
-                and e["damageTypeCategory"] == "Damage_Gun"
-                and e["damage"] > 0
-            ):
+            if e["_T"] == "LogPlayerTakeDamage" and e["damageTypeCategory"] == "Damage_Gun" and e["damage"] > 0:
                 out[e["damageCauserName"]].append(e["damage"])
         return out
 
@@ -856,9 +808,7 @@ def test_damage_per_hit_is_like_the_real_one(
     assert medians[0] == pytest.approx(medians[1], rel=0.2)
 
 
-def test_event_mix_is_like_the_real_one(
-    real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]
-) -> None:
+def test_event_mix_is_like_the_real_one(real_log: list[dict[str, Any]], logs: list[list[dict[str, Any]]]) -> None:
     """Events a living player and minute.
 
     The real match is an early brawl on 80 m: where a long match has the same habit the rates agree within a
@@ -871,10 +821,7 @@ def test_event_mix_is_like_the_real_one(
         }
         game = [e for e in events if e.get("common", {}).get("isGame", 0) > 0]
         minutes = (
-            sum(
-                e["_T"] == "LogPlayerPosition" and e["_D"] < dead.get(e["character"]["accountId"], "~")
-                for e in game
-            )
+            sum(e["_T"] == "LogPlayerPosition" and e["_D"] < dead.get(e["character"]["accountId"], "~") for e in game)
             / 6
         )
         return {kind: n / minutes for kind, n in Counter(e["_T"] for e in game).items()}
