@@ -53,15 +53,16 @@ class Outcome:
     differences: list[str] = field(default_factory=list)
 
 
-def prepare(folder: Path, *, players: int = 16) -> Path:
-    """A data folder with a few small landed matches."""
+def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCHES, players: int = 16) -> Path:
+    """A data folder with a few small landed matches on each of the days."""
     from gamestats_assets.lakehouse.landing import Landing
     from gamestats_assets.pubg.simulate import simulate_day
     from gamestats_assets.pubg.source import ingest
 
     raw, data = folder / "raw", folder / "prepared"
     raw.mkdir(parents=True)
-    simulate_day(raw, DAY, MATCHES, seed=7, players=players)
+    for day in days:
+        simulate_day(raw, day, matches, seed=day.toordinal(), players=players)
     ingest([raw], Landing(data / "landing"))
     return data
 

@@ -55,11 +55,22 @@ class Processing(dg.Config):
 
 
 class Decoded(Protocol):
-    """What decoding landed files gives: frames per table and what was rejected."""
+    """What decoding landed files gives."""
 
-    frames: Mapping[type[Table], pl.LazyFrame]
-    rejections: Mapping[type[Table], Sequence[Rejection]]
-    unreadable: int
+    @property
+    def frames(self) -> Mapping[type[Table], pl.LazyFrame]:
+        """Rows per table; they can be read until the context ends."""
+        ...
+
+    @property
+    def rejections(self) -> Mapping[type[Table], Sequence[Rejection]]:
+        """What was rejected, by the table it was meant for."""
+        ...
+
+    @property
+    def unreadable(self) -> int:
+        """Ids of which nothing could be read."""
+        ...
 
 
 Decode = Callable[[Landing, Sequence[LandedFile], int], AbstractContextManager[Decoded]]

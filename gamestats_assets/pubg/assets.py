@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import dagster as dg
 
@@ -24,12 +24,10 @@ PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if tabl
 SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, tables.PlayerMatchWeaponDistribution)
 
 
-@contextmanager
-def _decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> Iterator[Decoded]:
+def _decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> AbstractContextManager[Decoded]:
     from gamestats_assets.pubg.bronze import decode_files
 
-    with decode_files(landing, files, workers=workers) as decoded:
-        yield decoded
+    return decode_files(landing, files, workers=workers)
 
 
 def assets() -> list[dg.AssetsDefinition]:

@@ -127,7 +127,7 @@ class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", layer="b
     is_known = dy.Bool(description="Whether the type is one that some table takes.")
 
     @dy.rule()
-    def every_event_is_accounted_for(cls):  # noqa: N805
+    def every_event_is_accounted_for(cls):
         return cls.events.col == cls.kept.col + cls.not_wanted.col + cls.quarantined.col
 
 

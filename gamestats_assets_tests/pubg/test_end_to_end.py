@@ -6,7 +6,6 @@ import gzip
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ def match_objects(realdata: Path) -> dict[str, Event]:
 
 
 @pytest.fixture(scope="module")
-def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Stores]:
+def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Stores:
     """All real files landed, materialised and published; every run and blocking check passed."""
     data = tmp_path_factory.mktemp("real")
     stores = Stores(Settings(data=str(data), postgres_url=SecretStr(postgres_url), workers=1))
@@ -66,7 +65,7 @@ def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres
             )
             failed = [event.step_key for event in result.all_events if event.is_step_failure]
             assert result.success, (first, last, failed)
-    yield stores
+    return stores
 
 
 @pytest.fixture(scope="module")
