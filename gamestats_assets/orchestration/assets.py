@@ -12,6 +12,7 @@ partition that gained a match processes that match and no other.
 import hashlib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
@@ -142,9 +143,16 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
             ids = sorted(unit for day in batch.values() for unit in day)
             with decode(stores.landing, files, stores.settings.workers) as decoded:
                 unreadable += decoded.unreadable
-                for table in tables:
-                    rows = Replacement(decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()))
-                    commits[table].append(commit(stores, table, rows, keys))
+                replacements = {
+                    table: Replacement(decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()))
+                    for table in tables
+                }
+                # The tables are independent, and writing is mostly work of one core.
+                with ThreadPoolExecutor(stores.settings.workers) as pool:
+                    for table, done_now in pool.map(
+                        lambda item: (item[0], commit(stores, item[0], item[1], keys)), replacements.items()
+                    ):
+                        commits[table].append(done_now)
             ledger.record(batch)
             done += len(ids)
             context.log.info(f"{done} of {work.count} matches committed.")
