@@ -154,7 +154,7 @@ def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
                 unit_id,
                 "unit",
                 rules.get_column("__broken__")[0],
-                f"Nothing of {unit_id} was committed to {table.spec.key}: {why}. Rules broken: {counts}.",
+                f"All {total} rows of {unit_id} for {table.spec.dotted} are rejected: {why}. Rules broken: {counts}.",
                 total,
                 f"[{', '.join(examples)}]"[:4000],
             )
