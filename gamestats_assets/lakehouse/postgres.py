@@ -816,13 +816,17 @@ def _copy_aside(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.
 
 
 def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as CSV can hold it: lists become PostgreSQL array literals."""
+    """A column as PostgreSQL and CSV can hold it: no NUL in texts, lists as array literals."""
     column = pl.col(name)
+    if isinstance(dtype, pl.String):
+        # PostgreSQL refuses the character; the lake keeps it.
+        return column.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True)
     if not isinstance(dtype, pl.List):
         return column
     element, inner = pl.element(), pl.Series(dtype=dtype.inner).dtype
     if isinstance(inner, pl.String):
-        escaped = element.str.replace_all("\\", "\\\\", literal=True)
+        clean = element.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True)
+        escaped = clean.str.replace_all("\\", "\\\\", literal=True)
         text = pl.lit('"') + escaped.str.replace_all('"', '\\"', literal=True) + pl.lit('"')
     elif isinstance(inner, pl.Datetime):
         text = element.dt.to_string("iso:strict")

@@ -324,10 +324,10 @@ def _whole_or_batches(
         yield Replacement(make(None), keys)
         ledger.record(work.pending, work.vanished)
         return
-    gone = sorted(unit for units in work.vanished.values() for unit in units)
-    if gone:
-        yield Replacement(pl.LazyFrame(schema=table.schema()), keys, gone)
-        ledger.record({}, work.vanished)
+    for key, units in work.vanished.items():
+        if units:
+            yield Replacement(pl.LazyFrame(schema=table.schema()), [key], list(units))
+            ledger.record({}, {key: units})
     for batch in work.batches(size):
         ids = sorted(unit for units in batch.values() for unit in units)
         yield Replacement(make(ids), sorted(batch), ids)

@@ -213,7 +213,7 @@ class TelemetryKills(TelemetryEvent, key="pubg/telemetry_kills", layer="bronze",
     finish_damage_causer_name = dy.String(nullable=True, description="Weapon of the finish (V2).")
     finish_damage_type_category = dy.String(nullable=True, description="Damage type of the finish (V2).")
     is_suicide = dy.Bool(nullable=True, description="The file's own flag (V2).")
-    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist (V2).")
+    assist_account_ids = dy.List(dy.String(nullable=True), nullable=True, description="Accounts given an assist.")
     team_killer_account_ids = dy.List(
         dy.String(nullable=True), nullable=True, description="Team mates who took part in the kill (V2)."
     )

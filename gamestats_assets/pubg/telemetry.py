@@ -320,6 +320,7 @@ class LogGameStatePeriodic(_Event):
 class LogPlayerKill(_Attack):
     victim: _Killed
     killer: _PlacedPerson | None = None
+    assistant: _Person | None = None
     dbno_id: Int64 | None = None
     damage_reason: str | None = None
     damage_type_category: str | None = None
@@ -483,6 +484,9 @@ def _kills_v1(events: Sequence[LogPlayerKill]) -> Columns:
     return {
         "event_version": [1] * len(events),
         **_kills(events),
+        "assist_account_ids": [
+            [event.assistant.account_id] if event.assistant and event.assistant.account_id else [] for event in events
+        ],
         **_cause(events),
         "damage_reason": [event.damage_reason for event in events],
         "distance_cm": [event.distance for event in events],

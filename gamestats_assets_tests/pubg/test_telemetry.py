@@ -69,6 +69,11 @@ def _what(damage: dict[str, Any] | None, prefix: str = "") -> dict[str, Any]:
     }
 
 
+def _assistants(event: dict[str, Any]) -> list[str]:
+    account_id = (event.get("assistant") or {}).get("accountId")
+    return [account_id] if account_id else []
+
+
 def _kill(event: dict[str, Any]) -> dict[str, Any]:
     second = event["_T"] == "LogPlayerKillV2"
     damage = (event.get("killerDamageInfo") if second else event) or {}
@@ -92,7 +97,7 @@ def _kill(event: dict[str, Any]) -> dict[str, Any]:
         "distance_cm": damage.get("distance"),
         **_what(finish, "finish_"),
         "is_suicide": event.get("isSuicide"),
-        "assist_account_ids": event.get("assists_AccountId"),
+        "assist_account_ids": event.get("assists_AccountId") if second else _assistants(event),
         "team_killer_account_ids": event.get("teamKillers_AccountId"),
     }
 
@@ -307,7 +312,8 @@ ONE_OF_EACH: list[dict[str, Any]] = [
            cameraViewBehaviour="FpsOnly", characters=[{"character": _person(1)}, _person(2)]),
     _event("LogPlayerPosition", character=_person(), elapsedTime=3, numAlivePlayers=2),
     _event("LogGameStatePeriodic", gameState=CIRCLES),
-    _event("LogPlayerKill", attackId=1, killer=_person(1), victim=_person(2), **_damage_info("WeapAK47_C")),
+    _event("LogPlayerKill", attackId=1, killer=_person(1), victim=_person(2), assistant=_person(3),
+           **_damage_info("WeapAK47_C")),
     _event("LogPlayerKillV2", attackId=2, dBNOId=5, killer=_person(1), victim=_person(2), finisher=_person(3),
            dBNOMaker=_person(4), killerDamageInfo=_damage_info("WeapAK47_C"),
            finishDamageInfo=_damage_info("WeapM16A4_C"), isSuicide=False,
