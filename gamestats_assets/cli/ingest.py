@@ -51,8 +51,14 @@ def ingest_pubg(
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.pubg.source import ingest
 
+    stores = Stores()
     with counting("Taking files") as progress:
-        report = ingest(paths, Stores().landing, progress=progress)
+        report = ingest(paths, stores.landing, progress=progress)
+    if report.quarantined:
+        from gamestats_assets.orchestration.landed import file_refused
+        from gamestats_assets.pubg.source import refused
+
+        file_refused(stores, "pubg", refused(stores.landing))
     for outcome in report.outcomes:
         if every or report.files <= _QUIET_BEYOND or outcome.status == "quarantined":
             say(outcome.line(), "yellow" if outcome.status == "quarantined" else "")
@@ -74,6 +80,8 @@ def _print_totals(report: IngestReport) -> None:
         f"{report.quarantined:,} quarantined.",
         "bold",
     )
+    if report.quarantined:
+        say('What is quarantined, and why: gamestats query "from pubg.quarantine"')
     if report.days:
         matches = counted(len(report.matches), "match", "matches")
         say(f"{matches} on {days_named(report.days)} gained files. Next: gamestats materialize")

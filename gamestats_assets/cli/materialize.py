@@ -222,14 +222,15 @@ def rebuild(
         from gamestats_assets.orchestration.metadata import asset_key
     with opened() as session:
         stores, spec = session.stores, declared.spec
-        # The ledger first: a process that dies in between leaves a table that is made again.
-        Ledger(stores.lake, spec.game, spec.step).forget()
-        stores.lake.rebuild(declared)
         if spec.published:
+            # First, for PostgreSQL may refuse (a view stands on the table): then nothing has changed yet.
             from gamestats_assets.lakehouse.postgres import connect, rebuild_table
 
             with connect(stores.postgres_url) as connection:
                 rebuild_table(connection, declared)
+        # The ledger before the rows: a process that dies in between leaves a table that is made again.
+        Ledger(stores.lake, spec.game, spec.step).forget()
+        stores.lake.rebuild(declared)
         say(f"{spec.dotted} is empty and has the declared columns.")
         days = stores.landing.days(spec.game)
         together = [

@@ -225,6 +225,7 @@ class Lake:
         partitions: Sequence[PartitionValue] | None = None,
         ids: Sequence[str] | None = None,
         rejections: Iterable[Rejection] = (),
+        partition_of: Mapping[str, str] | None = None,
     ) -> Commit:
         """Replace partitions, or ids within partitions, by the frame's rows, in one commit.
 
@@ -236,6 +237,8 @@ class Lake:
             partitions: values of the partition column that the write owns, or their keys;
                 required for a partitioned table, refused for another.
             ids: values of the table's `replaced_by` column; None replaces whole partitions.
+            partition_of: id to the partition key it belongs to, where it is known; it files the
+                rejections of ids that have no row.
 
         Raises:
             MissingPredicateError: when it is not said what to replace.
@@ -260,7 +263,9 @@ class Lake:
         self._refuse_outsiders(table, eager, partitions, ids)
         screened = screen(table, eager)
         all_rejections = [*rejections, *screened.rejections]
-        self._replace_quarantine(table, eager, partitions, ids, all_rejections)
+        # A table that cannot take the rows must say so before anything is quarantined.
+        self._refuse_incompatible(table, self.open(table))
+        self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
         version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
         return Commit(version, screened.rows.height, all_rejections, screened.rows.head(5))
 
@@ -323,17 +328,21 @@ class Lake:
             return self._create(table, mode="error")
         stored = {column.name: column for column in delta.schema().fields}
         added = [column for column in delta_schema(table).fields if column.name not in stored]
-        problems = schema_differences(table, delta)
+        self._refuse_incompatible(table, delta)
+        if added:
+            delta.alter.add_columns(added)
+            delta.update_incremental()
+        return delta
+
+    @staticmethod
+    def _refuse_incompatible(table: type[Table], delta: DeltaTable | None) -> None:
+        problems = schema_differences(table, delta) if delta is not None else []
         if problems:
             raise IncompatibleSchemaError(
                 f"The lake's {table.spec.dotted} does not fit its declaration:\n- "
                 + "\n- ".join(problems)
                 + f"\nRebuild it from the landing zone: gamestats rebuild {table.spec.dotted}"
             )
-        if added:
-            delta.alter.add_columns(added)
-            delta.update_incremental()
-        return delta
 
     def _create(self, table: type[Table], mode: Literal["error", "overwrite"]) -> DeltaTable:
         return DeltaTable.create(
@@ -353,6 +362,7 @@ class Lake:
         partitions: Sequence[PartitionValue] | None,
         ids: Sequence[str] | None,
         rejections: Sequence[Rejection],
+        partition_of: Mapping[str, str],
     ) -> None:
         if issubclass(table, QuarantineRow):
             return
@@ -362,7 +372,7 @@ class Lake:
         state = self.state(quarantine)
         if not rejections and (state is None or not any(place in state.rows_per_partition for place in places)):
             return
-        day_of = self._partition_of_units(table, frame, keys)
+        day_of = {**self._partition_of_units(table, frame, keys), **partition_of}
         rows = pl.concat(
             [
                 quarantine_frame(table, key, [r for r in rejections if day_of.get(r.unit_id, keys[0]) == key])
@@ -454,8 +464,11 @@ def schema_differences(table: type[Table], delta: DeltaTable) -> list[str]:
                 problems.append(f"column {name} is new and not nullable; stored rows would have no value")
         elif stored[name].type != column.type:
             problems.append(f"column {name} is stored as {stored[name].type}, declared {column.type}")
-        elif stored[name].nullable and not column.nullable:
-            problems.append(f"column {name} is stored nullable, declared not nullable")
+        elif stored[name].nullable != column.nullable:
+            words = {True: "nullable", False: "not nullable"}
+            problems.append(
+                f"column {name} is stored {words[stored[name].nullable]}, declared {words[column.nullable]}"
+            )
     partitioned = [table.spec.partitioned_by] if table.spec.partitioned_by else []
     if delta.metadata().partition_columns != partitioned:
         problems.append(f"stored partitions are by {delta.metadata().partition_columns}, declared by {partitioned}")

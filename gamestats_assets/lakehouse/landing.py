@@ -109,6 +109,7 @@ class _LocalStore:
         target = self._root / path
         if target.exists():
             return False
+        made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(8)}.tmp"
         try:
@@ -122,11 +123,13 @@ class _LocalStore:
                 return False
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        # The name stands in the folder, and a new folder's name in the one above it.
+        for folder in (target.parent, *(new.parent for new in made)):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         return True
 
     def read(self, path: str) -> bytes:

@@ -11,10 +11,10 @@ partition that gained a match processes that match and no other.
 
 import hashlib
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
 import polars as pl
@@ -23,14 +23,19 @@ from gamestats_assets.lakehouse.delta import Commit
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import Ledger, Work, merged, step_version
-from gamestats_assets.lakehouse.quality import Check, Rejection, table_inputs
+from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
-from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs, refuse_broken
+from gamestats_assets.orchestration.checks import (
+    BlockingCheckError,
+    declared_check_results,
+    declared_check_specs,
+    refuse_broken,
+)
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
-from gamestats_assets.orchestration.landed import landed_hashes, landed_units
+from gamestats_assets.orchestration.landed import file_refused, landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -42,8 +47,16 @@ from gamestats_assets.orchestration.metadata import (
 )
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.postgres import Publication
+
 # Matches in one batch: one commit and one ledger entry each. Bounds memory to about 2 GB.
 BATCH = 200
+
+
+# For steps that reach outside this process: a store or a server may be away for a moment.
+_OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
+_SAME_ROWS = "rows_equal_the_lake"
 
 
 class Processing(dg.Config):
@@ -102,12 +115,35 @@ def _keys(context: dg.AssetExecutionContext) -> list[str]:
 # --------------------------------------------------------------------------- landing to bronze
 
 
-def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version: str = "1") -> dg.AssetsDefinition:
+def upstream_of(
+    table: type[Table], assets: Sequence[dg.AssetsDefinition], known: Mapping[str, type[Table]]
+) -> set[type[Table]]:
+    """Every table that a table is made from, directly or not, as the assets' dependencies tell."""
+    dependencies = {spec.key: [dep.asset_key for dep in spec.deps] for asset in assets for spec in asset.specs}
+    found: set[type[Table]] = set()
+    waiting = list(dependencies.get(asset_key(table), ()))
+    while waiting:
+        key = waiting.pop()
+        source = known[".".join(key.path)]
+        if source not in found:
+            found.add(source)
+            waiting += dependencies.get(key, ())
+    return found
+
+
+def landed_tables(
+    tables: Sequence[type[Table]],
+    decode: Decode,
+    *,
+    refused: Callable[[Landing], Sequence[Rejection]] = lambda landing: (),
+    code_version: str = "1",
+) -> dg.AssetsDefinition:
     """One step that reads landed files once and feeds all the given bronze tables.
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
         decode: reads files with a number of worker processes; gives frames and rejections.
+        refused: landed files that belong to no id and that nobody can read, for the quarantine.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
     version = step_version(tables, code_version)
@@ -137,23 +173,35 @@ def landed_tables(tables: Sequence[type[Table]], decode: Decode, *, code_version
         work = ledger.work(inputs, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} matches are new or changed in {len(keys)} partitions.")
         commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
+        file_refused(stores, game, refused(stores.landing))
         unreadable = done = 0
+        for key, gone in work.vanished.items():
+            if gone:
+                for table in tables:
+                    rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], list(gone))
+                    commits[table].append(commit(stores, table, rows, keys))
+                ledger.record({}, {key: gone})
         for batch in work.batches(config.batch_size):
             files = [file for key, ids in batch.items() for unit in ids for file in units[key][unit]]
-            ids = sorted(unit for day in batch.values() for unit in day)
+            partition_of = {unit: key for key, day in batch.items() for unit in day}
+            ids = sorted(partition_of)
             with decode(stores.landing, files, stores.settings.workers) as decoded:
                 unreadable += decoded.unreadable
                 replacements = {
-                    table: Replacement(decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()))
+                    table: Replacement(
+                        decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
+                    )
                     for table in tables
                 }
+                nothing_read = decoded.unreadable == len(ids)
                 # The tables are independent, and writing is mostly work of one core.
                 with ThreadPoolExecutor(stores.settings.workers) as pool:
                     for table, done_now in pool.map(
                         lambda item: (item[0], commit(stores, item[0], item[1], keys)), replacements.items()
                     ):
                         commits[table].append(done_now)
-            ledger.record(batch)
+            if not nothing_read:
+                ledger.record(batch)
             done += len(ids)
             context.log.info(f"{done} of {work.count} matches committed.")
         for table in tables:
@@ -196,6 +244,14 @@ def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1
     def make(
         context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
     ) -> pl.LazyFrame:
+        if ids is not None:
+            # The ledgers were read after Dagster opened the inputs: what they name may be newer than those.
+            stores: Stores = context.resources.stores
+            keys = _keys(context)
+            frames = {
+                name: stores.lake.scan(source, values_of(source, keys) if source.spec.partitioned_by else None)
+                for name, source in inputs.items()
+            }
         return function(**{name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()})
 
     return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version)
@@ -320,8 +376,9 @@ def _whole_or_batches(
 ) -> Iterator[Replacement]:
     """The replacements that bring a table up to date, each entered in the ledger once it is committed."""
     if work.count == work.total and work.count <= size and not work.is_empty:
-        # All there is: replacing the partitions whole is cheaper than naming every id.
-        yield Replacement(make(None), keys)
+        # All there is: replacing the partitions whole is cheaper than naming every id. The input is
+        # still limited to what the ledgers hold: an id may be half written in an upstream table.
+        yield Replacement(make(sorted(unit for units in work.pending.values() for unit in units)), keys)
         ledger.record(work.pending, work.vanished)
         return
     for key, units in work.vanished.items():
@@ -341,14 +398,22 @@ class MissingPartitionError(GamestatsError):
     """A publication was asked for a table that was never materialised."""
 
 
-def publication(table: type[Table], checks: Sequence[Check]) -> dg.AssetsDefinition:
+class ChangedMeanwhileError(GamestatsError):
+    """The table in the lake changed again and again while it was being published."""
+
+
+def publication(
+    table: type[Table], checks: Sequence[Check], upstream: Collection[type[Table]] = ()
+) -> dg.AssetsDefinition:
     """The table's copy in PostgreSQL: exactly the run's partitions, replaced in one transaction each.
 
     Args:
-        checks: the game's checks; the blocking ones of this table are evaluated again first.
+        checks: the game's checks; before anything is published, the blocking ones of this table
+            and of the upstream tables are evaluated again.
+        upstream: every table this one is made from, directly or not.
     """
     spec = table.spec
-    own_checks = [check for check in checks if check.table is table]
+    guarding = [check for check in checks if check.table is table or check.table in upstream]
 
     @dg.asset(
         key=publication_key(table),
@@ -368,11 +433,20 @@ def publication(table: type[Table], checks: Sequence[Check]) -> dg.AssetsDefinit
         automation_condition=ON_CHECKED_INPUTS,
         required_resource_keys={"stores"},
         code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(
+                _SAME_ROWS,
+                asset=publication_key(table),
+                partitions_def=partitions_of(table),
+                description="PostgreSQL holds as many rows of the partition as the lake.",
+            )
+        ],
+        retry_policy=_OUTSIDE,
         pool=f"postgres_{spec.game}_{spec.name}",
         freshness_policy=_freshness(table),
     )
-    def publish_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        from gamestats_assets.lakehouse.postgres import publish
+    def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        from gamestats_assets.lakehouse.postgres import published_rows
 
         stores: Stores = context.resources.stores
         keys = _keys(context)
@@ -382,24 +456,70 @@ def publication(table: type[Table], checks: Sequence[Check]) -> dg.AssetsDefinit
                 f"{spec.dotted} has never been materialised, so there is nothing to publish. "
                 f"Materialise it first: gamestats materialize --select {spec.dotted}"
             )
-        refuse_broken(own_checks, stores.lake, keys)
         inserted = deleted = 0
         preview = pl.DataFrame(schema=table.schema())
+        different: dict[str, str] = {}
         for key in keys or [None]:
-            values = values_of(table, [key]) if key is not None else None
-            rows = stores.lake.scan(table, values).collect()
-            done = publish(stores.postgres_url, table, values, rows)
+            rows, done = _publish_partition(stores, table, guarding, key)
             inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
             preview = rows.head(5) if not rows.is_empty() else preview
+            value = table.partition_value(key) if key is not None else None
+            found = published_rows(stores.postgres_url, table, value)
+            if found != rows.height:
+                different[key or "all"] = f"{rows.height} in the lake, {found} in PostgreSQL"
             if key is not None:
                 context.add_asset_metadata({"dagster/partition_row_count": rows.height}, publication_key(table), key)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "rows_written": inserted,
                 "rows_replaced": deleted,
                 "delta_version": state.version,
                 "preview": frame_metadata(preview),
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=_SAME_ROWS,
+                    passed=not different,
+                    metadata={
+                        "rows": inserted,
+                        **({"different": dg.MetadataValue.json(different)} if different else {}),
+                    },
+                )
+            ],
         )
 
     return publish_table
+
+
+def _publish_partition(
+    stores: Stores, table: type[Table], guarding: Sequence[Check], key: str | None
+) -> "tuple[pl.DataFrame, Publication]":
+    """Check, read and publish one partition of one version of the table; again when it changed meanwhile."""
+    from gamestats_assets.lakehouse.postgres import publish
+
+    values = values_of(table, [key]) if key is not None else None
+    for _ in range(5):
+        version = _version_of(stores, table)
+        refuse_broken(guarding, stores.lake, [key] if key is not None else [])
+        rows = stores.lake.scan(table, values).collect()
+        broken = screen(table, rows).rejections
+        if broken:
+            raise BlockingCheckError(f"Nothing of {table.spec.dotted} was published: {broken[0].reason}")
+
+        def unchanged(cursor: object, version: int | None = version) -> None:
+            # Inside the publishing transaction: what was checked is what is committed.
+            if _version_of(stores, table) != version:
+                raise ChangedMeanwhileError(
+                    f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
+                )
+
+        try:
+            return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged)
+        except ChangedMeanwhileError as changed:
+            last = changed
+    raise last
+
+
+def _version_of(stores: Stores, table: type[Table]) -> int | None:
+    state = stores.lake.state(table)
+    return state.version if state is not None else None

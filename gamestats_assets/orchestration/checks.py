@@ -69,10 +69,13 @@ def declared_check_results(
         .select(pl.col("partition_key").alias("partition"), "unit_id", "scope", "rule", "reason", "rejected_rows")
         .collect()
     )
-    metadata: dict[str, Any] = {"quarantined_rows": int(entries.get_column("rejected_rows").sum())}
+    metadata: dict[str, Any] = {
+        "quarantined_rows": int(entries.get_column("rejected_rows").sum()),
+        "quarantined_files": entries.filter(pl.col("scope") == "file").height,
+    }
     if not entries.is_empty():
-        by_rule = entries.group_by("rule").agg(pl.col("rejected_rows").sum()).sort("rule")
-        metadata["by_rule"] = dg.MetadataValue.json(dict(by_rule.iter_rows()))
+        by_rule = entries.group_by("rule").len().sort("rule")
+        metadata["entries_by_rule"] = dg.MetadataValue.json(dict(by_rule.iter_rows()))
     yield from _results(table, QUARANTINE, entries, keys, blocking=False, metadata=metadata)
 
 

@@ -30,12 +30,14 @@ class Replacement:
         keys: partition keys the rows belong to; None means the keys of the run.
         ids: ids that are replaced within those partitions; None replaces the partitions.
         rejections: what was rejected before it became a row.
+        partition_of: id to its partition key, for the rejections of ids without a row.
     """
 
     rows: pl.LazyFrame | pl.DataFrame
     keys: Sequence[str] | None = None
     ids: Sequence[str] | None = None
     rejections: Sequence[Rejection] = field(default=())
+    partition_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def commit(stores: Stores, table: type[Table], replacement: Replacement, run_keys: Sequence[str]) -> Commit:
@@ -47,6 +49,7 @@ def commit(stores: Stores, table: type[Table], replacement: Replacement, run_key
         partitions=values_of(table, keys) if table.spec.partitioned_by else None,
         ids=replacement.ids,
         rejections=replacement.rejections,
+        partition_of=replacement.partition_of,
     )
 
 

@@ -1,25 +1,31 @@
 """What landed: the input of the steps that read raw files, and the sensor that watches for it.
 
-The sensor's cursor holds one digest of the listing of every day it has dealt with. A day
-whose listing has another digest has gained files; it is requested unless the step that
-reads them has already done so. The run key is the day and its digest, so a lost cursor or a
-tick that died after the request repeats nothing, and a file that lands while a tick runs
-changes the digest and is found by the next one.
+The sensor's cursor holds one digest of the listing of every day that was processed or
+requested. A day whose listing has another digest has gained files; it is requested unless
+the step that reads them has already done so, and once more when its run failed. The run key
+is the day, its digest and the attempt, so a lost cursor or a tick that died after the
+request repeats nothing, and a file that lands while a tick runs changes the digest and is
+found by the next one.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
+import polars as pl
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, step_version
+from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
 
 # Runs requested in one tick; the rest is found by the next tick.
 _REQUESTS_PER_TICK = 50
+# A day whose run failed is tried once more by itself; then it waits for new files or a person.
+_ATTEMPTS = 2
+_LANDED_TAG = "gamestats/landed"
 
 
 def landed_units(landing: Landing, game: str, day: str) -> dict[str, list[LandedFile]]:
@@ -38,6 +44,19 @@ def landed_hashes(units: Mapping[str, Sequence[LandedFile]]) -> dict[str, str]:
 def changed_days(seen: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     """Days whose digest is new or another one, in order."""
     return sorted(day for day, digest in found.items() if seen.get(day) != digest)
+
+
+def file_refused(stores: Stores, game: str, refused: Sequence[Rejection]) -> None:
+    """Enter the files that belong to no match, and that nobody could read, in the game's quarantine."""
+    quarantine = quarantine_of(game)
+    place = "landing@unreadable"
+    state = stores.lake.state(quarantine)
+    if len(refused) == (state.rows_per_partition.get(place, 0) if state else 0):
+        return
+    rows = quarantine_frame(quarantine, "unreadable", refused).with_columns(
+        destination=pl.lit(place), table_name=pl.lit("landing")
+    )
+    stores.lake.replace(quarantine, rows, partitions=[place])
 
 
 def landed_sensor(
@@ -63,7 +82,8 @@ def landed_sensor(
     def sensor(
         context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]
     ) -> dg.SensorResult | dg.SkipReason:
-        seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        told = json.loads(context.cursor) if context.cursor else {}
+        seen, requested = dict(told.get("seen", {})), dict(told.get("requested", {}))
         landed = {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
         found = {
             day: combined_hash(f"{unit} {digest}" for unit, digest in units.items())[:16]
@@ -71,22 +91,32 @@ def landed_sensor(
         }
         changed = changed_days(seen, found)
         work = Ledger(stores.lake, game, step).work({day: landed[day] for day in changed}, code_version=version)
-        behind = [day for day in changed if work.pending[day]][:_REQUESTS_PER_TICK]
-        dealt_with = [day for day in changed if not work.pending[day]] + behind
-        cursor = json.dumps(seen | {day: found[day] for day in dealt_with}, sort_keys=True)
-        if not behind:
-            return dg.SensorResult(skip_reason=f"No new files among {len(found)} days.", cursor=cursor)
-        return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(
-                    run_key=f"{game} {day} {found[day]}",
-                    partition_key=day,
-                    asset_selection=target,
-                    tags={"gamestats/requested_by": name},
+        requests: list[dg.RunRequest] = []
+        for day in changed:
+            key = f"{game} {day} {found[day]}"
+            if not work.pending[day]:
+                seen[day] = found[day]
+                requested.pop(day, None)
+                continue
+            attempts = 0
+            if requested.get(day) == found[day]:
+                runs = context.instance.get_runs(dg.RunsFilter(tags={_LANDED_TAG: key}))
+                attempts = len(runs)
+                if not runs or attempts >= _ATTEMPTS or not all(run.is_finished for run in runs):
+                    continue
+            if len(requests) < _REQUESTS_PER_TICK:
+                requested[day] = found[day]
+                requests.append(
+                    dg.RunRequest(
+                        run_key=f"{key} {attempts}",
+                        partition_key=day,
+                        asset_selection=target,
+                        tags={"gamestats/requested_by": name, _LANDED_TAG: key},
+                    )
                 )
-                for day in behind
-            ],
-            cursor=cursor,
-        )
+        cursor = json.dumps({"seen": seen, "requested": requested}, sort_keys=True)
+        if not requests:
+            return dg.SensorResult(skip_reason=f"No new files among {len(found)} days.", cursor=cursor)
+        return dg.SensorResult(run_requests=requests, cursor=cursor)
 
     return sensor

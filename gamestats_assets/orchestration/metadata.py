@@ -66,6 +66,7 @@ def materialisation_metadata(
     metadata: dict[str, Any] = {
         "rows_written": sum(commit.rows for commit in commits),
         "quarantined_rows": sum(commit.rejected_rows for commit in commits),
+        "quarantined_files": sum(r.scope == "file" for commit in commits for r in commit.rejections),
         "dagster/column_schema": column_schema(table),
         "dagster/uri": lake.uri(table),
         "preview": frame_metadata(commits[-1].preview if commits else lake.scan(table, partitions).head(5).collect()),

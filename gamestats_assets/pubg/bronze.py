@@ -217,7 +217,8 @@ def _take_match_object(landing: Landing, unit: _Unit, into: _Decoded) -> bool:
         if best is None or candidate[:2] < best[:2]:
             best = candidate
     if best is not None:
-        into.add_frames(best[2].frames)
+        others = pl.lit(len(files) - 1, dtype=RawMatches.schema()["other_files"])
+        into.add_frames({**best[2].frames, RawMatches: best[2].frames[RawMatches].with_columns(other_files=others)})
         into.add_rejections(best[2].rejections)
     return not files or best is not None
 

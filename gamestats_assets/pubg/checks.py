@@ -588,5 +588,11 @@ def people_who_landed_have_landings(
     )
 
 
+@breaking_rows(of=RawMatches, blocking=False)
+def match_objects_agree(raw_matches: dy.LazyFrame[RawMatches]) -> pl.LazyFrame:
+    """A match has one match object; of several different ones only one is used, so a person should look."""
+    return raw_matches.filter(pl.col("other_files") > 0).select("match_date", "match_id", "content_hash", "other_files")
+
+
 ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
 """Every check of the game, in the order of this module."""

@@ -301,6 +301,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "content_hash": content_hash,
         **attributes,
         **_telemetry_asset(records["asset"]),
+        "other_files": 0,
         "participants": total,
         "rosters": len(records["roster"]),
         "unknown_stat_keys": len(unknown),

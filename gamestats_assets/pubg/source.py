@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import msgspec
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, content_hash, decompressed
+from gamestats_assets.lakehouse.quality import Rejection
 
 GAME = "pubg"
 """The game's folder in the landing zone."""
@@ -406,11 +408,14 @@ def ingest(paths: Iterable[Path], landing: Landing, *, progress: Progress | None
         if progress is not None:
             progress(len(outcomes), len(files))
 
-    deferred: list[tuple[bool, Path]] = []
+    deferred: list[tuple[int, Path]] = []
     for file in files:
         arrival = _arrival(file)
         if isinstance(arrival, _Recognised) and arrival.waits:
-            deferred.append((arrival.recognised.kind == "match", file))
+            deferred.append((1 if arrival.recognised.kind == "match" else 0, file))
+        elif isinstance(arrival, _Refused) and arrival.match_id is not None:
+            # Last: another file of the batch may tell the match's day.
+            deferred.append((2, file))
         else:
             done(file, _land(arrival, landing))
     for _, file in sorted(deferred):
@@ -469,6 +474,20 @@ def unreadable(landing: Landing) -> list[UnreadableFile]:
     return found
 
 
+def refused(landing: Landing) -> list[Rejection]:
+    """The same payloads as `unreadable` gives, as entries for the quarantine; the unit is the content's hash."""
+    return [
+        Rejection(
+            file.hash,
+            "file",
+            "file_recognised",
+            f"{file.name} ({file.bytes} bytes, {file.path}): {file.reason}",
+            0,
+        )
+        for file in unreadable(landing)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _Recognised:
     name: str
@@ -487,6 +506,24 @@ class _Refused:
     name: str
     reason: str
     payload: bytes | None
+
+    @property
+    def match_id(self) -> str | None:
+        """The match whose telemetry this would be, by its name and its first bytes."""
+        if self.payload is None or not _begins_as_telemetry(self.payload):
+            return None
+        return _named_match_id(Path(self.name).name)
+
+
+def _begins_as_telemetry(payload: bytes) -> bool:
+    head = payload[:_HEAD]
+    for _ in range(2):
+        if head.startswith(b"\x1f\x8b"):
+            try:
+                head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+            except zlib.error:
+                return False
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"_T"' in head
 
 
 def _read(payload: bytes, name: str) -> _Recognised | _Refused:
@@ -524,6 +561,11 @@ def _quarantine(refused: _Refused, landing: Landing) -> FileOutcome:
     payload = refused.payload
     if payload is None:
         return FileOutcome(refused.name, None, "quarantined", reason=refused.reason)
+    day = landing.day_of(GAME, refused.match_id) if refused.match_id is not None else None
+    if refused.match_id is not None and day is not None:
+        # Filed with its match, whose telemetry then counts as unreadable, with the reason in the quarantine.
+        file, _ = landing.put(GAME, date.fromisoformat(day), refused.match_id, "telemetry", payload, payload)
+        return FileOutcome(refused.name, None, "quarantined", refused.match_id, day, file.path, refused.reason)
     # The reason lands first, so that dying in between leaves no payload without one.
     told = {
         "name": Path(refused.name).name,

@@ -53,6 +53,7 @@ class RawMatches(MatchRow, key="pubg/raw_matches", layer="bronze", time_column="
     title_id = dy.String(nullable=True, description="Title the match belongs to.")
     telemetry_url = dy.String(nullable=True, description="Address of the telemetry file.")
     telemetry_created_at = _utc("When the telemetry file was stored, some minutes after the match.", nullable=True)
+    other_files = dy.Int16(min=0, description="Further match objects landed for the match and not used.")
     participants = dy.Int16(min=0, description="Participants listed, bots included.")
     rosters = dy.Int16(min=0, description="Rosters listed.")
     unknown_stat_keys = dy.Int16(min=0, description="Distinct statistics keys of participants that no column takes.")

@@ -200,7 +200,8 @@ def test_bytes_are_on_the_disk_before_they_have_a_name(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "fsync", lambda descriptor: (steps.append("fsync"), fsync(descriptor))[1])
     monkeypatch.setattr(os, "link", lambda source, target: (steps.append("name"), link(source, target))[1])
     Landing(tmp_path).put_undated("demo", "players", CONTENT, CONTENT)
-    assert steps == ["fsync", "name", "fsync"]
+    # The bytes, the name, then the folder of the file and those above that were just made.
+    assert steps == ["fsync", "name", "fsync", "fsync", "fsync"]
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

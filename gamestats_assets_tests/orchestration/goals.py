@@ -45,7 +45,7 @@ class MatchGoals(Table, key="demo/match_goals", layer="gold", published=True, re
     last_minute = dy.Int64(nullable=True, description="Minute of the last goal.")
 
 
-class DayGoals(Table, key="demo/day_goals", layer="gold", partitioned_by="day"):
+class DayGoals(Table, key="demo/day_goals", layer="gold", published=True, partitioned_by="day"):
     """Goals per day; replaced by whole days."""
 
     day = dy.Date(primary_key=True, description="UTC day.")

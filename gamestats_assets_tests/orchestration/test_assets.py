@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from gamestats_assets.lakehouse.ledger import Ledger
-from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.assets import landed_tables, table_asset
 from gamestats_assets.orchestration.checks import BlockingCheckError, refuse_broken, table_checks
-from gamestats_assets.orchestration.io_manager import lake_io_manager
+from gamestats_assets.orchestration.io_manager import LakeIOManager, lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -231,3 +231,56 @@ def test_every_asset_says_what_it_is(pipeline: Pipeline) -> None:
             assert spec.group_name == "demo"
             assert spec.kinds
             assert spec.code_version
+
+
+def test_a_match_that_arrives_while_a_step_opens_its_inputs_is_not_lost(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(pipeline.stores.landing, "a", DAY, [3])
+    assert pipeline.run(DAY).success
+    load = LakeIOManager.load_input
+    arrived: list[bool] = []
+
+    def load_then_commit_another_match(manager: LakeIOManager, context: dg.InputContext) -> pl.LazyFrame:
+        frame = load(manager, context)
+        if not arrived:
+            arrived.append(True)
+            land(pipeline.stores.landing, "late", DAY, [5, 6])
+            bronze = dg.materialize(
+                pipeline.assets[:1],
+                resources={"stores": dg.ResourceDefinition.hardcoded_resource(pipeline.stores)},
+                partition_key=DAY,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            assert bronze.success
+        return frame
+
+    monkeypatch.setattr(LakeIOManager, "load_input", load_then_commit_another_match)
+    land(pipeline.stores.landing, "b", DAY, [4])
+    assert pipeline.run(DAY).success
+    monkeypatch.undo()
+    assert pipeline.run(DAY).success
+    assert pipeline.rows(MatchGoals).select("match_id", "goals").rows() == [("a", 1), ("b", 1), ("late", 2)]
+
+
+def test_what_is_rejected_in_a_range_is_filed_under_its_own_day(pipeline: Pipeline) -> None:
+    land(pipeline.stores.landing, "a", DAY, [3])
+    land(pipeline.stores.landing, "broken", NEXT, b"{")
+    assert pipeline.run(DAY, NEXT).success
+    assert pipeline.rows(quarantine_of("demo")).get_column("partition_key").to_list() == [NEXT]
+
+
+def test_a_day_nobody_can_read_fails_every_time_and_not_only_the_first(pipeline: Pipeline) -> None:
+    land(pipeline.stores.landing, "broken", DAY, b"{")
+    assert not pipeline.run(DAY).success
+    assert not pipeline.run(DAY).success
+
+
+def test_files_that_belong_to_no_match_are_countable_in_the_quarantine(pipeline: Pipeline) -> None:
+    land(pipeline.stores.landing, "a", DAY, [3])
+    entries = [Rejection("f00", "file", "file_recognised", "junk.bin: nobody can read it", 0)]
+    pipeline.assets[0] = landed_tables([RawGoals, RawFiles], game.decode, refused=lambda landing: entries)
+    for _ in range(2):
+        assert pipeline.run(DAY).success
+        row = pipeline.rows(quarantine_of("demo")).row(0, named=True)
+        assert (row["table_name"], row["unit_id"], row["reason"]) == ("landing", "f00", "junk.bin: nobody can read it")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -25,12 +26,18 @@ def stores(tmp_path: Path) -> Stores:
 
 
 @pytest.fixture
-def tick(stores: Stores) -> Tick:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def tick(stores: Stores, instance: dg.DagsterInstance) -> Tick:
     """One evaluation: (run key, day) of every request, and the cursor it leaves."""
     sensor = landed_sensor("new_goals", [RawGoals, RawFiles], description="d")
 
     def evaluate(cursor: str | None) -> tuple[list[tuple[str, str]], str | None]:
-        result = sensor(dg.build_sensor_context(cursor=cursor, resources={"stores": stores}))
+        result = sensor(dg.build_sensor_context(instance=instance, cursor=cursor, resources={"stores": stores}))
         assert isinstance(result, dg.SensorResult)
         return [(str(r.run_key), str(r.partition_key)) for r in result.run_requests or ()], result.cursor
 
@@ -93,6 +100,28 @@ def test_a_day_that_was_processed_already_is_not_requested(stores: Stores, tick:
     found, cursor = tick(None)
     assert [day for _, day in found] == ["2026-01-02"]
     land(stores.landing, "c", "2026-01-01", [2])
+    assert [day for _, day in tick(cursor)[0]] == ["2026-01-01"]
+
+
+def test_a_day_whose_run_failed_is_requested_once_more_and_then_waits(
+    stores: Stores, tick: Tick, instance: dg.DagsterInstance
+) -> None:
+    def run(key: str, status: dg.DagsterRunStatus) -> None:
+        tags = {"gamestats/landed": key.rsplit(" ", 1)[0]}
+        instance.add_run(dg.DagsterRun(job_name="j", run_id=str(uuid.uuid4()), tags=tags, status=status))
+
+    land(stores.landing, "a", "2026-01-01", [1])
+    first, cursor = tick(None)
+    run(first[0][0], dg.DagsterRunStatus.FAILURE)
+    second, cursor = tick(cursor)
+    assert [day for _, day in second] == ["2026-01-01"]
+    assert second[0][0] != first[0][0]
+    run(second[0][0], dg.DagsterRunStatus.STARTED)
+    assert tick(cursor)[0] == []
+    run(second[0][0], dg.DagsterRunStatus.FAILURE)
+    third, cursor = tick(cursor)
+    assert third == []
+    land(stores.landing, "b", "2026-01-01", [1])
     assert [day for _, day in tick(cursor)[0]] == ["2026-01-01"]
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.assets import landed_tables, publication, sql_asset, table_asset
+from gamestats_assets.orchestration.assets import landed_tables, publication, sql_asset, table_asset, upstream_of
 from gamestats_assets.orchestration.checks import table_checks
 from gamestats_assets.orchestration.io_manager import lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
@@ -45,8 +45,9 @@ def run(stores: Stores, tmp_path: Path) -> Run:
         table_asset(game.match_goals),
         sql_asset(DayGoals, SqlModel.load(model, DayGoals, known), known),
         table_checks(MatchGoals, game.CHECKS),
-        publication(MatchGoals, game.CHECKS),
     ]
+    made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+    assets += [publication(table, game.CHECKS, upstream_of(table, made, known)) for table in (MatchGoals, DayGoals)]
 
     def run_them(*days: str, only: list[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
         tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
@@ -151,3 +152,20 @@ def test_the_duckdb_session_is_closed_also_when_a_model_fails(
     for connection in opened:
         with pytest.raises(duckdb.ConnectionException):
             connection.execute("select 1")
+
+
+def test_a_failed_blocking_check_of_an_upstream_table_stops_a_publication_too(stores: Stores, run: Run) -> None:
+    land(stores.landing, "b", DAY, list(range(100)))
+    assert not run(DAY).success
+    assert run(DAY, only=[asset_key(DayGoals)]).success
+    alone = run(DAY, only=[publication_key(DayGoals)])
+    failure = alone.failure_data_for_node("postgres__demo__day_goals")
+    assert failure is not None
+    assert "goals_are_few" in str(failure.error)
+
+
+def test_a_publication_tells_that_postgresql_has_as_many_rows_as_the_lake(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    result = run(DAY)
+    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "rows_equal_the_lake"]
+    assert {e.asset_key: e.passed for e in found} == {publication_key(t): True for t in (MatchGoals, DayGoals)}

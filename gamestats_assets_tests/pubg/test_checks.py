@@ -86,6 +86,7 @@ WITH_OBJECT = pl.col("has_api_stats")
 FAR = 1e7
 
 VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
+    ("match_objects_agree", changed(t.RawMatches, other_files=pl.lit(1, dtype=pl.Int16))),
     ("every_event_of_a_file_is_counted", changed(t.TelemetryFiles, events=pl.col("events") + 1)),
     ("every_event_of_a_file_is_counted", without(t.TelemetryEventCounts)),
     *(

@@ -94,6 +94,7 @@ def test_every_real_match_object_is_what_a_plain_reading_gives(realdata: Path) -
             "participants": len(of_type["participant"]),
             "rosters": len(of_type["roster"]),
             "unknown_stat_keys": len(keys - set(STATISTICS.values())),
+            "other_files": 0,
         }
         roster_of = {
             member["id"]: roster

@@ -23,6 +23,7 @@ from gamestats_assets.pubg.source import (
     ingest_payload,
     mark_expired,
     recognise,
+    refused,
     unreadable,
 )
 
@@ -534,3 +535,25 @@ def test_shuffled_arrivals_of_many_matches_land_alike(tmp_path: Path) -> None:
     assert trees[0] == trees[1] == trees[2]
     assert sum("/2025-07-13/" in f"/{path}" for path in trees[0]) == 16
     assert sum("/2025-07-12/" in f"/{path}" for path in trees[0]) == 4
+
+
+def test_a_cut_telemetry_whose_name_tells_the_match_is_filed_with_it_and_stays_quarantined(
+    tmp_path: Path, landing: Landing
+) -> None:
+    inbox = tmp_path / "cut"
+    inbox.mkdir()
+    (inbox / f"{MATCH}.telemetry.json.gz").write_bytes(gzip.compress(telemetry())[:-20])
+    (inbox / "z.json").write_bytes(match_object())
+    report = ingest([inbox], landing)
+    assert (report.taken, report.quarantined) == (1, 1)
+    day = landing.day_of("pubg", MATCH)
+    assert day is not None
+    assert [file.kind for file in landing.files("pubg", day)] == ["match", "telemetry"]
+    assert unreadable(landing) == []
+
+
+def test_what_belongs_to_no_match_can_be_entered_in_the_quarantine(tmp_path: Path, landing: Landing) -> None:
+    (tmp_path / "junk.bin").write_bytes(b"junk")
+    ingest([tmp_path / "junk.bin"], landing)
+    entries = refused(landing)
+    assert [(entry.scope, "junk.bin" in entry.reason) for entry in entries] == [("file", True)]
