@@ -57,6 +57,7 @@ BATCH = 200
 # For steps that reach outside this process: a store or a server may be away for a moment.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 _SAME_ROWS = "rows_equal_the_lake"
+_PUBLISHING_ATTEMPTS = 5
 
 
 class Processing(dg.Config):
@@ -498,7 +499,9 @@ def _publish_partition(
     from gamestats_assets.lakehouse.postgres import publish
 
     values = values_of(table, [key]) if key is not None else None
-    for _ in range(5):
+    attempt = 0
+    while True:
+        attempt += 1
         version = _version_of(stores, table)
         refuse_broken(guarding, stores.lake, [key] if key is not None else [])
         rows = stores.lake.scan(table, values).collect()
@@ -515,9 +518,9 @@ def _publish_partition(
 
         try:
             return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged)
-        except ChangedMeanwhileError as changed:
-            last = changed
-    raise last
+        except ChangedMeanwhileError:
+            if attempt == _PUBLISHING_ATTEMPTS:
+                raise
 
 
 def _version_of(stores: Stores, table: type[Table]) -> int | None:
