@@ -12,7 +12,6 @@ partition that gained a match processes that match and no other.
 import hashlib
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -188,19 +187,12 @@ def landed_tables(
             ids = sorted(partition_of)
             with decode(stores.landing, files, stores.settings.workers) as decoded:
                 unreadable += decoded.unreadable
-                replacements = {
-                    table: Replacement(
+                for table in tables:
+                    rows = Replacement(
                         decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
                     )
-                    for table in tables
-                }
+                    commits[table].append(commit(stores, table, rows, keys))
                 nothing_read = decoded.unreadable == len(ids)
-                # The tables are independent, and writing is mostly work of one core.
-                with ThreadPoolExecutor(stores.settings.workers) as pool:
-                    for table, done_now in pool.map(
-                        lambda item: (item[0], commit(stores, item[0], item[1], keys)), replacements.items()
-                    ):
-                        commits[table].append(done_now)
             if not nothing_read:
                 ledger.record(batch)
             done += len(ids)
