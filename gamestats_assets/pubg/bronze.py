@@ -302,7 +302,7 @@ def decode_files(
     files: Sequence[LandedFile],
     *,
     workers: int,
-    batch: int = 8,
+    batch: int = 4,
     progress: Progress | None = None,
     spool: Path | None = None,
 ) -> Bronze:
