@@ -50,7 +50,7 @@ def materialize(
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.", show_default=False)] = None,
     everything: Annotated[
         bool,
-        typer.Option("--everything", "--rebuild", help="Process every match of the days again, not only new ones."),
+        typer.Option("--everything", help="Process every match of the days again, not only new ones."),
     ] = False,
     verbose: Verbose = False,
 ) -> None:
