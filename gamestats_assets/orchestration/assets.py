@@ -9,10 +9,10 @@ Each step keeps a ledger of the ids it has processed (see `lakehouse.ledger`), s
 partition that gained a match processes that match and no other.
 """
 
+import contextlib
 import hashlib
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
@@ -49,8 +49,10 @@ from gamestats_assets.orchestration.partitions import partitions_of, values_of
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
 
-# Matches in one batch: one commit and one ledger entry each. Bounds memory to about 2 GB.
+# Ids in one batch: one commit and one ledger entry each. Bounds memory to about 2 GB.
 BATCH = 200
+# While a batch of files is committed the next is decoded: small ones keep all cores busy.
+DECODED_BATCH = 40
 
 
 # For steps that reach outside this process: a store or a server may be away for a moment.
@@ -68,12 +70,19 @@ class Processing(dg.Config):
     """Ids processed and committed together."""
 
 
+class Decoding(Processing):
+    """How much a step that reads landed files does."""
+
+    batch_size: int = DECODED_BATCH
+    """Ids decoded and committed together."""
+
+
 class Decoded(Protocol):
     """What decoding landed files gives."""
 
     @property
     def frames(self) -> Mapping[type[Table], pl.LazyFrame]:
-        """Rows per table; they can be read until the context ends."""
+        """Rows per table; they can be read until the next batch is asked for."""
         ...
 
     @property
@@ -87,7 +96,8 @@ class Decoded(Protocol):
         ...
 
 
-Decode = Callable[[Landing, Sequence[LandedFile], int], AbstractContextManager[Decoded]]
+Decode = Callable[[Landing, Sequence[Sequence[LandedFile]], int], Generator[Decoded, None, None]]
+"""Decodes batches of landed files with a number of worker processes, and gives one result after another."""
 
 
 def _common(table: type[Table], *, kinds: set[str]) -> dict[str, Any]:
@@ -142,7 +152,7 @@ def landed_tables(
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
-        decode: reads files with a number of worker processes; gives frames and rejections.
+        decode: reads batches of files; gives the frames and rejections of each.
         refused: landed files that belong to no id and that nobody can read, for the quarantine.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
@@ -164,7 +174,7 @@ def landed_tables(
         required_resource_keys={"stores"},
         pool=f"{game}_{step}",
     )
-    def land(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
+    def land(context: dg.AssetExecutionContext, config: Decoding) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         keys = _keys(context)
         units = {key: landed_units(stores.landing, game, key) for key in keys}
@@ -181,22 +191,22 @@ def landed_tables(
                     rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], list(gone))
                     commits[table].append(commit(stores, table, rows, keys))
                 ledger.record({}, {key: gone})
-        for batch in work.batches(config.batch_size):
-            files = [file for key, ids in batch.items() for unit in ids for file in units[key][unit]]
-            partition_of = {unit: key for key, day in batch.items() for unit in day}
-            ids = sorted(partition_of)
-            with decode(stores.landing, files, stores.settings.workers) as decoded:
-                unreadable += decoded.unreadable
+        batches = list(work.batches(config.batch_size))
+        files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
+        with contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results:
+            for batch, decoded in zip(batches, results, strict=True):
+                partition_of = {unit: key for key, day in batch.items() for unit in day}
+                ids = sorted(partition_of)
                 for table in tables:
                     rows = Replacement(
                         decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
                     )
                     commits[table].append(commit(stores, table, rows, keys))
-                nothing_read = decoded.unreadable == len(ids)
-            if not nothing_read:
-                ledger.record(batch)
-            done += len(ids)
-            context.log.info(f"{done} of {work.count} matches committed.")
+                if decoded.unreadable < len(ids):
+                    ledger.record(batch)
+                unreadable += decoded.unreadable
+                done += len(ids)
+                context.log.info(f"{done} of {work.count} matches committed.")
         for table in tables:
             for key, metadata in partition_row_counts(stores.lake, table, keys).items():
                 context.add_asset_metadata(metadata, asset_key(table), key)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Sequence
 
 import dagster as dg
 
@@ -32,10 +31,10 @@ PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if tabl
 SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, tables.PlayerMatchWeaponDistribution)
 
 
-def _decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> AbstractContextManager[Decoded]:
-    from gamestats_assets.pubg.bronze import decode_files
+def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
+    from gamestats_assets.pubg.bronze import decode_batches
 
-    return decode_files(landing, files, workers=workers)
+    return decode_batches(landing, batches, workers=workers)
 
 
 def assets() -> list[dg.AssetsDefinition]:

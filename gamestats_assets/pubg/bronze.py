@@ -1,24 +1,22 @@
 """Landed files to bronze: many files decoded in several processes, frames per table out.
 
-Each worker reads a batch of matches from the landing zone, decodes them and spools one Arrow
-file per table; the parent scans the spool. The result depends on which files there are,
-never on their order or on the number of workers.
+Each worker reads a few matches from the landing zone, decodes them and spools one Arrow file
+per table; the parent scans the spool of a batch while the workers go on with the next. The
+result depends on which files there are, never on their order or on the number of workers.
 """
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -34,8 +32,6 @@ TABLES: tuple[type[Table], ...] = (RawMatches, RawParticipants, TelemetryFiles, 
 """Every table that landed files feed."""
 
 Rejections = dict[type[Table], list[Rejection]]
-Progress = Callable[[int, int], None]
-_Item = TypeVar("_Item")
 
 _EXPIRED_REASON = "The API no longer has the telemetry, and none landed while it had."
 
@@ -76,50 +72,32 @@ class _Decoded:
 
 @dataclass(frozen=True, slots=True)
 class _Spooled:
-    """A decoded batch whose frames stand in files."""
+    """A decoded part of a batch, whose frames stand in files."""
 
     paths: dict[type[Table], str]
     rejections: Rejections
     unreadable: int
 
 
-_Results = Generator[tuple[int, _Spooled], None, None]
-
-
 class Bronze:
-    """Decoded files, as long as the context is open: leaving it removes the spooled frames.
+    """One batch of decoded files; its lazy frames can be collected until the next batch is asked for.
 
     Attributes:
         frames: one lazy frame per bronze table, with its declared columns.
         rejections: what could not be read, by the table it was meant for.
-        units: match id to one hash of all its landed files.
         unreadable: matches none of whose match objects and telemetry files could be read.
     """
 
-    def __init__(self, spool: Path, batches: Sequence[_Spooled], units: dict[str, str]) -> None:
-        self._spool = spool
-        self.units = units
-        self.unreadable = sum(batch.unreadable for batch in batches)
+    def __init__(self, parts: Sequence[_Spooled]) -> None:
+        self.unreadable = sum(part.unreadable for part in parts)
         self.rejections: Rejections = {}
-        for batch in batches:
-            for table, entries in batch.rejections.items():
+        for part in parts:
+            for table, entries in part.rejections.items():
                 self.rejections.setdefault(table, []).extend(entries)
         self.frames: dict[type[Table], pl.LazyFrame] = {}
         for table in TABLES:
-            paths = [batch.paths[table] for batch in batches if table in batch.paths]
+            paths = [part.paths[table] for part in parts if table in part.paths]
             self.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
-
-    def __enter__(self) -> Bronze:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the spooled frames; the lazy frames cannot be collected afterwards."""
-        shutil.rmtree(self._spool, ignore_errors=True)
 
 
 # --------------------------------------------------------------------------- one match
@@ -237,13 +215,19 @@ def _decode_units(landing: Landing, units: Sequence[_Unit]) -> _Decoded:
 # --------------------------------------------------------------------------- many matches
 
 
-def _spool_batch(landing: Landing, units: Sequence[_Unit], spool: str, number: int) -> _Spooled:
+def _spool_part(landing: Landing, units: Sequence[_Unit], spool: str, number: int) -> _Spooled:
+    _begun(spool, number).touch()
     decoded = _decode_units(landing, units)
     paths: dict[type[Table], str] = {}
     for table, frames in decoded.frames.items():
         paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
         pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
     return _Spooled(paths, decoded.rejections, decoded.unreadable)
+
+
+def _begun(spool: str, number: int) -> Path:
+    """The file that says that a part was begun: when a worker dies, those without a result are suspect."""
+    return Path(spool, f"{number:06d}.begun")
 
 
 def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
@@ -254,101 +238,104 @@ def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
     return [_Unit(match_id, date.fromisoformat(day), tuple(of_unit)) for (day, match_id), of_unit in grouped.items()]
 
 
-def _parts(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
+def _parts(items: Sequence[_Unit], size: int) -> list[Sequence[_Unit]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _in_processes(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str, workers: int) -> _Results:
-    """Decode batches in worker processes; gives them by number as they are done.
+@dataclass(slots=True)
+class _Batch:
+    """A batch on its way: its parts of a few matches each, and what they give."""
 
-    Raises:
-        DecodeWorkerError: when a worker died; the batches it may have had are named.
-    """
-    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, initializer=worker.start)
-    waiting = iter(enumerate(batches))
-    running: dict[Future[_Spooled], int] = {}
-    try:
-        while True:
-            # No more batches than workers are out: when one dies, few files are suspect.
-            while len(running) < workers and (next_batch := next(waiting, None)):
-                number, units = next_batch
-                running[executor.submit(_spool_batch, landing, units, spool, number)] = number
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                yield running.pop(future), result
-    except BrokenProcessPool:
-        suspects = [file.path for number in sorted(running.values()) for unit in batches[number] for file in unit.files]
-        raise DecodeWorkerError(
-            f"A process that decodes PUBG files died while at most {len(suspects)} files were being read: "
-            f"{', '.join(suspects)}. Nothing of this call was used. If memory ran out, lower GAMESTATS_WORKERS "
-            "or decode the files of fewer matches at once."
-        ) from None
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    spool: str
+    parts: list[Sequence[_Unit]]
+    results: list[Future[_Spooled]] = field(default_factory=list)
+
+    def suspects(self) -> list[str]:
+        """Files that were being read when a worker died."""
+        return [
+            file.path
+            for number, (part, result) in enumerate(zip(self.parts, self.results, strict=False))
+            if _begun(self.spool, number).exists() and (result.exception() if result.done() else True)
+            for unit in part
+            for file in unit.files
+        ]
+
+    def bronze(self) -> Bronze:
+        """The decoded batch, once every part of it is done."""
+        return Bronze([result.result() for result in self.results])
+
+    def remove(self) -> None:
+        """Remove the spooled frames."""
+        shutil.rmtree(self.spool, ignore_errors=True)
 
 
-def _in_this_process(landing: Landing, batches: Sequence[Sequence[_Unit]], spool: str) -> _Results:
-    for number, units in enumerate(batches):
-        yield number, _spool_batch(landing, units, spool, number)
+class _InThisProcess(Executor):
+    """Decodes when the result is asked for, so that one batch at a time is spooled."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        class Lazy(Future[Any]):
+            def result(self, timeout: float | None = None) -> Any:
+                return fn(*args, **kwargs)
+
+        return Lazy()
 
 
-def decode_files(
+def decode_batches(
     landing: Landing,
-    files: Sequence[LandedFile],
+    batches: Sequence[Sequence[LandedFile]],
     *,
     workers: int,
-    batch: int = 4,
-    progress: Progress | None = None,
+    part: int = 4,
     spool: Path | None = None,
-) -> Bronze:
-    """Decode landed files of one or several days; use the result as a context manager.
+) -> Generator[Bronze, None, None]:
+    """Decode batches of landed files, of one or several days; while one is used the next is decoded.
 
     Of several telemetry contents of one match, the readable one with most events is used, then
     the one with the smallest hash; `other_files` counts the rest. A match whose telemetry is
     gone for good has a row in `TelemetryFiles` that says so. A file that cannot be read is a
-    rejection, never an error.
+    rejection, never an error. Close the generator when not all of it is read.
 
     Args:
         landing: where the files stand; each worker opens it itself.
-        files: match objects, telemetry files and expiry markers; other kinds are passed over.
-        workers: processes; a single batch is decoded in this one.
-        batch: matches per batch; a worker holds the frames of one batch in memory.
-        progress: called with the matches done and all matches, after each batch.
+        batches: match objects, telemetry files and expiry markers; other kinds are passed over.
+            All files of a match are in one batch.
+        workers: processes; a single part is decoded in this one.
+        part: matches per task; a worker holds the frames of one part in memory.
         spool: folder under which frames are spooled; the system's temporary folder without it.
 
     Raises:
-        DecodeWorkerError: when a worker died. Nothing of the call is kept.
+        DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
     """
-    # Imported here: the workers do without the lake's libraries.
-    from gamestats_assets.lakehouse.ledger import combined_hash
+    folder = tempfile.mkdtemp(prefix="gamestats-pubg-", dir=spool)
+    waiting = [
+        _Batch(str(Path(folder, str(number))), _parts(_units_of(files), part)) for number, files in enumerate(batches)
+    ]
+    processes = min(workers, sum(len(batch.parts) for batch in waiting))
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(processes, context, worker.start) if processes > 1 else _InThisProcess()
+    running: list[_Batch] = []
 
-    units = _units_of(files)
-    batches = _parts(units, batch)
-    folder = Path(tempfile.mkdtemp(prefix="gamestats-pubg-", dir=spool))
-    processes = min(workers, len(batches))
-    done: dict[int, _Spooled] = {}
-    matches_done = 0
+    def start_next() -> None:
+        if waiting:
+            batch = waiting.pop(0)
+            running.append(batch)
+            Path(batch.spool).mkdir()
+            for number, units in enumerate(batch.parts):
+                batch.results.append(executor.submit(_spool_part, landing, units, batch.spool, number))
+
     try:
-        results = (
-            _in_processes(landing, batches, str(folder), processes)
-            if processes > 1
-            else _in_this_process(landing, batches, str(folder))
-        )
-        with contextlib.closing(results):
-            for number, result in results:
-                done[number] = result
-                matches_done += len(batches[number])
-                if progress is not None:
-                    progress(matches_done, len(units))
-        hashes: dict[str, str] = {
-            unit.match_id: combined_hash(f"{file.kind} {file.content_hash}" for file in unit.files) for unit in units
-        }
-        return Bronze(folder, [done[number] for number in sorted(done)], hashes)
-    except BaseException:
+        start_next()
+        while running:
+            start_next()
+            yield running[0].bronze()
+            running.pop(0).remove()
+    except BrokenProcessPool:
+        suspects = [path for batch in running for path in batch.suspects()]
+        raise DecodeWorkerError(
+            f"A process that decodes PUBG files died while at most {len(suspects)} files were being read: "
+            f"{', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
+        ) from None
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(folder, ignore_errors=True)
-        raise

@@ -14,6 +14,7 @@ facts of the file.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,8 @@ NO_TYPE = "(none)"
 
 # Larger pieces leave the cache, smaller ones cost more calls.
 _PIECE_BYTES = 200_000
+# Events become columns after so many: their memory is used again while it is still in the cache.
+_EVENTS_HELD = 2000
 # How far to look for the end of an event; beyond it the rest of the file is one piece.
 _CUT_WINDOW_BYTES = 1_000_000
 _CONTENT_CHARACTERS = 4000
@@ -656,14 +659,26 @@ class _Bad:
 
 @dataclass(slots=True)
 class _Found:
-    """The events of a file by type, as far as it has been read."""
+    """What a file holds, as far as it has been read.
+
+    Attributes:
+        total: events read.
+        indices: positions in the file of the wanted events that could be read, by type.
+        columns: what those that are rows say, by type; `time` is the text of `_D`.
+        events: the events themselves: of row types those not yet in `columns`, of the others all.
+        not_wanted: events that no table takes, by type.
+        bad: events that could not be read.
+        learned: types to pass over.
+    """
 
     total: int = 0
     indices: dict[type, list[int]] = field(default_factory=lambda: defaultdict(list))
+    columns: dict[type, Columns] = field(default_factory=dict)
     events: dict[type, list[Any]] = field(default_factory=lambda: defaultdict(list))
     not_wanted: Counter[str] = field(default_factory=Counter)
     bad: list[_Bad] = field(default_factory=list)
     learned: frozenset[str] = _PASSED_OVER
+    held: int = 0
 
     def take(self, piece: bytes) -> None:
         """Read a piece, which is an array of whole events; nothing is taken when it is malformed."""
@@ -678,6 +693,26 @@ class _Found:
             indices[kind].append(index)
             members[kind].append(event)
         self.total += len(events)
+        self.held += len(events)
+        if self.held >= _EVENTS_HELD:
+            self.to_columns()
+
+    def to_columns(self) -> None:
+        """Turn the events held into columns and counts, and forget them."""
+        self.held = 0
+        for kind in list(self.events):
+            if kind.__name__ not in _WANTED:
+                self.not_wanted[kind.__name__] += len(self.events.pop(kind))
+                del self.indices[kind]
+            elif kind in _COLUMNS and (events := self.events.pop(kind)):
+                columns = {
+                    "time": [event.time for event in events],
+                    "phase": [(event.common or _NO_COMMON).is_game for event in events],
+                    **_COLUMNS[kind][1](events),
+                }
+                known = self.columns.setdefault(kind, {})
+                for name, values in columns.items():
+                    known.setdefault(name, []).extend(values)
 
     def _take_one_by_one(self, raws: Sequence[msgspec.Raw]) -> None:
         for index, raw in enumerate(raws, self.total):
@@ -708,29 +743,38 @@ class _Found:
     def reject_times(self, content: bytes) -> dict[type, pl.Series]:
         """The times of the wanted events; events whose `_D` is no time become bad ones."""
         kinds = list(_WANTED.values())
-        every = _times([event.time for kind in kinds for event in self.events[kind]])
+        texts = {kind: self._time_texts(kind) for kind in kinds}
+        every = _times([text for kind in kinds for text in texts[kind]])
         raws = _RAW_EVENTS.decode(content) if every.null_count() else []
         times: dict[type, pl.Series] = {}
         start = 0
         for kind in kinds:
-            count = len(self.events[kind])
-            times[kind] = every.slice(start, count)
-            start += count
+            times[kind] = every.slice(start, len(texts[kind]))
+            start += len(texts[kind])
             if times[kind].null_count():
-                times[kind] = self._without_time(kind, times[kind], raws)
+                self._reject_without_time(kind, texts[kind], times[kind].is_not_null(), raws)
+                times[kind] = times[kind].drop_nulls()
         return times
 
-    def _without_time(self, kind: type, times: pl.Series, raws: Sequence[msgspec.Raw]) -> pl.Series:
-        indices, events = self.indices[kind], self.events[kind]
-        self.indices[kind], self.events[kind] = [], []
-        for index, event, time in zip(indices, events, times, strict=True):
-            if time is None:
-                reason = f"Expected a UTC time in _D, found {event.time[:80]!r}."
+    def _time_texts(self, kind: type) -> list[str]:
+        if kind in _COLUMNS:
+            return self.columns.get(kind, {}).get("time", [])
+        return [event.time for event in self.events[kind]]
+
+    def _reject_without_time(
+        self, kind: type, texts: Sequence[str], has_time: pl.Series, raws: Sequence[msgspec.Raw]
+    ) -> None:
+        for index, text, good in zip(self.indices[kind], texts, has_time, strict=True):
+            if not good:
+                reason = f"Expected a UTC time in _D, found {text[:80]!r}."
                 self._reject(index, kind.__name__, "event_time", reason, raws[index])
-            else:
-                self.indices[kind].append(index)
-                self.events[kind].append(event)
-        return times.drop_nulls()
+        self.indices[kind] = list(itertools.compress(self.indices[kind], has_time))
+        if kind in _COLUMNS:
+            self.columns[kind] = {
+                name: list(itertools.compress(values, has_time)) for name, values in self.columns[kind].items()
+            }
+        else:
+            self.events[kind] = list(itertools.compress(self.events[kind], has_time))
 
 
 def _excerpt(raw: msgspec.Raw) -> str:
@@ -794,6 +838,7 @@ def _find_events(array: bytes) -> _Found:
             else:
                 piece = end
                 break
+    found.to_columns()
     return found
 
 
@@ -801,10 +846,8 @@ def _find_events(array: bytes) -> _Found:
 
 
 def _frame(
-    table: type[Table], match_id: str, match_date: date, indices: Sequence[int], times: pl.Series,
-    events: Sequence[_Event], columns: Columns,
-) -> pl.DataFrame:  # fmt: skip
-    phases = [(event.common or _NO_COMMON).is_game for event in events]
+    table: type[Table], match_id: str, match_date: date, indices: Sequence[int], times: pl.Series, columns: Columns
+) -> pl.DataFrame:
     rows = len(indices)
     made = {
         "match_id": pl.Series([match_id]).new_from_index(0, rows),
@@ -812,10 +855,10 @@ def _frame(
         "event_index": pl.Series(indices, dtype=pl.Int32),
         "occurred_at": times,
         # The file widens a 32-bit float: 0.1 stands there as 0.10000000149011612.
-        "phase": pl.Series(phases, dtype=pl.Float64).round(1),
+        "phase": pl.Series(columns["phase"], dtype=pl.Float64).round(1),
     }
     for name, dtype in table.schema().items():
-        if name in columns:
+        if name in columns and name not in made:
             made[name] = pl.Series(columns[name], dtype=dtype)
         elif name not in made:
             made[name] = pl.Series([None], dtype=dtype).new_from_index(0, rows)
@@ -826,11 +869,10 @@ def _frames(
     found: _Found, times: Mapping[type, pl.Series], match_id: str, match_date: date
 ) -> dict[type[Table], pl.DataFrame]:
     parts: dict[type[Table], list[pl.DataFrame]] = {table: [] for table in TABLES if table is not TelemetryEventCounts}
-    for kind, (table, columns) in _COLUMNS.items():
-        events = found.events[kind]
-        if events:
+    for kind, (table, _) in _COLUMNS.items():
+        if found.indices[kind]:
             parts[table].append(
-                _frame(table, match_id, match_date, found.indices[kind], times[kind], events, columns(events))
+                _frame(table, match_id, match_date, found.indices[kind], times[kind], found.columns[kind])
             )
     for kind, moment in ((LogMatchStart, "start"), (LogMatchEnd, "end")):
         rows = _characters(found, kind, moment, times[kind])
@@ -848,7 +890,7 @@ def _together(table: type[Table], frames: Sequence[pl.DataFrame]) -> pl.DataFram
 
 def _characters(
     found: _Found, kind: type[LogMatchStart | LogMatchEnd], moment: str, times: pl.Series
-) -> tuple[list[int], pl.Series, list[_Event], Columns] | None:
+) -> tuple[list[int], pl.Series, Columns] | None:
     """The entries of the lists of one type, as arguments of `_frame`."""
     events = found.events[kind]
     rows = [
@@ -859,7 +901,9 @@ def _characters(
     if not rows:
         return None
     people = [person for _, _, person in rows]
+    which = [which for which, _, _ in rows]
     columns: Columns = {
+        "phase": [(events[number].common or _NO_COMMON).is_game for number in which],
         **_identity(people),
         "list_index": [place for _, place, _ in rows],
         "moment": [moment] * len(rows),
@@ -868,13 +912,7 @@ def _characters(
         "individual_ranking": [person.individual_ranking for person in people],
         "health": [person.health for person in people],
     }
-    which = [which for which, _, _ in rows]
-    return (
-        [found.indices[kind][number] for number in which],
-        times.gather(which),
-        [events[number] for number in which],
-        columns,
-    )
+    return [found.indices[kind][number] for number in which], times.gather(which), columns
 
 
 def _facts(found: _Found, times: Mapping[type, pl.Series]) -> TelemetryFacts:
@@ -902,10 +940,8 @@ def _facts(found: _Found, times: Mapping[type, pl.Series]) -> TelemetryFacts:
 
 def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bool) -> pl.DataFrame:
     """One row per type; where the file is not used, whatever was wanted counts as quarantined."""
-    kept: Counter[str] = Counter()
-    not_wanted = Counter(found.not_wanted)
-    for kind, events in found.events.items():
-        (kept if kind.__name__ in _WANTED else not_wanted)[kind.__name__] += len(events)
+    kept = Counter({kind.__name__: len(indices) for kind, indices in found.indices.items()})
+    not_wanted = found.not_wanted
     quarantined = Counter(bad.event_type for bad in found.bad)
     if not is_used:
         kept, quarantined = Counter(), quarantined + kept

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -66,9 +65,15 @@ class DecodedGoals:
     unreadable: int = 0
 
 
-@contextmanager
-def decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> Iterator[DecodedGoals]:
+def decode(
+    landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int
+) -> Generator[DecodedGoals, None, None]:
     """Landed files are JSON lists of minutes; the longest of a match counts; what is no JSON is rejected."""
+    for files in batches:
+        yield _decoded(landing, files)
+
+
+def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedGoals:
     best: dict[tuple[str, date], list[int]] = {}
     rejections: list[Rejection] = []
     for file in files:
@@ -81,7 +86,7 @@ def decode(landing: Landing, files: Sequence[LandedFile], workers: int) -> Itera
         best[file.unit_id, day] = max(minutes, best.get((file.unit_id, day), []), key=len)
     goals = [(match_id, n, day, minute) for (match_id, day), found in best.items() for n, minute in enumerate(found)]
     read = [(match_id, day, len(found)) for (match_id, day), found in best.items()]
-    yield DecodedGoals(
+    return DecodedGoals(
         {
             RawGoals: pl.LazyFrame(goals, schema=RawGoals.schema(), orient="row"),
             RawFiles: pl.LazyFrame(read, schema=RawFiles.schema(), orient="row"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from gamestats_assets.lakehouse.quality import Check, screen, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.bronze import decode_files
+from gamestats_assets.pubg.bronze import decode_batches
 from gamestats_assets.pubg.circles import circle_positions
 from gamestats_assets.pubg.damage import damage_events
 from gamestats_assets.pubg.kills import weapon_kills
@@ -87,7 +88,8 @@ def bronze(folder: Path, *files: tuple[str, str, bytes], day: date = DAY) -> dic
     landing = Landing(folder)
     for match_id, kind, content in files:
         landing.put("pubg", day, match_id, kind, content, content)
-    with decode_files(landing, landing.files("pubg", day.isoformat()), workers=1) as decoded:
+    with contextlib.closing(decode_batches(landing, [landing.files("pubg", day.isoformat())], workers=1)) as results:
+        decoded = next(results)
         assert decoded.unreadable == 0
         return complete(
             {table: frame.collect().select(table.column_names()) for table, frame in decoded.frames.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import multiprocessing
@@ -20,11 +21,10 @@ import polars as pl
 import pytest
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
-from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Rejection, check_schema
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables
-from gamestats_assets.pubg.bronze import TABLES, DecodeWorkerError, decode_files
+from gamestats_assets.pubg.bronze import TABLES, DecodeWorkerError, decode_batches
 
 DAY = date(2026, 3, 1)
 
@@ -70,13 +70,14 @@ def landing(tmp_path: Path) -> Landing:
     return Landing(tmp_path / "landing")
 
 
-Collected = tuple[dict[type[Table], pl.DataFrame], dict[type[Table], list[Rejection]], dict[str, str], int]
+Collected = tuple[dict[type[Table], pl.DataFrame], dict[type[Table], list[Rejection]], int]
 
 
-def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, batch: int = 8) -> Collected:
-    with decode_files(landing, files, workers=workers, batch=batch) as bronze:
+def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8) -> Collected:
+    with contextlib.closing(decode_batches(landing, [files], workers=workers, part=part)) as results:
+        bronze = next(results)
         frames = {table: frame.collect() for table, frame in bronze.frames.items()}
-        return frames, bronze.rejections, bronze.units, bronze.unreadable
+        return frames, bronze.rejections, bronze.unreadable
 
 
 def _file_row(landing: Landing, files: Sequence[LandedFile]) -> dict[str, Any]:
@@ -102,17 +103,17 @@ def _mixture(landing: Landing) -> list[LandedFile]:
 
 
 def test_nothing_landed_gives_declared_empty_frames(landing: Landing) -> None:
-    frames, rejections, units, unreadable = _decoded(landing, [])
+    frames, rejections, unreadable = _decoded(landing, [])
     assert set(frames) == set(TABLES) == {table for table in tables.ALL if table.spec.layer == "bronze"}
     for table, frame in frames.items():
         assert frame.is_empty()
         check_schema(table, frame.schema)
-    assert (rejections, units, unreadable) == ({}, {}, 0)
+    assert (rejections, unreadable) == ({}, 0)
 
 
 def test_frames_are_as_declared_and_carry_the_day_of_their_match(landing: Landing) -> None:
     files = _mixture(landing)
-    frames, _, _, _ = _decoded(landing, files)
+    frames, _, _ = _decoded(landing, files)
     days = {file.unit_id: date.fromisoformat(file.day) for file in files}
     for table, frame in frames.items():
         check_schema(table, frame.schema)
@@ -124,7 +125,7 @@ def test_frames_are_as_declared_and_carry_the_day_of_their_match(landing: Landin
 def test_two_workers_give_what_one_gives(landing: Landing) -> None:
     files = _mixture(landing)
     one = _decoded(landing, files, workers=1)
-    two = _decoded(landing, files, workers=2, batch=3)
+    two = _decoded(landing, files, workers=2, part=3)
     assert one[1:] == two[1:]
     for table in TABLES:
         assert one[0][table].equals(two[0][table]), table.spec.name
@@ -137,7 +138,7 @@ def test_the_order_of_arrival_changes_nothing(landing: Landing) -> None:
     for seed in range(3):
         shuffled = [*files, files[0]]
         Random(seed).shuffle(shuffled)
-        found = _decoded(landing, shuffled, batch=5)
+        found = _decoded(landing, shuffled, part=5)
         assert found[1:] == expected[1:]
         assert all(found[0][table].equals(expected[0][table]) for table in TABLES)
 
@@ -163,7 +164,7 @@ def test_of_several_contents_the_readable_one_with_most_events_counts(landing: L
     small, large = _telemetry("m", 500), _telemetry("m", 900)
     condemned, broken = _telemetry("m", 1000, bad=900), b"[" + b" " * 100_000
     files = [_land(landing, "m", "telemetry", content) for content in (small, condemned, large, broken)]
-    frames, rejections, _, unreadable = _decoded(landing, files)
+    frames, rejections, unreadable = _decoded(landing, files)
     [row] = frames[tables.TelemetryFiles].to_dicts()
     assert (row["content_hash"], row["status"], row["other_files"]) == (content_hash(large), "processed", 3)
     assert frames[tables.TelemetryPositions].height == 900
@@ -187,7 +188,7 @@ def test_of_several_match_objects_the_one_with_most_participants_counts(landing:
     files = [
         _land(landing, "m", "match", content) for content in (_match("m", 3), _match("m", 7), b"[]", _match("m", 5))
     ]
-    frames, rejections, _, unreadable = _decoded(landing, files)
+    frames, rejections, unreadable = _decoded(landing, files)
     assert frames[tables.RawMatches].get_column("participants").to_list() == [7]
     assert frames[tables.RawParticipants].height == 7
     [rejection] = rejections[tables.RawMatches]
@@ -204,7 +205,7 @@ def test_of_several_match_objects_the_one_with_most_participants_counts(landing:
 def test_an_unreadable_telemetry_file_is_told_and_stops_nothing(landing: Landing, payload: bytes) -> None:
     bad = _land(landing, "bad", "telemetry", payload)
     good = _land(landing, "good", "telemetry", _telemetry("good"))
-    frames, rejections, _, unreadable = _decoded(landing, [bad, good])
+    frames, rejections, unreadable = _decoded(landing, [bad, good])
     rows = {row["match_id"]: row for row in frames[tables.TelemetryFiles].to_dicts()}
     assert (rows["bad"]["status"], rows["bad"]["events"]) == ("unreadable", 0)
     assert rows["bad"]["reason"]
@@ -217,9 +218,7 @@ def test_an_unreadable_telemetry_file_is_told_and_stops_nothing(landing: Landing
 
 
 def test_telemetry_with_too_many_bad_events_is_unreadable_but_counted(landing: Landing) -> None:
-    frames, rejections, _, unreadable = _decoded(
-        landing, [_land(landing, "m", "telemetry", _telemetry("m", 10, bad=9))]
-    )
+    frames, rejections, unreadable = _decoded(landing, [_land(landing, "m", "telemetry", _telemetry("m", 10, bad=9))])
     [row] = frames[tables.TelemetryFiles].to_dicts()
     assert (row["status"], row["events"], row["started_at"]) == ("unreadable", 22, None)
     assert row["reason"].startswith("9 of 22 events could not be read")
@@ -231,7 +230,7 @@ def test_telemetry_with_too_many_bad_events_is_unreadable_but_counted(landing: L
 
 
 def test_bad_events_are_rejected_for_the_table_that_wanted_them(landing: Landing) -> None:
-    _, rejections, _, unreadable = _decoded(landing, [_land(landing, "m", "telemetry", _telemetry("m", 500, bad=2))])
+    _, rejections, unreadable = _decoded(landing, [_land(landing, "m", "telemetry", _telemetry("m", 500, bad=2))])
     assert {table: len(entries) for table, entries in rejections.items()} == {tables.TelemetryPositions: 2}
     assert unreadable == 0
 
@@ -242,12 +241,11 @@ def test_an_expired_telemetry_has_a_row_unless_some_landed_after_all(landing: La
         _land(landing, "late", "expired", b'{"match_id": "late"}'),
         _land(landing, "late", "telemetry", _telemetry("late")),
     ]
-    frames, rejections, units, unreadable = _decoded(landing, [marker, *late])
+    frames, rejections, unreadable = _decoded(landing, [marker, *late])
     rows = {row["match_id"]: row for row in frames[tables.TelemetryFiles].to_dicts()}
     assert (rows["gone"]["status"], rows["gone"]["content_hash"]) == ("expired", marker.content_hash)
     assert rows["late"]["status"] == "processed"
     assert (rejections, unreadable) == ({}, 0)
-    assert set(units) == {"gone", "late"}
 
 
 def test_a_match_without_telemetry_yet_has_no_telemetry_row(landing: Landing) -> None:
@@ -257,7 +255,7 @@ def test_a_match_without_telemetry_yet_has_no_telemetry_row(landing: Landing) ->
 
 
 def test_a_match_object_of_another_match_is_refused(landing: Landing) -> None:
-    frames, rejections, _, unreadable = _decoded(landing, [_land(landing, "m", "match", _match("other"))])
+    frames, rejections, unreadable = _decoded(landing, [_land(landing, "m", "match", _match("other"))])
     assert frames[tables.RawMatches].is_empty()
     assert "Expected match m, found other" in rejections[tables.RawMatches][0].reason
     assert unreadable == 1
@@ -272,53 +270,60 @@ def test_a_match_counts_as_unreadable_only_when_nothing_of_it_could_be_read(land
         _land(landing, "stale", "match", b"z"),
         _land(landing, "stale", "expired", b"{}"),
     ]
-    assert _decoded(landing, files)[3] == 2
+    assert _decoded(landing, files)[2] == 2
 
 
-def test_the_hash_of_a_match_is_of_all_its_files(landing: Landing) -> None:
-    first, second = _land(landing, "m", "match", _match("m")), _land(landing, "m", "telemetry", _telemetry("m"))
-    assert _decoded(landing, [first])[2] == {"m": combined_hash([f"match {first.content_hash}"])}
-    both = combined_hash([f"telemetry {second.content_hash}", f"match {first.content_hash}"])
-    assert _decoded(landing, [first, second])[2] == {"m": both}
+def _many(landing: Landing, matches: int, events: int = 200) -> list[LandedFile]:
+    return [_land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}", events)) for number in range(matches)]
 
 
-def test_the_spool_is_removed_and_progress_is_told(landing: Landing, tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    told: list[tuple[int, int]] = []
-    files = [_land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}")) for number in range(5)]
-    with decode_files(
-        landing, files, workers=1, batch=2, spool=spool, progress=lambda done, total: told.append((done, total))
-    ) as bronze:
-        assert list(spool.rglob("*.arrow"))
-        assert bronze.frames[tables.TelemetryFiles].collect().height == 5
-    assert told == [(2, 5), (4, 5), (5, 5)]
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
+    landing: Landing, spool: Path, workers: int
+) -> None:
+    files = _many(landing, 7)
+    batches = [files[:3], files[3:6], [], files[6:]]
+    given: list[set[str]] = []
+    for bronze in decode_batches(landing, batches, workers=workers, part=2, spool=spool):
+        given.append(set(bronze.frames[tables.TelemetryFiles].collect().get_column("match_id")))
+    assert given == [{file.unit_id for file in batch} for batch in batches]
     assert list(spool.iterdir()) == []
 
 
-def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landing, tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    files = [_land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}")) for number in range(4)]
+def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
+    results = decode_batches(landing, [[file] for file in _many(landing, 6)], workers=2, part=1, spool=spool)
+    assert list(next(results).frames[tables.TelemetryFiles].collect().get_column("match_id")) == ["m0"]
+    assert list(spool.rglob("*.arrow"))
+    results.close()
+    assert list(spool.iterdir()) == []
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landing, spool: Path, workers: int) -> None:
+    files = _many(landing, 4)
     (Path(landing.root) / files[2].path).unlink()
-    for workers in (1, 2):
-        with pytest.raises(FileNotFoundError, match=files[2].path):
-            decode_files(landing, files, workers=workers, batch=1, spool=spool)
-        assert list(spool.iterdir()) == []
+    with pytest.raises(FileNotFoundError, match=files[2].path):
+        list(decode_batches(landing, [files], workers=workers, part=1, spool=spool))
+    assert list(spool.iterdir()) == []
 
 
-def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    files = [_land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}", 20_000)) for number in range(8)]
-
-    def kill_one(done: int, total: int) -> None:
-        children = multiprocessing.active_children()
-        assert children
-        os.kill(children[0].pid or 0, signal.SIGKILL)
-
-    with pytest.raises(DecodeWorkerError, match="Nothing of this call was used") as failure:
-        decode_files(landing, files, workers=2, batch=1, spool=spool, progress=kill_one)
+def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
+    files = _many(landing, 12, 20_000)
+    results = decode_batches(landing, [files[:2], files[2:10], files[10:]], workers=2, part=1, spool=spool)
+    next(results)
+    children = multiprocessing.active_children()
+    assert len(children) == 2
+    os.kill(children[0].pid or 0, signal.SIGKILL)
+    with pytest.raises(DecodeWorkerError, match="Nothing of these was used") as failure:
+        list(results)
     named = [file.path for file in files if file.path in str(failure.value)]
     assert 1 <= len(named) <= 2
     assert list(spool.iterdir()) == []
@@ -327,15 +332,13 @@ def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landin
 _ORPHANS = """
 import multiprocessing, os, signal, sys
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.pubg.bronze import decode_files
-
-def die(done, total):
-    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+from gamestats_assets.pubg.bronze import decode_batches
 
 if __name__ == "__main__":
     landing = Landing(sys.argv[1])
-    decode_files(landing, landing.files("pubg", "2026-03-01"), workers=2, batch=1, progress=die)
+    for _ in decode_batches(landing, [[file] for file in landing.files("pubg", "2026-03-01")], workers=2):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
