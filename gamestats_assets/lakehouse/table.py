@@ -74,7 +74,6 @@ class TableSpec:
         indexes: columns of each PostgreSQL index besides the primary key.
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
-        time_column: column that tells the data's own time.
         made_by: name of the step that makes it, when one step makes several tables.
         tolerance: share of a unit's rows that may break a value rule before the whole
             unit is quarantined.
@@ -88,7 +87,6 @@ class TableSpec:
     indexes: tuple[tuple[str, ...], ...] = ()
     reconciled: tuple[str, ...] = ()
     fresh_within: timedelta | None = None
-    time_column: str | None = None
     made_by: str | None = None
     tolerance: float = 0.01
 
@@ -142,7 +140,6 @@ class Table(dy.Schema):
         named = [
             *([spec.partitioned_by] if spec.partitioned_by else []),
             *([spec.replaced_by] if spec.replaced_by else []),
-            *([spec.time_column] if spec.time_column else []),
             *spec.reconciled,
             *(column for index in spec.indexes for column in index),
         ]

@@ -165,7 +165,7 @@ def _kept_against_rows(counts: pl.LazyFrame, rows: pl.LazyFrame) -> pl.LazyFrame
 @breaking_rows(of=TelemetryEventCounts, blocking=False)
 def event_types_are_known(counts: dy.LazyFrame[TelemetryEventCounts]) -> pl.LazyFrame:
     """No event type is new. A new one is counted and left alone until a table takes it."""
-    return _not_in(counts.filter(~pl.col("is_known")), "event_type", reference.event_types()).select(
+    return _not_in(counts.filter(~pl.col("is_wanted")), "event_type", reference.event_types()).select(
         *MATCH, "event_type", "events"
     )
 

@@ -38,7 +38,7 @@ class MatchRow(Table):
 # --------------------------------------------------------------------------- bronze
 
 
-class RawMatches(MatchRow, key="pubg/raw_matches", layer="bronze", time_column="created_at", **_LANDED):
+class RawMatches(MatchRow, key="pubg/raw_matches", layer="bronze", **_LANDED):
     """Match objects of the API, one row per match."""
 
     content_hash = dy.String(description="Hash of the landed document this row was read from.")
@@ -125,7 +125,7 @@ class TelemetryEventCounts(MatchRow, key="pubg/telemetry_event_counts", layer="b
     kept = dy.Int32(min=0, description="Events that became rows (or lists of rows) of a telemetry table.")
     not_wanted = dy.Int32(min=0, description="Events of types that no table takes.")
     quarantined = dy.Int32(min=0, description="Events of wanted types that could not be read.")
-    is_known = dy.Bool(description="Whether the type is one that some table takes.")
+    is_wanted = dy.Bool(description="Whether the type is one that some table takes.")
 
     @dy.rule()
     def every_event_is_accounted_for(cls):
@@ -443,7 +443,6 @@ class Matches(
     published=True,
     indexes=(("started_at",), ("match_type", "game_mode")),
     reconciled=("players", "bots"),
-    time_column="started_at",
     **_DAILY,
 ):
     """One row per match: when, where, how many, and what became of its telemetry."""

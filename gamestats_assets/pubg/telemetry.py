@@ -959,7 +959,7 @@ def _event_counts(found: _Found, match_id: str, match_date: date, *, is_used: bo
         for name in sorted(kept.keys() | not_wanted.keys() | quarantined.keys())
         if kept[name] + not_wanted[name] + quarantined[name]
     ]
-    names = ("match_id", "match_date", "event_type", "events", "kept", "not_wanted", "quarantined", "is_known")
+    names = ("match_id", "match_date", "event_type", "events", "kept", "not_wanted", "quarantined", "is_wanted")
     schema = TelemetryEventCounts.schema()
     return pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row").select(schema.names())
 

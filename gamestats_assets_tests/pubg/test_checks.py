@@ -117,7 +117,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
             t.TelemetryLandings,
         )
     ),
-    ("event_types_are_known", doubled(t.TelemetryEventCounts, event_type="LogNewThing", is_known=False)),
+    ("event_types_are_known", doubled(t.TelemetryEventCounts, event_type="LogNewThing", is_wanted=False)),
     ("telemetry_ends_after_it_starts", changed(t.TelemetryFiles, ended_at=pl.col("started_at") - timedelta(seconds=1))),
     ("telemetry_ends_after_it_starts", changed(t.TelemetryFiles, started_at=None)),
     ("participants_belong_to_a_match_object", without(t.RawMatches)),

@@ -247,7 +247,7 @@ def test_every_event_of_a_real_file_is_counted(real_content: bytes) -> None:
     seen = Counter(event["_T"] for event in json.loads(real_content))
     counts = _counts(decoded)
     assert {name: events for name, (events, *_) in counts.items()} == dict(seen)
-    known = dict(decoded.frames[tables.TelemetryEventCounts].select("event_type", "is_known").iter_rows())
+    known = dict(decoded.frames[tables.TelemetryEventCounts].select("event_type", "is_wanted").iter_rows())
     wanted = {"LogMatchDefinition", "LogMatchStart", "LogMatchEnd", "LogPlayerPosition", "LogGameStatePeriodic",
               "LogPlayerKill", "LogPlayerKillV2", "LogPlayerMakeGroggy", "LogPlayerRevive", "LogPlayerTakeDamage",
               "LogPlayerAttack", "LogPlayerUseThrowable", "LogItemUse", "LogParachuteLanding"}  # fmt: skip
