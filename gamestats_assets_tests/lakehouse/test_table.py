@@ -54,7 +54,7 @@ def test_a_class_without_a_key_lends_its_columns() -> None:
     class Timed(Table):
         at = dy.Datetime(time_unit="us", time_zone="UTC", description="Time.")
 
-    class Shots(Timed, key="demo/shots", layer="bronze", time_column="at"):
+    class Shots(Timed, key="demo/shots", layer="bronze"):
         """Shots."""
 
         shot = an_id()
@@ -78,7 +78,6 @@ def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
         pytest.param({"doc": None}, "it has no docstring", id="no-docstring"),
         pytest.param({"partitioned_by": "day"}, "names column 'day', which does not exist", id="unknown-partition"),
         pytest.param({"replaced_by": "match"}, "names column 'match', which does not exist", id="unknown-ids"),
-        pytest.param({"time_column": "at"}, "names column 'at', which does not exist", id="unknown-time"),
         pytest.param({"reconciled": ("sum",)}, "names column 'sum', which does not exist", id="unknown-sum"),
         pytest.param({"indexes": (("id", "x"),)}, "names column 'x', which does not exist", id="unknown-index"),
         pytest.param({"columns": {"a": dy.Int8(description="A.")}}, "no column is a primary key", id="no-key"),
