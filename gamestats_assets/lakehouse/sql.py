@@ -391,7 +391,7 @@ def _tables_read(
         if name not in known:
             raise SqlModelError(
                 f"{path}: there is no table {name!r}. {_nearest(name, known, 'Tables')} "
-                f"Tables are named game.table, as declared in the game's tables.py."
+                f"Tables are named game.table, as declared in the game's tables."
             )
         if name == table.spec.dotted:
             raise SqlModelError(f"{path}: reads {name}, the table it makes; read the tables it is made from.")
