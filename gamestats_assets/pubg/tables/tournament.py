@@ -1,0 +1,202 @@
+"""Tournaments: what a match counts for, its results by team, and the standings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
+from gamestats_assets.pubg.tables.rows import DAILY, MatchRow, utc
+
+PAGE_CATEGORIES = ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee", "Throwable", "Other")
+"""Weapon categories of the tournament page; everything else counts as Other."""
+
+_SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
+
+
+class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", layer="silver", **DAILY):
+    """What a match counts for: one row per match in which somebody of a roster played, or that an admin overrode."""
+
+    is_tournament_match = dy.Bool(description="Whether it counts as a tournament match.")
+    validation_status = dy.String(
+        check=lambda column: column.is_in(VALIDATION_STATUSES),
+        description="confirmed, unscheduled, remake_candidate, remake_failed, mixed_division or not_tournament.",
+    )
+    season_id = dy.Int64(nullable=True, description="Season.")
+    season = dy.String(nullable=True, description="Short name of the season.")
+    division_id = dy.Int64(nullable=True, description="Division of all its tournament players.")
+    division = dy.String(nullable=True, description="Name of the division.")
+    group_id = dy.Int64(nullable=True, description="Group of all its tournament players.")
+    group_name = dy.String(nullable=True, description="Name of the group.")
+    round_id = dy.Int64(nullable=True, description="Round, by date, division and group.")
+    scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
+    match_number = dy.Int32(nullable=True, description="Number of the slot within its round.")
+    slot_offset_s = dy.Float64(nullable=True, description="Start of the match minus time of the slot, in seconds.")
+    team_count = dy.Int16(min=0, description="Tournament teams that played.")
+    tournament_players = dy.Int16(min=0, description="People on a roster of that day who played.")
+    unmatched_player_count = dy.Int16(min=0, description="People who played and are on no roster of that day.")
+    is_overridden = dy.Bool(description="Whether an admin's override decided any of this.")
+    override_reason = dy.String(nullable=True, description="The admin's reason.")
+    override_admin = dy.String(nullable=True, description="The admin.")
+
+
+class TournamentMatches(
+    MatchRow,
+    key="pubg/tournament_matches",
+    layer="gold",
+    published=True,
+    indexes=(("season", "round_id"), ("started_at",)),
+    reconciled=("team_count",),
+    **DAILY,
+):
+    """Tournament matches with their place in the schedule and their winner."""
+
+    season = dy.String(description="Short name of the season.")
+    division = dy.String(description="Division.")
+    group_name = dy.String(nullable=True, description="Group.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
+    match_number = dy.Int32(nullable=True, description="Number within the round.")
+    validation_status = dy.String(description="As in match_tournament_context.")
+    counts = dy.Bool(description="Whether it counts in standings: a round is known and it is not to be remade.")
+    started_at = utc("Start of the match.")
+    map_name = dy.String(nullable=True, description="Map in words.")
+    team_count = dy.Int16(min=0, description="Tournament teams that played.")
+    winner_team_id = dy.Int64(nullable=True, description="Team that won; null when it was no tournament team.")
+    winner_team_name = dy.String(nullable=True, description="Its name.")
+
+
+class TournamentTeamResults(
+    MatchRow,
+    key="pubg/tournament_team_results",
+    layer="gold",
+    published=True,
+    indexes=(("season", "round_id"), ("team_id",)),
+    reconciled=("kills", "points"),
+    **DAILY,
+):
+    """A team's result in one tournament match."""
+
+    team_id = dy.Int64(primary_key=True, description="Team.")
+    season = dy.String(description="Short name of the season.")
+    division = dy.String(description="Division.")
+    group_name = dy.String(nullable=True, description="Group.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    match_number = dy.Int32(nullable=True, description="Number within the round.")
+    started_at = utc("Start of the match.")
+    counts = dy.Bool(description="Whether the match counts in standings.")
+    team_name = dy.String(description="Name of the team.")
+    placement = dy.Int16(nullable=True, min=1, description="Placement in the match; the best one of its players.")
+    players = dy.Int16(min=1, description="Players of the team in the match.")
+    kills = dy.Int32(min=0, description="Kills of its players.")
+    damage_dealt = dy.Float64(min=0, description="Damage dealt by its players, in hit points.")
+    placement_points = dy.Int32(min=0, description="Points for the placement.")
+    kill_points = dy.Int32(min=0, description="Points for kills.")
+    points = dy.Int32(min=0, description="Placement points plus kill points.")
+
+    @dy.rule()
+    def points_are_their_sum(cls) -> Any:
+        """Points are placement points and kill points."""
+        return cls.points.col == cls.placement_points.col + cls.kill_points.col
+
+
+class _Standing(Table):
+    """Columns of every standings table."""
+
+    season = dy.String(primary_key=True, description="Short name of the season.")
+    division_id = dy.Int64(primary_key=True, description="Division.")
+    scope = dy.String(primary_key=True, description="'overall', or the number of the round (round_id) the table is of.")
+    division = dy.String(description="Name of the division.")
+    group_name = dy.String(nullable=True, description="Group the team plays in.")
+    round_id = dy.Int64(nullable=True, description="Round; null in the overall table.")
+
+
+class _TeamStanding(_Standing):
+    """Columns of a team's line."""
+
+    team_id = dy.Int64(primary_key=True, description="Team.")
+    team_name = dy.String(description="Name of the team.")
+    rank = dy.Int32(min=1, description="Rank within division (and group, in a round of a group).")
+    points = dy.Int32(min=0, description="Points.")
+    placement_points = dy.Int32(min=0, description="Points for placements.")
+    kill_points = dy.Int32(min=0, description="Points for kills.")
+    kills = dy.Int32(min=0, description="Kills.")
+    wins = dy.Int32(min=0, description="Matches won (WWCD).")
+    matches_played = dy.Int32(min=0, description="Matches played that count.")
+    average_placement = dy.Float64(nullable=True, min=1, description="Mean placement.")
+    recent_placements = dy.List(dy.Int16(nullable=True), description="Last six placements, the oldest first.")
+
+
+class TournamentTeamStandings(
+    _TeamStanding,
+    key="pubg/tournament_team_standings",
+    indexes=(("division_id", "scope", "rank"),),
+    reconciled=("points", "kills"),
+    **_SEASON,
+):
+    """Team standings of every round and overall."""
+
+    rank_change = dy.Int32(
+        nullable=True,
+        description="Ranks gained since the closing table of the previous round; overall: since before the latest day.",
+    )
+
+
+class TournamentTeamStandingsHistory(
+    _TeamStanding,
+    key="pubg/tournament_team_standings_history",
+    indexes=(("division_id", "scope", "taken_at"),),
+    reconciled=("points",),
+    **_SEASON,
+):
+    """Team standings as they were after every match, and whenever a round changed its status."""
+
+    snapshot = dy.String(primary_key=True, description="match:<match id>, or status:<number of the status change>.")
+    taken_at = utc("End of the match, or when the status changed.")
+
+
+class TournamentPlayerStandings(
+    _Standing,
+    key="pubg/tournament_player_standings",
+    indexes=(("division_id", "scope", "rank"), ("account_id",)),
+    reconciled=("points", "kills"),
+    **_SEASON,
+):
+    """Player standings of every round and overall, with damage and kills by the page's weapon categories."""
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    player_name = dy.String(description="In-game name, as last seen.")
+    team_id = dy.Int64(description="Team the player last played for.")
+    team_name = dy.String(description="Its name.")
+    rank = dy.Int32(min=1, description="Rank by points, then kills, then damage.")
+    points = dy.Int32(min=0, description="Points, by the season's rule.")
+    kills = dy.Int32(min=0, description="Kills.")
+    assists = dy.Int32(min=0, description="Assists.")
+    damage_dealt = dy.Float64(min=0, description="Damage dealt, in hit points.")
+    average_damage = dy.Float64(nullable=True, min=0, description="Damage dealt a match.")
+    killsteals = dy.Int32(min=0, description="Killsteals.")
+    wins = dy.Int32(min=0, description="Matches won by the player's team.")
+    matches_played = dy.Int32(min=0, description="Matches played that count.")
+    weapon_damage = dy.List(dy.Float64(), description="Damage by category, in the order of `weapon_categories`.")
+    weapon_kills = dy.List(dy.Int32(), description="Kills by category, in the order of `weapon_categories`.")
+    weapon_categories = dy.List(dy.String(), description="The ten categories of the page.")
+
+
+class MatchValidation(
+    MatchRow,
+    key="pubg/match_validation",
+    layer="gold",
+    published=True,
+    indexes=(("validation_status",),),
+    **DAILY,
+):
+    """What needs a person, and why: one row per match and concern."""
+
+    concern = dy.String(primary_key=True, description="Short name of the concern.")
+    validation_status = dy.String(description="As in match_tournament_context.")
+    season = dy.String(nullable=True, description="Short name of the season.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    started_at = utc("Start of the match.")
+    explanation = dy.String(description="What was expected, what was found, and what to do.")
