@@ -18,7 +18,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.table import Table, partition_key_of
 
 
 class LedgerRow(Table):
@@ -156,3 +156,19 @@ def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> di
             for unit, digest in units.items():
                 of_key.setdefault(unit, []).append(f"{step} {digest}")
     return {key: {unit: combined_hash(hashes) for unit, hashes in units.items()} for key, units in parts.items()}
+
+
+def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, str]]:
+    """Per partition key, id to one hash of all its rows, whatever their order."""
+    partition, unit = table.spec.partitioned_by, table.spec.replaced_by
+    assert partition is not None
+    assert unit is not None
+    lines = (
+        rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode())
+        .group_by(partition, unit)
+        .agg("line")
+    )
+    found: dict[str, dict[str, str]] = {}
+    for value, unit_id, of_unit in lines.iter_rows():
+        found.setdefault(partition_key_of(value), {})[unit_id] = combined_hash(of_unit)
+    return found

@@ -10,6 +10,7 @@ partition that gained a match processes that match and no other.
 """
 
 import contextlib
+import functools
 import hashlib
 import typing
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -21,12 +22,12 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Commit
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import Ledger, Work, merged, step_version
+from gamestats_assets.lakehouse.ledger import Ledger, Work, merged, step_version, unit_hashes
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
+from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS
 from gamestats_assets.orchestration.checks import (
     BlockingCheckError,
     declared_check_results,
@@ -44,7 +45,7 @@ from gamestats_assets.orchestration.metadata import (
     partition_row_counts,
     publication_key,
 )
-from gamestats_assets.orchestration.partitions import partitions_of, values_of
+from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of, values_of
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -58,6 +59,8 @@ DECODED_BATCH = 40
 # For steps that reach outside this process: a store or a server may be away for a moment.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 _SAME_ROWS = "rows_equal_the_lake"
+JOINTLY = "gamestats/jointly"
+"""Metadata of a table whose ids are made together: what its ledger holds are hashes of its own rows."""
 _PUBLISHING_ATTEMPTS = 5
 
 
@@ -231,15 +234,20 @@ def landed_tables(
 # --------------------------------------------------------------------------- frames to frame
 
 
-def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1") -> dg.AssetsDefinition:
+def table_asset(
+    function: Callable[..., pl.LazyFrame], *, code_version: str = "1", jointly: bool = False
+) -> dg.AssetsDefinition:
     """A table made by a pure function, whose annotations name its inputs and its output.
 
     `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of
-    `Goals` with the dependency `Matches`.
+    `Goals` with the dependency `Matches`. An input whose partitions are others than the table's
+    is read whole.
 
     Args:
         code_version: raise it when the function's result changes; partitions are then made
             anew when they are next materialised.
+        jointly: rows of one id depend on other ids of its day and of the days around it. All of
+            them are computed each time, and the ids whose rows changed are replaced.
     """
     inputs = table_inputs(function)
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
@@ -247,7 +255,7 @@ def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1
     def make(
         context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
     ) -> pl.LazyFrame:
-        if ids is not None:
+        if ids is not None and not jointly:
             # The ledgers were read after Dagster opened the inputs: what they name may be newer than those.
             stores: Stores = context.resources.stores
             keys = _keys(context)
@@ -255,9 +263,10 @@ def table_asset(function: Callable[..., pl.LazyFrame], *, code_version: str = "1
                 name: stores.lake.scan(source, values_of(source, keys) if source.spec.partitioned_by else None)
                 for name, source in inputs.items()
             }
-        return function(**{name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()})
+            frames = {name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()}
+        return function(**frames)
 
-    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version)
+    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version, jointly=jointly)
 
 
 def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) -> pl.LazyFrame:
@@ -305,6 +314,16 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
     )
 
 
+def _of_keys(table: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """The rows of the run's own partitions: a table with wider inputs may make others too."""
+    column = table.spec.partitioned_by
+    return rows.filter(pl.col(column).is_in(values_of(table, keys))) if column else rows
+
+
+def _reads_own_partitions(table: type[Table], inputs: Mapping[str, type[Table]], jointly: bool) -> bool:
+    return not jointly and all(partitions_of(source) == partitions_of(table) for source in inputs.values())
+
+
 Make = Callable[[dg.AssetExecutionContext, Mapping[str, pl.LazyFrame], Sequence[str] | None], pl.LazyFrame]
 
 
@@ -317,10 +336,11 @@ def _asset(
     code_version: str,
     resources: set[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    jointly: bool = False,
 ) -> dg.AssetsDefinition:
     spec = table.spec
     common = _common(table, kinds=kinds)
-    common["metadata"] = {**common["metadata"], **(metadata or {})}
+    common["metadata"] = {**common["metadata"], **(metadata or {}), JOINTLY: jointly}
     version = step_version([table], code_version)
     incremental = {
         source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by
@@ -331,30 +351,35 @@ def _asset(
     ) -> Iterator[Replacement]:
         stores: Stores = context.resources.stores
         keys = _keys(context)
-        if spec.replaced_by is None or not incremental:
-            yield Replacement(make(context, frames, None))
+        make_ids = functools.partial(make, context, frames)
+        if jointly:
+            rows = _of_keys(table, make(context, frames, None), keys).collect()
+            found = unit_hashes(table, rows)
+            make_ids = functools.partial(_of_ids, table, rows.lazy())
+        elif spec.replaced_by is None or not incremental:
+            yield Replacement(_of_keys(table, make(context, frames, None), keys))
             return
+        else:
+            found = merged((step, Ledger(stores.lake, spec.game, step).entries(keys)) for step in sorted(incremental))
         ledger = Ledger(stores.lake, spec.game, spec.step)
-        work = ledger.work(
-            {
-                **{key: {} for key in keys},
-                **merged((step, Ledger(stores.lake, spec.game, step).entries(keys)) for step in sorted(incremental)),
-            },
-            code_version=version,
-            everything=config.everything,
-        )
+        work = ledger.work({**{key: {} for key in keys}, **found}, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
-        yield from _whole_or_batches(
-            work, config.batch_size, ledger, lambda ids: make(context, frames, ids), keys, table
-        )
+        yield from _whole_or_batches(work, config.batch_size, ledger, make_ids, keys, table)
 
     @dg.asset(
         key=asset_key(table),
-        ins={name: dg.AssetIn(key=asset_key(source), input_manager_key="lake") for name, source in inputs.items()},
+        ins={
+            name: dg.AssetIn(
+                key=asset_key(source),
+                input_manager_key="lake",
+                partition_mapping=partition_mapping(source, table, neighbours=jointly),
+            )
+            for name, source in inputs.items()
+        },
         check_specs=declared_check_specs(table),
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
-        automation_condition=ON_CHECKED_INPUTS,
+        automation_condition=ON_CHECKED_INPUTS if _reads_own_partitions(table, inputs, jointly) else ON_ANY_INPUT,
         io_manager_key="lake",
         required_resource_keys={"stores", *(resources or set())},
         code_version=version,

@@ -11,6 +11,14 @@ ON_CHECKED_INPUTS = (
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("when checked inputs change")
 
+# For a table that reads more than its own partition: most of what it could read need not be there.
+ON_ANY_INPUT = (
+    dg.AutomationCondition.eager()
+    .without(dg.AutomationCondition.in_latest_time_window())
+    .without(~dg.AutomationCondition.any_deps_missing())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+).with_label("when any checked input changes")
+
 
 def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationConditionSensorDefinition:
     """The sensor that requests what the conditions of `target` ask for."""
