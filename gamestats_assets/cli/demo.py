@@ -151,14 +151,7 @@ def _landed_before(stores: Stores, plan: _Plan) -> int:
 def _materialise(session: Session) -> list[Outcome]:
     import dagster as dg
 
-    from gamestats_assets.cli.pending import pending
-    from gamestats_assets.orchestration.instance import consecutive
-
-    found = pending(session.definitions, session.instance, session.stores)
-    selection = dg.AssetSelection.all()
-    keys = selection.resolve(session.definitions.resolve_asset_graph())
-    demo_days = {day.isoformat() for day in DAYS}
-    return [session.run(selection, days) for days in consecutive([d for d in found.of(keys) if d in demo_days])]
+    return session.follow(dg.AssetSelection.all(), within={day.isoformat() for day in DAYS})
 
 
 def _result(session: Session, outcomes: list[Outcome]) -> RichTable:

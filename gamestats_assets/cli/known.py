@@ -49,3 +49,8 @@ def declared_table(name: str) -> type[Table]:
         advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats tables` lists them."
         raise UnknownTableError(f"There is no table {name!r}. {advice}")
     return known[name]
+
+
+def games() -> list[str]:
+    """Every game that has tables."""
+    return sorted({table.spec.game for table in declared_tables()})

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamestats_assets.cli.terminal import counted, days_named, err, quiet_warnings, say, status
+from gamestats_assets.cli.known import games
+from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
 
 _NAME = re.compile(r"(?P<before>\d*\+)?(?P<name>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?P<after>\+\d*)?")
@@ -44,7 +46,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's l
 def materialize(
     select: Select = None,
     partition: Annotated[
-        str | None, typer.Option("--partition", "-p", metavar="DAY", help="One day, YYYY-MM-DD.", show_default=False)
+        str | None,
+        typer.Option(
+            "--partition",
+            "-p",
+            metavar="KEY",
+            help="One partition: a day (YYYY-MM-DD), or a season.",
+            show_default=False,
+        ),
     ] = None,
     first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day.", show_default=False)] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.", show_default=False)] = None,
@@ -72,26 +81,49 @@ def materialize(
     chosen = chosen_range(partition, first, last)
     quiet_warnings()
     with status("Loading"):
-        from gamestats_assets.cli.pending import pending
         from gamestats_assets.cli.session import opened
-        from gamestats_assets.orchestration.instance import consecutive
     with opened() as session:
         selection = resolve_selection(select or [], session.definitions)
-        keys = selection.resolve(session.definitions.resolve_asset_graph())
-        if chosen is not None:
-            ranges = [chosen]
+        if chosen is None:
+            outcomes = session.follow(selection, every_partition=everything, everything=everything, verbose=verbose)
         else:
-            with status("Looking for days that are behind"):
-                found = pending(session.definitions, session.instance, session.stores)
-            days = sorted(found.landed) if everything else found.of(keys)
-            if not days:
-                say(_nothing_to_do(len(found.landed)))
-                return
-            say(f"{counted(len(days), 'day')} to process: {days_named(days)}")
-            ranges = consecutive(days)
-        ops = everything_again(session.definitions, keys) if everything else {}
-        outcomes = [session.run(selection, days, ops=ops, verbose=verbose) for days in ranges]
+            outcomes = _run_chosen(session, selection, chosen, everything=everything, verbose=verbose)
+        if not outcomes:
+            say(_nothing_to_do(len({day for game in games() for day in session.stores.landing.days(game)})))
+            return
     finish(outcomes)
+
+
+def _run_chosen(
+    session: Session, selection: dg.AssetSelection, chosen: tuple[str, str], *, everything: bool, verbose: bool
+) -> list[Outcome]:
+    """Run those of the selected assets that have the chosen partitions.
+
+    Raises:
+        PartitionChoiceError: when none of them has.
+    """
+    import dagster as dg
+
+    from gamestats_assets.cli.steps import everything_again
+    from gamestats_assets.orchestration.instance import stages
+    from gamestats_assets.orchestration.partitions import DAYS
+
+    graph = session.definitions.resolve_asset_graph()
+    outcomes: list[Outcome] = []
+    for partitions, assets in stages(session.definitions, selection.resolve(graph)):
+        if isinstance(partitions, dg.DynamicPartitionsDefinition):
+            fits = set(chosen) <= set(partitions.get_partition_keys(dynamic_partitions_store=session.instance))
+        else:
+            fits = partitions == DAYS and all(map(_is_day, chosen))
+        if fits:
+            ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
+            outcomes.append(session.run(assets, chosen, ops=ops, verbose=verbose))
+    if not outcomes:
+        raise PartitionChoiceError(
+            f"{' to '.join(dict.fromkeys(chosen))} is a partition of none of the selected tables. "
+            "Days are written YYYY-MM-DD; `gamestats tables` shows the last partition of every table."
+        )
+    return outcomes
 
 
 def _nothing_to_do(landed: int) -> str:
@@ -118,7 +150,7 @@ def finish(outcomes: list[Outcome]) -> None:
 
 
 def chosen_range(partition: str | None, first: str | None, last: str | None) -> tuple[str, str] | None:
-    """First and last day asked for; None when no day was asked for.
+    """First and last partition asked for; None when none was asked for.
 
     Raises:
         PartitionChoiceError: when the options contradict each other or are no days.
@@ -127,19 +159,23 @@ def chosen_range(partition: str | None, first: str | None, last: str | None) -> 
         raise PartitionChoiceError("Give either --partition, or --from and --to.")
     if (first is None) != (last is None):
         raise PartitionChoiceError("--from and --to belong together; for one day give --partition.")
-    start, end = (partition, partition) if partition is not None else (first, last)
-    if start is None or end is None:
+    if partition is not None:
+        return partition, partition
+    if first is None or last is None:
         return None
-    if _day(start) > _day(end):
-        raise PartitionChoiceError(f"--from {start} is after --to {end}.")
-    return start, end
+    for text in (first, last):
+        if not _is_day(text):
+            raise PartitionChoiceError(f"{text!r} is not a day; write it as YYYY-MM-DD.")
+    if first > last:
+        raise PartitionChoiceError(f"--from {first} is after --to {last}.")
+    return first, last
 
 
-def _day(text: str) -> date:
+def _is_day(text: str) -> bool:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
+        return datetime.strptime(text, "%Y-%m-%d").date().isoformat() == text
     except ValueError:
-        raise PartitionChoiceError(f"{text!r} is not a day; write it as YYYY-MM-DD.") from None
+        return False
 
 
 def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.AssetSelection:
@@ -182,16 +218,6 @@ def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:
     return f"{match['before'] or ''}({named}){match['after'] or ''}"
 
 
-def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
-    """Run configuration that makes the steps of tables process every id again."""
-    from gamestats_assets.cli.known import declared_tables
-    from gamestats_assets.orchestration.metadata import asset_key
-
-    made = {asset_key(table) for table in declared_tables()} & set(keys)
-    names = {definitions.resolve_assets_def(key).op.name for key in made}
-    return {name: {"config": {"everything": True}} for name in sorted(names)}
-
-
 # --------------------------------------------------------------------------- rebuild
 
 
@@ -218,7 +244,6 @@ def rebuild(
 
         from gamestats_assets.cli.session import opened
         from gamestats_assets.lakehouse.ledger import Ledger
-        from gamestats_assets.orchestration.instance import consecutive
         from gamestats_assets.orchestration.metadata import asset_key
     with opened() as session:
         stores, spec = session.stores, declared.spec
@@ -232,14 +257,13 @@ def rebuild(
         Ledger(stores.lake, spec.game, spec.step).forget()
         stores.lake.rebuild(declared)
         say(f"{spec.dotted} is empty and has the declared columns.")
-        days = stores.landing.days(spec.game)
         together = [
             asset_key(other)
             for other in declared_tables()
             if (other.spec.game, other.spec.step) == (spec.game, spec.step)
         ]
         selection = dg.AssetSelection.assets(*together).downstream()
-        outcomes = [session.run(selection, part, verbose=verbose) for part in consecutive(days)]
+        outcomes = session.follow(selection, every_partition=True, verbose=verbose)
     if not outcomes:
         say("Nothing has landed, so there is nothing to fill it with.")
         return

@@ -1,4 +1,4 @@
-"""Which days are behind: landed and not processed, or processed and not published.
+"""Which partitions are behind: landed and not processed, or processed and not published.
 
 The steps' own ledgers answer the first, in the same way as the steps themselves do when
 they run. The second is answered by Dagster's record of materialisations, and by counting
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from gamestats_assets.cli.known import declared_tables
 from gamestats_assets.lakehouse.ledger import Ledger, merged
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
+from gamestats_assets.orchestration.assets import JOINTLY
 from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 
@@ -26,15 +28,23 @@ class Pending:
 
     Attributes:
         landed: every day of every game's landing zone.
-        days: by asset, the days on which it is behind.
+        partitions: by asset, the partitions in which it is behind; "" where it has none.
     """
 
     landed: frozenset[str]
-    days: Mapping[dg.AssetKey, frozenset[str]]
+    partitions: Mapping[dg.AssetKey, frozenset[str]]
 
     def of(self, keys: Iterable[dg.AssetKey]) -> list[str]:
-        """Days on which at least one of the assets is behind, in order."""
-        return sorted(frozenset().union(*(self.days.get(key, frozenset()) for key in keys)))
+        """Partitions in which at least one of the assets is behind, in order."""
+        return sorted(frozenset().union(*(self.partitions.get(key, frozenset()) for key in keys)))
+
+    def all_of(self, partitions: dg.PartitionsDefinition | None, instance: dg.DagsterInstance) -> list[str]:
+        """Every partition that there is something for, behind or not."""
+        if partitions is None:
+            return [""]
+        if isinstance(partitions, dg.DynamicPartitionsDefinition):
+            return list(partitions.get_partition_keys(dynamic_partitions_store=instance))
+        return sorted(self.landed)
 
 
 def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: Stores) -> Pending:
@@ -42,7 +52,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     graph = definitions.resolve_asset_graph()
     by_key = {asset_key(table): table for table in declared_tables()}
     landed: set[str] = set()
-    days: dict[dg.AssetKey, frozenset[str]] = {}
+    behind: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
         inputs = {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
         landed |= inputs.keys()
@@ -53,18 +63,22 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             parents = [by_key[parent] for parent in node.parent_keys if parent in by_key]
             version = node.code_version or ""
             if not parents:
-                days[key] = _behind_ledger(stores, table, inputs, version)
-            elif table.spec.replaced_by and any(p.spec.replaced_by == table.spec.replaced_by for p in parents):
+                behind[key] = _behind_ledger(stores, table, inputs, version)
+            elif (
+                table.spec.replaced_by
+                and any(p.spec.replaced_by == table.spec.replaced_by for p in parents)
+                and not node.metadata.get(JOINTLY)
+            ):
                 steps = sorted({p.spec.step for p in parents if p.spec.replaced_by == table.spec.replaced_by})
                 entries = ((step, Ledger(stores.lake, game, step).entries()) for step in steps)
-                days[key] = _behind_ledger(stores, table, merged(entries), version)
+                behind[key] = _behind_ledger(stores, table, merged(entries), version)
             else:
-                days[key] = _behind_parents(instance, key, node.parent_keys, inputs)
+                behind[key] = _behind_parents(instance, graph, key, inputs)
             if table.spec.published:
-                days[publication_key(table)] = _behind_parents(
-                    instance, publication_key(table), {key}, inputs
+                behind[publication_key(table)] = _behind_parents(
+                    instance, graph, publication_key(table), inputs
                 ) | _differently_published(stores, table)
-    return Pending(frozenset(landed), days)
+    return Pending(frozenset(landed), behind)
 
 
 def _behind_ledger(
@@ -77,20 +91,38 @@ def _behind_ledger(
     return frozenset(day for found in (work.pending, work.vanished) for day, units in found.items() if units)
 
 
-def _behind_parents(
-    instance: dg.DagsterInstance, key: dg.AssetKey, parents: Iterable[dg.AssetKey], days: Iterable[str]
-) -> frozenset[str]:
-    """Days never materialised, or before one of the parents last was."""
+def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, days: Iterable[str]) -> frozenset[str]:
+    """Partitions never materialised, or before one of the parents last was.
+
+    A parent with other partitions counts by its newest one, for it is read whole.
+    """
+    node = graph.get(key)
+    partitions = node.partitions_def
     own = _last_materialised(instance, key)
     newest: dict[str, int] = {}
-    for parent in parents:
-        for day, at in _last_materialised(instance, parent).items():
-            newest[day] = max(newest.get(day, 0), at)
-    return frozenset(day for day in {*days, *newest} if own.get(day, -1) < newest.get(day, 0))
+    whole = 0
+    for parent in node.parent_keys:
+        found = _last_materialised(instance, parent)
+        if graph.get(parent).partitions_def == partitions:
+            for partition, at in found.items():
+                newest[partition] = max(newest.get(partition, 0), at)
+        else:
+            whole = max(whole, *found.values(), 0)
+    if partitions is None:
+        known = {""}
+    elif isinstance(partitions, dg.DynamicPartitionsDefinition):
+        known = set(partitions.get_partition_keys(dynamic_partitions_store=instance))
+    else:
+        known = {*days, *newest}
+    return frozenset(key for key in known if own.get(key, -1) < max(newest.get(key, 0), whole))
 
 
 def _last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
-    return instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    found = instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    if found:
+        return found
+    records = instance.fetch_materializations(key, limit=1).records
+    return {"": records[0].storage_id} if records and records[0].partition_key is None else {}
 
 
 def _differently_published(stores: Stores, table: type[Table]) -> frozenset[str]:

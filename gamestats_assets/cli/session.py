@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.steps import Outcome, print_outcome, run
-from gamestats_assets.cli.terminal import status
+from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, run
+from gamestats_assets.cli.terminal import counted, days_named, few, say, status
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.orchestration.instance import dagster_instance, ranges, stages
+from gamestats_assets.orchestration.partitions import DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Session:
     def run(
         self,
         selection: dg.AssetSelection,
-        partitions: tuple[str, str],
+        partitions: tuple[str, str] | None,
         *,
         ops: Mapping[str, Any] | None = None,
         verbose: bool = False,
@@ -36,6 +37,45 @@ class Session:
         outcome = run(self.definitions, self.instance, selection, partitions, ops=ops, verbose=verbose)
         print_outcome(outcome, partitions, verbose=verbose)
         return outcome
+
+    def follow(
+        self,
+        selection: dg.AssetSelection,
+        *,
+        every_partition: bool = False,
+        everything: bool = False,
+        within: Collection[str] | None = None,
+        verbose: bool = False,
+    ) -> list[Outcome]:
+        """Bring a selection up to date: run what is behind, by kind of partitions, and say what that is.
+
+        Args:
+            every_partition: run every partition, behind or not.
+            everything: process every id again, not only what is new or changed.
+            within: of days, these only.
+        """
+        from gamestats_assets.cli.pending import pending
+
+        outcomes: list[Outcome] = []
+        graph = self.definitions.resolve_asset_graph()
+        for partitions, assets in stages(self.definitions, selection.resolve(graph)):
+            keys = assets.resolve(graph)
+            with status("Looking for what is behind"):
+                # Anew for every stage: what the last one made leaves others behind.
+                found = pending(self.definitions, self.instance, self.stores)
+            behind = found.all_of(partitions, self.instance) if every_partition else found.of(keys)
+            if within is not None and partitions == DAYS:
+                behind = [day for day in behind if day in within]
+            if not behind:
+                continue
+            if partitions is not None:
+                named = days_named(behind) if partitions == DAYS else few(behind)
+                say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
+            ops = everything_again(self.definitions, keys) if everything else {}
+            outcomes += [
+                self.run(assets, part, ops=ops, verbose=verbose) for part in ranges(partitions, behind, self.instance)
+            ]
+        return outcomes
 
 
 @contextmanager

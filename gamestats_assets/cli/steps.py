@@ -72,7 +72,7 @@ def run(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection,
-    partitions: tuple[str, str],
+    partitions: tuple[str, str] | None,
     *,
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
@@ -80,16 +80,15 @@ def run(
     """Materialise a selection as one run, printing a line per step; see `run_here`.
 
     Args:
-        partitions: first and last partition.
+        partitions: first and last partition; None for what has none.
         ops: run configuration of the steps.
         verbose: print Dagster's own log as well.
 
     Raises:
         KeyboardInterrupt: when a person stopped the run.
     """
-    named = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
     started = time.perf_counter()
-    with StepLines(named) as lines:
+    with StepLines(spread(partitions)) as lines:
         loggers: dict[str, Any] = {"progress": {}}
         if verbose:
             loggers["console"] = {"config": {"log_level": "INFO"}}
@@ -107,6 +106,16 @@ def run(
             raise KeyboardInterrupt from None
     asked = selection.resolve(definitions.resolve_asset_graph())
     return _outcome(result, time.perf_counter() - started, asked)
+
+
+def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
+    """Run configuration that makes the steps of tables process every id again."""
+    from gamestats_assets.cli.known import declared_tables
+    from gamestats_assets.orchestration.metadata import asset_key
+
+    made = {asset_key(table) for table in declared_tables()} & set(keys)
+    names = {definitions.resolve_assets_def(key).op.name for key in made}
+    return {name: {"config": {"everything": True}} for name in sorted(names)}
 
 
 class StepLines:
@@ -303,9 +312,14 @@ def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why)
 
 
-def print_outcome(outcome: Outcome, partitions: tuple[str, str], *, verbose: bool = False) -> None:
+def spread(partitions: tuple[str, str] | None) -> str:
+    """A range of partitions in words."""
+    return " to ".join(dict.fromkeys(partitions)) if partitions else "all of it"
+
+
+def print_outcome(outcome: Outcome, partitions: tuple[str, str] | None, *, verbose: bool = False) -> None:
     """Print what went wrong in a run, and nothing when nothing did."""
-    where = partitions[0] if partitions[0] == partitions[1] else f"{partitions[0]} to {partitions[1]}"
+    where = spread(partitions)
     for warning in outcome.warnings:
         say(f"Warning: {warning.what} ({where}): {warning.why}", "yellow", console=err())
     for failure in outcome.failures:

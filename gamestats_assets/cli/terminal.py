@@ -135,3 +135,8 @@ def days_named(days: Sequence[str]) -> str:
 
     ranges = [first if first == last else f"{first} to {last}" for first, last in consecutive(days)]
     return ", ".join(ranges[:3]) + (f" and {len(ranges) - 3} more ranges" if len(ranges) > 3 else "")
+
+
+def few(names: Sequence[str]) -> str:
+    """Some names, five at most."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
