@@ -437,11 +437,15 @@ def publication(
 
     Args:
         checks: the game's checks; before anything is published, the blocking ones of this table
-            and of the upstream tables are evaluated again.
+            and of the upstream tables with the same partitions are evaluated again.
         upstream: every table this one is made from, directly or not.
     """
     spec = table.spec
-    guarding = [check for check in checks if check.table is table or check.table in upstream]
+    guarding = [
+        check
+        for check in checks
+        if check.table is table or (check.table in upstream and partitions_of(check.table) == partitions_of(table))
+    ]
 
     @dg.asset(
         key=publication_key(table),

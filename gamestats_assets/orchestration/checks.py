@@ -134,12 +134,23 @@ def _told(broken: pl.DataFrame, failing: Sequence[str]) -> dict[str, Any]:
 
 
 def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
-    """The rows that break a check in the partitions `keys`; None looks at all partitions."""
+    """The rows that break a check in the partitions `keys` of its table; None looks at all partitions.
+
+    Inputs whose partitions are others are read whole.
+    """
+    own = partitions_of(check.table)
     frames = {
-        name: lake.scan(table, values_of(table, keys) if table.spec.partitioned_by and keys is not None else None)
+        name: lake.scan(
+            table, values_of(table, keys) if own and keys is not None and partitions_of(table) == own else None
+        )
         for name, table in check.inputs.items()
     }
-    return check.rows(**frames).collect()
+    rows = check.rows(**frames).collect()
+    column = check.table.spec.partitioned_by
+    if keys is None or column not in rows.columns:
+        return rows
+    # A row that breaks a rule and tells no partition belongs to whoever looks.
+    return rows.filter(pl.col(column).is_in(values_of(check.table, keys)) | pl.col(column).is_null())
 
 
 def check_results(

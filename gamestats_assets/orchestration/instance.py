@@ -6,7 +6,7 @@ command line all use the same instance, so every run is seen everywhere.
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import dagster as dg
 import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.partitions import DAYS
 from gamestats_assets.settings import Settings, shipped
 
 _PROCESS_TAG = "gamestats/process"
@@ -150,6 +151,42 @@ def run_here(
     )
 
 
+def stages(
+    definitions: dg.Definitions, keys: Collection[dg.AssetKey]
+) -> list[tuple[dg.PartitionsDefinition | None, dg.AssetSelection]]:
+    """Assets by their partitions, in the order in which they are to be brought up to date.
+
+    A run takes the assets of one kind of partitions: first what has none, then days, then the rest.
+    """
+    graph = definitions.resolve_asset_graph()
+    found: dict[str, tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]] = {}
+    for key in sorted(keys):
+        partitions = graph.get(key).partitions_def
+        order = "0" if partitions is None else "1" if partitions == DAYS else f"2 {partitions}"
+        found.setdefault(order, (partitions, []))[1].append(key)
+    return [(found[order][0], dg.AssetSelection.keys(*found[order][1])) for order in sorted(found)]
+
+
+def ranges(
+    partitions: dg.PartitionsDefinition | None, keys: Collection[str], instance: dg.DagsterInstance
+) -> list[tuple[str, str] | None]:
+    """Partition keys as ranges that a run each can take; None is a run without partitions."""
+    if not keys or partitions is None:
+        return [None] if keys else []
+    if partitions == DAYS:
+        return [*consecutive(sorted(keys))]
+    wanted = set(keys)
+    found: list[tuple[str, str] | None] = []
+    stretch: list[str] = []
+    for key in [*partitions.get_partition_keys(dynamic_partitions_store=instance), ""]:
+        if key in wanted:
+            stretch.append(key)
+        elif stretch:
+            found.append((stretch[0], stretch[-1]))
+            stretch = []
+    return found
+
+
 def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:
     """Days grouped into ranges of consecutive ones, each as (first, last).
 
@@ -158,10 +195,10 @@ def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:
     """
     from datetime import date, timedelta
 
-    ranges: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     for day in sorted(set(days)):
-        if ranges and date.fromisoformat(day) - date.fromisoformat(ranges[-1][1]) == timedelta(days=1):
-            ranges[-1] = (ranges[-1][0], day)
+        if found and date.fromisoformat(day) - date.fromisoformat(found[-1][1]) == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
         else:
-            ranges.append((day, day))
-    return ranges
+            found.append((day, day))
+    return found
