@@ -19,6 +19,13 @@ ON_ANY_INPUT = (
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("when any checked input changes")
 
+# For checks that run in the step of their table. Without any condition among an asset's checks, Dagster
+# (1.13) requests those of the step alone and leaves out the checks across tables, so that whatever
+# waits for blocking checks would wait for ever; with one, it adds all that have none.
+WITH_ITS_ASSET = (
+    dg.AutomationCondition.initial_evaluation() & ~dg.AutomationCondition.initial_evaluation()
+).with_label("with its table, never by itself")
+
 
 def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationConditionSensorDefinition:
     """The sensor that requests what the conditions of `target` ask for."""

@@ -18,6 +18,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.quality import Check, destination, quarantine_of, screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
+from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
@@ -40,6 +41,7 @@ def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
             table,
             RULES,
             blocking=True,
+            automation_condition=WITH_ITS_ASSET,
             description="What was committed has the declared keys, bounds and rules when read back.",
         ),
         _spec(

@@ -104,3 +104,56 @@ def test_nothing_is_requested_while_nothing_changes(stores: Stores, defs: dg.Def
         _, cursor = requested(defs, instance, cursor)
         found, _ = requested(defs, instance, cursor)
     assert found == set()
+
+
+class Daemon:
+    """Does what Dagster's daemon does with the conditions' requests: runs exactly what they select."""
+
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._defs, self._instance, self._cursor = defs, instance, None
+        # Evaluated here, which Dagster otherwise does in the daemon by the same code.
+        self._sensor = dg.AutomationConditionSensorDefinition(
+            "here", target=dg.AssetSelection.all(), use_user_code_server=True
+        )
+
+    def tick(self) -> list[set[str]]:
+        """Run what one tick requests; the assets and checks of each run by name."""
+        context = dg.build_sensor_context(
+            instance=self._instance, cursor=self._cursor, repository_def=self._defs.get_repository_def()
+        )
+        result = self._sensor.evaluate_tick(context)
+        self._cursor = result.cursor
+        return [self._run(request) for request in result.run_requests or []]
+
+    def _run(self, request: dg.RunRequest) -> set[str]:
+        selection = dg.AssetSelection.assets(*(request.asset_selection or []))
+        if request.asset_check_keys is not None:
+            selection = selection.without_checks() | dg.AssetSelection.checks(*request.asset_check_keys)
+        job = dg.define_asset_job("requested", selection)
+        result = (
+            dg.Definitions.merge(self._defs, dg.Definitions(jobs=[job]))
+            .resolve_job_def("requested")
+            .execute_in_process(
+                instance=self._instance,
+                partition_key=request.partition_key,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        )
+        made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
+        return made | {check.check_name for check in result.get_asset_check_evaluations()}
+
+
+def test_what_is_requested_runs_with_its_checks_until_everything_has_followed(
+    stores: Stores, defs: dg.Definitions
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        daemon = Daemon(defs, instance)
+        assert daemon.tick() == []
+        land(stores.landing, "a", OLD_DAY, [1])
+        assert materialise(defs, instance, RawGoals, RawFiles)
+        declared = {"declared_rules", "nothing_quarantined"}
+        assert daemon.tick() == [{"match_goals", "goals_are_few", "goals_are_regular", *declared}]
+        assert daemon.tick() == [{"day_goals", *declared}]
+        assert daemon.tick() == []
+    assert stores.lake.scan(DayGoals).collect().height == 1
