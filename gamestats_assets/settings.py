@@ -71,6 +71,17 @@ class Settings(BaseSettings):
         validation_alias="PUBG_API_KEY",
         description="Key of the PUBG API, for fetching players' match lists. Ingesting files works without it.",
     )
+    pubg_api_url: str = Field(
+        default="https://api.pubg.com",
+        validation_alias="PUBG_API_URL",
+        description="Address of the PUBG API; another one for a proxy.",
+    )
+    pubg_requests_per_minute: int = Field(
+        default=10,
+        ge=1,
+        validation_alias="PUBG_REQUESTS_PER_MINUTE",
+        description="Requests for players that the key allows a minute, until the API tells its own figure.",
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

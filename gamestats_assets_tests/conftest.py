@@ -18,3 +18,16 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set GAMESTATS_REALDATA to a folder that holds them")
     return folder
+
+
+# Files whose tests share something that takes a minute to make: a lake of real files, a demo, a server.
+LONG = ("test_cli.py", "test_end_to_end.py", "test_faults.py", "test_ui.py", "test_up.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first and each on one worker, so that none is made twice or begun last."""
+    for item in items:
+        if item.path.name in LONG:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: item.path.name not in LONG)

@@ -68,27 +68,24 @@ def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCH
 
 
 def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
-    """Everything from landing to PostgreSQL for some days, in this process; exits 1 when it fails."""
+    """Every table by day, from landing to PostgreSQL, for some days, in this process; exits 1 when it fails."""
     import dagster as dg
     from pydantic import SecretStr
 
     from gamestats_assets.definitions import build_defs
     from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.instance import run_here
+    from gamestats_assets.orchestration.partitions import DAYS
     from gamestats_assets.settings import Settings
 
     stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))
-    job = build_defs(
-        {"stores": dg.ResourceDefinition.hardcoded_resource(stores)}
-    ).resolve_implicit_global_asset_job_def()
+    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
+    graph = definitions.resolve_asset_graph()
+    by_day = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == DAYS]
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
-            result = job.execute_in_process(
-                instance=instance,
-                partition_key=day,
-                raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-            )
-            if not result.success:
+            selection = dg.AssetSelection.keys(*by_day)
+            if not run_here(definitions, instance, selection, partitions=(day, day)).success:
                 raise SystemExit(1)
 
 
@@ -135,14 +132,15 @@ def lake_contents(data: Path) -> dict[str, str]:
 
 
 def postgres_contents(postgres_url: str) -> dict[str, str]:
-    """Every published table as one digest of its sorted rows."""
+    """Every table published by day as one digest of its sorted rows."""
     from gamestats_assets.definitions import TABLES
     from gamestats_assets.lakehouse.postgres import read_published
+    from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 
     return {
         f"postgres {table.spec.dotted}": _digest(read_published(postgres_url, table).sort(table.primary_key()))
         for table in TABLES
-        if table.spec.published
+        if table.spec.published and partitions_of(table) == DAYS
     }
 
 

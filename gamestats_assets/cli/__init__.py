@@ -14,11 +14,14 @@ from gamestats_assets.cli.demo import demo
 from gamestats_assets.cli.doctor import doctor
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
 from gamestats_assets.cli.materialize import materialize, rebuild
+from gamestats_assets.cli.players import players_app
 from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
+from gamestats_assets.cli.tournament import tournament_app
 from gamestats_assets.cli.up import down, env, up
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
+_ENTER = "Enter what no file tells"
 
 app = typer.Typer(
     cls=CarefulGroup,
@@ -33,6 +36,8 @@ app.add_typer(ingest_app, name="ingest", rich_help_panel=_FILL)
 app.add_typer(fetch_app, name="fetch", rich_help_panel=_FILL)
 app.command(rich_help_panel=_FILL)(materialize)
 app.command(rich_help_panel=_FILL)(rebuild)
+app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
+app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.command(rich_help_panel=_LOOK)(tables)
 app.command(rich_help_panel=_LOOK)(query)
 app.command(rich_help_panel=_LOOK)(doctor)

@@ -114,14 +114,15 @@ def _run_chosen(
         if isinstance(partitions, dg.DynamicPartitionsDefinition):
             fits = set(chosen) <= set(partitions.get_partition_keys(dynamic_partitions_store=session.instance))
         else:
-            fits = partitions == DAYS and all(map(_is_day, chosen))
+            fits = partitions == DAYS and all(map(DAYS.has_partition_key, chosen))
         if fits:
             ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
             outcomes.append(session.run(assets, chosen, ops=ops, verbose=verbose))
     if not outcomes:
         raise PartitionChoiceError(
-            f"{' to '.join(dict.fromkeys(chosen))} is a partition of none of the selected tables. "
-            "Days are written YYYY-MM-DD; `gamestats tables` shows the last partition of every table."
+            f"{' to '.join(dict.fromkeys(chosen))} is no partition of the selected tables. "
+            f"Days are written YYYY-MM-DD, from {DAYS.get_first_partition_key()} to {DAYS.get_last_partition_key()}; "
+            "`gamestats tables` shows the last partition of every table."
         )
     return outcomes
 

@@ -18,6 +18,7 @@ from gamestats_assets.lakehouse.ledger import Ledger, merged
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.assets import JOINTLY
+from gamestats_assets.orchestration.entered import is_current
 from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 
@@ -62,7 +63,9 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             node = graph.get(key)
             parents = [by_key[parent] for parent in node.parent_keys if parent in by_key]
             version = node.code_version or ""
-            if not parents:
+            if not parents and node.partitions_def is None:
+                behind[key] = frozenset() if is_current(stores, table) else frozenset([""])
+            elif not parents:
                 behind[key] = _behind_ledger(stores, table, inputs, version)
             elif (
                 table.spec.replaced_by

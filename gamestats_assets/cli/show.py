@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from gamestats_assets.cli.frames import Format, format_for, write_frame
 from gamestats_assets.cli.known import declared_tables, queryable_tables
-from gamestats_assets.cli.terminal import err, quiet_warnings, say, show, status
+from gamestats_assets.cli.terminal import err, out, quiet_warnings, say, show, status
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +67,15 @@ def _answer(sql: str, on: On) -> pl.DataFrame:
     if on is On.POSTGRES:
         from gamestats_assets.lakehouse import postgres
 
-        return postgres.query(stores.postgres_url, sql)
+        try:
+            return postgres.query(stores.postgres_url, sql)
+        except postgres.QueryError as error:
+            if "does not exist" not in str(error):
+                raise
+            raise postgres.QueryError(
+                f"{error} Only gold tables are published, once they are materialised: `gamestats tables` shows "
+                "which; without --on postgres the same SQL reads every table of the lake."
+            ) from None
     from gamestats_assets.lakehouse.sql import query as ask
 
     known = queryable_tables()
@@ -93,7 +102,7 @@ def tables(
     with status("Looking at the tables"):
         found = overview(Stores(), declared_tables())
     if form is Format.TABLE and output is None:
-        show(_table_of(found))
+        show(_table_of(found, is_narrow=out().is_terminal and out().width < _WIDTH))
     else:
         write_frame(_frame_of(found), form, output)
     if not found.postgres_runs:
@@ -104,37 +113,36 @@ def tables(
         )
 
 
+# Columns of a terminal that the whole overview needs.
+_WIDTH = 130
 _STYLES = {"fresh": "green", "stale": "yellow", "never": "dim", "no policy": ""}
 
 
-def _table_of(found: Overview) -> RichTable:
-    listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading, justify in (
-        ("table", "left"),
-        ("layer", "left"),
-        ("rows", "right"),
-        ("last partition", "left"),
-        ("freshness", "left"),
-        ("checks", "left"),
-        ("published rows", "right"),
-    ):
-        listed.add_column(
-            heading,
-            justify=justify,  # type: ignore[arg-type]
-            overflow="fold",
-            no_wrap=heading in ("table", "last partition"),
-        )
+def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
+    """The overview; on a narrow terminal without what can be spared, so that a table stays a line."""
     now = datetime.now(UTC)
+    columns: dict[str, Callable[[TableOverview], str | Text]] = {
+        "table": lambda table: table.name,
+        "layer": lambda table: table.layer,
+        "rows": lambda table: "-" if table.rows is None else f"{table.rows:,}",
+        "last partition": lambda table: table.last_partition or "-",
+        "freshness": lambda table: _freshness(table, now),
+        "checks": _checks,
+        "published rows": _published,
+    }
+    if is_narrow:
+        columns = {
+            "table": columns["table"],
+            "rows": columns["rows"],
+            "last": columns["last partition"],
+            "fresh": lambda table: Text(table.freshness, style=_STYLES[table.freshness]),
+            "checks": lambda table: _checks(table, is_short=True),
+        }
+    listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if is_narrow else 2, 0, 0))
+    for heading in columns:
+        listed.add_column(heading, justify="right" if "rows" in heading else "left", no_wrap=True, overflow="ellipsis")
     for table in found.tables:
-        listed.add_row(
-            table.name,
-            table.layer,
-            "-" if table.rows is None else f"{table.rows:,}",
-            table.last_partition or "-",
-            _freshness(table, now),
-            _checks(table),
-            _published(table),
-        )
+        listed.add_row(*(told(table) for told in columns.values()))
     return listed
 
 
@@ -145,11 +153,12 @@ def _freshness(table: TableOverview, now: datetime) -> Text:
     return Text(f"{table.freshness}{ago}", style=_STYLES[table.freshness])
 
 
-def _checks(table: TableOverview) -> Text:
+def _checks(table: TableOverview, *, is_short: bool = False) -> Text:
     if table.checks is None:
         return Text("unknown", style="dim")
     style = "red" if table.checks.failed else "yellow" if table.checks.warned else "green"
-    return Text(str(table.checks), style="dim" if table.checks.never == table.checks.total else style)
+    told = f"{table.checks.passed}/{table.checks.total}" if is_short else str(table.checks)
+    return Text(told, style="dim" if table.checks.never == table.checks.total else style)
 
 
 def _published(table: TableOverview) -> str:

@@ -9,6 +9,7 @@ the game's quarantine, in the same call.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,13 @@ _TYPES: dict[Any, str] = {
     pl.Date: "date",
     pl.Datetime: "timestamp",
 }
+
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class StoreUnavailableError(GamestatsError):
+    """The object store cannot be reached, or does not let us in."""
 
 
 class MissingPredicateError(GamestatsError):
@@ -124,6 +132,7 @@ class Lake:
     def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
+        self._opened: dict[type[Table], tuple[DeltaTable, int, tuple[int, int] | None]] = {}
 
     @property
     def is_remote(self) -> bool:
@@ -144,6 +153,37 @@ class Lake:
             return DeltaTable(self.uri(table), storage_options=self.storage_options)
         except TableNotFoundError:
             return None
+        except OSError as error:
+            if not self.is_remote:
+                raise
+            # The last line of the library's many is the cause.
+            cause = _ANSI.sub("", str(error)).strip().splitlines()[-1].strip(" \u21b3")
+            raise StoreUnavailableError(
+                f"The object store of {self.root} does not answer: {cause} Check GAMESTATS_DATA and "
+                "GAMESTATS_STORAGE_OPTIONS (aws_region, aws_access_key_id, aws_secret_access_key, aws_endpoint_url)."
+            ) from None
+
+    def _newest(self, table: type[Table]) -> DeltaTable | None:
+        """The table's newest version for reading: one that was opened before, as long as nothing was committed.
+
+        Nobody may write with it. Opening a table costs milliseconds, and a step looks at dozens.
+        """
+        if self.is_remote:
+            return self.open(table)
+        log = Path(self.uri(table), "_delta_log")
+        if (known := self._opened.get(table)) is not None:
+            delta, at, written = known
+            if not (log / f"{at + 1:020}.json").exists() and _written(log, at) == written is not None:
+                return delta
+        delta = self.open(table)
+        if delta is not None:
+            self._opened[table] = delta, delta.version(), _written(log, delta.version())
+        return delta
+
+    def version(self, table: type[Table]) -> int | None:
+        """The table's newest version, or None when nothing was ever written."""
+        delta = self._newest(table)
+        return None if delta is None else delta.version()
 
     def scan(
         self,
@@ -156,7 +196,7 @@ class Lake:
         A table never written, or a column declared since the last write, reads as empty
         or as nulls.
         """
-        delta = self.open(table)
+        delta = self._newest(table)
         if delta is None:
             return pl.LazyFrame(schema=table.schema())
         frame = pl.scan_delta(delta)
@@ -182,7 +222,7 @@ class Lake:
         """
         from gamestats_assets.lakehouse.sql import ParquetSource, sql_type
 
-        delta = None if self.is_remote else self.open(table)
+        delta = None if self.is_remote else self._newest(table)
         if self.is_remote or delta is None:
             return self.scan(table, partitions, ids)
         spec = table.spec
@@ -198,7 +238,7 @@ class Lake:
 
     def state(self, table: type[Table]) -> TableState | None:
         """Version, rows, bytes and rows per partition, or None when nothing was ever written."""
-        delta = self.open(table)
+        delta = self._newest(table)
         if delta is None:
             return None
         actions = pl.DataFrame(delta.get_add_actions(flatten=True))
@@ -264,7 +304,7 @@ class Lake:
         screened = screen(table, eager)
         all_rejections = [*rejections, *screened.rejections]
         # A table that cannot take the rows must say so before anything is quarantined.
-        self._refuse_incompatible(table, self.open(table))
+        self._refuse_incompatible(table, self._newest(table))
         self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
         version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
         return Commit(version, screened.rows.height, all_rejections, screened.rows.head(5))
@@ -297,6 +337,11 @@ class Lake:
         if ids is not None and table.spec.replaced_by:
             parts.append(_is_in(table.spec.replaced_by, ids))
         return " AND ".join(parts) or None
+
+    @_retry_conflicts
+    def ensure(self, table: type[Table]) -> None:
+        """Make the stored table, empty, unless there is one: made and without rows is not the same as never made."""
+        self._prepared(table)
 
     @_retry_conflicts
     def _commit(self, table: type[Table], rows: pl.DataFrame, predicate: str | None) -> int:
@@ -415,6 +460,15 @@ class Lake:
         delta.update_incremental()
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
+
+
+def _written(log: Path, version: int) -> tuple[int, int] | None:
+    """What tells a commit's file from another of its name: a table may be removed and made again."""
+    try:
+        status = (log / f"{version:020}.json").stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:

@@ -32,7 +32,7 @@ from gamestats_assets.orchestration.checks import (
     BlockingCheckError,
     declared_check_results,
     declared_check_specs,
-    refuse_broken,
+    refusals,
 )
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
 from gamestats_assets.orchestration.landed import file_refused, landed_hashes, landed_units
@@ -103,7 +103,11 @@ Decode = Callable[[Landing, Sequence[Sequence[LandedFile]], int], Generator[Deco
 """Decodes batches of landed files with a number of worker processes, and gives one result after another."""
 
 
-def _common(table: type[Table], *, kinds: set[str]) -> dict[str, Any]:
+Days = tuple[str, str] | None
+"""First and last day of a range."""
+
+
+def common_definition(table: type[Table], kinds: set[str]) -> dict[str, Any]:
     """What every asset of a table says of itself."""
     return {
         "description": table.description(),
@@ -168,7 +172,7 @@ def landed_tables(
                 asset_key(table),
                 partitions_def=partitions_of(table),
                 code_version=version,
-                **_common(table, kinds={"python"}),
+                **common_definition(table, {"python"}),
             )
             for table in tables
         ],
@@ -235,7 +239,11 @@ def landed_tables(
 
 
 def table_asset(
-    function: Callable[..., pl.LazyFrame], *, code_version: str = "1", jointly: bool = False
+    function: Callable[..., pl.LazyFrame],
+    *,
+    code_version: str = "1",
+    jointly: bool = False,
+    unasked: Collection[type[Table]] = (),
 ) -> dg.AssetsDefinition:
     """A table made by a pure function, whose annotations name its inputs and its output.
 
@@ -248,6 +256,7 @@ def table_asset(
             anew when they are next materialised.
         jointly: rows of one id depend on other ids of its day and of the days around it. All of
             them are computed each time, and the ids whose rows changed are replaced.
+        unasked: inputs whose change does not request the table: somebody else does, for fewer partitions.
     """
     inputs = table_inputs(function)
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
@@ -266,7 +275,7 @@ def table_asset(
             frames = {name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()}
         return function(**frames)
 
-    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version, jointly=jointly)
+    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version, jointly=jointly, unasked=unasked)
 
 
 def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) -> pl.LazyFrame:
@@ -337,9 +346,13 @@ def _asset(
     resources: set[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     jointly: bool = False,
+    unasked: Collection[type[Table]] = (),
 ) -> dg.AssetsDefinition:
     spec = table.spec
-    common = _common(table, kinds=kinds)
+    condition = ON_CHECKED_INPUTS if _reads_own_partitions(table, inputs, jointly) else ON_ANY_INPUT
+    if unasked:
+        condition = condition.ignore(dg.AssetSelection.assets(*map(asset_key, unasked)))
+    common = common_definition(table, kinds)
     common["metadata"] = {**common["metadata"], **(metadata or {}), JOINTLY: jointly}
     version = step_version([table], code_version)
     incremental = {
@@ -369,17 +382,18 @@ def _asset(
     @dg.asset(
         key=asset_key(table),
         ins={
-            name: dg.AssetIn(
+            # By the table's name: an argument's, such as `context`, may be one that Dagster keeps for itself.
+            source.spec.name: dg.AssetIn(
                 key=asset_key(source),
                 input_manager_key="lake",
                 partition_mapping=partition_mapping(source, table, neighbours=jointly),
             )
-            for name, source in inputs.items()
+            for source in inputs.values()
         },
         check_specs=declared_check_specs(table),
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
-        automation_condition=ON_CHECKED_INPUTS if _reads_own_partitions(table, inputs, jointly) else ON_ANY_INPUT,
+        automation_condition=condition,
         io_manager_key="lake",
         required_resource_keys={"stores", *(resources or set())},
         code_version=version,
@@ -387,10 +401,11 @@ def _asset(
         **common,
     )
     def run(context: dg.AssetExecutionContext, config: Processing, **frames: Any) -> Iterator[Any]:
-        yield dg.Output(replacements(context, config, frames))
+        given = {name: frames[source.spec.name] for name, source in inputs.items()}
+        yield dg.Output(replacements(context, config, given))
         yield from declared_check_results(table, context.resources.stores.lake, _keys(context))
 
-    # The keywords from `_common` hide from the type checker which overload of `asset` this is.
+    # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
 
 
@@ -491,8 +506,9 @@ def publication(
         inserted = deleted = 0
         preview = pl.DataFrame(schema=table.schema())
         different: dict[str, str] = {}
+        guard = _Guard(stores, table, guarding, keys)
         for key in keys or [None]:
-            rows, done = _publish_partition(stores, table, guarding, key)
+            rows, done = _publish_partition(stores, table, guard, key)
             inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
             preview = rows.head(5) if not rows.is_empty() else preview
             value = table.partition_value(key) if key is not None else None
@@ -523,8 +539,31 @@ def publication(
     return publish_table
 
 
+class _Guard:
+    """The blocking checks of a run's partitions, evaluated together and again when the table changed."""
+
+    def __init__(self, stores: Stores, table: type[Table], checks: Sequence[Check], keys: Sequence[str]) -> None:
+        self._stores, self._table, self._checks, self._keys = stores, table, checks, keys
+        self._version: int | None = None
+        self._refusals: dict[str, BlockingCheckError] = {}
+
+    def pass_version(self, key: str | None) -> int | None:
+        """The table's version, in which the partition breaks no check.
+
+        Raises:
+            BlockingCheckError: when it breaks one.
+        """
+        version = self._stores.lake.version(self._table)
+        if version != self._version:
+            self._refusals = refusals(self._checks, self._stores.lake, self._keys)
+            self._version = version
+        if (key or "") in self._refusals:
+            raise self._refusals[key or ""]
+        return version
+
+
 def _publish_partition(
-    stores: Stores, table: type[Table], guarding: Sequence[Check], key: str | None
+    stores: Stores, table: type[Table], guard: _Guard, key: str | None
 ) -> "tuple[pl.DataFrame, Publication]":
     """Check, read and publish one partition of one version of the table; again when it changed meanwhile."""
     from gamestats_assets.lakehouse.postgres import publish
@@ -533,8 +572,7 @@ def _publish_partition(
     attempt = 0
     while True:
         attempt += 1
-        version = _version_of(stores, table)
-        refuse_broken(guarding, stores.lake, [key] if key is not None else [])
+        version = guard.pass_version(key)
         rows = stores.lake.scan(table, values).collect()
         broken = screen(table, rows).rejections
         if broken:
@@ -542,7 +580,7 @@ def _publish_partition(
 
         def unchanged(cursor: object, version: int | None = version) -> None:
             # Inside the publishing transaction: what was checked is what is committed.
-            if _version_of(stores, table) != version:
+            if stores.lake.version(table) != version:
                 raise ChangedMeanwhileError(
                     f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
                 )
@@ -552,8 +590,3 @@ def _publish_partition(
         except ChangedMeanwhileError:
             if attempt == _PUBLISHING_ATTEMPTS:
                 raise
-
-
-def _version_of(stores: Stores, table: type[Table]) -> int | None:
-    state = stores.lake.state(table)
-    return state.version if state is not None else None

@@ -9,6 +9,7 @@ A range run tells each partition's result, and names in the result of all those 
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import dagster as dg
 import polars as pl
@@ -24,6 +25,8 @@ from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
+_FOUND: WeakKeyDictionary[Lake, dict[tuple[Any, ...], pl.DataFrame]] = WeakKeyDictionary()
+_MOST_FOUND = 1000
 
 
 class BlockingCheckError(GamestatsError):
@@ -138,8 +141,20 @@ def _told(broken: pl.DataFrame, failing: Sequence[str]) -> dict[str, Any]:
 def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
     """The rows that break a check in the partitions `keys` of its table; None looks at all partitions.
 
-    Inputs whose partitions are others are read whole.
+    Inputs whose partitions are others are read whole. What was found in the same versions of the
+    inputs is not looked for again: every publication of a run asks for the checks of all that is upstream.
     """
+    of = None if keys is None else tuple(keys)
+    seen = (check.table, check.name, of, *map(lake.version, check.inputs.values()))
+    known = _FOUND.setdefault(lake, {})
+    if seen not in known:
+        if len(known) >= _MOST_FOUND:
+            known.clear()
+        known[seen] = _evaluate(check, lake, keys)
+    return known[seen]
+
+
+def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
     own = partitions_of(check.table)
     frames = {
         name: lake.scan(
@@ -203,19 +218,32 @@ def _has_partitions(context: dg.AssetCheckExecutionContext) -> bool:
     return context.has_partition_key or context.has_partition_key_range
 
 
-def refuse_broken(checks: Sequence[Check], lake: Lake, keys: Sequence[str]) -> None:
-    """Raise `BlockingCheckError` when the partitions break one of the blocking checks.
+def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str]) -> dict[str, BlockingCheckError]:
+    """By partition, the first blocking check that it breaks; "" is a table without partitions.
 
     A blocking check stops only what runs with it; a later run of a publication alone would
     go ahead. So a publication asks again.
     """
+    found: dict[str, BlockingCheckError] = {}
     for check in checks:
-        if not check.blocking:
-            continue
-        broken = evaluate(check, lake, keys)
-        if not broken.is_empty():
-            raise BlockingCheckError(
-                f"Nothing was published: {check.table.spec.dotted} breaks the check {check.name!r} in "
-                f"{broken.height} rows of {', '.join(keys[:5])}. {check.description} "
-                f"First: {broken.row(0, named=True)}. Correct the input, materialise the table again, then publish."
+        rows = evaluate(check, lake, keys) if check.blocking else pl.DataFrame()
+        column = check.table.spec.partitioned_by
+        for key in keys or [""] if not rows.is_empty() else ():
+            # A row that breaks a rule and tells no partition belongs to every one.
+            own = (
+                pl.col(column).is_null() | pl.col(column).is_in(values_of(check.table, [key]))
+                if key and column in rows.columns
+                else True
             )
+            broken = rows.filter(own)
+            if not broken.is_empty():
+                found.setdefault(
+                    key,
+                    BlockingCheckError(
+                        f"Nothing was published: {check.table.spec.dotted} breaks the check {check.name!r} in "
+                        f"{broken.height} rows of {key or 'the table'}. {check.description} "
+                        f"First: {broken.row(0, named=True)}. "
+                        "Correct the input, materialise the table again, then publish."
+                    ),
+                )
+    return found

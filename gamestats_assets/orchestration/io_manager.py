@@ -93,6 +93,8 @@ class LakeIOManager(dg.IOManager):
             obj = Replacement(obj)
         replacements = iter([obj]) if isinstance(obj, Replacement) else obj
         commits = [commit(stores, table, replacement, keys) for replacement in replacements]
+        if not commits:
+            stores.lake.ensure(table)
         values = values_of(table, keys) if table.spec.partitioned_by else None
         context.add_output_metadata(materialisation_metadata(stores.lake, table, values, commits))
         # The total above is repeated on every partition of a range; this is each one's own.

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -159,6 +159,24 @@ def _number(value: str | None) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
 
 
+def limit_told(headers: Mapping[str, str]) -> tuple[int | None, bool]:
+    """The limit an answer tells (None when it tells none), and whether it says that none is left."""
+    limit = _number(headers.get("X-RateLimit-Limit"))
+    return int(limit) if limit else None, _number(headers.get("X-RateLimit-Remaining")) == 0
+
+
+def refusal_wait(headers: Mapping[str, str], now: float, window: float, *, refused: bool) -> float | None:
+    """Seconds to wait after an answer that left nothing, or was refused; None when nothing is said.
+
+    A refusal that names no time is waited for as long as a window; one whose reset has just
+    passed still deserves a breath.
+    """
+    wait = server_wait(headers, now)
+    if not refused:
+        return wait
+    return window if wait is None else max(wait, 1.0)
+
+
 class InProcessLimiter:
     """A sliding window of requests, shared by the threads of one process.
 
@@ -206,18 +224,13 @@ class InProcessLimiter:
 
     def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
         """Take over the server's limit; wait for its reset when none remain or one was refused."""
-        limit = _number(headers.get("X-RateLimit-Limit"))
-        exhausted = refused or _number(headers.get("X-RateLimit-Remaining")) == 0
+        requests, exhausted = limit_told(headers)
         with self._lock:
             now = self._clock()
-            if limit:
-                self._requests = int(limit)
-            wait = server_wait(headers, now) if exhausted else None
-            if refused and wait is None:
-                wait = self._window
-            if wait is not None:
-                # A refusal with a reset that has just passed still deserves a breath.
-                self._blocked_until = max(self._blocked_until, now + max(wait, 1.0 if refused else 0.0))
+            self._requests = requests or self._requests
+            if exhausted or refused:
+                wait = refusal_wait(headers, now, self._window, refused=refused)
+                self._blocked_until = max(self._blocked_until, now + (wait or 0.0))
 
 
 # ---------------------------------------------------------------- what comes back
@@ -249,6 +262,7 @@ class FetchedMatch:
         day: UTC day of the estimated start.
         telemetry_url: where its telemetry is; None when the object names none.
         payload: the object's bytes, as received.
+        match_type: `official`, `custom`, ...; None where the object does not say.
         outcome: what became of it in the landing zone; None while it has not landed.
     """
 
@@ -256,6 +270,7 @@ class FetchedMatch:
     day: date
     telemetry_url: str | None
     payload: bytes
+    match_type: str | None = None
     outcome: FileOutcome | None = None
 
 
@@ -265,13 +280,14 @@ class MatchFetch:
 
     Attributes:
         match_id: id of the match.
-        status: `fetched`, `known` (nothing was missing), `expired` (no telemetry any more) or `failed`.
+        status: `fetched`, `known` (nothing was missing), `expired` (no telemetry any more), `passed_over`
+            (of a type that was not wanted; nothing landed) or `failed`.
         files: what landed, or was known.
         reason: why it failed; empty otherwise.
     """
 
     match_id: str
-    status: Literal["fetched", "known", "expired", "failed"]
+    status: Literal["fetched", "known", "expired", "passed_over", "failed"]
     files: tuple[FileOutcome, ...] = ()
     reason: str = ""
 
@@ -358,8 +374,27 @@ class _Asset(msgspec.Struct):
     name: str | None = None
 
 
+class _MatchAttributes(msgspec.Struct):
+    match_type: str | None = msgspec.field(default=None, name="matchType")
+
+
+class _MatchResource(msgspec.Struct):
+    attributes: _MatchAttributes = msgspec.field(default_factory=_MatchAttributes)
+
+
 class _MatchDocument(msgspec.Struct):
+    data: _MatchResource = msgspec.field(default_factory=_MatchResource)
     included: list[_Included] = []
+
+    @property
+    def telemetry_url(self) -> str | None:
+        """Where the telemetry is; None when the object names none."""
+        for included in self.included:
+            if included.type == "asset":
+                asset = msgspec.json.decode(included.attributes, type=_Asset)
+                if asset.url and asset.name in (None, "telemetry"):
+                    return asset.url
+        return None
 
 
 def _players_of(content: bytes) -> list[Player]:
@@ -373,16 +408,6 @@ def _players_of(content: bytes) -> list[Player]:
         )
         for resource in (data if isinstance(data, list) else [data])
     ]
-
-
-def _telemetry_url(content: bytes) -> str | None:
-    document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_MatchDocument)
-    for included in document.included:
-        if included.type == "asset":
-            asset = msgspec.json.decode(included.attributes, type=_Asset)
-            if asset.url and asset.name in (None, "telemetry"):
-                return asset.url
-    return None
 
 
 # ---------------------------------------------------------------- the client
@@ -513,10 +538,14 @@ class PubgApi:
             raise
         return self._land_telemetry(match, payload)
 
-    def fetch_whole_match(self, match_id: str) -> MatchFetch:
-        """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised."""
+    def fetch_whole_match(self, match_id: str, *, only_types: Collection[str] | None = None) -> MatchFetch:
+        """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised.
+
+        Args:
+            only_types: match types that are wanted; a match of another type is passed over.
+        """
         match_id = match_id.lower()
-        return self._fetch_missing(match_id, self._held([match_id])[match_id])
+        return self._fetch_missing(match_id, self._held([match_id])[match_id], only_types)
 
     def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport:
         """Fetch everything that is missing of the recent matches of players.
@@ -561,7 +590,9 @@ class PubgApi:
                     held[file.unit_id][file.kind] = file
         return held
 
-    def _fetch_missing(self, match_id: str, held: Mapping[str, LandedFile]) -> MatchFetch:
+    def _fetch_missing(
+        self, match_id: str, held: Mapping[str, LandedFile], only_types: Collection[str] | None = None
+    ) -> MatchFetch:
         wants_telemetry = not held.keys() & {"telemetry", "expired"}
         if "match" in held and not wants_telemetry:
             return MatchFetch(match_id, "known")
@@ -570,6 +601,8 @@ class PubgApi:
             match = _match_of(self._landing.read(held["match"])) if "match" in held else self._match(match_id)
         except PubgApiError as error:
             return MatchFetch(match_id, "failed", reason=str(error))
+        if only_types is not None and match.match_type not in only_types:
+            return MatchFetch(match_id, "passed_over", reason=f"It is of type {match.match_type}.")
         if not wants_telemetry:
             return MatchFetch(match_id, "fetched", (self._land_match(match),))
         try:
@@ -698,10 +731,11 @@ def _match_of(payload: bytes) -> FetchedMatch:
     if found.match_id is None or found.started_at is None:
         raise UnexpectedAnswerError(f"Expected a match object, found {found.kind}.")
     try:
-        url = _telemetry_url(content)
+        document = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=_MatchDocument)
+        url = document.telemetry_url
     except msgspec.DecodeError as error:
         raise UnexpectedAnswerError(f"Match object {found.match_id} is not as documented: {error}.") from None
-    return FetchedMatch(found.match_id, found.started_at.date(), url, payload)
+    return FetchedMatch(found.match_id, found.started_at.date(), url, payload, document.data.attributes.match_type)
 
 
 def _web_address(ask: _Ask) -> httpx.URL:

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 import dagster as dg
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.assets import (
@@ -17,17 +18,48 @@ from gamestats_assets.orchestration.assets import (
     table_asset,
     upstream_of,
 )
-from gamestats_assets.pubg import checks, tables
+from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.pubg import checks, fight_checks, tables, tournament_checks
 from gamestats_assets.pubg.circles import circle_positions
+from gamestats_assets.pubg.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.damage import damage_events
+from gamestats_assets.pubg.fights import fight_participants, finishing_summaries, knock_events, team_fights
 from gamestats_assets.pubg.kills import weapon_kills
-from gamestats_assets.pubg.matches import matches
+from gamestats_assets.pubg.matches import match_facts, matches
 from gamestats_assets.pubg.source import refused
+from gamestats_assets.pubg.standings import (
+    match_validation,
+    tournament_matches,
+    tournament_player_standings,
+    tournament_team_results,
+    tournament_team_standings,
+    tournament_team_standings_history,
+)
 from gamestats_assets.pubg.summaries import match_summaries
+from gamestats_assets.pubg.tables.ops import SNAPSHOTS
 from gamestats_assets.settings import shipped
 
+CHECKS: tuple[Check, ...] = (*checks.ALL, *fight_checks.ALL, *tournament_checks.ALL)
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
+# Each match by itself.
+BY_MATCH = (
+    circle_positions,
+    damage_events,
+    weapon_kills,
+    match_facts,
+    match_summaries,
+    knock_events,
+    finishing_summaries,
+    team_fights,
+    fight_participants,
+    matches,
+    tournament_matches,
+)
+# Matches of an evening together, and by what people entered.
+BY_TOURNAMENT = (tournament_lineups, match_tournament_context, tournament_team_results, match_validation)
+# All matches of a season.
+BY_SEASON = (tournament_team_standings_history, tournament_team_standings, tournament_player_standings)
 SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, tables.PlayerMatchWeaponDistribution)
 
 
@@ -39,16 +71,15 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 def assets() -> list[dg.AssetsDefinition]:
     """Every PUBG asset: bronze, silver, gold, and the publications."""
-    bronze = [table for table in tables.ALL if table.spec.layer == "bronze"]
     made = [
-        landed_tables(bronze, _decode, refused=refused),
-        *(
-            table_asset(function)
-            for function in (circle_positions, damage_events, weapon_kills, matches, match_summaries)
-        ),
+        landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused),
+        entered_tables(SNAPSHOTS, {tables.Seasons: ("season", "season")}),
+        *(table_asset(function) for function in BY_MATCH),
+        *(table_asset(function, jointly=True, unasked=SNAPSHOTS) for function in BY_TOURNAMENT),
+        *(table_asset(function) for function in BY_SEASON),
         *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
     ]
-    return [*made, *(publication(table, checks.ALL, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
+    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
 
 
 def _model(table: type[Table]) -> SqlModel:

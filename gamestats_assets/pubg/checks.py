@@ -22,6 +22,7 @@ from gamestats_assets.pubg.tables import (
     KillPositions,
     Landings,
     Matches,
+    MatchFacts,
     MatchSummaries,
     PlayerMatchWeaponDistribution,
     RawMatches,
@@ -260,7 +261,7 @@ def maps_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
 
 @breaking_rows(of=MatchSummaries)
 def players_are_the_rows_of_a_match(
-    summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[Matches]
+    summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[MatchFacts]
 ) -> pl.LazyFrame:
     """A match has one summary for each of its players, and no summary stands without its match."""
     return (
@@ -301,7 +302,7 @@ def both_sources_name_the_same_people(summaries: dy.LazyFrame[MatchSummaries]) -
 
 
 @breaking_rows(of=MatchSummaries, blocking=False)
-def placements_are_possible(summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
+def placements_are_possible(summaries: dy.LazyFrame[MatchSummaries], matches: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
     """Nobody is placed behind the number of teams, and a team has one placement."""
     several = pl.col("placement").n_unique().over("match_id", "team_id") > 1
     return (

@@ -6,19 +6,22 @@ import dagster as dg
 
 from gamestats_assets.orchestration.automation import automation_sensor
 from gamestats_assets.orchestration.checks import table_checks
-from gamestats_assets.pubg import checks, tables
-from gamestats_assets.pubg.assets import assets
-from gamestats_assets.pubg.sensors import new_pubg_matches
+from gamestats_assets.pubg import sensors, tables
+from gamestats_assets.pubg.assets import CHECKS, assets
 
 
 def definitions() -> dg.Definitions:
-    """Assets, checks, the landing sensor and the automation sensor of PUBG."""
-    by_table = {table: [check for check in checks.ALL if check.table is table] for table in tables.ALL}
+    """Assets, checks, the job that archives matches, and what starts work."""
+    by_table = {table: [check for check in CHECKS if check.table is table] for table in tables.ALL}
     return dg.Definitions(
         assets=assets(),
         asset_checks=[table_checks(table, found) for table, found in by_table.items() if found],
+        jobs=[sensors.archive_pubg_matches],
         sensors=[
-            new_pubg_matches(),
+            sensors.new_pubg_matches(),
+            sensors.tracked_player_matches(),
+            sensors.tournament_matches_found(),
+            sensors.tournament_entries(),
             automation_sensor("pubg_automation", dg.AssetSelection.groups("pubg")),
         ],
     )

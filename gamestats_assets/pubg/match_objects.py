@@ -141,7 +141,7 @@ _STATISTICS: dict[str, _Reading] = {
     "vehicleDestroys": ("vehicle_destroys", _int32),
     "walkDistance": ("walk_distance_m", _number),
     "weaponsAcquired": ("weapons_acquired", _int32),
-    "winPlace": ("placement", _int16),
+    "winPlace": ("win_place", _int16),
 }
 _ROSTER_STATISTICS: dict[str, _Reading] = {"teamId": ("team_id", _int32), "rank": ("roster_rank", _int16)}
 _ROSTER_ATTRIBUTES: dict[str, _Reading] = {"won": ("won", _flag)}

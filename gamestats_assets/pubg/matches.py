@@ -11,7 +11,15 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.tables import Matches, RawMatches, RawParticipants, TelemetryCharacters, TelemetryFiles
+from gamestats_assets.pubg.tables import (
+    Matches,
+    MatchFacts,
+    RawMatches,
+    RawParticipants,
+    TelemetryCharacters,
+    TelemetryFiles,
+)
+from gamestats_assets.pubg.tables.tournament import MatchTournamentContext
 
 MATCH = ("match_id", "match_date")
 """Columns that every table of matches begins with."""
@@ -102,12 +110,12 @@ def participation(participants: pl.LazyFrame, characters: pl.LazyFrame) -> pl.La
     )
 
 
-def matches(
+def match_facts(
     raw: dy.LazyFrame[RawMatches],
     participants: dy.LazyFrame[RawParticipants],
     files: dy.LazyFrame[TelemetryFiles],
     characters: dy.LazyFrame[TelemetryCharacters],
-) -> dy.LazyFrame[Matches]:
+) -> dy.LazyFrame[MatchFacts]:
     """Every match that has a match object or a telemetry file, and whose start either of them tells.
 
     Start, end and map come from the telemetry where there is one; mode, type and length from the
@@ -144,9 +152,9 @@ def matches(
         )
         .join(_headcounts(participation(participants, characters)), on="match_id", how="left")
         .with_columns(pl.col(_HEADCOUNT).fill_null(0))
-        .select(pl.col(name).cast(dtype) for name, dtype in Matches.schema().items())
+        .select(pl.col(name).cast(dtype) for name, dtype in MatchFacts.schema().items())
     )
-    return typing.cast("dy.LazyFrame[Matches]", result)
+    return typing.cast("dy.LazyFrame[MatchFacts]", result)
 
 
 def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
@@ -155,3 +163,14 @@ def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
         bots=pl.col("is_bot").sum(),
         teams=pl.col("team").drop_nulls().n_unique(),
     )
+
+
+def matches(facts: dy.LazyFrame[MatchFacts], context: dy.LazyFrame[MatchTournamentContext]) -> dy.LazyFrame[Matches]:
+    """Every match with what it counts for."""
+    counts_for = [name for name in Matches.column_names() if name not in MatchFacts.column_names()]
+    result = (
+        facts.join(context.select("match_id", *counts_for), on="match_id", how="left")
+        .with_columns(pl.col("is_tournament_match", "is_overridden").fill_null(False))
+        .select(Matches.column_names())
+    )
+    return typing.cast("dy.LazyFrame[Matches]", result)

@@ -18,7 +18,7 @@ from gamestats_assets.pubg.matches import account, participation, seconds_since
 from gamestats_assets.pubg.tables import (
     CirclePositions,
     DamageEvents,
-    Matches,
+    MatchFacts,
     MatchSummaries,
     RawParticipants,
     TelemetryAttacks,
@@ -35,8 +35,9 @@ BLUE_ZONE_TICK_S = 1.03
 """Seconds between two ticks of damage by the blue zone."""
 
 PERSON = ["match_id", "account_id"]
-_STATISTICS = tuple(
-    name for name in MatchSummaries.column_names() if name in RawParticipants.column_names() and name not in PERSON
+_STATISTICS = (
+    *(name for name in MatchSummaries.column_names() if name in RawParticipants.column_names() and name not in PERSON),
+    "placement",
 )
 _TOLD_BY_TELEMETRY = (
     "placement",
@@ -59,7 +60,7 @@ _ADDED_SUMS = ("throwable_damage", "damage_received", "damage_received_from_play
 
 def match_summaries(
     participants: dy.LazyFrame[RawParticipants],
-    matches: dy.LazyFrame[Matches],
+    matches: dy.LazyFrame[MatchFacts],
     characters: dy.LazyFrame[TelemetryCharacters],
     kills: dy.LazyFrame[TelemetryKills],
     landings: dy.LazyFrame[TelemetryLandings],
@@ -78,7 +79,11 @@ def match_summaries(
         on="match_id",
     )
     api = (
-        participants.sort("time_survived_s", descending=True, nulls_last=True)
+        # A member who left early has a place of their own; the team's is its roster's rank, else the best of them.
+        participants.with_columns(
+            placement=pl.coalesce("roster_rank", pl.col("win_place").min().over("match_id", "roster_id"))
+        )
+        .sort("time_survived_s", descending=True, nulls_last=True)
         .unique(PERSON, keep="first", maintain_order=True)
         .select(*PERSON, *(pl.col(name).alias(f"api_{name}") for name in _STATISTICS))
     )

@@ -5,7 +5,8 @@
 Distinct full-size matches are simulated once (and kept in --raw, if given), landed, and
 materialised through Dagster as one run of one day: decoding, validation, every blocking
 and warning check, and the commits included; simulation, landing and publication are not.
-Prints one JSON object.
+Without --everything the tables are those of single matches (see `MATCH_TABLES`); with it,
+fights and tournaments too. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -26,14 +27,31 @@ from typing import Any
 import dagster as dg
 import psutil
 
-from gamestats_assets.definitions import TABLES, build_defs
+from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.partitions import DAYS, partitions_of
+from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings
 
 DAY = date(2026, 3, 14)
+BY_DAY = tuple(table for table in tables.ALL if partitions_of(table) == DAYS)
+MATCH_TABLES: tuple[type[Table], ...] = (
+    *(table for table in BY_DAY if table.spec.layer == "bronze"),
+    tables.CirclePositions,
+    tables.DamageEvents,
+    tables.WeaponKills,
+    tables.MatchFacts,
+    tables.MatchSummaries,
+    tables.Matches,
+    tables.Landings,
+    tables.KillPositions,
+    tables.PlayerMatchWeaponDistribution,
+)
+"""What one match's files tell by themselves."""
 
 
 class PeakMemory:
@@ -87,10 +105,12 @@ def stage_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
     return {step: round(value, 3) for step, value in sorted(seconds.items(), key=lambda item: -item[1])}
 
 
-def benchmark(matches: int, raw: Path | None, workers: int | None) -> dict[str, Any]:
+def benchmark(
+    matches: int, raw: Path | None, workers: int | None, selected: tuple[type[Table], ...] = MATCH_TABLES
+) -> dict[str, Any]:
     """Land and materialise one day; the figures of the module's docstring."""
     with raw_matches(raw, matches) as files, tempfile.TemporaryDirectory() as data:
-        settings = Settings(data=data, **({"workers": workers} if workers else {}))
+        settings = Settings(data=data, workers=workers) if workers else Settings(data=data)
         stores = Stores(settings)
         started = time.perf_counter()
         ingest([files], stores.landing)
@@ -102,7 +122,7 @@ def benchmark(matches: int, raw: Path | None, workers: int | None) -> dict[str, 
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=DAY.isoformat(),
-                asset_selection=[asset_key(table) for table in TABLES],
+                asset_selection=[asset_key(table) for table in selected],
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
             )
@@ -111,6 +131,7 @@ def benchmark(matches: int, raw: Path | None, workers: int | None) -> dict[str, 
         events = _events(stores)
         return {
             "matches": matches,
+            "tables": len(selected),
             "cores": os.cpu_count(),
             "workers": settings.workers,
             "success": result.success,
@@ -143,8 +164,10 @@ def main() -> None:
     parser.add_argument("--matches", type=int, default=100)
     parser.add_argument("--raw", type=Path, help="folder of simulated files to use, and to fill when it lacks them")
     parser.add_argument("--workers", type=int, help="decoding processes; as many as cores without it")
+    parser.add_argument("--everything", action="store_true", help="make every table that has days for partitions")
     arguments = parser.parse_args()
-    print(json.dumps(benchmark(arguments.matches, arguments.raw, arguments.workers), indent=2))
+    selected = BY_DAY if arguments.everything else MATCH_TABLES
+    print(json.dumps(benchmark(arguments.matches, arguments.raw, arguments.workers, selected), indent=2))
 
 
 if __name__ == "__main__":

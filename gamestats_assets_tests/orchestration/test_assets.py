@@ -13,7 +13,7 @@ from gamestats_assets.lakehouse.ledger import Ledger
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.assets import landed_tables, table_asset
-from gamestats_assets.orchestration.checks import BlockingCheckError, refuse_broken, table_checks
+from gamestats_assets.orchestration.checks import BlockingCheckError, refusals, table_checks
 from gamestats_assets.orchestration.io_manager import LakeIOManager, lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -197,8 +197,10 @@ def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> No
 def test_blocking_checks_are_asked_again_before_publication(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "b", DAY, list(range(100)))
     pipeline.run(DAY)
-    with pytest.raises(BlockingCheckError, match="goals_are_few"):
-        refuse_broken(game.CHECKS, pipeline.stores.lake, [DAY])
+    found = refusals(game.CHECKS, pipeline.stores.lake, ["2019-01-01", DAY])
+    assert list(found) == [DAY]
+    assert isinstance(found[DAY], BlockingCheckError)
+    assert "goals_are_few" in str(found[DAY])
 
 
 def test_the_declared_rules_check_finds_what_was_written_past_the_kernel(pipeline: Pipeline) -> None:

@@ -20,8 +20,9 @@ from gamestats_assets.pubg.bronze import decode_batches
 from gamestats_assets.pubg.circles import circle_positions
 from gamestats_assets.pubg.damage import damage_events
 from gamestats_assets.pubg.kills import weapon_kills
-from gamestats_assets.pubg.matches import matches
+from gamestats_assets.pubg.matches import match_facts, matches
 from gamestats_assets.pubg.summaries import match_summaries
+from gamestats_assets.pubg.tables.tournament import MatchTournamentContext
 from gamestats_assets.settings import shipped
 
 Frames = Mapping[type[Table], pl.DataFrame]
@@ -30,6 +31,7 @@ FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (t.CirclePositions, circle_positions),
     (t.DamageEvents, damage_events),
     (t.WeaponKills, weapon_kills),
+    (t.MatchFacts, match_facts),
     (t.Matches, matches),
     (t.MatchSummaries, match_summaries),
 )
@@ -97,8 +99,9 @@ def bronze(folder: Path, *files: tuple[str, str, bytes], day: date = DAY) -> dic
 
 
 def complete(given: Frames) -> dict[type[Table], pl.DataFrame]:
-    """The given frames, and an empty one for every other bronze table."""
-    return {table: pl.DataFrame(schema=table.schema()) for table in t.ALL if table.spec.layer == "bronze"} | dict(given)
+    """The given frames, and an empty one for every other bronze table, and for the tournament's context."""
+    inputs = [*(table for table in t.ALL if table.spec.made_by == "raw"), MatchTournamentContext]
+    return {table: pl.DataFrame(schema=table.schema()) for table in inputs} | dict(given)
 
 
 def together(*matches_: Frames) -> dict[type[Table], pl.DataFrame]:

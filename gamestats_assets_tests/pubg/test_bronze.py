@@ -104,7 +104,7 @@ def _mixture(landing: Landing) -> list[LandedFile]:
 
 def test_nothing_landed_gives_declared_empty_frames(landing: Landing) -> None:
     frames, rejections, unreadable = _decoded(landing, [])
-    assert set(frames) == set(TABLES) == {table for table in tables.ALL if table.spec.layer == "bronze"}
+    assert set(frames) == set(TABLES) == {table for table in tables.ALL if table.spec.made_by == "raw"}
     for table, frame in frames.items():
         assert frame.is_empty()
         check_schema(table, frame.schema)

@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import Check, table_inputs
+from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.assets import upstream_of
 from gamestats_assets.pubg import checks
 from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.assets import CHECKS, assets
 from gamestats_assets.pubg.simulate import simulate_match
-from gamestats_assets_tests.pubg.scenario import FUNCTIONS, KNOWN, MODELS, Frames, breaking, bronze, derive, model
+from gamestats_assets_tests.pubg.scenario import KNOWN, Frames, breaking, bronze, derive
 
 Planted = dict[type[Table], pl.DataFrame]
 BY_NAME = {check.name: check for check in checks.ALL}
@@ -138,8 +140,8 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("matches_are_of_their_time", changed(t.Matches, ended_at=datetime(2190, 1, 1, tzinfo=UTC))),
     ("maps_are_known", changed(t.Matches, map_id="Unheard_Main")),
     ("players_are_the_rows_of_a_match", without(t.MatchSummaries)),
-    ("players_are_the_rows_of_a_match", without(t.Matches)),
-    ("players_are_the_rows_of_a_match", changed(t.Matches, players=pl.col("players") + 1)),
+    ("players_are_the_rows_of_a_match", without(t.MatchFacts)),
+    ("players_are_the_rows_of_a_match", changed(t.MatchFacts, players=pl.col("players") + 1)),
     ("summaries_are_of_those_who_took_part", without(t.MatchSummaries)),
     ("summaries_are_of_those_who_took_part", doubled(t.MatchSummaries, account_id="ai.77")),
     ("summaries_are_of_those_who_took_part", doubled(t.MatchSummaries, account_id="account.stranger")),
@@ -244,17 +246,11 @@ def test_names_are_unique_and_told() -> None:
 
 
 def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
-    sources: dict[type[Table], set[type[Table]]] = {
-        table: set(table_inputs(function).values()) for table, function in FUNCTIONS
-    } | {table: {KNOWN[name] for name in model(table).dependencies} for table in MODELS}
-
-    def upstream(table: type[Table]) -> set[type[Table]]:
-        if table.spec.layer == "bronze":  # one step makes them all
-            return {other for other in t.ALL if other.spec.made_by == table.spec.made_by}
-        return {table}.union(*(upstream(source) for source in sources[table]))
-
-    for check in checks.ALL:
-        assert set(check.inputs.values()) <= upstream(check.table), check.name
+    made = assets()
+    for check in CHECKS:
+        table = check.table
+        at_once = {other for other in t.ALL if other.spec.step == table.spec.step}
+        assert set(check.inputs.values()) <= at_once | upstream_of(table, made, KNOWN), check.name
 
 
 def test_unreadable_and_expired_files_break_nothing(sound: Frames) -> None:

@@ -27,7 +27,7 @@ STATISTICS = {
     "kills": "kills", "longest_kill_m": "longestKill", "revives": "revives", "ride_distance_m": "rideDistance",
     "road_kills": "roadKills", "swim_distance_m": "swimDistance", "team_kills": "teamKills",
     "time_survived_s": "timeSurvived", "vehicle_destroys": "vehicleDestroys", "walk_distance_m": "walkDistance",
-    "weapons_acquired": "weaponsAcquired", "placement": "winPlace", "account_id": "playerId", "player_name": "name",
+    "weapons_acquired": "weaponsAcquired", "win_place": "winPlace", "account_id": "playerId", "player_name": "name",
 }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_whole_numbers_may_come_with_a_point() -> None:
     assert decoded.rejections == {}
     assert _match_row(decoded)["duration_s"] == 1800
     assert _participants(decoded).row(0, named=True)["kills"] == 3
-    assert _participants(decoded).row(0, named=True)["placement"] == 1
+    assert _participants(decoded).row(0, named=True)["win_place"] == 1
 
 
 def test_the_roster_tells_who_won() -> None:

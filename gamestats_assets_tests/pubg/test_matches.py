@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches import estimated_start, matches, participation
+from gamestats_assets.pubg.matches import estimated_start, match_facts, participation
 from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
 
 OBJECT = {
@@ -39,7 +39,7 @@ def character(account: str, team: int, moment: str = "start", **given: Any) -> d
 
 def made(objects: Any = (), participants: Any = (), files: Any = None, characters: Any = ()) -> pl.DataFrame:
     files = pl.DataFrame(schema=t.TelemetryFiles.schema()) if files is None else files
-    return matches(
+    return match_facts(
         rows(t.RawMatches, *objects).lazy(),  # pyright: ignore[reportArgumentType]
         rows(t.RawParticipants, *participants).lazy(),  # pyright: ignore[reportArgumentType]
         files.lazy(),

@@ -306,7 +306,7 @@ def test_without_telemetry_its_columns_are_null(status: str) -> None:
                 "account_id": "account.a",
                 "player_name": "A",
                 "kills": 3,
-                "placement": 2,
+                "win_place": 2,
                 "won": False,
             }
         ],

@@ -58,7 +58,10 @@ class RawParticipants(MatchRow, key="pubg/raw_participants", layer="bronze", **L
     vehicle_destroys = dy.Int32(nullable=True, min=0, description="Vehicles destroyed.")
     walk_distance_m = dy.Float64(nullable=True, description="Distance on foot, in metres.")
     weapons_acquired = dy.Int32(nullable=True, min=0, description="Weapons picked up.")
-    placement = dy.Int16(nullable=True, description="Placement of the player's team (winPlace); 1 is the winner.")
+    win_place = dy.Int16(
+        nullable=True,
+        description="winPlace: the team's placement, or a lower one of a player who left before the team was out.",
+    )
 
 
 class TelemetryFiles(MatchRow, key="pubg/telemetry_files", layer="bronze", **LANDED):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.pubg.tables.rows import DAILY, TelemetryEvent
+from gamestats_assets.pubg.tables.rows import DAILY, MatchRow, TelemetryEvent, utc
 
 
 class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver", **DAILY):
@@ -99,3 +99,31 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **DAI
         description="The victim was down, not revived since, and the killer's team is not the knocker's."
     )
     is_finish_stolen = dy.Bool(description="As a killsteal, with finisher against knocker in place of the teams.")
+
+
+class MatchFacts(MatchRow, key="pubg/match_facts", layer="silver", **DAILY):
+    """One row per match: when, where, how many, and what became of its telemetry."""
+
+    started_at = utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")
+    start_source = dy.String(
+        check=lambda column: column.is_in(["telemetry", "api"]),
+        description="telemetry or api: where started_at is from.",
+    )
+    ended_at = utc("End: LogMatchEnd, else start plus duration.", nullable=True)
+    map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
+    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; the id where it is unknown.")
+    game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
+    match_type = dy.String(
+        nullable=True, description="official, custom, competitive, ...; null where the API did not say."
+    )
+    is_custom_match = dy.Bool(nullable=True, description="Whether it was a custom match.")
+    duration_s = dy.Int32(nullable=True, min=0, description="Length, in seconds.")
+    players = dy.Int16(min=0, description="People who took part; bots are not counted.")
+    teams = dy.Int16(min=0, description="Teams that took part.")
+    bots = dy.Int16(min=0, description="Bots that took part.")
+    shard_id = dy.String(nullable=True, description="Platform shard; null without a match object.")
+    season_state = dy.String(nullable=True, description="State of the season, as the API says.")
+    telemetry_status = dy.String(
+        check=lambda column: column.is_in(["processed", "pending", "expired", "unreadable"]),
+        description="processed, pending (none landed yet), expired (the API no longer has it) or unreadable.",
+    )

@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.rows import DAILY, MatchRow, TelemetryEvent, utc
 
 
 class Matches(
-    MatchRow,
+    MatchFacts,
     key="pubg/matches",
     layer="gold",
     published=True,
-    indexes=(("started_at",), ("match_type", "game_mode")),
+    indexes=(("started_at",), ("match_type", "game_mode"), ("season", "round_id")),
     reconciled=("players", "bots"),
     **DAILY,
 ):
-    """One row per match: when, where, how many, and what became of its telemetry."""
+    """One row per match: when, where, how many, what became of its telemetry, and what it counts for."""
 
-    started_at = utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")
-    start_source = dy.String(
-        check=lambda column: column.is_in(["telemetry", "api"]),
-        description="telemetry or api: where started_at is from.",
+    is_tournament_match = dy.Bool(description="Whether it counts as a tournament match.")
+    validation_status = dy.String(
+        nullable=True, description="As in match_tournament_context; null where nobody of a roster played."
     )
-    ended_at = utc("End: LogMatchEnd, else start plus duration.", nullable=True)
-    map_id = dy.String(nullable=True, description="Map id, such as Baltic_Main.")
-    map_name = dy.String(nullable=True, description="Map in words, such as Erangel; the id where it is unknown.")
-    game_mode = dy.String(nullable=True, description="Mode, such as squad-fpp; null without a match object.")
-    match_type = dy.String(
-        nullable=True, description="official, custom, competitive, ...; null where the API did not say."
-    )
-    is_custom_match = dy.Bool(nullable=True, description="Whether it was a custom match.")
-    duration_s = dy.Int32(nullable=True, min=0, description="Length, in seconds.")
-    players = dy.Int16(min=0, description="People who took part; bots are not counted.")
-    teams = dy.Int16(min=0, description="Teams that took part.")
-    bots = dy.Int16(min=0, description="Bots that took part.")
-    shard_id = dy.String(nullable=True, description="Platform shard; null without a match object.")
-    season_state = dy.String(nullable=True, description="State of the season, as the API says.")
-    telemetry_status = dy.String(
-        check=lambda column: column.is_in(["processed", "pending", "expired", "unreadable"]),
-        description="processed, pending (none landed yet), expired (the API no longer has it) or unreadable.",
-    )
+    season = dy.String(nullable=True, description="Short name of the season.")
+    division = dy.String(nullable=True, description="Division.")
+    group_name = dy.String(nullable=True, description="Group.")
+    round_id = dy.Int64(nullable=True, description="Round.")
+    scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
+    match_number = dy.Int32(nullable=True, description="Number of the slot within its round.")
+    team_count = dy.Int16(nullable=True, min=0, description="Tournament teams that played.")
+    unmatched_player_count = dy.Int16(nullable=True, min=0, description="People on no roster who played.")
+    is_overridden = dy.Bool(description="Whether an admin decided what it counts for.")
 
 
 class MatchSummaries(

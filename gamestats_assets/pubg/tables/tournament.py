@@ -16,6 +16,20 @@ PAGE_CATEGORIES = ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee"
 _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
 
 
+class TournamentLineups(MatchRow, key="pubg/tournament_lineups", layer="silver", **DAILY):
+    """Who played for which team: one row per person of a roster and match that may be a tournament match."""
+
+    account_id = dy.String(primary_key=True, description="Account of the player.")
+    player_name = dy.String(description="In-game name, as last seen.")
+    season_id = dy.Int64(description="Season of the team.")
+    division_id = dy.Int64(description="Division of the team.")
+    group_id = dy.Int64(nullable=True, description="Group of the team.")
+    team_id = dy.Int64(description="Team the player played for.")
+    team_name = dy.String(description="Its name.")
+    roster_entry_id = dy.Int64(description="Roster entry that says so.")
+    role = dy.String(description="player, substitute or stand_in.")
+
+
 class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", layer="silver", **DAILY):
     """What a match counts for: one row per match in which somebody of a roster played, or that an admin overrode."""
 
@@ -37,6 +51,10 @@ class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", laye
     team_count = dy.Int16(min=0, description="Tournament teams that played.")
     tournament_players = dy.Int16(min=0, description="People on a roster of that day who played.")
     unmatched_player_count = dy.Int16(min=0, description="People who played and are on no roster of that day.")
+    lobby = dy.String(
+        nullable=True,
+        description="Its tournament players by division and group, such as 'Division 1 / A: 32, Division 2: 4'.",
+    )
     is_overridden = dy.Bool(description="Whether an admin's override decided any of this.")
     override_reason = dy.String(nullable=True, description="The admin's reason.")
     override_admin = dy.String(nullable=True, description="The admin.")
@@ -54,7 +72,8 @@ class TournamentMatches(
     """Tournament matches with their place in the schedule and their winner."""
 
     season = dy.String(description="Short name of the season.")
-    division = dy.String(description="Division.")
+    division_id = dy.Int64(description="Division.")
+    division = dy.String(description="Name of the division.")
     group_name = dy.String(nullable=True, description="Group.")
     round_id = dy.Int64(nullable=True, description="Round.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
@@ -62,9 +81,12 @@ class TournamentMatches(
     validation_status = dy.String(description="As in match_tournament_context.")
     counts = dy.Bool(description="Whether it counts in standings: a round is known and it is not to be remade.")
     started_at = utc("Start of the match.")
+    ended_at = utc("End of the match; its start where the end is unknown.")
     map_name = dy.String(nullable=True, description="Map in words.")
     team_count = dy.Int16(min=0, description="Tournament teams that played.")
-    winner_team_id = dy.Int64(nullable=True, description="Team that won; null when it was no tournament team.")
+    winner_team_id = dy.Int64(
+        nullable=True, description="Team of the division that won; null when another team or nobody did."
+    )
     winner_team_name = dy.String(nullable=True, description="Its name.")
 
 
@@ -81,11 +103,13 @@ class TournamentTeamResults(
 
     team_id = dy.Int64(primary_key=True, description="Team.")
     season = dy.String(description="Short name of the season.")
-    division = dy.String(description="Division.")
-    group_name = dy.String(nullable=True, description="Group.")
+    division_id = dy.Int64(description="Division.")
+    division = dy.String(description="Name of the division.")
+    group_name = dy.String(nullable=True, description="Group of the match.")
     round_id = dy.Int64(nullable=True, description="Round.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     started_at = utc("Start of the match.")
+    ended_at = utc("End of the match; its start where the end is unknown.")
     counts = dy.Bool(description="Whether the match counts in standings.")
     team_name = dy.String(description="Name of the team.")
     placement = dy.Int16(nullable=True, min=1, description="Placement in the match; the best one of its players.")
@@ -118,7 +142,7 @@ class _TeamStanding(_Standing):
 
     team_id = dy.Int64(primary_key=True, description="Team.")
     team_name = dy.String(description="Name of the team.")
-    rank = dy.Int32(min=1, description="Rank within division (and group, in a round of a group).")
+    rank = dy.Int32(min=1, description="Rank in its division and scope; teams equal in everything share a rank.")
     points = dy.Int32(min=0, description="Points.")
     placement_points = dy.Int32(min=0, description="Points for placements.")
     kill_points = dy.Int32(min=0, description="Points for kills.")
@@ -170,7 +194,7 @@ class TournamentPlayerStandings(
     player_name = dy.String(description="In-game name, as last seen.")
     team_id = dy.Int64(description="Team the player last played for.")
     team_name = dy.String(description="Its name.")
-    rank = dy.Int32(min=1, description="Rank by points, then kills, then damage.")
+    rank = dy.Int32(min=1, description="Rank by points, then kills, then damage; equals share a rank.")
     points = dy.Int32(min=0, description="Points, by the season's rule.")
     kills = dy.Int32(min=0, description="Kills.")
     assists = dy.Int32(min=0, description="Assists.")

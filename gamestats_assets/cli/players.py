@@ -1,0 +1,127 @@
+"""`gamestats players`: whose detail is published."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gamestats_assets.cli.entering import DryRun, File, Form, Output, enter, given, listed, look_up, take
+from gamestats_assets.cli.terminal import CarefulGroup
+
+players_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""Tracked players: whose positions, damage and kills are published in detail.
+
+    A player may be given by in-game name, with its capitals, or by account id. The account of a name is
+    taken from the newest match that knows it; names change, accounts do not. Players are never deleted,
+    only made inactive: what they have is kept.
+
+        gamestats players add Shroud
+        gamestats players import players.csv
+        gamestats players list
+        gamestats players change Shroud --inactive
+    """,
+)
+
+_Player = Annotated[
+    str, typer.Argument(metavar="PLAYER", help="In-game name, or account id (account.3e0f...).", show_default=False)
+]
+_Account = Annotated[
+    str | None, typer.Option("--account", metavar="ID", help="Account, where known for certain.", show_default=False)
+]
+
+
+@players_app.command("add")
+def add(
+    player: _Player,
+    account: _Account = None,
+    shard: Annotated[str, typer.Option(help="Platform of the player.")] = "steam",
+    backfill_days: Annotated[int, typer.Option(min=0, help="Days of history to take up.")] = 180,
+) -> None:
+    """Track a player: the detail of new matches is published, and that of days before is taken up.
+
+    History is what has landed; the API itself forgets after 14 days.
+
+    Examples:
+
+        gamestats players add Shroud
+        gamestats players add account.48bea908f26c4957a278c84e099257b6 --backfill-days 30
+    """
+    from gamestats_assets.pubg.tournament_entry import track_player
+
+    enter(
+        lambda conn: track_player(
+            conn, player, account_id=account, shard=shard, backfill_days=backfill_days, look_up=look_up()
+        )
+    )
+
+
+@players_app.command("change")
+def change(
+    player: _Player,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Whether new matches refresh the detail.", show_default=False),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="New in-game name.", show_default=False)] = None,
+    account: _Account = None,
+    backfill_days: Annotated[
+        int | None, typer.Option(min=0, help="Days of history to take up.", show_default=False)
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Platform, where the name is tracked on several.", show_default=False)
+    ] = None,
+) -> None:
+    """Change a tracked player; an inactive one keeps everything published.
+
+    Only what is given is changed.
+
+    Examples:
+
+        gamestats players change Shroud --inactive
+        gamestats players change Shroud --account account.48bea908f26c4957a278c84e099257b6
+    """
+    from gamestats_assets.pubg.tournament_entry import change_tracked_player
+
+    fields = given(is_active=active, player_name=name, account_id=account, backfill_days=backfill_days)
+    enter(lambda conn: change_tracked_player(conn, player, shard=shard, **fields))
+
+
+@players_app.command("list")
+def list_players(form: Form = None, output: Output = None) -> None:
+    """List tracked players, the inactive ones too.
+
+    Example:
+
+        gamestats players list --format csv --output players.csv
+    """
+    from gamestats_assets.pubg.tournament_lists import list_tracked_players
+
+    listed(list_tracked_players, form, output)
+
+
+@players_app.command("import")
+def import_file(file: File, dry_run: DryRun = False) -> None:
+    """Track the players of a CSV file. It is taken whole or, with the mistakes listed by row, not at all.
+
+    Columns; all but the first may be empty or missing:
+
+    - player: in-game name with its capitals, or account id
+    - account_id: account of the name, where known for certain; else matches tell it
+    - shard: platform; steam when empty
+    - backfill_days: days of history to take up; 180 when empty
+    - active: yes or no; yes when empty
+
+    Who is tracked already is changed where the file says otherwise; an empty cell leaves what is there.
+    Taking the same file again changes nothing.
+
+    Examples:
+
+        gamestats players import players.csv --dry-run
+        gamestats players import players.csv
+    """
+    from gamestats_assets.pubg.tournament_import import import_players
+
+    take(file, lambda conn: import_players(conn, file, look_up=look_up(), dry_run=dry_run), dry_run=dry_run)

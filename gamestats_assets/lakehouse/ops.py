@@ -1,0 +1,275 @@
+"""PostgreSQL's schema `ops`: what people enter, and the registers that processes share.
+
+Its tables are made by the Alembic revisions under `sql/postgres/`. Nothing that is published
+touches them; a `Table` that names one takes a snapshot of its rows.
+
+    migrate(url)
+    with entering(url, "alice") as conn:
+        insert(conn, "divisions", {"season_id": 1, "division": "Division 1"})
+    frame = snapshot(url, Divisions)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import polars as pl
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.postgres import (
+    PostgresError,
+    _explained,  # pyright: ignore[reportPrivateUsage]
+    connect,
+    ensure_reader,
+)
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.settings import shipped
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SCHEMA = "ops"
+Row = dict[str, Any]
+"""One row by column."""
+
+_REVISIONS = ("sql", "postgres")
+
+
+class MigrationError(PostgresError):
+    """The schema `ops` cannot be brought to the state this version of gamestats needs."""
+
+
+class RefusedEntryError(PostgresError):
+    """PostgreSQL refused what was entered; the message says which rule was broken."""
+
+
+# --- migrations ----------------------------------------------------------------------------------
+
+
+def migrate(url: SecretStr) -> None:
+    """Bring `ops` to the newest revision, in one transaction; one query when it is there already.
+
+    Any number of processes may call it at once: one works, the others wait for it. The role
+    `gamestats_reader` may then read the tables; where it cannot be made, publication says so.
+
+    Raises:
+        MigrationError: when a newer gamestats has changed `ops`, or PostgreSQL refuses a revision.
+        PostgresUnavailableError: when the server cannot be reached.
+    """
+    newest = known_revisions()[-1]
+    if current_revision(url) != newest:
+        _run(url, "upgrade", newest)
+
+
+def downgrade(url: SecretStr, revision: str = "base") -> None:
+    """Take `ops` back to an older revision; `base` drops its tables with all that people entered.
+
+    Raises:
+        MigrationError: when PostgreSQL refuses, as when a view stands on a table.
+        PostgresUnavailableError: when the server cannot be reached.
+    """
+    _run(url, "downgrade", revision)
+
+
+def known_revisions() -> list[str]:
+    """The revisions this version of gamestats has, in their order: `0001`, ..."""
+    # Their files begin with their number, so that nothing need be loaded to know the newest.
+    return sorted(path.name.split("_")[0] for path in shipped(*_REVISIONS, "versions").glob("[0-9]*_*.py"))
+
+
+def current_revision(url: SecretStr) -> str | None:
+    """The revision `ops` stands at; None before the first.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    with connect(url) as conn, _explained(url, "ops"):
+        return _revision(conn)
+
+
+def _revision(conn: psycopg.Connection) -> str | None:
+    if not _exists(conn, "alembic_version"):
+        return None
+    row = conn.execute("SELECT version_num FROM ops.alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def _exists(conn: psycopg.Connection, table: str) -> bool:
+    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    return conn.execute(known, [SCHEMA, table]).fetchone() is not None
+
+
+def _run(url: SecretStr, command: str, revision: str) -> None:
+    # Alembic brings SQLAlchemy along; a process that finds everything done does without.
+    from alembic import command as alembic
+    from alembic.util import CommandError
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import StaticPool
+
+    with connect(url) as conn, _explained(url, "migrating ops", MigrationError):
+        conn.autocommit = False
+        engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
+        try:
+            with engine.begin() as connection:
+                conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats ops', 0))")
+                _refuse_newer(_revision(conn))
+                ensure_reader(conn, [SCHEMA])
+                getattr(alembic, command)(_config(connection), revision)
+        except DBAPIError as error:
+            # SQLAlchemy's own message quotes the whole revision.
+            if isinstance(error.orig, psycopg.Error):
+                raise error.orig from None
+            raise
+        except CommandError as error:
+            raise MigrationError(f"migrating ops: {error}.") from None
+
+
+def _config(connection: Any) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    # Option values are templates, in which a % is written twice.
+    config.set_main_option("script_location", str(shipped(*_REVISIONS)).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _refuse_newer(found: str | None) -> None:
+    known = known_revisions()
+    if found is not None and found not in known:
+        raise MigrationError(
+            f"Schema ops in PostgreSQL is at revision {found}; this gamestats knows revisions up to {known[-1]}. "
+            "A newer gamestats has changed it: upgrade this one."
+        )
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
+    """The rows of `ops.<name of the table>`, in the declared columns and types, by primary key.
+
+    Empty while `ops` has no such table: before the first migration nobody has entered anything.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses, as when a column is missing, or cannot be reached.
+    """
+    columns, key = (sql.SQL(", ").join(map(sql.Identifier, names)) for names in (table.columns(), table.primary_key()))
+    query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
+    with connect(url) as conn, _explained(url, f"snapshot of {SCHEMA}.{table.spec.name}"), conn.transaction():
+        conn.execute("SET LOCAL timezone = 'UTC'")
+        found = conn.execute(query).fetchall() if _exists(conn, table.spec.name) else []
+    return pl.DataFrame(found, schema=table.schema(), orient="row")
+
+
+def versions(url: SecretStr | str) -> dict[str, int]:
+    """A number per table that grows whenever its rows change; empty before the first migration.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    with connect(url) as conn, _explained(url, "ops.changes"):
+        if not _exists(conn, "changes"):
+            return {}
+        return dict(conn.execute("SELECT table_name, version FROM ops.changes").fetchall())
+
+
+def rows(
+    conn: psycopg.Connection, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[Row]:
+    """The rows of a query with bound parameters.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses.
+    """
+    with _explained(None, "ops"), conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
+    """The rows of a table whose columns have the values, None being null; by primary key.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses.
+    """
+    query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(_identifier(table), _condition(where))
+    with _explained(None, f"{SCHEMA}.{table}"), conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, list(where.values())).fetchall()
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
+    """A connection in a transaction in which a person enters things; `ops` is migrated first.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    migrate(url)
+    with connect(url) as conn, _explained(url, "ops", RefusedEntryError), conn.transaction():
+        conn.execute("SET LOCAL timezone = 'UTC'")
+        conn.execute("SELECT set_config('gamestats.person', %s, true)", [person])
+        yield conn
+
+
+def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> Row:
+    """Insert one row and give it back with its defaults.
+
+    Raises:
+        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, values))
+    places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(_identifier(table), names, places)
+    return _written(conn, table, statement, list(values.values()))[0]
+
+
+def update(conn: psycopg.Connection, table: str, where: Mapping[str, Any], values: Mapping[str, Any]) -> list[Row]:
+    """Set columns of the rows whose columns have the values of `where`, and give the rows back.
+
+    Raises:
+        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
+    """
+    pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in values)
+    statement = sql.SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(_identifier(table), pairs, _condition(where))
+    return _written(conn, table, statement, [*values.values(), *where.values()])
+
+
+def delete(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
+    """Delete the rows whose columns have the values, and give them back.
+
+    Raises:
+        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
+    """
+    statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING *").format(_identifier(table), _condition(where))
+    return _written(conn, table, statement, list(where.values()))
+
+
+def _written(conn: psycopg.Connection, table: str, statement: sql.Composed, values: list[Any]) -> list[Row]:
+    with _explained(None, f"{SCHEMA}.{table}", RefusedEntryError):
+        try:
+            with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(statement, values).fetchall()
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            # The line of a trigger helps nobody, nor does the whole row that broke a rule.
+            broken = isinstance(error, psycopg.errors.CheckViolation)
+            told = (error.diag.message_primary, None if broken else error.diag.message_detail)
+            raise RefusedEntryError(". ".join(part.rstrip(".") for part in told if part) + ".") from None
+
+
+def _identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(SCHEMA, table)
+
+
+def _condition(where: Mapping[str, Any]) -> sql.Composed:
+    equal = (sql.SQL("{} IS NOT DISTINCT FROM {}").format(sql.Identifier(name), sql.Placeholder()) for name in where)
+    return sql.SQL(" AND ").join([sql.SQL("true"), *equal])

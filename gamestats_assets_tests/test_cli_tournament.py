@@ -1,0 +1,220 @@
+"""`gamestats tournament` and `gamestats players`, over a server of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import click
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from gamestats_assets.cli import app
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets_tests.pubg.test_tournament_entry import lake_with
+from gamestats_assets_tests.test_cli import Gamestats
+
+KIM = "account." + "1" * 32
+
+
+class Admin:
+    """The command line of somebody who sets up a tournament."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._gamestats, self.url = Gamestats(folder), url
+
+    def __call__(self, *arguments: str) -> Result:
+        return self._gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
+
+    def does(self, *arguments: str) -> str:
+        """Output of a command that succeeds."""
+        result = self(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def fails(self, *arguments: str, code: int = 1) -> str:
+        """What a command says that fails."""
+        result = self(*arguments)
+        assert result.exit_code == code, result.output
+        return " ".join(result.stderr.split())
+
+    def lists(self, *arguments: str) -> list[dict[str, object]]:
+        """Rows of a list."""
+        return json.loads(self(*arguments, "--format", "json").stdout)
+
+
+@pytest.fixture
+def admin(tmp_path: Path, fresh_database: str) -> Admin:
+    return Admin(tmp_path / "data", fresh_database)
+
+
+@pytest.fixture
+def season(admin: Admin) -> str:
+    """A season with a division, a team and a round."""
+    admin.does("tournament", "season", "add", "fall", "--name", "Fall 2026", "--time-zone", "Europe/Berlin")
+    admin.does("tournament", "division", "add", "fall", "Division 1")
+    admin.does("tournament", "team", "add", "fall", "Division 1", "Alpha", "--tag", "ALP")
+    admin.does("tournament", "round", "add", "fall", "Division 1", "1", "--first", "2026-10-03")
+    return "fall"
+
+
+def test_a_season_is_set_up_in_the_order_that_the_help_teaches(admin: Admin, tmp_path: Path) -> None:
+    rosters, schedule = tmp_path / "rosters.csv", tmp_path / "schedule.csv"
+    rosters.write_text("division,team,player\nDivision 1,Alpha,Kim\nDivision 1,Beta,Lee\n")
+    schedule.write_text("division,round,match,scheduled_at\nDivision 1,1,1,2026-10-03 18:00\n")
+    shown = admin.does("tournament", "--help")
+    steps = [line.split("tournament ")[1] for line in shown.splitlines() if line.strip().startswith("gamestats ")]
+    order = ["season add", "division add", "roster import", "round add", "schedule import"]
+    assert [" ".join(step.split()[:2]) for step in steps] == order
+    admin.does("tournament", "season", "add", "fall-2026", "--name", "Fall 2026", "--time-zone", "Europe/Berlin")
+    admin.does("tournament", "division", "add", "fall-2026", "Division 1")
+    told = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
+    assert "rosters.csv: 2 rows: 2 teams created, 2 roster entries created." in told
+    admin.does("tournament", "round", "add", "fall-2026", "Division 1", "1", "--first", "2026-10-03")
+    told = admin.does("tournament", "schedule", "import", "fall-2026", str(schedule))
+    assert "1 slot created" in told
+    assert admin.lists("tournament", "season", "list")[0]["teams"] == 2
+    assert admin.lists("tournament", "round", "list", "fall-2026")[0]["matches"] == 1
+    told = admin.does("tournament", "roster", "import", "fall-2026", str(rosters), "--valid-from", "2026-10-01")
+    assert "2 teams unchanged, 2 roster entries unchanged" in told
+
+
+def test_everything_can_be_added_changed_and_listed_by_name(admin: Admin, season: str) -> None:
+    t = "tournament"
+    admin.does(t, "season", "change", season, "--points", "12,8", "--tie-breakers", "kills,wins")
+    admin.does(t, "group", "add", season, "division 1", "A")
+    admin.does(t, "group", "change", season, "Division 1", "a", "--name", "Red")
+    admin.does(t, "division", "change", season, "Division 1", "--name", "Elite")
+    admin.does(t, "team", "change", season, "alpha", "--group", "Red", "--tag", "none")
+    admin.does(t, "roster", "add", season, "Alpha", "Kim", "--from", "2026-10-01", "--account", KIM)
+    told = admin.does(t, "roster", "change", season, "Alpha", "Kim", "--until", "2026-10-31", "--role", "substitute")
+    assert "role player -> substitute" in told
+    admin.does(t, "roster", "change", season, "Alpha", "Kim", "--until", "none")
+    admin.does(t, "round", "change", season, "Elite", "1", "--status", "active", "--last", "2026-10-04")
+    admin.does(t, "schedule", "add", season, "Elite", "1", "1", "2026-10-03 18:00", "--map", "Erangel")
+    admin.does(t, "schedule", "change", season, "Elite", "1", "1", "--at", "2026-10-03 19:00", "--map", "any")
+    place = ("--season", season, "--division", "Elite", "--round", "1", "--match", "1")
+    admin.does(t, "override", "add", "m-1", "--reason", "late", "--admin", "ada", *place)
+    admin.does(t, "override", "change", "m-1", "--reason", "crash", "--status", "remake_failed")
+
+    [listed] = admin.lists(t, "season", "list")
+    assert (listed["placement_points"], listed["tie_breakers"]) == ([12, 8], ["kills", "wins"])
+    assert admin.lists(t, "division", "list", season)[0]["groups"] == ["Red"]
+    assert admin.lists(t, "group", "list", season) == [
+        {"season": season, "division": "Elite", "group": "Red", "teams": 1}
+    ]
+    [team] = admin.lists(t, "team", "list", season)
+    assert (team["team"], team["group"], team["tag"], team["players"]) == ("Alpha", "Red", None, 1)
+    [entry] = admin.lists(t, "roster", "list", season, "--on", "2026-12-01")
+    assert (entry["account_id"], entry["role"], entry["valid_until"]) == (KIM, "substitute", None)
+    [played] = admin.lists(t, "round", "list", season)
+    assert (played["status"], played["last_day"], played["matches"]) == ("active", "2026-10-04", 1)
+    [slot] = admin.lists(t, "schedule", "list", season)
+    assert (slot["scheduled_at"], slot["map"]) == ("2026-10-03 19:00+02:00", None)
+    [override] = admin.lists(t, "override", "list")
+    assert (override["round"], override["match"], override["status"], override["reason"]) == (
+        1,
+        1,
+        "remake_failed",
+        "crash",
+    )
+    admin.does(t, "override", "remove", "m-1")
+    admin.does(t, "roster", "remove", season, "Alpha", "Kim")
+    assert admin.lists(t, "override", "list") == admin.lists(t, "roster", "list", season) == []
+
+
+def test_players_are_added_listed_changed_and_imported(admin: Admin, tmp_path: Path) -> None:
+    admin.does("players", "add", "Kim", "--account", KIM, "--backfill-days", "30")
+    assert "is tracked already" in admin.fails("players", "add", KIM)
+    admin.does("players", "change", "Kim", "--inactive", "--name", "NewKim")
+    file = tmp_path / "players.csv"
+    file.write_text("player,backfill_days\nLee,10\n")
+    assert "Nothing was written" in admin.does("players", "import", str(file), "--dry-run")
+    assert "1 tracked player created" in admin.does("players", "import", str(file))
+    listed = [
+        (row["player"], row["account_id"], row["active"], row["backfill_days"])
+        for row in admin.lists("players", "list")
+    ]
+    assert listed == [("Lee", None, True, 10), ("NewKim", KIM, False, 30)]
+
+
+def test_the_account_of_a_name_comes_from_the_matches_of_the_lake(admin: Admin, season: str, tmp_path: Path) -> None:
+    lake_with(tmp_path / "data" / "lake", ("Kim", KIM, date(2026, 9, 1)))
+    file = tmp_path / "entered.csv"
+    file.write_text("division,team,player,valid_from\nDivision 1,Alpha,Kim,2026-11-01\n")
+    admin.does("players", "add", "Kim")
+    admin.does("tournament", "roster", "add", season, "Alpha", "Kim", "--from", "2026-10-01", "--until", "2026-10-02")
+    admin.does("tournament", "roster", "import", season, str(file))
+    assert [row["account_id"] for row in admin.lists("players", "list")] == [KIM]
+    assert [row["account_id"] for row in admin.lists("tournament", "roster", "list", "--team", "alpha")] == [KIM, KIM]
+    assert "no team 'Alfa' in season fall" in admin.fails("tournament", "roster", "list", season, "--team", "Alfa")
+
+
+def test_mistakes_are_one_message_and_exit_code_1(admin: Admin, season: str, tmp_path: Path) -> None:
+    t = "tournament"
+    assert "did you mean Division 1?" in admin.fails(t, "division", "change", season, "Divison 1", "--name", "X")
+    told = admin.fails(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-25 02:30")
+    assert "comes twice in Europe/Berlin" in told
+    assert "'1.10.2026' is no day" in admin.fails(t, "roster", "add", season, "Alpha", "Kim", "--from", "1.10.2026")
+    file = tmp_path / "rosters.csv"
+    file.write_text("division,team,player,role\nDivision 1,Alpha,Kim,coach\nDivision 9,Alpha,Lee,\n")
+    told = admin.fails(t, "roster", "import", season, str(file), "--valid-from", "2026-10-01")
+    assert "2 mistakes; nothing of it was taken" in told
+    assert "row 2, role: 'coach'" in told
+    assert "row 3, division: There is no division 'Division 9'" in told
+    assert "No such file" in admin.fails(t, "roster", "import", season, str(tmp_path / "none.csv"))
+    assert admin.lists(t, "roster", "list", season) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("season", "change", "fall"),
+        ("team", "change", "fall", "Alpha"),
+        ("override", "add", "m-1", "--reason", "late"),
+        ("override", "add", "m-1", "--reason", "late", "--round", "1"),
+        ("season", "change", "fall", "--points", "10,six"),
+        ("round", "add", "fall", "Division 1", "0", "--first", "2026-10-03"),
+    ],
+)
+def test_a_command_that_is_not_complete_is_answered_with_its_usage(admin: Admin, arguments: tuple[str, ...]) -> None:
+    assert "Usage:" in admin.fails("tournament", *arguments, code=2)
+
+
+def test_who_entered_something_is_the_user_of_the_machine(
+    admin: Admin, season: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    admin.does("tournament", "division", "add", season, "Division 2")
+    admin.does("tournament", "override", "add", "m-1", "--no-tournament", "--reason", "warm-up")
+    with connect(admin.url) as conn:
+        created = conn.execute("SELECT created_by FROM ops.divisions WHERE division = 'Division 2'").fetchone()
+        decided = conn.execute("SELECT admin FROM ops.match_overrides").fetchone()
+    assert created == decided == ("ada",)
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    """Every command of both groups, by its path."""
+
+    def below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield path
+        for name, each in (inner or {}).items():
+            yield from below(each, (*path, name))
+
+    groups = get_command(app).commands  # type: ignore[attr-defined]
+    for name in ("tournament", "players"):
+        yield from below(groups[name], (name,))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_the_help_of_every_command_has_an_example_of_it(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "400"}).stdout
+    text = shown.split("Usage:")[1].split("\n", 1)[1]
+    assert f"gamestats {' '.join(path)}" in text
+    # Two examples on one line would be one that nobody can copy.
+    assert all(line.count("gamestats ") <= 1 for line in text.splitlines())
