@@ -114,8 +114,6 @@ def finish(process: BaseProcess) -> None:
 
 def lake_contents(data: Path) -> dict[str, str]:
     """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows."""
-    import polars as pl
-
     from gamestats_assets.definitions import TABLES
     from gamestats_assets.lakehouse.delta import Lake
     from gamestats_assets.lakehouse.ledger import ledger_of
@@ -126,8 +124,7 @@ def lake_contents(data: Path) -> dict[str, str]:
     contents: dict[str, str] = {}
     for table in [*TABLES, *ledgers, *{quarantine_of(table.spec.game) for table in TABLES}]:
         frame = lake.scan(table).sort(table.primary_key()).collect()
-        lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-        contents[f"lake {table.spec.dotted}"] = _digest(frame.with_columns(pl.col(lists).list.join("|")))
+        contents[f"lake {table.spec.dotted}"] = _digest(frame)
     return contents
 
 
@@ -145,6 +142,10 @@ def postgres_contents(postgres_url: str) -> dict[str, str]:
 
 
 def _digest(frame: pl.DataFrame) -> str:
+    import polars as pl
+    from polars import selectors
+
+    frame = frame.with_columns(selectors.list().cast(pl.List(pl.String)).list.join(","))
     return f"{frame.height} rows {hashlib.sha256(frame.write_csv(float_precision=9).encode()).hexdigest()[:16]}"
 
 

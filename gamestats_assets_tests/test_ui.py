@@ -139,7 +139,7 @@ def test_the_run_that_failed_names_the_step(page: Page) -> None:
 
 
 def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:
-    page.goto("/asset-groups/")
+    page.goto("/assets/postgres/pubg/match_summaries?view=lineage&lineageScope=upstream&lineageDepth=4")
     for name in ("telemetry_kills", "weapon_kills", "match_summaries"):
         expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "graph")
