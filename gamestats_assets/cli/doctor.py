@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -73,6 +74,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _postgres(settings)
     yield _dagster(settings)
     yield _keys(settings)
+    yield _discovery(settings)
     yield from _shipped()
     yield _packages()
     yield Finding("ok", "browser", "none is needed here; the UI opens in yours")
@@ -172,6 +174,30 @@ def _keys(settings: Settings) -> Finding:
             "Ingesting files, and all the rest, works without it",
         )
     return Finding("ok", "PUBG_API_KEY", "set")
+
+
+def _discovery(settings: Settings) -> Finding:
+    """How the API's limit is divided among the players to ask for, now and in the schedule's fullest hour."""
+    from gamestats_assets.lakehouse.embedded_postgres import is_running
+    from gamestats_assets.lakehouse.ops import current_revision
+    from gamestats_assets.lakehouse.postgres import PostgresError
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.discovery import plan, playing, teams_at_most, tracked_players
+
+    if settings.postgres_url is None and not is_running(settings):
+        return Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
+    url, now = Stores(settings).postgres_url, datetime.now(UTC)
+    try:
+        if current_revision(url) is None:
+            return Finding("ok", "discovery", "nobody is tracked and no match is scheduled")
+        limit, tracked = settings.pubg_requests_per_minute, len(tracked_players(url))
+        teams = len({player.team_id for player in playing(url, now)})
+        fullest = max(teams, teams_at_most(url, now))
+    except PostgresError as error:
+        return Finding("broken", "discovery", str(error))
+    told = plan(limit=limit, teams=fullest, tracked=tracked).lines()
+    scheduled = f"{teams} teams play now, {fullest} at most by the schedule" if fullest else "no match is scheduled"
+    return Finding("ok", "discovery", "; ".join([scheduled, *told]))
 
 
 def _shipped() -> Iterator[Finding]:

@@ -14,13 +14,15 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.cli.known import declared_tables
-from gamestats_assets.lakehouse.ledger import Ledger, merged
+from gamestats_assets.lakehouse.ledger import Ledger, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.assets import JOINTLY
 from gamestats_assets.orchestration.entered import is_current
 from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.pubg.players import players_behind
+from gamestats_assets.pubg.tables import PlayerMatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 and any(p.spec.replaced_by == table.spec.replaced_by for p in parents)
                 and not node.metadata.get(JOINTLY)
             ):
-                steps = sorted({p.spec.step for p in parents if p.spec.replaced_by == table.spec.replaced_by})
-                entries = ((step, Ledger(stores.lake, game, step).entries()) for step in steps)
-                behind[key] = _behind_ledger(stores, table, merged(entries), version)
+                behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
+            elif table is PlayerMatches:
+                # Each new day could concern every player; whom it does concern is cheap to tell.
+                behind[key] = frozenset(players_behind(stores.lake))
             else:
                 behind[key] = _behind_parents(instance, graph, key, inputs)
             if table.spec.published:

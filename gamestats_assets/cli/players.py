@@ -21,6 +21,8 @@ players_app = typer.Typer(
         gamestats players add Shroud
         gamestats players import players.csv
         gamestats players list
+        gamestats players status Shroud
+        gamestats players backfill Shroud --days 365
         gamestats players change Shroud --inactive
     """,
 )
@@ -100,6 +102,72 @@ def list_players(form: Form = None, output: Output = None) -> None:
     from gamestats_assets.pubg.tournament_lists import list_tracked_players
 
     listed(list_tracked_players, form, output)
+
+
+@players_app.command("status")
+def status_of_players(
+    player: Annotated[
+        str | None, typer.Argument(metavar="[PLAYER]", help="In-game name or account id; all without.")
+    ] = None,
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """Tell how far the detail of tracked players is, and when a backfill will be done.
+
+    - matches: those whose detail is wanted, since the player is tracked and of the history asked for
+    - taken: their detail is in the published tables
+    - to take: their telemetry is processed, and a run will take them
+    - pending: their telemetry has not landed; expired: it never will, the API has forgotten it
+
+    Examples:
+
+        gamestats players status
+        gamestats players status Shroud
+    """
+    from gamestats_assets.cli.backfills import show_status
+
+    show_status(player, form, output)
+
+
+@players_app.command("backfill")
+def backfill(
+    player: _Player,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Days of history, back from today.", show_default=False)
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="DAY", help="First UTC day, such as 2026-05-01.", show_default=False)
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="Last UTC day; today by default.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is; ask for nothing.")] = False,
+) -> None:
+    """Take up days of history of a tracked player: those of the player's setting, or those given.
+
+    First it says how many matches were found, and how many of them still have telemetry.
+
+    Examples:
+
+        gamestats players backfill Shroud --days 365
+        gamestats players backfill Shroud --from 2026-01-01 --to 2026-03-31 --dry-run
+    """
+    from gamestats_assets.cli.backfills import ask_for_backfill
+
+    ask_for_backfill(player, days, first, last, dry_run=dry_run)
+
+
+@players_app.command("cancel")
+def cancel(player: _Player) -> None:
+    """Stop the backfills of a tracked player. What they have taken up stays; new matches go on being taken.
+
+    Example:
+
+        gamestats players cancel Shroud
+    """
+    from gamestats_assets.cli.backfills import cancel_backfill
+
+    cancel_backfill(player)
 
 
 @players_app.command("import")

@@ -158,6 +158,35 @@ def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> di
     return {key: {unit: combined_hash(hashes) for unit, hashes in units.items()} for key, units in parts.items()}
 
 
+def input_hashes(
+    lake: Lake, table: type[Table], sources: Iterable[type[Table]], partition_keys: Sequence[str] | None = None
+) -> dict[str, dict[str, str]]:
+    """What a table is to be made from: per partition key, id to one hash of all its inputs, as their ledgers tell.
+
+    Which ids a partition has, its sources with the same partitions say. Sources by the same ids in other
+    partitions (a player's matches are taken out of days) add to the hash, so what changes there is done again.
+
+    Args:
+        sources: tables it is made from; those that are not replaced by the same ids are passed over.
+        partition_keys: partitions of the table; None is all that the sources have.
+    """
+    by_ids = [source for source in sources if source.spec.replaced_by == table.spec.replaced_by]
+    alike = {s.spec.step for s in by_ids if s.spec.partitioned_by == table.spec.partitioned_by}
+    elsewhere = {source.spec.step for source in by_ids} - alike
+    found = merged((step, Ledger(lake, table.spec.game, step).entries(partition_keys)) for step in sorted(alike))
+    if not elsewhere:
+        return found
+    others: dict[str, list[str]] = {}
+    for step in sorted(elsewhere):
+        for units in Ledger(lake, table.spec.game, step).entries().values():
+            for unit, digest in units.items():
+                others.setdefault(unit, []).append(f"{step} {digest}")
+    return {
+        key: {unit: combined_hash([digest, *others.get(unit, ())]) for unit, digest in units.items()}
+        for key, units in found.items()
+    }
+
+
 def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, str]]:
     """Per partition key, id to one hash of all its rows, whatever their order."""
     partition, unit = table.spec.partitioned_by, table.spec.replaced_by

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Commit
+from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import Ledger, Work, merged, step_version, unit_hashes
+from gamestats_assets.lakehouse.ledger import Ledger, LedgerRow, Work, input_hashes, step_version, unit_hashes
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
@@ -225,7 +225,7 @@ def landed_tables(
                     "matches_processed": work.count,
                 },
             )
-            yield from declared_check_results(table, stores.lake, keys)
+            yield from declared_check_results(table, stores.lake, keys, context.instance)
         if work.count and unreadable == work.count:
             raise NothingLoadedError(
                 f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
@@ -244,12 +244,14 @@ def table_asset(
     code_version: str = "1",
     jointly: bool = False,
     unasked: Collection[type[Table]] = (),
+    by_itself: bool = True,
 ) -> dg.AssetsDefinition:
     """A table made by a pure function, whose annotations name its inputs and its output.
 
     `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of
     `Goals` with the dependency `Matches`. An input whose partitions are others than the table's
-    is read whole.
+    is read whole, or in the ids that are new or changed where both are replaced by them. An input
+    that is a ledger (`ledger_of`) is what its step has processed of the run's partitions.
 
     Args:
         code_version: raise it when the function's result changes; partitions are then made
@@ -257,25 +259,51 @@ def table_asset(
         jointly: rows of one id depend on other ids of its day and of the days around it. All of
             them are computed each time, and the ids whose rows changed are replaced.
         unasked: inputs whose change does not request the table: somebody else does, for fewer partitions.
+        by_itself: whether changed inputs request the table; else a sensor does, which knows whom they concern.
     """
-    inputs = table_inputs(function)
+    read = table_inputs(function)
+    ledgers = {name: source for name, source in read.items() if issubclass(source, LedgerRow)}
+    inputs = {name: source for name, source in read.items() if name not in ledgers}
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
 
     def make(
         context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
     ) -> pl.LazyFrame:
+        lake, keys = context.resources.stores.lake, _keys(context)
         if ids is not None and not jointly:
             # The ledgers were read after Dagster opened the inputs: what they name may be newer than those.
-            stores: Stores = context.resources.stores
-            keys = _keys(context)
-            frames = {
-                name: stores.lake.scan(source, values_of(source, keys) if source.spec.partitioned_by else None)
-                for name, source in inputs.items()
-            }
-            frames = {name: _of_ids(inputs[name], frame, ids) for name, frame in frames.items()}
-        return function(**frames)
+            frames = _of_ids_alone(lake, table, inputs, keys, ids)
+        return function(**frames, **{name: lake.scan(ledger, keys) for name, ledger in ledgers.items()})
 
-    return _asset(table, inputs, make, kinds={"polars"}, code_version=code_version, jointly=jointly, unasked=unasked)
+    return _asset(
+        table,
+        inputs,
+        make,
+        kinds={"polars"},
+        code_version=code_version,
+        jointly=jointly,
+        unasked=unasked,
+        by_itself=by_itself,
+    )
+
+
+def _of_ids_alone(
+    lake: Lake, table: type[Table], inputs: Mapping[str, type[Table]], keys: Sequence[str], ids: Sequence[str]
+) -> dict[str, pl.LazyFrame]:
+    """The inputs' rows of some ids; of inputs with other partitions, only those partitions that hold them."""
+    alike = {n: source for n, source in inputs.items() if source.spec.partitioned_by == table.spec.partitioned_by}
+    frames: dict[str, pl.LazyFrame] = {}
+    for name, source in alike.items():
+        own = lake.scan(source, values_of(source, keys) if source.spec.partitioned_by else None)
+        frames[name] = _of_ids(source, own, ids)
+    for name, source in inputs.items():
+        column = source.spec.partitioned_by
+        if name in alike:
+            continue
+        telling = [frame for other, frame in frames.items() if column in alike[other].column_names()] if column else []
+        held = telling[0].select(column).unique().collect().to_series().to_list() if telling else None
+        frames[name] = _of_ids(source, lake.scan(source, held), ids)
+    return frames
 
 
 def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) -> pl.LazyFrame:
@@ -347,17 +375,18 @@ def _asset(
     metadata: Mapping[str, Any] | None = None,
     jointly: bool = False,
     unasked: Collection[type[Table]] = (),
+    by_itself: bool = True,
 ) -> dg.AssetsDefinition:
     spec = table.spec
     condition = ON_CHECKED_INPUTS if _reads_own_partitions(table, inputs, jointly) else ON_ANY_INPUT
-    if unasked:
+    if not by_itself:
+        condition = None
+    elif unasked:
         condition = condition.ignore(dg.AssetSelection.assets(*map(asset_key, unasked)))
     common = common_definition(table, kinds)
     common["metadata"] = {**common["metadata"], **(metadata or {}), JOINTLY: jointly}
     version = step_version([table], code_version)
-    incremental = {
-        source.spec.step: source for source in inputs.values() if source.spec.replaced_by == spec.replaced_by
-    }
+    is_incremental = any(source.spec.replaced_by == spec.replaced_by for source in inputs.values())
 
     def replacements(
         context: dg.AssetExecutionContext, config: Processing, frames: Mapping[str, pl.LazyFrame]
@@ -369,11 +398,11 @@ def _asset(
             rows = _of_keys(table, make(context, frames, None), keys).collect()
             found = unit_hashes(table, rows)
             make_ids = functools.partial(_of_ids, table, rows.lazy())
-        elif spec.replaced_by is None or not incremental:
+        elif spec.replaced_by is None or not is_incremental:
             yield Replacement(_of_keys(table, make(context, frames, None), keys))
             return
         else:
-            found = merged((step, Ledger(stores.lake, spec.game, step).entries(keys)) for step in sorted(incremental))
+            found = input_hashes(stores.lake, table, inputs.values(), keys)
         ledger = Ledger(stores.lake, spec.game, spec.step)
         work = ledger.work({**{key: {} for key in keys}, **found}, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
@@ -403,7 +432,7 @@ def _asset(
     def run(context: dg.AssetExecutionContext, config: Processing, **frames: Any) -> Iterator[Any]:
         given = {name: frames[source.spec.name] for name, source in inputs.items()}
         yield dg.Output(replacements(context, config, given))
-        yield from declared_check_results(table, context.resources.stores.lake, _keys(context))
+        yield from declared_check_results(table, context.resources.stores.lake, _keys(context), context.instance)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)

@@ -33,6 +33,7 @@ def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationCond
         name,
         target=target,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=30,
+        # Each layer of tables takes a tick, for its checks must have passed before the next is asked for.
+        minimum_interval_seconds=10,
         description="Requests every table whose inputs changed and passed their blocking checks.",
     )

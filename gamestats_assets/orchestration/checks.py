@@ -14,6 +14,9 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import polars as pl
 
+# What a check looked at has no public name in Dagster (1.13), and a range run has to say it itself.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.quality import Check, destination, quarantine_of, screen
@@ -56,7 +59,7 @@ def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
 
 
 def declared_check_results(
-    table: type[Table], lake: Lake, keys: Sequence[str]
+    table: type[Table], lake: Lake, keys: Sequence[str], instance: dg.DagsterInstance
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """Results of the two checks on the partitions `keys`, for each of them and in all."""
     partition = table.spec.partitioned_by
@@ -67,7 +70,8 @@ def declared_check_results(
         schema={"partition": pl.String, "unit_id": pl.String, "reason": pl.String},
         orient="row",
     )
-    yield from _results(table, RULES, broken, keys, blocking=True, metadata={"rows_checked": committed.height})
+    made = _materialisations(instance, table, keys)
+    yield from _results(table, RULES, broken, made, blocking=True, metadata={"rows_checked": committed.height})
     places = [destination(table, key) for key in (keys or ["all"])]
     entries = (
         lake.scan(quarantine_of(table.spec.game), places)
@@ -81,7 +85,7 @@ def declared_check_results(
     if not entries.is_empty():
         by_rule = entries.group_by("rule").len().sort("rule")
         metadata["entries_by_rule"] = dg.MetadataValue.json(dict(by_rule.iter_rows()))
-    yield from _results(table, QUARANTINE, entries, keys, blocking=False, metadata=metadata)
+    yield from _results(table, QUARANTINE, entries, made, blocking=False, metadata=metadata)
 
 
 def _partition_of(table: type[Table], rows: pl.DataFrame, unit_id: str) -> str | None:
@@ -92,11 +96,33 @@ def _partition_of(table: type[Table], rows: pl.DataFrame, unit_id: str) -> str |
     return partition_key_of(found[0]) if found.len() else None
 
 
+_Materialisations = Mapping[str, AssetCheckEvaluationTargetMaterializationData | None]
+"""By partition of a run, its newest materialisation."""
+
+
+def _materialisations(instance: dg.DagsterInstance, table: type[Table], keys: Sequence[str]) -> _Materialisations:
+    if len(keys) < 2:
+        # Dagster finds that of a single partition by itself.
+        return dict.fromkeys(keys)
+    ids = instance.get_latest_storage_id_by_partition(
+        asset_key(table), dg.DagsterEventType.ASSET_MATERIALIZATION, set(keys)
+    )
+    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table), storage_ids=list(ids.values()))
+    records = instance.fetch_materializations(wanted, limit=len(ids)).records if ids else []
+    found = {
+        record.partition_key: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in records
+    }
+    return {key: found.get(key) for key in keys}
+
+
 def _results(
     table: type[Table],
     name: str,
     broken: pl.DataFrame,
-    keys: Sequence[str],
+    made: _Materialisations,
     *,
     blocking: bool,
     metadata: Mapping[str, Any],
@@ -104,12 +130,13 @@ def _results(
     """A check's result from what breaks it (with a column `partition`): for each partition, then in all.
 
     Dagster evaluates a check once for a whole range of partitions. So that each partition
-    shows its own state, a range run tells them one by one first.
+    shows its own state, a range run tells them one by one first, each of its own materialisation:
+    of an older one it would not count, and nothing that waits for the check would ever go on.
     """
     severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
     failing = sorted(set(broken.get_column("partition").drop_nulls()))
-    if len(keys) > 1:
-        for key in keys:
+    if len(made) > 1:
+        for key, materialisation in made.items():
             own = broken.filter(pl.col("partition") == key)
             yield dg.AssetCheckEvaluation(
                 asset_key=asset_key(table),
@@ -118,6 +145,7 @@ def _results(
                 severity=severity,
                 blocking=blocking,
                 partition=key,
+                target_materialization_data=materialisation,
                 metadata=_told(own, []),
             )
     yield dg.AssetCheckResult(
@@ -171,7 +199,7 @@ def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFr
 
 
 def check_results(
-    check: Check, broken: pl.DataFrame, keys: Sequence[str]
+    check: Check, broken: pl.DataFrame, keys: Sequence[str], instance: dg.DagsterInstance
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """A check's results from the rows that break it, for each partition and in all."""
     partition = check.table.spec.partitioned_by
@@ -180,7 +208,8 @@ def check_results(
         if partition in broken.columns
         else broken.with_columns(partition=pl.lit(None, dtype=pl.String))
     )
-    yield from _results(check.table, check.name, named, keys, blocking=check.blocking, metadata={})
+    made = _materialisations(instance, check.table, keys)
+    yield from _results(check.table, check.name, named, made, blocking=check.blocking, metadata={})
 
 
 def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
@@ -209,7 +238,8 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
         keys = list(context.partition_keys) if partitions_of(table) is not None and _has_partitions(context) else None
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
-            yield from check_results(check, evaluate(check, stores.lake, keys), keys or [])
+            broken = evaluate(check, stores.lake, keys)
+            yield from check_results(check, broken, keys or [], context.op_execution_context.instance)
 
     return run
 

@@ -9,7 +9,7 @@ found by the next one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import dagster as dg
 import polars as pl
@@ -60,12 +60,19 @@ def file_refused(stores: Stores, game: str, refused: Sequence[Rejection]) -> Non
 
 
 def landed_sensor(
-    name: str, tables: Sequence[type[Table]], *, description: str, code_version: str = "1", interval_s: int = 30
+    name: str,
+    tables: Sequence[type[Table]],
+    *,
+    description: str,
+    tags: Callable[[Stores, Collection[str]], Mapping[str, str]] = lambda stores, ids: {},
+    code_version: str = "1",
+    interval_s: int = 30,
 ) -> dg.SensorDefinition:
     """A sensor that requests tables for every day of their game's landing zone that gained files.
 
     Args:
         tables: the tables that one `landed_tables` step makes.
+        tags: tags of a run by the ids it is for, such as its priority in the queue.
         code_version: that step's.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
@@ -111,7 +118,11 @@ def landed_sensor(
                         run_key=f"{key} {attempts}",
                         partition_key=day,
                         asset_selection=target,
-                        tags={"gamestats/requested_by": name, _LANDED_TAG: key},
+                        tags={
+                            "gamestats/requested_by": name,
+                            _LANDED_TAG: key,
+                            **tags(stores, work.pending[day].keys()),
+                        },
                     )
                 )
         cursor = json.dumps({"seen": seen, "requested": requested}, sort_keys=True)

@@ -19,13 +19,21 @@ from gamestats_assets.orchestration.assets import (
     upstream_of,
 )
 from gamestats_assets.orchestration.entered import entered_tables
-from gamestats_assets.pubg import checks, fight_checks, tables, tournament_checks
+from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
+from gamestats_assets.pubg.careers import player_advanced_career_stats, player_damage_stats, player_weapon_stats
 from gamestats_assets.pubg.circles import circle_positions
 from gamestats_assets.pubg.context import match_tournament_context, tournament_lineups
 from gamestats_assets.pubg.damage import damage_events
 from gamestats_assets.pubg.fights import fight_participants, finishing_summaries, knock_events, team_fights
 from gamestats_assets.pubg.kills import weapon_kills
 from gamestats_assets.pubg.matches import match_facts, matches
+from gamestats_assets.pubg.players import (
+    player_backfill_status,
+    player_circle_positions,
+    player_damage_events,
+    player_matches,
+    weapon_kill_events,
+)
 from gamestats_assets.pubg.source import refused
 from gamestats_assets.pubg.standings import (
     match_validation,
@@ -37,9 +45,10 @@ from gamestats_assets.pubg.standings import (
 )
 from gamestats_assets.pubg.summaries import match_summaries
 from gamestats_assets.pubg.tables.ops import SNAPSHOTS
+from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.settings import shipped
 
-CHECKS: tuple[Check, ...] = (*checks.ALL, *fight_checks.ALL, *tournament_checks.ALL)
+CHECKS: tuple[Check, ...] = (*checks.ALL, *fight_checks.ALL, *tournament_checks.ALL, *player_checks.ALL)
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 # Each match by itself.
@@ -60,6 +69,16 @@ BY_MATCH = (
 BY_TOURNAMENT = (tournament_lineups, match_tournament_context, tournament_team_results, match_validation)
 # All matches of a season.
 BY_SEASON = (tournament_team_standings_history, tournament_team_standings, tournament_player_standings)
+# Of one tracked player; a sensor asks for those who played.
+BY_PLAYER = (
+    player_circle_positions,
+    player_damage_events,
+    weapon_kill_events,
+    player_backfill_status,
+    player_damage_stats,
+    player_weapon_stats,
+    player_advanced_career_stats,
+)
 SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, tables.PlayerMatchWeaponDistribution)
 
 
@@ -73,10 +92,15 @@ def assets() -> list[dg.AssetsDefinition]:
     """Every PUBG asset: bronze, silver, gold, and the publications."""
     made = [
         landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused),
-        entered_tables(SNAPSHOTS, {tables.Seasons: ("season", "season")}),
+        entered_tables(
+            SNAPSHOTS,
+            {tables.Seasons: ("season", "season"), tables.TrackedPlayers: ("account_id", TRACKED_PLAYER)},
+        ),
         *(table_asset(function) for function in BY_MATCH),
         *(table_asset(function, jointly=True, unasked=SNAPSHOTS) for function in BY_TOURNAMENT),
         *(table_asset(function) for function in BY_SEASON),
+        table_asset(player_matches, jointly=True, by_itself=False),
+        *(table_asset(function, by_itself=False) for function in BY_PLAYER),
         *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
     ]
     return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]

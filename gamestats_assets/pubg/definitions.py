@@ -22,6 +22,7 @@ def definitions() -> dg.Definitions:
             sensors.tracked_player_matches(),
             sensors.tournament_matches_found(),
             sensors.tournament_entries(),
+            sensors.tracked_player_details(),
             automation_sensor("pubg_automation", dg.AssetSelection.groups("pubg")),
         ],
     )

@@ -12,7 +12,7 @@ The API allows few requests a minute, for all of this together: `plan` divides t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.ops import rows
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.pubg.api import PLAYERS_A_CALL, MatchFetch, PubgApi
+from gamestats_assets.pubg.api import PLAYERS_A_CALL, MatchFetch, Player, PubgApi
 
 Finder = Literal["tracked_players", "tournament"]
 PRIORITY: Mapping[Finder, Literal["high", "normal"]] = {"tracked_players": "normal", "tournament": "high"}
@@ -81,13 +81,17 @@ class Plan:
         if self.teams:
             told.append(
                 f"tournament: {self.members} of each of {self.teams} teams every {self.tournament_every_s} s, "
-                f"{self.tournament_calls} requests, only while matches are scheduled"
+                f"{_requests(self.tournament_calls)}, only while matches are scheduled"
             )
         told.append(
             f"tracked players: {self.tracked} every {math.ceil(self.tracked_every_s / 60)} min, "
-            f"{self.tracked_calls} requests"
+            f"{_requests(self.tracked_calls)}"
         )
         return told
+
+
+def _requests(number: int) -> str:
+    return f"{number} request{'' if number == 1 else 's'}"
 
 
 def plan(*, limit: int, teams: int, tracked: int) -> Plan:
@@ -245,17 +249,44 @@ def batches(players: Sequence[Asked]) -> list[list[Asked]]:
     ]
 
 
-def ask(api: PubgApi, batch: Sequence[Asked]) -> list[str]:
-    """Recent matches of one batch of players, each once.
+def ask(api: PubgApi, batch: Sequence[Asked]) -> list[Player]:
+    """One batch of players as the API knows them now, with their recent matches.
 
     Raises:
         PubgApiError: when the API does not answer, or its limit is used up.
     """
     if batch[0].account_id is not None:
-        players = api.players_by_id([player.account_id for player in batch if player.account_id])
-    else:
-        players = api.players_by_name([player.player_name for player in batch])
-    return list(dict.fromkeys(match_id for player in players for match_id in player.match_ids))
+        return api.players_by_id([player.account_id for player in batch if player.account_id])
+    return api.players_by_name([player.player_name for player in batch])
+
+
+def learn_accounts(url: SecretStr, accounts: Mapping[tuple[str, str], str]) -> int:
+    """Enter the accounts of tracked players of whom only the name is known, and tell of how many.
+
+    Args:
+        accounts: account by shard and in-game name.
+    """
+    learnt = 0
+    for (shard, name), account in sorted(accounts.items()):
+        with connect(url) as conn:
+            learnt += conn.execute(
+                "UPDATE ops.tracked_players SET account_id = %(account)s"
+                " WHERE account_id IS NULL AND shard = %(shard)s AND player_name = %(name)s"
+                " AND NOT EXISTS (SELECT 1 FROM ops.tracked_players WHERE account_id = %(account)s)",
+                {"shard": shard, "name": name, "account": account},
+            ).rowcount
+    return learnt
+
+
+def priority_of(url: SecretStr, match_ids: Collection[str]) -> str:
+    """The highest priority with which one of the matches was found; normal where none was."""
+    with connect(url) as conn:
+        found = rows(
+            conn,
+            "SELECT 1 FROM ops.matches_discovered WHERE match_id = ANY(%s) AND priority = 'high' LIMIT 1",
+            [list(match_ids)],
+        )
+    return "high" if found else "normal"
 
 
 # --------------------------------------------------------------------------- the register

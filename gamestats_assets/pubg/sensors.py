@@ -1,7 +1,7 @@
 """What starts PUBG work: files that landed, and matches that the API lists for players."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,14 +15,17 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.assets import Days
 from gamestats_assets.orchestration.entered import entered_sensor
 from gamestats_assets.orchestration.landed import landed_sensor
-from gamestats_assets.pubg import discovery, tables
+from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.pubg import discovery, players, tables
 from gamestats_assets.pubg.api import PubgApi, PubgApiError
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
 from gamestats_assets.pubg.limit import SharedLimiter
+from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
 ARCHIVE_JOB = "archive_pubg_matches"
 # A tick must end: what cannot be asked for within this is asked for by a later one.
 _PATIENCE_S = 20.0
+_DETAILS_EVERY_S = 10
 
 
 def new_pubg_matches() -> dg.SensorDefinition:
@@ -31,7 +34,17 @@ def new_pubg_matches() -> dg.SensorDefinition:
         "new_pubg_matches",
         [table for table in tables.ALL if table.spec.made_by == "raw"],
         description="Watches the landing zone and requests the days that gained match or telemetry files.",
+        tags=_tags_of_matches,
     )
+
+
+def _tags_of_matches(stores: Stores, match_ids: Collection[str]) -> dict[str, str]:
+    migrate(stores.postgres_url)
+    return _tags(discovery.priority_of(stores.postgres_url, match_ids))
+
+
+def _tags(priority: str) -> dict[str, str]:
+    return {"dagster/priority": str(discovery.RUN_PRIORITY[priority]), "gamestats/priority": priority}
 
 
 class ArchiveConfig(dg.Config):
@@ -123,6 +136,58 @@ def tournament_entries() -> dg.SensorDefinition:
     )
 
 
+def tracked_player_details() -> dg.SensorDefinition:
+    """Requests the tables of tracked players whose matches or history they do not hold yet."""
+    by_player = [table for table in tables.ALL if table.spec.partitioned_by == TRACKED_PLAYER]
+    target = [
+        *(asset_key(table) for table in by_player),
+        *(publication_key(table) for table in by_player if table.spec.published),
+    ]
+
+    @dg.sensor(
+        name="tracked_player_details",
+        target=dg.AssetSelection.assets(*target),
+        minimum_interval_seconds=_DETAILS_EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Requests the detail of tracked players: of one who played in a new match, at normal priority, and "
+        "of one whose history is to be taken up, at low priority. Nobody else's is touched.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+        migrate(stores.postgres_url)
+        versions = combined_hash(
+            f"{table.spec.key} {stores.lake.version(table)}" for table in (*players.SOURCES, *players.LEDGERS)
+        )
+        if versions == context.cursor:
+            return dg.SensorResult(skip_reason="Nothing changed that tracked players' tables are made from.")
+        seen = players.accounts_seen(stores.lake)
+        learnt = discovery.learn_accounts(stores.postgres_url, seen) if seen else 0
+        behind = players.players_behind(stores.lake)
+        known = set(context.instance.get_dynamic_partitions(TRACKED_PLAYER))
+        requests = [
+            dg.RunRequest(
+                run_key=f"{account} {state.digest}",
+                partition_key=account,
+                asset_selection=target,
+                tags={
+                    **_tags("low" if state.is_history else "normal"),
+                    "gamestats/requested_by": "tracked_player_details",
+                    "gamestats/matches": str(len(state.match_ids)),
+                },
+            )
+            for account, state in behind.items()
+            if account in known
+        ]
+        context.log.info(f"{len(behind)} tracked players are behind; the account of {learnt} was learnt.")
+        # A player whose partition is not there yet is looked at again.
+        return dg.SensorResult(
+            run_requests=requests,
+            cursor=versions if behind.keys() <= known else None,
+            skip_reason=None if requests else "Every tracked player's tables hold what they are to hold.",
+        )
+
+    return sensor
+
+
 def _discovery_sensor(
     name: str,
     finder: Finder,
@@ -159,8 +224,8 @@ def _discovery_sensor(
         def groups_of(shard: str, turn: int) -> list[list[Asked]]:
             return discovery.batches([player for player in whom(url, now, plan, turn) if player.shard == shard])
 
-        players = whom(url, now, plan, 0) if settings.pubg_api_key else []
-        for shard in sorted({player.shard for player in players}):
+        wanted = whom(url, now, plan, 0) if settings.pubg_api_key else []
+        for shard in sorted({player.shard for player in wanted}):
             told = discovery.Round(**rounds.get(shard, {}))
             told = told.begun(len(groups_of(shard, told.turn)), now, every_s(plan))
             groups = groups_of(shard, told.turn)
@@ -170,7 +235,10 @@ def _discovery_sensor(
             ) as api:  # fmt: skip
                 for group in told.due(groups, every_s(plan)):
                     try:
-                        new += len(discovery.register(url, shard, discovery.ask(api, group), finder))
+                        players_now = discovery.ask(api, group)
+                        discovery.learn_accounts(url, {(shard, p.name): p.account_id for p in players_now})
+                        listed = [match_id for player in players_now for match_id in player.match_ids]
+                        new += len(discovery.register(url, shard, listed, finder))
                     except PubgApiError as error:
                         trouble = str(error)
                         break
@@ -178,7 +246,7 @@ def _discovery_sensor(
                     told = told.advanced()
             rounds[shard] = told.as_cursor()
         requests = [_request(claim) for claim in discovery.claim(url, finder)]
-        said = f"Asked for {asked} of {len(players)} players: {new} new matches. {trouble}".strip()
+        said = f"Asked for {asked} of {len(wanted)} players: {new} new matches. {trouble}".strip()
         if settings.pubg_api_key is None:
             said = "PUBG_API_KEY is not set, so no player can be asked for; files can still be ingested."
         context.log.info(said)
@@ -195,9 +263,5 @@ def _request(claim: discovery.Claim) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{claim.shard} {claim.attempt} {combined_hash(claim.match_ids)} {claim.claimed_until}",
         run_config={"ops": {"archive_matches": {"config": {"shard": claim.shard, "match_ids": list(claim.match_ids)}}}},
-        tags={
-            "dagster/priority": str(discovery.RUN_PRIORITY[claim.priority]),
-            "gamestats/priority": claim.priority,
-            "gamestats/matches": str(len(claim.match_ids)),
-        },
+        tags={**_tags(claim.priority), "gamestats/matches": str(len(claim.match_ids))},
     )

@@ -54,7 +54,7 @@ OVERALL = "overall"
 RECENT = 6
 """Placements that a team's form shows."""
 OTHER = "Other"
-_MILLION = 1_000_000
+_MILLIONTHS = pl.Decimal(38, 6)
 NAMES_TOLD = 8
 """Names that an explanation lists before it says how many more there are."""
 
@@ -149,7 +149,7 @@ def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
 
 def _exact_sum(name: str) -> pl.Expr:
     """Sum of the damage in column `name`, to a millionth of a hit point: the same in whatever order it is added up."""
-    return ((pl.col(name) * _MILLION).round().cast(pl.Int64).sum() / _MILLION).alias(name)
+    return pl.col(name).cast(_MILLIONTHS).sum().cast(pl.Float64)
 
 
 def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:

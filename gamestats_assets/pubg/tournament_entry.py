@@ -1200,6 +1200,15 @@ def change_tracked_player(
     Raises:
         EntryError: when nobody of that name is tracked, or more than one, or a field is wrong.
     """
+    return change_tracked_row(conn, tracked_row(conn, player, shard=shard), **fields)
+
+
+def tracked_row(conn: psycopg.Connection, player: str, *, shard: str | None = None) -> Row:
+    """The row of a tracked player, given by name or account id.
+
+    Raises:
+        UnknownNameError: when nobody of that name is tracked, or more than one.
+    """
     found = [
         row
         for row in ops.select(conn, "tracked_players", {})
@@ -1211,7 +1220,7 @@ def change_tracked_player(
     if len(found) > 1:
         which = ", ".join(f"{row['account_id'] or 'account unknown'} on {row['shard']}" for row in found)
         raise UnknownNameError(f"Several players named {player} are tracked ({which}); give the account id.", "player")
-    return change_tracked_row(conn, found[0], **fields)
+    return found[0]
 
 
 def change_tracked_row(

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -443,9 +443,13 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
         "matches_discovered",
         {"match_id": "m", "shard": "steam", "discovered_by": "x", "state": "lost"},
     ),
-    "an unknown status of a backfill": (
+    "a backfill that ends before it begins": (
         "backfills",
-        {"tracked_player_id": 1, "from_day": DAY, "to_day": DAY, "status": "slow"},
+        {"tracked_player_id": 1, "from_day": DAY, "to_day": DAY - timedelta(days=1)},
+    ),
+    "a backfill cancelled by nobody": (
+        "backfills",
+        {"tracked_player_id": 1, "from_day": DAY, "to_day": DAY, "cancelled_at": datetime(2026, 3, 1, tzinfo=UTC)},
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +11,7 @@ import pytest
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.assets import landed_tables, table_asset
 from gamestats_assets.orchestration.checks import table_checks
+from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.io_manager import lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -71,6 +73,18 @@ def test_tables_of_an_old_day_follow_their_inputs_layer_by_layer(stores: Stores,
         assert materialise(defs, instance, MatchGoals)
         found, cursor = requested(defs, instance, cursor)
         assert found == {f"day_goals@{OLD_DAY}"}
+
+
+def test_what_a_range_of_days_made_and_checked_is_followed_too(stores: Stores, defs: dg.Definitions) -> None:
+    days = (OLD_DAY, str(date.fromisoformat(OLD_DAY) + timedelta(days=1)))
+    with dg.DagsterInstance.ephemeral() as instance:
+        _, cursor = requested(defs, instance)
+        for day in days:
+            land(stores.landing, f"of-{day}", day, [1])
+        made = dg.AssetSelection.assets(*map(asset_key, (RawGoals, RawFiles, MatchGoals)))
+        assert run_here(defs, instance, made, partitions=days, log_level="CRITICAL").success
+        found, _ = requested(defs, instance, cursor)
+    assert {f"day_goals@{day}" for day in days} <= found
 
 
 def test_a_day_that_gained_a_match_is_requested_again(stores: Stores, defs: dg.Definitions) -> None:

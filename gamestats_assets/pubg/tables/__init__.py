@@ -38,6 +38,7 @@ from gamestats_assets.pubg.tables.fights import (
 )
 from gamestats_assets.pubg.tables.ops import (
     SNAPSHOTS,
+    Backfills,
     Divisions,
     Groups,
     MatchOverrides,
@@ -48,6 +49,16 @@ from gamestats_assets.pubg.tables.ops import (
     Seasons,
     Teams,
     TrackedPlayers,
+)
+from gamestats_assets.pubg.tables.players import (
+    PlayerAdvancedCareerStats,
+    PlayerBackfillStatus,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    PlayerDamageStats,
+    PlayerMatches,
+    PlayerWeaponStats,
+    WeaponKillEvents,
 )
 from gamestats_assets.pubg.tables.results import (
     KillPositions,
@@ -105,11 +116,20 @@ ALL: tuple[type[Table], ...] = (
     TournamentTeamStandingsHistory,
     TournamentTeamStandings,
     TournamentPlayerStandings,
+    PlayerMatches,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    WeaponKillEvents,
+    PlayerBackfillStatus,
+    PlayerDamageStats,
+    PlayerWeaponStats,
+    PlayerAdvancedCareerStats,
 )
 
 __all__ = [
     "ALL",
     "SNAPSHOTS",
+    "Backfills",
     "CirclePositions",
     "DamageEvents",
     "Divisions",
@@ -126,7 +146,14 @@ __all__ = [
     "MatchTournamentContext",
     "MatchValidation",
     "Matches",
+    "PlayerAdvancedCareerStats",
+    "PlayerBackfillStatus",
+    "PlayerCirclePositions",
+    "PlayerDamageEvents",
+    "PlayerDamageStats",
     "PlayerMatchWeaponDistribution",
+    "PlayerMatches",
+    "PlayerWeaponStats",
     "RawMatches",
     "RawParticipants",
     "RosterEntries",
@@ -156,5 +183,6 @@ __all__ = [
     "TournamentTeamStandings",
     "TournamentTeamStandingsHistory",
     "TrackedPlayers",
+    "WeaponKillEvents",
     "WeaponKills",
 ]

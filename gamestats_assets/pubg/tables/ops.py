@@ -159,6 +159,17 @@ class TrackedPlayers(Table, key="pubg/tracked_players", **_ENTERED):
     added_at = utc("When the player was added.")
 
 
+class Backfills(Table, key="pubg/backfills", **_ENTERED):
+    """Days of history to take up of tracked players; those of a new player are entered with the player."""
+
+    backfill_id = _id("backfill", primary_key=True)
+    tracked_player_id = _id("tracked player")
+    from_day = dy.Date(description="First UTC day of the history.")
+    to_day = dy.Date(description="Last UTC day of the history.")
+    requested_at = utc("When it was asked for.")
+    cancelled_at = utc("When it was cancelled; what it had taken up by then is kept.", nullable=True)
+
+
 SNAPSHOTS: tuple[type[Table], ...] = (
     Seasons,
     Divisions,
@@ -170,5 +181,6 @@ SNAPSHOTS: tuple[type[Table], ...] = (
     ScheduledMatches,
     MatchOverrides,
     TrackedPlayers,
+    Backfills,
 )
 """Every table of `ops` that has a snapshot; the snapshot has its name."""

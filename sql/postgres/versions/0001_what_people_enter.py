@@ -323,19 +323,35 @@ CREATE TRIGGER keep_tracked_player BEFORE DELETE ON ops.tracked_players
 CREATE TABLE ops.backfills (
     backfill_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tracked_player_id bigint NOT NULL REFERENCES ops.tracked_players,
-    requested_at timestamptz NOT NULL DEFAULT now(),
-    requested_by text NOT NULL DEFAULT ops.person(),
     from_day date NOT NULL,
     to_day date NOT NULL,
-    status text NOT NULL DEFAULT 'requested'
-        CHECK (status IN ('requested', 'running', 'completed', 'cancelled', 'failed')),
-    finished_at timestamptz,
     matches_found integer CHECK (matches_found >= 0),
     matches_with_telemetry integer CHECK (matches_with_telemetry BETWEEN 0 AND matches_found),
-    CHECK (to_day >= from_day)
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    requested_by text NOT NULL DEFAULT ops.person(),
+    cancelled_at timestamptz,
+    cancelled_by text,
+    CHECK (to_day >= from_day),
+    CHECK ((cancelled_at IS NULL) = (cancelled_by IS NULL))
 );
-COMMENT ON TABLE ops.backfills IS 'Backfills of tracked players, requested by people or when a player was added.';
+COMMENT ON TABLE ops.backfills IS
+    'Days of history to take up of tracked players: a trigger enters those of a new player, people further ones.';
+COMMENT ON COLUMN ops.backfills.matches_found IS 'Matches of the player in those days, when a person asked for them.';
 CREATE INDEX ON ops.backfills (tracked_player_id, requested_at);
+
+CREATE FUNCTION ops.take_up_history() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added date := (NEW.added_at AT TIME ZONE 'UTC')::date;
+BEGIN
+    INSERT INTO ops.backfills (tracked_player_id, from_day, to_day)
+    VALUES (NEW.tracked_player_id, added - NEW.backfill_days, added);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER take_up_history AFTER INSERT ON ops.tracked_players
+    FOR EACH ROW EXECUTE FUNCTION ops.take_up_history();
+CREATE TRIGGER take_up_more_history AFTER UPDATE OF backfill_days ON ops.tracked_players
+    FOR EACH ROW WHEN (NEW.backfill_days > OLD.backfill_days) EXECUTE FUNCTION ops.take_up_history();
 """
 
 DISCOVERY = """
@@ -384,9 +400,9 @@ DECLARE
 BEGIN
     FOREACH entered IN ARRAY ARRAY[
         'seasons', 'divisions', 'groups', 'teams', 'roster_entries', 'rounds', 'scheduled_matches',
-        'match_overrides', 'tracked_players', 'round_status_changes'
+        'match_overrides', 'tracked_players', 'round_status_changes', 'backfills'
     ] LOOP
-        IF entered <> 'round_status_changes' THEN
+        IF entered NOT IN ('round_status_changes', 'backfills') THEN
             EXECUTE format($$
                 CREATE TRIGGER note_change BEFORE UPDATE ON ops.%1$I
                     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION ops.note_change()
@@ -414,7 +430,7 @@ DROP TABLE
     ops.api_calls, ops.api_limits, ops.changes;
 DROP FUNCTION
     ops.person, ops.note_change, ops.bump_version, ops.stay_in_season, ops.one_roster_a_day,
-    ops.keep_round_status, ops.keep_tracked_player;
+    ops.keep_round_status, ops.keep_tracked_player, ops.take_up_history;
 """
 
 

@@ -1,0 +1,143 @@
+"""What `gamestats players status`, `backfill` and `cancel` do: figures of the lake, and the runs that Dagster knows."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gamestats_assets.cli.entering import a_day, person
+from gamestats_assets.cli.frames import Format, format_for, write_frame
+from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.pubg.backfill import Progress, cancel_backfills, found_matches, progress, request_backfill
+from gamestats_assets.pubg.tournament_entry import tracked_row
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+MATCHES_TAG = "gamestats/matches"
+"""Of a run for a tracked player: how many matches it was requested for."""
+_REQUESTED_BY = "tracked_player_details"
+
+
+def show_status(player: str | None, form: Format | None, output: Path | None) -> None:
+    """A line for each tracked player: figures, and what its newest run is doing."""
+    import polars as pl
+
+    from gamestats_assets.orchestration.instance import dagster_instance
+
+    quiet_warnings()
+    stores = Stores()
+    found = progress(stores, player)
+    with dagster_instance(stores) as instance:
+        lines = [
+            {
+                "player": one.player,
+                "active": one.is_active,
+                "history from": one.first_day,
+                "matches": one.wanted,
+                "taken": one.taken,
+                "to take": one.to_take,
+                "pending": one.pending,
+                "expired": one.expired,
+                "unreadable": one.unreadable,
+                "state": _state(instance, one),
+            }
+            for one in found
+        ]
+    schema = {
+        "player": pl.String,
+        "active": pl.Boolean,
+        "history from": pl.Date,
+        **dict.fromkeys(("matches", "taken", "to take", "pending", "expired", "unreadable"), pl.Int64),
+        "state": pl.String,
+    }
+    write_frame(pl.DataFrame(lines, schema=pl.Schema(schema)), format_for(form, output), output)
+
+
+def _state(instance: dg.DagsterInstance, one: Progress) -> str:
+    """What is going on with a player, in a few words."""
+    import dagster as dg
+
+    if one.account_id is None:
+        return "account unknown until a match names the player"
+    runs = instance.get_run_records(
+        dg.RunsFilter(tags={"dagster/partition": one.account_id, "gamestats/requested_by": _REQUESTED_BY}), limit=1
+    )
+    run = runs[0].dagster_run if runs else None
+    if run is None or run.is_finished:
+        if not one.to_take:
+            return "up to date"
+        failed = run is not None and run.status == dg.DagsterRunStatus.FAILURE
+        return f"run {run.run_id[:8]} failed; see the UI" if run and failed else "waits to be requested"
+    if run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
+        return "waits in the run queue"
+    asked, began = int(run.tags.get(MATCHES_TAG, "0")), runs[0].start_time
+    done = asked - one.to_take
+    if began is None or done <= 0:
+        return "running"
+    return f"running, {counted(math.ceil((time.time() - began) / done * one.to_take), 'second')} to go"
+
+
+def ask_for_backfill(player: str, days: int | None, first: str | None, last: str | None, *, dry_run: bool) -> None:
+    """Say what there is of a player in some days, and ask for it."""
+    quiet_warnings()
+    if days is not None and first is not None:
+        raise typer.BadParameter("Give --days, or --from and --to.")
+    stores = Stores()
+    today = datetime.now(UTC).date()
+    with ops.entering(stores.postgres_url, person()) as conn:
+        row = tracked_row(conn, player)
+        until: date = a_day(last) or today
+        since: date = a_day(first) or until - timedelta(days=days or row["backfill_days"])
+        if row["account_id"] is None:
+            say(
+                f"The account of {row['player_name']} is unknown: no match has named the player yet.",
+                "red",
+                console=err(),
+            )
+            raise typer.Exit(1)
+        found = found_matches(stores, row["account_id"], since, until)
+        say(
+            f"{row['player_name']}, {since} to {until}: {counted(found.matches, 'match', 'matches')} found, "
+            f"{found.with_telemetry} with telemetry, {found.expired} expired."
+        )
+        if dry_run:
+            return
+        number = request_backfill(conn, row, since, until, found)
+    say(f"Backfill {number} is asked for.", "green")
+    say("`gamestats up` takes it up by itself; `gamestats materialize` does without it. See: gamestats players status")
+
+
+def cancel_backfill(player: str) -> None:
+    """Cancel the backfills of a player, and end the runs that are for them."""
+    quiet_warnings()
+    stores = Stores()
+    with ops.entering(stores.postgres_url, person()) as conn:
+        row = tracked_row(conn, player)
+        cancelled = cancel_backfills(conn, row, person())
+    ended = _end_runs(stores, row["account_id"]) if row["account_id"] else 0
+    say(f"{counted(cancelled, 'backfill')} of {row['player_name']} cancelled, {counted(ended, 'run')} ended.", "green")
+    [now] = progress(stores, row["account_id"] or player)
+    say(f"The detail of {counted(now.taken, 'match', 'matches')} was taken and stays.")
+
+
+def _end_runs(stores: Stores, account_id: str) -> int:
+    """End the backfill runs of a player that are queued or going; how many were."""
+    import dagster as dg
+
+    from gamestats_assets.orchestration.instance import dagster_instance
+
+    tags = {"dagster/partition": account_id, "gamestats/priority": "low", "gamestats/requested_by": _REQUESTED_BY}
+    going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    ended = 0
+    with dagster_instance(stores) as instance:
+        for run in instance.get_runs(dg.RunsFilter(tags=tags, statuses=going)):
+            ended += bool(instance.run_coordinator.cancel_run(run.run_id))
+    return ended

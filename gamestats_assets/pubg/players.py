@@ -1,0 +1,243 @@
+"""Tracked players: which matches' detail is wanted of whom, and the detail itself, taken out of that of everybody.
+
+**Wanted** are a player's matches since the day the player was added, those of the days that a backfill names, and, of
+a backfill that was cancelled, what it had taken up by then. Nothing that was taken up is given up again.
+
+The detail comes from the typed events of the day tables and not from the files, one match after another: what was
+taken before is not taken again.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, input_hashes, ledger_of, step_version, unit_hashes
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.careers import career_type
+from gamestats_assets.pubg.tables.detail import CirclePositions, DamageEvents, MatchFacts, WeaponKills
+from gamestats_assets.pubg.tables.ops import Backfills, TrackedPlayers
+from gamestats_assets.pubg.tables.players import (
+    TRACKED_PLAYER,
+    PlayerBackfillStatus,
+    PlayerCirclePositions,
+    PlayerDamageEvents,
+    PlayerMatches,
+    WeaponKillEvents,
+)
+from gamestats_assets.pubg.tables.results import MatchSummaries
+
+PositionsTaken = ledger_of(PlayerCirclePositions.spec.game, PlayerCirclePositions.spec.step)
+"""Matches whose positions were taken: per tracked player and match."""
+DamageTaken = ledger_of(PlayerDamageEvents.spec.game, PlayerDamageEvents.spec.step)
+KillsTaken = ledger_of(WeaponKillEvents.spec.game, WeaponKillEvents.spec.step)
+
+SOURCES: tuple[type[Table], ...] = (TrackedPlayers, Backfills, MatchSummaries, MatchFacts)
+"""What decides which matches are wanted."""
+
+_PLAYERS_MATCH = (TRACKED_PLAYER, "match_id")
+TAKEN: tuple[type[Table], ...] = (PositionsTaken, DamageTaken, KillsTaken)
+"""Matches taken into each of the detail tables: per tracked player and match."""
+_DETAIL = {
+    PlayerCirclePositions: (PlayerMatches, CirclePositions),
+    PlayerDamageEvents: (PlayerMatches, DamageEvents),
+    WeaponKillEvents: (PlayerMatches, WeaponKills),
+}
+
+
+LEDGERS: tuple[type[Table], ...] = tuple(
+    ledger_of(table.spec.game, table.spec.step) for table in (*_DETAIL, CirclePositions, DamageEvents, WeaponKills)
+)
+"""What tells how far the detail is, everybody's and the tracked players'."""
+
+
+def player_matches(
+    tracked: dy.LazyFrame[TrackedPlayers],
+    backfills: dy.LazyFrame[Backfills],
+    summaries: dy.LazyFrame[MatchSummaries],
+    matches: dy.LazyFrame[MatchFacts],
+    taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
+) -> dy.LazyFrame[PlayerMatches]:
+    """The wanted matches of every tracked player whose account is known; the module says which are wanted."""
+    players = tracked.filter(pl.col("account_id").is_not_null()).select(
+        "tracked_player_id", pl.col("account_id").alias(TRACKED_PLAYER), added_on=pl.col("added_at").dt.date()
+    )
+    day = pl.col("match_date")
+    own = (
+        summaries.unique(MatchSummaries.primary_key())
+        .join(players, left_on="account_id", right_on=TRACKED_PLAYER)
+        .with_columns(pl.col("account_id").alias(TRACKED_PLAYER))
+        .join(
+            matches.unique("match_id").select(
+                "match_id",
+                "started_at",
+                "match_type",
+                "game_mode",
+                "telemetry_status",
+                career_type=career_type("match_type", "game_mode"),
+            ),
+            on="match_id",
+        )
+    )
+    since_tracked = own.filter(day >= pl.col("added_on")).select(_PLAYERS_MATCH)
+    history = (
+        own.join(backfills.filter(pl.col("cancelled_at").is_null()), on="tracked_player_id")
+        .filter(day.is_between(pl.col("from_day"), pl.col("to_day")))
+        .select(_PLAYERS_MATCH)
+    )
+    kept = taken.select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
+    wanted = pl.concat([since_tracked, history, kept]).unique()
+    result = own.join(wanted, on=_PLAYERS_MATCH, how="semi").select(PlayerMatches.column_names())
+    return typing.cast("dy.LazyFrame[PlayerMatches]", result)
+
+
+def player_circle_positions(
+    matches: dy.LazyFrame[PlayerMatches], positions: dy.LazyFrame[CirclePositions]
+) -> dy.LazyFrame[PlayerCirclePositions]:
+    """The tracked players' own position samples."""
+    result = _taken(matches, positions, ["account_id"]).select(PlayerCirclePositions.column_names())
+    return typing.cast("dy.LazyFrame[PlayerCirclePositions]", result)
+
+
+def player_damage_events(
+    matches: dy.LazyFrame[PlayerMatches], damage: dy.LazyFrame[DamageEvents]
+) -> dy.LazyFrame[PlayerDamageEvents]:
+    """Damage that the tracked players dealt or took."""
+    people = ["attacker_account_id", "victim_account_id"]
+    result = _taken(matches, damage, people).select(PlayerDamageEvents.column_names())
+    return typing.cast("dy.LazyFrame[PlayerDamageEvents]", result)
+
+
+def weapon_kill_events(
+    matches: dy.LazyFrame[PlayerMatches], kills: dy.LazyFrame[WeaponKills]
+) -> dy.LazyFrame[WeaponKillEvents]:
+    """Kills and knocks that the tracked players had a part in."""
+    people = ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"]
+    result = _taken(matches, kills, people).select(WeaponKillEvents.column_names())
+    return typing.cast("dy.LazyFrame[WeaponKillEvents]", result)
+
+
+def _taken(matches: pl.LazyFrame, events: pl.LazyFrame, people: Sequence[str]) -> pl.LazyFrame:
+    """The events of each tracked player's matches in which the player is one of the people, once for each player."""
+    wanted = matches.select(_PLAYERS_MATCH).unique()
+    return pl.concat(
+        [
+            events.join(wanted, left_on=["match_id", column], right_on=["match_id", TRACKED_PLAYER]).with_columns(
+                pl.col(column).alias(TRACKED_PLAYER)
+            )
+            for column in people
+        ]
+    ).unique([TRACKED_PLAYER, "match_id", "event_index"])
+
+
+def player_backfill_status(
+    matches: dy.LazyFrame[PlayerMatches],
+    positions: dy.LazyFrame[PlayerCirclePositions],
+    damage: dy.LazyFrame[PlayerDamageEvents],
+    kills: dy.LazyFrame[WeaponKillEvents],
+    positions_taken: dy.LazyFrame[PositionsTaken],  # type: ignore[valid-type]
+    damage_taken: dy.LazyFrame[DamageTaken],  # type: ignore[valid-type]
+    kills_taken: dy.LazyFrame[KillsTaken],  # type: ignore[valid-type]
+) -> dy.LazyFrame[PlayerBackfillStatus]:
+    """How far each wanted match is: a match is taken where its step has processed it, with or without rows."""
+    status = pl.col("telemetry_status")
+    rows = matches
+    for name, taken in {
+        "circle_positions_backfilled": positions_taken,
+        "damage_events_backfilled": damage_taken,
+        "weapon_events_backfilled": kills_taken,
+    }.items():
+        done = taken.select(
+            pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"), done=pl.lit(True)
+        )
+        rows = (
+            rows.join(done, on=_PLAYERS_MATCH, how="left")
+            .with_columns((pl.col("done").fill_null(False) & (status == "processed")).alias(name))
+            .drop("done")
+        )
+    complete = pl.all_horizontal(pl.col("^.*_backfilled$"))
+    result = rows.with_columns(
+        backfill_status=pl.when(complete)
+        .then(pl.lit("completed"))
+        .when(status.is_in(["expired", "unreadable"]))
+        .then(status)
+        .otherwise(pl.lit("pending"))
+    ).select(PlayerBackfillStatus.column_names())
+    return typing.cast("dy.LazyFrame[PlayerBackfillStatus]", result)
+
+
+# --------------------------------------------------------------------------- who is behind
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a tracked player's tables lack.
+
+    Attributes:
+        digest: hash of all that they are to be made from.
+        match_ids: matches that are to be taken, taken again, or given up.
+        is_history: whether some of them are older than the player is tracked.
+    """
+
+    digest: str
+    match_ids: frozenset[str]
+    is_history: bool
+
+
+def players_behind(lake: Lake) -> dict[str, Behind]:
+    """What the tables of each active tracked player lack, by account; players who lack nothing are left out."""
+    tracked = lake.scan(TrackedPlayers).filter("is_active")
+    active = sorted(tracked.select("account_id").collect().to_series().drop_nulls())
+    if not active:
+        return {}
+    wanted = player_matches(
+        tracked,  # type: ignore[arg-type]
+        lake.scan(Backfills),  # type: ignore[arg-type]
+        lake.scan(MatchSummaries),  # type: ignore[arg-type]
+        lake.scan(MatchFacts),  # type: ignore[arg-type]
+        lake.scan(PositionsTaken, active),  # type: ignore[arg-type]
+    ).collect()
+    added = dict(tracked.select("account_id", pl.col("added_at").dt.date()).collect().iter_rows())
+    days = dict(wanted.select("match_id", "match_date").iter_rows())
+    made_from: dict[str, set[str]] = {account: set() for account in active}
+    lacking: dict[str, set[str]] = {account: set() for account in active}
+    matches = {**{account: {} for account in active}, **unit_hashes(PlayerMatches, wanted)}
+    inputs = {table: input_hashes(lake, table, sources, active) for table, sources in _DETAIL.items()}
+    for table, found in {PlayerMatches: matches, **inputs}.items():
+        work = Ledger(lake, table.spec.game, table.spec.step).work(found, code_version=step_version([table], "1"))
+        for account in active:
+            made_from[account] |= {f"{table.spec.name} {unit} {digest}" for unit, digest in found[account].items()}
+            lacking[account] |= {*work.pending[account], *work.vanished[account]}
+    return {
+        account: Behind(
+            combined_hash(made_from[account]),
+            frozenset(match_ids),
+            any(days[match_id] < added[account] for match_id in match_ids if match_id in days),
+        )
+        for account, match_ids in lacking.items()
+        if match_ids
+    }
+
+
+def accounts_seen(lake: Lake) -> dict[tuple[str, str], str]:
+    """Accounts of tracked players of whom only the name is known, by shard and name, from the newest match."""
+    named = lake.scan(TrackedPlayers).filter(pl.col("is_active") & pl.col("account_id").is_null())
+    unknown = named.select("shard", "player_name").collect()
+    if unknown.is_empty():
+        return {}
+    seen = (
+        lake.scan(MatchSummaries)
+        .join(unknown.lazy(), on="player_name")
+        .join(lake.scan(MatchFacts).select("match_id", "shard_id", "started_at"), on="match_id")
+        .filter((pl.col("shard_id") == pl.col("shard")).fill_null(True))
+        .sort("started_at", "match_id")
+        .unique(["shard", "player_name"], keep="last", maintain_order=True)
+        .select("shard", "player_name", "account_id")
+        .collect()
+    )
+    return {(shard, name): account for shard, name, account in seen.iter_rows()}

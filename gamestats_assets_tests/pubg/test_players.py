@@ -1,0 +1,272 @@
+"""Tracked players from a row in PostgreSQL to published detail: through Dagster, a real lake and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, LiteralString
+
+import dagster as dg
+import polars as pl
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.cli.pending import pending
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.instance import run_here
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.sensors import tracked_player_details
+from gamestats_assets.pubg.simulate import MatchTruth, simulate_match
+from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
+from gamestats_assets.settings import Settings
+
+DAY = date(2026, 3, 14)
+DETAIL = {
+    t.PlayerCirclePositions: (t.CirclePositions, ["account_id"]),
+    t.PlayerDamageEvents: (t.DamageEvents, ["attacker_account_id", "victim_account_id"]),
+    t.WeaponKillEvents: (
+        t.WeaponKills,
+        ["killer_account_id", "victim_account_id", "knocker_account_id", "finisher_account_id"],
+    ),
+}
+
+
+class House:
+    """A lake, a PostgreSQL and a Dagster instance."""
+
+    def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
+        self.url = postgres_url
+        self.stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(postgres_url), workers=1))
+        self.instance = instance
+        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        migrate(self.stores.postgres_url)
+
+    def land(self, seed: int, hour: int, *, telemetry: bool = True, **options: Any) -> MatchTruth:
+        match = simulate_match(
+            seed, datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC), match_type="custom", **options
+        )
+        self.land_file(match.truth.match_id, "match", match.match_json)
+        if telemetry:
+            self.land_file(match.truth.match_id, "telemetry", match.telemetry_json)
+        return match.truth
+
+    def land_file(self, match_id: str, kind: str, content: bytes) -> None:
+        self.stores.landing.put("pubg", DAY, match_id, kind, content, content)
+
+    def run_days(self) -> None:
+        """Make the day tables that players' tables are made from."""
+        graph = self.definitions.resolve_asset_graph()
+        read = [t.MatchSummaries, *(source for source, _ in DETAIL.values())]
+        selection = dg.AssetSelection.assets(*map(asset_key, read)).upstream()
+        by_day = [key for key in selection.resolve(graph) if graph.get(key).partitions_def == DAYS]
+        assert self.run(dg.AssetSelection.keys(*by_day), str(DAY))
+
+    def enter(self, statement: LiteralString, *values: Any) -> None:
+        """Change what stands in `ops`, and take the snapshots of it."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute(statement, values)
+        assert self.run(dg.AssetSelection.assets(*map(asset_key, t.SNAPSHOTS)))
+
+    def track(self, account: str | None, name: str, *, added: date = DAY, days: int = 180) -> None:
+        self.enter(
+            "INSERT INTO ops.tracked_players (account_id, player_name, added_at, backfill_days)"
+            " VALUES (%s, %s, %s, %s)",
+            account,
+            name,
+            datetime(added.year, added.month, added.day, 12, tzinfo=UTC),
+            days,
+        )
+
+    def run(self, selection: dg.AssetSelection, key: str | None = None) -> bool:
+        span = (key, key) if key else None
+        return run_here(self.definitions, self.instance, selection, partitions=span, log_level="CRITICAL").success
+
+    def tick(self) -> list[dg.RunRequest]:
+        """What the sensor requests now."""
+        self.cursor = getattr(self, "cursor", None)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"stores": self.stores}, sensor_name="tracked"
+        )
+        result = tracked_player_details()(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return list(result.run_requests or [])
+
+    def follow(self) -> list[str | None]:
+        """Run what the sensor requests; the players it was for."""
+        requests = self.tick()
+        for request in requests:
+            assert request.asset_selection
+            assert self.run(dg.AssetSelection.assets(*request.asset_selection), request.partition_key)
+        return [request.partition_key for request in requests]
+
+    def rows(self, table: type[Any], account: str | None = None) -> pl.DataFrame:
+        frame = self.stores.lake.scan(table).collect()
+        return frame if account is None else frame.filter(pl.col(TRACKED_PLAYER) == account)
+
+    def versions(self) -> dict[str, int | None]:
+        return {table.spec.name: self.stores.lake.version(table) for table in DETAIL}
+
+
+@pytest.fixture
+def house(tmp_path: Path, fresh_database: str) -> Iterator[House]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield House(tmp_path, fresh_database, instance)
+
+
+def everybodys(house: House, table: type[Any], account: str, matches: Sequence[str]) -> pl.DataFrame:
+    """The rows of a player in the day table, read independently."""
+    source, people = DETAIL[table]
+    rows = house.rows(source)
+    return rows.filter(
+        pl.col("match_id").is_in(list(matches))
+        & pl.any_horizontal((pl.col(name) == account).fill_null(False) for name in people)
+    ).sort("match_id", "event_index")
+
+
+def people_of(truth: MatchTruth) -> list[str]:
+    return sorted(truth.players_truth)
+
+
+def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: House) -> None:
+    truths = [house.land(seed, 10 + seed, players=24, population=64) for seed in (1, 2)]
+    unarchived = house.land(3, 13, players=24, population=64, telemetry=False)
+    house.run_days()
+    account = min({*truths[0].players_truth} & {*truths[1].players_truth} & {*unarchived.players_truth})
+    assert house.tick() == []
+    house.track(account, "Somebody", added=DAY + timedelta(days=5), days=30)
+
+    [request] = house.tick()
+    assert (request.partition_key, request.tags["gamestats/priority"], request.tags["dagster/priority"]) == (
+        account,
+        "low",
+        "-10",
+    )
+    house.cursor = None
+    assert house.follow() == [account]
+
+    ids = [truth.match_id for truth in truths]
+    for table in DETAIL:
+        made = house.rows(table, account).sort("match_id", "event_index")
+        expected = everybodys(house, table, account, ids)
+        assert expected.height > 0
+        assert made.drop(TRACKED_PLAYER).equals(expected.select(made.drop(TRACKED_PLAYER).columns)), table
+        published = read_published(house.stores.postgres_url, table).sort("match_id", "event_index")
+        assert published.equals(made)
+    status = dict(house.rows(t.PlayerBackfillStatus, account).select("match_id", "backfill_status").iter_rows())
+    assert status == {**dict.fromkeys(ids, "completed"), unarchived.match_id: "pending"}
+    kills = sum(truth.players_truth[account].kills for truth in [*truths, unarchived])
+    career = house.rows(t.PlayerAdvancedCareerStats, account).filter(match_type="all")
+    assert career.select("matches_played", "matches_with_telemetry", "total_kills").row(0) == (3, 2, kills)
+    assert house.follow() == []
+
+
+def test_a_new_match_refreshes_the_tracked_players_in_it_and_no_others(house: House) -> None:
+    first = house.land(1, 10, players=24, population=64)
+    house.run_days()
+    with_second = house.land(2, 11, players=24, population=64)
+    there = set(people_of(with_second))
+    playing = next(account for account in people_of(first) if account in there)
+    absent = next(account for account in people_of(first) if account not in there)
+    house.track(playing, "Playing")
+    house.track(absent, "Absent")
+    assert sorted(map(str, house.follow())) == sorted([playing, absent])
+    kept = house.rows(t.PlayerCirclePositions, absent)
+
+    house.run_days()
+    [request] = house.tick()
+    assert (request.partition_key, request.tags["gamestats/priority"]) == (playing, "normal")
+    behind = pending(house.definitions, house.instance, house.stores)
+    assert behind.partitions[asset_key(t.PlayerCirclePositions)] <= {playing}
+    assert behind.partitions[asset_key(t.PlayerMatches)] == {playing}
+    house.cursor = None
+    assert house.follow() == [playing]
+    assert set(house.rows(t.PlayerCirclePositions, playing)["match_id"]) == {first.match_id, with_second.match_id}
+    assert house.rows(t.PlayerCirclePositions, absent).equals(kept)
+
+
+def test_processing_again_changes_nothing_and_telemetry_that_lands_later_is_taken(house: House) -> None:
+    match = simulate_match(5, datetime(2026, 3, 14, 15, tzinfo=UTC), players=24, population=64, match_type="custom")
+    house.land_file(match.truth.match_id, "match", match.match_json)
+    house.run_days()
+    account = people_of(match.truth)[0]
+    house.track(account, "Somebody")
+    assert house.follow() == [account]
+    assert house.rows(t.PlayerDamageEvents).is_empty()
+
+    house.land_file(match.truth.match_id, "telemetry", match.telemetry_json)
+    house.run_days()
+    assert house.follow() == [account]
+    made = house.rows(t.PlayerDamageEvents, account)
+    assert made.height == everybodys(house, t.PlayerDamageEvents, account, [match.truth.match_id]).height > 0
+    versions = house.versions()
+    house.run_days()
+    assert house.follow() == []
+    graph = house.definitions.resolve_asset_graph()
+    by_player = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def not in (None, DAYS)]
+    mine = [key for key in by_player if TRACKED_PLAYER in str(graph.get(key).partitions_def)]
+    assert house.run(dg.AssetSelection.keys(*mine), account)
+    assert house.versions() == versions
+
+
+def test_an_inactive_player_keeps_the_data_and_is_refreshed_no_more(house: House) -> None:
+    truth = house.land(1, 10, players=24, population=64)
+    house.run_days()
+    later = simulate_match(2, datetime(2026, 3, 14, 11, tzinfo=UTC), match_type="custom", players=24, population=64)
+    account = min({*truth.players_truth} & {*later.truth.players_truth})
+    house.track(account, "Somebody")
+    house.follow()
+    kept = house.rows(t.PlayerCirclePositions, account)
+    assert not kept.is_empty()
+    house.enter("UPDATE ops.tracked_players SET is_active = false")
+    house.land(2, 11, players=24, population=64)
+    house.run_days()
+    assert house.follow() == []
+    assert house.rows(t.PlayerCirclePositions, account).equals(kept)
+    house.enter("UPDATE ops.tracked_players SET is_active = true")
+    assert house.follow() == [account]
+    assert house.rows(t.PlayerMatches, account).height == 2
+
+
+def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no_further(house: House) -> None:
+    truth = house.land(1, 10, players=24, population=64)
+    house.run_days()
+    account = people_of(truth)[0]
+    house.track(account, "Somebody", added=DAY + timedelta(days=20), days=10)
+    house.follow()
+    assert house.rows(t.PlayerMatches, account).is_empty()
+
+    house.enter("UPDATE ops.tracked_players SET backfill_days = 30")
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE from_day < '2026-03-14'")
+    assert house.follow() == []
+    assert house.rows(t.PlayerMatches, account).is_empty()
+
+    house.enter(
+        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day)"
+        " SELECT tracked_player_id, '2026-03-14', '2026-03-14' FROM ops.tracked_players"
+    )
+    assert house.follow() == [account]
+    assert house.rows(t.PlayerMatches, account)["match_id"].to_list() == [truth.match_id]
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
+    assert house.follow() == []
+    assert house.rows(t.PlayerMatches, account).height == 1
+
+
+def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:
+    truth = house.land(1, 10, players=24, population=64)
+    house.run_days()
+    account, person = next(iter(truth.players_truth.items()))
+    house.track(None, person.player_name)
+    assert house.tick() == []
+    with psycopg.connect(house.url) as conn:
+        assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]
+    house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
+    assert house.follow() == [account]
+    assert house.rows(t.PlayerMatches, account).height == 1
