@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
+import polars as pl
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
 from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.pubg.tables import MatchFacts
 from gamestats_assets_tests.pubg.test_tournament_entry import lake_with
 from gamestats_assets_tests.test_cli import Gamestats
 
@@ -218,3 +220,55 @@ def test_the_help_of_every_command_has_an_example_of_it(path: tuple[str, ...]) -
     assert f"gamestats {' '.join(path)}" in text
     # Two examples on one line would be one that nobody can copy.
     assert all(line.count("gamestats ") <= 1 for line in text.splitlines())
+
+
+def played(folder: Path, *telemetry: tuple[date, str]) -> None:
+    """A lake in which Kim played a match on each of the days, with telemetry of that status."""
+    lake = lake_with(folder / "lake", *(("Kim", KIM, day) for day, _ in telemetry))
+    told = {"start_source": "api", "players": 1, "teams": 1, "bots": 0}
+    facts = [
+        dict.fromkeys(MatchFacts.column_names())
+        | {"match_id": f"m-{number}", "match_date": day, "telemetry_status": status}
+        | {"started_at": datetime(day.year, day.month, day.day, 20, tzinfo=UTC), **told}
+        for number, (day, status) in enumerate(telemetry)
+    ]
+    days = [day for day, _ in telemetry]
+    assert lake.replace(MatchFacts, pl.DataFrame(facts, schema=MatchFacts.schema()), partitions=days).rows == len(days)
+
+
+def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin, tmp_path: Path) -> None:
+    played(tmp_path / "data", (date(2026, 3, 14), "processed"))
+    admin.does("players", "add", "Kim", "--backfill-days", "0")
+    asked = ("players", "backfill", "Kim", "--from", "2026-03-01", "--to", "2026-03-31")
+    told = admin.does(*asked, "--dry-run")
+    assert "Kim, 2026-03-01 to 2026-03-31: 1 match found, 1 with telemetry, 0 expired." in told
+    [before] = admin.lists("players", "status", "Kim")
+    assert (before["matches"], before["to take"], before["state"]) == (0, 0, "up to date")
+    assert "Backfill 2 is asked for." in admin.does(*asked)
+    [asked_for] = admin.lists("players", "status")
+    assert (asked_for["matches"], asked_for["taken"], asked_for["to take"]) == (1, 0, 1)
+    assert asked_for["state"] == "waits to be requested"
+    with connect(admin.url) as conn:
+        assert conn.execute("SELECT matches_found, matches_with_telemetry FROM ops.backfills").fetchall()[-1] == (1, 1)
+    told = admin.does("players", "cancel", "Kim")
+    assert "2 backfills of Kim cancelled, 0 runs ended." in told
+    [after] = admin.lists("players", "status", "Kim")
+    assert (after["matches"], after["to take"]) == (0, 0)
+
+
+def test_telemetry_that_is_gone_is_told_apart_from_what_may_still_land(admin: Admin, tmp_path: Path) -> None:
+    played(tmp_path / "data", (date(2026, 3, 14), "expired"), (date(2026, 3, 15), "pending"))
+    admin.does("players", "add", "Kim", "--backfill-days", "3650")
+    [status] = admin.lists("players", "status")
+    assert (status["matches"], status["expired"], status["pending"], status["to take"]) == (2, 1, 1, 0)
+
+
+def test_a_backfill_of_nobody_tracked_or_of_unreadable_days_is_refused(admin: Admin) -> None:
+    admin.does("players", "add", "Lee")
+    assert "No player 'Kim' is tracked" in admin.fails("players", "backfill", "Kim")
+    assert "account of Lee is unknown" in admin.fails("players", "backfill", "Lee")
+    assert "Give --days, or --from and --to." in admin.fails(
+        "players", "backfill", "Lee", "--days", "3", "--from", "2026-01-01", code=2
+    )
+    [status] = admin.lists("players", "status")
+    assert status["state"] == "account unknown until a match names the player"

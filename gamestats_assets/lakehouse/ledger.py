@@ -108,15 +108,24 @@ class Ledger:
         self, batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None
     ) -> None:
         """Enter processed ids, and strike out vanished ones, in one commit."""
-        rows = [(key, unit, digest) for key, units in batch.items() for unit, digest in units.items()]
-        gone = [(key, unit) for key, units in (vanished or {}).items() for unit in units]
-        if not rows and not gone:
+        new = {(key, unit): digest for key, units in batch.items() for unit, digest in units.items()}
+        gone = {(key, unit) for key, units in (vanished or {}).items() for unit in units}
+        if not new and not gone:
             return
+        keys, ids = ({pair[place] for pair in (*new, *gone)} for place in (0, 1))
+        # The write replaces every one of the ids in every one of the partitions; an id may be of several.
+        there = {
+            (key, unit): digest
+            for key, units in self.entries(sorted(keys)).items()
+            for unit, digest in units.items()
+            if unit in ids and (key, unit) not in gone
+        }
+        rows = [(*pair, digest) for pair, digest in {**there, **new}.items()]
         self._lake.replace(
             self.table,
             pl.DataFrame(rows, schema=self.table.schema(), orient="row"),
-            partitions=sorted({key for key, *_ in rows} | {key for key, _ in gone}),
-            ids=sorted({unit for _, unit, _ in rows} | {unit for _, unit in gone}),
+            partitions=sorted(keys),
+            ids=sorted(ids),
         )
 
     def forget(self) -> None:

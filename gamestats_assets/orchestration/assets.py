@@ -225,7 +225,7 @@ def landed_tables(
                     "matches_processed": work.count,
                 },
             )
-            yield from declared_check_results(table, stores.lake, keys, context.instance)
+            yield from declared_check_results(table, stores.lake, keys, context)
         if work.count and unreadable == work.count:
             raise NothingLoadedError(
                 f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
@@ -432,7 +432,7 @@ def _asset(
     def run(context: dg.AssetExecutionContext, config: Processing, **frames: Any) -> Iterator[Any]:
         given = {name: frames[source.spec.name] for name, source in inputs.items()}
         yield dg.Output(replacements(context, config, given))
-        yield from declared_check_results(table, context.resources.stores.lake, _keys(context), context.instance)
+        yield from declared_check_results(table, context.resources.stores.lake, _keys(context), context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
@@ -458,8 +458,9 @@ def _whole_or_batches(
             yield Replacement(pl.LazyFrame(schema=table.schema()), [key], list(units))
             ledger.record({}, {key: units})
     for batch in work.batches(size):
-        ids = sorted(unit for units in batch.values() for unit in units)
-        yield Replacement(make(ids), sorted(batch), ids)
+        ids = sorted({unit for units in batch.values() for unit in units})
+        # An id may be of other partitions too, whose turn is another batch's.
+        yield Replacement(_of_keys(table, make(ids), sorted(batch)), sorted(batch), ids)
         ledger.record(batch)
 
 

@@ -59,7 +59,7 @@ def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
 
 
 def declared_check_results(
-    table: type[Table], lake: Lake, keys: Sequence[str], instance: dg.DagsterInstance
+    table: type[Table], lake: Lake, keys: Sequence[str], context: dg.AssetExecutionContext | dg.OpExecutionContext
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """Results of the two checks on the partitions `keys`, for each of them and in all."""
     partition = table.spec.partitioned_by
@@ -70,7 +70,7 @@ def declared_check_results(
         schema={"partition": pl.String, "unit_id": pl.String, "reason": pl.String},
         orient="row",
     )
-    made = _materialisations(instance, table, keys)
+    made = _materialisations(context, table, keys)
     yield from _results(table, RULES, broken, made, blocking=True, metadata={"rows_checked": committed.height})
     places = [destination(table, key) for key in (keys or ["all"])]
     entries = (
@@ -97,13 +97,17 @@ def _partition_of(table: type[Table], rows: pl.DataFrame, unit_id: str) -> str |
 
 
 _Materialisations = Mapping[str, AssetCheckEvaluationTargetMaterializationData | None]
-"""By partition of a run, its newest materialisation."""
+"""By partition of a range run, its newest materialisation."""
+_PARTITION_TAG = "dagster/partition"
 
 
-def _materialisations(instance: dg.DagsterInstance, table: type[Table], keys: Sequence[str]) -> _Materialisations:
-    if len(keys) < 2:
-        # Dagster finds that of a single partition by itself.
-        return dict.fromkeys(keys)
+def _materialisations(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, table: type[Table], keys: Sequence[str]
+) -> _Materialisations:
+    """What a range run, be it of one, looked at; nothing for a run of a partition, which Dagster files itself."""
+    if not keys or context.run.tags.get(_PARTITION_TAG) is not None:
+        return {}
+    instance = context.instance
     ids = instance.get_latest_storage_id_by_partition(
         asset_key(table), dg.DagsterEventType.ASSET_MATERIALIZATION, set(keys)
     )
@@ -135,19 +139,18 @@ def _results(
     """
     severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
     failing = sorted(set(broken.get_column("partition").drop_nulls()))
-    if len(made) > 1:
-        for key, materialisation in made.items():
-            own = broken.filter(pl.col("partition") == key)
-            yield dg.AssetCheckEvaluation(
-                asset_key=asset_key(table),
-                check_name=name,
-                passed=own.is_empty(),
-                severity=severity,
-                blocking=blocking,
-                partition=key,
-                target_materialization_data=materialisation,
-                metadata=_told(own, []),
-            )
+    for key, materialisation in made.items():
+        own = broken.filter(pl.col("partition") == key)
+        yield dg.AssetCheckEvaluation(
+            asset_key=asset_key(table),
+            check_name=name,
+            passed=own.is_empty(),
+            severity=severity,
+            blocking=blocking,
+            partition=key,
+            target_materialization_data=materialisation,
+            metadata=_told(own, []),
+        )
     yield dg.AssetCheckResult(
         asset_key=asset_key(table),
         check_name=name,
@@ -199,7 +202,7 @@ def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFr
 
 
 def check_results(
-    check: Check, broken: pl.DataFrame, keys: Sequence[str], instance: dg.DagsterInstance
+    check: Check, broken: pl.DataFrame, keys: Sequence[str], context: dg.AssetExecutionContext | dg.OpExecutionContext
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """A check's results from the rows that break it, for each partition and in all."""
     partition = check.table.spec.partitioned_by
@@ -208,7 +211,7 @@ def check_results(
         if partition in broken.columns
         else broken.with_columns(partition=pl.lit(None, dtype=pl.String))
     )
-    made = _materialisations(instance, check.table, keys)
+    made = _materialisations(context, check.table, keys)
     yield from _results(check.table, check.name, named, made, blocking=check.blocking, metadata={})
 
 
@@ -239,7 +242,7 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
             broken = evaluate(check, stores.lake, keys)
-            yield from check_results(check, broken, keys or [], context.op_execution_context.instance)
+            yield from check_results(check, broken, keys or [], context.op_execution_context)
 
     return run
 

@@ -49,7 +49,7 @@ def entered_tables(
         for table in tables:
             rows = snapshot(stores.postgres_url, table)
             if is_current(stores, table, rows=rows):
-                yield from declared_check_results(table, stores.lake, [], context.instance)
+                yield from declared_check_results(table, stores.lake, [], context)
                 continue
             written = commit(stores, table, Replacement(rows), [])
             column, partitions = (partition_keys or {}).get(table, (None, ""))
@@ -59,7 +59,7 @@ def entered_tables(
             yield dg.MaterializeResult(
                 asset_key=asset_key(table), metadata=materialisation_metadata(stores.lake, table, None, [written])
             )
-            yield from declared_check_results(table, stores.lake, [], context.instance)
+            yield from declared_check_results(table, stores.lake, [], context)
 
     return enter
 

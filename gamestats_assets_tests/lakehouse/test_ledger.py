@@ -229,3 +229,12 @@ def test_runs_that_enter_their_ids_at_once_lose_none(tmp_path: Path, lake: Lake,
     shares = [(DAY, {"m1": "a", "m2": "b"}), (DAY, {"m3": "c", "m4": "d"}), (NEXT_DAY, {"m5": "e"})]
     at_once(run_own, [(str(tmp_path), *share) for share in shares])
     assert ledger.entries() == {DAY: {"m1": "a", "m2": "b", "m3": "c", "m4": "d"}, NEXT_DAY: {"m5": "e"}}
+
+
+def test_an_id_of_several_partitions_is_entered_in_each_by_itself(tmp_path: Path) -> None:
+    ledger = Ledger(Lake(tmp_path), "game", "step")
+    ledger.record({"p": {"a": "1", "b": "1"}, "q": {"a": "1"}})
+    ledger.record({"p": {"c": "2"}, "q": {"b": "2"}})
+    assert ledger.entries() == {"p": {"a": "1", "b": "1", "c": "2"}, "q": {"a": "1", "b": "2"}}
+    ledger.record({"p": {"b": "3"}}, {"q": ["a"]})
+    assert ledger.entries() == {"p": {"a": "1", "b": "3", "c": "2"}, "q": {"b": "2"}}

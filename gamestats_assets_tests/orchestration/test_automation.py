@@ -11,7 +11,6 @@ import pytest
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.assets import landed_tables, table_asset
 from gamestats_assets.orchestration.checks import table_checks
-from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.io_manager import lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -75,14 +74,22 @@ def test_tables_of_an_old_day_follow_their_inputs_layer_by_layer(stores: Stores,
         assert found == {f"day_goals@{OLD_DAY}"}
 
 
-def test_what_a_range_of_days_made_and_checked_is_followed_too(stores: Stores, defs: dg.Definitions) -> None:
-    days = (OLD_DAY, str(date.fromisoformat(OLD_DAY) + timedelta(days=1)))
+@pytest.mark.parametrize("length", [1, 2])
+def test_what_a_range_of_days_made_and_checked_is_followed_too(
+    stores: Stores, defs: dg.Definitions, length: int
+) -> None:
+    days = (OLD_DAY, str(date.fromisoformat(OLD_DAY) + timedelta(days=length - 1)))
     with dg.DagsterInstance.ephemeral() as instance:
         _, cursor = requested(defs, instance)
         for day in days:
             land(stores.landing, f"of-{day}", day, [1])
-        made = dg.AssetSelection.assets(*map(asset_key, (RawGoals, RawFiles, MatchGoals)))
-        assert run_here(defs, instance, made, partitions=days, log_level="CRITICAL").success
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[asset_key(table) for table in (RawGoals, RawFiles, MatchGoals)],
+            tags={"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[1]},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        assert result.success
         found, _ = requested(defs, instance, cursor)
     assert {f"day_goals@{day}" for day in days} <= found
 

@@ -270,3 +270,24 @@ def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_histor
     house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
     assert house.follow() == [account]
     assert house.rows(t.PlayerMatches, account).height == 1
+
+
+def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batches(house: House) -> None:
+    truths = [house.land(seed, 10 + seed, players=24, population=64) for seed in (1, 2)]
+    house.run_days()
+    pair = sorted({*truths[0].players_truth} & {*truths[1].players_truth})[:2]
+    for account in pair:
+        house.track(account, account)
+    steps = {f"pubg__{table.spec.name}": {"config": {"batch_size": 1}} for table in (t.PlayerMatches, *DETAIL)}
+    keys = house.instance.get_dynamic_partitions(TRACKED_PLAYER)
+    selection = dg.AssetSelection.assets(*map(asset_key, (t.PlayerMatches, *DETAIL)))
+    result = run_here(
+        house.definitions, house.instance, selection, partitions=(keys[0], keys[-1]), config={"ops": steps}
+    )
+    assert result.success
+    ids = [truth.match_id for truth in truths]
+    for account in pair:
+        assert sorted(house.rows(t.PlayerMatches, account)["match_id"]) == sorted(ids)
+        for table in DETAIL:
+            assert house.rows(table, account).height == everybodys(house, table, account, ids).height > 0
+    assert house.tick() == []
