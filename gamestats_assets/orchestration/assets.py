@@ -537,8 +537,13 @@ def publication(
         preview = pl.DataFrame(schema=table.schema())
         different: dict[str, str] = {}
         guard = _Guard(stores, table, guarding, keys)
+        refused: dict[str, BlockingCheckError] = {}
         for key in keys or [None]:
-            rows, done = _publish_partition(stores, table, guard, key)
+            try:
+                rows, done = _publish_partition(stores, table, guard, key)
+            except BlockingCheckError as error:
+                refused[key or ""] = error
+                continue
             inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
             preview = rows.head(5) if not rows.is_empty() else preview
             value = table.partition_value(key) if key is not None else None
@@ -547,6 +552,13 @@ def publication(
                 different[key or "all"] = f"{rows.height} in the lake, {found} in PostgreSQL"
             if key is not None:
                 context.add_asset_metadata({"dagster/partition_row_count": rows.height}, publication_key(table), key)
+        if refused:
+            # One bad day does not hold up the others: they are published, and Dagster is told.
+            for key in [key for key in keys if key not in refused]:
+                context.instance.report_runless_asset_event(
+                    dg.AssetMaterialization(publication_key(table), partition=key)
+                )
+            raise dg.Failure(str(next(iter(refused.values()))), allow_retries=False)
         yield dg.MaterializeResult(
             metadata={
                 "rows_written": inserted,

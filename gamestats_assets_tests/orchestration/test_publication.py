@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -32,7 +32,13 @@ def stores(tmp_path: Path, fresh_database: str) -> Stores:
 
 
 @pytest.fixture
-def run(stores: Stores, tmp_path: Path) -> Run:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def run(stores: Stores, tmp_path: Path, instance: dg.DagsterInstance) -> Run:
     model = tmp_path / "sql" / "demo" / "day_goals.sql"
     model.parent.mkdir(parents=True)
     model.write_text(
@@ -53,6 +59,7 @@ def run(stores: Stores, tmp_path: Path) -> Run:
         tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
         return dg.materialize(
             assets,
+            instance=instance,
             resources={
                 "stores": dg.ResourceDefinition.hardcoded_resource(stores),
                 "lake": lake_io_manager({asset_key(table): table for table in game.TABLES}),
@@ -104,6 +111,21 @@ def test_a_publication_run_alone_after_the_failed_check_is_refused_too(stores: S
     failure = alone.failure_data_for_node("postgres__demo__match_goals")
     assert failure is not None
     assert "goals_are_few" in str(failure.error)
+
+
+def test_a_broken_day_does_not_hold_up_the_other_days_of_a_range(
+    stores: Stores, run: Run, instance: dg.DagsterInstance
+) -> None:
+    land(stores.landing, "b", DAY, list(range(100)))
+    land(stores.landing, "a", NEXT, [3])
+    assert not run(DAY, NEXT).success
+    alone = run(DAY, NEXT, only=[publication_key(MatchGoals)])
+    assert not alone.success
+    told = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert told is not None
+    assert "goals_are_few" in str(told.error)
+    assert published(stores) == [("a", 1)]
+    assert instance.get_materialized_partitions(publication_key(MatchGoals)) == {NEXT}
 
 
 def test_a_day_that_lost_its_matches_is_published_empty(stores: Stores, run: Run) -> None:

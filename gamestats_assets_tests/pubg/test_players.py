@@ -64,7 +64,7 @@ class House:
         """Make the day tables that players' tables are made from."""
         graph = self.definitions.resolve_asset_graph()
         read = [t.MatchSummaries, *(source for source, _ in DETAIL.values())]
-        selection = dg.AssetSelection.assets(*map(asset_key, read)).upstream()
+        selection = dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors()
         by_day = [key for key in selection.resolve(graph) if graph.get(key).partitions_def == DAYS]
         assert self.run(dg.AssetSelection.keys(*by_day), str(DAY))
 
