@@ -20,14 +20,10 @@ def realdata() -> Path:
     return folder
 
 
-# Files whose tests share something that takes a minute to make: a lake of real files, a demo, a server.
-LONG = ("test_cli.py", "test_end_to_end.py", "test_faults.py", "test_ui.py", "test_up.py")
+# The files that take longest, the longest first: each is one worker's, and none may be begun last.
+LONG = ("test_cli.py", "test_faults.py", "test_end_to_end.py", "test_ui.py", "test_up.py", "test_players.py")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first and each on one worker, so that none is made twice or begun last."""
-    for item in items:
-        if item.path.name in LONG:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: item.path.name not in LONG)
+    """Long files first, each in one piece."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

@@ -158,7 +158,7 @@ def test_the_demo_ends_with_a_table_of_every_asset_and_two_commands_to_go_on(dem
     _, result = demo
     for table in TABLES:
         _, rows, passed, _, total, *_ = row_of(result.stdout, table.spec.dotted)
-        if not table.__module__.endswith((".ops", ".tournament")):
+        if not table.__module__.endswith((".ops", ".tournament", ".players")):
             assert int(rows.replace(",", "")) > 0
             assert 0 < int(passed) <= int(total)
         if table.spec.published:
@@ -342,6 +342,15 @@ def test_a_query_gives_the_same_rows_in_every_format(gamestats: Gamestats, tmp_p
     table = gamestats("query", QUESTION).stdout
     assert table.splitlines()[0].split() == columns
     assert all(match_id in table for match_id in expected["match_id"])
+
+
+def test_a_file_whose_name_tells_no_format_is_refused(gamestats: Gamestats, tmp_path: Path) -> None:
+    file = tmp_path / "rows.foo"
+    refused = gamestats("query", "select 1 as one", "--output", str(file))
+    assert refused.exit_code == 1
+    assert "names no format" in " ".join(refused.stderr.split())
+    assert not file.exists()
+    assert gamestats("query", "select 1 as one", "--format", "csv", "--output", str(file)).exit_code == 0
 
 
 def test_parquet_goes_through_a_pipe_but_not_to_a_terminal(gamestats: Gamestats) -> None:

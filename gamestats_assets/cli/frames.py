@@ -38,10 +38,16 @@ class Format(StrEnum):
 
 
 def format_for(chosen: Format | None, output: Path | None) -> Format:
-    """The format asked for, else the one a file's name tells, else a table."""
+    """The format asked for, else the one a file's name tells, else a table.
+
+    Raises:
+        OutputError: when a file's name tells a format that is none.
+    """
     if chosen is not None:
         return chosen
     ending = output.suffix.removeprefix(".").lower() if output is not None else ""
+    if ending not in ("", "txt", "csv", "json", "parquet"):
+        raise OutputError(f"{output} names no format: end it in .csv, .json, .parquet or .txt, or add --format.")
     return Format(ending) if ending in ("csv", "json", "parquet") else Format.TABLE
 
 

@@ -52,6 +52,9 @@ _MOST_MARKERS = 8
 _DECODER = json.JSONDecoder()
 
 
+_TAKEN = "Match objects, telemetry and player objects of the PUBG API are taken."
+
+
 class UnrecognisedContentError(GamestatsError):
     """The content is no match object, telemetry or player object of PUBG."""
 
@@ -212,14 +215,14 @@ def recognise(content: bytes, *, name: str = "") -> Recognised:
         return _document(content)
     if not content:
         raise UnrecognisedContentError("The file is empty.")
-    raise UnrecognisedContentError(f"Expected JSON that starts with [ or {{, found {content[:16]!r}.")
+    raise UnrecognisedContentError(f"Expected JSON that starts with [ or {{, found {content[:16]!r}. {_TAKEN}")
 
 
 def _document(content: bytes) -> Recognised:
     try:
         document = _DOCUMENT.decode(content)
     except msgspec.ValidationError as error:
-        raise UnrecognisedContentError(f"Expected a JSON:API document of the PUBG API: {error}.") from None
+        raise UnrecognisedContentError(f"Expected a JSON:API document of the PUBG API: {error}. {_TAKEN}") from None
     except (ValueError, RecursionError) as error:
         raise UnrecognisedContentError(f"The JSON is cut or damaged: {error}.") from None
     data = document.data
@@ -267,7 +270,8 @@ def _estimated_start(created_at: object, duration: object, uploaded: datetime | 
 def _telemetry(content: bytes, name: str) -> Recognised:
     first = _first_event(content)
     if first is None or not isinstance(first.get("_T"), str):
-        raise UnrecognisedContentError("Expected a telemetry: the array's first element is no event with a type (_T).")
+        told = f"Expected a telemetry: the array's first element is no event with a type (_T). {_TAKEN}"
+        raise UnrecognisedContentError(told)
     if not _is_whole(content):
         raise UnrecognisedContentError("The telemetry is cut: it does not end with a whole event and a closing ].")
     definition = _event(content, "LogMatchDefinition") or {}

@@ -77,7 +77,9 @@ def benchmark(matches: int, raw: Path | None) -> dict[str, Any]:
         definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
         graph = definitions.resolve_asset_graph()
         read = [t.MatchSummaries, t.CirclePositions, t.DamageEvents, t.WeaponKills]
-        upstream = dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors().resolve(graph)
+        upstream = (
+            dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors().resolve(graph)
+        )
         by_day = dg.AssetSelection.keys(*(key for key in upstream if graph.get(key).partitions_def == DAYS))
         by_player = [table for table in t.ALL if table.spec.partitioned_by == TRACKED_PLAYER]
         target = [asset_key(table) for table in by_player]
