@@ -84,7 +84,7 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
     by_day = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == DAYS]
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
-            selection = dg.AssetSelection.keys(*by_day)
+            selection = dg.AssetSelection.assets(*by_day)
             if not run_here(definitions, instance, selection, partitions=(day, day)).success:
                 raise SystemExit(1)
 

@@ -189,7 +189,7 @@ def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.Asset
 
     graph = definitions.resolve_asset_graph()
     known = {".".join(key.path): key for key in graph.materializable_asset_keys}
-    selection = dg.AssetSelection.keys()
+    selection = dg.AssetSelection.assets()
     for text in texts or ["*"]:
         try:
             part = dg.AssetSelection.from_string(_in_dagsters_words(text.strip(), known))

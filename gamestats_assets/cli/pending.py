@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from gamestats_assets.orchestration.assets import JOINTLY
 from gamestats_assets.orchestration.entered import is_current
 from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.partitions import DAYS
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
 
@@ -100,18 +102,22 @@ def _behind_ledger(
 def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, days: Iterable[str]) -> frozenset[str]:
     """Partitions never materialised, or before one of the parents last was.
 
-    A parent with other partitions counts by its newest one, for it is read whole.
+    A parent with other partitions counts by its newest one, for it is read whole. What is made jointly
+    reads the days around its own too.
     """
     node = graph.get(key)
     partitions = node.partitions_def
     own = _last_materialised(instance, key)
+    around = (-1, 0, 1) if node.metadata.get(JOINTLY) and partitions == DAYS else (0,)
     newest: dict[str, int] = {}
     whole = 0
     for parent in node.parent_keys:
         found = _last_materialised(instance, parent)
         if graph.get(parent).partitions_def == partitions:
             for partition, at in found.items():
-                newest[partition] = max(newest.get(partition, 0), at)
+                for offset in around:
+                    into = f"{date.fromisoformat(partition) + timedelta(days=offset)}" if offset else partition
+                    newest[into] = max(newest.get(into, 0), at)
         else:
             whole = max(whole, *found.values(), 0)
     if partitions is None:
@@ -119,7 +125,8 @@ def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, 
     elif isinstance(partitions, dg.DynamicPartitionsDefinition):
         known = set(partitions.get_partition_keys(dynamic_partitions_store=instance))
     else:
-        known = {*days, *newest}
+        # Of the days around, those that there is something for.
+        known = {*days, *(own if len(around) > 1 else newest)}
     return frozenset(key for key in known if own.get(key, -1) < max(newest.get(key, 0), whole))
 
 

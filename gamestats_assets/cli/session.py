@@ -9,11 +9,12 @@ from typing import Any
 
 import dagster as dg
 
+from gamestats_assets.cli.pending import Pending, pending
 from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, run
 from gamestats_assets.cli.terminal import counted, days_named, few, say, status
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.instance import dagster_instance, ranges, stages
+from gamestats_assets.orchestration.instance import dagster_instance, ranges, stages, within_range
 from gamestats_assets.orchestration.partitions import DAYS
 
 
@@ -54,27 +55,39 @@ class Session:
             everything: process every id again, not only what is new or changed.
             within: of days, these only.
         """
-        from gamestats_assets.cli.pending import pending
-
         outcomes: list[Outcome] = []
         graph = self.definitions.resolve_asset_graph()
+        found: Pending | None = None
         for partitions, assets in stages(self.definitions, selection.resolve(graph)):
-            keys = assets.resolve(graph)
-            with status("Looking for what is behind"):
-                # Anew for every stage: what the last one made leaves others behind.
-                found = pending(self.definitions, self.instance, self.stores)
-            behind = found.all_of(partitions, self.instance) if every_partition else found.of(keys)
-            if within is not None and partitions == DAYS:
-                behind = [day for day in behind if day in within]
-            if not behind:
-                continue
-            if partitions is not None:
-                named = days_named(behind) if partitions == DAYS else few(behind)
-                say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
-            ops = everything_again(self.definitions, keys) if everything else {}
-            outcomes += [
-                self.run(assets, part, ops=ops, verbose=verbose) for part in ranges(partitions, behind, self.instance)
-            ]
+            stage = assets.resolve(graph)
+            failed: set[tuple[dg.AssetKey, str]] = set()
+            # What a run makes of one day can leave the days around it behind, at most once per asset on the way.
+            for turn in range(1 + len(stage)):
+                if found is None:
+                    with status("Looking for what is behind"):
+                        found = pending(self.definitions, self.instance, self.stores)
+                parts = {key: {part for part in found.of([key]) if (key, part) not in failed} for key in stage}
+                # The first run takes all of them together: what is made of what is behind will be behind.
+                keys = stage if turn == 0 else {key for key, of_key in parts.items() if of_key}
+                behind = sorted(set().union(*parts.values()))
+                if every_partition and turn == 0:
+                    behind = found.all_of(partitions, self.instance)
+                if within is not None and partitions == DAYS:
+                    behind = [day for day in behind if day in within]
+                if not behind:
+                    break
+                found = None
+                if partitions is not None:
+                    named = days_named(behind) if partitions == DAYS else few(behind)
+                    say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
+                ops = everything_again(self.definitions, keys) if everything else {}
+                selected = dg.AssetSelection.assets(*keys)
+                for part in ranges(partitions, behind, self.instance):
+                    outcome = self.run(selected, part, ops=ops, verbose=verbose)
+                    outcomes.append(outcome)
+                    if not outcome.success:
+                        tried = within_range(partitions, part, self.instance)
+                        failed |= {(key, each) for key in keys for each in tried}
         return outcomes
 
 

@@ -164,7 +164,7 @@ def stages(
         partitions = graph.get(key).partitions_def
         order = "0" if partitions is None else "1" if partitions == DAYS else f"2 {partitions}"
         found.setdefault(order, (partitions, []))[1].append(key)
-    return [(found[order][0], dg.AssetSelection.keys(*found[order][1])) for order in sorted(found)]
+    return [(found[order][0], dg.AssetSelection.assets(*found[order][1])) for order in sorted(found)]
 
 
 def ranges(
@@ -185,6 +185,16 @@ def ranges(
             found.append((stretch[0], stretch[-1]))
             stretch = []
     return found
+
+
+def within_range(
+    partitions: dg.PartitionsDefinition | None, part: tuple[str, str] | None, instance: dg.DagsterInstance
+) -> Sequence[str]:
+    """Partition keys of one of the `ranges`; "" where there are no partitions."""
+    if partitions is None or part is None:
+        return [""]
+    keys = list(partitions.get_partition_keys(dynamic_partitions_store=instance))
+    return keys[keys.index(part[0]) : keys.index(part[1]) + 1]
 
 
 def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:

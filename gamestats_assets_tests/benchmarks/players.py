@@ -80,7 +80,7 @@ def benchmark(matches: int, raw: Path | None) -> dict[str, Any]:
         upstream = (
             dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors().resolve(graph)
         )
-        by_day = dg.AssetSelection.keys(*(key for key in upstream if graph.get(key).partitions_def == DAYS))
+        by_day = dg.AssetSelection.assets(*(key for key in upstream if graph.get(key).partitions_def == DAYS))
         by_player = [table for table in t.ALL if table.spec.partitioned_by == TRACKED_PLAYER]
         target = [asset_key(table) for table in by_player]
         target += [publication_key(table) for table in by_player if table.spec.published]

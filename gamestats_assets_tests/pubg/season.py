@@ -1,11 +1,14 @@
 """A simulated season with everything that goes wrong in one, and the truth about it.
 
 The truth of a match is written down as it is planned here; results and tables follow from the plan in plain Python,
-which shares nothing with the code under test. `derived` runs that code.
+which shares nothing with the code under test. `derived` runs that code. A `SimulatedSeason` is given as frames, a
+`LandedSeason` as the files that the API gives.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +22,7 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.context import match_tournament_context, tournament_lineups
+from gamestats_assets.pubg.simulate import simulate_match
 from gamestats_assets.pubg.standings import (
     match_validation,
     tournament_matches,
@@ -644,3 +648,205 @@ def _player_merits(line: Mapping[str, Any]) -> tuple[float, ...]:
 
 def _of(game: Game) -> dict[str, Any]:
     return {"match_id": game.match_id, "match_date": game.start.date()}
+
+
+# --------------------------------------------------------------------------- a season as files
+
+EVENINGS = [date(2026, 10, 23), date(2026, 10, 24), date(2026, 10, 25)]
+_SECOND = timedelta(seconds=1)
+# The categories of what the people of the one match with telemetry fight with.
+_WIELDED = {
+    "AR": "ACE32 AK47 AUG BerylM762 G36C HK416 M16A4 SCAR-L",
+    "DMR": "FNFal Mini14 Mk12 SKS",
+    "SR": "AWM Kar98k M24 MosinNagant",
+    "SMG": "BizonPP19 Thompson UMP UZI",
+    "Shotgun": "Berreta686",
+    "LMG": "DP28",
+    "Pistol": "M1911",
+}
+_CATEGORY = {f"Weap{name}_C": category for category, names in _WIELDED.items() for name in names.split()} | {
+    "WeapDragunov_C": "DMR",
+    "ProjGrenade_C": "Throwable",
+    "BP_FireEffectController_C": "Throwable",
+    "BP_MolotovFireDebuff_C": "Throwable",
+}
+
+
+class LandedSeason(SimulatedSeason):
+    """The season on three evenings that both divisions share, as match objects and one telemetry.
+
+    Without telemetry nobody has weapons or killsteals. Beside what the other season has:
+
+    - `told` is the one match with telemetry. Its match object says a wrong time, 40 minutes late.
+    - `expired` has lost its telemetry.
+    - Who stands in for team 1 is off the own roster that day, and the own team plays with three.
+    - Somebody of team 6 misses one match and leaves another before the others of the team are out.
+    - The last match of division 2 is postponed to the day after the last evening.
+    """
+
+    DAYS = {1: EVENINGS, 2: EVENINGS}
+    expired = "d2r1m2"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        first, second, _ = EVENINGS
+        for match_id, start in (
+            ("friendly", local(second, 17, 0)),
+            ("ranked", local(first, 15, 0)),
+            ("normal", local(first, 16, 0)),
+        ):
+            self.game(match_id).start = start
+        postponed = self.slots[slot_of(2, 3, 6)]
+        postponed["scheduled_at"] = local(date(2026, 10, 26), 19, 0)
+        self.game("d2r3m6").start = postponed["scheduled_at"] + timedelta(minutes=1)
+        for match in range(1, 7):
+            self._is_missing(f"d2r1m{match}", account(17, 0))
+        self._is_missing("d1r1m5", account(6, 1))
+        self.left_early = ("d1r3m2", account(6, 1))
+        self._files: dict[str, list[bytes]] = {}
+        for game in self.games:
+            for person in game.people:
+                person.killsteals, person.weapons = None, {}
+        self.told = self._simulated(self.game("d1r2m4"))
+        for game in self.games:
+            if game.match_id not in self._files:
+                self._files[game.match_id] = [self.match_object(game)]
+
+    def game(self, match_id: str) -> Game:
+        """The match of an id."""
+        return next(game for game in self.games if game.match_id == match_id)
+
+    def files(self) -> dict[str, list[bytes]]:
+        """Files of every match, by its id: the match object, and the telemetry where there is one."""
+        return self._files
+
+    def rosters(self) -> list[dict[str, Any]]:
+        """Roster entries; an account that nobody knows is None."""
+        return self._rosters()
+
+    def _rosters(self) -> list[dict[str, Any]]:
+        entries = super()._rosters()
+        lent = next(each for each in entries if (each["account_id"], each["team_id"]) == (account(17, 0), 17))
+        day = EVENINGS[0]
+        entries.append({**lent, "roster_entry_id": len(entries) + 1, "valid_from": day + timedelta(days=1)})
+        lent["valid_until"] = day - timedelta(days=1)
+        return entries
+
+    def _is_missing(self, match_id: str, who: str) -> None:
+        game = self.game(match_id)
+        game.people = [person for person in game.people if person.account != who]
+
+    # ----------------------------------------------------------------- files
+
+    def _simulated(self, game: Game) -> str:
+        """Let the match be played to the last shot by the people who were planned; its new id."""
+        simulated = simulate_match(
+            9, game.start, map_name=MAPS[game.map][0], game_mode="esports-squad-fpp", match_type="custom", players=64,
+            bots=0, population=120,
+        )  # fmt: skip
+        contents = [simulated.match_json, simulated.telemetry_json]
+        teams = sorted({truth.team_id for truth in simulated.truth.players_truth.values()})
+        people: list[Person] = []
+        for who, truth in sorted(simulated.truth.players_truth.items()):
+            team = teams.index(truth.team_id) + 1
+            number = sum(person.team == team for person in people)
+            name = f"T{team:02}_Player{number}"
+            for before, after in ((who, account(team, number)), (truth.player_name, name)):
+                contents = [each.replace(json.dumps(before).encode(), json.dumps(after).encode()) for each in contents]
+            weapons: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+            for causer, (damage, kills, _) in truth.weapons.items():
+                before_it = weapons[_CATEGORY[causer]]
+                weapons[_CATEGORY[causer]] = (before_it[0] + damage, before_it[1] + kills)
+            damage = round(truth.damage_dealt, 5)
+            people.append(
+                Person(
+                    account(team, number), name, team, truth.team_id, truth.placement, truth.kills, truth.assists,
+                    damage, truth.killsteals, dict(weapons),
+                )
+            )  # fmt: skip
+        document, events = (json.loads(content) for content in contents)
+        end = next(datetime.fromisoformat(event["_D"]) for event in events if event["_T"] == "LogMatchEnd")
+        game.match_id, game.people = simulated.truth.match_id, people
+        game.minutes = (end - game.start) / timedelta(minutes=1)
+        attributes = document["data"]["attributes"]
+        stored = datetime.fromisoformat(attributes["createdAt"]) + timedelta(minutes=40)
+        attributes["createdAt"] = _written(stored)
+        self._files[game.match_id] = [json.dumps(document).encode(), gzip.compress(contents[1], 1, mtime=0)]
+        return game.match_id
+
+    def match_object(self, game: Game) -> bytes:
+        """The document of `/matches/{id}`."""
+        sides: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        ranks: dict[int, int] = {}
+        for person in game.people:
+            stats: dict[str, Any] = {"playerId": person.account, "name": person.name}
+            if person.placement is not None:
+                ranks[person.side] = person.placement
+            # Of somebody who lost the connection at once nothing more is known.
+            if person.kills is not None:
+                left = (game.match_id, person.account) == self.left_early
+                stats |= _statistics(person, game.minutes * 60 - ranks[person.side], len(game.people) // 4, left)
+            sides[person.side].append(stats)
+        for number in range(game.bots):
+            side = 90 + number // 4
+            taken = {*ranks.values()}
+            ranks.setdefault(side, next(place for place in range(1, 99) if place not in taken))
+            sides[side].append({"playerId": f"ai.{number + 1}", "name": f"Bot{number}", "kills": 0, "winPlace": 99})
+        participants: list[dict[str, Any]] = []
+        rosters: list[dict[str, Any]] = []
+        for side, members in sorted(sides.items()):
+            ids = [f"{game.match_id}-{side}-{number}" for number in range(len(members))]
+            participants += [
+                {"type": "participant", "id": id_, "attributes": {"actor": "", "shardId": "steam", "stats": stats}}
+                for id_, stats in zip(ids, members, strict=True)
+            ]
+            attributes = {
+                "won": "true" if ranks[side] == 1 else "false",
+                "stats": {"rank": ranks[side], "teamId": side},
+            }
+            rosters.append(
+                {
+                    "type": "roster",
+                    "id": f"{game.match_id}-{side}",
+                    "attributes": attributes,
+                    "relationships": {"participants": {"data": [{"type": "participant", "id": id_} for id_ in ids]}},
+                }
+            )
+        # Custom matches are dated by when they were stored, the others by when they began.
+        is_custom = (game.match_type or "custom").lower() == "custom"
+        uploaded = game.end + 30 * _SECOND if is_custom else game.end + 150 * _SECOND
+        asset = {"name": "telemetry", "createdAt": _written(uploaded), "URL": f"https://t.example/{game.match_id}.json"}
+        attributes = {
+            "createdAt": _written(game.end if is_custom else game.start),
+            "duration": round(game.minutes * 60),
+            "gameMode": "esports-squad-fpp",
+            "isCustomMatch": is_custom,
+            "mapName": MAPS[game.map][0],
+            "shardId": "steam",
+            **({"matchType": game.match_type} if game.match_type else {}),
+        }
+        document = {
+            "data": {"type": "match", "id": game.match_id, "attributes": attributes},
+            "included": [*rosters, *participants, {"type": "asset", "id": "a", "attributes": asset}],
+        }
+        return json.dumps(document).encode()
+
+
+def _statistics(person: Person, survived_s: float, teams: int, left: bool) -> dict[str, Any]:
+    """Statistics of a participant; who left has a place and a time of their own."""
+    return {
+        "kills": person.kills,
+        "assists": person.assists,
+        "damageDealt": person.damage,
+        "deathType": "logout" if left else "byplayer",
+        "timeSurvived": 45 if left else survived_s,
+        "winPlace": teams if left else person.placement,
+        "DBNOs": person.kills,
+        "headshotKills": 0,
+        "teamKills": 0,
+        "revives": 0,
+    }
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

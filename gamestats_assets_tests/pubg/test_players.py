@@ -66,7 +66,7 @@ class House:
         read = [t.MatchSummaries, *(source for source, _ in DETAIL.values())]
         selection = dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors()
         by_day = [key for key in selection.resolve(graph) if graph.get(key).partitions_def == DAYS]
-        assert self.run(dg.AssetSelection.keys(*by_day), str(DAY))
+        assert self.run(dg.AssetSelection.assets(*by_day), str(DAY))
 
     def enter(self, statement: LiteralString, *values: Any) -> None:
         """Change what stands in `ops`, and take the snapshots of it."""
@@ -212,7 +212,7 @@ def test_processing_again_changes_nothing_and_telemetry_that_lands_later_is_take
     graph = house.definitions.resolve_asset_graph()
     by_player = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def not in (None, DAYS)]
     mine = [key for key in by_player if TRACKED_PLAYER in str(graph.get(key).partitions_def)]
-    assert house.run(dg.AssetSelection.keys(*mine), account)
+    assert house.run(dg.AssetSelection.assets(*mine), account)
     assert house.versions() == versions
 
 
