@@ -12,6 +12,7 @@ from typing import Any
 
 from dagster._serdes import ConfigurableClassData  # the type that Dagster's own storages take
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import create_engine
 
 from gamestats_assets.lakehouse.postgres import dagster_url
 from gamestats_assets.settings import Settings
@@ -30,7 +31,14 @@ class GamestatsStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> GamestatsStorage:
         """The storage by the settings of this process; called by Dagster."""
-        return cls(postgres_url=dagster_url(Settings()).get_secret_value(), inst_data=inst_data)
+        url = dagster_url(Settings()).get_secret_value()
+        storage = cls(postgres_url=url, inst_data=inst_data)
+        # A run stores some thousand events. Left to itself, Dagster connects anew for each of them, and starting
+        # a server process takes longer than all the rest. A connection that broke is found before it is used.
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20, pool_pre_ping=True)
+        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
+            part._engine = engine
+        return storage
 
     @property
     def event_storage_data(self) -> None:

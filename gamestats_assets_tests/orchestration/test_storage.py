@@ -1,0 +1,61 @@
+"""Dagster's storage: events are stored over connections that are kept, and that may break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.settings import Settings
+
+
+@pytest.fixture
+def instance(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("GAMESTATS_POSTGRES_URL", fresh_database)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dagster_instance(Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(fresh_database)))) as instance:
+        yield instance
+
+
+def store(instance: dg.DagsterInstance, events: int) -> None:
+    for _ in range(events):
+        instance.report_runless_asset_event(dg.AssetMaterialization("goals"))
+
+
+def stored(instance: dg.DagsterInstance) -> int:
+    return len(instance.fetch_materializations(dg.AssetKey("goals"), limit=1000).records)
+
+
+def servers(conn: psycopg.Connection) -> set[int]:
+    """Process ids of the servers of everybody else who is connected to the database."""
+    return {
+        pid
+        for (pid,) in conn.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    }
+
+
+def test_many_events_take_few_connections(instance: dg.DagsterInstance, fresh_database: str) -> None:
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        store(instance, 1)
+        before = servers(conn)
+        assert 1 <= len(before) <= 2
+        store(instance, 30)
+        assert servers(conn) == before
+    assert stored(instance) == 31
+
+
+def test_a_connection_that_broke_loses_no_event(instance: dg.DagsterInstance, fresh_database: str) -> None:
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        store(instance, 1)
+        for pid in servers(conn):
+            conn.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        store(instance, 1)
+    assert stored(instance) == 2
