@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import polars as pl
@@ -14,6 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.pubg.tables import MatchFacts
 from gamestats_assets_tests.pubg.test_tournament_entry import lake_with
@@ -254,6 +256,172 @@ def test_a_backfill_says_first_what_there_is_and_is_cancelled_again(admin: Admin
     assert "2 backfills of Kim cancelled, 0 runs ended." in told
     [after] = admin.lists("players", "status", "Kim")
     assert (after["matches"], after["to take"]) == (0, 0)
+
+
+def test_a_backfill_of_an_inactive_player_is_refused_and_tells_how_to_make_the_player_active(
+    admin: Admin, tmp_path: Path
+) -> None:
+    played(tmp_path / "data", (date(2026, 3, 14), "processed"))
+    admin.does("players", "add", "Kim", "--backfill-days", "3650")
+    admin.does("players", "change", "Kim", "--inactive")
+    told = admin.fails("players", "backfill", "Kim", "--days", "365")
+    assert "Kim is inactive" in told
+    assert "gamestats players change Kim --active" in told
+    with connect(admin.url) as conn:
+        assert conn.execute("SELECT count(*) FROM ops.backfills").fetchone() == (1,)
+    [status] = admin.lists("players", "status")
+    assert (status["active"], status["to take"], status["state"]) == (False, 1, "inactive; nothing is taken")
+    admin.does("players", "change", "Kim", "--active")
+    assert "Backfill 2 is asked for." in admin.does("players", "backfill", "Kim", "--days", "365")
+
+
+def test_tables_say_yes_and_no(admin: Admin) -> None:
+    for name in ("Kim", "Lee"):
+        admin.does("players", "add", name)
+    admin.does("players", "change", "Lee", "--inactive")
+    for command in ("status", "list"):
+        shown = [line.split() for line in admin.does("players", command).splitlines()]
+        active = {line[0]: {"yes", "no", "True", "False"} & set(line) for line in shown if line}
+        assert (active["Kim"], active["Lee"]) == ({"yes"}, {"no"})
+        assert [row["active"] for row in admin.lists("players", command)] == [True, False]
+
+
+def test_an_override_of_no_match_that_landed_is_told_when_it_is_made_and_in_the_list(
+    admin: Admin, tmp_path: Path
+) -> None:
+    landing = Landing(str(tmp_path / "data" / "landing"))
+    landing.put("pubg", date(2026, 3, 14), "3fa39c78-ab", "match", b"{}", b"{}")
+    decided = ("--no-tournament", "--reason", "warm-up")
+    told = admin.does("tournament", "override", "add", "3FA39C78-AB", *decided)
+    assert "has landed" not in told
+    told = admin.does("tournament", "override", "add", "m-9", *decided)
+    assert "No match m-9 has landed" in " ".join(told.split())
+    notes = {row["match_id"]: row["note"] for row in admin.lists("tournament", "override", "list")}
+    assert notes == {"3fa39c78-ab": None, "m-9": "no such match landed"}
+
+
+def test_mistakes_are_removed_again(admin: Admin, season: str, tmp_path: Path) -> None:
+    t = "tournament"
+    admin.does(t, "group", "add", season, "Division 1", "A")
+    admin.does(t, "schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00")
+    told = admin.fails(t, "season", "remove", season)
+    assert "division Division 1 (gamestats tournament division remove fall DIVISION)" in told
+    admin.does(t, "schedule", "change", season, "Division 1", "1", "1", "--number", "7")
+    assert "removed   match 7 of Round 1" in admin.does(t, "schedule", "remove", season, "Division 1", "1", "7")
+    assert "round_name Round 1 -> Round 3" in admin.does(
+        t, "round", "change", season, "Division 1", "1", "--number", "3"
+    )
+    admin.does(t, "round", "remove", season, "Division 1", "3")
+    admin.does(t, "group", "remove", season, "Division 1", "A")
+    admin.does(t, "team", "remove", season, "Alpha")
+    admin.does(t, "division", "remove", season, "Division 1")
+    admin.does(t, "season", "remove", season)
+    assert admin.lists(t, "season", "list") == []
+    admin.does("players", "add", "Shruod")
+    admin.does("players", "add", "Kim", "--account", KIM)
+    assert "removed   player Shruod on steam" in admin.does("players", "remove", "Shruod")
+    assert "removed   player Kim on steam" in admin.does("players", "remove", KIM)
+    assert admin.lists("players", "list") == []
+
+
+def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
+    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+
+    class Going:
+        """An instance with a run for a range of players."""
+
+        def __enter__(self) -> Going:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def get_runs(self, wanted: dg.RunsFilter) -> list[dg.DagsterRun]:
+            assert wanted.tags == {"gamestats/requested_by": "tracked_player_details"}
+            assert dg.DagsterRunStatus.QUEUED in wanted.statuses
+            return [dg.DagsterRun("job", run_id="0123456789", tags=self.tags)]
+
+        tags: ClassVar[dict[str, str]] = {"dagster/asset_partition_range_start": KIM}
+
+    monkeypatch.setattr("gamestats_assets.orchestration.instance.dagster_instance", lambda stores: Going())
+    admin.does("players", "add", "Kim", "--account", KIM)
+    told = admin.fails("players", "remove", "Kim")
+    assert "Run 01234567 takes up matches" in told
+    assert "gamestats players change Kim --inactive" in told
+    Going.tags = {"dagster/partition": "account." + "2" * 32}
+    admin.does("players", "remove", "Kim")
+
+
+def test_a_match_is_postponed_with_an_option(admin: Admin, season: str) -> None:
+    admin.does("tournament", "schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00")
+    moved = ("tournament", "schedule", "change", season, "Division 1", "1", "1")
+    at = ("--at", "2026-10-07 18:00")
+    assert "--postponed" in admin.fails(*moved, *at)
+    assert "Give the new time with --at" in admin.fails(*moved, "--postponed", code=2)
+    told = admin.does(*moved, *at, "--postponed")
+    assert "scheduled_at 2026-10-03 18:00+02:00 -> 2026-10-07 18:00+02:00" in told
+    assert "counts for Round 1" in told
+
+
+def test_a_remake_of_a_match_that_never_landed_is_told_at_once(admin: Admin, season: str, tmp_path: Path) -> None:
+    slot = ("schedule", "add", season, "Division 1", "1", "1", "2026-10-03 18:00", "--remake-of", "m-9")
+    assert "with --remake-reason" in admin.fails("tournament", *slot)
+    assert "No match m-9 has landed" in admin.does("tournament", *slot, "--remake-reason", "crash")
+    file = tmp_path / "schedule.csv"
+    text = "division,round,match,scheduled_at,original_match_id\n"
+    file.write_text(f"{text}Division 1,1,1,2026-10-03 18:00,m-8\nDivision 1,1,2,2026-10-03 18:00,\n")
+    told = admin.does("tournament", "schedule", "import", season, str(file))
+    assert "No match m-8 has landed" in told
+    assert "Matches 1, 2 of Round 1 are at the same time, 2026-10-03 18:00+02:00" in told
+
+
+def test_a_backfill_of_days_that_are_to_come_is_refused_before_anything_is_counted(
+    admin: Admin, tmp_path: Path
+) -> None:
+    played(tmp_path / "data", (date(2026, 3, 14), "processed"))
+    admin.does("players", "add", "Kim")
+    result = admin("players", "backfill", "Kim", "--from", "2996-12-01")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The first day, 2996-12-01, lies in the future" in result.stderr
+    result = admin("players", "backfill", "Kim", "--from", "2026-03-02", "--to", "2026-03-01")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The days end (2026-03-01) before they begin (2026-03-02)." in result.stderr
+
+
+def test_matches_that_could_not_be_fetched_are_counted_by_doctor_and_listed(admin: Admin) -> None:
+    def doctor() -> list[str]:
+        return [line for line in admin("doctor").output.splitlines() if "players matches" in line]
+
+    admin.does("players", "list")
+    assert (doctor(), admin.lists("players", "matches")) == ([], [])
+    with connect(admin.url) as conn:
+        conn.execute(
+            "INSERT INTO ops.matches_discovered (match_id, shard, discovered_by, state, last_error) VALUES"
+            " ('m-1', 'steam', 'tournament', 'failed', 'broken'), ('m-2', 'steam', 'tournament', 'expired', NULL),"
+            " ('m-3', 'kakao', 'tracked_players', 'failed', 'broken'), ('m-4', 'kakao', 'tournament', 'archived', NULL)"
+        )
+    [told] = doctor()
+    assert "kakao: 1 failed; steam: 1 failed, 1 expired. See: gamestats players matches" in " ".join(told.split())
+    reasons = {row["match_id"]: row["reason"] for row in admin.lists("players", "matches", "--state", "failed")}
+    assert reasons == {"m-1": "broken", "m-3": "broken"}
+    assert len(admin.lists("players", "matches", "--state", "all")) == 4
+    assert "'lost' is none of" in admin.fails("players", "matches", "--state", "lost")
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_the_help_is_whole_on_a_terminal_of_80_columns(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).stdout
+    assert "…" not in shown
+    words = " ".join(shown.replace("│", " ").split())
+    command = get_command(app)
+    for name in path:
+        command = command.commands[name]  # type: ignore[attr-defined]
+    for parameter in command.params:
+        long = [option for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
+        assert [option for option in long if f" {option} " not in words] == []
+        default = getattr(parameter, "show_default", None)
+        assert not isinstance(default, str) or f"[default: ({default})]" in words
 
 
 def test_telemetry_that_is_gone_is_told_apart_from_what_may_still_land(admin: Admin, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gamestats_assets.cli.entering import a_day, person
-from gamestats_assets.cli.frames import Format, format_for, write_frame
+from gamestats_assets.cli.entering import a_day, enter, person, written
+from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.backfill import Progress, cancel_backfills, found_matches, progress, request_backfill
-from gamestats_assets.pubg.tournament_entry import tracked_row
+from gamestats_assets.pubg.tournament_entry import (
+    EntryError,
+    StillNeededError,
+    matches_taken,
+    remove_tracked_player,
+    tracked_row,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -58,7 +65,7 @@ def show_status(player: str | None, form: Format | None, output: Path | None) ->
         **dict.fromkeys(("matches", "taken", "to take", "pending", "expired", "unreadable"), pl.Int64),
         "state": pl.String,
     }
-    write_frame(pl.DataFrame(lines, schema=pl.Schema(schema)), format_for(form, output), output)
+    written(pl.DataFrame(lines, schema=pl.Schema(schema)), form, output)
 
 
 def _state(instance: dg.DagsterInstance, one: Progress) -> str:
@@ -74,6 +81,8 @@ def _state(instance: dg.DagsterInstance, one: Progress) -> str:
     if run is None or run.is_finished:
         if not one.to_take:
             return "up to date"
+        if not one.is_active:
+            return "inactive; nothing is taken"
         failed = run is not None and run.status == dg.DagsterRunStatus.FAILURE
         return f"run {run.run_id[:8]} failed; see the UI" if run and failed else "waits to be requested"
     if run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
@@ -96,6 +105,7 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
         row = tracked_row(conn, player)
         until: date = a_day(last) or today
         since: date = a_day(first) or until - timedelta(days=days or row["backfill_days"])
+        _refuse_no_span(since, until, today)
         if row["account_id"] is None:
             say(
                 f"The account of {row['player_name']} is unknown: no match has named the player yet.",
@@ -110,9 +120,54 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
         )
         if dry_run:
             return
+        if not row["is_active"]:
+            raise EntryError(
+                f"{row['player_name']} is inactive, and no history is taken up of an inactive player. "
+                f"Make the player active first: gamestats players change {shlex.quote(player)} --active",
+                "player",
+            )
         number = request_backfill(conn, row, since, until, found)
     say(f"Backfill {number} is asked for.", "green")
     say("`gamestats up` takes it up by itself; `gamestats materialize` does without it. See: gamestats players status")
+
+
+def _refuse_no_span(first: date, last: date, today: date) -> None:
+    if first > today:
+        raise EntryError(f"The first day, {first}, lies in the future: today is {today} in UTC.", "from_day")
+    if last < first:
+        raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
+
+
+def remove_player(player: str, shard: str | None) -> None:
+    """Take back a tracked player who was a mistake."""
+    stores = Stores()
+
+    def taken(account_id: str) -> int:
+        matches = matches_taken(stores.lake, account_id)
+        if not matches:
+            _refuse_while_taken_up(stores, player, account_id)
+        return matches
+
+    enter(lambda conn: remove_tracked_player(conn, player, shard=shard, taken=taken))
+
+
+def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None:
+    import dagster as dg
+
+    from gamestats_assets.orchestration.instance import dagster_instance
+    from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, UNFINISHED
+
+    going = dg.RunsFilter(tags={REQUESTED_BY_TAG: _REQUESTED_BY}, statuses=UNFINISHED)
+    with dagster_instance(stores) as instance:
+        for run in instance.get_runs(going):
+            # Of a range of players only the first and the last are named: the player may be among them.
+            if run.tags.get("dagster/partition", account_id) == account_id:
+                raise StillNeededError(
+                    f"Run {run.run_id[:8]} takes up matches of tracked players, and {player} may be one of them. "
+                    "Try again when it has ended; or make the player inactive: "
+                    f"gamestats players change {shlex.quote(player)} --inactive",
+                    "player",
+                )
 
 
 def cancel_backfill(player: str) -> None:

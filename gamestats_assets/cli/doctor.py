@@ -75,6 +75,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _dagster(settings)
     yield _keys(settings)
     yield _discovery(settings)
+    yield from _not_fetched(settings)
     yield from _shipped()
     yield _packages()
     yield Finding("ok", "browser", "none is needed here; the UI opens in yours")
@@ -182,7 +183,8 @@ def _discovery(settings: Settings) -> Finding:
     from gamestats_assets.lakehouse.ops import current_revision
     from gamestats_assets.lakehouse.postgres import PostgresError
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.discovery import plan, playing, teams_at_most, tracked_players
+    from gamestats_assets.pubg.discovery import current_plan, playing, teams_at_most
+    from gamestats_assets.pubg.limit import limit_in_force
 
     if settings.postgres_url is None and not is_running(settings):
         return Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
@@ -190,14 +192,43 @@ def _discovery(settings: Settings) -> Finding:
     try:
         if current_revision(url) is None:
             return Finding("ok", "discovery", "nobody is tracked and no match is scheduled")
-        limit, tracked = settings.pubg_requests_per_minute, len(tracked_players(url))
+        limit = limit_in_force(url, "pubg", settings.pubg_requests_per_minute)
         teams = len({player.team_id for player in playing(url, now)})
         fullest = max(teams, teams_at_most(url, now))
+        told = current_plan(url, now, limit=limit, teams=fullest).lines()
     except PostgresError as error:
         return Finding("broken", "discovery", str(error))
-    told = plan(limit=limit, teams=fullest, tracked=tracked).lines()
     scheduled = f"{teams} teams play now, {fullest} at most by the schedule" if fullest else "no match is scheduled"
     return Finding("ok", "discovery", "; ".join([scheduled, *told]))
+
+
+def _not_fetched(settings: Settings) -> Iterator[Finding]:
+    """Matches that were found and cannot be had; nothing when there are none."""
+    from gamestats_assets.lakehouse.embedded_postgres import is_running
+    from gamestats_assets.lakehouse.ops import current_revision
+    from gamestats_assets.lakehouse.postgres import PostgresError, connect
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.tournament_lists import count_not_fetched
+
+    if settings.postgres_url is None and not is_running(settings):
+        return
+    url = Stores(settings).postgres_url
+    try:
+        if current_revision(url) is None:
+            return
+        with connect(url) as conn:
+            found = count_not_fetched(conn)
+    except PostgresError:
+        return  # the line on discovery says so
+    if found:
+        shards = "; ".join(
+            f"{shard}: {', '.join(f'{number} {state}' for state, number in sorted(states.items(), reverse=True))}"
+            for shard, states in found.items()
+        )
+        told = f"found and not to be had: {shards}. See: gamestats players matches"
+        # What the API forgot before it was found stays so; what failed may be mended.
+        has_failed = any("failed" in states for states in found.values())
+        yield Finding("missing" if has_failed else "ok", "matches", told)
 
 
 def _shipped() -> Iterator[Finding]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     import psycopg
 
-    from gamestats_assets.pubg.tournament_entry import Entered, LookUp
+    from gamestats_assets.pubg.tournament_entry import Entered, HasLanded, LookUp, MatchesOf
     from gamestats_assets.pubg.tournament_import import Import
 
 _MOST_NOTES = 20
@@ -57,7 +57,7 @@ def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_r
     say(f"{path.name}: {counted(done.rows, 'row')}: {', '.join(did) or 'nothing to do'}.", "green")
     for line in [entered.line() for entered in done.entered if entered.outcome == "changed"]:
         say(line)
-    notes = list(dict.fromkeys(note for entered in done.entered for note in entered.notes))
+    notes = list(dict.fromkeys([*(note for entered in done.entered for note in entered.notes), *done.notes]))
     for note in notes[:_MOST_NOTES]:
         say(note, "yellow", console=err())
     if len(notes) > _MOST_NOTES:
@@ -69,11 +69,13 @@ def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_r
 def listed(read: Callable[[psycopg.Connection], pl.DataFrame], form: Format | None, output: Path | None) -> None:
     """Write a list of what was entered."""
     quiet_warnings()
-    frame = _in_transaction(read)
+    written(_in_transaction(read), form, output)
+
+
+def written(frame: pl.DataFrame, form: Format | None, output: Path | None) -> None:
+    """Write a frame; in a table, which people read, with yes and no, and lists as they are entered."""
     chosen = format_for(form, output)
-    if chosen is Format.TABLE and output is None:
-        frame = _with_readable_lists(frame)
-    write_frame(frame, chosen, output)
+    write_frame(_readable(frame) if chosen is Format.TABLE else frame, chosen, output)
 
 
 def _in_transaction(work: Callable[[psycopg.Connection], Any]) -> Any:
@@ -85,11 +87,17 @@ def _in_transaction(work: Callable[[psycopg.Connection], Any]) -> Any:
         return work(conn)
 
 
-def _with_readable_lists(frame: pl.DataFrame) -> pl.DataFrame:
+def _readable(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
     from polars import selectors
 
-    return frame.with_columns(selectors.list().cast(pl.List(pl.String)).list.join(","))
+    return frame.with_columns(
+        selectors.list().cast(pl.List(pl.String)).list.join(","),
+        *(
+            pl.col(name).replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+            for name in frame.select(selectors.boolean()).columns
+        ),
+    )
 
 
 def look_up() -> LookUp:
@@ -98,6 +106,23 @@ def look_up() -> LookUp:
     from gamestats_assets.pubg.tournament_entry import seen_players
 
     return functools.partial(seen_players, Stores().lake)
+
+
+def has_landed() -> HasLanded:
+    """Whether anything of a match has landed."""
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.source import GAME
+
+    landing = Stores().landing
+    return lambda match_id: landing.day_of(GAME, match_id) is not None
+
+
+def matches_of() -> MatchesOf:
+    """In how many matches of the lake somebody played by a roster entry."""
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.tournament_entry import matches_by_entry
+
+    return functools.partial(matches_by_entry, Stores().lake)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -18,11 +17,11 @@ from gamestats_assets.cli.known import declared_tables
 from gamestats_assets.lakehouse.ledger import Ledger, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
-from gamestats_assets.orchestration.assets import JOINTLY
 from gamestats_assets.orchestration.entered import is_current
+from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
 
@@ -56,6 +55,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     """Compare landing zone, ledgers, Dagster's records and PostgreSQL."""
     graph = definitions.resolve_asset_graph()
     by_key = {asset_key(table): table for table in declared_tables()}
+    jointly = dict(made_jointly(stores.lake, function) for function in BY_TOURNAMENT)
     landed: set[str] = set()
     behind: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
@@ -71,15 +71,13 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[key] = frozenset() if is_current(stores, table) else frozenset([""])
             elif not parents:
                 behind[key] = _behind_ledger(stores, table, inputs, version)
-            elif (
-                table.spec.replaced_by
-                and any(p.spec.replaced_by == table.spec.replaced_by for p in parents)
-                and not node.metadata.get(JOINTLY)
-            ):
-                behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))
+            elif table in jointly:
+                behind[key] = frozenset(jointly[table])
+            elif table.spec.replaced_by and any(p.spec.replaced_by == table.spec.replaced_by for p in parents):
+                behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             else:
                 behind[key] = _behind_parents(instance, graph, key, inputs)
             if table.spec.published:
@@ -102,22 +100,18 @@ def _behind_ledger(
 def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, days: Iterable[str]) -> frozenset[str]:
     """Partitions never materialised, or before one of the parents last was.
 
-    A parent with other partitions counts by its newest one, for it is read whole. What is made jointly
-    reads the days around its own too.
+    A parent with other partitions counts by its newest one, for it is read whole.
     """
     node = graph.get(key)
     partitions = node.partitions_def
     own = _last_materialised(instance, key)
-    around = (-1, 0, 1) if node.metadata.get(JOINTLY) and partitions == DAYS else (0,)
     newest: dict[str, int] = {}
     whole = 0
     for parent in node.parent_keys:
         found = _last_materialised(instance, parent)
         if graph.get(parent).partitions_def == partitions:
             for partition, at in found.items():
-                for offset in around:
-                    into = f"{date.fromisoformat(partition) + timedelta(days=offset)}" if offset else partition
-                    newest[into] = max(newest.get(into, 0), at)
+                newest[partition] = max(newest.get(partition, 0), at)
         else:
             whole = max(whole, *found.values(), 0)
     if partitions is None:
@@ -125,8 +119,7 @@ def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, 
     elif isinstance(partitions, dg.DynamicPartitionsDefinition):
         known = set(partitions.get_partition_keys(dynamic_partitions_store=instance))
     else:
-        # Of the days around, those that there is something for.
-        known = {*days, *(own if len(around) > 1 else newest)}
+        known = {*days, *newest}
     return frozenset(key for key in known if own.get(key, -1) < max(newest.get(key, 0), whole))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gamestats_assets.cli.entering import DryRun, File, Form, Output, enter, given, listed, look_up, take
+from gamestats_assets.cli.entering import DryRun, File, Form, Output, enter, given, listed, listed_words, look_up, take
 from gamestats_assets.cli.terminal import CarefulGroup
 
 players_app = typer.Typer(
@@ -15,8 +15,8 @@ players_app = typer.Typer(
     help="""Tracked players: whose positions, damage and kills are published in detail.
 
     A player may be given by in-game name, with its capitals, or by account id. The account of a name is
-    taken from the newest match that knows it; names change, accounts do not. Players are never deleted,
-    only made inactive: what they have is kept.
+    taken from the newest match that knows it; names change, accounts do not. Whoever was a mistake is removed;
+    once matches were taken up, players are only made inactive, and what they have is kept.
 
         gamestats players add Shroud
         gamestats players import players.csv
@@ -24,6 +24,7 @@ players_app = typer.Typer(
         gamestats players status Shroud
         gamestats players backfill Shroud --days 365
         gamestats players change Shroud --inactive
+        gamestats players matches
     """,
 )
 
@@ -104,6 +105,54 @@ def list_players(form: Form = None, output: Output = None) -> None:
     listed(list_tracked_players, form, output)
 
 
+@players_app.command("remove")
+def remove(
+    player: _Player,
+    shard: Annotated[
+        str | None, typer.Option(help="Platform, where the name is tracked on several.", show_default=False)
+    ] = None,
+) -> None:
+    """Take back a player who was a mistake, while no match was taken up; else make the player inactive.
+
+    Example:
+
+        gamestats players remove Shruod
+    """
+    from gamestats_assets.cli.backfills import remove_player
+
+    remove_player(player, shard)
+
+
+@players_app.command("matches")
+def matches(
+    state: Annotated[
+        str,
+        typer.Option(
+            metavar="WORD,...",
+            help="Of registered (to be fetched), archived, passed_over (of a type nobody wants), failed, expired; "
+            "or all.",
+        ),
+    ] = "failed,expired",
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """List the matches that discovery found and that cannot be had: failed, or forgotten by the API; and why.
+
+    Discovery finds the matches of tracked players and of tournaments. With `--state` others are listed, such as
+    those that wait to be fetched, with the reason that held them up. A failed match is tried once more when it is
+    found again, hours later.
+
+    Examples:
+
+        gamestats players matches
+        gamestats players matches --state registered --format csv
+    """
+    from gamestats_assets.pubg.tournament_lists import DISCOVERY_STATES, list_discovered
+
+    states = DISCOVERY_STATES if state == "all" else listed_words(state) or ()
+    listed(lambda conn: list_discovered(conn, states), form, output)
+
+
 @players_app.command("status")
 def status_of_players(
     player: Annotated[
@@ -145,7 +194,8 @@ def backfill(
 ) -> None:
     """Take up days of history of a tracked player: those of the player's setting, or those given.
 
-    First it says how many matches were found, and how many of them still have telemetry.
+    First it says how many matches were found, and how many of them still have telemetry. An inactive player
+    has to be made active first.
 
     Examples:
 

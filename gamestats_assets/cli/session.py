@@ -67,8 +67,7 @@ class Session:
                     with status("Looking for what is behind"):
                         found = pending(self.definitions, self.instance, self.stores)
                 parts = {key: {part for part in found.of([key]) if (key, part) not in failed} for key in stage}
-                # The first run takes all of them together: what is made of what is behind will be behind.
-                keys = stage if turn == 0 else {key for key, of_key in parts.items() if of_key}
+                keys = stage if every_partition and turn == 0 else _and_what_follows(graph, parts)
                 behind = sorted(set().union(*parts.values()))
                 if every_partition and turn == 0:
                     behind = found.all_of(partitions, self.instance)
@@ -89,6 +88,15 @@ class Session:
                         tried = within_range(partitions, part, self.instance)
                         failed |= {(key, each) for key in keys for each in tried}
         return outcomes
+
+
+def _and_what_follows(graph: Any, parts: Mapping[dg.AssetKey, Collection[str]]) -> set[dg.AssetKey]:
+    """The assets that are behind, and those of the same stage that are made from them: these soon will be."""
+    keys: set[dg.AssetKey] = set()
+    for key in graph.toposorted_asset_keys:
+        if key in parts and (parts[key] or graph.get(key).parent_keys & keys):
+            keys.add(key)
+    return keys
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -70,7 +71,7 @@ def _answer(sql: str, on: On) -> pl.DataFrame:
         try:
             return postgres.query(stores.postgres_url, sql)
         except postgres.QueryError as error:
-            if "does not exist" not in str(error):
+            if not re.search(r"(relation|schema) .* does not exist", str(error)):
                 raise
             raise postgres.QueryError(
                 f"{error} Only gold tables are published, once they are materialised: `gamestats tables` shows "

@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gamestats_assets.cli.terminal import counted, err, out, say
 from gamestats_assets.orchestration.instance import run_here
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
 
 
 def dotted(key: dg.AssetKey) -> str:
@@ -99,7 +100,7 @@ def run(
                 instance,
                 selection,
                 partitions=partitions,
-                tags={"gamestats/requested_by": "command line"},
+                tags={REQUESTED_BY_TAG: "command line"},
                 config={"loggers": loggers, "ops": dict(ops or {})},
             )
         except dg.DagsterExecutionInterruptedError:

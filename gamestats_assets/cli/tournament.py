@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,12 @@ from gamestats_assets.cli.entering import (
     a_day,
     enter,
     given,
+    has_landed,
     listed,
     listed_numbers,
     listed_words,
     look_up,
+    matches_of,
     person,
     take,
 )
@@ -40,7 +43,8 @@ tournament_app = typer.Typer(
         gamestats tournament schedule import fall-2026 schedule.csv
 
     Things are named by their names: a season by its short name, divisions, groups, teams and players by
-    name, rounds and matches by number. Everything has `add`, `change` and `list`.
+    name, rounds and matches by number. Everything has `add`, `change`, `remove` and `list`; `remove` is for
+    mistakes, and refuses what something else still refers to.
     """,
 )
 
@@ -101,7 +105,10 @@ RemakeOf = Annotated[
     str | None,
     typer.Option("--remake-of", metavar="MATCH_ID", help="The match that failed; none for none.", show_default=False),
 ]
-RemakeReason = Annotated[str | None, typer.Option(help="Why it is played again.", show_default=False)]
+RemakeReason = Annotated[
+    str | None, typer.Option(help="Why it is played again; needed with --remake-of.", show_default=False)
+]
+NewNumber = Annotated[int | None, typer.Option("--number", min=1, help="The new number.", show_default=False)]
 
 SeasonName = Annotated[str | None, typer.Option("--name", help="Name in words.", show_default=False)]
 Shard = Annotated[str | None, typer.Option(help="Platform of its players.", show_default="steam")]
@@ -109,25 +116,34 @@ Points = Annotated[
     str | None,
     typer.Option(metavar="N,N,...", help="Points of placements 1, 2, ...", show_default="10,6,5,4,3,2,1,1"),
 ]
-KillPoints = Annotated[int | None, typer.Option(min=0, help="Points of one kill.", show_default="1")]
+KillPoints = Annotated[int | None, typer.Option(min=0, metavar="N", help="Points of one kill.", show_default="1")]
+
+
+class PlayerPointsRule(StrEnum):
+    """What a player's points are."""
+
+    WITH_PLACEMENT = "with-placement"
+    BY_KILLS = "by-kills"
+
+
+def _with_placement(rule: PlayerPointsRule | None) -> bool | None:
+    return None if rule is None else rule is PlayerPointsRule.WITH_PLACEMENT
+
+
+_PLAYER_POINTS_TOLD = (
+    "What a player gets: with-placement, the team's placement points too, or by-kills, own kills alone."
+)
+_TIE_BREAKERS_TOLD = "What decides between equal points, in order: of wins, kills, latest_placement, average_placement."
 PlayerPoints = Annotated[
-    bool | None,
-    typer.Option(
-        "--player-points-with-placement/--player-points-by-kills",
-        help="Whether a player's points hold the team's placement points.",
-        show_default="with placement",
-    ),
+    PlayerPointsRule | None, typer.Option(metavar="RULE", help=_PLAYER_POINTS_TOLD, show_default="with-placement")
 ]
 TieBreakers = Annotated[
     str | None,
-    typer.Option(
-        metavar="WORD,...",
-        help="What decides between equal points, in order, of wins, kills, latest_placement, average_placement.",
-        show_default="wins,kills,latest_placement",
-    ),
+    typer.Option(metavar="WORD,...", help=_TIE_BREAKERS_TOLD, show_default="wins,kills,latest_placement"),
 ]
 MinimumTeams = Annotated[
-    int | None, typer.Option(min=2, help="Teams below which a match may be a warm-up or remade.", show_default="8")
+    int | None,
+    typer.Option(min=2, metavar="N", help="Teams below which a match may be a warm-up or remade.", show_default="8"),
 ]
 SlotWindow = Annotated[
     int | None,
@@ -169,7 +185,7 @@ def add_season(
         time_zone=time_zone,
         placement_points=listed_numbers(points),
         kill_points=kill_points,
-        player_points_with_placement=player_points,
+        player_points_with_placement=_with_placement(player_points),
         tie_breakers=listed_words(tie_breakers),
         minimum_teams=minimum_teams,
         slot_window_min=slot_window,
@@ -186,25 +202,18 @@ def change_season(
     points: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Points of placements 1, 2, ...", show_default=False)
     ] = None,
-    kill_points: Annotated[int | None, typer.Option(min=0, help="Points of one kill.", show_default=False)] = None,
+    kill_points: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Points of one kill.", show_default=False)
+    ] = None,
     player_points: Annotated[
-        bool | None,
-        typer.Option(
-            "--player-points-with-placement/--player-points-by-kills",
-            help="Whether a player's points hold the team's placement points.",
-            show_default=False,
-        ),
+        PlayerPointsRule | None, typer.Option(metavar="RULE", help=_PLAYER_POINTS_TOLD, show_default=False)
     ] = None,
     tie_breakers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WORD,...",
-            help="What decides between equal points: wins, kills, latest_placement, average_placement.",
-            show_default=False,
-        ),
+        str | None, typer.Option(metavar="WORD,...", help=_TIE_BREAKERS_TOLD, show_default=False)
     ] = None,
     minimum_teams: Annotated[
-        int | None, typer.Option(min=2, help="Teams below which a match may be remade.", show_default=False)
+        int | None,
+        typer.Option(min=2, metavar="N", help="Teams below which a match may be remade.", show_default=False),
     ] = None,
     slot_window: Annotated[
         int | None,
@@ -228,12 +237,25 @@ def change_season(
         time_zone=time_zone,
         placement_points=listed_numbers(points),
         kill_points=kill_points,
-        player_points_with_placement=player_points,
+        player_points_with_placement=_with_placement(player_points),
         tie_breakers=listed_words(tie_breakers),
         minimum_teams=minimum_teams,
         slot_window_min=slot_window,
     )
     enter(lambda conn: change_season(conn, season, **fields))
+
+
+@season_app.command("remove")
+def remove_season(season: Season) -> None:
+    """Take back a season that was a mistake; its divisions have to be removed before.
+
+    Example:
+
+        gamestats tournament season remove fall-2025
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_season
+
+    enter(lambda conn: remove_season(conn, season))
 
 
 @season_app.command("list")
@@ -278,6 +300,19 @@ def change_division(season: Season, division: Division, name: NewName) -> None:
     enter(lambda conn: change_division(conn, season, division, name=name))
 
 
+@division_app.command("remove")
+def remove_division(season: Season, division: Division) -> None:
+    """Take back a division that was a mistake; its teams, rounds and groups have to be removed before.
+
+    Example:
+
+        gamestats tournament division remove fall-2026 "Divison 1"
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_division
+
+    enter(lambda conn: remove_division(conn, season, division))
+
+
 @division_app.command("list")
 def list_divisions(season: OfSeason = None, form: Form = None, output: Output = None) -> None:
     """List divisions with their groups.
@@ -315,6 +350,19 @@ def change_group(season: Season, division: Division, group: Group, name: NewName
     from gamestats_assets.pubg.tournament_entry import change_group
 
     enter(lambda conn: change_group(conn, season, division, group, name=name))
+
+
+@group_app.command("remove")
+def remove_group(season: Season, division: Division, group: Group) -> None:
+    """Take back a group that was a mistake; its teams have to leave it, and its rounds to be removed, before.
+
+    Example:
+
+        gamestats tournament group remove fall-2026 "Division 1" C
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_group
+
+    enter(lambda conn: remove_group(conn, season, division, group))
 
 
 @group_app.command("list")
@@ -371,6 +419,19 @@ def change_team(
 
     fields = given(name=name, group=group, tag=tag)
     enter(lambda conn: change_team(conn, season, team, division=division, **fields))
+
+
+@team_app.command("remove")
+def remove_team(season: Season, team: Team, division: TeamDivision = None) -> None:
+    """Take back a team that was a mistake; nobody may be on its roster, in the past neither.
+
+    Example:
+
+        gamestats tournament team remove fall-2026 "Team Alfa"
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_team
+
+    enter(lambda conn: remove_team(conn, season, team, division=division))
 
 
 @team_app.command("list")
@@ -464,13 +525,19 @@ def remove_from_roster(
 ) -> None:
     """Take back a roster entry that was a mistake. A player who leaves gets a last day instead.
 
+    Matches that the player played by it are counted anew; how many there are is said.
+
     Example:
 
         gamestats tournament roster remove fall-2026 "Team Alpha" Shrud
     """
     from gamestats_assets.pubg.tournament_entry import remove_roster_entry
 
-    enter(lambda conn: remove_roster_entry(conn, season, team, player, division=division, since=a_day(since)))
+    enter(
+        lambda conn: remove_roster_entry(
+            conn, season, team, player, division=division, since=a_day(since), matches_of=matches_of()
+        )
+    )
 
 
 @roster_app.command("list")
@@ -556,7 +623,8 @@ def add_round(
 ) -> None:
     """Create a round: the days, in the season's time zone, whose matches count for it.
 
-    A round is one of the whole division, or of one of its groups with `--group`.
+    A day lasts until 5 in the morning: a match at 00:20 is still of the evening before. A round is one of the
+    whole division, or of one of its groups with `--group`.
 
     Examples:
 
@@ -589,11 +657,13 @@ def change_round(
     first: Annotated[str | None, typer.Option("--first", metavar="DAY", help="First day.", show_default=False)] = None,
     last: Annotated[str | None, typer.Option("--last", metavar="DAY", help="Last day.", show_default=False)] = None,
     name: Annotated[str | None, typer.Option(help="Name in words.", show_default=False)] = None,
+    new_number: NewNumber = None,
     group: RoundGroup = None,
 ) -> None:
-    """Change status, days or name of a round.
+    """Change status, days, name or number of a round.
 
-    Every status is remembered with its time; completing a round closes its table.
+    Every status is remembered with its time; completing a round closes its table. Without `--group` it is the
+    round of the whole division.
 
     Examples:
 
@@ -602,8 +672,23 @@ def change_round(
     """
     from gamestats_assets.pubg.tournament_entry import change_round
 
-    fields = given(status=status, first_day=a_day(first), last_day=a_day(last), name=name)
+    fields = given(status=status, first_day=a_day(first), last_day=a_day(last), name=name, new_number=new_number)
     enter(lambda conn: change_round(conn, season, division, number, group=group, **fields))
+
+
+@round_app.command("remove")
+def remove_round(season: Season, division: Division, number: Round, group: RoundGroup = None) -> None:
+    """Take back a round that was a mistake; its schedule has to be removed before.
+
+    A round that is not played after all is cancelled instead, with `change --status cancelled`.
+
+    Example:
+
+        gamestats tournament round remove fall-2026 "Division 1" 4
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_round
+
+    enter(lambda conn: remove_round(conn, season, division, number, group=group))
 
 
 @round_app.command("list")
@@ -662,6 +747,7 @@ def add_slot(
             status=status or "scheduled",
             original_match_id=remake_of,
             remake_reason=remake_reason,
+            has_landed=has_landed(),
         )
     )
 
@@ -675,28 +761,71 @@ def change_slot(
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help='Start, as "2026-10-03 18:00".', show_default=False)
     ] = None,
+    postponed: Annotated[
+        bool, typer.Option("--postponed", help="Take a time outside the round's days; it counts for it all the same.")
+    ] = False,
     map_name: Map = None,
     status: Status = None,
     remake_of: RemakeOf = None,
     remake_reason: RemakeReason = None,
+    new_number: NewNumber = None,
     group: RoundGroup = None,
     time_zone: TimeZone = None,
 ) -> None:
-    """Change a match of the schedule: its time, map or status, or that it is played again.
+    """Change a match of the schedule: its time, map, status or number, or that it is played again.
 
-    Only what is given is changed. A slot that is played again says which match failed, and why.
+    Only what is given is changed. A slot that is played again says which match failed, and why. A match that is
+    played on another day than its round, and still counts for it, is postponed: say so with `--postponed`.
 
     Examples:
 
         gamestats tournament schedule change fall-2026 "Division 1" 1 3 --at "2026-10-03 19:30"
+        gamestats tournament schedule change fall-2026 "Division 1" 1 3 --at "2026-10-07 19:30" --postponed
         gamestats tournament schedule change fall-2026 "Division 1" 1 3 --remake-of 2c1f... --remake-reason "crash"
     """
     from gamestats_assets.pubg.tournament_entry import change_slot
 
+    if postponed and at is None:
+        raise typer.BadParameter("Postponed to when? Give the new time with --at.")
     fields = given(
-        scheduled_at=at, map_name=map_name, status=status, original_match_id=remake_of, remake_reason=remake_reason
+        scheduled_at=at,
+        map_name=map_name,
+        status=status,
+        original_match_id=remake_of,
+        remake_reason=remake_reason,
+        new_number=new_number,
     )
-    enter(lambda conn: change_slot(conn, season, division, number, match, group=group, time_zone=time_zone, **fields))
+    enter(
+        lambda conn: change_slot(
+            conn,
+            season,
+            division,
+            number,
+            match,
+            group=group,
+            time_zone=time_zone,
+            postponed=postponed,
+            has_landed=has_landed(),
+            **fields,
+        )
+    )
+
+
+@schedule_app.command("remove")
+def remove_slot(
+    season: Season, division: Division, number: Round, match: MatchNumber, group: RoundGroup = None
+) -> None:
+    """Take a match off the schedule that was a mistake.
+
+    A match that is not played after all is cancelled instead, with `change --status cancelled`.
+
+    Example:
+
+        gamestats tournament schedule remove fall-2026 "Division 1" 1 7
+    """
+    from gamestats_assets.pubg.tournament_entry import remove_slot
+
+    enter(lambda conn: remove_slot(conn, season, division, number, match, group=group))
 
 
 @schedule_app.command("list")
@@ -727,10 +856,11 @@ def import_schedule(season: Season, file: File, dry_run: DryRun = False) -> None
     - map: in words, Erangel, or by id; empty or any when any will do
     - status: scheduled, active, completed or cancelled; scheduled when empty
     - original_match_id: of a remake: id of the match that failed
-    - remake_reason: of a remake: why it is played again
+    - remake_reason: of a remake: why it is played again; needed with original_match_id
 
     Matches on the schedule already are changed where the file says otherwise; an empty cell, and what is
-    not in the file, is left as it is. Taking the same file again changes nothing.
+    not in the file, is left as it is. Taking the same file again changes nothing. A file does not postpone
+    a match to a day outside its round; `schedule change ... --postponed` does.
 
     Examples:
 
@@ -739,7 +869,11 @@ def import_schedule(season: Season, file: File, dry_run: DryRun = False) -> None
     """
     from gamestats_assets.pubg.tournament_import import import_schedule
 
-    take(file, lambda conn: import_schedule(conn, season, file, dry_run=dry_run), dry_run=dry_run)
+    take(
+        file,
+        lambda conn: import_schedule(conn, season, file, has_landed=has_landed(), dry_run=dry_run),
+        dry_run=dry_run,
+    )
 
 
 # --- overrides -----------------------------------------------------------------------------------
@@ -802,7 +936,11 @@ def add_override(
 
     place = _place(season, division, number, match, group)
     fields = given(is_tournament_match=tournament, place=place, validation_status=status)
-    enter(lambda conn: create_override(conn, match_id, reason=reason, admin=admin or person(), **fields))
+    enter(
+        lambda conn: create_override(
+            conn, match_id, reason=reason, admin=admin or person(), has_landed=has_landed(), **fields
+        )
+    )
 
 
 @override_app.command("change")
@@ -848,10 +986,12 @@ def remove_override(match_id: MatchId) -> None:
 def list_overrides(form: Form = None, output: Output = None) -> None:
     """List overrides, the newest first.
 
+    The note tells those that decide nothing, as no such match landed: it is still to come, or the id is wrong.
+
     Example:
 
         gamestats tournament override list
     """
     from gamestats_assets.pubg.tournament_lists import list_overrides
 
-    listed(list_overrides, form, output)
+    listed(lambda conn: list_overrides(conn, has_landed()), form, output)

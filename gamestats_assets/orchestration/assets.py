@@ -59,8 +59,6 @@ DECODED_BATCH = 40
 # For steps that reach outside this process: a store or a server may be away for a moment.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 _SAME_ROWS = "rows_equal_the_lake"
-JOINTLY = "gamestats/jointly"
-"""Metadata of a table whose ids are made together: what its ledger holds are hashes of its own rows."""
 _PUBLISHING_ATTEMPTS = 5
 
 
@@ -384,7 +382,7 @@ def _asset(
     elif unasked:
         condition = condition.ignore(dg.AssetSelection.assets(*map(asset_key, unasked)))
     common = common_definition(table, kinds)
-    common["metadata"] = {**common["metadata"], **(metadata or {}), JOINTLY: jointly}
+    common["metadata"] = {**common["metadata"], **(metadata or {})}
     version = step_version([table], code_version)
     is_incremental = any(source.spec.replaced_by == spec.replaced_by for source in inputs.values())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from gamestats_assets.orchestration.requests import FOLLOWING_PRIORITY
+
 # As `eager`, but for every day and not only the latest one: matches arrive for old days too.
 # Level-triggered on success only: a failed partition waits for new input or for a person.
 ON_CHECKED_INPUTS = (
@@ -35,5 +37,6 @@ def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationCond
         default_status=dg.DefaultSensorStatus.RUNNING,
         # Each layer of tables takes a tick, for its checks must have passed before the next is asked for.
         minimum_interval_seconds=10,
+        run_tags={"dagster/priority": FOLLOWING_PRIORITY},
         description="Requests every table whose inputs changed and passed their blocking checks.",
     )

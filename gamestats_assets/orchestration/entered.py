@@ -1,11 +1,12 @@
 """What people enter in PostgreSQL's schema `ops`, as tables of the lake: snapshots, and the sensor that takes them.
 
 A snapshot is made anew only when somebody changed something, so that what follows from it knows
-that there is something to follow. The days that a change concerns are requested together with it:
-nothing else would ask for days that gained no file.
+that there is something to follow. The days on which something is not right any more are requested
+after it: nothing else would ask for days that gained no file.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,20 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.assets import Days, common_definition
 from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs
+from gamestats_assets.orchestration.instance import consecutive
 from gamestats_assets.orchestration.io_manager import Replacement, commit
 from gamestats_assets.orchestration.metadata import asset_key, materialisation_metadata
+from gamestats_assets.orchestration.requests import (
+    FOLLOWING_PRIORITY,
+    REQUESTED_BY_TAG,
+    due_attempt,
+    is_done,
+    is_on_its_way,
+    request,
+)
+
+# How soon to look again at what is behind and must wait, or was given up.
+_LOOK_AGAIN_S = 60
 
 
 def entered_tables(
@@ -48,17 +61,16 @@ def entered_tables(
         migrate(stores.postgres_url)
         for table in tables:
             rows = snapshot(stores.postgres_url, table)
-            if is_current(stores, table, rows=rows):
-                yield from declared_check_results(table, stores.lake, [], context)
-                continue
-            written = commit(stores, table, Replacement(rows), [])
             column, partitions = (partition_keys or {}).get(table, (None, ""))
             if column is not None:
+                # Ahead of the snapshot: what has a row in the lake has its partition.
                 keys = rows.get_column(column).drop_nulls().unique(maintain_order=True).to_list()
                 context.instance.add_dynamic_partitions(partitions, keys)
-            yield dg.MaterializeResult(
-                asset_key=asset_key(table), metadata=materialisation_metadata(stores.lake, table, None, [written])
-            )
+            if not is_current(stores, table, rows=rows):
+                written = commit(stores, table, Replacement(rows), [])
+                yield dg.MaterializeResult(
+                    asset_key=asset_key(table), metadata=materialisation_metadata(stores.lake, table, None, [written])
+                )
             yield from declared_check_results(table, stores.lake, [], context)
 
     return enter
@@ -76,20 +88,24 @@ def is_current(stores: Stores, table: type[Table], *, rows: Any = None) -> bool:
 def entered_sensor(
     name: str,
     tables: Sequence[type[Table]],
-    concerned: Sequence[type[Table]],
-    days: Callable[[Stores], Days],
+    followers: Sequence[dg.AssetKey],
+    behind: Callable[[Stores], Mapping[str, str]],
     *,
     description: str,
+    after: Sequence[str] = (),
     interval_s: int = 10,
 ) -> dg.SensorDefinition:
-    """A sensor that requests snapshots when something was entered, and then the days that it concerns.
+    """A sensor that requests snapshots when something was entered, and then the days that are not right any more.
+
+    It asks again when a run failed, and as long as something is behind; the cursor only spares it looking.
 
     Args:
         tables: the snapshots.
-        concerned: tables by day that are made from them and from the matches.
-        days: first and last day on which what is entered can matter; None while there is none.
+        followers: assets by day that are made from them, in whichever way.
+        behind: the days on which those are not as the snapshots would have them, each with a hash of what is to do.
+        after: sensors whose runs make the same days; their end is waited for.
     """
-    snapshots, followers = [asset_key(t) for t in tables], [asset_key(t) for t in concerned]
+    snapshots = [asset_key(table) for table in tables]
 
     @dg.sensor(
         name=name,
@@ -101,32 +117,42 @@ def entered_sensor(
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         told = json.loads(context.cursor) if context.cursor else {}
         migrate(stores.postgres_url)
-        found = combined_hash(f"{table} {version}" for table, version in versions(stores.postgres_url).items())
-        taken = max((_newest(context.instance, key) for key in snapshots), default=0)
+        instance = context.instance
         requests: list[dg.RunRequest] = []
-        if told.get("entered") != found:
-            requests.append(dg.RunRequest(run_key=f"entered {found}", asset_selection=snapshots))
-        if taken > told.get("taken", 0) and (span := days(stores)):
-            requests.append(
-                dg.RunRequest(
-                    run_key=f"concerned {taken}",
-                    asset_selection=followers,
-                    tags={
-                        "dagster/asset_partition_range_start": span[0],
-                        "dagster/asset_partition_range_end": span[1],
-                        "gamestats/requested_by": name,
-                    },
-                )
-            )
+
+        def ask(reason: str, assets: Sequence[dg.AssetKey], span: Days) -> None:
+            if (attempt := due_attempt(instance, reason)) is not None:
+                tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, **_range(span)}
+                requests.append(request(reason, attempt, assets, tags=tags))
+
+        entered = combined_hash(f"{table} {version}" for table, version in versions(stores.postgres_url).items())
+        if told.get("entered") != entered:
+            if is_done(instance, f"entered {entered}"):
+                told["entered"] = entered
+            else:
+                ask(f"entered {entered}", snapshots, None)
+        held = combined_hash(f"{table.spec.key} {stores.lake.version(table)}" for table in tables)
+        is_due = told.get("held") != held or told.get("again_at", float("inf")) <= time.time()
+        if is_due and not any(is_on_its_way(instance, sensor) for sensor in (name, *after)):
+            days = behind(stores)
+            for first, last in consecutive(sorted(days)):
+                # With the snapshots' versions: what is entered, taken back and entered again is three reasons.
+                work = combined_hash([held, *(f"{day} {days[day]}" for day in days if first <= day <= last)])
+                ask(f"placed {first} {work}", followers, (first, last))
+            told["held"] = held
+            told.pop("again_at", None)
+            if days:
+                told["again_at"] = time.time() + (interval_s if requests else _LOOK_AGAIN_S)
         return dg.SensorResult(
             run_requests=requests,
-            cursor=json.dumps({"entered": found, "taken": taken}, sort_keys=True),
-            skip_reason=None if requests else "Nobody entered anything.",
+            cursor=json.dumps(told, sort_keys=True),
+            skip_reason=None if requests else "Nobody entered anything that is not taken or on its way.",
         )
 
     return sensor
 
 
-def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> int:
-    records = instance.fetch_materializations(key, limit=1).records
-    return records[0].storage_id if records else 0
+def _range(span: Days) -> dict[str, str]:
+    if span is None:
+        return {}
+    return {"dagster/asset_partition_range_start": span[0], "dagster/asset_partition_range_end": span[1]}

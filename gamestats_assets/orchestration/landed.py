@@ -2,10 +2,9 @@
 
 The sensor's cursor holds one digest of the listing of every day that was processed or
 requested. A day whose listing has another digest has gained files; it is requested unless
-the step that reads them has already done so, and once more when its run failed. The run key
-is the day, its digest and the attempt, so a lost cursor or a tick that died after the
-request repeats nothing, and a file that lands while a tick runs changes the digest and is
-found by the next one.
+the step that reads them has already done so, and again when its run failed. The reason of a run
+is the day and its digest (see `requests`), so a lost cursor repeats nothing, and a file that lands
+while a tick runs changes the digest and is found by the next one.
 """
 
 import json
@@ -20,12 +19,10 @@ from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quar
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, request
 
 # Runs requested in one tick; the rest is found by the next tick.
 _REQUESTS_PER_TICK = 50
-# A day whose run failed is tried once more by itself; then it waits for new files or a person.
-_ATTEMPTS = 2
-_LANDED_TAG = "gamestats/landed"
 
 
 def landed_units(landing: Landing, game: str, day: str) -> dict[str, list[LandedFile]]:
@@ -64,19 +61,22 @@ def landed_sensor(
     tables: Sequence[type[Table]],
     *,
     description: str,
+    followers: Sequence[dg.AssetKey] = (),
     tags: Callable[[Stores, Collection[str]], Mapping[str, str]] = lambda stores, ids: {},
     code_version: str = "1",
-    interval_s: int = 30,
+    interval_s: int = 15,
 ) -> dg.SensorDefinition:
     """A sensor that requests tables for every day of their game's landing zone that gained files.
 
     Args:
         tables: the tables that one `landed_tables` step makes.
+        followers: assets of the same partitions that are made from them; the same run makes them, so that a new
+            match goes all the way at once.
         tags: tags of a run by the ids it is for, such as its priority in the queue.
         code_version: that step's.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
-    target = [asset_key(table) for table in tables]
+    target = [*(asset_key(table) for table in tables), *followers]
     version = step_version(tables, code_version)
 
     @dg.sensor(
@@ -100,31 +100,16 @@ def landed_sensor(
         work = Ledger(stores.lake, game, step).work({day: landed[day] for day in changed}, code_version=version)
         requests: list[dg.RunRequest] = []
         for day in changed:
-            key = f"{game} {day} {found[day]}"
+            reason = f"{game} {day} {found[day]}"
             if not work.pending[day]:
                 seen[day] = found[day]
                 requested.pop(day, None)
                 continue
-            attempts = 0
-            if requested.get(day) == found[day]:
-                runs = context.instance.get_runs(dg.RunsFilter(tags={_LANDED_TAG: key}))
-                attempts = len(runs)
-                if not runs or attempts >= _ATTEMPTS or not all(run.is_finished for run in runs):
-                    continue
-            if len(requests) < _REQUESTS_PER_TICK:
+            attempt = due_attempt(context.instance, reason, asked=requested.get(day) == found[day])
+            if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
                 requested[day] = found[day]
-                requests.append(
-                    dg.RunRequest(
-                        run_key=f"{key} {attempts}",
-                        partition_key=day,
-                        asset_selection=target,
-                        tags={
-                            "gamestats/requested_by": name,
-                            _LANDED_TAG: key,
-                            **tags(stores, work.pending[day].keys()),
-                        },
-                    )
-                )
+                told_of = {REQUESTED_BY_TAG: name, **tags(stores, work.pending[day].keys())}
+                requests.append(request(reason, attempt, target, partition_key=day, tags=told_of))
         cursor = json.dumps({"seen": seen, "requested": requested}, sort_keys=True)
         if not requests:
             return dg.SensorResult(skip_reason=f"No new files among {len(found)} days.", cursor=cursor)

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol, Self
@@ -64,6 +64,9 @@ class PubgApiError(GamestatsError):
         retry_after: seconds the server asked to wait, where it did.
     """
 
+    is_passing = False
+    """Whether nothing speaks against what was asked for: the server was in trouble, or its limit used up."""
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
@@ -92,9 +95,13 @@ class ExpiredTelemetryError(NotFoundError):
 class RateLimitedError(PubgApiError):
     """The limit was still exceeded after the last try."""
 
+    is_passing = True
+
 
 class UnavailableError(PubgApiError):
     """Server errors, timeouts, broken connections or cut bodies until the last try."""
+
+    is_passing = True
 
 
 class UnreadableAnswerError(UnavailableError):
@@ -103,6 +110,8 @@ class UnreadableAnswerError(UnavailableError):
     Attributes:
         payload: the last body, as received.
     """
+
+    is_passing = False
 
     def __init__(self, message: str, payload: bytes) -> None:
         super().__init__(message)
@@ -263,7 +272,6 @@ class FetchedMatch:
         telemetry_url: where its telemetry is; None when the object names none.
         payload: the object's bytes, as received.
         match_type: `official`, `custom`, ...; None where the object does not say.
-        outcome: what became of it in the landing zone; None while it has not landed.
     """
 
     match_id: str
@@ -271,7 +279,6 @@ class FetchedMatch:
     telemetry_url: str | None
     payload: bytes
     match_type: str | None = None
-    outcome: FileOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,16 +287,18 @@ class MatchFetch:
 
     Attributes:
         match_id: id of the match.
-        status: `fetched`, `known` (nothing was missing), `expired` (no telemetry any more), `passed_over`
+        status: `fetched`, `known` (nothing was missing), `expired` (the API has forgotten it), `passed_over`
             (of a type that was not wanted; nothing landed) or `failed`.
         files: what landed, or was known.
-        reason: why it failed; empty otherwise.
+        reason: why it failed, was passed over or cannot be had any more; empty otherwise.
+        is_delayed: whether it failed only because the API was in trouble, or its limit used up.
     """
 
     match_id: str
     status: Literal["fetched", "known", "expired", "passed_over", "failed"]
     files: tuple[FileOutcome, ...] = ()
     reason: str = ""
+    is_delayed: bool = False
 
     def line(self) -> str:
         """The outcome in one line of text."""
@@ -429,6 +438,7 @@ class PubgApi:
         sleep: waits for seconds.
         timeout: seconds for connecting, and between two pieces of a body.
         body_deadline: seconds for a whole answer, however steadily it trickles.
+        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
         attempts: tries in all before an error is raised.
 
     Raises:
@@ -447,6 +457,7 @@ class PubgApi:
         sleep: Callable[[float], None] = time.sleep,
         timeout: float = 20.0,
         body_deadline: float = 180.0,
+        deadline: float = float("inf"),
         attempts: int = 5,
     ) -> None:
         self._key = _usable(key)
@@ -456,7 +467,9 @@ class PubgApi:
         self._limiter = limiter or InProcessLimiter(clock=clock, sleep=sleep)
         self._clock = clock
         self._sleep = sleep
+        self._timeout = timeout
         self._body_deadline = body_deadline
+        self._deadline = deadline
         self._attempts = attempts
         # gzip alone is offered: it is what the landing zone keeps as it came.
         self._client = httpx.Client(
@@ -512,40 +525,21 @@ class PubgApi:
 
     # -- matches
 
-    def fetch_match(self, match_id: str) -> FetchedMatch:
-        """Fetch a match object and land it. Needs no key.
-
-        Landed before its telemetry, it claims the match's day from an estimate;
-        `fetch_whole_match` lands the telemetry first, which knows the start.
-
-        Raises:
-            NotFoundError: when the API does not have the match any more.
-        """
-        match = self._match(match_id)
-        return replace(match, outcome=self._land_match(match))
-
-    def fetch_telemetry(self, match: FetchedMatch) -> FileOutcome:
-        """Fetch a match's telemetry and land it. Needs no key, and sends none.
-
-        Raises:
-            ExpiredTelemetryError: when it is gone; that is marked in the landing zone.
-            UnexpectedAnswerError: when the match object names no telemetry that could be fetched.
-        """
-        try:
-            payload = self._telemetry(match)
-        except ExpiredTelemetryError as error:
-            mark_expired(self._landing, match.match_id, match.day, status=error.status)
-            raise
-        return self._land_telemetry(match, payload)
-
     def fetch_whole_match(self, match_id: str, *, only_types: Collection[str] | None = None) -> MatchFetch:
         """Fetch what is missing of a match, object and telemetry; a failure is in the result, not raised.
+
+        Needs no key, and sends none. The telemetry lands first: it knows the start of the match,
+        where the object only estimates the day. One that is gone for good is marked as expired.
 
         Args:
             only_types: match types that are wanted; a match of another type is passed over.
         """
         match_id = match_id.lower()
-        return self._fetch_missing(match_id, self._held([match_id])[match_id], only_types)
+        held = self._held([match_id])[match_id]
+        if "telemetry" in held and not any(self._is_whole(file) for file in held["telemetry"]):
+            # It came as a file; the API may still have a whole one.
+            held = {kind: files for kind, files in held.items() if kind != "telemetry"}
+        return self._fetch_missing(match_id, held, only_types)
 
     def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport:
         """Fetch everything that is missing of the recent matches of players.
@@ -580,27 +574,36 @@ class PubgApi:
             matches = tuple(pool.map(lambda match_id: self._fetch_missing(match_id, held[match_id]), match_ids))
         return FetchReport(tuple(players), tuple(unknown), matches, tuple(failures))
 
-    def _held(self, match_ids: Sequence[str]) -> dict[str, dict[str, LandedFile]]:
+    def _held(self, match_ids: Sequence[str]) -> dict[str, dict[str, list[LandedFile]]]:
         """What the landing zone holds of each match, by kind; one listing for each day they stand on."""
-        held: dict[str, dict[str, LandedFile]] = {match_id: {} for match_id in match_ids}
+        held: dict[str, dict[str, list[LandedFile]]] = {match_id: {} for match_id in match_ids}
         days = {self._landing.day_of(GAME, match_id) for match_id in match_ids if _MATCH_ID.fullmatch(match_id)}
         for day in sorted(day for day in days if day):
             for file in self._landing.files(GAME, day):
                 if file.unit_id in held:
-                    held[file.unit_id][file.kind] = file
+                    held[file.unit_id].setdefault(file.kind, []).append(file)
         return held
 
+    def _is_whole(self, telemetry: LandedFile) -> bool:
+        try:
+            recognise(decompressed(self._landing.read(telemetry)), name=f"{telemetry.unit_id}.json")
+        except (UnreadableContentError, UnrecognisedContentError):
+            return False
+        return True
+
     def _fetch_missing(
-        self, match_id: str, held: Mapping[str, LandedFile], only_types: Collection[str] | None = None
+        self, match_id: str, held: Mapping[str, Sequence[LandedFile]], only_types: Collection[str] | None = None
     ) -> MatchFetch:
         wants_telemetry = not held.keys() & {"telemetry", "expired"}
         if "match" in held and not wants_telemetry:
             return MatchFetch(match_id, "known")
         try:
             # The object at hand serves longer than the API, which forgets it.
-            match = _match_of(self._landing.read(held["match"])) if "match" in held else self._match(match_id)
+            match = _match_of(self._landing.read(held["match"][-1])) if "match" in held else self._match(match_id)
+        except NotFoundError as error:
+            return MatchFetch(match_id, "expired", reason=str(error))
         except PubgApiError as error:
-            return MatchFetch(match_id, "failed", reason=str(error))
+            return MatchFetch(match_id, "failed", reason=str(error), is_delayed=error.is_passing)
         if only_types is not None and match.match_type not in only_types:
             return MatchFetch(match_id, "passed_over", reason=f"It is of type {match.match_type}.")
         if not wants_telemetry:
@@ -612,7 +615,7 @@ class PubgApi:
             mark_expired(self._landing, match_id, match.day, status=error.status)
             return MatchFetch(match_id, "expired", (landed,))
         except PubgApiError as error:
-            return MatchFetch(match_id, "failed", (self._land_match(match),), str(error))
+            return MatchFetch(match_id, "failed", (self._land_match(match),), str(error), error.is_passing)
         # The telemetry first: it knows the start of the match, the object only estimates it.
         return MatchFetch(match_id, "fetched", (self._land_telemetry(match, payload), self._land_match(match)))
 
@@ -638,7 +641,7 @@ class PubgApi:
     # -- one request
 
     def _fetch(self, ask: _Ask) -> bytes:
-        """The checked body of an answer, as sent; one that nobody could read is landed all the same."""
+        """The checked body of an answer, as sent; one that nobody could read is kept, and what it is stays wanted."""
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=_wait,
@@ -655,14 +658,18 @@ class PubgApi:
 
     def _attempt(self, ask: _Ask) -> bytes:
         headers = self._authorisation() if ask.keyed else {}
+        url = _web_address(ask)
+        if time.monotonic() >= self._deadline:
+            raise UnavailableError(f"The time for asking is over before {ask.what} came to it.")
         if ask.keyed:
             self._limiter.acquire()
-        url = _web_address(ask)
-        deadline = time.monotonic() + self._body_deadline
+        deadline = min(time.monotonic() + self._body_deadline, self._deadline)
+        # Connecting, sending and each piece of the answer have this long.
+        timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
         try:
             # A keyed request follows no redirect: the key is for one host.
             with self._client.stream(
-                "GET", url, params=ask.params, headers=headers, follow_redirects=not ask.keyed
+                "GET", url, params=ask.params, headers=headers, follow_redirects=not ask.keyed, timeout=timeout
             ) as response:
                 if ask.keyed:
                     self._limiter.observe(response.headers, refused=response.status_code == 429)
@@ -717,10 +724,15 @@ def _usable(key: SecretStr | None) -> SecretStr | None:
     return SecretStr(text)
 
 
+def can_be_asked_for(name: str) -> bool:
+    """Whether a request for players can hold a name or account id: one that is empty or has a comma it cannot."""
+    return bool(name.strip()) and "," not in name
+
+
 def _batches(names: Iterable[str]) -> list[list[str]]:
     distinct = list(dict.fromkeys(names))
     for name in distinct:
-        if not name.strip() or "," in name:
+        if not can_be_asked_for(name):
             raise ValueError(f"{name!r} cannot be a player's name or account id: it is empty or has a comma.")
     return [distinct[start : start + PLAYERS_A_CALL] for start in range(0, len(distinct), PLAYERS_A_CALL)]
 

@@ -6,7 +6,8 @@ whose type the API did not say, and those an admin overrode.
 **Days.** A match belongs to the tournament day that its start falls on by the clock of the season's time zone, where a
 day lasts until 5 in the morning: what starts at 00:20 still belongs to the evening before. Validity of rosters, days
 of rounds and evenings of slots are all read this way. A match and a slot are compared only within one evening, so the
-answer for a match depends on the matches of its own evening and on no others.
+answer for a match depends on the matches of its own evening and on no others. A season whose time zone is unknown has
+no such days: its rosters are read by UTC, and its matches have no round and no slot but by hand.
 
 **People.** A roster entry holds for the account it names; one without account holds for the player of that name, in
 any case, on the season's shard. Substitutes and stand-ins count as the team. Somebody with several valid entries (two
@@ -27,8 +28,8 @@ entry entered last.
 
 **Rounds** are those of the division, and of the group or of no group (which holds for all groups), whose days hold the
 match's; of several, one of the group before one of the division, then the one that began last, then the one entered
-first. A slot brings its own round, even on a day outside the round: that is how a match is postponed. Cancelled rounds
-and cancelled slots take nothing.
+first. A slot brings its own round, even on a day outside the round: that is how a match is postponed, by
+`gamestats tournament schedule change ... --at TIME --postponed`. Cancelled rounds and cancelled slots take nothing.
 
 **Slots** are taken by time: of all pairs of a match and a slot of one evening whose map agrees and whose offset is
 within the season's window, the pair with the smallest offset first, then that of the earlier slot, then by match id.
@@ -43,14 +44,15 @@ confirmed takes no slot by time.
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.matches import MATCH, seconds_since
 from gamestats_assets.pubg.tables.detail import MatchFacts
@@ -82,14 +84,32 @@ _ROLES = ("stand_in", "substitute", "player")
 _PARTY = ("division_id", "group_id")
 
 
-class UnknownTimeZoneError(GamestatsError):
-    """A season names a time zone that does not exist."""
+def day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """Tournament day of a moment in a time zone; see the module.
+
+    >>> day_of(datetime(2026, 10, 3, 22, 20, tzinfo=UTC), ZoneInfo("Europe/Berlin"))  # 00:20 of the 4th
+    datetime.date(2026, 10, 3)
+    """
+    return (moment.astimezone(zone).replace(tzinfo=None) - DAY_BEGINS).date()
 
 
 def tournament_day(at: str, time_zone: str) -> pl.Expr:
-    """Tournament day of the UTC time in column `at`, in the zone named in column `time_zone`; see the module."""
+    """Tournament day of the UTC time in column `at`, in the zone named in column `time_zone`; see the module.
+
+    Null where nothing is known of the zone.
+    """
     local = pl.map_batches([at, time_zone], _local_clock, return_dtype=pl.Datetime("us"), is_elementwise=True)
     return (local - DAY_BEGINS).dt.date()
+
+
+@functools.cache
+def is_time_zone(name: str) -> bool:
+    """Whether frames can be read in the time zone of a name."""
+    try:
+        pl.Series([datetime(2026, 1, 1, tzinfo=UTC)]).dt.convert_time_zone(name)
+    except pl.exceptions.ComputeError:
+        return False
+    return True
 
 
 def _local_clock(columns: Sequence[pl.Series]) -> pl.Series:
@@ -97,16 +117,12 @@ def _local_clock(columns: Sequence[pl.Series]) -> pl.Series:
     at, zone = pl.col("at"), pl.col("zone")
     frame = pl.DataFrame({"at": columns[0], "zone": columns[1]})
     local = pl.lit(None, pl.Datetime("us"))
-    try:
-        for name in frame.get_column("zone").drop_nulls().unique():
+    for name in frame.get_column("zone").drop_nulls().unique():
+        # One season with a wrong zone must not take the tables of all others along.
+        if is_time_zone(name):
             in_zone = at.dt.convert_time_zone(name).dt.replace_time_zone(None)
             local = pl.when(zone == name).then(in_zone).otherwise(local)
-        return frame.select(local.alias("local")).to_series()
-    except pl.exceptions.ComputeError as error:
-        raise UnknownTimeZoneError(
-            "The time zone of a season must be one such as Europe/Berlin; correct it with gamestats tournament. "
-            f"Found: {str(error).splitlines()[0]}"
-        ) from None
+    return frame.select(local.alias("local")).to_series()
 
 
 def tournament_lineups(
@@ -251,9 +267,12 @@ def _possible(people: pl.LazyFrame, entries: pl.LazyFrame) -> pl.LazyFrame:
     return (
         pl.concat([by_account.with_columns(has_account=True), by_name.with_columns(has_account=False)], how="diagonal")
         .with_columns(day=tournament_day("started_at", "time_zone"))
+        .with_columns(
+            valid_on=pl.coalesce("day", (pl.col("started_at").dt.replace_time_zone(None) - DAY_BEGINS).dt.date())
+        )
         .filter(
-            (pl.col("valid_from") <= pl.col("day"))
-            & (pl.col("valid_until").is_null() | (pl.col("day") <= pl.col("valid_until")))
+            (pl.col("valid_from") <= pl.col("valid_on"))
+            & (pl.col("valid_until").is_null() | (pl.col("valid_on") <= pl.col("valid_until")))
         )
     )
 
@@ -372,6 +391,7 @@ def match_tournament_context(
             slot_offset_s=seconds_since("scheduled_at", "started_at"),
             unmatched_player_count=pl.col("people").fill_null(0) - pl.col("tournament_players"),
         )
+        .join(rounds.select("round_id", "round_number", "round_name"), on="round_id", how="left")
         .select(pl.col(name).cast(dtype) for name, dtype in MatchTournamentContext.schema().items())
     )
     return typing.cast("dy.LazyFrame[MatchTournamentContext]", result)

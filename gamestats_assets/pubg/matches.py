@@ -166,10 +166,14 @@ def _headcounts(everybody: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def matches(facts: dy.LazyFrame[MatchFacts], context: dy.LazyFrame[MatchTournamentContext]) -> dy.LazyFrame[Matches]:
-    """Every match with what it counts for."""
+    """Every match with what it counts for, and who decided so where an admin did."""
     counts_for = [name for name in Matches.column_names() if name not in MatchFacts.column_names()]
     result = (
-        facts.join(context.select("match_id", *counts_for), on="match_id", how="left")
+        facts.join(
+            context.rename({"override_admin": "overridden_by"}).select("match_id", *counts_for),
+            on="match_id",
+            how="left",
+        )
         .with_columns(pl.col("is_tournament_match", "is_overridden").fill_null(False))
         .select(Matches.column_names())
     )

@@ -69,8 +69,9 @@ def player_matches(
     )
     day = pl.col("match_date")
     own = (
-        summaries.unique(MatchSummaries.primary_key())
-        .join(players, left_on="account_id", right_on=TRACKED_PLAYER)
+        # Of everybody's results the players' own, before anything else is done with them.
+        summaries.join(players, left_on="account_id", right_on=TRACKED_PLAYER)
+        .unique([*MatchSummaries.primary_key(), "tracked_player_id"])
         .with_columns(pl.col("account_id").alias(TRACKED_PLAYER))
         .join(
             matches.unique("match_id").select(
@@ -179,7 +180,7 @@ class Behind:
     """What a tracked player's tables lack.
 
     Attributes:
-        digest: hash of all that they are to be made from.
+        digest: hash of what is to be done, and of the backfills that ask for it.
         match_ids: matches that are to be taken, taken again, or given up.
         is_history: whether some of them are older than the player is tracked.
     """
@@ -204,18 +205,22 @@ def players_behind(lake: Lake) -> dict[str, Behind]:
     ).collect()
     added = dict(tracked.select("account_id", pl.col("added_at").dt.date()).collect().iter_rows())
     days = dict(wanted.select("match_id", "match_date").iter_rows())
-    made_from: dict[str, set[str]] = {account: set() for account in active}
+    asked = lake.scan(Backfills).filter(pl.col("cancelled_at").is_null()).join(tracked, on="tracked_player_id")
+    to_do: dict[str, set[str]] = {account: set() for account in active}
+    for account, backfill in asked.select("account_id", "backfill_id").drop_nulls().collect().iter_rows():
+        to_do[account].add(f"backfill {backfill}")
     lacking: dict[str, set[str]] = {account: set() for account in active}
     matches = {**{account: {} for account in active}, **unit_hashes(PlayerMatches, wanted)}
     inputs = {table: input_hashes(lake, table, sources, active) for table, sources in _DETAIL.items()}
     for table, found in {PlayerMatches: matches, **inputs}.items():
         work = Ledger(lake, table.spec.game, table.spec.step).work(found, code_version=step_version([table], "1"))
         for account in active:
-            made_from[account] |= {f"{table.spec.name} {unit} {digest}" for unit, digest in found[account].items()}
+            to_do[account] |= {f"{table.spec.name} {unit} {hash_}" for unit, hash_ in work.pending[account].items()}
+            to_do[account] |= {f"{table.spec.name} {unit} gone" for unit in work.vanished[account]}
             lacking[account] |= {*work.pending[account], *work.vanished[account]}
     return {
         account: Behind(
-            combined_hash(made_from[account]),
+            combined_hash(to_do[account]),
             frozenset(match_ids),
             any(days[match_id] < added[account] for match_id in match_ids if match_id in days),
         )

@@ -1,41 +1,84 @@
 """What starts PUBG work: files that landed, and matches that the API lists for players."""
 
 import json
-from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import polars as pl
+from psycopg import OperationalError
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.assets import Days
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.entered import entered_sensor
+from gamestats_assets.orchestration.instance import ranges, within_range
+from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import landed_sensor
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.partitions import DAYS, partitions_of
+from gamestats_assets.orchestration.requests import (
+    REQUESTED_BY_TAG,
+    UNFINISHED,
+    due_attempt,
+    has_ended,
+    is_on_its_way,
+    request,
+)
 from gamestats_assets.pubg import discovery, players, tables
-from gamestats_assets.pubg.api import PubgApi, PubgApiError
+from gamestats_assets.pubg.api import (
+    PubgApi,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
-from gamestats_assets.pubg.limit import SharedLimiter
+from gamestats_assets.pubg.limit import SharedLimiter, limit_in_force
+from gamestats_assets.pubg.players import Behind
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
 ARCHIVE_JOB = "archive_pubg_matches"
-# A tick must end: what cannot be asked for within this is asked for by a later one.
+# Dagster gives a tick up after 60 s: what is not asked for by then is asked for by a later one.
 _PATIENCE_S = 20.0
+_ASKING_S = 40.0
+# A tick that is later than this makes no claims: nobody might hear of them.
+_CLAIMING_S = 50.0
+_TIMEOUT_S = 10.0
+# What one group of players met the others would meet as well.
+_BEFALLS_ALL = (RateLimitedError, UnavailableError, UnauthorisedError, PostgresUnavailableError, OperationalError)
+_LIMITER = "pubg"
+_CLAIM_TAG = "gamestats/claim"
 _DETAILS_EVERY_S = 10
+_MATCHES_LANDED = "new_pubg_matches"
+_DETAILS = "tracked_player_details"
 
 
 def new_pubg_matches() -> dg.SensorDefinition:
-    """Requests the bronze tables of every day that gained files; the rest follows by its conditions."""
+    """Requests every day that gained files, from its bronze tables to PostgreSQL."""
+    raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
     return landed_sensor(
-        "new_pubg_matches",
-        [table for table in tables.ALL if table.spec.made_by == "raw"],
-        description="Watches the landing zone and requests the days that gained match or telemetry files.",
+        _MATCHES_LANDED,
+        raw,
+        followers=_with_publications(
+            table for table in tables.ALL if partitions_of(table) == DAYS and table not in raw
+        ),
+        description="Watches the landing zone and requests the days that gained match or telemetry files: all tables "
+        "of the day, to PostgreSQL. What else they concern follows by its conditions.",
         tags=_tags_of_matches,
     )
+
+
+def _with_publications(of: Iterable[type[Table]]) -> list[dg.AssetKey]:
+    """Tables, and the published ones' copies in PostgreSQL."""
+    chosen = list(of)
+    return [*map(asset_key, chosen), *(publication_key(table) for table in chosen if table.spec.published)]
 
 
 def _tags_of_matches(stores: Stores, match_ids: Collection[str]) -> dict[str, str]:
@@ -99,7 +142,8 @@ def tournament_matches_found() -> dg.SensorDefinition:
         "tournament",
         whom=lambda url, now, plan, turn: discovery.members_to_ask(discovery.playing(url, now), plan.members, turn),
         every_s=lambda plan: plan.tournament_every_s,
-        leave=lambda plan: 0,
+        # One call a minute is the tracked players'.
+        leave=lambda plan: 1,
         description="While matches are scheduled, asks the API every minute for the matches of some members of each "
         "playing team, and has new custom and competitive ones archived at high priority.",
     )
@@ -108,44 +152,42 @@ def tournament_matches_found() -> dg.SensorDefinition:
 def tournament_entries() -> dg.SensorDefinition:
     """Takes snapshots of what people entered, and places the matches anew that it concerns."""
 
-    def days(stores: Stores) -> Days:
-        landed = stores.landing.days("pubg")
-        rounds = stores.lake.scan(tables.Rounds).select(pl.col("first_day").min(), pl.col("last_day").max()).collect()
-        first, last = rounds.row(0)
-        if first is None:
-            return None
-        # A day more on each side: rounds are days of a time zone. Overrides may stand on any match of a round.
-        span = (str(first - timedelta(days=1)), str(last + timedelta(days=1)))
-        within = [day for day in landed if span[0] <= day <= span[1]]
-        return (within[0], within[-1]) if within else None
-
     return entered_sensor(
         "tournament_entries",
         tables.SNAPSHOTS,
-        [
-            tables.TournamentLineups,
-            tables.MatchTournamentContext,
-            tables.TournamentTeamResults,
-            tables.TournamentMatches,
-            tables.MatchValidation,
-            tables.Matches,
-        ],
-        days,
-        description="Takes snapshots when seasons, teams, rosters, schedule or overrides changed, and places the "
-        "matches of the rounds anew; only those whose place changed are replaced.",
+        _with_publications(
+            [
+                tables.TournamentLineups,
+                tables.MatchTournamentContext,
+                tables.TournamentTeamResults,
+                tables.TournamentMatches,
+                tables.MatchValidation,
+                tables.Matches,
+            ]
+        ),
+        _misplaced,
+        after=[_MATCHES_LANDED],
+        description="Takes snapshots when seasons, teams, rosters, schedule or overrides changed, and requests the "
+        "days with matches whose place that changed; only those matches are replaced.",
     )
+
+
+def _misplaced(stores: Stores) -> dict[str, str]:
+    """Days with matches that are not placed as they would be now, each with a hash of what is to be done."""
+    found: dict[str, list[str]] = {}
+    for function in BY_TOURNAMENT:
+        table, days = made_jointly(stores.lake, function)
+        for day, digest in days.items():
+            found.setdefault(day, []).append(f"{table.spec.name} {digest}")
+    return {day: combined_hash(parts) for day, parts in found.items()}
 
 
 def tracked_player_details() -> dg.SensorDefinition:
     """Requests the tables of tracked players whose matches or history they do not hold yet."""
-    by_player = [table for table in tables.ALL if table.spec.partitioned_by == TRACKED_PLAYER]
-    target = [
-        *(asset_key(table) for table in by_player),
-        *(publication_key(table) for table in by_player if table.spec.published),
-    ]
+    target = _with_publications(table for table in tables.ALL if table.spec.partitioned_by == TRACKED_PLAYER)
 
     @dg.sensor(
-        name="tracked_player_details",
+        name=_DETAILS,
         target=dg.AssetSelection.assets(*target),
         minimum_interval_seconds=_DETAILS_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -157,35 +199,68 @@ def tracked_player_details() -> dg.SensorDefinition:
         versions = combined_hash(
             f"{table.spec.key} {stores.lake.version(table)}" for table in (*players.SOURCES, *players.LEDGERS)
         )
-        if versions == context.cursor:
-            return dg.SensorResult(skip_reason="Nothing changed that tracked players' tables are made from.")
+        told = json.loads(context.cursor) if context.cursor else {}
+        if told.get("versions") == versions and (not told["behind"] or is_on_its_way(context.instance, _DETAILS)):
+            return dg.SensorResult(
+                skip_reason="Nothing changed that tracked players' tables are made from.", cursor=context.cursor
+            )
         seen = players.accounts_seen(stores.lake)
         learnt = discovery.learn_accounts(stores.postgres_url, seen) if seen else 0
         behind = players.players_behind(stores.lake)
-        known = set(context.instance.get_dynamic_partitions(TRACKED_PLAYER))
-        requests = [
-            dg.RunRequest(
-                run_key=f"{account} {state.digest}",
-                partition_key=account,
-                asset_selection=target,
-                tags={
-                    **_tags("low" if state.is_history else "normal"),
-                    "gamestats/requested_by": "tracked_player_details",
-                    "gamestats/matches": str(len(state.match_ids)),
-                },
-            )
-            for account, state in behind.items()
-            if account in known
-        ]
+        requests = _of_players(context.instance, behind, target)
         context.log.info(f"{len(behind)} tracked players are behind; the account of {learnt} was learnt.")
-        # A player whose partition is not there yet is looked at again.
         return dg.SensorResult(
             run_requests=requests,
-            cursor=versions if behind.keys() <= known else None,
-            skip_reason=None if requests else "Every tracked player's tables hold what they are to hold.",
+            cursor=json.dumps({"versions": versions, "behind": bool(behind)}),
+            skip_reason=None if requests else "Every tracked player's tables hold what they are to, or soon will.",
         )
 
     return sensor
+
+
+def _of_players(
+    instance: dg.DagsterInstance, behind: Mapping[str, Behind], target: Sequence[dg.AssetKey]
+) -> list[dg.RunRequest]:
+    """Who played is refreshed in one run with those who stand beside; whose history is taken up, in a run of the own.
+
+    Players whose run failed have one each. A player whose partition is not there yet, or whose run has not ended,
+    is left for the next look.
+    """
+    by_account = dg.DynamicPartitionsDefinition(name=TRACKED_PLAYER)
+    going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: _DETAILS}, statuses=UNFINISHED))
+    busy = {account for run in going for account in within_range(by_account, _partitions_of(run), instance)}
+    keys = [key for key in instance.get_dynamic_partitions(TRACKED_PLAYER) if key in behind and key not in busy]
+    played = [key for key in keys if not behind[key].is_history]
+    together = [within_range(by_account, span, instance) for span in ranges(by_account, played, instance)]
+    waiting: list[Sequence[str]] = [*together, *([key] for key in keys if behind[key].is_history)]
+    requests: list[dg.RunRequest] = []
+    while waiting:
+        accounts = waiting.pop(0)
+        states = [behind[account] for account in accounts]
+        reason = combined_hash(f"{account} {state.digest}" for account, state in zip(accounts, states, strict=True))
+        reason = f"players {accounts[0]} {reason}"
+        if len(accounts) > 1 and has_ended(instance, reason):
+            waiting += [[account] for account in accounts]
+        elif (attempt := due_attempt(instance, reason)) is not None:
+            tags = {
+                **_tags("low" if states[0].is_history else "normal"),
+                REQUESTED_BY_TAG: _DETAILS,
+                "gamestats/matches": str(len({match_id for state in states for match_id in state.match_ids})),
+            }
+            first, last = accounts[0], accounts[-1]
+            if first != last:
+                tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+            partition = first if first == last else None
+            requests.append(request(reason, attempt, target, partition_key=partition, tags=tags))
+    return requests
+
+
+def _partitions_of(run: dg.DagsterRun) -> tuple[str, str]:
+    one = run.tags.get("dagster/partition")
+    return (
+        one or run.tags["dagster/asset_partition_range_start"],
+        one or run.tags["dagster/asset_partition_range_end"],
+    )
 
 
 def _discovery_sensor(
@@ -200,7 +275,8 @@ def _discovery_sensor(
     """A sensor that asks for players' matches in rounds, registers what is new, and requests runs that archive it.
 
     The cursor holds, for each shard, how far its round has come. What is registered and not yet
-    with a run is found in the register, so a tick that dies after registering loses nothing.
+    with a run is found in the register, so a tick that dies after registering loses nothing, and
+    matches get their runs whatever happens to the asking.
     """
 
     @dg.sensor(
@@ -211,42 +287,74 @@ def _discovery_sensor(
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+        began = time.monotonic()
         rounds: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         settings, url = stores.settings, stores.postgres_url
         migrate(url)
         now = datetime.now(UTC)
-        plan = discovery.current_plan(url, now, limit=settings.pubg_requests_per_minute)
+        limit = limit_in_force(url, _LIMITER, settings.pubg_requests_per_minute)
+        plan = discovery.current_plan(url, now, limit=limit)
         limiter = SharedLimiter(
-            url, "pubg", leave=leave(plan), patience=_PATIENCE_S, requests=settings.pubg_requests_per_minute
+            url,
+            _LIMITER,
+            caller=finder,
+            leave=leave(plan),
+            patience=_PATIENCE_S,
+            deadline=began + _ASKING_S,
+            requests=limit,
         )
-        asked, new, trouble = 0, 0, ""
 
         def groups_of(shard: str, turn: int) -> list[list[Asked]]:
             return discovery.batches([player for player in whom(url, now, plan, turn) if player.shard == shard])
 
-        wanted = whom(url, now, plan, 0) if settings.pubg_api_key else []
-        for shard in sorted({player.shard for player in wanted}):
+        counts: Counter[str] = Counter()
+        troubles: list[str] = []
+
+        def find(api: PubgApi, shard: str, group: list[Asked]) -> None:
+            found = discovery.ask(api, group)
+            counts["new"] += len(discovery.register(url, shard, discovery.listed(found), finder))
+            counts["asked"] += len(group)
+            discovery.learn_accounts(url, {(shard, player.name): player.account_id for player in found})
+
+        def go_on(shard: str) -> None:
             told = discovery.Round(**rounds.get(shard, {}))
             told = told.begun(len(groups_of(shard, told.turn)), now, every_s(plan))
-            groups = groups_of(shard, told.turn)
+            rounds[shard] = told.as_cursor()
             with PubgApi(
                 settings.pubg_api_key, stores.landing, base_url=settings.pubg_api_url, shard=shard, limiter=limiter,
-                attempts=2,
+                timeout=_TIMEOUT_S, deadline=began + _ASKING_S, attempts=1,
             ) as api:  # fmt: skip
-                for group in told.due(groups, every_s(plan)):
+                for group in told.due(groups_of(shard, told.turn), every_s(plan)):
+                    if time.monotonic() >= began + _ASKING_S:
+                        return
                     try:
-                        players_now = discovery.ask(api, group)
-                        discovery.learn_accounts(url, {(shard, p.name): p.account_id for p in players_now})
-                        listed = [match_id for player in players_now for match_id in player.match_ids]
-                        new += len(discovery.register(url, shard, listed, finder))
-                    except PubgApiError as error:
-                        trouble = str(error)
-                        break
-                    asked += len(group)
+                        find(api, shard, group)
+                    except _BEFALLS_ALL as error:
+                        if not isinstance(error, UnreadableAnswerError):
+                            if isinstance(error, UnavailableError):
+                                rounds[shard] = told.delayed().as_cursor()
+                            raise
+                        troubles.append(_named(group, error))
+                    except Exception as error:  # noqa: BLE001 (whatever it is, the other groups are asked for)
+                        troubles.append(_named(group, error))
                     told = told.advanced()
-            rounds[shard] = told.as_cursor()
-        requests = [_request(claim) for claim in discovery.claim(url, finder)]
-        said = f"Asked for {asked} of {len(wanted)} players: {new} new matches. {trouble}".strip()
+                    rounds[shard] = told.as_cursor()
+
+        wanted = whom(url, now, plan, 0) if settings.pubg_api_key else []
+        try:
+            for shard in sorted({player.shard for player in wanted}):
+                go_on(shard)
+        except Exception as error:  # noqa: BLE001 (matches that are registered get their runs all the same)
+            troubles.append(str(error))
+        for trouble in troubles:
+            context.log.warning(trouble)
+        requests: list[dg.RunRequest] = []
+        if time.monotonic() < began + _CLAIMING_S:
+            discovery.renew(url, lambda claims: _runs_of(context.instance, claims))
+            requests = [_request(claim) for claim in discovery.claim(url, finder)]
+        said = " ".join(
+            [f"Asked for {counts['asked']} of {len(wanted)} players: {counts['new']} new matches.", *troubles]
+        )
         if settings.pubg_api_key is None:
             said = "PUBG_API_KEY is not set, so no player can be asked for; files can still be ingested."
         context.log.info(said)
@@ -259,9 +367,22 @@ def _discovery_sensor(
     return sensor
 
 
+def _named(group: Sequence[Asked], error: Exception) -> str:
+    return f"For {', '.join(player.player_name for player in group)}: {error}"
+
+
+def _runs_of(instance: dg.DagsterInstance, claims: Sequence[str]) -> dict[str, bool]:
+    # Of the claims that have runs, whether one of these is queued or going.
+    has: dict[str, bool] = {}
+    for run in instance.get_runs(dg.RunsFilter(tags={_CLAIM_TAG: [*claims]})):
+        name = run.tags[_CLAIM_TAG]
+        has[name] = has.get(name, False) or not run.is_finished
+    return has
+
+
 def _request(claim: discovery.Claim) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{claim.shard} {claim.attempt} {combined_hash(claim.match_ids)} {claim.claimed_until}",
+        run_key=f"{claim.shard} {claim.attempt} {claim.claim}",
         run_config={"ops": {"archive_matches": {"config": {"shard": claim.shard, "match_ids": list(claim.match_ids)}}}},
-        tags={**_tags(claim.priority), "gamestats/matches": str(len(claim.match_ids))},
+        tags={**_tags(claim.priority), _CLAIM_TAG: claim.claim, "gamestats/matches": str(len(claim.match_ids))},
     )

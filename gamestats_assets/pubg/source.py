@@ -12,16 +12,17 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import msgspec
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, content_hash, decompressed
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, content_hash, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 
 GAME = "pubg"
@@ -434,12 +435,15 @@ def ingest_payload(payload: bytes, name: str, landing: Landing, *, match_id: str
         payload: plain or compressed bytes.
         name: name to report it under; it may give the match id, as in `recognise`.
         landing: where to land.
-        match_id: the match it was asked for; a payload of another match is quarantined.
+        match_id: the match it was asked for. A payload of another match is quarantined; so is one that nobody
+            can read, and not filed with the match, whose whole file can still be had where this was asked for.
     """
     arrival = _read(payload, name)
     if isinstance(arrival, _Recognised) and match_id is not None and arrival.recognised.match_id != match_id.lower():
         found = arrival.recognised.match_id or "no match"
         arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
+    if isinstance(arrival, _Refused) and match_id is not None:
+        return _quarantine(arrival, landing, of_match=None)
     return _land(arrival, landing)
 
 
@@ -462,13 +466,17 @@ def unreadable(landing: Landing) -> list[UnreadableFile]:
 
     The same bytes can have arrived under several names: the first in the alphabet is given.
     """
+    return _explained(landing, landing.files(GAME, "unreadable"))
+
+
+def _explained(landing: Landing, files: Iterable[LandedFile]) -> list[UnreadableFile]:
     reasons: dict[str, tuple[str, str, int]] = {}
     for file in landing.files(GAME, "unreadable_reason"):
         told = json.loads(landing.read(file))
         reason = (told["name"], told["reason"], told["bytes"])
         reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
     found: list[UnreadableFile] = []
-    for file in landing.files(GAME, "unreadable"):
+    for file in files:
         name, reason, size = reasons.get(file.content_hash) or (
             "",
             "No reason was recorded.",
@@ -478,18 +486,44 @@ def unreadable(landing: Landing) -> list[UnreadableFile]:
     return found
 
 
-def refused(landing: Landing) -> list[Rejection]:
-    """The same payloads as `unreadable` gives, as entries for the quarantine; the unit is the content's hash."""
-    return [
-        Rejection(
-            file.hash,
-            "file",
-            "file_recognised",
-            f"{file.name} ({file.bytes} bytes, {file.path}): {file.reason}",
-            0,
-        )
-        for file in unreadable(landing)
-    ]
+def refused(landing: Landing) -> Sequence[Rejection]:
+    """The same payloads as `unreadable` gives, as entries for the quarantine; the unit is the content's hash.
+
+    Their number costs one listing; files are read only once an entry is looked at.
+    """
+    return _Refusals(landing)
+
+
+class _Refusals(Sequence[Rejection]):
+    def __init__(self, landing: Landing) -> None:
+        self._landing = landing
+
+    @cached_property
+    def _files(self) -> list[LandedFile]:
+        return self._landing.files(GAME, "unreadable")
+
+    @cached_property
+    def _entries(self) -> list[Rejection]:
+        return [
+            Rejection(
+                file.hash,
+                "file",
+                "file_recognised",
+                f"{file.name} ({file.bytes} bytes, {file.path}): {file.reason}",
+                0,
+            )
+            for file in _explained(self._landing, self._files)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Rejection: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Rejection]: ...
+    def __getitem__(self, index: int | slice) -> Rejection | list[Rejection]:
+        return self._entries[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,7 +585,7 @@ def _arrival(file: Path) -> _Recognised | _Refused:
 
 def _land(arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
     if isinstance(arrival, _Refused):
-        return _quarantine(arrival, landing)
+        return _quarantine(arrival, landing, of_match=arrival.match_id)
     found, payload, content = arrival.recognised, arrival.payload, arrival.content
     if found.match_id is None or found.started_at is None:
         file, is_new = landing.put_undated(GAME, found.kind, payload, content)
@@ -561,15 +595,15 @@ def _land(arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
     return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
 
 
-def _quarantine(refused: _Refused, landing: Landing) -> FileOutcome:
+def _quarantine(refused: _Refused, landing: Landing, *, of_match: str | None) -> FileOutcome:
     payload = refused.payload
     if payload is None:
         return FileOutcome(refused.name, None, "quarantined", reason=refused.reason)
-    day = landing.day_of(GAME, refused.match_id) if refused.match_id is not None else None
-    if refused.match_id is not None and day is not None:
+    day = landing.day_of(GAME, of_match) if of_match is not None else None
+    if of_match is not None and day is not None:
         # Filed with its match, whose telemetry then counts as unreadable, with the reason in the quarantine.
-        file, _ = landing.put(GAME, date.fromisoformat(day), refused.match_id, "telemetry", payload, payload)
-        return FileOutcome(refused.name, None, "quarantined", refused.match_id, day, file.path, refused.reason)
+        file, _ = landing.put(GAME, date.fromisoformat(day), of_match, "telemetry", payload, payload)
+        return FileOutcome(refused.name, None, "quarantined", of_match, day, file.path, refused.reason)
     # The reason lands first, so that dying in between leaves no payload without one.
     told = {
         "name": Path(refused.name).name,

@@ -12,7 +12,8 @@ the season says so.
 `average_placement` (lower). Teams equal in all of them share a rank, and the ranks after it are left out: 1, 1, 3.
 The alphabet decides nothing.
 
-**Tables**: one per round and one overall for each division, with the teams that have played in it.
+**Tables**: one per round and one overall for each division, with the teams that have played in it. They tell the names
+of teams, groups and rounds as they are now.
 
 **History** keeps the table of the round and the overall one at the end of each match that counts and at each change of
 a round's status: always what had ended by then. The last table of a scope is its standing.
@@ -93,6 +94,8 @@ def tournament_team_results(
                 "division",
                 "group_name",
                 "round_id",
+                "round_number",
+                "round_name",
                 "match_number",
                 "started_at",
                 "ended_at",
@@ -129,7 +132,10 @@ def tournament_matches(
         .select("match_id", winner_team_id="team_id", winner_team_name="team_name")
     )
     result = (
-        _tournament(context, matches).join(winners, on="match_id", how="left").select(TournamentMatches.column_names())
+        _tournament(context, matches)
+        .join(winners, on="match_id", how="left")
+        .rename({"override_admin": "overridden_by"})
+        .select(TournamentMatches.column_names())
     )
     return typing.cast("dy.LazyFrame[TournamentMatches]", result)
 
@@ -193,7 +199,7 @@ def tournament_team_standings_history(
     by_then = (
         pl.concat([after_match, at_change]).join(scoped, on=_TABLE).filter(pl.col("ended_at") <= pl.col("taken_at"))
     )
-    result = _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams).select(
+    result = _team_tables(by_then, (*_TABLE, "snapshot", "taken_at"), seasons, groups, teams, rounds).select(
         pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandingsHistory.schema().items()
     )
     return typing.cast("dy.LazyFrame[TournamentTeamStandingsHistory]", result)
@@ -221,7 +227,7 @@ def tournament_team_standings(
         ]
     )
     result = (
-        _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams)
+        _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams, rounds)
         .join(earlier, on=[*_TABLE, "team_id"], how="left")
         .with_columns(rank_change=pl.col("earlier_rank") - pl.col("rank"))
         .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandings.schema().items())
@@ -241,7 +247,12 @@ def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _team_tables(
-    results: pl.LazyFrame, table: Sequence[str], seasons: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame
+    results: pl.LazyFrame,
+    table: Sequence[str],
+    seasons: pl.LazyFrame,
+    groups: pl.LazyFrame,
+    teams: pl.LazyFrame,
+    rounds: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """Sums and rank of each team in each of the tables told apart by the columns `table`."""
     placements = pl.col("placement").sort_by(*_IN_TIME)
@@ -259,7 +270,7 @@ def _team_tables(
         )
         .join(seasons.select("season", "tie_breakers"), on="season", how="left")
     )
-    return _ranked(sums, table, ["points", *_deciding()]).pipe(_named, groups, teams)
+    return _ranked(sums, table, ["points", *_deciding()]).pipe(_named, groups, teams, rounds)
 
 
 def _deciding() -> list[pl.Expr]:
@@ -292,13 +303,15 @@ def _ranked(rows: pl.LazyFrame, table: Sequence[str], by: Sequence[str | pl.Expr
     )
 
 
-def _named(standings: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame) -> pl.LazyFrame:
-    """Gives each team its present name and group."""
+def _named(standings: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame) -> pl.LazyFrame:
+    """Gives each team its present name and group, and the table of a round that round's present number and name."""
     present = teams.join(groups.select("group_id", "group_name"), on="group_id", how="left").select(
         "team_id", "group_name", present_name="team_name"
     )
-    return standings.join(present, on="team_id", how="left").with_columns(
-        team_name=pl.coalesce("present_name", "team_name")
+    return (
+        standings.join(present, on="team_id", how="left")
+        .join(rounds.select("round_id", "round_number", "round_name"), on="round_id", how="left")
+        .with_columns(team_name=pl.coalesce("present_name", "team_name"))
     )
 
 
@@ -367,6 +380,7 @@ def tournament_player_standings(
     seasons: dy.LazyFrame[Seasons],
     groups: dy.LazyFrame[Groups],
     teams: dy.LazyFrame[Teams],
+    rounds: dy.LazyFrame[Rounds],
 ) -> dy.LazyFrame[TournamentPlayerStandings]:
     """Players of every round and overall; a stand-in appears with the team last played for."""
     with_placement = pl.when(pl.col("player_points_with_placement")).then("placement_points").otherwise(0)
@@ -398,7 +412,7 @@ def tournament_player_standings(
     weapons = _by_category(played.select(*person, "match_id"), person, distribution)
     result = (
         _ranked(sums, _TABLE, ["points", "kills", "damage_dealt"])
-        .pipe(_named, groups, teams)
+        .pipe(_named, groups, teams, rounds)
         .join(weapons, on=person, how="left")
         .with_columns(
             weapon_damage=pl.col("weapon_damage").fill_null([0.0] * len(PAGE_CATEGORIES)),
@@ -460,7 +474,8 @@ def match_validation(
     known = (
         context.unique("match_id")
         .join(matches.unique("match_id").select("match_id", "started_at", "telemetry_status"), on="match_id")
-        .join(seasons.select("season_id", "minimum_teams"), on="season_id", how="left")
+        .join(seasons.select("season_id", "minimum_teams", "time_zone"), on="season_id", how="left")
+        .with_columns(day=tournament_day("started_at", "time_zone"))
     )
     counting = tournament_matches.filter("counts").select("match_id", "winner_team_id").unique()
     counted = known.join(counting, on="match_id")
@@ -500,6 +515,7 @@ def _concern(rows: pl.LazyFrame, name: str, explanation: pl.Expr) -> pl.LazyFram
 def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
     status, has_round = pl.col("validation_status"), pl.col("round_id").is_not_null()
     unscheduled = known.filter(status == "unscheduled")
+    has_days = pl.col("day").is_not_null() | pl.col("time_zone").is_null()
     return [
         _concern(
             unscheduled.filter(has_round),
@@ -510,11 +526,22 @@ def _of_status(known: pl.LazyFrame) -> list[pl.LazyFrame]:
             ),
         ),
         _concern(
-            unscheduled.filter(~has_round),
+            unscheduled.filter(~has_round & has_days),
             "no_round",
             pl.lit(
                 "No round of the division and group is on the match's day, so the match does not count. Change the "
                 "round's days, give the match a round, or override it as no tournament match."
+            ),
+        ),
+        _concern(
+            unscheduled.filter(~has_round & ~has_days),
+            "unknown_time_zone",
+            pl.format(
+                "The time zone of season {} is {}, which is none such as Europe/Berlin, so the day of the match is "
+                "unknown and it has no round. Correct it: gamestats tournament season change {} --time-zone ZONE",
+                "season",
+                "time_zone",
+                "season",
             ),
         ),
         _concern(

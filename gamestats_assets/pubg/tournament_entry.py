@@ -9,10 +9,13 @@ is given, and tells what it did.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
+import shlex
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Any, Literal, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
@@ -24,8 +27,10 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import local_times, reference
+from gamestats_assets.pubg.context import DAY_BEGINS, day_of, is_time_zone
 from gamestats_assets.pubg.local_times import LocalTimeError
-from gamestats_assets.pubg.tables import MatchSummaries
+from gamestats_assets.pubg.players import TAKEN
+from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
 from gamestats_assets.pubg.tables.ops import ROUND_STATUSES, SLOT_STATUSES, TIE_BREAKERS, VALIDATION_STATUSES
 from gamestats_assets.pubg.tables.rows import MATCH_ID
 
@@ -57,6 +62,10 @@ class UnknownNameError(EntryError):
 
 class ExistsAlreadyError(EntryError):
     """Something is to be created that is there."""
+
+
+class StillNeededError(EntryError):
+    """Something is to be removed that something else refers to; the message tells what, and how to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,46 @@ def seen_players(lake: Lake, players: Collection[str]) -> Seen:
     )
 
 
+HasLanded = Callable[[str], bool]
+"""Whether anything of a match has landed."""
+
+
+def any_match(match_id: str) -> bool:
+    """The answer where it is not known which matches have landed."""
+    return True
+
+
+MatchesOf = Callable[[int], int]
+"""Of a roster entry, by its number: in how many matches somebody played by it."""
+
+
+def no_matches(roster_entry_id: int) -> int:
+    """The answer where no match is known."""
+    return 0
+
+
+def matches_by_entry(lake: Lake, roster_entry_id: int) -> int:
+    """In how many matches of the lake somebody played for a team by a roster entry."""
+    of_entry = lake.scan(TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
+    return of_entry.select(pl.col("match_id").n_unique()).collect().item()
+
+
+MatchesTaken = Callable[[str], int]
+"""Of a tracked player, by account: how many matches were taken up."""
+
+
+def nothing_taken(account_id: str) -> int:
+    """The answer where nothing was taken up of anybody."""
+    return 0
+
+
+def matches_taken(lake: Lake, account_id: str) -> int:
+    """How many matches the tables of a tracked player hold, or have processed."""
+    held = lake.scan(PlayerMatches, [account_id]).select("match_id")
+    taken = [lake.scan(ledger, [account_id]).select(match_id="unit_id") for ledger in TAKEN]
+    return pl.concat([held, *taken]).select(pl.col("match_id").n_unique()).collect().item()
+
+
 @dataclass(frozen=True, slots=True)
 class Player:
     """A player as entered, and what is known by now."""
@@ -147,9 +196,9 @@ def player_of(player: str, account_id: str | None, seen: Seen) -> Player:
     """Name and account of a player given by name, by account, or by both; an explicit account wins.
 
     Raises:
-        EntryError: when the name is empty or the account is no account id.
+        EntryError: when the name cannot be one or the account is no account id.
     """
-    player = _filled(player, "player")
+    player = _player_name(player, "player")
     if player.startswith("account."):
         if account_id not in (None, player):
             raise EntryError(f"{player} is an account, and so is {account_id}; which one is it?", "account_id")
@@ -224,7 +273,7 @@ def find_team(conn: psycopg.Connection, season: str, team: str, division: str | 
     named = [team_row for team_row in found if team_row["team_name"].casefold() == team.strip().casefold()]
     if len(named) > 1:
         places = " and ".join(team_row["division"] for team_row in named)
-        raise UnknownNameError(f"There is a team {team!r} in {places}; say which division.", "division")
+        raise UnknownNameError(f"There is a team {team!r} in {places}; say which with --division.", "division")
     return _choose(found, "team_name", team, "team", f" in season {row['season']}", column_told="team")
 
 
@@ -249,7 +298,9 @@ def find_round(conn: psycopg.Connection, division: Row, number: int, group: str 
         groups = ops.select(conn, "groups", {"division_id": division["division_id"]})
         names = ", ".join(row["group_name"] for row in groups if row["group_id"] in of_groups)
         raise UnknownNameError(
-            f"Round {number} of {division['division']} is one of groups ({names}); say which.", "group"
+            f"Round {number} of {division['division']} is one of groups ({names}); "
+            "say which with --group, in a file in the column group.",
+            "group",
         )
     place = division["division"] + (f", group {group}" if group is not None else "")
     numbers = [str(row["round_number"]) for row in found if row["group_id"] == group_id]
@@ -309,6 +360,18 @@ def _filled(text: str, column: str) -> str:
     return stripped
 
 
+def _player_name(text: str, column: str) -> str:
+    """A name that the API can be asked for: it takes several in one request, with commas between them."""
+    name = _filled(text, column)
+    if "," in name:
+        raise EntryError(
+            f"{name!r} has a comma, which no in-game name has, and the API cannot be asked for it; enter one player "
+            "at a time, by the name as the game shows it or by account id.",
+            column,
+        )
+    return name
+
+
 def one_of(value: str, allowed: Sequence[str], column: str) -> str:
     """A value that must be one of a few.
 
@@ -344,14 +407,15 @@ def map_named(written: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def checked_match_id(match_id: str, column: str) -> str:
-    """A match id.
+    """A match id as matches have it: in small letters, without blanks around it.
 
     Raises:
         EntryError: when it can be none.
     """
-    if not re.fullmatch(MATCH_ID, match_id):
+    written = match_id.strip()
+    if not re.fullmatch(MATCH_ID, written):
         raise EntryError(f"{match_id!r} is no match id; the API writes them with letters, digits and dashes.", column)
-    return match_id
+    return written.lower()
 
 
 def moment_of(written: str, zone: ZoneInfo) -> datetime:
@@ -373,9 +437,31 @@ def zone_of(name: str) -> ZoneInfo:
         EntryError: when there is none of that name.
     """
     try:
-        return local_times.time_zone(name)
+        return _known_zone(name)
     except LocalTimeError as error:
         raise EntryError(str(error), "time_zone") from None
+
+
+@functools.cache
+def _known_zone(name: str) -> ZoneInfo:
+    # Listing the time zone database takes a while, and a schedule names its zone in every row.
+    return local_times.time_zone(name)
+
+
+def zone_of_season(season: Row) -> ZoneInfo:
+    """The time zone that a season's days and times are read in.
+
+    Raises:
+        EntryError: when it was entered with one that is none.
+    """
+    try:
+        return zone_of(season["time_zone"])
+    except EntryError as error:
+        raise EntryError(
+            f"The time zone of season {season['season']} cannot be read: {error} Correct it first: "
+            f"gamestats tournament season change {season['season']} --time-zone ZONE",
+            "time_zone",
+        ) from None
 
 
 def _period(first: date, last: date | None) -> str:
@@ -407,23 +493,63 @@ def _change(
     row: Row,
     values: Mapping[str, Any],
     notes: Sequence[str] = (),
+    zone: ZoneInfo | None = None,
 ) -> Entered:
-    """Set what differs; a row that has it all already is not written."""
+    """Set what differs; a row that has it all already is not written. Times are told in the zone, else in UTC."""
     differing = {name: value for name, value in values.items() if row[name] != value}
     if not differing:
         return Entered(kind, what, "unchanged", notes=tuple(notes))
     key = next(iter(row))
     ops.update(conn, table, {key: row[key]}, differing)
-    changes = tuple(f"{name} {_told(row[name])} -> {_told(value)}" for name, value in differing.items())
+    zone = zone or ZoneInfo("UTC")
+    changes = tuple(f"{name} {_told(row[name], zone)} -> {_told(value, zone)}" for name, value in differing.items())
     return Entered(kind, what, "changed", changes, tuple(notes))
 
 
-def _told(value: Any) -> str:
+def _told(value: Any, zone: ZoneInfo) -> str:
     if value is None:
         return "none"
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return local_times.written_local(value, ZoneInfo("UTC")) if isinstance(value, datetime) else str(value)
+    return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
+
+
+def _remove(
+    conn: psycopg.Connection,
+    table: str,
+    kind: str,
+    what: str,
+    row: Row,
+    needed_by: Iterable[_NeededBy] = (),
+    notes: Sequence[str] = (),
+) -> Entered:
+    """Delete a row that nothing refers to."""
+    needed_by = [one for one in needed_by if one.names]
+    if needed_by:
+        told = "; ".join(one.told() for one in needed_by)
+        raise StillNeededError(f"{what[0].upper()}{what[1:]} cannot be removed while something refers to it: {told}")
+    key = next(iter(row))
+    ops.delete(conn, table, {key: row[key]})
+    return Entered(kind, what, "removed", notes=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _NeededBy:
+    """What refers to a row: of which kind, the names, and the command that ends it."""
+
+    kind: str
+    names: Sequence[str]
+    advice: str
+
+    def told(self) -> str:
+        shown = ", ".join(self.names[:8]) + (f" and {len(self.names) - 8} more" if len(self.names) > 8 else "")
+        plural = {"roster entry": "roster entries", "match": "matches"}.get(self.kind, f"{self.kind}s")
+        kind = self.kind if len(self.names) == 1 else plural
+        return f"{kind} {shown} ({self.advice})"
+
+
+def _command(*words: object) -> str:
+    return "gamestats tournament " + " ".join(shlex.quote(str(word)) for word in words)
 
 
 def _refuse_existing(found: Sequence[Row], column: str, name: str, what: str) -> None:
@@ -480,12 +606,28 @@ def change_season(conn: psycopg.Connection, season: str, **fields: Unpack[Season
     return _change(conn, "seasons", "season", f"season {row['season']}", row, _season_values(fields), notes)
 
 
+def remove_season(conn: psycopg.Connection, season: str) -> Entered:
+    """Take back a season that was a mistake.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when it has divisions.
+    """
+    row = find_season(conn, season)
+    divisions = [one["division"] for one in ops.select(conn, "divisions", {"season_id": row["season_id"]})]
+    advice = _command("division", "remove", row["season"], "DIVISION")
+    needed_by = [_NeededBy("division", divisions, advice)]
+    return _remove(conn, "seasons", "season", f"season {row['season']}", row, needed_by)
+
+
 def _season_values(fields: SeasonFields) -> dict[str, Any]:
     values: dict[str, Any] = dict(fields)
     if "name" in fields:
         values["name"] = _filled(fields["name"], "name")
     if "time_zone" in fields:
-        values["time_zone"] = zone_of(fields["time_zone"]).key
+        zone = values["time_zone"] = zone_of(fields["time_zone"]).key
+        if not is_time_zone(zone):
+            raise EntryError(f"{zone} is a time zone that the tables cannot be read in; choose another.", "time_zone")
     if any(points < 0 for points in fields.get("placement_points", [])):
         raise EntryError("Points of a placement cannot be negative.", "placement_points")
     breakers = fields.get("tie_breakers", [])
@@ -527,6 +669,27 @@ def change_division(conn: psycopg.Connection, season: str, division: str, *, nam
     return _change(conn, "divisions", "division", f"division {row['division']}", row, values)
 
 
+def remove_division(conn: psycopg.Connection, season: str, division: str) -> Entered:
+    """Take back a division that was a mistake.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when it has groups, teams or rounds.
+    """
+    season_row = find_season(conn, season)
+    row = _division_in(conn, season_row, division)
+    of_division, name = {"division_id": row["division_id"]}, season_row["season"]
+    teams = [one["team_name"] for one in ops.select(conn, "teams", of_division)]
+    rounds = [_number_told(conn, one) for one in ops.select(conn, "rounds", of_division)]
+    groups = [one["group_name"] for one in ops.select(conn, "groups", of_division)]
+    needed_by = [
+        _NeededBy("team", teams, _command("team", "remove", name, "TEAM")),
+        _NeededBy("round", rounds, _command("round", "remove", name, row["division"], "ROUND")),
+        _NeededBy("group", groups, _command("group", "remove", name, row["division"], "GROUP")),
+    ]
+    return _remove(conn, "divisions", "division", f"division {row['division']} of season {name}", row, needed_by)
+
+
 def create_group(conn: psycopg.Connection, season: str, division: str, group: str) -> Entered:
     """Create a group of a division.
 
@@ -548,6 +711,28 @@ def change_group(conn: psycopg.Connection, season: str, division: str, group: st
     row = _group_in(conn, find_division(conn, season, division), group)
     values = {"group_name": _filled(name, "name")}
     return _change(conn, "groups", "group", f"group {row['group_name']}", row, values)
+
+
+def remove_group(conn: psycopg.Connection, season: str, division: str, group: str) -> Entered:
+    """Take back a group that was a mistake.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when teams or rounds are of it.
+    """
+    season_row = find_season(conn, season)
+    division_row = _division_in(conn, season_row, division)
+    row = _group_in(conn, division_row, group)
+    of_group, name = {"group_id": row["group_id"]}, season_row["season"]
+    teams = [one["team_name"] for one in ops.select(conn, "teams", of_group)]
+    rounds = [str(one["round_number"]) for one in ops.select(conn, "rounds", of_group)]
+    of_round = (name, division_row["division"], "ROUND", "--group", row["group_name"])
+    needed_by = [
+        _NeededBy("team", teams, _command("team", "change", name, "TEAM", "--group", "none")),
+        _NeededBy("round", rounds, _command("round", "remove", *of_round)),
+    ]
+    what = f"group {row['group_name']} of {division_row['division']}"
+    return _remove(conn, "groups", "group", what, row, needed_by)
 
 
 class TeamFields(TypedDict, total=False):
@@ -613,6 +798,22 @@ def change_team_row(conn: psycopg.Connection, row: Row, **fields: Unpack[TeamFie
         values["group_id"] = _group_id(conn, division, fields["group"])
     team = {name: row[name] for name in ("team_id", "team_name", "tag", "group_id")}
     return _change(conn, "teams", "team", f"team {row['team_name']}", team, values)
+
+
+def remove_team(conn: psycopg.Connection, season: str, team: str, *, division: str | None = None) -> Entered:
+    """Take back a team that was a mistake.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when somebody is or was on its roster.
+    """
+    found = find_team(conn, season, team, division)
+    row = {name: found[name] for name in ("team_id", "team_name", "division_id")}
+    [of] = ops.select(conn, "divisions", {"division_id": row["division_id"]})
+    names = [one["player_name"] for one in ops.select(conn, "roster_entries", {"team_id": row["team_id"]})]
+    advice = _command("roster", "remove", find_season(conn, season)["season"], row["team_name"], "PLAYER")
+    needed_by = [_NeededBy("roster entry", names, advice)]
+    return _remove(conn, "teams", "team", f"team {row['team_name']} of {of['division']}", row, needed_by)
 
 
 # --- rosters -------------------------------------------------------------------------------------
@@ -715,7 +916,9 @@ def _only_entry(
     if found:
         days = ", ".join(str(row["valid_from"]) for row in found)
         raise UnknownNameError(
-            f"{player} is on the roster of {team_row['team_name']} several times, from {days}; say which.", "valid_from"
+            f"{player} is on the roster of {team_row['team_name']} several times, from {days}; "
+            f"say which by its first day: --since {found[-1]['valid_from']}",
+            "valid_from",
         )
     names = [row["player_name"] for row in ops.select(conn, "roster_entries", {"team_id": team_row["team_id"]})]
     on = f" from {since}" if since is not None else ""
@@ -756,7 +959,7 @@ def change_roster_row(
     if "role" in fields:
         one_of(fields["role"], ROLES, "role")
     if "player_name" in fields:
-        values["player_name"] = _filled(fields["player_name"], "player_name")
+        values["player_name"] = _player_name(fields["player_name"], "player_name")
     if fields.get("account_id") is not None:
         player_of(row["player_name"], fields.get("account_id"), Seen())
     merged = {**row, **values}
@@ -773,17 +976,27 @@ def remove_roster_entry(
     *,
     division: str | None = None,
     since: date | None = None,
+    matches_of: MatchesOf = no_matches,
 ) -> Entered:
     """Take back a roster entry that was a mistake; a player who leaves gets a last day instead.
+
+    Args:
+        matches_of: in how many matches somebody played by the entry, which is told.
 
     Raises:
         EntryError: when there is no such entry.
     """
     team_row, row = _only_entry(conn, season, team, player, division, since)
-    ops.delete(conn, "roster_entries", {"roster_entry_id": row["roster_entry_id"]})
     period = _period(row["valid_from"], row["valid_until"])
     what = f"{row['player_name']} on the roster of {team_row['team_name']}, {period}"
-    return Entered("roster entry", what, "removed")
+    notes: list[str] = []
+    if played := matches_of(row["roster_entry_id"]):
+        matches, they = ("1 match", "it is") if played == 1 else (f"{played} matches", "they are")
+        notes.append(
+            f"{row['player_name']} played {matches} for {team_row['team_name']} by this entry; "
+            f"{they} counted anew without it. Who only leaves gets a last day: roster change ... --until DAY"
+        )
+    return _remove(conn, "roster_entries", "roster entry", what, row, notes=notes)
 
 
 # --- rounds --------------------------------------------------------------------------------------
@@ -792,6 +1005,7 @@ def remove_roster_entry(
 class RoundFields(TypedDict, total=False):
     """What may change of a round."""
 
+    new_number: int
     name: str
     first_day: date
     last_day: date
@@ -813,7 +1027,7 @@ def create_round(
     """Create a round of a division, or of one of its groups.
 
     Args:
-        last_day: the first day when None; both are days of the season's time zone.
+        last_day: the first day when None; both are days of the season's time zone, each until 5 in the morning.
         name: `Round <number>` when None.
 
     Raises:
@@ -821,8 +1035,8 @@ def create_round(
     """
     row = find_division(conn, season, division)
     group_id = _group_id(conn, row, group)
-    what = f"round {number} of {row['division']}" + (f", group {group}" if group is not None else "")
     place = {"division_id": row["division_id"], "group_id": group_id, "round_number": number}
+    what = f"round {number} of {row['division']}{_of_group(conn, place)}"
     if ops.select(conn, "rounds", place):
         raise ExistsAlreadyError(f"{what[0].upper()}{what[1:]} exists already; `change` changes it.", "round")
     last_day = last_day or first_day
@@ -846,29 +1060,118 @@ def change_round(
     group: str | None = None,
     **fields: Unpack[RoundFields],
 ) -> Entered:
-    """Change name, days or status of a round; every status is remembered with its time.
+    """Change number, name, days or status of a round; every status is remembered with its time.
 
     Raises:
         EntryError: when there is no such round, or a field is wrong.
     """
     season_row = find_season(conn, season)
-    row = find_round(conn, _division_in(conn, season_row, division), number, group)
+    division_row = _division_in(conn, season_row, division)
+    row = find_round(conn, division_row, number, group)
+    what = f"round {number} of {division_row['division']}{_of_group(conn, row)}"
     values: dict[str, Any] = dict(fields)
+    if "new_number" in values:
+        values["round_number"] = values.pop("new_number")
+        _refuse_taken(conn, "rounds", row, "round_number", values["round_number"], what)
+        if row["round_name"] == f"Round {number}":
+            values["round_name"] = f"Round {values['round_number']}"
     if "name" in values:
         values["round_name"] = _filled(values.pop("name"), "name")
     if "status" in fields:
         one_of(fields["status"], ROUND_STATUSES, "status")
     merged = {**row, **values}
     _in_order(merged["first_day"], merged["last_day"], ("first_day", "last_day"))
-    notes = _shared_days(conn, merged) if {"first_day", "last_day"} & fields.keys() else []
-    outside = [
-        str(slot["match_number"])
-        for slot in ops.select(conn, "scheduled_matches", {"round_id": row["round_id"]})
-        if not merged["first_day"] <= _local_day(slot["scheduled_at"], season_row) <= merged["last_day"]
+    notes: list[str] = []
+    if {"first_day", "last_day"} & fields.keys():
+        notes += _shared_days(conn, merged)
+        if outside := _outside(conn, season_row, merged):
+            told = f"Outside its days now: match {', '.join(outside)}."
+            notes.append(f"{told} Change their times too, unless they are postponed.")
+    if row["group_id"] is None and (names := _groups_with(conn, division_row, row["round_number"])):
+        has = "has a round" if len(names) == 1 else "have rounds"
+        notes.append(f"Group {', '.join(names)} {has} {number} too; --group means that one.")
+    return _change(conn, "rounds", "round", what, row, values, notes)
+
+
+def remove_round(
+    conn: psycopg.Connection, season: str, division: str, number: int, *, group: str | None = None
+) -> Entered:
+    """Take back a round that was a mistake; one that is not played gets the status cancelled instead.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when it has a schedule, or an override names it.
+    """
+    season_row = find_season(conn, season)
+    division_row = _division_in(conn, season_row, division)
+    row = find_round(conn, division_row, number, group)
+    slots = ops.select(conn, "scheduled_matches", {"round_id": row["round_id"]})
+    overrides = ops.select(conn, "match_overrides", {"round_id": row["round_id"]})
+    where = (season_row["season"], division_row["division"], number)
+    of_group = () if row["group_id"] is None else ("--group", group)
+    numbers = [str(slot["match_number"]) for slot in slots]
+    needed_by = [
+        _NeededBy("match", numbers, _command("schedule", "remove", *where, "MATCH", *of_group)),
+        _overrides_naming(overrides),
     ]
-    if outside:
-        notes.append(f"Outside its days now: match {', '.join(outside)}. Change their times too.")
-    return _change(conn, "rounds", "round", f"round {number} of {division}", row, values, notes)
+    what = f"round {number} of {division_row['division']}{_of_group(conn, row)}"
+    has_begun = row["first_day"] <= datetime.now(UTC).date()
+    return _remove(conn, "rounds", "round", what, row, needed_by, [_PLACED_ANEW] if has_begun else [])
+
+
+_PLACED_ANEW = "If matches were placed there, they are placed anew."
+
+
+def _overrides_naming(overrides: Sequence[Row]) -> _NeededBy:
+    advice = _command("override", "remove", "MATCH_ID") + ", or change it"
+    return _NeededBy("override", [f"of match {row['match_id']}" for row in overrides], advice)
+
+
+def _refuse_taken(conn: psycopg.Connection, table: str, row: Row, column: str, number: int, what: str) -> None:
+    """Refuse a number that another row of the same place has."""
+    if number < 1:
+        raise EntryError(f"{number} is no number of a round or match; they count from 1.", "new_number")
+    place = ("division_id", "group_id") if table == "rounds" else ("round_id",)
+    key = next(iter(row))
+    found = ops.select(conn, table, {**{name: row[name] for name in place}, column: number})
+    if any(other[key] != row[key] for other in found):
+        told = what.replace(str(row[column]), str(number), 1)
+        raise ExistsAlreadyError(
+            f"{told[0].upper()}{told[1:]} exists already; give it another number first, or remove it.", "new_number"
+        )
+
+
+def _of_group(conn: psycopg.Connection, round_row: Mapping[str, Any]) -> str:
+    """For whom a round is, where its division has groups: `, group A` or `, all groups`."""
+    groups = ops.select(conn, "groups", {"division_id": round_row["division_id"]})
+    if round_row["group_id"] is None:
+        return ", all groups" if groups else ""
+    return f", group {next(row['group_name'] for row in groups if row['group_id'] == round_row['group_id'])}"
+
+
+def _number_told(conn: psycopg.Connection, round_row: Row) -> str:
+    return f"{round_row['round_number']}{_of_group(conn, round_row).replace(',', ' of')}"
+
+
+def _groups_with(conn: psycopg.Connection, division: Row, number: int) -> list[str]:
+    """Names of the groups that have a round of the number."""
+    rounds = ops.select(conn, "rounds", {"division_id": division["division_id"], "round_number": number})
+    having = {row["group_id"] for row in rounds}
+    groups = ops.select(conn, "groups", {"division_id": division["division_id"]})
+    return [row["group_name"] for row in groups if row["group_id"] in having]
+
+
+def _outside(conn: psycopg.Connection, season: Row, round_row: Mapping[str, Any]) -> list[str]:
+    """Numbers of the round's slots that are on none of its days."""
+    slots = ops.select(conn, "scheduled_matches", {"round_id": round_row["round_id"]})
+    if not slots:
+        return []
+    zone = zone_of_season(season)
+    return [
+        str(slot["match_number"])
+        for slot in slots
+        if not round_row["first_day"] <= day_of(slot["scheduled_at"], zone) <= round_row["last_day"]
+    ]
 
 
 def _shared_days(conn: psycopg.Connection, round_row: Mapping[str, Any]) -> list[str]:
@@ -893,6 +1196,7 @@ def _shared_days(conn: psycopg.Connection, round_row: Mapping[str, Any]) -> list
 class SlotFields(TypedDict, total=False):
     """What may change of a slot; None takes it away."""
 
+    new_number: int
     scheduled_at: str
     map_name: str | None
     status: str
@@ -914,6 +1218,7 @@ def create_slot(
     status: str = "scheduled",
     original_match_id: str | None = None,
     remake_reason: str | None = None,
+    has_landed: HasLanded = any_match,
 ) -> Entered:
     """Create a slot of a round's schedule.
 
@@ -921,7 +1226,9 @@ def create_slot(
         scheduled_at: `2026-10-03 18:00` in the time zone, or with an offset of its own.
         time_zone: zone of the time; the season's when None.
         map_name: map in words or by id; None or `any` when any will do.
-        original_match_id: the match that failed, which makes the slot a remake; so does a reason.
+        original_match_id: the match that failed, which makes the slot a remake and needs a reason.
+        remake_reason: why a match is played again; it makes the slot a remake too.
+        has_landed: tells whether there is such a match; one that is still to come may be named too.
 
     Raises:
         EntryError: when it exists, a field is wrong, or the time is outside the round's days.
@@ -938,7 +1245,8 @@ def create_slot(
         "original_match_id": original_match_id,
         "remake_reason": remake_reason,
     }
-    return enter_slot(conn, season_row, round_row, match_number, time_zone=time_zone, **fields)
+    done = enter_slot(conn, season_row, round_row, match_number, time_zone=time_zone, has_landed=has_landed, **fields)
+    return _with_notes(done, at_the_same_time(conn, season_row, round_row, match_number))
 
 
 def change_slot(
@@ -950,9 +1258,14 @@ def change_slot(
     *,
     group: str | None = None,
     time_zone: str | None = None,
+    postponed: bool = False,
+    has_landed: HasLanded = any_match,
     **fields: Unpack[SlotFields],
 ) -> Entered:
-    """Change a slot: its time, its map, its status, or that it is played again.
+    """Change a slot: its number, its time, its map, its status, or that it is played again.
+
+    Args:
+        postponed: take a time outside the round's days; the match counts for the round all the same.
 
     Raises:
         EntryError: when there is no such slot, or a field is wrong.
@@ -960,7 +1273,44 @@ def change_slot(
     season_row = find_season(conn, season)
     round_row = find_round(conn, _division_in(conn, season_row, division), round_number, group)
     find_slot(conn, round_row, match_number)
-    return enter_slot(conn, season_row, round_row, match_number, time_zone=time_zone, **fields)
+    done = enter_slot(
+        conn,
+        season_row,
+        round_row,
+        match_number,
+        time_zone=time_zone,
+        postponed=postponed,
+        has_landed=has_landed,
+        **fields,
+    )
+    if not {"scheduled_at", "status"} & fields.keys():
+        return done
+    number = fields.get("new_number", match_number)
+    return _with_notes(done, at_the_same_time(conn, season_row, round_row, number))
+
+
+def remove_slot(
+    conn: psycopg.Connection,
+    season: str,
+    division: str,
+    round_number: int,
+    match_number: int,
+    *,
+    group: str | None = None,
+) -> Entered:
+    """Take back a slot that was a mistake; a match that is not played gets the status cancelled instead.
+
+    Raises:
+        UnknownNameError: when there is none.
+        StillNeededError: when an override names it.
+    """
+    season_row = find_season(conn, season)
+    round_row = find_round(conn, _division_in(conn, season_row, division), round_number, group)
+    row = find_slot(conn, round_row, match_number)
+    overrides = ops.select(conn, "match_overrides", {"scheduled_match_id": row["scheduled_match_id"]})
+    what = f"match {match_number} of {round_row['round_name']}{_of_group(conn, round_row)}"
+    notes = [_PLACED_ANEW] if row["scheduled_at"] <= datetime.now(UTC) else []
+    return _remove(conn, "scheduled_matches", "slot", what, row, [_overrides_naming(overrides)], notes)
 
 
 def enter_slot(
@@ -970,52 +1320,116 @@ def enter_slot(
     match_number: int,
     *,
     time_zone: str | None = None,
+    postponed: bool = False,
+    has_landed: HasLanded = any_match,
     **fields: Unpack[SlotFields],
 ) -> Entered:
     """Create the slot of a round that was found before, or set the given fields of it.
 
+    Slots at the same time are not told here, see `at_the_same_time`: the next one entered may leave it.
+
     Raises:
-        EntryError: when a field is wrong, or the time is outside the round's days.
+        EntryError: when a field is wrong, or the time is outside the round's days and the slot not postponed.
     """
-    zone = zone_of(time_zone) if time_zone is not None else ZoneInfo(season["time_zone"])
+    of_season = zone_of_season(season)
+    zone = zone_of(time_zone) if time_zone is not None else of_season
+    place = {"round_id": round_row["round_id"], "match_number": match_number}
+    found = next(iter(ops.select(conn, "scheduled_matches", place)), None)
+    what = f"match {match_number} of {round_row['round_name']}{_of_group(conn, round_row)}"
     values: dict[str, Any] = dict(fields)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
+    if "new_number" in values:
+        values["match_number"] = values.pop("new_number")
+        if found is not None:
+            _refuse_taken(conn, "scheduled_matches", found, "match_number", values["match_number"], what)
     if "scheduled_at" in fields:
         values["scheduled_at"] = moment_of(fields["scheduled_at"], zone)
-        _refuse_outside(values["scheduled_at"], season, round_row)
+        notes += _outside_round(values["scheduled_at"], of_season, round_row, found, postponed=postponed)
     if "map_name" in fields:
-        values["map_name"], notes = map_named(fields["map_name"] or "any")
+        values["map_name"], told = map_named(fields["map_name"] or "any")
+        notes += told
     if "status" in fields:
         one_of(fields["status"], SLOT_STATUSES, "status")
-    if fields.get("original_match_id") is not None:
-        checked_match_id(str(fields.get("original_match_id")), "original_match_id")
-    if fields.get("remake_reason") is not None:
-        values["remake_reason"] = _filled(str(fields.get("remake_reason")), "remake_reason")
-    place = {"round_id": round_row["round_id"], "match_number": match_number}
-    found = ops.select(conn, "scheduled_matches", place)
     if {"original_match_id", "remake_reason"} & fields.keys():
-        merged = {"original_match_id": None, "remake_reason": None, **(found[0] if found else {}), **values}
-        values["is_remake"] = merged["original_match_id"] is not None or merged["remake_reason"] is not None
-    what = f"match {match_number} of {round_row['round_name']}"
-    if found:
-        return _change(conn, "scheduled_matches", "slot", what, found[0], values, notes)
-    what += f", {local_times.written_local(values['scheduled_at'], ZoneInfo(season['time_zone']))}"
+        values |= _remake_values(values, found)
+        original: str | None = values["original_match_id"]
+        is_known = original is None or (found is not None and found["original_match_id"] == original)
+        if original is not None and not is_known and not has_landed(original):
+            notes.append(f"No match {original} has landed; if the id is right, one that is to land counts as failed.")
+    if found is not None:
+        return _change(conn, "scheduled_matches", "slot", what, found, values, notes, of_season)
+    what += f", {local_times.written_local(values['scheduled_at'], of_season)}"
     return _create(conn, "scheduled_matches", "slot", what, {**place, **values}, notes)
 
 
-def _refuse_outside(moment: datetime, season: Row, round_row: Row) -> None:
-    day = _local_day(moment, season)
-    if not round_row["first_day"] <= day <= round_row["last_day"]:
-        period = _period(round_row["first_day"], round_row["last_day"])
+def _remake_values(given: Mapping[str, Any], found: Row | None) -> dict[str, Any]:
+    """What makes a slot a remake, of what is given and what it has."""
+    merged = {name: given[name] if name in given else (found or {}).get(name) for name in _REMAKE}
+    if merged["original_match_id"] is not None:
+        merged["original_match_id"] = checked_match_id(merged["original_match_id"], "original_match_id")
+    if merged["remake_reason"] is not None:
+        merged["remake_reason"] = _filled(merged["remake_reason"], "remake_reason")
+    elif merged["original_match_id"] is not None:
         raise EntryError(
-            f"{local_times.written_local(moment, ZoneInfo(season['time_zone']))} is outside {round_row['round_name']}, "
-            f"which is {period}; change the time, or the round's days first.",
-            "scheduled_at",
+            f"Say why match {merged['original_match_id']} is played again: with --remake-reason, "
+            "in a file in the column remake_reason.",
+            "remake_reason",
         )
+    return {**merged, "is_remake": any(value is not None for value in merged.values())}
 
 
-def _local_day(moment: datetime, season: Row) -> date:
-    return moment.astimezone(ZoneInfo(season["time_zone"])).date()
+_REMAKE = ("original_match_id", "remake_reason")
+
+
+def _outside_round(
+    moment: datetime, zone: ZoneInfo, round_row: Row, found: Row | None, *, postponed: bool
+) -> list[str]:
+    """Refuse a time outside the round's days, unless it is the slot's by now or that of a postponed match.
+
+    Returns:
+        What to tell of a postponed match.
+    """
+    day = day_of(moment, zone)
+    if round_row["first_day"] <= day <= round_row["last_day"]:
+        return []
+    if found is not None and found["scheduled_at"] == moment:
+        return []
+    if found is not None and postponed:
+        return [f"It counts for {round_row['round_name']}, though {day} is none of its days."]
+    hour = (datetime.min + DAY_BEGINS).strftime("%H:%M")
+    night = f": before {hour} it is still the evening of {day}" if day != moment.astimezone(zone).date() else ""
+    advice = "change the time, or the round's days first"
+    if found is not None:
+        advice = (
+            "change the time, or the round's days; or, where the match is postponed and still counts for this round, "
+            "say so: gamestats tournament schedule change ... --postponed"
+        )
+    raise EntryError(
+        f"{local_times.written_local(moment, zone)} is outside {round_row['round_name']}, "
+        f"which is {_period(round_row['first_day'], round_row['last_day'])}{night}; {advice}.",
+        "scheduled_at",
+    )
+
+
+def at_the_same_time(
+    conn: psycopg.Connection, season: Row, round_row: Row, match_number: int | None = None
+) -> list[str]:
+    """A note for every time that several slots of a round have, or that a slot of it shares with others."""
+    slots: defaultdict[datetime, list[int]] = defaultdict(list)
+    for slot in ops.select(conn, "scheduled_matches", {"round_id": round_row["round_id"]}):
+        if slot["status"] != "cancelled":
+            slots[slot["scheduled_at"]].append(slot["match_number"])
+    zone = zone_of_season(season)
+    return [
+        f"Matches {', '.join(map(str, sorted(numbers)))} of {round_row['round_name']}{_of_group(conn, round_row)} are "
+        f"at the same time, {local_times.written_local(moment, zone)}: only its map can tell which of them a match is."
+        for moment, numbers in sorted(slots.items())
+        if len(numbers) > 1 and match_number in (None, *numbers)
+    ]
+
+
+def _with_notes(done: Entered, notes: Sequence[str]) -> Entered:
+    return replace(done, notes=(*done.notes, *notes))
 
 
 # --- overrides -----------------------------------------------------------------------------------
@@ -1041,21 +1455,30 @@ class OverrideFields(TypedDict, total=False):
 
 
 def create_override(
-    conn: psycopg.Connection, match_id: str, *, reason: str, admin: str, **fields: Unpack[OverrideFields]
+    conn: psycopg.Connection,
+    match_id: str,
+    *,
+    reason: str,
+    admin: str,
+    has_landed: HasLanded = any_match,
+    **fields: Unpack[OverrideFields],
 ) -> Entered:
     """Decide something of a match; it wins over what is derived.
+
+    Args:
+        has_landed: tells whether there is such a match; one that is still to come may be overridden too.
 
     Raises:
         EntryError: when nothing is decided, a field is wrong, or the match has an override.
     """
-    checked_match_id(match_id, "match_id")
+    match_id = checked_match_id(match_id, "match_id")
     if ops.select(conn, "match_overrides", {"match_id": match_id}):
         raise ExistsAlreadyError(f"Match {match_id} has an override already; `change` changes it.", "match_id")
     values = _override_values(conn, fields, reason, admin)
     _refuse_contradiction({"is_tournament_match": None, "round_id": None, "scheduled_match_id": None, **values})
-    return _create(
-        conn, "match_overrides", "override", f"override of match {match_id}", {"match_id": match_id, **values}
-    )
+    notes = () if has_landed(match_id) else (f"No match {match_id} has landed; the override waits for one.",)
+    what = f"override of match {match_id}"
+    return _create(conn, "match_overrides", "override", what, {"match_id": match_id, **values}, notes)
 
 
 def change_override(
@@ -1069,7 +1492,7 @@ def change_override(
     row = _override_of(conn, match_id)
     values = _override_values(conn, fields, reason, admin)
     _refuse_contradiction({**row, **values})
-    return _change(conn, "match_overrides", "override", f"override of match {match_id}", row, values)
+    return _change(conn, "match_overrides", "override", f"override of match {row['match_id']}", row, values)
 
 
 def remove_override(conn: psycopg.Connection, match_id: str) -> Entered:
@@ -1078,13 +1501,19 @@ def remove_override(conn: psycopg.Connection, match_id: str) -> Entered:
     Raises:
         EntryError: when the match has none.
     """
-    _override_of(conn, match_id)
-    ops.delete(conn, "match_overrides", {"match_id": match_id})
-    return Entered("override", f"override of match {match_id}", "removed")
+    row = _override_of(conn, match_id)
+    ops.delete(conn, "match_overrides", {"match_id": row["match_id"]})
+    return Entered("override", f"override of match {row['match_id']}", "removed")
 
 
 def _override_of(conn: psycopg.Connection, match_id: str) -> Row:
-    found = ops.select(conn, "match_overrides", {"match_id": match_id})
+    match_id = match_id.strip()
+    # As written first: an id with capitals may stand beside one without, entered before they were written small.
+    found = [
+        row
+        for written in (match_id, match_id.lower())
+        for row in ops.select(conn, "match_overrides", {"match_id": written})
+    ]
     if not found:
         raise UnknownNameError(f"Match {match_id} has no override.", "match_id")
     return found[0]
@@ -1223,6 +1652,35 @@ def tracked_row(conn: psycopg.Connection, player: str, *, shard: str | None = No
     return found[0]
 
 
+def remove_tracked_player(
+    conn: psycopg.Connection, player: str, *, shard: str | None = None, taken: MatchesTaken = nothing_taken
+) -> Entered:
+    """Take back a tracked player who was a mistake, with the backfills asked for.
+
+    Args:
+        taken: how many matches were taken up of an account.
+
+    Raises:
+        UnknownNameError: when nobody of that name is tracked, or more than one.
+        StillNeededError: when something was taken up: whoever has data stays, if inactive.
+    """
+    row = tracked_row(conn, player, shard=shard)
+    what = f"player {row['player_name']} on {row['shard']}"
+    if row["account_id"] is not None and (matches := taken(row["account_id"])):
+        told = "1 match was" if matches == 1 else f"{matches} matches were"
+        raise StillNeededError(
+            f"{row['player_name']} on {row['shard']} cannot be removed: {told} taken up already. Make the player "
+            "inactive, which keeps them and takes up no more: "
+            f"gamestats players change {shlex.quote(player)} --inactive",
+            "player",
+        )
+    number = row["tracked_player_id"]
+    # PostgreSQL cannot look into the tables that hold what was taken up, and believes whoever has.
+    ops.rows(conn, "SELECT set_config('gamestats.nothing_taken_of', %s, true)", [str(number)])
+    ops.delete(conn, "backfills", {"tracked_player_id": number})
+    return _remove(conn, "tracked_players", "tracked player", what, row)
+
+
 def change_tracked_row(
     conn: psycopg.Connection, row: Row, *, notes: Sequence[str] = (), **fields: Unpack[TrackedFields]
 ) -> Entered:
@@ -1231,7 +1689,7 @@ def change_tracked_row(
     if "backfill_days" in fields:
         _days(fields["backfill_days"])
     if "player_name" in fields:
-        values["player_name"] = _filled(fields["player_name"], "player_name")
+        values["player_name"] = _player_name(fields["player_name"], "player_name")
     if "account_id" in fields:
         player_of(row["player_name"], fields["account_id"], Seen())
     return _change(conn, "tracked_players", "tracked player", f"player {row['player_name']}", row, values, notes)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,15 @@ from gamestats_assets.pubg import local_times
 from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg.local_times import LocalTimeError
 from gamestats_assets.pubg.tables.ops import SLOT_STATUSES
-from gamestats_assets.pubg.tournament_entry import Entered, EntryError, LookUp, Seen, nobody
+from gamestats_assets.pubg.tournament_entry import (
+    Entered,
+    EntryError,
+    HasLanded,
+    LookUp,
+    Seen,
+    any_match,
+    nobody,
+)
 
 T = TypeVar("T")
 
@@ -64,7 +73,7 @@ SCHEDULE_COLUMNS = (
     Column("map", "in words, Erangel, or by id; empty or any when any will do"),
     Column("status", "scheduled, active, completed or cancelled; scheduled when empty"),
     Column("original_match_id", "of a remake: id of the match that failed"),
-    Column("remake_reason", "of a remake: why it is played again"),
+    Column("remake_reason", "of a remake: why it is played again; needed with original_match_id"),
 )
 PLAYER_COLUMNS = (
     Column("player", "in-game name with its capitals, or account id", required=True),
@@ -89,31 +98,49 @@ class Mistake:
     column: str
     message: str
 
-    def line(self) -> str:
-        """One line for a person."""
-        return f"row {self.row}{f', {self.column}' if self.column else ''}: {self.message}"
-
 
 class ImportRefusedError(GamestatsError):
     """A file has mistakes; nothing of it was taken.
 
     Attributes:
-        mistakes: all of them, in the order of the rows.
+        mistakes: all of them, in the order of the rows. The message tells one that several rows have once.
     """
 
     def __init__(self, path: Path, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(sorted(mistakes))
         number = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        lines = "\n".join(f"- {mistake.line()}" for mistake in self.mistakes)
+        lines = "\n".join(f"- {line}" for line in _lines(self.mistakes))
         super().__init__(f"{path.name} has {number}; nothing of it was taken.\n{lines}")
+
+
+def _lines(mistakes: Sequence[Mistake]) -> Iterator[str]:
+    """A line for a person of every mistake, with all rows that have it, in the order of the first of them."""
+    rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for mistake in mistakes:
+        rows[mistake.column, mistake.message].append(mistake.row)
+    for (column, message), numbers in rows.items():
+        yield f"{_rows_told(numbers)}{f', {column}' if column else ''}: {message}"
+
+
+def _rows_told(rows: Sequence[int]) -> str:
+    """Rows in order, as in `row 2` or `rows 2 to 9, 12`."""
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and row <= spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    told = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+    return f"row {told}" if len(rows) == 1 else f"rows {told}"
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What a file did, entry by entry."""
+    """What a file did, entry by entry, and what the person should know of them together."""
 
     rows: int
     entered: tuple[Entered, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
@@ -168,13 +195,18 @@ class _Cells:
         return all(mistake.row != self.row for mistake in self.mistakes)
 
     @contextmanager
-    def entering(self, columns: Mapping[str, str], refused: str) -> Iterator[None]:
-        """What cannot be entered is a mistake of this row, in the column of that name in the file."""
+    def entering(self, columns: Mapping[str, str], refused: str | None) -> Iterator[None]:
+        """What cannot be entered is a mistake of this row, in the column of that name in the file.
+
+        What PostgreSQL refuses is one in the column `refused`; without that it is raised.
+        """
         try:
             yield
         except EntryError as error:
             self.wrong(columns.get(error.column, error.column), str(error))
         except RefusedEntryError as error:
+            if refused is None:
+                raise
             self.wrong(refused, str(error))
 
 
@@ -261,7 +293,7 @@ def import_rosters(
     """Take teams and their rosters from a CSV file with the columns `ROSTER_COLUMNS`.
 
     Divisions and groups must be there; teams are made. Players are recognised by account or
-    name and their first day.
+    name and their first day. The order of the rows does not matter.
 
     Args:
         valid_from: first day of the rows that give none.
@@ -279,6 +311,7 @@ def import_rosters(
         rows = _read(path, ROSTER_COLUMNS, mistakes)
         seen = look_up([cells.values["player"] for cells in rows if cells.values.get("player")])
         teams, people = _Teams(conn, season), {}
+        writes: list[_Write] = []
         for cells in rows:
             division, name = cells.required("division"), cells.required("team")
             player, role = cells.required("player"), cells.one_of("role", entry.ROLES)
@@ -301,9 +334,32 @@ def import_rosters(
             told = f"{known.name} from {first}"
             if not _refuse_second(people, person, cells, "player", told):
                 continue
-            with cells.entering({"player_name": "player"}, "player"):
-                entered.append(_on_roster(conn, team, known, first, last, role))
+            writes.append((cells, functools.partial(_on_roster, conn, team, known, first, last, role)))
+        entered += _in_any_order(writes)
     return Import(len(rows), tuple(entered))
+
+
+_Write = tuple[_Cells, Callable[[], Entered]]
+
+
+def _in_any_order(writes: Sequence[_Write]) -> list[Entered]:
+    """Write rosters' rows. One that is refused may wait for another, which ends what it begins anew."""
+    entered: list[Entered] = []
+    waiting: Sequence[_Write] = writes
+    while waiting:
+        refused: list[tuple[_Write, RefusedEntryError]] = []
+        for cells, write in waiting:
+            try:
+                with cells.entering({"player_name": "player"}, None):
+                    entered.append(write())
+            except RefusedEntryError as error:
+                refused.append(((cells, write), error))
+        if len(refused) == len(waiting):
+            for (cells, _), error in refused:
+                cells.wrong("player", str(error))
+            break
+        waiting = [each for each, _ in refused]
+    return entered
 
 
 class _Teams:
@@ -363,20 +419,33 @@ def _on_roster(
 # --- schedule ------------------------------------------------------------------------------------
 
 
-def import_schedule(conn: psycopg.Connection, season: str, path: Path, *, dry_run: bool = False) -> Import:
+def import_schedule(
+    conn: psycopg.Connection,
+    season: str,
+    path: Path,
+    *,
+    has_landed: HasLanded = any_match,
+    dry_run: bool = False,
+) -> Import:
     """Take slots from a CSV file with the columns `SCHEDULE_COLUMNS`; the rounds must be there.
 
+    A time outside the round's days is refused, unless the slot has it already: a file cannot postpone a match.
+
     Args:
+        has_landed: tells whether there is a match that a remake names as failed.
         dry_run: find the mistakes and tell what would be done, and do nothing.
 
     Raises:
         ImportRefusedError: when there is a mistake; it lists all of them.
-        UnknownNameError: when there is no such season.
+        EntryError: when there is no such season, or its time zone is none.
     """
     season_row = entry.find_season(conn, season)
+    of_season = entry.zone_of_season(season_row)
     mistakes: list[Mistake] = []
     entered: list[Entered] = []
     slots: dict[tuple[int, int], int] = {}
+    rounds: dict[int, Row] = {}
+    notes: list[str] = []
     with _whole_or_nothing(conn, path, mistakes, dry_run=dry_run):
         rows = _read(path, SCHEDULE_COLUMNS, mistakes)
         for cells in rows:
@@ -390,13 +459,13 @@ def import_schedule(conn: psycopg.Connection, season: str, path: Path, *, dry_ru
                 with cells.entering({}, "map"):
                     entry.map_named(map_name)
             if (original := cells.text("original_match_id")) is not None:
-                fields["original_match_id"] = original
                 with cells.entering({}, "original_match_id"):
-                    entry.checked_match_id(original, "original_match_id")
+                    fields["original_match_id"] = entry.checked_match_id(original, "original_match_id")
             if (reason := cells.text("remake_reason")) is not None:
                 fields["remake_reason"] = reason
             with cells.entering({}, "scheduled_at"):
-                zone = entry.zone_of(cells.text("time_zone") or season_row["time_zone"])
+                named = cells.text("time_zone")
+                zone = entry.zone_of(named) if named is not None else of_season
                 if written:
                     entry.moment_of(written, zone)
             round_row = None
@@ -409,10 +478,13 @@ def import_schedule(conn: psycopg.Connection, season: str, path: Path, *, dry_ru
             slot, told = (round_row["round_id"], match_number), f"match {match_number} of {round_row['round_name']}"
             if not _refuse_second(slots, slot, cells, "match", told):
                 continue
+            rounds[round_row["round_id"]] = round_row
             with cells.entering({}, ""):
-                named = cells.text("time_zone")
-                entered.append(entry.enter_slot(conn, season_row, round_row, match_number, time_zone=named, **fields))
-    return Import(len(rows), tuple(entered))
+                named, of_round = cells.text("time_zone"), (season_row, round_row, match_number)
+                entered.append(entry.enter_slot(conn, *of_round, time_zone=named, has_landed=has_landed, **fields))
+        for round_row in rounds.values():
+            notes += entry.at_the_same_time(conn, season_row, round_row)
+    return Import(len(rows), tuple(entered), tuple(notes))
 
 
 # --- tracked players -----------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""Lists of what people entered for tournaments and tracked players, by names instead of numbers."""
+"""Lists of what people entered for tournaments and tracked players, by names, and of what discovery found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
@@ -12,7 +12,15 @@ import psycopg
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.pubg import local_times
-from gamestats_assets.pubg.tournament_entry import UnknownNameError, find_season
+from gamestats_assets.pubg.tournament_entry import (
+    EntryError,
+    HasLanded,
+    UnknownNameError,
+    any_match,
+    find_season,
+    one_of,
+    zone_of,
+)
 
 
 def list_seasons(conn: psycopg.Connection) -> pl.DataFrame:
@@ -153,7 +161,10 @@ def list_rounds(conn: psycopg.Connection, season: str | None = None) -> pl.DataF
 
 
 def list_schedule(conn: psycopg.Connection, season: str | None = None) -> pl.DataFrame:
-    """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it."""
+    """The schedule in the order of its times; `scheduled_at` as the clocks of the season's time zone show it.
+
+    In UTC where the season was entered with a time zone that is none.
+    """
     frame = _frame(
         conn,
         """
@@ -177,15 +188,15 @@ def list_schedule(conn: psycopg.Connection, season: str | None = None) -> pl.Dat
         },
     )
     local = [
-        local_times.written_local(moment, ZoneInfo(zone))
+        local_times.written_local(moment, _zone(zone))
         for moment, zone in frame.select("scheduled_at", "time_zone").iter_rows()
     ]
     return frame.with_columns(pl.Series("scheduled_at", local, dtype=pl.String))
 
 
-def list_overrides(conn: psycopg.Connection) -> pl.DataFrame:
-    """Overrides with the round and slot they name, the newest first."""
-    return _frame(
+def list_overrides(conn: psycopg.Connection, has_landed: HasLanded = any_match) -> pl.DataFrame:
+    """Overrides with the round and slot they name, the newest first; `note` tells those of no match that landed."""
+    frame = _frame(
         conn,
         """
         SELECT o.match_id, o.is_tournament_match, s.season, d.division, g.group_name AS group,
@@ -207,6 +218,8 @@ def list_overrides(conn: psycopg.Connection) -> pl.DataFrame:
             "decided_at": pl.Datetime("us", "UTC"),
         },
     )
+    notes = [None if has_landed(match_id) else "no such match landed" for match_id in frame["match_id"]]
+    return frame.with_columns(pl.Series("note", notes, dtype=pl.String))
 
 
 def list_tracked_players(conn: psycopg.Connection) -> pl.DataFrame:
@@ -225,6 +238,58 @@ def list_tracked_players(conn: psycopg.Connection) -> pl.DataFrame:
             "added_at": pl.Datetime("us", "UTC"),
         },
     )
+
+
+DISCOVERY_STATES = ("registered", "archived", "expired", "passed_over", "failed")
+NOT_FETCHED = ("failed", "expired")
+"""States of matches that were found and cannot be had."""
+
+
+def list_discovered(conn: psycopg.Connection, states: Collection[str] = NOT_FETCHED) -> pl.DataFrame:
+    """Matches that discovery found and that are in one of the states, the newest find first.
+
+    `reason` is why a match was given up, or what held up the one that is tried again at `tried_again_at`.
+
+    Raises:
+        EntryError: when there is no such state.
+    """
+    for state in states:
+        one_of(state, DISCOVERY_STATES, "state")
+    return _frame(
+        conn,
+        """
+        SELECT match_id, shard, state, discovered_by AS found_by, discovered_at AS found_at, attempts, settled_at,
+               CASE WHEN state = 'registered' THEN claimed_until END AS tried_again_at,
+               CASE WHEN last_error IS NOT NULL THEN last_error
+                    WHEN state = 'expired' THEN 'The API has forgotten it.' END AS reason
+        FROM ops.matches_discovered WHERE state = ANY(%s)
+        ORDER BY discovered_at DESC, match_id
+        """,
+        [list(states)],
+        {
+            **dict.fromkeys(("match_id", "shard", "state", "found_by"), pl.String),
+            "found_at": pl.Datetime("us", "UTC"),
+            "attempts": pl.Int32,
+            **dict.fromkeys(("settled_at", "tried_again_at"), pl.Datetime("us", "UTC")),
+            "reason": pl.String,
+        },
+    )
+
+
+def count_not_fetched(conn: psycopg.Connection) -> dict[str, dict[str, int]]:
+    """How many matches that were found cannot be had: by shard, by state."""
+    query = "SELECT shard, state, count(*) AS matches FROM ops.matches_discovered WHERE state = ANY(%s) GROUP BY 1, 2"
+    found: dict[str, dict[str, int]] = {}
+    for row in sorted(ops.rows(conn, query, [list(NOT_FETCHED)]), key=lambda row: row["shard"]):
+        found.setdefault(row["shard"], {})[row["state"]] = row["matches"]
+    return found
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return zone_of(name)
+    except EntryError:
+        return ZoneInfo("UTC")
 
 
 def _season_id(conn: psycopg.Connection, season: str | None) -> int | None:

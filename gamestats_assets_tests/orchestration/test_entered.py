@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, LiteralString
+from uuid import uuid4
 
 import dagster as dg
 import psycopg
@@ -14,10 +16,11 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration import requests
 from gamestats_assets.orchestration.entered import entered_sensor, entered_tables, is_current
 from gamestats_assets.orchestration.io_manager import lake_io_manager
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.pubg.tables import Divisions, MatchTournamentContext, Seasons
+from gamestats_assets.pubg.tables import Divisions, Matches, Seasons
 from gamestats_assets.settings import Settings
 
 TABLES = (Seasons, Divisions)
@@ -83,27 +86,109 @@ def test_a_season_becomes_a_partition_and_stays_one(stores: Stores, instance: dg
     assert list(instance.get_dynamic_partitions("season")) == ["s1", "s2"]
 
 
-def test_the_sensor_asks_for_snapshots_once_and_then_for_the_days(stores: Stores, instance: dg.DagsterInstance) -> None:
-    sensor = entered_sensor(
-        "entries", TABLES, [MatchTournamentContext], lambda stores: ("2026-03-01", "2026-03-09"), description="."
-    )
+@dataclass
+class Ticking:
+    """The sensor, over days that a test says are behind, and its cursor."""
 
-    def tick(cursor: str | None = None) -> tuple[list[list[str]], dict[str, Any], str]:
-        result: Any = sensor(dg.build_sensor_context(instance, cursor=cursor, resources={"stores": stores}))
-        requests = result.run_requests or []
-        tags = requests[-1].tags if requests else {}
-        return [[k.path[-1] for k in r.asset_selection] for r in requests], tags, result.cursor
+    stores: Stores
+    instance: dg.DagsterInstance
+    behind: dict[str, str] = field(default_factory=dict)
+    looked: int = 0
+    cursor: str | None = None
 
-    asked, _, cursor = tick()
-    assert asked == [["seasons", "divisions"]]
-    assert tick(cursor)[0] == []
-    take(stores, instance)
-    asked, tags, cursor = tick(cursor)
-    assert asked == [["match_tournament_context"]]
-    assert tags["dagster/asset_partition_range_start"] == "2026-03-01"
-    assert tags["dagster/asset_partition_range_end"] == "2026-03-09"
-    assert tick(cursor)[0] == []
+    def _behind(self, stores: Stores) -> dict[str, str]:
+        self.looked += 1
+        return self.behind
+
+    def tick(self) -> list[dg.RunRequest]:
+        sensor = entered_sensor(
+            "entries", TABLES, [asset_key(Matches)], self._behind, after=["landed"], description=".", interval_s=0
+        )
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources={"stores": self.stores})
+        result: Any = sensor(context)
+        self.cursor = result.cursor
+        return list(result.run_requests or [])
+
+    def placing(self) -> list[dg.RunRequest]:
+        """Requests for days; snapshots are left out."""
+        return [request for request in self.tick() if request.asset_selection == [asset_key(Matches)]]
+
+    def end(self, requests: list[dg.RunRequest], status: dg.DagsterRunStatus) -> None:
+        """Have the requested runs ended."""
+        for request in requests:
+            run = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags), status=status)
+            self.instance.add_run(run)
+
+
+@pytest.fixture
+def ticking(stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Ticking:
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    return Ticking(stores, instance)
+
+
+def days_of(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
+    ends = ("start", "end")
+    return [tuple(request.tags[f"dagster/asset_partition_range_{end}"] for end in ends) for request in requests]  # type: ignore[misc]
+
+
+def test_snapshots_are_asked_for_until_a_run_took_them(ticking: Ticking) -> None:
+    first = ticking.tick()
+    assert [request.asset_selection for request in first] == [[asset_key(table) for table in TABLES]]
+    ticking.end(first, dg.DagsterRunStatus.FAILURE)
+    second = ticking.tick()
+    assert [request.run_key for request in second] != [request.run_key for request in first]
+    ticking.end(second, dg.DagsterRunStatus.SUCCESS)
+    assert ticking.tick() == []
+    enter_season(ticking.stores, "s1")
+    assert len(ticking.tick()) == 1
+
+
+def test_a_partition_that_a_killed_run_did_not_make_is_made_by_the_next(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     enter_season(stores, "s1")
-    asked, _, cursor = tick(cursor)
-    assert asked == [["seasons", "divisions"]]
-    assert json.loads(cursor)["entered"]
+    with monkeypatch.context() as patched:
+        patched.setattr(instance, "add_dynamic_partitions", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+        with pytest.raises(OSError, match="killed"):
+            take(stores, instance)
+    take(stores, instance)
+    assert list(instance.get_dynamic_partitions("season")) == ["s1"]
+
+
+def test_days_that_are_behind_are_asked_for_until_they_are_not(ticking: Ticking) -> None:
+    ticking.behind = {"2026-03-02": "a", "2026-03-01": "a", "2026-03-05": "a"}
+    first = ticking.placing()
+    assert days_of(first) == [("2026-03-01", "2026-03-02"), ("2026-03-05", "2026-03-05")]
+    ticking.end(first, dg.DagsterRunStatus.FAILURE)
+    second = ticking.placing()
+    assert days_of(second) == days_of(first)
+    assert {request.run_key for request in second}.isdisjoint({request.run_key for request in first})
+    ticking.behind = {}
+    ticking.end(second, dg.DagsterRunStatus.SUCCESS)
+    assert ticking.placing() == []
+    looked = ticking.looked
+    assert ticking.placing() == []
+    assert ticking.looked == looked, "nothing was entered since"
+
+
+def test_what_is_entered_taken_back_and_entered_again_is_asked_for_each_time(ticking: Ticking) -> None:
+    for turn in range(4):
+        enter_season(ticking.stores, f"s{turn}")
+        take(ticking.stores, ticking.instance)
+        ticking.behind = {"2026-03-01": "there" if turn % 2 else "gone"}
+        asked = ticking.placing()
+        assert days_of(asked) == [("2026-03-01", "2026-03-01")]
+        assert asked[0].run_key.endswith(" 0"), "a reason of its own"
+        ticking.behind = {}
+        ticking.end(asked, dg.DagsterRunStatus.SUCCESS)
+        assert ticking.placing() == []
+
+
+def test_runs_that_make_the_same_days_are_waited_for(ticking: Ticking) -> None:
+    ticking.behind = {"2026-03-01": "a"}
+    tags = {"gamestats/requested_by": "landed"}
+    going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=tags, status=dg.DagsterRunStatus.STARTED)
+    ticking.instance.add_run(going)
+    assert (ticking.placing(), ticking.looked) == ([], 0)
+    ticking.instance.delete_run(going.run_id)
+    assert days_of(ticking.placing()) == [("2026-03-01", "2026-03-01")]

@@ -85,6 +85,12 @@ class ApiServer:
         with self._lock:
             self._answers[path] = list(answers)
 
+    def replaced(self, path: str, *answers: Answer) -> list[Answer]:
+        """Queue other answers for a path in place of those it had, which come back."""
+        with self._lock:
+            before, self._answers[path] = self._answers[path], [*answers]
+        return before
+
     def asked(self, path: str) -> list[Request]:
         """Requests for a path, in order."""
         return [request for request in self.requests if request.path == path]

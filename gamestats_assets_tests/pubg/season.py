@@ -167,6 +167,17 @@ def round_of(division: int, number: int) -> int:
     return 10 * division + number
 
 
+def round_named(round_: int | None) -> dict[str, Any]:
+    """Number and name of a round of the plan, as tables tell them; of none, nulls."""
+    number = round_ % 10 if round_ else None
+    return {"round_number": number, "round_name": f"Round {number}" if number else None}
+
+
+def round_in(scope: str) -> int | None:
+    """The round of the plan that a standings table is of; None of the overall one."""
+    return None if scope == "overall" else int(scope)
+
+
 def slot_of(division: int, round_number: int, number: int) -> int:
     return 100 * division + 10 * round_number + number
 
@@ -538,6 +549,15 @@ class SimulatedSeason:
     def contexts(self) -> dict[str, Truth]:
         """What each match counts for."""
         return {game.match_id: game.truth for game in self.games if game.truth}
+
+    def decided(self, match_id: str) -> dict[str, Any]:
+        """How tables tell the override of a match."""
+        by_hand = next((each for each in self.overrides if each["match_id"] == match_id), None)
+        return {
+            "is_overridden": by_hand is not None,
+            "override_reason": by_hand["reason"] if by_hand else None,
+            "overridden_by": by_hand["admin"] if by_hand else None,
+        }
 
     def results(self) -> dict[tuple[str, int], dict[str, Any]]:
         """Placement, players, kills and points of each team in each tournament match, by match and team."""

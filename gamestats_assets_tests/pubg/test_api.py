@@ -16,18 +16,16 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.pubg.api import (
-    ExpiredTelemetryError,
     InProcessLimiter,
-    NotFoundError,
+    MatchFetch,
     PubgApi,
     PubgApiError,
     RateLimitedError,
     UnauthorisedError,
     UnavailableError,
     UnexpectedAnswerError,
-    UnreadableAnswerError,
 )
-from gamestats_assets.pubg.source import ingest_payload, unreadable
+from gamestats_assets.pubg.source import ingest, ingest_payload, unreadable
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
 KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.s3cr3t-Signature_0"
@@ -38,6 +36,12 @@ START_DAY = "2025-07-12"
 
 def match_path(match_id: str) -> str:
     return f"/shards/steam/matches/{match_id}"
+
+
+def failure(fetched: MatchFetch, *, is_delayed: bool = False) -> str:
+    """Why a match could not be fetched."""
+    assert (fetched.status, fetched.is_delayed) == ("failed", is_delayed)
+    return fetched.reason
 
 
 class FakeTime:
@@ -346,16 +350,11 @@ def test_a_match_and_its_telemetry_land_as_sent_and_no_key_leaves(
     match = pointing_at(real_match, f"{cdn.url}/t/x-telemetry.json")
     server.answer(match_path(TELEMETRY_ID), encoded(match))
     cdn.answer("/t/x-telemetry.json", Answer(body=real_telemetry, headers={"Content-Encoding": "gzip"}))
-    fetched = api.fetch_match(TELEMETRY_ID)
-    assert fetched.outcome is not None
-    assert fetched.outcome.status == "taken"
-    outcome = api.fetch_telemetry(fetched)
-    assert (outcome.status, outcome.kind, outcome.match_id, outcome.day) == (
-        "taken",
-        "telemetry",
-        TELEMETRY_ID,
-        START_DAY,
-    )
+    fetched = api.fetch_whole_match(TELEMETRY_ID)
+    assert [(file.status, file.kind, file.match_id, file.day) for file in fetched.files] == [
+        ("taken", "telemetry", TELEMETRY_ID, START_DAY),
+        ("taken", "match", TELEMETRY_ID, START_DAY),
+    ]
     stored = {file.kind: landing.read(file) for file in landing.files("pubg", START_DAY)}
     assert stored["telemetry"] == real_telemetry
     assert stored["match"] == gzip.compress(match, mtime=0)
@@ -367,17 +366,22 @@ def test_a_match_and_its_telemetry_land_as_sent_and_no_key_leaves(
 def test_every_real_match_object_can_be_fetched(
     server: ApiServer, api: PubgApi, landing: Landing, realdata: Path
 ) -> None:
-    contents = {}
+    contents, telemetry = {}, []
     for path in (realdata / "pubg" / "matches").rglob("*.json*"):
         content = decompressed(path.read_bytes())
-        contents[json.loads(content)["data"]["id"]] = content
+        document = json.loads(content)
+        (asset,) = [included for included in document["included"] if included["type"] == "asset"]
+        url = asset["attributes"]["URL"]
+        telemetry.append(f"/{url.split('/', 3)[3]}")
+        content = content.replace(url.encode(), f"{server.url}{telemetry[-1]}".encode())
+        contents[document["data"]["id"]] = content
+        server.answer(telemetry[-1], Answer(418))
     for match_id, content in contents.items():
         server.answer(match_path(match_id), encoded(content))
-        fetched = api.fetch_match(match_id)
-        assert fetched.outcome is not None
-        assert fetched.outcome.status == "taken"
-        assert fetched.telemetry_url is not None
-        assert fetched.telemetry_url.endswith("-telemetry.json")
+        fetched = api.fetch_whole_match(match_id)
+        assert [file.status for file in fetched.files] == ["taken"]
+        assert "418" in fetched.reason
+    assert [request.path for request in server.requests if request.path.endswith("-telemetry.json")] == telemetry
     landed = {
         f.unit_id: decompressed(landing.read(f)) for day in landing.days("pubg") for f in landing.files("pubg", day)
     }
@@ -414,22 +418,19 @@ def test_expired_telemetry_is_marked_and_never_asked_for_again(
     assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
     assert len(server.asked("/t")) == 1
     assert timer.slept == []
-    with pytest.raises(ExpiredTelemetryError):
-        api.fetch_telemetry(api.fetch_match(TELEMETRY_ID))
-    assert kinds(landing) == ["expired", "match"]
 
 
-def test_a_match_the_api_forgot_is_not_found(server: ApiServer, api: PubgApi, landing: Landing) -> None:
-    with pytest.raises(NotFoundError, match="14 days"):
-        api.fetch_match(TELEMETRY_ID)
+def test_a_match_the_api_forgot_has_expired(server: ApiServer, api: PubgApi, landing: Landing) -> None:
+    forgotten = api.fetch_whole_match(TELEMETRY_ID)
+    assert (forgotten.status, forgotten.is_delayed) == ("expired", False)
+    assert "14 days" in forgotten.reason
     assert landing.days("pubg") == []
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("match_id", ["../players", "a/b", "", "x?y", "x" * 200])
 def test_an_id_that_is_none_reaches_no_address(server: ApiServer, api: PubgApi, match_id: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="cannot be a match id"):
-        api.fetch_match(match_id)
+    assert "cannot be a match id" in failure(api.fetch_whole_match(match_id))
     assert server.requests == []
 
 
@@ -438,9 +439,9 @@ def test_a_telemetry_address_that_is_not_of_the_web_is_refused(
     server: ApiServer, api: PubgApi, real_match: bytes, landing: Landing, url: str | None
 ) -> None:
     server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, url)))
-    with pytest.raises(UnexpectedAnswerError):
-        api.fetch_telemetry(api.fetch_match(TELEMETRY_ID))
+    assert "the telemetry of match" in failure(api.fetch_whole_match(TELEMETRY_ID))
     assert kinds(landing) == ["match"]
+    assert [request.path for request in server.requests] == [match_path(TELEMETRY_ID)]
 
 
 def test_a_telemetry_that_moved_is_followed_without_the_key(
@@ -536,9 +537,7 @@ def test_a_lasting_failure_ends_in_an_error_and_lands_nothing(
     server: ApiServer, api: PubgApi, landing: Landing, timer: FakeTime, real_match: bytes, flaw: str
 ) -> None:
     server.answer(match_path(TELEMETRY_ID), flaws(real_match)[flaw])
-    with pytest.raises(UnavailableError) as error:
-        api.fetch_match(TELEMETRY_ID)
-    assert TELEMETRY_ID in str(error.value)
+    assert TELEMETRY_ID in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
     assert len(server.requests) == 5
     assert len(timer.slept) == 4
     assert not Path(landing.root).exists()
@@ -550,8 +549,7 @@ def test_a_body_that_stays_unreadable_is_kept_with_its_reason(
 ) -> None:
     answer = flaws(pointing_at(real_match, None))[flaw]
     server.answer(match_path(TELEMETRY_ID), answer)
-    with pytest.raises(UnreadableAnswerError):
-        api.fetch_match(TELEMETRY_ID)
+    assert "no good" in failure(api.fetch_whole_match(TELEMETRY_ID))
     (kept,) = unreadable(landing)
     assert (Path(landing.root) / kept.path).read_bytes() == answer.body
     assert kept.name == f"{TELEMETRY_ID}.match.json"
@@ -561,8 +559,7 @@ def test_another_match_than_asked_for_does_not_land_under_its_name(
     server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes
 ) -> None:
     server.answer(match_path(TELEMETRY_ID), Answer(body=real_match))
-    with pytest.raises(UnreadableAnswerError, match="4a57679f"):
-        api.fetch_match(TELEMETRY_ID)
+    assert "4a57679f" in failure(api.fetch_whole_match(TELEMETRY_ID))
     assert landing.days("pubg") == []
     assert len(unreadable(landing)) == 1
 
@@ -573,8 +570,7 @@ def test_a_dribbling_body_ends_at_the_deadline(server: ApiServer, landing: Landi
         None, landing, base_url=server.url, sleep=timer.sleep, timeout=2, body_deadline=0.3, attempts=2
     ) as api:
         begin = time.perf_counter()
-        with pytest.raises(UnavailableError, match="too slow"):
-            api.fetch_match(TELEMETRY_ID)
+        assert "too slow" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
         assert time.perf_counter() - begin < 2
 
 
@@ -582,16 +578,16 @@ def test_a_server_that_stays_silent_ends_at_the_timeout(landing: Landing, timer:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         api = PubgApi(None, landing, base_url=url, sleep=timer.sleep, timeout=0.2, attempts=2)
-        with api, pytest.raises(UnavailableError, match="ReadTimeout"):
-            api.fetch_match(TELEMETRY_ID)
+        with api:
+            assert "ReadTimeout" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
 
 
 def test_nobody_listening_is_unavailable(landing: Landing, timer: FakeTime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     api = PubgApi(None, landing, base_url=url, sleep=timer.sleep, timeout=1)
-    with api, pytest.raises(UnavailableError, match="ConnectError"):
-        api.fetch_match(TELEMETRY_ID)
+    with api:
+        assert "ConnectError" in failure(api.fetch_whole_match(TELEMETRY_ID), is_delayed=True)
 
 
 def test_a_server_in_trouble_can_say_how_long(
@@ -599,14 +595,13 @@ def test_a_server_in_trouble_can_say_how_long(
 ) -> None:
     good = Answer(body=pointing_at(real_match, None))
     server.answer(match_path(TELEMETRY_ID), Answer(503, headers={"Retry-After": "7"}), good)
-    api.fetch_match(TELEMETRY_ID)
+    assert "names no file" in failure(api.fetch_whole_match(TELEMETRY_ID))
     assert timer.slept == [7.0]
 
 
 def test_a_status_nobody_expects_is_not_tried_again(server: ApiServer, api: PubgApi, timer: FakeTime) -> None:
     server.answer(match_path(TELEMETRY_ID), Answer(415))
-    with pytest.raises(UnexpectedAnswerError, match="415"):
-        api.fetch_match(TELEMETRY_ID)
+    assert "415" in failure(api.fetch_whole_match(TELEMETRY_ID))
     assert timer.slept == []
 
 
@@ -636,7 +631,7 @@ def test_players_matches_are_fetched_past_single_failures_and_only_once(
     assert {match.match_id: match.status for match in report.matches} == {
         broken: "failed",
         TELEMETRY_ID: "fetched",
-        gone: "failed",
+        gone: "expired",
         expired: "expired",
     }
     reasons = {match.match_id: match.reason for match in report.matches}
@@ -653,7 +648,7 @@ def test_players_matches_are_fetched_past_single_failures_and_only_once(
     assert {match.match_id: match.status for match in again.matches} == {
         broken: "expired",
         TELEMETRY_ID: "known",
-        gone: "failed",
+        gone: "expired",
         expired: "known",
     }
     assert len(server.asked(match_path(TELEMETRY_ID))) == seen == 1
@@ -742,3 +737,55 @@ def test_white_space_around_a_key_is_left_out(server: ApiServer, landing: Landin
     with PubgApi(SecretStr(f" {KEY}\n"), landing, base_url=server.url) as api:
         api.players_by_name(["Someone"])
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+# ---------------------------------------------------------------- what stays wanted
+
+
+@pytest.mark.parametrize("attempts_before", [1, 2, 3])
+def test_a_telemetry_that_came_cut_is_kept_and_fetched_again_until_it_is_whole(
+    server: ApiServer, api: PubgApi, landing: Landing, real_match: bytes, real_telemetry: bytes, attempts_before: int
+) -> None:
+    content = decompressed(real_telemetry)
+    server.answer(match_path(TELEMETRY_ID), Answer(body=pointing_at(real_match, f"{server.url}/t")))
+    # Cut anew at every attempt, and cut where the server itself holds no more.
+    for attempt in range(attempts_before):
+        server.answer("/t", Answer(body=content[: len(content) // (attempt + 2)]))
+        assert "cut" in failure(api.fetch_whole_match(TELEMETRY_ID))
+    assert kinds(landing) == ["match"], "a broken telemetry is not the telemetry of the match"
+    assert len(unreadable(landing)) == attempts_before, "and nothing that arrived is lost"
+    server.answer("/t", Answer(body=content))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    (whole,) = [file for file in landing.files("pubg", START_DAY) if file.kind == "telemetry"]
+    assert landing.read(whole) == content
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
+
+
+def test_a_cut_telemetry_that_came_as_a_file_leaves_the_whole_one_wanted(
+    server: ApiServer, api: PubgApi, landing: Landing, tmp_path: Path, real_match: bytes, real_telemetry: bytes
+) -> None:
+    match = pointing_at(real_match, f"{server.url}/t")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / f"{TELEMETRY_ID}.json").write_bytes(match)
+    (tmp_path / "inbox" / f"{TELEMETRY_ID}.telemetry.json").write_bytes(decompressed(real_telemetry)[:-5000])
+    ingest([tmp_path / "inbox"], landing)
+    assert kinds(landing) == ["match", "telemetry"]
+    server.answer("/t", Answer(body=real_telemetry))
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "fetched"
+    assert kinds(landing) == ["match", "telemetry", "telemetry"]
+    assert api.fetch_whole_match(TELEMETRY_ID).status == "known"
+    assert len(server.asked("/t")) == 1
+
+
+def test_nothing_is_asked_for_after_the_deadline_and_no_answer_waited_for_past_it(
+    server: ApiServer, landing: Landing
+) -> None:
+    server.answer(PLAYERS, Answer(body=b"x" * 1000, seconds_a_byte=0.05))
+    began = time.monotonic()
+    with PubgApi(SecretStr(KEY), landing, base_url=server.url, attempts=1, deadline=began + 0.6) as api:
+        with pytest.raises(UnavailableError, match="too slow"):
+            api.players_by_name(["Someone"])
+        assert time.monotonic() - began < 2
+        with pytest.raises(UnavailableError, match="time for asking is over"):
+            api.players_by_name(["Someone"])
+    assert len(server.requests) == 1

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.context import (
-    UnknownTimeZoneError,
+    day_of,
     match_tournament_context,
     tournament_day,
     tournament_lineups,
@@ -35,7 +36,7 @@ from gamestats_assets.pubg.tables.ops import (
 from gamestats_assets.pubg.tables.results import MatchSummaries
 from gamestats_assets.pubg.tables.tournament import MatchTournamentContext, TournamentLineups
 from gamestats_assets_tests.pubg.scenario import Frames, rows
-from gamestats_assets_tests.pubg.season import SEASON, SimulatedSeason, account, run, slot_of
+from gamestats_assets_tests.pubg.season import SEASON, SimulatedSeason, account, round_named, run, slot_of
 
 # --------------------------------------------------------------------------- a whole season
 
@@ -69,6 +70,7 @@ def test_every_match_of_a_season_is_placed_as_planned(moved: bool) -> None:
             truth.round,
             truth.slot,
         ), match_id
+        assert {name: row[name] for name in ("round_number", "round_name")} == round_named(truth.round), match_id
         assert row["is_overridden"] == truth.overridden, match_id
         assert row["season"] == SEASON
         offset = row["slot_offset_s"]
@@ -299,6 +301,41 @@ def test_usual_evening_is_confirmed() -> None:
     assert row["lobby"] == "Div 1: 4"
 
 
+SEVENTH: dict[type[Table], list[dict[str, Any]]] = {
+    Rounds: [{**ROUND, "round_id": 7, "round_number": 2, "round_name": "Semi-final"}],
+    ScheduledMatches: [slot(1, 0, round_id=7)],
+}
+
+
+@pytest.mark.parametrize(
+    "entered",
+    [
+        pytest.param({}, id="by its slot"),
+        pytest.param({ScheduledMatches: []}, id="by its day"),
+        pytest.param(
+            {
+                Rounds: [{**SEVENTH[Rounds][0], "status": "cancelled"}],
+                ScheduledMatches: [],
+                MatchOverrides: [override(round_id=7)],
+            },
+            id="by hand, though it is cancelled",
+        ),
+        pytest.param(
+            {ScheduledMatches: [slot(1, 0, round_id=7, is_remake=True, original_match_id="m")]}, id="as it failed"
+        ),
+    ],
+)
+def test_round_is_told_with_its_number_and_name(entered: dict[type[Table], Any]) -> None:
+    row = placed(entered={**SEVENTH, **entered})["m"]
+    assert (row["round_id"], row["round_number"], row["round_name"]) == (7, 2, "Semi-final")
+
+
+def test_match_without_a_round_tells_none() -> None:
+    for found in (placed(entered={Rounds: []}), placed({"of_teams": [1, 2]}, entered=SEVENTH)):
+        row = found["m"]
+        assert (row["round_id"], row["round_number"], row["round_name"]) == (None, None, None)
+
+
 # days and clocks
 
 
@@ -325,6 +362,7 @@ def test_usual_evening_is_confirmed() -> None:
 def test_tournament_day_lasts_until_five_by_the_local_clock(zone: str, at: datetime, day: date) -> None:
     frame = pl.DataFrame({"at": [at, None], "zone": [zone, None]}, schema={"at": pl.Datetime("us", "UTC"), "zone": str})
     assert frame.select(tournament_day("at", "zone")).to_series().to_list() == [day, None]
+    assert day_of(at, ZoneInfo(zone)) == day
 
 
 def test_tournament_day_is_told_in_each_seasons_own_zone() -> None:
@@ -343,12 +381,32 @@ def test_round_is_that_of_the_tournament_day(minutes: float, round_id: int | Non
     assert (row["validation_status"], row["round_id"]) == ("unscheduled", round_id)
 
 
-def test_unknown_time_zone_is_named() -> None:
-    entered = {Seasons: [{**USUAL[Seasons][0], "time_zone": "Europe/Berln"}]}
-    with pytest.raises(
-        (UnknownTimeZoneError, pl.exceptions.ComputeError), match=r"(?s)such as Europe/Berlin.*Europe/Berln"
-    ):
-        placed(entered=entered)
+@pytest.mark.parametrize("zone", ["europe/berlin", "Europe/Berlin2", "Europa/Berlin-1"])
+def test_season_of_an_unknown_time_zone_has_no_rounds_and_leaves_the_others_alone(zone: str) -> None:
+    """Teams 5 to 8 play in a season of their own, whose round and slot are of this very evening."""
+    wrong = {**USUAL[Seasons][0], "season_id": 2, "season": "wrong", "time_zone": zone}
+    entered = {
+        Seasons: [USUAL[Seasons][0], wrong],
+        Divisions: [USUAL[Divisions][0], {"division_id": 2, "season_id": 2, "division": "Div 2"}],
+        Rounds: [ROUND, {**ROUND, "round_id": 2, "division_id": 2}],
+        ScheduledMatches: [SLOT, slot(2, 0, round_id=2)],
+    }
+    of_wrong = {"match_id": "n", "of_teams": range(5, 9)}
+    found = placed({}, of_wrong, entered=entered)
+    assert found["m"] == placed(entered={**entered, Seasons: [USUAL[Seasons][0]]})["m"]
+    assert (found["m"]["validation_status"], found["m"]["scheduled_match_id"]) == ("confirmed", 1)
+    row = found["n"]
+    assert (row["season"], row["division"], row["team_count"]) == ("wrong", "Div 2", 4)
+    assert (row["validation_status"], row["round_id"], row["scheduled_match_id"]) == ("unscheduled", None, None)
+    by_hand = placed(of_wrong, entered={**entered, MatchOverrides: [override("n", scheduled_match_id=2)]})["n"]
+    assert (by_hand["validation_status"], by_hand["round_id"]) == ("confirmed", 2)
+
+
+def test_tournament_day_is_unknown_in_a_zone_that_is_none() -> None:
+    at = datetime(2026, 3, 14, 19, tzinfo=UTC)
+    frame = pl.DataFrame({"at": [at, at], "zone": ["Europe/Berlin2", "UTC"]}).cast({"at": pl.Datetime("us", "UTC")})
+    days = frame.lazy().select(tournament_day("at", "zone")).collect().to_series().to_list()
+    assert days == [None, date(2026, 3, 14)]
 
 
 def test_slot_after_midnight_belongs_to_the_evening() -> None:

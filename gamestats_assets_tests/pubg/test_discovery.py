@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -20,9 +22,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import discovery, sensors
-from gamestats_assets.pubg.api import PubgApi, RateLimitedError
+from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError
 from gamestats_assets.pubg.discovery import Asked, Round
-from gamestats_assets.pubg.limit import SharedLimiter
+from gamestats_assets.pubg.limit import SharedLimiter, limit_in_force
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
@@ -134,8 +136,6 @@ def test_a_refusal_holds_for_everyone_and_the_window_moves_on(url: SecretStr) ->
         SharedLimiter(url, "pubg", patience=5).acquire()
     assert 25 < (refused.value.retry_after or 0) <= 30
     execute(url, "UPDATE ops.api_limits SET blocked_until = NULL")
-    import time
-
     patient = SharedLimiter(url, "pubg", window=0.4, requests=1, sleep=lambda s: (slept.append(s), time.sleep(s))[0])
     patient.acquire()
     patient.acquire()
@@ -361,17 +361,447 @@ def test_a_tournament_finder_passes_over_public_matches_until_somebody_tracked_p
     assert len(stores.landing.days("pubg")) == 1
 
 
-def test_a_match_that_cannot_be_had_is_tried_later_and_given_up_in_the_end(
+# --------------------------------------------------------------------------- matches that cannot be had at once
+
+
+def time_passes(url: SecretStr, minutes: float) -> None:
+    """Everything in the register happened so much earlier."""
+    execute(
+        url,
+        "UPDATE ops.matches_discovered SET claimed_until = claimed_until - %(ago)s,"
+        " settled_at = settled_at - %(ago)s, discovered_at = discovered_at - %(ago)s",
+        {"ago": timedelta(minutes=minutes)},
+    )
+
+
+def archived_in_time(url: SecretStr, api: PubgApi, minutes: int) -> list[int]:
+    """Archives as the sensor and its runs would, minute by minute; the minutes in which something was claimed."""
+    tried = []
+    for minute in range(minutes):
+        for claim in discovery.claim(url, "tracked_players"):
+            tried.append(minute)
+            discovery.archive(url, api, claim.match_ids)
+        time_passes(url, 1)
+    return tried
+
+
+@pytest.fixture
+def api(stores: Stores, server: ApiServer) -> Iterator[PubgApi]:
+    with PubgApi(None, stores.landing, base_url=server.url, attempts=1) as client:
+        yield client
+
+
+def whole_match(server: ApiServer, realdata: Path) -> str:
+    """The real match of the real telemetry, served; its id. The match object is another's, under its id."""
+    (telemetry,) = (realdata / "pubg" / "telemetry").glob("*.json.gz")
+    match_id = "c2fb5093-866c-4d6d-96bf-7abf755094af"
+    match = json.loads((realdata / "pubg" / "matches" / "2026-04_squad.json").read_text())
+    match["data"]["id"] = match_id
+    for included in match["included"]:
+        if included["type"] == "asset":
+            included["attributes"]["URL"] = f"{server.url}/telemetry"
+    server.answer(f"/shards/steam/matches/{match_id}", Answer(body=json.dumps(match).encode()))
+    server.answer("/telemetry", Answer(body=telemetry.read_bytes()))
+    return match_id
+
+
+@pytest.mark.parametrize("down", ["matches", "telemetry"])
+def test_an_hour_without_the_api_delays_the_archive_and_loses_nothing(
+    server: ApiServer, url: SecretStr, api: PubgApi, realdata: Path, down: str
+) -> None:
+    match_id = whole_match(server, realdata)
+    path = "/telemetry" if down == "telemetry" else f"/shards/steam/matches/{match_id}"
+    good = server.replaced(path, Answer(503))
+    discovery.register(url, "steam", [match_id], "tracked_players")
+    tried = archived_in_time(url, api, 60)
+    assert tried == [0, 1, 3, 7, 15, 31], "later and later"
+    assert execute(url, "SELECT state, attempts, delays, last_error LIKE '%%503%%' FROM ops.matches_discovered") == [
+        ("registered", 0, 6, True)
+    ]
+    server.replaced(path, *good)
+    archived_in_time(url, api, 10)
+    assert state(url)[match_id][2] == "archived"
+    assert len(server.asked("/telemetry")) == (7 if down == "telemetry" else 1)
+
+
+def test_a_tournament_asks_an_api_that_was_down_every_ten_minutes_at_least(
+    server: ApiServer, url: SecretStr, api: PubgApi
+) -> None:
+    server.answer("/shards/steam/matches/m1", Answer(429))
+    discovery.register(url, "steam", ["m1"], "tournament")
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    assert archived_in_time(url, api, 40) == [0, 1, 3, 7, 15, 25, 35]
+
+
+def test_an_api_that_stays_down_is_not_asked_for_what_it_has_forgotten_by_then(
+    server: ApiServer, url: SecretStr, api: PubgApi
+) -> None:
+    server.answer("/shards/steam/matches/m1", Answer(503))
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    discovery.archive(url, api, ["m1"])
+    time_passes(url, 14 * 24 * 60 - 5)
+    discovery.archive(url, api, ["m1"])
+    assert state(url)["m1"][2] == "registered"
+    time_passes(url, 10)
+    discovery.archive(url, api, ["m1"])
+    assert state(url)["m1"][2] == "expired"
+
+
+def test_a_match_the_api_has_forgotten_is_expired_at_once(server: ApiServer, url: SecretStr, api: PubgApi) -> None:
+    discovery.register(url, "steam", ["gone"], "tracked_players")
+    assert archived_in_time(url, api, 100) == [0]
+    assert state(url)["gone"][2] == "expired"
+    assert len(server.requests) == 1
+
+
+def test_a_match_that_cannot_be_had_is_given_up_in_the_end_and_taken_up_when_found_again(
+    server: ApiServer, url: SecretStr, api: PubgApi
+) -> None:
+    server.answer("/shards/steam/matches/m1", Answer(418))
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    assert archived_in_time(url, api, 120) == [0, 1, 5, 21, 81]
+    assert execute(url, "SELECT state, attempts, settled_at IS NULL FROM ops.matches_discovered") == [
+        ("failed", 5, False)
+    ]
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    assert state(url)["m1"][2] == "failed", "the next tick lists it again"
+    time_passes(url, 6 * 60)
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    assert archived_in_time(url, api, 5) == [0], "one more attempt"
+    assert state(url)["m1"] == ("tracked_players", [], "failed")
+    discovery.register(url, "steam", ["m1"], "tournament")
+    assert state(url)["m1"] == ("tracked_players", ["tournament"], "registered"), "a new finder takes it up at once"
+
+
+def test_a_cut_telemetry_keeps_its_match_registered_until_it_came_whole(
+    server: ApiServer, url: SecretStr, api: PubgApi, stores: Stores, realdata: Path
+) -> None:
+    match_id = whole_match(server, realdata)
+    (whole,) = server.replaced("/telemetry", Answer(body=b'[{"_T": "LogMatchStart", "common": {}}, {"_T": "Log'))
+    discovery.register(url, "steam", [match_id], "tracked_players")
+    assert archived_in_time(url, api, 10) == [0, 1, 5]
+    assert state(url)[match_id][2] == "registered"
+    server.replaced("/telemetry", whole)
+    archived_in_time(url, api, 60)
+    assert state(url)[match_id][2] == "archived"
+    files = [file.kind for day in stores.landing.days("pubg") for file in stores.landing.files("pubg", day)]
+    assert files == ["match", "telemetry"]
+
+
+def test_a_match_found_by_somebody_tracked_while_it_was_being_passed_over_is_taken_up(url: SecretStr) -> None:
+    discovery.register(url, "steam", ["m1"], "tournament")
+    (claim,) = discovery.claim(url, "tournament")
+
+    class Meanwhile:
+        def fetch_whole_match(self, match_id: str, *, only_types: Any = None) -> MatchFetch:
+            assert only_types == discovery.TOURNAMENT_TYPES
+            discovery.register(url, "steam", ["m1"], "tracked_players")
+            return MatchFetch(match_id, "passed_over")
+
+    discovery.archive(url, Meanwhile(), claim.match_ids)  # type: ignore[arg-type]
+    assert state(url) == {"m1": ("tournament", ["tracked_players"], "registered")}
+    (again,) = discovery.claim(url, "tracked_players")
+    assert (again.match_ids, again.attempt) == (("m1",), 1)
+
+
+def test_a_late_run_does_not_undo_what_another_archived(url: SecretStr) -> None:
+    discovery.register(url, "steam", ["m1"], "tournament")
+    discovery.settle(url, [MatchFetch("m1", "fetched")])
+    discovery.settle(url, [MatchFetch("m1", "failed", reason="too late")])
+    assert execute(url, "SELECT state, last_error FROM ops.matches_discovered") == [("archived", None)]
+
+
+# --------------------------------------------------------------------------- claims and their runs
+
+
+def test_the_newest_match_is_claimed_before_a_long_history(url: SecretStr) -> None:
+    discovery.register(url, "steam", [f"old{n:04}" for n in range(1000)], "tournament")
+    discovery.register(url, "steam", ["live"], "tournament")
+    first = discovery.claim(url, "tournament")
+    assert first[0].match_ids[:3] == ("live", "old0000", "old0001")
+    assert sum(len(claim.match_ids) for claim in first) == 200
+
+
+def test_what_players_list_first_is_claimed_first_whoever_was_asked_when(url: SecretStr) -> None:
+    ann, bob = (Player(f"account.{n}", n, "steam", ids) for n, ids in (("a", ("a0", "x", "a2")), ("b", ("x", "b1"))))
+    assert discovery.listed([ann, bob]) == {"a0": 0, "x": 0, "a2": 2, "b1": 1}
+    discovery.register(url, "steam", discovery.listed([ann]), "tracked_players")
+    discovery.register(url, "steam", discovery.listed([bob]), "tracked_players")
+    (claim,) = discovery.claim(url, "tracked_players")
+    assert claim.match_ids == ("a0", "b1", "x", "a2")
+
+
+def test_claims_are_found_by_an_index(url: SecretStr) -> None:
+    discovery.register(url, "steam", [f"m{n}" for n in range(5000)], "tournament")
+    execute(url, "ANALYZE ops.matches_discovered")
+    plan = execute(
+        url,
+        "EXPLAIN SELECT match_id FROM ops.matches_discovered WHERE state = 'registered'"
+        " AND (discovered_by = 'tournament' OR also_seen_by @> ARRAY['tournament'])"
+        " AND coalesce(claimed_until <= clock_timestamp(), true)"
+        " ORDER BY listed, discovered_at DESC, match_id LIMIT 200 FOR UPDATE SKIP LOCKED",
+    )
+    assert "matches_discovered_newest_first" in str(plan)
+    assert "Sort" not in str(plan)
+
+
+def run_of(instance: dg.DagsterInstance, claim: discovery.Claim, status: dg.DagsterRunStatus) -> None:
+    tags = sensors._request(claim).tags  # pyright: ignore[reportPrivateUsage]
+    run = dg.DagsterRun(job_name=sensors.ARCHIVE_JOB, run_id=str(uuid.uuid4()), tags=tags, status=status)
+    instance.add_run(run)
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_match_is_not_handed_out_again_while_its_run_waits_or_works(
+    stores: Stores, server: ApiServer, url: SecretStr, status: dg.DagsterRunStatus
+) -> None:
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    sensor = sensors.tracked_player_matches()
+    with dg.DagsterInstance.ephemeral() as instance:
+        (claim,) = discovery.claim(url, "tracked_players")
+        run_of(instance, claim, status)
+        for _ in range(10):
+            assert requested(tick(sensor, stores, instance)) == []
+            time_passes(url, 4)
+        (run,) = instance.get_runs()
+        instance.delete_run(run.run_id)
+        run_of(instance, claim, dg.DagsterRunStatus.FAILURE)
+        assert requested(tick(sensor, stores, instance)) == [], "it may be started again"
+        time_passes(url, 15)
+        assert requested(tick(sensor, stores, instance)) == ["m1"], "its run ended without a word"
+    assert execute(url, "SELECT attempts FROM ops.matches_discovered") == [(2,)]
+
+
+def test_a_claim_whose_run_never_came_was_no_attempt(stores: Stores, server: ApiServer, url: SecretStr) -> None:
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    sensor = sensors.tracked_player_matches()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(8):
+            assert requested(tick(sensor, stores, instance)) == ["m1"], "the tick dies after this"
+            time_passes(url, 16)
+    assert execute(url, "SELECT state, attempts FROM ops.matches_discovered") == [("registered", 1)]
+
+
+def test_a_match_that_kills_its_runs_is_given_up_alone(url: SecretStr) -> None:
+    discovery.register(url, "steam", [f"m{n:02}" for n in range(20)], "tracked_players")
+    runs = []
+    for _ in range(12):
+        claims = discovery.claim(url, "tracked_players")
+        for claim in claims:
+            runs.append(claim)
+            if "m13" not in claim.match_ids:
+                discovery.settle(url, [MatchFetch(match_id, "fetched") for match_id in claim.match_ids])
+        time_passes(url, 16)
+    killed = [claim for claim in runs if "m13" in claim.match_ids]
+    assert [len(claim.match_ids) for claim in killed] == [20, 20, 5, 1, 1]
+    assert [claim.attempt for claim in killed] == [1, 2, 3, 4, 5]
+    assert {match_id: row[2] for match_id, row in state(url).items() if row[2] != "archived"} == {"m13": "failed"}
+    assert execute(url, "SELECT last_error FROM ops.matches_discovered WHERE match_id = 'm13'") == [
+        ("Its runs ended without telling what became of it.",)
+    ]
+
+
+# --------------------------------------------------------------------------- the limit, shared by two pipelines
+
+
+def taken(limiter: SharedLimiter, tries: int = 20) -> int:
+    for number in range(tries):
+        try:
+            limiter.acquire()
+        except RateLimitedError:
+            return number
+    return tries
+
+
+def test_a_tournament_that_plays_leaves_tracked_players_what_the_plan_says(url: SecretStr) -> None:
+    plan = discovery.plan(limit=10, teams=32, tracked=50)
+    assert plan.reserved == 7
+    tournament = SharedLimiter(url, "pubg", caller="tournament", leave=1, patience=0, requests=10)
+    tracked = SharedLimiter(url, "pubg", caller="tracked_players", leave=plan.reserved, patience=0, requests=10)
+    for _ in range(plan.tournament_calls):
+        tournament.acquire()
+    assert taken(tracked) == 3
+    assert taken(tournament) == 0, "ten are sent"
+
+
+@pytest.mark.parametrize(("first", "second"), [("tournament", "tracked_players"), ("tracked_players", "tournament")])
+def test_neither_pipeline_takes_the_others_share_whoever_comes_first(url: SecretStr, first: str, second: str) -> None:
+    leave = {"tournament": 1, "tracked_players": 7}
+    limiters = {
+        caller: SharedLimiter(url, "pubg", caller=caller, leave=kept, patience=0, requests=10)
+        for caller, kept in leave.items()
+    }
+    counts = {first: taken(limiters[first]), second: taken(limiters[second])}
+    assert sum(counts.values()) == 10
+    assert counts["tracked_players"] == (3 if first == "tracked_players" else 1)
+
+
+def test_a_tournament_over_the_whole_limit_leaves_a_request_a_minute(
     stores: Stores, server: ApiServer, url: SecretStr
 ) -> None:
-    discovery.register(url, "steam", ["m1"], "tournament")
-    with PubgApi(None, stores.landing, base_url=server.url, attempts=1) as api:
-        for attempt in range(1, 6):
-            assert [m.status for m in discovery.archive(url, api, ["m1"])] == ["failed"]
-            row = execute(url, "SELECT attempts, state, claimed_until > now() FROM ops.matches_discovered")[0]
-            assert row[:2] == (attempt, "failed" if attempt == 5 else "registered")
-            assert row[2]
-    assert discovery.claim(url, "tournament") == []
+    stores = Stores(stores.settings.model_copy(update={"pubg_requests_per_minute": 3}))
+    schedule(url, datetime.now(UTC), teams=30)
+    track(url, "Ann")
+    server.answer(PLAYERS, player_list(Ann=[]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):  # the second has lost its cursor, so it asks at once again
+            tick(sensors.tournament_matches_found(), stores, instance)
+        assert len(server.asked(PLAYERS)) == 2
+        tick(sensors.tracked_player_matches(), stores, instance)
+    (last,) = server.asked(PLAYERS)[2:]
+    assert last.query["filter[playerIds]"] == ["account.ann"]
+
+
+def test_a_raised_setting_counts_until_the_api_tells_its_own_limit(url: SecretStr) -> None:
+    SharedLimiter(url, "pubg", requests=10).observe({}, refused=True)
+    execute(url, "UPDATE ops.api_limits SET blocked_until = NULL")
+    assert taken(SharedLimiter(url, "pubg", requests=15, patience=0, window=600)) == 15
+    assert limit_in_force(url, "pubg", 15) == 15
+    SharedLimiter(url, "pubg", requests=10).observe({"X-RateLimit-Limit": "17"})
+    SharedLimiter(url, "pubg", requests=10).observe({}, refused=True)
+    assert limit_in_force(url, "pubg", 15) == 17
+
+
+def test_the_plan_counts_requests_as_they_are_sent(url: SecretStr) -> None:
+    track(url, *(f"P{n}" for n in range(5)))
+    for shard in ("steam", "kakao"):
+        execute(url, "INSERT INTO ops.tracked_players (player_name, shard) VALUES ('Nobody', %s)", [shard])
+    schedule(url, NOW, teams=10)
+    execute(url, "UPDATE ops.roster_entries SET account_id = NULL WHERE player_name LIKE '%%P0'")
+    plan = discovery.current_plan(url, NOW, limit=10)
+    assert (plan.tracked, plan.tracked_calls) == (7, 3), "steam by account, steam by name, kakao by name"
+    most = max(
+        len(discovery.batches(discovery.members_to_ask(discovery.playing(url, NOW), 2, turn))) for turn in range(4)
+    )
+    assert (plan.members, plan.tournament_calls) == (2, 3)
+    assert most <= plan.tournament_calls
+    fuller = discovery.current_plan(url, NOW, limit=10, teams=20)
+    assert (fuller.teams, fuller.tournament_calls) == (20, 5)
+
+
+# --------------------------------------------------------------------------- ticks in trouble
+
+
+def test_a_group_that_the_api_refuses_holds_up_no_other(stores: Stores, server: ApiServer, url: SecretStr) -> None:
+    track(url, *(f"P{n:02}" for n in range(25)))
+    discovery.register(url, "steam", ["waiting"], "tracked_players")
+    server.answer(PLAYERS, Answer(400), player_list(P10=["m1"]), player_list(P20=["m2"]))
+    cursor, found, told = None, [], []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            result = tick(sensors.tracked_player_matches(), stores, instance, cursor)
+            cursor = result.cursor
+            found.append(requested(result))
+            told.append(result.skip_reason.skip_message if result.skip_reason else "")
+    assert found == [["waiting"], ["m1"], ["m2"]]
+    asked = [request.query["filter[playerIds]"][0].split(",")[0] for request in server.asked(PLAYERS)]
+    assert asked == ["account.p00", "account.p10", "account.p20"]
+
+
+def test_a_name_that_no_request_can_hold_is_told_and_holds_up_nobody(
+    stores: Stores, server: ApiServer, url: SecretStr
+) -> None:
+    # One who was entered before names were held to this.
+    execute(url, "ALTER TABLE ops.tracked_players DROP CONSTRAINT IF EXISTS tracked_players_name_without_comma")
+    execute(url, "INSERT INTO ops.tracked_players (player_name) VALUES ('a,b'), ('Good')")
+    discovery.register(url, "steam", ["waiting"], "tracked_players")
+    server.answer(PLAYERS, player_list(Good=["m1"]))
+    cursor, found, told = None, set(), []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            result = tick(sensors.tracked_player_matches(), stores, instance, cursor)
+            cursor = result.cursor
+            found |= {*requested(result)}
+            told.append(result.skip_reason.skip_message if result.skip_reason else "")
+    assert found == {"waiting", "m1"}
+    assert "For a,b: " in "".join(told)
+    assert server.asked(PLAYERS)[0].query["filter[playerNames]"] == ["Good"]
+
+
+@pytest.mark.parametrize("key", ["no key é", "refused"])
+def test_matches_get_their_runs_whatever_the_asking_meets(
+    stores: Stores, server: ApiServer, url: SecretStr, key: str
+) -> None:
+    track(url, "Ann")
+    discovery.register(url, "steam", ["waiting"], "tracked_players")
+    server.answer(PLAYERS, Answer(401))
+    stores = Stores(stores.settings.model_copy(update={"pubg_api_key": SecretStr(key)}))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert requested(tick(sensors.tracked_player_matches(), stores, instance)) == ["waiting"]
+        assert "PUBG_API_KEY" in tick(sensors.tracked_player_matches(), stores, instance).skip_reason.skip_message
+
+
+def test_a_group_for_which_the_api_is_always_in_trouble_is_passed_after_some_ticks(
+    stores: Stores, server: ApiServer, url: SecretStr
+) -> None:
+    track(url, *(f"P{n:02}" for n in range(20)))
+    server.answer(PLAYERS, *[Answer(500)] * 5, player_list(P10=["m1"]))
+    cursor, found = None, []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(6):
+            result = tick(sensors.tracked_player_matches(), stores, instance, cursor)
+            cursor = result.cursor
+            found += requested(result)
+    assert found == ["m1"]
+
+
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of limiters and clients made from now on, which are over at once."""
+    slept: list[float] = []
+    for waits in (SharedLimiter, PubgApi):
+        defaults: dict[str, Any] = waits.__init__.__kwdefaults__ or {}
+        monkeypatch.setitem(defaults, "sleep", slept.append)
+    return slept
+
+
+def test_a_refusal_ends_the_asking_of_a_tick_at_once(
+    stores: Stores, server: ApiServer, url: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(url, *(f"P{n:02}" for n in range(200)))
+    slept = sleeps(monkeypatch)
+    server.answer(PLAYERS, Answer(429))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            told = tick(sensors.tracked_player_matches(), stores, instance)
+            assert "60 s" in told.skip_reason.skip_message or "used up" in told.skip_reason.skip_message
+    assert len(server.asked(PLAYERS)) == 1, "the refusal holds for the next tick too"
+    assert slept == []
+
+
+def test_waits_of_one_tick_end_together_in_time(
+    stores: Stores, server: ApiServer, url: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(url, *(f"P{n:03}" for n in range(400)))
+    slept, now = sleeps(monkeypatch), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
+    waits = iter([15.0, 0.0] * 9)
+    monkeypatch.setattr(SharedLimiter, "_take", lambda limiter: next(waits))
+    server.answer(PLAYERS, player_list(Ann=[]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        told = tick(sensors.tracked_player_matches(), stores, instance)
+    assert slept == [15.0, 15.0]
+    assert "used up" in told.skip_reason.skip_message
+
+
+def test_a_tick_that_is_late_makes_no_claims(
+    stores: Stores, server: ApiServer, url: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(url, "Ann")
+    discovery.register(url, "steam", ["m1"], "tracked_players")
+    late = [0.0]
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + late[0])
+
+    def slowly(api: PubgApi, batch: Any) -> list[Player]:
+        late[0] += 55
+        return []
+
+    monkeypatch.setattr(discovery, "ask", slowly)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = tick(sensors.tracked_player_matches(), stores, instance)
+        assert requested(result) == []
+        assert execute(url, "SELECT claim, claimed_until FROM ops.matches_discovered") == [(None, None)]
+        assert requested(tick(sensors.tracked_player_matches(), stores, instance, result.cursor)) == ["m1"]
 
 
 def _acquire(arguments: tuple[str, int]) -> int:

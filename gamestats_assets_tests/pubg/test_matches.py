@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches import estimated_start, match_facts, participation
+from gamestats_assets.pubg.matches import estimated_start, match_facts, matches, participation
 from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
 
 OBJECT = {
@@ -172,3 +173,30 @@ def test_who_started_and_is_missing_in_the_match_object_counts_too() -> None:
     started = [character("account.a", 1), character("account.b", 2, list_index=1)]
     row = made([OBJECT], [participant("account.a", 1)], file_row(), started).row(0, named=True)
     assert (row["players"], row["teams"]) == (2, 2)
+
+
+def counting(*contexts: dict[str, Any]) -> pl.DataFrame:
+    """Published rows of the matches `a` and `b`, given what some matches count for."""
+    usual = {"start_source": "api", "telemetry_status": "pending"}
+    facts = rows(t.MatchFacts, *({"match_id": match_id, **usual} for match_id in ("a", "b")))
+    return matches(
+        facts.lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.MatchTournamentContext, *contexts).lazy(),  # pyright: ignore[reportArgumentType]
+    ).collect()
+
+
+def test_an_override_is_told_with_its_reason_and_its_admin() -> None:
+    by_hand = {"is_overridden": True, "override_reason": "played for a bet", "override_admin": "kim"}
+    told = counting({"match_id": "a", **by_hand})["match_id", "is_overridden", "override_reason", "overridden_by"]
+    assert set(told.rows()) == {("a", True, "played for a bet", "kim"), ("b", False, None, None)}
+
+
+def test_a_match_that_nobody_decided_on_has_neither_reason_nor_admin() -> None:
+    told = counting({"match_id": "a", "is_tournament_match": True})
+    assert told.select("is_overridden", "override_reason", "overridden_by").unique().rows() == [(False, None, None)]
+
+
+def test_rows_from_before_overrides_were_told_keep_the_declaration() -> None:
+    added = ("override_reason", "overridden_by")
+    before = counting().with_columns(pl.lit(None, t.Matches.schema()[name]).alias(name) for name in added)
+    assert screen(t.Matches, before).rejections == []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
+from uuid import uuid4
 
 import dagster as dg
 import polars as pl
@@ -18,6 +19,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration import requests
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import DAYS
@@ -84,9 +86,18 @@ class House:
             days,
         )
 
-    def run(self, selection: dg.AssetSelection, key: str | None = None) -> bool:
-        span = (key, key) if key else None
-        return run_here(self.definitions, self.instance, selection, partitions=span, log_level="CRITICAL").success
+    def run(
+        self,
+        selection: dg.AssetSelection,
+        key: str | None = None,
+        *,
+        last: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> bool:
+        span = (key, last or key) if key else None
+        return run_here(
+            self.definitions, self.instance, selection, partitions=span, tags=tags, log_level="CRITICAL"
+        ).success
 
     def tick(self) -> list[dg.RunRequest]:
         """What the sensor requests now."""
@@ -99,13 +110,20 @@ class House:
         self.cursor = result.cursor
         return list(result.run_requests or [])
 
-    def follow(self) -> list[str | None]:
+    def follow(self) -> list[str]:
         """Run what the sensor requests; the players it was for."""
-        requests = self.tick()
-        for request in requests:
+        accounts: list[str] = []
+        known = list(self.instance.get_dynamic_partitions(TRACKED_PLAYER))
+        for request in self.tick():
             assert request.asset_selection
-            assert self.run(dg.AssetSelection.assets(*request.asset_selection), request.partition_key)
-        return [request.partition_key for request in requests]
+            first, last = (
+                request.partition_key or request.tags[f"dagster/asset_partition_range_{end}"]
+                for end in ("start", "end")
+            )
+            tags = {name: value for name, value in request.tags.items() if not name.startswith("dagster/")}
+            assert self.run(dg.AssetSelection.assets(*request.asset_selection), first, last=last, tags=tags)
+            accounts += known[known.index(first) : known.index(last) + 1]
+        return accounts
 
     def rows(self, table: type[Any], account: str | None = None) -> pl.DataFrame:
         frame = self.stores.lake.scan(table).collect()
@@ -257,6 +275,59 @@ def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no
     house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
     assert house.follow() == []
     assert house.rows(t.PlayerMatches, account).height == 1
+
+
+def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_one_each(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = house.land(1, 10, players=24, population=64)
+    house.run_days()
+    both = sorted(people_of(match))[:2]
+    for account in both:
+        house.track(account, account[-6:])
+    [request] = house.tick()
+    span = [request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")]
+    assert span == both
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags))
+    house.instance.add_run(going)
+    house.cursor = None
+    assert house.tick() == [], "whatever it has done by now"
+    house.instance.report_run_failed(going)
+    assert [request.partition_key for request in house.tick()] == both
+    assert house.follow() == both
+    for account in both:
+        assert set(house.rows(t.PlayerCirclePositions, account)["match_id"]) == {match.match_id}
+    assert house.follow() == []
+
+
+def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(requests: list[dg.RunRequest], status: dg.DagsterRunStatus) -> None:
+        for request in requests:
+            run = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags), status=status)
+            house.instance.add_run(run)
+
+    account = people_of(house.land(1, 10, players=24, population=64))[0]
+    house.run_days()
+    house.track(account, "Somebody", added=DAY + timedelta(days=1))
+    [first] = house.tick()
+    end([first], dg.DagsterRunStatus.FAILURE)
+    assert house.tick() == [], "not at once"
+    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
+    [second] = house.tick()
+    assert (second.partition_key, second.run_key == first.run_key) == (account, False)
+    end([second], dg.DagsterRunStatus.CANCELED)
+    assert house.tick() == []
+    house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me'")
+    assert house.tick() == []
+    house.enter(
+        "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day, requested_by)"
+        " SELECT tracked_player_id, from_day, to_day, 'me' FROM ops.backfills"
+    )
+    [third] = house.tick()
+    assert (third.partition_key, third.run_key in (first.run_key, second.run_key)) == (account, False)
 
 
 def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:

@@ -54,6 +54,8 @@ from gamestats_assets_tests.pubg.season import (
     account,
     division_of,
     local,
+    round_in,
+    round_named,
     round_of,
     slot_of,
 )
@@ -83,6 +85,7 @@ SCOPES = [
 # The first is moved away from its match, the others are moved to theirs.
 MOVED_SLOTS = [slot_of(2, 1, 4), slot_of(2, 2, 5), slot_of(2, 2, 6)]
 ADMIN = "kim"
+BET = "played for a bet"
 # Everything here hangs on one season that is made once.
 pytestmark = pytest.mark.xdist_group("test_season.py")
 
@@ -151,9 +154,8 @@ def enter(conn: psycopg.Connection, plan: LandedSeason, folder: Path) -> None:
     postponed = slot_of(2, 3, 6)
     for division in (1, 2):
         for number, day in enumerate(EVENINGS, 1):
-            # Division 1 plays past midnight.
-            last = day + timedelta(days=1) if division == 1 else day
-            entry.create_round(conn, SEASON, f"Div {division}", number, first_day=day, last_day=last)
+            # Division 1 plays past midnight, which is still its evening.
+            entry.create_round(conn, SEASON, f"Div {division}", number, first_day=day)
             for status in ("active", "completed"):
                 entry.change_round(conn, SEASON, f"Div {division}", number, status=status)
     for change in plan.changes:
@@ -230,9 +232,14 @@ class House:
             (folder / f"{number}.json").write_bytes(content)
         assert ingest([folder], self.stores.landing).quarantined == 0
 
-    def run(self, selection: dg.AssetSelection, span: tuple[str, str] | None = None) -> None:
+    def run(
+        self,
+        selection: dg.AssetSelection,
+        span: tuple[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         """One run, which succeeds with its blocking checks."""
-        result = run_here(self.definitions, self.instance, selection, partitions=span, log_level="CRITICAL")
+        result = run_here(self.definitions, self.instance, selection, partitions=span, tags=tags, log_level="CRITICAL")
         assert result.success, [event.step_key for event in result.all_events if event.is_step_failure]
         self.checked += [
             Checked(each.asset_key.path[-1], each.check_name, bool(each.blocking), each.passed)
@@ -257,7 +264,8 @@ class House:
         for request in result.run_requests or []:
             first, last = (request.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
             selection = dg.AssetSelection.assets(*(request.asset_selection or []))
-            self.run(selection, (first, last) if first and last else None)
+            tags = {name: value for name, value in request.tags.items() if not name.startswith("dagster/")}
+            self.run(selection, (first, last) if first and last else None, tags)
         return [{key.path[-1] for key in request.asset_selection or []} for request in result.run_requests or []]
 
     def automation(self) -> dict[dg.AssetKey, set[str]]:
@@ -282,12 +290,14 @@ class House:
             waiting = {key: of_key for key, of_key in waiting.items() if key not in together}
         return requested
 
-    def follow(self) -> None:
-        """Let the sensors do everything that follows from what was entered."""
-        while self.entries():
-            pass
+    def follow(self) -> list[list[set[str]]]:
+        """Let the sensors do everything that follows from what was entered; what their ticks asked for."""
+        asked: list[list[set[str]]] = []
+        while found := self.entries():
+            asked.append(found)
         while self.automation():
             pass
+        return asked
 
     def versions(self) -> dict[type[Table], int]:
         """The Delta version of every table that a changed entry can change."""
@@ -405,6 +415,7 @@ class Changed:
 
     state: State
     raw: Tables
+    asked: list[list[set[str]]]
     by_schedule: dict[str, set[str]]
     by_roster_and_override: dict[str, set[str]]
 
@@ -429,7 +440,9 @@ def entered(
         house.land(content for files in plan.files().values() for content in files)
         house.make()
         versions = house.versions()
-        asked += [house.entries(), house.entries()]
+        asked.append(house.entries())
+        days = house.stores.landing.days("pubg")
+        house.run(dg.AssetSelection.assets(*map(asset_key, PLACED)), (days[0], days[-1]))
         again = house.versions()
         house.automation()
         yield Entered(house, State(plan, house.planned()), asked, versions, again)
@@ -443,17 +456,17 @@ def changed(entered: Entered) -> Changed:
     house.enter(
         lambda conn: import_schedule(conn, SEASON, as_csv(house.folder / "moved.csv", schedule_rows(plan, MOVED_SLOTS)))
     )
-    house.follow()
+    asked = house.follow()
     by_schedule = house.replaced(since)
     since = house.versions()
     house.enter(change_roster_and_override)
     house.follow()
-    return Changed(State(plan, house.planned()), house.published(), by_schedule, house.replaced(since))
+    return Changed(State(plan, house.planned()), house.published(), asked, by_schedule, house.replaced(since))
 
 
 def change_roster_and_override(conn: psycopg.Connection) -> None:
     entry.remove_roster_entry(conn, SEASON, "Team 05", "T05_Substitute")
-    entry.create_override(conn, "second-in-slot", reason="played for a bet", admin=ADMIN, is_tournament_match=False)
+    entry.create_override(conn, "second-in-slot", reason=BET, admin=ADMIN, is_tournament_match=False)
 
 
 def as_changed() -> LandedSeason:
@@ -478,6 +491,14 @@ def with_truth(plan: LandedSeason) -> dict[str, tuple[Game, Truth]]:
     return {game.match_id: (game, game.truth) for game in plan.games if game.truth}
 
 
+def decided(plan: LandedSeason, match_id: str, truth: Truth) -> dict[str, Any]:
+    """How the override of a match is told; one was entered after the plan was made."""
+    if match_id == "second-in-slot" and truth.overridden:
+        return {"is_overridden": True, "override_reason": BET, "overridden_by": ADMIN}
+    assert plan.decided(match_id)["is_overridden"] == truth.overridden
+    return plan.decided(match_id)
+
+
 # --------------------------------------------------------------------------- matches
 
 
@@ -498,7 +519,7 @@ def test_every_match_has_its_status_round_and_slot(state: State) -> None:
             "match_number": truth.slot % 10 if truth.slot else None,
             "team_count": len(teams),
             "unmatched_player_count": sum(person.team is None for person in game.people),
-            "is_overridden": truth.overridden,
+            **decided(state.plan, match_id, truth),
             "started_at": game.start,
             "ended_at": game.end,
             "map_name": MAPS[game.map][1],
@@ -514,6 +535,7 @@ def test_public_play_leaves_no_trace_of_the_tournament(state: State) -> None:
     counts_for = ("validation_status", "season", "division", "round_id", "scheduled_match_id", "team_count")
     assert [row[name] for name in counts_for] == [None] * len(counts_for)
     assert (row["is_tournament_match"], row["is_overridden"]) == (False, False)
+    assert (row["override_reason"], row["overridden_by"]) == (None, None)
 
 
 def test_tournament_matches_are_placed_and_name_their_winner(state: State) -> None:
@@ -529,9 +551,11 @@ def test_tournament_matches_are_placed_and_name_their_winner(state: State) -> No
             "division_id": truth.division,
             "division": f"Div {truth.division}",
             "round_id": truth.round,
+            **round_named(truth.round),
             "scheduled_match_id": truth.slot,
             "match_number": truth.slot % 10 if truth.slot else None,
             "validation_status": truth.status,
+            **decided(state.plan, match_id, truth),
             "counts": truth.counts,
             "started_at": game.start,
             "ended_at": game.end,
@@ -575,6 +599,7 @@ def test_every_team_has_its_result(state: State) -> None:
             "season": SEASON,
             "division_id": truth.division,
             "round_id": truth.round,
+            **round_named(truth.round),
             "counts": truth.counts,
             "kill_points": result["kills"],
             "team_name": f"Team {team:02}",
@@ -599,7 +624,8 @@ def test_team_standings_are_those_of_the_plan(state: State) -> None:
                 "average_placement": pytest.approx(line["average_placement"]),
                 "season": SEASON,
                 "division": f"Div {division}",
-                "round_id": None if scope == "overall" else int(scope),
+                "round_id": round_in(scope),
+                **round_named(round_in(scope)),
                 "team_name": f"Team {team:02}",
                 "rank_change": earlier_rank(state.plan, division, scope, team, line["rank"]),
             }
@@ -649,7 +675,8 @@ def test_history_has_one_table_per_match_that_counts_and_per_change_of_its_round
             then = state.plan.table(division, scope, until=at)
             assert lines[snapshot].keys() == then.keys(), snapshot
             for team, line in then.items():
-                expected = line | {"average_placement": pytest.approx(line["average_placement"])}
+                expected = line | round_named(round_in(scope))
+                expected["average_placement"] = pytest.approx(line["average_placement"])
                 assert {name: lines[snapshot][team][name] for name in expected} == expected, (snapshot, team)
 
 
@@ -668,6 +695,7 @@ def test_player_standings_are_those_of_the_plan(state: State) -> None:
                 "weapon_damage": pytest.approx(line["weapon_damage"], abs=1e-4),
                 "average_damage": pytest.approx(line["damage_dealt"] / line["matches_played"], abs=1e-4),
                 "team_name": f"Team {line['team_id']:02}",
+                **round_named(round_in(scope)),
             }
             assert {name: row[name] for name in expected} == expected, (scope, who)
 
@@ -756,12 +784,12 @@ def test_every_blocking_check_of_a_sound_season_passes_and_no_other_warns(change
 # --------------------------------------------------------------------------- changes
 
 
-def test_what_is_entered_is_taken_first_and_then_the_days_it_concerns(entered: Entered) -> None:
-    first, second, third = entered.asked
+def test_what_is_entered_is_taken_and_then_the_days_on_which_it_changes_something(
+    entered: Entered, changed: Changed
+) -> None:
     snapshots = {table.spec.name for table in t.SNAPSHOTS}
-    assert first == [snapshots]
-    assert second == [{table.spec.name for table in PLACED}]
-    assert third == []
+    assert entered.asked == [[snapshots], []], "all days were made after it was entered"
+    assert changed.asked == [[snapshots], [{table.spec.name for table in PLACED}]]
 
 
 def test_placing_everything_again_writes_nothing(entered: Entered) -> None:

@@ -557,3 +557,27 @@ def test_what_belongs_to_no_match_can_be_entered_in_the_quarantine(tmp_path: Pat
     ingest([tmp_path / "junk.bin"], landing)
     entries = refused(landing)
     assert [(entry.scope, "junk.bin" in entry.reason) for entry in entries] == [("file", True)]
+
+
+def test_what_was_asked_for_and_came_cut_is_not_filed_with_its_match(landing: Landing) -> None:
+    ingest_payload(match_object(), "m", landing, match_id=MATCH)
+    cut = gzip.compress(telemetry())[:-20]
+    outcome = ingest_payload(cut, f"{MATCH}.telemetry.json", landing, match_id=MATCH)
+    assert (outcome.status, outcome.day) == ("quarantined", None)
+    day = landing.day_of("pubg", MATCH)
+    assert day is not None
+    assert [file.kind for file in landing.files("pubg", day)] == ["match"]
+    assert [file.hash for file in unreadable(landing)] == [content_hash(cut)]
+
+
+def test_refused_files_are_counted_without_reading_any(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"junk", b"more junk"):
+        ingest_payload(content, "junk.bin", landing)
+    read: list[str] = []
+    real = Landing.read
+    monkeypatch.setattr(Landing, "read", lambda self, file: (read.append(file.path), real(self, file))[1])
+    entries = refused(landing)
+    assert (len(entries), read) == (2, [])
+    assert sorted(entry.unit_id for entry in entries) == sorted(map(content_hash, (b"junk", b"more junk")))
+    assert len(read) == 2
+    assert entries[:1] == [entries[0]]

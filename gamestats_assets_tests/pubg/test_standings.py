@@ -16,7 +16,11 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.standings import tournament_team_results, tournament_team_standings
+from gamestats_assets.pubg.standings import (
+    tournament_matches,
+    tournament_team_results,
+    tournament_team_standings,
+)
 from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.ops import Groups, MatchOverrides, Rounds, RoundStatusChanges, Seasons, Teams
 from gamestats_assets.pubg.tables.results import MatchSummaries, PlayerMatchWeaponDistribution
@@ -32,7 +36,16 @@ from gamestats_assets.pubg.tables.tournament import (
     TournamentTeamStandingsHistory,
 )
 from gamestats_assets_tests.pubg.scenario import Frames, rows
-from gamestats_assets_tests.pubg.season import FUNCTIONS, SEASON, SimulatedSeason, account, derived, run
+from gamestats_assets_tests.pubg.season import (
+    FUNCTIONS,
+    SEASON,
+    SimulatedSeason,
+    account,
+    derived,
+    round_in,
+    round_named,
+    run,
+)
 
 SCOPES = [
     (division, scope) for division in (1, 2) for scope in ("overall", *(str(10 * division + n) for n in (1, 2, 3)))
@@ -67,7 +80,9 @@ def test_results_of_teams_are_those_of_the_plan(season: SimulatedSeason, made: F
     planned = season.results()
     found = {(row["match_id"], row["team_id"]): row for row in made[TournamentTeamResults].to_dicts()}
     assert found.keys() == planned.keys()
+    truths = {game.match_id: game.truth for game in season.games if game.truth}
     for key, result in planned.items():
+        result |= round_named(truths[key[0]].round)
         assert {name: found[key][name] for name in result} == result, key
 
 
@@ -102,6 +117,8 @@ def test_tournament_matches_name_winner_place_and_whether_they_count(season: Sim
         assert row["winner_team_id"] == (winners[0] if winners else None), match_id
         assert row["winner_team_name"] == (f"Team {winners[0]:02}" if winners else None), match_id
         assert (row["counts"], row["round_id"], row["scheduled_match_id"]) == (truth.counts, truth.round, truth.slot)
+        told = round_named(truth.round) | season.decided(match_id)
+        assert {name: row[name] for name in told} == told, match_id
         assert (row["started_at"], row["ended_at"]) == (game.start, game.end)
     assert found["d1r2m6"]["winner_team_id"] is None
     assert not found["broken"]["counts"]
@@ -118,7 +135,8 @@ def test_team_standings_are_those_of_the_plan(season: SimulatedSeason, made: Fra
         assert row.pop("average_placement") == pytest.approx(line.pop("average_placement"))
         assert {name: row[name] for name in line} == line, team
         assert (row["season"], row["division"], row["team_name"]) == (SEASON, f"Div {division}", f"Team {team:02}")
-        assert row["round_id"] == (None if scope == "overall" else int(scope))
+        told = {"round_id": round_in(scope)} | round_named(round_in(scope))
+        assert {name: row[name] for name in told} == told
 
 
 @pytest.mark.parametrize("division", [1, 2])
@@ -174,6 +192,7 @@ def test_history_has_a_table_after_every_match_and_at_every_change(
         lines = {row["team_id"]: row for row in found.filter(pl.col("snapshot") == snapshot).to_dicts()}
         assert lines.keys() == then.keys(), snapshot
         for team, line in then.items():
+            line |= round_named(round_in(scope))
             names = [name for name in line if name != "average_placement"]
             assert {name: lines[team][name] for name in names} == {name: line[name] for name in names}, snapshot
 
@@ -189,6 +208,7 @@ def test_player_standings_are_those_of_the_plan(
         row = found[who]
         for name in ("damage_dealt", "weapon_damage"):
             assert row[name] == pytest.approx(line.pop(name)), who
+        line |= {"round_id": round_in(scope)} | round_named(round_in(scope))
         assert {name: row[name] for name in line} == line, who
         assert row["average_damage"] == pytest.approx(row["damage_dealt"] / row["matches_played"])
         assert row["team_name"] == f"Team {line['team_id']:02}"
@@ -252,6 +272,47 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_processing_twice(
         # What comes after sees these rows in another order, and perhaps twice.
         doubled = pl.concat([found, found]) if twice and of in (TournamentTeamResults, TournamentLineups) else found
         again[of] = doubled.sample(fraction=1, shuffle=True, seed=order.getrandbits(32))
+
+
+def test_round_that_was_renamed_or_renumbered_is_shown_as_it_is_now_where_results_still_tell_the_old(
+    made: Frames,
+) -> None:
+    """Standings can be made before the results of the renamed round are made anew."""
+    is_first = pl.col("round_id") == 11
+    rounds = made[Rounds].with_columns(
+        round_number=pl.when(is_first).then(9).otherwise("round_number"),
+        round_name=pl.when(is_first).then(pl.lit("Opening")).otherwise("round_name"),
+    )
+    for of in (TournamentTeamStandingsHistory, TournamentTeamStandings, TournamentPlayerStandings):
+        function = dict(FUNCTIONS)[of]
+        found = run(function, {**made, Rounds: rounds.cast({"round_number": pl.Int32})})
+        told = set(found["scope", "round_number", "round_name"].iter_rows())
+        assert told == {
+            ("overall", None, None),
+            ("11", 9, "Opening"),
+            ("12", 2, "Round 2"),
+            ("13", 3, "Round 3"),
+            ("21", 1, "Round 1"),
+            ("22", 2, "Round 2"),
+            ("23", 3, "Round 3"),
+        }, of.__name__
+
+
+@pytest.mark.parametrize(
+    ("of", "added"),
+    [
+        (TournamentMatches, ("is_overridden", "override_reason", "overridden_by", "round_number", "round_name")),
+        (TournamentTeamResults, ("round_number", "round_name")),
+        (TournamentTeamStandings, ("round_number", "round_name")),
+        (TournamentTeamStandingsHistory, ("round_number", "round_name")),
+        (TournamentPlayerStandings, ("round_number", "round_name")),
+    ],
+)
+def test_rows_from_before_rounds_and_overrides_were_told_keep_the_declaration(
+    made: Frames, of: type[Table], added: tuple[str, ...]
+) -> None:
+    before = made[of].with_columns(pl.lit(None, of.schema()[name]).alias(name) for name in added)
+    assert screen(of, before).rejections == []
 
 
 def test_nothing_played_gives_empty_tables(made: Frames) -> None:
@@ -595,6 +656,31 @@ def test_confirmed_match_needs_nobody() -> None:
 def test_doubtful_status_needs_a_person_until_an_override_settles_it(context: dict[str, Any], concern: str) -> None:
     assert concerns([WINNER, SECOND], context=context).keys() == {concern}
     assert concerns([WINNER, SECOND], context={**context, "is_overridden": True}) == {}
+
+
+def test_unknown_time_zone_of_the_season_is_told_where_it_takes_the_round() -> None:
+    context = {"validation_status": "unscheduled", "scheduled_match_id": None, "round_id": None}
+    for zone, concern in (("europe/berlin", "unknown_time_zone"), ("Europe/Berlin", "no_round")):
+        told = concerns([WINNER, SECOND], context=context, season={"time_zone": zone})
+        assert told.keys() == {concern}
+    told = concerns([WINNER, SECOND], context=context, season={"time_zone": "europe/berlin"})["unknown_time_zone"]
+    assert "The time zone of season s is europe/berlin" in told
+    assert "gamestats tournament season change s --time-zone" in told
+    assert concerns([WINNER, SECOND], season={"time_zone": "europe/berlin"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"is_overridden": True, "override_reason": "why", "override_admin": "kim"}, (True, "why", "kim")),
+        ({}, (False, None, None)),
+    ],
+)
+def test_tournament_match_tells_who_overrode_it_and_why(context: dict[str, Any], told: tuple[Any, ...]) -> None:
+    frames = dict(_match([WINNER, SECOND], context=context))
+    frames[TournamentTeamResults] = run(tournament_team_results, frames)
+    found = run(tournament_matches, frames)["is_overridden", "override_reason", "overridden_by"]
+    assert found.rows() == [told]
 
 
 @pytest.mark.parametrize("status", ["remake_failed", "not_tournament"])

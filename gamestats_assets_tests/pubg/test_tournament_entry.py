@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,17 +19,21 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ops import RefusedEntryError
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg import tournament_import as files
 from gamestats_assets.pubg import tournament_lists as lists
 from gamestats_assets.pubg.local_times import LocalTimeError, instant, time_zone, written_local
-from gamestats_assets.pubg.tables import MatchSummaries
+from gamestats_assets.pubg.players import PositionsTaken
+from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
 from gamestats_assets.pubg.tournament_entry import (
     EntryError,
     ExistsAlreadyError,
     Place,
     Player,
     Seen,
+    StillNeededError,
     UnknownNameError,
     seen_players,
 )
@@ -66,6 +71,22 @@ def knows(**accounts: str) -> entry.LookUp:
         return Seen(accounts, {account: name for name, account in accounts.items()})
 
     return look_up
+
+
+def lake_holding(folder: Path, table: type[Table], *rows: dict[str, Any]) -> Lake:
+    """A lake whose table has these rows, what they do not say being nothing."""
+    lake = Lake(folder)
+    missing = {
+        name: None if column.nullable else {pl.String: "-", pl.Boolean: False, pl.Date: FIRST}.get(column.dtype, 0)
+        for name, column in table.columns().items()
+        if not isinstance(column.dtype, pl.Datetime)
+    }
+    moments = {name: datetime(2026, 10, 1, tzinfo=UTC) for name in table.columns() if name not in missing}
+    frame = pl.DataFrame([{**missing, **moments, **row} for row in rows], schema=table.schema())
+    column = table.spec.partitioned_by
+    assert column is not None
+    assert lake.replace(table, frame, partitions=frame[column].unique().to_list()).rows == len(rows)
+    return lake
 
 
 def all_rows(conn: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
@@ -159,6 +180,9 @@ def test_a_local_time_names_its_moment_or_is_refused_where_another_moment_shows_
         ("new york", "America/New_York"),
         ("CEST", "write it as in Europe/Berlin"),
         ("../UTC", "no time zone"),
+        ("europe/berlin", "did you mean Europe/Berlin"),
+        ("Europe/Berlin2", "did you mean Europe/Berlin"),
+        ("Europa/Berlin-1", "did you mean Europe/Berlin"),
     ],
 )
 def test_a_time_zone_that_is_none_is_refused_with_the_nearest(written: str, told: str) -> None:
@@ -213,8 +237,9 @@ def test_a_season_has_the_rules_given_and_else_those_of_super(conn: psycopg.Conn
     ],
 )
 def test_a_season_with_a_wrong_field_is_refused(conn: psycopg.Connection, fields: dict[str, Any], column: str) -> None:
+    values: dict[str, Any] = {"season": "fall", "time_zone": "UTC", **fields}
     with pytest.raises(EntryError) as caught:
-        entry.create_season(conn, **{"season": "fall", "time_zone": "UTC", **fields})
+        entry.create_season(conn, **values)
     assert caught.value.column == column
     assert ops.select(conn, "seasons", {}) == []
 
@@ -261,7 +286,7 @@ def test_a_name_that_nothing_has_is_answered_with_the_nearest_or_with_what_there
 
 def test_a_team_name_of_two_divisions_needs_the_division(conn: psycopg.Connection, season: str) -> None:
     entry.create_team(conn, season, "Division 2", "Alpha")
-    with pytest.raises(UnknownNameError, match="Division 1 and Division 2; say which"):
+    with pytest.raises(UnknownNameError, match="Division 1 and Division 2; say which with --division"):
         entry.change_team(conn, season, "Alpha", tag="A")
     entry.change_team(conn, season, "Alpha", division="Division 2", tag="A2")
     assert [row["tag"] for row in ops.select(conn, "teams", {"team_name": "Alpha"})] == ["ALP", "A2"]
@@ -281,6 +306,51 @@ def test_divisions_and_groups_can_be_renamed(conn: psycopg.Connection, season: s
         entry.change_division(conn, season, "Elite", name="Division 2")
 
 
+NO_EXACT_ZONES = ["europe/berlin", "EUROPE/BERLIN", "Europe/Berlin2", "Europa/Berlin-1", "posix/Europe/Berlin", "utc"]
+
+
+@pytest.mark.parametrize("zone", NO_EXACT_ZONES)
+def test_a_season_entered_by_sql_has_the_exact_name_of_a_time_zone(conn: psycopg.Connection, zone: str) -> None:
+    with pytest.raises(RefusedEntryError):
+        ops.insert(conn, "seasons", {"season": "sql", "name": "S", "time_zone": zone})
+    for exact in ("Europe/Berlin", "America/Argentina/Buenos_Aires", "UTC"):
+        ops.insert(conn, "seasons", {"season": exact.lower().replace("/", "-"), "name": "S", "time_zone": exact})
+    with pytest.raises(RefusedEntryError):
+        ops.update(conn, "seasons", {"season": "utc"}, {"time_zone": zone})
+    ops.update(conn, "seasons", {"season": "utc"}, {"kill_points": 2})
+
+
+def test_postgresql_says_which_time_zone_is_meant(conn: psycopg.Connection) -> None:
+    with pytest.raises(RefusedEntryError, match="europe/berlin is no name of the time zone database; write Europe/Be"):
+        ops.insert(conn, "seasons", {"season": "sql", "name": "S", "time_zone": "europe/berlin"})
+
+
+@pytest.fixture
+def wrong_zone(conn: psycopg.Connection, season: str) -> str:
+    """The season with a slot, and the time zone that could be entered by SQL once."""
+    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    conn.execute("ALTER TABLE ops.seasons DISABLE TRIGGER exact_time_zone")
+    ops.update(conn, "seasons", {"season": season}, {"time_zone": "europe/berlin"})
+    conn.execute("ALTER TABLE ops.seasons ENABLE TRIGGER exact_time_zone")
+    return season
+
+
+def test_a_season_with_a_wrong_time_zone_is_listed_and_says_how_to_correct_it(
+    conn: psycopg.Connection, wrong_zone: str, write: Callable[..., Path]
+) -> None:
+    assert lists.list_schedule(conn)["scheduled_at"].to_list() == ["2026-10-24 16:00+00:00"]
+    told = "season change fall --time-zone"
+    where = (conn, wrong_zone, "Division 1", 1)
+    with pytest.raises(EntryError, match=told):
+        entry.create_slot(*where, 2, scheduled_at="2026-10-24 18:00")
+    with pytest.raises(EntryError, match=told):
+        entry.change_round(*where, last_day=date(2026, 10, 26))
+    with pytest.raises(EntryError, match=told):
+        files.import_schedule(conn, wrong_zone, write(SCHEDULE))
+    entry.change_season(conn, wrong_zone, time_zone="Europe/Berlin")
+    entry.create_slot(*where, 2, scheduled_at="2026-10-24 18:00")
+
+
 # --- players by name -----------------------------------------------------------------------------
 
 
@@ -298,7 +368,7 @@ def lake_with(folder: Path, *rows: tuple[str, str, date]) -> Lake:
         for name, column in MatchSummaries.columns().items()
         if name not in frame.columns
     ]
-    frame = frame.with_columns(missing).select(MatchSummaries.schema().names()).cast(dict(MatchSummaries.schema()))
+    frame = frame.with_columns(missing).select(MatchSummaries.schema().names()).cast(pl.Schema(MatchSummaries.schema()))
     committed = lake.replace(MatchSummaries, frame, partitions=frame["match_date"].unique().to_list())
     assert committed.rows == len(rows)
     return lake
@@ -377,7 +447,7 @@ def test_of_several_entries_of_a_player_one_is_named_by_its_first_day(conn: psyc
             valid_until=date(2026, 10, day),
             role="stand_in",
         )
-    with pytest.raises(UnknownNameError, match="several times, from 2026-10-03, 2026-10-10; say which"):
+    with pytest.raises(UnknownNameError, match="from 2026-10-03, 2026-10-10; say which by its first day: --since 20"):
         entry.change_roster_entry(conn, season, "Alpha", "Kim", role="player")
     entry.change_roster_entry(conn, season, "Alpha", "Kim", since=date(2026, 10, 10), role="player")
     entry.remove_roster_entry(conn, season, "Alpha", "kim", since=date(2026, 10, 3))
@@ -396,6 +466,31 @@ def test_a_roster_entry_with_a_wrong_field_is_refused(conn: psycopg.Connection, 
         entry.change_roster_entry(conn, season, "Alpha", "Kym", role="player")
 
 
+def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_anew(
+    conn: psycopg.Connection, season: str, tmp_path: Path
+) -> None:
+    numbers: dict[str, int] = {}
+    for player in ("Kim", "Lee", "Mia"):
+        entry.create_roster_entry(conn, season, "Alpha", player, valid_from=FIRST)
+        numbers[player] = ops.select(conn, "roster_entries", {"player_name": player})[0]["roster_entry_id"]
+    lineups = [
+        {"match_id": f"m-{match}", "match_date": FIRST, "account_id": account, "roster_entry_id": numbers[player]}
+        for player, account, matches in (("Kim", KIM, 3), ("Mia", MIA, 1))
+        for match in range(matches)
+    ]
+    lake = lake_holding(tmp_path, TournamentLineups, *lineups)
+
+    def notes(player: str) -> tuple[str, ...]:
+        def matches_of(number: int) -> int:
+            return entry.matches_by_entry(lake, number)
+
+        return entry.remove_roster_entry(conn, season, "Alpha", player, matches_of=matches_of).notes
+
+    assert "Kim played 3 matches for Alpha by this entry; they are counted anew without it." in notes("Kim")[0]
+    assert "Mia played 1 match for Alpha by this entry; it is counted anew without it." in notes("Mia")[0]
+    assert notes("Lee") == ()
+
+
 # --- rounds and schedule -------------------------------------------------------------------------
 
 
@@ -410,7 +505,7 @@ def test_rounds_that_share_days_are_pointed_out(conn: psycopg.Connection, season
 
 def test_a_round_of_a_group_is_named_with_its_group(conn: psycopg.Connection, season: str) -> None:
     entry.create_round(conn, season, "Division 1", 2, first_day=FIRST, group="A")
-    with pytest.raises(UnknownNameError, match=r"Round 2 of Division 1 is one of groups \(A\); say which"):
+    with pytest.raises(UnknownNameError, match=r"Round 2 of Division 1 is one of groups \(A\); say which with --group"):
         entry.change_round(conn, season, "Division 1", 2, status="active")
     assert entry.change_round(conn, season, "Division 1", 2, group="A", status="active").outcome == "changed"
 
@@ -435,8 +530,15 @@ def test_a_slot_has_its_moment_its_map_in_words_and_its_place(conn: psycopg.Conn
     ("fields", "column", "told"),
     [
         ({"scheduled_at": "2026-10-25 02:30"}, "scheduled_at", "comes twice"),
-        ({"scheduled_at": "2026-10-26 00:00"}, "scheduled_at", "outside Round 1, which is from 2026-10-24"),
+        ({"scheduled_at": "2026-10-26 05:00"}, "scheduled_at", "outside Round 1, which is from 2026-10-24"),
         ({"scheduled_at": "2026-10-23 23:59"}, "scheduled_at", "outside Round 1"),
+        (
+            {"scheduled_at": "2026-10-24 00:20"},
+            "scheduled_at",
+            "from 2026-10-24 to 2026-10-25: before 05:00 it is still the evening of 2026-10-23; change",
+        ),
+        ({"scheduled_at": "2026-10-24 04:59"}, "scheduled_at", "outside Round 1"),
+        ({"scheduled_at": "2026-10-26 05:00"}, "scheduled_at", "to 2026-10-25; change"),
         ({"map_name": "Erangle"}, "map", "did you mean Erangel"),
         ({"status": "late"}, "status", "none of scheduled"),
         ({"original_match_id": "m 1"}, "original_match_id", "no match id"),
@@ -452,10 +554,28 @@ def test_a_slot_with_a_wrong_field_is_refused(
     assert ops.select(conn, "scheduled_matches", {}) == []
 
 
-def test_the_days_of_a_round_end_at_midnight_of_the_season_not_of_utc(conn: psycopg.Connection, season: str) -> None:
-    for number, time in enumerate(("2026-10-24 00:00", "2026-10-25 23:59"), 1):
+def test_the_days_of_a_round_last_until_five_by_the_clock_of_the_season(conn: psycopg.Connection, season: str) -> None:
+    # The clocks go back in the night from the 24th to the 25th.
+    for number, time in enumerate(("2026-10-24 05:00", "2026-10-25 00:20", "2026-10-26 04:59"), 1):
         entry.create_slot(conn, season, "Division 1", 1, number, scheduled_at=time)
-    assert [row["scheduled_at"].day for row in ops.select(conn, "scheduled_matches", {})] == [23, 25]
+    assert [row["scheduled_at"] for row in ops.select(conn, "scheduled_matches", {})] == [
+        datetime(2026, 10, 24, 3, 0, tzinfo=UTC),
+        datetime(2026, 10, 24, 22, 20, tzinfo=UTC),
+        datetime(2026, 10, 26, 3, 59, tzinfo=UTC),
+    ]
+
+
+def test_a_slot_after_midnight_is_of_the_round_of_its_evening(conn: psycopg.Connection, season: str) -> None:
+    entry.create_round(conn, season, "Division 1", 2, first_day=date(2026, 10, 3))
+    where = (conn, season, "Division 1", 2, 1)
+    entry.create_slot(*where, scheduled_at="2026-10-04 00:20")
+    told = "2026-10-03 00:20.02:00 is outside Round 2, which is on 2026-10-03: before 05:00 it is still the evening of "
+    with pytest.raises(EntryError, match=f"{told}2026-10-02"):
+        entry.change_slot(*where, scheduled_at="2026-10-03 00:20")
+    moved = entry.change_round(conn, season, "Division 1", 2, first_day=date(2026, 10, 2), last_day=date(2026, 10, 2))
+    assert moved.notes == ("Outside its days now: match 1. Change their times too, unless they are postponed.",)
+    moved = entry.change_round(conn, season, "Division 1", 2, last_day=date(2026, 10, 3))
+    assert moved.notes == ()
 
 
 def test_a_map_nobody_knows_is_taken_as_written(conn: psycopg.Connection, season: str) -> None:
@@ -481,15 +601,272 @@ def test_a_slot_is_a_remake_while_it_has_the_match_that_failed_or_a_reason(
     assert slot() == (False, None, None, None)
 
 
+def test_a_match_that_is_played_again_has_a_reason(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    where = (conn, season, "Division 1", 1)
+    at: dict[str, Any] = {"scheduled_at": "2026-10-24 18:00"}
+    entry.create_slot(*where, 1, **at)
+    before = all_rows(conn)
+    for refused in (
+        lambda: entry.create_slot(*where, 2, **at, original_match_id="m-1"),
+        lambda: entry.change_slot(*where, 1, original_match_id="m-1"),
+        lambda: entry.change_slot(*where, 1, original_match_id="m-1", remake_reason=None),
+        lambda: entry.change_slot(*where, 1, original_match_id="m-1", remake_reason=" "),
+    ):
+        with pytest.raises(EntryError) as caught:
+            refused()
+        assert caught.value.column == "remake_reason"
+    text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-1\n"
+    with pytest.raises(ImportRefusedError, match="row 2, remake_reason: Say why match m-1 is played again"):
+        files.import_schedule(conn, season, write(text))
+    assert all_rows(conn) == before
+    entry.change_slot(*where, 1, original_match_id="m-1", remake_reason="crash")
+    with pytest.raises(EntryError, match="Say why"):
+        entry.change_slot(*where, 1, remake_reason=None)
+    # The reason that is there holds for another match that failed.
+    assert files.import_schedule(conn, season, write(text.replace("m-1", "m-2"))).counts == {("slot", "changed"): 1}
+
+
+def test_a_remake_of_no_match_that_landed_is_told(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    where, landed = (conn, season, "Division 1", 1), {"m-1"}.__contains__
+    told = "No match m-2 has landed; if the id is right, one that is to land counts as failed."
+    remake: dict[str, Any] = {"remake_reason": "crash", "has_landed": landed}
+    for number, (match_id, notes) in enumerate((("m-1", ()), ("M-2", (told,))), 1):
+        at = f"2026-10-24 18:0{number}"
+        assert entry.create_slot(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
+    assert entry.change_slot(*where, 2, original_match_id="m-2", has_landed=landed).notes == ()
+    text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-2\n"
+    [slot] = files.import_schedule(conn, season, write(text), has_landed=landed).entered
+    assert slot.notes == (told,)
+
+
+def test_a_match_is_postponed_only_when_it_is_said(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    where = (conn, season, "Division 1", 1)
+    later: dict[str, Any] = {"scheduled_at": "2026-10-30 18:00"}
+    with pytest.raises(EntryError) as caught:
+        entry.create_slot(*where, 1, **later)
+    assert "--postponed" not in str(caught.value)
+    entry.create_slot(*where, 1, scheduled_at="2026-10-24 18:00")
+    with pytest.raises(EntryError, match=r"outside Round 1, which is .* schedule change ... --postponed"):
+        entry.change_slot(*where, 1, **later)
+    done = entry.change_slot(*where, 1, postponed=True, **later)
+    assert done.notes == ("It counts for Round 1, though 2026-10-30 is none of its days.",)
+    assert lists.list_schedule(conn)["scheduled_at"].to_list() == ["2026-10-30 18:00+01:00"]
+    # What stands is not asked about again.
+    assert entry.change_slot(*where, 1, map_name="Erangel", **later).outcome == "changed"
+    assert entry.change_round(conn, season, "Division 1", 1, status="active").notes == ()
+    text = "division,round,match,scheduled_at\nDivision 1,1,1,{}\n"
+    assert files.import_schedule(conn, season, write(text.format("2026-10-30 18:00"))).counts == {
+        ("slot", "unchanged"): 1
+    }
+    with pytest.raises(ImportRefusedError, match=r"row 2, scheduled_at: .* schedule change ... --postponed"):
+        files.import_schedule(conn, season, write(text.format("2026-10-31 18:00")))
+
+
+def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str, write: Callable[..., Path]) -> None:
+    where, six = (conn, season, "Division 1", 1), "2026-10-24 18:00"
+    told = "of Round 1, all groups are at the same time, 2026-10-24 18:00+02:00: only its map can tell"
+    assert entry.create_slot(*where, 1, scheduled_at=six, map_name="Erangel").notes == ()
+    assert f"Matches 1, 2 {told}" in entry.create_slot(*where, 2, scheduled_at=six, map_name="Miramar").notes[0]
+    assert entry.create_slot(*where, 3, scheduled_at="2026-10-24 19:00").notes == ()
+    assert f"Matches 1, 2, 3 {told}" in entry.change_slot(*where, 3, scheduled_at=six).notes[0]
+    assert entry.change_slot(*where, 3, map_name="Taego").notes == ()
+    assert entry.change_slot(*where, 3, status="cancelled").notes == ()
+    assert "Matches 1, 2, 3" in entry.change_slot(*where, 3, status="scheduled").notes[0]
+    entry.change_slot(*where, 3, scheduled_at="2026-10-24 19:00")
+    # In a file the rows count together: two that change places are never at one time.
+    text = "division,round,match,scheduled_at\nDivision 1,1,2,2026-10-24 {}\nDivision 1,1,3,2026-10-24 {}\n"
+    assert files.import_schedule(conn, season, write(text.format("19:00", "20:00"))).notes == ()
+    assert files.import_schedule(conn, season, write(text.format("20:00", "19:00"))).notes == ()
+    [note] = files.import_schedule(conn, season, write(text.format("19:00", "19:00"))).notes
+    assert note.startswith("Matches 2, 3 of Round 1")
+
+
+def test_a_change_of_a_slot_tells_times_by_the_clock_of_the_season(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    done = entry.change_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00Z")
+    assert done.changes == ("scheduled_at 2026-10-24 18:00+02:00 -> 2026-10-25 18:00+01:00",)
+    text = "division,round,match,scheduled_at,time_zone\nDivision 1,1,1,2026-10-24 18:00,Europe/London\n"
+    [done] = files.import_schedule(conn, season, write(text)).entered
+    assert done.changes == ("scheduled_at 2026-10-25 18:00+01:00 -> 2026-10-24 19:00+02:00",)
+
+
+def test_what_is_done_to_a_round_says_of_which_group_it_is(conn: psycopg.Connection, season: str) -> None:
+    day: dict[str, Any] = {"first_day": date(2026, 10, 24)}
+    assert entry.create_round(conn, season, "Division 1", 1, group="a", **day).what == "round 1 of Division 1, group A"
+    assert entry.create_round(conn, season, "Division 2", 1, **day).what == "round 1 of Division 2"
+    of_all = entry.change_round(conn, season, "division 1", 1, status="active")
+    assert of_all.what == "round 1 of Division 1, all groups"
+    assert of_all.notes == ("Group A has a round 1 too; --group means that one.",)
+    of_group = entry.change_round(conn, season, "division 1", 1, group="a", status="active")
+    assert (of_group.what, of_group.notes) == ("round 1 of Division 1, group A", ())
+    slots = [
+        entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", group=group).what
+        for group in (None, "A")
+    ]
+    assert slots == [
+        "match 1 of Round 1, all groups, 2026-10-24 18:00+02:00",
+        "match 1 of Round 1, group A, 2026-10-24 18:00+02:00",
+    ]
+
+
+def test_a_round_gets_another_number_that_is_free_in_its_place(conn: psycopg.Connection, season: str) -> None:
+    day: dict[str, Any] = {"first_day": date(2026, 10, 24)}
+    entry.create_round(conn, season, "Division 1", 2, name="Final", **day)
+    entry.create_round(conn, season, "Division 1", 1, group="A", **day)
+    with pytest.raises(ExistsAlreadyError, match="Round 2 of Division 1, all groups exists already"):
+        entry.change_round(conn, season, "Division 1", 1, new_number=2)
+    with pytest.raises(EntryError, match="0 is no number"):
+        entry.change_round(conn, season, "Division 1", 1, new_number=0)
+    entry.change_round(conn, season, "Division 1", 1, group="A", new_number=2)
+    entry.change_round(conn, season, "Division 1", 2, new_number=9)
+    assert entry.change_round(conn, season, "Division 1", 9, new_number=9).outcome == "unchanged"
+    named = {(row["round_number"], row["round_name"]) for row in ops.select(conn, "rounds", {})}
+    assert named == {(1, "Round 1"), (9, "Final"), (2, "Round 2")}
+
+
+def test_a_slot_gets_another_number_that_is_free_in_its_round(conn: psycopg.Connection, season: str) -> None:
+    where = (conn, season, "Division 1", 1)
+    for number in (1, 2):
+        entry.create_slot(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
+    with pytest.raises(ExistsAlreadyError, match="Match 2 of Round 1, all groups exists already"):
+        entry.change_slot(*where, 1, new_number=2)
+    done = entry.change_slot(*where, 1, new_number=3, scheduled_at="2026-10-24 12:00")
+    assert "match_number 1 -> 3" in done.changes
+    assert "Matches 2, 3" in done.notes[0]
+    assert lists.list_schedule(conn)["match"].to_list() == [2, 3]
+
+
+def test_a_schedule_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Connection, season: str) -> None:
+    where = (conn, season, "Division 1", 1)
+    for number in (1, 2):
+        entry.create_slot(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
+    place = Place(season, "Division 1", 1, 1)
+    entry.create_override(conn, "m-1", reason="late", admin="ada", place=place)
+    with pytest.raises(StillNeededError, match=r"Match 1 of Round 1.*: override of match m-1 .*override remove MATCH"):
+        entry.remove_slot(*where, 1)
+    with pytest.raises(StillNeededError) as caught:
+        entry.remove_round(*where)
+    assert "matches 1, 2 (gamestats tournament schedule remove fall 'Division 1' 1 MATCH); override" in str(
+        caught.value
+    )
+    entry.remove_override(conn, "m-1")
+    for number in (1, 2):
+        done = entry.remove_slot(*where, number)
+        assert (done.outcome, done.what) == ("removed", f"match {number} of Round 1, all groups")
+    assert entry.remove_round(*where).what == "round 1 of Division 1, all groups"
+    assert ops.select(conn, "rounds", {}) == ops.select(conn, "round_status_changes", {}) == []
+    with pytest.raises(UnknownNameError, match="no round 1"):
+        entry.remove_round(*where)
+
+
+def test_what_was_played_by_a_removed_slot_or_round_is_placed_anew(conn: psycopg.Connection, season: str) -> None:
+    entry.create_round(conn, season, "Division 1", 2, first_day=date(2025, 3, 1))
+    entry.create_slot(conn, season, "Division 1", 2, 1, scheduled_at="2025-03-01 18:00")
+    told = ("If matches were placed there, they are placed anew.",)
+    assert entry.remove_slot(conn, season, "Division 1", 2, 1).notes == told
+    assert entry.remove_round(conn, season, "Division 1", 2).notes == told
+
+
+def test_a_season_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Connection, season: str) -> None:
+    entry.create_round(conn, season, "Division 1", 1, first_day=FIRST, group="A")
+    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    refused: list[tuple[Callable[[], Any], str]] = [
+        (
+            lambda: entry.remove_season(conn, "FALL"),
+            "Season fall cannot be removed while something refers to it: divisions Division 1, Division 2 "
+            "(gamestats tournament division remove fall DIVISION)",
+        ),
+        (
+            lambda: entry.remove_division(conn, season, "division 1"),
+            "Division Division 1 of season fall cannot be removed while something refers to it: teams Alpha, Beta "
+            "(gamestats tournament team remove fall TEAM); rounds 1 of all groups, 1 of group A "
+            "(gamestats tournament round remove fall 'Division 1' ROUND); "
+            "group A (gamestats tournament group remove fall 'Division 1' GROUP)",
+        ),
+        (
+            lambda: entry.remove_group(conn, season, "Division 1", "a"),
+            "Group A of Division 1 cannot be removed while something refers to it: "
+            "team Alpha (gamestats tournament team change fall TEAM --group none); "
+            "round 1 (gamestats tournament round remove fall 'Division 1' ROUND --group A)",
+        ),
+        (
+            lambda: entry.remove_team(conn, season, "alpha"),
+            "Team Alpha of Division 1 cannot be removed while something refers to it: "
+            "roster entry Kim (gamestats tournament roster remove fall Alpha PLAYER)",
+        ),
+    ]
+    before = all_rows(conn)
+    for remove, told in refused:
+        with pytest.raises(StillNeededError) as caught:
+            remove()
+        assert str(caught.value) == told
+    assert all_rows(conn) == before
+    entry.remove_roster_entry(conn, season, "Alpha", "Kim")
+    for team in ("Alpha", "Beta"):
+        assert entry.remove_team(conn, season, team).outcome == "removed"
+    entry.remove_round(conn, season, "Division 1", 1, group="A")
+    entry.remove_round(conn, season, "Division 1", 1)
+    entry.remove_group(conn, season, "Division 1", "A")
+    for division in ("Division 1", "Division 2"):
+        entry.remove_division(conn, season, division)
+    assert entry.remove_season(conn, season).what == "season fall"
+    assert [rows for table, rows in all_rows(conn).items() if table != "changes" and rows] == []
+
+
 def test_moving_a_round_points_out_the_matches_left_outside(conn: psycopg.Connection, season: str) -> None:
     entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
     entry.create_slot(conn, season, "Division 1", 1, 2, scheduled_at="2026-10-25 18:00")
     done = entry.change_round(conn, season, "Division 1", 1, first_day=date(2026, 10, 25))
-    assert done.notes == ("Outside its days now: match 1. Change their times too.",)
+    assert done.notes == ("Outside its days now: match 1. Change their times too, unless they are postponed.",)
     assert entry.change_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00").outcome == "changed"
 
 
+def test_the_match_that_failed_is_written_as_matches_write_it(conn: psycopg.Connection, season: str) -> None:
+    where = (conn, season, "Division 1", 1, 1)
+    remake: dict[str, Any] = {"original_match_id": " 3FA39C78-AB ", "remake_reason": "crash"}
+    entry.create_slot(*where, scheduled_at="2026-10-24 18:00", **remake)
+    [row] = ops.select(conn, "scheduled_matches", {})
+    assert row["original_match_id"] == "3fa39c78-ab"
+    assert entry.change_slot(*where, original_match_id="3fa39c78-AB").outcome == "unchanged"
+    [row] = ops.update(conn, "scheduled_matches", {}, {"original_match_id": "M-2 "})
+    assert row["original_match_id"] == "m-2"
+
+
 # --- overrides -----------------------------------------------------------------------------------
+
+
+def test_the_match_of_an_override_is_written_as_matches_write_it(conn: psycopg.Connection) -> None:
+    decided: dict[str, Any] = {"reason": "late", "admin": "ada"}
+    done = entry.create_override(conn, " 3FA39C78-AB ", validation_status="confirmed", **decided)
+    assert done.what == "override of match 3fa39c78-ab"
+    with pytest.raises(ExistsAlreadyError):
+        entry.create_override(conn, "3fa39c78-aB", validation_status="confirmed", **decided)
+    entry.change_override(conn, "3FA39C78-ab", validation_status="unscheduled", **decided)
+    [row] = ops.select(conn, "match_overrides", {})
+    assert (row["match_id"], row["validation_status"]) == ("3fa39c78-ab", "unscheduled")
+    entry.remove_override(conn, " 3FA39C78-AB")
+    assert ops.select(conn, "match_overrides", {}) == []
+    row = ops.insert(conn, "match_overrides", {"match_id": "M-2 ", "is_tournament_match": True, **decided})
+    assert row["match_id"] == "m-2"
+
+
+def test_an_override_of_no_match_that_landed_is_told(conn: psycopg.Connection) -> None:
+    landed = {"m-1"}.__contains__
+    for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override waits for one.",))):
+        done = entry.create_override(
+            conn, match_id, reason="r", admin="ada", validation_status="confirmed", has_landed=landed
+        )
+        assert done.notes == notes
+    told = lists.list_overrides(conn, landed).select("match_id", "note").sort("match_id").rows()
+    assert told == [("m-1", None), ("m-2", "no such match landed")]
 
 
 def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, season: str) -> None:
@@ -523,8 +900,9 @@ def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, se
 def test_an_override_with_a_wrong_field_is_refused(
     conn: psycopg.Connection, season: str, fields: dict[str, Any], told: str
 ) -> None:
+    values: dict[str, Any] = {"match_id": "m-1", "reason": "late", "admin": "ada", **fields}
     with pytest.raises(EntryError) as caught:
-        entry.create_override(conn, **{"match_id": "m-1", "reason": "late", "admin": "ada", **fields})
+        entry.create_override(conn, **values)
     assert told in str(caught.value)
     assert ops.select(conn, "match_overrides", {}) == []
 
@@ -538,6 +916,37 @@ def test_a_match_has_one_override(conn: psycopg.Connection, season: str) -> None
 
 
 # --- tracked players -----------------------------------------------------------------------------
+
+
+def test_a_name_that_the_api_cannot_be_asked_for_is_refused(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    """The API takes names with commas between them: with `Kim,Lee` it is asked for two others."""
+    entry.track_player(conn, "Kim")
+    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    before = all_rows(conn)
+    for refused in (
+        lambda: entry.track_player(conn, "Kim,Lee"),
+        lambda: entry.change_tracked_player(conn, "Kim", player_name="Kim, Lee"),
+        lambda: entry.create_roster_entry(conn, season, "Alpha", "Kim,Lee", valid_from=FIRST),
+        lambda: entry.change_roster_entry(conn, season, "Alpha", "Kim", player_name="Kim,"),
+    ):
+        with pytest.raises(EntryError, match="has a comma") as caught:
+            refused()
+        assert caught.value.column in ("player", "player_name")
+    with pytest.raises(ImportRefusedError, match="row 2, player: 'Lee,Mia' has a comma"):
+        files.import_players(conn, write('player\n"Lee,Mia"\n'))
+    with pytest.raises(ImportRefusedError, match="row 2, player: 'Lee,Mia' has a comma"):
+        files.import_rosters(conn, season, write("division;team;player\nDivision 1;Beta;Lee,Mia\n"), valid_from=FIRST)
+    for name in ("Kim,Lee", "Kim\tLee", "Kim\nLee"):
+        with pytest.raises(RefusedEntryError, match="name_without_comma"):
+            ops.insert(conn, "tracked_players", {"player_name": name})
+        with pytest.raises(RefusedEntryError, match="name_without_comma"):
+            ops.update(conn, "roster_entries", {"player_name": "Kim"}, {"player_name": name})
+    assert all_rows(conn) == before
+    # Whom the game may have, on any platform.
+    for name in ("xX_Kim-99_Xx", "Kim Lee", "김선수", "Kim;Lee", "Kim#1234"):
+        entry.track_player(conn, name)
 
 
 def test_players_are_tracked_by_name_or_account_once_each(conn: psycopg.Connection) -> None:
@@ -578,6 +987,74 @@ def test_an_inactive_player_keeps_the_row(conn: psycopg.Connection) -> None:
         entry.change_tracked_player(conn, "Kym", is_active=True)
 
 
+def test_a_tracked_player_who_was_a_mistake_is_removed_while_nothing_was_taken_up(
+    conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    for player, account in (("Shruod", None), ("Kim", KIM), ("Lee", LEE), ("Mia", MIA)):
+        entry.track_player(conn, player, account_id=account)
+    held = lake_holding(tmp_path, PlayerMatches, {"tracked_player": KIM, "account_id": KIM, "match_id": "m-1"})
+    lake_holding(tmp_path, PositionsTaken, *({"partition_key": MIA, "unit_id": f"m-{number}"} for number in (1, 2)))
+
+    def taken(account_id: str) -> int:
+        return entry.matches_taken(held, account_id)
+
+    done = entry.remove_tracked_player(conn, "Shruod", taken=taken)
+    assert (done.outcome, done.what) == ("removed", "player Shruod on steam")
+    entry.remove_tracked_player(conn, LEE, taken=taken)
+    for player, matches in (("Kim", "1 match was"), ("Mia", "2 matches were")):
+        told = f"{player} on steam cannot be removed: {matches} taken .* players change {player} --inactive"
+        with pytest.raises(StillNeededError, match=told):
+            entry.remove_tracked_player(conn, player, taken=taken)
+    assert [row["player_name"] for row in ops.select(conn, "tracked_players", {})] == ["Kim", "Mia"]
+    assert len(ops.select(conn, "backfills", {})) == 2
+    with pytest.raises(UnknownNameError, match="No player 'Shruod' is tracked"):
+        entry.remove_tracked_player(conn, "Shruod")
+
+
+def test_removing_one_tracked_player_does_not_let_another_be_deleted(conn: psycopg.Connection) -> None:
+    for player in ("Kim", "Lee"):
+        entry.track_player(conn, player)
+    entry.remove_tracked_player(conn, "Kim")
+    ops.delete(conn, "backfills", {})
+    with pytest.raises(RefusedEntryError, match=r"is_active = false for Lee.*players remove"):
+        ops.delete(conn, "tracked_players", {"player_name": "Lee"})
+
+
+# --- discovery -----------------------------------------------------------------------------------
+
+
+def test_matches_that_were_found_and_cannot_be_had_are_listed_with_the_reason(conn: psycopg.Connection) -> None:
+    for number, (shard, state, reason) in enumerate(
+        [
+            ("steam", "failed", "The file is broken."),
+            ("steam", "expired", None),
+            ("steam", "archived", None),
+            ("kakao", "registered", "The API is down."),
+            ("kakao", "failed", "The file is broken."),
+            ("steam", "failed", "No answer."),
+        ]
+    ):
+        found = {"discovered_by": "tournament", "discovered_at": datetime(2026, 10, 1 + number, tzinfo=UTC)}
+        ops.insert(
+            conn,
+            "matches_discovered",
+            {"match_id": f"m-{number}", "shard": shard, "state": state, "last_error": reason, **found},
+        )
+    columns = ("match_id", "shard", "state", "reason")
+    assert lists.list_discovered(conn).select(columns).rows() == [
+        ("m-5", "steam", "failed", "No answer."),
+        ("m-4", "kakao", "failed", "The file is broken."),
+        ("m-1", "steam", "expired", "The API has forgotten it."),
+        ("m-0", "steam", "failed", "The file is broken."),
+    ]
+    assert lists.list_discovered(conn, ["registered"]).select(columns).rows() == [
+        ("m-3", "kakao", "registered", "The API is down.")
+    ]
+    assert lists.count_not_fetched(conn) == {"kakao": {"failed": 1}, "steam": {"failed": 2, "expired": 1}}
+    with pytest.raises(EntryError, match="'lost' is none of registered"):
+        lists.list_discovered(conn, ["lost"])
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 ROSTERS = """\
@@ -593,6 +1070,59 @@ Division 1,1,1,2026-10-24 18:00,,Erangel,
 Division 1,1,2,2026-10-24 17:35,Europe/London,,active
 Division 1,1,3,2026-10-25 02:30+01:00,,Tiger_Main,
 """
+
+
+TRANSFERS = """\
+Division 1,Alpha,Kim,,2026-10-01,2026-10-10
+Division 1,Beta,Kim,{kim},2026-10-11,2026-10-20
+Division 2,Gamma,Kim,{kim},2026-10-21,
+Division 1,Beta,Lee,,2026-10-01,2026-10-10
+Division 1,Beta,Lee,,2026-10-21,
+Division 1,Alpha,Lee,,2026-10-11,2026-10-20
+""".format(kim=KIM).splitlines()  # noqa: UP032
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_order_of_the_rows_of_a_roster_file_does_not_matter(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path], seed: int
+) -> None:
+    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    entry.create_roster_entry(conn, season, "Beta", "Lee", valid_from=FIRST)
+    rows = TRANSFERS[::-1] if seed == 0 else random.Random(seed).sample(TRANSFERS, len(TRANSFERS))
+    text = "\n".join(["division,team,player,account_id,valid_from,valid_until", *rows])
+    done = files.import_rosters(conn, season, write(text))
+    assert done.counts[("roster entry", "changed")] == 2
+    assert done.counts[("roster entry", "created")] == 4
+    on = {
+        (player, team, first.day, last and last.day)
+        for player, team, first, last in lists.list_rosters(conn, season)
+        .select("player", "team", "valid_from", "valid_until")
+        .rows()
+    }
+    assert on == {
+        ("Kim", "Alpha", 1, 10),
+        ("Kim", "Beta", 11, 20),
+        ("Kim", "Gamma", 21, None),
+        ("Lee", "Beta", 1, 10),
+        ("Lee", "Alpha", 11, 20),
+        ("Lee", "Beta", 21, None),
+    }
+
+
+def test_a_transfer_that_is_not_whole_is_told_by_its_row(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    entry.create_roster_entry(conn, season, "Alpha", "Lee", valid_from=FIRST)
+    before = all_rows(conn)
+    text = "division,team,player,valid_from,valid_until\n"
+    text += "Division 1,Beta,Kim,2026-10-10,\nDivision 1,Beta,Lee,2026-10-11,\n"
+    text += "Division 1,Alpha,Kim,2026-10-01,2026-10-10\nDivision 1,Alpha,Lee,2026-10-01,2026-10-10\n"
+    with pytest.raises(ImportRefusedError) as caught:
+        files.import_rosters(conn, season, write(text))
+    told = "Kim is on the roster of Alpha already from 2026-10-01 to 2026-10-10; one player may be on one roster a day."
+    assert caught.value.mistakes == (Mistake(2, "player", told),)
+    assert all_rows(conn) == before
 
 
 @pytest.fixture
@@ -701,6 +1231,22 @@ def test_every_mistake_of_a_roster_file_is_told_and_nothing_is_taken(
     assert all_rows(conn) == before
 
 
+def test_a_mistake_that_several_rows_have_is_told_once_with_the_rows(
+    conn: psycopg.Connection, season: str, write: Callable[..., Path]
+) -> None:
+    text = "division,team,player,role\n" + "".join(f"Division 1,Alpha,P{number},\n" for number in range(2, 32))
+    text += "Divison 1,Alpha,Kim,coach\n\nDivision 1,Alpha,Lee,\nDivision 1,Beta,Mia,coach\n"
+    with pytest.raises(ImportRefusedError) as caught:
+        files.import_rosters(conn, season, write(text))
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split(": ")[0] for line in lines] == [
+        "- rows 2 to 32, 34 to 35, valid_from",
+        "- row 32, division",
+        "- rows 32, 35, role",
+    ]
+    assert lines[0].endswith("is empty; write the first day, or give one for all with --valid-from.")
+
+
 def test_a_schedule_file_makes_slots_in_the_zone_of_the_season_of_the_row_or_by_offset(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
@@ -757,7 +1303,7 @@ def test_a_schedule_file_can_say_that_a_match_is_played_again(
 ) -> None:
     files.import_schedule(conn, season, write(SCHEDULE))
     text = "division,round,match,scheduled_at,original_match_id,remake_reason\n"
-    text += "Division 1,1,1,2026-10-24 19:00,m-1,server crash\n"
+    text += "Division 1,1,1,2026-10-24 19:00,M-1,server crash\n"
     done = files.import_schedule(conn, season, write(text))
     assert done.counts == {("slot", "changed"): 1}
     [row] = ops.select(conn, "scheduled_matches", {"match_number": 1})
@@ -833,3 +1379,35 @@ def test_the_help_tells_every_column_of_a_file(columns: tuple[files.Column, ...]
     shown = " ".join(CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "500"}).stdout.split())
     for column in columns:
         assert f"{column.name}: {column.told}" in shown.replace("`", "")
+
+
+# --- what was entered before ---------------------------------------------------------------------
+
+
+def test_what_was_entered_before_names_had_to_be_exact_does_not_stand_in_the_way(fresh_database: str) -> None:
+    url = SecretStr(fresh_database)
+    ops.migrate(url)
+    ops.downgrade(url, "0002")
+    decided = {"is_tournament_match": True, "reason": "r", "admin": "ada"}
+    with connect(url) as conn:
+        ops.insert(conn, "seasons", {"season": "old", "name": "Old", "time_zone": "europe/berlin"})
+        entry.create_division(conn, "old", "D")
+        entry.create_team(conn, "old", "D", "T")
+        team = ops.select(conn, "teams", {})[0]["team_id"]
+        ops.insert(conn, "roster_entries", {"team_id": team, "player_name": "a,b", "valid_from": FIRST})
+        ops.insert(conn, "tracked_players", {"player_name": "a,b"})
+        for match_id in ("M-1", "M-2", "m-2", "M-A", "m-A", "m-4"):
+            ops.insert(conn, "match_overrides", {"match_id": match_id, **decided})
+    ops.migrate(url)
+    with connect(url) as conn:
+        # Of two overrides of one match, that in small letters was in force; else the newer one is, or that alone.
+        overridden = [row["match_id"] for row in ops.select(conn, "match_overrides", {})]
+        assert sorted(overridden) == ["M-2", "M-A", "m-1", "m-2", "m-4", "m-a"]
+        entry.remove_override(conn, "M-2")
+        assert ops.select(conn, "match_overrides", {"match_id": "m-2"}) != []
+        assert ops.select(conn, "seasons", {})[0]["time_zone"] == "europe/berlin"
+        entry.change_tracked_player(conn, "a,b", is_active=False)
+        with pytest.raises(RefusedEntryError, match="name_without_comma"):
+            entry.change_tracked_player(conn, "a,b", is_active=True)
+        entry.remove_roster_entry(conn, "old", "T", "a,b")
+        entry.change_season(conn, "old", time_zone="Europe/Berlin")

@@ -148,7 +148,7 @@ class MatchOverrides(Table, key="pubg/match_overrides", **_ENTERED):
 
 
 class TrackedPlayers(Table, key="pubg/tracked_players", **_ENTERED):
-    """Players whose detail is published; they are never deleted, only made inactive."""
+    """Players whose detail is published; one whose detail was taken is made inactive, never deleted."""
 
     tracked_player_id = _id("tracked player", primary_key=True)
     account_id = dy.String(nullable=True, description="Account; null until it is known for the name.")

@@ -32,6 +32,8 @@ class Matches(
     team_count = dy.Int16(nullable=True, min=0, description="Tournament teams that played.")
     unmatched_player_count = dy.Int16(nullable=True, min=0, description="People on no roster who played.")
     is_overridden = dy.Bool(description="Whether an admin decided what it counts for.")
+    override_reason = dy.String(nullable=True, description="The admin's reason; null without an override.")
+    overridden_by = dy.String(nullable=True, description="The admin; null without an override.")
 
 
 class MatchSummaries(

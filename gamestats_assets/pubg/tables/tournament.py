@@ -45,6 +45,8 @@ class MatchTournamentContext(MatchRow, key="pubg/match_tournament_context", laye
     group_id = dy.Int64(nullable=True, description="Group of all its tournament players.")
     group_name = dy.String(nullable=True, description="Name of the group.")
     round_id = dy.Int64(nullable=True, description="Round, by date, division and group.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
     match_number = dy.Int32(nullable=True, description="Number of the slot within its round.")
     slot_offset_s = dy.Float64(nullable=True, description="Start of the match minus time of the slot, in seconds.")
@@ -76,6 +78,8 @@ class TournamentMatches(
     division = dy.String(description="Name of the division.")
     group_name = dy.String(nullable=True, description="Group.")
     round_id = dy.Int64(nullable=True, description="Round.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
     scheduled_match_id = dy.Int64(nullable=True, description="Slot of the schedule.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     validation_status = dy.String(description="As in match_tournament_context.")
@@ -88,6 +92,12 @@ class TournamentMatches(
         nullable=True, description="Team of the division that won; null when another team or nobody did."
     )
     winner_team_name = dy.String(nullable=True, description="Its name.")
+    is_overridden = dy.Bool(
+        nullable=True,
+        description="Whether an admin's override decided any of this; null in rows made before this was told.",
+    )
+    override_reason = dy.String(nullable=True, description="The admin's reason; null without an override.")
+    overridden_by = dy.String(nullable=True, description="The admin; null without an override.")
 
 
 class TournamentTeamResults(
@@ -107,6 +117,8 @@ class TournamentTeamResults(
     division = dy.String(description="Name of the division.")
     group_name = dy.String(nullable=True, description="Group of the match.")
     round_id = dy.Int64(nullable=True, description="Round.")
+    round_number = dy.Int32(nullable=True, description="Number of the round within its division or group.")
+    round_name = dy.String(nullable=True, description="Name of the round in words, such as Round 1.")
     match_number = dy.Int32(nullable=True, description="Number within the round.")
     started_at = utc("Start of the match.")
     ended_at = utc("End of the match; its start where the end is unknown.")
@@ -135,6 +147,10 @@ class _Standing(Table):
     division = dy.String(description="Name of the division.")
     group_name = dy.String(nullable=True, description="Group the team plays in.")
     round_id = dy.Int64(nullable=True, description="Round; null in the overall table.")
+    round_number = dy.Int32(
+        nullable=True, description="Number of the round within its division or group; null in the overall table."
+    )
+    round_name = dy.String(nullable=True, description="Present name of the round in words; null in the overall table.")
 
 
 class _TeamStanding(_Standing):

@@ -1,0 +1,83 @@
+"""Runs that a sensor requests for a reason: once, and a few times again when that came to nothing.
+
+Dagster refuses a second run of a run key, whatever became of the first. So a reason (a day with these
+files, a player with these matches) is a tag of its runs, and the run key is the reason and the number
+of the attempt: a tick that died after its request repeats nothing, and a failed run is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+REASON_TAG = "gamestats/reason"
+REQUESTED_BY_TAG = "gamestats/requested_by"
+FOLLOWING_PRIORITY = "5"
+"""`dagster/priority` of runs that follow what was entered or made: behind new matches of tournaments, before others."""
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+]
+"""Statuses of a run that is queued or going."""
+_ATTEMPTS = 5
+# Before the second attempt; four times as long before each further one. An hour without PostgreSQL is outlived.
+_FIRST_WAIT = timedelta(minutes=1)
+
+
+def request(
+    reason: str,
+    attempt: int,
+    assets: Sequence[dg.AssetKey],
+    *,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.RunRequest:
+    """The request of an attempt."""
+    return dg.RunRequest(
+        run_key=f"{reason} {attempt}",
+        partition_key=partition_key,
+        asset_selection=[*assets],
+        tags={REASON_TAG: reason, **(tags or {})},
+    )
+
+
+def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = False) -> int | None:
+    """Number of the attempt that is to be requested now; None while one is on its way or must wait, and after the last.
+
+    A run that somebody cancelled is not tried again.
+
+    Args:
+        asked: whether the first attempt was requested before. Without this a request whose run is not there yet
+            is repeated, under the same run key.
+    """
+    records = instance.get_run_records(dg.RunsFilter(tags={REASON_TAG: reason}), limit=_ATTEMPTS)
+    if not records:
+        return None if asked else 0
+    newest = records[0]
+    if not all(record.dagster_run.is_finished for record in records) or len(records) == _ATTEMPTS:
+        return None
+    if newest.dagster_run.status == dg.DagsterRunStatus.CANCELED:
+        return None
+    wait = _FIRST_WAIT * 4 ** (len(records) - 1)
+    return len(records) if datetime.now(UTC) >= newest.update_timestamp.replace(tzinfo=UTC) + wait else None
+
+
+def is_on_its_way(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Whether a run that a sensor requested is queued or going."""
+    wanted = dg.RunsFilter(tags={REQUESTED_BY_TAG: sensor}, statuses=UNFINISHED)
+    return instance.get_runs_count(wanted) > 0
+
+
+def has_ended(instance: dg.DagsterInstance, reason: str) -> bool:
+    """Whether there were runs for the reason, and none is queued or going."""
+    every = instance.get_runs_count(dg.RunsFilter(tags={REASON_TAG: reason}))
+    return every > 0 and not instance.get_runs_count(dg.RunsFilter(tags={REASON_TAG: reason}, statuses=UNFINISHED))
+
+
+def is_done(instance: dg.DagsterInstance, reason: str) -> bool:
+    """Whether a run for the reason succeeded."""
+    wanted = dg.RunsFilter(tags={REASON_TAG: reason}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return instance.get_runs_count(wanted) > 0
