@@ -208,14 +208,17 @@ def database(server: str) -> Iterator[str]:
 class House:
     """A lake, a database and a Dagster instance."""
 
-    def __init__(self, folder: Path, url: str, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, folder: Path, url: str, instance: dg.DagsterInstance, published: Sequence[type[Table]] = PUBLISHED
+    ) -> None:
         self.folder, self.url, self.instance = folder, url, instance
         self.stores = Stores(Settings(data=str(folder / "data"), postgres_url=SecretStr(url), workers=1))
         self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
         self.graph = self.definitions.resolve_asset_graph()
         self.checked: list[Checked] = []
-        made = dg.AssetSelection.assets(*map(asset_key, PUBLISHED)).upstream().required_multi_asset_neighbors()
-        self.selection = dg.AssetSelection.assets(*made.resolve(self.graph), *map(publication_key, PUBLISHED))
+        self.tables = tuple(published)
+        made = dg.AssetSelection.assets(*map(asset_key, published)).upstream().required_multi_asset_neighbors()
+        self.selection = dg.AssetSelection.assets(*made.resolve(self.graph), *map(publication_key, published))
         self._entries: str | None = None
         self._conditions: Any = None
 
@@ -253,7 +256,8 @@ class House:
         by_day = {key for key in keys if self.graph.get(key).partitions_def == DAYS}
         by_season = {key for key in keys if self.graph.get(key).partitions_def is not None} - by_day
         self.run(dg.AssetSelection.assets(*by_day), (days[0], days[-1]))
-        self.run(dg.AssetSelection.assets(*by_season), (SEASON, SEASON))
+        if by_season:
+            self.run(dg.AssetSelection.assets(*by_season), (SEASON, SEASON))
 
     def entries(self) -> list[set[str]]:
         """Tick the sensor of what people enter, and run what it requests; the assets of each request."""
@@ -327,7 +331,7 @@ class House:
                 table: cursor.execute(
                     sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.spec.game, table.spec.name))
                 ).fetchall()
-                for table in PUBLISHED
+                for table in self.tables
             }
 
     def planned(self) -> Tables:
@@ -841,10 +845,10 @@ def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(
         return plan.match_object(replace(last, match_id=match_id, start=start, minutes=5.0))
 
     with database(postgres_url) as url:
-        house = House(tmp_path, url, instances[2])
+        house = House(tmp_path, url, instances[2], [t.Matches])
 
         def of_the_slot() -> dict[str, tuple[str, int | None]]:
-            rows = State(plan, house.planned()).tables[t.Matches]
+            rows = house.planned()[t.Matches]
             return {
                 row["match_id"]: (row["validation_status"], row["scheduled_match_id"])
                 for row in rows
