@@ -156,13 +156,19 @@ def versions(gamestats: Gamestats) -> dict[str, int]:
 
 def test_the_demo_ends_with_a_table_of_every_asset_and_two_commands_to_go_on(demo: tuple[Gamestats, Result]) -> None:
     _, result = demo
+    shown, rest = result.stdout.split("more wait for a tournament or a tracked player to be entered:")
+    not_made = {name.strip() for name in rest.split("Done in")[0].replace("\n", " ").split(",")}
     for table in TABLES:
-        _, rows, passed, _, total, *_ = row_of(result.stdout, table.spec.dotted)
+        if table.spec.dotted in not_made:
+            assert table.__module__.endswith((".tournament", ".players"))
+            assert table.spec.dotted not in shown
+            continue
+        _, rows, passed, _, total, *_ = row_of(shown, table.spec.dotted)
         if not table.__module__.endswith((".ops", ".tournament", ".players")):
             assert int(rows.replace(",", "")) > 0
             assert 0 < int(passed) <= int(total)
         if table.spec.published:
-            assert row_of(result.stdout, f"postgres.{table.spec.dotted}")[1] == rows
+            assert row_of(shown, f"postgres.{table.spec.dotted}")[1] == rows
     assert "gamestats up" in result.stdout
     assert "gamestats query" in result.stdout
 

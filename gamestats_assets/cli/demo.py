@@ -59,7 +59,10 @@ def demo(
     say("Materialising, checking and publishing")
     with opened(stores) as session:
         outcomes = _materialise(session)
-        show(_result(session, outcomes))
+        listed, idle = _result(session, outcomes)
+        show(listed)
+        if idle:
+            say(f"{len(idle)} more wait for a tournament or a tracked player to be entered: {', '.join(idle)}", "dim")
     failed = [outcome for outcome in outcomes if not outcome.success]
     if failed:
         broken = ", ".join(failure.what for outcome in failed for failure in outcome.failures)
@@ -154,8 +157,8 @@ def _materialise(session: Session) -> list[Outcome]:
     return session.follow(dg.AssetSelection.all(), within={day.isoformat() for day in DAYS})
 
 
-def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
-    """Every asset: rows, checks, seconds of the step that makes it."""
+def _result(session: Session, outcomes: list[Outcome]) -> tuple[RichTable, list[str]]:
+    """Every asset that was made: rows, checks, seconds of the step that makes it; and the tables that were not."""
     from gamestats_assets.cli.known import declared_tables
     from gamestats_assets.cli.overview import check_states
     from gamestats_assets.lakehouse.postgres import connect, counts
@@ -165,25 +168,29 @@ def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
     for heading in ("asset", "rows", "checks passed", "seconds"):
         listed.add_column(heading, justify="left" if heading == "asset" else "right")
     seconds = _seconds(outcomes)
+    idle: list[str] = []
     states = check_states(session.instance, session.definitions, [asset_key(table) for table in declared_tables()])
     with connect(session.stores.postgres_url) as connection:
         for table in declared_tables():
             key = asset_key(table)
             state = session.stores.lake.state(table)
             checks = states[key]
+            if state is None:
+                idle.append(table.spec.dotted)
+                continue
             color = "red" if checks.failed else "yellow" if checks.warned or checks.never else "green"
             listed.add_row(
                 table.spec.dotted,
-                f"{state.rows if state else 0:,}",
+                f"{state.rows:,}",
                 Text(f"{checks.passed} of {checks.total}", style=color),
                 seconds.get(".".join(key.path), ""),
             )
         for table in declared_tables():
-            if table.spec.published:
+            if table.spec.published and table.spec.dotted not in idle:
                 rows = sum(counts(connection, table).values())
                 name = ".".join(publication_key(table).path)
                 listed.add_row(name, f"{rows:,}", "", seconds.get(name, ""))
-    return listed
+    return listed, idle
 
 
 def _seconds(outcomes: list[Outcome]) -> dict[str, str]:
