@@ -16,7 +16,15 @@ from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.pubg.backfill import Progress, cancel_backfills, found_matches, progress, request_backfill
+from gamestats_assets.pubg.backfill import (
+    DETAILS_SENSOR,
+    MATCHES_TAG,
+    Progress,
+    cancel_backfills,
+    found_matches,
+    progress,
+    request_backfill,
+)
 from gamestats_assets.pubg.tournament_entry import (
     EntryError,
     StillNeededError,
@@ -27,10 +35,6 @@ from gamestats_assets.pubg.tournament_entry import (
 
 if TYPE_CHECKING:
     import dagster as dg
-
-MATCHES_TAG = "gamestats/matches"
-"""Of a run for a tracked player: how many matches it was requested for."""
-_REQUESTED_BY = "tracked_player_details"
 
 
 def show_status(player: str | None, form: Format | None, output: Path | None) -> None:
@@ -72,11 +76,12 @@ def _state(instance: dg.DagsterInstance, one: Progress) -> str:
     """What is going on with a player, in a few words."""
     import dagster as dg
 
+    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG
+
     if one.account_id is None:
         return "account unknown until a match names the player"
-    runs = instance.get_run_records(
-        dg.RunsFilter(tags={"dagster/partition": one.account_id, "gamestats/requested_by": _REQUESTED_BY}), limit=1
-    )
+    of_player = {PARTITION_TAG: one.account_id, REQUESTED_BY_TAG: DETAILS_SENSOR}
+    runs = instance.get_run_records(dg.RunsFilter(tags=of_player), limit=1)
     run = runs[0].dagster_run if runs else None
     if run is None or run.is_finished:
         if not one.to_take:
@@ -155,13 +160,13 @@ def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, UNFINISHED
+    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG, UNFINISHED
 
-    going = dg.RunsFilter(tags={REQUESTED_BY_TAG: _REQUESTED_BY}, statuses=UNFINISHED)
+    going = dg.RunsFilter(tags={REQUESTED_BY_TAG: DETAILS_SENSOR}, statuses=UNFINISHED)
     with dagster_instance(stores) as instance:
         for run in instance.get_runs(going):
             # Of a range of players only the first and the last are named: the player may be among them.
-            if run.tags.get("dagster/partition", account_id) == account_id:
+            if run.tags.get(PARTITION_TAG, account_id) == account_id:
                 raise StillNeededError(
                     f"Run {run.run_id[:8]} takes up matches of tracked players, and {player} may be one of them. "
                     "Try again when it has ended; or make the player inactive: "
@@ -188,8 +193,9 @@ def _end_runs(stores: Stores, account_id: str) -> int:
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
+    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG
 
-    tags = {"dagster/partition": account_id, "gamestats/priority": "low", "gamestats/requested_by": _REQUESTED_BY}
+    tags = {PARTITION_TAG: account_id, "gamestats/priority": "low", REQUESTED_BY_TAG: DETAILS_SENSOR}
     going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     ended = 0
     with dagster_instance(stores) as instance:

@@ -90,10 +90,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
 def _behind_ledger(
     stores: Stores, table: type[Table], inputs: Mapping[str, Mapping[str, str]], version: str
 ) -> frozenset[str]:
-    ledger = Ledger(stores.lake, table.spec.game, table.spec.step)
-    # Days that only the ledger knows hold rows whose input is gone.
-    gone = {day: {} for day in ledger.entries()}
-    work = ledger.work({**gone, **inputs}, code_version=version)
+    work = Ledger(stores.lake, table.spec.game, table.spec.step).work_everywhere(inputs, code_version=version)
     return frozenset(day for found in (work.pending, work.vanished) for day, units in found.items() if units)
 
 

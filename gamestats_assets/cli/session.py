@@ -67,10 +67,10 @@ class Session:
                     with status("Looking for what is behind"):
                         found = pending(self.definitions, self.instance, self.stores)
                 parts = {key: {part for part in found.of([key]) if (key, part) not in failed} for key in stage}
-                keys = stage if every_partition and turn == 0 else _and_what_follows(graph, parts)
-                behind = sorted(set().union(*parts.values()))
                 if every_partition and turn == 0:
-                    behind = found.all_of(partitions, self.instance)
+                    keys, behind = stage, found.all_of(partitions, self.instance)
+                else:
+                    keys, behind = _and_what_follows(graph, parts), sorted(set().union(*parts.values()))
                 if within is not None and partitions == DAYS:
                     behind = [day for day in behind if day in within]
                 if not behind:

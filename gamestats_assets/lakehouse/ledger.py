@@ -151,6 +151,11 @@ class Ledger:
         vanished = {key: sorted(done[key].keys() - units.keys()) for key, units in wanted.items()}
         return Work(pending, vanished, sum(len(units) for units in wanted.values()))
 
+    def work_everywhere(self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str) -> Work:
+        """As `work`, in the partitions that only the ledger knows too: these hold rows whose input is gone."""
+        gone: dict[str, Mapping[str, str]] = {key: {} for key in self.entries()}
+        return self.work({**gone, **inputs}, code_version=code_version)
+
 
 def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> dict[str, dict[str, str]]:
     """What several ledgers hold together: per partition key, id to one hash of all of them.

@@ -25,6 +25,7 @@ from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
+from gamestats_assets.orchestration.requests import PARTITION_TAG
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
@@ -98,14 +99,13 @@ def _partition_of(table: type[Table], rows: pl.DataFrame, unit_id: str) -> str |
 
 _Materialisations = Mapping[str, AssetCheckEvaluationTargetMaterializationData | None]
 """By partition of a range run, its newest materialisation."""
-_PARTITION_TAG = "dagster/partition"
 
 
 def _materialisations(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, table: type[Table], keys: Sequence[str]
 ) -> _Materialisations:
     """What a range run, be it of one, looked at; nothing for a run of a partition, which Dagster files itself."""
-    if not keys or context.run.tags.get(_PARTITION_TAG) is not None:
+    if not keys or context.run.tags.get(PARTITION_TAG) is not None:
         return {}
     instance = context.instance
     ids = instance.get_latest_storage_id_by_partition(

@@ -27,6 +27,7 @@ from gamestats_assets.orchestration.requests import (
     due_attempt,
     is_done,
     is_on_its_way,
+    range_tags,
     request,
 )
 
@@ -122,8 +123,8 @@ def entered_sensor(
 
         def ask(reason: str, assets: Sequence[dg.AssetKey], span: Days) -> None:
             if (attempt := due_attempt(instance, reason)) is not None:
-                tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, **_range(span)}
-                requests.append(request(reason, attempt, assets, tags=tags))
+                tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
+                requests.append(request(reason, attempt, assets, tags=tags | range_tags(*span) if span else tags))
 
         entered = combined_hash(f"{table} {version}" for table, version in versions(stores.postgres_url).items())
         if told.get("entered") != entered:
@@ -150,9 +151,3 @@ def entered_sensor(
         )
 
     return sensor
-
-
-def _range(span: Days) -> dict[str, str]:
-    if span is None:
-        return {}
-    return {"dagster/asset_partition_range_start": span[0], "dagster/asset_partition_range_end": span[1]}

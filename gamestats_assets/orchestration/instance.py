@@ -16,6 +16,7 @@ import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.orchestration.requests import range_tags
 from gamestats_assets.settings import Settings, shipped
 
 _PROCESS_TAG = "gamestats/process"
@@ -140,7 +141,7 @@ def run_here(
     first, last = partitions or ("", "")
     # A single day as a partition and not as a range of one: Dagster then files each check under its day.
     one = first if first == last and partitions else None
-    whole_range = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    whole_range = range_tags(first, last)
     return job.execute_in_process(
         instance=instance,
         asset_selection=keys,

@@ -7,7 +7,7 @@ it is still right. Making it can: it is made of everything, and compared with th
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import polars as pl
 
@@ -28,8 +28,7 @@ def made_jointly(lake: Lake, function: Made, *, code_version: str = "1") -> tupl
     frames = {name: lake.scan(source) for name, source in table_inputs(function).items()}
     found = unit_hashes(table, function(**frames).collect())
     ledger = Ledger(lake, table.spec.game, table.spec.step)
-    gone: Mapping[str, Mapping[str, str]] = {key: {} for key in ledger.entries()}
-    work = ledger.work({**gone, **found}, code_version=step_version([table], code_version))
+    work = ledger.work_everywhere(found, code_version=step_version([table], code_version))
     to_do = {
         key: [*(f"{unit} {digest}" for unit, digest in units.items()), *(f"{unit} gone" for unit in work.vanished[key])]
         for key, units in work.pending.items()

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+PARTITION_TAG = "dagster/partition"
+_RANGE_START_TAG, _RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 REASON_TAG = "gamestats/reason"
 REQUESTED_BY_TAG = "gamestats/requested_by"
 FOLLOWING_PRIORITY = "5"
@@ -42,6 +44,17 @@ def request(
         asset_selection=[*assets],
         tags={REASON_TAG: reason, **(tags or {})},
     )
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags of a run that is of a range of partitions."""
+    return {_RANGE_START_TAG: first, _RANGE_END_TAG: last}
+
+
+def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
+    """First and last partition of a run, which has one or a range of them."""
+    one = run.tags.get(PARTITION_TAG)
+    return one or run.tags[_RANGE_START_TAG], one or run.tags[_RANGE_END_TAG]
 
 
 def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = False) -> int | None:

@@ -25,6 +25,11 @@ from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.pubg.tables.results import MatchSummaries
 from gamestats_assets.pubg.tournament_entry import EntryError, tracked_row
 
+DETAILS_SENSOR = "tracked_player_details"
+"""The sensor whose runs take up the detail."""
+MATCHES_TAG = "gamestats/matches"
+"""Of a run: how many matches it was requested for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -23,6 +23,10 @@ _KEPT_WINDOWS = 5
 _SHORTEST_WAIT_S = 0.05
 
 
+LIMITER = "pubg"
+"""Name of the limit of our API key."""
+
+
 class SharedLimiter:
     """A sliding window of requests in `ops.api_calls`, by the clock of PostgreSQL.
 

@@ -28,6 +28,8 @@ from gamestats_assets.orchestration.requests import (
     due_attempt,
     has_ended,
     is_on_its_way,
+    partition_range,
+    range_tags,
     request,
 )
 from gamestats_assets.pubg import discovery, players, tables
@@ -39,8 +41,9 @@ from gamestats_assets.pubg.api import (
     UnreadableAnswerError,
 )
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
+from gamestats_assets.pubg.backfill import DETAILS_SENSOR, MATCHES_TAG
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
-from gamestats_assets.pubg.limit import SharedLimiter, limit_in_force
+from gamestats_assets.pubg.limit import LIMITER, SharedLimiter, limit_in_force
 from gamestats_assets.pubg.players import Behind
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
@@ -53,11 +56,9 @@ _CLAIMING_S = 50.0
 _TIMEOUT_S = 10.0
 # What one group of players met the others would meet as well.
 _BEFALLS_ALL = (RateLimitedError, UnavailableError, UnauthorisedError, PostgresUnavailableError, OperationalError)
-_LIMITER = "pubg"
 _CLAIM_TAG = "gamestats/claim"
 _DETAILS_EVERY_S = 10
 _MATCHES_LANDED = "new_pubg_matches"
-_DETAILS = "tracked_player_details"
 
 
 def new_pubg_matches() -> dg.SensorDefinition:
@@ -187,7 +188,7 @@ def tracked_player_details() -> dg.SensorDefinition:
     target = _with_publications(table for table in tables.ALL if table.spec.partitioned_by == TRACKED_PLAYER)
 
     @dg.sensor(
-        name=_DETAILS,
+        name=DETAILS_SENSOR,
         target=dg.AssetSelection.assets(*target),
         minimum_interval_seconds=_DETAILS_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -200,7 +201,7 @@ def tracked_player_details() -> dg.SensorDefinition:
             f"{table.spec.key} {stores.lake.version(table)}" for table in (*players.SOURCES, *players.LEDGERS)
         )
         told = json.loads(context.cursor) if context.cursor else {}
-        if told.get("versions") == versions and (not told["behind"] or is_on_its_way(context.instance, _DETAILS)):
+        if told.get("versions") == versions and (not told["behind"] or is_on_its_way(context.instance, DETAILS_SENSOR)):
             return dg.SensorResult(
                 skip_reason="Nothing changed that tracked players' tables are made from.", cursor=context.cursor
             )
@@ -227,8 +228,8 @@ def _of_players(
     is left for the next look.
     """
     by_account = dg.DynamicPartitionsDefinition(name=TRACKED_PLAYER)
-    going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: _DETAILS}, statuses=UNFINISHED))
-    busy = {account for run in going for account in within_range(by_account, _partitions_of(run), instance)}
+    going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: DETAILS_SENSOR}, statuses=UNFINISHED))
+    busy = {account for run in going for account in within_range(by_account, partition_range(run), instance)}
     keys = [key for key in instance.get_dynamic_partitions(TRACKED_PLAYER) if key in behind and key not in busy]
     played = [key for key in keys if not behind[key].is_history]
     together = [within_range(by_account, span, instance) for span in ranges(by_account, played, instance)]
@@ -244,23 +245,15 @@ def _of_players(
         elif (attempt := due_attempt(instance, reason)) is not None:
             tags = {
                 **_tags("low" if states[0].is_history else "normal"),
-                REQUESTED_BY_TAG: _DETAILS,
-                "gamestats/matches": str(len({match_id for state in states for match_id in state.match_ids})),
+                REQUESTED_BY_TAG: DETAILS_SENSOR,
+                MATCHES_TAG: str(len({match_id for state in states for match_id in state.match_ids})),
             }
             first, last = accounts[0], accounts[-1]
             if first != last:
-                tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+                tags |= range_tags(first, last)
             partition = first if first == last else None
             requests.append(request(reason, attempt, target, partition_key=partition, tags=tags))
     return requests
-
-
-def _partitions_of(run: dg.DagsterRun) -> tuple[str, str]:
-    one = run.tags.get("dagster/partition")
-    return (
-        one or run.tags["dagster/asset_partition_range_start"],
-        one or run.tags["dagster/asset_partition_range_end"],
-    )
 
 
 def _discovery_sensor(
@@ -292,11 +285,11 @@ def _discovery_sensor(
         settings, url = stores.settings, stores.postgres_url
         migrate(url)
         now = datetime.now(UTC)
-        limit = limit_in_force(url, _LIMITER, settings.pubg_requests_per_minute)
+        limit = limit_in_force(url, LIMITER, settings.pubg_requests_per_minute)
         plan = discovery.current_plan(url, now, limit=limit)
         limiter = SharedLimiter(
             url,
-            _LIMITER,
+            LIMITER,
             caller=finder,
             leave=leave(plan),
             patience=_PATIENCE_S,
@@ -329,13 +322,12 @@ def _discovery_sensor(
                         return
                     try:
                         find(api, shard, group)
-                    except _BEFALLS_ALL as error:
-                        if not isinstance(error, UnreadableAnswerError):
+                    except Exception as error:
+                        # Whatever else it is, it is of this group, and the others are asked for.
+                        if isinstance(error, _BEFALLS_ALL) and not isinstance(error, UnreadableAnswerError):
                             if isinstance(error, UnavailableError):
                                 rounds[shard] = told.delayed().as_cursor()
                             raise
-                        troubles.append(_named(group, error))
-                    except Exception as error:  # noqa: BLE001 (whatever it is, the other groups are asked for)
                         troubles.append(_named(group, error))
                     told = told.advanced()
                     rounds[shard] = told.as_cursor()
@@ -384,5 +376,5 @@ def _request(claim: discovery.Claim) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{claim.shard} {claim.attempt} {claim.claim}",
         run_config={"ops": {"archive_matches": {"config": {"shard": claim.shard, "match_ids": list(claim.match_ids)}}}},
-        tags={**_tags(claim.priority), _CLAIM_TAG: claim.claim, "gamestats/matches": str(len(claim.match_ids))},
+        tags={**_tags(claim.priority), _CLAIM_TAG: claim.claim, MATCHES_TAG: str(len(claim.match_ids))},
     )

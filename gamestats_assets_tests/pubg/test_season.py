@@ -11,12 +11,11 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import dagster as dg
@@ -42,6 +41,7 @@ from gamestats_assets.pubg.source import ingest, mark_expired
 from gamestats_assets.pubg.tournament_entry import Place
 from gamestats_assets.pubg.tournament_import import import_rosters, import_schedule
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.season import (
     EVENINGS,
     MAPS,
@@ -192,17 +192,6 @@ class Checked:
     name: str
     blocking: bool
     passed: bool
-
-
-@contextmanager
-def database(server: str) -> Iterator[str]:
-    """URL of an empty database, dropped afterwards."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 class House:
