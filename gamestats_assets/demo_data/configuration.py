@@ -1,0 +1,238 @@
+"""What a run is asked for: how many users, which days, which truths, how much dirt.
+
+A configuration and a taxonomy decide every byte that is generated. `read_configuration` takes it from JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gamestats_assets.demo_data.rules import SEGMENTS, Activity, Share, ValueRange
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+"""How a product is called: a partition key, and a part of paths."""
+
+
+class ConfigurationError(GamestatsError):
+    """A run's configuration cannot be read or contradicts itself."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProductInfo(_Part):
+    """What the product is; it shapes the rules.
+
+    Attributes:
+        industry: `game`, `ecommerce`, `saas`, `health`, or any other word.
+        platform: `mobile`, `web`, `pc` or `console`.
+        name: for people.
+        description: in a sentence or two, for a language model.
+    """
+
+    industry: str = "game"
+    platform: Literal["mobile", "web", "pc", "console"] = "mobile"
+    name: str = "Demo"
+    description: str = ""
+
+
+class CustomSegment(_Part):
+    """A segment of one's own: what differs from one of the six.
+
+    Attributes:
+        like: the segment it is otherwise like.
+        activity: replaces that segment's.
+        property_ranges: add to that segment's and win over them.
+        event_probabilities: likewise.
+    """
+
+    like: Literal["new_user", "active_user", "power_user", "churning_user", "churned_user", "returning_user"]
+    activity: Activity | None = None
+    property_ranges: dict[str, ValueRange] = Field(default_factory=dict)
+    event_probabilities: dict[str, Share] = Field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- truths
+
+
+class RetentionTruth(_Part):
+    """The share of users who are active again on the n-th day after the one they signed up on.
+
+    Attributes:
+        curve: by day n, the share; between two of them it is interpolated.
+    """
+
+    kind: Literal["retention"] = "retention"
+    curve: dict[Annotated[int, Field(ge=1)], Share] = Field(min_length=1)
+
+
+class ConversionTruth(_Part):
+    """The share of `from_event` that is followed by `to_event` in the same session, before the next `from_event`.
+
+    Attributes:
+        from_event, to_event: two steps of one sequence, one after the other or further apart.
+    """
+
+    kind: Literal["conversion"] = "conversion"
+    from_event: str
+    to_event: str
+    rate: Share
+
+
+class ExperimentTruth(_Part):
+    """An A/B test: half of the users have variant B, and convert differently.
+
+    Attributes:
+        name: value of the common property `ab_test`, before the variant: `name:A`, `name:B`.
+        rate_a: conversion, as in `ConversionTruth`, of variant A.
+        lift: relative change in variant B: 0.2 is a fifth more.
+    """
+
+    kind: Literal["experiment"] = "experiment"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    from_event: str
+    to_event: str
+    rate_a: Share
+    lift: float = Field(gt=-1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.rate_a * (1 + self.lift) > 1:
+            raise ValueError(f"variant B would convert at {self.rate_a * (1 + self.lift):.2f}, more than always")
+        return self
+
+    @property
+    def rate_b(self) -> float:
+        """Conversion of variant B."""
+        return self.rate_a * (1 + self.lift)
+
+
+class SeasonalityTruth(_Part):
+    """How the day of the week changes how many users are active.
+
+    Attributes:
+        weekday: seven relative levels, Monday first; only their ratios count.
+    """
+
+    kind: Literal["seasonality"] = "seasonality"
+    weekday: list[Annotated[float, Field(gt=0)]] = Field(min_length=7, max_length=7)
+
+
+Truth = Annotated[RetentionTruth | ConversionTruth | ExperimentTruth | SeasonalityTruth, Field(discriminator="kind")]
+
+
+# --------------------------------------------------------------------------- dirt
+
+
+class Dirt(_Part):
+    """What goes wrong on the way, as shares of all records.
+
+    Attributes:
+        late: arrive one to three days later, in that day's file.
+        duplicate: arrive twice, with the same `#uuid`.
+        out_of_order: stand up to an hour of events later in their file than they should.
+        null: have one property whose value is null.
+        schema_drift: have one number sent as a text, or a property that nobody declared.
+        unknown_event: are of a kind that is not in the taxonomy.
+        truncated: are cut off in the middle, so that nobody can read them.
+    """
+
+    late: Share = 0
+    duplicate: Share = 0
+    out_of_order: Share = 0
+    null: Share = 0
+    schema_drift: Share = 0
+    unknown_event: Share = 0
+    truncated: Share = 0
+
+    @model_validator(mode="after")
+    def _leaves_most(self) -> Self:
+        if self.total > 0.5:
+            raise ValueError(f"more than half of all records would be dirty ({self.total:.0%})")
+        return self
+
+    @property
+    def total(self) -> float:
+        """Share of records that are dirty in some way; a record is in one way at most."""
+        return sum(getattr(self, name) for name in type(self).model_fields)
+
+
+# --------------------------------------------------------------------------- the run
+
+
+class Configuration(_Part):
+    """A run.
+
+    Attributes:
+        users: how many there are, those who sign up during the run included.
+        days: how many, from `start` on, in UTC.
+        seed: any whole number; another one gives other data of the same kind.
+        segments: share of each segment; they sum to 1 over all that are named.
+        custom_segments: segments beyond the six, by name; each needs a share.
+        countries: relative weights by ISO code.
+        sign_up_share_in_run: share of new users who sign up during the run; the others did up to three days before.
+        file_megabytes: a day's file is divided above this size; None never divides.
+        parquet: write the same records as Parquet beside the lines.
+    """
+
+    product: ProductInfo = Field(default_factory=ProductInfo)
+    users: int = Field(default=1000, ge=1, le=100_000_000)
+    days: int = Field(default=7, ge=1, le=3653)
+    start: date = date(2026, 1, 1)
+    seed: int = Field(default=7, ge=0, lt=2**63)
+    segments: dict[str, Share] = Field(
+        default_factory=lambda: {
+            "new_user": 0.28,
+            "active_user": 0.37,
+            "power_user": 0.09,
+            "churning_user": 0.13,
+            "churned_user": 0.08,
+            "returning_user": 0.05,
+        }
+    )
+    custom_segments: dict[str, CustomSegment] = Field(default_factory=dict)
+    countries: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"KR": 0.4, "JP": 0.25, "US": 0.25, "DE": 0.05, "BR": 0.05}
+    )
+    sign_up_share_in_run: Share = 0.8
+    truths: list[Truth] = Field(default_factory=list)
+    dirt: Dirt = Field(default_factory=Dirt)
+    gzip: bool = False
+    file_megabytes: float | None = Field(default=None, gt=0)
+    parquet: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        total = sum(self.segments.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the segments sum to {total:g}, not to 1")
+        known = {*SEGMENTS, *self.custom_segments}
+        unknown = sorted(set(self.segments) - known)
+        if unknown:
+            raise ValueError(f"segments names {', '.join(unknown)}, which is none of {', '.join(sorted(known))}")
+        unused = sorted(name for name in self.custom_segments if not self.segments.get(name))
+        if unused:
+            raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
+        if not sum(self.countries.values()):
+            raise ValueError("countries has no weight above 0")
+        return self
+
+
+def read_configuration(path: Path) -> Configuration:
+    """The configuration in a JSON file.
+
+    Raises:
+        ConfigurationError: naming every field that cannot be read.
+    """
+    try:
+        return Configuration.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        lines = [f"- {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError(f"{path} is no configuration of a run:\n" + "\n".join(lines)) from None

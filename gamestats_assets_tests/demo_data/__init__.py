@@ -1,0 +1,1 @@
+"""Tests of `gamestats_assets.demo_data`."""
