@@ -4,6 +4,7 @@ The path is the catalogue. A file stands at
 
     <root>/<game>/<day>/<unit>.<kind>.<content hash>.<json|json.gz|bin>
 
+or, where a game has areas (a product, a server), at `<root>/<game>/<area>/<day>/...`,
 so a day's files, their ids and their hashes are read from one directory listing, and
 nothing beside the files can disagree with them. The hash is taken of the decompressed
 content: the same document, plain or gzipped, is one file.
@@ -32,6 +33,7 @@ _NAME = re.compile(r"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a
 _PART = re.compile(r"[A-Za-z0-9_-]+")
 _KIND = re.compile(r"[a-z_]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CLAIMS = "_days"
 _GZIP = b"\x1f\x8b"
 
 
@@ -41,7 +43,7 @@ class UnreadableContentError(GamestatsError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class LandedFile:
-    """One file of the landing zone, as its path tells it."""
+    """One file of the landing zone, as its path tells it; `game` is `game/area` where it stands in an area."""
 
     game: str
     day: str
@@ -49,6 +51,11 @@ class LandedFile:
     kind: str
     content_hash: str
     path: str
+
+    @property
+    def area(self) -> str:
+        """The area of the game; empty where it has none."""
+        return self.game.partition("/")[2]
 
 
 def decompressed(payload: bytes) -> bytes:
@@ -219,15 +226,20 @@ class _ObjectStore:
 
 
 def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
-    for part in (game, unit_id):
+    name, *area = game.split("/", 1)
+    for part in (name, *area, unit_id):
         if not _PART.fullmatch(part):
             raise ValueError(f"{part!r} cannot be part of a landing path; letters, digits, _ and - can.")
+    if area and (_DAY.fullmatch(area[0]) or area[0] == _CLAIMS):
+        raise ValueError(f"{area[0]!r} cannot be an area of {name}: the game's own files stand in a folder so called.")
     if not _KIND.fullmatch(kind):
         raise ValueError(f"{kind!r} cannot be the kind of a landed file; small letters and _ can.")
 
 
 class Landing:
     """The landing zone under one root: a folder, or an object-store URL.
+
+    Wherever a method takes a game it takes an area of it too, as `game/area`.
 
     Args:
         root: folder or URL; made when the first file lands.
@@ -284,15 +296,21 @@ class Landing:
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
         """The unit's day: `day` if nobody claimed one before, else the day claimed first."""
         _refuse_path_parts(game, unit_id)
-        path = f"{game}/_days/{unit_id[:2]}/{unit_id}"
+        path = f"{game}/{_CLAIMS}/{unit_id[:2]}/{unit_id}"
         if self._store.create(path, day.isoformat().encode()):
             return day.isoformat()
         return self._store.read(path).decode()
 
     def day_of(self, game: str, unit_id: str) -> str | None:
         """The day claimed for a unit, or None when nothing of it has landed."""
-        path = f"{game}/_days/{unit_id[:2]}/{unit_id}"
+        path = f"{game}/{_CLAIMS}/{unit_id[:2]}/{unit_id}"
         return self._store.read(path).decode() if self._store.exists(path) else None
+
+    def areas(self, game: str) -> list[str]:
+        """Areas of a game that hold files of days, in order."""
+        folders = [folder for folder in self._store.folders(game) if not _DAY.fullmatch(folder) and folder != _CLAIMS]
+        # A folder of undated files has none in it; in an area a unit's day is claimed before its file lands.
+        return [folder for folder in folders if _CLAIMS in self._store.folders(f"{game}/{folder}")]
 
     def days(self, game: str) -> list[str]:
         """Days that hold files, in order, as YYYY-MM-DD."""

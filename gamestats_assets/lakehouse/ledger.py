@@ -172,6 +172,17 @@ def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> di
     return {key: {unit: combined_hash(hashes) for unit, hashes in units.items()} for key, units in parts.items()}
 
 
+def follows_ids(table: type[Table], sources: Iterable[type[Table]]) -> bool:
+    """Whether what its sources' ledgers tell is enough to make a table, id by id: see `input_hashes`.
+
+    One source must have the table's partitions and ids. Of a pair (`product_day`) all must: its id is the whole
+    day of a name, so that a change in any other source would be overlooked.
+    """
+    spec = table.spec
+    alike = [(s.spec.partitioned_by, s.spec.replaced_by) == (spec.partitioned_by, spec.replaced_by) for s in sources]
+    return spec.replaced_by is not None and any(alike) and (all(alike) or not table.pair_dimension())
+
+
 def input_hashes(
     lake: Lake, table: type[Table], sources: Iterable[type[Table]], partition_keys: Sequence[str] | None = None
 ) -> dict[str, dict[str, str]]:

@@ -67,7 +67,9 @@ class TableSpec:
     Attributes:
         key: `game/table`, the name of the table everywhere.
         layer: `bronze`, `silver` or `gold`.
-        partitioned_by: column whose value is the partition, or None for a single partition.
+        partitioned_by: column whose value is the partition, or None for a single partition. A Date is a day.
+            A String whose name ends in `_day` is a pair, such as `product_day`: its values are a day and a
+            name, `2026-01-01|shop`, and the table has a column `product` besides.
         replaced_by: column of the ids that one write replaces together (a match, a log file),
             or None when a write replaces whole partitions. It is also the unit of quarantine.
         published: whether the table is copied to PostgreSQL.
@@ -161,6 +163,14 @@ class Table(dy.Schema):
                 problems.append(f"column {name!r} says what a write replaces, so it cannot be nullable")
         if spec.partitioned_by in columns and not isinstance(columns[spec.partitioned_by].dtype, (pl.Date, pl.String)):
             problems.append(f"partition column {spec.partitioned_by!r} must be a Date or a String")
+        if spec.partitioned_by == "day" and "day" in columns and isinstance(columns["day"].dtype, pl.String):
+            problems.append("partition column 'day' is a String; days are a Date")
+        dimension = _dimension(spec.partitioned_by, columns)
+        if dimension and not (dimension in columns and isinstance(columns[dimension].dtype, pl.String)):
+            problems.append(f"its partitions are a day and a {dimension}, so it must have a String column {dimension!r}")
+        if dimension and dimension <= "day":
+            # Dagster writes a key in the order of its dimensions' names.
+            problems.append(f"partition column {spec.partitioned_by!r}: {dimension!r} must come after 'day' by alphabet")
         if spec.replaced_by in columns and not isinstance(columns[spec.replaced_by].dtype, pl.String):
             problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
         if problems:
@@ -183,27 +193,59 @@ class Table(dy.Schema):
         return {name: column.description or "" for name, column in cls.columns().items()}
 
     @classmethod
+    def pair_dimension(cls) -> str | None:
+        """What a partition is of besides its day (`product` of `product_day`); None where it is no pair."""
+        return _dimension(cls.spec.partitioned_by, cls.columns())
+
+    @classmethod
     def partition_value(cls, partition_key: str) -> PartitionValue:
         """The partition column's value for a Dagster partition key.
 
         Raises:
             PartitionKeyError: when the table's partitions are days and the key is not
-                written YYYY-MM-DD, or when the key is one that Delta reads back as null.
+                written YYYY-MM-DD, when they are pairs and it is not a day and a name, or
+                when the key is one that Delta reads back as null.
         """
         column = cls.spec.partitioned_by
+        if (dimension := cls.pair_dimension()) is not None:
+            day, _, name = partition_key.partition("|")
+            if not is_day(day) or not name or "|" in name:
+                raise PartitionKeyError(
+                    f"{cls.spec.key}: partition {partition_key!r} is not a day and a {dimension}; "
+                    f"write it as YYYY-MM-DD|{dimension}, such as 2026-01-01|shop."
+                )
+            # Not the key itself: Dagster's own class of these keys is a text that not every library takes for one.
+            return f"{day}|{name}"
         if column is not None and isinstance(cls.columns()[column].dtype, pl.Date):
-            try:
-                # fromisoformat alone takes 20260301 too, which would be another key of the same day.
-                return date.fromisoformat(partition_key if _DAY.fullmatch(partition_key) else "")
-            except ValueError:
+            if not is_day(partition_key):
                 raise PartitionKeyError(
                     f"{cls.spec.key}: partition {partition_key!r} is not a day; write it as YYYY-MM-DD."
-                ) from None
+                )
+            return date.fromisoformat(partition_key)
         if partition_key in _NULL_PARTITIONS:
             raise PartitionKeyError(
                 f"{cls.spec.key}: partition {partition_key!r} would be read back as null; give it another key."
             )
         return partition_key
+
+
+def _dimension(column: str | None, columns: Mapping[str, dy.Column]) -> str | None:
+    if column is None or column not in columns or not isinstance(columns[column].dtype, pl.String):
+        return None
+    return column.removesuffix("_day") or None if column.endswith("_day") else None
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day, written YYYY-MM-DD.
+
+    >>> is_day("2026-03-14"), is_day("20260314"), is_day("2026-02-30")
+    (True, False, False)
+    """
+    try:
+        # fromisoformat alone takes 20260301 too, which would be another key of the same day.
+        return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def partition_key_of(value: PartitionValue) -> str:

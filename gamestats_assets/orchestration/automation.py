@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from gamestats_assets.orchestration.requests import FOLLOWING_PRIORITY
@@ -24,9 +26,33 @@ ON_ANY_INPUT = (
 # For checks that run in the step of their table. Without any condition among an asset's checks, Dagster
 # (1.13) requests those of the step alone and leaves out the checks across tables, so that whatever
 # waits for blocking checks would wait for ever; with one, it adds all that have none.
-WITH_ITS_ASSET = (
-    dg.AutomationCondition.initial_evaluation() & ~dg.AutomationCondition.initial_evaluation()
-).with_label("with its table, never by itself")
+_NEVER = dg.AutomationCondition.initial_evaluation() & ~dg.AutomationCondition.initial_evaluation()
+WITH_ITS_ASSET = _NEVER.with_label("with its table, never by itself")
+
+
+def on_inputs_of_pairs(wide: Sequence[dg.AssetKey], some_of: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
+    """As the conditions above, for a table by day and name, or one made from such tables.
+
+    Most days of a name hold nothing: that a name is new requests none of them, and neither does an input that is of
+    all days, unless there is something of that day.
+
+    Args:
+        wide: inputs of which more than one partition is read; of the others the one must be there.
+        some_of: those of them of which something must be there.
+    """
+    missing = dg.AutomationCondition.any_deps_missing()
+    condition = (
+        dg.AutomationCondition.eager()
+        .without(dg.AutomationCondition.in_latest_time_window())
+        .replace(dg.AutomationCondition.newly_missing(), _NEVER)
+    )
+    if wide:
+        condition = condition.without(~missing) & ~missing.ignore(dg.AssetSelection.assets(*wide))
+    if some_of:
+        there = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
+        condition &= there.allow(dg.AssetSelection.assets(*some_of))
+    condition &= dg.AutomationCondition.all_deps_blocking_checks_passed()
+    return condition.with_label("when any checked input changes" if wide else "when checked inputs change")
 
 
 def automation_sensor(name: str, target: dg.AssetSelection) -> dg.AutomationConditionSensorDefinition:

@@ -67,7 +67,8 @@ def refuse_total_loss(table: type[Table], commits: Sequence[Commit]) -> None:
 class LakeIOManager(dg.IOManager):
     """Loads a table as a LazyFrame of the partitions asked for; stores a frame or Replacements.
 
-    A frame replaces the run's partitions whole. An iterator of `Replacement` is consumed one
+    Steps read their inputs themselves, when their ledgers have told what is to be done; loading is for
+    whoever asks Dagster for an asset's value. A frame replaces the run's partitions whole. An iterator of `Replacement` is consumed one
     by one, each in one commit, so a step of many matches needs the memory of one batch.
     """
 
@@ -88,7 +89,7 @@ class LakeIOManager(dg.IOManager):
         """Write what a step returned, and tell the UI about it."""
         table = self._tables[context.asset_key]
         stores: Stores = context.resources.stores
-        keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
+        keys = [*map(str, context.asset_partition_keys)] if context.has_asset_partitions else []
         if isinstance(obj, (pl.LazyFrame, pl.DataFrame)):
             obj = Replacement(obj)
         replacements = iter([obj]) if isinstance(obj, Replacement) else obj

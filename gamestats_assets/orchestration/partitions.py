@@ -1,26 +1,94 @@
-"""Partitions: which keys there are, and how a step's keys become values of a partition column."""
+"""Partitions: which keys there are, which of them a table reads, and how keys become values of a partition column.
+
+A table's partitions have dimensions: none, a day, a name (a season, a product), or a day and a name, whose
+key is written `2026-01-01|shop`. What two tables have in common decides what one reads of the other: of the
+dimensions that both have, the same; of those that only the source has, everything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.table import PartitionValue, Table
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
 # Before the first game we read was released; one definition, so that every game's days map one to one.
 DAYS = dg.DailyPartitionsDefinition(start_date="2017-03-01", timezone="UTC", end_offset=1)
+# Dagster's conditions look at every day of every name: with those of ten years a look takes seconds.
+PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
+_DAY = "day"
 
 
+@functools.cache
 def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
-    """The Dagster partitions of a table: UTC days for a Date column, else none is known here."""
+    """The Dagster partitions of a table: UTC days for a Date column, days and names for a pair, else only names."""
     column = table.spec.partitioned_by
     if column is None:
         return None
     if isinstance(table.columns()[column].dtype, pl.Date):
         return DAYS
+    if (dimension := table.pair_dimension()) is not None:
+        names = dg.DynamicPartitionsDefinition(name=dimension)
+        return dg.MultiPartitionsDefinition({_DAY: PAIRED_DAYS, dimension: names})
     return dg.DynamicPartitionsDefinition(name=column)
+
+
+def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:
+    """Names of the dimensions, in the order in which a key has them: `()`, `("day",)`, `("day", "product")`."""
+    if partitions is None:
+        return ()
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        return tuple(partitions.partition_dimension_names)
+    return (partitions.name or "",) if isinstance(partitions, dg.DynamicPartitionsDefinition) else (_DAY,)
+
+
+def part_of(partitions: dg.PartitionsDefinition | None, key: str, of: Sequence[str]) -> tuple[str, ...]:
+    """What a key says of some of its dimensions.
+
+    >>> part_of(dg.MultiPartitionsDefinition({"day": DAYS, "product": DAYS}), "2026-01-01|2026-01-02", ["day"])
+    ('2026-01-01',)
+    """
+    told = dict(zip(dimensions(partitions), key.split("|") if is_paired(partitions) else [key], strict=False))
+    return tuple(told[dimension] for dimension in of)
+
+
+def shared_dimensions(one: dg.PartitionsDefinition | None, other: dg.PartitionsDefinition | None) -> list[str]:
+    """Dimensions that both have."""
+    return [dimension for dimension in dimensions(one) if dimension in dimensions(other)]
+
+
+def is_paired(partitions: dg.PartitionsDefinition | None) -> bool:
+    """Whether the keys are a day and a name."""
+    return isinstance(partitions, dg.MultiPartitionsDefinition)
+
+
+def has_days(partitions: dg.PartitionsDefinition | None) -> bool:
+    """Whether the keys are days, or a day and a name."""
+    return _DAY in dimensions(partitions)
+
+
+def day_of(key: str) -> str:
+    """The day of a key that has one."""
+    return key.partition("|")[0]
+
+
+def is_partition_day(key: str) -> bool:
+    """Whether the day of a key is one that partitions exist of: none is before the first, or in the future."""
+    days = PAIRED_DAYS if "|" in key else DAYS
+    return is_day(day_of(key)) and days.has_partition_key(day_of(key))
+
+
+def pieces(table: type[Table], keys: Sequence[str]) -> list[list[str]]:
+    """Keys whose rows are made, screened and checked in one piece.
+
+    Pairs one by one: their days are big, and one name is the id of rows in all of them.
+    """
+    return [[key] for key in keys] if is_paired(partitions_of(table)) else [[*keys]]
 
 
 def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
@@ -28,17 +96,62 @@ def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
     return [table.partition_value(key) for key in keys]
 
 
-def partition_mapping(source: type[Table], table: type[Table], *, neighbours: bool) -> dg.PartitionMapping | None:
-    """Which partitions of `source` one partition of `table` is made from; None is Dagster's own rule.
+def values_read(
+    source: type[Table], table: type[Table], keys: Sequence[str], lake: Lake, *, neighbours: bool = False
+) -> list[PartitionValue] | None:
+    """Values of the source's partition column that partitions of a table are made from; None is all there is.
 
     Args:
-        neighbours: take the days before and after too, where both are made by day.
+        keys: partitions of the table.
+        lake: tells which partitions the source has, where it has others than the keys name.
+        neighbours: take the days before and after too, where both have the same partitions.
+    """
+    own, theirs = partitions_of(table), partitions_of(source)
+    shared = shared_dimensions(theirs, own)
+    if not shared:
+        return None
+    if neighbours and has_days(own) and own == theirs:
+        keys = _with_days_around(keys)
+    wanted = {part_of(own, key, shared) for key in keys}
+    if len(shared) == len(dimensions(theirs)):
+        return values_of(source, sorted("|".join(part) for part in wanted))
+    state = lake.state(source)
+    held = state.rows_per_partition if state is not None else ()
+    return values_of(source, [key for key in held if part_of(theirs, key, shared) in wanted])
+
+
+def _with_days_around(keys: Iterable[str]) -> list[str]:
+    found: set[str] = set()
+    for key in keys:
+        day, bar, name = key.partition("|")
+        around = (date.fromisoformat(day) + timedelta(days=offset) for offset in (-1, 0, 1))
+        found |= {f"{each.isoformat()}{bar}{name}" for each in around}
+    return sorted(found)
+
+
+def partition_mapping(source: type[Table], table: type[Table], *, neighbours: bool) -> dg.PartitionMapping | None:
+    """What `values_read` reads, for Dagster: the partitions of `source` that one of `table` is made from.
+
+    None is Dagster's own rule: the same partition, or all where one of the two has none.
+
+    Args:
+        neighbours: as there.
     """
     of_source, of_table = partitions_of(source), partitions_of(table)
     if of_source is None or of_table is None:
         return None
-    if of_source != of_table:
+    shared = shared_dimensions(of_source, of_table)
+    if not shared:
         return dg.AllPartitionMapping()
-    if neighbours and of_table == DAYS:
-        return dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=1, allow_nonexistent_upstream_partitions=True)
-    return None
+    if of_source != of_table:
+        if is_paired(of_source) and is_paired(of_table):
+            return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, dg.IdentityPartitionMapping())})
+        return dg.MultiToSingleDimensionPartitionMapping(shared[0])
+    if not (neighbours and has_days(of_table)):
+        return None
+    around = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=1, allow_nonexistent_upstream_partitions=True)
+    if not is_paired(of_table):
+        return around
+    _, name = shared
+    same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
+    return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, around), name: same})

@@ -1,0 +1,130 @@
+"""The configuration with which LogBus2, ThinkingData's own agent, uploads a folder of log files.
+
+The program itself is ThinkingData's and is not part of this project; its `conf/daemon.json` is what is made here.
+LogBus2 keeps in its `runtime` folder how far it has read each file, by name: a file that has been uploaded and is
+then renamed counts as a new one and is uploaded again. `notes` says what else its user must know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+PATTERN = "*.jsonl"
+"""Which files of a folder are uploaded."""
+
+_WILDCARD = re.compile(r"[*?\[\]{}\\]")
+
+
+class LogBusError(GamestatsError):
+    """LogBus2 could not work with what it would be configured with."""
+
+
+def daemon_configuration(
+    folder: Path,
+    *,
+    app_id: str,
+    push_url: str,
+    gzip: bool = True,
+    cpu_limit: int | None = None,
+    remove_after_days: int | None = None,
+    pattern: str = PATTERN,
+) -> dict[str, Any]:
+    """What `conf/daemon.json` must hold for LogBus2 to upload a folder.
+
+    Args:
+        folder: of the log files; LogBus2 wants it absolute, and gets it so.
+        app_id: of the project.
+        push_url: address of the receiver, without a path: LogBus2 adds its own.
+        gzip: whether LogBus2 compresses what it sends; the files themselves must be plain.
+        cpu_limit: how many cores it may use; None leaves that to LogBus2.
+        remove_after_days: LogBus2 deletes uploaded files after so many days; None never deletes.
+        pattern: which files of the folder, with the wildcards of a shell.
+
+    Raises:
+        LogBusError: when the app id is empty, the address is none, or the folder's name has wildcards.
+    """
+    place = folder.resolve()
+    if not app_id.strip():
+        raise LogBusError("Expected the app id of a project, found none; it stands in the project's settings.")
+    address = urlsplit(push_url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise LogBusError(f"Expected the receiver's address to start with http:// or https://, found {push_url!r}.")
+    if _WILDCARD.search(str(place)):
+        raise LogBusError(f"LogBus2 would read {place} as a pattern: choose a folder without any of *?[]{{}}\\.")
+    source: dict[str, Any] = {
+        "type": "file",
+        "app_id": app_id.strip(),
+        "file_patterns": [f"{place.as_posix()}/{pattern}"],
+        "http_compress": "gzip" if gzip else "none",
+    }
+    if remove_after_days is not None:
+        if remove_after_days < 1:
+            raise LogBusError(f"Expected files to be kept for 1 day or more, found {remove_after_days}.")
+        source |= {"unit_remove": "day", "offset_remove": remove_after_days}
+    configuration: dict[str, Any] = {"datasource": [source], "push_url": push_url.rstrip("/")}
+    return configuration if cpu_limit is None else configuration | {"cpu_limit": cpu_limit}
+
+
+def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, overwrite: bool = False) -> list[str]:
+    """Write a configuration, as a whole or not at all; what its user must know comes back.
+
+    Args:
+        path: usually `conf/daemon.json` of an unpacked LogBus2.
+        configuration: of `daemon_configuration`.
+        overwrite: whether another configuration that stands there may be lost.
+
+    Raises:
+        LogBusError: when another configuration stands there, which may be somebody else's, or it cannot be written.
+    """
+    text = json.dumps(configuration, indent=2, ensure_ascii=False) + "\n"
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
+    try:
+        if not overwrite and path.exists() and path.read_text(encoding="utf-8") != text:
+            raise LogBusError(f"{path} holds another configuration. Move it away, or allow it to be overwritten.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise LogBusError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return notes(configuration)
+
+
+def notes(configuration: dict[str, Any]) -> list[str]:
+    """What the user of a configuration must know, a sentence or two each."""
+    told = [
+        "Start it with `./logbus start` in LogBus2's own folder; `./logbus progress` tells how far it is.",
+        "Do not rename a file that has been uploaded: LogBus2 takes it for a new one and uploads it again.",
+        "Leave LogBus2's runtime folder alone: it holds how far each file has been read.",
+        "An app id may stand in one data source only.",
+        "The receiver takes records from three years ago to three days ahead; the days of a run must lie within.",
+    ]
+    for source in configuration["datasource"]:
+        told += _notes_on(source)
+    return told
+
+
+def _notes_on(source: dict[str, Any]) -> list[str]:
+    told: list[str] = []
+    if "offset_remove" in source:
+        told.append(f"LogBus2 deletes uploaded files after {source['offset_remove']} days.")
+    for pattern in source["file_patterns"]:
+        folder, _, names = pattern.rpartition("/")
+        compressed = sorted(path.name for path in Path(folder).glob(f"{names.removesuffix('.gz')}.gz"))
+        if compressed:
+            told.append(
+                f"LogBus2 passes over compressed files: {len(compressed)} in {folder} ({compressed[0]}, ...) would not"
+                " be uploaded. Unpack them, make the logs without compression, or upload them directly."
+            )
+        elif not any(Path(folder).glob(names)):
+            told.append(f"No file in {folder} is called {names} yet.")
+    return told

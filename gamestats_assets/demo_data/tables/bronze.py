@@ -1,0 +1,219 @@
+"""Bronze: what the log files say, and what is configured for a product."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from gamestats_assets.demo_data.tables.rows import (
+    BY_PRODUCT,
+    LANDED,
+    PRODUCT,
+    ProductDayRow,
+    ProductRow,
+    count,
+    told,
+    utc,
+)
+from gamestats_assets.lakehouse.table import Table
+
+EVENT_TYPES = ("track", "track_first", "track_update", "track_overwrite")
+"""`#type` of records that become rows of `Events`."""
+OPERATIONS = (
+    "user_set",
+    "user_setOnce",
+    "user_add",
+    "user_unset",
+    "user_append",
+    "user_uniq_append",
+    "user_del",
+)
+"""`#type` of records that become rows of `UserOperations`."""
+INVALID = "(invalid)"
+"""`event_type` under which `RecordCounts` counts the lines that are in quarantine."""
+JSON_TYPES = ("number", "string", "boolean", "list", "object", "object_group", "empty_list", "null")
+SCOPES = ("event", "common", "user")
+
+
+class _Record(ProductDayRow):
+    """Columns of every record that was read."""
+
+    occurred_at = utc("The record's own time (#time), its zone offset taken off.")
+    log_date = dy.Date(description="Day of the log file that brought it.")
+    log_file = dy.String(description="Landed piece it stands in.")
+    log_line = dy.Int32(min=1, description="Line within the piece, from 1.")
+    is_late = dy.Bool(description="Whether its log file is of a later day than the record.")
+    account_id = told("#account_id; null while the user is not registered.")
+    distinct_id = told("#distinct_id, of a device or a guest.")
+    user_id = dy.String(min_length=1, description="The account, or else the distinct_id.")
+    properties = dy.String(description="All properties, presets included, as compact JSON in the order sent.")
+
+    @dy.rule()
+    def late_means_a_later_log(cls):
+        return cls.is_late.col == (cls.log_date.col > cls.day.col)
+
+
+class Events(_Record, key="demo_data/events", **LANDED):
+    """Events, one row each, whatever the product: typed core columns, and all properties as JSON.
+
+    A record that came twice (same #uuid) stands once. Of track_first records of one event and one
+    #first_check_id the earliest stands. Records of one event and one #event_id are one row: track_update merges
+    its properties into it, track_overwrite replaces it. All this within one day of one product: what an
+    update, or a first record, of another day would change stays as it is, and both days have a row.
+    """
+
+    event_id = dy.String(
+        primary_key=True,
+        min_length=1,
+        description="#uuid; without one a hash of the line, and how often that line stood before in its piece.",
+    )
+    event_type = dy.String(check=lambda column: column.is_in(EVENT_TYPES), description="#type.")
+    event_name = dy.String(min_length=1, description="#event_name.")
+    overwrite_id = told("#event_id, by which later records change this one.")
+    first_check_id = told("#first_check_id, of which only the first record counts.")
+    ip = told("#ip.")
+    os = told("#os.")
+    os_version = told("#os_version.")
+    app_version = told("#app_version.")
+    country = told("#country, as sent.")
+    country_code = told("#country_code, as sent.")
+    language = told("#system_language.")
+    manufacturer = told("#manufacturer.")
+    device_model = told("#device_model.")
+    network_type = told("#network_type.")
+    carrier = told("#carrier.")
+    zone_offset_h = dy.Float64(nullable=True, description="#zone_offset: hours that the user's clock is before UTC.")
+
+
+class UserOperations(_Record, key="demo_data/user_operations", **LANDED):
+    """Records that change a user's properties, one row each; a record that came twice stands once."""
+
+    operation_id = dy.String(primary_key=True, min_length=1, description="As event_id of events.")
+    operation = dy.String(check=lambda column: column.is_in(OPERATIONS), description="#type.")
+
+
+class RecordCounts(ProductDayRow, key="demo_data/record_counts", **LANDED):
+    """What became of the records of each kind.
+
+    `records = kept + duplicates + merged + not_first + quarantined` holds for every row.
+    """
+
+    event_type = dy.String(primary_key=True, description="#type; (invalid) for lines that nobody can read.")
+    event_name = dy.String(primary_key=True, description="#event_name; empty for user operations and invalid lines.")
+    records = count("Lines read.", least=1)
+    kept = count("Records that became rows.")
+    duplicates = count("Records that had come before, with the same #uuid, or as the same line.")
+    merged = count("Records that changed the row of another one (track_update, track_overwrite).")
+    not_first = count("track_first records that came after the first one of their #first_check_id.")
+    quarantined = count("Lines that are in quarantine.")
+    late = count("Records, duplicates left out, whose log file is of a later day.")
+    unknown_root_keys = count("Records, duplicates left out, with a root key that the format does not have.")
+
+    @dy.rule()
+    def every_record_is_accounted_for(cls):
+        return cls.records.col == (
+            cls.kept.col + cls.duplicates.col + cls.merged.col + cls.not_first.col + cls.quarantined.col
+        )
+
+
+class PropertyTypes(ProductDayRow, key="demo_data/property_types", **LANDED):
+    """Which JSON types each property had, in all records but duplicates and invalid ones."""
+
+    event_name = dy.String(primary_key=True, description="#event_name; empty for user operations.")
+    property = dy.String(primary_key=True, description="Name of the property, as sent.")
+    json_type = dy.String(
+        primary_key=True,
+        check=lambda column: column.is_in(JSON_TYPES),
+        description="number, string, boolean, list (of values), object, object_group (a list of objects), empty_list "
+        "or null.",
+    )
+    records = count("Records with the property in this type.", least=1)
+    first_at = utc("Earliest time of such a record.")
+
+
+class LogFiles(ProductDayRow, key="demo_data/log_files", **LANDED):
+    """The landed pieces that a day was read from."""
+
+    log_file = dy.String(primary_key=True, description="Landed piece: day of the log, and hash of the content.")
+    log_date = dy.Date(description="Day of the log file that the piece is of.")
+    content_hash = dy.String(description="Hash of the landed content.")
+    size_bytes = count("Size of the content, in bytes, decompressed.")
+    lines = count("Lines that are not empty.")
+    status = dy.String(
+        check=lambda column: column.is_in(["processed", "unreadable"]),
+        description="processed; unreadable: damaged, so that no line of it was read.",
+    )
+
+
+# --------------------------------------------------------------------------- what is configured
+
+
+class Products(Table, key="demo_data/products", layer="bronze"):
+    """Products whose logs are read, and what their events mean."""
+
+    product = dy.String(primary_key=True, regex=PRODUCT, description="Short name: a partition key.")
+    is_active = dy.Bool(description="Whether new logs of it are read.")
+    is_generated = dy.Bool(description="Whether its logs are generated here.")
+    taxonomy_name = told("Taxonomy it sends, where one is known.")
+    configuration = told("Configuration of the generated run, as JSON.")
+    payment_event = told("Event that is a payment; null where nobody pays.")
+    amount_property = told("Its property that is the amount, in major units; a.b is the property b of the object a.")
+    currency_property = told("Its property that is the currency (ISO 4217).")
+    currency = told("Currency of payments that tell none.")
+    funnels = told("Funnels as JSON: a list of lists of event names, each in the order of the steps.")
+
+
+class DemoTaxonomy(ProductRow, key="demo_data/demo_taxonomy", layer="bronze", **BY_PRODUCT):
+    """What a product says that it sends: one row per event and property.
+
+    Every event also has a row of its own, whose property is empty.
+    """
+
+    scope = dy.String(
+        primary_key=True,
+        check=lambda column: column.is_in(SCOPES),
+        description="event; common: sent with every event; user: a property of users.",
+    )
+    event_name = dy.String(primary_key=True, description="Event; empty for common and user properties.")
+    property = dy.String(primary_key=True, description="Property, a.b when nested; empty for the event itself.")
+    property_type = dy.String(
+        nullable=True,
+        check=lambda column: column.is_in(["number", "string", "boolean", "time", "list", "object", "object_group"]),
+        description="Declared type; null for the event itself.",
+    )
+    alias = dy.String(description="Name for people.")
+    description = dy.String(description="Text of the sheet.")
+    rule = told("The rule that the text holds, as JSON.")
+    update = told("How a user property is sent: user_set, user_setOnce or user_add.")
+    position = dy.Int32(min=0, description="Place in the sheet, from 0.")
+
+
+class DemoRules(ProductRow, key="demo_data/demo_rules", layer="bronze", **BY_PRODUCT):
+    """The rules that a product's data are generated by."""
+
+    section = dy.String(primary_key=True, description="Section of the rules, such as value_ranges.")
+    name = dy.String(primary_key=True, description="What the rule is about: a property, an event, a segment.")
+    rule = dy.String(description="The rule, as JSON.")
+    origin = dy.String(description="Who made it, such as analyst, cache, or the name of a language model.")
+
+
+class DemoUsers(ProductRow, key="demo_data/demo_users", layer="bronze", **BY_PRODUCT):
+    """The users that a product's data are generated for."""
+
+    user_number = dy.Int64(primary_key=True, min=0, description="Number of the user, from 0.")
+    account_id = told("#account_id; null for a user who never registers.")
+    distinct_id = dy.String(min_length=1, description="#distinct_id.")
+    segment = dy.String(min_length=1, description="Segment, such as power_user.")
+    lifecycle_stage = dy.String(min_length=1, description="Stage that the user begins in, such as installed.")
+    signed_up_at = utc("When the user signs up.")
+    name = told("Name, as usual in the country.")
+    country = told("Country, ISO 3166 code.")
+    time_zone = told("Time zone, such as Asia/Seoul.")
+    language = told("Language of the device.")
+    os = told("Operating system.")
+    os_version = told("Its version.")
+    manufacturer = told("Maker of the device.")
+    device_model = told("Model of the device.")
+    carrier = told("Mobile carrier.")
+    network_type = told("Usual network, such as WIFI.")
+    app_version = told("Version of the product.")
+    properties = told("Further properties that the user begins with, as JSON.")

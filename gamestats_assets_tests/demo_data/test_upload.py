@@ -1,0 +1,448 @@
+"""Uploads against a receiver that listens on this machine."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.demo_data.upload import (
+    LONGEST_WAIT_S,
+    ChangedFileError,
+    RefusedError,
+    UnavailableError,
+    UploadError,
+    retry_after,
+    upload,
+)
+from gamestats_assets.demo_data.wire_check import UnreadableLogError
+from gamestats_assets_tests.demo_data.receiver import Answer, Receiver, Request
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+def records(count: int, start: int = 0) -> list[dict[str, object]]:
+    return [
+        {
+            "#account_id": "가나다",
+            "#type": "track",
+            "#event_name": "login",
+            "#time": "2026-01-01 00:00:00.000",
+            "#uuid": str(uuid.UUID(int=number)),
+            "properties": {"n": number},
+        }
+        for number in range(start, start + count)
+    ]
+
+
+def write(path: Path, lines: list[dict[str, object]]) -> Path:
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def numbers(receiver: Receiver) -> list[int]:
+    return [record["properties"]["n"] for record in receiver.taken]
+
+
+class Stop(Exception):  # noqa: N818
+    """Ends an upload from within its progress."""
+
+
+# --------------------------------------------------------------------------- what arrives
+
+
+def test_all_lines_of_all_files_arrive_once_in_order(receiver: Receiver, tmp_path: Path) -> None:
+    paths = [write(tmp_path / "1.jsonl", records(7)), write(tmp_path / "2.jsonl.gz", records(5, 7))]
+    report = upload(
+        paths, receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "s" / "state.json", batch_records=3
+    )
+    assert receiver.taken == records(12)
+    # 3 + 3 + 1 of the first file, 3 + 2 of the second: a batch is of one file.
+    assert [len(request.records) for request in receiver.requests] == [3, 3, 1, 3, 2]
+    assert (report.files, report.lines, report.batches, report.attempts) == (2, 12, 5, 5)
+    assert report.sent_bytes == sum(len(request.body) for request in receiver.requests)
+    assert report.bytes == sum(len(json.dumps(line, ensure_ascii=False).encode()) for line in records(12))
+
+
+def test_head_and_body_are_those_of_a_server_sdk(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    upload([path], receiver=receiver.url, app_id=SecretStr(receiver.app_id), state=tmp_path / "state")
+    (request,) = receiver.requests
+    assert request.path == "/sync_server"
+    assert request.headers["appid"] == receiver.app_id
+    assert request.headers["compress"] == "gzip"
+    assert request.headers["ta-integration-type"] == "gamestats"
+    assert request.headers["ta-integration-count"] == "2"
+    assert json.loads(gzip.decompress(request.body)) == records(2)
+
+
+def test_without_compression_the_body_is_the_array_itself(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    upload(
+        [path], receiver=f"{receiver.url}/sync_server", app_id=receiver.app_id, state=tmp_path / "state", compress=False
+    )
+    (request,) = receiver.requests
+    assert request.headers["compress"] == "none"
+    assert json.loads(request.body) == records(2)
+
+
+def test_a_last_line_without_an_end_arrives(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(3))
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+    assert numbers(receiver) == [0, 1, 2]
+
+
+def test_batches_keep_to_their_bytes_and_a_longer_line_goes_alone(receiver: Receiver, tmp_path: Path) -> None:
+    lines = records(9)
+    lines[4]["properties"] = {"n": 4, "text": "x" * 5000}
+    path = write(tmp_path / "1.jsonl", lines)
+    one = len(json.dumps(lines[0], ensure_ascii=False).encode())
+    upload(
+        [path],
+        receiver=receiver.url,
+        app_id=receiver.app_id,
+        state=tmp_path / "state",
+        batch_bytes=3 * one + 4,  # three lines, two commas, two brackets
+        compress=False,
+    )
+    assert [[r["properties"]["n"] for r in q.records] for q in receiver.requests] == [
+        [0, 1, 2],
+        [3],
+        [4],
+        [5, 6, 7],
+        [8],
+    ]
+    assert all(len(q.body) <= 3 * one + 4 for q in receiver.requests if len(q.records) > 1)
+
+
+def test_lines_that_are_no_object_are_passed_over_and_told(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(4))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:40] + b"\n"
+    lines.append(b"[1]\n")
+    path.write_bytes(b"".join(lines))
+    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", batch_records=2)
+    assert numbers(receiver) == [0, 2, 3]
+    assert report.unreadable_lines == 2
+    assert report.unreadable == (f"{path}:2", f"{path}:5")
+    assert "2 lines are no JSON object" in "\n".join(report.lines_of_text())
+
+
+def test_a_dry_run_asks_nobody_and_counts_what_an_upload_would_send(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(10))
+    state = tmp_path / "state"
+    plan = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, dry_run=True)
+    assert receiver.requests == []
+    assert list(tmp_path.iterdir()) == [path]
+    done = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4)
+    assert (plan.lines, plan.batches, plan.bytes, plan.sent_bytes) == (10, 3, done.bytes, done.sent_bytes)
+    assert plan.dry_run
+    assert "Would send 10 lines" in next(plan.lines_of_text())
+
+
+def test_progress_ends_with_all_bytes_and_never_goes_back(receiver: Receiver, tmp_path: Path) -> None:
+    paths = [write(tmp_path / "1.jsonl", records(7)), write(tmp_path / "2.jsonl.gz", records(5, 7))]
+    steps: list[tuple[int, int]] = []
+    upload(
+        paths,
+        receiver=receiver.url,
+        app_id=receiver.app_id,
+        state=tmp_path / "state",
+        batch_records=2,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    size = sum(path.stat().st_size for path in paths)
+    assert steps[-1] == (size, size)
+    assert {total for _, total in steps} == {size}
+    assert all(before <= after for before, after in itertools.pairwise(done for done, _ in steps))
+
+
+# --------------------------------------------------------------------------- trouble
+
+
+def test_a_receiver_in_trouble_is_asked_again(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.answer(Answer(500, "oops"), Answer(503))
+    path = write(tmp_path / "1.jsonl", records(4))
+    report = upload(
+        [path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", batch_records=2, backoff_s=0.01
+    )
+    assert numbers(receiver) == [0, 1, 2, 3]
+    assert (report.batches, report.attempts) == (2, 4)
+    assert receiver.requests[0].body == receiver.requests[2].body
+
+
+def test_a_connection_that_breaks_is_made_again(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.answer(Answer(silent=True))
+    path = write(tmp_path / "1.jsonl", records(2))
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", backoff_s=0.01)
+    assert numbers(receiver) == [0, 1]
+
+
+def test_a_busy_receiver_gets_the_pause_it_asks_for(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.answer(Answer(429, headers={"Retry-After": "1"}))
+    path = write(tmp_path / "1.jsonl", records(2))
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state", backoff_s=0.01)
+    first, second = receiver.requests
+    assert second.at - first.at >= 1
+    assert numbers(receiver) == [0, 1]
+
+
+def test_a_pause_is_asked_for_in_seconds_or_as_a_date() -> None:
+    now = 1767225600.0  # 2026-01-01 00:00:00 UTC
+    assert retry_after("7", now) == 7
+    assert retry_after("Thu, 01 Jan 2026 00:00:30 GMT", now) == 30
+    assert retry_after("Wed, 31 Dec 2025 23:00:00 GMT", now) == 0
+    assert retry_after("86400", now) == LONGEST_WAIT_S
+    assert retry_after(None, now) is None
+    assert retry_after("soon", now) is None
+
+
+def test_when_every_attempt_fails_the_lines_are_named_and_the_rest_can_follow(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "1.jsonl", records(6))
+    state = tmp_path / "state"
+
+    def broken_from_the_second(request: Request) -> None:
+        receiver.answer(*[Answer(502, "bad gateway")] * 3)
+
+    receiver.on_request = broken_from_the_second
+    with pytest.raises(UnavailableError, match=r"lines 3 to 4 of .*1\.jsonl .*in 3 attempts.*502: bad gateway"):
+        upload(
+            [path],
+            receiver=receiver.url,
+            app_id=receiver.app_id,
+            state=state,
+            batch_records=2,
+            attempts=3,
+            backoff_s=0.01,
+        )
+    receiver.on_request = None
+    receiver.answer()
+    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    assert numbers(receiver) == [0, 1, 2, 3, 4, 5]
+    assert (report.lines, report.known_lines) == (4, 2)
+
+
+def test_a_receiver_out_of_reach_is_told_without_the_app_id(tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(1))
+    with Receiver() as gone:
+        url = gone.url
+    with pytest.raises(UnavailableError, match="did not answer") as caught:
+        upload([path], receiver=url, app_id="secret-app-id-0001", state=tmp_path / "s", attempts=2, backoff_s=0.01)
+    assert "secret-app" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(400, "no such thing"), r"expected status 200, but .* answered 400: no such thing"),
+        (Answer(401, "who are you"), r"answered 401: who are you"),
+        (Answer(302, headers={"Location": "/login"}), r"expected status 200, but .* answered 302"),
+        (Answer(200, '{"code": -1, "msg": "invalid data format"}'), r"expected code 0, but .*invalid data format"),
+        (Answer(200, "<html>sign in</html>"), r"expected JSON with a code, but .*sign in"),
+    ],
+)
+def test_a_refusal_stops_and_keeps_what_was_sent(
+    receiver: Receiver, tmp_path: Path, answer: Answer, words: str
+) -> None:
+    path = write(tmp_path / "1.jsonl", records(6))
+    state = tmp_path / "state"
+    receiver.on_request = lambda request: receiver.answer(answer)
+    with pytest.raises(RefusedError, match=rf"lines 3 to 4 of .*1\.jsonl were refused .*{words}"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    assert len(receiver.requests) == 2  # no second attempt, and nothing after it
+    receiver.on_request = None
+    receiver.answer()
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    assert numbers(receiver) == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_unknown_project_is_refused_in_the_receivers_words(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(1))
+    with pytest.raises(RefusedError, match="APP ID doesn't exist"):
+        upload([path], receiver=receiver.url, app_id="ffffffffffffffff", state=tmp_path / "state")
+
+
+def test_nothing_that_is_written_tells_the_app_id(
+    receiver: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    path = write(tmp_path / "1.jsonl", records(4))
+    state = tmp_path / "state"
+    receiver.answer(Answer(500, f"for {receiver.app_id}"), Answer(200, '{"code":0}'), Answer(400, receiver.app_id))
+    with pytest.raises(RefusedError) as caught:
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2, backoff_s=0.01)
+    assert "****cdef" in str(caught.value)
+    for text in (str(caught.value), caplog.text, state.read_text()):
+        assert receiver.app_id not in text
+        assert "89abcdef" not in text
+
+
+# --------------------------------------------------------------------------- going on
+
+
+def test_an_upload_that_was_stopped_goes_on_behind_the_last_acknowledged_batch(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    paths = [write(tmp_path / "1.jsonl", records(5)), write(tmp_path / "2.jsonl.gz", records(6, 5))]
+    state = tmp_path / "state"
+
+    def stop(done: int, total: int) -> None:
+        if len(receiver.requests) == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2, progress=stop)
+    assert numbers(receiver) == [0, 1, 2, 3, 4, 5, 6]
+    report = upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    assert numbers(receiver) == list(range(11))
+    assert (report.lines, report.known_lines) == (4, 7)
+    again = upload(paths, receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert (again.lines, again.known_lines, again.attempts) == (0, 11, 0)
+
+
+def test_an_upload_killed_outright_repeats_only_the_batch_under_way(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(40))
+    state = tmp_path / "state"
+    script = (
+        "import sys; from pathlib import Path; from gamestats_assets.demo_data.upload import upload; "
+        "upload([Path(sys.argv[1])], receiver=sys.argv[2], app_id=sys.argv[3], state=Path(sys.argv[4]), batch_records=4)"
+    )
+    started = threading.Event()
+    process: list[subprocess.Popen[bytes]] = []
+
+    def kill(request: Request) -> None:
+        if len(receiver.requests) == 5:
+            started.wait(20)
+            os.kill(process[0].pid, signal.SIGKILL)
+            process[0].wait(20)
+
+    receiver.on_request = kill
+    with (tmp_path / "output").open("wb") as output:
+        command = [sys.executable, "-c", script, str(path), receiver.url, receiver.app_id, str(state)]
+        process.append(subprocess.Popen(command, stdout=output, stderr=output))
+        started.set()
+        assert process[0].wait(60) == -signal.SIGKILL
+    assert len(receiver.requests) == 5
+    receiver.on_request = None
+    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4)
+    counts = Counter(numbers(receiver))
+    assert sorted(counts) == list(range(40))
+    # The fifth batch had arrived, but nobody was left to hear so.
+    assert {number for number, count in counts.items() if count > 1} == {16, 17, 18, 19}
+    assert max(counts.values()) == 2
+    assert report.known_lines == 16
+    assert list(receiver.stored.values()) == records(40)
+
+
+def test_an_answer_lost_on_its_way_repeats_the_batch_with_the_same_uuids(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(4))
+    receiver.answer(Answer(silent=True, takes=True))
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "s", batch_records=2, backoff_s=0.01)
+    assert numbers(receiver) == [0, 1, 0, 1, 2, 3]
+    assert list(receiver.stored.values()) == records(4)
+
+
+@pytest.mark.parametrize("name", ["1.jsonl", "1.jsonl.gz"])
+def test_a_file_that_changed_since_is_told(receiver: Receiver, tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, records(6))
+    state = tmp_path / "state"
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
+    write(path, records(7))
+    with pytest.raises(ChangedFileError, match=r"changed after 6 lines of it were sent: it has .* bytes now"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert len(receiver.requests) == 3
+
+
+def test_a_file_of_the_same_size_with_another_content_is_told(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(6))
+    state = tmp_path / "state"
+
+    def stop(done: int, total: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, progress=stop)
+    write(path, records(3, 6) + records(3, 3))
+    with pytest.raises(ChangedFileError, match="changed after 4 lines of it were sent: its content is another"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert numbers(receiver) == [0, 1, 2, 3]
+
+
+def test_the_state_is_of_one_receiver_and_one_project(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    state = tmp_path / "state"
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    with pytest.raises(UploadError, match=r"state of an upload to .*\*\*\*\*cdef, not to .*\*\*\*\*0002"):
+        upload([path], receiver=receiver.url, app_id="another-app-id-0002", state=state)
+    with pytest.raises(UploadError, match="for another receiver"):
+        upload([path], receiver="http://127.0.0.1:9", app_id=receiver.app_id, state=state)
+
+
+def test_a_damaged_state_is_told(receiver: Receiver, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.write_text('{"version": 1, "files"')
+    with pytest.raises(UploadError, match="cannot be read as the state"):
+        upload([], receiver=receiver.url, app_id=receiver.app_id, state=state)
+
+
+def test_two_uploads_do_not_share_a_state(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    state = tmp_path / "state"
+    told: list[str] = []
+
+    def second(done: int, total: int) -> None:
+        with pytest.raises(UploadError) as caught:
+            upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+        told.append(str(caught.value))
+
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, progress=second)
+    assert "Another upload uses" in told[0]
+    assert len(receiver.requests) == 1
+
+
+# --------------------------------------------------------------------------- what cannot begin
+
+
+def test_a_missing_file_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    with pytest.raises(UnreadableLogError, match=r"Expected a log file at .*2\.jsonl"):
+        upload([path, tmp_path / "2.jsonl"], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+    assert receiver.requests == []
+
+
+def test_a_cut_gzip_file_is_told(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl.gz", records(50))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UnreadableLogError, match=r"1\.jsonl\.gz is damaged"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"receiver": "ftp://x"}, {"receiver": "x"}, {"receiver": "http://u:p@x"}, {"app_id": " "}, {"app_id": "a\nb"}],
+)
+def test_a_wrong_address_or_app_id_is_told(tmp_path: Path, wrong: dict[str, str]) -> None:
+    with pytest.raises(UploadError, match="^Expected"):
+        upload([], **({"receiver": "http://x", "app_id": "a"} | wrong), state=tmp_path / "state")
+    assert list(tmp_path.iterdir()) == []
