@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gamestats_assets.cli.known import games
-from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say, status
+from gamestats_assets.cli.terminal import counted, err, few, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
+    from gamestats_assets.lakehouse.landing import Landing
 
 _NAME = re.compile(r"(?P<before>\d*\+)?(?P<name>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?P<after>\+\d*)?")
 
@@ -51,7 +51,7 @@ def materialize(
             "--partition",
             "-p",
             metavar="KEY",
-            help="One partition: a day (YYYY-MM-DD), or a season.",
+            help="One partition: a day (YYYY-MM-DD), a season, or a day of a product (2026-01-01|shop).",
             show_default=False,
         ),
     ] = None,
@@ -66,14 +66,15 @@ def materialize(
     """Bring tables up to date: everything landed and not yet processed, through to PostgreSQL.
 
     Days that gained files, days a table has not followed yet, and days whose publication is
-    missing are found by themselves and run as one run per stretch of consecutive days, with
-    every check. Running it again does nothing.
+    missing are found by themselves and run as one run per stretch of consecutive days (of one product,
+    where a table has them), with every check. Running it again does nothing.
 
     Examples:
 
         gamestats materialize
         gamestats materialize --from 2026-03-01 --to 2026-03-07
         gamestats materialize --select pubg.matches --partition 2026-03-14
+        gamestats materialize --partition "2026-01-01|shop"
         gamestats materialize --select "pubg.weapon_kills+" --everything
 
     Exits with 1 when a step or a blocking check failed.
@@ -89,7 +90,7 @@ def materialize(
         else:
             outcomes = _run_chosen(session, selection, chosen, everything=everything, verbose=verbose)
         if not outcomes:
-            say(_nothing_to_do(len({day for game in games() for day in session.stores.landing.days(game)})))
+            say(_nothing_to_do(session.stores.landing))
             return
     finish(outcomes)
 
@@ -102,35 +103,41 @@ def _run_chosen(
     Raises:
         PartitionChoiceError: when none of them has.
     """
-    import dagster as dg
-
+    from gamestats_assets.cli.known import declared_tables
     from gamestats_assets.cli.steps import everything_again
-    from gamestats_assets.orchestration.instance import stages
-    from gamestats_assets.orchestration.partitions import DAYS
+    from gamestats_assets.orchestration.instance import chosen_ranges, stages
+    from gamestats_assets.orchestration.landed import add_areas
+    from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS
 
+    for table in declared_tables():
+        add_areas(session.instance, session.stores.landing, table)
     graph = session.definitions.resolve_asset_graph()
     outcomes: list[Outcome] = []
     for partitions, assets in stages(session.definitions, selection.resolve(graph)):
-        if isinstance(partitions, dg.DynamicPartitionsDefinition):
-            fits = set(chosen) <= set(partitions.get_partition_keys(dynamic_partitions_store=session.instance))
-        else:
-            fits = partitions == DAYS and all(map(DAYS.has_partition_key, chosen))
-        if fits:
+        for span in chosen_ranges(partitions, chosen, session.instance):
             ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
-            outcomes.append(session.run(assets, chosen, ops=ops, verbose=verbose))
+            outcomes.append(session.run(assets, span, ops=ops, verbose=verbose))
     if not outcomes:
         raise PartitionChoiceError(
             f"{' to '.join(dict.fromkeys(chosen))} is no partition of the selected tables. "
             f"Days are written YYYY-MM-DD, from {DAYS.get_first_partition_key()} to {DAYS.get_last_partition_key()}; "
+            f"a day of a product 2026-01-01|shop, from {PAIRED_DAYS.get_first_partition_key()} on; "
             "`gamestats tables` shows the last partition of every table."
         )
     return outcomes
 
 
-def _nothing_to_do(landed: int) -> str:
-    if not landed:
+def _nothing_to_do(landing: Landing) -> str:
+    from gamestats_assets.orchestration.landed import landed_keys
+    from gamestats_assets.orchestration.partitions import day_of, is_partition_day
+
+    keys = {key for game in games() for key in landed_keys(landing, game)}
+    if not keys:
         return "Nothing has landed yet. Bring files: gamestats ingest pubg PATH, or see it at work: gamestats demo"
-    return f"Everything is up to date: {counted(landed, 'day')} landed, processed and published."
+    beyond = sorted(key for key in keys if not is_partition_day(key))
+    landed = {day_of(key) for key in keys.difference(beyond)}
+    said = f"Everything is up to date: {counted(len(landed), 'day')} landed, processed and published."
+    return said + (f" Not yet, or never: {few(beyond)}, which is no day that partitions exist of." if beyond else "")
 
 
 def finish(outcomes: list[Outcome]) -> None:
@@ -156,6 +163,8 @@ def chosen_range(partition: str | None, first: str | None, last: str | None) -> 
     Raises:
         PartitionChoiceError: when the options contradict each other or are no days.
     """
+    from gamestats_assets.lakehouse.table import is_day
+
     if partition is not None and (first is not None or last is not None):
         raise PartitionChoiceError("Give either --partition, or --from and --to.")
     if (first is None) != (last is None):
@@ -165,18 +174,11 @@ def chosen_range(partition: str | None, first: str | None, last: str | None) -> 
     if first is None or last is None:
         return None
     for text in (first, last):
-        if not _is_day(text):
+        if not is_day(text):
             raise PartitionChoiceError(f"{text!r} is not a day; write it as YYYY-MM-DD.")
     if first > last:
         raise PartitionChoiceError(f"--from {first} is after --to {last}.")
     return first, last
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date().isoformat() == text
-    except ValueError:
-        return False
 
 
 def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.AssetSelection:

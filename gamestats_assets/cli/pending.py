@@ -14,13 +14,20 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.cli.known import declared_tables
-from gamestats_assets.lakehouse.ledger import Ledger, input_hashes
+from gamestats_assets.lakehouse.ledger import Ledger, follows_ids, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.entered import is_current
 from gamestats_assets.orchestration.joint import made_jointly
-from gamestats_assets.orchestration.landed import landed_hashes, landed_units
-from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
+from gamestats_assets.orchestration.metadata import DAYS_AROUND, LANDING, MADE_FROM, asset_key, publication_key
+from gamestats_assets.orchestration.partitions import (
+    dimensions,
+    is_paired,
+    part_of,
+    shared_dimensions,
+    with_days_around,
+)
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
@@ -31,7 +38,7 @@ class Pending:
     """What is behind.
 
     Attributes:
-        landed: every day of every game's landing zone.
+        landed: every day of every game's landing zone, and every `2026-01-01|area`.
         partitions: by asset, the partitions in which it is behind; "" where it has none.
     """
 
@@ -48,18 +55,21 @@ class Pending:
             return [""]
         if isinstance(partitions, dg.DynamicPartitionsDefinition):
             return list(partitions.get_partition_keys(dynamic_partitions_store=instance))
-        return sorted(self.landed)
+        if is_paired(partitions):
+            names = {*instance.get_dynamic_partitions(dimensions(partitions)[1])}
+            return sorted(key for key in self.landed if key.partition("|")[2] in names)
+        return sorted(key for key in self.landed if "|" not in key)
 
 
 def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: Stores) -> Pending:
-    """Compare landing zone, ledgers, Dagster's records and PostgreSQL."""
+    """Compare landing zone, ledgers, Dagster's records and PostgreSQL; areas that landed become partitions."""
     graph = definitions.resolve_asset_graph()
     by_key = {asset_key(table): table for table in declared_tables()}
     jointly = dict(made_jointly(stores.lake, function) for function in BY_TOURNAMENT)
     landed: set[str] = set()
     behind: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
-        inputs = {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
+        inputs = landed_inputs(stores.landing, game)
         landed |= inputs.keys()
         for key, table in by_key.items():
             if table.spec.game != game:
@@ -67,22 +77,23 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             node = graph.get(key)
             parents = [by_key[parent] for parent in node.parent_keys if parent in by_key]
             version = node.code_version or ""
-            if not parents and node.partitions_def is None:
+            if node.tags.get(MADE_FROM) == LANDING:
+                add_areas(instance, stores.landing, table)
+                behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
+            elif not parents and node.partitions_def is None:
                 behind[key] = frozenset() if is_current(stores, table) else frozenset([""])
-            elif not parents:
-                behind[key] = _behind_ledger(stores, table, inputs, version)
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))
             elif table in jointly:
                 behind[key] = frozenset(jointly[table])
-            elif table.spec.replaced_by and any(p.spec.replaced_by == table.spec.replaced_by for p in parents):
+            elif follows_ids(table, parents) and node.tags.get(MADE_FROM) != DAYS_AROUND:
                 behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             else:
-                behind[key] = _behind_parents(instance, graph, key, inputs)
+                behind[key] = _behind_parents(instance, graph, key, inputs_of(table, inputs))
             if table.spec.published:
                 behind[publication_key(table)] = _behind_parents(
-                    instance, graph, publication_key(table), inputs
+                    instance, graph, publication_key(table), inputs_of(table, inputs)
                 ) | _differently_published(stores, table)
     return Pending(frozenset(landed), behind)
 
@@ -94,30 +105,39 @@ def _behind_ledger(
     return frozenset(day for found in (work.pending, work.vanished) for day, units in found.items() if units)
 
 
-def _behind_parents(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, days: Iterable[str]) -> frozenset[str]:
-    """Partitions never materialised, or before one of the parents last was.
+def _behind_parents(
+    instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, landed: Iterable[str]
+) -> frozenset[str]:
+    """Partitions never materialised, or before one of the parents' last was that they are made from.
 
-    A parent with other partitions counts by its newest one, for it is read whole.
+    A parent with other partitions counts by the newest one of the same day, or name; without any in common by its
+    newest one, for it is read whole.
     """
     node = graph.get(key)
     partitions = node.partitions_def
     own = _last_materialised(instance, key)
-    newest: dict[str, int] = {}
-    whole = 0
+    newest: list[tuple[list[str], dict[tuple[str, ...], int]]] = []
+    known = {""} if partitions is None else {*landed}
     for parent in node.parent_keys:
+        theirs = graph.get(parent).partitions_def
+        shared = shared_dimensions(partitions, theirs)
         found = _last_materialised(instance, parent)
-        if graph.get(parent).partitions_def == partitions:
-            for partition, at in found.items():
-                newest[partition] = max(newest.get(partition, 0), at)
-        else:
-            whole = max(whole, *found.values(), 0)
-    if partitions is None:
-        known = {""}
-    elif isinstance(partitions, dg.DynamicPartitionsDefinition):
-        known = set(partitions.get_partition_keys(dynamic_partitions_store=instance))
-    else:
-        known = {*days, *newest}
-    return frozenset(key for key in known if own.get(key, -1) < max(newest.get(key, 0), whole))
+        if theirs == partitions:
+            known |= found.keys()
+        around = theirs == partitions and node.tags.get(MADE_FROM) == DAYS_AROUND
+        latest: dict[tuple[str, ...], int] = {}
+        for partition, at in found.items():
+            for each in with_days_around([partition]) if around else [partition]:
+                part = part_of(theirs, each, shared)
+                latest[part] = max(latest.get(part, 0), at)
+        newest.append((shared, latest))
+    if isinstance(partitions, dg.DynamicPartitionsDefinition):
+        known = {*instance.get_dynamic_partitions(dimensions(partitions)[0])}
+    return frozenset(
+        each
+        for each in known
+        if own.get(each, -1) < max([0, *(at.get(part_of(partitions, each, shared), 0) for shared, at in newest)])
+    )
 
 
 def _last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:

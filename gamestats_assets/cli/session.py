@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.cli.pending import Pending, pending
-from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, run
+from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, run, spread
 from gamestats_assets.cli.terminal import counted, days_named, few, say, status
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import dagster_instance, ranges, stages, within_range
-from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.orchestration.partitions import DAYS, day_of, has_days, is_paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Session:
         Args:
             every_partition: run every partition, behind or not.
             everything: process every id again, not only what is new or changed.
-            within: of days, these only.
+            within: of days, these only; of each product too.
         """
         outcomes: list[Outcome] = []
         graph = self.definitions.resolve_asset_graph()
@@ -71,17 +71,19 @@ class Session:
                     keys, behind = stage, found.all_of(partitions, self.instance)
                 else:
                     keys, behind = _and_what_follows(graph, parts), sorted(set().union(*parts.values()))
-                if within is not None and partitions == DAYS:
-                    behind = [day for day in behind if day in within]
+                if within is not None and has_days(partitions):
+                    behind = [key for key in behind if day_of(key) in within]
                 if not behind:
                     break
                 found = None
+                spans = ranges(partitions, behind, self.instance)
                 if partitions is not None:
-                    named = days_named(behind) if partitions == DAYS else few(behind)
+                    named = few([*map(spread, spans)] if is_paired(partitions) else behind)
+                    named = days_named(behind) if partitions == DAYS else named
                     say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
                 ops = everything_again(self.definitions, keys) if everything else {}
                 selected = dg.AssetSelection.assets(*keys)
-                for part in ranges(partitions, behind, self.instance):
+                for part in spans:
                     outcome = self.run(selected, part, ops=ops, verbose=verbose)
                     outcomes.append(outcome)
                     if not outcome.success:

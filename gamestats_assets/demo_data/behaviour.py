@@ -11,6 +11,7 @@ the segment, free choices by weight, its fixed end. What a free choice opens is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -119,7 +120,7 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
     inclination = np.sqrt(_SAME_HABIT) * habit + np.sqrt(1 - _SAME_HABIT) * mood
     active = inclination < _threshold(probability)
     active &= ~gone & (age >= 0)
-    return active | (age == 0)
+    return active | (age == 0) | (days[None, :] == users.back_on[:, None])
 
 
 def _threshold(probability: Array) -> Array:
@@ -219,11 +220,10 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     numbers = sessions.number[waiting]
     by_number = waiting[np.argsort(numbers, kind="stable")]
     bounds = np.searchsorted(np.sort(numbers), np.arange(numbers.max(initial=-1) + 2))
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         parts += _session_parts(plan, streams, users, sessions, by_number[start:stop], life, opened=False)
     found = _together(parts) if parts else Happenings(*([np.zeros(0, np.int64)] * 6), np.zeros(0, bool))
-    found = found.take(np.lexsort((found.step, found.order, found.session)))
-    return found
+    return found.take(np.lexsort((found.step, found.order, found.session)))
 
 
 def _session_parts(
@@ -300,7 +300,7 @@ class _Scene:
         events = np.full(size, event)
         if not self.opened:
             self.life.take(user, events)
-        found = Happenings(
+        return Happenings(
             user,
             events,
             rows,
@@ -309,7 +309,6 @@ class _Scene:
             np.full(size, -1),
             self.life.account[user],
         )
-        return found
 
     def sequence(self, rows: Array) -> list[Happenings]:
         """The typical sequence of each user's segment, as far as it is not left out."""
@@ -386,6 +385,8 @@ class _Scene:
         """Begin a flow in each row and follow it as far as it goes."""
         plan, tables = self.plan, self.plan.tables
         parts: list[Happenings] = []
+        begins = self._all_open(rows, flow)
+        rows, flow, order = rows[begins], flow[begins], order[begins]
         user = self.sessions.user[rows]
         mask, stage = self.life.mask[user], self._stage(rows)
         step = 0
@@ -394,28 +395,43 @@ class _Scene:
             slot = order * 100 + step
             goes = self._draw("goes on", rows, slot) < tables.probability[variant, flow, step]
             events = tables.events[flow, step]
-            open_ = (events >= 0) & (tables.stages[flow, step] <= stage[:, None])
-            if not self.opened:
-                open_ &= ((tables.needs[flow, step] & ~mask[:, None, :]) == 0).all(axis=-1)
-            bit = plan.bit_of[events]
-            done = (np.take_along_axis(mask, bit // 64, axis=1) >> (bit % 64).astype(np.uint64)) & np.uint64(1) == 1
-            open_ &= ~(plan.once[events] & done)
+            open_ = self._alternatives(flow, step, mask, stage)
             totals = np.cumsum(tables.weights[flow, step] * open_, axis=1)
             goes &= totals[:, -1] > 0
             pick = (totals <= (self._draw("alternative", rows, slot) * totals[:, -1])[:, None]).sum(axis=1)
             event = np.take_along_axis(events, np.minimum(pick, events.shape[1] - 1)[:, None], axis=1)[:, 0]
             rows, user, flow, order = rows[goes], user[goes], flow[goes], order[goes]
             mask, stage, event = mask[goes], stage[goes], event[goes]
-            if self.opened or not rows.size:
-                account = self.life.account[user]
-            else:
-                account = self.life.account[user]
-                if plan.flows and any(plan.flows[f].kind == "onboarding" for f in np.unique(flow)):
-                    self.life.take(user, event)
-                    mask, account = self.life.mask[user], self.life.account[user]
+            if not self.opened and rows.size and any(f in plan.onboarding for f in np.unique(flow)):
+                # Alone in the session so far, so that its own steps can open doors for the next ones.
+                self.life.take(user, event)
+                mask = self.life.mask[user]
+            account = self.life.account[user]
             parts.append(Happenings(user, event, rows, order, np.full(rows.size, step), flow, account))
             step += 1
         return _together(parts) if parts else _nothing()
+
+    def _alternatives(self, flow: Array, step: int, mask: Array, stage: Array) -> Array:
+        """Which events of a step of each row's flow may happen: rows by alternatives."""
+        plan, tables = self.plan, self.plan.tables
+        events = tables.events[flow, step]
+        able = (events >= 0) & (tables.stages[flow, step] <= stage[:, None])
+        if not self.opened:
+            able &= ((tables.needs[flow, step] & ~mask[:, None, :]) == 0).all(axis=-1)
+        bit = plan.bit_of[events]
+        done = (np.take_along_axis(mask, bit // 64, axis=1) >> (bit % 64).astype(np.uint64)) & np.uint64(1) == 1
+        return able & ~(plan.once[events] & done)
+
+    def _all_open(self, rows: Array, flow: Array) -> Array:
+        """Whether every step is open that must be for each row's flow to begin."""
+        together = self.plan.tables.together
+        able = np.ones(rows.size, bool)
+        mask, stage = self.life.mask[self.sessions.user[rows]], self._stage(rows)
+        for step in range(1, int(together.max())):
+            own = np.flatnonzero(together[flow] > step)
+            if own.size:
+                able[own] &= self._alternatives(flow[own], step, mask[own], stage[own]).any(axis=1)
+        return able
 
     def without_repeats(self, found: Happenings) -> Happenings:
         """Leave out flows that would bring a once-only event a second time within this session."""

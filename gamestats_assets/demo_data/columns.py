@@ -252,9 +252,13 @@ _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dty
 
 
 def hex_texts(*words: Array, dashes: bool = False) -> pl.Series:
-    """64-bit words side by side as hexadecimal digits; two of them with dashes are a UUID of version 4."""
+    """64-bit words side by side as hexadecimal digits; two of them with dashes are a UUID of version 4.
+
+    >>> hex_texts(np.array([0xAB], np.uint64)).to_list()
+    ['00000000000000ab']
+    """
     count = words[0].size
-    raw = np.stack([word.astype(">u8") for word in words], axis=1).view(np.uint8).reshape(count, -1).copy()
+    raw = np.stack(words, axis=1).astype(">u8").view(np.uint8).reshape(count, -1)
     if dashes:
         raw[:, 6] = (raw[:, 6] & 0x0F) | 0x40
         raw[:, 8] = (raw[:, 8] & 0x3F) | 0x80

@@ -23,8 +23,9 @@ request: request apply 요청 신청 접수 申請 リクエスト 要求 申し
 attempt: attempt try initiate init initialize initialise 시도 試行
 queue: queue matchmaking 대기열 매칭
 accept: accept approve approval agree grant 수락 승인 동의 허용 承認 受諾 同意 許可
-match_found: matched assigned 배정 배차 割り当て
-assign: assign 할당
+match_found: matched 배정 배차 割り当て
+assign: assign 할당 담당자지정
+driver: driver courier rider 기사 라이더
 choose: choose chose choosed choice select selection pick 선택 選択
 progress: progress step checkpoint 진행 단계 進行 ステップ
 answer: answer respond 응답 답변 回答
@@ -154,6 +155,11 @@ checkin: checkin 체크인 출석 チェックイン 出席
 checkout: checkout 주문서 체크아웃 チェックアウト レジ
 recharge: recharge charge 충전 チャージ
 
+sign: sign
+check: check
+top: top
+place: place
+premium: premium 프리미엄 プレミアム
 app: app application apk 앱 애플리케이션 アプリ
 session: session 세션 セッション
 foreground: foreground 포그라운드
@@ -256,7 +262,8 @@ daily: daily 일일 매일 デイリー 毎日
 free: free 무료 無料
 phone: phone mobile tel 휴대폰 전화 전화번호 電話
 bank: bank 은행 銀行
-stock: stock share_stock coin_stock 주식 株
+stock: stock fund crypto etf 주식 펀드 코인종목 株
+auction: auction market marketplace 경매 거래소 オークション
 campaign: campaign 캠페인 キャンペーン
 media: media 매체 채널
 """
@@ -343,6 +350,11 @@ _PHRASES = {
     ("ship", "address"): "address",
     ("deliver", "address"): "address",
     ("place", "order"): "order done",
+    ("order", "place"): "order done",
+    ("driver", "assign"): "ride match_found",
+    ("driver", "match_found"): "ride match_found",
+    ("coupon", "request"): "coupon use",
+    ("request", "coupon"): "use coupon",
     ("pass", "buy"): "season buy",
     ("buy", "pass"): "buy season",
     ("main", "view"): "home view",
@@ -620,6 +632,7 @@ def read_event(event: Event, index: int) -> Reading:
     )
 
 
+_OF_STEPS = frozenset({"complete", "done", "success", "start", "pass"})
 _NAMES_OF_DEALS = frozenset({"pay", "buy", "order", "book", "subscribe", "register", "share"})
 _WEAK = frozenset(
     {"refund", "return", "exchange", "review", "ship", "deliver", "comment", "bookmark", "verify", "invite"}
@@ -640,7 +653,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
     phases = [word for word in words if word in PHASES]
     if {"view", "click", "share", "show"}.intersection(words):
         phases = [word for word in phases if word != "result"]
-    phase = next((word for word in reversed(phases) if word != "progress"), phases[-1] if phases else None)
+    later = [word for word in phases if word != "progress"]
+    phase = "progress" if "progress" in phases and set(later) <= _OF_STEPS else later[-1] if later else None
     rest = [word for word in words if word != phase]
     actions = [word for word in rest if word in ACTIONS]
     action = max(reversed(actions), key=_strength) if actions else None

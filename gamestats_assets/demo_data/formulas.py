@@ -401,12 +401,12 @@ class _Parser:
         """The second argument of `round`, which is a plain number, as it is the same for all values."""
         written = self._steps[start:]
         del self._steps[start:]
-        number = written[0].what if written[0].kind == "number" else None
-        sign = -1 if [step.what for step in written[1:]] == ["negative"] else 1
-        if number not in range(16) or len(written) > 1 + (sign < 0):
+        kinds = [step.what if step.kind == "call" else step.kind for step in written]
+        if kinds not in (["number"], ["number", "negative"]) or written[0].what not in range(16):
             message = "the second argument of round is how many decimals to keep, a whole number up to 15"
             raise FormulaError(message, self._text, written[0].position)
-        return sign * int(number)
+        decimals = int(written[0].what)
+        return decimals if kinds == ["number"] else -decimals
 
     def _random(self, token: _Token) -> None:
         """`random(a-b)` or `random(a, b)`; the minus between two bounds is no subtraction if nothing follows it."""

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
 import tempfile
 import time
@@ -32,7 +33,7 @@ import pyarrow.ipc
 from gamestats_assets.demo_data import behaviour, wire, worker
 from gamestats_assets.demo_data.blueprint import Array, Blueprint, blueprint
 from gamestats_assets.demo_data.configuration import Configuration
-from gamestats_assets.demo_data.properties import Properties
+from gamestats_assets.demo_data.properties import Properties, durations_s
 from gamestats_assets.demo_data.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.rules import Rules
 from gamestats_assets.demo_data.taxonomy import Taxonomy
@@ -116,14 +117,17 @@ def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame,
     streams = Streams(plan.configuration.seed)
     if chunk.system:
         users, sessions, found, at_ms = _system(plan, streams)
+        ordinal = _ordinal(found.user)
     else:
         users = make_users(plan, streams, chunk.first, chunk.count)
         active = behaviour.active_days(plan, streams, users)
         sessions = behaviour.sessions_of(plan, streams, users, active)
         found = behaviour.happenings(plan, streams, users, sessions)
-        at_ms, kept = behaviour.times_ms(plan, streams, users, sessions, found, _gaps_s(plan, streams, users, found))
-        found, at_ms = found.take(kept), at_ms[kept] + (plan.first_day - _EPOCH) * wire.DAY_MS
-    ordinal = _ordinal(found.user)
+        ordinal = _ordinal(found.user)
+        gaps = _gaps_s(plan, streams, users, found, ordinal)
+        at_ms, kept = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+        found, ordinal = found.take(kept), ordinal[kept]
+        at_ms = at_ms[kept] + (plan.first_day - _EPOCH) * wire.DAY_MS
     properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
     lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
     in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))
@@ -141,14 +145,17 @@ def _ordinal(user: Array) -> Array:
     return rows - np.maximum.accumulate(np.where(new, rows, 0))
 
 
-def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings) -> Array:
+def _gaps_s(
+    plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings, ordinal: Array
+) -> Array:
     """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
-    ordinal = _ordinal(found.user)
     pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
     mean = pace[users.segment[found.user]]
     within = found.step > 0
     mean[within] = plan.tables.after_s[found.flow[within], found.step[within]]
-    return streams.exponential("gap", users.number[found.user], ordinal, mean) + 0.2
+    waited = streams.exponential("gap", users.number[found.user], ordinal, mean) + 0.2
+    lasted = durations_s(plan, streams, users, found, ordinal)
+    return np.where(np.isnan(lasted), waited, lasted)
 
 
 def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Sessions, behaviour.Happenings, Array]:
@@ -329,11 +336,11 @@ def generate(
                 "run it again with fewer processes."
             ) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not _is_full(error):
                 raise
             raise GenerationError(
-                f"The disk of {folder} is full. Unfinished files were removed; make room (twice the size of the "
-                "logs is needed while they are made) and run it again."
+                f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
+                "the logs is needed while they are made) and run it again."
             ) from None
     tally = pl.concat(tallies).group_by("type", "name", "segment").agg(pl.col("records").sum()).sort(pl.all())
     named = pl.Series(list(plan.segments), dtype=pl.String)
@@ -344,6 +351,14 @@ def generate(
     for name in stale - {file.name for file in files}:
         (folder / name).unlink(missing_ok=True)
     return result
+
+
+def _is_full(error: OSError) -> bool:
+    # Polars raises its own without a number.
+    return error.errno in _FULL or any(os.strerror(number) in str(error) for number in _FULL)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _simulate_all(

@@ -35,7 +35,17 @@ Platform = Literal["mobile", "web", "pc", "console"]
 Shares = tuple[tuple[str, float], ...]
 """Names, each with a share; the shares of one thing sum to about 1."""
 
-_ABOUT_A_DEVICE = ("platform", "manufacturer", "name", "model", "os", "screen_width", "screen_height", "os_from", "os_to")
+_ABOUT_A_DEVICE = (
+    "platform",
+    "manufacturer",
+    "name",
+    "model",
+    "os",
+    "screen_width",
+    "screen_height",
+    "os_from",
+    "os_to",
+)
 
 
 class UnknownCountryError(GamestatsError):
@@ -188,7 +198,7 @@ def ip_addresses(code: str, uniform: npt.NDArray[np.float64]) -> list[str]:
 
 @functools.cache
 def _networks(code: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of each block, the number of its first network of 256 addresses, and how many networks there are up to its end."""
+    """Of each block, the number of its first network of 256, and how many such networks there are up to its end."""
     blocks = country(code).ip_blocks
     starts = np.array([int(block.network_address) >> 8 for block in blocks], dtype=np.int64)
     return starts, np.cumsum([block.num_addresses >> 8 for block in blocks]).astype(np.int64)

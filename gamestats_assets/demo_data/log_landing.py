@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from isal import igzip, isal_zlib
 
@@ -278,7 +278,7 @@ def _lines_of(file: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BufferedReader]:
+def _opened(file: Path) -> Iterator[BufferedReader[Any]]:
     with open(file, "rb") as plain:
         if plain.peek(2)[:2] != _GZIP:
             yield plain

@@ -80,9 +80,9 @@ class _KnownRoot(Record, gc=False, forbid_unknown_fields=True):
     """A record without any other root key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """Names and types of a record's properties; records of one kind share few of them.
+    """Names and types of a record's properties; records of one kind share few of them, each one object.
 
     Attributes:
         invalid: a name that breaks the rules, or None.

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,7 +96,8 @@ def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, ove
     except OSError as error:
         raise LogBusError(f"{path} cannot be written: {error.strerror}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
     return notes(configuration)
 
 

@@ -203,7 +203,8 @@ class Properties:
         """For each row, the first row of its flow whose event has the property: itself, or one before."""
         step = self.happened.step[rows]
         source = rows.copy()
-        having = np.array([name in self.properties_of(event) for event in self.plan.event_names])
+        own = self.plan.event_names[int(self.happened.event[rows[0]])] if rows.size else ""
+        having = np.array([self._tells(event, own, name) for event in self.plan.event_names])
         waiting = np.flatnonzero(step > 0)
         earlier = 0
         while waiting.size:
@@ -215,6 +216,17 @@ class Properties:
             earlier += 1
             waiting = waiting[step[waiting] > earlier]
         return source
+
+    def _tells(self, event: str, other: str, name: str) -> bool:
+        """Whether what an event says of a property holds for another's of the same flow: both mean the same by it."""
+        if name not in self.properties_of(event):
+            return False
+        rules = self.plan.rules
+        said = [
+            [found.get(f"{which}/{name}") for found in (rules.property_constraints, rules.value_ranges)]
+            for which in (event, other)
+        ]
+        return said[0] == said[1] or said[1] == [None, None]
 
     def since_session_start_s(self, rows: Array) -> Array:
         """Seconds from the first event of each row's session."""
@@ -247,6 +259,8 @@ class Properties:
             return Flags(self._is_first(context))
         if constraint.counter is not None and event != "user" and "." not in name:
             return self.counted(event, name).take(self._positions(context))
+        if (facet := self._facet(context, name, constraint, given)) is not None:
+            return facet
         if constraint.depends_on is not None:
             found = self._mapped(context, name, constraint)
             if found is not None:
@@ -275,6 +289,16 @@ class Properties:
 
     def _uniform(self, context: Rows, name: str) -> Array:
         return self.streams.uniform(f"{context.key} {name}", self.users.number[context.user], context.counter)
+
+    def _facet(self, context: Rows, name: str, constraint: PropertyConstraint, given: Property) -> Column | None:
+        """What is known of the user anyway, such as the country; None where the property is something else."""
+        column = self.users.facets.get(name.lstrip("#").lower()) if given.type is PropertyType.STRING else None
+        if column is None or constraint.template is not None:
+            return None
+        allowed = {str(value) for value in constraint.values}
+        if (allowed and not allowed.issuperset(map(str, column.values))) or constraint.mapping:
+            return None
+        return column.take(context.user)
 
     def _copied(self, context: Rows, source: str, given: Property) -> Column:
         if source in ("#account_id", "#distinct_id"):
@@ -346,25 +370,10 @@ class Properties:
         found = ranges.get(f"{event}/{name}") or ranges.get(name)
         return found.mean if found is not None and found.mean is not None and found.mean <= 1 else 0.5
 
-    def range_of(self, segment: int, event: str, name: str) -> ValueRange:
-        """Where a number of a segment's users lies."""
-        for ranges in (self.plan.analyses[segment].property_ranges, self.plan.rules.value_ranges):
-            found = ranges.get(f"{event}/{name}") or ranges.get(name)
-            if found is not None:
-                return found
-        return _ANY_NUMBER
-
     def _number(self, context: Rows, name: str) -> Column:
-        if name in ("age",) and "age" in self.plan.user_names and context.key != "user":
+        if name == "age" and "age" in self.plan.user_names and context.key != "user":
             return self.user_column(name, self.plan.user_properties[name]).take(context.user)
-        drawn = self._uniform(context, name)
-        values = np.zeros(len(context))
-        segment = self.users.segment[context.user]
-        ranges = [self.range_of(number, context.key, name) for number in range(len(self.plan.segments))]
-        for wanted in dict.fromkeys(ranges):
-            own = np.isin(segment, [number for number, found in enumerate(ranges) if found == wanted])
-            values[own] = quantile_table(wanted).sample(drawn[own])
-        return Numbers(values, max(decimals_of(found) for found in ranges))
+        return numbers_of(self.plan, self.streams, self.users, context, name)
 
     def _text(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
         if constraint.template is not None:
@@ -401,7 +410,7 @@ class Properties:
         last = name.rpartition(".")[2]
         if last.lower().endswith(("id", "code", "key", "uuid", "token")):
             bits = self.streams.bits(f"{context.key} {name}", self.users.number[context.user], context.counter)
-            digits = hex_texts(bits >> np.uint64(32) << np.uint64(32)).str.head(8)
+            digits = hex_texts(bits).str.head(8)
             return Pieces(
                 pl.select(pl.concat_str(pl.lit(f'"{last.lower()[:12]}_'), pl.lit(digits), pl.lit('"'))).to_series()
             )
@@ -519,7 +528,7 @@ class Properties:
             return self.streams.uniform(f"{context.key} {name} formula {place}", users, context.counter)
 
         result = np.broadcast_to(formula.evaluate(values, uniform), (len(context),)).astype(np.float64)
-        ranges = [self.range_of(number, context.key, name) for number in range(len(self.plan.segments))]
+        ranges = [range_of(self.plan, number, context.key, name) for number in range(len(self.plan.segments))]
         if self._has_range(context.key, name):
             segment = self.users.segment[context.user]
             low, high = (np.array([getattr(found, end) for found in ranges])[segment] for end in ("min", "max"))
@@ -741,7 +750,7 @@ class Properties:
         return initial
 
     def _state_decimals(self, name: str) -> int:
-        ranges = [self.range_of(number, "user", name) for number in range(len(self.plan.segments))]
+        ranges = [range_of(self.plan, number, "user", name) for number in range(len(self.plan.segments))]
         if self._has_range("user", name):
             return max(decimals_of(found) for found in ranges)
         return (
@@ -763,6 +772,40 @@ class Properties:
 _NO_CONSTRAINT = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 _NUMBERED = 12
+
+
+def range_of(plan: Blueprint, segment: int, event: str, name: str) -> ValueRange:
+    """Where a number of a segment's users lies."""
+    for ranges in (plan.analyses[segment].property_ranges, plan.rules.value_ranges):
+        found = ranges.get(f"{event}/{name}") or ranges.get(name)
+        if found is not None:
+            return found
+    return _ANY_NUMBER
+
+
+def numbers_of(plan: Blueprint, streams: Streams, users: Users, context: Rows, name: str) -> Numbers:
+    """Numbers in the range of each user's segment."""
+    drawn = streams.uniform(f"{context.key} {name}", users.number[context.user], context.counter)
+    values = np.zeros(len(context))
+    segment = users.segment[context.user]
+    ranges = [range_of(plan, number, context.key, name) for number in range(len(plan.segments))]
+    for wanted in dict.fromkeys(ranges):
+        own = np.isin(segment, [number for number, found in enumerate(ranges) if found == wanted])
+        values[own] = quantile_table(wanted).sample(drawn[own])
+    return Numbers(values, max(decimals_of(found) for found in ranges))
+
+
+def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
+    """How long what each later step of a flow ends has taken, by the step's own duration; NaN without one."""
+    seconds = np.full(len(found), np.nan)
+    for event, properties in plan.properties_of.items():
+        name = next((name for name in _DURATIONS if name in properties), None)
+        if name is None or event in plan.session_ends:
+            continue
+        rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
+        context = Rows(found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), event)
+        seconds[rows] = numbers_of(plan, streams, users, context, name).numbers()
+    return seconds
 
 
 def decimals_of(wanted: ValueRange) -> int:

@@ -17,6 +17,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -337,7 +338,8 @@ def _before_rounding(low: float, width: float, share: float, spread: float, larg
         return 0.0
     if excess(most) <= 0:
         return most
-    return float(brentq(excess, 0, most, xtol=1e-3 * spread))
+    found: Any = brentq(excess, 0, most, xtol=1e-3 * spread)
+    return found
 
 
 def _beta(share: float, spread: float, cells: int) -> Floats:

@@ -294,13 +294,13 @@ class _Table:
     columns: dict[str, int]
 
     def cell(self, row: int, name: str) -> str:
-        """Text of a row's field as it was written; empty without such a column."""
+        """Text of a row's field as it was written; empty where there is nothing but blanks, or no such column."""
         cells = self.sheet.rows[row - 1]
         column = self.columns.get(name, len(cells))
-        return cells[column] if column < len(cells) else ""
+        return cells[column] if column < len(cells) and cells[column].strip() else ""
 
     def any(self, row: int, names: Sequence[str]) -> bool:
-        return any(self.cell(row, name).strip() for name in names)
+        return any(self.cell(row, name) for name in names)
 
     def rows(self) -> range:
         return range(self.header + 1, len(self.sheet.rows) + 1)
@@ -536,7 +536,7 @@ def _update(table: _Table, row: int, type_: PropertyType | None, findings: _Find
 
 def _rule(found: _PropertyRow, findings: _Findings, *, reads_description: bool) -> ValueRule | None:
     """The rule of a row: of its constraint, else of its description."""
-    column = "constraint" if found.constraint.strip() or not reads_description else "description"
+    column = "constraint" if found.constraint or not reads_description else "description"
     text = getattr(found, column)
     if (found.row, found.table.columns.get(column)) in found.table.sheet.dates:
         message = f"the cell holds a date ({text}); if a range such as 1-12 was meant, write it as text"
@@ -738,7 +738,7 @@ def _check_limits(contents: _Contents, findings: _Findings) -> None:
 
 def _doubt(contents: _Contents, findings: _Findings) -> None:
     for event in contents.events:
-        if not event.description.strip():
+        if not event.description:
             message = f"{event.name!r} has no description; its name alone tells when it is sent"
             findings.warnings.append(event.table.at(event.row, "event_description", message))
     for rows in (list(contents.of_events()), contents.users):
@@ -773,7 +773,7 @@ def _doubt_rules(contents: _Contents, findings: _Findings) -> None:
     started = {row.key for row in contents.of_events() if isinstance(row.rule, Counter)}
 
     def doubt(row: _PropertyRow, message: str) -> None:
-        column = "constraint" if row.constraint.strip() else "description"
+        column = "constraint" if row.constraint else "description"
         findings.warnings.append(row.at(column, message))
 
     for row in dict.fromkeys((*contents.of_events(), *contents.users)):

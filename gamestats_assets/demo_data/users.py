@@ -14,7 +14,7 @@ import polars as pl
 
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.blueprint import Array, Blueprint
-from gamestats_assets.demo_data.columns import Coded, Column, hex_texts
+from gamestats_assets.demo_data.columns import Coded, hex_texts
 from gamestats_assets.demo_data.random_streams import Streams
 
 NEVER = 10**6
@@ -82,9 +82,9 @@ class Users:
         return (self.signed_up_day + (self.plan.first_day - _EPOCH)) * 86_400_000
 
     @cached_property
-    def facets(self) -> Mapping[str, Column]:
+    def facets(self) -> Mapping[str, Coded]:
         """What is known of users by itself, by the names under which products ask for it."""
-        named: dict[str, Column] = {}
+        named: dict[str, Coded] = {}
         for names, column in (
             (("country_code", "country", "nation", "region_code"), self.country),
             (("country_name",), self.country_name),

@@ -337,7 +337,7 @@ def _rows(plain: str, type: PropertyType) -> ValueRule | None:
 
 _YES = ("y", "yes", "true", "t", "1", "o", "예", "참")
 _NO = ("n", "no", "false", "f", "0", "x", "아니오", "아니요", "거짓")
-_MORE = re.compile(r"(?:(?:^|\s)(?:기타\s)?(?:등등|등|etc\.?|and more|and so on)|\s*\.\.\.|\s*…)$", re.IGNORECASE)
+_MORE = re.compile(r"(?:(?:^|\s)(?:(?:기타\s)?등등|등|etc\.?|and more|and so on)|\s*\.\.\.|\s*…)$", re.IGNORECASE)
 _PAIR = re.compile(r"([^=:：]+?)\s*[=:：]\s*([^=:：]+)")
 _IN_BRACKETS = re.compile(r"[(（]\s*(?:예시|예|e\.g\.|ex)\s*[:：.,]?\s([^()（）]*)[)）]", re.IGNORECASE)
 _WORD = re.compile(r"(?=[\w.+#&-]*[A-Za-z])[\w.+#&-]{1,50}", re.ASCII)

@@ -14,7 +14,6 @@ import math
 import re
 import socket
 import tempfile
-import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from isal import isal_zlib
 
 from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -81,7 +81,7 @@ _BUFFER = 1024 * 1024
 _IN_MEMORY = 256 * 1024
 
 
-DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
+DAMAGE: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)  # pyright: ignore[reportAssignmentType]
 """What reading a damaged compressed file raises."""
 
 
@@ -264,10 +264,10 @@ class _Slot:
         self.name = name
         self.declared = declared is not None
         self.kind = declared.type if declared else None
-        nested = declared.properties if declared else ()
-        allowed = frozenset(found.name.lower() for found in nested) or None
-        slots = {found.name.lower(): _Slot(f"{name}.{found.name}", found) for found in nested}
-        self.inside = _Scope(slots, allowed, parent=f"{name}.") if nested else None
+        self.inside: _Scope | None = None
+        if declared and declared.properties:
+            slots = {found.name.lower(): _Slot(f"{name}.{found.name}", found) for found in declared.properties}
+            self.inside = _Scope(slots, frozenset(slots), parent=f"{name}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,16 +340,27 @@ def _scopes(taxonomy: Taxonomy | None) -> tuple[dict[str, _Scope], _Scope, _Scop
     """By event, for events that are not in the taxonomy, and for users."""
     if taxonomy is None:
         return {}, _Scope({}, None, most=MOST_EVENT_PROPERTIES), _Scope({}, None, most=MOST_USER_PROPERTIES)
-    slots: dict[str, _Slot] = {}
-    for found in (*taxonomy.common_properties, *(p for event in taxonomy.events for p in event.properties)):
-        slots.setdefault(found.name.lower(), _Slot(found.name, found))
+    of_events = (*taxonomy.common_properties, *(p for event in taxonomy.events for p in event.properties))
+    slots = {name: _Slot(found.name, found) for name, found in _merged(of_events).items()}
     by_event = {
         event.name: _Scope(slots, _names(*taxonomy.common_properties, *event.properties), most=MOST_EVENT_PROPERTIES)
         for event in taxonomy.events
     }
-    of_users = {found.name.lower(): _Slot(found.name, found) for found in taxonomy.user_properties}
+    of_users = {name: _Slot(found.name, found) for name, found in _merged(taxonomy.user_properties).items()}
     users = _Scope(of_users, _names(*taxonomy.user_properties), most=MOST_USER_PROPERTIES)
     return by_event, _Scope(slots, None, most=MOST_EVENT_PROPERTIES), users
+
+
+def _merged(properties: tuple[Property, ...]) -> dict[str, Property]:
+    """By name in small letters; what several declarations of one object nest is nested in it together."""
+    merged: dict[str, Property] = {}
+    for found in properties:
+        name = found.name.lower()
+        if (known := merged.get(name)) is not None:
+            nested = _merged((*known.properties, *found.properties))
+            found = known.model_copy(update={"properties": tuple(nested.values())})
+        merged[name] = found
+    return merged
 
 
 def _names(*properties: Property) -> frozenset[str]:
@@ -680,18 +691,13 @@ class _Check:
         for problem in shape.problems:
             self._problem(*problem)
         if kind == "user_unset":
-            self._unset(properties, shape)
-            return
+            # Whatever value stands there, only the name counts, and no type is fixed.
+            shape = _Shape(tuple(map(_Slot, properties)), ())
         self._values(properties, shape)
         if kind == "user_add":
             self._operable(kind, properties, (int, float), "numbers")
         elif kind in _APPENDING:
             self._operable(kind, properties, (list,), "lists")
-
-    def _unset(self, properties: dict[str, Any], shape: _Shape) -> None:
-        for value, slot in zip(properties.values(), shape.slots, strict=True):
-            if value is None:
-                self._problem(Problem.NULL, f"{slot.name} to have a value", "null")
 
     def _operable(self, kind: str, properties: dict[str, Any], types: tuple[type, ...], what: str) -> None:
         for name, value in properties.items():

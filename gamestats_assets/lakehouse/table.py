@@ -167,10 +167,14 @@ class Table(dy.Schema):
             problems.append("partition column 'day' is a String; days are a Date")
         dimension = _dimension(spec.partitioned_by, columns)
         if dimension and not (dimension in columns and isinstance(columns[dimension].dtype, pl.String)):
-            problems.append(f"its partitions are a day and a {dimension}, so it must have a String column {dimension!r}")
+            problems.append(
+                f"its partitions are a day and a {dimension}, so it must have a String column {dimension!r}"
+            )
         if dimension and dimension <= "day":
             # Dagster writes a key in the order of its dimensions' names.
-            problems.append(f"partition column {spec.partitioned_by!r}: {dimension!r} must come after 'day' by alphabet")
+            problems.append(
+                f"partition column {spec.partitioned_by!r}: {dimension!r} must come after 'day' by alphabet"
+            )
         if spec.replaced_by in columns and not isinstance(columns[spec.replaced_by].dtype, pl.String):
             problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
         if problems:

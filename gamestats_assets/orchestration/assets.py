@@ -22,12 +22,20 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import Ledger, LedgerRow, Work, input_hashes, step_version, unit_hashes
+from gamestats_assets.lakehouse.ledger import (
+    Ledger,
+    LedgerRow,
+    Work,
+    follows_ids,
+    input_hashes,
+    step_version,
+    unit_hashes,
+)
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS
+from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS, on_inputs_of_pairs
 from gamestats_assets.orchestration.checks import (
     BlockingCheckError,
     declared_check_results,
@@ -37,6 +45,9 @@ from gamestats_assets.orchestration.checks import (
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
 from gamestats_assets.orchestration.landed import file_refused, landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import (
+    DAYS_AROUND,
+    LANDING,
+    MADE_FROM,
     asset_key,
     column_schema,
     definition_metadata,
@@ -45,7 +56,17 @@ from gamestats_assets.orchestration.metadata import (
     partition_row_counts,
     publication_key,
 )
-from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of, values_of
+from gamestats_assets.orchestration.partitions import (
+    dimensions,
+    has_days,
+    is_paired,
+    partition_mapping,
+    partitions_of,
+    pieces,
+    shared_dimensions,
+    values_of,
+    values_read,
+)
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -105,14 +126,14 @@ Days = tuple[str, str] | None
 """First and last day of a range."""
 
 
-def common_definition(table: type[Table], kinds: set[str]) -> dict[str, Any]:
+def common_definition(table: type[Table], kinds: set[str], *, made_from: str | None = None) -> dict[str, Any]:
     """What every asset of a table says of itself."""
     return {
         "description": table.description(),
         "metadata": definition_metadata(table),
         "group_name": table.spec.game,
         "owners": [f"team:{table.spec.game}"],
-        "tags": {"layer": table.spec.layer},
+        "tags": {"layer": table.spec.layer} | ({MADE_FROM: made_from} if made_from else {}),
         "kinds": {*kinds, table.spec.layer, "deltalake"},
         "freshness_policy": _freshness(table),
     }
@@ -124,7 +145,8 @@ def _freshness(table: type[Table]) -> dg.FreshnessPolicy | None:
 
 
 def _keys(context: dg.AssetExecutionContext) -> list[str]:
-    return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
+    # Those of pairs are a class of Dagster's own, which not every library takes for texts.
+    return [*map(str, context.partition_keys)] if context.has_partition_key or context.has_partition_key_range else []
 
 
 # --------------------------------------------------------------------------- landing to bronze
@@ -133,17 +155,19 @@ def _keys(context: dg.AssetExecutionContext) -> list[str]:
 def upstream_of(
     table: type[Table], assets: Sequence[dg.AssetsDefinition], known: Mapping[str, type[Table]]
 ) -> set[type[Table]]:
-    """Every table that a table is made from, directly or not, as the assets' dependencies tell."""
+    """Every table that a table is made from, directly or not, as the assets' dependencies tell.
+
+    What is no table (a step that fetches or generates files) is passed over, and what it is made from is not.
+    """
     dependencies = {spec.key: [dep.asset_key for dep in spec.deps] for asset in assets for spec in asset.specs}
-    found: set[type[Table]] = set()
+    found: set[dg.AssetKey] = set()
     waiting = list(dependencies.get(asset_key(table), ()))
     while waiting:
         key = waiting.pop()
-        source = known[".".join(key.path)]
-        if source not in found:
-            found.add(source)
+        if key not in found:
+            found.add(key)
             waiting += dependencies.get(key, ())
-    return found
+    return {known[name] for name in (".".join(key.path) for key in found) if name in known}
 
 
 def landed_tables(
@@ -151,26 +175,35 @@ def landed_tables(
     decode: Decode,
     *,
     refused: Callable[[Landing], Sequence[Rejection]] = lambda landing: (),
+    deps: Sequence[dg.AssetKey] = (),
     code_version: str = "1",
 ) -> dg.AssetsDefinition:
     """One step that reads landed files once and feeds all the given bronze tables.
+
+    Of tables by day and name (`product_day`) the id is the name: `replaced_by="product"`. All files of that product
+    and day are decoded together, by themselves, and rejections are of the product; so a new file makes the product's
+    day anew, and no other.
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
         decode: reads batches of files; gives the frames and rejections of each.
         refused: landed files that belong to no id and that nobody can read, for the quarantine.
+        deps: assets that must come first and are not read, such as one that fetches or generates the files.
     """
-    game, step = tables[0].spec.game, tables[0].spec.step
+    game, step, unit = tables[0].spec.game, tables[0].spec.step, tables[0].spec.replaced_by or "file"
     version = step_version(tables, code_version)
+    units_named = "matches" if unit == "match_id" else f"{unit.removesuffix('_id')}s"
+    paired = is_paired(partitions_of(tables[0]))
 
     @dg.multi_asset(
         name=f"{game}_{step}",
         specs=[
             dg.AssetSpec(
                 asset_key(table),
+                deps=deps,
                 partitions_def=partitions_of(table),
                 code_version=version,
-                **common_definition(table, {"python"}),
+                **common_definition(table, {"python"}, made_from=LANDING),
             )
             for table in tables
         ],
@@ -186,7 +219,7 @@ def landed_tables(
         ledger = Ledger(stores.lake, game, step)
         inputs = {key: landed_hashes(day) for key, day in units.items()}
         work = ledger.work(inputs, code_version=version, everything=config.everything)
-        context.log.info(f"{work.count} of {work.total} matches are new or changed in {len(keys)} partitions.")
+        context.log.info(f"{work.count} of {work.total} {units_named} are new or changed in {len(keys)} partitions.")
         commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
         file_refused(stores, game, refused(stores.landing))
         unreadable = done = 0
@@ -196,7 +229,8 @@ def landed_tables(
                     rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], list(gone))
                     commits[table].append(commit(stores, table, rows, keys))
                 ledger.record({}, {key: gone})
-        batches = list(work.batches(config.batch_size))
+        # A name is the id of all its days, which must not be screened or quarantined as one.
+        batches = list(work.batches(1 if paired else config.batch_size))
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
         with contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results:
             for batch, decoded in zip(batches, results, strict=True):
@@ -211,7 +245,7 @@ def landed_tables(
                     ledger.record(batch)
                 unreadable += decoded.unreadable
                 done += len(ids)
-                context.log.info(f"{done} of {work.count} matches committed.")
+                context.log.info(f"{done} of {work.count} {units_named} committed.")
         for table in tables:
             for key, metadata in partition_row_counts(stores.lake, table, keys).items():
                 context.add_asset_metadata(metadata, asset_key(table), key)
@@ -220,13 +254,13 @@ def landed_tables(
                 asset_key=asset_key(table),
                 metadata={
                     **materialisation_metadata(stores.lake, table, values, commits[table]),
-                    "matches_processed": work.count,
+                    f"{units_named}_processed": work.count,
                 },
             )
             yield from declared_check_results(table, stores.lake, keys, context)
         if work.count and unreadable == work.count:
             raise NothingLoadedError(
-                f"None of the {work.count} matches of {', '.join(keys[:5])} could be read. What was found is in "
+                f"None of the {work.count} {units_named} of {', '.join(keys[:5])} could be read. What was found is in "
                 f'quarantine: gamestats query "from {game}.quarantine"'
             )
 
@@ -247,9 +281,13 @@ def table_asset(
     """A table made by a pure function, whose annotations name its inputs and its output.
 
     `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of
-    `Goals` with the dependency `Matches`. An input whose partitions are others than the table's
-    is read whole, or in the ids that are new or changed where both are replaced by them. An input
-    that is a ledger (`ledger_of`) is what its step has processed of the run's partitions.
+    `Goals` with the dependency `Matches`. Of an input the same partitions are read; those of the same day, or the same
+    name, where only one of the two is by both (see `values_read`); else all of it, or the ids that are new or changed
+    where both are replaced by them. An input that is a ledger (`ledger_of`) is what its step has processed of the
+    run's partitions.
+
+    A table by day and name whose inputs' ledgers do not tell every change (`follows_ids`) is computed each time, and
+    the days whose rows changed are replaced.
 
     Args:
         code_version: raise it when the function's result changes; partitions are then made
@@ -264,13 +302,9 @@ def table_asset(
     inputs = {name: source for name, source in read.items() if name not in ledgers}
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
 
-    def make(
-        context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
-    ) -> pl.LazyFrame:
-        lake, keys = context.resources.stores.lake, _keys(context)
-        if ids is not None and not jointly:
-            # The ledgers were read after Dagster opened the inputs: what they name may be newer than those.
-            frames = _of_ids_alone(lake, table, inputs, keys, ids)
+    def make(context: dg.AssetExecutionContext, keys: Sequence[str], ids: Sequence[str] | None) -> pl.LazyFrame:
+        lake = context.resources.stores.lake
+        frames = _read(lake, table, inputs, keys, ids, neighbours=jointly)
         return function(**frames, **{name: lake.scan(ledger, keys) for name, ledger in ledgers.items()})
 
     return _asset(
@@ -285,22 +319,25 @@ def table_asset(
     )
 
 
-def _of_ids_alone(
-    lake: Lake, table: type[Table], inputs: Mapping[str, type[Table]], keys: Sequence[str], ids: Sequence[str]
+def _read(
+    lake: Lake,
+    table: type[Table],
+    inputs: Mapping[str, type[Table]],
+    keys: Sequence[str],
+    ids: Sequence[str] | None,
+    *,
+    neighbours: bool,
 ) -> dict[str, pl.LazyFrame]:
-    """The inputs' rows of some ids; of inputs with other partitions, only those partitions that hold them."""
-    alike = {n: source for n, source in inputs.items() if source.spec.partitioned_by == table.spec.partitioned_by}
+    """The inputs' rows that partitions are made from; of some ids only those, wherever they are."""
+    values = {name: values_read(source, table, keys, lake, neighbours=neighbours) for name, source in inputs.items()}
     frames: dict[str, pl.LazyFrame] = {}
-    for name, source in alike.items():
-        own = lake.scan(source, values_of(source, keys) if source.spec.partitioned_by else None)
-        frames[name] = _of_ids(source, own, ids)
-    for name, source in inputs.items():
-        column = source.spec.partitioned_by
-        if name in alike:
-            continue
-        telling = [frame for other, frame in frames.items() if column in alike[other].column_names()] if column else []
-        held = telling[0].select(column).unique().collect().to_series().to_list() if telling else None
-        frames[name] = _of_ids(source, lake.scan(source, held), ids)
+    # What is read whole comes last: the others tell in which of its partitions the ids are.
+    for name in sorted(inputs, key=lambda name: values[name] is None):
+        held, column = values[name], inputs[name].spec.partitioned_by
+        if held is None and ids is not None:
+            telling = [other for other in frames if values[other] and column in inputs[other].column_names()]
+            held = frames[telling[0]].select(column).unique().collect().to_series().to_list() if telling else None
+        frames[name] = _of_ids(inputs[name], lake.scan(inputs[name], held), ids)
     return frames
 
 
@@ -310,19 +347,19 @@ def _of_ids(table: type[Table], frame: pl.LazyFrame, ids: Sequence[str] | None) 
     return frame.filter(pl.col(table.spec.replaced_by).is_in(list(ids)))
 
 
+def _of_rows(table: type[Table], rows: pl.DataFrame, keys: Sequence[str], ids: Sequence[str] | None) -> pl.LazyFrame:
+    """As `_of_ids`, of rows that were made already, of these keys."""
+    return _of_ids(table, rows.lazy(), ids)
+
+
 def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Table]]) -> dg.AssetsDefinition:
     """A table made by one SELECT; the tables it names are the dependencies."""
     inputs = {name.replace(".", "__"): known[name] for name in model.dependencies}
 
-    def make(
-        context: dg.AssetExecutionContext, frames: Mapping[str, pl.LazyFrame], ids: Sequence[str] | None
-    ) -> pl.LazyFrame:
+    def make(context: dg.AssetExecutionContext, keys: Sequence[str], ids: Sequence[str] | None) -> pl.LazyFrame:
         lake = context.resources.stores.lake
-        keys = _keys(context)
         sources = {
-            source.spec.dotted: lake.source(
-                source, values_of(source, keys) if source.spec.partitioned_by else None, ids
-            )
+            source.spec.dotted: lake.source(source, values_read(source, table, keys, lake), ids)
             for source in inputs.values()
         }
         with context.resources.duckdb.get_connection() as connection:
@@ -355,11 +392,25 @@ def _of_keys(table: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.
     return rows.filter(pl.col(column).is_in(values_of(table, keys))) if column else rows
 
 
-def _reads_own_partitions(table: type[Table], inputs: Mapping[str, type[Table]], jointly: bool) -> bool:
-    return not jointly and all(partitions_of(source) == partitions_of(table) for source in inputs.values())
+def _condition(
+    table: type[Table], sources: Collection[type[Table]], unasked: Collection[type[Table]], *, jointly: bool
+) -> dg.AutomationCondition:
+    """When changed inputs request a table: with all of them there where it reads one partition of each."""
+    own = dimensions(partitions_of(table))
+    of = {source: dimensions(partitions_of(source)) for source in sources}
+    wide = [s for s, its in of.items() if (jointly if its == own else not its or not set(its) < set(own))]
+    ignored = dg.AssetSelection.assets(*map(asset_key, unasked))
+    if any(len(each) == 2 for each in (own, *of.values())):
+        some_of = [source for source in wide if shared_dimensions(partitions_of(source), partitions_of(table))]
+        return on_inputs_of_pairs([*map(asset_key, wide)], [*map(asset_key, some_of)], ignored if unasked else None)
+    condition = ON_ANY_INPUT if wide else ON_CHECKED_INPUTS
+    return condition.ignore(ignored) if unasked else condition
 
 
-Make = Callable[[dg.AssetExecutionContext, Mapping[str, pl.LazyFrame], Sequence[str] | None], pl.LazyFrame]
+Made = Callable[[Sequence[str], Sequence[str] | None], pl.LazyFrame]
+"""A table's rows in some partitions: those of some ids, or all."""
+Make = Callable[[dg.AssetExecutionContext, Sequence[str], Sequence[str] | None], pl.LazyFrame]
+"""Makes them in a run."""
 
 
 def _asset(
@@ -376,47 +427,41 @@ def _asset(
     by_itself: bool = True,
 ) -> dg.AssetsDefinition:
     spec = table.spec
-    condition = ON_CHECKED_INPUTS if _reads_own_partitions(table, inputs, jointly) else ON_ANY_INPUT
-    if not by_itself:
-        condition = None
-    elif unasked:
-        condition = condition.ignore(dg.AssetSelection.assets(*map(asset_key, unasked)))
-    common = common_definition(table, kinds)
+    condition = _condition(table, inputs.values(), unasked, jointly=jointly) if by_itself else None
+    around = jointly and has_days(partitions_of(table))
+    common = common_definition(table, kinds, made_from=DAYS_AROUND if around else None)
     common["metadata"] = {**common["metadata"], **(metadata or {})}
     version = step_version([table], code_version)
-    is_incremental = any(source.spec.replaced_by == spec.replaced_by for source in inputs.values())
+    by_ids = follows_ids(table, inputs.values()) and not jointly
+    # What the ledgers of its inputs do not tell of a pair, its own rows do.
+    by_rows = jointly or (is_paired(partitions_of(table)) and spec.replaced_by is not None and not by_ids)
 
     def replacements(
-        context: dg.AssetExecutionContext, config: Processing, frames: Mapping[str, pl.LazyFrame]
+        context: dg.AssetExecutionContext, config: Processing, keys: Sequence[str]
     ) -> Iterator[Replacement]:
-        stores: Stores = context.resources.stores
-        keys = _keys(context)
-        make_ids = functools.partial(make, context, frames)
-        if jointly:
-            rows = _of_keys(table, make(context, frames, None), keys).collect()
-            found = unit_hashes(table, rows)
-            make_ids = functools.partial(_of_ids, table, rows.lazy())
-        elif spec.replaced_by is None or not is_incremental:
-            yield Replacement(_of_keys(table, make(context, frames, None), keys))
-            return
+        lake: Lake = context.resources.stores.lake
+        made: Made = functools.partial(make, context)
+        if by_ids:
+            found = input_hashes(lake, table, inputs.values(), keys)
         else:
-            found = input_hashes(stores.lake, table, inputs.values(), keys)
-        ledger = Ledger(stores.lake, spec.game, spec.step)
+            of_keys = _of_keys(table, made(keys, None), keys)
+            if not by_rows:
+                yield Replacement(of_keys, keys)
+                return
+            rows = of_keys.collect()
+            found = unit_hashes(table, rows)
+            made = functools.partial(_of_rows, table, rows)
+        ledger = Ledger(lake, spec.game, spec.step)
         work = ledger.work({**{key: {} for key in keys}, **found}, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
-        yield from _whole_or_batches(work, config.batch_size, ledger, make_ids, keys, table)
+        yield from _whole_or_batches(work, config.batch_size, ledger, made, keys, table)
 
     @dg.asset(
         key=asset_key(table),
-        ins={
-            # By the table's name: an argument's, such as `context`, may be one that Dagster keeps for itself.
-            source.spec.name: dg.AssetIn(
-                key=asset_key(source),
-                input_manager_key="lake",
-                partition_mapping=partition_mapping(source, table, neighbours=jointly),
-            )
-            for source in inputs.values()
-        },
+        deps=[
+            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, table, neighbours=jointly))
+            for source in dict.fromkeys(inputs.values())
+        ],
         check_specs=declared_check_specs(table),
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
@@ -427,10 +472,10 @@ def _asset(
         pool=f"{spec.game}_{spec.name}",
         **common,
     )
-    def run(context: dg.AssetExecutionContext, config: Processing, **frames: Any) -> Iterator[Any]:
-        given = {name: frames[source.spec.name] for name, source in inputs.items()}
-        yield dg.Output(replacements(context, config, given))
-        yield from declared_check_results(table, context.resources.stores.lake, _keys(context), context)
+    def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
+        keys = _keys(context)
+        yield dg.Output(each for piece in pieces(table, keys) for each in replacements(context, config, piece))
+        yield from declared_check_results(table, context.resources.stores.lake, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
@@ -440,7 +485,7 @@ def _whole_or_batches(
     work: Work,
     size: int,
     ledger: Ledger,
-    make: Callable[[Sequence[str] | None], pl.LazyFrame],
+    made: Made,
     keys: Sequence[str],
     table: type[Table],
 ) -> Iterator[Replacement]:
@@ -448,7 +493,7 @@ def _whole_or_batches(
     if work.count == work.total and work.count <= size and not work.is_empty:
         # All there is: replacing the partitions whole is cheaper than naming every id. The input is
         # still limited to what the ledgers hold: an id may be half written in an upstream table.
-        yield Replacement(make(sorted(unit for units in work.pending.values() for unit in units)), keys)
+        yield Replacement(made(keys, sorted(unit for units in work.pending.values() for unit in units)), keys)
         ledger.record(work.pending, work.vanished)
         return
     for key, units in work.vanished.items():
@@ -458,7 +503,7 @@ def _whole_or_batches(
     for batch in work.batches(size):
         ids = sorted({unit for units in batch.values() for unit in units})
         # An id may be of other partitions too, whose turn is another batch's.
-        yield Replacement(_of_keys(table, make(ids), sorted(batch)), sorted(batch), ids)
+        yield Replacement(_of_keys(table, made(sorted(batch), ids), sorted(batch)), sorted(batch), ids)
         ledger.record(batch)
 
 
@@ -505,7 +550,7 @@ def publication(
         kinds={"postgres"},
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
-        automation_condition=ON_CHECKED_INPUTS,
+        automation_condition=_condition(table, [table], (), jointly=False),
         required_resource_keys={"stores"},
         code_version="1",
         check_specs=[

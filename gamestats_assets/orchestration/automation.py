@@ -23,14 +23,16 @@ ON_ANY_INPUT = (
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("when any checked input changes")
 
+_NEVER = dg.AutomationCondition.initial_evaluation() & ~dg.AutomationCondition.initial_evaluation()
 # For checks that run in the step of their table. Without any condition among an asset's checks, Dagster
 # (1.13) requests those of the step alone and leaves out the checks across tables, so that whatever
 # waits for blocking checks would wait for ever; with one, it adds all that have none.
-_NEVER = dg.AutomationCondition.initial_evaluation() & ~dg.AutomationCondition.initial_evaluation()
 WITH_ITS_ASSET = _NEVER.with_label("with its table, never by itself")
 
 
-def on_inputs_of_pairs(wide: Sequence[dg.AssetKey], some_of: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
+def on_inputs_of_pairs(
+    wide: Sequence[dg.AssetKey], some_of: Sequence[dg.AssetKey], unasked: dg.AssetSelection | None = None
+) -> dg.AutomationCondition:
     """As the conditions above, for a table by day and name, or one made from such tables.
 
     Most days of a name hold nothing: that a name is new requests none of them, and neither does an input that is of
@@ -39,6 +41,7 @@ def on_inputs_of_pairs(wide: Sequence[dg.AssetKey], some_of: Sequence[dg.AssetKe
     Args:
         wide: inputs of which more than one partition is read; of the others the one must be there.
         some_of: those of them of which something must be there.
+        unasked: inputs whose change requests nothing.
     """
     missing = dg.AutomationCondition.any_deps_missing()
     condition = (
@@ -52,6 +55,7 @@ def on_inputs_of_pairs(wide: Sequence[dg.AssetKey], some_of: Sequence[dg.AssetKe
         there = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
         condition &= there.allow(dg.AssetSelection.assets(*some_of))
     condition &= dg.AutomationCondition.all_deps_blocking_checks_passed()
+    condition = condition.ignore(unasked) if unasked is not None else condition
     return condition.with_label("when any checked input changes" if wide else "when checked inputs change")
 
 

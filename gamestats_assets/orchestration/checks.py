@@ -24,7 +24,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
-from gamestats_assets.orchestration.partitions import partitions_of, values_of
+from gamestats_assets.orchestration.partitions import is_paired, partitions_of, pieces, values_of, values_read
 from gamestats_assets.orchestration.requests import PARTITION_TAG
 
 RULES = "declared_rules"
@@ -64,15 +64,19 @@ def declared_check_results(
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """Results of the two checks on the partitions `keys`, for each of them and in all."""
     partition = table.spec.partitioned_by
-    committed = lake.scan(table, values_of(table, keys) if partition else None).collect()
-    screened = screen(table, committed)
-    broken = pl.DataFrame(
-        [(_partition_of(table, committed, r.unit_id), r.unit_id, r.reason) for r in screened.rejections],
-        schema={"partition": pl.String, "unit_id": pl.String, "reason": pl.String},
-        orient="row",
-    )
+    found: list[tuple[str | None, str, str]] = []
+    rows_checked = 0
+    for piece in pieces(table, keys):
+        committed = lake.scan(table, values_of(table, piece) if partition else None).collect()
+        rows_checked += committed.height
+        for rejection in screen(table, committed).rejections:
+            # A name is the id of rows in all of its days, so the rows would not tell of which one this is.
+            of = piece[0] if is_paired(partitions_of(table)) else _partition_of(table, committed, rejection.unit_id)
+            found.append((of, rejection.unit_id, rejection.reason))
+    columns = {"partition": pl.String, "unit_id": pl.String, "reason": pl.String}
+    broken = pl.DataFrame(found, schema=columns, orient="row")
     made = _materialisations(context, table, keys)
-    yield from _results(table, RULES, broken, made, blocking=True, metadata={"rows_checked": committed.height})
+    yield from _results(table, RULES, broken, made, blocking=True, metadata={"rows_checked": rows_checked})
     places = [destination(table, key) for key in (keys or ["all"])]
     entries = (
         lake.scan(quarantine_of(table.spec.game), places)
@@ -172,7 +176,7 @@ def _told(broken: pl.DataFrame, failing: Sequence[str]) -> dict[str, Any]:
 def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
     """The rows that break a check in the partitions `keys` of its table; None looks at all partitions.
 
-    Inputs whose partitions are others are read whole. What was found in the same versions of the
+    Of inputs with other partitions, what a table would read is looked at (see `values_read`). What was found in the same versions of the
     inputs is not looked for again: every publication of a run asks for the checks of all that is upstream.
     """
     of = None if keys is None else tuple(keys)
@@ -186,11 +190,8 @@ def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFra
 
 
 def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
-    own = partitions_of(check.table)
     frames = {
-        name: lake.scan(
-            table, values_of(table, keys) if own and keys is not None and partitions_of(table) == own else None
-        )
+        name: lake.scan(table, None if keys is None else values_read(table, check.table, keys, lake))
         for name, table in check.inputs.items()
     }
     rows = check.rows(**frames).collect()
@@ -238,7 +239,8 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
     )
     def run(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
         stores: Stores = context.op_execution_context.resources.stores
-        keys = list(context.partition_keys) if partitions_of(table) is not None and _has_partitions(context) else None
+        has_keys = partitions_of(table) is not None and _has_partitions(context)
+        keys = [*map(str, context.partition_keys)] if has_keys else None
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
             broken = evaluate(check, stores.lake, keys)

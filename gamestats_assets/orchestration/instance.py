@@ -15,7 +15,7 @@ import dagster as dg
 import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, dimensions, is_paired, is_partition_day
 from gamestats_assets.orchestration.requests import range_tags
 from gamestats_assets.settings import Settings, shipped
 
@@ -157,25 +157,53 @@ def stages(
 ) -> list[tuple[dg.PartitionsDefinition | None, dg.AssetSelection]]:
     """Assets by their partitions, in the order in which they are to be brought up to date.
 
-    A run takes the assets of one kind of partitions: first what has none, then days, then the rest.
+    A run takes the assets of one kind of partitions: first what has none, then days, then the rest. What is made from
+    another kind that comes later (a product's table from its days, and these from a table of products) waits for it
+    in a stage of its own.
     """
     graph = definitions.resolve_asset_graph()
-    found: dict[str, tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]] = {}
-    for key in sorted(keys):
-        partitions = graph.get(key).partitions_def
-        order = "0" if partitions is None else "1" if partitions == DAYS else f"2 {partitions}"
-        found.setdefault(order, (partitions, []))[1].append(key)
-    return [(found[order][0], dg.AssetSelection.assets(*found[order][1])) for order in sorted(found)]
+    order = {key: _order(graph.get(key).partitions_def) for key in keys}
+    needs: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+    for key in graph.toposorted_asset_keys:
+        parents = graph.get(key).parent_keys
+        needs[key] = {*(parents & order.keys()), *(each for parent in parents for each in needs.get(parent, ()))}
+    found: list[tuple[dg.PartitionsDefinition | None, dg.AssetSelection]] = []
+    left = sorted(order, key=lambda key: (order[key], key))
+    while left:
+        # Of the first kind that has any, those that wait for no other kind.
+        ready = {
+            kind: [key for key in left if order[key] == kind and all(order[n] == kind for n in needs[key] & {*left})]
+            for kind in sorted({order[key] for key in left})
+        }
+        stage = next(of_kind for of_kind in ready.values() if of_kind)
+        found.append((graph.get(stage[0]).partitions_def, dg.AssetSelection.assets(*stage)))
+        left = [key for key in left if key not in stage]
+    return found
+
+
+def _order(partitions: dg.PartitionsDefinition | None) -> str:
+    return "0" if partitions is None else "1" if partitions == DAYS else f"2 {' '.join(dimensions(partitions))}"
 
 
 def ranges(
     partitions: dg.PartitionsDefinition | None, keys: Collection[str], instance: dg.DagsterInstance
 ) -> list[tuple[str, str] | None]:
-    """Partition keys as ranges that a run each can take; None is a run without partitions."""
+    """Partition keys as ranges that a run each can take; None is a run without partitions.
+
+    Of days and names each range is of one name: Dagster takes a range of both for every day of every name.
+    """
     if not keys or partitions is None:
         return [None] if keys else []
     if partitions == DAYS:
         return [*consecutive(sorted(keys))]
+    if is_paired(partitions):
+        days: dict[str, list[str]] = {}
+        for key in sorted(keys):
+            day, name = key.split("|")
+            days.setdefault(name, []).append(day)
+        return [
+            (f"{first}|{name}", f"{last}|{name}") for name in sorted(days) for first, last in consecutive(days[name])
+        ]
     wanted = set(keys)
     found: list[tuple[str, str] | None] = []
     stretch: list[str] = []
@@ -188,12 +216,35 @@ def ranges(
     return found
 
 
+def chosen_ranges(
+    partitions: dg.PartitionsDefinition | None, chosen: tuple[str, str], instance: dg.DagsterInstance
+) -> list[tuple[str, str]]:
+    """The ranges of partitions that a person chose by the first and the last one; none when they do not exist.
+
+    Days are days of every name too.
+    """
+    if partitions is None:
+        return []
+    if partitions == DAYS:
+        return [chosen] if all("|" not in key and is_partition_day(key) for key in chosen) else []
+    names = instance.get_dynamic_partitions(dimensions(partitions)[-1])
+    if not is_paired(partitions):
+        return [chosen] if set(chosen) <= {*names} else []
+    first, last = chosen
+    spans = [chosen] if "|" in first else [(f"{first}|{name}", f"{last}|{name}") for name in names]
+    return [span for span in spans if all(is_partition_day(key) and key.partition("|")[2] in names for key in span)]
+
+
 def within_range(
     partitions: dg.PartitionsDefinition | None, part: tuple[str, str] | None, instance: dg.DagsterInstance
 ) -> Sequence[str]:
     """Partition keys of one of the `ranges`; "" where there are no partitions."""
     if partitions is None or part is None:
         return [""]
+    if is_paired(partitions):
+        (first, name), (last, _) = (key.split("|") for key in part)
+        days = PAIRED_DAYS.get_partition_keys_in_range(dg.PartitionKeyRange(first, last))
+        return [f"{day}|{name}" for day in days]
     keys = list(partitions.get_partition_keys(dynamic_partitions_store=instance))
     return keys[keys.index(part[0]) : keys.index(part[1]) + 1]
 

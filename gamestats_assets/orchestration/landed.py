@@ -1,9 +1,12 @@
 """What landed: the input of the steps that read raw files, and the sensor that watches for it.
 
-The sensor's cursor holds one digest of the listing of every day that was processed or
-requested. A day whose listing has another digest has gained files; it is requested unless
+Files of a day are of the partition of that day; where a game has areas (products), files of an area are of the
+partition of both, `2026-01-01|shop`.
+
+The sensor's cursor holds one digest of the listing of every partition that was processed or
+requested. One whose listing has another digest has gained files; it is requested unless
 the step that reads them has already done so, and again when its run failed. The reason of a run
-is the day and its digest (see `requests`), so a lost cursor repeats nothing, and a file that lands
+is the partition and its digest (see `requests`), so a lost cursor repeats nothing, and a file that lands
 while a tick runs changes the digest and is found by the next one.
 """
 
@@ -19,18 +22,52 @@ from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quar
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.partitions import dimensions, is_paired, is_partition_day, partitions_of
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, request
 
 # Runs requested in one tick; the rest is found by the next tick.
 _REQUESTS_PER_TICK = 50
 
 
-def landed_units(landing: Landing, game: str, day: str) -> dict[str, list[LandedFile]]:
-    """Files of one day by the id they belong to."""
+def landed_keys(landing: Landing, game: str) -> list[str]:
+    """Partition keys that files landed for: days, and days of areas; also the `outside` ones."""
+    areas = [(f"{game}/{area}", f"|{area}") for area in landing.areas(game)]
+    return [f"{day}{name}" for place, name in [(game, ""), *areas] for day in landing.days(place)]
+
+
+def landed_units(landing: Landing, game: str, key: str) -> dict[str, list[LandedFile]]:
+    """Files of one partition by the id they belong to; those of an area's day all belong to the area."""
+    day, _, area = key.partition("|")
     units: dict[str, list[LandedFile]] = {}
-    for file in landing.files(game, day):
-        units.setdefault(file.unit_id, []).append(file)
+    for file in landing.files(f"{game}/{area}" if area else game, day):
+        units.setdefault(area or file.unit_id, []).append(file)
     return units
+
+
+def outside(landing: Landing, game: str) -> list[str]:
+    """Those of the `landed_keys` that are no partitions: days before the first one, or in the future."""
+    return [key for key in landed_keys(landing, game) if not is_partition_day(key)]
+
+
+def landed_inputs(landing: Landing, game: str) -> dict[str, dict[str, str]]:
+    """What the steps of a game have as input: per partition key, id to one hash of all its files."""
+    keys = filter(is_partition_day, landed_keys(landing, game))
+    return {key: landed_hashes(landed_units(landing, game, key)) for key in keys}
+
+
+def inputs_of(table: type[Table], inputs: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Those of its game's `landed_inputs` that are of a table's kind of partitions."""
+    paired = is_paired(partitions_of(table))
+    return {key: units for key, units in inputs.items() if ("|" in key) == paired}
+
+
+def add_areas(instance: dg.DagsterInstance, landing: Landing, table: type[Table]) -> None:
+    """Make the areas that files landed in partitions of a table by day and name; other tables have none."""
+    if is_paired(partitions_of(table)):
+        _, name = dimensions(partitions_of(table))
+        new = set(landing.areas(table.spec.game)) - set(instance.get_dynamic_partitions(name))
+        if new:
+            instance.add_dynamic_partitions(name, sorted(new))
 
 
 def landed_hashes(units: Mapping[str, Sequence[LandedFile]]) -> dict[str, str]:
@@ -39,8 +76,8 @@ def landed_hashes(units: Mapping[str, Sequence[LandedFile]]) -> dict[str, str]:
 
 
 def changed_days(seen: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """Days whose digest is new or another one, in order."""
-    return sorted(day for day, digest in found.items() if seen.get(day) != digest)
+    """Days (or days of areas) whose digest is new or another one, in order."""
+    return sorted(key for key, digest in found.items() if seen.get(key) != digest)
 
 
 def file_refused(stores: Stores, game: str, refused: Sequence[Rejection]) -> None:
@@ -66,7 +103,9 @@ def landed_sensor(
     code_version: str = "1",
     interval_s: int = 15,
 ) -> dg.SensorDefinition:
-    """A sensor that requests tables for every day of their game's landing zone that gained files.
+    """A sensor that requests tables for every partition of their game's landing zone that gained files.
+
+    Areas of the landing zone that are new become partitions.
 
     Args:
         tables: the tables that one `landed_tables` step makes.
@@ -91,28 +130,32 @@ def landed_sensor(
     ) -> dg.SensorResult | dg.SkipReason:
         told = json.loads(context.cursor) if context.cursor else {}
         seen, requested = dict(told.get("seen", {})), dict(told.get("requested", {}))
-        landed = {day: landed_hashes(landed_units(stores.landing, game, day)) for day in stores.landing.days(game)}
+        add_areas(context.instance, stores.landing, tables[0])
+        landed = inputs_of(tables[0], landed_inputs(stores.landing, game))
         found = {
-            day: combined_hash(f"{unit} {digest}" for unit, digest in units.items())[:16]
-            for day, units in landed.items()
+            key: combined_hash(f"{unit} {digest}" for unit, digest in units.items())[:16]
+            for key, units in landed.items()
         }
         changed = changed_days(seen, found)
-        work = Ledger(stores.lake, game, step).work({day: landed[day] for day in changed}, code_version=version)
+        work = Ledger(stores.lake, game, step).work({key: landed[key] for key in changed}, code_version=version)
         requests: list[dg.RunRequest] = []
-        for day in changed:
-            reason = f"{game} {day} {found[day]}"
-            if not work.pending[day]:
-                seen[day] = found[day]
-                requested.pop(day, None)
+        for key in changed:
+            reason = f"{game} {key} {found[key]}"
+            if not work.pending[key]:
+                seen[key] = found[key]
+                requested.pop(key, None)
                 continue
-            attempt = due_attempt(context.instance, reason, asked=requested.get(day) == found[day])
+            attempt = due_attempt(context.instance, reason, asked=requested.get(key) == found[key])
             if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
-                requested[day] = found[day]
-                told_of = {REQUESTED_BY_TAG: name, **tags(stores, work.pending[day].keys())}
-                requests.append(request(reason, attempt, target, partition_key=day, tags=told_of))
+                requested[key] = found[key]
+                told_of = {REQUESTED_BY_TAG: name, **tags(stores, work.pending[key].keys())}
+                requests.append(request(reason, attempt, target, partition_key=key, tags=told_of))
         cursor = json.dumps({"seen": seen, "requested": requested}, sort_keys=True)
         if not requests:
-            return dg.SensorResult(skip_reason=f"No new files among {len(found)} days.", cursor=cursor)
+            said = f"No new files among {len(found)} days."
+            if beyond := outside(stores.landing, game):
+                said += f" {len(beyond)} more are no partitions (in the future?), such as {beyond[0]}."
+            return dg.SensorResult(skip_reason=said, cursor=cursor)
         return dg.SensorResult(run_requests=requests, cursor=cursor)
 
     return sensor

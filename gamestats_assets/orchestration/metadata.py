@@ -12,6 +12,12 @@ from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 
 
+MADE_FROM = "made_from"
+"""Tag of assets that are made from other things than the same partitions of their inputs."""
+LANDING, DAYS_AROUND = "landing", "days_around"
+"""Its values: landed files; the days before and after as well."""
+
+
 def asset_key(table: type[Table]) -> dg.AssetKey:
     """`[game, table]`."""
     return dg.AssetKey([table.spec.game, table.spec.name])

@@ -111,7 +111,7 @@ def values_read(
     if not shared:
         return None
     if neighbours and has_days(own) and own == theirs:
-        keys = _with_days_around(keys)
+        keys = with_days_around(keys)
     wanted = {part_of(own, key, shared) for key in keys}
     if len(shared) == len(dimensions(theirs)):
         return values_of(source, sorted("|".join(part) for part in wanted))
@@ -120,7 +120,8 @@ def values_read(
     return values_of(source, [key for key in held if part_of(theirs, key, shared) in wanted])
 
 
-def _with_days_around(keys: Iterable[str]) -> list[str]:
+def with_days_around(keys: Iterable[str]) -> list[str]:
+    """Keys that have a day, with those of the day before and of the day after."""
     found: set[str] = set()
     for key in keys:
         day, bar, name = key.partition("|")

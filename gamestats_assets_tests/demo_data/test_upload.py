@@ -326,7 +326,8 @@ def test_an_upload_killed_outright_repeats_only_the_batch_under_way(receiver: Re
     state = tmp_path / "state"
     script = (
         "import sys; from pathlib import Path; from gamestats_assets.demo_data.upload import upload; "
-        "upload([Path(sys.argv[1])], receiver=sys.argv[2], app_id=sys.argv[3], state=Path(sys.argv[4]), batch_records=4)"
+        "path, receiver, app_id, state = sys.argv[1:]; "
+        "upload([Path(path)], receiver=receiver, app_id=app_id, state=Path(state), batch_records=4)"
     )
     started = threading.Event()
     process: list[subprocess.Popen[bytes]] = []
@@ -439,10 +440,17 @@ def test_a_cut_gzip_file_is_told(receiver: Receiver, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"receiver": "ftp://x"}, {"receiver": "x"}, {"receiver": "http://u:p@x"}, {"app_id": " "}, {"app_id": "a\nb"}],
+    ("receiver", "app_id"),
+    [("ftp://x", "a"), ("x", "a"), ("http://u:p@x", "a"), ("http://x", " "), ("http://x", "a\nb")],
 )
-def test_a_wrong_address_or_app_id_is_told(tmp_path: Path, wrong: dict[str, str]) -> None:
-    with pytest.raises(UploadError, match="^Expected"):
-        upload([], **({"receiver": "http://x", "app_id": "a"} | wrong), state=tmp_path / "state")
+def test_a_wrong_address_or_app_id_is_told(tmp_path: Path, receiver: str, app_id: str) -> None:
+    with pytest.raises(UploadError, match=r"^Expected"):
+        upload([], receiver=receiver, app_id=app_id, state=tmp_path / "state")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_cannot_be_kept_is_told_before_anything_is_sent(receiver: Receiver, tmp_path: Path) -> None:
+    path = write(tmp_path / "1.jsonl", records(2))
+    with pytest.raises(UploadError, match="cannot be kept"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=path / "state")
+    assert receiver.requests == []

@@ -2,8 +2,8 @@
 
 The logs are ThinkingData's, of any product. Bronze and what is told of single days has one partition for each day
 of each product, `2026-01-01|shop`: the UTC day of the records' own time. What is told of all history has one
-for each product. A user is an account, or a distinct_id while no account is known; should an account and the distinct_id
-of somebody else be the same text, they are one user.
+for each product. A user is an account, or a distinct_id while no account is known; should an account and the
+distinct_id of somebody else be the same text, they are one user.
 """
 
 from __future__ import annotations

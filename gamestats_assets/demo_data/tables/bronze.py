@@ -34,6 +34,15 @@ JSON_TYPES = ("number", "string", "boolean", "list", "object", "object_group", "
 SCOPES = ("event", "common", "user")
 
 
+def _property(description: str) -> dy.String:
+    """A column that names a property, or one of an object."""
+    return dy.String(
+        nullable=True,
+        regex=r"^[#a-zA-Z][a-zA-Z0-9_]{0,49}(\.[a-zA-Z][a-zA-Z0-9_]{0,49})*$",
+        description=description,
+    )
+
+
 class _Record(ProductDayRow):
     """Columns of every record that was read."""
 
@@ -156,8 +165,8 @@ class Products(Table, key="demo_data/products", layer="bronze"):
     taxonomy_name = told("Taxonomy it sends, where one is known.")
     configuration = told("Configuration of the generated run, as JSON.")
     payment_event = told("Event that is a payment; null where nobody pays.")
-    amount_property = told("Its property that is the amount, in major units; a.b is the property b of the object a.")
-    currency_property = told("Its property that is the currency (ISO 4217).")
+    amount_property = _property("Its property that is the amount, in major units; a.b is the property b of a.")
+    currency_property = _property("Its property that is the currency (ISO 4217).")
     currency = told("Currency of payments that tell none.")
     funnels = told("Funnels as JSON: a list of lists of event names, each in the order of the steps.")
 
@@ -181,7 +190,8 @@ class DemoTaxonomy(ProductRow, key="demo_data/demo_taxonomy", layer="bronze", **
         description="Declared type; null for the event itself.",
     )
     alias = dy.String(description="Name for people.")
-    description = dy.String(description="Text of the sheet.")
+    # As an attribute it would hide the table's own description.
+    text = dy.String(alias="description", description="Text of the sheet.")
     rule = told("The rule that the text holds, as JSON.")
     update = told("How a user property is sent: user_set, user_setOnce or user_add.")
     position = dy.Int32(min=0, description="Place in the sheet, from 0.")

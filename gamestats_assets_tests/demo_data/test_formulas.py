@@ -1,0 +1,323 @@
+"""Formulas: what they give, what is refused, and that nothing else happens."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.demo_data.formulas import DEEPEST, LONGEST, FormulaError, parse_formula
+
+VALUES: dict[str, Any] = {
+    "level": np.array([3, 10, 7]),
+    "price": np.array([9.99, 0.0, -4.5]),
+    "items.count": np.array([1, 2, 3]),
+    "#zone_offset": 9,
+    "items[3].count": np.array([5, 0, 5]),
+    "is_first": np.array([True, False, True]),
+    "min": 100,
+}
+
+
+def no_random(index: int) -> np.ndarray:
+    raise AssertionError(f"no random number {index} was asked for")
+
+
+def evaluated(text: str, *uniform: Any) -> Any:
+    draws = [np.asarray(draw, dtype=float) for draw in uniform]
+    return parse_formula(text).evaluate(VALUES, draws.__getitem__ if draws else no_random).tolist()
+
+
+# --------------------------------------------------------------------------- what they give
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12", 12),
+        (".5 + 1.25e1", 13.0),
+        ("2 + 3 * 4", 14),
+        ("(2 + 3) * 4", 20),
+        ("10 - 3 - 2", 5),
+        ("64 / 4 / 2", 8),
+        ("7 % 4", 3),
+        ("-7 % 4", 1),
+        ("2 ** 3 ** 2", 512),
+        ("-2 ** 2", -4),
+        ("2 ** -1", 0.5),
+        ("2 * -3", -6),
+        ("--3", 3),
+        ("1 - -1", 2),
+        ("level * 100", [300, 1000, 700]),
+        ("items.count + #zone_offset", [10, 11, 12]),
+        ("{{items[3].count}} * 2", [10, 0, 10]),
+        ("{{ level }} - level", [0, 0, 0]),
+        ("level + min", [103, 110, 107]),
+        ("level > 5", [0, 1, 1]),
+        ("level >= 10 or level < 4", [1, 1, 0]),
+        ("not level == 7 and is_first", [1, 0, 0]),
+        ("not 1 + 1", 0),
+        ("1 + 1 == 2", 1),
+        ("2 <= 1", 0),
+        ("3 != 3", 0),
+        ("5 and 0 or 7", 1),
+        ("1 or 0 and 0", 1),
+        ("min(level, 5, 4)", [3, 4, 4]),
+        ("max(level, 5)", [5, 10, 7]),
+        ("clamp(level, 4, 8)", [4, 8, 7]),
+        ("round(2.567, 1)", 2.6),
+        ("round(level * 123, -2)", [400, 1200, 900]),
+        ("round(2.5)", 2),
+        ("floor(-1.5) + ceil(1.2)", 0),
+        ("abs(price)", [9.99, 0, 4.5]),
+        ("sqrt(16) + log(1) + exp(0)", 5),
+        ("if(level > 5, level, -1)", [-1, 10, 7]),
+        ("if(is_first, 1, 2)", [1, 2, 1]),
+        ("  level\n*\t2 ", [6, 20, 14]),
+    ],
+)
+def test_what_a_formula_gives(text: str, expected: Any) -> None:
+    assert evaluated(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("1 / 0", 0, id="division by zero"),
+        pytest.param("level / price", [3 / 9.99, 0, 7 / -4.5], id="division by zero somewhere"),
+        pytest.param("0 / 0 + 5", 0, id="nothing of it is left"),
+        pytest.param("5 % 0", 0, id="remainder of zero"),
+        pytest.param("10 ** 400", 0, id="overflow"),
+        pytest.param("exp(1000)", 0, id="exponential overflow"),
+        pytest.param("log(-1)", 0, id="logarithm of a negative number"),
+        pytest.param("sqrt(price)", [math.sqrt(9.99), 0, 0], id="root of a negative number"),
+        pytest.param("(-8) ** 0.5", 0, id="complex"),
+        pytest.param("if(price > 0, 1 / price, 3)", [1 / 9.99, 3, 3], id="a branch not taken"),
+        pytest.param("min(1 / 0, 4)", 4, id="infinity on the way"),
+    ],
+)
+def test_what_is_no_finite_number_is_0(text: str, expected: Any) -> None:
+    assert evaluated(text) == pytest.approx(expected)
+
+
+def test_zero_has_no_sign() -> None:
+    assert str(evaluated("-0")) == "0.0"
+    assert str(evaluated("0 * -level")) == "[0.0, 0.0, 0.0]"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("random(1-6)", [1, 4, 6], id="a die"),
+        pytest.param("random(1, 6)", [1, 4, 6], id="two arguments"),
+        pytest.param("random(6-1)", [1, 4, 6], id="bounds exchanged"),
+        pytest.param("random(-5-5)", [-5, 0, 5], id="negative bound"),
+        pytest.param("random(5 - -5)", [-5, 0, 5], id="negative second bound"),
+        pytest.param("random(0.0-4)", [0, 2, 3.996], id="a decimal point"),
+        pytest.param("random(0.5, 1.5)", [0.5, 1, 1.499], id="bounds that are not whole"),
+        pytest.param("random(level-20)", [3, 15, 20], id="a property as a bound"),
+        pytest.param("random(level-level*2)", [3, 15, 14], id="a product as a bound"),
+        pytest.param("random(level-5, level+5)", [-2, 10, 12], id="differences as bounds"),
+        pytest.param("random(level - 5 + 2, 9)", [0, 8, 9], id="a sum as a bound"),
+        pytest.param("random({{price}}-20)", [9.99, 10, 20 - 24.5 * 0.001], id="whole in some rows only"),
+        pytest.param("level * 100 + random(0-50)", [300, 1025, 750], id="a summand"),
+        pytest.param("random(3-3)", [3, 3, 3], id="nothing between"),
+    ],
+)
+def test_random_numbers(text: str, expected: list[float]) -> None:
+    assert evaluated(text, [0.0, 0.5, 0.999]) == pytest.approx(expected)
+
+
+def test_each_random_has_its_own_numbers_in_the_order_of_the_text() -> None:
+    assert evaluated("random(0-9) * 100 + random(0-9)", [0.25], [0.75]) == [207]
+    # The outer one is the first; the inner one, 2, is its lower bound.
+    assert evaluated("random(random(1-2)-10)", [0.0], [0.999]) == [2]
+    assert parse_formula("random(random(1-2)-10) + random(1-2)").randoms == 3
+
+
+def test_whole_random_numbers_are_equally_likely() -> None:
+    draws = (np.arange(60_000) + 0.5) / 60_000
+    found = parse_formula("random(1-6)").evaluate({}, lambda index: draws)
+    assert np.bincount(found.astype(int)).tolist() == [0, *[10_000] * 6]
+
+
+def test_names_are_those_of_properties() -> None:
+    formula = parse_formula("if({{obj[3].child}} > level, max(items.count, level), #zone_offset) + random(0-level)")
+    assert formula.names == {"obj[3].child", "level", "items.count", "#zone_offset"}
+    assert formula.text.startswith("if(")
+
+
+def test_values_stay_as_they_are_and_results_are_new() -> None:
+    levels = np.array([1.0, 2.0])
+    found = parse_formula("level").evaluate({"level": levels}, no_random)
+    found += 1
+    assert levels.tolist() == [1.0, 2.0]
+
+
+def test_a_formula_can_be_sent_to_another_process() -> None:
+    formula = pickle.loads(pickle.dumps(parse_formula("level ** 2 + random(1-1)")))
+    assert formula.evaluate({"level": [2, 3]}, lambda index: np.array([0.1, 0.2])).tolist() == [5, 10]
+
+
+# --------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "message"),
+    [
+        ("", 0, "expected a number, a name or '(', found the end"),
+        ("1 +  ", 3, "found the end"),
+        ("level * * 2", 8, "expected a number, a name or '(', found '*'"),
+        ("+1", 0, "found '+'"),
+        ("and 1", 0, "found 'and'"),
+        ("5level", 1, "expected an operator or the end, found 'level'"),
+        ("1.5.2", 3, "found '.2'"),
+        ("1 2", 2, "expected an operator or the end, found '2'"),
+        ("(1", 2, r"expected '\)' to close the parenthesis, found the end"),
+        ("1)", 1, r"expected an operator or the end, found '\)'"),
+        ("1 < 2 < 3", 6, "two values are compared at a time, found '<'"),
+        ("a = 3", 2, "to compare, write =="),
+        ("a ^ 2", 2, r"a power is written \*\*"),
+        ("{a}", 0, "a reference is written {{name}}"),
+        ("{{ }}", 0, "a reference needs a name"),
+        ("{{a", 0, "no part|not a part"),
+        ("a // b", 3, "found '/'"),
+        ("'text'", 0, "not a part of any formula"),
+        ("레벨 + 1", 0, "'레' is not a part of any formula"),
+        ("1e999", 0, "too large"),
+        ("1 + rnd(3)", 4, "there is no function rnd; did you mean round?"),
+        ("ranom(1-2)", 0, "did you mean random?"),
+        ("Max(1, 2)", 0, "did you mean max?"),
+        ("zzz(1)", 0, "there is no function zzz; there are min, max, round"),
+        ("min(1)", 0, "min takes 2 or more arguments, not 1"),
+        ("clamp(1, 2)", 0, "clamp takes 3 arguments, not 2"),
+        ("sqrt()", 0, "sqrt takes 1 arguments, not 0"),
+        ("round(1, 2, 3)", 0, "round takes 1 or 2 arguments, not 3"),
+        ("round(a, b)", 9, "how many decimals to keep"),
+        ("round(a, 1.5)", 9, "how many decimals to keep"),
+        ("round(a, 16)", 9, "how many decimals to keep"),
+        ("min(1,)", 6, r"found '\)'"),
+        ("min(1; 2)", 5, "';' is not a part"),
+        ("random(5)", 8, r"between the two bounds of random, as in random\(1-6\)"),
+        ("random()", 7, "found '[)]'"),
+        ("random(1, 2, 3)", 11, "after the two bounds of random"),
+        ("random(1-2", 10, "found the end"),
+        ("random(1+2-3)", 12, "between the two bounds of random"),
+        ("__import__('os')", 11, "not a part of any formula"),
+        ("level.__class__()", 0, "there is no function level.__class__"),
+        ("lambda: 1", 6, "':' is not a part"),
+        ("[1]", 0, "not a part"),
+    ],
+)
+def test_what_is_no_formula(text: str, position: int, message: str) -> None:
+    with pytest.raises(FormulaError, match=message) as error:
+        parse_formula(text)
+    assert error.value.position == position
+    *_, shown, caret = str(error.value).split("\n")
+    assert caret == "  " + " " * position + "^"
+    assert shown == "  " + text
+
+
+def test_the_caret_of_a_long_formula_stands_under_the_place() -> None:
+    text = "1 + " * 100 + "* 2"
+    with pytest.raises(FormulaError) as error:
+        parse_formula(text)
+    *_, shown, caret = str(error.value).split("\n")
+    assert shown[caret.index("^")] == "*"
+    assert len(shown) < 110
+
+
+def test_lengths_and_depths_that_are_allowed_and_not() -> None:
+    longest = "1+" * (LONGEST // 2 - 1) + "11"
+    assert evaluated(longest) == LONGEST // 2 - 1 + 11
+    with pytest.raises(FormulaError, match="at most 500 characters, this one 501"):
+        parse_formula(longest + "1")
+    for opening, closing in (("(", ")"), ("-", ""), ("not ", ""), ("abs(", ")"), ("2 ** ", ""), ("random(1-", ")")):
+        deep = DEEPEST - 1
+        parse_formula(opening * deep + "1" + closing * deep)
+        with pytest.raises(FormulaError, match="nested 50 deep at most"):
+            parse_formula(opening * (deep + 1) + "1" + closing * (deep + 1))
+
+
+def test_a_name_without_a_value() -> None:
+    with pytest.raises(FormulaError, match="uses lvl, which has no value here; there are level, price") as error:
+        parse_formula("2 * lvl").evaluate({"level": 1, "price": 2}, no_random)
+    assert error.value.position == 4
+
+
+@pytest.mark.parametrize("texts", [np.array(["KR"]), ["a", "b"], [None, {}], [object()]])
+def test_a_name_whose_values_are_no_numbers(texts: Any) -> None:
+    with pytest.raises(FormulaError, match="calculates with country, whose values are no numbers"):
+        parse_formula("country + 1").evaluate({"country": texts}, no_random)
+
+
+# --------------------------------------------------------------------------- for any text
+
+PIECES = "1 2.5 level {{x}} min random round if not and or ( ) , + - * / % ** < == . # { } é e5 0x1 __import__".split()
+ALPHABET = st.sampled_from([*PIECES, " ", "\n"])
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(ALPHABET, max_size=40).map("".join)))
+@settings(max_examples=500)
+def test_any_text_is_a_formula_or_an_error_that_shows_where(text: str) -> None:
+    try:
+        formula = parse_formula(text)
+    except FormulaError as raised:
+        error = raised
+    else:
+        error = None
+    if error is not None:
+        assert 0 <= error.position <= len(text)
+        return
+    result = formula.evaluate(dict.fromkeys(formula.names, np.array([0.0, 3.0])), lambda index: np.array([0.2, 0.9]))
+    assert np.isfinite(result).all()
+
+
+@st.composite
+def pairs(draw: st.DrawFn, depth: int = 4) -> tuple[str, str]:
+    """A formula, and an expression of Python that means the same, its numbers being Python's own."""
+    kind = draw(st.integers(0, 9)) if depth else 0
+    if kind <= 1:
+        number = draw(st.one_of(st.integers(0, 99), st.floats(0, 99).map(lambda value: round(value, 3))))
+        return (f"{number}", f"{number}") if draw(st.booleans()) else ("level", "level")
+
+    def inner() -> tuple[str, str]:
+        return draw(pairs(depth=depth - 1))
+
+    (a, pa), (b, pb) = inner(), inner()
+    space = draw(st.sampled_from(["", " "]))
+    if kind <= 4:
+        operator = draw(st.sampled_from(["+", "-", "*", "<", "<=", ">", ">=", "==", "!="]))
+        if operator in "+-*":
+            return f"{a}{space}{operator}{space}{b}", f"{pa}{operator}{pb}"
+        return f"({a}){operator}({b})", f"float(({pa}){operator}({pb}))"
+    if kind == 5:
+        return f"-{space}{a}", f"-{pa}"
+    if kind == 6:
+        operator = draw(st.sampled_from(["and", "or"]))
+        return f"(({a}) {operator} ({b}))", f"float(bool({pa}) {operator} bool({pb}))"
+    if kind == 7:
+        return f"({a})", f"({pa})"
+    if kind == 8:
+        name = draw(st.sampled_from(["min", "max"]))
+        return f"{name}({a},{b})", f"{name}({pa},{pb})"
+    c, pc = inner()
+    return f"if({c},{a},{b})", f"(({pa}) if ({pc}) else ({pb}))"
+
+
+@given(pairs(), st.integers(-20, 20))
+@settings(max_examples=400, deadline=None)
+def test_arithmetic_means_what_it_means_in_python(pair: tuple[str, str], level: int) -> None:
+    text, python = pair
+    if len(text) > LONGEST:
+        return
+    expected = float(
+        eval(python, {"__builtins__": {"float": float, "bool": bool, "min": min, "max": max}, "level": level})
+    )
+    found = parse_formula(text).evaluate({"level": np.array([level])}, no_random)
+    assert np.broadcast_to(found, (1,))[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
