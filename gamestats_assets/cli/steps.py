@@ -317,13 +317,13 @@ def spread(partitions: tuple[str, str] | None) -> str:
     """A range of partitions in words.
 
     >>> spread(("2026-01-01|shop", "2026-01-03|shop"))
-    'shop, 2026-01-01 to 2026-01-03'
+    'shop 2026-01-01 to 2026-01-03'
     """
     if partitions is None:
         return "all of it"
     days, names = zip(*(key.partition("|")[::2] for key in partitions), strict=True)
     span = " to ".join(dict.fromkeys(days))
-    return f"{names[0]}, {span}" if names[0] else span
+    return f"{names[0]} {span}" if names[0] else span
 
 
 def print_outcome(outcome: Outcome, partitions: tuple[str, str] | None, *, verbose: bool = False) -> None:

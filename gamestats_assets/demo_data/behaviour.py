@@ -504,16 +504,14 @@ def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     over = wanted + length >= day_ms
     wanted = np.where(over, np.maximum(day_ms - 1 - length, 0), wanted)
     # In order of their starts each waits for the one before; the order of a day's sessions is that of its places.
-    group = user.astype(np.int64) * (plan.configuration.days + 1) + sessions.day
-    start = wanted[np.lexsort((wanted, group))]
-    new_group = np.ones(user.size, bool)
-    new_group[1:] = group[1:] != group[:-1]
-    position = np.arange(user.size) - np.maximum.accumulate(np.where(new_group, np.arange(user.size), 0))
-    for place in range(1, int(position.max(initial=0)) + 1):
-        rows = np.flatnonzero(position == place)
+    day_of = sessions.day * day_ms
+    start = wanted[np.lexsort((wanted, sessions.day, user))]
+    for number in range(1, int(sessions.number.max(initial=0)) + 1):
+        rows = np.flatnonzero(sessions.number == number)
         before = rows - 1
-        gone = start[before] < 0
-        earliest = np.where(gone, day_ms, start[before] + length[before] + _APART_S * 1000)
-        start[rows] = np.maximum(start[rows], earliest)
+        ended = np.where(start[before] < 0, 0, day_of[before] + start[before] + length[before] + _APART_S * 1000)
+        # One that did not fit leaves no room for the rest of its day.
+        ended = np.where((start[before] < 0) & (day_of[before] == day_of[rows]), day_of[rows] + day_ms, ended)
+        start[rows] = np.maximum(start[rows], ended - day_of[rows])
         start[rows[start[rows] + length[rows] >= day_ms]] = -1
     return start

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class FlowTables:
     together: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Blueprint:
     """What the simulation looks up.
 
@@ -145,6 +146,16 @@ class Blueprint:
     updates: Mapping[str, list[tuple[str, Update]]] = field(default_factory=dict)
     counters: Mapping[str, list[tuple[str, str, CounterRule]]] = field(default_factory=dict)
     balances: Mapping[str, list[tuple[str, str, str, CounterRule]]] = field(default_factory=dict)
+
+    @cached_property
+    def moved_by(self) -> Mapping[tuple[str, str], str]:
+        """The balance that an event's property moves, by event and property."""
+        return {
+            (event, rule.source): shared
+            for shared, members in self.counters.items()
+            for event, _, rule in members
+            if rule.source in self.properties_of[event]
+        }
 
     @property
     def first_day(self) -> int:

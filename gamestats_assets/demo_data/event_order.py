@@ -44,7 +44,7 @@ _ALWAYS_ALLOWED = frozenset(
 
 # How many of those who did the step before go on, by how far along the way to a purchase a step is.
 _CONVERSION = (
-    (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.32), (45, 0.75), (50, 0.62), (58, 0.88), (62, 0.84), (70, 0.86),
+    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.32), (45, 0.75), (50, 0.62), (58, 0.88), (62, 0.84), (70, 0.86),
     (100, 0.95),
 )  # fmt: skip
 
@@ -464,12 +464,12 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
     looks = r.action in ("view", "list", "visit", "read", "click", "show") or r.phase in ("enter", "open", "choose")
     if order.is_game:
         sights &= {"product", "item", "shop", "package", "plan", "paywall", "premium", "deal", "offer"}
-    if r.says("list") and looks and (sights or r.things <= {"list", "product"}) and not order.is_game:
-        return 20
+    if r.says("list") and looks and not order.is_game and (sights or r.things <= {"list", "product"}):
+        return 20 if r.things <= {"category", "list"} or "category" in r.name.lower() else 23
     if r.says("search") and r.action == "search" and r.phase is None and not order.is_game:
         return 20
     if r.says("searchresult") and looks:
-        return 22
+        return 23
     if not looks or r.fails or r.says("review", "bookmark", "like", "coupon", "write", "history", "order", "push"):
         return None
     if r.says("home") and not order.is_game:
@@ -479,7 +479,8 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
     if sights & _PLANS:
         return 28 if r.phase != "choose" else 35
     if r.action == "click" or r.phase == "choose":
-        return 33
+        seen_later = any(o.action == "view" and o.things & sights and o.index > r.index for o in order.readings.values())
+        return 29 if seen_later else 33
     return 26 if sights <= {"shop", "restaurant", "hotel", "brand", "category"} and _finer(r, order) else 30
 
 
@@ -652,6 +653,7 @@ def _discoveries(order: EventOrder) -> None:
     searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH or r.says("searchresult")]
     lists = [r for r in free if order.kinds[r.name] is Kind.BROWSE and (r.says("list", "home") or r.things == {"feed"})]
     views = [r for r in free if order.kinds[r.name] is Kind.BROWSE and r.things & SIGHTS and r not in lists]
+    searches = [r for r in searches if not r.says("searchresult")]
     views = [r for r in views if r.action in ("view", "click", "visit") or r.phase in ("open", "choose")]
     first = [Step(events=[r.name for r in (*searches, *lists)])] if searches else []
     middle = [Step(events=[r.name for r in views[:3]], probability=0.7, after_s=25)] if views else []

@@ -8,6 +8,7 @@ its content, so that it is known when it comes again, and tells what of it is la
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import os
 import re
@@ -267,11 +268,11 @@ def _lines_of(file: Path) -> Iterator[bytes]:
                 stream.read(3)
             is_array = stream.peek(_CHUNK).lstrip()[:1] == b"["
             for line in _elements(stream) if is_array else _physical_lines(stream):
-                if not line.isspace():
+                if line.strip():
                     yield line
     except EOFError:
         raise _DamagedFileError("the gzip stream ends early; fetch the file again") from None
-    except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
+    except (gzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call the latter an instance)
         raise _DamagedFileError(f"the gzip stream is damaged ({error}); fetch the file again") from None
     except OSError as error:
         raise _DamagedFileError(f"it cannot be read ({error.strerror or error})") from None

@@ -41,6 +41,7 @@ _TYPES = frozenset((*EVENT_TYPES, *OPERATIONS))
 _EVENTS = frozenset(EVENT_TYPES)
 _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 _MOST_SHAPES = 20_000
+_ID_KEYS = ("#account_id", "#distinct_id", "#uuid", "#event_id", "#first_check_id")
 _SHOWN = 80
 
 
@@ -221,17 +222,17 @@ def _expect_ids(record: Record) -> None:
         raise InvalidLineError("type", f"#type: expected one of the format's types, found {record.type[:_SHOWN]!r}")
     if not record.account_id and not record.distinct_id:
         raise InvalidLineError("id", "expected #account_id or #distinct_id, found neither")
-    for key in ("account_id", "distinct_id", "uuid", "event_id", "first_check_id"):
-        found = getattr(record, key)
-        if found is not None and len(found) > ID_CHARACTERS:
-            raise InvalidLineError("id", f"#{key}: expected at most {ID_CHARACTERS} characters, found {len(found)}")
+    ids = (record.account_id, record.distinct_id, record.uuid, record.event_id, record.first_check_id)
+    for key, found in zip(_ID_KEYS, ids, strict=True):
+        if found and len(found) > ID_CHARACTERS:
+            raise InvalidLineError("id", f"{key}: expected at most {ID_CHARACTERS} characters, found {len(found)}")
 
 
 def _expect_fitting(record: Record, properties: Properties) -> None:
     """What the type of the record asks for."""
     if record.type in _EVENTS:
         name = record.event_name or ""
-        if not _NAME.fullmatch(name):
+        if name not in _names and not _is_name(name):
             found = f"{name[:_SHOWN]!r}" if name else "nothing"
             raise InvalidLineError("event_name", f"#event_name: expected a name of the format, found {found}")
         if record.type == "track_first" and not record.first_check_id:
@@ -255,7 +256,18 @@ def _expect_fitting(record: Record, properties: Properties) -> None:
 
 # --------------------------------------------------------------------------- properties
 
+# Few kinds of records make up a log, with few names: each is looked at once.
 _shapes: dict[tuple[tuple[str, ...], tuple[type, ...]], Shape] = {}
+_names: set[str] = set()
+
+
+def _is_name(text: str) -> bool:
+    if not _NAME.fullmatch(text):
+        return False
+    if len(_names) >= _MOST_SHAPES:
+        _names.clear()
+    _names.add(text)
+    return True
 
 
 def _shape(properties: Properties) -> Shape:
@@ -273,7 +285,7 @@ def _new_shape(names: tuple[str, ...], types: tuple[type, ...]) -> Shape:
         return tuple(name for name, found in zip(names, types, strict=True) if found in wanted)
 
     return Shape(
-        next((name for name in names if not _NAME.fullmatch(name)), None),
+        next((name for name in names if not _is_name(name)), None),
         tuple((name, _SCALARS[found]) for name, found in zip(names, types, strict=True) if found in _SCALARS),
         of(int, float),
         of(str),
@@ -305,29 +317,41 @@ def _expect_values(properties: Properties, shape: Shape, *, short: bool) -> None
         for name in shape.texts:
             _expect_text(name, properties[name], TEXT_BYTES)
     for name in shape.containers:
-        _expect_container(name, properties[name])
+        _expect_container(name, properties[name], short=short)
 
 
-def _expect_container(name: str, value: list[Any] | dict[str, Any]) -> None:
-    if isinstance(value, list):
-        if len(value) > LIST_ITEMS:
-            _refuse(name, f"at most {LIST_ITEMS} items", f"{len(value)}")
-        for item in value:
-            _expect_nested(name, item, ITEM_BYTES)
+def _expect_container(name: str, value: list[Any] | dict[str, Any], *, short: bool) -> None:
+    if isinstance(value, dict):
+        _expect_object(name, value, short=short)
         return
+    if len(value) > LIST_ITEMS:
+        _refuse(name, f"at most {LIST_ITEMS} items", f"{len(value)}")
+    for item in value:
+        kind = type(item)
+        if kind is dict:
+            _expect_object(name, item, short=short)
+        elif kind is str:
+            if len(item) * 4 > ITEM_BYTES:
+                _expect_text(name, item, ITEM_BYTES)
+        else:
+            _expect_other(name, item, short=short)
+
+
+def _expect_object(name: str, value: dict[str, Any], *, short: bool) -> None:
     if len(value) > OBJECT_KEYS:
         _refuse(name, f"at most {OBJECT_KEYS} keys", f"{len(value)}")
     for key, item in value.items():
-        if not _NAME.fullmatch(key):
+        if key not in _names and not _is_name(key):
             _refuse(name, "keys that are names of properties", f"{key[:_SHOWN]!r}")
-        _expect_nested(f"{name}.{key}", item, TEXT_BYTES)
+        if type(item) is not str:
+            _expect_other(f"{name}.{key}", item, short=short)
+        elif not short:
+            _expect_text(f"{name}.{key}", item, TEXT_BYTES)
 
 
-def _expect_nested(name: str, value: Any, text_bytes: int) -> None:
-    if isinstance(value, str):
-        _expect_text(name, value, text_bytes)
-    elif isinstance(value, (list, dict)):
-        _expect_container(name, value)
+def _expect_other(name: str, value: Any, *, short: bool) -> None:
+    if isinstance(value, (list, dict)):
+        _expect_container(name, value, short=short)
     elif value is not None and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
         _refuse(name, f"a number within {LARGEST_NUMBER:g}", str(value)[:_SHOWN])
 

@@ -246,7 +246,10 @@ class _Day:
             record.first_check_id,
             record.ip,
             line.zone_offset,
-            *(_text(told(preset)) for preset in _PRESETS.values()),
+            *[
+                value if (value := told(preset)) is None or value.__class__ is str else _text(value)
+                for preset in _PRESETS.values()
+            ],
         )
 
     def add(self, table: type[Table], rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> None:
@@ -340,9 +343,7 @@ def _note(found: dict[Any, list[Any]], key: Any, at: datetime, records: int = 1)
             entry[1] = at
 
 
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 

@@ -390,7 +390,7 @@ _TEXTS = {
     "keyword": _Pattern(
         "keyword, search term, search query, search word, search text", lambda s: s.word("keyword"), "query, tag"
     ),
-    "hashtag": _Pattern("hashtag", lambda s: "#" + s.word("keyword").replace(" ", "")),
+    "hashtag": _Pattern("hash tag", lambda s: "#" + s.word("keyword").replace(" ", "")),
     "page": _Pattern(
         "page name, screen name, page title, screen title, menu name", lambda s: s.word("page"), "page, screen"
     ),

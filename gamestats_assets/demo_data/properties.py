@@ -157,6 +157,9 @@ class Properties:
         constraint = self._constraint(event, name)
         if name in _DURATIONS and event in self.plan.session_ends:
             return Numbers(self.since_session_start_s(rows), 0)
+        if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
+            # What was not there cannot have been spent.
+            return self._counts(count)[event, name]
         if constraint.copy_of is None and constraint.counter is None and name in self.plan.common_names:
             if self._is_state(name):
                 return self._state_column(name, rows, given)
@@ -533,7 +536,9 @@ class Properties:
             segment = self.users.segment[context.user]
             low, high = (np.array([getattr(found, end) for found in ranges])[segment] for end in ("min", "max"))
             result = np.clip(result, low, high)
-        whole = all(found.integer for found in ranges)
+            whole = all(found.integer for found in ranges)
+        else:
+            whole = bool(np.all(np.abs(result - np.rint(result)) < 1e-9))
         return Numbers(result, 0 if whole else 2)
 
     def _named_numbers(self, context: Rows, wanted: str, own: str) -> Array:
@@ -604,16 +609,29 @@ class Properties:
             elif "." in rule.source:
                 moves[own] = rule.sign * np.nan_to_num(self._of_objects(event, rule.source))
             else:
-                moves[own] = rule.sign * np.nan_to_num(self.column(event, rule.source).numbers())
+                moves[own] = rule.sign * np.nan_to_num(self._raw(event, rule.source).numbers())
         user = self.happened.user[rows]
         start = self.count_start(shared)
         most = [rule.max for _, _, rule in members if rule.max is not None]
-        after = np.empty(rows.size)
-        after[order] = running_count(user[order], moves[order], start[user[order]], max(most) if most else None)[1]
-        return {
-            (event, name): Numbers(after[which == number], 0 if float(rule.step).is_integer() else 2)
-            for number, (event, name, rule) in enumerate(members)
-        }
+        before, after = np.empty(rows.size), np.empty(rows.size)
+        before[order], after[order] = running_count(
+            user[order], moves[order], start[user[order]], max(most) if most else None
+        )
+        found: dict[tuple[str, str], Column] = {}
+        for number, (event, name, rule) in enumerate(members):
+            own = which == number
+            decimals = 0 if float(rule.step).is_integer() else 2
+            if rule.source in self.properties_of(event):
+                raw = self._raw(event, rule.source or "")
+                decimals = raw.decimals if isinstance(raw, Numbers) else 0
+                found[event, rule.source or ""] = Numbers(np.abs(after[own] - before[own]), decimals)
+            found[event, name] = Numbers(after[own], decimals)
+        return found
+
+    def _raw(self, event: str, name: str) -> Column:
+        """A property's values before a balance limits them."""
+        with self._asking(f"raw {event}.{name}"):
+            return self._event_column(event, name)
 
     def count_start(self, shared: str) -> Array:
         """Where each user's count begins: at its start, and for who was there before, in the segment's range."""
@@ -746,7 +764,9 @@ class Properties:
             drawn = self._number(
                 Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
             ).numbers()
-            initial = np.where((self.users.signed_up_day >= 0) & grows_only, 0, drawn)
+            least = np.array([range_of(self.plan, number, "user", name).min for number in range(len(self.plan.segments))])
+            new = (self.users.signed_up_day >= 0) & grows_only
+            initial = np.where(new, np.maximum(least, 0)[self.users.segment], drawn)
         return initial
 
     def _state_decimals(self, name: str) -> int:

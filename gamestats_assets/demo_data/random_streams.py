@@ -268,7 +268,6 @@ def _poisson_shares(mean: float) -> Floats:
 _CELLS = 2048
 
 
-@functools.lru_cache(maxsize=65536)
 def quantile_table(wanted: ValueRange) -> Quantiles:
     """A distribution within a range, of its mean and its spread: a scaled beta distribution.
 
@@ -281,40 +280,45 @@ def quantile_table(wanted: ValueRange) -> Quantiles:
             that of a value which is always at one bound or the other; whole numbers around a mean that is none have
             a smallest one, too. Or when the bounds are no numbers, or no whole number lies between them.
     """
-    low, high, mean = _bounds(wanted)
+    return _table(wanted.min, wanted.max, wanted.mean, wanted.spread, wanted.integer)
+
+
+@functools.lru_cache(maxsize=65536)
+def _table(least: float, most: float, asked_mean: float | None, asked_spread: float | None, whole: bool) -> Quantiles:
+    low, high, mean = _bounds(least, most, asked_mean, whole)
     width = high - low
     share = (mean - low) / width if width else 0.0
     largest = math.sqrt((mean - low) * (high - mean))
     part = mean - math.floor(mean)
-    smallest = math.sqrt(part * (1 - part)) if wanted.integer else 0.0
-    spread = wanted.spread
+    smallest = math.sqrt(part * (1 - part)) if whole else 0.0
+    spread = asked_spread
     if spread is None:
         spread = min(max(min(width / 6, 0.75 * min(mean - low, high - mean)), smallest), largest)
     if not smallest * (1 - 1e-9) <= spread <= largest * (1 + 1e-9):
-        numbers = "whole numbers" if wanted.integer else "numbers"
+        numbers = "whole numbers" if whole else "numbers"
         raise ImpossibleRangeError(
             f"{numbers} from {low:g} to {high:g} with a mean of {mean:g} have a spread between {smallest:.6g} and "
             f"{largest:.6g}, which {spread:g} is not; change the spread, the mean or the bounds"
         )
     if not width or not largest:
-        return Quantiles(np.full(2, mean), wanted.integer)
-    before_rounding = _before_rounding(low, width, share, spread, largest) if wanted.integer else spread
-    return Quantiles(low + width * _beta(share, min(before_rounding / width, largest / width), _CELLS), wanted.integer)
+        return Quantiles(np.full(2, mean), whole)
+    before_rounding = _before_rounding(low, width, share, spread, largest) if whole else spread
+    nodes = low + width * _beta(share, min(before_rounding, largest) / width, _CELLS)
+    return Quantiles(np.clip(nodes, low, high), whole)
 
 
-def _bounds(wanted: ValueRange) -> tuple[float, float, float]:
+def _bounds(least: float, most: float, asked_mean: float | None, whole: bool) -> tuple[float, float, float]:
     """Smallest value, largest value and mean."""
-    low, high = wanted.min, wanted.max
+    low, high = least, most
     if not math.isfinite(high - low):
         raise ImpossibleRangeError(f"a range needs two bounds that are numbers; these are {low:g} and {high:g}")
-    if wanted.integer:
+    if whole:
         low, high = float(math.ceil(low)), float(math.floor(high))
     if low > high:
         raise ImpossibleRangeError(
-            f"there is no whole number between {wanted.min:g} and {wanted.max:g}; "
-            "widen the range, or let its values have decimals"
+            f"there is no whole number between {least:g} and {most:g}; widen the range, or let its values have decimals"
         )
-    mean = low + (high - low) / 2 if wanted.mean is None else wanted.mean
+    mean = low + (high - low) / 2 if asked_mean is None else asked_mean
     if not low <= mean <= high:
         raise ImpossibleRangeError(f"whole numbers from {low:g} to {high:g} cannot have a mean of {mean:g}")
     return low, high, mean
@@ -347,14 +351,16 @@ def _beta(share: float, spread: float, cells: int) -> Floats:
     from scipy.special import betainc, betaincinv
 
     most = share * (1 - share)
-    size = most / spread**2 - 1 if spread > 1e-6 * math.sqrt(most) else math.inf
-    if size > 1e9:
+    if spread < 1e-12 * math.sqrt(most):
         return np.full(cells + 1, share)
+    size = most / spread**2 - 1
+    one, other = share * size, (1 - share) * size
+    if min(one, other) > 1e6:
+        return share + spread * _normal(cells).nodes
     steps = np.arange(cells + 1) / cells
     if size < 1e-3:
         nodes = (steps >= 1 - share).astype(np.float64)
     else:
-        one, other = share * size, (1 - share) * size
         nodes = betaincinv(one, other, steps)
         # The outermost cells end where that gives them their mean: a long tail is not spread evenly up to the bound.
         below = share * cells * betainc(one + 1, other, nodes[1])

@@ -167,9 +167,9 @@ def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
     written = text.strip()
     plain = written.translate(_HALF_WIDTH)
     if example := _EXAMPLE.match(plain):
-        return _example(written[example.end() :])
+        return _example(written[example.end() :], type)
     if _SAMPLE.match(plain) or (type == "list" and _LIST_SAMPLE.fullmatch(plain)):
-        return _example(written)
+        return _example(written, type)
     for read in (_equal, _piped, _bracketed, _shared_count, _range, _rows):
         if rule := read(plain, type):
             return rule
@@ -207,10 +207,10 @@ def _only_of(types: tuple[str, ...], type: PropertyType, rule: str, found: str) 
         _refuse(f"a rule for the type {given}", found, f"{rule} is for the type {known}: correct the rule or the type")
 
 
-def _example(text: str) -> ValueRule | None:
+def _example(text: str, type: PropertyType) -> ValueRule | None:
     text = re.sub(f"^{_NAME_OF_SAMPLE}", "", text.strip())
     listed, more = _items(text)
-    if listed and more:
+    if listed and more and type in ("string", "list"):
         return OneOf(values=tuple(listed), open_ended=True)
     return Example(text=text) if text else None
 
@@ -365,7 +365,7 @@ _MOST_WORDS = 5
 def _items(text: str) -> tuple[list[str], bool]:
     """Items of a text that lists some, none of a text that does not; and whether it says that there are more."""
     parts = re.split(r"[,，、](?![^()（）]*[)）])", text)
-    if len(parts) == 1 and "://" not in text and not text.startswith("/") and text.upper() != "N/A":
+    if len(parts) == 1 and not text.startswith("/") and text.upper() != "N/A":
         parts = text.split("/")
         if len(parts) > 1 and _WHAT_IT_IS.search(parts[-1]):
             return [], False
@@ -417,7 +417,7 @@ def _choice(written: str, type: PropertyType) -> ValueRule | None:
         return OneOf(values=tuple(values), open_ended=more)
     if inner := _IN_BRACKETS.search(written):
         examples, _ = _items(inner[1].strip())
-        return OneOf(values=tuple(examples), open_ended=True) if examples else _example(inner[1])
+        return OneOf(values=tuple(examples), open_ended=True) if examples else _example(inner[1], type)
     if type == "string" and _WORD.fullmatch(written) and written.lower() not in _SAYS_NOTHING:
         return OneOf(values=(written,))
     return None

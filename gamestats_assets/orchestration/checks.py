@@ -176,8 +176,9 @@ def _told(broken: pl.DataFrame, failing: Sequence[str]) -> dict[str, Any]:
 def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
     """The rows that break a check in the partitions `keys` of its table; None looks at all partitions.
 
-    Of inputs with other partitions, what a table would read is looked at (see `values_read`). What was found in the same versions of the
-    inputs is not looked for again: every publication of a run asks for the checks of all that is upstream.
+    Of inputs with other partitions, what a table would read is looked at (see `values_read`). What was found in the
+    same versions of the inputs is not looked for again: every publication of a run asks for the checks of all that
+    is upstream.
     """
     of = None if keys is None else tuple(keys)
     seen = (check.table, check.name, of, *map(lake.version, check.inputs.values()))

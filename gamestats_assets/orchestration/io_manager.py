@@ -68,8 +68,9 @@ class LakeIOManager(dg.IOManager):
     """Loads a table as a LazyFrame of the partitions asked for; stores a frame or Replacements.
 
     Steps read their inputs themselves, when their ledgers have told what is to be done; loading is for
-    whoever asks Dagster for an asset's value. A frame replaces the run's partitions whole. An iterator of `Replacement` is consumed one
-    by one, each in one commit, so a step of many matches needs the memory of one batch.
+    whoever asks Dagster for an asset's value. A frame replaces the run's partitions whole. An iterator of
+    `Replacement` is consumed one by one, each in one commit, so a step of many matches needs the memory of
+    one batch.
     """
 
     def __init__(self, tables: Mapping[dg.AssetKey, type[Table]]) -> None:

@@ -11,7 +11,6 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 
-
 MADE_FROM = "made_from"
 """Tag of assets that are made from other things than the same partitions of their inputs."""
 LANDING, DAYS_AROUND = "landing", "days_around"

@@ -156,6 +156,17 @@ RULES = Rules(
 )
 
 
+QUIET = RULES.model_copy(
+    update={
+        "segment_analysis": {
+            name: SegmentAnalysis(activity=Activity(daily_probability=0.5, events_per_session=0)) for name in SEGMENTS
+        },
+        "event_constraints": RULES.event_constraints.model_copy(update={"sequences": [], "session_end": []}),
+    }
+)
+"""Rules by which users come and go and do next to nothing: to look at many of them."""
+
+
 # --------------------------------------------------------------------------- plain reading
 
 

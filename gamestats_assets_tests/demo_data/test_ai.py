@@ -202,13 +202,13 @@ def test_after_three_retries_the_violations_are_named(server: AiServer, provider
 
 
 def test_a_long_list_of_violations_is_trimmed(server: AiServer, provider: Provider) -> None:
-    many = {f"property_{i}": {"min": 1, "max": 0, "text": "x" * 1000} for i in range(300)}
+    many = {f"property_{i}_{'long' * 70}": {"min": 1, "max": 0, "text": "x" * 1000} for i in range(300)}
     server.queue(Answer(changed(value_ranges=many)), Answer(good()))
 
     ask(server, provider)
 
     complaint = server.requests[1].complaint
-    assert "value_ranges.property_0.text" in complaint
+    assert "value_ranges.property_0_" in complaint
     assert "more of this kind" in complaint
     assert len(complaint) < 7000
 
@@ -474,7 +474,7 @@ def test_the_key_is_in_no_error_and_no_log(
 
     error: AiError | None = None
     try:
-        ask(server, provider, tries=2, timeout_s=0.3)
+        ask(server, provider, tries=2, timeout_s=0.3 if answers[0].after_s else 20)
     except AiError as raised:
         error = raised
 

@@ -178,14 +178,14 @@ def test_a_formula_can_be_sent_to_another_process() -> None:
         ("5level", 1, "expected an operator or the end, found 'level'"),
         ("1.5.2", 3, "found '.2'"),
         ("1 2", 2, "expected an operator or the end, found '2'"),
-        ("(1", 2, r"expected '\)' to close the parenthesis, found the end"),
-        ("1)", 1, r"expected an operator or the end, found '\)'"),
+        ("(1", 2, "expected ')' to close the parenthesis, found the end"),
+        ("1)", 1, "expected an operator or the end, found ')'"),
         ("1 < 2 < 3", 6, "two values are compared at a time, found '<'"),
         ("a = 3", 2, "to compare, write =="),
-        ("a ^ 2", 2, r"a power is written \*\*"),
+        ("a ^ 2", 2, "a power is written **"),
         ("{a}", 0, "a reference is written {{name}}"),
         ("{{ }}", 0, "a reference needs a name"),
-        ("{{a", 0, "no part|not a part"),
+        ("{{a", 0, "a reference is written {{name}}"),
         ("a // b", 3, "found '/'"),
         ("'text'", 0, "not a part of any formula"),
         ("레벨 + 1", 0, "'레' is not a part of any formula"),
@@ -201,10 +201,10 @@ def test_a_formula_can_be_sent_to_another_process() -> None:
         ("round(a, b)", 9, "how many decimals to keep"),
         ("round(a, 1.5)", 9, "how many decimals to keep"),
         ("round(a, 16)", 9, "how many decimals to keep"),
-        ("min(1,)", 6, r"found '\)'"),
+        ("min(1,)", 6, "found ')'"),
         ("min(1; 2)", 5, "';' is not a part"),
-        ("random(5)", 8, r"between the two bounds of random, as in random\(1-6\)"),
-        ("random()", 7, "found '[)]'"),
+        ("random(5)", 8, "between the two bounds of random, as in random(1-6)"),
+        ("random()", 7, "found ')'"),
         ("random(1, 2, 3)", 11, "after the two bounds of random"),
         ("random(1-2", 10, "found the end"),
         ("random(1+2-3)", 12, "between the two bounds of random"),
@@ -215,8 +215,9 @@ def test_a_formula_can_be_sent_to_another_process() -> None:
     ],
 )
 def test_what_is_no_formula(text: str, position: int, message: str) -> None:
-    with pytest.raises(FormulaError, match=message) as error:
+    with pytest.raises(FormulaError) as error:
         parse_formula(text)
+    assert message in str(error.value)
     assert error.value.position == position
     *_, shown, caret = str(error.value).split("\n")
     assert caret == "  " + " " * position + "^"
@@ -237,7 +238,7 @@ def test_lengths_and_depths_that_are_allowed_and_not() -> None:
     assert evaluated(longest) == LONGEST // 2 - 1 + 11
     with pytest.raises(FormulaError, match="at most 500 characters, this one 501"):
         parse_formula(longest + "1")
-    for opening, closing in (("(", ")"), ("-", ""), ("not ", ""), ("abs(", ")"), ("2 ** ", ""), ("random(1-", ")")):
+    for opening, closing in (("(", ")"), ("-", ""), ("not ", ""), ("abs(", ")"), ("2 ** ", ""), ("min(1,", ")")):
         deep = DEEPEST - 1
         parse_formula(opening * deep + "1" + closing * deep)
         with pytest.raises(FormulaError, match="nested 50 deep at most"):
@@ -258,28 +259,57 @@ def test_a_name_whose_values_are_no_numbers(texts: Any) -> None:
 
 # --------------------------------------------------------------------------- for any text
 
-PIECES = "1 2.5 level {{x}} min random round if not and or ( ) , + - * / % ** < == . # { } é e5 0x1 __import__".split()
+PIECES = [
+    "1",
+    "2.5",
+    "level",
+    "{{x}}",
+    "min",
+    "random",
+    "round",
+    "if",
+    "not",
+    "and",
+    "or",
+    "(",
+    ")",
+    ",",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "**",
+    "<",
+    "==",
+    ".",
+    "#",
+    "{",
+    "}",
+    "é",
+    "e5",
+    "0x1",
+    "__import__",
+]
 ALPHABET = st.sampled_from([*PIECES, " ", "\n"])
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(ALPHABET, max_size=40).map("".join)))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_any_text_is_a_formula_or_an_error_that_shows_where(text: str) -> None:
     try:
         formula = parse_formula(text)
     except FormulaError as raised:
-        error = raised
-    else:
-        error = None
-    if error is not None:
-        assert 0 <= error.position <= len(text)
+        formula = raised
+    if isinstance(formula, FormulaError):
+        assert 0 <= formula.position <= len(text)
         return
     result = formula.evaluate(dict.fromkeys(formula.names, np.array([0.0, 3.0])), lambda index: np.array([0.2, 0.9]))
     assert np.isfinite(result).all()
 
 
 @st.composite
-def pairs(draw: st.DrawFn, depth: int = 4) -> tuple[str, str]:
+def pairs(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
     """A formula, and an expression of Python that means the same, its numbers being Python's own."""
     kind = draw(st.integers(0, 9)) if depth else 0
     if kind <= 1:
@@ -295,7 +325,7 @@ def pairs(draw: st.DrawFn, depth: int = 4) -> tuple[str, str]:
         operator = draw(st.sampled_from(["+", "-", "*", "<", "<=", ">", ">=", "==", "!="]))
         if operator in "+-*":
             return f"{a}{space}{operator}{space}{b}", f"{pa}{operator}{pb}"
-        return f"({a}){operator}({b})", f"float(({pa}){operator}({pb}))"
+        return f"(({a}){operator}({b}))", f"float(({pa}){operator}({pb}))"
     if kind == 5:
         return f"-{space}{a}", f"-{pa}"
     if kind == 6:
@@ -311,7 +341,7 @@ def pairs(draw: st.DrawFn, depth: int = 4) -> tuple[str, str]:
 
 
 @given(pairs(), st.integers(-20, 20))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_arithmetic_means_what_it_means_in_python(pair: tuple[str, str], level: int) -> None:
     text, python = pair
     if len(text) > LONGEST:

@@ -260,13 +260,16 @@ def ranges(draw: st.DrawFn) -> ValueRange:
     return ValueRange(min=low, max=low + width, mean=mean, spread=spread, integer=integer)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ranges())
 @example(ValueRange(min=1, max=150, mean=50))
 @example(ValueRange(min=0, max=1_000_000, mean=50_000))
 @example(ValueRange(min=0, max=1_000_000, mean=2.5, spread=1))
 @example(ValueRange(min=0, max=1, mean=0.01, spread=0.05, integer=False))
 @example(ValueRange(min=0, max=1, mean=0.3))
+@example(ValueRange(min=0, max=1_000_000, mean=500_000, spread=1, integer=False))
+@example(ValueRange(min=0, max=1_000_000, mean=500_000, spread=2))
+@example(ValueRange(min=0, max=1e9, mean=1, spread=1, integer=False))
 def test_a_range_has_its_mean_its_spread_and_its_bounds(wanted: ValueRange) -> None:
     found = quantile_table(wanted).sample(EVEN)
     assert wanted.mean is not None
@@ -280,7 +283,8 @@ def test_a_range_has_its_mean_its_spread_and_its_bounds(wanted: ValueRange) -> N
     # What happens to fewer than one in 2,048 has no place in the table.
     if wanted.spread is not None and wanted.spread > 1e-3:
         is_rare = nearer < 0.01 * (wanted.max - wanted.min)
-        assert found.std() == pytest.approx(wanted.spread, rel=0.2 if is_rare else 0.03)
+        tolerance = (0.2 if is_rare else 0.03) * wanted.spread + by_chance
+        assert found.std() == pytest.approx(wanted.spread, abs=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,7 @@ def test_ranges_of_one_value(wanted: ValueRange, only: float) -> None:
 def test_the_largest_spread_is_that_of_the_two_bounds() -> None:
     found = quantile_table(ValueRange(min=0, max=10, mean=2.5, spread=math.sqrt(2.5 * 7.5), integer=False)).sample(EVEN)
     # One cell of the table lies between the two.
-    assert ((found == 0) | (found == 10)).mean() > 0.999
+    assert (np.minimum(found, 10 - found) < 0.02).mean() > 0.999
     assert found.mean() == pytest.approx(2.5, rel=1e-3)
 
 

@@ -472,6 +472,7 @@ def test_properties_are_defined_once_and_listed_by_events(tmp_path: Path) -> Non
             ("view_item", "상점", "상품 보기", "item_id, Price"),
             ("purchase", "상점", "구매", "price，items"),
             ("refund", "상점", "환불", "items.count"),
+            ("gift", "상점", "선물", "items, items.name"),
         ],
         definitions=[
             ("country", "string", "국가", "KR,JP,US", "", ""),
@@ -510,6 +511,12 @@ def test_properties_are_defined_once_and_listed_by_events(tmp_path: Path) -> Non
                 description="환불",
                 properties=(items.model_copy(update={"properties": (count,)}),),
             ),
+            Event(
+                name="gift",
+                tag="상점",
+                description="선물",
+                properties=(items.model_copy(update={"properties": (name,)}),),
+            ),
         ),
         common_properties=(channel,),
         user_properties=(country, vip, channel, visits),
@@ -517,6 +524,32 @@ def test_properties_are_defined_once_and_listed_by_events(tmp_path: Path) -> Non
     assert [str(warning) for warning in report.warnings] == [
         "sheet 'properties', row 8, column 'name' (A): no event lists 'vip', so none has it"
     ]
+
+
+def test_definitions_that_no_event_lists_are_of_users(tmp_path: Path) -> None:
+    sheets = {
+        "events": [("event_name", "description"), ("login", "x")],
+        "properties": [("name", "type"), ("vip", "number")],
+    }
+    report = check_taxonomy(write_folder(tmp_path / "shop", sheets))
+    assert report.warnings == ()
+    assert report.taxonomy == Taxonomy(
+        name="shop",
+        events=(Event(name="login", description="x"),),
+        user_properties=(Property(name="vip", type=NUMBER),),
+    )
+
+
+def test_an_event_may_list_properties_and_have_rows_of_its_own(tmp_path: Path) -> None:
+    sheets = {
+        "events": [
+            ("event_name", "description", "properties", "property_name", "property_type"),
+            ("login", "x", "level, vip", "level", "string"),
+        ],
+        "properties": [("name", "type"), ("vip", "number"), ("level", "number")],
+    }
+    (event,) = read_taxonomy(write_folder(tmp_path / "shop", sheets)).events
+    assert [(found.name, found.type) for found in event.properties] == [("level", STRING), ("vip", NUMBER)]
 
 
 def test_one_name_can_be_two_properties_of_events_and_of_users(tmp_path: Path) -> None:
@@ -581,7 +614,7 @@ def test_sheets_are_known_by_their_headers_in_either_language_and_any_order(tmp_
     )
     korean = {
         "속성": [
-            ("이름", "유형", "설명", "제약 조건"),
+            ("속성 이름", "속성 유형", "속성 설명", "제약 조건"),
             ("price", "숫자", "가격", "1~9"),
             ("nick", "문자열", "별명", ""),
         ],

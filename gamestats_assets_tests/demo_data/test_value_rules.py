@@ -149,6 +149,7 @@ def test_true_and_false(text: str, rule: object) -> None:
         ("10, 50 등", some_of(10, 50)),
         ("단일 뽑기=1, 열 번 연속 뽑기=10", one_of(1, 10)),
         ("1: 승리, 2: 패배", one_of(1, 2)),
+        ("free=0, paid=1", one_of(0, 1)),
     ],
 )
 def test_numbers_to_choose_from(text: str, rule: OneOf) -> None:
@@ -211,6 +212,7 @@ def test_a_number_in_the_cell_of_a_list_says_how_many(type_: PropertyType) -> No
         ("e.g. Tiki", STRING, Example(text="Tiki")),
         ("Example: Seoul, Korea", STRING, Example(text="Seoul, Korea")),
         ("예: 100", NUMBER, Example(text="100")),
+        ("예: 1, 2 등", NUMBER, Example(text="1, 2 등")),
         ("예: 2026-01-01", TIME, Example(text="2026-01-01")),
         ("이름 (예: 홍길동)", STRING, Example(text="홍길동")),
         ('값 예시:\n"bag":\n[{"id":1},{"id":2}]', GROUP, Example(text='[{"id":1},{"id":2}]')),

@@ -57,6 +57,10 @@ class _Record(ProductDayRow):
     properties = dy.String(description="All properties, presets included, as compact JSON in the order sent.")
 
     @dy.rule()
+    def day_is_of_its_time(cls):
+        return cls.occurred_at.col.dt.date() == cls.day.col
+
+    @dy.rule()
     def late_means_a_later_log(cls):
         return cls.is_late.col == (cls.log_date.col > cls.day.col)
 

@@ -50,6 +50,10 @@ class Sessions(
     def ends_after_it_starts(cls):
         return cls.started_at.col <= cls.ended_at.col
 
+    @dy.rule()
+    def is_of_the_day_it_starts_on(cls):
+        return cls.started_at.col.dt.date() == cls.day.col
+
 
 class Payments(UserRow, key="demo_data/payments", layer="silver", **BY_DAY):
     """Payments: the events that a product's settings name, with amount and currency."""

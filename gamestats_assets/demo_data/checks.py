@@ -1,0 +1,543 @@
+"""What the tables of event logs must keep together, beyond what each declares by itself.
+
+A blocking check says that records were lost, doubled or disagree: that is our fault, and nothing is published until it
+is mended. The others report what a log can bring at any time (a property of another type, an unknown event, late and
+doubled records); the data stay usable and somebody should look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.demo_data.sessions import INACTIVITY
+from gamestats_assets.demo_data.tables import (
+    INVALID,
+    ActiveDays,
+    DailyActiveUsers,
+    DemoTaxonomy,
+    Events,
+    FunnelProgress,
+    Funnels,
+    Identities,
+    LogFiles,
+    ObservedProperties,
+    Payments,
+    Products,
+    PropertyTypes,
+    RecordCounts,
+    Retention,
+    Revenue,
+    Segments,
+    Sessions,
+    UserDays,
+    UserOperations,
+    UserProfiles,
+)
+from gamestats_assets.lakehouse.quality import Check, breaking_rows
+
+LATE_SHARE = 0.05
+"""Share of a day's records above which somebody should ask why they come late."""
+DUPLICATE_SHARE = 0.02
+"""Share of a day's records above which somebody should ask why they come twice."""
+ROUNDING = 1e-9
+"""Relative tolerance of a sum, for the sums are of the same numbers in another order."""
+DAY = ("product_day", "product", "day")
+_NO_TYPE = ("null", "empty_list")
+_JSON_TYPE = {"time": "string"}
+"""JSON type of a declared one, where it is another word."""
+
+
+def _unequal(
+    left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str], pairs: Sequence[tuple[str, str]]
+) -> pl.LazyFrame:
+    """Keys whose figures differ; one that lacks on a side counts as zero there."""
+    columns = list(dict.fromkeys(column for pair in pairs for column in pair))
+    return (
+        left.join(right, on=list(by), how="full", coalesce=True)
+        .with_columns(pl.col(columns).fill_null(0))
+        .filter(pl.any_horizontal(_differ(first, second) for first, second in pairs))
+        .select(*by, *columns)
+    )
+
+
+def _differ(first: str, second: str) -> pl.Expr:
+    return (pl.col(first) - pl.col(second)).abs() > ROUNDING * pl.max_horizontal(pl.col(first).abs(), 1.0)
+
+
+# --------------------------------------------------------------------------- what landed
+
+
+@breaking_rows(of=RecordCounts)
+def every_line_is_counted(counts: dy.LazyFrame[RecordCounts], files: dy.LazyFrame[LogFiles]) -> pl.LazyFrame:
+    """The kinds of records of a day, and what is in quarantine, add up to the lines of its landed pieces."""
+    return _unequal(
+        files.group_by(DAY).agg(pl.col("lines").sum()),
+        counts.group_by(DAY).agg(pl.col("records").sum().alias("counted")),
+        DAY,
+        [("lines", "counted")],
+    )
+
+
+def _rows_and_kept(counts: pl.LazyFrame, events: pl.LazyFrame, operations: pl.LazyFrame) -> pl.LazyFrame:
+    """By kind of record, the rows of its table and the records that were kept."""
+    kind = [*DAY, "event_type", "event_name"]
+    rows = pl.concat(
+        [
+            events.select(kind),
+            operations.select(*DAY, pl.col("operation").alias("event_type"), pl.lit("").alias("event_name")),
+        ]
+    )
+    return (
+        rows.group_by(kind)
+        .agg(pl.len().cast(pl.Int64).alias("rows"))
+        .join(counts.select(*kind, "kept"), on=kind, how="full", coalesce=True)
+        .with_columns(pl.col("rows", "kept").fill_null(0))
+    )
+
+
+@breaking_rows(of=RecordCounts)
+def no_more_rows_than_kept_records(
+    counts: dy.LazyFrame[RecordCounts], events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]
+) -> pl.LazyFrame:
+    """A table holds no more rows of a kind than records were kept of it."""
+    return _rows_and_kept(counts, events, operations).filter(pl.col("rows") > pl.col("kept"))
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def every_kept_record_is_a_row(
+    counts: dy.LazyFrame[RecordCounts], events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]
+) -> pl.LazyFrame:
+    """Every kept record stands in its table. What is missing broke a rule of the table and is in quarantine."""
+    return _rows_and_kept(counts, events, operations).filter(pl.col("rows") < pl.col("kept"))
+
+
+@breaking_rows(of=Events)
+def no_record_stands_twice(events: dy.LazyFrame[Events], operations: dy.LazyFrame[UserOperations]) -> pl.LazyFrame:
+    """No two rows of a day are of one record, be they events or user operations."""
+    ids = [events.select(*DAY, "event_id"), operations.select(*DAY, pl.col("operation_id").alias("event_id"))]
+    return pl.concat(ids).group_by(*DAY, "event_id").agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def few_records_are_late(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
+    """No more than 5 % of a day's records come in a later day's log."""
+    return _share_above(counts, "late", LATE_SHARE)
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
+    """No more than 2 % of a day's records had come before. They are dropped; too many waste somebody's traffic."""
+    return _share_above(counts, "duplicates", DUPLICATE_SHARE)
+
+
+def _share_above(counts: pl.LazyFrame, column: str, most: float) -> pl.LazyFrame:
+    return (
+        counts.group_by(DAY)
+        .agg(pl.col(column, "records").sum())
+        .with_columns(share=pl.col(column) / pl.col("records"))
+        .filter(pl.col("share") > most)
+    )
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def root_keys_are_known(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
+    """No record has a root key that the format does not have: it is read, but what the key says is not kept."""
+    return counts.filter(pl.col("unknown_root_keys") > 0).select(
+        *DAY, "event_type", "event_name", "unknown_root_keys", "records"
+    )
+
+
+# --------------------------------------------------------------------------- against the taxonomy
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def events_are_declared(counts: dy.LazyFrame[RecordCounts], taxonomy: dy.LazyFrame[DemoTaxonomy]) -> pl.LazyFrame:
+    """Every event of a product with a taxonomy stands in it."""
+    declared = taxonomy.filter(pl.col("scope") == "event").select("product", "event_name").unique()
+    return (
+        counts.filter((pl.col("event_name") != "") & (pl.col("event_type") != INVALID))
+        .join(declared.select("product").unique(), on="product", how="semi")
+        .join(declared, on=["product", "event_name"], how="anti")
+        .group_by(*DAY, "event_name")
+        .agg(pl.col("records").sum())
+    )
+
+
+def _declared(taxonomy: pl.LazyFrame) -> pl.LazyFrame:
+    """Declared properties, nested ones left out: `product`, `event_name` (null: any event), `name`, `declared_type`.
+
+    Names are in small letters, for they differ in no more than case; user properties have an empty event name.
+    """
+    event_name = pl.when(pl.col("scope") == "user").then(pl.lit("")).when(pl.col("scope") == "event").then("event_name")
+    return (
+        taxonomy.filter((pl.col("property") != "") & ~pl.col("property").str.contains(".", literal=True))
+        .select(
+            "product",
+            event_name.alias("event_name"),
+            pl.col("property").str.to_lowercase().alias("name"),
+            pl.col("property_type").replace(_JSON_TYPE).alias("declared_type"),
+        )
+        .unique(["product", "event_name", "name"], keep="any")
+    )
+
+
+def _with_declaration(found: pl.LazyFrame, taxonomy: pl.LazyFrame) -> pl.LazyFrame:
+    """Found properties with `declared_type`: that of the event, else the common one; null where there is none."""
+    declared = _declared(taxonomy)
+    of_event = declared.filter(pl.col("event_name").is_not_null())
+    common = declared.filter(pl.col("event_name").is_null()).select("product", "name", common_type="declared_type")
+    is_event = pl.col("event_name") != ""
+    return (
+        found.with_columns(name=pl.col("property").str.to_lowercase())
+        .join(of_event, on=["product", "event_name", "name"], how="left")
+        .join(common, on=["product", "name"], how="left")
+        .with_columns(declared_type=pl.coalesce("declared_type", pl.when(is_event).then("common_type")))
+        .drop("name", "common_type")
+    )
+
+
+@breaking_rows(of=PropertyTypes, blocking=False)
+def properties_are_declared(types: dy.LazyFrame[PropertyTypes], taxonomy: dy.LazyFrame[DemoTaxonomy]) -> pl.LazyFrame:
+    """Every property of a declared event, or of users, stands in the product's taxonomy, presets (#...) aside."""
+    events = taxonomy.select("product", "event_name").unique()
+    return (
+        _with_declaration(types, taxonomy)
+        .filter(pl.col("declared_type").is_null() & ~pl.col("property").str.starts_with("#"))
+        .join(events, on=["product", "event_name"], how="semi")
+        .group_by(*DAY, "event_name", "property")
+        .agg(pl.col("records").sum())
+    )
+
+
+@breaking_rows(of=PropertyTypes, blocking=False)
+def properties_have_their_declared_type(
+    types: dy.LazyFrame[PropertyTypes], taxonomy: dy.LazyFrame[DemoTaxonomy]
+) -> pl.LazyFrame:
+    """A property has the type that the taxonomy declares; null and an empty list are of every type."""
+    return (
+        _with_declaration(types, taxonomy)
+        .filter(~pl.col("json_type").is_in(_NO_TYPE) & (pl.col("json_type") != pl.col("declared_type")))
+        .select(*DAY, "event_name", "property", "declared_type", "json_type", "records")
+    )
+
+
+@breaking_rows(of=PropertyTypes, blocking=False)
+def properties_have_one_type(types: dy.LazyFrame[PropertyTypes]) -> pl.LazyFrame:
+    """On one day, a property has one type in all events, or in all user records."""
+    name = pl.col("property").str.to_lowercase().alias("property")
+    scope = (pl.col("event_name") == "").alias("is_of_users")
+    return (
+        types.filter(~pl.col("json_type").is_in(_NO_TYPE))
+        .group_by(*DAY, scope, name)
+        .agg(pl.col("json_type").unique().sort().alias("types"), pl.col("records").sum())
+        .filter(pl.col("types").list.len() > 1)
+        .with_columns(pl.col("types").list.join(", "))
+    )
+
+
+@breaking_rows(of=ObservedProperties, blocking=False)
+def properties_keep_their_first_type(properties: dy.LazyFrame[ObservedProperties]) -> pl.LazyFrame:
+    """Over all days, a property has the type that it had first."""
+    return properties.filter(
+        ~pl.col("json_type").is_in(_NO_TYPE) & (pl.col("json_type") != pl.col("first_type"))
+    ).select("product", "event_name", "property", "first_type", "json_type", "records", "first_day", "last_day")
+
+
+# --------------------------------------------------------------------------- users, sessions, payments
+
+
+@breaking_rows(of=Identities, blocking=False)
+def distinct_ids_have_one_account(identities: dy.LazyFrame[Identities]) -> pl.LazyFrame:
+    """A distinct_id belongs to one account for ever. Where it stood with others, the first one counts."""
+    return identities.filter(pl.col("accounts") > 1)
+
+
+@breaking_rows(of=Sessions)
+def sessions_are_apart(sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
+    """Between two sessions of one user on one day there is a break of 30 minutes or more."""
+    ended_before = pl.col("ended_at").shift().over(*DAY, "user_id", order_by="started_at")
+    return (
+        sessions.with_columns(ended_before=ended_before)
+        .filter(pl.col("started_at") - pl.col("ended_before") < INACTIVITY)
+        .select(*DAY, "user_id", "session_id", "started_at", "ended_before")
+    )
+
+
+@breaking_rows(of=UserDays)
+def user_days_hold_every_event(user_days: dy.LazyFrame[UserDays], events: dy.LazyFrame[Events]) -> pl.LazyFrame:
+    """The users of a day have all its events between them."""
+    return _unequal(
+        events.group_by(DAY).agg(pl.len().cast(pl.Int64).alias("logged")),
+        user_days.group_by(DAY).agg(pl.col("events").sum()),
+        DAY,
+        [("logged", "events")],
+    )
+
+
+@breaking_rows(of=UserDays)
+def sessions_hold_every_event(user_days: dy.LazyFrame[UserDays], sessions: dy.LazyFrame[Sessions]) -> pl.LazyFrame:
+    """A user's sessions of a day have all events of the day between them, but for those of a session of the day before.
+
+    Such events there are only when the user's first one comes less than 30 minutes after midnight.
+    """
+    user = [*DAY, "user_id"]
+    in_sessions = sessions.group_by(user).agg(
+        (pl.col("events") - pl.col("events_next_day")).sum().alias("events_in_sessions"),
+        pl.len().cast(pl.Int64).alias("sessions_found"),
+        pl.col("duration_s").sum().alias("duration_s"),
+        pl.col("started_at").min().alias("first_start"),
+    )
+    told = user_days.select(*user, "events", "sessions", "session_s", "first_at")
+    begins_at_once = (pl.col("first_start") == pl.col("first_at")).fill_null(False)
+    midnight = pl.col("day").cast(pl.Datetime("us", "UTC"))
+    goes_on = (pl.col("first_at") - midnight < INACTIVITY) & (pl.col("events_in_sessions") < pl.col("events"))
+    is_whole = pl.when(begins_at_once).then(pl.col("events_in_sessions") == pl.col("events")).otherwise(goes_on)
+    agrees = (pl.col("sessions") == pl.col("sessions_found")) & (
+        (pl.col("session_s") - pl.col("duration_s")).abs() < 1e-3
+    )
+    return (
+        told.join(in_sessions, on=user, how="full", coalesce=True)
+        .with_columns(pl.col("events_in_sessions", "sessions_found", "duration_s").fill_null(0))
+        .filter(~(is_whole & agrees).fill_null(False))
+        .select(*user, "events", "events_in_sessions", "sessions", "sessions_found", "first_at", "first_start")
+    )
+
+
+@breaking_rows(of=Payments)
+def every_payment_event_is_a_payment(
+    payments: dy.LazyFrame[Payments], events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]
+) -> pl.LazyFrame:
+    """A day has as many payments as events of the name that the product's settings give."""
+    settings = products.select("product", pl.col("payment_event").alias("event_name")).drop_nulls()
+    logged = events.join(settings, on=["product", "event_name"], how="semi")
+    return _unequal(
+        logged.group_by(DAY).agg(pl.len().cast(pl.Int64).alias("payment_events")),
+        payments.group_by(DAY).agg(pl.len().cast(pl.Int64).alias("payments")),
+        DAY,
+        [("payment_events", "payments")],
+    )
+
+
+@breaking_rows(of=Payments, blocking=False)
+def payments_tell_an_amount(payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
+    """Every payment has an amount. One without counts as a payment of nothing."""
+    return payments.filter(pl.col("amount").is_null()).select(*DAY, "event_id", "user_id", "paid_at")
+
+
+@breaking_rows(of=UserDays)
+def user_days_hold_every_payment(user_days: dy.LazyFrame[UserDays], payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
+    """A user's payments of a day, and what they come to, are those of the payments."""
+    user = [*DAY, "user_id"]
+    paid = payments.group_by(user).agg(
+        pl.len().cast(pl.Int64).alias("paid_times"),
+        pl.col("amount").sum().cast(pl.Float64).alias("paid"),
+        (pl.col("currency").n_unique() > 1).alias("is_mixed"),
+    )
+    return (
+        user_days.select(*user, "payments", pl.col("revenue").cast(pl.Float64))
+        .join(paid, on=user, how="full", coalesce=True)
+        .with_columns(pl.col("payments", "paid_times", "paid").fill_null(0), pl.col("is_mixed").fill_null(False))
+        .filter(
+            (pl.col("payments") != pl.col("paid_times"))
+            | (pl.col("revenue").is_null() != pl.col("is_mixed"))
+            | _differ("revenue", "paid").fill_null(False)
+        )
+    )
+
+
+@breaking_rows(of=ActiveDays)
+def active_days_hold_every_event(
+    active_days: dy.LazyFrame[ActiveDays], user_days: dy.LazyFrame[UserDays]
+) -> pl.LazyFrame:
+    """Whoever the users are found to be, a day has as many events and sessions as before."""
+    by = ("product", "day")
+    figures = ("events", "sessions")
+    return _unequal(
+        active_days.group_by(by).agg(pl.col(figures).sum()),
+        user_days.group_by(by).agg(pl.col(name).sum().alias(f"{name}_before") for name in figures),
+        by,
+        [(name, f"{name}_before") for name in figures],
+    )
+
+
+@breaking_rows(of=UserProfiles)
+def everybody_has_a_profile(
+    profiles: dy.LazyFrame[UserProfiles],
+    active_days: dy.LazyFrame[ActiveDays],
+    identities: dy.LazyFrame[Identities],
+    operations: dy.LazyFrame[UserOperations],
+) -> pl.LazyFrame:
+    """Every user with an event or a user operation has a profile, those aside that were deleted once."""
+    user = ["product", "user_id"]
+    bound = identities.select("product", "distinct_id", pl.col("account_id").alias("bound_account"))
+    changed = operations.join(bound, on=["product", "distinct_id"], how="left").select(
+        "product", pl.coalesce("account_id", "bound_account", "distinct_id").alias("user_id"), "operation"
+    )
+    deleted = changed.filter(pl.col("operation") == "user_del")
+    return (
+        pl.concat([active_days.select(user), changed.select(user)])
+        .unique()
+        .join(profiles, on=user, how="anti")
+        .join(deleted, on=user, how="anti")
+    )
+
+
+@breaking_rows(of=UserProfiles, blocking=False)
+def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.LazyFrame:
+    """Nobody's operation adds to what is no number, or appends to what is no list."""
+    return profiles.filter(pl.col("misfits") > 0).select("product", "user_id", "misfits", "operations")
+
+
+# --------------------------------------------------------------------------- what is published
+
+
+@breaking_rows(of=DailyActiveUsers)
+def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.LazyFrame[UserDays]) -> pl.LazyFrame:
+    """New and returning users are the active ones; a day's users are some of its week's, those of its month's; every
+    day with users has its row, with its events and sessions.
+    """
+    known = user_days.group_by("product", "day").agg(
+        pl.len().cast(pl.Int64).alias("users_found"),
+        pl.col("events").sum().alias("events_found"),
+        pl.col("sessions").sum().alias("sessions_found"),
+    )
+    sound = (
+        (pl.col("dau") == pl.col("new_users") + pl.col("returning_users"))
+        & (pl.col("dau") <= pl.col("wau"))
+        & (pl.col("wau") <= pl.col("mau"))
+        & ((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
+        # Two ids of one day can be found to be one user.
+        & (pl.col("dau") <= pl.col("users_found"))
+        & (pl.col("events") == pl.col("events_found"))
+        & (pl.col("sessions") == pl.col("sessions_found"))
+    )
+    return daily.join(known, on=["product", "day"], how="full", coalesce=True).filter(~sound.fill_null(False))
+
+
+@breaking_rows(of=DailyActiveUsers)
+def everybody_is_new_once(daily: dy.LazyFrame[DailyActiveUsers], active_days: dy.LazyFrame[ActiveDays]) -> pl.LazyFrame:
+    """Over all days there are as many new users as users."""
+    return _unequal(
+        daily.group_by("product").agg(pl.col("new_users").sum()),
+        active_days.group_by("product").agg(pl.col("user_id").n_unique().cast(pl.Int64).alias("users")),
+        ["product"],
+        [("new_users", "users")],
+    )
+
+
+@breaking_rows(of=Retention)
+def retention_begins_with_everybody(
+    retention: dy.LazyFrame[Retention], active_days: dy.LazyFrame[ActiveDays]
+) -> pl.LazyFrame:
+    """On day 0 a cohort is all there, and it is the users whose first day it is."""
+    by = ["product", "cohort_day"]
+    first = retention.filter(pl.col("day_number") == 0).select(*by, "cohort_users", "strict_users", "rolling_users")
+    users = (
+        active_days.select("product", pl.col("first_day").alias("cohort_day"), "user_id")
+        .unique()
+        .group_by(by)
+        .agg(pl.len().cast(pl.Int64).alias("users"))
+    )
+    columns = ("cohort_users", "strict_users", "rolling_users")
+    return _unequal(first, users, by, [(column, "users") for column in columns])
+
+
+@breaking_rows(of=Retention)
+def retention_is_a_part_of_the_cohort(retention: dy.LazyFrame[Retention]) -> pl.LazyFrame:
+    """Who comes on a day comes on it or later; who comes later came before; what is not known yet has no figure."""
+    before = pl.col("rolling_users").shift().over("product", "cohort_day", order_by="day_number")
+    told = [pl.col(name).is_null() for name in ("strict_users", "rolling_users", "strict_share", "rolling_share")]
+    sound = (
+        (pl.col("strict_users") <= pl.col("rolling_users")).fill_null(True)
+        & (pl.col("rolling_users") <= pl.min_horizontal("cohort_users", "before")).fill_null(True)
+        & (pl.all_horizontal(told) | ~pl.any_horizontal(told))
+        & ((pl.col("strict_share") - pl.col("strict_users") / pl.col("cohort_users")).abs() < ROUNDING).fill_null(True)
+        & ((pl.col("rolling_share") - pl.col("rolling_users") / pl.col("cohort_users")).abs() < ROUNDING).fill_null(
+            True
+        )
+    )
+    return retention.with_columns(before=before).filter(~sound)
+
+
+@breaking_rows(of=Funnels)
+def funnel_steps_never_grow(funnels: dy.LazyFrame[Funnels]) -> pl.LazyFrame:
+    """No step has more users or attempts than the one before, and what converts is what the next step has."""
+    group = ["product", "day", "funnel"]
+    after = [
+        pl.col(name).shift(-1).over(*group, order_by="step").alias(f"next_{name}") for name in ("users", "attempts")
+    ]
+    sound = (
+        (pl.col("next_users") <= pl.col("users")).fill_null(True)
+        & (pl.col("next_attempts") <= pl.col("attempts")).fill_null(True)
+        & (pl.col("users") <= pl.col("attempts"))
+        & pl.col("next_users").eq_missing(pl.col("converted_users"))
+        & pl.col("next_attempts").eq_missing(pl.col("converted_attempts"))
+    )
+    return funnels.with_columns(after).filter(~sound)
+
+
+@breaking_rows(of=Funnels)
+def funnels_hold_every_attempt(funnels: dy.LazyFrame[Funnels], progress: dy.LazyFrame[FunnelProgress]) -> pl.LazyFrame:
+    """A step has as many attempts as reached it on the day."""
+    by = ["product", "day", "funnel", "step"]
+    return _unequal(
+        funnels.select(*by, "attempts"),
+        progress.group_by(by).agg(pl.len().cast(pl.Int64).alias("reached")),
+        by,
+        [("attempts", "reached")],
+    )
+
+
+@breaking_rows(of=Revenue)
+def revenue_holds_every_payment(revenue: dy.LazyFrame[Revenue], payments: dy.LazyFrame[Payments]) -> pl.LazyFrame:
+    """A day's revenue in a currency is the sum of its payments; the cumulative one is the sum up to the day."""
+    by = ["product", "day", "currency"]
+    ran_up = pl.col("revenue").cast(pl.Float64).cum_sum().over("product", "currency", order_by="day")
+    told = revenue.select(
+        *by,
+        pl.col("revenue").cast(pl.Float64),
+        "payments",
+        pl.col("cumulative_revenue").cast(pl.Float64),
+        ran_up.alias("ran_up"),
+    )
+    paid = payments.group_by(by).agg(
+        pl.col("amount").sum().cast(pl.Float64).alias("paid"), pl.len().cast(pl.Int64).alias("paid_times")
+    )
+    pairs = [("revenue", "paid"), ("payments", "paid_times"), ("cumulative_revenue", "ran_up")]
+    return _unequal(told, paid, by, pairs)
+
+
+@breaking_rows(of=Revenue)
+def payers_are_active_users(revenue: dy.LazyFrame[Revenue], active_days: dy.LazyFrame[ActiveDays]) -> pl.LazyFrame:
+    """Nobody pays without being there, payers pay at least once, and new payers are payers."""
+    active = active_days.group_by("product", "day").agg(pl.len().cast(pl.Int64).alias("dau"))
+    sound = (
+        (pl.col("payers") <= pl.col("dau"))
+        & (pl.col("payers") <= pl.col("payments"))
+        & (pl.col("new_payers") <= pl.col("payers"))
+    )
+    return revenue.join(active, on=["product", "day"], how="left").filter(~sound.fill_null(False))
+
+
+@breaking_rows(of=Segments)
+def everybody_is_in_one_segment(
+    segments: dy.LazyFrame[Segments], active_days: dy.LazyFrame[ActiveDays]
+) -> pl.LazyFrame:
+    """The segments of a day hold the users seen up to it, and their shares are 1 together."""
+    by = ["product", "day"]
+    is_first = (pl.col("day") == pl.col("first_day")).cast(pl.Int64)
+    seen = (
+        active_days.group_by(by)
+        .agg(is_first.sum().alias("new_users"))
+        .with_columns(users_seen=pl.col("new_users").cum_sum().over("product", order_by="day"), whole=pl.lit(1.0))
+        .drop("new_users")
+    )
+    placed = segments.group_by(by).agg(pl.col("users").sum(), pl.col("share").sum())
+    return _unequal(placed, seen, by, [("users", "users_seen"), ("share", "whole")])
+
+
+ALL: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
+"""Every check of event logs, in the order of this module."""

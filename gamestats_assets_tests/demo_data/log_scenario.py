@@ -1,0 +1,210 @@
+"""Logs by hand, and every table that they give."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.demo_data import tables as t
+from gamestats_assets.demo_data.activity import user_days
+from gamestats_assets.demo_data.funnel_progress import funnel_progress, funnel_steps
+from gamestats_assets.demo_data.log_landing import land_logs, landing_game
+from gamestats_assets.demo_data.log_records import DecodedLogs, decode_batches
+from gamestats_assets.demo_data.payments import payments
+from gamestats_assets.demo_data.profiles import user_profiles
+from gamestats_assets.demo_data.sessions import sessions
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
+from gamestats_assets.lakehouse.sql import SqlModel, run_model
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.settings import shipped
+
+Frames = Mapping[type[Table], pl.DataFrame]
+KNOWN = {table.spec.dotted: table for table in t.ALL}
+LOGGED: tuple[type[Table], ...] = tuple(table for table in t.ALL if table.spec.made_by == "logs")
+MODELS: tuple[type[Table], ...] = (
+    t.Identities,
+    t.ObservedProperties,
+    t.ActiveDays,
+    t.DailyActiveUsers,
+    t.Retention,
+    t.Funnels,
+    t.Revenue,
+    t.Segments,
+)
+# In the order in which they are made.
+MADE: tuple[tuple[type[Table], Callable[..., Any] | None], ...] = (
+    (t.Identities, None),
+    (t.ObservedProperties, None),
+    (t.Sessions, sessions),
+    (t.Payments, payments),
+    (t.UserDays, user_days),
+    (t.FunnelSteps, funnel_steps),
+    (t.FunnelProgress, funnel_progress),
+    (t.ActiveDays, None),
+    (t.UserProfiles, user_profiles),
+    (t.DailyActiveUsers, None),
+    (t.Retention, None),
+    (t.Funnels, None),
+    (t.Revenue, None),
+    (t.Segments, None),
+)
+PRODUCT = "shop"
+DAY = date(2026, 1, 10)
+
+
+def at(clock: str, day: int = 0) -> datetime:
+    """A time by the clock, some days after `DAY`."""
+    return datetime.fromisoformat(f"{DAY + timedelta(days=day)} {clock}").replace(tzinfo=UTC)
+
+
+def record(time: str, type: str = "track", name: str = "play", day: int = 0, **given: Any) -> dict[str, Any]:
+    """A record of account `a` and device `d`; `given` are root keys without their #, and `properties`.
+
+    A value of None leaves a key out.
+    """
+    written = time if len(time) > 8 else f"{time}.000"
+    found: dict[str, Any] = {
+        "#account_id": "a",
+        "#distinct_id": "d",
+        "#type": type,
+        "#time": f"{DAY + timedelta(days=day)} {written}",
+        **({"#event_name": name} if type.startswith("track") else {}),
+        "properties": {},
+    }
+    for key, value in given.items():
+        found[key if key == "properties" else f"#{key}"] = value
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def lines(*records: Mapping[str, Any] | bytes) -> bytes:
+    """Records as a log, one line each."""
+    return b"".join(
+        (r if isinstance(r, bytes) else json.dumps(r, ensure_ascii=False).encode()) + b"\n" for r in records
+    )
+
+
+def log(folder: Path, *records: Mapping[str, Any] | bytes, name: str = "") -> Path:
+    """A log file of `DAY`, unless the name tells another day."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / (name or f"{DAY}.jsonl")
+    file.write_bytes(lines(*records))
+    return file
+
+
+def landed(landing: Landing, product: str = PRODUCT) -> list[LandedFile]:
+    """Every landed piece of a product."""
+    game = landing_game(product)
+    return [file for day in landing.days(game) for file in landing.files(game, day)]
+
+
+def decoded(
+    landing: Landing, files: Sequence[LandedFile], workers: int = 1
+) -> tuple[dict[type[Table], pl.DataFrame], DecodedLogs]:
+    """Every bronze table of the files, and what else decoding them gave; each table keeps its declared rules."""
+    with contextlib.closing(decode_batches(landing, [files], workers=workers)) as results:
+        found = next(results)
+        frames = {table: found.frames[table].collect() for table in LOGGED}
+    for table, frame in frames.items():
+        assert frame.schema == table.schema(), table.__name__
+        assert screen(table, frame).rejections == [], table.__name__
+    return frames, found
+
+
+def bronze(
+    folder: Path, *logs: Path, product: str = PRODUCT
+) -> tuple[dict[type[Table], pl.DataFrame], list[Rejection]]:
+    """Every bronze table that logs give, landed under a folder, and what was rejected."""
+    landing = Landing(folder / "landing")
+    land_logs(logs, product, landing)
+    frames, found = decoded(landing, landed(landing, product))
+    return frames, found.rejections.get(t.Events, [])
+
+
+def of_records(folder: Path, *records: Mapping[str, Any]) -> dict[type[Table], pl.DataFrame]:
+    """Every bronze table of records that stand in one log, none of which is rejected."""
+    frames, rejected = bronze(folder, log(folder / "logs", *records))
+    assert rejected == []
+    return frames
+
+
+def product(**given: Any) -> pl.DataFrame:
+    """Settings of the product: purchases are its payments."""
+    usual = {
+        "product": PRODUCT,
+        "is_active": True,
+        "is_generated": False,
+        "payment_event": "purchase",
+        "amount_property": "price",
+        "currency_property": "currency",
+        "currency": "USD",
+    }
+    return pl.DataFrame([usual | given], schema=t.Products.schema())
+
+
+def rows(table: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of a table of the product on `DAY`: what is not given gets a default, null where it may be.
+
+    `day` may be a number of days after `DAY`.
+    """
+    complete: list[dict[str, Any]] = []
+    for row in given:
+        values: dict[str, Any] = {"product": PRODUCT, "day": DAY} | dict(row)
+        if isinstance(values["day"], int):
+            values["day"] = DAY + timedelta(days=values["day"])
+        values["product_day"] = f"{values['day']}|{values['product']}"
+        complete.append({name: values.get(name, _default(column)) for name, column in table.columns().items()})
+    return pl.DataFrame(complete, schema=table.schema())
+
+
+def _default(column: dy.Column) -> Any:
+    if column.nullable:
+        return None
+    if isinstance(column.dtype, pl.String):
+        return "x"
+    if isinstance(column.dtype, pl.Datetime):
+        return at("12:00:00")
+    return False if isinstance(column.dtype, pl.Boolean) else DAY if isinstance(column.dtype, pl.Date) else 1
+
+
+def complete(given: Frames) -> dict[type[Table], pl.DataFrame]:
+    """The given frames, and an empty one for every other table."""
+    return {table: pl.DataFrame(schema=table.schema()) for table in t.ALL} | dict(given)
+
+
+def derive(given: Frames) -> dict[type[Table], pl.DataFrame]:
+    """Every table from the bronze ones; each keeps its declared rules."""
+    known = complete(given)
+    for table, function in MADE:
+        known[table] = run_sql(table, known) if function is None else run(function, known)
+        assert known[table].schema == table.schema(), table.__name__
+        assert screen(table, known[table]).rejections == [], table.__name__
+    return known
+
+
+def run(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
+    """What a function makes of the tables that it reads."""
+    return function(**{name: frames[source].lazy() for name, source in table_inputs(function).items()}).collect()
+
+
+def model(table: type[Table]) -> SqlModel:
+    """The SQL model of a table."""
+    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
+
+
+def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:
+    """Rows of a table made by SQL."""
+    wanted = model(table)
+    return run_model(wanted, {name: frames[KNOWN[name]] for name in wanted.dependencies})
+
+
+def breaking(check: Check, frames: Frames) -> pl.DataFrame:
+    """The rows that break a check."""
+    return check.rows(**{name: frames[table].lazy() for name, table in check.inputs.items()}).collect()

@@ -1,0 +1,400 @@
+"""Sequences, prerequisites and life-cycle stages hold in every session, whatever the rules are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.demo_data.blueprint import blueprint
+from gamestats_assets.demo_data.configuration import (
+    Configuration,
+    ConfigurationError,
+    ConversionTruth,
+    ExperimentTruth,
+    RetentionTruth,
+    SeasonalityTruth,
+)
+from gamestats_assets.demo_data.generate import Chunk, simulate
+from gamestats_assets.demo_data.rules import (
+    SEGMENTS,
+    Activity,
+    EventConstraints,
+    EventSequence,
+    LifecycleStage,
+    Rules,
+    SegmentAnalysis,
+    Step,
+)
+from gamestats_assets.demo_data.taxonomy import Event, Taxonomy
+from gamestats_assets_tests.demo_data.small_shop import QUIET, RULES, TAXONOMY, at, by_user, sessions
+
+Record = dict[str, Any]
+
+
+def simulated(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> list[Record]:
+    """All records of a run, straight from the simulation."""
+    plan = blueprint(taxonomy, rules, configuration)
+    lines, _, _ = simulate(plan, Chunk(0, configuration.users))
+    ordered = lines.sort("sort_ms", "user", "record")
+    return [json.loads(line) for line in ordered["line"]]
+
+
+# --------------------------------------------------------------------------- any rules
+
+
+@st.composite
+def products(draw: st.DrawFn) -> tuple[Taxonomy, Rules]:
+    """A taxonomy and sound rules over its events: an opening, an onboarding, sequences, loose events, needs, stages."""
+    loose = [f"loose_{n}" for n in range(draw(st.integers(0, 6)))]
+    sequences: list[EventSequence] = []
+    steps_of: list[str] = []
+    for n in range(draw(st.integers(0, 3))):
+        steps = []
+        for s in range(draw(st.integers(2, 4))):
+            names = [f"seq_{n}_{s}_{a}" for a in range(draw(st.integers(1, 2)))]
+            steps_of += names
+            steps.append(Step(events=names, probability=1 if s == 0 else draw(st.sampled_from([0.3, 0.9, 1.0]))))
+        sequences.append(EventSequence(name=f"seq_{n}", kind=draw(st.sampled_from(["funnel", "sequence"])), steps=steps))
+    onboarding = [f"tour_{s}" for s in range(draw(st.integers(0, 3)))]
+    if onboarding:
+        steps = [Step(events=[name], probability=1 if s == 0 else 0.8) for s, name in enumerate(onboarding)]
+        sequences.append(EventSequence(name="tour", kind="onboarding", steps=steps))
+    opening = ["install", "start", "join"]
+    names = [*opening, *onboarding, *steps_of, *loose, "end"]
+    prerequisites: dict[str, list[str]] = {"join": ["install"]} if draw(st.booleans()) else {}
+    gated = [*steps_of, *loose]
+    for place, name in enumerate(gated):
+        if draw(st.integers(0, 3)) == 0:
+            before = [*opening, *onboarding, *(g for g in gated[:place] if g.split("_")[:2] != name.split("_")[:2])]
+            prerequisites[name] = draw(st.lists(st.sampled_from(before), min_size=1, max_size=2, unique=True))
+    stages = list(LifecycleStage)
+    lifecycle = {name: draw(st.sampled_from(stages[2:])) for name in gated if draw(st.integers(0, 4)) == 0}
+    stage_events = {"install": stages[0], "start": stages[1], "join": stages[2]}
+    if onboarding:
+        stage_events |= {onboarding[0]: stages[3], onboarding[-1]: stages[4]}
+    once = ["install", "join", *onboarding, *(name for name in loose if draw(st.integers(0, 3)) == 0)]
+
+    def segment() -> SegmentAnalysis:
+        return SegmentAnalysis(
+            activity=Activity(
+                daily_probability=draw(st.sampled_from([0.4, 0.9])),
+                sessions_per_day=draw(st.sampled_from([1, 2.5])),
+                events_per_session=draw(st.sampled_from([3, 15])),
+            ),
+            event_sequence=draw(st.lists(st.sampled_from(gated), max_size=4)) if gated else [],
+            event_probabilities={name: draw(st.sampled_from([0.2, 0.8, 1.0])) for name in gated},
+        )
+
+    rules = Rules(
+        event_constraints=EventConstraints(
+            session_start=["start"], session_end=["end"], once=once, sequences=sequences,
+            prerequisites=prerequisites, lifecycle=lifecycle, stage_events=stage_events,
+        ),
+        segment_analysis={name: segment() for name in SEGMENTS},
+    )  # fmt: skip
+    order = draw(st.permutations(names))
+    return Taxonomy(name="any", events=tuple(Event(name=name) for name in order)), rules
+
+
+def broken(rules: Rules, of_user: list[Record], start: date) -> list[str]:
+    """What a plain reading finds wrong with one user's life, who signed up within the run."""
+    constraints = rules.event_constraints
+    followers = rules.followers()
+    finished = (
+        LifecycleStage.ONBOARDING_COMPLETED.rank
+        if LifecycleStage.ONBOARDING_COMPLETED in constraints.stage_events.values()
+        else LifecycleStage.REGISTERED.rank
+    )
+    wrong: list[str] = []
+    happened: Counter[str] = Counter()
+    stage = 0
+    signed_up = at(of_user[0]).date()
+    for session in sessions(of_user):
+        within: set[str] = set()
+        for record in session:
+            name = record["#event_name"]
+            age = (at(record).date() - signed_up).days
+            risen = stage
+            if stage >= finished:
+                risen = max(stage, 6 if age >= 7 else 5 if age >= 2 else 0)
+            wrong += [f"{name} before {b}" for b in constraints.prerequisites.get(name, ()) if not happened[b]]
+            if name in followers and not followers[name] & within:
+                wrong.append(f"{name} without any of {followers[name]} in its session")
+            if name in constraints.once and happened[name]:
+                wrong.append(f"{name} twice")
+            if risen < constraints.lifecycle.get(name, LifecycleStage.INSTALLED).rank:
+                wrong.append(f"{name} in stage {risen}")
+            happened[name] += 1
+            within.add(name)
+            stage = max(stage, constraints.stage_events[name].rank if name in constraints.stage_events else 0)
+        if session[0]["#event_name"] not in ("start", "install", "join") or session[-1]["#event_name"] != "end":
+            wrong.append(f"a session from {session[0]['#event_name']} to {session[-1]['#event_name']}")
+    return wrong
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(products(), st.integers(0, 2**32))
+def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rules], seed: int) -> None:
+    taxonomy, rules = product
+    configuration = Configuration(users=25, days=10, seed=seed, segments={"new_user": 0.8, "power_user": 0.2})
+    for of_user in by_user(simulated(taxonomy, rules, configuration)).values():
+        if of_user[0]["#event_name"] == "install":
+            assert broken(rules, of_user, configuration.start) == []
+        else:
+            counted = Counter(record.get("#event_name") for record in of_user)
+            assert not [name for name in rules.event_constraints.once if counted[name]]
+            for session in sessions(of_user):
+                names = [record["#event_name"] for record in session]
+                for place, name in enumerate(names):
+                    before = rules.followers().get(name)
+                    assert before is None or before & set(names[:place])
+
+
+# --------------------------------------------------------------------------- the small shop
+
+
+@pytest.fixture(scope="module")
+def shop() -> dict[str, list[Record]]:
+    """Two weeks of the small shop, by user."""
+    return by_user(simulated(TAXONOMY, RULES, Configuration(users=900, days=14, seed=5)))
+
+
+def tracked(of_user: list[Record]) -> list[Record]:
+    """A user's events."""
+    return [record for record in of_user if record["#type"] == "track"]
+
+
+def test_a_new_user_begins_with_the_opening_and_then_the_onboarding(shop: dict[str, list[Record]]) -> None:
+    new = [tracked(of_user) for of_user in shop.values() if tracked(of_user)[0]["#event_name"] == "install"]
+    assert len(new) > 100
+    for of_user in new:
+        assert [record["#event_name"] for record in of_user[:3]] == ["install", "start", "sign_up"]
+        steps = [record["properties"]["tour_step"] for record in of_user if record["#event_name"] == "tour"]
+        assert steps == list(range(1, len(steps) + 1))
+        assert ["#account_id" in record for record in of_user[:4]] == [False, False, True, True]
+
+
+def test_the_tour_loses_users_at_every_step_as_its_rule_says(shop: dict[str, list[Record]]) -> None:
+    last = Counter(
+        max((r["properties"]["tour_step"] for r in of_user if r["#event_name"] == "tour"), default=0)
+        for of_user in map(tracked, shop.values())
+        if of_user[0]["#event_name"] == "install"
+    )
+    users = sum(last.values())
+    assert last[0] == 0
+    expected = 0.95**3
+    assert abs(last[4] / users - expected) < 4 * math.sqrt(expected * (1 - expected) / users)
+
+
+def test_an_account_has_one_distinct_id_for_ever(shop: dict[str, list[Record]]) -> None:
+    accounts = defaultdict(set)
+    for of_user in shop.values():
+        for record in of_user:
+            accounts[record.get("#account_id")].add(record["#distinct_id"])
+    del accounts[None]
+    assert all(len(distinct) == 1 for distinct in accounts.values())
+
+
+def test_sessions_of_a_user_never_overlap_and_stay_within_a_day(shop: dict[str, list[Record]]) -> None:
+    for of_user in shop.values():
+        for session in sessions(of_user):
+            names = [record["#event_name"] for record in session]
+            assert names.count("start") == names.count("end") == 1
+            assert at(session[0]).date() == at(session[-1]).date()
+
+
+def test_the_end_of_a_session_tells_how_long_it_was(shop: dict[str, list[Record]]) -> None:
+    for of_user in shop.values():
+        for session in sessions(of_user):
+            lasted = (at(session[-1]) - at(session[0])).total_seconds()
+            assert abs(session[-1]["properties"]["#duration"] - lasted) <= 0.5
+
+
+def test_what_an_order_says_is_the_same_in_every_step(shop: dict[str, list[Record]]) -> None:
+    pairs = 0
+    for of_user in map(tracked, shop.values()):
+        for before, record in zip(of_user, of_user[1:], strict=False):
+            if (before["#event_name"], record["#event_name"]) in {("view", "cart"), ("cart", "buy")}:
+                pairs += 1
+                for name in ("item_id", "price", *(("count",) if before["#event_name"] == "cart" else ())):
+                    assert record["properties"][name] == before["properties"][name]
+    assert pairs > 500
+
+
+def test_a_formula_holds_in_every_record(shop: dict[str, list[Record]]) -> None:
+    bought = [r["properties"] for u in shop.values() for r in u if r.get("#event_name") == "buy"]
+    assert len(bought) > 200
+    assert all(abs(p["total"] - p["price"] * p["count"]) <= 0.0051 for p in bought)
+
+
+def test_a_purse_is_never_negative_and_adds_up(shop: dict[str, list[Record]]) -> None:
+    spent = 0
+    for of_user in map(tracked, shop.values()):
+        purse = 100
+        for record in of_user:
+            if record["#event_name"] in ("earn", "spend"):
+                sign = 1 if record["#event_name"] == "earn" else -1
+                purse += sign * record["properties"]["coins"]
+                assert record["properties"]["coins_after"] == purse >= 0
+                spent += sign < 0
+    assert spent > 500
+
+
+def test_the_state_that_user_records_leave_is_what_the_events_say(shop: dict[str, list[Record]]) -> None:
+    for of_user in shop.values():
+        state: dict[str, Any] = {}
+        for record in of_user:
+            for name, value in record["properties"].items() if record["#type"] != "track" else ():
+                match record["#type"]:
+                    case "user_set":
+                        assert state.get(name) != value, "only what changed is told"
+                        state[name] = value
+                    case "user_setOnce":
+                        state.setdefault(name, value)
+                    case "user_add":
+                        assert value != 0
+                        state[name] = state.get(name, 0) + value
+        events = tracked(of_user)
+        bought = [r for r in events if r["#event_name"] == "buy"]
+        if events[0]["#event_name"] != "install":
+            continue
+        account = [r for r in events if "#account_id" in r]
+        assert state.get("purchases", 0) == len(bought)
+        assert abs(state.get("spent", 0) - sum(r["properties"]["total"] for r in bought)) < 0.01
+        assert state.get("first_purchase") == (bought[0]["#time"] if bought else None)
+        assert state["days"] == len({at(r).date() for r in events if r["#event_name"] == "start"})
+        purse = [r["properties"]["coins_after"] for r in events if r["#event_name"] in ("earn", "spend")]
+        if purse:
+            assert state["coins"] == purse[-1]
+        assert state["level"] == events[-1]["properties"]["level"]
+        assert len({r["properties"]["shop"] for r in account}) == 1
+
+
+def test_people_play_in_the_evening_of_where_they_live() -> None:
+    evening = [0.0] * 20 + [1.0] + [0.0] * 3
+    activity = Activity(daily_probability=0.9, sessions_per_day=1, hour_weights=evening)
+    analysis = {name: SegmentAnalysis(activity=activity) for name in SEGMENTS}
+    rules = RULES.model_copy(update={"segment_analysis": analysis})
+    configuration = Configuration(users=60, days=4, countries={"KR": 1, "US": 1, "DE": 1})
+    hours = defaultdict(Counter)
+    for record in simulated(TAXONOMY, rules, configuration):
+        if record.get("#event_name") == "start":
+            hours[record["properties"]["#country_code"]][at(record).hour] += 1
+    # In January: Seoul is nine hours ahead of UTC, Berlin one, and the United States five to ten behind.
+    for country, expected in (("KR", {11, 10, 12}), ("DE", {19, 18, 20})):
+        assert set(hours[country]) <= expected
+        assert hours[country][min(expected) + 1] > 0.6 * sum(hours[country].values())
+    assert set(hours["US"]) <= {0, 1, 2, 3, 4, 5, 6, 7, 23}
+
+
+# --------------------------------------------------------------------------- planted truths
+
+
+def conversions(found: list[Record], first: str, second: str) -> dict[str, tuple[int, int]]:
+    """By variant: how many `first`, and how many followed by `second` in the session before the next `first`."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for of_user in by_user(found).values():
+        for session in sessions(of_user):
+            waiting = False
+            for record in session:
+                variant = record["properties"].get("ab_test", "")
+                if record["#event_name"] == first:
+                    counts[variant][0] += 1
+                    waiting = True
+                elif record["#event_name"] == second and waiting:
+                    counts[variant][1] += 1
+                    waiting = False
+    return {variant: (n, k) for variant, (n, k) in counts.items()}
+
+
+def near(found: int, n: int, rate: float) -> bool:
+    """Whether a share is within four and a half standard errors of a rate."""
+    return abs(found / n - rate) < 4.5 * math.sqrt(rate * (1 - rate) / n)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.37])
+@pytest.mark.parametrize("pair", [("view", "cart"), ("view", "buy"), ("cart", "buy")])
+def test_a_planted_conversion_is_in_the_data(rate: float, pair: tuple[str, str]) -> None:
+    truth = ConversionTruth(from_event=pair[0], to_event=pair[1], rate=rate)
+    found = simulated(TAXONOMY, RULES, Configuration(users=700, days=7, truths=[truth]))
+    ((n, k),) = conversions(found, *pair).values()
+    assert n > 1000
+    assert near(k, n, rate)
+
+
+def test_a_planted_experiment_is_in_the_data() -> None:
+    truth = ExperimentTruth(name="green_button", from_event="view", to_event="buy", rate_a=0.2, lift=0.3)
+    found = simulated(TAXONOMY, RULES, Configuration(users=1500, days=7, truths=[truth]))
+    by_variant = conversions(found, "view", "buy")
+    assert set(by_variant) == {"green_button:A", "green_button:B"}
+    (n_a, k_a), (n_b, k_b) = (by_variant[f"green_button:{variant}"] for variant in "AB")
+    assert near(k_a, n_a, 0.2)
+    assert near(k_b, n_b, 0.26)
+    users = Counter(u[0]["properties"].get("ab_test") for u in by_user(found).values())
+    assert near(users["green_button:A"], users["green_button:A"] + users["green_button:B"], 0.5)
+
+
+def test_a_planted_retention_is_in_the_data() -> None:
+    truth = RetentionTruth(curve={1: 0.45, 3: 0.3, 7: 0.19})
+    configuration = Configuration(
+        users=3000, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0
+    )
+    found = by_user(simulated(TAXONOMY, QUIET, configuration))
+    for day, share in ((1, 0.45), (2, 0.375), (3, 0.3), (5, 0.245), (7, 0.19), (9, 0.19)):
+        signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + day < 15]
+        back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == day for r in u)]
+        assert near(len(back), len(signed_up), share), day
+
+
+def test_a_planted_season_is_in_the_data() -> None:
+    truth = SeasonalityTruth(weekday=[1, 1, 1, 1, 1.2, 2, 2])
+    configuration = Configuration(users=2500, days=21, truths=[truth], segments={"active_user": 1.0})
+    active = Counter()
+    for of_user in by_user(simulated(TAXONOMY, QUIET, configuration)).values():
+        for day in {at(record).date() for record in of_user}:
+            active[day.weekday()] += 1
+    levels = np.array([active[day] for day in range(7)]) / active[0]
+    assert np.allclose(levels, [1, 1, 1, 1, 1.2, 2, 2], rtol=0.12)
+
+
+def test_an_impossible_truth_is_told() -> None:
+    for truth, why in (
+        (ConversionTruth(from_event="buy", to_event="view", rate=0.5), "no sequence of the rules has view after buy"),
+        (ConversionTruth(from_event="view", to_event="cancel", rate=0.5), "at most 20% can reach it"),
+        (ConversionTruth(from_event="earn", to_event="spend", rate=0.5), "no sequence"),
+    ):
+        with pytest.raises(ConfigurationError, match=why):
+            blueprint(TAXONOMY, RULES, Configuration(truths=[truth]))
+
+
+@pytest.mark.parametrize("days", [1, 7])
+def test_retention_and_sessions_are_shaped_like_those_of_a_real_game(days: int, realdata: Path) -> None:
+    import polars as pl
+
+    real = pl.read_csv(realdata / "mmo" / "cookie_cats.csv.gz")
+    share = {1: real["retention_1"].mean(), 7: real["retention_7"].mean()}
+    truth = RetentionTruth(curve={1: share[1], 7: share[7]})
+    configuration = Configuration(
+        users=4000, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=days
+    )
+    found = by_user(simulated(TAXONOMY, RULES, configuration))
+    signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + days < 15]
+    back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == days for r in u)]
+    # The interval of the real game's own share, for as many players as were simulated.
+    assert near(len(back), len(signed_up), share[days])
+    rounds = real["sum_gamerounds"].filter(real["sum_gamerounds"] < 10_000)
+    views = pl.Series([sum(r.get("#event_name") == "view" for r in u) for u in found.values()])
+    for series in (rounds, views):
+        # Play is very unequal: the busiest tenth plays half of it all or nearly so, the median a fraction of the mean.
+        top = series.sort(descending=True).head(series.len() // 10).sum() / series.sum()
+        assert 0.3 < top < 0.65
+        assert 0.15 < series.median() / series.mean() < 0.75
