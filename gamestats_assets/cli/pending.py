@@ -24,6 +24,7 @@ from gamestats_assets.orchestration.metadata import DAYS_AROUND, LANDING, MADE_F
 from gamestats_assets.orchestration.partitions import (
     dimensions,
     is_paired,
+    is_partition_day,
     part_of,
     shared_dimensions,
     with_days_around,
@@ -122,14 +123,14 @@ def _behind_parents(
         theirs = graph.get(parent).partitions_def
         shared = shared_dimensions(partitions, theirs)
         found = _last_materialised(instance, parent)
-        if theirs == partitions:
-            known |= found.keys()
         around = theirs == partitions and node.tags.get(MADE_FROM) == DAYS_AROUND
         latest: dict[tuple[str, ...], int] = {}
         for partition, at in found.items():
             for each in with_days_around([partition]) if around else [partition]:
                 part = part_of(theirs, each, shared)
                 latest[part] = max(latest.get(part, 0), at)
+                if theirs == partitions and (not around or is_partition_day(each)):
+                    known.add(each)
         newest.append((shared, latest))
     if isinstance(partitions, dg.DynamicPartitionsDefinition):
         known = {*instance.get_dynamic_partitions(dimensions(partitions)[0])}

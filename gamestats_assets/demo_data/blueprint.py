@@ -39,7 +39,7 @@ from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy
 Array = npt.NDArray[Any]
 
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
-"""Once-only events of stages up to this one open a user's first session."""
+"""Once-only events of stages up to this one, and of the sheet's rows up to theirs, open a user's first session."""
 DEFAULT_PROBABILITY = 0.3
 """Of an event that the rules give no probability in a session."""
 
@@ -324,11 +324,14 @@ def _session_events(
 ) -> tuple[tuple[Fixed, ...], tuple[Fixed, ...]]:
     constraints = rules.event_constraints
     in_flows = {event for sequence in constraints.sequences for step in sequence.steps for event in step.events}
+    entering = {name for name, stage in constraints.stage_events.items() if stage.rank <= _BIRTH_RANK}
+    last = max((index[name] for name in entering), default=-1)
     birth = [
         name
         for name in constraints.once
         if name not in in_flows
         and name not in constraints.session_end
+        and index[name] <= last
         and constraints.lifecycle.get(name, LifecycleStage.INSTALLED).rank <= _BIRTH_RANK
     ]
     opening = dict.fromkeys((*birth, *constraints.session_start))

@@ -69,7 +69,7 @@ leave: leave 탈퇴 떠나기 脱退
 get: get got acquire obtain earn gain 획득 습득 獲得 入手 取得
 receive: receive received 받음 수신 受信
 use: use used consume 사용 소비 使用 消費
-spend: spend cost 소모 지출 支出
+spend: spend spent cost 소모 지출 支出
 buy: buy purchase bought iap 구매 구입 購入
 pay: pay payment paid billing transaction 결제 납부 충전결제 決済 支払い 支払 課金
 order: order 주문 注文

@@ -157,7 +157,8 @@ def land_logs(
     Every line stands in exactly one piece, as it was received: that of the UTC day on which it happened, or, when it
     tells none that can be, of the log's own day. That is the day in the file's name (2026-01-01 or 20260101), else
     the day of most of its lines. The elements of a JSON array are its lines. A file that cannot be read to its end
-    is refused whole, and so is one that tells no day; such files are not landed.
+    is refused whole, and so is one that tells no day; such files are not landed. Should two pieces of a log be the same
+    to the last byte, they are one, and everything in it came twice.
 
     A file is read twice, first for its day, and never held in memory whole. Landing it again changes nothing.
 

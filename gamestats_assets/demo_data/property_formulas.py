@@ -16,7 +16,7 @@ from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.formulas import parse_formula
 from gamestats_assets.demo_data.measures import Measure, Place, measure_words, rule_of
 from gamestats_assets.demo_data.rules import SEGMENTS, PropertyRelationship, ValueRange
-from gamestats_assets.demo_data.taxonomy import PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomy import PropertyType
 from gamestats_assets.demo_data.value_rules import Between
 
 
@@ -40,6 +40,8 @@ class Reckoned:
         return parse_formula(self.formula).names
 
 
+# Names that can stand in a formula as they are.
+_NAME = re.compile(r"(?!(?:and|or|not|if|min|max|random|round|floor|ceil|abs|sqrt|log|exp|clamp)$)#?[A-Za-z_][A-Za-z0-9_]*")
 _PIECES = re.compile(r"[a-z]+|\d+")
 
 
@@ -52,7 +54,7 @@ class _Beside:
 
     def __init__(self, places: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
         self.measures = measures
-        self.own = {place.prop.name: place for place in places}
+        self.own = {place.prop.name: place for place in places if _NAME.fullmatch(place.prop.name)}
         self.found: dict[str, str] = {}
 
     def one(self, *needs: str, without: str = "", whole: bool = False) -> str | None:
@@ -86,7 +88,7 @@ def _is_free(place: Place) -> bool:
 
 
 def formulas(
-    taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure], counted: frozenset[str]
+    everywhere: Sequence[Place], measures: Mapping[Place, Measure], counted: frozenset[str]
 ) -> list[Reckoned]:
     """Formulas of every event, object and user.
 
@@ -104,7 +106,7 @@ def formulas(
         _before_and_after(beside)
         _bodies(beside)
         _shares(beside)
-        outer = {p.prop.name: p for p in scopes.get(("", ""), [])} if event not in ("", "user") and not parent else {}
+        outer = {p.prop.name: p for p in scopes.get(("", ""), []) if _NAME.fullmatch(p.prop.name)} if event not in ("", "user") and not parent else {}
         _levels(beside, outer)
         for name, formula in beside.found.items():
             place = beside.own[name]
@@ -112,7 +114,6 @@ def formulas(
                 operands = [beside.own.get(use) or outer[use] for use in parse_formula(formula).names]
                 whole = "/" not in formula and "." not in formula and all(measures[o].integer for o in operands)
                 found.append(Reckoned(place, formula, whole and measures[place].integer or _rounds(formula)))
-    del taxonomy
     return found
 
 
@@ -122,7 +123,7 @@ def _rounds(formula: str) -> bool:
 
 # --------------------------------------------------------------------------- deals
 
-_QUANTITIES = ("quantity", "qty", "nights", "item num", "item count", "items", "count", "num", "seats", "guests", "tickets")
+_QUANTITIES = ("quantity", "qty", "nights", "item num", "item count", "items", "count", "num", "seats", "tickets")
 
 
 def _deals(beside: _Beside) -> None:

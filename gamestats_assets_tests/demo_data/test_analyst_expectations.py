@@ -991,6 +991,9 @@ def _said_about(rules: Rules, names: tuple[str, ...]) -> str:
         lines += [f"{k}: {v.model_dump(exclude_defaults=True)}" for k, v in table.items() if _bare(k) in names]
     for event, changes in rules.update_patterns.items():
         lines += [f"{event} changes {prop}: {how.type} {how.value}" for prop, how in changes.items() if prop in names]
+    for segment, analysis in rules.segment_analysis.items():
+        told = {name: chance for name, chance in analysis.event_probabilities.items() if name in names}
+        lines += [f"{segment}: {told}"] if told else []
     return "\n".join(lines) or "nothing"
 
 

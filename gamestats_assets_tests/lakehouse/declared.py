@@ -38,6 +38,21 @@ class Fans(Table, key="demo/fans", layer="bronze", partitioned_by="club"):
     fans = dy.Int64(description="Number of fans.")
 
 
+class Sales(Table, key="demo/sales", layer="silver", partitioned_by="product_day", replaced_by="product"):
+    """Sales of a product on a day."""
+
+    product_day = dy.String(primary_key=True, description="Day and product.")
+    product = dy.String(description="Product.")
+    sale = dy.Int64(primary_key=True, description="Number of the sale.")
+    cents = dy.Int64(min=0, description="Price in cents.")
+
+
+def sales(partition: str, *cents: int) -> pl.DataFrame:
+    """Rows of `Sales` in one partition."""
+    rows = [(partition, partition.split("|")[1], number, price) for number, price in enumerate(cents)]
+    return pl.DataFrame(rows, schema=Sales.schema(), orient="row")
+
+
 def goals(day: date, *matches: str, players: int = 2, scored: int = 1) -> pl.DataFrame:
     """Rows of `Goals`: in each match, players p0, p1, ... scored so much."""
     return goal_rows([(match, f"p{n}", day, scored, None) for match in matches for n in range(players)])

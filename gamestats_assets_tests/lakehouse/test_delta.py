@@ -29,7 +29,7 @@ from gamestats_assets.lakehouse.delta import (
     OutsidePredicateError,
 )
 from gamestats_assets.lakehouse.quality import SchemaMismatchError
-from gamestats_assets.lakehouse.sql import ParquetSource
+from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table
 from gamestats_assets_tests.lakehouse.declared import (
     MARCH_1,
@@ -38,9 +38,11 @@ from gamestats_assets_tests.lakehouse.declared import (
     Clubs,
     Fans,
     Goals,
+    Sales,
     clubs,
     goal_rows,
     goals,
+    sales,
     stored,
 )
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
@@ -241,6 +243,32 @@ def test_a_partition_may_be_any_text(lake: Lake) -> None:
     state = lake.state(Fans)
     assert state is not None
     assert state.rows_per_partition == dict.fromkeys(clubs_of_the_world, 1)
+
+
+def test_a_day_and_a_product_are_a_partition_like_any_other(anywhere: Lake) -> None:
+    shop, later, quiz = "2026-03-01|shop", "2026-03-02|shop", "2026-03-01|qu iz/50%"
+    for partition, cents in ((shop, 1), (later, 2), (quiz, 3)):
+        anywhere.replace(Sales, sales(partition, cents), partitions=[partition])
+    anywhere.replace(Sales, sales(shop, 4, 5), partitions=[shop], ids=["shop"])
+    anywhere.replace(Sales, sales(later, 6, -6), partitions=[later])
+    anywhere.compact(Sales)
+    state = anywhere.state(Sales)
+    assert state is not None
+    assert dict(state.rows_per_partition) == {shop: 2, quiz: 1}
+    assert anywhere.scan(Sales, [shop]).sort("cents").collect().equals(sales(shop, 4, 5))
+    assert anywhere.scan(Sales, [quiz], ["qu iz/50%"]).collect().equals(sales(quiz, 3))
+    assert anywhere.scan(QUARANTINE).select("partition_key", "unit_id").collect().rows() == [(later, "shop")]
+    model = "select s.product_day, s.cents from demo.sales s order by s.cents"
+    answer = query(model, lambda _: anywhere.source(Sales, [shop, quiz]), {"demo.sales": Sales})
+    assert answer.rows() == [(quiz, 3), (shop, 4), (shop, 5)]
+    anywhere.replace(Sales, Sales.create_empty(), partitions=[shop])
+    assert anywhere.scan(Sales).select("product_day").collect().to_series().to_list() == [quiz]
+
+
+@pytest.mark.parametrize("partition", ["2026-03-01", "shop", "2026-03-01|", "2026-02-30|shop", "2026-03-01|a|b"])
+def test_a_partition_that_is_no_day_and_product_is_refused(lake: Lake, partition: str) -> None:
+    with pytest.raises(PartitionKeyError, match=r"is not a day and a product; write it as YYYY-MM-DD\|product"):
+        lake.replace(Sales, Sales.create_empty(), partitions=[partition])
 
 
 def test_an_id_may_be_any_text(lake: Lake) -> None:

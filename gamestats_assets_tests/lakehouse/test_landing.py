@@ -141,6 +141,34 @@ def test_undated_payloads_stand_under_their_kind(landing: Landing) -> None:
     assert landing.days("demo") == []
 
 
+def test_areas_of_a_game_keep_their_files_apart(landing: Landing) -> None:
+    landing.put("demo", MARCH_1, "m1", "match", b"1", b"1")
+    shop, is_new = landing.put("demo/shop", MARCH_2, "m1", "match", b"1", b"1")
+    landing.put("demo/qu-iz_2", MARCH_1, "m1", "match", b"1", b"1")
+    landing.put_undated("demo", "players", b"[]", b"[]")
+    landing.put_undated("demo/shop", "lists", b"[]", b"[]")
+    landing.put_undated("demo/empty", "lists", b"[]", b"[]")
+    assert is_new
+    assert (shop.game, shop.area, shop.day) == ("demo/shop", "shop", "2026-03-02")
+    assert shop.path.startswith("demo/shop/2026-03-02/m1.match.")
+    assert landing.areas("demo") == ["qu-iz_2", "shop"]
+    assert landing.days("demo") == ["2026-03-01"]
+    assert landing.days("demo/shop") == ["2026-03-02"]
+    assert landing.files("demo/shop", "2026-03-02") == [shop]
+    assert [file.area for file in landing.files("demo", "2026-03-01")] == [""]
+    assert landing.read(shop) == b"1"
+    assert landing.day_of("demo/shop", "m1") == "2026-03-02"
+    assert landing.areas("other") == []
+
+
+def test_an_area_may_be_called_as_a_kind_of_undated_files(landing: Landing) -> None:
+    landing.put_undated("demo", "players", b"[]", b"[]")
+    landing.put("demo/players", MARCH_1, "m1", "match", b"1", b"1")
+    assert landing.areas("demo") == ["players"]
+    assert [file.unit_id for file in landing.files("demo/players", "2026-03-01")] == ["m1"]
+    assert [file.kind for file in landing.files("demo", "players")] == ["players"]
+
+
 def test_files_come_in_a_fixed_order_and_days_too(landing: Landing) -> None:
     for unit, day in (("m3", MARCH_2), ("m1", MARCH_1), ("m2", MARCH_2)):
         landing.put("demo", day, unit, "match", unit.encode(), unit.encode())
@@ -163,6 +191,11 @@ def test_nothing_landed_reads_as_nothing(landing: Landing) -> None:
         ("demo", "m1", "../match"),
         ("demo", "m1", "Match2"),
         ("demo", "m1", ""),
+        ("demo/../other", "m1", "match"),
+        ("demo/", "m1", "match"),
+        ("demo/shop/eu", "m1", "match"),
+        ("demo/_days", "m1", "match"),
+        ("demo/2026-03-01", "m1", "match"),
     ],
 )
 def test_a_name_that_would_leave_or_hide_in_the_zone_is_refused_before_anything_is_written(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import Ledger, Work, combined_hash, ledger_of, merged
-from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals, stored
+from gamestats_assets.lakehouse.ledger import Ledger, Work, combined_hash, follows_ids, ledger_of, merged
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, Clubs, Fans, Goals, Sales, goals, stored
 from gamestats_assets_tests.lakehouse.processes import at_once, die, killed
 
 DAY, NEXT_DAY = "2026-03-01", "2026-03-02"
@@ -158,6 +158,15 @@ def test_batches_hold_every_id_once_and_are_no_larger_than_asked(units: Units, s
 def test_a_hash_of_several_does_not_depend_on_their_order_but_on_each() -> None:
     assert combined_hash(["a", "b"]) == combined_hash(["b", "a"])
     assert len({combined_hash(parts) for parts in (["a"], ["a", "b"], ["a", "c"], ["ab"], ["a", "a"])}) == 5
+
+
+def test_a_table_follows_ids_when_its_sources_ledgers_tell_all_there_is_to_know() -> None:
+    assert follows_ids(Goals, [Goals, Fans, Clubs]), "of a match one source is enough"
+    assert not follows_ids(Goals, [Fans, Clubs])
+    assert not follows_ids(Fans, [Fans])
+    assert follows_ids(Sales, [Sales])
+    assert not follows_ids(Sales, [Sales, Clubs]), "a product's day is one id: it would hide a change of clubs"
+    assert not follows_ids(Sales, [])
 
 
 def test_merged_ledgers_change_when_any_of_them_does() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gamestats_assets.lakehouse import table as table_module
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table, TableDeclarationError, partition_key_of
-from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals
+from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals, Sales
 
 
 def declare(key: str = "demo/things", *, doc: str | None = "Things.", columns: dict, **keywords: object) -> type[Table]:
@@ -124,6 +124,24 @@ def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
             id="partition-by-number",
         ),
         pytest.param(
+            {"columns": {"id": an_id(), "product_day": dy.String(description="P.")}, "partitioned_by": "product_day"},
+            "its partitions are a day and a product, so it must have a String column 'product'",
+            id="pair-without-its-name",
+        ),
+        pytest.param(
+            {
+                "columns": {"id": an_id(), "app": dy.String(description="A."), "app_day": dy.String(description="P.")},
+                "partitioned_by": "app_day",
+            },
+            "'app' must come after 'day' by alphabet",
+            id="pair-that-dagster-writes-the-other-way-round",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "day": dy.String(description="D.")}, "partitioned_by": "day"},
+            "partition column 'day' is a String; days are a Date",
+            id="day-as-text",
+        ),
+        pytest.param(
             {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "replaced_by": "n"},
             "column 'n' holds the ids that writes replace, so it must be a String",
             id="ids-as-numbers",
@@ -163,6 +181,28 @@ def test_a_key_that_is_no_day_is_refused(key: str) -> None:
 def test_a_key_that_delta_would_read_back_as_null_is_refused(key: str) -> None:
     with pytest.raises(PartitionKeyError, match="would be read back as null"):
         Fans.partition_value(key)
+
+
+def test_the_key_of_a_day_and_a_product_is_its_value() -> None:
+    assert Sales.pair_dimension() == "product"
+    assert Sales.partition_value("2026-03-14|it's / 50%") == "2026-03-14|it's / 50%"
+    assert partition_key_of("2026-03-14|shop") == "2026-03-14|shop"
+    assert [table.pair_dimension() for table in (Goals, Fans, Clubs)] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "shop", "2026-03-14", "2026-03-14|", "|shop", "2026-02-30|shop", "20260314|shop", "2026-03-14|a|b"]
+)
+def test_a_key_that_is_no_day_and_product_is_refused(key: str) -> None:
+    with pytest.raises(PartitionKeyError, match="is not a day and a product; write it as"):
+        Sales.partition_value(key)
+
+
+def test_a_date_whose_name_ends_like_a_pair_is_a_day() -> None:
+    columns = {"id": an_id(), "match_day": dy.Date(description="Day.")}
+    table = declare(columns=columns, partitioned_by="match_day")
+    assert table.pair_dimension() is None
+    assert table.partition_value("2026-03-14") == date(2026, 3, 14)
 
 
 def test_a_time_of_day_is_no_partition() -> None:

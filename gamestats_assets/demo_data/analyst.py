@@ -1,0 +1,146 @@
+"""Rules from a taxonomy, without a key or a network: what a person would read out of the sheet, found by rule.
+
+The analyst reads the names of events and properties, their aliases, descriptions and tags in English, Korean and Japanese,
+their order, types and value rules. The same taxonomy and product always give the same rules, and any taxonomy gives
+rules that `rules_check` has nothing against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.event_order import EventOrder, event_constraints
+from gamestats_assets.demo_data.measures import (
+    Measure,
+    Place,
+    by_segment,
+    industry_of,
+    measure,
+    number_places,
+    overall,
+    places,
+    rule_of,
+)
+from gamestats_assets.demo_data.property_formulas import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.property_values import property_constraints
+from gamestats_assets.demo_data.rules import (
+    SEGMENTS,
+    EventConstraints,
+    PropertyConstraint,
+    Rules,
+    SegmentAnalysis,
+    Update,
+    ValueRange,
+)
+from gamestats_assets.demo_data.segment_habits import activity, event_probabilities, event_sequence
+from gamestats_assets.demo_data.taxonomy import Taxonomy
+from gamestats_assets.demo_data.user_updates import level_counts, states_shown, update_patterns
+
+
+def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
+    """Rules for a product's taxonomy; always the same ones, and without problems."""
+    order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    constraints = event_constraints(order)
+    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    measures = _measures(everywhere, product)
+    values, identifiers = property_constraints(order, taxonomy, product, constraints.sequences)
+    values |= states_shown(taxonomy)
+    values |= level_counts(order, taxonomy, everywhere, measures)
+    updates = update_patterns(order, taxonomy, everywhere, measures)
+    measures = _from_nothing(measures, updates)
+    found = formulas(everywhere, measures, frozenset(_set_otherwise(everywhere, values)))
+    ranges, of_segments = _ranges(measures)
+    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
+    reckoned, reckoned_of = reckoned_ranges(found, ranges, of_segments, limits)
+    for name, identifier in identifiers.items():
+        ranges.setdefault(name, identifier)
+    ranges = _shortened({**ranges, **reckoned}, everywhere)
+    return Rules(
+        property_constraints=values,
+        event_constraints=constraints,
+        property_relationships=relationships(found, everywhere),
+        value_ranges=ranges,
+        segment_analysis={
+            segment: _segment(segment, order, constraints, product, _shortened({**of_segments[segment], **reckoned_of[segment]}, everywhere))
+            for segment in SEGMENTS
+        },
+        update_patterns=updates,
+    )
+
+
+def _segment(
+    segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo, ranges: dict[str, ValueRange]
+) -> SegmentAnalysis:
+    return SegmentAnalysis(
+        property_ranges=ranges,
+        event_sequence=event_sequence(segment, order, constraints, product),
+        event_probabilities=event_probabilities(segment, order, constraints, product),
+        activity=activity(segment, product),
+    )
+
+
+def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, Measure]:
+    """What every number measures; one without limits has those of the same name elsewhere in the sheet."""
+    found = {place: measure(place, product) for place in number_places(everywhere)}
+    limited: dict[str, list[Place]] = {}
+    for place, told in found.items():
+        if told.given:
+            limited.setdefault(place.name, []).append(place)
+    for place, told in list(found.items()):
+        if not told.given and place.name in limited and rule_of(place.prop) is None:
+            rows = list(found)
+            before = [other for other in limited[place.name] if rows.index(other) < rows.index(place)]
+            found[place] = found[before[-1] if before else limited[place.name][0]]
+    return found
+
+
+def _from_nothing(
+    measures: Mapping[Place, Measure], updates: Mapping[str, Mapping[str, Update]]
+) -> dict[Place, Measure]:
+    """What events only ever add to begins at nothing for those who are new."""
+    grows = {name for event in updates.values() for name, update in event.items() if update.type == "increment"}
+    shrinks = {name for event in updates.values() for name, update in event.items() if update.type != "increment"}
+    return {
+        place: replace(told, growth="total", low=0.0)
+        if place.event == "user" and place.name in grows - shrinks and told.growth in ("none", "mild")
+        else told
+        for place, told in measures.items()
+    }
+
+
+def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
+    """Keys of numbers whose values a constraint decides."""
+    decided: list[str] = []
+    for place in everywhere:
+        constraint = values.get(place.key, values.get(place.name))
+        if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
+            decided.append(place.key)
+    return decided
+
+
+def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
+    """Ranges by key, overall and by segment."""
+    ranges: dict[str, ValueRange] = {}
+    of_segments: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
+    for place, told in measures.items():
+        ranges[place.key] = overall(told)
+        for segment, wanted in by_segment(told).items():
+            of_segments[segment][place.key] = wanted
+    return ranges, of_segments
+
+
+def _shortened(ranges: Mapping[str, ValueRange], everywhere: Sequence[Place]) -> dict[str, ValueRange]:
+    """Under the plain name what holds for most, under the event's what differs."""
+    by_name: dict[str, list[str]] = {}
+    for place in everywhere:
+        if place.key in ranges:
+            by_name.setdefault(place.name, []).append(place.key)
+    found: dict[str, ValueRange] = {}
+    for name, keys in by_name.items():
+        several = [ranges[key] for key in keys]
+        plain = ranges[name] if name in ranges else max(several, key=several.count)
+        found[name] = plain
+        found |= {key: ranges[key] for key in keys if ranges[key] != plain}
+    return {**{name: wanted for name, wanted in ranges.items() if "/" not in name and name not in found}, **found}

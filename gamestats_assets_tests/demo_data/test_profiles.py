@@ -1,0 +1,343 @@
+"""Users as they are: what all operations on their properties come to, and a product's own properties, typed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamestats_assets.demo_data import tables as t
+from gamestats_assets.demo_data.profiles import apply_operation, user_profiles
+from gamestats_assets.demo_data.typed_properties import typed_columns
+from gamestats_assets.lakehouse.quality import screen
+from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, rows, run
+
+Operation = tuple[str, dict[str, Any]]
+
+
+def state_after(*operations: Operation) -> tuple[dict[str, Any], int]:
+    state: dict[str, Any] = {}
+    misfits = sum(apply_operation(state, name, properties) for name, properties in operations)
+    return state, misfits
+
+
+# --------------------------------------------------------------------------- operations
+
+
+@pytest.mark.parametrize(
+    ("operations", "state"),
+    [
+        ([("user_set", {"a": 1}), ("user_set", {"a": 2, "b": "x"})], {"a": 2, "b": "x"}),
+        ([("user_set", {"a": 1}), ("user_set", {"a": None})], {"a": 1}),
+        ([("user_setOnce", {"a": 1}), ("user_setOnce", {"a": 2, "b": 3})], {"a": 1, "b": 3}),
+        ([("user_set", {"a": 1}), ("user_setOnce", {"a": 2})], {"a": 1}),
+        ([("user_setOnce", {"a": 1}), ("user_set", {"a": 2})], {"a": 2}),
+        ([("user_add", {"a": 5}), ("user_add", {"a": -2.5})], {"a": 2.5}),
+        ([("user_set", {"a": 10}), ("user_add", {"a": 1, "b": 1})], {"a": 11, "b": 1}),
+        ([("user_set", {"a": 1, "b": 2}), ("user_unset", {"a": 0, "c": 0})], {"b": 2}),
+        ([("user_set", {"a": 1}), ("user_unset", {"a": 0}), ("user_setOnce", {"a": 3})], {"a": 3}),
+        ([("user_set", {"a": 1}), ("user_unset", {"a": None})], {}),
+        ([("user_append", {"l": ["x"]}), ("user_append", {"l": ["x", "y"]})], {"l": ["x", "x", "y"]}),
+        ([("user_append", {"l": ["x"]}), ("user_uniq_append", {"l": ["y", "x", "y"]})], {"l": ["x", "y"]}),
+        ([("user_append", {"l": ["x", "x"]}), ("user_uniq_append", {"l": ["z"]})], {"l": ["x", "z"]}),
+        ([("user_uniq_append", {"l": [1, True, 1.0, {"k": [1]}, {"k": [1]}]})], {"l": [1, True, 1.0, {"k": [1]}]}),
+        ([("user_set", {"a": 1}), ("user_del", {})], {}),
+        ([("user_set", {"a": 1}), ("user_del", {}), ("user_add", {"a": 1})], {"a": 1}),
+    ],
+)
+def test_what_operations_come_to(operations: list[Operation], state: dict[str, Any]) -> None:
+    found, misfits = state_after(*operations)
+    assert json.dumps(found) == json.dumps(state)
+    assert misfits == 0
+
+
+@pytest.mark.parametrize(
+    ("there", "operation", "value"),
+    [
+        ("text", "user_add", 1),
+        (True, "user_add", 1),
+        (["x"], "user_add", 1),
+        (1, "user_append", ["x"]),
+        ("x", "user_uniq_append", ["x"]),
+    ],
+)
+def test_what_does_not_fit_changes_nothing_and_is_counted(there: Any, operation: str, value: Any) -> None:
+    assert state_after(("user_set", {"a": there}), (operation, {"a": value, "b": value})) == (
+        {"a": there, "b": value},
+        1,
+    )
+
+
+def test_lists_of_the_log_are_not_changed() -> None:
+    sent = ["x"]
+    state, _ = state_after(("user_set", {"l": sent}), ("user_append", {"l": ["y"]}))
+    assert (state, sent) == ({"l": ["x", "y"]}, ["x"])
+
+
+# --------------------------------------------------------------------------- profiles
+
+
+def operations(*given_: tuple[str, str, dict[str, Any]] | dict[str, Any]) -> pl.DataFrame:
+    """Operations: time, name and properties, of account `a`; or rows as they are."""
+    made: list[dict[str, Any]] = []
+    for number, one in enumerate(given_):
+        if isinstance(one, tuple):
+            one = {"occurred_at": at(one[0]), "operation": one[1], "properties": json.dumps(one[2]), "account_id": "a"}
+        made.append({"operation_id": f"o{number}", "log_line": number + 1, "log_file": "f", **one})
+    return rows(t.UserOperations, *made)
+
+
+def active(user: str, first: datetime, last: datetime, *, is_anonymous: bool = False) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "day": first.date(),
+        "first_day": first.date(),
+        "first_at": first,
+        "last_at": last,
+        "is_anonymous": is_anonymous,
+    }
+
+
+def bound(device: str, account: str) -> dict[str, Any]:
+    return {"distinct_id": device, "account_id": account}
+
+
+def profiles(
+    made: pl.DataFrame, *days: dict[str, Any], devices: tuple[dict[str, Any], ...] = ()
+) -> dict[str, dict[str, Any]]:
+    known = complete(
+        {t.UserOperations: made, t.ActiveDays: rows(t.ActiveDays, *days), t.Identities: rows(t.Identities, *devices)}
+    )
+    frame = run(user_profiles, known)
+    assert frame.schema == t.UserProfiles.schema()
+    assert screen(t.UserProfiles, frame).rejections == []
+    return {row["user_id"]: row for row in frame.to_dicts()}
+
+
+def test_a_profile() -> None:
+    made = operations(
+        ("12:00:00", "user_set", {"level": 3, "name": "김"}),
+        ("11:00:00", "user_set", {"level": 1}),
+        ("13:00:00", "user_add", {"name": 1}),
+    )
+    days = (active("a", at("10:00:00"), at("10:30:00")), active("a", at("14:00:00", 1), at("15:00:00", 1)))
+    [row] = profiles(made, *days, devices=(bound("d", "a"), bound("e", "a"))).values()
+    assert row == {
+        "product": "shop",
+        "user_id": "a",
+        "account_id": "a",
+        "distinct_ids": 2,
+        "first_seen_at": at("10:00:00"),
+        "last_seen_at": at("15:00:00", 1),
+        "updated_at": at("13:00:00"),
+        "operations": 3,
+        "misfits": 1,
+        "properties": '{"level":3,"name":"김"}',
+    }
+
+
+def test_operations_of_one_instant_count_in_the_order_of_logs_and_lines() -> None:
+    def set_to(value: int, log_day: int, file: str, line: int) -> dict[str, Any]:
+        return {
+            "occurred_at": at("12:00:00"),
+            "log_date": DAY + timedelta(days=log_day),
+            "log_file": file,
+            "log_line": line,
+            "operation": "user_set",
+            "properties": json.dumps({"v": value}),
+            "account_id": "a",
+        }
+
+    places = [(0, "f", 9), (0, "f", 10), (0, "g", 1), (1, "e", 1)]
+    made = [set_to(value, *place) for value, place in enumerate(places)]
+    for last in range(1, 5):
+        found = profiles(operations(*reversed(made[:last])))
+        assert json.loads(found["a"]["properties"]) == {"v": last - 1}
+
+
+def test_what_a_device_did_before_it_had_an_account_is_of_the_account() -> None:
+    before = {"occurred_at": at("10:00:00"), "operation": "user_add", "properties": '{"n":1}', "distinct_id": "d"}
+    made = operations(before, ("11:00:00", "user_add", {"n": 2}), before | {"distinct_id": "e", "account_id": None})
+    found = profiles(made, devices=(bound("d", "a"),))
+    assert {user: row["properties"] for user, row in found.items()} == {"a": '{"n":3}', "e": '{"n":1}'}
+    assert (found["e"]["account_id"], found["e"]["distinct_ids"]) == (None, 1)
+    assert (found["a"]["first_seen_at"], found["a"]["last_seen_at"]) == (at("10:00:00"), at("11:00:00"))
+
+
+def test_a_user_without_operations_has_an_empty_profile() -> None:
+    [row] = profiles(operations(), active("d", at("10:00:00"), at("11:00:00"), is_anonymous=True)).values()
+    assert (row["account_id"], row["updated_at"], row["operations"], row["properties"]) == (None, None, 0, "{}")
+
+
+def test_a_deleted_user_is_gone_unless_something_follows() -> None:
+    deleted = operations(("10:00:00", "user_set", {"x": 1}), ("11:00:00", "user_del", {}))
+    assert profiles(deleted, active("a", at("09:00:00"), at("11:00:00"))) == {}
+    [seen] = profiles(deleted, active("a", at("09:00:00"), at("11:00:01"))).values()
+    assert (seen["properties"], seen["first_seen_at"], seen["operations"]) == ("{}", at("09:00:00"), 2)
+    again = operations(("11:00:00", "user_del", {}), ("12:00:00", "user_set", {"y": 2}))
+    [row] = profiles(again).values()
+    assert row["properties"] == '{"y":2}'
+
+
+def test_products_are_apart() -> None:
+    one = {"occurred_at": at("10:00:00"), "operation": "user_add", "properties": '{"n":1}', "account_id": "a"}
+    frame = run(user_profiles, complete({t.UserOperations: operations(one, one | {"product": "game"})}))
+    assert frame.select("product", "properties").sort("product").rows() == [("game", '{"n":1}'), ("shop", '{"n":1}')]
+
+
+def test_nothing_gives_nothing() -> None:
+    assert profiles(operations()) == {}
+
+
+# --------------------------------------------------------------------------- against a plain state machine
+
+NAMES = st.sampled_from(["a", "b"])
+NUMBERS = st.integers(-5, 5)
+LISTS = st.lists(st.sampled_from(["x", "y", 1]), max_size=3)
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("user_set"), st.dictionaries(NAMES, NUMBERS | LISTS | st.none())),
+        st.tuples(st.just("user_setOnce"), st.dictionaries(NAMES, NUMBERS | LISTS)),
+        st.tuples(st.just("user_add"), st.dictionaries(NAMES, NUMBERS)),
+        st.tuples(st.sampled_from(["user_append", "user_uniq_append"]), st.dictionaries(NAMES, LISTS)),
+        st.tuples(st.just("user_unset"), st.dictionaries(NAMES, NUMBERS)),
+        st.tuples(st.just("user_del"), st.just({})),
+    ),
+    max_size=12,
+)
+
+
+class User:
+    """A user's properties, changed one at a time: the rules once more, written differently."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {}
+
+    def change(self, operation: str, name: str, value: Any) -> None:
+        has = name in self.names
+        there = self.names.get(name)
+        if operation == "user_unset":
+            self.names = {other: kept for other, kept in self.names.items() if other != name}
+        elif value is None or (operation == "user_setOnce" and has):
+            return
+        elif operation in ("user_set", "user_setOnce"):
+            self.names[name] = value
+        elif operation == "user_add" and not (has and isinstance(there, list)):
+            self.names[name] = value + there if has else value
+        elif operation != "user_add" and not (has and isinstance(there, int)):
+            whole = list(there or []) + list(value)
+            if operation == "user_uniq_append":
+                whole = [item for place, item in enumerate(whole) if item not in whole[:place]]
+            self.names[name] = whole
+
+
+@given(OPERATIONS)
+def test_profiles_are_those_of_a_plain_state_machine(given_: list[Operation]) -> None:
+    user, alive = User(), False
+    for operation, properties in given_:
+        alive = operation != "user_del"
+        if not alive:
+            user = User()
+        for name, value in properties.items():
+            user.change(operation, name, value)
+    made = [
+        {
+            "occurred_at": datetime(2026, 1, 10, tzinfo=UTC) + timedelta(seconds=number // 2),
+            "operation": operation,
+            "properties": json.dumps(properties),
+            "account_id": "a",
+        }
+        for number, (operation, properties) in enumerate(given_)
+    ]
+    found = profiles(operations(*made).sample(fraction=1, shuffle=True, seed=len(made)))
+    assert {name: json.loads(row["properties"]) for name, row in found.items()} == ({"a": user.names} if alive else {})
+
+
+# --------------------------------------------------------------------------- typed columns
+
+
+def declared(*given_: tuple[str, str] | dict[str, Any]) -> pl.LazyFrame:
+    made = ({"property": one[0], "property_type": one[1]} if isinstance(one, tuple) else one for one in given_)
+    usual = {"scope": "event", "event_name": "play"}
+    return rows(t.DemoTaxonomy, *({**usual, "position": n, **one} for n, one in enumerate(made))).lazy()
+
+
+def typed(taxonomy: pl.LazyFrame, *texts: str, **columns: Any) -> pl.DataFrame:
+    events = rows(t.Events, *({"event_id": f"e{n}", "properties": text, **columns} for n, text in enumerate(texts)))
+    found = typed_columns(taxonomy, events.lazy()).collect()
+    assert found.columns[: events.width] == events.columns
+    return found.drop(events.columns)
+
+
+def test_declared_properties_become_columns_of_their_types() -> None:
+    taxonomy = declared(
+        ("price", "number"),
+        ("#title", "string"),
+        ("is_first", "boolean"),
+        ("at", "time"),
+        ("tags", "list"),
+        ("box", "object"),
+        ("items", "object_group"),
+        ("items.id", "number"),
+        ("", "string"),
+        {"property": "gold", "property_type": "number", "scope": "user", "event_name": ""},
+        {"property": "server", "property_type": "string", "scope": "common", "event_name": ""},
+    )
+    text = (
+        '{"price":2.5,"#title":"a\\"b","is_first":true,"at":"2026-01-10 21:00:00.250","tags":["x","한",3],'
+        '"box":{"k":1},"items":[{"id":1}],"server":"s1"}'
+    )
+    frame = typed(taxonomy, text, "{}", zone_offset_h=9.0)
+    assert frame.schema == {
+        "price": pl.Float64,
+        "#title": pl.String,
+        "is_first": pl.Boolean,
+        "at": pl.Datetime("us", "UTC"),
+        "tags": pl.List(pl.String),
+        "box": pl.String,
+        "items": pl.String,
+        "server": pl.String,
+    }
+    assert frame.rows() == [
+        (2.5, 'a"b', True, at("12:00:00.250"), ["x", "한", "3"], '{"k":1}', '[{"id":1}]', "s1"),
+        (None,) * 8,
+    ]
+
+
+def test_values_of_another_type_are_null() -> None:
+    taxonomy = declared(("price", "number"), ("is_first", "boolean"), ("at", "time"), ("tags", "list"))
+    frame = typed(
+        taxonomy,
+        '{"price":"x","is_first":1,"at":"soon","tags":"x"}',
+        '{"price":"2.5","is_first":"true","at":7,"tags":[{"a":1}]}',
+        '{"price":null,"is_first":null,"at":null,"tags":[]}',
+        '{"price":[1],"is_first":[true],"at":["x"],"tags":[["x"]]}',
+    )
+    assert frame.rows() == [
+        (None, None, None, None),
+        (2.5, True, None, None),
+        (None, None, None, []),
+        (None, None, None, None),
+    ]
+
+
+def test_a_property_with_the_name_of_a_core_column_keeps_apart() -> None:
+    frame = typed(declared(("country", "string")), '{"country":"KR"}')
+    assert frame.to_dict(as_series=False) == {"property_country": ["KR"]}
+
+
+def test_of_several_declarations_the_first_in_the_sheet_counts() -> None:
+    taxonomy = declared(
+        {"property": "id", "property_type": "string", "event_name": "later", "position": 5},
+        {"property": "id", "property_type": "number", "event_name": "first", "position": 2},
+    )
+    assert typed(taxonomy, '{"id":7}').schema == {"id": pl.Float64}
+
+
+def test_without_a_taxonomy_nothing_is_added() -> None:
+    assert typed(declared(), '{"a":1}').width == 0
