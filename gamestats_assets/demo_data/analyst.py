@@ -56,15 +56,16 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     reckoned, reckoned_of = reckoned_ranges(found, ranges, of_segments, limits)
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
-    ranges = _shortened({**ranges, **reckoned}, everywhere)
+    tables = [{**ranges, **reckoned}, *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS)]
+    overall_ranges, *ranges_of = _shortened(tables, everywhere)
     return Rules(
         property_constraints=values,
         event_constraints=constraints,
         property_relationships=relationships(found, everywhere),
-        value_ranges=ranges,
+        value_ranges=overall_ranges,
         segment_analysis={
-            segment: _segment(segment, order, constraints, product, _shortened({**of_segments[segment], **reckoned_of[segment]}, everywhere))
-            for segment in SEGMENTS
+            segment: _segment(segment, order, constraints, product, of_segment)
+            for segment, of_segment in zip(SEGMENTS, ranges_of, strict=True)
         },
         update_patterns=updates,
     )
@@ -88,10 +89,10 @@ def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, 
     for place, told in found.items():
         if told.given:
             limited.setdefault(place.name, []).append(place)
+    row = {place: number for number, place in enumerate(found)}
     for place, told in list(found.items()):
         if not told.given and place.name in limited and rule_of(place.prop) is None:
-            rows = list(found)
-            before = [other for other in limited[place.name] if rows.index(other) < rows.index(place)]
+            before = [other for other in limited[place.name] if row[other] < row[place]]
             found[place] = found[before[-1] if before else limited[place.name][0]]
     return found
 
@@ -131,16 +132,25 @@ def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], d
     return ranges, of_segments
 
 
-def _shortened(ranges: Mapping[str, ValueRange], everywhere: Sequence[Place]) -> dict[str, ValueRange]:
-    """Under the plain name what holds for most, under the event's what differs."""
+def _shortened(tables: Sequence[dict[str, ValueRange]], everywhere: Sequence[Place]) -> list[dict[str, ValueRange]]:
+    """Under the plain name what holds for most, under the event's what differs in any of the tables."""
     by_name: dict[str, list[str]] = {}
     for place in everywhere:
-        if place.key in ranges:
-            by_name.setdefault(place.name, []).append(place.key)
-    found: dict[str, ValueRange] = {}
+        if place.key in tables[0] and place.key not in by_name.setdefault(place.name, []):
+            by_name[place.name].append(place.key)
+    kept: dict[str, str] = {}
     for name, keys in by_name.items():
-        several = [ranges[key] for key in keys]
-        plain = ranges[name] if name in ranges else max(several, key=several.count)
-        found[name] = plain
-        found |= {key: ranges[key] for key in keys if ranges[key] != plain}
-    return {**{name: wanted for name, wanted in ranges.items() if "/" not in name and name not in found}, **found}
+        told = {key: [table.get(key) for table in tables] for key in keys}
+        plain = (
+            name if name in tables[0] else max(keys, key=lambda key: sum(other == told[key] for other in told.values()))
+        )
+        if plain in told or name in tables[0]:
+            kept[name] = plain
+        kept |= {key: key for key in keys if told[key] != told.get(plain)}
+    return [
+        {
+            **{name: wanted for name, wanted in table.items() if "/" not in name and name not in kept},
+            **{name: table[source] for name, source in kept.items() if source in table},
+        }
+        for table in tables
+    ]

@@ -222,7 +222,7 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     bounds = np.searchsorted(np.sort(numbers), np.arange(numbers.max(initial=-1) + 2))
     for start, stop in pairwise(bounds):
         parts += _session_parts(plan, streams, users, sessions, by_number[start:stop], life, opened=False)
-    found = _together(parts) if parts else Happenings(*([np.zeros(0, np.int64)] * 6), np.zeros(0, bool))
+    found = _together(parts) if parts else _nothing()
     return found.take(np.lexsort((found.step, found.order, found.session)))
 
 
@@ -389,12 +389,14 @@ class _Scene:
         rows, flow, order = rows[begins], flow[begins], order[begins]
         user = self.sessions.user[rows]
         mask, stage = self.life.mask[user], self._stage(rows)
+        event = np.zeros(rows.size, np.int64)
         step = 0
         while rows.size and step < tables.events.shape[1]:
             variant = self.users.variant[user]
             slot = order * 100 + step
             goes = self._draw("goes on", rows, slot) < tables.probability[variant, flow, step]
             events = tables.events[flow, step]
+            goes &= (step == 0) | tables.follows[flow, step, event]
             open_ = self._alternatives(flow, step, mask, stage)
             totals = np.cumsum(tables.weights[flow, step] * open_, axis=1)
             goes &= totals[:, -1] > 0
@@ -456,7 +458,8 @@ def _distinct(state: Array) -> tuple[Array, Array]:
 
 
 def _nothing() -> Happenings:
-    return Happenings(*([np.zeros(0, np.int64)] * 6), np.zeros(0, bool))
+    none = np.zeros(0, np.int64)
+    return Happenings(none, none, none, none, none, none, np.zeros(0, bool))
 
 
 # --------------------------------------------------------------------------- when

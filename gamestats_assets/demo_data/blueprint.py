@@ -82,6 +82,7 @@ class FlowTables:
         after_s: flow, step: mean seconds since the step before.
         needs: flow, step, alternative, word: bits that a user must have.
         stages: flow, step, alternative: earliest stage.
+        follows: flow, step, event: whether the step may come after an event.
         together: flow: number of steps that must all be open for the flow to begin, because a truth is planted in it.
     """
 
@@ -91,6 +92,7 @@ class FlowTables:
     after_s: Array
     needs: Array
     stages: Array
+    follows: Array
     together: Array
 
 
@@ -154,7 +156,7 @@ class Blueprint:
             (event, rule.source): shared
             for shared, members in self.counters.items()
             for event, _, rule in members
-            if rule.source in self.properties_of[event]
+            if rule.source is not None and rule.source in self.properties_of[event]
         }
 
     @property
@@ -296,7 +298,7 @@ def _balances(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str
     return found
 
 
-def _only(truths: Iterable[object], kind: type[Any]) -> Any:
+def _only(truths: Iterable[Any], kind: type[Any]) -> Any:
     found = [truth for truth in truths if isinstance(truth, kind)]
     if len(found) > 1:
         raise ConfigurationError(f"A run can have one planted {found[0].kind}; the configuration has {len(found)}.")
@@ -402,9 +404,11 @@ def _expanded(sequence: EventSequence, fixed: set[str]) -> list[Step]:
             weights=[weight for _, weight in kept] if sum(weight for _, weight in kept) else [],
             probability=step.probability if steps else 1,
             after_s=step.after_s,
+            follows=[event for event in step.follows if event not in fixed] if steps else [],
         )
         steps.append(single)
-        steps += [single.model_copy(update={"probability": step.probability})] * (step.repeats - 1)
+        again = single.model_copy(update={"probability": step.probability, "follows": []})
+        steps += [again] * (step.repeats - 1)
     return steps
 
 
@@ -466,12 +470,16 @@ def _tables(
     needs = np.zeros((*shape, words), np.uint64)
     probability = np.zeros((2, *shape[:2]))
     after_s = np.full(shape[:2], 20.0)
+    follows = np.ones((*shape[:2], len(index)), bool)
     constraints = rules.event_constraints
     for f, flow in enumerate(flows):
         given: set[str] = set()
         for s, step in enumerate(flow.steps):
             probability[:, f, s] = step.probability
             after_s[f, s] = step.after_s
+            if step.follows:
+                follows[f, s] = False
+                follows[f, s, [index[name] for name in step.follows]] = True
             for a, name in enumerate(step.events):
                 events[f, s, a] = index[name]
                 weights[f, s, a] = step.weights[a] if step.weights else 1.0
@@ -489,7 +497,7 @@ def _tables(
             span = _span(flow, truth)
             if span is not None:
                 _plant(truth, flow, span, probability[:, f], weights[f], together, f)
-    return FlowTables(events, weights, probability, after_s, needs, stages, together)
+    return FlowTables(events, weights, probability, after_s, needs, stages, follows, together)
 
 
 def _plant(
@@ -503,7 +511,7 @@ def _plant(
 ) -> None:
     """Make the steps between `from` and `to` lead to it with exactly the planted rate."""
     begin, end = span
-    alone = [len(flow.steps[s].events) == 1 for s in range(begin, end)]
+    alone = [len(flow.steps[s].events) == 1 and not flow.steps[s].follows for s in range(begin, end)]
     counted = [s for s in range(len(flow.steps)) if truth.from_event in flow.steps[s].events]
     if not all(alone) or len(counted) > 1 or sum(truth.to_event in step.events for step in flow.steps) > 1:
         raise ConfigurationError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.event_words import Reading, concepts
+from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.taxonomy import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.value_rules import CopyOf
 
@@ -61,22 +61,18 @@ class EventKind(StrEnum):
 
 GROUPS = frozenset({"guild", "party", "team", "workspace", "club", "community", "band", "society"})
 """Things that people join."""
-SIGHTS = frozenset(
-    """product item goods shop menu hotel room restaurant flight course property job package deal offer plan paywall premium
-    content ticket food video music article episode category brand catalog service coupon searchresult stock""".split()
-)
+SIGHTS = word_set("""product item goods shop menu hotel room restaurant flight course property job package deal offer plan paywall premium
+    content ticket food video music article episode category brand catalog service coupon searchresult stock""")
 """Things that people look at before they choose one."""
-_PEOPLE = frozenset({"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"})
+_PEOPLE = frozenset(
+    {"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"}
+)
 _EXPOSED = frozenset({"push", "banner", "mail", "campaign"})
 _EXPOSING = frozenset({"show", "receive", "send", "click", "view"})
-_ADVANCED = frozenset(
-    """pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
-    prestige rebirth""".split()
-)
-_AD_FIGURES = frozenset(
-    """impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name clicks
-    spend amount_spent total_cost ad_cost installs""".split()
-)
+_ADVANCED = word_set("""pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
+    prestige rebirth""")
+_AD_FIGURES = word_set("""impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name clicks
+    spend amount_spent total_cost ad_cost installs""")
 _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
 
 
@@ -134,10 +130,12 @@ def _system(r: Reading, event: Event) -> EventKind | None:
         if figures >= 3:
             return EventKind.SYSTEM
     text = event.description.lower()
-    at_intervals = any(word in text for word in ("시간 간격", "일정 간격", "interval", "every minute", "定期的", "주기적"))
+    at_intervals = any(
+        word in text for word in ("시간 간격", "일정 간격", "interval", "every minute", "定期的", "주기적")
+    )
     ccu = r.says("online") and (r.says("user", "server", "current") or len(r.words) == 1)
     ranks = r.says("rank") and r.action is None and (at_intervals or r.says("server", "snapshot", "settle"))
-    if at_intervals and (r.says("rank", "online", "server") or r.action is None) or ccu or ranks:
+    if (at_intervals and (r.says("rank", "online", "server") or r.action is None)) or ccu or ranks:
         return EventKind.SYSTEM
     if r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words):
         return EventKind.SYSTEM
@@ -193,7 +191,7 @@ def _onboards(r: Reading, *, onboards: bool) -> bool:
         return not (is_guide and r.action in ("view", "read", "click", "show", "search", "share", "download"))
     if "tutorial" in concepts(r.tag) and r.action not in ("view", "click"):
         return True
-    if r.says("profile", "nickname") and r.action in ("set", "create", "add") or r.words[:1] == ("welcome",):
+    if (r.says("profile", "nickname") and r.action in ("set", "create", "add")) or r.words[:1] == ("welcome",):
         return True
     return onboards is False and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
 
@@ -259,7 +257,16 @@ def _people(r: Reading) -> EventKind | None:
         return EventKind.ADVANCED
     if r.things & GROUPS:
         return EventKind.GROUP
-    if r.things & {"friend"} or r.action in ("like", "unlike", "follow", "unfollow", "comment", "chat", "gift", "block"):
+    if r.things & {"friend"} or r.action in (
+        "like",
+        "unlike",
+        "follow",
+        "unfollow",
+        "comment",
+        "chat",
+        "gift",
+        "block",
+    ):
         return EventKind.SOCIAL
     if r.says("chat", "gift", "invite", "friend", "report"):
         return EventKind.SOCIAL

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import GROUPS, SIGHTS, EventKind, after_sale, deals, kinds_of, of_kind
-from gamestats_assets.demo_data.event_words import Reading, read_events
+from gamestats_assets.demo_data.event_words import Reading, read_events, word_set
 from gamestats_assets.demo_data.rules import EventConstraints, EventSequence, LifecycleStage, Step
 from gamestats_assets.demo_data.taxonomy import Event, PropertyType, Taxonomy
 from gamestats_assets.demo_data.value_rules import Between, Counter, SharedCounter
@@ -20,12 +20,14 @@ from gamestats_assets.demo_data.value_rules import Between, Counter, SharedCount
 Kind = EventKind
 SequenceKind = str
 
-_LONG_LIVED = frozenset({"friend", "subscribe", "trial", "season", "deliver", "ship", "follow", "account", "gift", *GROUPS})
+_LONG_LIVED = frozenset(
+    {"friend", "subscribe", "trial", "season", "deliver", "ship", "follow", "account", "gift", *GROUPS}
+)
 """What lasts longer than a session: its end is no step after its beginning."""
 _EXPOSED = ("ad", "share", "push", "banner", "mail", "campaign")
 _PLANS = frozenset({"plan", "paywall", "premium"})
-_PLAYABLE = frozenset(
-    "video music content episode article course lesson chapter workout quiz stream live podcast book_content".split()
+_PLAYABLE = word_set(
+    "video music content episode article course lesson chapter workout quiz stream live podcast book_content"
 )
 _ANONYMOUS = frozenset(
     {
@@ -92,7 +94,9 @@ class EventOrder:
         known = {sequence.name for sequence in self.sequences}
         unique = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in known)
         first = steps[0].model_copy(update={"probability": 1.0})
-        self.sequences.append(EventSequence.model_validate({"name": unique, "kind": kind, "steps": [first, *steps[1:]]}))
+        self.sequences.append(
+            EventSequence.model_validate({"name": unique, "kind": kind, "steps": [first, *steps[1:]]})
+        )
 
 
 def event_constraints(order: EventOrder) -> EventConstraints:
@@ -110,7 +114,7 @@ def event_constraints(order: EventOrder) -> EventConstraints:
         once=_once(order),
         sequences=order.sequences,
         prerequisites=prerequisites,
-        lifecycle=_lifecycle(order, stages),
+        lifecycle=_lifecycle(order, stages, prerequisites),
         stage_events=stages,
         not_of_users=of_kind(order.kinds, Kind.SYSTEM),
     )
@@ -265,8 +269,10 @@ def _process_place(r: Reading, others: Sequence[Reading]) -> bool:
     """Whether an event can be a part of a process."""
     if r.place is not None:
         return True
-    return r.action == "play" or (r.action in ("join", "leave") and bool(_key(r) & {"room", "game_match", "live"})) or (
-        not r.things and any(o is not r and o.topic == r.topic and o.fails for o in others)
+    return (
+        r.action == "play"
+        or (r.action in ("join", "leave") and bool(_key(r) & {"room", "game_match", "live"}))
+        or (not r.things and any(o is not r and o.topic == r.topic and o.fails for o in others))
     )
 
 
@@ -399,7 +405,11 @@ def _deal_rank(r: Reading, order: EventOrder) -> float | None:
     if after_sale(r) or r.says("first") or order.kinds[r.name] in _NO_DEAL:
         return None
     if order.kinds[r.name] is Kind.MONEY:
-        return (72 if r.place is None or r.succeeds else None) if r.says("stock") and r.action in ("buy", "order") else None
+        return (
+            (72 if r.place is None or r.succeeds else None)
+            if r.says("stock") and r.action in ("buy", "order")
+            else None
+        )
     if r.says("subscribe") and r.action in ("view", "click"):
         return 28
     if r.says("cart"):
@@ -432,7 +442,7 @@ def _commits(r: Reading, order: EventOrder) -> bool:
     if r.says("enroll") and not r.says("cancel", "view"):
         return True
     job = r.says("job") and r.phase in ("request", "submit")
-    return deals(r) and not r.says("deposit", "withdraw", "loan", "skill") or job
+    return (deals(r) and not r.says("deposit", "withdraw", "loan", "skill")) or job
 
 
 def _commit_rank(r: Reading, order: EventOrder) -> float:
@@ -479,7 +489,9 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
     if sights & _PLANS:
         return 28 if r.phase != "choose" else 35
     if r.action == "click" or r.phase == "choose":
-        seen_later = any(o.action == "view" and o.things & sights and o.index > r.index for o in order.readings.values())
+        seen_later = any(
+            o.action == "view" and o.things & sights and o.index > r.index for o in order.readings.values()
+        )
         return 29 if seen_later else 33
     return 26 if sights <= {"shop", "restaurant", "hotel", "brand", "category"} and _finer(r, order) else 30
 
@@ -487,10 +499,14 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
 def _finer(r: Reading, order: EventOrder) -> bool:
     """Whether others look at what is inside of what this one looks at."""
     inside = {"product", "item", "menu", "room", "goods", "food"}
-    return r.things <= {"category", "brand"} or any(
-        o.things & inside and o.name != r.name and (o.action in ("view", "click") or o.phase in ("choose", "open"))
-        for o in order.readings.values()
-    ) or any(o.says("shop") and o.says("buy") for o in order.readings.values())
+    return (
+        r.things <= {"category", "brand"}
+        or any(
+            o.things & inside and o.name != r.name and (o.action in ("view", "click") or o.phase in ("choose", "open"))
+            for o in order.readings.values()
+        )
+        or any(o.says("shop") and o.says("buy") for o in order.readings.values())
+    )
 
 
 def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOrder) -> str:
@@ -567,9 +583,13 @@ def _settle_unrelated(buckets: dict[float, list[Reading]]) -> None:
 
 def _paid_step(buckets: dict[float, list[Reading]], failures: Sequence[Reading], last: float | None) -> float | None:
     """The step that can fail: where the words of the failure are used, else the last one."""
-    words = {word for r in failures for word in r.words if word in ("pay", "order", "book", "subscribe", "buy", "checkout")}
+    words = {
+        word for r in failures for word in r.words if word in ("pay", "order", "book", "subscribe", "buy", "checkout")
+    }
     named = [
-        rank for rank, found in buckets.items() if rank >= 62 and rank not in (64, 65) and any(r.says(*words) for r in found)
+        rank
+        for rank, found in buckets.items()
+        if rank >= 62 and rank not in (64, 65) and any(r.says(*words) for r in found)
     ]
     return max((r for r in named if r not in (62, 66)), default=max(named, default=last)) if failures else None
 
@@ -592,7 +612,9 @@ def _pause(rank: float) -> float:
 def _exposures(order: EventOrder) -> None:
     """What is requested or sent, then shown, then clicked."""
     for thing in _EXPOSED:
-        found = [r for r in order.free() if r.says(thing) and (place := _exposure_place(r, thing)) is not None and place >= 0]
+        found = [
+            r for r in order.free() if r.says(thing) and (place := _exposure_place(r, thing)) is not None and place >= 0
+        ]
         places: dict[float, list[Reading]] = {}
         for r in found:
             places.setdefault(_exposure_place(r, thing) or 0.0, []).append(r)
@@ -607,7 +629,11 @@ def _exposures(order: EventOrder) -> None:
             chance = {1: 0.95, 2: 0.92, 2.5: 0.15, 3: 0.12, 4: 0.9, 5: 0.85, 6: 0.25}.get(place, 1.0)
             if any(r.fails or r.phase == "close" for r in at):
                 chance = 0.95
-            steps.append(Step(events=[r.name for r in at], weights=weights if len(at) > 1 else [], probability=chance, after_s=12))
+            steps.append(
+                Step(
+                    events=[r.name for r in at], weights=weights if len(at) > 1 else [], probability=chance, after_s=12
+                )
+            )
         order.add(thing, "funnel", steps)
 
 
@@ -617,7 +643,7 @@ def _exposure_place(r: Reading, thing: str) -> float | None:
         return None
     if r.says("install", "register") or (thing == "share" and r.says("join", "visit")):
         return 6
-    if r.phase == "claim" or r.says("reward") and r.action in (None, "get", "receive"):
+    if r.phase == "claim" or (r.says("reward") and r.action in (None, "get", "receive")):
         return 5 if thing in ("ad", "share") else None
     if r.says("click"):
         return 3
@@ -633,7 +659,11 @@ def _exposure_place(r: Reading, thing: str) -> float | None:
         return 2
     if r.says("load") or (r.action == "receive" and thing in ("push", "campaign")):
         return 1
-    return 0 if r.phase in ("request", "attempt") or (r.action == "send" and thing != "mail") or r.action == "send" else None
+    return (
+        0
+        if r.phase in ("request", "attempt") or (r.action == "send" and thing != "mail") or r.action == "send"
+        else None
+    )
 
 
 def _exposure_weight(r: Reading) -> float:
@@ -668,7 +698,11 @@ def _discoveries(order: EventOrder) -> None:
             return
     if target is not None and first and _views_first(order, target):
         order.sequences.remove(target)
-        order.add(target.name, "sequence", [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]])
+        order.add(
+            target.name,
+            "sequence",
+            [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]],
+        )
         return
     if first and middle:
         order.add("discovery", "funnel", [*first, *middle])
@@ -742,14 +776,26 @@ _EARLIER = {
     "issue": "request accept",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
-_BRINGING = frozenset("create join get draw recruit unlock buy connect equip subscribe enroll issue upload".split())
+_BRINGING = word_set("create join get draw recruit unlock buy connect equip subscribe enroll issue upload")
 """What brings a thing into a user's hands."""
-_LOOKING = frozenset("view list search show click visit read filter request invite".split())
+_LOOKING = word_set("view list search show click visit read filter request invite")
 
 
 def _objects(r: Reading) -> frozenset[str]:
     """What is acted upon; deals such as orders and subscriptions are things as well."""
-    nouns = r.topic & {"order", "pay", "book", "subscribe", "post", "trial", "buy", "loan", "comment", "review", "bookmark"}
+    nouns = r.topic & {
+        "order",
+        "pay",
+        "book",
+        "subscribe",
+        "post",
+        "trial",
+        "buy",
+        "loan",
+        "comment",
+        "review",
+        "bookmark",
+    }
     return (r.things | nouns) or r.topic
 
 
@@ -971,7 +1017,9 @@ def _doing(verb: str, r: Reading, readings: Sequence[Reading]) -> Reading | None
     about = _objects(r)
     found: list[tuple[int, int, Reading]] = []
     for o in readings:
-        does = verb in (o.action, o.phase) or (verb in o.topic and o.phase in ("start", *_GOOD, None) and o.action is None)
+        does = verb in (o.action, o.phase) or (
+            verb in o.topic and o.phase in ("start", *_GOOD, None) and o.action is None
+        )
         told = _objects(o) - {verb}
         deal = verb in ("subscribe", "order", "book", "buy", "pay", "post")
         if o is r or not does or (o.fails and verb != o.phase) or o.says("view", "list"):
@@ -985,7 +1033,18 @@ def _doing(verb: str, r: Reading, readings: Sequence[Reading]) -> Reading | None
 _GOOD = ("complete", "success", "done", "confirm")
 
 
-_UNDOING = ("unfollow", "unlike", "disconnect", "withdraw", "checkout", "disable", "unequip", "delete", "repay", "resume")
+_UNDOING = (
+    "unfollow",
+    "unlike",
+    "disconnect",
+    "withdraw",
+    "checkout",
+    "disable",
+    "unequip",
+    "delete",
+    "repay",
+    "resume",
+)
 
 
 def _same_words(o: Reading, r: Reading, verb: str) -> bool:
@@ -1123,7 +1182,9 @@ def _stage_events(order: EventOrder) -> dict[str, LifecycleStage]:
     return stages
 
 
-def _lifecycle(order: EventOrder, stages: dict[str, LifecycleStage]) -> dict[str, LifecycleStage]:
+def _lifecycle(
+    order: EventOrder, stages: dict[str, LifecycleStage], prerequisites: dict[str, list[str]]
+) -> dict[str, LifecycleStage]:
     """The earliest stage of every event that does not happen from the first one on."""
     opened = LifecycleStage.FIRST_SESSION if _session_start(order) else LifecycleStage.INSTALLED
     registered = LifecycleStage.REGISTERED in stages.values()
@@ -1139,15 +1200,34 @@ def _lifecycle(order: EventOrder, stages: dict[str, LifecycleStage]) -> dict[str
             for event in step.events:
                 found[event] = max(found[event], reached, key=lambda stage: stage.rank)
             reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
-    for name, stage in stages.items():  # an event that opens a stage does not wait for it
-        if found[name].rank >= stage.rank:
-            found[name] = opened if stage.rank > LifecycleStage.FIRST_SESSION.rank else LifecycleStage.INSTALLED
+    for name, stage in stages.items():  # neither what opens a stage nor what comes before that waits for the stage
+        before = opened if stage.rank > opened.rank else LifecycleStage.INSTALLED
+        for event in _all_before(name, order, prerequisites):
+            if found[event].rank >= stage.rank:
+                found[event] = before
     kept = {Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING}
     return {
         name: stage
         for name, stage in found.items()
         if order.kinds[name] is not Kind.SYSTEM and (stage.rank or order.kinds[name] in kept)
     }
+
+
+def _all_before(name: str, order: EventOrder, prerequisites: dict[str, list[str]]) -> set[str]:
+    """An event and everything that must have happened before it."""
+    before: dict[str, set[str]] = {event: set(names) for event, names in prerequisites.items()}
+    for sequence in order.sequences:
+        for earlier, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+            for event in step.events:
+                before.setdefault(event, set()).update(earlier.events)
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        event = waiting.pop()
+        if event not in seen:
+            seen.add(event)
+            waiting += before.get(event, set())
+    return seen
 
 
 def _earliest(
@@ -1157,7 +1237,11 @@ def _earliest(
     if kind is Kind.ADVANCED:
         return LifecycleStage.ADVANCED
     if kind is Kind.GOODBYE or (kind is Kind.GROUP and order.is_game) or r.says("first"):
-        return LifecycleStage.INSTALLED if kind in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE) else LifecycleStage.ACTIVE
+        return (
+            LifecycleStage.INSTALLED
+            if kind in (Kind.INSTALL, Kind.SESSION_START, Kind.DEVICE)
+            else LifecycleStage.ACTIVE
+        )
     if kind is Kind.SUBSCRIBE and (r.fails or r.action in ("renew", "upgrade", "downgrade")):
         return LifecycleStage.ACTIVE
     if kind is Kind.ONBOARDING:
@@ -1181,7 +1265,10 @@ def _once(order: EventOrder) -> list[str]:
         if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END) or r.name in counted:
             continue
         description = " ".join(order.taxonomy.event(r.name).description.lower().split())
-        said = any(word in description for word in ("only once", "최초 1회", "once per user", "1회만", "最初の1回", "first time only"))
+        said = any(
+            word in description
+            for word in ("only once", "최초 1회", "once per user", "1회만", "最初の1回", "first time only")
+        )
         arrives = kind in (Kind.INSTALL, Kind.DEVICE, Kind.GOODBYE) or (kind is Kind.REGISTER and not r.fails)
         introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
         proves = kind is Kind.VERIFY and (r.succeeds or r.phase in (None, "accept")) and not r.things & {"code"}

@@ -14,6 +14,12 @@ from dataclasses import dataclass
 
 from gamestats_assets.demo_data.taxonomy import Event
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that lists some, separated by spaces."""
+    return frozenset(text.split())
+
+
 _CONCEPTS = """
 start: start begin commence kickoff 시작 개시 착수 출발 開始 スタート
 enter: enter entry entrance 진입 입장 入場 突入
@@ -407,8 +413,7 @@ PHASES = {
 SUCCESSES = frozenset({"complete", "success", "clear", "win", "pass", "achieve", "confirm", "done"})
 FAILURES = frozenset({"fail", "reject", "abandon", "timeout", "die", "skip", "cancel", "exit"})
 
-ACTIONS = frozenset(
-    """
+ACTIONS = word_set("""
     view list visit show read search filter click play create add join leave get receive use spend buy pay order book
     subscribe trial renew enroll donate bid rent install uninstall register login logout withdrawal levelup upgrade
     downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write review rate
@@ -416,8 +421,7 @@ ACTIONS = frozenset(
     permission deposit withdraw transfer trade sell invest repay disburse refund return exchange ship deliver track
     arrive assign record sync draw recruit unlock chat report block sweep gift issue comparison crash revive retry checkin
     checkout recharge
-    """.split()
-)
+    """)
 """Concepts that tell what is done; some of them (an order, a payment) are things as well."""
 
 FILLERS = frozenset(
@@ -637,10 +641,8 @@ _NAMES_OF_DEALS = frozenset({"pay", "buy", "order", "book", "subscribe", "regist
 _WEAK = frozenset(
     {"refund", "return", "exchange", "review", "ship", "deliver", "comment", "bookmark", "verify", "invite"}
 )
-_NOUNS = frozenset(
-    """order pay book subscribe post trial share gift report chat list set rate install permission register login
-    record trade transfer draw play deposit enroll issue search filter rent level""".split()
-)
+_NOUNS = word_set("""order pay book subscribe post trial share gift report chat list set rate install permission register login
+    record trade transfer draw play deposit enroll issue search filter rent level""")
 
 
 def _strength(action: str) -> int:

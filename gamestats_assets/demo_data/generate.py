@@ -145,9 +145,7 @@ def _ordinal(user: Array) -> Array:
     return rows - np.maximum.accumulate(np.where(new, rows, 0))
 
 
-def _gaps_s(
-    plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings, ordinal: Array
-) -> Array:
+def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings, ordinal: Array) -> Array:
     """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
     pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
     mean = pace[users.segment[found.user]]

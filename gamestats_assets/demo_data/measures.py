@@ -13,7 +13,7 @@ from typing import Literal
 
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import EventKind
-from gamestats_assets.demo_data.event_words import Lexicon
+from gamestats_assets.demo_data.event_words import Lexicon, word_set
 from gamestats_assets.demo_data.rules import SEGMENTS, ValueRange
 from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.value_rules import (
@@ -342,7 +342,11 @@ def measure(place: Place, product: ProductInfo) -> Measure:
         found = _named(place, [*measure_words(place.prop), *_alias_words(place.prop)], industry)
     if _counted_since_sign_up(place) and found.growth in ("none", "mild", "steps", "wealth"):
         found = replace(found, growth="total", low=0, high=max(found.high * 20, 200), typical=found.typical * 5)
-    return _limited(found, rule_of(place.prop))
+    limited = _limited(found, rule_of(place.prop))
+    # Within a list of objects a count numbers them, whoever the user is.
+    return (
+        replace(limited, growth="none") if "." in place.name and isinstance(rule_of(place.prop), Counter) else limited
+    )
 
 
 def _counted_since_sign_up(place: Place) -> bool:
@@ -371,7 +375,19 @@ def _health(said: set[str]) -> str | None:
         return "heart_rate"
     if "sleep" in said and not said & {"score", "count", "quantity"}:
         return "minutes" if "minutes" in said else "sleep"
-    for name in ("systolic", "diastolic", "glucose", "bmi", "fat", "oxygen", "steps", "weight", "height", "mood", "pace"):
+    for name in (
+        "systolic",
+        "diastolic",
+        "glucose",
+        "bmi",
+        "fat",
+        "oxygen",
+        "steps",
+        "weight",
+        "height",
+        "mood",
+        "pace",
+    ):
         if name in said and not said & {"id", "rate_limit"}:
             return name
     if "blood" in said:
@@ -400,11 +416,9 @@ def _technical(place: Place, words: list[str]) -> str | None:
     return None
 
 
-_UNIQUE = frozenset(
-    """order transaction payment pay receipt invoice booking reservation session request log trace message post comment
-    transfer claim battle match ticket room uuid shipment delivery refund trip ride""".split()
-)
-_OWN = frozenset("server guild clan team workspace org organization organisation company channel zone region".split())
+_UNIQUE = word_set("""order transaction payment pay receipt invoice booking reservation session request log trace message post comment
+    transfer claim battle match ticket room uuid shipment delivery refund trip ride""")
+_OWN = word_set("server guild clan team workspace org organization organisation company channel zone region")
 
 
 def _identifier(name: str) -> str:
@@ -416,7 +430,7 @@ def _quantity(place: Place, words: list[str]) -> str | None:
     said = set(words)
     if "ms" in said:
         return "latency"
-    if said & {"duration", "seconds", "minutes", "hours"} or "time" in said and not said & {"count", "total", "rate"}:
+    if said & {"duration", "seconds", "minutes", "hours"} or ("time" in said and not said & {"count", "total", "rate"}):
         return _duration(place, said)
     if "discount" in said and said & {"rate", "percent"}:
         return "discount_percent"
@@ -444,7 +458,9 @@ def _duration(place: Place, said: set[str]) -> str:
     if place.kind is EventKind.SESSION_END:
         return "session_seconds"
     words = f"{place.event} {place.name}".lower()
-    long = any(word in words for word in ("video", "watch", "lesson", "course", "workout", "music", "listen", "sleep", "class"))
+    long = any(
+        word in words for word in ("video", "watch", "lesson", "course", "workout", "music", "listen", "sleep", "class")
+    )
     return "content_seconds" if long else "seconds"
 
 
@@ -477,7 +493,9 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
     soft = is_game and place.of_event and place.kind not in _REAL_MONEY
     if said & {"before", "after"} and (soft or said & {"change"}):
         return "holding"
-    if said & {"price", "amount", "revenue", "budget", "mrr"} or (said & {"cost", "pay"} and not said & {"count", "quantity"}):
+    if said & {"price", "amount", "revenue", "budget", "mrr"} or (
+        said & {"cost", "pay"} and not said & {"count", "quantity"}
+    ):
         return "game_amount" if soft else "price"
     if said & {"stage", "progress"} and not said & {"count", "times"}:
         return "stage" if "stage" in said or is_game else "percent"
@@ -526,7 +544,9 @@ def _limited(found: Measure, rule: ValueRule | None) -> Measure:
         if not numbers:
             return found
         low, high, integer = min(numbers), max(numbers), all(n.is_integer() for n in numbers)
-        return replace(found, low=low, high=high, integer=integer, growth="none", typical=sum(numbers) / len(numbers), given=True)
+        return replace(
+            found, low=low, high=high, integer=integer, growth="none", typical=sum(numbers) / len(numbers), given=True
+        )
     elif isinstance(rule, Counter):
         integer = rule.start.is_integer() and rule.step.is_integer()
         low = rule.start
@@ -540,7 +560,7 @@ def _limited(found: Measure, rule: ValueRule | None) -> Measure:
         return found
     width = high - low
     at = (found.typical - found.low) / (found.high - found.low) if found.high > found.low else 0.4
-    fits = low <= found.typical <= high and found.high >= high / 10 and found.name != "other"
+    fits = low <= found.typical <= low + width * 0.6 and found.high >= high / 10 and found.name != "other"
     typical = found.typical if fits else low + width * min(max(at, 0.35), 0.6)
     return replace(found, low=low, high=high, integer=integer, typical=min(max(typical, low), high), given=True)
 
@@ -595,7 +615,9 @@ def _of_segment(found: Measure, segment: str) -> ValueRange:
     if found.integer:
         low, high = float(round(low)), float(max(round(high), round(low)))
     mean = low + (high - low) * (0.35 if table is not _STEPS else 0.5)
-    return ValueRange(min=_rounded(low, found), max=_rounded(high, found), mean=_rounded(mean, found), integer=found.integer)
+    return ValueRange(
+        min=_rounded(low, found), max=_rounded(high, found), mean=_rounded(mean, found), integer=found.integer
+    )
 
 
 def _mild(found: Measure, factor: float) -> ValueRange:

@@ -160,12 +160,12 @@ class Properties:
         if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
             # What was not there cannot have been spent.
             return self._counts(count)[event, name]
-        if constraint.copy_of is None and constraint.counter is None and name in self.plan.common_names:
+        if not constraint.copy_of and not constraint.counter and name in self.plan.common_names:
             if self._is_state(name):
                 return self._state_column(name, rows, given)
             if name in self.plan.user_names or self._per_user(constraint, given):
                 return self.user_column(name, given).take(self.happened.user[rows])
-        if constraint.counter is not None and "." not in name:
+        if constraint.counter is not None and "." not in name and not constraint.same_as_before:
             return self.counted(event, name)
         if any(self._moves(event, f"{name}.{child.name}") for child in given.properties):
             return self._balanced(event, name)
@@ -194,7 +194,7 @@ class Properties:
 
     def _shares_values(self, constraint: PropertyConstraint, name: str, event: str) -> bool:
         """Whether a later step of a flow repeats what an earlier one said."""
-        return not (
+        return constraint.same_as_before or not (
             constraint.copy_of
             or constraint.first_only
             or constraint.counter
@@ -224,6 +224,8 @@ class Properties:
         """Whether what an event says of a property holds for another's of the same flow: both mean the same by it."""
         if name not in self.properties_of(event):
             return False
+        if self._constraint(other, name).same_as_before:
+            return True
         rules = self.plan.rules
         said = [
             [found.get(f"{which}/{name}") for found in (rules.property_constraints, rules.value_ranges)]
@@ -653,12 +655,11 @@ class Properties:
         for event, name, _ in members:
             if self._has_range(event, name):
                 return event, name
-        told = {name for _, name, _ in members}
+        shown = {(event, f"{{{{{name}}}}}") for event, name, _ in members}
         for state, updates in self.plan.updates.items():
-            for event, update in updates:
-                if update.type == "set" and any(f"{{{{{name}}}}}" == update.value for name in told):
-                    if event in {member for member, _, _ in members} and self._has_range("user", state):
-                        return "user", state
+            told = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
+            if told and self._has_range("user", state):
+                return "user", state
         return None
 
     # ----------------------------------------------------------------- states of users
@@ -764,7 +765,8 @@ class Properties:
             drawn = self._number(
                 Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
             ).numbers()
-            least = np.array([range_of(self.plan, number, "user", name).min for number in range(len(self.plan.segments))])
+            segments = range(len(self.plan.segments))
+            least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
             new = (self.users.signed_up_day >= 0) & grows_only
             initial = np.where(new, np.maximum(least, 0)[self.users.segment], drawn)
         return initial

@@ -41,7 +41,9 @@ class Reckoned:
 
 
 # Names that can stand in a formula as they are.
-_NAME = re.compile(r"(?!(?:and|or|not|if|min|max|random|round|floor|ceil|abs|sqrt|log|exp|clamp)$)#?[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(
+    r"(?!(?:and|or|not|if|min|max|random|round|floor|ceil|abs|sqrt|log|exp|clamp)$)#?[A-Za-z_][A-Za-z0-9_]*"
+)
 _PIECES = re.compile(r"[a-z]+|\d+")
 
 
@@ -87,9 +89,7 @@ def _is_free(place: Place) -> bool:
     return rule is None or isinstance(rule, Between)
 
 
-def formulas(
-    everywhere: Sequence[Place], measures: Mapping[Place, Measure], counted: frozenset[str]
-) -> list[Reckoned]:
+def formulas(everywhere: Sequence[Place], measures: Mapping[Place, Measure], counted: frozenset[str]) -> list[Reckoned]:
     """Formulas of every event, object and user.
 
     Args:
@@ -106,14 +106,18 @@ def formulas(
         _before_and_after(beside)
         _bodies(beside)
         _shares(beside)
-        outer = {p.prop.name: p for p in scopes.get(("", ""), []) if _NAME.fullmatch(p.prop.name)} if event not in ("", "user") and not parent else {}
+        outer = (
+            {p.prop.name: p for p in scopes.get(("", ""), []) if _NAME.fullmatch(p.prop.name)}
+            if event not in ("", "user") and not parent
+            else {}
+        )
         _levels(beside, outer)
         for name, formula in beside.found.items():
             place = beside.own[name]
             if place.key not in counted and place.kind is not EventKind.SYSTEM:
                 operands = [beside.own.get(use) or outer[use] for use in parse_formula(formula).names]
                 whole = "/" not in formula and "." not in formula and all(measures[o].integer for o in operands)
-                found.append(Reckoned(place, formula, whole and measures[place].integer or _rounds(formula)))
+                found.append(Reckoned(place, formula, (whole and measures[place].integer) or _rounds(formula)))
     return found
 
 
@@ -129,19 +133,28 @@ _QUANTITIES = ("quantity", "qty", "nights", "item num", "item count", "items", "
 def _deals(beside: _Beside) -> None:
     """Totals of price and quantity, less discounts, with taxes and fees."""
     not_price = "total original discount sub grand final average avg min max before after"
-    price = beside.one("unit price", "item price", "price per night", "price per seat", "list price", "price", without=not_price)
+    price = beside.one(
+        "unit price", "item price", "price per night", "price per seat", "list price", "price", without=not_price
+    )
     quantity = beside.one(*_QUANTITIES, without="total view like result point points coupon discount max min days")
     before = beside.one("original price", "list price", "regular price", "original amount")
     rate = beside.one("discount rate", "discount percent", "discount percentage", "discount pct")
-    discount = beside.one("discount amount", "discount price", "discount", "coupon amount", without="rate percent percentage pct count")
-    after = beside.one("final price", "discounted price", "sale price", "paid price", "final amount", without="original")
+    discount = beside.one(
+        "discount amount", "discount price", "discount", "coupon amount", without="rate percent percentage pct count"
+    )
+    after = beside.one(
+        "final price", "discounted price", "sale price", "paid price", "final amount", without="original"
+    )
     total = beside.one(
         "total amount", "total price", "grand total", "order total", "order amount", "total cost", "total value",
         "payment amount", "pay amount", "purchase amount", "total paid", "cart total", "total", "revenue", "amount",
         without="sub subtotal discount tax fee shipping tip count refund before after fee points point",
     )  # fmt: skip
     subtotal = beside.one("subtotal", "sub total", "items total", without="grand")
-    extra = [beside.one(words, without="rate id count") for words in ("shipping fee", "delivery fee", "tax amount", "tax", "tip")]
+    extra = [
+        beside.one(words, without="rate id count")
+        for words in ("shipping fee", "delivery fee", "tax amount", "tax", "tip")
+    ]
     extra = [name for name in dict.fromkeys(extra) if name and name not in (total, price)]
     base = before or price
     share = f"{rate} / 100" if rate and beside.measures[beside.own[rate]].high > 1 else f"{rate}"
@@ -204,7 +217,11 @@ def _difference(beside: _Beside, stem: frozenset[str], pair: set[str]) -> tuple[
     for sign, words in (("+", _GAIN), ("-", _LOSS)):
         for name in beside.own:
             pieces = _pieces(name)
-            if name not in pair and pieces & set(words.split()) and (pieces & stem or pieces & {"amount", "num", "count"}):
+            if (
+                name not in pair
+                and pieces & set(words.split())
+                and (pieces & stem or pieces & {"amount", "num", "count"})
+            ):
                 return sign, name
     events = {word for place in beside.own.values() for word in _PIECES.findall(place.event.lower())}
     for name in beside.own:
@@ -226,9 +243,19 @@ def _bodies(beside: _Beside) -> None:
         metres = f"{height} / 100" if tall > 10 else height
         beside.give(beside.one("bmi"), f"round({weight} / (({metres}) ** 2), 1)")
     minutes = beside.one("duration minutes", "minutes", "duration min", "exercise min", "workout min")
-    seconds = beside.one("duration seconds", "duration sec", "duration", "seconds", without="minutes min video sleep ms")
+    seconds = beside.one(
+        "duration seconds", "duration sec", "duration", "seconds", without="minutes min video sleep ms"
+    )
     time = minutes or (f"{seconds} / 60" if seconds else None)
-    burned = beside.one("calories burned", "calories burnt", "burned calories", "calories", "calorie", "kcal", without="meal intake target")
+    burned = beside.one(
+        "calories burned",
+        "calories burnt",
+        "burned calories",
+        "calories",
+        "calorie",
+        "kcal",
+        without="meal intake target",
+    )
     if time and burned:
         beside.give(burned, f"round({time} * 8 + random(0-40))")
     distance = beside.one("distance km", "distance", without="target goal")
@@ -242,12 +269,23 @@ def _shares(beside: _Beside) -> None:
     """Rates of what was got right, watched or won; fees and interest."""
     right = beside.one("correct count", "correct answers", "correct num", "correct")
     asked = beside.one("total questions", "question count", "questions", "total count", "total num", without="correct")
-    wins, losses = beside.one("win count", "wins", whole=True), beside.one("lose count", "loss count", "losses", whole=True)
-    watched = beside.one("watch time", "watched seconds", "watch seconds", "watch duration", "played seconds", "play time")
-    length = beside.one("video length", "total length", "content length", "video duration", "total duration", "length", without="watch")
+    wins, losses = (
+        beside.one("win count", "wins", whole=True),
+        beside.one("lose count", "loss count", "losses", whole=True),
+    )
+    watched = beside.one(
+        "watch time", "watched seconds", "watch seconds", "watch duration", "played seconds", "play time"
+    )
+    length = beside.one(
+        "video length", "total length", "content length", "video duration", "total duration", "length", without="watch"
+    )
     pairs = [
         (beside.one("accuracy", "correct rate", "score", without="max pass total"), right, asked),
-        (beside.one("completion rate", "watch rate", "progress rate", "progress percent", "progress", "completion"), watched, length),
+        (
+            beside.one("completion rate", "watch rate", "progress rate", "progress percent", "progress", "completion"),
+            watched,
+            length,
+        ),
     ]
     for share, part, whole in pairs:
         if share and part and whole:
@@ -261,13 +299,20 @@ def _shares(beside: _Beside) -> None:
     kills, deaths = beside.one("kills", "kill count", "kill"), beside.one("deaths", "death count", "death")
     assists = beside.one("assists", "assist count", "assist")
     if kills and deaths:
-        beside.give(beside.one("kda", "kd ratio", "kd"), f"({kills}{f' + {assists}' if assists else ''}) / max({deaths}, 1)")
-    amount = beside.one("transfer amount", "amount", "principal", "loan amount", without="fee tax discount interest refund")
+        beside.give(
+            beside.one("kda", "kd ratio", "kd"), f"({kills}{f' + {assists}' if assists else ''}) / max({deaths}, 1)"
+        )
+    amount = beside.one(
+        "transfer amount", "amount", "principal", "loan amount", without="fee tax discount interest refund"
+    )
     if amount:
         beside.give(beside.one("fee amount", "transfer fee", "commission", "fee"), f"round({amount} * 0.01, 2)")
         interest = beside.one("interest rate")
         if interest:
-            beside.give(beside.one("interest amount", "interest paid", "interest", without="rate"), f"{amount} * {interest} / 100")
+            beside.give(
+                beside.one("interest amount", "interest paid", "interest", without="rate"),
+                f"{amount} * {interest} / 100",
+            )
     each, seats = beside.one("price per seat", "seat price"), beside.one("seats", "seat count")
     if each and seats:
         beside.give(beside.one("mrr", "monthly revenue"), f"{each} * {seats}")
@@ -275,7 +320,9 @@ def _shares(beside: _Beside) -> None:
 
 # --------------------------------------------------------------------------- levels
 
-_LEVEL_NOT = "vip before after old new tower stage skill max min target required enhance item building pass before previous"
+_LEVEL_NOT = (
+    "vip before after old new tower stage skill max min target required enhance item building pass before previous"
+)
 
 
 def _levels(beside: _Beside, outer: Mapping[str, Place]) -> None:
@@ -287,7 +334,9 @@ def _levels(beside: _Beside, outer: Mapping[str, Place]) -> None:
         level = next((name for name, place in outer.items() if _is_level(place, name)), None)
     if level is None:
         return
-    xp = beside.one("xp", "exp", "experience", without="gain gained get reward earn earned bonus add required next before after")
+    xp = beside.one(
+        "xp", "exp", "experience", without="gain gained get reward earn earned bonus add required next before after"
+    )
     beside.give(xp, f"{level} * 100 + random(0-50)")
     power = beside.one(
         "hero power", "combat power", "battle power", "total power", "power", "cp",
@@ -295,7 +344,14 @@ def _levels(beside: _Beside, outer: Mapping[str, Place]) -> None:
     )  # fmt: skip
     stars = f" + {star} * 400" if star and star != level else ""
     beside.give(power, f"{level} * 120{stars} + random(0-200)")
-    for name, factor in (("attack", 12), ("attack power", 12), ("defense", 9), ("defence", 9), ("hp", 80), ("max hp", 80)):
+    for name, factor in (
+        ("attack", 12),
+        ("attack power", 12),
+        ("defense", 9),
+        ("defence", 9),
+        ("hp", 80),
+        ("max hp", 80),
+    ):
         beside.give(beside.one(name, whole=True), f"{level} * {factor} + random(0-20)")
 
 
@@ -307,9 +363,7 @@ def _is_level(place: Place, name: str) -> bool:
 # --------------------------------------------------------------------------- rules
 
 
-def relationships(
-    found: Sequence[Reckoned], everywhere: Sequence[Place]
-) -> dict[str, PropertyRelationship]:
+def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dict[str, PropertyRelationship]:
     """Formulas as rules: under the plain name where every place of the property follows the same one."""
     by_name: dict[str, list[Reckoned]] = {}
     for reckoned in found:
@@ -359,7 +413,10 @@ def reckoned_ranges(
             del name
             mean = _reach(reckoned, {**known, **into})[2]
             into[key] = ValueRange(
-                min=_neat(low), max=_neat(max(low, high)), mean=_neat(min(max(mean, low), max(low, high))), integer=reckoned.whole
+                min=_neat(low),
+                max=_neat(max(low, high)),
+                mean=_neat(min(max(mean, low), max(low, high))),
+                integer=reckoned.whole,
             )
     return of_all, of_each
 
@@ -387,7 +444,9 @@ def _reach(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, 
     results: list[float] = []
     for corner in itertools.product(*((r.min, r.max) for r in ranges.values())):
         for share in (0.0, 1.0):
-            results.append(float(formula.evaluate(dict(zip(ranges, corner, strict=True)), lambda _, s=share: np.array(s))))
+            results.append(
+                float(formula.evaluate(dict(zip(ranges, corner, strict=True)), lambda _, s=share: np.array(s)))
+            )
     means = {use: r.mean if r.mean is not None else (r.min + r.max) / 2 for use, r in ranges.items()}
     mean = float(formula.evaluate(means, lambda _: np.array(0.5)))
     return min(results), max(results), mean

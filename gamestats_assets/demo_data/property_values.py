@@ -14,7 +14,7 @@ from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
-from gamestats_assets.demo_data.event_words import Reading, concepts
+from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.measures import Place, industry_of, measure_words, places, rule_of
 from gamestats_assets.demo_data.rules import CounterRule, EventSequence, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy
@@ -126,24 +126,22 @@ _SYSTEMS = {
 }
 _GOOD_WORDS = frozenset({"success", "win", "clear", "complete", "pass", "accept", "done", "achieve", "confirm"})
 _BAD_WORDS = frozenset({"fail", "reject", "abandon", "timeout", "cancel", "die", "exit", "skip"})
-_SELF_IDS = re.compile(r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)")
-_OTHERS = frozenset(
-    "target friend rival opponent sender receiver recipient host inviter invitee referrer partner enemy seller driver".split()
+_SELF_IDS = re.compile(
+    r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
 )
-_DEVICE_IDS = frozenset(
-    "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id anonymous_id".split()
+_OTHERS = word_set(
+    "target friend rival opponent sender receiver recipient host inviter invitee referrer partner enemy seller driver"
 )
-_OWNED = frozenset("server guild clan team workspace organization organisation org company region zone".split())
-_UNIQUE = frozenset(
-    """order transaction payment pay receipt invoice booking reservation session request log trace message post comment
-    transfer claim battle match ticket room shipment delivery refund trip ride uuid""".split()
+_DEVICE_IDS = word_set(
+    "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id anonymous_id"
 )
-_ENUMERATED = frozenset(
-    """type category kind mode grade style genre source reason position placement location option label format section
-    screen theme topic field group variant button tab menu area origin entrance way level_name intensity""".split()
-)
-_NO_PART_OF_A_NAME = frozenset("id uuid guid no number tmp current now final before after last first".split())
-_NAMED = frozenset("name title subject skin banner pack package bundle list".split())
+_OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
+_UNIQUE = word_set("""order transaction payment pay receipt invoice booking reservation session request log trace message post comment
+    transfer claim battle match ticket room shipment delivery refund trip ride uuid""")
+_ENUMERATED = word_set("""type category kind mode grade style genre source reason position placement location option label format section
+    screen theme topic field group variant button tab menu area origin entrance way level_name intensity""")
+_NO_PART_OF_A_NAME = word_set("id uuid guid no number tmp current now final before after last first")
+_NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
@@ -323,8 +321,8 @@ class _Maker:
         """A balance, if the event has what moves it."""
         if not place.of_event:
             return None
-        has = {other.name for other in self.everywhere if other.event == place.event}
-        if rule.source not in has:
+        has = {other.name: self.rules[other] for other in self.everywhere if other.event == place.event}
+        if rule.source not in has or isinstance(has[rule.source], Balance) or rule.group_by == place.name:
             return None
         reading = self.order.readings[place.event]
         spends = place.kind is Kind.SPEND or reading.says("spend", "use", "sell") or "cost" in rule.source.lower()
@@ -402,7 +400,12 @@ class _Maker:
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
             return PropertyConstraint(copy_of="#account_id")
         ends = pieces and (pieces[-1] in ("id", "uuid", "guid", "uid", "no", "number", "key", "code", "token", "sku"))
-        if not ends or names.pattern_of(last, PropertyType.STRING) in ("phone", "zip_code", "country_code", "coupon_code"):
+        if not ends or names.pattern_of(last, PropertyType.STRING) in (
+            "phone",
+            "zip_code",
+            "country_code",
+            "coupon_code",
+        ):
             return None
         base = "_".join(piece for piece in pieces if piece not in _NO_PART_OF_A_NAME) or "id"
         whose = set(pieces) if base != "id" else {*pieces, *re.split(r"[._]", place.name.lower())}
@@ -412,8 +415,11 @@ class _Maker:
             unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
             return PropertyConstraint(template=self._template(place, base, unique))
         if set(pieces) & _OWNED:
-            return PropertyConstraint(template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True)
-        return PropertyConstraint(template=self._template(place, base, ValueRange(min=1, max=50, mean=18)))
+            return PropertyConstraint(
+                template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True
+            )
+        many = 200 if set(pieces) & {"product", "content", "article", "video", "song", "track", "course", "sku"} else 50
+        return PropertyConstraint(template=self._template(place, base, ValueRange(min=1, max=many, mean=many * 0.36)))
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""

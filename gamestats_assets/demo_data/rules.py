@@ -100,6 +100,8 @@ class PropertyConstraint(_Part):
     """What a property's values must keep; the first field given decides, in this order.
 
     Attributes:
+        same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id;
+            where none has, the other fields decide.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
         first_only: true at a user's first event of the kind, false from then on.
         counter: a count per user, or a balance.
@@ -108,10 +110,10 @@ class PropertyConstraint(_Part):
         rows: how many objects an object group has, or texts a list.
         per_user: a value is drawn once for each user and kept.
         template: a text with `{n}` for a number from the property's range, e.g. `item_{n}`.
-        same_as_before: within a sequence, the value of the event before that has this property too, e.g. an order id.
         faker: name of a pattern of `names`, for texts.
     """
 
+    same_as_before: bool = False
     copy_of: str | None = None
     first_only: bool = False
     counter: CounterRule | None = None
@@ -122,7 +124,6 @@ class PropertyConstraint(_Part):
     rows: int | None = Field(default=None, ge=1, le=500)
     per_user: bool = False
     template: str | None = None
-    same_as_before: bool = False
     faker: str | None = None
 
     @model_validator(mode="after")
@@ -162,6 +163,7 @@ class Step(_Part):
         probability: that it happens once the step before has; of the first step it must be 1.
         repeats: how often it happens at most, each time with `probability`, e.g. the steps of a tutorial.
         after_s: mean seconds since the step before.
+        follows: of the step before, the events that this one follows; empty is any of them.
     """
 
     events: list[str] = Field(min_length=1)
@@ -169,6 +171,7 @@ class Step(_Part):
     probability: Share = 1
     repeats: int = Field(default=1, ge=1, le=100)
     after_s: float = Field(default=20, gt=0)
+    follows: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _weighed(self) -> Self:
@@ -316,7 +319,7 @@ class Rules(_Part):
             heads.update(sequence.steps[0].events)
             for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
                 for event in step.events:
-                    found.setdefault(event, set()).update(before.events)
+                    found.setdefault(event, set()).update(step.follows or before.events)
         return {event: before for event, before in found.items() if event not in heads}
 
 

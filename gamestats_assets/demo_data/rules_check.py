@@ -262,7 +262,9 @@ class _Check:
                 and all(before in possible for before in needs.get(event, ()))
                 and (event not in follows or any(before in possible for before in follows[event]))
             }
-            leads = max((constraints.stage_events[e].rank for e in possible | new if e in constraints.stage_events), default=0)
+            leads = max(
+                (constraints.stage_events[e].rank for e in possible | new if e in constraints.stage_events), default=0
+            )
             if not new and leads <= reached:
                 return possible, reached
             possible |= new
@@ -276,7 +278,10 @@ class _Check:
             place = f"property_constraints.{key}"
             sources = {"copy_of": constraint.copy_of, "depends_on": constraint.depends_on}
             if constraint.counter:
-                sources |= {"counter.source": constraint.counter.source, "counter.group_by": constraint.counter.group_by}
+                sources |= {
+                    "counter.source": constraint.counter.source,
+                    "counter.group_by": constraint.counter.group_by,
+                }
             for what, wanted in sources.items():
                 if wanted is None or _PRESET.fullmatch(wanted):
                     continue
@@ -416,7 +421,11 @@ class _Check:
         """By value, the values that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
         uses: dict[str, set[str]] = {}
         for key, constraint in self.rules.property_constraints.items():
-            wanted = [constraint.copy_of or "", constraint.depends_on or "", *(constraint.counter.source or "" for _ in "x" if constraint.counter)]
+            wanted = [
+                constraint.copy_of or "",
+                constraint.depends_on or "",
+                *(constraint.counter.source or "" for _ in "x" if constraint.counter),
+            ]
             for scope, name in self._deciding(key, self.rules.property_constraints):
                 self._note(uses, scope, name, [source for source in wanted if source])
         for key, relationship in self.rules.property_relationships.items():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
+from gamestats_assets.demo_data.event_words import word_set
 from gamestats_assets.demo_data.measures import industry_of
 from gamestats_assets.demo_data.rules import Activity, EventConstraints, EventSequence
 
@@ -96,7 +97,15 @@ _FACTORS: dict[str, dict[EventKind, float]] = {
     },
 }  # fmt: skip
 _INDUSTRY_FACTORS: dict[str, dict[EventKind, float]] = {
-    "ecommerce": {Kind.REGISTER: 0.55, Kind.BROWSE: 1.6, Kind.CART: 1.8, Kind.CHECKOUT: 1.8, Kind.PAY: 1.6, Kind.CORE: 0.4, Kind.AD: 0.4},
+    "ecommerce": {
+        Kind.REGISTER: 0.55,
+        Kind.BROWSE: 1.6,
+        Kind.CART: 1.8,
+        Kind.CHECKOUT: 1.8,
+        Kind.PAY: 1.6,
+        Kind.CORE: 0.4,
+        Kind.AD: 0.4,
+    },
     "food": {Kind.BROWSE: 1.6, Kind.CART: 2.4, Kind.CHECKOUT: 3, Kind.PAY: 4, Kind.AD: 0.3},
     "travel": {Kind.REGISTER: 0.55, Kind.SEARCH: 1.6, Kind.BROWSE: 1.8, Kind.PAY: 1.2, Kind.AD: 0.4},
     "saas": {Kind.CREATE: 2, Kind.CORE: 1.1, Kind.PAY: 0.3, Kind.GROUP: 1.6, Kind.AD: 0.1, Kind.ADVANCED: 0.8},
@@ -106,7 +115,9 @@ _INDUSTRY_FACTORS: dict[str, dict[EventKind, float]] = {
     "education": {Kind.PAY: 0.5, Kind.CORE: 1.2},
     "social": {Kind.SOCIAL: 3.5, Kind.SHARE: 2, Kind.CREATE: 1.5, Kind.PAY: 0.4},
 }
-_RARELY_WITHIN = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.PAY, Kind.CHECKOUT, Kind.SUBSCRIBE, Kind.AFTER_SALE})
+_RARELY_WITHIN = frozenset(
+    {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.PAY, Kind.CHECKOUT, Kind.SUBSCRIBE, Kind.AFTER_SALE}
+)
 """Kinds of events whose sequences are no part of the core of a product, unless it sells things."""
 _LOOPS = {"new_user": 2, "active_user": 3, "power_user": 5, "churning_user": 1, "churned_user": 1, "returning_user": 3}
 """How many sequences make a typical session."""
@@ -152,7 +163,9 @@ def event_sequence(segment: str, order: EventOrder, constraints: EventConstraint
         found += _good_path(order, sequence)
     if not chosen:
         heart = _AT_HEART.get(industry_of(product), frozenset())
-        own = [r for r in order.readings.values() if order.kinds[r.name] in _CORE_KINDS and r.name not in constraints.once]
+        own = [
+            r for r in order.readings.values() if order.kinds[r.name] in _CORE_KINDS and r.name not in constraints.once
+        ]
         own.sort(key=lambda r: not r.things & heart)
         follows = {event for s in constraints.sequences for step in s.steps[1:] for event in step.events}
         found += [r.name for r in own if r.name not in follows][: _LOOPS[segment] + 1]
@@ -199,13 +212,13 @@ def _centrality(order: EventOrder, sequence: EventSequence, segment: str, produc
 
 
 _AT_HEART: Mapping[str, frozenset[str]] = {
-    "game": frozenset("stage battle level game_match quest dungeon game round puzzle".split()),
-    "media": frozenset("video music content episode article".split()),
-    "education": frozenset("lesson course quiz".split()),
-    "health": frozenset("workout meal sleep".split()),
-    "finance": frozenset("transfer pay stock".split()),
-    "mobility": frozenset("ride".split()),
-    "saas": frozenset("task project document".split()),
+    "game": word_set("stage battle level game_match quest dungeon game round puzzle"),
+    "media": word_set("video music content episode article"),
+    "education": word_set("lesson course quiz"),
+    "health": word_set("workout meal sleep"),
+    "finance": word_set("transfer pay stock"),
+    "mobility": word_set("ride"),
+    "saas": word_set("task project document"),
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
-from gamestats_assets.demo_data.event_words import Reading, concepts
+from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.measures import Measure, Place, measure_words
 from gamestats_assets.demo_data.rules import CounterRule, PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
@@ -21,9 +21,9 @@ from gamestats_assets.demo_data.value_rules import FromEvent
 Kind = EventKind
 
 _MONEY_KINDS = (Kind.PAY, Kind.SUBSCRIBE)
-_STATE = frozenset("tmp current cur now present my total user accumulated cumulative the final".split())
-_TALLY = frozenset("count cnt times num number total sum amount days day accumulated cumulative lifetime".split())
-_TIMES = frozenset("time at date datetime day timestamp ts on".split())
+_STATE = word_set("tmp current cur now present my total user accumulated cumulative the final")
+_TALLY = word_set("count cnt times num number total sum amount days day accumulated cumulative lifetime")
+_TIMES = word_set("time at date datetime day timestamp ts on")
 _HOLDINGS = ("gold", "diamond", "energy", "point", "currency", "xp", "balance")
 
 
@@ -104,7 +104,11 @@ def level_counts(
     assert rule is not None
     shown = rule.model_copy(update={"step": 0})
     for place in everywhere:
-        if place.of_event and place.key not in rises and _last_words(place.name) <= {"level", "user", "player", "current"}:
+        if (
+            place.of_event
+            and place.key not in rises
+            and _last_words(place.name) <= {"level", "user", "player", "current"}
+        ):
             if _is_new_level(place, measures) and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
                 rises[place.key] = PropertyConstraint(counter=shown)
     return rises
@@ -112,7 +116,12 @@ def level_counts(
 
 def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
     measure = measures.get(place)
-    if measure is None or measure.name != "level" or "." in place.name or place.prop.rule is not None and not measure.given:
+    if (
+        measure is None
+        or measure.name != "level"
+        or "." in place.name
+        or (place.prop.rule is not None and not measure.given)
+    ):
         return False
     from gamestats_assets.demo_data.value_rules import Between
 
@@ -191,7 +200,9 @@ class _Guess:
             login = [r for r in starts if r.says("login")]
             return (login or starts or [None])[0]
         if about <= {"level", "levelup"}:
-            return next((r for r in self.order.readings.values() if r.says("levelup") and not r.things - {"character"}), None)
+            return next(
+                (r for r in self.order.readings.values() if r.says("levelup") and not r.things - {"character"}), None
+            )
         return next(iter(self._near(about)), None)
 
     def _near(self, about: frozenset[str]) -> list[Reading]:
@@ -202,7 +213,13 @@ class _Guess:
             looks = r.action in ("view", "list", "search", "click", "show") and r.action not in about
             if not common or looks or r.fails or self.order.kinds[r.name] is Kind.SYSTEM:
                 continue
-            done = 3 if r.succeeds and r.phase != "confirm" else 2 if r.place is None or r.place >= 5 else 0
+            done = (
+                3
+                if (r.succeeds and r.phase != "confirm") or r.phase == "accept"
+                else 2
+                if r.place is None or r.place >= 5
+                else 0
+            )
             scored.append((len(common), done + (frozenset(r.words) == about), -r.index, r))
         needed = 1 if len(about) == 1 else 2
         ranked = sorted(scored, key=lambda item: item[:3], reverse=True)
@@ -210,7 +227,12 @@ class _Guess:
 
     def _paid(self) -> Reading | None:
         """The event that tells of money received."""
-        paid = [r for kind in _MONEY_KINDS for r in self.order.of(kind) if not r.fails and r.action not in ("renew", "cancel")]
+        paid = [
+            r
+            for kind in _MONEY_KINDS
+            for r in self.order.of(kind)
+            if not r.fails and r.action not in ("renew", "cancel")
+        ]
         paid = [r for r in paid if not r.says("trial", "first")]
         with_money = [r for r in paid if self._money(r) is not None]
         return next(iter([*with_money, *paid]), None)
@@ -222,7 +244,13 @@ class _Guess:
         names = [place.name for place in self.numbers.get(r.name, ()) if self.measures[place].name == "price"]
         for word in preferred:
             for name in names:
-                if word in _last_words(name) and not _last_words(name) & {"discount", "original", "unit", "tax", "refund"}:
+                if word in _last_words(name) and not _last_words(name) & {
+                    "discount",
+                    "original",
+                    "unit",
+                    "tax",
+                    "refund",
+                }:
                     return name
         del events
         return names[0] if names else None
@@ -233,7 +261,9 @@ class _Guess:
         found = self._event(prop)
         if found is None:
             return
-        once = prop.update is UpdateMode.SET_ONCE or "first" in _last_words(prop.name) or found.name in _onces(self.order)
+        once = (
+            prop.update is UpdateMode.SET_ONCE or "first" in _last_words(prop.name) or found.name in _onces(self.order)
+        )
         yield found.name, Update(type="set_once" if once else "set", value="{{#time}}")
 
     def _numbers(self, prop: Property) -> Iterator[tuple[str, Update]]:
@@ -251,7 +281,9 @@ class _Guess:
             return
         found = self._event(prop)
         if "streak" in pieces:
-            core = next((r for r in self.order.readings.values() if self.order.kinds[r.name] is Kind.CORE and r.succeeds), None)
+            core = next(
+                (r for r in self.order.readings.values() if self.order.kinds[r.name] is Kind.CORE and r.succeeds), None
+            )
             found = found or core or next(iter(self.order.of(Kind.SESSION_START)), None)
         totals = pieces & {"total", "sum", "accumulated", "cumulative", "lifetime"} or prop.update is UpdateMode.ADD
         if found is None and totals and (tellers := list(self._summands(prop))):
@@ -293,7 +325,20 @@ class _Guess:
         """The event's number that a total adds up."""
         pieces = _last_words(prop.name)
         if self.order.kinds[r.name] in _MONEY_KINDS and pieces & {
-            *("amount", "spent", "spend", "revenue", "ltv", "value", "pay", "payment", "purchase", "money", "sales", "total"),
+            *(
+                "amount",
+                "spent",
+                "spend",
+                "revenue",
+                "ltv",
+                "value",
+                "pay",
+                "payment",
+                "purchase",
+                "money",
+                "sales",
+                "total",
+            ),
         }:
             return self._money(r)
         if not pieces & {"total", "sum", "accumulated", "cumulative", "lifetime"} and prop.update is not UpdateMode.ADD:
@@ -309,11 +354,19 @@ class _Guess:
             if not (r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}):
                 continue
             told = [p for p in self.numbers.get(r.name, ()) if _is_new_level(p, self.measures) or self._counts_level(p)]
-            yield r.name, Update(type="set", value=f"{{{{{told[0].name}}}}}") if told else Update(type="increment", value=1)
+            yield (
+                r.name,
+                Update(type="set", value=f"{{{{{told[0].name}}}}}") if told else Update(type="increment", value=1),
+            )
             return
 
     def _counts_level(self, place: Place) -> bool:
-        return self.measures[place].name == "level" and not _last_words(place.name) & {"before", "previous", "prev", "old"}
+        return self.measures[place].name == "level" and not _last_words(place.name) & {
+            "before",
+            "previous",
+            "prev",
+            "old",
+        }
 
     def _holding(self, held: str, pieces: frozenset[str]) -> Iterator[tuple[str, Update]]:
         """What a user has: earned by some events, spent by others."""
@@ -340,7 +393,9 @@ class _Guess:
         stem = pieces - _STATE
         for place in self.numbers.get(r.name, ()):
             said = _last_words(place.name)
-            own = held in measure_words(place.prop) and (bool(said & stem) or held not in ("diamond", "gold", "currency"))
+            own = held in measure_words(place.prop) and (
+                bool(said & stem) or held not in ("diamond", "gold", "currency")
+            )
             if own and not said & {"after", "before", "current", "remain", "remaining", "balance", "left", "tmp"}:
                 return place.name
         return None
@@ -378,7 +433,9 @@ class _Guess:
     def _any_amount(self, r: Reading) -> str | None:
         """The event's number that tells how much was moved."""
         wanted = {"amount", "change", "num", "cost", "quantity", "price"}
-        numbers = [p for p in self.numbers.get(r.name, ()) if self.measures[p].name in ("game_amount", "price", "quantity")]
+        numbers = [
+            p for p in self.numbers.get(r.name, ()) if self.measures[p].name in ("game_amount", "price", "quantity")
+        ]
         numbers = [p for p in numbers if not _last_words(p.name) & {"before", "after", "id"}]
         ranked = sorted(numbers, key=lambda p: (self.measures[p].name == "quantity", not _last_words(p.name) & wanted))
         return ranked[0].name if ranked else None
@@ -404,14 +461,32 @@ class _Guess:
         """Whether an event settles something, rather than mentions it."""
         del event
         kind = self.order.kinds[r.name]
-        if (kind is Kind.CORE and r.place is not None and not r.succeeds) or (kind is Kind.GROUP and not r.says("join", "create")):
+        if (kind is Kind.CORE and r.place is not None and not r.succeeds) or (
+            kind is Kind.GROUP and not r.says("join", "create")
+        ):
             return False
         settles = (
             *(Kind.REGISTER, Kind.SUBSCRIBE, Kind.ONBOARDING, Kind.GROWTH, Kind.SETTING, Kind.CREATE, Kind.GROUP),
             *(Kind.PAY, Kind.VERIFY, Kind.CORE, Kind.MONEY),
         )
-        acts = r.action in ("edit", "set", "join", "create", "record", "sync", "upgrade", "downgrade", "renew", "connect")
-        return (kind in settles or acts) and not r.fails and not r.says("trial") and r.action not in ("leave", "view", "delete")
+        acts = r.action in (
+            "edit",
+            "set",
+            "join",
+            "create",
+            "record",
+            "sync",
+            "upgrade",
+            "downgrade",
+            "renew",
+            "connect",
+        )
+        return (
+            (kind in settles or acts)
+            and not r.fails
+            and not r.says("trial")
+            and r.action not in ("leave", "view", "delete")
+        )
 
     def _flags(self, prop: Property) -> Iterator[tuple[str, Update]]:
         told = list(self._tellers(prop))
@@ -435,7 +510,18 @@ class _Guess:
         if pieces >= {"status"} and pieces & {"subscription", "membership", "plan"}:
             yield from self._status()
             return
-        if pieces & {"channel", "device", "os", "country", "language", "gender", "platform", "network", "server", "account"}:
+        if pieces & {
+            "channel",
+            "device",
+            "os",
+            "country",
+            "language",
+            "gender",
+            "platform",
+            "network",
+            "server",
+            "account",
+        }:
             return
         told = list(self._tellers(prop))
         yield from self._last(prop)
@@ -456,7 +542,7 @@ class _Guess:
             yield r.name, Update(type="set", value="cancelled" if ended else "trial" if r.says("trial") else "active")
 
 
-_FOUGHT = frozenset("stage battle quest dungeon game_match level boss raid pvp chapter".split())
+_FOUGHT = word_set("stage battle quest dungeon game_match level boss raid pvp chapter")
 
 
 def _onces(order: EventOrder) -> set[str]:

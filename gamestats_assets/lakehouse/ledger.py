@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dataframely as dy
@@ -127,6 +128,31 @@ class Ledger:
             partitions=sorted(keys),
             ids=sorted(ids),
         )
+
+    @contextmanager
+    def entering(self, partitions: int = 1) -> Iterator[Callable[..., None]]:
+        """A function that enters what `record` takes, in one commit for so many partitions.
+
+        What is left is entered at the end, be it an error. What a killed step had not entered is done again.
+        """
+        done: dict[str, Mapping[str, str]] = {}
+        gone: dict[str, Sequence[str]] = {}
+
+        def record() -> None:
+            self.record(done, gone)
+            done.clear()
+            gone.clear()
+
+        def enter(batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
+            done.update(batch)
+            gone.update(vanished or {})
+            if len({*done, *gone}) >= partitions:
+                record()
+
+        try:
+            yield enter
+        finally:
+            record()
 
     def forget(self) -> None:
         """Strike everything out: the step will process every id again."""

@@ -75,6 +75,8 @@ if TYPE_CHECKING:
 BATCH = 200
 # While a batch of files is committed the next is decoded: small ones keep all cores busy.
 DECODED_BATCH = 40
+# Days of a name are a batch each. Many are small, and an entry in the ledger takes as long as their rows.
+_ENTERED_TOGETHER = 10
 
 
 # For steps that reach outside this process: a store or a server may be away for a moment.
@@ -232,7 +234,10 @@ def landed_tables(
         # A name is the id of all its days, which must not be screened or quarantined as one.
         batches = list(work.batches(1 if paired else config.batch_size))
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
-        with contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results:
+        with (
+            contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results,
+            ledger.entering(_ENTERED_TOGETHER if paired else 1) as enter,
+        ):
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
                 ids = sorted(partition_of)
@@ -242,7 +247,7 @@ def landed_tables(
                     )
                     commits[table].append(commit(stores, table, rows, keys))
                 if decoded.unreadable < len(ids):
-                    ledger.record(batch)
+                    enter(batch)
                 unreadable += decoded.unreadable
                 done += len(ids)
                 context.log.info(f"{done} of {work.count} {units_named} committed.")
@@ -432,29 +437,40 @@ def _asset(
     common = common_definition(table, kinds, made_from=DAYS_AROUND if around else None)
     common["metadata"] = {**common["metadata"], **(metadata or {})}
     version = step_version([table], code_version)
+    paired = is_paired(partitions_of(table))
     by_ids = follows_ids(table, inputs.values()) and not jointly
     # What the ledgers of its inputs do not tell of a pair, its own rows do.
-    by_rows = jointly or (is_paired(partitions_of(table)) and spec.replaced_by is not None and not by_ids)
+    by_rows = jointly or (paired and spec.replaced_by is not None and not by_ids)
 
     def replacements(
         context: dg.AssetExecutionContext, config: Processing, keys: Sequence[str]
     ) -> Iterator[Replacement]:
         lake: Lake = context.resources.stores.lake
-        made: Made = functools.partial(make, context)
-        if by_ids:
-            found = input_hashes(lake, table, inputs.values(), keys)
-        else:
-            of_keys = _of_keys(table, made(keys, None), keys)
-            if not by_rows:
-                yield Replacement(of_keys, keys)
-                return
-            rows = of_keys.collect()
-            found = unit_hashes(table, rows)
-            made = functools.partial(_of_rows, table, rows)
         ledger = Ledger(lake, spec.game, spec.step)
-        work = ledger.work({**{key: {} for key in keys}, **found}, code_version=version, everything=config.everything)
-        context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
-        yield from _whole_or_batches(work, config.batch_size, ledger, made, keys, table)
+        size = 1 if paired else config.batch_size
+
+        def work_of(found: Mapping[str, Mapping[str, str]], keys: Sequence[str]) -> Work:
+            inputs = {**{key: {} for key in keys}, **found}
+            return ledger.work(inputs, code_version=version, everything=config.everything)
+
+        with ledger.entering(_ENTERED_TOGETHER if paired else 1) as enter:
+            if by_ids:
+                work = work_of(input_hashes(lake, table, inputs.values(), keys), keys)
+                context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")
+                yield from _whole_or_batches(work, size, enter, functools.partial(make, context), keys, table)
+                return
+            changed = total = 0
+            for piece in pieces(table, keys):
+                of_keys = _of_keys(table, make(context, piece, None), piece)
+                if not by_rows:
+                    yield Replacement(of_keys, piece)
+                    continue
+                rows = of_keys.collect()
+                work = work_of(unit_hashes(table, rows), piece)
+                changed, total = changed + work.count, total + work.total
+                yield from _whole_or_batches(work, size, enter, functools.partial(_of_rows, table, rows), piece, table)
+            if by_rows:
+                context.log.info(f"{changed} of {total} ids are new or changed in {len(keys)} partitions.")
 
     @dg.asset(
         key=asset_key(table),
@@ -474,7 +490,7 @@ def _asset(
     )
     def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         keys = _keys(context)
-        yield dg.Output(each for piece in pieces(table, keys) for each in replacements(context, config, piece))
+        yield dg.Output(replacements(context, config, keys))
         yield from declared_check_results(table, context.resources.stores.lake, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
@@ -484,7 +500,7 @@ def _asset(
 def _whole_or_batches(
     work: Work,
     size: int,
-    ledger: Ledger,
+    enter: Callable[..., None],
     made: Made,
     keys: Sequence[str],
     table: type[Table],
@@ -494,17 +510,17 @@ def _whole_or_batches(
         # All there is: replacing the partitions whole is cheaper than naming every id. The input is
         # still limited to what the ledgers hold: an id may be half written in an upstream table.
         yield Replacement(made(keys, sorted(unit for units in work.pending.values() for unit in units)), keys)
-        ledger.record(work.pending, work.vanished)
+        enter(work.pending, work.vanished)
         return
     for key, units in work.vanished.items():
         if units:
             yield Replacement(pl.LazyFrame(schema=table.schema()), [key], list(units))
-            ledger.record({}, {key: units})
+            enter({}, {key: units})
     for batch in work.batches(size):
         ids = sorted({unit for units in batch.values() for unit in units})
         # An id may be of other partitions too, whose turn is another batch's.
         yield Replacement(_of_keys(table, made(sorted(batch), ids), sorted(batch)), sorted(batch), ids)
-        ledger.record(batch)
+        enter(batch)
 
 
 # --------------------------------------------------------------------------- publication

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def products(draw: st.DrawFn) -> tuple[Taxonomy, Rules]:
             names = [f"seq_{n}_{s}_{a}" for a in range(draw(st.integers(1, 2)))]
             steps_of += names
             steps.append(Step(events=names, probability=1 if s == 0 else draw(st.sampled_from([0.3, 0.9, 1.0]))))
-        sequences.append(EventSequence(name=f"seq_{n}", kind=draw(st.sampled_from(["funnel", "sequence"])), steps=steps))
+        sequences.append(
+            EventSequence(name=f"seq_{n}", kind=draw(st.sampled_from(["funnel", "sequence"])), steps=steps)
+        )
     onboarding = [f"tour_{s}" for s in range(draw(st.integers(0, 3)))]
     if onboarding:
         steps = [Step(events=[name], probability=1 if s == 0 else 0.8) for s, name in enumerate(onboarding)]
@@ -142,9 +145,7 @@ def broken(rules: Rules, of_user: list[Record], start: date) -> list[str]:
 
 
 # What fails is told as it is: to look for a smaller product would take minutes.
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate)
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
 @given(products(), st.integers(0, 2**32))
 def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rules], seed: int) -> None:
     taxonomy, rules = product
@@ -225,7 +226,7 @@ def test_the_end_of_a_session_tells_how_long_it_was(shop: dict[str, list[Record]
 def test_what_an_order_says_is_the_same_in_every_step(shop: dict[str, list[Record]]) -> None:
     pairs = 0
     for of_user in map(tracked, shop.values()):
-        for before, record in zip(of_user, of_user[1:], strict=False):
+        for before, record in pairwise(of_user):
             if (before["#event_name"], record["#event_name"]) in {("view", "cart"), ("cart", "buy")}:
                 pairs += 1
                 for name in ("item_id", "price", *(("count",) if before["#event_name"] == "cart" else ())):

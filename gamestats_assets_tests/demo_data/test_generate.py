@@ -68,7 +68,9 @@ def test_a_users_records_are_the_same_when_other_users_are_added(small: Path, tm
 
 def test_another_seed_gives_other_users(small: Path, tmp_path: Path) -> None:
     generate(TAXONOMY, RULES, SMALL.model_copy(update={"seed": 12}), tmp_path)
-    people = [{user for user in by_user(records(folder)) if not user.startswith("system-")} for folder in (small, tmp_path)]
+    people = [
+        {user for user in by_user(records(folder)) if not user.startswith("system-")} for folder in (small, tmp_path)
+    ]
     assert people[0].isdisjoint(people[1])
 
 
@@ -152,7 +154,9 @@ if __name__ == "__main__":
 
 def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run = subprocess.run([sys.executable, "-c", _RUN, str(out), "300", "200000"], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-c", _RUN, str(out), "300", "200000"], capture_output=True, text=True, timeout=120
+    )
     assert run.returncode == 1
     assert "is full" in run.stderr
     assert "make room" in run.stderr
@@ -172,7 +176,10 @@ def test_a_killed_run_leaves_no_half_file_and_the_next_one_heals_it(tmp_path: Pa
     assert left == []
     assert any(out.glob(".spool-*"))
     generate(TAXONOMY, RULES, SMALL, out)
-    assert sorted(path.name for path in out.iterdir()) == [*(f"logs_2026010{day}.jsonl" for day in (1, 2, 3)), "manifest.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(f"logs_2026010{day}.jsonl" for day in (1, 2, 3)),
+        "manifest.json",
+    ]
 
 
 def test_values_that_need_each_other_are_told_before_anything_is_written(tmp_path: Path) -> None:
@@ -181,7 +188,9 @@ def test_values_that_need_each_other_are_told_before_anything_is_written(tmp_pat
         "buy/total": PropertyRelationship(formula="price * count"),
     }
     rules = RULES.model_copy(update={"property_relationships": loop})
-    with pytest.raises(CyclicRulesError, match=r"buy\.price -> buy\.total -> buy\.price|buy\.total -> buy\.price -> buy\.total"):
+    with pytest.raises(
+        CyclicRulesError, match=r"buy\.price -> buy\.total -> buy\.price|buy\.total -> buy\.price -> buy\.total"
+    ):
         generate(TAXONOMY, rules, SMALL, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*"))
 
@@ -228,7 +237,8 @@ def test_every_kind_of_dirt_comes_at_its_rate(tmp_path: Path) -> None:
             found["null"] += None in record["properties"].values()
             found["unknown_event"] += record["#event_name"] not in TAXONOMY.event_names()
             found["schema_drift"] += "undeclared_property" in record["properties"] or any(
-                isinstance(record["properties"].get(name), str) for name in ("level", "price", "count", "total", "coins")
+                isinstance(record["properties"].get(name), str)
+                for name in ("level", "price", "count", "total", "coins")
             )
             if not is_late and latest is not None and at(record) < latest and seen[record["#uuid"]] == 1:
                 found["out_of_order"] += 1
@@ -247,4 +257,9 @@ def test_every_kind_of_dirt_comes_at_its_rate(tmp_path: Path) -> None:
 
 def test_rules_of_another_taxonomy_are_no_crash(tmp_path: Path) -> None:
     with pytest.raises((ConfigurationError, KeyError, GenerationError)):
-        generate(TAXONOMY, Rules.model_validate({**RULES.model_dump(), "event_constraints": {"once": ["nope"]}}), SMALL, tmp_path)
+        generate(
+            TAXONOMY,
+            Rules.model_validate({**RULES.model_dump(), "event_constraints": {"once": ["nope"]}}),
+            SMALL,
+            tmp_path,
+        )
