@@ -82,11 +82,39 @@ class Settings(BaseSettings):
         validation_alias="PUBG_REQUESTS_PER_MINUTE",
         description="Requests for players that the key allows a minute, until the API tells its own figure.",
     )
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="ANTHROPIC_API_KEY",
+        description="Key of Anthropic's API, for rules of demo data made by its models. The analyst needs none.",
+    )
+    anthropic_base_url: str | None = Field(
+        default=None, validation_alias="ANTHROPIC_BASE_URL", description="Another address of Anthropic's API."
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="OPENAI_API_KEY",
+        description="Key of OpenAI's API, for rules of demo data made by its models. The analyst needs none.",
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias="OPENAI_BASE_URL", description="Another address of OpenAI's API, with its /v1."
+    )
+    ai_model: str | None = Field(
+        default=None, validation_alias="GAMESTATS_AI_MODEL", description="Language model to ask; each provider has one."
+    )
+    ai_requests_per_minute: int = Field(
+        default=10, ge=1, validation_alias="GAMESTATS_AI_REQUESTS_PER_MINUTE", description="Requests to it a minute."
+    )
+    ai_timeout_s: float = Field(
+        default=600, gt=0, validation_alias="GAMESTATS_AI_TIMEOUT_S", description="Longest wait for an answer, seconds."
+    )
+    ai_max_output_tokens: int = Field(
+        default=64_000, ge=1000, validation_alias="GAMESTATS_AI_MAX_OUTPUT_TOKENS", description="Longest answer."
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
         validation_alias="GAMESTATS_WORKERS",
-        description="Processes that decode raw files.",
+        description="Processes that decode raw files and generate demo data.",
     )
 
     @property

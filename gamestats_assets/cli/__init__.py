@@ -12,6 +12,7 @@ import typer
 
 from gamestats_assets.cli.demo import demo
 from gamestats_assets.cli.doctor import doctor
+from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_app
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
 from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.players import players_app
@@ -22,6 +23,7 @@ from gamestats_assets.cli.up import down, env, up
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"
+_DEMO = "Make demo data"
 
 app = typer.Typer(
     cls=CarefulGroup,
@@ -36,6 +38,10 @@ app.add_typer(ingest_app, name="ingest", rich_help_panel=_FILL)
 app.add_typer(fetch_app, name="fetch", rich_help_panel=_FILL)
 app.command(rich_help_panel=_FILL)(materialize)
 app.command(rich_help_panel=_FILL)(rebuild)
+app.command(rich_help_panel=_DEMO)(generate)
+app.add_typer(taxonomy_app, name="taxonomy", rich_help_panel=_DEMO)
+app.command(rich_help_panel=_DEMO)(report)
+app.add_typer(logs_app, name="logs", rich_help_panel=_DEMO)
 app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.command(rich_help_panel=_LOOK)(tables)

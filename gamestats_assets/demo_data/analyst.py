@@ -104,7 +104,7 @@ def _from_nothing(
     grows = {name for event in updates.values() for name, update in event.items() if update.type == "increment"}
     shrinks = {name for event in updates.values() for name, update in event.items() if update.type != "increment"}
     return {
-        place: replace(told, growth="total", low=0.0)
+        place: replace(told, growth="total", low=told.low if told.given else 0.0)
         if place.event == "user" and place.name in grows - shrinks and told.growth in ("none", "mild")
         else told
         for place, told in measures.items()
@@ -126,6 +126,8 @@ def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], d
     ranges: dict[str, ValueRange] = {}
     of_segments: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
     for place, told in measures.items():
+        if place.event == "user" and any(p.event == "" and p.name == place.name and m.given for p, m in measures.items()):
+            continue  # one name, one range: the limits of the common property
         ranges[place.key] = overall(told)
         for segment, wanted in by_segment(told).items():
             of_segments[segment][place.key] = wanted

@@ -1,14 +1,16 @@
 """What a run is asked for: how many users, which days, which truths, how much dirt.
 
-A configuration and a taxonomy decide every byte that is generated. `read_configuration` takes it from JSON.
+A taxonomy, rules and a configuration decide every byte that is generated.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -225,14 +227,32 @@ class Configuration(_Part):
         return self
 
 
-def read_configuration(path: Path) -> Configuration:
-    """The configuration in a JSON file.
+def configuration_from(told: Mapping[str, Any], where: str) -> Configuration:
+    """A configuration from what a file or options tell.
+
+    Args:
+        where: what to name in the error.
 
     Raises:
         ConfigurationError: naming every field that cannot be read.
     """
     try:
-        return Configuration.model_validate_json(path.read_bytes())
+        return Configuration.model_validate(told)
     except ValidationError as error:
         lines = [f"- {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
-        raise ConfigurationError(f"{path} is no configuration of a run:\n" + "\n".join(lines)) from None
+        raise ConfigurationError(f"A run cannot be configured by {where}:\n" + "\n".join(lines)) from None
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """What a JSON file tells of a configuration, to be completed.
+
+    Raises:
+        ConfigurationError: when it cannot be read, or is no JSON object.
+    """
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise ConfigurationError(f"{path} is no configuration of a run: expected a JSON object.")
+    return told

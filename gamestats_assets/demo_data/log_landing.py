@@ -144,11 +144,6 @@ def landing_game(product: str) -> str:
     return f"demo_data/{product}"
 
 
-def product_of(game: str) -> str:
-    """The product whose folder in the landing zone this is."""
-    return game.rpartition("/")[2]
-
-
 def land_logs(
     paths: Iterable[Path], product: str, landing: Landing, progress: Progress | None = None
 ) -> LogIngestReport:

@@ -25,7 +25,7 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.demo_data import worker
-from gamestats_assets.demo_data.log_landing import KIND, product_of
+from gamestats_assets.demo_data.log_landing import KIND
 from gamestats_assets.demo_data.log_lines import InvalidLineError, Line, Shape, container_type, read_line
 from gamestats_assets.demo_data.tables import (
     INVALID,
@@ -84,13 +84,11 @@ class DecodedLogs:
     Attributes:
         frames: one lazy frame per bronze table, with its declared columns.
         rejections: lines and pieces that could not be read, all meant for `Events`; the unit is the product.
-        rejections_by_day: the same by product_day.
         unreadable: days of products of which no line could be read.
     """
 
     frames: dict[type[Table], pl.LazyFrame]
     rejections: Rejections
-    rejections_by_day: dict[str, list[Rejection]]
     unreadable: int
 
 
@@ -379,7 +377,6 @@ class _Unit:
 class _Spooled:
     """A decoded day, whose frames stand in files."""
 
-    product_day: str
     paths: dict[type[Table], str]
     rejections: list[Rejection]
     is_unreadable: bool
@@ -389,7 +386,7 @@ def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
     grouped: defaultdict[tuple[str, str], set[LandedFile]] = defaultdict(set)
     for file in files:
         if file.kind == KIND:
-            grouped[file.day, product_of(file.game)].add(file)
+            grouped[file.day, file.area].add(file)
     # The name of a piece begins with the day of its log, so that the earliest log comes first.
     return [
         _Unit(product, date.fromisoformat(day), tuple(sorted(of_day, key=lambda file: file.unit_id)))
@@ -416,7 +413,7 @@ def _spool_unit(landing: Landing, unit: _Unit, spool: str, number: int) -> _Spoo
     for table, frames in day.frames.items():
         paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
         pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
-    return _Spooled(unit.product_day, paths, day.rejections, day.is_unreadable)
+    return _Spooled(paths, day.rejections, day.is_unreadable)
 
 
 def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
@@ -424,11 +421,8 @@ def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
     for table in TABLES:
         paths = [part.paths[table] for part in parts if table in part.paths]
         frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
-    by_day = {part.product_day: part.rejections for part in parts if part.rejections}
-    rejected = [rejection for rejections in by_day.values() for rejection in rejections]
-    return DecodedLogs(
-        frames, {Events: rejected} if rejected else {}, by_day, sum(part.is_unreadable for part in parts)
-    )
+    rejected = [rejection for part in parts for rejection in part.rejections]
+    return DecodedLogs(frames, {Events: rejected} if rejected else {}, sum(part.is_unreadable for part in parts))
 
 
 def decode_batches(
@@ -438,7 +432,7 @@ def decode_batches(
     workers: int,
     spool: Path | None = None,
 ) -> Generator[DecodedLogs, None, None]:
-    """Decode batches of landed pieces, of one or several days and products; while one is used the next is decoded.
+    """Decode batches of landed pieces, of one or several days and products; while one is used the next are decoded.
 
     Of records that came twice the first counts: that of the earliest log, then of the first piece, then line. A
     piece or line that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
@@ -453,28 +447,33 @@ def decode_batches(
         LogWorkerError: when a worker died. Nothing of the batches not yet given is kept.
     """
     units = [_units_of(files) for files in batches]
-    processes = min(workers, max(map(len, units), default=0))
+    processes = min(workers, sum(map(len, units)))
     folder = tempfile.mkdtemp(prefix="gamestats-logs-", dir=spool)
     # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(processes, context, worker.start) if processes > 1 else None
     reading: dict[int, list[Callable[[], _Spooled]]] = {}
+    waiting = list(enumerate(units))
 
-    def start(number: int) -> None:
-        if number < len(units):
-            target = Path(folder, str(number))
+    def start_with(number: int) -> None:
+        """Begin a batch, and as many after it as keep all processes busy while it is used."""
+        while waiting and (waiting[0][0] <= number or days_after(number) < processes):
+            begun, of_batch = waiting.pop(0)
+            target = Path(folder, str(begun))
             target.mkdir()
-            tasks = [(landing, unit, str(target), place) for place, unit in enumerate(units[number])]
+            tasks = [(landing, unit, str(target), place) for place, unit in enumerate(of_batch)]
             # Without processes a day is decoded when its result is asked for, so that one batch at a time is spooled.
-            reading[number] = [
+            reading[begun] = [
                 executor.submit(_spool_unit, *task).result if executor else functools.partial(_spool_unit, *task)
                 for task in tasks
             ]
 
+    def days_after(number: int) -> int:
+        return sum(len(days) for begun, days in reading.items() if begun > number)
+
     try:
-        start(0)
         for number in range(len(units)):
-            start(number + 1)
+            start_with(number)
             yield _together([result() for result in reading[number]])
             del reading[number]
             shutil.rmtree(Path(folder, str(number)), ignore_errors=True)

@@ -221,7 +221,8 @@ class Measured:
         users: people with an event.
         users_by_country, users_by_os: by what their first event says.
         sign_ups: by day.
-        active_users, active_before: by day, people with an event; those who were there before the run.
+        active_users, active_before: by day, people with an event; those of them who were there before the run.
+        first_seen_before: by day, those who were there before the run and have their first event in it.
         retained: by day n since the sign-up, those who could be and those who were active on exactly that day.
         session_s, session_events, sessions_by_user: length in whole seconds, events, and sessions per user.
         events_by_hour: of people, by hour UTC.
@@ -247,6 +248,7 @@ class Measured:
     sign_ups: Sequence[int]
     active_users: Sequence[int]
     active_before: Sequence[int]
+    first_seen_before: Sequence[int]
     retained: Sequence[tuple[int, int]]
     session_s: Distribution
     session_events: Distribution
@@ -330,6 +332,7 @@ def _measured(log: _Log, lives: _Lives, configuration: Configuration) -> Measure
         sign_ups=lives.sign_ups.tolist(),
         active_users=lives.active.tolist(),
         active_before=lives.active_before.tolist(),
+        first_seen_before=lives.first_seen_before.tolist(),
         retained=lives.retained(),
         session_s=Distribution(lives.session_s),
         session_events=Distribution(lives.session_events),
@@ -818,6 +821,7 @@ class _Lives:
         self.sign_ups = np.zeros(days, np.int64)
         self.active = np.zeros(days, np.int64)
         self.active_before = np.zeros(days, np.int64)
+        self.first_seen_before = np.zeros(days, np.int64)
         self._returned = np.zeros(days, np.int64)
         self.session_s = np.zeros(1, np.int64)
         self.session_events = np.zeros(1, np.int64)
@@ -867,6 +871,7 @@ class _Lives:
         self.active[day] = there.size
         self.active_before[day] = there.size - signed_up.sum()
         self.sign_ups[day] = (new & signed_up).sum()
+        self.first_seen_before[day] = (new & ~signed_up).sum()
         self._returned += np.bincount(day - self.first_day[there[signed_up]], minlength=self._days)[: self._days]
         if self._keeps_days:
             self._active_on = _fitted(self._active_on, self.first_day.size)

@@ -169,12 +169,12 @@ class MadeRules:
     """Rules and where they come from.
 
     Attributes:
-        origin: `ai` asked now, `cache` asked before, `analyst` not asked.
+        origin: `ai` asked now, `cache` asked before, `analyst` not asked, `file` given by a person.
         detail: which model, how many tokens, which file, what went wrong on the way; for people.
     """
 
     rules: Rules
-    origin: Literal["ai", "cache", "analyst"]
+    origin: Literal["ai", "cache", "analyst", "file"]
     detail: str
 
 

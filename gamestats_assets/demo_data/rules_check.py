@@ -365,7 +365,7 @@ class _Check:
             if more_exact != key and self._has_own(place, more_exact):
                 continue
             prop = self.own.get(scope, self.users if scope == "user" else self.common).get(name)
-            rule = _rule(prop) if prop else None
+            rule = _rule(prop) if prop and not (scope == "user" and name in self.common) else None
             if isinstance(rule, Between) and (found.min < rule.min or found.max > rule.max):
                 yield (
                     f"{place}: {found.min:g} to {found.max:g} is beyond {rule.min:g} to {rule.max:g}, "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.event_kinds import EventKind
+from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
-from gamestats_assets.demo_data.event_words import word_set
+from gamestats_assets.demo_data.event_words import Reading, word_set
 from gamestats_assets.demo_data.measures import industry_of
 from gamestats_assets.demo_data.rules import Activity, EventConstraints, EventSequence
 
@@ -222,23 +222,55 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 }
 
 
+# What makes an event rarer, or more frequent, than others of its kind.
+_FREQUENCY: dict[str, float] = {
+    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "return": 0.1, "exchange": 0.3, "review": 0.4,
+    "rate": 0.4, "ship": 1.3, "deliver": 1.3, "ticket": 0.15, "workspace": 0.2, "project": 0.35, "api": 0.2,
+    "integration": 0.2, "invite": 0.4, "loan": 0.08, "certificate": 0.1, "enroll": 0.25, "assignment": 0.3,
+    "dissolve": 0.03, "leave": 0.08, "unlock": 0.5, "achievement": 0.3, "achieve": 0.5, "goal": 0.5, "delete": 0.15,
+    "unfollow": 0.1, "unlike": 0.1, "disconnect": 0.1, "disable": 0.3, "chat": 2, "resume": 0.4, "retry": 0.5,
+    "report": 0.15, "block": 0.1, "auction": 0.4, "first": 0.2, "paymethod": 0.4, "bankaccount": 0.1, "issue": 0.2,
+    "withdraw": 0.4, "code": 0.3, "export": 0.5, "admin": 0.4, "setting": 0.6, "edit": 0.5, "archive": 0.2,
+}  # fmt: skip
+
+
+def _frequency(r: Reading) -> float:
+    """A factor of how often an event happens, by its words."""
+    factor = 1.0
+    for word in r.words:
+        factor *= _FREQUENCY.get(word, 1.0)
+    if r.things & GROUPS and (r.says("create") or r.says("join")):
+        factor *= 0.15 if r.says("create") else 0.5
+    if r.phase == "request" and r.things & {"card", "job", "paymethod"}:
+        factor *= 0.1
+    return max(factor, 0.01)
+
+
 def event_probabilities(
     segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo
 ) -> dict[str, float]:
     """How likely each event that a user may cause is in a session, 0 to 1."""
     core = set(event_sequence(segment, order, constraints, product))
-    heads = {event for sequence in constraints.sequences for event in sequence.steps[0].events}
-    factors = {**_INDUSTRY_FACTORS.get(industry_of(product), {})}
+    often = {
+        event: 0.72 if central > 2 else 0.4
+        for sequence in constraints.sequences
+        if (central := _centrality(order, sequence, segment, product)) > 1.4 or sequence.name == "discovery"
+        for event in sequence.steps[0].events
+        if not {Kind.PAY, Kind.CHECKOUT} & {order.kinds[event]}
+    }
+    factors = _INDUSTRY_FACTORS.get(industry_of(product), {})
     found: dict[str, float] = {}
     for r in order.readings.values():
         kind = order.kinds[r.name]
         if kind is Kind.SYSTEM:
             continue
         chance = _BASE[kind] * factors.get(kind, 1) * _FACTORS[segment].get(kind, 1)
-        if r.name in core and r.name in heads:
-            chance = max(chance, 0.55 if segment in ("churning_user", "churned_user") else 0.72)
+        if kind not in _FIXED:
+            chance *= _frequency(r)
+        if r.name in core and r.name in often:
+            chance = max(chance, often[r.name] - (0.17 if segment in ("churning_user", "churned_user") else 0))
         if segment == "new_user" and kind is Kind.ONBOARDING:
-            chance = 0.96 if r.name in heads else 0.9
+            chance = 0.95
         if r.fails and kind not in (Kind.PAY_FAIL, Kind.GOODBYE):
             chance *= 0.5
         if kind is Kind.SUBSCRIBE and r.phase == "cancel":
@@ -247,3 +279,6 @@ def event_probabilities(
             chance = 1.0
         found[r.name] = round(min(max(chance, 0.001), 1.0), 4)
     return found
+
+
+_FIXED = frozenset({Kind.INSTALL, Kind.DEVICE, Kind.REGISTER, Kind.SESSION_START, Kind.SESSION_END, Kind.ONBOARDING})

@@ -176,41 +176,51 @@ def _seasonality(truth: SeasonalityTruth, measured: Measured) -> Iterator[Verdic
     Of those, the more leave the longer the run lasts, so that later days are lower whatever their weekday: a trend
     takes that out. It is fitted to what remains of the days' users when the planted levels are divided out, so a week
     suffices; of a single week it takes a part of what is to be told, and a day that it takes wholly cannot be told.
-    That days of one user go together is in the covariance of the days, which comes from the users.
+    Others come back, on a day that is theirs: nobody knows how many, but no more than are first seen on the last days.
+    The intervals cover none of them and all of them.
     """
     from scipy.stats import norm
 
     planted = np.array(truth.weekday) / np.mean(truth.weekday)
-    together = measured.together
+    together, start = measured.together, measured.configuration.start.weekday()
     days = 0 if together is None else together.shape[0]
     if together is None or days < 7 or not np.diagonal(together).all():
         for name, level in zip(WEEKDAYS, planted, strict=True):
             yield _untold("seasonality", name, float(level), unit="level")
         return
     active = np.diagonal(together)
-    weekday = (measured.configuration.start.weekday() + np.arange(days)) % 7
-    trend = _trend(days)
-    expected = _fitted(active, planted[weekday], trend)
-    # Weighted least squares around the fit, of the relative residual of each day, then of each weekday.
-    project = np.linalg.solve(trend.T @ (expected[:, None] * trend), trend.T)
-    residual = np.eye(days) / expected[:, None] - trend @ project
-    share = np.where(weekday[None, :] == np.arange(7)[:, None], expected[None, :], 0.0)
-    to_weekday = (share / share.sum(axis=1, keepdims=True)) @ residual
-    off = to_weekday @ (active - expected)
-    variance = np.diagonal(to_weekday @ together @ to_weekday.T)
-    # How much of a level of its own the trend leaves a weekday: nothing where it follows that day alone.
-    left = np.diagonal(to_weekday @ share.T)
-    half = float(norm.ppf(0.5 + _each(7) / 2)) * np.sqrt(variance)
+    weekday = (start + np.arange(days)) % 7
+    most_returns = min(float(np.mean(measured.first_seen_before[-(days // 3) :])), active.min() / 2)
+    z = float(norm.ppf(0.5 + _each(7) / 2))
+    told = [_weekdays(active - returns, together, planted, weekday) for returns in (0.0, most_returns)]
     for day, name in enumerate(WEEKDAYS):
         n, level = int(active[weekday == day].sum()), float(planted[day])
-        if left[day] < _TOO_LITTLE:
+        if told[0][2][day] < _TOO_LITTLE:
             yield _untold("seasonality", name, level, n, unit="level")
             continue
-        found, bounds = level * math.exp(off[day]), (level * math.exp(off[day] - half[day]), level * math.exp(off[day] + half[day]))
-        yield _judged("seasonality", name, level, found, bounds, n, unit="level")
+        low = level * math.exp(min(off[day] - z * error[day] for off, error, _ in told))
+        high = level * math.exp(max(off[day] + z * error[day] for off, error, _ in told))
+        yield _judged("seasonality", name, level, level * math.exp(told[0][0][day]), (low, high), n, unit="level")
 
 
 _TOO_LITTLE = 0.05
+"""Of a weekday's own level, what the trend must leave at least."""
+
+
+def _weekdays(active: Array, together: Array, planted: Array, weekday: Array) -> tuple[Array, Array, Array]:
+    """How far each weekday is from its planted level, what that may be off, and how much of it the trend leaves.
+
+    The first two as logarithms. That days of one user go together is in the covariance of the days, `together`.
+    """
+    trend = _trend(active.size)
+    expected = _fitted(active, planted[weekday], trend)
+    # Each day's relative residual from the fit, and the mean of each weekday's; linear around what is expected.
+    project = np.linalg.solve(trend.T @ (expected[:, None] * trend), trend.T)
+    residual = np.diag(1 / expected) - trend @ project
+    share = np.where(weekday[None, :] == np.arange(7)[:, None], expected[None, :], 0.0)
+    to_weekday = (share / share.sum(axis=1, keepdims=True)) @ residual
+    error = np.sqrt(np.diagonal(to_weekday @ together @ to_weekday.T).clip(0))
+    return to_weekday @ (active - expected), error, np.diagonal(to_weekday @ share.T)
 
 
 def _trend(days: int) -> Array:

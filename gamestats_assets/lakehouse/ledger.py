@@ -243,12 +243,12 @@ def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, s
     partition, unit = table.spec.partitioned_by, table.spec.replaced_by
     assert partition is not None
     assert unit is not None
-    lines = (
-        rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode())
-        .group_by(partition, unit)
-        .agg("line")
-    )
+    lines = rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode()).sort("line")
     found: dict[str, dict[str, str]] = {}
-    for value, unit_id, of_unit in lines.iter_rows():
-        found.setdefault(partition_key_of(value), {})[unit_id] = combined_hash(of_unit)
+    for (value, unit_id), of_unit in lines.group_by(partition, unit, maintain_order=True):
+        # A unit may be millions of rows, which must not all be in Python's hands at once.
+        digest = hashlib.sha256()
+        for place, part in enumerate(of_unit.select("line").iter_slices(10_000)):
+            digest.update(("\n" * bool(place) + "\n".join(part.to_series())).encode())
+        found.setdefault(partition_key_of(value), {})[unit_id] = digest.hexdigest()[:32]
     return found

@@ -506,7 +506,8 @@ def _whole_or_batches(
     table: type[Table],
 ) -> Iterator[Replacement]:
     """The replacements that bring a table up to date, each entered in the ledger once it is committed."""
-    if work.count == work.total and work.count <= size and not work.is_empty:
+    in_one_piece = work.count <= size and len(pieces(table, keys)) == 1
+    if work.count == work.total and in_one_piece and not work.is_empty:
         # All there is: replacing the partitions whole is cheaper than naming every id. The input is
         # still limited to what the ledgers hold: an id may be half written in an upstream table.
         yield Replacement(made(keys, sorted(unit for units in work.pending.values() for unit in units)), keys)

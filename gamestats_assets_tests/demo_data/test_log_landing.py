@@ -21,8 +21,6 @@ from gamestats_assets.demo_data.log_landing import (
     LogPathError,
     ProductNameError,
     land_logs,
-    landing_game,
-    product_of,
 )
 from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
 from gamestats_assets_tests.demo_data.log_scenario import DAY, PRODUCT, landed, lines, log, record
@@ -209,7 +207,7 @@ def test_products_are_apart(tmp_path: Path, landing: Landing) -> None:
     file = log(tmp_path, record("10:00:00"))
     for product in ("shop", "shop-2"):
         assert only(land_logs([file], product, landing))[0] == "taken"
-        assert product_of(landing_game(product)) == product
+        assert {file.area for file in landed(landing, product)} == {product}
     assert len(pieces(landing, "shop")) == len(pieces(landing, "shop-2")) == 1
 
 

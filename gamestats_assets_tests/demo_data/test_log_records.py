@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import multiprocessing
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -21,7 +24,7 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.demo_data import log_records
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.log_landing import land_logs, landing_game
-from gamestats_assets.demo_data.log_records import decode_batches
+from gamestats_assets.demo_data.log_records import LogWorkerError, decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
@@ -313,8 +316,7 @@ def test_a_day_of_which_nothing_can_be_read_is_told(tmp_path: Path) -> None:
     landing = Landing(tmp_path / "landing")
     land_logs([log(tmp_path, b"x", record("10:00:00", day=1))], PRODUCT, landing)
     _, found = decoded(landing, landed(landing))
-    assert found.unreadable == 1
-    assert {day: len(entries) for day, entries in found.rejections_by_day.items()} == {"2026-01-10|shop": 1}
+    assert (found.unreadable, len(found.rejections[t.Events])) == (1, 1)
 
 
 def test_unknown_root_keys_stop_nothing(tmp_path: Path) -> None:
@@ -385,6 +387,23 @@ def test_several_processes_give_what_one_gives_and_leave_nothing_behind(tmp_path
     for one, two in zip(*results, strict=True):
         assert_frame_equal(one, two)
     assert list(spool.iterdir()) == []
+
+
+def test_a_dead_worker_fails_the_call_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    landing = Landing(tmp_path / "landing")
+    several = [record("10:00:00", uuid=f"{n}-{m}", day=-n) for n in range(12) for m in range(50)]
+    land_logs([log(tmp_path, *several)], PRODUCT, landing)
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    results = decode_batches(landing, [[file] for file in landed(landing)], workers=2, spool=spool)
+    next(results)
+    children = multiprocessing.active_children()
+    assert len(children) == 2
+    os.kill(children[0].pid or 0, signal.SIGKILL)
+    with pytest.raises(LogWorkerError, match=r"2026-01-.*\|shop.*GAMESTATS_WORKERS"):
+        list(results)
+    assert list(spool.iterdir()) == []
+    assert multiprocessing.active_children() == []
 
 
 def test_nothing_to_decode_gives_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import SecretStr
 
 from gamestats_assets.cli import known, pending
+from gamestats_assets.cli.materialize import PartitionChoiceError, _run_chosen
 from gamestats_assets.cli.session import Session
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.postgres import connect, read_published
@@ -372,6 +373,24 @@ def test_days_outside_given_bounds_are_left_and_so_are_days_to_come(house: House
     game.decoded.clear()
     assert all(house.follow(RawSales, RawFiles, every_partition=True, everything=True))
     assert game.decoded == [f"{DAY}|shop", f"{NEXT}|shop"]
+
+
+def test_chosen_days_are_run_for_every_product_that_landed_and_a_chosen_partition_alone(house: House) -> None:
+    selection = dg.AssetSelection.assets(asset_key(RawSales), asset_key(RawFiles))
+
+    def run(first: str, last: str) -> list[str]:
+        game.decoded.clear()
+        outcomes = _run_chosen(house.session, selection, (first, last), everything=True, verbose=False)
+        assert all(outcome.success for outcome in outcomes)
+        return game.decoded
+
+    for product in ("shop", "tour"):
+        for day in (DAY, NEXT, THIRD):
+            land(house.stores.landing, product, day, [1])
+    assert sorted(run(NEXT, THIRD)) == [f"{NEXT}|shop", f"{NEXT}|tour", f"{THIRD}|shop", f"{THIRD}|tour"]
+    assert run(f"{DAY}|tour", f"{DAY}|tour") == [f"{DAY}|tour"]
+    with pytest.raises(PartitionChoiceError, match=r"2026-01-01\|nobody is no partition .*from 2024-01-01 on"):
+        run(f"{DAY}|nobody", f"{DAY}|nobody")
 
 
 # --------------------------------------------------------------------------- quarantine and checks

@@ -1,0 +1,532 @@
+"""`gamestats generate`, `taxonomy`, `logs` and `report`: demo data from an event taxonomy, without a lake."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.prompt import Confirm, IntPrompt, Prompt
+from rich.table import Table as RichTable
+
+from gamestats_assets.cli.terminal import CarefulGroup, counted, err, out, say, show, status
+
+if TYPE_CHECKING:
+    from gamestats_assets.demo_data.configuration import Configuration
+    from gamestats_assets.demo_data.generate import Generated
+    from gamestats_assets.demo_data.generate import Progress as ProgressCallback
+    from gamestats_assets.demo_data.production import Produced, RuleMaker
+    from gamestats_assets.settings import Settings
+
+_SHOWN_EVENTS = 15
+_ADVICE = "The taxonomies that come with gamestats: game, ecommerce, saas, health."
+
+taxonomy_app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Look at an event taxonomy.")
+logs_app = typer.Typer(
+    cls=CarefulGroup, no_args_is_help=True, help="Check ThinkingData logs, and bring them to a receiver."
+)
+
+Taxonomy = Annotated[
+    str,
+    typer.Argument(
+        metavar="TAXONOMY",
+        help=f"An .xlsx file, a .csv file, a folder of .csv files, or the name of one that is shipped. {_ADVICE}",
+        show_default=False,
+    ),
+]
+
+
+def generate(
+    taxonomy: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TAXONOMY]",
+            help=f"An .xlsx file, a .csv file, a folder of .csv files, or the name of one that is shipped. {_ADVICE}",
+            show_default=False,
+        ),
+    ] = None,
+    users: Annotated[int | None, typer.Option(min=1, help="How many users.  [default: 1000]")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="How many days.  [default: 7]")] = None,
+    start: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.  [default: 2026-01-01]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed, other users.  [default: 7]")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.  [default: ./demo-NAME]")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration of the run as JSON: segments, countries, planted truths, dirt. Options win over it.",
+            show_default=False,
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Rules to use, as a run leaves them in rules.json.", show_default=False),
+    ] = None,
+    ai: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROVIDER",
+            help="Have the rules made by a language model: anthropic or openai. Without it the analyst makes them.",
+            show_default=False,
+        ),
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the language model again, cached or not.")] = False,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Measure the data against the rules, mend the rules, and make the data again."),
+    ] = False,
+    industry: Annotated[
+        str | None, typer.Option(help="Industry of the product: game, ecommerce, saas, health, ...")
+    ] = None,
+    platform: Annotated[str | None, typer.Option(help="Platform: mobile, web, pc or console.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the product, for the report.")] = None,
+    description: Annotated[str | None, typer.Option(help="What the product is, for a language model.")] = None,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
+    file_megabytes: Annotated[
+        float | None, typer.Option("--file-megabytes", min=0.01, help="Divide a day's file above this size.")
+    ] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write the same records as Parquet, too.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes; they change nothing but the time.", show_default="all cores")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the logs of another run in the folder.")
+    ] = False,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Ask for what is missing.")] = False,
+) -> None:
+    """Generate days of believable ThinkingData logs from an event taxonomy.
+
+    One file of JSON lines for each day, with users who sign up, come back and leave, sessions by hour of day,
+    funnels, and properties that fit each other; and report.html, which shows them. The same options give the
+    same bytes.
+
+    Examples:
+
+        gamestats generate game
+        gamestats generate plan.xlsx --users 5000 --days 30 --start 2026-01-01 --seed 7 --out logs
+        gamestats generate plan.xlsx --ai anthropic --refine
+        gamestats generate --interactive
+    """
+    given = {
+        "users": users,
+        "days": days,
+        "start": start.date() if start else None,
+        "seed": seed,
+        "gzip": gzip or None,
+        "file_megabytes": file_megabytes,
+        "parquet": parquet or None,
+    }
+    product = {"industry": industry, "platform": platform, "name": name, "description": description}
+    if interactive:
+        taxonomy, folder, ai = _ask(taxonomy, given, product, folder, ai)
+    if taxonomy is None:
+        raise typer.BadParameter(f"Give a TAXONOMY, or --interactive to be asked. {_ADVICE}")
+    from gamestats_assets.demo_data.production import produce, read_rules
+    from gamestats_assets.settings import Settings
+
+    settings = Settings()
+    told = _read(taxonomy)
+    configuration = configuration_of(config, given, product, told.name)
+    folder = folder or Path(f"demo-{told.name}")
+    started = time.perf_counter()
+    with bars() as progress:
+        produced = produce(
+            told,
+            configuration,
+            folder,
+            maker=rule_maker(settings, ai, refresh=refresh),
+            rules=read_rules(rules) if rules is not None else None,
+            refine=refine,
+            processes=processes or settings.workers,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _close(produced, folder, time.perf_counter() - started)
+
+
+def rule_maker(settings: Settings, ai: str | None, *, refresh: bool = False) -> RuleMaker:
+    """Who makes the rules: the analyst, or the language model of a provider."""
+    from gamestats_assets.demo_data.ai import AiSettings
+    from gamestats_assets.demo_data.production import RuleMaker
+    from gamestats_assets.demo_data.rules_cache import RulesCache
+
+    cache = RulesCache(settings.state_folder / "rules")
+    if ai is None:
+        return RuleMaker(cache)
+    if ai not in ("anthropic", "openai"):
+        raise typer.BadParameter(f"--ai {ai!r} is no provider; give anthropic or openai, or leave it out.")
+    provider = cast(Literal["anthropic", "openai"], ai)
+    of_provider = AiSettings(
+        key=settings.anthropic_api_key if provider == "anthropic" else settings.openai_api_key,
+        base_url=settings.anthropic_base_url if provider == "anthropic" else settings.openai_base_url,
+        model=settings.ai_model,
+        timeout_s=settings.ai_timeout_s,
+        requests_per_minute=settings.ai_requests_per_minute,
+        max_output_tokens=settings.ai_max_output_tokens,
+    )
+    return RuleMaker(cache, provider, of_provider, refresh)
+
+
+def taxonomy_path(text: str) -> Path:
+    """A taxonomy's file or folder; a bare name is one of those that are shipped.
+
+    Raises:
+        typer.BadParameter: when there is none.
+    """
+    from gamestats_assets.settings import shipped
+
+    path = Path(text)
+    if path.exists():
+        return path
+    folder = shipped("data", "taxonomies", text)
+    if "/" not in text and folder.is_dir():
+        return folder
+    raise typer.BadParameter(f"There is no taxonomy at {text}. {_ADVICE}")
+
+
+def _read(text: str) -> Any:
+    from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+
+    return read_taxonomy(taxonomy_path(text))
+
+
+def configuration_of(
+    path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: str
+) -> Configuration:
+    """A configuration from a file, and options that win over it.
+
+    Raises:
+        ConfigurationError: naming every field that cannot be read.
+    """
+    from gamestats_assets.demo_data.configuration import configuration_from, read_configuration
+
+    told = read_configuration(path) if path is not None else {}
+    told |= {key: value for key, value in given.items() if value is not None}
+    of_product = {**told.get("product", {}), **{key: value for key, value in product.items() if value is not None}}
+    of_product.setdefault("industry", taxonomy if taxonomy in ("game", "ecommerce", "saas", "health") else "game")
+    of_product.setdefault("name", taxonomy.replace("_", " ").title())
+    return configuration_from({**told, "product": of_product}, str(path) if path else "the options")
+
+
+def _ask(
+    taxonomy: str | None, given: dict[str, Any], product: dict[str, Any], folder: Path | None, ai: str | None
+) -> tuple[str, Path | None, str | None]:
+    """Ask a person for what no option told; an empty answer takes what is in brackets."""
+    console = out()
+    say("A few questions; Enter takes what is in brackets.", "dim")
+    while taxonomy is None:
+        answer = Prompt.ask(
+            "Taxonomy (a file, a folder, or game, ecommerce, saas, health)", default="game", console=console
+        )
+        try:
+            taxonomy_path(answer)
+            taxonomy = answer
+        except typer.BadParameter as error:
+            say(str(error), "yellow")
+    for key, question, default in (("users", "How many users", 1000), ("days", "How many days", 7)):
+        while given[key] is None:
+            answered = IntPrompt.ask(question, default=default, console=console)
+            given[key] = answered if answered > 0 else None
+    while given["start"] is None:
+        try:
+            given["start"] = date.fromisoformat(Prompt.ask("First day", default="2026-01-01", console=console))
+        except ValueError:
+            say("Write it as YYYY-MM-DD.", "yellow")
+    if given["seed"] is None:
+        given["seed"] = IntPrompt.ask("Seed", default=7, console=console)
+    if product["industry"] is None:
+        bare = Path(taxonomy).stem
+        default = bare if bare in ("ecommerce", "saas", "health") else "game"
+        product["industry"] = Prompt.ask("Industry", default=default, console=console)
+    if product["platform"] is None:
+        product["platform"] = Prompt.ask(
+            "Platform", choices=["mobile", "web", "pc", "console"], default="mobile", console=console
+        )
+    if product["name"] is None:
+        product["name"] = Prompt.ask("Name of the product", default=Path(taxonomy).stem, console=console)
+    if product["description"] is None:
+        product["description"] = Prompt.ask(
+            "What it is, in a sentence", default="", show_default=False, console=console
+        )
+    if ai is None and Confirm.ask("Have the rules made by a language model?", default=False, console=console):
+        ai = Prompt.ask("Provider", choices=["anthropic", "openai"], default="anthropic", console=console)
+    if folder is None:
+        folder = Path(Prompt.ask("Folder for the files", default=f"demo-{Path(taxonomy).stem}", console=console))
+    return taxonomy, folder, ai
+
+
+@contextmanager
+def bars() -> Iterator[ProgressCallback]:
+    """A bar for each phase on a terminal; nothing elsewhere."""
+    with Progress(
+        TextColumn("{task.description:<18}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=out(),
+        transient=True,
+        disable=not out().is_terminal,
+    ) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tell(phase: str, done: int, total: int) -> None:
+            if phase not in tasks or (done <= 1 and progress.tasks[tasks[phase]].finished):
+                tasks[phase] = progress.add_task(phase, total=total)
+            progress.update(tasks[phase], completed=done, total=total)
+
+        yield tell
+
+
+def _close(produced: Produced, folder: Path, seconds: float) -> None:
+    """The closing report: events by type, users by segment, truths, files, speed."""
+    import polars as pl
+
+    generated = produced.generated
+    by_event = generated.tally.group_by("type", "name").agg(pl.col("records").sum())
+    by_event = by_event.sort("records", "type", "name", descending=[True, False, False])
+    listed = _table("records", "type", "event")
+    for type_, event, records in by_event.head(_SHOWN_EVENTS).iter_rows():
+        listed.add_row(f"{records:,}", type_, event)
+    if by_event.height > _SHOWN_EVENTS:
+        rest = by_event.slice(_SHOWN_EVENTS)
+        listed.add_row(f"{rest['records'].sum():,}", "", f"{counted(rest.height, 'more kind', 'more kinds')}")
+    show(listed)
+    say("")
+    segments = _table("users", "segment", "records")
+    records = dict(generated.tally.group_by("segment").agg(pl.col("records").sum()).iter_rows())
+    for segment, users in generated.users.iter_rows():
+        segments.add_row(f"{users:,}", segment, f"{records.get(segment, 0):,}")
+    show(segments)
+    if produced.verdicts:
+        say("")
+        truths = _table("planted", "found", "interval", "", "truth")
+        for verdict in produced.verdicts:
+            truths.add_row(
+                f"{verdict.planted:.3f}",
+                f"{verdict.found:.3f}",
+                f"{verdict.low:.3f} to {verdict.high:.3f}",
+                "[green]holds[/]" if verdict.holds else "[red]misses[/]",
+                verdict.what,
+            )
+        show(truths)
+    say("")
+    _files(generated)
+    origin = {"ai": "a language model", "cache": "a language model, cached", "analyst": "the analyst", "file": "a file"}
+    say(f"Rules: {origin[produced.made.origin]}. {produced.made.detail}".rstrip())
+    if produced.after is not None:
+        say(
+            f"Refined: distance to the rules {produced.before.distance:.4f} before, {produced.after.distance:.4f} after."
+        )
+    say(
+        f"{counted(generated.records, 'record')} in {generated.seconds:.1f} s, "
+        f"{generated.records / max(generated.seconds, 1e-9):,.0f} a second; {seconds:.1f} s with everything.",
+        "bold",
+    )
+    say(f"Look at it: {folder / 'report.html'}")
+
+
+def _files(generated: Generated) -> None:
+    listed = _table("megabytes", "records", "file", right=2)
+    for file in generated.files[:10]:
+        listed.add_row(f"{file.size_bytes / 1e6:,.1f}", f"{file.records:,}", file.name)
+    if len(generated.files) > 10:
+        rest = generated.files[10:]
+        size, records = sum(f.size_bytes for f in rest), sum(f.records for f in rest)
+        listed.add_row(f"{size / 1e6:,.1f}", f"{records:,}", f"{len(rest)} more")
+    show(listed)
+
+
+def _table(*headings: str, right: int = 1) -> RichTable:
+    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place < right else "left")
+    return table
+
+
+# --------------------------------------------------------------------------- around it
+
+
+@taxonomy_app.command("check")
+def check_taxonomy(taxonomy: Taxonomy) -> None:
+    """List every mistake of a taxonomy, with sheet, row and column; and what looks doubtful.
+
+    Exits with 1 when there are mistakes.
+
+    Example:
+
+        gamestats taxonomy check plan.xlsx
+    """
+    from gamestats_assets.demo_data.taxonomy import flattened
+    from gamestats_assets.demo_data.taxonomy_reader import check_taxonomy as check
+
+    report = check(taxonomy_path(taxonomy))
+    for warning in report.warnings:
+        say(f"Doubtful: {warning}", "yellow")
+    for mistake in report.mistakes:
+        say(f"Mistake: {mistake}", "red", console=err())
+    if report.taxonomy is not None:
+        told = report.taxonomy
+        properties = sum(len(list(flattened(event.properties))) for event in told.events)
+        say(
+            f"{told.name}: {counted(len(told.events), 'event')} with {properties} properties, "
+            f"{len(list(flattened(told.common_properties)))} common ones, "
+            f"{len(list(flattened(told.user_properties)))} of users.",
+            "bold",
+        )
+    if report.mistakes:
+        say(f"{counted(len(report.mistakes), 'mistake')}.", "red", console=err())
+        raise typer.Exit(1)
+
+
+@taxonomy_app.command("rules")
+def rules_of_taxonomy(
+    taxonomy: Taxonomy,
+    industry: Annotated[str, typer.Option(help="Industry of the product.")] = "game",
+    platform: Annotated[str, typer.Option(help="Platform of the product.")] = "mobile",
+) -> None:
+    """Print the rules that the analyst reads out of a taxonomy, as JSON, to be edited and given to `generate --rules`.
+
+    Example:
+
+        gamestats taxonomy rules plan.xlsx > rules.json
+    """
+    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.configuration import ProductInfo
+
+    told = _read(taxonomy)
+    product = ProductInfo.model_validate({"industry": industry, "platform": platform, "name": told.name})
+    typer.echo(analyse(told, product).model_dump_json(indent=2, exclude_defaults=True))
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `generate` filled.", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to.  [default: DIR/report.html]")
+    ] = None,
+) -> None:
+    """Measure the logs of a run again, and write its report: one HTML file with pictures.
+
+    Example:
+
+        gamestats report demo-game
+    """
+    from gamestats_assets.demo_data.production import report_again
+
+    with status("Measuring"):
+        path = report_again(folder, to)
+    say(f"Written: {path}")
+
+
+@logs_app.command("check")
+def check_logs(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.", show_default=False)],
+    taxonomy: Annotated[
+        str | None, typer.Option(help="Taxonomy that the logs should keep to.", show_default=False)
+    ] = None,
+) -> None:
+    """Check ThinkingData logs, line by line, against the rules of the receiver.
+
+    Exits with 1 when something is wrong.
+
+    Example:
+
+        gamestats logs check demo-game --taxonomy game
+    """
+    from gamestats_assets.demo_data.wire_check import check_files
+
+    with status("Checking"):
+        found = check_files(log_files(paths), taxonomy=_read(taxonomy) if taxonomy else None)
+    for line in found.lines_of_text():
+        say(line)
+    if not found.is_clean:
+        raise typer.Exit(1)
+
+
+def log_files(paths: list[Path]) -> list[Path]:
+    """The log files among files and folders, in the order of their names.
+
+    Raises:
+        typer.BadParameter: when a path does not exist, or no log is among them.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise typer.BadParameter(f"There is nothing at {path}.")
+        found += sorted((*path.glob("*.jsonl"), *path.glob("*.jsonl.gz"))) if path.is_dir() else [path]
+    if not found:
+        raise typer.BadParameter("There are no .jsonl or .jsonl.gz files in there.")
+    return found
+
+
+@logs_app.command("upload")
+def upload_logs(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders.", show_default=False)],
+    receiver: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.", show_default=False)],
+    app_id: Annotated[
+        str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.", show_default=False)
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
+    batch_records: Annotated[int, typer.Option(min=1, help="Records in one request, at most.")] = 1000,
+) -> None:
+    """Send logs to a ThinkingData receiver; what was sent is remembered, and an interrupted upload goes on.
+
+    Example:
+
+        gamestats logs upload demo-game --receiver https://receiver.example.com --app-id ... --dry-run
+    """
+    from gamestats_assets.demo_data.upload import upload
+    from gamestats_assets.settings import Settings
+
+    files = log_files(paths)
+    folder = Settings().state_folder / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder / f"{hashlib.sha256(f'{receiver} {app_id}'.encode()).hexdigest()[:16]}.json"
+    with bars() as progress:
+        done = upload(
+            files,
+            receiver=receiver,
+            app_id=app_id,
+            state=state,
+            dry_run=dry_run,
+            batch_records=batch_records,
+            progress=lambda read, total: progress("Uploading", read, total),
+        )
+    for line in done.lines_of_text():
+        say(line)
+
+
+@logs_app.command("logbus")
+def configure_logbus(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the logs.", show_default=False)],
+    push_url: Annotated[str, typer.Option(metavar="URL", help="Address of the receiver.", show_default=False)],
+    app_id: Annotated[
+        str, typer.Option(envvar="THINKINGDATA_APP_ID", help="App id of the project.", show_default=False)
+    ],
+    to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the configuration goes.")] = Path(
+        "daemon.json"
+    ),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another configuration.")] = False,
+) -> None:
+    """Write the configuration with which LogBus2 uploads a folder of logs.
+
+    Example:
+
+        gamestats logs logbus demo-game --push-url https://receiver.example.com --app-id ... --out conf/daemon.json
+    """
+    from gamestats_assets.demo_data.logbus import daemon_configuration, write_daemon_configuration
+
+    configuration = daemon_configuration(folder, app_id=app_id, push_url=push_url)
+    for note in write_daemon_configuration(to, configuration, overwrite=overwrite):
+        say(note, "yellow")
+    say(f"Written: {to}")

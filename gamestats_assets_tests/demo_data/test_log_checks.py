@@ -1,0 +1,327 @@
+"""Every check of event logs passes on sound data and finds the violation planted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from gamestats_assets.demo_data import checks
+from gamestats_assets.demo_data import tables as t
+from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets_tests.demo_data.log_scenario import (
+    DAY,
+    Frames,
+    breaking,
+    derive,
+    of_records,
+    product,
+    record,
+    rows,
+)
+
+Planted = dict[type[Table], pl.DataFrame]
+BY_NAME = {check.name: check for check in checks.ALL}
+
+
+def _visit(clock: str, user: str, day: int, *, price: float | None = None) -> list[dict[str, Any]]:
+    ids = {"account_id": user, "distinct_id": f"device-{user}", "day": day}
+    properties = {"level": 3, "#os": "iOS", "tags": ["x"]}
+    found = [
+        record(f"{clock}:{minute:02d}:00", name=name, properties=properties, **ids)
+        for minute, name in enumerate(("start", "view"))
+    ]
+    if price is not None:
+        found.append(record(f"{clock}:05:00", name="purchase", properties={"price": price}, **ids))
+    return found
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
+    """Every table of a product with users of all kinds, whose logs break no rule."""
+    records = [
+        *_visit("10", "a", 0, price=9.99),
+        *_visit("10", "a", 1, price=1.5),
+        *_visit("12", "a", 1),
+        *_visit("10", "b", 0),
+        *_visit("23", "b", 1, price=3),
+        *_visit("10", "c", 2),
+        record("23:59:00", account_id="c", distinct_id="device-c", day=1),
+        record("00:10:00", account_id="c", distinct_id="device-c", day=2),
+        record("10:00:00", account_id=None, distinct_id="nobody", day=2),
+        record("10:00:00", type="user_set", properties={"gold": 5}),
+        record("11:00:00", type="user_add", properties={"gold": 5}),
+        record("11:00:00", type="user_del", account_id="gone", distinct_id=None, day=1),
+        record("10:00:00", type="track_update", name="quest", event_id="q", account_id="a", properties={"level": 1}),
+        record("10:01:00", type="track_update", name="quest", event_id="q", account_id="a", properties={"level": 2}),
+    ]
+    bronze = of_records(tmp_path_factory.mktemp("logs"), *records)
+    taxonomy = rows(
+        t.DemoTaxonomy,
+        *(
+            {"scope": scope, "event_name": event, "property": name, "property_type": kind}
+            for scope, event, name, kind in (
+                *(("event", event, "", None) for event in ("start", "view", "purchase", "play", "quest")),
+                ("event", "purchase", "price", "number"),
+                ("common", "", "Level", "number"),
+                ("common", "", "tags", "list"),
+                ("user", "", "gold", "number"),
+            )
+        ),
+    )
+    settings = product(funnels='[["start", "view", "purchase"]]')
+    # The log is of one day, so that what came after it is not late.
+    return derive({**bronze, t.Products: settings, t.DemoTaxonomy: taxonomy})
+
+
+# --------------------------------------------------------------------------- planting
+
+
+def changed(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
+    """Give the first row that `where` holds for other values."""
+
+    def plant(frames: Frames) -> Planted:
+        frame = frames[table].sort(table.primary_key()).with_row_index("__row__")
+        row = frame.filter(True if where is None else where).get_column("__row__")[0]
+        new = [
+            pl.when(pl.col("__row__") == row)
+            .then(value if isinstance(value, pl.Expr) else pl.lit(value))
+            .otherwise(pl.col(name))
+            .cast(frame.schema[name])
+            .alias(name)
+            for name, value in values.items()
+        ]
+        return {table: frame.with_columns(new).drop("__row__")}
+
+    return plant
+
+
+def without(table: type[Table], where: pl.Expr | None = None) -> Callable[[Frames], Planted]:
+    """Take out the first row that `where` holds for."""
+
+    def plant(frames: Frames) -> Planted:
+        frame = frames[table].sort(table.primary_key()).with_row_index("__row__")
+        row = frame.filter(True if where is None else where).get_column("__row__")[0]
+        return {table: frame.filter(pl.col("__row__") != row).drop("__row__")}
+
+    return plant
+
+
+def doubled(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
+    """Add a copy of the first row that `where` holds for, with other values."""
+
+    def plant(frames: Frames) -> Planted:
+        frame = frames[table].sort(table.primary_key())
+        row = frame.filter(True if where is None else where).head(1)
+        new = row.with_columns(pl.lit(value).cast(frame.schema[name]).alias(name) for name, value in values.items())
+        return {table: pl.concat([frame, new])}
+
+    return plant
+
+
+def more(column: str, by: float = 1) -> dict[str, pl.Expr]:
+    return {column: pl.col(column) + by}
+
+
+TWO_SESSIONS = (pl.col("user_id") == "a") & (pl.col("day") == DAY + timedelta(days=1))
+GOES_ON = (pl.col("user_id") == "c") & (pl.col("day") == DAY + timedelta(days=2))
+PLAYED = pl.col("event_name") == "play"
+PRICE = pl.col("property") == "price"
+SECOND_STEP = pl.col("step") == 2
+HALF_AN_HOUR = timedelta(minutes=30)
+
+VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
+    ("every_line_is_counted", changed(t.LogFiles, **more("lines"))),
+    ("every_line_is_counted", without(t.RecordCounts)),
+    ("every_line_is_counted", without(t.LogFiles)),
+    ("no_more_rows_than_kept_records", doubled(t.Events)),
+    ("no_more_rows_than_kept_records", doubled(t.UserOperations)),
+    ("no_more_rows_than_kept_records", without(t.RecordCounts, PLAYED)),
+    ("every_kept_record_is_a_row", without(t.Events)),
+    ("every_kept_record_is_a_row", without(t.UserOperations)),
+    ("no_record_stands_twice", doubled(t.Events, PLAYED, event_name="view")),
+    ("no_record_stands_twice", doubled(t.UserOperations)),
+    ("few_records_are_late", changed(t.RecordCounts, late=pl.col("records"))),
+    ("few_records_come_twice", changed(t.RecordCounts, duplicates=pl.col("records"))),
+    ("root_keys_are_known", changed(t.RecordCounts, unknown_root_keys=1)),
+    ("events_are_declared", changed(t.RecordCounts, PLAYED, event_name="never_heard_of")),
+    ("events_are_declared", without(t.DemoTaxonomy, PLAYED)),
+    ("properties_are_declared", changed(t.PropertyTypes, PRICE, property="prize")),
+    ("properties_are_declared", without(t.DemoTaxonomy, pl.col("property") == "Level")),
+    ("properties_are_declared", changed(t.PropertyTypes, pl.col("property") == "gold", property="silver")),
+    ("properties_have_their_declared_type", changed(t.PropertyTypes, PRICE, json_type="string")),
+    ("properties_have_their_declared_type", changed(t.DemoTaxonomy, PRICE, property_type="time")),
+    (
+        "properties_have_their_declared_type",
+        changed(t.PropertyTypes, pl.col("property") == "tags", json_type="object_group"),
+    ),
+    ("properties_have_their_declared_type", changed(t.PropertyTypes, pl.col("property") == "gold", json_type="list")),
+    (
+        "properties_have_one_type",
+        doubled(t.PropertyTypes, PRICE, property="PRICE", event_name="view", json_type="boolean"),
+    ),
+    ("properties_keep_their_first_type", changed(t.ObservedProperties, PRICE, json_type="string")),
+    ("distinct_ids_have_one_account", changed(t.Identities, accounts=2)),
+    (
+        "sessions_are_apart",
+        changed(t.Sessions, TWO_SESSIONS, ended_at=pl.col("ended_at") + timedelta(hours=1, minutes=40)),
+    ),
+    ("user_days_hold_every_event", without(t.UserDays)),
+    ("user_days_hold_every_event", changed(t.UserDays, **more("events"))),
+    ("user_days_hold_every_event", without(t.Events)),
+    ("sessions_hold_every_event", without(t.Sessions)),
+    ("sessions_hold_every_event", without(t.Sessions, TWO_SESSIONS)),
+    ("sessions_hold_every_event", without(t.UserDays)),
+    ("sessions_hold_every_event", changed(t.Sessions, **more("events"))),
+    ("sessions_hold_every_event", changed(t.Sessions, events_next_day=1)),
+    ("sessions_hold_every_event", changed(t.UserDays, **more("sessions"))),
+    ("sessions_hold_every_event", changed(t.UserDays, **more("session_s"))),
+    ("sessions_hold_every_event", changed(t.UserDays, GOES_ON, first_at=pl.col("first_at") + HALF_AN_HOUR)),
+    ("sessions_hold_every_event", changed(t.UserDays, GOES_ON, events=2)),
+    ("every_payment_event_is_a_payment", without(t.Payments)),
+    ("every_payment_event_is_a_payment", doubled(t.Payments, event_id="another")),
+    ("payments_tell_an_amount", changed(t.Payments, amount=None)),
+    ("user_days_hold_every_payment", changed(t.UserDays, pl.col("payments") == 1, **more("revenue"))),
+    ("user_days_hold_every_payment", changed(t.UserDays, **more("payments"))),
+    ("user_days_hold_every_payment", changed(t.UserDays, revenue=None)),
+    ("user_days_hold_every_payment", doubled(t.Payments, currency="EUR")),
+    ("active_days_hold_every_event", without(t.ActiveDays)),
+    ("active_days_hold_every_event", changed(t.ActiveDays, **more("sessions"))),
+    ("active_days_hold_every_event", changed(t.UserDays, **more("events"))),
+    ("everybody_has_a_profile", without(t.UserProfiles, pl.col("user_id") == "nobody")),
+    ("everybody_has_a_profile", without(t.UserProfiles, pl.col("user_id") == "a")),
+    ("everybody_has_a_profile", doubled(t.UserOperations, account_id="silent", operation="user_add")),
+    ("operations_fit_their_properties", changed(t.UserProfiles, misfits=1)),
+    ("active_users_add_up", without(t.DailyActiveUsers)),
+    ("active_users_add_up", doubled(t.DailyActiveUsers, day=DAY + timedelta(days=9))),
+    ("active_users_add_up", changed(t.DailyActiveUsers, **more("new_users"))),
+    ("active_users_add_up", changed(t.DailyActiveUsers, wau=pl.col("dau") - 1)),
+    ("active_users_add_up", changed(t.DailyActiveUsers, mau=pl.col("wau") - 1)),
+    ("active_users_add_up", changed(t.DailyActiveUsers, stickiness=0.1)),
+    (
+        "active_users_add_up",
+        changed(t.DailyActiveUsers, **more("dau", 5), **more("new_users", 5), **more("wau", 5), **more("mau", 5)),
+    ),
+    ("active_users_add_up", changed(t.DailyActiveUsers, **more("events"))),
+    ("active_users_add_up", changed(t.DailyActiveUsers, **more("sessions"))),
+    ("everybody_is_new_once", changed(t.DailyActiveUsers, **more("new_users"))),
+    ("everybody_is_new_once", without(t.ActiveDays, pl.col("user_id") == "nobody")),
+    ("retention_begins_with_everybody", changed(t.Retention, strict_users=0)),
+    ("retention_begins_with_everybody", changed(t.Retention, rolling_users=0)),
+    ("retention_begins_with_everybody", changed(t.Retention, **more("cohort_users"))),
+    ("retention_begins_with_everybody", without(t.Retention)),
+    (
+        "retention_is_a_part_of_the_cohort",
+        changed(t.Retention, pl.col("day_number") == 1, strict_users=pl.col("rolling_users") + 1),
+    ),
+    (
+        "retention_is_a_part_of_the_cohort",
+        changed(t.Retention, pl.col("day_number") == 2, rolling_users=pl.col("cohort_users") + 1),
+    ),
+    ("retention_is_a_part_of_the_cohort", changed(t.Retention, pl.col("day_number") == 90, strict_users=0)),
+    ("retention_is_a_part_of_the_cohort", changed(t.Retention, pl.col("day_number") == 1, strict_share=0.9)),
+    ("retention_is_a_part_of_the_cohort", changed(t.Retention, pl.col("day_number") == 1, rolling_share=0.9)),
+    ("funnel_steps_never_grow", changed(t.Funnels, SECOND_STEP, **more("users", 5))),
+    ("funnel_steps_never_grow", changed(t.Funnels, SECOND_STEP, **more("attempts", 5))),
+    ("funnel_steps_never_grow", changed(t.Funnels, users=pl.col("attempts") + 1)),
+    ("funnel_steps_never_grow", changed(t.Funnels, **more("converted_users"))),
+    ("funnel_steps_never_grow", changed(t.Funnels, converted_attempts=None)),
+    ("funnels_hold_every_attempt", without(t.Funnels)),
+    ("funnels_hold_every_attempt", without(t.FunnelProgress)),
+    ("funnels_hold_every_attempt", changed(t.Funnels, SECOND_STEP, **more("attempts"))),
+    ("revenue_holds_every_payment", without(t.Revenue)),
+    ("revenue_holds_every_payment", changed(t.Revenue, revenue=Decimal("10"))),
+    ("revenue_holds_every_payment", changed(t.Revenue, **more("payments"))),
+    ("revenue_holds_every_payment", changed(t.Revenue, cumulative_revenue=Decimal("10"))),
+    ("revenue_holds_every_payment", doubled(t.Payments, currency="EUR")),
+    ("payers_are_active_users", changed(t.Revenue, payers=3, payments=9)),
+    ("payers_are_active_users", changed(t.Revenue, pl.col("payers") == 1, payments=0)),
+    ("payers_are_active_users", changed(t.Revenue, **more("new_payers", 5))),
+    ("payers_are_active_users", changed(t.Revenue, day=DAY + timedelta(days=9))),
+    ("everybody_is_in_one_segment", changed(t.Segments, **more("users"))),
+    ("everybody_is_in_one_segment", changed(t.Segments, share=0.5)),
+    ("everybody_is_in_one_segment", without(t.Segments, pl.col("users") > 0)),
+]
+
+
+# --------------------------------------------------------------------------- tests
+
+
+def test_the_sound_data_hold_what_the_checks_look_at(sound: Frames) -> None:
+    assert all(sound[table].height for table in t.ALL if table not in (t.DemoRules, t.DemoUsers))
+    assert sound[t.Payments].height == 3
+    assert sound[t.UserDays].filter(GOES_ON)["events"].item() == 3
+    assert sound[t.Sessions].filter(TWO_SESSIONS).height == 2
+
+
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
+def test_sound_data_pass(check: Check, sound: Frames) -> None:
+    assert breaking(check, sound).to_dicts() == []
+
+
+@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
+def test_planted_violation_is_found(number: int, sound: Frames) -> None:
+    name, plant = VIOLATIONS[number]
+    check = BY_NAME[name]
+    found = breaking(check, {**sound, **plant(sound)})
+    assert found.height > 0
+    partition = check.table.spec.partitioned_by
+    assert found.schema[str(partition)] == pl.String
+    assert found[str(partition)].null_count() == 0
+    assert found.width > 1, "a violation explains itself"
+
+
+def test_every_check_has_a_violation_planted() -> None:
+    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
+
+
+def test_names_are_unique_and_told() -> None:
+    assert len(BY_NAME) == len(checks.ALL)
+    assert all(check.description for check in checks.ALL)
+
+
+def test_what_a_log_can_bring_stops_nothing() -> None:
+    warnings = {check.name for check in checks.ALL if not check.blocking}
+    assert warnings == {
+        "every_kept_record_is_a_row",
+        "few_records_are_late",
+        "few_records_come_twice",
+        "root_keys_are_known",
+        "events_are_declared",
+        "properties_are_declared",
+        "properties_have_their_declared_type",
+        "properties_have_one_type",
+        "properties_keep_their_first_type",
+        "distinct_ids_have_one_account",
+        "payments_tell_an_amount",
+        "operations_fit_their_properties",
+    }
+
+
+def test_a_product_without_a_taxonomy_declares_nothing(sound: Frames) -> None:
+    frames = {**sound, t.DemoTaxonomy: sound[t.DemoTaxonomy].with_columns(product=pl.lit("other"))}
+    for name in ("events_are_declared", "properties_are_declared", "properties_have_their_declared_type"):
+        assert breaking(BY_NAME[name], frames).height == 0
+
+
+def test_null_and_an_empty_list_are_of_every_type(sound: Frames) -> None:
+    for kind in ("null", "empty_list"):
+        frames = {**sound, **doubled(t.PropertyTypes, PRICE, json_type=kind)(sound)}
+        for name in ("properties_have_one_type", "properties_have_their_declared_type"):
+            assert breaking(BY_NAME[name], frames).height == 0
+
+
+def test_payments_in_several_currencies_have_no_sum(sound: Frames) -> None:
+    frames = {**sound, **doubled(t.Payments, currency="EUR", event_id="another")(sound)}
+    frames |= changed(t.UserDays, pl.col("payments") == 1, revenue=None, payments=2)(sound)
+    assert breaking(BY_NAME["user_days_hold_every_payment"], frames).height == 0
+
+
+def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
+    empty = {table: frame.clear() for table, frame in sound.items()}
+    assert [check.name for check in checks.ALL if breaking(check, empty).height] == []
