@@ -15,6 +15,7 @@ from gamestats_assets.cli.entering import a_day, enter, person, written
 from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import EntryError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.backfill import (
     DETAILS_SENSOR,
@@ -25,13 +26,7 @@ from gamestats_assets.pubg.backfill import (
     progress,
     request_backfill,
 )
-from gamestats_assets.pubg.tournament_entry import (
-    EntryError,
-    StillNeededError,
-    matches_taken,
-    remove_tracked_player,
-    tracked_row,
-)
+from gamestats_assets.pubg.tournament_entry import StillNeededError, matches_taken, remove_tracked_player, tracked_row
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
     import psycopg
 
-    from gamestats_assets.pubg.tournament_entry import Entered, HasLanded, LookUp, MatchesOf
+    from gamestats_assets.lakehouse.entries import Entered
+    from gamestats_assets.pubg.tournament_entry import HasLanded, LookUp, MatchesOf
     from gamestats_assets.pubg.tournament_import import Import
 
 _MOST_NOTES = 20

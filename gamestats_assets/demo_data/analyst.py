@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.event_order import EventOrder, event_constraints
+from gamestats_assets.demo_data.event_kinds import EventKind, of_kind
+from gamestats_assets.demo_data.event_order import EventOrder
+from gamestats_assets.demo_data.event_prerequisites import prerequisites
+from gamestats_assets.demo_data.event_sequences import find_sequences
+from gamestats_assets.demo_data.event_stages import lifecycle, once, session_end, session_start, stage_events
 from gamestats_assets.demo_data.measures import (
     Measure,
     Place,
@@ -42,7 +46,7 @@ from gamestats_assets.demo_data.user_updates import level_counts, states_shown, 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     """Rules for a product's taxonomy; always the same ones, and without problems."""
     order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
-    constraints = event_constraints(order)
+    constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     measures = _measures(everywhere, product)
     values, identifiers = property_constraints(order, taxonomy, product, constraints.sequences)
@@ -68,6 +72,23 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
             for segment, of_segment in zip(SEGMENTS, ranges_of, strict=True)
         },
         update_patterns=updates,
+    )
+
+
+def _event_constraints(order: EventOrder) -> EventConstraints:
+    """When the events may happen."""
+    find_sequences(order)
+    before = prerequisites(order)
+    stages = stage_events(order)
+    return EventConstraints(
+        session_start=session_start(order),
+        session_end=session_end(order),
+        once=once(order),
+        sequences=order.sequences,
+        prerequisites=before,
+        lifecycle=lifecycle(order, stages, before),
+        stage_events=stages,
+        not_of_users=of_kind(order.kinds, EventKind.SYSTEM),
     )
 
 
@@ -126,7 +147,9 @@ def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], d
     ranges: dict[str, ValueRange] = {}
     of_segments: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
     for place, told in measures.items():
-        if place.event == "user" and any(p.event == "" and p.name == place.name and m.given for p, m in measures.items()):
+        if place.event == "user" and any(
+            p.event == "" and p.name == place.name and m.given for p, m in measures.items()
+        ):
             continue  # one name, one range: the limits of the common property
         ranges[place.key] = overall(told)
         for segment, wanted in by_segment(told).items():

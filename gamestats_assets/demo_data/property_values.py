@@ -322,7 +322,11 @@ class _Maker:
         if not place.of_event:
             return None
         has = {other.name: self.rules[other] for other in self.everywhere if other.event == place.event}
-        if rule.source not in has or isinstance(has[rule.source], Balance) or place.name in (rule.source, rule.group_by):
+        if (
+            rule.source not in has
+            or isinstance(has[rule.source], Balance)
+            or place.name in (rule.source, rule.group_by)
+        ):
             return None
         reading = self.order.readings[place.event]
         spends = place.kind is Kind.SPEND or reading.says("spend", "use", "sell") or "cost" in rule.source.lower()

@@ -175,7 +175,11 @@ class _Check:
                 for event in step.events:
                     if event in constraints.not_of_users:
                         yield f"{place}: {event!r} is in not_of_users, so no user can take this step"
-            for step in sequence.steps[1:]:
+            for before, step in zip(sequence.steps, sequence.steps[1:], strict=False):
+                for event in step.follows:
+                    if event not in before.events:
+                        near = self._near(event, before.events)
+                        yield f"{place}: a step follows {event!r}, which is not in the step before{near}"
                 for event in step.events:
                     if event in fixed:
                         where = "session_start" if event in constraints.session_start else "session_end"

@@ -224,11 +224,11 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 
 # What makes an event rarer, or more frequent, than others of its kind.
 _FREQUENCY: dict[str, float] = {
-    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "return": 0.1, "exchange": 0.3, "review": 0.4,
-    "rate": 0.4, "ship": 1.3, "deliver": 1.3, "ticket": 0.15, "workspace": 0.2, "project": 0.35, "api": 0.2,
-    "integration": 0.2, "invite": 0.4, "loan": 0.08, "certificate": 0.1, "enroll": 0.25, "assignment": 0.3,
+    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "download": 0.25, "upload": 0.5, "return": 0.1, "exchange": 0.3, "review": 0.4,
+    "rate": 0.4, "ship": 1.3, "deliver": 1.3, "ticket": 0.06, "workspace": 0.2, "project": 0.35, "api": 0.1,
+    "integration": 0.1, "deposit": 0.4, "music": 0.5, "invite": 0.4, "loan": 0.08, "certificate": 0.1, "enroll": 0.25, "assignment": 0.3,
     "dissolve": 0.03, "leave": 0.08, "unlock": 0.5, "achievement": 0.3, "achieve": 0.5, "goal": 0.5, "delete": 0.15,
-    "unfollow": 0.1, "unlike": 0.1, "disconnect": 0.1, "disable": 0.3, "chat": 2, "resume": 0.4, "retry": 0.5,
+    "unfollow": 0.1, "unlike": 0.1, "disconnect": 0.1, "disable": 0.3, "chat": 2, "resume": 0.15, "retry": 0.5,
     "report": 0.15, "block": 0.1, "auction": 0.4, "first": 0.2, "paymethod": 0.4, "bankaccount": 0.1, "issue": 0.2,
     "withdraw": 0.4, "code": 0.3, "export": 0.5, "admin": 0.4, "setting": 0.6, "edit": 0.5, "archive": 0.2,
 }  # fmt: skip
@@ -241,6 +241,8 @@ def _frequency(r: Reading) -> float:
         factor *= _FREQUENCY.get(word, 1.0)
     if r.things & GROUPS and (r.says("create") or r.says("join")):
         factor *= 0.15 if r.says("create") else 0.5
+    if r.action == "view" and (r.things & {"plan", "paywall", "premium"} or r.says("subscribe")):
+        factor *= 0.2
     if r.phase == "request" and r.things & {"card", "job", "paymethod"}:
         factor *= 0.1
     return max(factor, 0.01)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
@@ -307,7 +308,9 @@ class _Guess:
         for r in (found, *self._near(self._about(prop))):
             if name := self._summed(prop, r):
                 return r.name, name
-        amount = _last_words(prop.name) & {"amount", "spent", "value", "sum"} and self._any_amount(found)
+        if not _last_words(prop.name) & {"amount", "spent", "value", "sum"}:
+            return None
+        amount = self._any_amount(found)
         return (found.name, amount) if amount else None
 
     def _summands(self, prop: Property) -> Iterator[tuple[str, str]]:
@@ -445,7 +448,7 @@ class _Guess:
         for r, name in self._tellers(prop):
             yield r.name, Update(type=self._mode(prop, r), value=f"{{{{{name}}}}}")
 
-    def _mode(self, prop: Property, r: Reading) -> str:
+    def _mode(self, prop: Property, r: Reading) -> Literal["set", "set_once"]:
         once = prop.update is UpdateMode.SET_ONCE or _last_words(prop.name) & {"first", "initial", "signup", "register"}
         return "set_once" if once and r.action not in ("edit", "upgrade", "downgrade") else "set"
 

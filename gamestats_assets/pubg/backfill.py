@@ -15,6 +15,7 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.stores import Stores
@@ -23,7 +24,7 @@ from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.ops import Backfills, TrackedPlayers
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.pubg.tables.results import MatchSummaries
-from gamestats_assets.pubg.tournament_entry import EntryError, tracked_row
+from gamestats_assets.pubg.tournament_entry import tracked_row
 
 DETAILS_SENSOR = "tracked_player_details"
 """The sensor whose runs take up the detail."""

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,7 +24,7 @@ import psycopg
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.pubg import local_times, reference
 from gamestats_assets.pubg.context import DAY_BEGINS, day_of, is_time_zone
@@ -41,54 +41,9 @@ BACKFILL_DAYS = 180
 _SHORT_NAME = re.compile(r"[a-z0-9_.-]+")
 _ACCOUNT = re.compile(r"account\.[0-9a-f]{32}")
 
-Outcome = Literal["created", "changed", "unchanged", "removed"]
-
-
-class EntryError(GamestatsError):
-    """Something entered cannot stand.
-
-    Attributes:
-        column: the part of the entry that is wrong, by its name in the table or the CSV file.
-    """
-
-    def __init__(self, message: str, column: str = "") -> None:
-        super().__init__(message)
-        self.column = column
-
-
-class UnknownNameError(EntryError):
-    """A name is given that nothing has, or more than one thing."""
-
-
-class ExistsAlreadyError(EntryError):
-    """Something is to be created that is there."""
-
 
 class StillNeededError(EntryError):
     """Something is to be removed that something else refers to; the message tells what, and how to go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """What an entry did.
-
-    Attributes:
-        kind: what sort of thing, such as `roster entry`.
-        what: which one, in words.
-        outcome: what was done to it.
-        changes: `column: before -> after` of a change.
-        notes: what the person should know.
-    """
-
-    kind: str
-    what: str
-    outcome: Outcome
-    changes: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def line(self) -> str:
-        """One line for a person."""
-        return f"{self.outcome:<10}{self.what}" + (f": {'; '.join(self.changes)}" if self.changes else "")
 
 
 # --- players by name -----------------------------------------------------------------------------

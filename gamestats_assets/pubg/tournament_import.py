@@ -24,21 +24,14 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from gamestats_assets.lakehouse.entries import Entered, EntryError
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.ops import RefusedEntryError, Row
 from gamestats_assets.pubg import local_times
 from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg.local_times import LocalTimeError
 from gamestats_assets.pubg.tables.ops import SLOT_STATUSES
-from gamestats_assets.pubg.tournament_entry import (
-    Entered,
-    EntryError,
-    HasLanded,
-    LookUp,
-    Seen,
-    any_match,
-    nobody,
-)
+from gamestats_assets.pubg.tournament_entry import HasLanded, LookUp, Seen, any_match, nobody
 
 T = TypeVar("T")
 

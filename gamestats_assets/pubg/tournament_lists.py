@@ -11,16 +11,9 @@ import polars as pl
 import psycopg
 
 from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import EntryError, UnknownNameError
 from gamestats_assets.pubg import local_times
-from gamestats_assets.pubg.tournament_entry import (
-    EntryError,
-    HasLanded,
-    UnknownNameError,
-    any_match,
-    find_season,
-    one_of,
-    zone_of,
-)
+from gamestats_assets.pubg.tournament_entry import HasLanded, any_match, find_season, one_of, zone_of
 
 
 def list_seasons(conn: psycopg.Connection) -> pl.DataFrame:

@@ -209,9 +209,9 @@ def test_settings_that_name_no_property_are_refused() -> None:
 # --------------------------------------------------------------------------- user days
 
 
-def days_of(frames: dict[type[Table], pl.DataFrame]) -> dict[str, dict[str, Any]]:
+def days_of(frames: Frames) -> dict[str, dict[str, Any]]:
     """Rows of user days by user, from events, operations and the settings; a test has one day."""
-    known = complete({t.Products: product()} | frames)
+    known = complete({t.Products: product(), **frames})
     known[t.Sessions], known[t.Payments] = run(sessions, known), run(payments, known)
     return {row["user_id"]: row for row in of(user_days, known).to_dicts()}
 
@@ -272,8 +272,8 @@ def test_setting_something_once_is_a_hint_at_a_new_user() -> None:
 
 
 def test_a_session_of_the_day_before_is_not_counted_again() -> None:
-    frames = {t.Events: events(("23:50:00", 0, "x", "a", None), ("00:05:00", 1, "x", "a", None))}
-    known = complete({t.Products: product()} | frames)
+    frames: Frames = {t.Events: events(("23:50:00", 0, "x", "a", None), ("00:05:00", 1, "x", "a", None))}
+    known = complete({t.Products: product(), **frames})
     known[t.Sessions] = run(sessions, known)
     frame = of(user_days, known).sort("day")
     assert frame.select("day", "events", "sessions", "session_s").rows() == [
@@ -326,7 +326,7 @@ def by_hand(frame: pl.DataFrame, target: date) -> set[tuple[str, datetime, datet
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(EVENTS)
 def test_sessions_are_those_of_a_plain_reading(given_: list[Event]) -> None:
     frame = made_events(given_)
@@ -338,7 +338,7 @@ def test_sessions_are_those_of_a_plain_reading(given_: list[Event]) -> None:
         assert len(set(of_day)) == len(of_day)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(EVENTS)
 def test_a_day_is_the_same_made_alone_or_with_others(given_: list[Event]) -> None:
     whole = made_events(given_)

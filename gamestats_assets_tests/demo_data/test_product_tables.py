@@ -192,7 +192,7 @@ VISITS = st.sets(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(VISITS)
 def test_active_users_are_those_of_sets(given_: set[Visit]) -> None:
     frame = made(t.DailyActiveUsers, {t.ActiveDays: visits(*given_)})
@@ -232,7 +232,7 @@ def test_retention_of_a_cohort() -> None:
     ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(VISITS)
 def test_retention_is_that_of_sets(given_: set[Visit]) -> None:
     frame = made(t.Retention, {t.ActiveDays: visits(*given_)})
@@ -317,7 +317,7 @@ def test_revenue_by_day_and_currency() -> None:
         paid("4", "a", "1000", 1, "KRW"),
         paid("5", "b", "5.5", 2),
     )
-    frames = {t.ActiveDays: active, t.Identities: identities, t.Payments: payments}
+    frames: dict[type[Table], pl.DataFrame] = {t.ActiveDays: active, t.Identities: identities, t.Payments: payments}
     frame = made(t.Revenue, frames)
     columns = ("day", "currency", "revenue", "payments", "payers", "new_payers", "arpu", "arppu", "cumulative_revenue")
     nothing, ten, thousand = Decimal("0.0000"), Decimal("10.0000"), Decimal("1000.0000")
@@ -416,7 +416,7 @@ def by_hand(given_: set[Visit], number: int) -> Counter[str]:
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sets(st.tuples(st.sampled_from([f"u{n:02d}" for n in range(24)]), st.integers(0, 25)), min_size=1, max_size=150)
 )
@@ -445,7 +445,7 @@ def test_products_are_apart() -> None:
         ("game", "b", day(1), 1),
         ("shop", "a", day(0), None),
     ]
-    frames = {t.ActiveDays: active}
+    frames: dict[type[Table], pl.DataFrame] = {t.ActiveDays: active}
     daily = made(t.DailyActiveUsers, frames)
     assert daily.select("product", "day", "dau", "mau").rows() == [
         ("game", day(1), 1, 1),

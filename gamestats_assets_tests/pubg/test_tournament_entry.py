@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.ops import RefusedEntryError
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.table import Table
@@ -27,16 +28,7 @@ from gamestats_assets.pubg import tournament_lists as lists
 from gamestats_assets.pubg.local_times import LocalTimeError, instant, time_zone, written_local
 from gamestats_assets.pubg.players import PositionsTaken
 from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
-from gamestats_assets.pubg.tournament_entry import (
-    EntryError,
-    ExistsAlreadyError,
-    Place,
-    Player,
-    Seen,
-    StillNeededError,
-    UnknownNameError,
-    seen_players,
-)
+from gamestats_assets.pubg.tournament_entry import Place, Player, Seen, StillNeededError, seen_players
 from gamestats_assets.pubg.tournament_import import ImportRefusedError, Mistake
 
 BERLIN = ZoneInfo("Europe/Berlin")
