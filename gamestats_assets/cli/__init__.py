@@ -16,6 +16,7 @@ from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_a
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
 from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.players import players_app
+from gamestats_assets.cli.products import product_app
 from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.tournament import tournament_app
@@ -43,6 +44,7 @@ app.add_typer(taxonomy_app, name="taxonomy", rich_help_panel=_DEMO)
 app.command(rich_help_panel=_DEMO)(report)
 app.add_typer(logs_app, name="logs", rich_help_panel=_DEMO)
 app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
+app.add_typer(product_app, name="product", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.command(rich_help_panel=_LOOK)(tables)
 app.command(rich_help_panel=_LOOK)(query)

@@ -89,6 +89,56 @@ def _print_totals(report: IngestReport) -> None:
         say("No match gained a file.")
 
 
+@ingest_app.command("logs")
+def ingest_logs(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
+    ],
+    product: Annotated[
+        str,
+        typer.Option(help="Short name of the product that sent them; added when there is none.", show_default=False),
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take ThinkingData logs of a product: JSON lines, plain or gzipped, of any days.
+
+    Lines are kept as they are and land under the day of their own time. Taking a file again changes nothing.
+
+    Examples:
+
+        gamestats ingest logs demo-game --product game
+        gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
+    """
+    from gamestats_assets.cli.entering import person
+    from gamestats_assets.demo_data.log_landing import land_logs
+    from gamestats_assets.demo_data.products import add_product
+    from gamestats_assets.lakehouse.ops import entering, select
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    with entering(stores.postgres_url, person()) as conn:
+        if not select(conn, "products", {"product": product}):
+            say(add_product(conn, product).line(), "green")
+    with counting("Taking files") as progress:
+        report = land_logs(paths, product, stores.landing, progress=progress)
+    for outcome in report.outcomes:
+        if every or report.files <= _QUIET_BEYOND or outcome.status == "refused":
+            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
+    if not report.files:
+        say("There are no log files in there.", "yellow")
+        return
+    taken, known, refused = (report.count(status) for status in ("taken", "known", "refused"))
+    say(
+        f"{counted(report.files, 'file')}, {counted(report.lines, 'line')}: {taken:,} taken, {known:,} known, "
+        f"{refused:,} refused.",
+        "bold",
+    )
+    if report.days:
+        say(f"{days_named(report.days)} of {product} gained lines. Next: gamestats materialize")
+    if refused == report.files:
+        raise typer.Exit(1)
+
+
 @fetch_app.command("pubg")
 def fetch_pubg(
     player: Annotated[

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.cli.known import declared_tables
+from gamestats_assets.demo_data.assets import LOGS, logs_behind
 from gamestats_assets.lakehouse.ledger import Ledger, follows_ids, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
@@ -96,6 +97,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[publication_key(table)] = _behind_parents(
                     instance, graph, publication_key(table), inputs_of(table, inputs)
                 ) | _differently_published(stores, table)
+    behind[LOGS] = frozenset(logs_behind(stores))
     return Pending(frozenset(landed), behind)
 
 

@@ -1,8 +1,8 @@
 """Rules from a taxonomy, without a key or a network: what a person would read out of the sheet, found by rule.
 
-The analyst reads the names of events and properties, their aliases, descriptions and tags in English, Korean and Japanese,
-their order, types and value rules. The same taxonomy and product always give the same rules, and any taxonomy gives
-rules that `rules_check` has nothing against.
+The analyst reads the names of events and properties, their aliases, descriptions and tags in English, Korean and
+Japanese, their order, types and value rules. The same taxonomy and product always give the same rules, and any
+taxonomy gives rules that `rules_check` has nothing against.
 """
 
 from __future__ import annotations

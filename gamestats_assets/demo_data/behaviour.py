@@ -200,6 +200,14 @@ class _Life:
         self.account[user[registers]] = True
 
 
+def first_stages(plan: Blueprint, users: Users) -> list[str]:
+    """The stage in which each user begins: signed up before the run, or about to install."""
+    life = _Life(plan, users)
+    everybody = np.arange(len(users))
+    names = [stage.value for stage in LifecycleStage]
+    return [names[rank] for rank in life.stages(users, everybody, np.zeros(len(users), np.int64))]
+
+
 def timed_stage(stage: Array, age_days: Array, finished: int) -> Array:
     """The stage of those who are through the onboarding rises with the days since the sign-up."""
     risen = stage.copy()

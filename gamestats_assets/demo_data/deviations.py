@@ -56,12 +56,13 @@ class Deviation:
             case "spread":
                 return f"The standard deviation of {self.where} should be {wanted} and is {found}."
             case "share":
-                return f"{self.where} should be {self.part!r} in {self.wanted:.1%} of its values and is in {self.found:.1%}."
+                return f"{self.where} should be {self.part!r} in {self.wanted:.1%} of cases and is in {self.found:.1%}."
             case "step":
                 number = int(self.part) + 1
+                should, does = (f"follow step {number - 1}", "does") if number > 1 else ("be repeated", "is")
                 return (
-                    f"In the sequence {self.where}, step {number} should follow step {number - 1} in {self.wanted:.1%} "
-                    f"of cases and does in {self.found:.1%}."
+                    f"In the sequence {self.where}, step {number} should {should} in {self.wanted:.1%} of cases and "
+                    f"{does} in {self.found:.1%}."
                 )
             case "order":
                 return f"{self.found:.1%} of the events {self.where} break their rule: {self.part}."
@@ -93,7 +94,12 @@ def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviatio
     planted truth decides or that hang on the fixed start or end of a session. To see whether corrected rules bring the
     data nearer, compare both runs with the rules as they were before.
     """
-    found = [*_numbers(measured, rules), *_shares(measured, rules, taxonomy), *_steps(measured, rules), *_orders(measured, rules)]
+    found = [
+        *_numbers(measured, rules),
+        *_shares(measured, rules, taxonomy),
+        *_steps(measured, rules),
+        *_orders(measured, rules),
+    ]
     found.sort(key=lambda one: (-one.distance, one.kind, one.where, one.part))
     return Deviations(found, _distance(found))
 
@@ -279,7 +285,9 @@ def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     followers = rules.followers()
     lost = measured.dirt.lost_share
     for event, found in measured.order.items():
-        yield from _broken(event, f"one of {', '.join(sorted(followers[event]))} must stand before it in its session", found, lost)
+        yield from _broken(
+            event, f"one of {', '.join(sorted(followers[event]))} must stand before it in its session", found, lost
+        )
     for event, found in measured.prerequisites.items():
         needed = constraints.prerequisites[event]
         yield from _broken(event, f"{', '.join(needed)} must have happened before", found, lost * len(needed))
@@ -319,16 +327,13 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
             case "step":
                 for sequence in told["event_constraints"]["sequences"]:
                     if sequence["name"] == found.where:
-                        sequence["steps"][int(found.part)]["probability"] = min(max(_beyond(found), 0.0), 1.0)
+                        step = sequence["steps"][int(found.part)]
+                        step["probability"] = min(max(step["probability"] + found.wanted - found.found, 0.0), 1.0)
             case "order":
                 pass
     for given in moved:
         _keep_possible(given)
     return Rules.model_validate(told)
-
-
-def _beyond(found: Deviation) -> float:
-    return found.wanted + (found.wanted - found.found)
 
 
 def _shift(given: dict[str, Any], found: Deviation) -> None:
@@ -345,7 +350,9 @@ def _shift(given: dict[str, Any], found: Deviation) -> None:
 
 def _keep_possible(given: dict[str, Any]) -> None:
     """No spread that no values between the bounds with this mean can have."""
-    low, high = (math.ceil(given["min"]), math.floor(given["max"])) if given["integer"] else (given["min"], given["max"])
+    low, high = (
+        (math.ceil(given["min"]), math.floor(given["max"])) if given["integer"] else (given["min"], given["max"])
+    )
     if given["mean"] is not None and given["integer"]:
         given["mean"] = min(max(given["mean"], low), high)
     if given["spread"] is None:
@@ -361,7 +368,7 @@ def _reweigh(given: dict[str, Any], found: Deviation) -> None:
     if found.part not in values or not found.wanted:
         return
     weights = given["weights"] or [1.0] * len(values)
-    aim = max(_beyond(found), 0.1 * found.wanted) / found.wanted
+    aim = max(2 - found.found / found.wanted, 0.1)
     given["weights"] = [
         weight * aim if value == found.part else weight for value, weight in zip(values, weights, strict=True)
     ]

@@ -61,22 +61,35 @@ class EventKind(StrEnum):
 
 GROUPS = frozenset({"guild", "party", "team", "workspace", "club", "community", "band", "society"})
 """Things that people join."""
-SIGHTS = word_set("""product item goods shop menu hotel room restaurant flight course property job package deal offer plan paywall premium
-    content ticket food video music article episode category brand catalog service coupon searchresult stock""")
+SIGHTS = word_set(
+    """
+    product item goods shop menu hotel room restaurant flight course property job package deal offer plan
+    paywall premium content ticket food video music article episode category brand catalog service coupon
+    searchresult stock quote policy
+    """
+)
 """Things that people look at before they choose one."""
 _PEOPLE = frozenset(
     {"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"}
 )
 _EXPOSED = frozenset({"push", "banner", "mail", "campaign"})
 _EXPOSING = frozenset({"show", "receive", "send", "click", "view"})
-_ADVANCED = word_set("""pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
-    prestige rebirth""")
-_AD_FIGURES = word_set("""impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name clicks
-    spend amount_spent total_cost ad_cost installs""")
+_ADVANCED = word_set(
+    """
+    pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
+    prestige rebirth
+    """
+)
+_AD_FIGURES = word_set(
+    """
+    impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name
+    clicks spend amount_spent total_cost ad_cost installs
+    """
+)
 _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
 
 
-def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading]) -> dict[str, EventKind]:
+def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) -> dict[str, EventKind]:
     """The kind of every event, by name."""
     onboards = any(reading.says("tutorial") for reading in readings)
     stays = any(reading.says("checkin") for reading in readings) and not any(r.says("cart") for r in readings)
@@ -86,24 +99,28 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading]) -> dict[str, Event
         for reading, event in zip(readings, taxonomy.events, strict=True)
     }
     for r in readings:
-        if stays and r.says("checkout"):
-            found[r.name] = EventKind.OTHER
-        if found[r.name] is EventKind.PAY and _soft(r, readings):
+        if stays and r.says("checkin", "checkout"):
+            found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
+        if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
             found[r.name] = EventKind.SPEND
     return found
 
 
 def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
-    """Whether something costs the product's own money: beside real payments, what a shop or an auction sells."""
+    """Whether something costs the game's own money: beside real payments, what a shop of the game sells."""
+    if r.says("pay", "order"):
+        return False
+    if any(
+        word in name.lower() for name in r.properties for word in ("coin", "gold", "gem", "diamond", "token", "point")
+    ):
+        return True
     real = any(o.says("pay", "order") or (o.says("buy") and not o.things) for o in readings if o is not r and deals(o))
-    things = {"shop", "item", "auction", "currency"} if real else set()
-    return bool(r.things & things) and not r.says("pay", "order")
+    return real and bool(r.things - {"product", "package", "premium", "season", "deal", "offer", "event"})
 
 
 def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventKind:
-    for test in (_system, _arrival):
-        if kind := test(r, event):
-            return kind
+    if kind := _system(r, event) or _arrival(r):
+        return kind
     if _opens_app(r) and not (r.words == ("game", "start") and launches):
         return EventKind.SESSION_START
     if _closes_app(r) and not (r.words == ("game", "end") and launches):
@@ -142,8 +159,7 @@ def _system(r: Reading, event: Event) -> EventKind | None:
     return None
 
 
-def _arrival(r: Reading, event: Event) -> EventKind | None:
-    del event
+def _arrival(r: Reading) -> EventKind | None:
     if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
         return EventKind.CRASH
     if r.says("uninstall", "withdrawal"):
@@ -172,7 +188,11 @@ def _opens_app(r: Reading) -> bool:
         return r.phase in (None, "success", "complete", "done") and not r.says("attempt")
     if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
         return True
-    return r.phase in ("start", "launch", "open", "enter") and bool(r.topic) and r.topic <= {"app", "session", "client"}
+    return (
+        r.phase in ("start", "launch", "open", "enter")
+        and bool(r.topic)
+        and (r.topic <= {"app", "session", "client"} or (r.topic == {"game"} and r.phase == "launch"))
+    )
 
 
 def _closes_app(r: Reading) -> bool:
@@ -229,7 +249,7 @@ def _deal(r: Reading) -> EventKind | None:
 
 def deals(r: Reading) -> bool:
     """Whether something is bought, paid, ordered or booked."""
-    return r.says("pay", "buy", "order", "book", "rent", "donate") and r.action not in (
+    return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
         "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
     )  # fmt: skip
 
@@ -237,6 +257,8 @@ def deals(r: Reading) -> bool:
 def after_sale(r: Reading) -> bool:
     """Whether something happens to what was bought, after that."""
     if r.action in ("refund", "return", "ship", "deliver", "track") or r.says("refund"):
+        return True
+    if (r.phase == "accept" and r.says("order", "book")) or (r.says("donate") and r.says("driver")):
         return True
     if r.action == "exchange" and (r.things & {"product", "item", "order"} or "order" in r.topic):
         return not r.says("code", "currency", "item")

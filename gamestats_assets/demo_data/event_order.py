@@ -42,7 +42,7 @@ class EventOrder:
     def __post_init__(self) -> None:
         found = read_events(self.taxonomy.events)
         self.readings = {reading.name: reading for reading in found}
-        self.kinds = kinds_of(self.taxonomy, found)
+        self.kinds = kinds_of(self.taxonomy, found, is_game=self.is_game)
 
     def of(self, *kinds: EventKind) -> list[Reading]:
         """Events of some kinds, in the order of the sheet."""
@@ -70,12 +70,13 @@ class EventOrder:
             EventSequence.model_validate({"name": unique, "kind": kind, "steps": [first, *steps[1:]]})
         )
 
-
     def _followed(self, before: Step | None, step: Step) -> Step:
-        """A step that follows only the good outcomes of the one before, unless it tells the end whatever the outcome."""
+        """A step that follows only the good outcomes of the one before, unless it is the end whatever the outcome."""
         if before is None or any((self.readings[event].place or 0) == 6 for event in step.events):
             return step
-        good = [e for e in before.events if not self.readings[e].fails and self.readings[e].phase not in ("pause", "close")]
+        good = [
+            e for e in before.events if not self.readings[e].fails and self.readings[e].phase not in ("pause", "close")
+        ]
         return step.model_copy(update={"follows": good}) if good and len(good) < len(before.events) else step
 
 

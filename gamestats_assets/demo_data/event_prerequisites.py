@@ -40,7 +40,7 @@ _EARLIER = {
     "invite": "create join",
     "leave": "join create",
     "dissolve": "create join",
-    "renew": "subscribe pay",
+    "renew": "subscribe pay buy",
     "refund": "pay buy order book",
     "return": "buy order rent pay",
     "unfollow": "follow",
@@ -54,9 +54,11 @@ _EARLIER = {
     "comment": "",
     "publish": "create write",
     "post": "create",
-    "share": "create upload write",
     "sync": "connect add",
-    "arrive": "ship deliver",
+    "arrive": "ship deliver match_found",
+    "rate": "complete",
+    "donate": "complete",
+    "pay": "accept",
     "revive": "die fail start",
     "retry": "fail start",
     "resume": "pause",
@@ -77,7 +79,7 @@ _EARLIER = {
     "start": "create",
     "submit": "create start",
     "expire": "issue get",
-    "issue": "request accept",
+    "issue": "request accept buy",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
 _BRINGING = word_set("create join get draw recruit unlock buy connect equip subscribe enroll issue upload")
@@ -100,7 +102,8 @@ def _objects(r: Reading) -> frozenset[str]:
         "review",
         "bookmark",
     }
-    return (r.things | nouns) or r.topic
+    rides = {"ride"} if r.things & {"driver"} else set()
+    return (r.things | nouns | rides) or r.topic
 
 
 class _Before:
@@ -215,18 +218,23 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
     """What happens to what was bought; money moves after who moves it is known; trials, subscriptions, renewals."""
     readings = list(order.readings.values())
     bought = _last_deal(order)
-    sent = next((r for r in readings if r.action == "ship" and not r.fails), None)
-    arrived = next((r for r in readings if r.says("deliver", "arrive") and after_sale(r) and not r.fails), None)
+    sent = next(
+        (r for r in readings if (r.action == "ship" or (r.says("deliver") and r.phase == "start")) and not r.fails),
+        None,
+    )
+    arriving = [r for r in readings if r.says("deliver", "arrive") and after_sale(r) and r is not sent]
+    arrived = anchor([r for r in arriving if r.succeeds or r.place is None])
     for r in order.of(Kind.AFTER_SALE):
-        if bought and not r.things & {"ride", "appointment", "course", "lesson", "workout"}:
+        if bought and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
             before.add(r.name, bought.name)
-        if sent and r.says("deliver", "arrive", "track", "return", "review"):
+        if sent and r.says("deliver", "arrive", "track", "return", "review") and r is not sent:
             before.add(r.name, sent.name)
         if arrived and r.says("return", "review", "rate", "exchange") and r is not arrived:
             before.add(r.name, arrived.name)
     adds = next((r for r in readings if r.says("cart") and cart_rank(r) == 40), None)
-    for r in readings if adds else ():
-        if r is not adds and (order.kinds[r.name] is Kind.CART or (r.says("coupon") and r.action == "use")):
+    for r in readings:
+        in_cart = order.kinds[r.name] is Kind.CART or (r.says("coupon") and r.action == "use")
+        if adds and in_cart:
             before.add(r.name, adds.name)
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r, order)])
@@ -264,6 +272,9 @@ def _by_money(order: EventOrder, before: _Before) -> None:
             before.add(r.name, method.name)
         if paid_in and r.says("withdraw", "trade", "invest", "transfer", "buy", "stock"):
             before.add(r.name, paid_in.name)
+    for r in order.of(Kind.PAY):
+        if method:
+            before.add(r.name, method.name)
     for r in known:
         submitted = next((o for o in known if o.phase == "submit"), None)
         if submitted and r.place is not None and r.place >= 5:
@@ -370,7 +381,7 @@ def _by_identifier(order: EventOrder, before: _Before) -> None:
         for r in order.readings.values() if ids else ():
             if r.name == owner.name or not ids & r.properties:
                 continue
-            if r.action in _LOOKING or r.phase in ("request", "attempt"):
+            if r.action in _LOOKING or r.phase in ("request", "attempt") or (r.fails and r.phase != "cancel"):
                 continue
             if r.action in ("create", "join", "add") and all(_names(p, _objects(r)) for p in ids & r.properties):
                 continue
@@ -387,15 +398,18 @@ def _names(property_name: str, words: frozenset[str]) -> bool:
     return bool(words.intersection(concepts(property_name.lower().removesuffix("_id"))[:1]))
 
 
+_OPEN_TO_ALL = frozenset({Kind.BROWSE, Kind.SEARCH, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.CART})
+
+
 def _by_learning(order: EventOrder, before: _Before) -> None:
     """Lessons need an enrolment, certificates a course that was completed."""
     readings = list(order.readings.values())
     enrolled = anchor([r for r in readings if r.says("enroll")])
     learnt = {"lesson", "quiz", "assignment", "certificate", "course"}
     for r in readings:
-        if enrolled and r.things & learnt and r is not enrolled and not r.says("enroll"):
-            if order.kinds[r.name] not in (Kind.BROWSE, Kind.SEARCH, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.CART):
-                before.add(r.name, enrolled.name)
+        of_members = r.things & learnt and not r.says("enroll") and order.kinds[r.name] not in _OPEN_TO_ALL
+        if enrolled and of_members:
+            before.add(r.name, enrolled.name)
         if r.things & {"quiz", "assignment"} and r.action not in _LOOKING:
             taught = anchor([o for o in readings if "lesson" in o.things and o.succeeds and o.index < r.index])
             if taught:

@@ -30,7 +30,8 @@ _PLAYABLE = word_set(
 )
 # How many of those who did the step before go on, by how far along the way to a purchase a step is.
 _CONVERSION = (
-    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.32), (45, 0.75), (50, 0.62), (58, 0.88), (62, 0.84), (70, 0.86),
+    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.32), (45, 0.75), (50, 0.62), (58, 0.88), (62,
+    0.84), (70, 0.86),
     (100, 0.95),
 )  # fmt: skip
 
@@ -59,8 +60,10 @@ def _onboarding(order: EventOrder) -> None:
         if near and r.things & {"mail", "phone", "code"} and abs(r.index - near[-1]) <= 3 and not r.fails
     ]
     intro = order.of(Kind.ONBOARDING)
-    if several:
-        steps += [Step(events=[r.name], probability=0.9, after_s=40) for r in contact]
+    done = next((r.index for r in sign_up if r.succeeds), None)
+    for r in contact if several else ():
+        early = done is not None and r.index < done
+        steps.insert(len(steps) - 1 if early else len(steps), Step(events=[r.name], probability=0.9, after_s=40))
     steps += _introduction(order, intro)
     if steps:
         order.add("onboarding", "onboarding", steps)
@@ -253,7 +256,7 @@ def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Readi
         return
     steps = _with_inner(order, told, steps, free)
     head = [Step(events=[r.name for r in views])] if views and not order.is_game else []
-    name = "_".join(sorted(_key(cluster[0])))
+    name = "_".join(sorted(_key(cluster[0]))) or "process"
     order.add(name, "sequence", [*head, *(s.model_copy(update={"after_s": _pace(cluster, s)}) for s in steps)])
 
 
@@ -386,6 +389,8 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
         return 20
     if r.says("searchresult") and looks:
         return 23
+    if r.says("quote") and r.phase == "request":
+        return 26
     if not looks or r.fails or r.says("review", "bookmark", "like", "coupon", "write", "history", "order", "push"):
         return None
     if r.says("home") and not order.is_game:
@@ -427,10 +432,10 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
     apart = bool(subscribed) and (carts or bool(bought))
     if r in soft or (soft and rank < 40 and any(r.things & o.things for o in soft)):
         return "shop"
-    if r in subscribed or r.things & _PLANS or (r.says("subscribe") and rank < 40):
+    if r in subscribed or (subscribed and (r.things & _PLANS or (r.says("subscribe") and rank < 40))):
         return "subscribe"
     if subscribed and not apart:
-        return "" if rank < 40 and (r.things & _PLAYABLE or rank <= 22) else "subscribe"
+        return "" if rank < 40 and (r.things & _PLAYABLE or rank <= 23) else "subscribe"
     return "money"
 
 
@@ -442,6 +447,9 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
     for r in chosen:
         rank = ranks[r.name]
         buckets.setdefault(20 if rank <= 22 else rank, []).append(r)
+    if not any(40 <= rank < 56 or rank in (62, 66) for rank in buckets):
+        for rank in (56, 60):  # an address or a card that is added by itself is no step of a purchase
+            buckets.pop(rank, None)
     failures = buckets.pop(70.5, [])
     if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
         buckets[70] = buckets.pop(75)
@@ -549,7 +557,8 @@ def _exposure_place(r: Reading, thing: str) -> float | None:
         return None
     if r.says("install", "register") or (thing == "share" and r.says("join", "visit")):
         return 6
-    if r.phase == "claim" or (r.says("reward") and r.action in (None, "get", "receive")):
+    rewarded = r.says("reward") and r.action in (None, "get", "receive") and r.phase in (None, "success")
+    if r.phase == "claim" or rewarded:
         return 5 if thing in ("ad", "share") else None
     if r.says("click"):
         return 3

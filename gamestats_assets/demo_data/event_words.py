@@ -94,7 +94,8 @@ login: login signin logon 로그인 접속 ログイン
 logout: logout signout logoff 로그아웃 ログアウト
 withdrawal: withdrawal 회원탈퇴 退会
 levelup: levelup rankup 레벨업 レベルアップ
-upgrade: upgrade enhance enhancement evolve evolution awaken starup powerup reinforce 강화 승급 진화 각성 업그레이드 強化 進化 覚醒
+upgrade: upgrade enhance enhancement evolve evolution awaken starup powerup reinforce 강화 승급 진화 각성 업그레이드
+upgrade: 強化 進化 覚醒
 downgrade: downgrade 다운그레이드 ダウングレード
 equip: equip wear 장착 착용 装備
 unequip: unequip takeoff 해제장착 装備解除
@@ -166,12 +167,14 @@ check: check
 top: top
 place: place
 premium: premium 프리미엄 プレミアム
-app: app application apk 앱 애플리케이션 アプリ
+app: app apk 앱 애플리케이션 アプリ
 session: session 세션 セッション
 foreground: foreground 포그라운드
 background: background 백그라운드
 game: game 게임 ゲーム
 client: client 클라이언트
+quote: quote quotation estimate 견적 見積
+policy: policy 보험증권 증권
 device: device 디바이스 기기 端末 デバイス
 account: account 계정 アカウント
 user: user member membership 유저 사용자 회원 ユーザー 会員
@@ -179,7 +182,8 @@ profile: profile 프로필 プロフィール
 character: character role avatar 캐릭터 キャラクター キャラ
 hero: hero champion 영웅 英雄 ヒーロー
 nickname: nickname nick 닉네임 ニックネーム
-tutorial: tutorial guide onboarding ftue walkthrough newbie intro 튜토리얼 가이드 온보딩 チュートリアル ガイド オンボーディング
+tutorial: tutorial guide onboarding ftue walkthrough newbie intro 튜토리얼 가이드 온보딩 チュートリアル ガイド
+tutorial: オンボーディング
 survey: survey questionnaire 설문 설문조사 アンケート
 ad: ad ads advert advertisement advertisment advertising commercial 광고 広告
 push: push notification noti 푸시 알림 通知 プッシュ
@@ -214,7 +218,8 @@ war: war siege gvg 전쟁 공성 공성전 길드전 戦争
 boss: boss 보스 ボス
 tournament: tournament league championship 토너먼트 리그 大会 トーナメント
 rank: rank ranking leaderboard 랭킹 순위 リーダーボード ランキング
-currency: currency token coin gold gem diamond resource money 골드 다이아 다이아몬드 재화 화폐 자원 코인 通貨 ゴールド コイン 資源
+currency: currency token coin gold gem diamond resource money 골드 다이아 다이아몬드 재화 화폐 자원 코인 通貨 ゴールド
+currency: コイン 資源
 card: card 카드 カード
 video: video movie film 영상 동영상 비디오 動画 映画
 content: content 콘텐츠 컨텐츠 コンテンツ
@@ -310,7 +315,6 @@ _PHRASES = {
     ("choose", "up"): "start",
     ("time", "out"): "timeout",
     ("game", "over"): "fail",
-    ("game", "end"): "end",
     ("set", "up"): "set",
     ("wish", "list"): "bookmark",
     ("bookmark", "list"): "bookmark",
@@ -413,15 +417,17 @@ PHASES = {
 SUCCESSES = frozenset({"complete", "success", "clear", "win", "pass", "achieve", "confirm", "done"})
 FAILURES = frozenset({"fail", "reject", "abandon", "timeout", "die", "skip", "cancel", "exit"})
 
-ACTIONS = word_set("""
-    view list visit show read search filter click play create add join leave get receive use spend buy pay order book
-    subscribe trial renew enroll donate bid rent install uninstall register login logout withdrawal levelup upgrade
-    downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write review rate
-    upload download export import connect disconnect enable disable edit delete dissolve archive save set verify
-    permission deposit withdraw transfer trade sell invest repay disburse refund return exchange ship deliver track
-    arrive assign record sync draw recruit unlock chat report block sweep gift issue comparison crash revive retry checkin
-    checkout recharge
-    """)
+ACTIONS = word_set(
+    """
+    view list visit show read search filter click play create add join leave get receive use spend buy pay order
+    book subscribe trial renew enroll donate bid rent install uninstall register login logout withdrawal levelup
+    upgrade downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write
+    review rate upload download export import connect disconnect enable disable edit delete dissolve archive
+    save set verify permission deposit withdraw transfer trade sell invest repay disburse refund return exchange
+    ship deliver track arrive assign record sync draw recruit unlock chat report block sweep gift issue
+    comparison crash revive retry checkin checkout recharge
+    """
+)
 """Concepts that tell what is done; some of them (an order, a payment) are things as well."""
 
 FILLERS = frozenset(
@@ -488,10 +494,17 @@ class Lexicon:
         found: list[str] = []
         position = 0
         for match in self._inner.finditer(text):
-            found += _rest(text[position : match.start()])
+            found += self._rest(text[position : match.start()])
             found.append(self._other[match[0]])
             position = match.end()
-        return found + _rest(text[position:])
+        return found + self._rest(text[position:])
+
+    def _rest(self, text: str) -> list[str]:
+        """What stands between known words: a known one of a single letter, or a noun without its particle."""
+        if text in self._other:
+            return [self._other[text]]
+        word = _PARTICLE.sub("", text.strip("・ー"))
+        return [word] if len(word) > 1 and word not in _SAYS_NOTHING else []
 
 
 def _stems(word: str) -> tuple[str, ...]:
@@ -502,11 +515,6 @@ def _stems(word: str) -> tuple[str, ...]:
         re.sub(r"(.)\1(?:ed|ing)$", r"\1", word),
         re.sub(r"ie[sd]$", "y", word),
     )
-
-
-def _rest(text: str) -> list[str]:
-    word = _PARTICLE.sub("", text.strip("・ー"))
-    return [word] if len(word) > 1 and word not in _SAYS_NOTHING else []
 
 
 _LEXICON = Lexicon(_CONCEPTS)
@@ -641,8 +649,12 @@ _NAMES_OF_DEALS = frozenset({"pay", "buy", "order", "book", "subscribe", "regist
 _WEAK = frozenset(
     {"refund", "return", "exchange", "review", "ship", "deliver", "comment", "bookmark", "verify", "invite"}
 )
-_NOUNS = word_set("""order pay book subscribe post trial share gift report chat list set rate install permission register login
-    record trade transfer draw play deposit enroll issue search filter rent level""")
+_NOUNS = word_set(
+    """
+    order pay book subscribe post trial share gift report chat list set rate install permission register login
+    record trade transfer draw play deposit enroll issue search filter rent level
+    """
+)
 
 
 def _strength(action: str) -> int:
@@ -655,6 +667,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
     phases = [word for word in words if word in PHASES]
     if {"view", "click", "share", "show"}.intersection(words):
         phases = [word for word in phases if word != "result"]
+    if words[:1] == ("claim",) and len(words) > 1 and "reward" not in words:
+        phases = phases[1:]  # a claim on an insurance, not the claim of a reward
     later = [word for word in phases if word != "progress"]
     phase = "progress" if "progress" in phases and set(later) <= _OF_STEPS else later[-1] if later else None
     rest = [word for word in words if word != phase]

@@ -40,7 +40,8 @@ diamond: diamond diamonds gem gems ruby crystal jewel 다이아몬드 다이아 
 energy: energy stamina mana 에너지 스태미나 행동력 スタミナ
 point: point points mileage 포인트 마일리지 ポイント
 currency: currency token cash 재화 화폐 자원
-power: power attack atk defense defence def hp health_points damage dmg strength might 전투력 공격력 방어력 체력 데미지 戦闘力 攻撃力
+power: power attack atk defense defence def hp health_points damage dmg strength might 전투력 공격력 방어력 체력
+power: 데미지 戦闘力 攻撃力
 price: price 가격 단가 価格 値段
 amount: amount amt 금액 金額
 cost: cost costs spend spent spending expense consume consumed 비용 소모 소비 費用
@@ -238,13 +239,16 @@ _ANY_PRICE = (1, 500, 40)
 
 _INDUSTRIES = """
 game: game games gaming rpg casual mmorpg puzzle fps moba strategy idle card esports 게임 ゲーム
-ecommerce: ecommerce commerce shopping shop retail fashion beauty marketplace grocery mall 이커머스 커머스 쇼핑 쇼핑몰 EC 通販
+ecommerce: ecommerce commerce shopping shop retail fashion beauty marketplace grocery mall 이커머스 커머스 쇼핑 쇼핑몰
+ecommerce: EC 通販
 saas: saas b2b productivity collaboration crm software developer enterprise business 협업 업무 ソフトウェア
-finance: finance fintech bank banking insurance investment crypto payment payments wallet trading lending 금융 핀테크 은행 보험 증권 金融
+finance: finance fintech bank banking insurance investment crypto payment payments wallet trading lending 금융 핀테크
+finance: 은행 보험 증권 金融
 travel: travel tourism hotel airline accommodation hospitality booking 여행 숙박 호텔 항공 旅行
 food: food delivery restaurant foodtech 음식 배달 フード
 education: education edtech learning school course language elearning 교육 학습 教育
-media: media streaming video music ott entertainment news content podcast webtoon book publishing 미디어 스트리밍 콘텐츠 음악 メディア
+media: media streaming video music ott entertainment news content podcast webtoon book publishing 미디어 스트리밍
+media: 콘텐츠 음악 メディア
 health: health fitness healthcare medical wellness sports workout sleep diet 헬스 건강 피트니스 의료 ヘルス 健康
 social: social community sns dating messenger 소셜 커뮤니티 ソーシャル
 mobility: mobility ride taxi transport logistics 모빌리티 택시 교통
@@ -416,8 +420,12 @@ def _technical(place: Place, words: list[str]) -> str | None:
     return None
 
 
-_UNIQUE = word_set("""order transaction payment pay receipt invoice booking reservation session request log trace message post comment
-    transfer claim battle match ticket room uuid shipment delivery refund trip ride""")
+_UNIQUE = word_set(
+    """
+    order transaction payment pay receipt invoice booking reservation session request log trace message post
+    comment transfer claim battle match ticket room uuid shipment delivery refund trip ride
+    """
+)
 _OWN = word_set("server guild clan team workspace org organization organisation company channel zone region")
 
 

@@ -830,6 +830,36 @@ def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenin
     return seconds
 
 
+def person_names(streams: Streams, users: Users) -> pl.Series:
+    """A name for each user, as is usual in the country."""
+    pools = [names.pool("name", str(locale)) for locale in users.locale.values]
+    drawn = streams.uniform("name", users.number)
+    return pl.Series(
+        [str(pools[code][int(share * len(pools[code]))]) for code, share in zip(users.locale.codes, drawn, strict=True)],
+        dtype=pl.String,
+    )
+
+
+def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Series:
+    """The user properties that each user begins with, as JSON."""
+    none = np.zeros(0, np.int64)
+    nothing = Happenings(none, none, none, none, none, none, np.zeros(0, bool))
+    properties = Properties(plan, streams, users, Sessions(none, none, none, none), nothing, none, none)
+    pieces: list[pl.Expr] = []
+    for name, given in plan.user_properties.items():
+        if name in plan.updates:
+            state = properties.state(name)
+            if state.texts is not None or given.type is not PropertyType.NUMBER:
+                continue
+            texts = Numbers(np.nan_to_num(state.initial), state.decimals).json()
+        else:
+            texts = properties.user_column(name, given).json()
+        pieces += [pl.lit(("," if pieces else "{") + as_json(name) + ":"), pl.lit(texts)]
+    if not pieces:
+        return pl.Series(["{}"] * len(users), dtype=pl.String)
+    return pl.select(pl.concat_str(*pieces, pl.lit("}"))).to_series()
+
+
 def decimals_of(wanted: ValueRange) -> int:
     """Decimals that a range's numbers are written with."""
     if wanted.integer:

@@ -1,4 +1,4 @@
-"""How numbers follow from each other, where their names say so: totals, levels and what grows with them, before and after.
+"""How numbers follow from each other, where their names say so: totals, what grows with a level, before and after.
 
 A formula uses only what stands beside its property: the same event, the same object, the common properties, the user.
 """
@@ -394,7 +394,7 @@ def reckoned_ranges(
     segments: Mapping[str, Mapping[str, ValueRange]],
     limits: Mapping[str, tuple[float, float]],
 ) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
-    """Where the results of formulas lie, overall and by segment: as far as what they use reaches, within the sheet's limits.
+    """Where results lie, overall and by segment: as far as what the formulas use reaches, within the sheet's limits.
 
     Args:
         overall: ranges by key, of everything that formulas use.
@@ -405,19 +405,12 @@ def reckoned_ranges(
     of_each: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
     for reckoned in _in_order(found):
         key = reckoned.place.key
-        low, high, mean = _reach(reckoned, {**overall, **of_all})
-        least, most = limits.get(key, (-np.inf, np.inf))
-        least = max(least, 0.0)
-        low, high = min(max(low, least), most), max(min(high, most), least)
-        for name, known, into in (("", overall, of_all), *((s, segments[s], of_each[s]) for s in SEGMENTS)):
-            del name
-            mean = _reach(reckoned, {**known, **into})[2]
-            into[key] = ValueRange(
-                min=_neat(low),
-                max=_neat(max(low, high)),
-                mean=_neat(min(max(mean, low), max(low, high))),
-                integer=reckoned.whole,
-            )
+        low, high, _ = _reach(reckoned, {**overall, **of_all})
+        least, most = limits.get(key, (0.0, np.inf))
+        low, high = _within(low, least, most), _within(high, least, most)
+        for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
+            mean = _within(_reach(reckoned, {**known, **into})[2], low, high)
+            into[key] = ValueRange(min=low, max=high, mean=mean, integer=reckoned.whole)
     return of_all, of_each
 
 
@@ -458,5 +451,6 @@ def _range_of(place: Place, use: str, known: Mapping[str, ValueRange]) -> ValueR
     return next((known[key] for key in keys if key in known), ValueRange(min=0, max=100, mean=40))
 
 
-def _neat(value: float) -> float:
-    return round(value, 2)
+def _within(value: float, least: float, most: float) -> float:
+    """A result that is short enough to read, within bounds."""
+    return min(max(round(value, 2), least), most)

@@ -40,7 +40,8 @@ _CITIES = {
     "KR": "Seoul Busan Incheon Daegu", "JP": "Tokyo Osaka Nagoya Fukuoka", "US": "New York|Los Angeles|Chicago|Houston",
     "CN": "Shanghai Beijing Shenzhen Guangzhou", "TW": "Taipei Taichung Kaohsiung", "HK": "Hong Kong",
     "SG": "Singapore", "TH": "Bangkok|Chiang Mai", "VN": "Hanoi|Ho Chi Minh City", "ID": "Jakarta Surabaya Bandung",
-    "PH": "Manila|Cebu City", "MY": "Kuala Lumpur|Penang", "IN": "Mumbai Delhi Bengaluru", "GB": "London Manchester Leeds",
+    "PH": "Manila|Cebu City", "MY": "Kuala Lumpur|Penang", "IN": "Mumbai Delhi Bengaluru",
+    "GB": "London Manchester Leeds",
     "DE": "Berlin Hamburg Munich Cologne", "FR": "Paris Lyon Marseille", "ES": "Madrid Barcelona Valencia",
     "IT": "Rome Milan Naples", "NL": "Amsterdam Rotterdam Utrecht", "SE": "Stockholm Gothenburg",
     "PL": "Warsaw Krakow", "TR": "Istanbul Ankara Izmir", "SA": "Riyadh Jeddah", "AE": "Dubai|Abu Dhabi",
@@ -133,13 +134,21 @@ _OTHERS = word_set(
     "target friend rival opponent sender receiver recipient host inviter invitee referrer partner enemy seller driver"
 )
 _DEVICE_IDS = word_set(
-    "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id anonymous_id"
+    "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id"
 )
 _OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
-_UNIQUE = word_set("""order transaction payment pay receipt invoice booking reservation session request log trace message post comment
-    transfer claim battle match ticket room shipment delivery refund trip ride uuid""")
-_ENUMERATED = word_set("""type category kind mode grade style genre source reason position placement location option label format section
-    screen theme topic field group variant button tab menu area origin entrance way level_name intensity""")
+_UNIQUE = word_set(
+    """
+    order transaction payment pay receipt invoice booking reservation session request log trace message post
+    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid
+    """
+)
+_ENUMERATED = word_set(
+    """
+    type category kind mode grade style genre source reason position placement location option label format
+    section screen theme topic field group variant button tab menu area origin entrance way level_name intensity
+    """
+)
 _NO_PART_OF_A_NAME = word_set("id uuid guid no number tmp current now final before after last first")
 _NAMED = word_set("name title subject skin banner pack package bundle list")
 
@@ -436,10 +445,10 @@ class _Maker:
             if reading.succeeds or reading.fails:
                 return PropertyConstraint(values=[good if reading.succeeds else bad])
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
-        if pieces[-1] == "reason" and (choices := _REASONS.get(place.kind)):
-            if place.kind is not Kind.SUBSCRIBE or reading.fails:
-                values, weights = _weighted(choices)
-                return PropertyConstraint(values=values, weights=weights)
+        choices = _REASONS.get(place.kind) if place.kind is not Kind.SUBSCRIBE or reading.fails else None
+        if pieces[-1] == "reason" and choices:
+            values, weights = _weighted(choices)
+            return PropertyConstraint(values=values, weights=weights)
         return None
 
     def _usual_choices(self, place: Place, last: str) -> str | None:

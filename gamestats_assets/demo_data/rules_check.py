@@ -291,7 +291,8 @@ class _Check:
                     continue
                 for scope, name in self._scopes(key):
                     if self._sees(scope, name, wanted) is None:
-                        yield f"{place}.{what}: {self._where(scope)} no property {wanted!r}{self._near_in(scope, wanted)}"
+                        near = self._near_in(scope, wanted)
+                        yield f"{place}.{what}: {self._where(scope)} no property {wanted!r}{near}"
                         break
             if constraint.depends_on:
                 yield from self._unknown_values(key, constraint.depends_on, constraint.mapping)
@@ -422,7 +423,7 @@ class _Check:
             yield f"These values need each other, so none of them can be made: {_path(_plainly(circle))}"
 
     def _uses(self) -> dict[str, set[str]]:
-        """By value, the values that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
+        """By value, those that it needs; `event/name` for an event's, the plain name for the user's and common ones."""
         uses: dict[str, set[str]] = {}
         for key, constraint in self.rules.property_constraints.items():
             wanted = [

@@ -50,7 +50,8 @@ _MORNING_AND_EVENING = ".4 .2 .2 .2 .4 1.6 4.0 5.0 3.8 2.4 1.8 1.8 2.4 1.9 1.6 1
 _STUDY = ".6 .3 .2 .2 .2 .4 .9 1.6 2.2 2.8 3.0 2.6 2.2 2.6 2.8 3.0 3.0 2.8 3.0 4.4 5.6 5.4 3.8 1.6"
 _RUSH = ".7 .4 .3 .2 .3 .8 2.4 5.6 6.0 3.4 2.2 2.2 2.6 2.4 2.2 2.4 3.2 5.0 6.2 4.6 3.2 2.8 2.2 1.6"
 _HOURS = {
-    "game": _EVENINGS, "media": _EVENINGS, "social": _EVENINGS, "saas": _OFFICE, "ecommerce": _SHOPPING, "travel": _SHOPPING,
+    "game": _EVENINGS, "media": _EVENINGS, "social": _EVENINGS, "saas": _OFFICE, "ecommerce": _SHOPPING,
+    "travel": _SHOPPING,
     "food": _MEALS, "health": _MORNING_AND_EVENING, "education": _STUDY, "finance": _OFFICE, "mobility": _RUSH,
 }  # fmt: skip
 _WEEK = {
@@ -63,7 +64,8 @@ _WEEK = {
 
 # In a session of an active user, by kind of event.
 _BASE: dict[EventKind, float] = {
-    Kind.INSTALL: 1, Kind.DEVICE: 1, Kind.REGISTER: 0.9, Kind.SESSION_START: 1, Kind.SESSION_END: 1, Kind.GOODBYE: 0.002,
+    Kind.INSTALL: 1, Kind.DEVICE: 1, Kind.REGISTER: 0.9, Kind.SESSION_START: 1, Kind.SESSION_END: 1,
+    Kind.GOODBYE: 0.002,
     Kind.CRASH: 0.01, Kind.ONBOARDING: 0.9, Kind.VERIFY: 0.1, Kind.SEARCH: 0.45, Kind.BROWSE: 0.4, Kind.CART: 0.12,
     Kind.CHECKOUT: 0.06, Kind.PAY: 0.05, Kind.PAY_FAIL: 0.008, Kind.AFTER_SALE: 0.03, Kind.SUBSCRIBE: 0.02,
     Kind.MONEY: 0.25, Kind.AD: 0.35, Kind.EXPOSURE: 0.3, Kind.SHARE: 0.06, Kind.SOCIAL: 0.12, Kind.GROUP: 0.08,
@@ -80,20 +82,24 @@ _FACTORS: dict[str, dict[EventKind, float]] = {
     "power_user": {
         Kind.PAY: 3.2, Kind.CHECKOUT: 2.6, Kind.SUBSCRIBE: 1.3, Kind.ADVANCED: 3.2, Kind.GROUP: 2.2, Kind.SOCIAL: 1.8,
         Kind.SHARE: 1.6, Kind.AFTER_SALE: 1.5, Kind.GOODBYE: 0.2, Kind.GACHA: 1.8, Kind.CREATE: 1.6, Kind.CORE: 1.4,
-        Kind.CART: 1.7, Kind.GROWTH: 1.5, Kind.SPEND: 1.4, Kind.EARN: 1.2, Kind.AD: 0.8, Kind.MONEY: 1.5, Kind.SEARCH: 1.2,
+        Kind.CART: 1.7, Kind.GROWTH: 1.5, Kind.SPEND: 1.4, Kind.EARN: 1.2, Kind.AD: 0.8, Kind.MONEY: 1.5,
+        Kind.SEARCH: 1.2,
     },
     "churning_user": {
         Kind.PAY: 0.3, Kind.CHECKOUT: 0.4, Kind.SUBSCRIBE: 0.8, Kind.ADVANCED: 0.4, Kind.GROUP: 0.5, Kind.SOCIAL: 0.5,
-        Kind.SHARE: 0.3, Kind.GOODBYE: 6, Kind.GACHA: 0.5, Kind.CREATE: 0.5, Kind.CORE: 0.7, Kind.CART: 0.5, Kind.BAD: 1.6,
+        Kind.SHARE: 0.3, Kind.GOODBYE: 6, Kind.GACHA: 0.5, Kind.CREATE: 0.5, Kind.CORE: 0.7, Kind.CART: 0.5,
+        Kind.BAD: 1.6,
         Kind.GROWTH: 0.6, Kind.CRASH: 2, Kind.PAY_FAIL: 1.5,
     },
     "churned_user": {
         Kind.PAY: 0.1, Kind.CHECKOUT: 0.15, Kind.SUBSCRIBE: 0.4, Kind.ADVANCED: 0.15, Kind.GROUP: 0.2, Kind.SOCIAL: 0.2,
-        Kind.SHARE: 0.1, Kind.GOODBYE: 20, Kind.GACHA: 0.2, Kind.CREATE: 0.3, Kind.CORE: 0.5, Kind.CART: 0.2, Kind.BAD: 1.8,
+        Kind.SHARE: 0.1, Kind.GOODBYE: 20, Kind.GACHA: 0.2, Kind.CREATE: 0.3, Kind.CORE: 0.5, Kind.CART: 0.2,
+        Kind.BAD: 1.8,
         Kind.GROWTH: 0.3, Kind.CRASH: 2.5,
     },
     "returning_user": {
-        Kind.PAY: 0.9, Kind.ADVANCED: 0.7, Kind.GROUP: 0.7, Kind.SOCIAL: 0.9, Kind.EARN: 1.4, Kind.CORE: 1.05, Kind.SEARCH: 1.1,
+        Kind.PAY: 0.9, Kind.ADVANCED: 0.7, Kind.GROUP: 0.7, Kind.SOCIAL: 0.9, Kind.EARN: 1.4, Kind.CORE: 1.05,
+        Kind.SEARCH: 1.1,
     },
 }  # fmt: skip
 _INDUSTRY_FACTORS: dict[str, dict[EventKind, float]] = {
@@ -224,9 +230,11 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 
 # What makes an event rarer, or more frequent, than others of its kind.
 _FREQUENCY: dict[str, float] = {
-    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "download": 0.25, "upload": 0.5, "return": 0.1, "exchange": 0.3, "review": 0.4,
+    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "download": 0.25, "upload": 0.5, "return": 0.1,
+    "exchange": 0.3, "review": 0.4,
     "rate": 0.4, "ship": 1.3, "deliver": 1.3, "ticket": 0.06, "workspace": 0.2, "project": 0.35, "api": 0.1,
-    "integration": 0.1, "deposit": 0.4, "music": 0.5, "invite": 0.4, "loan": 0.08, "certificate": 0.1, "enroll": 0.25, "assignment": 0.3,
+    "integration": 0.1, "deposit": 0.4, "music": 0.5, "invite": 0.4, "loan": 0.08, "certificate": 0.1,
+    "enroll": 0.25, "assignment": 0.3,
     "dissolve": 0.03, "leave": 0.08, "unlock": 0.5, "achievement": 0.3, "achieve": 0.5, "goal": 0.5, "delete": 0.15,
     "unfollow": 0.1, "unlike": 0.1, "disconnect": 0.1, "disable": 0.3, "chat": 2, "resume": 0.15, "retry": 0.5,
     "report": 0.15, "block": 0.1, "auction": 0.4, "first": 0.2, "paymethod": 0.4, "bankaccount": 0.1, "issue": 0.2,

@@ -87,7 +87,9 @@ def interval(found: float, n: float, level: float) -> tuple[float, float]:
     return low, high
 
 
-def _judged(truth: str, what: str, planted: float, found: float, bounds: tuple[float, float], n: int, **unit: Any) -> Verdict:
+def _judged(
+    truth: str, what: str, planted: float, found: float, bounds: tuple[float, float], n: int, **unit: Any
+) -> Verdict:
     low, high = bounds
     return Verdict(truth, what, planted, found, low, high, n, low <= planted <= high, **unit)
 
@@ -114,9 +116,7 @@ def _retention(truth: RetentionTruth, measured: Measured) -> Iterator[Verdict]:
             continue
         users, active = told[day]
         found = active / users
-        yield _judged(
-            "retention", what, truth.curve[day], found, interval(found, users, _each(len(told))), users
-        )
+        yield _judged("retention", what, truth.curve[day], found, interval(found, users, _each(len(told))), users)
 
 
 def _conversion(truth: ConversionTruth, measured: Measured) -> Iterator[Verdict]:
@@ -142,7 +142,15 @@ def _experiment(truth: ExperimentTruth, measured: Measured) -> Iterator[Verdict]
     yield _rate("experiment", f"{truth.name} B: {steps}", truth.rate_b, b, measured, level)
     what = f"{truth.name}: lift of B over A"
     if a.converted and b.attempts:
-        yield _judged("experiment", what, truth.lift, b.rate / a.rate - 1, _lift(a, b, level), a.attempts + b.attempts, unit="change")
+        yield _judged(
+            "experiment",
+            what,
+            truth.lift,
+            b.rate / a.rate - 1,
+            _lift(a, b, level),
+            a.attempts + b.attempts,
+            unit="change",
+        )
     else:
         yield _untold("experiment", what, truth.lift, a.attempts + b.attempts, unit="change")
     what, users = f"{truth.name}: share of users with B", in_a + in_b

@@ -16,8 +16,8 @@ from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.measures import Measure, Place, measure_words
 from gamestats_assets.demo_data.rules import CounterRule, PropertyConstraint, Update
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
-from gamestats_assets.demo_data.value_rules import FromEvent
+from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy, UpdateMode, flattened
+from gamestats_assets.demo_data.value_rules import Between, FromEvent
 
 Kind = EventKind
 
@@ -105,27 +105,18 @@ def level_counts(
     assert rule is not None
     shown = rule.model_copy(update={"step": 0})
     for place in everywhere:
-        if (
-            place.of_event
-            and place.key not in rises
-            and _last_words(place.name) <= {"level", "user", "player", "current"}
-        ):
-            if _is_new_level(place, measures) and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE):
-                rises[place.key] = PropertyConstraint(counter=shown)
+        plain = _last_words(place.name) <= {"level", "user", "player", "current"} and place.key not in rises
+        by_users = place.of_event and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
+        if plain and by_users and _is_new_level(place, measures):
+            rises[place.key] = PropertyConstraint(counter=shown)
     return rises
 
 
 def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
-    measure = measures.get(place)
-    if (
-        measure is None
-        or measure.name != "level"
-        or "." in place.name
-        or (place.prop.rule is not None and not measure.given)
-    ):
+    """Whether a number is a level that the sheet leaves open, or gives no more than limits."""
+    measured = measures.get(place)
+    if measured is None or measured.name != "level" or "." in place.name:
         return False
-    from gamestats_assets.demo_data.value_rules import Between
-
     free = place.prop.rule is None or isinstance(place.prop.rule, Between)
     return free and not _last_words(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
 
@@ -240,7 +231,6 @@ class _Guess:
 
     def _money(self, r: Reading) -> str | None:
         """The event's property that tells how much was paid."""
-        events = self.taxonomy.event(r.name)
         preferred = ("final", "total", "paid", "pay", "payment", "revenue", "amount", "price", "value", "cost")
         names = [place.name for place in self.numbers.get(r.name, ()) if self.measures[place].name == "price"]
         for word in preferred:
@@ -253,7 +243,6 @@ class _Guess:
                     "refund",
                 }:
                     return name
-        del events
         return names[0] if names else None
 
     # ----------------------------------------------------------------- what it does
@@ -271,7 +260,7 @@ class _Guess:
         pieces = _last_words(prop.name)
         words = {*measure_words(prop), *concepts(prop.alias)}
         if pieces & {"level", "lv"} and not pieces & {"vip", "tower", "skill", "id"}:
-            yield from self._level(prop)
+            yield from self._level()
             return
         held = next((name for name in _HOLDINGS if name in measure_words(prop)), None)
         if held is not None and not pieces & {"total", "spent", "earned", "used", "count", "lifetime"}:
@@ -351,8 +340,7 @@ class _Guess:
         best = max(scored, default=None)
         return best[2] if best and best[0] else None
 
-    def _level(self, prop: Property) -> Iterator[tuple[str, Update]]:
-        del prop
+    def _level(self) -> Iterator[tuple[str, Update]]:
         for r in self.order.readings.values():
             if not (r.says("levelup") and r.things <= {"character", "user", "account", "game", "level"}):
                 continue
@@ -457,12 +445,11 @@ class _Guess:
         for event in self.taxonomy.events:
             r = self.order.readings[event.name]
             named = next((p for p in event.properties if p.type is prop.type and stem and _stem(p.name) == stem), None)
-            if named is not None and self._tells(r, event):
+            if named is not None and self._tells(r):
                 yield r, named.name
 
-    def _tells(self, r: Reading, event: Event) -> bool:
+    def _tells(self, r: Reading) -> bool:
         """Whether an event settles something, rather than mentions it."""
-        del event
         kind = self.order.kinds[r.name]
         if (kind is Kind.CORE and r.place is not None and not r.succeeds) or (
             kind is Kind.GROUP and not r.says("join", "create")

@@ -326,6 +326,15 @@ class Lake:
                     f"{table.spec.key}: the write replaces {column} in {_few(owned)}, "
                     f"but the frame holds {_few(strangers.to_list())}. Nothing was written."
                 )
+        if (dimension := table.pair_dimension()) is not None:
+            # A day's rows of one name are read by that name too.
+            named = pl.col(str(table.spec.partitioned_by)).str.splitn("|", 2).struct.field("field_1")
+            torn = frame.filter(named != pl.col(dimension))
+            if torn.height:
+                raise OutsidePredicateError(
+                    f"{table.spec.key}: {torn.height} rows have another {dimension} than their "
+                    f"{table.spec.partitioned_by} says; first: {torn.row(0, named=True)}. Nothing was written."
+                )
 
     def _predicate(
         self, table: type[Table], partitions: Sequence[PartitionValue] | None, ids: Sequence[str] | None

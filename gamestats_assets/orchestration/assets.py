@@ -183,8 +183,7 @@ def landed_tables(
     """One step that reads landed files once and feeds all the given bronze tables.
 
     Of tables by day and name (`product_day`) the id is the name: `replaced_by="product"`. All files of that product
-    and day are decoded together, by themselves, and rejections are of the product; so a new file makes the product's
-    day anew, and no other.
+    and day are decoded together, by themselves, so a new file makes the product's whole day anew, and no other.
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
@@ -228,7 +227,7 @@ def landed_tables(
         for key, gone in work.vanished.items():
             if gone:
                 for table in tables:
-                    rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], list(gone))
+                    rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], None if paired else list(gone))
                     commits[table].append(commit(stores, table, rows, keys))
                 ledger.record({}, {key: gone})
         # A name is the id of all its days, which must not be screened or quarantined as one.
@@ -240,16 +239,16 @@ def landed_tables(
         ):
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
-                ids = sorted(partition_of)
+                ids = None if paired else sorted(partition_of)
                 for table in tables:
                     rows = Replacement(
                         decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
                     )
                     commits[table].append(commit(stores, table, rows, keys))
-                if decoded.unreadable < len(ids):
+                if decoded.unreadable < len(partition_of):
                     enter(batch)
                 unreadable += decoded.unreadable
-                done += len(ids)
+                done += len(partition_of)
                 context.log.info(f"{done} of {work.count} {units_named} committed.")
         for table in tables:
             for key, metadata in partition_row_counts(stores.lake, table, keys).items():
@@ -506,6 +505,7 @@ def _whole_or_batches(
     table: type[Table],
 ) -> Iterator[Replacement]:
     """The replacements that bring a table up to date, each entered in the ledger once it is committed."""
+    paired = is_paired(partitions_of(table))
     in_one_piece = work.count <= size and len(pieces(table, keys)) == 1
     if work.count == work.total and in_one_piece and not work.is_empty:
         # All there is: replacing the partitions whole is cheaper than naming every id. The input is
@@ -515,12 +515,13 @@ def _whole_or_batches(
         return
     for key, units in work.vanished.items():
         if units:
-            yield Replacement(pl.LazyFrame(schema=table.schema()), [key], list(units))
+            yield Replacement(pl.LazyFrame(schema=table.schema()), [key], None if paired else list(units))
             enter({}, {key: units})
     for batch in work.batches(size):
         ids = sorted({unit for units in batch.values() for unit in units})
         # An id may be of other partitions too, whose turn is another batch's.
-        yield Replacement(_of_keys(table, made(sorted(batch), ids), sorted(batch)), sorted(batch), ids)
+        rows = _of_keys(table, made(sorted(batch), ids), sorted(batch))
+        yield Replacement(rows, sorted(batch), None if paired else ids)
         enter(batch)
 
 

@@ -271,6 +271,13 @@ def test_a_partition_that_is_no_day_and_product_is_refused(lake: Lake, partition
         lake.replace(Sales, Sales.create_empty(), partitions=[partition])
 
 
+def test_rows_whose_product_is_not_that_of_their_partition_are_refused(lake: Lake) -> None:
+    torn = sales("2026-03-01|shop", 1, 2).with_columns(product=pl.Series(["shop", "quiz"]))
+    with pytest.raises(OutsidePredicateError, match="1 rows have another product than their product_day says"):
+        lake.replace(Sales, torn, partitions=["2026-03-01|shop"])
+    assert lake.open(Sales) is None
+
+
 def test_an_id_may_be_any_text(lake: Lake) -> None:
     odd = ["it's", "x') OR ('1' = '1", 'q"q', "back\\slash", "%", "é"]
     lake.replace(Goals, goals(MARCH_1, "m1", *odd), partitions=[MARCH_1])

@@ -125,7 +125,7 @@ def _decoded(landing: Landing, files: Sequence[LandedFile]) -> DecodedSales:
         try:
             cents += json.loads(decompressed(landing.read(file)))
         except ValueError as error:
-            rejections.append(Rejection(file.area, "file", "readable", f"{file.path}: {error}", 1))
+            rejections.append(Rejection(file.unit_id, "file", "readable", f"{file.path}: {error}", 1))
     [(area, day)] = {(file.area, file.day) for file in files}
     key = (f"{day}|{area}", area, date.fromisoformat(day))
     decoded.append(key[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -406,7 +407,7 @@ def test_what_is_rejected_in_a_range_is_of_its_own_day_only(house: House) -> Non
     entries = house.stores.lake.scan(quarantine_of("stalls")).sort("partition_key")
     assert entries.select("table_name", "partition_key", "unit_id", "scope").collect().rows() == [
         ("raw_sales", f"{NEXT}|shop", "shop", "unit"),
-        ("raw_files", f"{THIRD}|shop", "shop", "file"),
+        ("raw_files", f"{THIRD}|shop", "broken", "file"),
     ]
     statuses = house.instance.event_log_storage.get_asset_check_partition_info(
         [dg.AssetCheckKey(asset_key(RawSales), "nothing_quarantined")]
@@ -414,6 +415,21 @@ def test_what_is_rejected_in_a_range_is_of_its_own_day_only(house: House) -> Non
     failed = {each.partition_key for each in statuses if each.latest_execution_status.value == "FAILED"}
     assert f"{NEXT}|shop" in failed
     assert f"{DAY}|shop" not in failed
+
+
+def test_what_is_rejected_no_more_leaves_the_quarantine_whatever_it_was_called(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(house.stores.landing, "shop", DAY, b"one", "a_file")
+    land(house.stores.landing, "shop", DAY, [1])
+    land(house.stores.landing, "shop", NEXT, b"two", "another")
+    assert house.run((RawSales, RawFiles), f"{DAY}|shop", f"{NEXT}|shop") is False, "of a day nothing can be read"
+    quarantine = house.stores.lake.scan(quarantine_of("stalls")).select("unit_id")
+    assert sorted(quarantine.collect().to_series()) == ["a_file", "another"]
+    read = json.loads
+    monkeypatch.setattr(game.json, "loads", lambda content: [] if content == b"one" else read(content))
+    assert not all(house.follow(RawSales, RawFiles, every_partition=True, everything=True))
+    assert house.stores.lake.scan(quarantine_of("stalls")).collect().get_column("unit_id").to_list() == ["another"]
 
 
 def test_a_day_that_breaks_a_blocking_check_does_not_hold_up_the_others(house: House) -> None:

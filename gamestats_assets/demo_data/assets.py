@@ -1,0 +1,149 @@
+"""Which function or SELECT makes which table of event logs, and what is published."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from gamestats_assets.demo_data import checks, tables
+from gamestats_assets.demo_data.activity import user_days
+from gamestats_assets.demo_data.funnel_progress import funnel_progress, funnel_steps
+from gamestats_assets.demo_data.generated import demo_rules, demo_taxonomy, demo_users
+from gamestats_assets.demo_data.payments import payments
+from gamestats_assets.demo_data.profiles import user_profiles
+from gamestats_assets.demo_data.sessions import sessions
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.ledger import Ledger
+from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.assets import (
+    Decoded,
+    landed_tables,
+    publication,
+    sql_asset,
+    table_asset,
+    upstream_of,
+)
+from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.settings import shipped
+
+GAME = "demo_data"
+LOGS = dg.AssetKey([GAME, "demo_logs"])
+CHECKS: tuple[Check, ...] = checks.ALL
+KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
+PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
+LANDED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.made_by == "logs")
+# Of a product, from what was entered.
+BY_PRODUCT = (demo_taxonomy, demo_rules, demo_users, funnel_steps, user_profiles)
+# Of a day, from it and the days around it: a session may go on past midnight.
+BY_DAY = (sessions, payments, user_days, funnel_progress)
+SQL_TABLES: tuple[type[Table], ...] = (
+    tables.Identities,
+    tables.ObservedProperties,
+    tables.ActiveDays,
+    tables.DailyActiveUsers,
+    tables.Retention,
+    tables.Funnels,
+    tables.Revenue,
+    tables.Segments,
+)
+
+
+def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
+    from gamestats_assets.demo_data.log_records import decode_batches
+
+    return decode_batches(landing, batches, workers=workers)
+
+
+def _generated_logs() -> dg.AssetsDefinition:
+    """The step that generates log files."""
+
+    @dg.asset(
+        key=LOGS,
+        deps=[asset_key(tables.Products)],
+        partitions_def=partitions_of(tables.Events),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"stores"},
+        group_name=GAME,
+        owners=[f"team:{GAME}"],
+        tags={"layer": "landing"},
+        kinds={"python", "landing"},
+        pool="demo_data_demo_logs",
+        code_version="1",
+        description="Log files of generated products, in the landing zone. A day is generated with all of its run, because "
+        "it follows from the days before; a range of days takes as long as one. The same run lands the same files.",
+    )
+    def demo_logs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Generate the run of each product and land the days asked for."""
+        from gamestats_assets.demo_data.generated import generated_products, land_generated
+
+        stores: Stores = context.resources.stores
+        wanted: dict[str, list[str]] = {}
+        for key in map(str, context.partition_keys):
+            day, _, product = key.partition("|")
+            wanted.setdefault(product, []).append(day)
+        known = {of.product: of for of in generated_products(stores.lake.scan(tables.Products).collect())}
+        ledger = Ledger(stores.lake, GAME, "demo_logs")
+        records = size = pieces = 0
+        for product, days in wanted.items():
+            if product not in known:
+                raise dg.Failure(
+                    f"{product} is no product whose logs are generated. Add one: gamestats product add {product} TAXONOMY",
+                    allow_retries=False,
+                )
+            of = known[product]
+            beyond = sorted(set(days) - set(of.days))
+            if beyond:
+                span = f"{of.days[0]} to {of.days[-1]}"
+                context.log.warning(f"The run of {product} is from {span}; {beyond[0]} is not in it.")
+            landed = land_generated(of, days, stores.landing, processes=stores.settings.workers)
+            for day, told in landed.items():
+                key = f"{day}|{product}"
+                context.add_asset_metadata({**told}, LOGS, key)
+                records, size, pieces = records + told["records"], size + told["size_bytes"], pieces + told["pieces"]
+            ledger.record({f"{day}|{product}": {product: of.run_identity()} for day in days})
+        return dg.MaterializeResult(metadata={"records": records, "size_bytes": size, "new_pieces": pieces})
+
+    return demo_logs
+
+
+def logs_behind(stores: Stores) -> dict[str, str]:
+    """Days of generated products whose logs have not landed as they would be now, by key, with their run."""
+    from gamestats_assets.demo_data.generated import generated_products
+
+    products: pl.DataFrame = stores.lake.scan(tables.Products).collect()
+    runs = {of.product: (of.run_identity(), of.days) for of in generated_products(products)}
+    wanted = {f"{day}|{product}": run for product, (run, days) in runs.items() for day in days}
+    done = Ledger(stores.lake, GAME, "demo_logs").entries()
+    return {key: run for key, run in wanted.items() if done.get(key, {}).get(key.partition("|")[2]) != run}
+
+
+def assets() -> list[dg.AssetsDefinition]:
+    """Every asset of event logs: generated files, bronze, silver, gold, and the publications."""
+    made = [
+        entered_tables((tables.Products,), {tables.Products: ("product", "product")}),
+        _generated_logs(),
+        landed_tables(LANDED, _decode, deps=[LOGS]),
+        *(table_asset(function) for function in BY_PRODUCT),
+        *(table_asset(function, jointly=True) for function in BY_DAY),
+        *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
+    ]
+    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
+
+
+def _model(table: type[Table]) -> SqlModel:
+    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
+
+
+def followers() -> Iterator[dg.AssetKey]:
+    """Assets of single days that are made from the landed ones, to be made in the same run."""
+    from gamestats_assets.orchestration.metadata import publication_key
+
+    of_days = [tables.Sessions, tables.Payments, tables.UserDays, tables.FunnelProgress]
+    yield from map(asset_key, of_days)
+    yield from (publication_key(table) for table in of_days if table.spec.published)

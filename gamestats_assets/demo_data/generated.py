@@ -1,0 +1,190 @@
+"""What a product's logs are generated from, as tables: its taxonomy, its rules, its users; and the logs themselves."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.log_landing import land_logs
+from gamestats_assets.demo_data.rules import Rules
+from gamestats_assets.demo_data.tables import DemoRules, DemoTaxonomy, DemoUsers, Products
+from gamestats_assets.demo_data.taxonomy import Property, Taxonomy, flattened
+from gamestats_assets.lakehouse.landing import Landing
+
+_USERS_AT_ONCE = 20_000
+_FACETS = ("country", "time_zone", "language", "os", "os_version", "manufacturer", "device_model", "carrier")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedProduct:
+    """A product whose logs are generated here."""
+
+    product: str
+    taxonomy: Taxonomy
+    rules: Rules
+    configuration: Configuration
+
+    @property
+    def days(self) -> list[str]:
+        """The days of its run."""
+        first = self.configuration.start
+        return [(first + timedelta(days=number)).isoformat() for number in range(self.configuration.days)]
+
+    def run_identity(self) -> str:
+        """Names everything that decides the bytes of its logs."""
+        from gamestats_assets.demo_data.generate import run_identity
+
+        return run_identity(self.taxonomy, self.rules, self.configuration)
+
+
+def generated_products(products: pl.DataFrame) -> Iterator[GeneratedProduct]:
+    """Those of the products that are active and generated."""
+    for row in products.filter(pl.col("is_active") & pl.col("is_generated")).sort("product").iter_rows(named=True):
+        yield GeneratedProduct(
+            row["product"],
+            Taxonomy.model_validate_json(row["taxonomy"]),
+            Rules.model_validate_json(row["rules"]),
+            Configuration.model_validate_json(row["configuration"]),
+        )
+
+
+# --------------------------------------------------------------------------- tables
+
+
+def demo_taxonomy(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoTaxonomy]:
+    """One row per event and property of every product whose taxonomy is known."""
+    rows: list[dict[str, Any]] = []
+    known = products.select("product", "taxonomy").drop_nulls().collect()
+    for product, text in known.iter_rows():
+        taxonomy = Taxonomy.model_validate_json(text)
+        for event in taxonomy.events:
+            own = {"alias": event.alias, "description": event.description}
+            rows.append(_row(product, "event", event.name, "", None, len(rows)) | own)
+            rows += _rows(product, "event", event.name, event.properties, len(rows))
+        rows += _rows(product, "common", "", taxonomy.common_properties, len(rows))
+        rows += _rows(product, "user", "", taxonomy.user_properties, len(rows))
+    frame = pl.LazyFrame(rows, schema=DemoTaxonomy.schema())
+    # Positions count within a product, from 0.
+    first = pl.col("position").min().over("product")
+    return DemoTaxonomy.cast(frame.with_columns(position=pl.col("position") - first))
+
+
+def _rows(product: str, scope: str, event: str, properties: tuple[Property, ...], first: int) -> list[dict[str, Any]]:
+    return [
+        _row(product, scope, event, name, given, first + place)
+        for place, (name, given) in enumerate(flattened(properties))
+    ]
+
+
+def _row(product: str, scope: str, event: str, name: str, given: Property | None, position: int) -> dict[str, Any]:
+    return {
+        "product": product,
+        "scope": scope,
+        "event_name": event,
+        "property": name,
+        "property_type": given.type.value if given else None,
+        "alias": given.alias if given else "",
+        "description": given.description if given else "",
+        "rule": given.rule.model_dump_json() if given and given.rule else None,
+        "update": given.update.value if given and given.update else None,
+        "position": position,
+    }
+
+
+def demo_rules(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoRules]:
+    """One row per section of the rules and what it is about."""
+    rows: list[dict[str, Any]] = []
+    known = products.filter(pl.col("rules").is_not_null()).select("product", "rules", "rules_origin").collect()
+    for product, text, origin in known.iter_rows():
+        for section, about in json.loads(text).items():
+            rows += [
+                {
+                    "product": product,
+                    "section": section,
+                    "name": name,
+                    "rule": json.dumps(rule, ensure_ascii=False),
+                    "origin": origin or "unknown",
+                }
+                for name, rule in about.items()
+            ]
+    return DemoRules.cast(pl.LazyFrame(rows, schema=DemoRules.schema()))
+
+
+def demo_users(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoUsers]:
+    """The users of every generated product, as they are when its run begins or they sign up."""
+    frames = [frame for product in generated_products(products.collect()) for frame in _users(product)]
+    return DemoUsers.cast(pl.concat([pl.DataFrame(schema=DemoUsers.schema()), *frames]).lazy())
+
+
+def _users(of: GeneratedProduct) -> Iterator[pl.DataFrame]:
+    from gamestats_assets.demo_data.behaviour import first_stages
+    from gamestats_assets.demo_data.blueprint import blueprint
+    from gamestats_assets.demo_data.properties import first_properties, person_names
+    from gamestats_assets.demo_data.random_streams import Streams
+    from gamestats_assets.demo_data.users import make_users
+
+    plan = blueprint(of.taxonomy, of.rules, of.configuration)
+    streams = Streams(of.configuration.seed)
+    for first in range(0, of.configuration.users, _USERS_AT_ONCE):
+        users = make_users(plan, streams, first, min(_USERS_AT_ONCE, of.configuration.users - first))
+
+        def texts(name: str, users: Any = users) -> pl.Series:
+            column = getattr(users, name)
+            return pl.Series([str(value) for value in column.values], dtype=pl.String).gather(column.codes)
+
+        yield pl.DataFrame(
+            {
+                "product": pl.repeat(of.product, len(users), eager=True),
+                "user_number": pl.Series(users.number).cast(pl.Int64),
+                "account_id": users.account_texts,
+                "distinct_id": users.distinct_texts,
+                "segment": pl.Series(list(plan.segments), dtype=pl.String).gather(users.segment),
+                "lifecycle_stage": first_stages(plan, users),
+                "signed_up_at": pl.Series(users.signed_up_ms * 1000).cast(pl.Datetime("us", "UTC")),
+                "name": person_names(streams, users),
+                **{name: texts(name) for name in _FACETS},
+                "app_version": texts("app_version"),
+                "properties": first_properties(plan, streams, users),
+            },
+            schema_overrides=DemoUsers.schema(),
+        ).select(*DemoUsers.schema())
+
+
+# --------------------------------------------------------------------------- logs
+
+
+def land_generated(
+    of: GeneratedProduct, days: Sequence[str], landing: Landing, *, processes: int
+) -> Mapping[str, Mapping[str, int]]:
+    """Generate a product's run and land the logs of some of its days.
+
+    What arrives late, after the last day, lands with the last day. The same run lands the same files, which
+    then are known.
+
+    Returns:
+        By day, `records`, `size_bytes` and `pieces` that landed anew.
+    """
+    from gamestats_assets.demo_data.generate import generate
+
+    with tempfile.TemporaryDirectory(prefix="gamestats-demo-data-") as folder:
+        made = generate(of.taxonomy, of.rules, of.configuration, Path(folder), processes=processes)
+        last = date.fromisoformat(of.days[-1])
+        told: dict[str, dict[str, int]] = {day: {"records": 0, "size_bytes": 0, "pieces": 0} for day in days}
+        for file in made.files:
+            day = min(date.fromisoformat(file.day), last).isoformat()
+            if day not in told or file.name.endswith(".parquet"):
+                continue
+            report = land_logs([Path(folder, file.name)], of.product, landing)
+            told[day]["records"] += file.records
+            told[day]["size_bytes"] += file.size_bytes
+            told[day]["pieces"] += sum(len(outcome.new_pieces) for outcome in report.outcomes)
+        return told
