@@ -1,4 +1,4 @@
-"""`gamestats demo`: two simulated days of PUBG, from raw files to PostgreSQL."""
+"""`gamestats demo`: two simulated days of PUBG and a week of a made-up shop, from raw files to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,19 +29,25 @@ DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days the simulated matches are played on; far enough back to be told from matches of one's own."""
 SEED = 20260314
 """Decides the simulated matches; the second day has the next one."""
+PRODUCT, TAXONOMY = "demo-shop", "ecommerce"
+"""The generated product, and the shipped taxonomy that it sends."""
+PRODUCT_DAYS = 7
+"""Days of the product's logs; the last one is the last day of the matches."""
+_OF_PRODUCTS = "select day, dau, new_users, sessions from demo_data.daily_active_users order by day"
 _QUESTION = "select player_name, sum(kills) as kills from pubg.match_summaries group by all order by kills desc limit 5"
 
 
 def demo(
     matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches a day.")] = 8,
     players: Annotated[int, typer.Option(min=10, max=100, hidden=True, help="Players a match.")] = 100,
+    users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 1000,
 ) -> None:
-    """See it at work: simulate two days of PUBG and take them from raw files to PostgreSQL.
+    """See it at work: two simulated days of PUBG and a week of a shop's event logs, from raw files to PostgreSQL.
 
-    Sixteen matches with a hundred players each are simulated as the API would give them,
-    landed, materialised through Dagster with every check, and published. The runs show in
-    the UI (gamestats up). Running it again finds what is there and does only what is
-    missing.
+    Sixteen matches with a hundred players each are simulated as the API would give them, and the
+    logs of a thousand users of a made-up shop are generated. All of it is landed, materialised
+    through Dagster with every check, and published. The runs show in the UI (gamestats up).
+    Running it again finds what is there and does only what is missing.
 
     Example:
 
@@ -56,6 +62,7 @@ def demo(
     _land(stores, _Plan(version(), SEED, matches, players))
     from gamestats_assets.cli.session import opened
 
+    _add_product(stores, users)
     say("Materialising, checking and publishing")
     with opened(stores) as session:
         outcomes = _materialise(session)
@@ -74,6 +81,7 @@ def demo(
     say(f"Done in {time.perf_counter() - started:.0f} s: {did}. To look further:", "bold")
     say("  gamestats up")
     say(f'  gamestats query "{_QUESTION}"')
+    say(f'  gamestats query "{_OF_PRODUCTS}"')
 
 
 # --------------------------------------------------------------------------- raw files
@@ -130,6 +138,28 @@ def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> lis
     return match_ids
 
 
+def _add_product(stores: Stores, users: int) -> None:
+    """Enter the generated product, unless it is there."""
+    from gamestats_assets.cli.entering import person
+    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
+    from gamestats_assets.demo_data.products import add_product
+    from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+    from gamestats_assets.lakehouse.ops import entering, select
+    from gamestats_assets.settings import shipped
+
+    with entering(stores.postgres_url, person()) as conn:
+        if select(conn, "products", {"product": PRODUCT}):
+            return
+        taxonomy = read_taxonomy(shipped("data", "taxonomies", TAXONOMY))
+        product = ProductInfo(industry=TAXONOMY, platform="mobile", name="Demo shop")
+        first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
+        run = Configuration(product=product, users=users, days=PRODUCT_DAYS, start=first, seed=SEED)
+        rules = analyse(taxonomy, product)
+        add_product(conn, PRODUCT, taxonomy=taxonomy, rules=rules, origin="analyst", configuration=run, generated=True)
+    say(f"Added the product {PRODUCT}: {counted(users, 'user')}, {PRODUCT_DAYS} days of logs")
+
+
 def _note(settings: Settings) -> Path:
     settings.state_folder.mkdir(parents=True, exist_ok=True)
     return settings.state_folder / "demo.json"
@@ -154,7 +184,8 @@ def _landed_before(stores: Stores, plan: _Plan) -> int:
 def _materialise(session: Session) -> list[Outcome]:
     import dagster as dg
 
-    return session.follow(dg.AssetSelection.all(), within={day.isoformat() for day in DAYS})
+    days = {(DAYS[-1] - timedelta(days=back)).isoformat() for back in range(PRODUCT_DAYS)}
+    return session.follow(dg.AssetSelection.all(), within=days)
 
 
 def _result(session: Session, outcomes: list[Outcome]) -> tuple[RichTable, list[str]]:

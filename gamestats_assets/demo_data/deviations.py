@@ -88,11 +88,11 @@ class Deviations:
 
 
 def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviations:
-    """Compare what was measured with rules: means, given spreads, shares of listed values, steps, and order.
+    """Compare what was measured by these rules with them: means, given spreads, shares of listed values, steps, and order.
 
     Not compared is what the rules leave to other things: numbers that follow from others or are counted, steps that a
     planted truth decides or that hang on the fixed start or end of a session. To see whether corrected rules bring the
-    data nearer, compare both runs with the rules as they were before.
+    data nearer, measure and compare both runs by the rules as they were before.
     """
     found = [
         *_numbers(measured, rules),
@@ -250,7 +250,9 @@ def _wanted_shares(constraint: PropertyConstraint) -> dict[str, float]:
 def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     constraints = rules.event_constraints
     fixed = {*constraints.session_start, *constraints.session_end}
-    for sequence, funnel in zip(constraints.sequences, measured.funnels, strict=True):
+    funnels = {funnel.name: funnel for funnel in measured.funnels}
+    for sequence in constraints.sequences:
+        funnel = funnels[sequence.name]
         planted = _planted(sequence, measured.configuration)
         for number, step in enumerate(sequence.steps):
             before = sequence.steps[max(number - 1, 0)]

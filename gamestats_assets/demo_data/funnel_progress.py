@@ -62,6 +62,8 @@ def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelStep
         .with_columns(attempt=(pl.col("step") == 1).cum_sum().over(*SESSION, "funnel"))
         .filter(pl.col("attempt") > 0)
         .with_columns(attempt_id=pl.col("event_id").first().over(_ATTEMPT))
+        # At once: every step is joined to the one before, and would be worked out anew for all that follow it.
+        .collect()
     )
     reached = [of_funnels.filter(pl.col("step") == 1).with_columns(after_s=pl.lit(None, pl.Float64))]
     for step in range(2, most + 1):
@@ -75,6 +77,6 @@ def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelStep
             .with_columns(after_s=(pl.col("occurred_at") - pl.col("at")).dt.total_microseconds() / 1e6)
             .drop("place_before", "at")
         )
-    rows = in_product_days(pl.concat(reached), TARGET).with_columns(pl.col("occurred_at").alias("reached_at"))
+    rows = in_product_days(pl.concat(reached).lazy(), TARGET).with_columns(pl.col("occurred_at").alias("reached_at"))
     result = rows.select(pl.col(name).cast(dtype) for name, dtype in FunnelProgress.schema().items())
     return typing.cast("dy.LazyFrame[FunnelProgress]", result)

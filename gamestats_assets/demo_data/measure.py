@@ -4,9 +4,9 @@ One pass reads every line once and keeps, of the last few days only, who did wha
 nothing can be added to it any more. Memory grows with the users and with the records of a day, not with the number of
 days.
 
-Words used here: people are users whose distinct id does not begin with `system-`. A day is a UTC day of the run,
-numbered from 0. A session ends with a break of half an hour. Who signs up does so on the day of the first
-record, which then is one of the once-only events; everybody else was there before the run.
+Words used here: a user is a distinct id, or where a record has none an account id; people are users whose id does not
+begin with `system-`. A day is a UTC day of the run, numbered from 0. A session ends with a break of half an hour. Who
+signs up does so on the day of the first event, which then is a once-only one; everybody else was there before the run.
 """
 
 from __future__ import annotations
@@ -510,7 +510,7 @@ class _Log:
         self._flush(file_day)
 
     def _new_user(self, user_id: str) -> int:
-        if user_id.startswith(SYSTEM):
+        if not user_id or user_id.startswith(SYSTEM):
             self._users[user_id] = -1
             return -1
         user = self._users[user_id] = len(self._unknown)

@@ -209,7 +209,8 @@ def _days(measured: Measured) -> Figure:
     ]
     return _figure(
         "days", "Daily active users", "People with at least one event on the day.", data,
-        "Day (UTC)", "Users", barmode="stack", xaxis={"type": "date", "tickformat": "%a<br>%d %b", "nticks": 6, "tickangle": 0, **_PLAIN},
+        "Day (UTC)", "Users", barmode="stack",
+        xaxis={"type": "date", "tickformat": "%a<br>%d %b", "nticks": 6, "tickangle": 0, **_PLAIN},
     )  # fmt: skip
 
 

@@ -519,9 +519,12 @@ def _whole_or_batches(
             enter({}, {key: units})
     for batch in work.batches(size):
         ids = sorted({unit for units in batch.values() for unit in units})
-        # An id may be of other partitions too, whose turn is another batch's.
-        rows = _of_keys(table, made(sorted(batch), ids), sorted(batch))
-        yield Replacement(rows, sorted(batch), None if paired else ids)
+        rows = made(sorted(batch), ids)
+        if paired:
+            yield Replacement(rows, sorted(batch))
+        else:
+            # An id may be of other partitions too, whose turn is another batch's.
+            yield Replacement(_of_keys(table, rows, sorted(batch)), sorted(batch), ids)
         enter(batch)
 
 
