@@ -16,6 +16,7 @@ from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_prerequisites import prerequisites
 from gamestats_assets.demo_data.event_sequences import find_sequences
 from gamestats_assets.demo_data.event_stages import lifecycle, once, session_end, session_start, stage_events
+from gamestats_assets.demo_data.event_words import read_events, word_set
 from gamestats_assets.demo_data.measures import (
     Measure,
     Place,
@@ -38,6 +39,7 @@ from gamestats_assets.demo_data.rules import (
     Update,
     ValueRange,
 )
+from gamestats_assets.demo_data.rules_check import circles
 from gamestats_assets.demo_data.segment_habits import activity, event_probabilities, event_sequence
 from gamestats_assets.demo_data.taxonomy import Taxonomy
 from gamestats_assets.demo_data.user_updates import level_counts, states_shown, update_patterns
@@ -45,6 +47,7 @@ from gamestats_assets.demo_data.user_updates import level_counts, states_shown, 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     """Rules for a product's taxonomy; always the same ones, and without problems."""
+    product = _with_known_industry(taxonomy, product)
     order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
@@ -62,7 +65,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         ranges.setdefault(name, identifier)
     tables = [{**ranges, **reckoned}, *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS)]
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
-    return Rules(
+    rules = Rules(
         property_constraints=values,
         event_constraints=constraints,
         property_relationships=relationships(found, everywhere),
@@ -73,6 +76,54 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         },
         update_patterns=updates,
     )
+    return _without_circles(rules, taxonomy)
+
+
+def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
+    """Sheets may ask for values that need each other; what the analyst added goes first, then what the sheet says."""
+    while found := circles(rules, taxonomy):
+        keys = {key for name in found[0] for key in (name, name.rpartition("/")[2])}
+        told = {key: r for key, r in rules.property_relationships.items() if r.formula is None or key not in keys}
+        values = rules.property_constraints
+        updates = rules.update_patterns
+        if len(told) == len(rules.property_relationships):
+            kept = {key: value for key, value in values.items() if key not in keys}
+            if len(kept) == len(values):
+                states = {name for name in found[0] if "/" not in name}
+                updates = {e: {n: u for n, u in of.items() if n not in states} for e, of in updates.items()}
+            values = kept
+        rules = rules.model_copy(
+            update={"property_relationships": told, "property_constraints": values, "update_patterns": updates}
+        )
+    return rules
+
+
+_AT_HOME = {
+    "game": word_set(
+        "stage battle dungeon quest guild pvp raid character hero draw levelup boss game_match weapon pet"
+    ),
+    "ecommerce": word_set("cart product checkout coupon"),
+    "saas": word_set("workspace project task api integration document"),
+    "finance": word_set("transfer deposit withdraw loan stock bankaccount invest verify policy"),
+    "education": word_set("course lesson quiz assignment certificate enroll"),
+    "health": word_set("workout meal sleep appointment goal"),
+    "media": word_set("video music episode article content play"),
+    "travel": word_set("hotel flight room book"),
+    "food": word_set("restaurant menu food deliver"),
+    "social": word_set("post feed follow like comment chat"),
+    "mobility": word_set("ride driver"),
+}
+
+
+def _with_known_industry(taxonomy: Taxonomy, product: ProductInfo) -> ProductInfo:
+    """The product; one of an unheard-of industry is taken for what most of its events speak of."""
+    if industry_of(product) != "other":
+        return product
+    readings = read_events(taxonomy.events)
+    count = {name: sum(r.says(*words) for r in readings) for name, words in _AT_HOME.items()}
+    likely = max(count, key=lambda name: count[name])
+    enough = count[likely] >= max(2, len(readings) * 0.15)
+    return product.model_copy(update={"industry": likely}) if enough else product
 
 
 def _event_constraints(order: EventOrder) -> EventConstraints:

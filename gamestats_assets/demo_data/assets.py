@@ -29,7 +29,7 @@ from gamestats_assets.orchestration.assets import (
 )
 from gamestats_assets.orchestration.entered import entered_tables
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of
 from gamestats_assets.settings import shipped
 
 GAME = "demo_data"
@@ -65,7 +65,12 @@ def _generated_logs() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=LOGS,
-        deps=[asset_key(tables.Products)],
+        deps=[
+            dg.AssetDep(
+                asset_key(source), partition_mapping=partition_mapping(source, tables.Events, neighbours=False)
+            )
+            for source in (tables.Products, tables.DemoTaxonomy, tables.DemoRules, tables.DemoUsers)
+        ],
         partitions_def=partitions_of(tables.Events),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"stores"},
@@ -92,10 +97,8 @@ def _generated_logs() -> dg.AssetsDefinition:
         records = size = pieces = 0
         for product, days in wanted.items():
             if product not in known:
-                raise dg.Failure(
-                    f"{product} is no product whose logs are generated. Add one: gamestats product add {product} TAXONOMY",
-                    allow_retries=False,
-                )
+                context.log.info(f"The logs of {product} are not generated here; they are taken as they land.")
+                continue
             of = known[product]
             beyond = sorted(set(days) - set(of.days))
             if beyond:

@@ -482,9 +482,10 @@ class Lexicon:
         for cut in range(len(word) - 3, 2, -1):
             head, rest = word[:cut], word[cut:]
             if head in self._latin:
-                tail = [self._latin[rest]] if rest in self._latin else self._taken_apart(rest.removeprefix("to"))
-                if tail:
-                    return [self._latin[head], *tail]
+                tail = rest if rest in self._latin else rest.removeprefix("to")
+                found = [self._latin[tail]] if tail in self._latin else self._taken_apart(tail)
+                if found:
+                    return [self._latin[head], *found]
         return []
 
     def _run(self, text: str) -> list[str]:

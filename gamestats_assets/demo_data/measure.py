@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, groupby
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType
@@ -58,6 +58,7 @@ _STATES = frozenset(("user_set", "user_setOnce"))
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _EPOCH = date(1970, 1, 1).toordinal()
 _LATE, _OUT_OF_ORDER = 1, 2
+_NEVER = -(2**62)
 _TYPES: Mapping[PropertyType, tuple[type, ...]] = {
     PropertyType.NUMBER: (int, float),
     PropertyType.STRING: (str,),
@@ -231,7 +232,7 @@ class Measured:
         variants: users by variant, such as `button:A`.
         together: day by day, how many of those who were there before were active on both; None unless a seasonality
             is planted.
-        numbers: by `event/property`, dotted where nested; `user/property` of what user records set.
+        numbers: by `event/property`, dotted where nested; `user/property` of what user records set; copies included.
         choices: by `event/property`, how often each value was seen, where the rules list values, or true and false.
         order: by event, events without one of the step before in their session.
         prerequisites: by event, events before what they need, of people who signed up within the run.
@@ -283,7 +284,8 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
     Raises:
         MeasureError: when there is no such file.
     """
-    found = sorted((_file_day(path), path.name, path) for path in folder.glob("logs_*") if _NAME.fullmatch(path.name))
+    names = sorted(path.name for path in folder.glob("logs_*") if _NAME.fullmatch(path.name))
+    found = [(_file_day(name), folder / name) for name in names]
     if not found:
         raise MeasureError(
             f"There is nothing to measure in {folder}: expected files such as "
@@ -292,35 +294,30 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
     start = configuration.start.toordinal() - _EPOCH
     log = _Log(taxonomy, rules, configuration)
     lives = _Lives(taxonomy, rules, configuration)
-    waiting = 0
-    for file_day, of_day in groupby(found, key=itemgetter(0)):
-        for _, _, path in of_day:
-            log.read(path, file_day - start)
-        until = min(file_day - start - LATEST_DAYS + 1, configuration.days)
-        for day in range(waiting, until):
+    for file_day, path in chain(found, [(2**31, None)]):
+        until = min(file_day - start - LATEST_DAYS, configuration.days)
+        for day in range(log.reckoned, until):
             lives.take(day, log.rows_of(day), log.people)
-        waiting = max(waiting, until)
-        log.reckoned = waiting
-    for day in range(waiting, configuration.days):
-        lives.take(day, log.rows_of(day), log.people)
+        log.reckoned = max(log.reckoned, until)
+        if path is not None:
+            log.read(path, file_day - start)
     lives.finish()
     return _measured(log, lives, configuration)
 
 
-def _file_day(path: Path) -> int:
-    found = _NAME.fullmatch(path.name)
-    assert found
+def _file_day(name: str) -> int:
+    found = _NAME.fullmatch(name)
     try:
-        return date(*map(int, found.groups())).toordinal() - _EPOCH
+        return date(*map(int, found.groups() if found else ())).toordinal() - _EPOCH
     except ValueError:
-        raise MeasureError(f"{path} has no day in its name: expected logs_YYYYMMDD.jsonl. Rename it.") from None
+        raise MeasureError(f"{name} names no day: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
 
 
 def _measured(log: _Log, lives: _Lives, configuration: Configuration) -> Measured:
     dirt = log.dirt
     unreadable = dirt["unreadable"]
     events = dirt["events"] - lives.duplicates + unreadable
-    declared = dirt["events"] - dirt["unknown"]
+    declared = dirt["with_properties"] + dirt["without_properties"]
     return Measured(
         configuration=configuration,
         records_by_type=dict(log.by_type.most_common()),
@@ -439,7 +436,7 @@ class _Log:
         self._variant = bytearray()
         self._rows: dict[int, list[tuple[Array, ...]]] = defaultdict(list)
         self._batch: tuple[list[Any], ...] = ([], [], [], [], [])
-        self._latest = 0
+        self._file_day, self._latest = _NEVER, _NEVER
         self.variants: list[str] = [""]
         self.reckoned = 0
         self.size_bytes = 0
@@ -476,7 +473,8 @@ class _Log:
     def read(self, path: Path, file_day: int) -> None:
         """Take up every line of a file."""
         self.size_bytes += path.stat().st_size
-        self._latest = -(2**62)
+        if file_day != self._file_day:
+            self._file_day, self._latest = file_day, _NEVER
         users, times, zones, events, uuids = self._batch
         decode = msgspec.json.Decoder(_Record).decode
         known, shapes, unknown = self._users, self._shapes, self._unknown
@@ -560,8 +558,7 @@ class _Log:
     @staticmethod
     def _wrong(declared: Mapping[str, Property], types: Mapping[str, type]) -> Iterator[str]:
         """What is wrong with a record whose properties have these types."""
-        if declared:
-            yield "with_properties"
+        yield "with_properties" if declared else "without_properties"
         if NoneType in types.values():
             yield "nulls"
         drifted = any(
@@ -628,7 +625,7 @@ class _Log:
         rows = np.flatnonzero(of_order)
         latest = np.maximum.accumulate(np.concatenate([[self._latest], at_ms[rows]]))
         ahead = np.concatenate([[self._latest], at_ms[rows][at_ms[rows] >= latest[:-1]]])
-        gap = np.diff(ahead[1:] if ahead[0] < 0 else ahead)
+        gap = np.diff(ahead[1:] if ahead[0] == _NEVER else ahead)
         self.visible += float(np.clip(1 - gap / OUT_OF_ORDER_MS, 0, None).sum())
         self.in_order += ahead.size - 1
         self._latest = int(latest[-1])

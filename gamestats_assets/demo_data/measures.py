@@ -257,11 +257,10 @@ _INDUSTRY_LEXICON = Lexicon(_INDUSTRIES)
 
 
 def industry_of(product: ProductInfo) -> str:
-    """The industry as one of a few words; its own word where it is none of them."""
-    words = product.industry.replace("-", "").replace("_", " ")
-    found = [word for word in _INDUSTRY_LEXICON.words(words.lower()) if word in _INDUSTRY_LEXICON.concepts]
-    joined = _INDUSTRY_LEXICON.words(words.lower().replace(" ", ""))
-    return next(iter([*found, *joined]), "other")
+    """The industry as one of a few words; `other` where it is none of them."""
+    text = product.industry.lower().replace("-", "").replace("_", " ")
+    words = [*_INDUSTRY_LEXICON.words(text), *_INDUSTRY_LEXICON.words(text.replace(" ", ""))]
+    return next((word for word in words if word in _INDUSTRY_LEXICON.concepts), "other")
 
 
 @dataclass(frozen=True)

@@ -373,7 +373,8 @@ def relationships(found: Sequence[Reckoned], everywhere: Sequence[Place]) -> dic
     for name, several in by_name.items():
         same = len({reckoned.formula for reckoned in several}) == 1
         everyone = len(several) == sum(place.name == name for place in everywhere)
-        for reckoned in several[:1] if same and everyone else several:
+        # A plain name holds for everybody; where it may not, only events can have a formula of their own.
+        for reckoned in several[:1] if same and everyone else [r for r in several if r.place.of_event]:
             key = name if same and everyone else reckoned.place.key
             uses = sorted(reckoned.names)
             rules[key] = PropertyRelationship(depends_on=uses, formula=reckoned.formula)

@@ -67,6 +67,11 @@ def problems(rules: Rules, taxonomy: Taxonomy) -> list[str]:
     )
 
 
+def circles(rules: Rules, taxonomy: Taxonomy) -> list[list[str]]:
+    """Values that need each other, by circle: `event/name`, or the plain name of the user's and the common ones."""
+    return _Check(rules, taxonomy).circles()
+
+
 class _Check:
     """The parts of the check, each giving its problems."""
 
@@ -419,8 +424,12 @@ class _Check:
 
     def cycles(self) -> Iterator[str]:
         """Values that need each other, through formulas, copies, mappings or the states that events set."""
-        for circle in _cycles(self._uses()):
+        for circle in self.circles():
             yield f"These values need each other, so none of them can be made: {_path(_plainly(circle))}"
+
+    def circles(self) -> list[list[str]]:
+        """Values that need each other, by circle."""
+        return _cycles(self._uses())
 
     def _uses(self) -> dict[str, set[str]]:
         """By value, those that it needs; `event/name` for an event's, the plain name for the user's and common ones."""

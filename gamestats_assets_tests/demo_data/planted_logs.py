@@ -152,7 +152,9 @@ def planted_stall(seed: int, users: int) -> list[dict[str, Any]]:
                     if random.random() < (RATE_A if variant == "A" else RATE_B):
                         names.append("pay")
             for event in names:
-                records.append(record(name, f"{at:%Y-%m-%d %H:%M:%S}", event, ab_test=f"till:{variant}", **_told(event)))
+                records.append(
+                    record(name, f"{at:%Y-%m-%d %H:%M:%S}", event, ab_test=f"till:{variant}", **_told(event))
+                )
                 at += timedelta(seconds=random.uniform(5, 60))
     return records
 

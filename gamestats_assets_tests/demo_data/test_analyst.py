@@ -1,0 +1,1522 @@
+"""The analyst, on taxonomies of a few rows each, and the check of rules; expectations are what a person reads there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gamestats_assets.demo_data.analyst import analyse
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.event_words import concepts
+from gamestats_assets.demo_data.formulas import parse_formula
+from gamestats_assets.demo_data.rules import (
+    SEGMENTS,
+    Activity,
+    CounterRule,
+    EventConstraints,
+    EventSequence,
+    LifecycleStage,
+    PropertyConstraint,
+    PropertyRelationship,
+    Rules,
+    SegmentAnalysis,
+    Step,
+    Update,
+    ValueRange,
+)
+from gamestats_assets.demo_data.rules_check import RulesError, problems, require_sound
+from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+from gamestats_assets.demo_data.value_rules import (
+    Balance,
+    Between,
+    CopyOf,
+    Counter,
+    Example,
+    FromEvent,
+    OneOf,
+    Rows,
+    SharedCounter,
+    TrueFirst,
+    ValueRule,
+)
+
+GAME = ProductInfo(industry="game")
+SHOP = ProductInfo(industry="ecommerce", platform="web")
+SAAS = ProductInfo(industry="saas", platform="web")
+TYPES = {
+    "": PropertyType.STRING,
+    "n": PropertyType.NUMBER,
+    "b": PropertyType.BOOLEAN,
+    "t": PropertyType.TIME,
+    "g": PropertyType.OBJECT_GROUP,
+}
+
+
+def prop(text: str, rule: ValueRule | None = None, **more: object) -> Property:
+    """`price:n` is a number, `name` a text."""
+    name, _, kind = text.partition(":")
+    return Property.model_validate({"name": name, "type": TYPES[kind], "rule": rule, **more})
+
+
+def event(name: str, *properties: str | Property, alias: str = "", description: str = "", tag: str = "") -> Event:
+    """An event with its properties."""
+    return Event(
+        name=name,
+        alias=alias,
+        description=description,
+        tag=tag,
+        properties=tuple(p if isinstance(p, Property) else prop(p) for p in properties),
+    )
+
+
+def taxonomy(*events: str | Event, common: tuple = (), users: tuple = ()) -> Taxonomy:
+    """A taxonomy of some events."""
+    return Taxonomy(
+        name="sheet",
+        events=tuple(e if isinstance(e, Event) else event(e) for e in events),
+        common_properties=tuple(p if isinstance(p, Property) else prop(p) for p in common),
+        user_properties=tuple(p if isinstance(p, Property) else prop(p) for p in users),
+    )
+
+
+def sound(sheet: Taxonomy, product: ProductInfo = GAME) -> Rules:
+    """The analyst's rules, which never have problems."""
+    rules = analyse(sheet, product)
+    assert problems(rules, sheet) == []
+    return rules
+
+
+def steps(rules: Rules, one_event: str) -> list[list[str]]:
+    """Events of each step of the sequence that an event is in."""
+    for sequence in rules.event_constraints.sequences:
+        if any(one_event in step.events for step in sequence.steps):
+            return [step.events for step in sequence.steps]
+    return []
+
+
+def step_of(rules: Rules, one_event: str) -> Step:
+    """The step that an event is in."""
+    return next(s for q in rules.event_constraints.sequences for s in q.steps if one_event in s.events)
+
+
+def needs(rules: Rules, one_event: str) -> list[str]:
+    """What must have happened before an event."""
+    return rules.event_constraints.prerequisites.get(one_event, [])
+
+
+# --------------------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("names", "meaning"),
+    [
+        (
+            ["stage_clear", "ta_stage_clear", "StageCleared", "Stage Cleared", "스테이지 클리어", "ステージクリア"],
+            ("stage", "clear"),
+        ),
+        (["add_to_cart", "addToCart", "Add To Cart", "addtocart", "추가 장바구니"], ("add", "cart")),
+        (["sign_up", "Signed Up", "register", "registration", "회원가입", "create_account"], ("register",)),
+        (["payment_success", "PaymentSucceeded", "결제 성공", "결제성공", "決済成功"], ("pay", "success")),
+        (["log_in", "login", "Logged In", "signin", "로그인"], ("login",)),
+        (["앱시작", "app_start", "アプリ開始"], ("app", "start")),
+    ],
+)
+def test_spellings_and_languages_mean_the_same(names: list[str], meaning: tuple[str, ...]) -> None:
+    assert {name: concepts(name) for name in names} == dict.fromkeys(names, meaning)
+
+
+def test_a_letter_is_no_word_within_another() -> None:
+    assert "room" in concepts("방 입장")
+    assert "room" not in concepts("결제 방식")
+
+
+# --------------------------------------------------------------------------- sequences
+
+
+def test_a_purchase_is_a_funnel_that_loses_users_and_may_fail_at_its_end() -> None:
+    sheet = taxonomy(
+        "purchase",
+        "view_product",
+        "begin_checkout",
+        "add_to_cart",
+        "purchase_failed",
+        "search_product",
+        "add_payment_info",
+    )
+    rules = sound(sheet, SHOP)
+    (funnel,) = rules.event_constraints.sequences
+    assert funnel.kind == "funnel"
+    assert [step.events for step in funnel.steps] == [
+        ["search_product"],
+        ["view_product"],
+        ["add_to_cart"],
+        ["begin_checkout"],
+        ["add_payment_info"],
+        ["purchase", "purchase_failed"],
+    ]
+    assert funnel.steps[0].probability == 1
+    assert all(0 < step.probability < 1 for step in funnel.steps[1:])
+    succeeded, failed = funnel.steps[-1].weights
+    assert succeeded > failed > 0
+
+
+def test_what_comes_after_an_outcome_comes_after_the_good_one() -> None:
+    rules = sound(taxonomy("booking_start", "payment_attempt", "payment_success", "payment_failed", "booking_confirm"))
+    assert steps(rules, "booking_confirm")[-2:] == [["payment_success", "payment_failed"], ["booking_confirm"]]
+    assert step_of(rules, "booking_confirm").follows == ["payment_success"]
+    assert "payment_success" in needs(rules, "booking_confirm")
+
+
+def test_an_end_comes_after_every_outcome() -> None:
+    rules = sound(taxonomy("battle_start", "battle_win", "battle_lose", "battle_end"))
+    assert steps(rules, "battle_end") == [["battle_start"], ["battle_win", "battle_lose"], ["battle_end"]]
+    assert step_of(rules, "battle_end").follows == []
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (["battle_fail", "battle_win", "battle_start"], [["battle_start"], ["battle_fail", "battle_win"]]),
+        (["LevelStart", "LevelComplete", "LevelQuit"], [["LevelStart"], ["LevelComplete", "LevelQuit"]]),
+        (
+            ["kyc_start", "kyc_submit", "kyc_approved", "kyc_rejected"],
+            [["kyc_start"], ["kyc_submit"], ["kyc_approved", "kyc_rejected"]],
+        ),
+        (["upload_start", "upload_complete", "upload_error"], [["upload_start"], ["upload_complete", "upload_error"]]),
+        (
+            ["ride_request", "driver_matched", "ride_start", "ride_complete", "ride_cancel"],
+            [["ride_request"], ["driver_matched"], ["ride_start"], ["ride_complete", "ride_cancel"]],
+        ),
+        (["ad_request", "ad_impression", "ad_click"], [["ad_request"], ["ad_impression"], ["ad_click"]]),
+        (["push_sent", "push_open"], [["push_sent"], ["push_open"]]),
+        (["share", "share_click", "share_install"], [["share"], ["share_click"], ["share_install"]]),
+        (["course_view", "course_enroll"], [["course_view"], ["course_enroll"]]),
+        (["plan_view", "subscription_start"], [["plan_view"], ["subscription_start"]]),
+        (
+            ["장바구니담기", "결제완료", "상품상세조회", "결제실패"],
+            [["상품상세조회"], ["장바구니담기"], ["결제완료", "결제실패"]],
+        ),
+        (
+            ["search", "content_view", "video_play", "video_pause", "video_complete"],
+            [["search"], ["content_view"], ["video_play"], ["video_pause", "video_complete"]],
+        ),
+    ],
+)
+def test_processes_and_funnels_by_name_in_whatever_order_they_stand(
+    events: list[str], expected: list[list[str]]
+) -> None:
+    rules = sound(taxonomy(*events), ProductInfo(industry="other"))
+    assert steps(rules, expected[-1][0]) == expected
+
+
+def test_good_outcomes_are_more_frequent_than_bad_ones() -> None:
+    win, lose = step_of(sound(taxonomy("match_start", "match_win", "match_lose")), "match_win").weights
+    assert win > lose > 0
+
+
+def test_an_alias_tells_what_the_name_does_not() -> None:
+    rules = sound(
+        taxonomy(
+            event("init_order", alias="결제 시도"),
+            event("payment", alias="결제 성공"),
+            event("payment_fail", alias="결제 실패"),
+        )
+    )
+    assert steps(rules, "payment") == [["init_order"], ["payment", "payment_fail"]]
+    unnamed = taxonomy(
+        event("evt_01", alias="전투 시작"), event("evt_02", alias="전투 승리"), event("evt_03", alias="전투 패배")
+    )
+    assert steps(sound(unnamed), "evt_01") == [["evt_01"], ["evt_02", "evt_03"]]
+
+
+def test_rows_between_a_start_and_an_end_belong_to_the_process_when_they_share_its_properties() -> None:
+    rules = sound(
+        taxonomy(
+            event("tower_challenge_start", "tower_id"),
+            event("skill_choose", "skill_list"),
+            event("tower_battle_end", "tower_id", "skill_list"),
+            event("tower_challenge_end", "tower_id"),
+            event("camp"),
+        )
+    )
+    assert steps(rules, "skill_choose") == [
+        ["tower_challenge_start"],
+        ["skill_choose"],
+        ["tower_battle_end"],
+        ["tower_challenge_end"],
+    ]
+    assert steps(rules, "camp") == []
+
+
+def test_what_lasts_longer_than_a_session_is_no_sequence() -> None:
+    rules = sound(taxonomy("guild_join", "guild_leave", "friend_request", "friend_add", "trial_start", "trial_end"))
+    assert rules.event_constraints.sequences == []
+
+
+def test_a_games_own_shop_is_apart_from_real_payments() -> None:
+    rules = sound(taxonomy("enter_shop", "shop_buy", "payment_attempt", "payment_success"))
+    assert steps(rules, "shop_buy") == [["enter_shop"], ["shop_buy"]]
+    assert steps(rules, "payment_success") == [["payment_attempt"], ["payment_success"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "repeats"),
+    [(Counter(start=0, step=1, max=10), 10), (Between(min=1, max=7, integer=True), 7), (None, 5)],
+)
+def test_a_tutorial_that_counts_its_steps_repeats(rule: ValueRule | None, repeats: int) -> None:
+    rules = sound(taxonomy("register", event("guide_complete", prop("guide_step:n", rule))))
+    (sequence,) = rules.event_constraints.sequences
+    assert (sequence.kind, sequence.steps[0].events, sequence.steps[0].repeats) == (
+        "onboarding",
+        ["guide_complete"],
+        repeats,
+    )
+
+
+def test_numbered_steps_are_ordered_by_their_numbers() -> None:
+    rules = sound(
+        taxonomy("tutorial_complete", "tutorial_step10", "tutorial_step2", "tutorial_step1", "tutorial_start")
+    )
+    assert steps(rules, "tutorial_start") == [
+        ["tutorial_start"],
+        ["tutorial_step1"],
+        ["tutorial_step2"],
+        ["tutorial_step10"],
+        ["tutorial_complete"],
+    ]
+
+
+def test_a_sign_up_in_several_steps_is_an_onboarding() -> None:
+    rules = sound(taxonomy("signup_start", "phone_verify", "signup_complete", "profile_setup", "home_view"), SHOP)
+    assert steps(rules, "signup_start") == [["signup_start"], ["phone_verify"], ["signup_complete"], ["profile_setup"]]
+    assert rules.event_constraints.sequences[0].kind == "onboarding"
+
+
+# --------------------------------------------------------------------------- prerequisites
+
+
+@pytest.mark.parametrize(
+    ("events", "later", "earlier"),
+    [
+        ("register login purchase", "purchase", "register"),
+        ("register login", "login", "register"),
+        ("app_install register", "register", "app_install"),
+        ("login logout", "logout", "login"),
+        ("create_role level_up battle_start", "level_up", "create_role"),
+        ("guild_create guild_join guild_war", "guild_war", "guild_join"),
+        ("guild_create guild_join dissolve_guild", "dissolve_guild", "guild_create"),
+        ("guild_join guild_leave", "guild_leave", "guild_join"),
+        ("apply_friend add_friend delete_friend", "add_friend", "apply_friend"),
+        ("apply_friend add_friend delete_friend", "delete_friend", "add_friend"),
+        ("tutorial_start tutorial_complete pvp_match", "pvp_match", "tutorial_complete"),
+        ("item_get item_equip item_unequip", "item_equip", "item_get"),
+        ("item_get item_equip item_unequip", "item_unequip", "item_equip"),
+        ("gold_get gold_consume", "gold_consume", "gold_get"),
+        ("hero_recruit hero_levelup", "hero_levelup", "hero_recruit"),
+        ("trial_start subscription_start subscription_renew", "subscription_start", "trial_start"),
+        ("trial_start subscription_start subscription_renew", "subscription_renew", "subscription_start"),
+        ("subscribe subscription_cancel", "subscription_cancel", "subscribe"),
+        ("purchase refund", "refund", "purchase"),
+        ("purchase write_review", "write_review", "purchase"),
+        ("order_placed order_shipped order_delivered", "order_delivered", "order_shipped"),
+        ("order_placed order_cancel", "order_cancel", "order_placed"),
+        ("add_to_cart remove_from_cart", "remove_from_cart", "add_to_cart"),
+        ("project_create project_archive", "project_archive", "project_create"),
+        ("task_created task_completed", "task_completed", "task_created"),
+        ("workspace_create member_invite", "member_invite", "workspace_create"),
+        ("follow unfollow", "unfollow", "follow"),
+        ("device_connect device_sync", "device_sync", "device_connect"),
+        ("goal_set goal_achieved", "goal_achieved", "goal_set"),
+        ("kyc_submit kyc_approved transfer", "transfer", "kyc_approved"),
+        ("deposit withdraw", "withdraw", "deposit"),
+        ("loan_apply loan_approve loan_disburse loan_repay", "loan_repay", "loan_disburse"),
+        ("course_enroll lesson_start lesson_complete", "lesson_start", "course_enroll"),
+        ("lesson_complete quiz_start", "quiz_start", "lesson_complete"),
+        ("quiz_pass certificate_issued", "certificate_issued", "quiz_pass"),
+        ("booking_confirm check_in check_out", "check_out", "check_in"),
+        ("video_play video_pause video_resume", "video_resume", "video_pause"),
+        ("coupon_issue coupon_use", "coupon_use", "coupon_issue"),
+        ("policy_purchase claim_submit claim_approve claim_paid", "claim_paid", "claim_approve"),
+        ("purchase first_purchase", "first_purchase", "purchase"),
+        ("회원가입 결제완료 환불요청", "환불요청", "결제완료"),
+        ("会員登録 購入", "購入", "会員登録"),
+    ],
+)
+def test_what_must_have_happened_before(events: str, later: str, earlier: str) -> None:
+    rules = sound(taxonomy(*events.split()), ProductInfo(industry="other"))
+    assert earlier in needs(rules, later)
+    assert later not in needs(rules, earlier)
+
+
+def test_who_browses_needs_no_account_in_a_shop_but_in_a_game() -> None:
+    sheet = taxonomy("app_start", "sign_up", "view_product", "add_to_cart")
+    assert "sign_up" not in needs(sound(sheet, SHOP), "view_product")
+    assert "sign_up" in needs(sound(sheet, SHOP), "add_to_cart")
+    assert "sign_up" in needs(sound(sheet, GAME), "view_product")
+
+
+def test_who_names_a_friend_has_one() -> None:
+    rules = sound(taxonomy(event("add_friend", "friend_id"), event("give_gift", "friend_id"), event("chat", "room_id")))
+    assert "add_friend" in needs(rules, "give_gift")
+    assert "add_friend" not in needs(rules, "chat")
+
+
+def test_catalogue_ids_make_nobody_an_owner() -> None:
+    rules = sound(taxonomy(event("item_get", "item_id"), event("shop_buy", "item_id")))
+    assert needs(rules, "shop_buy") == []
+
+
+def test_what_shows_the_count_of_a_stage_happens_in_one() -> None:
+    shown = prop("stage:n", SharedCounter(step=0))
+    rules = sound(
+        taxonomy(
+            event("enter_stage", prop("stage:n", Counter(start=1, step=0))),
+            event("stage_clear", shown),
+            event("bonus_event", shown),
+        )
+    )
+    assert "enter_stage" in needs(rules, "bonus_event")
+
+
+# --------------------------------------------------------------------------- lives and sessions
+
+
+def test_sessions_begin_with_the_app_and_end_with_it() -> None:
+    rules = sound(taxonomy("role_logout", "role_login", "login", "app_end", "logout", "ta_app_start", "create_role"))
+    assert rules.event_constraints.session_start == ["ta_app_start", "login", "role_login"]
+    assert rules.event_constraints.session_end == ["role_logout", "logout", "app_end"]
+
+
+def test_what_opens_a_failed_login_opens_no_session() -> None:
+    rules = sound(taxonomy("app_open", "login_attempt", "login_success", "login_fail"))
+    assert "login_fail" not in rules.event_constraints.session_start
+
+
+def test_once_in_a_life() -> None:
+    sheet = taxonomy(
+        "app_install",
+        "new_device",
+        "register",
+        "create_role",
+        "first_purchase",
+        "purchase",
+        "kyc_approved",
+        "trial_start",
+        event("welcome_gift", description="Sent only once"),
+        "level_up",
+        "login",
+        "uninstall",
+    )
+    assert sound(sheet).event_constraints.once == [
+        "app_install",
+        "new_device",
+        "register",
+        "create_role",
+        "first_purchase",
+        "kyc_approved",
+        "trial_start",
+        "welcome_gift",
+        "uninstall",
+    ]
+
+
+def test_stages_of_a_life() -> None:
+    rules = sound(
+        taxonomy(
+            "install",
+            "app_start",
+            "register",
+            "tutorial_start",
+            "tutorial_complete",
+            "stage_clear",
+            "arena_match",
+            "guild_join",
+        )
+    ).event_constraints
+    assert rules.stage_events == {
+        "install": LifecycleStage.INSTALLED,
+        "app_start": LifecycleStage.FIRST_SESSION,
+        "register": LifecycleStage.REGISTERED,
+        "tutorial_start": LifecycleStage.ONBOARDING_STARTED,
+        "tutorial_complete": LifecycleStage.ONBOARDING_COMPLETED,
+    }
+    assert rules.lifecycle["install"] is LifecycleStage.INSTALLED
+    assert rules.lifecycle["tutorial_start"] is LifecycleStage.FIRST_SESSION
+    assert rules.lifecycle["stage_clear"] is LifecycleStage.ONBOARDING_COMPLETED
+    assert rules.lifecycle["guild_join"] is LifecycleStage.ACTIVE
+    assert rules.lifecycle["arena_match"] is LifecycleStage.ADVANCED
+
+
+@pytest.mark.parametrize(
+    "name", ["pvp_match", "raid_enter", "guild_war", "API Key Created", "report_export", "admin_setting"]
+)
+def test_demanding_features_come_late(name: str) -> None:
+    assert sound(taxonomy("app_start", "register", name)).event_constraints.lifecycle[name] is LifecycleStage.ADVANCED
+
+
+def test_a_sheet_without_any_arrival_has_an_event_that_opens_the_first_session() -> None:
+    stages = sound(taxonomy("stage_start", "stage_end", "raid_start")).event_constraints.stage_events
+    assert stages == {"stage_start": LifecycleStage.FIRST_SESSION}
+
+
+def test_reports_are_not_of_users() -> None:
+    sheet = taxonomy(
+        event("facebook_ad_data", "campaign_name", "impressions:n", "clicks:n", "amount_spent:n"),
+        event("cost", "media_source", "campaign", "total_cost:n"),
+        event("current_online", "online_user:n", alias="접속자 수"),
+        event("rank", "rank_type", description="특정 시간 간격마다 전송"),
+        event("ad_revenue", prop("user_id", CopyOf(source="#account_id")), "campaign", "revenue:n", "impressions:n"),
+        event("resource_cost", "reason", "amount:n"),
+        event("rank_view"),
+    )
+    rules = sound(sheet)
+    assert rules.event_constraints.not_of_users == ["facebook_ad_data", "cost", "current_online", "rank"]
+    for segment in rules.segment_analysis.values():
+        assert set(segment.event_probabilities) == {"ad_revenue", "resource_cost", "rank_view"}
+
+
+# --------------------------------------------------------------------------- values
+
+
+def constraint(rules: Rules, key: str) -> PropertyConstraint:
+    """What holds for a property of an event."""
+    constraints = rules.property_constraints
+    return constraints.get(key) or constraints.get(key.rpartition("/")[2]) or PropertyConstraint()
+
+
+def test_rules_of_the_sheet_become_constraints() -> None:
+    sheet = taxonomy(
+        event(
+            "login",
+            prop("is_first_login:b", TrueFirst()),
+            prop("task_type", OneOf(values=("daily", "weekly"))),
+            prop("user", CopyOf(source="#account_id")),
+            prop("tries:n", Counter(start=0, step=1, max=10)),
+            prop("app_name", Example(text="Tiki BOOM")),
+            prop("answers:g", Rows(count=7), properties=(prop("answer:n"),)),
+        )
+    )
+    rules = sound(sheet)
+    assert constraint(rules, "login/is_first_login").first_only
+    assert constraint(rules, "login/task_type").values == ["daily", "weekly"]
+    assert constraint(rules, "login/user").copy_of == "#account_id"
+    assert constraint(rules, "login/tries").counter == CounterRule(start=0, step=1, max=10)
+    assert constraint(rules, "login/app_name").values == ["Tiki BOOM"]
+    assert constraint(rules, "login/answers").rows == 7
+
+
+def test_one_count_is_shown_by_several_events() -> None:
+    sheet = taxonomy(
+        event("enter_stage", prop("stage:n", Counter(start=1, step=0))),
+        event("stage_clear", prop("stage:n", SharedCounter(step=1))),
+        event("stage_fail", prop("stage:n", SharedCounter(step=0))),
+    )
+    rules = sound(sheet)
+    for name, step in (("enter_stage", 0), ("stage_clear", 1), ("stage_fail", 0)):
+        assert constraint(rules, f"{name}/stage").counter == CounterRule(start=1, step=step, shared="stage")
+
+
+def test_counts_of_the_same_name_that_start_by_themselves_stay_apart() -> None:
+    rules = sound(
+        taxonomy(
+            event("level_up", prop("after_level:n", Counter(start=1, step=1))),
+            event("booklet_up", prop("after_level:n", Counter(start=0, step=1, max=100))),
+        )
+    )
+    assert constraint(rules, "level_up/after_level").counter == CounterRule(start=1, step=1)
+    assert constraint(rules, "booklet_up/after_level").counter == CounterRule(start=0, step=1, max=100)
+
+
+def test_a_balance_rises_where_something_is_got_and_falls_where_it_is_spent() -> None:
+    bag = prop(
+        "bag:g",
+        properties=(
+            prop("item_id:n"),
+            prop("change:n"),
+            prop("after:n", Balance(start=5000, source="bag.change", group_by="bag.item_id")),
+        ),
+    )
+    rules = sound(taxonomy(event("resource_get", bag), event("resource_cost", bag)))
+    for name, sign in (("resource_get", 1), ("resource_cost", -1)):
+        assert constraint(rules, f"{name}/bag.after").counter == CounterRule(
+            start=5000, source="bag.change", sign=1 if sign > 0 else -1, group_by="bag.item_id", shared="bag.after"
+        )
+
+
+def test_values_left_empty_are_those_of_the_same_name_elsewhere_and_repeat_within_a_sequence() -> None:
+    sheet = taxonomy(
+        event(
+            "init_order", "order_id", prop("pay_type", OneOf(values=("card", "cash"))), prop("is_first:b", TrueFirst())
+        ),
+        event("payment", "order_id", "pay_type", "is_first:b", "duration:n"),
+        event("refund", "pay_type"),
+    )
+    rules = sound(sheet)
+    assert constraint(rules, "payment/pay_type").values == ["card", "cash"]
+    assert constraint(rules, "payment/pay_type").same_as_before
+    assert constraint(rules, "payment/order_id").same_as_before
+    assert not constraint(rules, "init_order/order_id").same_as_before
+    assert not constraint(rules, "payment/is_first").same_as_before
+    assert not constraint(rules, "payment/duration").same_as_before
+    assert constraint(rules, "refund/pay_type").values == ["card", "cash"]
+    assert not constraint(rules, "refund/pay_type").same_as_before
+
+
+def test_an_outcome_tells_results_that_fit_it() -> None:
+    both = OneOf(values=("승리", "패배"))
+    rules = sound(
+        taxonomy(
+            event("arena", prop("result", both)),
+            event("battle_start"),
+            event("battle_win", "result"),
+            event("battle_fail", "result"),
+        )
+    )
+    assert constraint(rules, "arena/result").values == ["승리", "패배"]
+    assert constraint(rules, "battle_win/result").values == ["승리"]
+    assert constraint(rules, "battle_fail/result").values == ["패배"]
+
+
+def test_codes_go_with_their_labels() -> None:
+    rules = sound(
+        taxonomy(
+            event(
+                "draw_card",
+                prop("draw_type", OneOf(values=("single", "ten"))),
+                prop("draw_num:n", OneOf(values=(1, 10)), description="single=1, ten=10"),
+            )
+        )
+    )
+    found = constraint(rules, "draw_card/draw_num")
+    assert (found.depends_on, found.mapping) == ("draw_type", {"single": [1], "ten": [10]})
+
+
+def test_carriers_currencies_languages_and_cities_go_with_the_country() -> None:
+    rules = sound(taxonomy("login", common=("country", "carrier", "currency", "language", "city")))
+    carriers = constraint(rules, "carrier")
+    assert carriers.depends_on == "country"
+    assert len(carriers.mapping) >= 12
+    assert "SKT" in carriers.mapping["KR"]
+    assert "SoftBank" in carriers.mapping["JP"]
+    assert constraint(rules, "currency").mapping["JP"] == ["JPY"]
+    assert constraint(rules, "language").mapping["KR"] == ["ko"]
+    assert "Seoul" in constraint(rules, "city").mapping["KR"]
+
+
+def test_carriers_go_with_the_countries_that_the_sheet_lists_however_they_are_written() -> None:
+    country = prop("country", OneOf(values=("대한민국", "Japan", "US")))
+    mapping = constraint(sound(taxonomy("login", common=(country, "carrier"))), "carrier").mapping
+    assert set(mapping) == {"대한민국", "Japan", "US"}
+    assert "SKT" in mapping["대한민국"]
+    assert "SoftBank" in mapping["Japan"]
+
+
+def test_carriers_without_a_country_go_with_that_of_the_device() -> None:
+    assert constraint(sound(taxonomy("login", common=("carrier",))), "carrier").depends_on == "#country_code"
+
+
+def test_identifiers() -> None:
+    rules = sound(
+        taxonomy(
+            event("order_create", "order_id", "item_id", "user_id", "device_id", "friend_id", "guild_id"),
+            common=("server_id",),
+        )
+    )
+    assert constraint(rules, "order_id").template == "order_{n}"
+    assert rules.value_ranges["order_id"].max >= 1e6
+    assert constraint(rules, "item_id").template == "item_{n}"
+    assert rules.value_ranges["item_id"].max <= 1000
+    assert constraint(rules, "user_id").copy_of == "#account_id"
+    assert constraint(rules, "device_id").copy_of == "#distinct_id"
+    assert constraint(rules, "friend_id").copy_of is None
+    assert constraint(rules, "guild_id").per_user
+    assert constraint(rules, "server_id").per_user
+
+
+@pytest.mark.parametrize(
+    ("name", "faker"),
+    [
+        ("user_name", "name"),
+        ("email", "email"),
+        ("phone_number", "phone"),
+        ("shipping_address", "address"),
+        ("nickname", "nickname"),
+        ("company_name", "company"),
+        ("website", "url"),
+        ("campaign_name", "campaign"),
+        ("product_name", "product_name"),
+    ],
+)
+def test_texts_that_faker_knows_by_name(name: str, faker: str) -> None:
+    assert constraint(sound(taxonomy(event("login", name))), name).faker == faker
+
+
+def test_flags() -> None:
+    rules = sound(
+        taxonomy(event("battle_end", prop("is_success:b"), prop("is_bot:b"), prop("flag:b", alias="최초 여부")))
+    )
+    success, bot = constraint(rules, "is_success"), constraint(rules, "is_bot")
+    assert dict(zip(success.values, success.weights, strict=True))[True] > 0.5
+    assert dict(zip(bot.values, bot.weights, strict=True))[True] < 0.2
+    assert constraint(rules, "flag").first_only
+
+
+def test_channels_and_systems_are_those_of_the_platform() -> None:
+    sheet = taxonomy("login", common=("os", "channel"))
+    assert "iOS" in constraint(sound(sheet, ProductInfo(platform="mobile")), "os").values
+    assert "Windows" in constraint(sound(sheet, ProductInfo(platform="pc")), "os").values
+    assert constraint(sound(sheet, ProductInfo(platform="pc")), "channel") != constraint(sound(sheet, GAME), "channel")
+
+
+# --------------------------------------------------------------------------- ranges
+
+
+@pytest.mark.parametrize(
+    ("given", "low", "high"),
+    [
+        (prop("rate:n", Between(min=0.25, max=0.75, integer=False)), 0.25, 0.75),
+        (prop("level:n", constraint="1-150"), 1, 150),
+        (prop("level:n", constraint="10~20"), 10, 20),
+        (prop("price:n", OneOf(values=(6, 15, 648))), 6, 648),
+        (prop("step:n", Counter(start=0, step=1, max=10)), 0, 10),
+    ],
+)
+def test_limits_of_the_sheet_hold_in_every_segment(given: Property, low: float, high: float) -> None:
+    rules = sound(taxonomy(event("play", given)))
+    name = given.name
+    assert (rules.value_ranges[name].min, rules.value_ranges[name].max) == (low, high)
+    for segment in SEGMENTS:
+        found = rules.segment_analysis[segment].property_ranges[name]
+        assert low <= found.min <= found.max <= high
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("rating:n", 1, 5),
+        ("age:n", 10, 100),
+        ("heart_rate:n", 30, 220),
+        ("click_rate:n", 0, 1),
+        ("progress_percent:n", 0, 100),
+        ("level:n", 1, 1000),
+        ("duration_minutes:n", 0, 1440),
+        ("height:n", 100, 250),
+        ("sleep_hours:n", 0, 24),
+        ("month:n", 1, 12),
+    ],
+)
+def test_numbers_lie_where_their_names_say(name: str, low: float, high: float) -> None:
+    found = sound(taxonomy(event("tell", name))).value_ranges[name.removesuffix(":n")]
+    assert low <= found.min < found.max <= high
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "level",
+        "xp",
+        "gold",
+        "combat_power",
+        "vip_level",
+        "total_spent",
+        "login_count",
+        "stage",
+        "playtime",
+        "score",
+        "price",
+    ],
+)
+def test_what_grows_with_engagement_is_larger_for_the_keenest(name: str) -> None:
+    segments = sound(taxonomy("login", users=(f"{name}:n",))).segment_analysis
+    new, active, power = (segments[s].property_ranges[name].mean for s in ("new_user", "active_user", "power_user"))
+    assert new is not None
+    assert active is not None
+    assert power is not None
+    assert new < active < power
+
+
+def test_a_place_in_a_ranking_is_better_for_the_keenest_and_age_is_for_nobody() -> None:
+    segments = sound(taxonomy(event("match", "rank:n"), users=("age:n",))).segment_analysis
+    assert (segments["power_user"].property_ranges["rank"].mean or 0) < (
+        segments["new_user"].property_ranges["rank"].mean or 0
+    )
+    assert segments["power_user"].property_ranges["age"] == segments["new_user"].property_ranges["age"]
+
+
+def test_every_number_has_a_range_in_every_segment() -> None:
+    sheet = taxonomy(
+        event("a", "x:n", prop("bag:g", properties=(prop("n:n"),))),
+        event("b", prop("x:n", Between(min=1, max=3, integer=True))),
+        common=("y:n",),
+        users=("z:n",),
+    )
+    rules = sound(sheet)
+    for name in ("x", "bag.n", "y", "z"):
+        assert name in rules.value_ranges
+        assert all(name in segment.property_ranges for segment in rules.segment_analysis.values())
+
+
+def test_the_same_name_with_other_limits_has_its_own_range() -> None:
+    short, long = Between(min=30, max=450, integer=False), Between(min=60, max=7200, integer=False)
+    rules = sound(
+        taxonomy(
+            event("stage_clear", prop("#duration:n", short)),
+            event("stage_fail", prop("#duration:n", short)),
+            event("app_end", prop("#duration:n", long)),
+        )
+    )
+    assert (rules.value_ranges["#duration"].min, rules.value_ranges["#duration"].max) == (30, 450)
+    assert (rules.value_ranges["app_end/#duration"].min, rules.value_ranges["app_end/#duration"].max) == (60, 7200)
+
+
+def test_prices_are_those_of_the_industry() -> None:
+    sheet = taxonomy(event("purchase", "price:n"))
+    travel = sound(sheet, ProductInfo(industry="travel")).value_ranges["price"]
+    assert travel.max > 5 * sound(sheet, GAME).value_ranges["price"].max
+
+
+# --------------------------------------------------------------------------- formulas
+
+
+def reckon(rules: Rules, key: str, values: dict[str, float], share: float = 0.5) -> float:
+    """What a formula gives."""
+    relationships = rules.property_relationships
+    found = relationships.get(key) or relationships[key.rpartition("/")[2]]
+    assert found.formula is not None
+    assert set(found.depends_on) == parse_formula(found.formula).names
+    return float(parse_formula(found.formula).evaluate(values, lambda _: np.array(share)))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "name", "values", "result"),
+    [
+        ("price quantity total_price", "total_price", {"price": 12, "quantity": 3}, 36),
+        (
+            "unit_price qty discount_amount total_amount",
+            "total_amount",
+            {"unit_price": 10, "qty": 3, "discount_amount": 5},
+            25,
+        ),
+        ("price quantity discount_amount total", "total", {"price": 1, "quantity": 3, "discount_amount": 5}, 0),
+        (
+            "subtotal shipping_fee tax total_amount",
+            "total_amount",
+            {"subtotal": 100, "shipping_fee": 7, "tax": 10},
+            117,
+        ),
+        ("price_per_night nights total_price", "total_price", {"price_per_night": 80, "nights": 4}, 320),
+        ("original_price discount_rate final_price", "final_price", {"original_price": 200, "discount_rate": 15}, 170),
+        ("height weight bmi", "bmi", {"height": 175, "weight": 70}, 22.9),
+        ("duration_minutes calories_burned", "calories_burned", {"duration_minutes": 30}, 260),
+        ("amount fee", "fee", {"amount": 2500}, 25),
+        ("correct_count question_count accuracy", "accuracy", {"correct_count": 15, "question_count": 20}, 75),
+        ("level level_before", "level_before", {"level": 8}, 7),
+        ("old_level new_level", "old_level", {"new_level": 8}, 7),
+        ("coin_before get_coin coin_after", "coin_after", {"coin_before": 100, "get_coin": 30}, 130),
+        (
+            "token_before token_consume_amount token_after",
+            "token_after",
+            {"token_before": 100, "token_consume_amount": 30},
+            70,
+        ),
+        ("kills deaths assists kda", "kda", {"kills": 6, "deaths": 2, "assists": 4}, 5),
+    ],
+)
+def test_numbers_that_follow_from_others(numbers: str, name: str, values: dict[str, float], result: float) -> None:
+    sheet = taxonomy(event("tell", *(f"{number}:n" for number in numbers.split())))
+    assert reckon(sound(sheet, ProductInfo(industry="health")), f"tell/{name}", values) == pytest.approx(
+        result, abs=0.05
+    )
+
+
+def test_what_grows_with_a_level() -> None:
+    rules = sound(taxonomy("login", users=("level:n", "xp:n", "combat_power:n")))
+    assert reckon(rules, "xp", {"level": 7}, share=0.0) == 700
+    assert reckon(rules, "xp", {"level": 7}, share=1.0) == 750
+    assert reckon(rules, "combat_power", {"level": 20}) > reckon(rules, "combat_power", {"level": 10})
+    assert rules.property_relationships["level"].affects == ["combat_power", "xp"]
+
+
+def test_formulas_use_only_what_stands_beside_them() -> None:
+    rules = sound(taxonomy(event("view", "price:n"), event("buy", "quantity:n", "total_price:n")))
+    assert rules.property_relationships == {}
+    hero = prop("heroes:g", properties=(prop("hero_level:n"), prop("hero_power:n")))
+    inside = sound(taxonomy(event("battle_start", hero))).property_relationships["heroes.hero_power"]
+    assert inside.depends_on == ["hero_level"]
+
+
+def test_values_that_the_sheet_lists_follow_no_formula() -> None:
+    sheet = taxonomy(event("buy", "price:n", "quantity:n", prop("total_price:n", OneOf(values=(5, 10)))))
+    assert "total_price" not in sound(sheet).property_relationships
+
+
+def test_ranges_reach_as_far_as_formulas_do() -> None:
+    limits = {"price": Between(min=2, max=10, integer=True), "quantity": Between(min=1, max=4, integer=True)}
+    sheet = taxonomy(event("buy", *(prop(f"{name}:n", rule) for name, rule in limits.items()), "total_price:n"))
+    rules = sound(sheet, SHOP)
+    assert (rules.value_ranges["total_price"].min, rules.value_ranges["total_price"].max) == (2, 40)
+    bounded = taxonomy(
+        event(
+            "buy",
+            *(prop(f"{n}:n", r) for n, r in limits.items()),
+            prop("total_price:n", Between(min=5, max=30, integer=True)),
+        )
+    )
+    found = sound(bounded, SHOP).value_ranges["total_price"]
+    assert (found.min, found.max) == (5, 30)
+
+
+# --------------------------------------------------------------------------- updates
+
+
+@pytest.mark.parametrize(
+    ("rule", "update"),
+    [
+        (FromEvent(event="payment", property="#time", aggregate="cnt"), Update(type="increment", value=1)),
+        (FromEvent(event="payment", property="amount", aggregate="sum"), Update(type="increment", value="{{amount}}")),
+        (
+            FromEvent(event="payment", property="#time", aggregate="daycnt"),
+            Update(type="increment", value=1, once_per_day=True),
+        ),
+        (FromEvent(event="payment", property="amount", aggregate="last"), Update(type="set", value="{{amount}}")),
+        (FromEvent(event="payment", property="amount", aggregate="equal"), Update(type="set", value="{{amount}}")),
+        (FromEvent(event="payment", property="amount", aggregate="first"), Update(type="set_once", value="{{amount}}")),
+        (
+            FromEvent(event="payment", property="bag.n", aggregate="equal", where_key="2"),
+            Update(type="set", value="{{bag[2].n}}"),
+        ),
+    ],
+)
+def test_updates_that_the_sheet_asks_for(rule: FromEvent, update: Update) -> None:
+    bag = prop("bag:g", properties=(prop("id:n"), prop("n:n")))
+    rules = sound(taxonomy(event("payment", "amount:n", bag), users=(prop("told:n", rule),)))
+    assert rules.update_patterns == {"payment": {"told": update}}
+
+
+def test_times_that_the_sheet_asks_for() -> None:
+    rule = FromEvent(event="register", property="#time", aggregate="first")
+    rules = sound(taxonomy("register", users=(prop("register_time:t", rule),)))
+    assert rules.update_patterns["register"]["register_time"] == Update(type="set_once", value="{{#time}}")
+
+
+def test_what_events_do_to_users_by_name() -> None:
+    sheet = taxonomy(
+        "register",
+        "login",
+        event("level_up", "new_level:n"),
+        event("stage_start", "stage_id"),
+        event("stage_clear", "reward_gold:n"),
+        event("item_buy", "cost_gold:n"),
+        event("purchase", "price:n", "product_id"),
+        event("purchase_failed", "price:n"),
+        event("subscribe", "plan"),
+        "subscription_cancel",
+        event("guild_join", "guild_id"),
+        "guild_leave",
+        users=(
+            "register_time:t",
+            "last_login_time:t",
+            "login_count:n",
+            "level:n",
+            "gold:n",
+            "total_spent:n",
+            "purchase_count:n",
+            "first_purchase_time:t",
+            "plan",
+            "guild_id",
+            "is_subscriber:b",
+            prop("total_login_days:n", update=UpdateMode.ADD),
+        ),
+    )
+    updates = sound(sheet).update_patterns
+    assert updates["register"]["register_time"] == Update(type="set_once", value="{{#time}}")
+    assert updates["login"]["last_login_time"] == Update(type="set", value="{{#time}}")
+    assert updates["login"]["login_count"] == Update(type="increment", value=1)
+    assert updates["login"]["total_login_days"] == Update(type="increment", value=1, once_per_day=True)
+    assert updates["level_up"]["level"] == Update(type="set", value="{{new_level}}")
+    assert updates["stage_clear"]["gold"] == Update(type="increment", value="{{reward_gold}}")
+    assert updates["item_buy"]["gold"] == Update(type="decrement", value="{{cost_gold}}")
+    assert updates["purchase"]["total_spent"] == Update(type="increment", value="{{price}}")
+    assert updates["purchase"]["purchase_count"] == Update(type="increment", value=1)
+    assert updates["purchase"]["first_purchase_time"] == Update(type="set_once", value="{{#time}}")
+    assert "purchase_failed" not in updates
+    assert updates["subscribe"]["plan"] == Update(type="set", value="{{plan}}")
+    assert updates["subscribe"]["is_subscriber"] == Update(type="set", value=True)
+    assert updates["subscription_cancel"]["is_subscriber"] == Update(type="set", value=False)
+    assert updates["guild_join"]["guild_id"] == Update(type="set", value="{{guild_id}}")
+    assert updates["guild_leave"]["guild_id"] == Update(type="set", value="")
+
+
+def test_a_level_up_tells_the_next_level_and_the_user_has_it() -> None:
+    rules = sound(
+        taxonomy(event("level_up", "level:n", "level_before:n"), users=("current_level:n",), common=("tmp_level:n",))
+    )
+    assert constraint(rules, "level_up/level").counter == CounterRule(start=1, step=1, shared="level")
+    assert rules.update_patterns["level_up"]["current_level"] == Update(type="set", value="{{level}}")
+    assert constraint(rules, "tmp_level").copy_of == "current_level"
+    assert reckon(rules, "level_up/level_before", {"level": 5}) == 4
+
+
+def test_the_texts_of_the_sheet_tell_which_event_it_is() -> None:
+    sheet = taxonomy(
+        event("evt_login", alias="로그인"),
+        event("evt_pay", "amount:n", alias="결제 성공"),
+        users=(
+            prop("t1:t", alias="마지막 로그인 시간", description="매 로그인 시 전송", update=UpdateMode.SET),
+            prop("t2:t", alias="첫 결제 시간", description="첫 결제 시 전송", update=UpdateMode.SET_ONCE),
+        ),
+    )
+    updates = sound(sheet).update_patterns
+    assert updates["evt_login"]["t1"] == Update(type="set", value="{{#time}}")
+    assert updates["evt_pay"]["t2"] == Update(type="set_once", value="{{#time}}")
+
+
+# --------------------------------------------------------------------------- segments
+
+PLAY = taxonomy("app_start", "register", "stage_start", "stage_clear", "stage_fail", "pvp_match", "purchase", "app_end")
+
+
+def test_segments_differ_in_when_they_are_there() -> None:
+    activities = [segment.activity for segment in sound(PLAY).segment_analysis.values()]
+    assert len({activity.model_dump_json() for activity in activities}) == 6
+    by_name = dict(zip(SEGMENTS, activities, strict=True))
+    assert by_name["power_user"].daily_probability > by_name["active_user"].daily_probability
+    assert by_name["active_user"].daily_probability > by_name["churned_user"].daily_probability
+    assert by_name["power_user"].sessions_per_day > by_name["active_user"].sessions_per_day
+    assert by_name["churning_user"].churn_per_day > by_name["active_user"].churn_per_day
+
+
+def test_work_is_done_on_weekdays_in_office_hours_and_games_are_played_in_the_evening() -> None:
+    work = sound(PLAY, SAAS).segment_analysis["active_user"].activity
+    play = sound(PLAY, GAME).segment_analysis["active_user"].activity
+    assert min(work.weekday_weights[:5]) > 2 * max(work.weekday_weights[5:])
+    assert min(play.weekday_weights[5:]) > max(play.weekday_weights[:4])
+    assert 9 <= work.hour_weights.index(max(work.hour_weights)) <= 17
+    assert 19 <= play.hour_weights.index(max(play.hour_weights)) <= 23
+
+
+def test_the_platform_changes_how_long_sessions_are() -> None:
+    console = sound(PLAY, ProductInfo(platform="console")).segment_analysis["active_user"].activity
+    assert console.session_minutes > sound(PLAY, GAME).segment_analysis["active_user"].activity.session_minutes
+
+
+def test_every_event_of_users_has_a_probability_in_every_segment() -> None:
+    for segment in sound(PLAY).segment_analysis.values():
+        assert set(segment.event_probabilities) == set(PLAY.event_names())
+
+
+def test_what_new_and_keen_users_do() -> None:
+    segments = sound(PLAY).segment_analysis
+    new, active, power = (segments[s].event_probabilities for s in ("new_user", "active_user", "power_user"))
+    assert new["purchase"] < active["purchase"] < power["purchase"]
+    assert new["pvp_match"] < active["pvp_match"] < power["pvp_match"]
+    assert segments["active_user"].event_sequence == ["stage_start", "stage_clear"]
+
+
+def test_the_typical_session_is_what_the_product_is_for() -> None:
+    sheet = taxonomy("app_open", "search", "view_product", "add_to_cart", "purchase", "survey_start", "survey_complete")
+    shopping = sound(sheet, SHOP).segment_analysis["active_user"].event_sequence
+    assert shopping == ["search", "view_product", "add_to_cart", "purchase"]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "industry"),
+    [
+        ("E-commerce", "ecommerce"),
+        ("shopping mall", "ecommerce"),
+        ("쇼핑", "ecommerce"),
+        ("B2B SaaS", "saas"),
+        ("health_fitness", "health"),
+        ("mobile game", "game"),
+        ("fintech", "banking"),
+    ],
+)
+def test_industries_as_people_write_them(spelling: str, industry: str) -> None:
+    assert analyse(PLAY, ProductInfo(industry=spelling)) == analyse(PLAY, ProductInfo(industry=industry))
+
+
+def test_a_product_of_an_unheard_of_industry_is_taken_for_what_its_events_speak_of() -> None:
+    lessons = taxonomy("course_view", "lesson_start", "lesson_complete", "quiz_start", "quiz_submit")
+    assert analyse(lessons, ProductInfo(industry="violin")) == analyse(lessons, ProductInfo(industry="education"))
+    assert analyse(lessons, ProductInfo(industry="saas")) != analyse(lessons, ProductInfo(industry="education"))
+
+
+# --------------------------------------------------------------------------- the whole
+
+
+def test_the_same_sheet_always_gives_the_same_rules() -> None:
+    assert analyse(PLAY, GAME) == analyse(PLAY, GAME)
+    code = (
+        "import hashlib, sys\n"
+        "from gamestats_assets_tests.demo_data.test_analyst import SHOP, analyse, event, taxonomy\n"
+        "paid = event('purchase', 'order_id', 'price:n', 'count:n', 'total:n')\n"
+        "sheet = taxonomy('register', 'search', 'view_item', 'add_to_cart', paid, 'refund', 'guild_join', 'guild_war',"
+        " 'pvp_start', 'pvp_win', 'pvp_lose', users=('total_spent:n', 'level:n', 'xp:n'))\n"
+        "print(hashlib.sha256(analyse(sheet, SHOP).model_dump_json().encode()).hexdigest())"
+    )
+    root = Path(__file__).resolve().parents[2]
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(answers) == 1
+    assert len(answers.pop().strip()) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize("workbook", ["casual_game", "card_game"])
+def test_real_workbooks_give_sound_rules(realdata: Path, workbook: str) -> None:
+    sound(read_taxonomy(realdata / "taxonomies" / f"{workbook}.xlsx"))
+
+
+def test_the_casual_game_as_a_person_reads_it(realdata: Path) -> None:
+    rules = sound(read_taxonomy(realdata / "taxonomies" / "casual_game.xlsx"))
+    constraints = rules.event_constraints
+    assert constraints.session_start == ["ta_app_start", "login"]
+    assert constraints.session_end == ["ta_app_end"]
+    assert constraints.not_of_users == ["facebook_ad_level_data_by_country", "cost"]
+    assert steps(rules, "payment") == [["init_order"], ["payment", "payment_fail"]]
+    assert steps(rules, "stage_clear") == [["enter_stage"], ["stage_choice"], ["stage_clear", "stage_fail"]]
+    assert steps(rules, "share_install") == [["share"], ["share_click"], ["share_install"]]
+    assert step_of(rules, "guide_complete").repeats == 10
+    assert "register" in needs(rules, "login")
+    assert "enter_stage" in needs(rules, "special_event")
+    assert rules.update_patterns["resource_get"]["tmp_diamond"].value == "{{resource_info[2].after_num}}"
+    assert constraint(rules, "resource_cost/resource_info.after_num").counter == CounterRule(
+        start=5000,
+        source="resource_info.change_num",
+        sign=-1,
+        group_by="resource_info.item_id",
+        shared="resource_info.after_num",
+    )
+    assert constraint(rules, "payment/pay_amount").values == [6, 15, 38, 78, 158, 318, 648]
+    assert rules.value_ranges["ta_app_end/#duration"].max == 7200
+
+
+def test_the_card_game_as_a_person_reads_it(realdata: Path) -> None:
+    rules = sound(read_taxonomy(realdata / "taxonomies" / "card_game.xlsx"))
+    constraints = rules.event_constraints
+    assert constraints.session_start == ["ta_app_start", "login", "role_login"]
+    assert constraints.session_end == ["role_logout", "logout", "ta_app_end"]
+    assert constraints.not_of_users == ["current_online", "rank"]
+    assert steps(rules, "battle_win") == [["battle_start"], ["battle_win", "battle_fail"]]
+    assert steps(rules, "tower_challenge_end") == [
+        ["tower_challenge_start"],
+        ["skill_choose"],
+        ["tower_battle_end"],
+        ["tower_challenge_end"],
+    ]
+    assert "guild_join" in needs(rules, "guild_game")
+    assert "create_role" in needs(rules, "role_login")
+    assert constraints.lifecycle["attend_arena"] is LifecycleStage.ADVANCED
+    assert reckon(rules, "token_get/token_change_after", {"token_change_before": 5, "token_get_amount": 3}) == 8
+    assert constraint(rules, "draw_card/draw_num").depends_on == "draw_type"
+    assert rules.update_patterns["payment"]["total_pay_amount"].value == "{{pay_amount}}"
+
+
+_WORDS = st.sampled_from(
+    [
+        *(
+            "app",
+            "start",
+            "end",
+            "install",
+            "register",
+            "login",
+            "tutorial",
+            "step",
+            "stage",
+            "battle",
+            "win",
+            "fail",
+            "clear",
+        ),
+        *(
+            "cancel",
+            "purchase",
+            "order",
+            "payment",
+            "cart",
+            "add",
+            "view",
+            "product",
+            "search",
+            "shop",
+            "buy",
+            "item",
+            "get",
+        ),
+        *(
+            "use",
+            "equip",
+            "guild",
+            "join",
+            "leave",
+            "create",
+            "delete",
+            "level",
+            "up",
+            "pvp",
+            "raid",
+            "friend",
+            "request",
+        ),
+        *("subscribe", "trial", "renew", "refund", "review", "video", "play", "pause", "complete", "course", "lesson"),
+        *("quiz", "kyc", "submit", "approve", "transfer", "deposit", "share", "click", "push", "sent", "open", "first"),
+        *("1", "2", "결제", "시작"),
+    ]
+)
+_PROPERTIES = st.sampled_from(
+    [
+        *(
+            "price",
+            "quantity",
+            "total_amount",
+            "discount_rate",
+            "order_id",
+            "item_id",
+            "level",
+            "level_before",
+            "xp",
+            "gold",
+        ),
+        *("reward_gold", "cost_amount", "duration", "stage", "is_first", "result", "fail_reason", "country", "carrier"),
+        *("guild_id", "user_name", "email", "power", "bmi", "weight", "height", "change", "after", "before", "step"),
+    ]
+)
+_RULES = st.sampled_from(
+    [
+        None,
+        None,
+        None,
+        Between(min=0, max=5, integer=True),
+        Between(min=0.5, max=2.25, integer=False),
+        OneOf(values=(1, 2)),
+        Counter(start=1, step=1, max=9),
+        SharedCounter(step=1),
+        Balance(start=5, source="change", group_by=None),
+        FromEvent(event="login", property="#time", aggregate="cnt"),
+    ]
+)
+
+
+@st.composite
+def _some_properties(draw: st.DrawFn) -> tuple[Property, ...]:
+    names = draw(st.lists(_PROPERTIES, unique=True, max_size=5))
+    made = []
+    for name in names:
+        type_ = draw(
+            st.sampled_from([PropertyType.NUMBER, PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN])
+        )
+        rule = draw(_RULES) if type_ is PropertyType.NUMBER else None
+        made.append(Property(name=name, type=type_, rule=rule))
+    return tuple(made)
+
+
+@st.composite
+def _sheets(draw: st.DrawFn) -> Taxonomy:
+    names = draw(
+        st.lists(
+            st.lists(_WORDS, min_size=1, max_size=3, unique=True).map("_".join), min_size=1, max_size=25, unique=True
+        )
+    )
+    return Taxonomy(
+        name="random",
+        events=tuple(Event(name=name, properties=draw(_some_properties())) for name in names),
+        common_properties=draw(_some_properties()),
+        user_properties=draw(_some_properties()),
+    )
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_sheets(), st.sampled_from(["game", "ecommerce", "saas", "education", "gardening"]))
+def test_any_sheet_gives_sound_rules_whose_orders_agree(sheet: Taxonomy, industry: str) -> None:
+    rules = analyse(sheet, ProductInfo(industry=industry))
+    assert problems(rules, sheet) == []
+    assert Rules.model_validate_json(rules.model_dump_json()) == rules
+    constraints = rules.event_constraints
+    for sequence in constraints.sequences:
+        place = {name: number for number, step in enumerate(sequence.steps) for name in step.events}
+        for name in place:
+            waiting, seen = [name], set[str]()
+            while waiting:
+                for before in constraints.prerequisites.get(waiting.pop(), []):
+                    if before not in seen:
+                        seen.add(before)
+                        waiting.append(before)
+            assert all(place[before] < place[name] for before in seen if before in place)
+    placed = [name for sequence in constraints.sequences for step in sequence.steps for name in step.events]
+    assert len(placed) == len(set(placed))
+    assert not set(placed) & {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+
+
+# --------------------------------------------------------------------------- what is wrong with rules
+
+SHEET = taxonomy(
+    "app_start",
+    "battle_start",
+    "battle_win",
+    "server_report",
+    event("purchase", "price:n", prop("quantity:n", Between(min=1, max=5, integer=True)), "method"),
+    common=("country", "carrier"),
+    users=("level:n", "xp:n", "power:n"),
+)
+
+
+def made(**parts: object) -> Rules:
+    """Rules with nothing but what is given."""
+    segment = SegmentAnalysis(activity=Activity(daily_probability=0.5))
+    return Rules.model_validate({"segment_analysis": dict.fromkeys(SEGMENTS, segment), **parts})
+
+
+def only_problem(rules: Rules, sheet: Taxonomy = SHEET) -> str:
+    """The one problem."""
+    (found,) = problems(rules, sheet)
+    return found
+
+
+def in_order(*names: str, probability: float = 1) -> EventSequence:
+    """A sequence of single steps."""
+    return EventSequence(name="fight", steps=[Step(events=[name], probability=probability) for name in names])
+
+
+def test_rules_without_anything_have_no_problems() -> None:
+    assert problems(made(), SHEET) == []
+    require_sound(made(), SHEET)
+
+
+def test_unknown_events_are_named_with_the_nearest_one() -> None:
+    found = only_problem(made(event_constraints=EventConstraints(once=["batle_start"])))
+    assert "batle_start" in found
+    assert "did you mean 'battle_start'" in found
+    assert "event_constraints.once" in found
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("value_ranges", "pric", ValueRange(min=0, max=1)),
+        ("value_ranges", "purchase/pric", ValueRange(min=0, max=1)),
+        ("property_constraints", "pric", PropertyConstraint(values=[1])),
+        ("property_relationships", "pric", PropertyRelationship()),
+    ],
+)
+def test_unknown_properties_are_named_with_the_nearest_one(part: str, key: str, value: object) -> None:
+    found = only_problem(made(**{part: {key: value}}))
+    assert part in found
+    assert "did you mean 'price'" in found
+
+
+def test_a_property_of_another_event_is_unknown() -> None:
+    assert "'app_start' has no property 'price'" in only_problem(
+        made(value_ranges={"app_start/price": ValueRange(min=0, max=1)})
+    )
+
+
+def test_prerequisites_in_a_circle_are_named_along_it() -> None:
+    circle = {"battle_start": ["battle_win"], "battle_win": ["purchase"], "purchase": ["battle_start"]}
+    found = only_problem(made(event_constraints=EventConstraints(prerequisites=circle)))
+    assert "battle_start -> battle_win -> purchase -> battle_start" in found
+
+
+def test_an_event_that_waits_for_itself() -> None:
+    found = only_problem(made(event_constraints=EventConstraints(prerequisites={"purchase": ["purchase"]})))
+    assert "purchase -> purchase" in found
+
+
+def test_prerequisites_that_no_user_can_meet() -> None:
+    rules = made(
+        event_constraints=EventConstraints(
+            prerequisites={"purchase": ["server_report"]}, not_of_users=["server_report"]
+        )
+    )
+    found = only_problem(rules)
+    assert "purchase" in found
+    assert "'server_report' is in not_of_users" in found
+
+
+def test_prerequisites_later_in_the_same_sequence() -> None:
+    rules = made(
+        event_constraints=EventConstraints(
+            sequences=[in_order("battle_start", "battle_win")], prerequisites={"battle_start": ["battle_win"]}
+        )
+    )
+    assert any(
+        "'battle_win' is after 'battle_start' in the sequence 'fight'" in found for found in problems(rules, SHEET)
+    )
+
+
+def test_prerequisites_among_the_alternatives_of_one_step() -> None:
+    step = Step(events=["battle_win", "purchase"])
+    rules = made(
+        event_constraints=EventConstraints(
+            sequences=[EventSequence(name="fight", steps=[Step(events=["battle_start"]), step])],
+            prerequisites={"purchase": ["battle_win"]},
+        )
+    )
+    assert "in the same step as 'purchase'" in only_problem(rules)
+
+
+def test_prerequisites_in_a_stage_that_nothing_leads_to() -> None:
+    rules = made(
+        event_constraints=EventConstraints(
+            prerequisites={"purchase": ["battle_win"]},
+            lifecycle={"battle_win": LifecycleStage.ONBOARDING_COMPLETED},
+            stage_events={"battle_win": LifecycleStage.ONBOARDING_COMPLETED},
+        )
+    )
+    found = problems(rules, SHEET)
+    assert any(
+        "it needs 'battle_win', which waits for the stage 'onboarding_completed'" in problem for problem in found
+    )
+    assert any("lifecycle.battle_win" in problem and "never reached" in problem for problem in found)
+
+
+def test_stages_without_events_come_with_time() -> None:
+    rules = made(
+        event_constraints=EventConstraints(
+            prerequisites={"purchase": ["battle_win"]}, lifecycle={"battle_win": LifecycleStage.ADVANCED}
+        )
+    )
+    assert problems(rules, SHEET) == []
+
+
+def test_a_first_step_that_is_left_to_chance() -> None:
+    rules = made(event_constraints=EventConstraints(sequences=[in_order("battle_start", probability=0.5)]))
+    assert "its first step has probability 0.5; it must be 1" in only_problem(rules)
+
+
+def test_steps_that_follow_what_is_not_before_them() -> None:
+    later = Step(events=["battle_win"], follows=["purchase"])
+    sequence = EventSequence(name="fight", steps=[Step(events=["battle_start"]), later])
+    assert "follows 'purchase', which is not in the step before" in only_problem(
+        made(event_constraints=EventConstraints(sequences=[sequence]))
+    )
+
+
+def test_steps_that_no_user_takes_or_that_stand_at_a_fixed_place() -> None:
+    sequence = in_order("battle_start", "server_report", "app_start")
+    rules = made(
+        event_constraints=EventConstraints(
+            sequences=[sequence], session_start=["app_start"], not_of_users=["server_report"]
+        )
+    )
+    first, second = problems(rules, SHEET)
+    assert "'server_report' is in not_of_users" in first
+    assert "'app_start' is in session_start too" in second
+
+
+def test_values_that_need_each_other_are_named_along_the_circle() -> None:
+    rules = made(
+        property_relationships={
+            "xp": PropertyRelationship(depends_on=["level"], formula="level * 100"),
+            "level": PropertyRelationship(depends_on=["xp"], formula="xp / 100"),
+        }
+    )
+    assert "level -> xp -> level" in only_problem(rules)
+
+
+def test_circles_through_copies_mappings_and_updates() -> None:
+    copies = {"level": PropertyConstraint(copy_of="xp"), "xp": PropertyConstraint(copy_of="level")}
+    assert "level -> xp -> level" in only_problem(made(property_constraints=copies))
+    mixed = made(
+        property_constraints={
+            "country": PropertyConstraint(depends_on="carrier", mapping={"SKT": ["KR"]}),
+            "carrier": PropertyConstraint(copy_of="country"),
+        }
+    )
+    assert "carrier -> country -> carrier" in only_problem(mixed)
+    fed = made(
+        property_relationships={"purchase/price": PropertyRelationship(depends_on=["level"], formula="level * 2")},
+        update_patterns={"purchase": {"level": Update(type="set", value="{{price}}")}},
+    )
+    assert "level -> purchase/price -> level" in only_problem(fed)
+
+
+def test_ranges_beyond_the_sheet() -> None:
+    wide = ValueRange(min=0, max=9)
+    assert "0 to 9 is beyond 1 to 5" in only_problem(made(value_ranges={"quantity": wide}))
+    segment = SegmentAnalysis(activity=Activity(daily_probability=0.5), property_ranges={"purchase/quantity": wide})
+    rules = Rules(segment_analysis={**made().segment_analysis, "new_user": segment})
+    assert "segment_analysis.new_user.property_ranges.purchase/quantity: 0 to 9 is beyond 1 to 5" in only_problem(rules)
+    assert problems(made(value_ranges={"quantity": ValueRange(min=1, max=5)}), SHEET) == []
+
+
+def test_limits_in_the_constraint_column_count_too() -> None:
+    sheet = taxonomy("play", users=(prop("level:n", constraint="1-150"),))
+    assert "beyond 1 to 150" in only_problem(made(value_ranges={"level": ValueRange(min=1, max=151)}), sheet)
+
+
+def test_mappings_on_values_that_never_occur() -> None:
+    country = prop("country", OneOf(values=("KR", "JP")))
+    sheet = taxonomy("play", common=(country, "carrier"))
+    mapping: dict[str, list[bool | int | float | str]] = {"KR": ["SKT"], "FR": ["Orange"]}
+    found = only_problem(
+        made(property_constraints={"carrier": PropertyConstraint(depends_on="country", mapping=mapping)}), sheet
+    )
+    assert "country is never 'FR'" in found
+
+
+def test_references_of_constraints_to_what_is_not_there() -> None:
+    assert "no property 'cuntry'; did you mean 'country'" in only_problem(
+        made(property_constraints={"carrier": PropertyConstraint(depends_on="cuntry", mapping={"KR": ["SKT"]})})
+    )
+    assert "no property 'levl'" in only_problem(made(property_constraints={"xp": PropertyConstraint(copy_of="levl")}))
+    counter = CounterRule(source="prise")
+    assert "counter.source" in only_problem(
+        made(property_constraints={"purchase/price": PropertyConstraint(counter=counter)})
+    )
+    assert problems(made(property_constraints={"xp": PropertyConstraint(copy_of="#account_id")}), SHEET) == []
+
+
+def test_formulas_that_cannot_be_read_or_use_what_is_not_there() -> None:
+    broken = only_problem(made(property_relationships={"xp": PropertyRelationship(formula="level *")}))
+    assert "property_relationships.xp.formula" in broken
+    foreign = only_problem(made(property_relationships={"xp": PropertyRelationship(formula="price * 2")}))
+    assert "users have no property 'price'" in foreign
+
+
+def test_what_affects_nothing_known() -> None:
+    rules = made(property_relationships={"level": PropertyRelationship(affects=["xpp"])})
+    assert "did you mean 'xp'" in only_problem(rules)
+
+
+def test_updates_of_what_is_no_state_and_references_to_what_events_do_not_have() -> None:
+    unknown = only_problem(made(update_patterns={"purchase": {"levle": Update(type="increment")}}))
+    assert "no user property or common property 'levle'; did you mean 'level'" in unknown
+    missing = only_problem(made(update_patterns={"battle_win": {"level": Update(type="set", value="{{price}}")}}))
+    assert "'battle_win' has no property 'price' for {{price}}" in missing
+    good = {
+        "purchase": {
+            "level": Update(type="increment", value="{{price}} * 2"),
+            "xp": Update(type="set", value="{{#time}}"),
+        }
+    }
+    assert problems(made(update_patterns=good), SHEET) == []
+
+
+def test_all_problems_are_raised_together() -> None:
+    rules = made(
+        event_constraints=EventConstraints(once=["nope", "nada"]), value_ranges={"quantity": ValueRange(min=0, max=9)}
+    )
+    with pytest.raises(RulesError) as caught:
+        require_sound(rules, SHEET)
+    assert len(caught.value.problems) == 3
+    for word in ("nope", "nada", "quantity", "3 problems", "'sheet'"):
+        assert word in str(caught.value)

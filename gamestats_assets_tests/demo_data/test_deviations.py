@@ -1,0 +1,279 @@
+"""How far data are from rules, reckoned by hand, and whether corrected rules bring them nearer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, CustomSegment
+from gamestats_assets.demo_data.deviations import Deviation, Deviations, corrected, deviations
+from gamestats_assets.demo_data.generate import generate
+from gamestats_assets.demo_data.measure import DirtFound, Funnel, Measured, Moments, Violations, measure
+from gamestats_assets.demo_data.rules import (
+    PropertyConstraint,
+    PropertyRelationship,
+    Rules,
+    SegmentAnalysis,
+    Update,
+    ValueRange,
+)
+from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
+from gamestats_assets_tests.demo_data import small_shop
+from gamestats_assets_tests.demo_data.planted_logs import RULES, TAXONOMY
+
+
+def found(**given: Any) -> Measured:
+    """A measurement of nothing but what is given."""
+    empty: dict[str, Any] = {field.name: None for field in dataclasses.fields(Measured)}
+    nothing = {"numbers": {}, "choices": {}, "order": {}, "prerequisites": {}, "once": {}}
+    funnel = Funnel("purchase", "funnel", ("look", "cart", "pay"), (0, 1, 2), (0, 0, 0))
+    dirt = DirtFound(**{field.name: 0 for field in dataclasses.fields(DirtFound)})
+    return Measured(
+        **{**empty, **nothing, "configuration": Configuration(), "dirt": dirt, "funnels": [funnel], **given}
+    )
+
+
+def numbers(n: int, mean: float, sd: float = 10) -> Moments:
+    return Moments(n, mean, sd, 0, 100)
+
+
+def rules(**changed: Any) -> Rules:
+    return RULES.model_copy(update=changed)
+
+
+def only(deviation_list: Deviations, kind: str) -> dict[tuple[str, str], tuple[float, float, float]]:
+    return {
+        (d.where, d.part): (pytest.approx(d.wanted), pytest.approx(d.found), pytest.approx(d.distance))
+        for d in deviation_list.list
+        if d.kind == kind
+    }
+
+
+# --------------------------------------------------------------------------- what is compared
+
+
+def test_a_mean_and_a_spread_are_compared_in_widths_of_the_range_over_all_events_of_the_rule() -> None:
+    measured = found(numbers={"look/price": numbers(300, 30), "pay/price": numbers(100, 22)})
+    told = deviations(measured, RULES, TAXONOMY)
+    # 28 over both, wanted 20, from 0 to 100; the spread is that of both together: sqrt(100 + 3 * 64 / 16).
+    assert only(told, "mean") == {("price", ""): (20, 28, 0.08)}
+    assert only(told, "spread") == {("price", ""): (10, math.sqrt(112), (math.sqrt(112) - 10) / 100)}
+
+
+def test_an_events_own_range_is_compared_by_itself() -> None:
+    own = {**RULES.value_ranges, "pay/price": ValueRange(min=0, max=50)}
+    measured = found(numbers={"look/price": numbers(100, 20), "pay/price": numbers(100, 35)})
+    told = deviations(measured, rules(value_ranges=own), TAXONOMY)
+    # Without a mean it is the middle; a spread that is not given is not compared.
+    assert only(told, "mean") == {("price", ""): (20, 20, 0), ("pay/price", ""): (25, 35, 0.2)}
+    assert set(only(told, "spread")) == {("price", "")}
+
+
+def test_between_what_segments_want_everything_is_as_wanted() -> None:
+    def with_mean(mean: float) -> SegmentAnalysis:
+        own = {"price": ValueRange(min=0, max=200, mean=mean)}
+        return RULES.segment_analysis["new_user"].model_copy(update={"property_ranges": own})
+
+    segments = {**RULES.segment_analysis, "power_user": with_mean(80), "new_user": with_mean(40)}
+    for mean, wanted, distance in ((50, 50, 0), (90, 80, 0.05), (10, 20, 0.05)):
+        measured = found(numbers={"look/price": numbers(100, mean)})
+        told = deviations(measured, rules(segment_analysis=segments), TAXONOMY)
+        assert only(told, "mean") == {("price", ""): (wanted, mean, distance)}
+        assert only(told, "spread") == {}
+
+
+def test_a_segment_without_users_wants_nothing_and_a_custom_one_does() -> None:
+    own = {"price": ValueRange(min=0, max=100, mean=60)}
+    power = RULES.segment_analysis["power_user"].model_copy(update={"property_ranges": own})
+    product = rules(segment_analysis={**RULES.segment_analysis, "power_user": power})
+    measured = found(
+        numbers={"look/price": numbers(100, 60)}, configuration=Configuration(segments={"active_user": 1.0})
+    )
+    assert only(deviations(measured, product, TAXONOMY), "mean") == {("price", ""): (20, 60, 0.4)}
+    custom = Configuration(segments={"fans": 1.0}, custom_segments={"fans": CustomSegment(like="power_user")})
+    measured = dataclasses.replace(measured, configuration=custom)
+    assert only(deviations(measured, product, TAXONOMY), "mean") == {("price", ""): (60, 60, 0)}
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        {"property_constraints": {"price": PropertyConstraint(copy_of="age")}},
+        {"property_constraints": {"price": PropertyConstraint(counter={"start": 0})}},  # type: ignore[arg-type]
+        {"property_constraints": {"price": PropertyConstraint(depends_on="colour", mapping={"red": [1]})}},
+        {"property_relationships": {"look/price": PropertyRelationship(formula="age * 2")}},
+        {"update_patterns": {"pay": {"price": Update(type="increment")}}},
+        {"value_ranges": {}},
+    ],
+)
+def test_numbers_that_follow_from_others_are_not_compared(decided: dict[str, Any]) -> None:
+    measured = found(numbers={"look/price": numbers(1000, 90)})
+    assert deviations(measured, rules(**decided), TAXONOMY) == Deviations([], 0.0)
+
+
+def test_what_was_hardly_seen_is_not_compared() -> None:
+    measured = found(
+        numbers={"look/price": numbers(29, 90)},
+        choices={"look/colour": {"blue": 29}},
+        funnels=[Funnel("purchase", "funnel", ("look", "cart", "pay"), (0, 1, 2), (29, 0, 0))],
+        order={"cart": Violations(29, 29)},
+    )
+    assert deviations(measured, RULES, TAXONOMY).list == []
+
+
+def test_shares_are_compared_with_weights_and_values_that_nobody_listed_count() -> None:
+    measured = found(choices={"look/colour": {"red": 120, "blue": 60, "pink": 20}})
+    told = deviations(measured, RULES, TAXONOMY)
+    assert only(told, "share") == {
+        ("colour", "red"): (0.75, 0.6, 0.15),
+        ("colour", "blue"): (0.25, 0.3, 0.05),
+        ("colour", "pink"): (0, 0.1, 0.1),
+    }
+
+
+def test_values_are_the_same_however_they_are_written() -> None:
+    properties = (
+        Property(name="is_vip", type=PropertyType.BOOLEAN),
+        Property(name="size", type=PropertyType.NUMBER),
+    )
+    taxonomy = Taxonomy(name="any", events=(Event(name="look", properties=properties),))
+    constraints = {
+        "is_vip": PropertyConstraint(values=["Y", "N"], weights=[1, 3]),
+        "size": PropertyConstraint(values=[1.0, 2]),
+    }
+    measured = found(choices={"look/is_vip": {"true": 25, "false": 75}, "look/size": {"1": 50, "2": 50}})
+    told = deviations(measured, rules(property_constraints=constraints), taxonomy)
+    assert {(d.where, d.part) for d in told.list} == {("is_vip", "Y"), ("is_vip", "N"), ("size", "1"), ("size", "2")}
+    assert told.distance == 0
+
+
+def test_countries_that_the_run_decides_are_not_compared() -> None:
+    product = rules(property_constraints={"country": PropertyConstraint(values=["KR", "JP"])})
+    measured = found(choices={"look/country": {"KR": 90, "JP": 10}})
+    assert len(deviations(measured, product, TAXONOMY).list) == 2
+    decided = dataclasses.replace(measured, configuration=Configuration(countries={"KR": 1.0}))
+    assert deviations(decided, product, TAXONOMY).list == []
+
+
+def test_steps_are_compared_but_for_those_that_a_truth_decides() -> None:
+    funnel = Funnel("purchase", "funnel", ("look", "cart", "pay"), (0, 1, 2), (1000, 450, 225))
+    measured = found(funnels=[funnel])
+    told = only(deviations(measured, RULES, TAXONOMY), "step")
+    assert told == {("purchase", "1"): (0.5, 0.45, 0.05), ("purchase", "2"): (0.4, 0.5, 0.1)}
+    truth = ConversionTruth(from_event="look", to_event="cart", rate=0.45)
+    planted = dataclasses.replace(measured, configuration=Configuration(truths=[truth]))
+    assert set(only(deviations(planted, RULES, TAXONOMY), "step")) == {("purchase", "2")}
+    constraints = RULES.event_constraints.model_copy(update={"session_start": ["look"]})
+    fixed = deviations(measured, rules(event_constraints=constraints), TAXONOMY)
+    assert set(only(fixed, "step")) == {("purchase", "2")}
+
+
+def test_events_out_of_order_count_unless_lost_records_explain_them() -> None:
+    measured = found(
+        order={"cart": Violations(1000, 30)},
+        prerequisites={"talk": Violations(100, 5)},
+        once={"join": Violations(50, 1)},
+    )
+    told = deviations(measured, RULES, TAXONOMY)
+    assert {(d.where, d.found, d.distance) for d in told.list} == {
+        ("cart", 0.03, 0.03), ("talk", 0.05, 0.05), ("join", 0.02, 0.02),
+    }  # fmt: skip
+    lossy = dataclasses.replace(measured, dirt=dataclasses.replace(measured.dirt, events=1000, unreadable=20))
+    assert {(d.where, d.distance) for d in deviations(lossy, RULES, TAXONOMY).list if d.distance} == {
+        ("talk", 0.05), ("join", 0.02),
+    }  # fmt: skip
+
+
+# --------------------------------------------------------------------------- the distance, and words
+
+
+def test_the_distance_is_the_root_mean_square_with_one_share_for_each_property() -> None:
+    measured = found(
+        numbers={"look/price": numbers(100, 26)},
+        choices={"look/colour": {"red": 67, "blue": 33}},
+    )
+    # The mean 0.06 off, the spread 0, the colour 0.08.
+    assert deviations(measured, RULES, TAXONOMY).distance == pytest.approx(math.sqrt((0.06**2 + 0 + 0.08**2) / 3))
+
+
+def test_what_is_off_is_told_in_words_worst_first() -> None:
+    measured = found(
+        numbers={"look/price": numbers(100, 26), "cart/items.count": numbers(100, 2.01)},
+        choices={"look/colour": {"red": 60, "blue": 40}},
+        funnels=[Funnel("purchase", "funnel", ("look", "cart", "pay"), (0, 1, 2), (1000, 400, 160))],
+    )
+    assert deviations(measured, RULES, TAXONOMY).lines() == [
+        "colour should be 'blue' in 25.0% of cases and is in 40.0%.",
+        "colour should be 'red' in 75.0% of cases and is in 60.0%.",
+        "In the sequence purchase, step 2 should follow step 1 in 50.0% of cases and does in 40.0%.",
+        "The mean of price should be 20 and is 26 (6.0% of the range's width off).",
+    ]
+
+
+# --------------------------------------------------------------------------- the answer
+
+
+def one(kind: Any, where: str, wanted: float, seen: float, part: str = "") -> Deviations:
+    return Deviations([Deviation(kind, where, part, wanted, seen, abs(wanted - seen))], abs(wanted - seen))
+
+
+def test_a_mean_that_came_out_high_is_aimed_as_much_lower() -> None:
+    assert corrected(RULES, one("mean", "price", 20, 26)).value_ranges["price"].mean == 14
+    assert corrected(RULES, one("mean", "price", 20, 15)).value_ranges["price"].mean == 25
+    assert corrected(RULES, one("mean", "price", 20, 20.001)) == RULES
+
+
+def test_a_correction_stays_within_the_bounds_and_possible() -> None:
+    price = corrected(RULES, one("mean", "price", 20, 55)).value_ranges["price"]
+    # Not on the bound, where every value would be the same; and no more spread than there can be around 1.
+    assert price.mean == 1
+    assert price.spread == pytest.approx(math.sqrt((1 - 0) * (100 - 1)))
+    tight = rules(value_ranges={"price": ValueRange(min=0, max=10, mean=2, spread=4, integer=False)})
+    assert corrected(tight, one("mean", "price", 2, 3)).value_ranges["price"].spread == pytest.approx(3)
+    certain = corrected(RULES, one("step", "purchase", 0.5, 0.1, "1"))
+    assert certain.event_constraints.sequences[0].steps[1].probability == pytest.approx(0.9)
+    capped = corrected(RULES, one("step", "purchase", 0.9, 0.2, "1"))
+    assert capped.event_constraints.sequences[0].steps[1].probability == 1
+
+
+def test_a_spread_is_corrected_the_other_way() -> None:
+    assert corrected(RULES, one("spread", "price", 10, 12)).value_ranges["price"].spread == 8
+
+
+def test_a_value_that_came_too_often_weighs_less() -> None:
+    off = Deviations(
+        [Deviation("share", "colour", "red", 0.75, 0.6, 0.15), Deviation("share", "colour", "blue", 0.25, 0.4, 0.15)],
+        0.15,
+    )
+    weights = corrected(RULES, off).property_constraints["colour"].weights
+    assert weights[0] / sum(weights) == pytest.approx(0.9)
+    far = Deviations([Deviation("share", "colour", "blue", 0.25, 0.9, 0.65)], 0.65)
+    assert 0 < corrected(RULES, far).property_constraints["colour"].weights[1] < 0.2
+
+
+def test_ranges_of_segments_are_corrected_with_the_common_one() -> None:
+    own = {"price": ValueRange(min=0, max=100, mean=40)}
+    power = RULES.segment_analysis["power_user"].model_copy(update={"property_ranges": own})
+    product = rules(segment_analysis={**RULES.segment_analysis, "power_user": power})
+    again = corrected(product, one("mean", "price", 40, 45))
+    assert again.segment_analysis["power_user"].property_ranges["price"].mean == 35
+    assert again.value_ranges["price"].mean == 15
+
+
+def test_data_of_corrected_rules_are_nearer_to_the_first_ones(tmp_path: Path) -> None:
+    """What users of the small shop buy hangs on few keen ones, so that its shares are off at first."""
+    configuration = Configuration(users=300, days=3, seed=5)
+    generate(small_shop.TAXONOMY, small_shop.RULES, configuration, tmp_path / "first")
+    first = measure(tmp_path / "first", small_shop.TAXONOMY, small_shop.RULES, configuration)
+    before = deviations(first, small_shop.RULES, small_shop.TAXONOMY)
+    again = corrected(small_shop.RULES, before)
+    generate(small_shop.TAXONOMY, again, configuration, tmp_path / "second")
+    second = measure(tmp_path / "second", small_shop.TAXONOMY, small_shop.RULES, configuration)
+    after = deviations(second, small_shop.RULES, small_shop.TAXONOMY)
+    assert before.lines()
+    assert after.distance < 0.7 * before.distance
+    assert not [d for d in before.list if d.kind == "order" and d.found]

@@ -1,0 +1,256 @@
+"""A generated product and a foreign one, from entry to PostgreSQL, against a plain reading of the logs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster import build_sensor_context
+from pydantic import SecretStr
+
+from gamestats_assets.cli.session import Session
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.demo_data import tables as t
+from gamestats_assets.demo_data.assets import LOGS, logs_behind
+from gamestats_assets.demo_data.configuration import Configuration, Dirt
+from gamestats_assets.demo_data.log_landing import land_logs
+from gamestats_assets.demo_data.products import add_product, change_product
+from gamestats_assets.demo_data.sensors import products_entered
+from gamestats_assets.lakehouse.landing import decompressed
+from gamestats_assets.lakehouse.ops import entering
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.orchestration.requests import PARTITION_TAG
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
+from gamestats_assets_tests.postgres_fixture import database
+
+pytestmark = pytest.mark.timeout(240)
+
+DIRT = Dirt(late=0.03, duplicate=0.03, truncated=0.005, unknown_event=0.01, schema_drift=0.02)
+RUN = Configuration(users=80, days=3, start=date(2026, 1, 5), seed=3, dirt=DIRT)
+FOREIGN = [
+    {"#account_id": "ann", "#distinct_id": "a-1", "#type": "track", "#time": "2026-01-06 10:00:00.000",
+     "#event_name": "open", "properties": {"os": "x"}},
+    {"#account_id": "ann", "#distinct_id": "a-1", "#type": "track", "#time": "2026-01-06 10:05:00.000",
+     "#event_name": "pay", "properties": {"money": 7.5, "currency": "KRW"}},
+    {"#account_id": "ann", "#type": "user_set", "#time": "2026-01-06 10:06:00.000", "properties": {"vip": 3}},
+    {"#distinct_id": "b-1", "#type": "track", "#time": "2026-01-07 23:50:00.000", "#event_name": "open",
+     "properties": {"#zone_offset": 9}},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Session]:
+    """Both products entered, generated or landed, materialised and published."""
+    folder = tmp_path_factory.mktemp("products")
+    with database(postgres_url) as url:
+        yield from _processed(folder, Settings(data=str(folder / "data"), postgres_url=SecretStr(url), workers=1))
+
+
+def _processed(folder: Path, settings: Settings) -> Iterator[Session]:
+    stores = Stores(settings)
+    with entering(stores.postgres_url, "ann") as conn:
+        add_product(conn, "shop", taxonomy=TAXONOMY, rules=RULES, origin="analyst", configuration=RUN, generated=True)
+        add_product(
+            conn, "foreign", payment_event="pay", amount_property="money", currency_property="currency",
+            funnels=[["open", "pay"]],
+        )  # fmt: skip
+    log = folder / "foreign.log"
+    log.write_text("".join(json.dumps(record) + "\n" for record in FOREIGN))
+    land_logs([log], "foreign", stores.landing)
+    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
+    with dg.DagsterInstance.ephemeral() as instance:
+        session = Session(definitions, instance, stores)
+        outcomes = session.follow(dg.AssetSelection.groups("demo_data"))
+        assert [failure for outcome in outcomes for failure in outcome.failures] == []
+        yield session
+
+
+@pytest.fixture(scope="module")
+def landed(processed: Session) -> dict[str, list[dict[str, Any]]]:
+    """Records of the shop that can be read, by the day they landed under, each `#uuid` once."""
+    landing = processed.stores.landing
+    days: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for day in landing.days("demo_data/shop"):
+        for file in sorted(landing.files("demo_data/shop", day), key=lambda file: file.unit_id):
+            for line in decompressed(landing.read(file)).splitlines():
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue
+                days[day].setdefault(record["#uuid"], record)
+    return {day: list(found.values()) for day, found in days.items()}
+
+
+def day_of(record: dict[str, Any]) -> date:
+    return datetime.strptime(record["#time"], "%Y-%m-%d %H:%M:%S.%f").date()
+
+
+def test_everything_that_can_be_read_is_an_event_or_an_operation(
+    processed: Session, landed: dict[str, list[dict[str, Any]]]
+) -> None:
+    events = processed.stores.lake.scan(t.Events).filter(product="shop").collect()
+    wanted = {r["#uuid"]: r for of_day in landed.values() for r in of_day if r["#type"] == "track"}
+    assert set(events["event_id"]) == set(wanted)
+    assert len(wanted) > 2000
+    for row in events.sample(200, seed=1).iter_rows(named=True):
+        record = wanted[row["event_id"]]
+        assert json.loads(row["properties"]) == record["properties"]
+        assert (row["event_name"], row["distinct_id"]) == (record["#event_name"], record["#distinct_id"])
+        assert (row["day"], row["product_day"]) == (day_of(record), f"{day_of(record)}|shop")
+
+
+def test_dirt_is_counted_where_it_belongs(processed: Session) -> None:
+    counts = processed.stores.lake.scan(t.RecordCounts).filter(product="shop").collect()
+    landing = processed.stores.landing
+    lines = [
+        (file.unit_id[:8], day, line)
+        for day in landing.days("demo_data/shop")
+        for file in landing.files("demo_data/shop", day)
+        for line in decompressed(landing.read(file)).splitlines()
+    ]
+    assert counts["records"].sum() == len(lines)
+    readable = [(log, day, line) for log, day, line in lines if line.endswith(b"}}")]
+    assert counts["quarantined"].sum() == len(lines) - len(readable) > 0
+    uuids = Counter(json.loads(line)["#uuid"] for _, _, line in readable)
+    assert counts["duplicates"].sum() == len(readable) - len(uuids) > 0
+    late = {json.loads(line)["#uuid"] for log, day, line in readable if log > day.replace("-", "")}
+    assert counts["late"].sum() == len(late) > 0
+
+
+def test_a_check_warns_of_unknown_events_and_of_drift(processed: Session) -> None:
+    from gamestats_assets.cli.overview import check_states
+
+    keys = [asset_key(t.RecordCounts), asset_key(t.PropertyTypes)]
+    states = check_states(processed.instance, processed.definitions, keys)
+    warned = {name for state in states.values() for name in state.warned}
+    assert {"events_are_declared", "properties_have_their_declared_type", "properties_have_one_type"} <= warned
+    assert not any(state.failed for state in states.values())
+
+
+def test_active_users_and_retention_are_those_of_a_plain_reading(
+    processed: Session, landed: dict[str, list[dict[str, Any]]]
+) -> None:
+    account = {r["#distinct_id"]: r["#account_id"] for of_day in landed.values() for r in of_day if "#account_id" in r}
+    active: dict[date, set[str]] = defaultdict(set)
+    for of_day in landed.values():
+        for record in of_day:
+            if record["#type"] == "track":
+                active[day_of(record)].add(account.get(record["#distinct_id"], record["#distinct_id"]))
+    url = processed.stores.postgres_url
+    daily = read_published(url, t.DailyActiveUsers).filter(product="shop").sort("day")
+    assert dict(zip(daily["day"], daily["dau"], strict=True)) == {day: len(users) for day, users in active.items()}
+    first = min(active)
+    retention = read_published(url, t.Retention).filter(product="shop", cohort_day=first).sort("day_number")
+    assert retention["cohort_users"][0] == len(active[first])
+    for number in (1, 2):
+        back = active[first] & active[first + timedelta(days=number)]
+        later = active[first] & set().union(*(active[first + timedelta(days=n)] for n in range(number, 3)))
+        assert retention["strict_users"][number] == len(back)
+        assert retention["rolling_users"][number] == len(later)
+
+
+def test_profiles_hold_what_the_user_records_left(
+    processed: Session, landed: dict[str, list[dict[str, Any]]]
+) -> None:
+    bought: Counter[str] = Counter()
+    for of_day in landed.values():
+        for record in of_day:
+            if record["#type"] == "user_add":
+                bought[record["#account_id"]] += record["properties"].get("purchases", 0)
+    profiles = read_published(processed.stores.postgres_url, t.UserProfiles).filter(product="shop")
+    found = {row["user_id"]: json.loads(row["properties"]) for row in profiles.iter_rows(named=True)}
+    assert {user: n for user, n in bought.items() if n} == {
+        user: told["purchases"] for user, told in found.items() if "purchases" in told
+    }
+
+
+def test_a_foreign_log_has_its_tables_too(processed: Session) -> None:
+    url = processed.stores.postgres_url
+    events = processed.stores.lake.scan(t.Events).filter(product="foreign").collect().sort("occurred_at")
+    # The last one is of 23:50 in a zone nine hours ahead.
+    assert events["product_day"].to_list() == ["2026-01-06|foreign"] * 2 + ["2026-01-07|foreign"]
+    assert events["occurred_at"][2].hour == 14
+    revenue = read_published(url, t.Revenue).filter(product="foreign").filter(revenue=7.5)
+    assert (revenue["currency"][0], revenue["payers"][0], revenue["day"][0]) == ("KRW", 1, date(2026, 1, 6))
+    funnels = read_published(url, t.Funnels).filter(product="foreign", day=date(2026, 1, 6)).sort("step")
+    assert funnels["users"].to_list() == [1, 1]
+    profile = read_published(url, t.UserProfiles).filter(product="foreign", user_id="ann")
+    assert json.loads(profile["properties"][0]) == {"vip": 3}
+    sessions = read_published(url, t.Sessions).filter(product="foreign").sort("started_at")
+    assert sessions["duration_s"].to_list() == [300.0, 0.0]
+
+
+def test_what_a_product_is_generated_from_is_in_tables(processed: Session) -> None:
+    lake = processed.stores.lake
+    taxonomy = lake.scan(t.DemoTaxonomy).collect()
+    declared = taxonomy.filter(scope="event", event_name="buy").sort("position")["property"].to_list()
+    assert declared == ["", "item_id", "price", "count", "total", "order_id"]
+    rules = lake.scan(t.DemoRules).filter(section="value_ranges", name="price").collect()
+    assert json.loads(rules["rule"][0])["mean"] == 20
+    users = lake.scan(t.DemoUsers).collect()
+    seen = lake.scan(t.Events).filter(product="shop").select("distinct_id").unique().collect().to_series()
+    people = {name for name in seen if not name.startswith("system-")}
+    assert users.height == 80
+    assert people <= set(users["distinct_id"])
+    assert set(users["lifecycle_stage"]) >= {"installed", "active"}
+    korean = users.filter(country="KR")
+    assert korean["name"].str.contains("[가-힣]").all()
+    assert set(korean["time_zone"]) == {"Asia/Seoul"}
+
+
+def test_doing_it_again_does_nothing(processed: Session) -> None:
+    assert processed.follow(dg.AssetSelection.groups("demo_data")) == []
+    assert logs_behind(processed.stores) == {}
+
+
+def test_a_late_file_changes_its_product_day_and_no_other(processed: Session, tmp_path: Path) -> None:
+    stores = processed.stores
+    before = stores.lake.scan(t.Events).filter(product="shop").collect().sort("event_id")
+    late = {**FOREIGN[1], "#time": "2026-01-06 11:00:00.000", "#uuid": "0b9e1b32-6a5e-4f7c-9d29-1d6a5d8d1a11"}
+    path = tmp_path / "late-2026-01-07.jsonl.gz"
+    path.write_bytes(gzip.compress((json.dumps(late) + "\n" + json.dumps(late) + "\n").encode()))
+    land_logs([path], "foreign", stores.landing)
+    outcomes = processed.follow(dg.AssetSelection.groups("demo_data"))
+    assert outcomes
+    assert all(outcome.success for outcome in outcomes)
+    assert stores.lake.scan(t.Events).filter(product="shop").collect().sort("event_id").equals(before)
+    revenue = read_published(stores.postgres_url, t.Revenue).filter(product="foreign", day=date(2026, 1, 6))
+    assert revenue["revenue"].sum() == 15
+    counts = stores.lake.scan(t.RecordCounts).filter(product="foreign", event_name="pay").collect()
+    assert (counts["late"].sum(), counts["duplicates"].sum()) == (1, 1)
+
+
+def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(processed: Session) -> None:
+    stores, instance = processed.stores, processed.instance
+
+    def tick() -> list[dg.RunRequest]:
+        context = build_sensor_context(instance=instance, resources={"stores": stores})
+        return list(products_entered()(context).run_requests or [])  # type: ignore[union-attr]
+
+    assert tick() == []
+    second = RUN.model_copy(update={"seed": 4, "days": 2})
+    with entering(stores.postgres_url, "ann") as conn:
+        add_product(conn, "second", taxonomy=TAXONOMY, rules=RULES, origin="a", configuration=second, generated=True)
+    (asked,) = tick()
+    assert asked.asset_selection == [asset_key(t.Products)]
+    outcomes = processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
+    assert all(outcome.success for outcome in outcomes)
+    (asked,) = tick()
+    assert asked.asset_selection == [LOGS]
+    span = {asked.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")}
+    assert span == {"2026-01-05|second", "2026-01-06|second"}
+    assert PARTITION_TAG not in asked.tags
+    with entering(stores.postgres_url, "ann") as conn:
+        change_product(conn, "second", is_active=False)
+    processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
+    assert tick() == []
