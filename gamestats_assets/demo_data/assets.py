@@ -27,6 +27,7 @@ from gamestats_assets.orchestration.assets import (
     table_asset,
     upstream_of,
 )
+from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
 from gamestats_assets.orchestration.entered import entered_tables
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of
@@ -34,6 +35,7 @@ from gamestats_assets.settings import shipped
 
 GAME = "demo_data"
 LOGS = dg.AssetKey([GAME, "demo_logs"])
+VIEWS = dg.AssetKey(["postgres", GAME, "event_views"])
 CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
@@ -66,9 +68,7 @@ def _generated_logs() -> dg.AssetsDefinition:
     @dg.asset(
         key=LOGS,
         deps=[
-            dg.AssetDep(
-                asset_key(source), partition_mapping=partition_mapping(source, tables.Events, neighbours=False)
-            )
+            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, tables.Events, neighbours=False))
             for source in (tables.Products, tables.DemoTaxonomy, tables.DemoRules, tables.DemoUsers)
         ],
         partitions_def=partitions_of(tables.Events),
@@ -80,7 +80,7 @@ def _generated_logs() -> dg.AssetsDefinition:
         kinds={"python", "landing"},
         pool="demo_data_demo_logs",
         code_version="1",
-        description="Log files of generated products, in the landing zone. A day is generated with all of its run, because "
+        description="Log files of generated products, in the landing zone. A day is generated with all of its run, for "
         "it follows from the days before; a range of days takes as long as one. The same run lands the same files.",
     )
     def demo_logs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -115,6 +115,39 @@ def _generated_logs() -> dg.AssetsDefinition:
     return demo_logs
 
 
+def _event_views() -> dg.AssetsDefinition:
+    """The step that makes the views of products' events."""
+
+    @dg.asset(
+        key=VIEWS,
+        deps=[asset_key(tables.DemoTaxonomy)],
+        partitions_def=partitions_of(tables.DemoTaxonomy),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=ON_CHECKED_INPUTS,
+        required_resource_keys={"stores"},
+        group_name=GAME,
+        owners=[f"team:{GAME}"],
+        tags={"layer": "published"},
+        kinds={"postgres"},
+        pool="postgres_demo_data_event_views",
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+        code_version="1",
+        description="In PostgreSQL the view demo_data.events_<product>: its published events with a typed column for "
+        "each property of its taxonomy. Make it again after the table demo_data.events was rebuilt.",
+    )
+    def event_views(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from gamestats_assets.demo_data.event_views import replace_view, view_name
+
+        stores: Stores = context.resources.stores
+        columns: dict[str, int] = {}
+        for product in map(str, context.partition_keys):
+            taxonomy = stores.lake.scan(tables.DemoTaxonomy, [product]).collect()
+            columns[view_name(product)] = replace_view(stores.postgres_url, product, taxonomy)
+        return dg.MaterializeResult(metadata={"typed_columns": dg.MetadataValue.json(columns)})
+
+    return event_views
+
+
 def logs_behind(stores: Stores) -> dict[str, str]:
     """Days of generated products whose logs have not landed as they would be now, by key, with their run."""
     from gamestats_assets.demo_data.generated import generated_products
@@ -131,6 +164,7 @@ def assets() -> list[dg.AssetsDefinition]:
     made = [
         entered_tables((tables.Products,), {tables.Products: ("product", "product")}),
         _generated_logs(),
+        _event_views(),
         landed_tables(LANDED, _decode, deps=[LOGS]),
         *(table_asset(function) for function in BY_PRODUCT),
         *(table_asset(function, jointly=True) for function in BY_DAY),

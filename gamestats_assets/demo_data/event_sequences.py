@@ -200,7 +200,8 @@ def _processes(order: EventOrder) -> None:
             home.append(r)
     _join_loose_ends(clusters)
     for cluster in clusters:
-        _process(order, [_as_step(r) for r in cluster], free)
+        taken = order.taken()  # by an earlier process, within which it stands
+        _process(order, [_as_step(r) for r in cluster if r.name not in taken], free)
 
 
 _NO_PROCESS = frozenset({Kind.REGISTER, Kind.ONBOARDING, Kind.CRASH, Kind.GOODBYE, Kind.AFTER_SALE, Kind.SUBSCRIBE})
@@ -241,7 +242,7 @@ def _ends(cluster: Sequence[Reading]) -> bool:
 
 
 def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Reading]) -> None:
-    numbered = [r for r in cluster if r.step is not None]
+    numbered = [r for r in cluster if r.step is not None and r.place is not None]
     if not ((_begins(cluster) and (_ends(cluster) or len({r.place for r in cluster}) > 1)) or len(numbered) > 1):
         return
     told = [r for r in cluster if r.phase != "resume"]

@@ -205,10 +205,8 @@ class _Maker:
         for place in self.everywhere:
             if self.rules[place] is not None:
                 self._defined.setdefault(place.name, []).append(place)
-        self._country = next(
-            (place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")
-             and "." not in place.name), None,
-        )  # fmt: skip
+        countries = [place for place in self.everywhere if place.name in ("country", "country_code", "nation")]
+        self._country = next((place for place in countries if place.prop.type is PropertyType.STRING), None)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -494,11 +492,11 @@ class _Maker:
         reachable = on is not None and not on.of_event
         by_code = {code: _of_country(what, code) for code in locales.countries()}
         by_code = {code: values for code, values in by_code.items() if values}
-        rule = self.definition(on)[0] if on is not None and reachable else None
-        if not isinstance(rule, OneOf):
+        listed = self.constraint(on).values if on is not None and reachable else []
+        if not listed:
             name = on.name if on is not None and reachable else "#country_code"
             return PropertyConstraint(depends_on=name, mapping=by_code, per_user=True)
-        mapping = {str(value): by_code.get(_code(str(value)), by_code["US"]) for value in rule.values}
+        mapping = {str(value): by_code.get(_code(str(value)), by_code["US"]) for value in listed}
         return PropertyConstraint(depends_on=on.name if on else None, mapping=mapping, per_user=True)
 
 

@@ -322,14 +322,32 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> TableChange:
         return _ensure_table(conn, table)
 
 
+DERIVED_VIEW = "gamestats: "
+"""What the comment of a view begins with that a step makes, and makes again after its table was rebuilt."""
+_DERIVED_VIEWS = """
+SELECT DISTINCT n.nspname, v.relname
+FROM pg_depend d
+JOIN pg_rewrite r ON r.oid = d.objid
+JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+JOIN pg_namespace n ON n.oid = v.relnamespace
+JOIN pg_class t ON t.oid = d.refobjid
+JOIN pg_namespace tn ON tn.oid = t.relnamespace
+WHERE tn.nspname = %s AND t.relname = %s AND starts_with(obj_description(v.oid, 'pg_class'), %s)
+"""
+
+
 def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> TableChange:
     """Drop the table with its rows and make it anew, empty, in one transaction. Publish it again afterwards.
 
+    Views on it that are derived (`DERIVED_VIEW`) go with it; the steps that made them make them again.
+
     Raises:
-        PostgresError: when PostgreSQL refuses, as when a view stands on the table.
+        PostgresError: when PostgreSQL refuses, as when somebody's own view stands on the table.
     """
     with _explained(None, f"rebuilding {table.spec.dotted}"), conn.transaction():
         _lock_definitions(conn)
+        for schema, view in conn.execute(_DERIVED_VIEWS, [table.spec.game, table.spec.name, DERIVED_VIEW]).fetchall():
+            conn.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view)))
         conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_identifier(table)))
         return _ensure_table(conn, table)
 

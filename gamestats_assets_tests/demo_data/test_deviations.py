@@ -45,7 +45,7 @@ def rules(**changed: Any) -> Rules:
     return RULES.model_copy(update=changed)
 
 
-def only(deviation_list: Deviations, kind: str) -> dict[tuple[str, str], tuple[float, float, float]]:
+def only(deviation_list: Deviations, kind: str) -> dict[tuple[str, str], Any]:
     return {
         (d.where, d.part): (pytest.approx(d.wanted), pytest.approx(d.found), pytest.approx(d.distance))
         for d in deviation_list.list

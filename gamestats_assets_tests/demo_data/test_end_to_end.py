@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster import build_sensor_context
 from pydantic import SecretStr
@@ -25,7 +26,7 @@ from gamestats_assets.demo_data.products import add_product, change_product
 from gamestats_assets.demo_data.sensors import products_entered
 from gamestats_assets.lakehouse.landing import decompressed
 from gamestats_assets.lakehouse.ops import entering
-from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.postgres import connect, read_published
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITION_TAG
@@ -159,9 +160,7 @@ def test_active_users_and_retention_are_those_of_a_plain_reading(
         assert retention["rolling_users"][number] == len(later)
 
 
-def test_profiles_hold_what_the_user_records_left(
-    processed: Session, landed: dict[str, list[dict[str, Any]]]
-) -> None:
+def test_profiles_hold_what_the_user_records_left(processed: Session, landed: dict[str, list[dict[str, Any]]]) -> None:
     bought: Counter[str] = Counter()
     for of_day in landed.values():
         for record in of_day:
@@ -206,6 +205,26 @@ def test_what_a_product_is_generated_from_is_in_tables(processed: Session) -> No
     korean = users.filter(country="KR")
     assert korean["name"].str.contains("[가-힣]").all()
     assert set(korean["time_zone"]) == {"Asia/Seoul"}
+
+
+def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Session) -> None:
+    from gamestats_assets.lakehouse.postgres import query, rebuild_table
+
+    url = processed.stores.postgres_url
+    told = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")
+    assert told["total"].dtype == pl.Float64
+    clean = told.drop_nulls()
+    assert clean.height > 20
+    assert (clean["price"] * clean["count"] - clean["total"]).abs().max() <= 0.0051
+    assert set(clean["shop"]) == {"north", "south"}
+    assert query(url, "select count(*) n from demo_data.events_foreign")["n"][0] == 3
+    with connect(url) as conn:
+        conn.autocommit = False
+        conn.execute("select 1")
+        # Rebuilding the table takes the view with it, where a view of somebody's own would be in the way.
+        rebuild_table(conn, t.Events)
+        assert conn.execute("select to_regclass('demo_data.events_shop')").fetchone() == (None,)
+        conn.rollback()
 
 
 def test_doing_it_again_does_nothing(processed: Session) -> None:

@@ -65,8 +65,16 @@ class _Record(ProductDayRow):
         return cls.is_late.col == (cls.log_date.col > cls.day.col)
 
 
-class Events(_Record, key="demo_data/events", **LANDED):
+class Events(
+    _Record,
+    key="demo_data/events",
+    published=True,
+    indexes=(("product", "day", "event_name"), ("user_id", "occurred_at")),
+    **LANDED,
+):
     """Events, one row each, whatever the product: typed core columns, and all properties as JSON.
+
+    In PostgreSQL the view `events_<product>` has a typed column for each property of the product's taxonomy, too.
 
     A record that came twice (same #uuid) stands once. Of track_first records of one event and one
     #first_check_id the earliest stands. Records of one event and one #event_id are one row: track_update merges

@@ -1,0 +1,112 @@
+"""A view of each product's published events, with a typed column for every property of its taxonomy.
+
+`demo_data.events_demo_shop` has the core columns of `demo_data.events` and one column per declared property: numbers,
+truth values, times and texts as such, lists and objects as JSON. A value of another type than the declared one is null,
+but for a number that was sent as a text.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.demo_data.tables import Events
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.postgres import DERIVED_VIEW, connect, ensure_table
+
+_LONGEST_NAME = 63
+_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$"
+
+
+class ViewNameError(GamestatsError):
+    """The views of two products would have one name."""
+
+
+def view_name(product: str) -> str:
+    """The view of a product's events: its name with `_` for `-`.
+
+    >>> view_name("demo-shop")
+    'events_demo_shop'
+    """
+    return f"events_{product.replace('-', '_')}"[:_LONGEST_NAME]
+
+
+def declared_columns(taxonomy: pl.DataFrame) -> list[tuple[str, str, str]]:
+    """Column, property and type of each property that a product declares for events; the first type of a name counts.
+
+    Args:
+        taxonomy: rows of `DemoTaxonomy` of one product.
+    """
+    core = {name.lower() for name in Events.column_names()}
+    found: dict[str, tuple[str, str, str]] = {}
+    declared = taxonomy.filter(
+        pl.col("scope").is_in(["event", "common"])
+        & (pl.col("property") != "")
+        & ~pl.col("property").str.contains(".", literal=True)
+    ).sort("position")
+    for name, kind in declared.select("property", "property_type").iter_rows():
+        column = f"property_{name}" if name.lower() in core else name
+        found.setdefault(column.lower()[:_LONGEST_NAME], (column, name, kind))
+    return list(found.values())
+
+
+def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame) -> int:
+    """Make a product's view anew; how many columns it adds.
+
+    Raises:
+        ViewNameError: when another product's view has the name.
+        PostgresError: when PostgreSQL refuses.
+    """
+    columns = declared_columns(taxonomy)
+    named = view_name(product)
+    with connect(url) as conn, conn.transaction():
+        ensure_table(conn, Events)
+        _refuse_other(conn, named, product)
+        view = sql.Identifier(Events.spec.game, named)
+        conn.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
+        core = [sql.Identifier(column) for column in Events.column_names()]
+        typed = [
+            sql.SQL("{} AS {}").format(_typed(prop, kind), sql.Identifier(column)) for column, prop, kind in columns
+        ]
+        statement = sql.SQL(
+            "CREATE VIEW {} AS SELECT {} FROM (SELECT *, properties::jsonb AS p FROM {}) e WHERE product = {}"
+        )
+        events = sql.Identifier(Events.spec.game, Events.spec.name)
+        conn.execute(statement.format(view, sql.SQL(", ").join([*core, *typed]), events, sql.Literal(product)))
+        conn.execute(
+            sql.SQL("COMMENT ON VIEW {} IS {}").format(view, sql.Literal(f"{DERIVED_VIEW}events of {product}"))
+        )
+    return len(columns)
+
+
+def _refuse_other(conn: psycopg.Connection, name: str, product: str) -> None:
+    told = conn.execute(
+        "SELECT obj_description(to_regclass(%s), 'pg_class')", [f'{Events.spec.game}."{name}"']
+    ).fetchone()
+    if told is not None and told[0] is not None and told[0] != f"{DERIVED_VIEW}events of {product}":
+        raise ViewNameError(
+            f"The view {Events.spec.game}.{name} of {product} has the name of something else ({told[0]}). "
+            "Give one of the products another name."
+        )
+
+
+def _typed(name: str, kind: str) -> sql.Composed:
+    """The SQL of a property's column."""
+    value, text = (sql.SQL("p {} {}").format(sql.SQL(way), sql.Literal(name)) for way in ("->", "->>"))
+    match kind:
+        case "number":
+            return sql.SQL(
+                "CASE WHEN jsonb_typeof({0}) = 'number' OR jsonb_typeof({0}) = 'string' AND {1} ~ {2} "
+                "THEN ({1})::double precision END"
+            ).format(value, text, sql.Literal(_NUMBER))
+        case "boolean":
+            return sql.SQL("CASE {} WHEN 'true' THEN true WHEN 'false' THEN false END").format(text)
+        case "time":
+            return sql.SQL("CASE WHEN {0} ~ {1} THEN ({0})::timestamp END").format(text, sql.Literal(_TIME))
+        case "list" | "object" | "object_group":
+            return sql.SQL("{}").format(value)
+        case _:
+            return sql.SQL("{}").format(text)
