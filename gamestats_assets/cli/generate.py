@@ -292,6 +292,8 @@ def _close(produced: Produced, folder: Path, seconds: float) -> None:
     """The closing report: events by type, users by segment, truths, files, speed."""
     import polars as pl
 
+    from gamestats_assets.demo_data.production import told_of
+
     generated = produced.generated
     by_event = generated.tally.group_by("type", "name").agg(pl.col("records").sum())
     by_event = by_event.sort("records", "type", "name", descending=[True, False, False])
@@ -323,7 +325,7 @@ def _close(produced: Produced, folder: Path, seconds: float) -> None:
     say("")
     _files(generated)
     origin = {"ai": "a language model", "cache": "a language model, cached", "analyst": "the analyst", "file": "a file"}
-    say(f"Rules: {origin[produced.made.origin]}. {produced.made.detail}".rstrip())
+    say(f"Rules: {origin[produced.made.origin]}. {told_of(produced.made)}".rstrip())
     if produced.after is not None:
         say(
             f"Refined: distance to the rules {produced.before.distance:.4f} before, {produced.after.distance:.4f} after."

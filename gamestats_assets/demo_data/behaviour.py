@@ -104,7 +104,8 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
     probability = np.zeros(age.shape)
     for segment, activity in enumerate(plan.activities):
         of_segment = users.segment == segment
-        decay = (1 - activity.decay_per_day) ** np.clip(age[of_segment], 0, None)
+        since = days[None, :] - np.maximum(users.signed_up_day[of_segment], 0)[:, None]
+        decay = (1 - activity.decay_per_day) ** np.clip(since, 0, None)
         weights = np.array(activity.weekday_weights if plan.seasonality is None else plan.seasonality.weekday)
         # A planted season keeps its ratios: its strongest day must not be cut off at certainty.
         scale = weights / (weights.mean() if plan.seasonality is None else weights.max())

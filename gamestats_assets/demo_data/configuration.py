@@ -169,6 +169,10 @@ class Dirt(_Part):
 # --------------------------------------------------------------------------- the run
 
 
+COUNTRIES = {"KR": 0.4, "JP": 0.25, "US": 0.25, "DE": 0.05, "BR": 0.05}
+"""Weights of the countries of users of whom nothing else is said."""
+
+
 class Configuration(_Part):
     """A run.
 
@@ -178,7 +182,7 @@ class Configuration(_Part):
         seed: any whole number; another one gives other data of the same kind.
         segments: share of each segment; they sum to 1 over all that are named.
         custom_segments: segments beyond the six, by name; each needs a share.
-        countries: relative weights by ISO code.
+        countries: relative weights by ISO code; None takes those that the taxonomy lists, or `COUNTRIES`.
         sign_up_share_in_run: share of new users who sign up during the run; the others did up to three days before.
         file_megabytes: a day's file is divided above this size; None never divides.
         parquet: write the same records as Parquet beside the lines.
@@ -200,9 +204,7 @@ class Configuration(_Part):
         }
     )
     custom_segments: dict[str, CustomSegment] = Field(default_factory=dict)
-    countries: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=lambda: {"KR": 0.4, "JP": 0.25, "US": 0.25, "DE": 0.05, "BR": 0.05}
-    )
+    countries: dict[str, Annotated[float, Field(ge=0)]] | None = None
     sign_up_share_in_run: Share = 0.8
     truths: list[Truth] = Field(default_factory=list)
     dirt: Dirt = Field(default_factory=Dirt)
@@ -222,7 +224,7 @@ class Configuration(_Part):
         unused = sorted(name for name in self.custom_segments if not self.segments.get(name))
         if unused:
             raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
-        if not sum(self.countries.values()):
+        if self.countries is not None and not sum(self.countries.values()):
             raise ValueError("countries has no weight above 0")
         return self
 

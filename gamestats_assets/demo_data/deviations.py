@@ -252,7 +252,9 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     fixed = {*constraints.session_start, *constraints.session_end}
     funnels = {funnel.name: funnel for funnel in measured.funnels}
     for sequence in constraints.sequences:
-        funnel = funnels[sequence.name]
+        funnel = funnels.get(sequence.name)
+        if funnel is None or set(funnel.step_numbers) != set(range(len(sequence.steps))):
+            continue  # measured by other rules
         planted = _planted(sequence, measured.configuration)
         for number, step in enumerate(sequence.steps):
             before = sequence.steps[max(number - 1, 0)]
@@ -291,7 +293,7 @@ def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
             event, f"one of {', '.join(sorted(followers[event]))} must stand before it in its session", found, lost
         )
     for event, found in measured.prerequisites.items():
-        needed = constraints.prerequisites[event]
+        needed = constraints.prerequisites.get(event, [])
         yield from _broken(event, f"{', '.join(needed)} must have happened before", found, lost * len(needed))
     for event, found in measured.once.items():
         yield from _broken(event, "it happens once in a user's life", found, 0.0)

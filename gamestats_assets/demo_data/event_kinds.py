@@ -249,6 +249,8 @@ def _deal(r: Reading) -> EventKind | None:
 
 def deals(r: Reading) -> bool:
     """Whether something is bought, paid, ordered or booked."""
+    if r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter")):
+        return False  # a book that is read
     return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
         "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
     )  # fmt: skip

@@ -237,11 +237,11 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
         if adds and in_cart:
             before.add(r.name, adds.name)
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
-    subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r, order)])
+    subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
     for r in order.of(Kind.SUBSCRIBE):
         if trial and r is not trial and r.action not in _LOOKING:
             before.add(r.name, trial.name)
-        if subscribed and r is not subscribed and not r.says("trial") and not commits(r, order):
+        if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
             before.add(r.name, subscribed.name)
     _by_money(order, before)
 

@@ -332,19 +332,21 @@ def _deal_rank(r: Reading, order: EventOrder) -> float | None:
         return 56
     if r.says("paymethod"):
         return None if r.action in ("delete", "edit") or r.fails else 60
-    return _commit_rank(r, order) if commits(r, order) else _sight_rank(r, order)
+    return _commit_rank(r, order) if commits(r) else _sight_rank(r, order)
 
 
 _NO_DEAL = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.ONBOARDING})
 
 
 def cart_rank(r: Reading) -> float | None:
+    """40 puts something into the cart, 45 looks into it; None does something else with it."""
     if r.action == "add" or (r.action in (None, "save", "click") and r.phase is None) or r.action == "get":
         return 40
     return 45 if (r.action in ("view", "list") or r.phase in ("open", "enter")) and not r.fails else None
 
 
-def commits(r: Reading, order: EventOrder) -> bool:
+def commits(r: Reading) -> bool:
+    """Whether an event is a deal, or the beginning of one: a purchase, a booking, an enrolment, a subscription."""
     if r.says("renew", "upgrade", "downgrade", "trial", "levelup", "restore", "resume"):
         return False
     if r.says("subscribe"):
@@ -455,6 +457,8 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
     if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
         buckets[70] = buckets.pop(75)
     _settle_unrelated(buckets)
+    if len(buckets) + bool(failures) < 2:
+        return
     steps: list[Step] = []
     before = 0.0
     last = max((rank for rank in buckets if rank >= 62), default=None)
@@ -489,11 +493,25 @@ def _funnel_name(group: str, commits: Sequence[Reading]) -> str:
 
 
 def _settle_unrelated(buckets: dict[float, list[Reading]]) -> None:
-    """Of several things looked at, those that the rest of the funnel is about."""
-    if len(buckets.get(30, [])) > 2:
-        about = {p for rank, found in buckets.items() if rank > 30 for r in found for p in r.properties}
-        sharing = [r for r in buckets[30] if {p for p in r.properties if p.lower().endswith("id")} & about]
-        buckets[30] = sharing or buckets[30][:2]
+    """Of several things looked at, those that the rest of the funnel is about; what is played is seldom what is sold."""
+    dealt = [r for rank, found in buckets.items() if rank >= 40 for r in found]
+    ids = {p for r in dealt for p in r.properties if p.lower().endswith("id")}
+    words = {word for r in dealt for word in r.things}
+    for rank in [rank for rank in buckets if 24 <= rank < 40]:
+        found = buckets.pop(rank)
+        related = [r for r in found if r.properties & ids or r.things & words]
+        sold = [r for r in found if r.things & _SOLD]
+        kept = related or sold or [r for r in found if not r.things & (_PLAYABLE - {"course"})]
+        if kept:
+            buckets[rank] = kept
+    if not any(24 <= rank < 56 for rank in buckets) and not {"order", "book"} & {w for r in dealt for w in r.words}:
+        for rank in (20, 23):  # nothing leads from a search to the deal
+            buckets.pop(rank, None)
+
+
+_SOLD = word_set(
+    "product item goods menu food room flight course ticket property job policy quote hotel restaurant shop"
+)
 
 
 def _paid_step(buckets: dict[float, list[Reading]], failures: Sequence[Reading], last: float | None) -> float | None:
@@ -527,12 +545,10 @@ def _pause(rank: float) -> float:
 def _exposures(order: EventOrder) -> None:
     """What is requested or sent, then shown, then clicked."""
     for thing in _EXPOSED:
-        found = [
-            r for r in order.free() if r.says(thing) and (place := _exposure_place(r, thing)) is not None and place >= 0
-        ]
         places: dict[float, list[Reading]] = {}
-        for r in found:
-            places.setdefault(_exposure_place(r, thing) or 0.0, []).append(r)
+        for r in order.free():
+            if r.says(thing) and (place := _exposure_place(r, thing)) is not None:
+                places.setdefault(place, []).append(r)
         if len(places) < 2:
             continue
         if 4 in places and 3 in places:
@@ -575,11 +591,7 @@ def _exposure_place(r: Reading, thing: str) -> float | None:
         return 2
     if r.says("load") or (r.action == "receive" and thing in ("push", "campaign")):
         return 1
-    return (
-        0
-        if r.phase in ("request", "attempt") or (r.action == "send" and thing != "mail") or r.action == "send"
-        else None
-    )
+    return 0 if r.phase in ("request", "attempt") or r.action == "send" else None
 
 
 def _exposure_weight(r: Reading) -> float:
@@ -596,10 +608,10 @@ def _discoveries(order: EventOrder) -> None:
     if order.is_game:
         return
     free = order.free()
-    searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH or r.says("searchresult")]
-    lists = [r for r in free if order.kinds[r.name] is Kind.BROWSE and (r.says("list", "home") or r.things == {"feed"})]
-    views = [r for r in free if order.kinds[r.name] is Kind.BROWSE and r.things & SIGHTS and r not in lists]
-    searches = [r for r in searches if not r.says("searchresult")]
+    searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH and not r.says("searchresult")]
+    browsed = [r for r in free if order.kinds[r.name] is Kind.BROWSE]
+    lists = [r for r in browsed if r.says("list", "home") or r.things == {"feed"}]
+    views = [r for r in browsed if r.things & SIGHTS and r not in lists]
     views = [r for r in views if r.action in ("view", "click", "visit") or r.phase in ("open", "choose")]
     first = [Step(events=[r.name for r in (*searches, *lists)])] if searches else []
     middle = [Step(events=[r.name for r in views[:3]], probability=0.7, after_s=25)] if views else []

@@ -134,7 +134,7 @@ def produce(
         better = (
             maker.make(taxonomy, configuration, draft=made.rules, deviations=list(before.lines()))
             if maker.provider is not None and rules is None
-            else MadeRules(corrected(made.rules, before), made.origin, f"{made.detail} Corrected by what was measured.")
+            else MadeRules(corrected(made.rules, before), made.origin, "Corrected by what was measured.")
         )
         second = attempt(better.rules, True)
         after = second[2]
@@ -176,21 +176,23 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def told_of(made: MadeRules) -> str:
+    """What there is to say of how rules were made; of the analyst only that they were corrected."""
+    return "" if made.origin == "analyst" and "model" in made.detail else made.detail
+
+
 def _write_report(folder: Path, path: Path, made: MadeRules, produced: Produced | _Remeasured) -> None:
     from gamestats_assets.demo_data.report import write_report
 
     manifest = read_manifest(folder)
+    origin = {"ai": "a language model", "cache": "a language model (cached)", "analyst": "the analyst", "file": "a person"}
     facts = {
-        "rules": {"origin": made.origin, "detail": made.detail},
-        "segments": manifest["users"],
-        "records": manifest["records"],
-        "files": len(manifest["files"]),
-        "size_bytes": sum(file["size_bytes"] for file in manifest["files"]),
-        "configuration": manifest["configuration"],
         "taxonomy": manifest["taxonomy"]["name"],
+        "rules_by": ". ".join(part for part in (origin[made.origin], told_of(made)) if part),
+        "segments": manifest["users"],
+        "files": len(manifest["files"]),
     }
-    refined = (produced.before, produced.after) if produced.after is not None else None
-    write_report(path, produced.measured, produced.verdicts, facts, refined)
+    write_report(path, produced.measured, produced.verdicts, facts, produced.before, produced.after)
 
 
 @dataclass(frozen=True, slots=True)

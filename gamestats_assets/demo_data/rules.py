@@ -229,7 +229,8 @@ class Activity(_Part):
         sessions_per_day: mean of an active day, at least 1.
         session_minutes: mean length of a session.
         events_per_session: mean number of choices a user makes in a session, besides its start and end.
-        decay_per_day: share by which `daily_probability` shrinks each day since the sign-up.
+        decay_per_day: share by which `daily_probability` shrinks each day since the sign-up, or since the run began
+            for who was there before.
         churn_per_day: probability that a user leaves for good, or until returning.
         return_per_day: probability that one who left comes back.
     """

@@ -15,6 +15,7 @@ import polars as pl
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.blueprint import Array, Blueprint
 from gamestats_assets.demo_data.columns import Coded, hex_texts
+from gamestats_assets.demo_data.configuration import COUNTRIES
 from gamestats_assets.demo_data.random_streams import Streams
 
 NEVER = 10**6
@@ -161,7 +162,7 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
     segment = np.searchsorted(plan.shares, streams.uniform("segment", number) * plan.shares[-1], side="right")
     segment = np.minimum(segment, len(plan.segments) - 1)
     countries = countries_of(plan)
-    facts = [locales.countries()[code] for code in countries]
+    facts = [locales.country(code) for code in countries]
     country = streams.choice("country", number, 0, np.cumsum(list(countries.values())))
     zone = _by_country(streams, "time zone", number, country, [found.time_zones for found in facts])
     carrier = _by_country(streams, "carrier", number, country, [found.carriers for found in facts])
@@ -205,14 +206,14 @@ def countries_of(plan: Blueprint) -> dict[str, float]:
     """Countries with their weights: the configuration's, or those that the taxonomy lists."""
     configuration = plan.configuration
     known = locales.countries()
-    if "countries" not in configuration.model_fields_set:
+    if configuration.countries is None:
         for name in ("country", "country_code", "nation", "#country", "#country_code"):
             constraint = plan.rules.property_constraints.get(name)
             listed = [str(value) for value in constraint.values] if constraint else []
             if listed and all(code in known for code in listed):
                 weights = constraint.weights if constraint and constraint.weights else [1.0] * len(listed)
                 return dict(zip(listed, weights, strict=True))
-    return {code: weight for code, weight in configuration.countries.items() if weight}
+    return {code: weight for code, weight in (configuration.countries or COUNTRIES).items() if weight}
 
 
 def _by_country(
@@ -262,7 +263,7 @@ def _devices(
     plan: Blueprint, streams: Streams, number: Array, country: Array, codes: Sequence[str]
 ) -> tuple[dict[str, Coded], Coded]:
     devices = locales.devices(plan.configuration.product.platform)
-    regions = [locales.countries()[code].region for code in codes]
+    regions = [locales.country(code).region for code in codes]
     which = np.zeros(number.size, np.int64)
     for place, region in enumerate(regions):
         own = country == place

@@ -257,6 +257,16 @@ def test_rows_between_a_start_and_an_end_belong_to_the_process_when_they_share_i
     assert steps(rules, "camp") == []
 
 
+def test_of_several_things_looked_at_the_one_that_is_sold_leads_to_the_purchase() -> None:
+    sheet = taxonomy(
+        event("video_view", "video_id"),
+        event("product_view", "product_id"),
+        event("brand_story_view", "story_id"),
+        event("purchase", "product_id"),
+    )
+    assert steps(sound(sheet, SHOP), "purchase") == [["product_view"], ["purchase"]]
+
+
 def test_what_lasts_longer_than_a_session_is_no_sequence() -> None:
     rules = sound(taxonomy("guild_join", "guild_leave", "friend_request", "friend_add", "trial_start", "trial_end"))
     assert rules.event_constraints.sequences == []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
 
 from gamestats_assets.demo_data.configuration import (
     Configuration,
@@ -219,6 +220,18 @@ def test_a_day_of_a_long_curve_has_a_wider_interval(clean: Measured) -> None:
     (alone,) = verify(clean, run(RetentionTruth(curve={1: 0.5})))
     together: list[Verdict] = verify(clean, run(RetentionTruth(curve=dict.fromkeys(range(1, 13), 0.5))))
     assert together[0].low < alone.low < alone.high < together[0].high
+
+
+def test_the_interval_of_a_lift_is_that_of_the_logarithm_of_the_ratio(clean: Measured) -> None:
+    """300 of 1,000 against 390 of 1,000: the logarithm's variance is 1/300 - 1/1000 + 1/390 - 1/1000."""
+    told = {"till:A": Conversion(1000, 300), "till:B": Conversion(1000, 390)}
+    conversions = {("cart", "pay", variant): found for variant, found in told.items()}
+    verdicts = verify(dataclasses.replace(clean, conversions=conversions), run(EXPERIMENT))
+    (lift,) = [verdict for verdict in verdicts if verdict.unit == "change"]
+    half = norm.ppf(1 - (1 - LEVEL) / 4 / 2) * math.sqrt(1 / 300 + 1 / 390 - 2 / 1000)
+    assert lift.found == pytest.approx(0.3)
+    assert lift.low == pytest.approx(1.3 * math.exp(-half) - 1, abs=0.002)
+    assert lift.high == pytest.approx(1.3 * math.exp(half) - 1, abs=0.002)
 
 
 def test_alike_attempts_of_one_user_widen_the_interval(clean: Measured) -> None:
