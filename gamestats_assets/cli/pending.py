@@ -25,7 +25,6 @@ from gamestats_assets.orchestration.metadata import DAYS_AROUND, LANDING, MADE_F
 from gamestats_assets.orchestration.partitions import (
     dimensions,
     is_paired,
-    is_partition_day,
     part_of,
     shared_dimensions,
     with_days_around,
@@ -125,14 +124,15 @@ def _behind_parents(
         theirs = graph.get(parent).partitions_def
         shared = shared_dimensions(partitions, theirs)
         found = _last_materialised(instance, parent)
+        if theirs == partitions:
+            known |= found.keys()
+        # A day around that has nothing of its own stays out: what is made jointly is made of the day's own ids.
         around = theirs == partitions and node.tags.get(MADE_FROM) == DAYS_AROUND
         latest: dict[tuple[str, ...], int] = {}
         for partition, at in found.items():
             for each in with_days_around([partition]) if around else [partition]:
                 part = part_of(theirs, each, shared)
                 latest[part] = max(latest.get(part, 0), at)
-                if theirs == partitions and (not around or is_partition_day(each)):
-                    known.add(each)
         newest.append((shared, latest))
     if isinstance(partitions, dg.DynamicPartitionsDefinition):
         known = {*instance.get_dynamic_partitions(dimensions(partitions)[0])}

@@ -255,7 +255,7 @@ def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Readi
     steps = _steps_in_order(told)
     if len(steps) < 2 and not (steps and views):
         return
-    steps = _with_inner(order, told, steps, free)
+    steps = _with_inner(order, told, steps, [r for r in free if r not in views])
     head = [Step(events=[r.name for r in views])] if views and not order.is_game else []
     name = "_".join(sorted(_key(cluster[0]))) or "process"
     order.add(name, "sequence", [*head, *(s.model_copy(update={"after_s": _pace(cluster, s)}) for s in steps)])
@@ -493,24 +493,25 @@ def _funnel_name(group: str, commits: Sequence[Reading]) -> str:
 
 
 def _settle_unrelated(buckets: dict[float, list[Reading]]) -> None:
-    """Of several things looked at, those that the rest of the funnel is about; what is played is seldom what is sold."""
+    """Of what is looked at, what is sold, or shares its id with the deal; what is merely played is no part of it."""
     dealt = [r for rank, found in buckets.items() if rank >= 40 for r in found]
     ids = {p for r in dealt for p in r.properties if p.lower().endswith("id")}
     words = {word for r in dealt for word in r.things}
-    for rank in [rank for rank in buckets if 24 <= rank < 40]:
-        found = buckets.pop(rank)
-        related = [r for r in found if r.properties & ids or r.things & words]
-        sold = [r for r in found if r.things & _SOLD]
-        kept = related or sold or [r for r in found if not r.things & (_PLAYABLE - {"course"})]
+    ranks = [rank for rank in buckets if 24 <= rank < 40]
+    seen = {rank: buckets.pop(rank) for rank in ranks}
+    strong = [r for f in seen.values() for r in f if r.properties & ids or r.things & (words | _SOLD | _PLANS)]
+    for rank, found in seen.items():
+        kept = [r for r in found if (r in strong if strong else not r.things & (_PLAYABLE - {"course"}))]
+        related = [r for r in kept if r.properties & ids or r.things & words]
         if kept:
-            buckets[rank] = kept
+            buckets[rank] = related or kept
     if not any(24 <= rank < 56 for rank in buckets) and not {"order", "book"} & {w for r in dealt for w in r.words}:
         for rank in (20, 23):  # nothing leads from a search to the deal
             buckets.pop(rank, None)
 
 
 _SOLD = word_set(
-    "product item goods menu food room flight course ticket property job policy quote hotel restaurant shop"
+    "product item goods menu food room flight course ticket property job policy quote hotel restaurant shop stock"
 )
 
 

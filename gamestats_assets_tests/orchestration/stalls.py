@@ -160,11 +160,11 @@ def points(taken: dy.LazyFrame[Takings], rates: dy.LazyFrame[Rates]) -> dy.LazyF
 
 
 def trend(taken: dy.LazyFrame[Takings]) -> dy.LazyFrame[Trend]:
-    """Sums over the day before, the day and the day after."""
+    """Sums over the day before, the day and the day after, of days with takings."""
     around = [taken.with_columns(pl.col("day").dt.offset_by(f"{offset}d")) for offset in (-1, 0, 1)]
     summed = pl.concat(around).group_by("product", "day").agg(pl.col("cents").sum())
-    named = summed.with_columns(product_day=pl.format("{}|{}", pl.col("day"), "product"))
-    return named.select(Trend.column_names())  # type: ignore[return-value]
+    joined = taken.drop("cents").join(summed, on=["product", "day"])
+    return joined.select(Trend.column_names())  # type: ignore[return-value]
 
 
 def totals(taken: dy.LazyFrame[Takings]) -> dy.LazyFrame[Totals]:

@@ -1,0 +1,156 @@
+"""The commands around demo data, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gamestats_assets.cli import app
+from gamestats_assets_tests.demo_data.receiver import Receiver
+from gamestats_assets_tests.demo_data.small_shop import RULES
+
+pytestmark = pytest.mark.timeout(240)
+SHORT = ("--users", "60", "--days", "2", "--processes", "1")
+
+
+@pytest.fixture
+def gamestats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Runs a command in an empty folder; a traceback fails the test."""
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GAMESTATS_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, input: str | None = None) -> Result:
+        result = CliRunner().invoke(app, list(arguments), input=input)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for path in sorted(folder.glob("logs_*.jsonl")) for line in path.open()]
+
+
+def test_generate_writes_logs_rules_and_a_report_and_tells_what_it_did(gamestats, tmp_path: Path) -> None:
+    done = gamestats("generate", "ecommerce", *SHORT, "--start", "2026-02-01", "--seed", "9")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "demo-ecommerce"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "logs_20260201.jsonl", "logs_20260202.jsonl", "manifest.json", "report.html", "rules.json", "run.json",
+    ]  # fmt: skip
+    told = json.loads((folder / "manifest.json").read_text())
+    assert (told["configuration"]["seed"], told["configuration"]["product"]["industry"]) == (9, "ecommerce")
+    assert f"{told['records']:,} records in" in done.output
+    assert "Rules: the analyst." in done.output
+    for segment, users in told["users"].items():
+        assert any(line.split()[:2] == [f"{users:,}", segment] for line in done.output.splitlines())
+    checked = gamestats("logs", "check", str(folder), "--taxonomy", "ecommerce")
+    assert checked.exit_code == 0, checked.output
+    first = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    assert gamestats("report", str(folder)).exit_code == 0
+    assert len((folder / "report.html").read_text()) == pytest.approx(len(first), rel=0.01)
+
+
+def test_planted_truths_and_refining_are_told(gamestats, tmp_path: Path) -> None:
+    config = tmp_path / "run.json"
+    truth = {"kind": "conversion", "from_event": "shop_open", "to_event": "shop_buy", "rate": 0.5}
+    config.write_text(json.dumps({"users": 10, "truths": [truth], "dirt": {"duplicate": 0.05}}))
+    done = gamestats("generate", "game", *SHORT, "--config", str(config), "--refine", "--out", "here")
+    assert done.exit_code == 0, done.output
+    assert "shop_open to shop_buy" in done.output
+    assert "misses" not in done.output
+    assert "Refined: distance to the rules" in done.output
+    # Options win over the file.
+    assert json.loads(Path("here/manifest.json").read_text())["configuration"]["users"] == 60
+
+
+def test_rules_of_a_person_are_used_as_they_are(gamestats, tmp_path: Path) -> None:
+    printed = gamestats("taxonomy", "rules", "saas", "--industry", "saas")
+    rules = json.loads(printed.stdout)
+    only = sorted(rules["segment_analysis"]["power_user"]["event_probabilities"])[0]
+    for analysis in rules["segment_analysis"].values():
+        analysis["event_sequence"] = []
+        analysis["event_probabilities"] = dict.fromkeys(analysis["event_probabilities"], 0.0) | {only: 1.0}
+    Path("mine.json").write_text(json.dumps(rules))
+    done = gamestats("generate", "saas", *SHORT, "--rules", "mine.json", "--out", "mine")
+    assert done.exit_code == 0, done.output
+    assert "Rules: a file." in done.output
+    Path("mine.json").write_text(RULES.model_dump_json())
+    refused = gamestats("generate", "saas", *SHORT, "--rules", "mine.json", "--out", "other")
+    assert refused.exit_code == 1
+    assert "tour" in refused.output
+
+
+def test_interactive_asks_for_what_is_missing_and_takes_what_is_given(gamestats, tmp_path: Path) -> None:
+    answers = ["nowhere.xlsx", "health", "2", "someday", "2026-03-01", "", "", "web", "Fit", "", "n", "fit-logs"]
+    done = gamestats("generate", "--interactive", "--users", "30", "--processes", "1", input="\n".join(answers) + "\n")
+    assert done.exit_code == 0, done.output
+    assert "There is no taxonomy at nowhere.xlsx" in done.output
+    assert "Write it as YYYY-MM-DD." in done.output
+    told = json.loads((tmp_path / "fit-logs" / "manifest.json").read_text())["configuration"]
+    assert (told["users"], told["days"], told["start"], told["seed"]) == (30, 2, "2026-03-01", 7)
+    assert told["product"] == {"industry": "health", "platform": "web", "name": "Fit", "description": ""}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("generate",), "Give a TAXONOMY"),
+        (("generate", "nowhere"), "There is no taxonomy at nowhere"),
+        (("generate", "game", "--ai", "oracle"), "give anthropic or openai"),
+        (("generate", "game", "--ai", "anthropic"), "ANTHROPIC_API_KEY"),
+        (("generate", "game", "--config", "missing.json"), "missing.json cannot be read"),
+        (("report", "."), "holds no finished run"),
+        (("logs", "check", "."), "no .jsonl"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(gamestats, arguments: tuple[str, ...], told: str) -> None:
+    done = gamestats(*arguments)
+    assert done.exit_code in (1, 2)
+    assert told in " ".join(done.output.replace("│", " ").split())
+
+
+def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"users": 0, "segments": {"new_user": 0.5}, "colour": 1}))
+    done = gamestats("generate", "game", "--config", "run.json")
+    assert done.exit_code == 1
+    assert "users" in done.output
+    assert "colour" in done.output
+
+
+def test_taxonomy_check_lists_every_mistake_and_fails(gamestats, tmp_path: Path) -> None:
+    folder = tmp_path / "plan"
+    folder.mkdir()
+    (folder / "events.csv").write_text("event_name,event_tag,description,properties\nbuy,,,price\nbuy,,,\n9lives,,,\n")
+    (folder / "properties.csv").write_text("name,type,description,constraint\nprice,numbr,,\n")
+    done = gamestats("taxonomy", "check", str(folder))
+    assert done.exit_code == 1
+    for expected in ("row 3", "row 4", "numbr", "9lives"):
+        assert expected in done.output
+    assert gamestats("taxonomy", "check", "game").exit_code == 0
+
+
+def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: Path) -> None:
+    gamestats("generate", "health", *SHORT, "--out", "logs")
+    total = len(lines(Path("logs")))
+    with Receiver() as receiver:
+        where = ("--receiver", receiver.url, "--app-id", receiver.app_id)
+        dry = gamestats("logs", "upload", "logs", *where, "--dry-run")
+        assert dry.exit_code == 0, dry.output
+        assert receiver.requests == []
+        sent = gamestats("logs", "upload", "logs", *where)
+        assert sent.exit_code == 0, sent.output
+        assert len(receiver.stored) == total
+        before = len(receiver.requests)
+        assert gamestats("logs", "upload", "logs", *where).exit_code == 0
+        assert len(receiver.requests) == before
+    done = gamestats("logs", "logbus", "logs", "--push-url", "https://receiver.example.com", "--app-id", "id1")
+    assert done.exit_code == 0, done.output
+    assert json.loads(Path("daemon.json").read_text())["push_url"] == "https://receiver.example.com"
