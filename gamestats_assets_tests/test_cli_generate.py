@@ -9,6 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
+from gamestats_assets.demo_data.ai import Provider
+from gamestats_assets.demo_data.analyst import analyse
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+from gamestats_assets.settings import shipped
+from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer
 from gamestats_assets_tests.demo_data.receiver import Receiver
 from gamestats_assets_tests.demo_data.small_shop import RULES
 
@@ -154,3 +160,32 @@ def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: P
     done = gamestats("logs", "logbus", "logs", "--push-url", "https://receiver.example.com", "--app-id", "id1")
     assert done.exit_code == 0, done.output
     assert json.loads(Path("daemon.json").read_text())["push_url"] == "https://receiver.example.com"
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
+    gamestats, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = analyse(read_taxonomy(shipped("data", "taxonomies", "saas")), ProductInfo(industry="saas"))
+    with AiServer("a-key") as server:
+        monkeypatch.setenv(f"{provider.upper()}_API_KEY", "a-key")
+        monkeypatch.setenv(f"{provider.upper()}_BASE_URL", server.url(provider))
+        server.queue(*[Answer(rules.model_dump(mode="json"))] * 4)
+        run = ("generate", "saas", *SHORT, "--ai", provider)
+        first = gamestats(*run, "--out", "one")
+        assert first.exit_code == 0, first.output
+        assert "Rules: a language model." in first.output
+        second = gamestats(*run, "--out", "two")
+        assert "Rules: a language model, cached." in second.output
+        assert len(server.requests) == 1
+        assert gamestats(*run, "--refresh", "--out", "three").exit_code == 0
+        assert len(server.requests) == 2
+        # Another product is another question; what was measured is told when rules are refined.
+        refined = gamestats(*run, "--name", "Other", "--refine", "--out", "four")
+        assert refined.exit_code == 0, refined.output
+        assert len(server.requests) == 4
+        assert "should be" in server.requests[-1].told
+        assert "should be" not in server.requests[-2].told
+        assert "a-key" not in first.output + refined.output
+    assert Path("one/rules.json").read_text() == Path("two/rules.json").read_text()
+    assert "cached" in Path("two/report.html").read_text()

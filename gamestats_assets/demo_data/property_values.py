@@ -206,7 +206,8 @@ class _Maker:
             if self.rules[place] is not None:
                 self._defined.setdefault(place.name, []).append(place)
         countries = [place for place in self.everywhere if place.name in ("country", "country_code", "nation")]
-        self._country = next((place for place in countries if place.prop.type is PropertyType.STRING), None)
+        texts = all(place.prop.type is PropertyType.STRING for place in countries)
+        self._country = countries[0] if countries and texts else None
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
