@@ -7,7 +7,8 @@ property, anything between them is as wanted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -22,8 +23,16 @@ FEWEST = 30
 WORTH_TELLING = 0.005
 """Smaller distances are left alone."""
 _MOST_LINES = 40
-_COUNTRIES = ("country", "country_code", "nation", "region_code", "#country", "#country_code")
-"""Properties that the run's configuration may decide, not the rules."""
+CHANCE = 3.0
+"""So many standard errors are put down to chance."""
+_UNEQUAL = 3.0
+"""What users have for themselves is told by as many fewer values: some are there far more often than others."""
+_OF_USERS = re.compile(
+    r"#?(country|nation|region_code|carrier|telecom|(system_)?lang|locale|time_?zone|(platform_)?os(_|$)|device|"
+    r"manufacturer|(app|client)_version)",
+    re.IGNORECASE,
+)
+"""Texts that a user's country and device decide, which are the configuration's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,8 @@ class Deviation:
         where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event out of order.
         part: the value whose share it is, the number of the step (from 0), or the rule that order breaks.
         wanted, found: what the rules say, and what the data show.
-        distance: 0 is as wanted: of means and spreads the difference as a share of the range's width, of everything
-            else the difference between two shares.
+        distance: 0 is as wanted, or chance: of means and spreads the difference as a share of the range's width, of
+            everything else the difference between two shares; less what chance explains.
     """
 
     kind: Literal["mean", "spread", "share", "step", "order"]
@@ -88,20 +97,27 @@ class Deviations:
 
 
 def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviations:
-    """Compare what was measured by these rules with them: means, given spreads, shares of listed values, steps, and order.
+    """Compare what was measured by rules with these: means, given spreads, shares of listed values, steps, and order.
 
-    Not compared is what the rules leave to other things: numbers that follow from others or are counted, steps that a
-    planted truth decides or that hang on the fixed start or end of a session. To see whether corrected rules bring the
+    Not compared is what the rules leave to other things: numbers that follow from others or are counted, states that
+    events change, texts that a user's country and device decide, steps that a planted truth decides or that hang on the
+    fixed start or end of a session. To see whether corrected rules bring the
     data nearer, measure and compare both runs by the rules as they were before.
     """
-    found = [
-        *_numbers(measured, rules),
-        *_shares(measured, rules, taxonomy),
-        *_steps(measured, rules),
-        *_orders(measured, rules),
-    ]
+    kept = {found.name for found in (*taxonomy.common_properties, *taxonomy.user_properties)}
+    found = [*_numbers(measured, rules, kept), *_shares(measured, rules, taxonomy, kept)]
+    found += [*_steps(measured, rules), *_orders(measured, rules)]
     found.sort(key=lambda one: (-one.distance, one.kind, one.where, one.part))
     return Deviations(found, _distance(found))
+
+
+def _off(wanted: float, found: float, error: float) -> float:
+    return max(abs(found - wanted) - CHANCE * error, 0.0)
+
+
+def _told_by(n: int, where: str, measured: Measured, kept: Set[str]) -> float:
+    """How many independent values there are."""
+    return min(n, measured.users) / _UNEQUAL if where.rpartition("/")[2] in kept else n
 
 
 def _distance(found: Sequence[Deviation]) -> float:
@@ -144,13 +160,18 @@ def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     formula = _rule_of(rules.property_relationships, event, name)
     if formula and rules.property_relationships[formula].formula:
         return False
-    if any(name in updates for updates in rules.update_patterns.values()):
+    if _is_state(rules, name):
         return False
     # How long a session lasted is not up to a range.
     return not (event in rules.event_constraints.session_end and "duration" in name)
 
 
-def _numbers(measured: Measured, rules: Rules) -> Iterator[Deviation]:
+def _is_state(rules: Rules, name: str) -> bool:
+    """Whether events change it."""
+    return any(name in updates for updates in rules.update_patterns.values())
+
+
+def _numbers(measured: Measured, rules: Rules, kept: Set[str]) -> Iterator[Deviation]:
     segments = _segment_ranges(rules, measured.configuration)
     pooled: dict[tuple[str, tuple[ValueRange, ...]], Moments] = {}
     for key, moments in measured.numbers.items():
@@ -166,7 +187,7 @@ def _numbers(measured: Measured, rules: Rules) -> Iterator[Deviation]:
         pooled[place] = pooled[place].with_others(moments) if place in pooled else moments
     for (where, ranges), moments in pooled.items():
         if moments.n >= FEWEST:
-            yield from _of_range(where, ranges, moments)
+            yield from _of_range(where, ranges, moments, _told_by(moments.n, where, measured, kept))
 
 
 def _range(own: Mapping[str, ValueRange], rules: Rules, event: str, name: str) -> ValueRange | None:
@@ -181,26 +202,27 @@ def _mean(wanted: ValueRange) -> float:
     return (wanted.min + wanted.max) / 2 if wanted.mean is None else wanted.mean
 
 
-def _of_range(where: str, ranges: Sequence[ValueRange], moments: Moments) -> Iterator[Deviation]:
+def _of_range(where: str, ranges: Sequence[ValueRange], moments: Moments, n: float) -> Iterator[Deviation]:
     width = max(found.max for found in ranges) - min(found.min for found in ranges) or 1.0
     means = [_mean(found) for found in ranges]
     wanted = min(max(moments.mean, min(means)), max(means))
-    yield Deviation("mean", where, "", wanted, moments.mean, abs(moments.mean - wanted) / width)
+    error = moments.sd / math.sqrt(n)
+    yield Deviation("mean", where, "", wanted, moments.mean, _off(wanted, moments.mean, error) / width)
     spread = ranges[0].spread
     if spread is not None and len(set(ranges)) == 1:
-        yield Deviation("spread", where, "", spread, moments.sd, abs(moments.sd - spread) / width)
+        yield Deviation("spread", where, "", spread, moments.sd, _off(spread, moments.sd, error) / width)
 
 
 # --------------------------------------------------------------------------- shares
 
 
-def _shares(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Iterator[Deviation]:
+def _shares(measured: Measured, rules: Rules, taxonomy: Taxonomy, kept: Set[str]) -> Iterator[Deviation]:
     booleans = _booleans(taxonomy)
     pooled: dict[str, dict[str, int]] = {}
     for key, counts in measured.choices.items():
         event, _, name = key.partition("/")
         where = _rule_of(rules.property_constraints, event, name)
-        if where is None or not _is_chosen(rules, measured.configuration, event, name):
+        if where is None or not _is_chosen(rules, event, name):
             continue
         of_rule = pooled.setdefault(where, {})
         written = {_truth(value): value for value in map(label, rules.property_constraints[where].values)}
@@ -211,10 +233,14 @@ def _shares(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Iterator[De
         n = sum(counts.values())
         if n < FEWEST:
             continue
-        wanted = _wanted_shares(rules.property_constraints[where])
-        for value in wanted | dict.fromkeys(counts, 0.0):
+        constraint = rules.property_constraints[where]
+        wanted, told_by = _wanted_shares(constraint), _told_by(n, where, measured, kept)
+        if constraint.per_user:
+            told_by = min(told_by, measured.users / _UNEQUAL)
+        for value in {*wanted, *counts}:
             share, found = wanted.get(value, 0.0), counts.get(value, 0) / n
-            yield Deviation("share", where, value, share, found, abs(found - share))
+            distance = _off(share, found, math.sqrt(share * (1 - share) / told_by))
+            yield Deviation("share", where, value, share, found, distance)
 
 
 def _booleans(taxonomy: Taxonomy) -> set[str]:
@@ -228,12 +254,12 @@ def _truth(written: str) -> str:
     return str(written.strip().lower() in ("y", "yes", "true", "1", "예")).lower()
 
 
-def _is_chosen(rules: Rules, configuration: Configuration, event: str, name: str) -> bool:
+def _is_chosen(rules: Rules, event: str, name: str) -> bool:
     """Whether a property's values come as often as their weights say."""
-    constraint = _constraint(rules, event, name)
-    if not constraint.values or constraint.copy_of or constraint.first_only or constraint.counter or constraint.mapping:
+    found = _constraint(rules, event, name)
+    if not found.values or found.copy_of or found.first_only or found.counter or found.mapping:
         return False
-    return not (name in _COUNTRIES and "countries" in configuration.model_fields_set)
+    return not (_is_state(rules, name) or _OF_USERS.match(name))
 
 
 def _wanted_shares(constraint: PropertyConstraint) -> dict[str, float]:
@@ -261,8 +287,9 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
             tried, went = _tried(funnel, number)
             if tried < FEWEST or number in planted or fixed & {*step.events, *before.events}:
                 continue
-            found = went / tried
-            yield Deviation("step", sequence.name, str(number), step.probability, found, abs(found - step.probability))
+            found, wanted = went / tried, step.probability
+            distance = _off(wanted, found, math.sqrt(wanted * (1 - wanted) / tried))
+            yield Deviation("step", sequence.name, str(number), wanted, found, distance)
 
 
 def _tried(funnel: Funnel, number: int) -> tuple[int, int]:
@@ -285,25 +312,26 @@ def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
 
 def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     """Events where they must not be; those that lost records explain do not count."""
-    constraints = rules.event_constraints
-    followers = rules.followers()
+    followers, prerequisites = rules.followers(), rules.event_constraints.prerequisites
     lost = measured.dirt.lost_share
     for event, found in measured.order.items():
-        yield from _broken(
-            event, f"one of {', '.join(sorted(followers[event]))} must stand before it in its session", found, lost
-        )
+        rule = f"one of {', '.join(sorted(followers.get(event, ())))} must stand before it in its session"
+        yield from _broken(event, rule, found, lost, found.checked)
     for event, found in measured.prerequisites.items():
-        needed = constraints.prerequisites.get(event, [])
-        yield from _broken(event, f"{', '.join(needed)} must have happened before", found, lost * len(needed))
+        needed = prerequisites.get(event, [])
+        # A lost record is missed by all that the user does afterwards.
+        told_by = min(found.checked, sum(measured.sign_ups)) / _UNEQUAL
+        rule = f"{', '.join(needed)} must have happened before"
+        yield from _broken(event, rule, found, min(lost * len(needed), 1.0), told_by)
     for event, found in measured.once.items():
-        yield from _broken(event, "it happens once in a user's life", found, 0.0)
+        yield from _broken(event, "it happens once in a user's life", found, 0.0, found.checked)
 
 
-def _broken(event: str, rule: str, found: Violations, explained: float) -> Iterator[Deviation]:
+def _broken(event: str, rule: str, found: Violations, explained: float, n: float) -> Iterator[Deviation]:
     if found.checked >= FEWEST:
         share = found.broken / found.checked
-        # Lost records come by chance: twice as many as on average may have hit this event.
-        yield Deviation("order", event, rule, 0.0, share, share if share > 2 * explained else 0.0)
+        by_chance = explained + CHANCE * math.sqrt(explained * (1 - explained) / max(n, 1))
+        yield Deviation("order", event, rule, 0.0, share, max(share - by_chance, 0.0))
 
 
 # --------------------------------------------------------------------------- the answer

@@ -30,7 +30,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.ipc
 
-from gamestats_assets.demo_data import behaviour, wire, worker
+from gamestats_assets.demo_data import behaviour, wire
 from gamestats_assets.demo_data.blueprint import Array, Blueprint, blueprint
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.properties import Properties, durations_s
@@ -38,6 +38,7 @@ from gamestats_assets.demo_data.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.rules import Rules
 from gamestats_assets.demo_data.taxonomy import Taxonomy
 from gamestats_assets.demo_data.users import Users, make_users
+from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 GENERATOR_VERSION = 1

@@ -24,7 +24,6 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from gamestats_assets.demo_data import worker
 from gamestats_assets.demo_data.log_landing import KIND
 from gamestats_assets.demo_data.log_lines import InvalidLineError, Line, Shape, container_type, read_line
 from gamestats_assets.demo_data.tables import (
@@ -35,6 +34,7 @@ from gamestats_assets.demo_data.tables import (
     RecordCounts,
     UserOperations,
 )
+from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection

@@ -207,7 +207,7 @@ class _Maker:
                 self._defined.setdefault(place.name, []).append(place)
         countries = [place for place in self.everywhere if place.name in ("country", "country_code", "nation")]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
-        self._country = countries[0] if countries and texts else None
+        self._countries = countries if texts else []
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -477,7 +477,7 @@ class _Maker:
             what = "currency"
         if what is None or "." in place.name or (what == "carrier" and _ships(place)):
             return None
-        if what in ("currency", "language", "city") and (self._country is None or given):
+        if what in ("currency", "language", "city") and (not self._countries or given):
             if what == "currency" and not given and place.prop.type is PropertyType.STRING:
                 values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
                 return PropertyConstraint(values=values, weights=weights, per_user=True)
@@ -486,19 +486,29 @@ class _Maker:
             return None
         if what == "carrier" and given:
             return None
-        return self._mapped(what)
+        return self._mapped(what, place)
 
-    def _mapped(self, what: str) -> PropertyConstraint:
-        on = self._country
-        reachable = on is not None and not on.of_event
+    def _country_beside(self, place: Place) -> Place | None:
+        """The country that stands wherever a property does."""
+        events = {other.event for other in self.everywhere if other.name == place.name}
+        for on in self._countries:
+            told = {other.event for other in self._countries if other.name == on.name}
+            if "user" in told or (events <= {"", *self.order.readings} and ("" in told or events <= told)):
+                return on
+        return None
+
+    def _mapped(self, what: str, place: Place) -> PropertyConstraint:
+        on = self._country_beside(place)
         by_code = {code: _of_country(what, code) for code in locales.countries()}
         by_code = {code: values for code, values in by_code.items() if values}
-        listed = self.constraint(on).values if on is not None and reachable else []
+        if on is None:
+            return PropertyConstraint(depends_on="#country_code", mapping=by_code, per_user=True)
+        several = [self.constraint(other).values for other in self._countries if other.name == on.name]
+        listed = [str(value) for values in several for value in values]
         if not listed:
-            name = on.name if on is not None and reachable else "#country_code"
-            return PropertyConstraint(depends_on=name, mapping=by_code, per_user=True)
-        mapping = {str(value): by_code.get(_code(str(value)), by_code["US"]) for value in listed}
-        return PropertyConstraint(depends_on=on.name if on else None, mapping=mapping, per_user=True)
+            return PropertyConstraint(depends_on=on.name, mapping=by_code, per_user=True)
+        mapping = {value: by_code.get(_code(value), by_code["US"]) for value in listed}
+        return PropertyConstraint(depends_on=on.name, mapping=mapping, per_user=True)
 
 
 def _of_country(what: str, code: str) -> list[Scalar]:

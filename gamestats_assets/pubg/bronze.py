@@ -20,11 +20,12 @@ from typing import Any
 
 import polars as pl
 
+from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import telemetry, worker
+from gamestats_assets.pubg import telemetry
 from gamestats_assets.pubg.match_objects import DecodedMatch, UnreadableMatchError, decode_match
 from gamestats_assets.pubg.tables import RawMatches, RawParticipants, TelemetryFiles
 

@@ -630,6 +630,13 @@ def test_carriers_go_with_the_countries_that_the_sheet_lists_however_they_are_wr
     assert "SoftBank" in mapping["Japan"]
 
 
+def test_carriers_go_with_the_country_of_their_own_event() -> None:
+    beside = sound(taxonomy(event("login", "country", "carrier"), "logout"))
+    assert constraint(beside, "carrier").depends_on == "country"
+    elsewhere = sound(taxonomy(event("login", "country"), event("logout", "carrier")))
+    assert constraint(elsewhere, "carrier").depends_on == "#country_code"
+
+
 def test_carriers_without_a_country_go_with_that_of_the_device() -> None:
     assert constraint(sound(taxonomy("login", common=("carrier",))), "carrier").depends_on == "#country_code"
 

@@ -1,4 +1,4 @@
-"""What a decoding process does before its first task.
+"""What a process that works for another does before its first task.
 
 This module imports nothing but the standard library: Polars reads its environment when it is
 imported, so what `start` sets must be set before.
