@@ -288,7 +288,9 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
             if tried < FEWEST or number in planted or fixed & {*step.events, *before.events}:
                 continue
             found, wanted = went / tried, step.probability
-            distance = _off(wanted, found, math.sqrt(wanted * (1 - wanted) / tried))
+            # A step whose record was lost on the way is not seen.
+            seen = min(max(found, wanted * (1 - measured.dirt.lost_share)), wanted)
+            distance = _off(seen, found, math.sqrt(wanted * (1 - wanted) / tried))
             yield Deviation("step", sequence.name, str(number), wanted, found, distance)
 
 

@@ -329,7 +329,7 @@ def _bound(constraint: str, type: PropertyType) -> ValueRule | None:
 
 
 def measure_words(prop: Property) -> list[str]:
-    """What the words of a property's name, and then of its alias, mean as parts of measures."""
+    """What the words of a property's name mean as parts of measures."""
     return _LEXICON.words(prop.name)
 
 

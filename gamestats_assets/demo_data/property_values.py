@@ -336,6 +336,10 @@ class _Maker:
             or place.name in (rule.source, rule.group_by)
         ):
             return None
+        parent = place.name.rpartition(".")[0]
+        if parent and rule.source.rpartition(".")[0] != parent:
+            return None  # what moves a balance within an object stands there too
+        grouped = rule.group_by in has and (not parent or str(rule.group_by).rpartition(".")[0] == parent)
         reading = self.order.readings[place.event]
         spends = place.kind is Kind.SPEND or reading.says("spend", "use", "sell") or "cost" in rule.source.lower()
         return CounterRule(
@@ -343,7 +347,7 @@ class _Maker:
             source=rule.source,
             sign=-1 if spends and place.kind is not Kind.EARN else 1,
             shared=place.name,
-            group_by=rule.group_by if rule.group_by in has else None,
+            group_by=rule.group_by if grouped else None,
         )
 
     # ----------------------------------------------------------------- by the name

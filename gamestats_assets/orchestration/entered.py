@@ -126,7 +126,8 @@ def entered_sensor(
                 tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
                 requests.append(request(reason, attempt, assets, tags=tags | range_tags(*span) if span else tags))
 
-        entered = combined_hash(f"{table} {version}" for table, version in versions(stores.postgres_url).items())
+        known = versions(stores.postgres_url)
+        entered = combined_hash(f"{table.spec.name} {known.get(table.spec.name, 0)}" for table in tables)
         if told.get("entered") != entered:
             if is_done(instance, f"entered {entered}"):
                 told["entered"] = entered
