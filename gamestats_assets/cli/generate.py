@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gamestats_assets.settings import Settings
 
 _SHOWN_EVENTS = 15
+_HOLDS = {True: "[green]holds[/]", False: "[red]misses[/]", None: "[yellow]cannot be told[/]"}
 _ADVICE = "The taxonomies that come with gamestats: game, ecommerce, saas, health."
 
 taxonomy_app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Look at an event taxonomy.")
@@ -318,7 +319,7 @@ def _close(produced: Produced, folder: Path, seconds: float) -> None:
                 f"{verdict.planted:.3f}",
                 f"{verdict.found:.3f}",
                 f"{verdict.low:.3f} to {verdict.high:.3f}",
-                "[green]holds[/]" if verdict.holds else "[red]misses[/]",
+                _HOLDS[verdict.holds],
                 verdict.what,
             )
         show(truths)

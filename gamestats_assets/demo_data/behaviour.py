@@ -476,11 +476,11 @@ def _nothing() -> Happenings:
 
 def times_ms(
     plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, found: Happenings, gap_s: Array
-) -> tuple[Array, Array]:
-    """When each event happens, in ms since the run's first midnight UTC, and whether its session took place.
+) -> Array:
+    """When each event happens, in ms since the run's first midnight UTC.
 
-    A session begins by the hours of its segment in the user's time zone. All of it lies within one UTC day: what
-    would reach beyond midnight ends before it, and what does not fit into the day any more is left out.
+    A session begins by the hours of its segment in the user's time zone, and all of it lies within one UTC day:
+    what would reach beyond midnight ends before it, and sessions too long for their day are told in less time.
 
     Args:
         gap_s: seconds since the event before; of the first one of a session it does not count.
@@ -494,14 +494,23 @@ def times_ms(
     since_start = running - running[begin]
     length = np.zeros(sessions.user.size, np.int64)
     np.maximum.at(length, found.session, since_start)
+    share = _fitting(plan, sessions, length)
+    length = (length * share).astype(np.int64)
+    since_start = (since_start * share[found.session]).astype(np.int64)
     start = _starts_ms(plan, streams, users, sessions, length)
-    kept = start[found.session] >= 0
-    at = sessions.day[found.session] * (_DAY_S * 1000) + start[found.session] + since_start
-    return at, kept
+    return sessions.day[found.session] * (_DAY_S * 1000) + start[found.session] + since_start
+
+
+def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
+    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
+    _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
+    lasted = np.bincount(day, weights=length)
+    room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
+    return np.minimum(room / np.maximum(lasted, 1), 1)[day]
 
 
 def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, length: Array) -> Array:
-    """Start of each session in ms of its UTC day; -1 where it does not fit."""
+    """Start of each session in ms of its UTC day."""
     user, number = sessions.user, users.number[sessions.user]
     counter = (sessions.day + plan.first_day) * 100 + sessions.place
     drawn = streams.uniform("hour", number, counter)
@@ -512,18 +521,22 @@ def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
         hour[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
     local_s = np.minimum(hour, 23) * 3600 + streams.uniform("second", number, counter) * 3600
     wanted = (((local_s - users.utc_offset_s[user]) % _DAY_S) * 1000).astype(np.int64)
-    day_ms = _DAY_S * 1000
-    over = wanted + length >= day_ms
-    wanted = np.where(over, np.maximum(day_ms - 1 - length, 0), wanted)
-    # In order of their starts each waits for the one before; the order of a day's sessions is that of its places.
-    day_of = sessions.day * day_ms
+    day_ms, apart = _DAY_S * 1000, _APART_S * 1000
+    # Those of a day in order of their starts: the order of a day's sessions is that of its places.
     start = wanted[np.lexsort((wanted, sessions.day, user))]
-    for number in range(1, int(sessions.number.max(initial=0)) + 1):
-        rows = np.flatnonzero(sessions.number == number)
-        before = rows - 1
-        ended = np.where(start[before] < 0, 0, day_of[before] + start[before] + length[before] + _APART_S * 1000)
-        # One that did not fit leaves no room for the rest of its day.
-        ended = np.where((start[before] < 0) & (day_of[before] == day_of[rows]), day_of[rows] + day_ms, ended)
+    same_day = np.zeros(user.size, bool)
+    same_day[1:] = (user[1:] == user[:-1]) & (sessions.day[1:] == sessions.day[:-1])
+    most = int(sessions.place.max(initial=0))
+    latest = np.full(user.size, day_ms - 1, np.int64) - length
+    # From the last one back: each leaves room for those after it.
+    for place in range(most - 1, -1, -1):
+        rows = np.flatnonzero((sessions.place == place) & np.append(same_day[1:], False))
+        latest[rows] = np.minimum(latest[rows], latest[rows + 1] - apart - length[rows])
+    start = np.minimum(start, latest)
+    # From the first one on: each waits for the one before, be it of the evening before.
+    day_of = sessions.day * day_ms
+    for place in range(1, int(sessions.number.max(initial=0)) + 1):
+        rows = np.flatnonzero(sessions.number == place)
+        ended = day_of[rows - 1] + start[rows - 1] + length[rows - 1] + apart
         start[rows] = np.maximum(start[rows], ended - day_of[rows])
-        start[rows[start[rows] + length[rows] >= day_ms]] = -1
     return start

@@ -144,7 +144,7 @@ class Blueprint:
     properties_of: Mapping[str, Mapping[str, Property]] = field(default_factory=dict)
     nested_of: Mapping[str, Mapping[str, Property]] = field(default_factory=dict)
     user_properties: Mapping[str, Property] = field(default_factory=dict)
-    common_names: frozenset[str] = frozenset()
+    common_types: Mapping[str, PropertyType] = field(default_factory=dict)
     updates: Mapping[str, list[tuple[str, Update]]] = field(default_factory=dict)
     counters: Mapping[str, list[tuple[str, str, CounterRule]]] = field(default_factory=dict)
     balances: Mapping[str, list[tuple[str, str, str, CounterRule]]] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Blueprint:
         """Type of a property that events change."""
         if name in self.user_properties:
             return self.user_properties[name].type
-        return next(found.type for found in self.taxonomy.common_properties if found.name == name)
+        return self.common_types[name]
 
 
 def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> Blueprint:
@@ -236,7 +236,7 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
         properties_of=_properties_of(taxonomy),
         nested_of={event.name: dict(flattened(event.properties)) for event in taxonomy.events},
         user_properties={found.name: found for found in taxonomy.user_properties},
-        common_names=frozenset(found.name for found in taxonomy.common_properties),
+        common_types={found.name: found.type for found in taxonomy.common_properties},
         updates=_updates(taxonomy, rules),
         counters=_counters(taxonomy, rules),
         balances=_balances(taxonomy, rules),

@@ -126,9 +126,8 @@ def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame,
         found = behaviour.happenings(plan, streams, users, sessions)
         ordinal = _ordinal(found.user)
         gaps = _gaps_s(plan, streams, users, found, ordinal)
-        at_ms, kept = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
-        found, ordinal = found.take(kept), ordinal[kept]
-        at_ms = at_ms[kept] + (plan.first_day - _EPOCH) * wire.DAY_MS
+        at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+        at_ms += (plan.first_day - _EPOCH) * wire.DAY_MS
     properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
     lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
     in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))

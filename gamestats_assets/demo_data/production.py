@@ -124,8 +124,8 @@ def produce(
         generated = generate(
             taxonomy, chosen, configuration, folder, processes=processes, overwrite=replace, progress=progress
         )
-        measured = _measured(folder, taxonomy, chosen, configuration, progress)
         # Always against the first rules: they say what is wanted.
+        measured = _measured(folder, taxonomy, made.rules, configuration, progress)
         return generated, measured, deviations(measured, made.rules, taxonomy)
 
     generated, measured, before = attempt(made.rules, overwrite)

@@ -160,7 +160,7 @@ class Properties:
         if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
             # What was not there cannot have been spent.
             return self._counts(count)[event, name]
-        if not constraint.copy_of and not constraint.counter and name in self.plan.common_names:
+        if not constraint.copy_of and not constraint.counter and self.plan.common_types.get(name) is given.type:
             if self._is_state(name):
                 return self._state_column(name, rows, given)
             if name in self.plan.user_names or self._per_user(constraint, given):
@@ -228,7 +228,7 @@ class Properties:
             return True
         rules = self.plan.rules
         said = [
-            [found.get(f"{which}/{name}") for found in (rules.property_constraints, rules.value_ranges)]
+            [found.get(f"{which}/{name}") or found.get(name) for found in (rules.property_constraints, rules.value_ranges)]
             for which in (event, other)
         ]
         return said[0] == said[1] or said[1] == [None, None]
@@ -556,7 +556,7 @@ class Properties:
             child = self.plan.nested_of[context.key][f"{parent}.{wanted}"]
             return self._value(context, f"{parent}.{wanted}", child).numbers()
         if wanted in self.properties_of(context.key):
-            if wanted in self.plan.common_names and self._is_state(wanted):
+            if wanted in self.plan.common_types and self._is_state(wanted):
                 return self.state(wanted).before(self.rows_of(context.key)[self._positions(context)])
             return self.column(context.key, wanted).numbers()[self._positions(context)]
         if "." in wanted:

@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.truths import Verdict
 TEMPLATE = "report.html.j2"
 _MOST_EVENTS = 15
 _MOST_COUNTRIES = 10
-_LONGEST_SESSION_MIN = 60
+_MOST_BARS = 60
 _MOST_FUNNELS = 8
 _FUNNELS = ("funnel", "onboarding")
 
@@ -269,29 +269,26 @@ def _hours(measured: Measured) -> Figure:
 
 def _lengths(measured: Measured) -> Figure:
     counts = measured.session_s.counts
-    minutes = np.minimum(np.arange(counts.size) // 60, _LONGEST_SESSION_MIN)
-    by_minute = np.bincount(minutes, weights=counts)
-    last = int(min(_LONGEST_SESSION_MIN, np.flatnonzero(by_minute)[-1])) if by_minute.any() else 0
-    bar = {
+    most = measured.session_s.quantile(0.98) if measured.session_s.n else 0.0
+    width = max(1, math.ceil(most / 60 / _MOST_BARS))
+    last = max(10, math.ceil(most / 60 / width))
+    by_bar = np.bincount(np.minimum(np.arange(counts.size) // (60 * width), last), weights=counts, minlength=last + 1)
+    starts = [width * place for place in range(last + 1)]
+    bars = {
         "type": "bar",
-        "x": list(range(last + 1)),
-        "y": by_minute[: last + 1].astype(int).tolist(),
+        "x": [start + width / 2 for start in starts],
+        "y": by_bar.astype(int).tolist(),
+        "customdata": [f"{start} to {start + width}" for start in starts[:-1]] + [f"{starts[-1]} and more"],
         "marker": {"color": "--series-1"},
-        "hovertemplate": "from %{x} min: %{y:,} sessions<extra></extra>",
+        "hovertemplate": "%{customdata} min: %{y:,} sessions<extra></extra>",
     }
-    note = "From the first event to the last; half an hour without any ends a session."
-    if last == _LONGEST_SESSION_MIN:
-        note += " The last bar holds all longer ones."
-    return _figure(
-        "sessions",
-        "Length of sessions",
-        note,
-        [bar],
-        "Length (minutes)",
-        "Sessions",
-        bargap=0.1,
-        xaxis={"showgrid": False},
+    note = (
+        "From the first event to the last; half an hour without any ends a session. The last bar holds all longer ones."
     )
+    return _figure(
+        "sessions", "Length of sessions", note, [bars],
+        "Length (minutes)", "Sessions", bargap=0.1, xaxis={"rangemode": "tozero", **_PLAIN},
+    )  # fmt: skip
 
 
 def _funnel(funnel: Funnel) -> Figure:

@@ -21,10 +21,13 @@ from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, step_versio
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.instance import ranges
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import dimensions, is_paired, is_partition_day, partitions_of
-from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, request
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, is_on_its_way, range_tags, request
 
+AREA_TAG = "gamestats/area"
+"""Tag of runs that take up files of one area of the landing zone."""
 # Runs requested in one tick; the rest is found by the next tick.
 _REQUESTS_PER_TICK = 50
 
@@ -105,7 +108,7 @@ def landed_sensor(
 ) -> dg.SensorDefinition:
     """A sensor that requests tables for every partition of their game's landing zone that gained files.
 
-    Areas of the landing zone that are new become partitions.
+    Areas of the landing zone that are new become partitions. Days of an area that are behind together are one run.
 
     Args:
         tables: the tables that one `landed_tables` step makes.
@@ -139,12 +142,16 @@ def landed_sensor(
         changed = changed_days(seen, found)
         work = Ledger(stores.lake, game, step).work({key: landed[key] for key in changed}, code_version=version)
         requests: list[dg.RunRequest] = []
-        for key in changed:
+        done = [key for key in changed if not work.pending[key]]
+        for key in done:
+            seen[key] = found[key]
+            requested.pop(key, None)
+        behind = [key for key in changed if work.pending[key]]
+        if is_paired(partitions_of(tables[0])):
+            requests = _ranges_requested(context.instance, name, tables[0], target, {key: found[key] for key in behind})
+            behind = []
+        for key in behind:
             reason = f"{game} {key} {found[key]}"
-            if not work.pending[key]:
-                seen[key] = found[key]
-                requested.pop(key, None)
-                continue
             attempt = due_attempt(context.instance, reason, asked=requested.get(key) == found[key])
             if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
                 requested[key] = found[key]
@@ -159,3 +166,27 @@ def landed_sensor(
         return dg.SensorResult(run_requests=requests, cursor=cursor)
 
     return sensor
+
+
+def _ranges_requested(
+    instance: dg.DagsterInstance, name: str, table: type[Table], target: Sequence[dg.AssetKey], behind: Mapping[str, str]
+) -> list[dg.RunRequest]:
+    """Consecutive days of a name as one run each: what is made of days around needs them together.
+
+    While a run of a name is on its way nothing more of it is asked for: what that does not take is found afterwards.
+    """
+    requests: list[dg.RunRequest] = []
+    for span in ranges(partitions_of(table), behind, instance):
+        assert span is not None
+        first, last = span
+        within = {key: digest for key, digest in behind.items() if first <= key <= last and key[10:] == first[10:]}
+        work = combined_hash(f"{key} {digest}" for key, digest in within.items())
+        reason = f"{table.spec.game} {first} {last} {work}"
+        of_name = {REQUESTED_BY_TAG: name, AREA_TAG: first.partition("|")[2]}
+        if is_on_its_way(instance, of_name):
+            continue
+        attempt = due_attempt(instance, reason)
+        if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
+            told_of = {**of_name, **range_tags(first, last)}
+            requests.append(request(reason, attempt, target, tags=told_of))
+    return requests

@@ -78,9 +78,10 @@ def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = Fals
     return len(records) if datetime.now(UTC) >= newest.update_timestamp.replace(tzinfo=UTC) + wait else None
 
 
-def is_on_its_way(instance: dg.DagsterInstance, sensor: str) -> bool:
-    """Whether a run that a sensor requested is queued or going."""
-    wanted = dg.RunsFilter(tags={REQUESTED_BY_TAG: sensor}, statuses=UNFINISHED)
+def is_on_its_way(instance: dg.DagsterInstance, sensor: str | Mapping[str, str]) -> bool:
+    """Whether a run that a sensor requested, or one with these tags, is queued or going."""
+    tags = {REQUESTED_BY_TAG: sensor} if isinstance(sensor, str) else dict(sensor)
+    wanted = dg.RunsFilter(tags=tags, statuses=UNFINISHED)
     return instance.get_runs_count(wanted) > 0
 
 

@@ -130,8 +130,8 @@ def _entries(table: dict, key: str) -> Iterator:
 
 def _deciding(constraint: PropertyConstraint) -> str:
     """The field of a constraint that decides."""
-    order = ("copy_of", "first_only", "counter", "depends_on", "values", "rows", "per_user", "template")
-    return next((name for name in (*order, "same_as_before", "faker") if getattr(constraint, name)), "")
+    order = ("same_as_before", "copy_of", "first_only", "counter", "depends_on", "values", "rows", "per_user")
+    return next((name for name in (*order, "template", "faker") if getattr(constraint, name)), "")
 
 
 def _values(rules: Rules, key: str) -> set[Scalar]:
@@ -1219,8 +1219,8 @@ BY_HAND = Rules.model_validate(
         "property_constraints": {
             "grade": {"values": ["A", "B"]},
             "order/kind": {"values": [1, 2]},
-            "paid/kind": {"same_as_before": True},
-            "failed/kind": {"values": [1, 2], "same_as_before": True},
+            "paid/kind": {"values": [1, 2], "same_as_before": True},
+            "failed/kind": {"values": [1, 2]},
             "is_first": {"first_only": True},
             "step": {"counter": {"start": 0, "step": 1, "max": 5}},
             "left": {"counter": {"source": "bag.count", "sign": -1, "group_by": "bag.item"}},

@@ -529,30 +529,38 @@ def attempt(house: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -
     )
 
 
-def test_the_sensor_asks_for_a_products_day_that_gained_files_and_again_after_a_failure(
+def test_the_sensor_asks_for_the_days_of_a_product_that_gained_files_together_and_again_after_a_failure(
     house: House, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
     land(house.stores.landing, "shop", DAY, [1])
+    land(house.stores.landing, "shop", NEXT, [1])
     land(house.stores.landing, "tour", NEXT, [2])
     first, cursor = tick(None)
-    assert [request.partition_key for request in first] == [f"{DAY}|shop", f"{NEXT}|tour"]
-    assert first[0].tags["dagster/partition/day"] == DAY
-    assert first[0].tags["dagster/partition/product"] == "shop"
+    shop, tour = (f"{DAY}|shop", f"{NEXT}|shop"), (f"{NEXT}|tour", f"{NEXT}|tour")
+    assert [span(request) for request in first] == [shop, tour]
     assert {*(first[0].asset_selection or ())} == {asset_key(table) for table in (RawSales, RawFiles, Takings)}
     assert "tour" in house.instance.get_dynamic_partitions("product"), "what landed has its partition"
     attempt(house, first[0], dg.DagsterRunStatus.FAILURE)
     attempt(house, first[1], dg.DagsterRunStatus.STARTED)
     second, cursor = tick(cursor)
-    assert [request.partition_key for request in second] == [f"{DAY}|shop"]
+    assert [span(request) for request in second] == [shop]
     assert second[0].run_key != first[0].run_key
-    assert house.run((RawSales, RawFiles), f"{DAY}|shop")
-    assert house.run((RawSales, RawFiles), f"{NEXT}|tour")
+    for key in (f"{DAY}|shop", f"{NEXT}|shop", f"{NEXT}|tour"):
+        assert house.run((RawSales, RawFiles), key)
     third, cursor = tick(cursor)
     assert third == []
+    land(house.stores.landing, "tour", DAY, [3])
+    fourth, cursor = tick(cursor)
+    assert fourth == [], "the run of this product is still on its way"
     land(house.stores.landing, "shop", DAY, [3])
-    fourth, _ = tick(cursor)
-    assert [request.partition_key for request in fourth] == [f"{DAY}|shop"]
+    fifth, _ = tick(cursor)
+    assert [span(request) for request in fifth] == [(f"{DAY}|shop", f"{DAY}|shop")]
+
+
+def span(request: dg.RunRequest) -> tuple[str, str]:
+    """First and last partition of a requested run."""
+    return tuple(request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))  # type: ignore[return-value]
 
 
 def test_the_keys_of_a_game_are_its_days_and_those_of_its_areas(tmp_path: Path) -> None:
