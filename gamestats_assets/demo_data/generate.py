@@ -48,6 +48,10 @@ _CHUNK_EVENTS = 150_000
 """Events that one chunk of users is expected to have."""
 _WINDOW_ROWS = 120_000
 """Lines that are merged at a time."""
+_SPOOLED_ROWS = 4096
+"""Lines of a spool that are read together."""
+_ORDER = ("sort_ms", "user", "record")
+"""What decides the place of a line in its day's file."""
 _SYSTEM_USERS = 2**62
 """Numbers from here on are those that report in the name of the system."""
 
@@ -222,9 +226,10 @@ def _spool_chunk(task: _Task, number: int, chunk: Chunk) -> tuple[pl.DataFrame, 
     for (day,), of_day in lines.group_by("file_day"):
         path = Path(task.spool, f"{day:06d}", f"{number:06d}.arrow")
         path.parent.mkdir(exist_ok=True)
-        of_day.drop("file_day").sort("sort_ms", "user", "record").write_ipc(
-            path, compression="uncompressed", compat_level=pl.CompatLevel.oldest()
-        )
+        ordered = of_day.drop("file_day").sort(*_ORDER).to_arrow(compat_level=pl.CompatLevel.oldest())
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, ordered.schema) as spool:
+            spool.write_table(ordered, max_chunksize=_SPOOLED_ROWS)
+        np.save(path.with_suffix(".npy"), ordered["sort_ms"].to_numpy())
     return tally, [int(count) for count in in_segment]
 
 
@@ -232,7 +237,7 @@ def _merge_day(task: _Task, day: int) -> list[WrittenFile]:
     from gamestats_assets.demo_data.day_files import DayFiles
 
     configuration = _plan(task).configuration
-    paths = sorted(Path(task.spool, f"{day:06d}").iterdir())
+    paths = sorted(Path(task.spool, f"{day:06d}").glob("*.arrow"))
     with DayFiles(Path(task.folder), configuration.start + timedelta(days=day), configuration) as files:
         for window in _windows(paths):
             files.write(window)
@@ -243,9 +248,7 @@ def _merge_day(task: _Task, day: int) -> list[WrittenFile]:
 
 def _windows(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
     """A day's lines in the order of time, a window at a time."""
-    # Mapped into memory, so that a window reads its own part of each spool and no more.
-    spools = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
-    times = [spool["sort_ms"].to_numpy() for spool in spools]
+    times = [np.load(path.with_suffix(".npy"), mmap_mode="r") for path in paths]
     total = sum(found.size for found in times)
     step = max(1, total // 20_000)
     sample = np.sort(np.concatenate([found[::step] for found in times]))
@@ -254,12 +257,20 @@ def _windows(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
     cuts = [np.concatenate([[0], np.searchsorted(found, bounds), [found.size]]) for found in times]
     for window in range(bounds.size + 1):
         parts = [
-            pl.DataFrame(pl.from_arrow(spool.slice(int(cut[window]), int(cut[window + 1] - cut[window]))))
-            for spool, cut in zip(spools, cuts, strict=True)
+            _rows(path, int(cut[window]), int(cut[window + 1]))
+            for path, cut in zip(paths, cuts, strict=True)
             if cut[window + 1] > cut[window]
         ]
         if parts:
-            yield pl.concat(parts).sort("sort_ms", "user", "record")
+            yield pl.concat(parts).sort(*_ORDER)
+
+
+def _rows(path: Path, first: int, last: int) -> pl.DataFrame:
+    """Rows of a spool, the last one excluded; no more of it is read than the batches that hold them."""
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file) as spool:
+        batches = range(first // _SPOOLED_ROWS, (last - 1) // _SPOOLED_ROWS + 1)
+        table = pa.Table.from_batches([spool.get_batch(number) for number in batches])
+    return pl.DataFrame(pl.from_arrow(table.slice(first - batches[0] * _SPOOLED_ROWS, last - first)))
 
 
 class _InThisProcess(Executor):
