@@ -40,7 +40,7 @@ pytestmark = pytest.mark.timeout(240)
 
 PLAYERS = 40
 TABLES = declared_tables()
-SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS))
+SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30")
 
 
 class Gamestats:

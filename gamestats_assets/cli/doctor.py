@@ -74,6 +74,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _postgres(settings)
     yield _dagster(settings)
     yield _keys(settings)
+    yield _language_models(settings)
     yield _discovery(settings)
     yield from _not_fetched(settings)
     yield from _shipped()
@@ -177,6 +178,26 @@ def _keys(settings: Settings) -> Finding:
     return Finding("ok", "PUBG_API_KEY", "set")
 
 
+def _language_models(settings: Settings) -> Finding:
+    """Whose language models can make the rules of demo data."""
+    from importlib.util import find_spec
+
+    keys = {"anthropic": settings.anthropic_api_key, "openai": settings.openai_api_key}
+    told = [
+        name if find_spec(name) else f"{name} (its package is missing: pip install 'gamestats[{name}]')"
+        for name, key in keys.items()
+        if key is not None and key.get_secret_value().strip()
+    ]
+    if not told:
+        return Finding(
+            "missing",
+            "language models",
+            "ANTHROPIC_API_KEY and OPENAI_API_KEY are not set; needed for gamestats generate --ai. "
+            "The analyst makes rules of demo data without them",
+        )
+    return Finding("ok", "language models", f"keys are set for {', '.join(told)}")
+
+
 def _discovery(settings: Settings) -> Finding:
     """How the API's limit is divided among the players to ask for, now and in the schedule's fullest hour."""
     from gamestats_assets.lakehouse.embedded_postgres import is_running
@@ -234,7 +255,8 @@ def _not_fetched(settings: Settings) -> Iterator[Finding]:
 def _shipped() -> Iterator[Finding]:
     from gamestats_assets.settings import shipped
 
-    places = {"sql": "**/*.sql", "data/reference": "**/*.*", "workspace.yaml": "", "dagster.yaml": ""}
+    folders = {"sql": "**/*.sql", "data/reference": "**/*.*", "data/taxonomies": "**/*.csv"}
+    places = {**folders, "workspace.yaml": "", "dagster.yaml": ""}
     for name, pattern in places.items():
         place = shipped(*name.split("/"))
         found = sum(path.is_file() for path in place.glob(pattern)) if pattern else int(place.is_file())

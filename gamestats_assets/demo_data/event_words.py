@@ -25,14 +25,14 @@ start: start begin commence kickoff 시작 개시 착수 출발 開始 スター
 enter: enter entry entrance 진입 입장 入場 突入
 open: open 열기 열람 오픈 開く オープン
 launch: launch 실행 기동 起動
-request: request apply 요청 신청 접수 申請 リクエスト 要求 申し込み 申込
+request: request apply ask 요청 신청 접수 申請 リクエスト 要求 申し込み 申込
 attempt: attempt try initiate init initialize initialise 시도 試行
 queue: queue matchmaking 대기열 매칭
 accept: accept approve approval agree grant 수락 승인 동의 허용 承認 受諾 同意 許可
 match_found: matched 배정 배차 割り当て
 assign: assign 할당 담당자지정
 driver: driver courier rider 기사 라이더
-choose: choose chose choosed choice select selection pick 선택 選択
+choose: choose chose chosen choosed choice select selection pick 선택 選択
 progress: progress step checkpoint 진행 단계 進行 ステップ
 answer: answer respond 응답 답변 回答
 submit: submit submission 제출 提出
@@ -43,7 +43,7 @@ success: success succeed successful 성공 成功
 clear: clear 클리어 クリア
 win: win won victory 승리 勝利
 pass: pass passed 통과 합격 合格
-achieve: achieve accomplish attain 달성 達成
+achieve: achieve accomplish attain reach 달성 達成
 confirm: confirm confirmation 확정 확인 確定 確認
 done: done place placed settle solved resolve fulfil fulfill 해결 解決
 fail: fail failure lose lost loss defeat error 실패 패배 오류 에러 失敗 敗北 エラー
@@ -67,10 +67,11 @@ read: read 읽기 읽음 読む
 search: search find query explore 검색 탐색 検索
 filter: filter sort 필터 정렬 フィルタ 並び替え
 click: click tap press touch 클릭 터치 クリック タップ
-play: play watch listen stream 재생 시청 감상 청취 플레이 再生 視聴 プレイ
+play: play playback watch listen stream 재생 시청 감상 청취 플레이 再生 視聴 プレイ
 create: create make craft generate build compose 생성 만들기 작성 제작 창설 개설 作成 作る 結成
 add: add 추가 追加
-join: join participate participation attend attendance 가입 참여 참가 참석 参加 加入
+join: join 가입 加入
+attend: attend attendance participate participation 참여 참가 참석 参加
 leave: leave 탈퇴 떠나기 脱退
 get: get got acquire obtain earn gain 획득 습득 獲得 入手 取得
 receive: receive received 받음 수신 受信
@@ -103,7 +104,7 @@ follow: follow 팔로우 フォロー
 unfollow: unfollow 언팔로우
 like: like heart 좋아요 いいね
 unlike: unlike
-bookmark: bookmark favorite favourite wishlist wish scrap 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
+bookmark: bookmark favorite favourite wishlist watchlist wish scrap 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
 share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
@@ -134,7 +135,7 @@ transfer: transfer remit remittance 송금 이체 送金 振込
 trade: trade 거래 매매 取引
 sell: sell sold 판매 매도 売却 売る
 invest: invest investment 투자 投資
-repay: repay repayment 상환 返済
+repay: repay repaid repayment 상환 返済
 disburse: disburse disbursement 지급실행 融資実行
 refund: refund 환불 返金 払い戻し
 return: return 반품 반납 返品 返却
@@ -158,6 +159,8 @@ comparison: compare 비교 比較
 crash: crash 충돌 크래시 クラッシュ
 revive: revive respawn 부활 復活
 retry: retry restart 재시도 재시작 リトライ
+board: board boarding embark 탑승 搭乗
+pickup: pickup 픽업
 checkin: checkin 체크인 출석 チェックイン 出席
 checkout: checkout 주문서 체크아웃 チェックアウト レジ
 recharge: recharge charge 충전 チャージ
@@ -275,6 +278,8 @@ phone: phone mobile tel 휴대폰 전화 전화번호 電話
 bank: bank 은행 銀行
 stock: stock fund crypto etf 주식 펀드 코인종목 株
 auction: auction market marketplace 경매 거래소 オークション
+marketing: marketing 마케팅 マーケティング
+support: support helpdesk inquiry 고객센터 고객지원 문의 サポート 問い合わせ
 campaign: campaign 캠페인 キャンペーン
 media: media 매체 채널
 """
@@ -368,6 +373,14 @@ _PHRASES = {
     ("pass", "buy"): "season buy",
     ("buy", "pass"): "buy season",
     ("main", "view"): "home view",
+    ("account", "open"): "register",
+    ("open", "account"): "register",
+    ("card", "reject"): "pay reject",
+    ("card", "fail"): "pay fail",
+    ("loan", "application"): "loan",
+    ("job", "application"): "job",
+    ("attend", "check"): "checkin",
+    ("contact", "support"): "support request",
     ("view", "cart"): "cart view",
 }
 """Words side by side, already as concepts where they are any, that mean one thing together."""
@@ -424,7 +437,7 @@ ACTIONS = word_set(
     upgrade downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write
     review rate upload download export import connect disconnect enable disable edit delete dissolve archive
     save set verify permission deposit withdraw transfer trade sell invest repay disburse refund return exchange
-    ship deliver track arrive assign record sync draw recruit unlock chat report block sweep gift issue
+    ship deliver track arrive pickup board attend assign record sync draw recruit unlock chat report block sweep gift issue
     comparison crash revive retry checkin checkout recharge
     """
 )
@@ -433,6 +446,8 @@ ACTIONS = word_set(
 FILLERS = frozenset(
     {"first", "daily", "free", "info", "page", "event_name", "special", "app", "game", "client", "user", "progress"}
 )
+_EMPTY = word_set("performed executed made occurred happened triggered")
+"""Words that only say that something took place."""
 
 
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
@@ -476,7 +491,7 @@ class Lexicon:
                 return [self._latin[stem]]
         if word in _SMALL or len(word) < 6:
             return [word]
-        return self._taken_apart(word) or [re.sub(r"(?<=[^s])s$", "", word)]
+        return self._taken_apart(word) or [re.sub(r"(?<=[^sui])s$", "", word)]
 
     def _taken_apart(self, word: str) -> list[str]:
         for cut in range(len(word) - 3, 2, -1):
@@ -622,7 +637,7 @@ def read_event(event: Event, index: int) -> Reading:
         concepts(event.name),
     )
     numbers = [int(word) for word in concepts(event.name) if word.isdigit()]
-    plain = tuple(word for word in said if not word.isdigit())
+    plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
     phase, action, topic = _parts(plain)
     alias_phase, alias_action, alias_topic = _parts(tuple(word for word in alias if not word.isdigit()))
     if phase is None and (action is None or action in _NAMES_OF_DEALS):
@@ -645,6 +660,14 @@ def read_event(event: Event, index: int) -> Reading:
     )
 
 
+def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Without what only says that something took place; who enters details does not look at them."""
+    kept = tuple(word for word in words if word not in _EMPTY) or words
+    if "details" in name.lower() and {"enter", "submit", "add", "edit", "save"} & set(kept):
+        kept = tuple("info" if word == "view" else word for word in kept)
+    return kept
+
+
 _OF_STEPS = frozenset({"complete", "done", "success", "start", "pass"})
 _NAMES_OF_DEALS = frozenset({"pay", "buy", "order", "book", "subscribe", "register", "share"})
 _WEAK = frozenset(
@@ -652,7 +675,7 @@ _WEAK = frozenset(
 )
 _NOUNS = word_set(
     """
-    order pay book subscribe post trial share gift report chat list set rate install permission register login
+    board attend pickup order pay book subscribe post trial share gift report chat list set rate install permission register login
     record trade transfer draw play deposit enroll issue search filter rent level
     """
 )

@@ -36,6 +36,7 @@ from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.properties import Properties, durations_s
 from gamestats_assets.demo_data.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.rules import Rules
+from gamestats_assets.demo_data.rules_check import require_sound
 from gamestats_assets.demo_data.taxonomy import Taxonomy
 from gamestats_assets.demo_data.users import Users, make_users
 from gamestats_assets.lakehouse import worker
@@ -316,11 +317,13 @@ def generate(
     Files appear under their names only when they are whole; the manifest is written last.
 
     Raises:
+        RulesError: when the rules contradict themselves or the taxonomy.
         GenerationError: when the folder holds other logs, or the disk is full.
         ConfigurationError: when a truth cannot be planted.
         CyclicRulesError: when values need each other.
     """
     started = time.perf_counter()
+    require_sound(rules, taxonomy)
     plan = blueprint(taxonomy, rules, configuration)
     _refuse_impossible(plan)
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,6 @@ from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generate import Generated, Progress, generate, read_manifest
 from gamestats_assets.demo_data.rules import Rules
 from gamestats_assets.demo_data.rules_cache import MadeRules, RulesCache, made_rules
-from gamestats_assets.demo_data.rules_check import require_sound
 from gamestats_assets.demo_data.taxonomy import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -120,7 +119,6 @@ def produce(
     made = MadeRules(rules, "file", "") if rules is not None else maker.make(taxonomy, configuration)
 
     def attempt(chosen: Rules, replace: bool) -> tuple[Generated, Measured, Deviations]:
-        require_sound(chosen, taxonomy)
         generated = generate(
             taxonomy, chosen, configuration, folder, processes=processes, overwrite=replace, progress=progress
         )

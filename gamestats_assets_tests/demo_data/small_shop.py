@@ -119,7 +119,9 @@ RULES = Rules(
         once=["install", "sign_up", "club"],
         sequences=[
             EventSequence(
-                name="tour", kind="onboarding", steps=[Step(events=["tour"], repeats=4, probability=0.95, after_s=15)]
+                name="tour",
+                kind="onboarding",
+                steps=[Step(events=["tour"]), Step(events=["tour"], repeats=3, probability=0.95, after_s=15)],
             ),
             EventSequence(
                 name="purchase",

@@ -18,10 +18,10 @@ import polars as pl
 import pytest
 
 from gamestats_assets.demo_data import generate as generating
-from gamestats_assets.demo_data.configuration import Configuration, ConfigurationError, CustomSegment, Dirt
+from gamestats_assets.demo_data.configuration import Configuration, CustomSegment, Dirt
 from gamestats_assets.demo_data.generate import GenerationError, generate
-from gamestats_assets.demo_data.properties import CyclicRulesError
 from gamestats_assets.demo_data.rules import Activity, PropertyRelationship, Rules
+from gamestats_assets.demo_data.rules_check import RulesError
 from gamestats_assets.demo_data.wire_check import check_files
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY, at, by_user, records
 
@@ -188,11 +188,9 @@ def test_values_that_need_each_other_are_told_before_anything_is_written(tmp_pat
         "buy/total": PropertyRelationship(formula="price * count"),
     }
     rules = RULES.model_copy(update={"property_relationships": loop})
-    with pytest.raises(
-        CyclicRulesError, match=r"buy\.price -> buy\.total -> buy\.price|buy\.total -> buy\.price -> buy\.total"
-    ):
+    with pytest.raises(RulesError, match=r"(?s)price.* -> .*total.* -> .*price|total.* -> .*price.* -> .*total"):
         generate(TAXONOMY, rules, SMALL, tmp_path / "out")
-    assert not list((tmp_path / "out").glob("*"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_custom_segment_of_weekend_users_plays_on_weekends(tmp_path: Path) -> None:
@@ -255,11 +253,8 @@ def test_every_kind_of_dirt_comes_at_its_rate(tmp_path: Path) -> None:
             assert abs(found[name] / total - rate) < error, name
 
 
-def test_rules_of_another_taxonomy_are_no_crash(tmp_path: Path) -> None:
-    with pytest.raises((ConfigurationError, KeyError, GenerationError)):
-        generate(
-            TAXONOMY,
-            Rules.model_validate({**RULES.model_dump(), "event_constraints": {"once": ["nope"]}}),
-            SMALL,
-            tmp_path,
-        )
+def test_rules_of_another_taxonomy_are_refused_by_name(tmp_path: Path) -> None:
+    other = Rules.model_validate({**RULES.model_dump(), "event_constraints": {"once": ["nope"]}})
+    with pytest.raises(RulesError, match="nope"):
+        generate(TAXONOMY, other, SMALL, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
