@@ -6,6 +6,7 @@ the other events of the same product.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -53,6 +54,7 @@ class EventKind(StrEnum):
     CREATE = "create"
     REMOVE = "remove"
     SETTING = "setting"
+    SUPPORT = "support"
     BAD = "bad"
     """An outcome that is none of a purchase, and not a good one."""
     CORE = "core"
@@ -87,6 +89,17 @@ _AD_FIGURES = word_set(
     """
 )
 _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
+
+
+_PERSON = r"(?:user|customer|member|viewer|player|person|visitor|passenger|anyone|anybody)"
+_MACHINE = r"(?:servers?|batch|backend|scheduler|cron|monitoring|job|feed|networks?)"
+_AGAIN = r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
+_OF_MACHINES = re.compile(
+    rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
+    rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"
+    r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적|interval|定期的|ユーザーの行動では"
+)
+"""Texts of what no user does."""
 
 
 def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) -> dict[str, EventKind]:
@@ -146,13 +159,12 @@ def _system(r: Reading, event: Event) -> EventKind | None:
             return EventKind.SYSTEM
         if figures >= 3:
             return EventKind.SYSTEM
-    text = event.description.lower()
-    at_intervals = any(
-        word in text for word in ("시간 간격", "일정 간격", "interval", "every minute", "定期的", "주기적")
-    )
-    ccu = r.says("online") and (r.says("user", "server", "current") or len(r.words) == 1)
-    ranks = r.says("rank") and r.action is None and (at_intervals or r.says("server", "snapshot", "settle"))
-    if (at_intervals and (r.says("rank", "online", "server") or r.action is None)) or ccu or ranks:
+    if r.says("spend") and r.says("marketing", "ad", "campaign", "media"):
+        return EventKind.SYSTEM
+    by_itself = bool(_OF_MACHINES.search(event.description.lower()))
+    ccu = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
+    ranks = r.says("rank") and r.action is None and r.says("server", "snapshot", "settle")
+    if by_itself or ccu or ranks:
         return EventKind.SYSTEM
     if r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words):
         return EventKind.SYSTEM
@@ -211,7 +223,9 @@ def _onboards(r: Reading, *, onboards: bool) -> bool:
         return not (is_guide and r.action in ("view", "read", "click", "show", "search", "share", "download"))
     if "tutorial" in concepts(r.tag) and r.action not in ("view", "click"):
         return True
-    if (r.says("profile", "nickname") and r.action in ("set", "create", "add")) or r.words[:1] == ("welcome",):
+    if r.says("profile", "nickname") and (r.action in ("set", "create", "add") or r.phase == "complete"):
+        return r.action == "set" or "add" not in r.description  # one that is added may be one of several
+    if r.words[:1] == ("welcome",):
         return True
     return onboards is False and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
 
@@ -222,6 +236,8 @@ def _onboards(r: Reading, *, onboards: bool) -> bool:
 def _deal(r: Reading) -> EventKind | None:
     if r.says("cart"):
         return EventKind.CART
+    if r.says("support") or (r.says("ticket") and {"support", "report"} & (r.text | r.description)):
+        return EventKind.SUPPORT
     if after_sale(r):
         return EventKind.AFTER_SALE
     if r.says("verify") and not r.things & {"achievement"}:
@@ -229,10 +245,14 @@ def _deal(r: Reading) -> EventKind | None:
     changes = r.action in ("upgrade", "downgrade", "renew") or r.phase == "cancel"
     if r.says("subscribe") and r.action in ("view", "click", "list"):
         return EventKind.BROWSE
+    if r.says("subscribe") and r.things & {"newsletter", "mail", "push", "channel", "campaign"}:
+        return EventKind.SETTING
     if r.says("trial", "subscribe") or (r.things & {"plan", "premium"} and changes):
         return EventKind.SUBSCRIBE
     if r.says("ad"):
         return EventKind.AD
+    if r.says("coupon") and r.action == "use":
+        return EventKind.CHECKOUT
     if r.says("checkout", "paymethod", "address") and not r.says("checkin"):
         return EventKind.CHECKOUT
     if r.says("stock") and not r.says("view", "search", "list", "like", "bookmark"):
@@ -251,6 +271,8 @@ def deals(r: Reading) -> bool:
     """Whether something is bought, paid, ordered or booked."""
     if r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter")):
         return False  # a book that is read
+    if (r.says("donate") and r.things & GROUPS) or (r.action == "order" and "card" in r.things):
+        return False
     return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
         "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
     )  # fmt: skip
@@ -258,7 +280,9 @@ def deals(r: Reading) -> bool:
 
 def after_sale(r: Reading) -> bool:
     """Whether something happens to what was bought, after that."""
-    if r.action in ("refund", "return", "ship", "deliver", "track") or r.says("refund"):
+    if r.action in ("refund", "return", "ship", "deliver") or r.says("refund"):
+        return True
+    if r.action == "track" and not r.things - {"order", "parcel", "package", "item", "product"}:
         return True
     if (r.phase == "accept" and r.says("order", "book")) or (r.says("donate") and r.says("driver")):
         return True

@@ -94,7 +94,9 @@ _IRREGULAR = word_set("chosen sent set bought made won begun written taken put s
 _ONGOING = word_set("running ongoing active")
 _REPORTING = word_set("sent triggered fired logged recorded tracked reported collected emitted called")
 _HERE = word_set("on at during in from")
-_ANYWHERE = word_set("app application session user member game device browser account workspace time list item")
+_SCREENS = word_set("page screen list form popup dialog tab window panel catalogue catalog")
+_PROCESSES = word_set("checkout cart book")
+_ANYWHERE = word_set("app session user member game device browser account workspace time list item page")
 _NO_DEED = word_set("paid used limited related detailed required advanced based needed")
 
 
@@ -176,7 +178,10 @@ def _places(words: Sequence[str]) -> Iterator[_Told]:
         where = _content(words[place + 2 :])
         if where[:1] == ("screen",):
             yield _Told("view", _before([w for w in words[:place] if w not in ("that", "is")]), here=True)
-        elif where and not (len(where) == 1 and where[0] in _ANYWHERE):
+            continue
+        named = next((number for number, w in enumerate(where) if w in _SCREENS), None)
+        where = where[: named + 1] if named is not None else where
+        if where and not (len(where) == 1 and where[0] in _ANYWHERE):
             yield _Told(None, where, here=True)
 
 
@@ -237,16 +242,19 @@ class _Finder:
         self.words = {r.name: _name_words(r) for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
-            name: sum(name in r.properties for r in readings.values()) for r in readings.values() for name in r.properties
+            name: sum(name in r.properties for r in readings.values())
+            for r in readings.values()
+            for name in r.properties
         }
 
     def find(self, told: _Told, r: Reading) -> Reading | None:
         """The event that is told of in the description of another."""
         if told.here:
             return self._shown(told, r)
-        if told.doing == "" or (told.doing is not None and told.doing in (r.action, r.phase)):
-            return None
         about = {concept for word in told.about for concept in concepts(word)}
+        own = told.doing is not None and told.doing in (r.action, r.phase)
+        if told.doing == "" or (own and (not told.ongoing or about & set(r.words))):
+            return None
         if told.doing is None:
             return self._thing(about, r)
         scored = [
@@ -262,14 +270,17 @@ class _Finder:
         if not does or (o.fails and doing not in FAILURES):
             return 0
         words = self.words[o.name] - {doing}
-        same = len(about & words)
+        same: float = len(about & words)
+        if told.ongoing and not same and about & o.description:
+            same = 0.5
         if about and not same:
             alike = any(self.common[name] <= 3 for name in o.properties & r.properties)
             if does < 2 or not alike:
                 return 0
         other = o.things - about - set(r.words) - r.description - {"item", "product"}
-        score = does + same - 0.4 * len(other)
-        return score if about or not other else 0
+        if not about and (other or doing not in (o.action, o.phase, *o.topic)):
+            return 0  # `after placing it`
+        return does + same - 0.4 * len(other)
 
     def _thing(self, about: set[str], r: Reading) -> Reading | None:
         """`after the session`: the last event before that is about it."""
@@ -283,10 +294,13 @@ class _Finder:
     def _shown(self, told: _Told, r: Reading) -> Reading | None:
         """What shows, or begins, the thing that a user has in front of him or her."""
         about = {concept for word in told.about for concept in concepts(word)} - {"view"}
+        on_screen = bool(_SCREENS.intersection(told.about) or _PROCESSES & about)
         phrase = " ".join(told.about)
         found: list[tuple[float, int, Reading]] = []
         for o in self.readings:
             shows = o.action in _SHOWING
+            if shows and told.doing is None and not on_screen:
+                continue
             if o is r or o.fails or not (shows or o.phase in _BEGINNING or (told.doing and o.action == "create")):
                 continue
             if told.doing is not None:  # on the screen: what was shown in a row before
@@ -311,7 +325,7 @@ def _does(o: Reading, doing: str) -> int:
     own = {o.action, o.phase} - {None}
     if doing in own:
         return 2
-    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept")
+    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found")
     if settled and doing in o.topic:
         return 1
     return int(settled and any(doing in group and own & group for group in _LIKE))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import EventKind, kinds_of, of_kind
+from gamestats_assets.demo_data.event_mentions import Mentions, mentions
 from gamestats_assets.demo_data.event_words import Reading, read_events
 from gamestats_assets.demo_data.rules import EventSequence, Step
 from gamestats_assets.demo_data.taxonomy import Taxonomy
@@ -29,6 +30,7 @@ class EventOrder:
     Attributes:
         kinds: of every event.
         readings: of every event, by name.
+        told: by event, the earlier ones that its description names.
         sequences: found so far; an event is in one at most.
     """
 
@@ -37,12 +39,14 @@ class EventOrder:
     is_game: bool
     kinds: dict[str, EventKind] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
+    told: Mentions = field(default_factory=dict)
     sequences: list[EventSequence] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         found = read_events(self.taxonomy.events)
         self.readings = {reading.name: reading for reading in found}
         self.kinds = kinds_of(self.taxonomy, found, is_game=self.is_game)
+        self.told = mentions(self.taxonomy, self.readings, self.kinds)
 
     def of(self, *kinds: EventKind) -> list[Reading]:
         """Events of some kinds, in the order of the sheet."""
@@ -72,7 +76,7 @@ class EventOrder:
 
     def _followed(self, before: Step | None, step: Step) -> Step:
         """A step that follows only the good outcomes of the one before, unless it is the end whatever the outcome."""
-        if before is None or any((self.readings[event].place or 0) == 6 for event in step.events):
+        if before is None or step.follows or any((self.readings[event].place or 0) == 6 for event in step.events):
             return step
         good = [
             e for e in before.events if not self.readings[e].fails and self.readings[e].phase not in ("pause", "close")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gamestats_assets.demo_data.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.event_order import ALWAYS_ALLOWED, EventOrder, anchor
-from gamestats_assets.demo_data.event_sequences import cart_rank, commits
 from gamestats_assets.demo_data.event_stages import onboarding_end
 from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.value_rules import SharedCounter

@@ -380,6 +380,7 @@ _PHRASES = {
     ("loan", "application"): "loan",
     ("job", "application"): "job",
     ("attend", "check"): "checkin",
+    ("like", "rate"): "heartrate",
     ("contact", "support"): "support request",
     ("view", "cart"): "cart view",
 }
@@ -449,6 +450,11 @@ FILLERS = frozenset(
 _EMPTY = word_set("performed executed made occurred happened triggered")
 """Words that only say that something took place."""
 
+
+PLAYABLE = word_set(
+    "video music content episode article course lesson chapter workout quiz stream live podcast book_content"
+)
+"""Things that are played, read or learnt."""
 
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _PARTICLE = re.compile(
@@ -698,6 +704,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
     rest = [word for word in words if word != phase]
     actions = [word for word in rest if word in ACTIONS]
     action = max(reversed(actions), key=_strength) if actions else None
+    if action and rest[0] in ACTIONS and rest[-1] not in ACTIONS and _strength(rest[0]) == _strength(action):
+        action = rest[0]  # `remove_saved_item`
     if phase is None and action is not None and len(rest) > 1:
         rest = [word for word in rest if word != action] or rest
     topic = frozenset(word for word in rest if word not in FILLERS) or frozenset(rest)

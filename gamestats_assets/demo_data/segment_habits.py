@@ -70,7 +70,7 @@ _BASE: dict[EventKind, float] = {
     Kind.CHECKOUT: 0.06, Kind.PAY: 0.05, Kind.PAY_FAIL: 0.008, Kind.AFTER_SALE: 0.03, Kind.SUBSCRIBE: 0.02,
     Kind.MONEY: 0.25, Kind.AD: 0.35, Kind.EXPOSURE: 0.3, Kind.SHARE: 0.06, Kind.SOCIAL: 0.12, Kind.GROUP: 0.08,
     Kind.ADVANCED: 0.2, Kind.GROWTH: 0.3, Kind.EARN: 0.45, Kind.SPEND: 0.35, Kind.GACHA: 0.2, Kind.CREATE: 0.25,
-    Kind.REMOVE: 0.03, Kind.SETTING: 0.06, Kind.BAD: 0.15, Kind.CORE: 0.6, Kind.OTHER: 0.2,
+    Kind.REMOVE: 0.03, Kind.SETTING: 0.06, Kind.SUPPORT: 0.01, Kind.BAD: 0.15, Kind.CORE: 0.6, Kind.OTHER: 0.2,
 }  # fmt: skip
 _FACTORS: dict[str, dict[EventKind, float]] = {
     "new_user": {

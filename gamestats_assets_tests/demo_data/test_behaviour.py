@@ -169,7 +169,7 @@ def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rule
 @pytest.fixture(scope="module")
 def shop() -> dict[str, list[Record]]:
     """Two weeks of the small shop, by user."""
-    return by_user(simulated(TAXONOMY, RULES, Configuration(users=900, days=14, seed=5)))
+    return by_user(simulated(TAXONOMY, RULES, Configuration(users=450, days=12, seed=5)))
 
 
 def tracked(of_user: list[Record]) -> list[Record]:
@@ -179,7 +179,7 @@ def tracked(of_user: list[Record]) -> list[Record]:
 
 def test_a_new_user_begins_with_the_opening_and_then_the_onboarding(shop: dict[str, list[Record]]) -> None:
     new = [tracked(of_user) for of_user in shop.values() if tracked(of_user)[0]["#event_name"] == "install"]
-    assert len(new) > 100
+    assert len(new) > 60
     for of_user in new:
         assert [record["#event_name"] for record in of_user[:3]] == ["install", "start", "sign_up"]
         steps = [record["properties"]["tour_step"] for record in of_user if record["#event_name"] == "tour"]
@@ -231,7 +231,7 @@ def test_what_an_order_says_is_the_same_in_every_step(shop: dict[str, list[Recor
                 pairs += 1
                 for name in ("item_id", "price", *(("count",) if before["#event_name"] == "cart" else ())):
                     assert record["properties"][name] == before["properties"][name]
-    assert pairs > 500
+    assert pairs > 300
 
 
 def test_a_formula_holds_in_every_record(shop: dict[str, list[Record]]) -> None:
@@ -250,7 +250,7 @@ def test_a_purse_is_never_negative_and_adds_up(shop: dict[str, list[Record]]) ->
                 purse += sign * record["properties"]["coins"]
                 assert record["properties"]["coins_after"] == purse >= 0
                 spent += sign < 0
-    assert spent > 500
+    assert spent > 300
 
 
 def test_the_state_that_user_records_leave_is_what_the_events_say(shop: dict[str, list[Record]]) -> None:
@@ -325,19 +325,21 @@ def near(found: int, n: int, rate: float) -> bool:
     return abs(found / n - rate) < 4.5 * math.sqrt(rate * (1 - rate) / n)
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.37])
-@pytest.mark.parametrize("pair", [("view", "cart"), ("view", "buy"), ("cart", "buy")])
+@pytest.mark.parametrize(
+    ("pair", "rate"),
+    [(("view", "cart"), 0.05), (("view", "buy"), 0.37), (("cart", "buy"), 0.37), (("cart", "buy"), 0.05)],
+)
 def test_a_planted_conversion_is_in_the_data(rate: float, pair: tuple[str, str]) -> None:
     truth = ConversionTruth(from_event=pair[0], to_event=pair[1], rate=rate)
-    found = simulated(TAXONOMY, RULES, Configuration(users=700, days=7, truths=[truth]))
+    found = simulated(TAXONOMY, RULES, Configuration(users=300, days=7, truths=[truth]))
     ((n, k),) = conversions(found, *pair).values()
-    assert n > 1000
+    assert n > 300
     assert near(k, n, rate)
 
 
 def test_a_planted_experiment_is_in_the_data() -> None:
     truth = ExperimentTruth(name="green_button", from_event="view", to_event="buy", rate_a=0.2, lift=0.3)
-    found = simulated(TAXONOMY, RULES, Configuration(users=1500, days=7, truths=[truth]))
+    found = simulated(TAXONOMY, RULES, Configuration(users=700, days=7, truths=[truth]))
     by_variant = conversions(found, "view", "buy")
     assert set(by_variant) == {"green_button:A", "green_button:B"}
     (n_a, k_a), (n_b, k_b) = (by_variant[f"green_button:{variant}"] for variant in "AB")
@@ -380,21 +382,25 @@ def test_an_impossible_truth_is_told() -> None:
             blueprint(TAXONOMY, RULES, Configuration(truths=[truth]))
 
 
-@pytest.mark.parametrize("days", [1, 7])
-def test_retention_and_sessions_are_shaped_like_those_of_a_real_game(days: int, realdata: Path) -> None:
+def test_retention_and_sessions_are_shaped_like_those_of_a_real_game(realdata: Path) -> None:
     import polars as pl
 
     real = pl.read_csv(realdata / "mmo" / "cookie_cats.csv.gz")
     share = {1: real["retention_1"].mean(), 7: real["retention_7"].mean()}
     truth = RetentionTruth(curve={1: share[1], 7: share[7]})
     configuration = Configuration(
-        users=4000, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=days
+        users=2000, days=12, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0, seed=1
     )
-    found = by_user(simulated(TAXONOMY, RULES, configuration))
-    signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + days < 15]
-    back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == days for r in u)]
-    # The interval of the real game's own share, for as many players as were simulated.
-    assert near(len(back), len(signed_up), share[days])
+    busy = SegmentAnalysis(
+        activity=Activity(daily_probability=0.5, events_per_session=6), event_probabilities={"view": 1.0}
+    )
+    rules = QUIET.model_copy(update={"segment_analysis": dict.fromkeys(SEGMENTS, busy)})
+    found = by_user(simulated(TAXONOMY, rules, configuration))
+    for days in (1, 7):
+        signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + days < 12]
+        back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == days for r in u)]
+        # The interval of the real game's own share, for as many players as were simulated.
+        assert near(len(back), len(signed_up), share[days])
     rounds = real["sum_gamerounds"].filter(real["sum_gamerounds"] < 10_000)
     views = pl.Series([sum(r.get("#event_name") == "view" for r in u) for u in found.values()])
     for series in (rounds, views):

@@ -25,7 +25,7 @@ from gamestats_assets.demo_data.rules_check import RulesError
 from gamestats_assets.demo_data.wire_check import check_files
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY, at, by_user, records
 
-SMALL = Configuration(users=120, days=3, seed=11)
+SMALL = Configuration(users=100, days=3, seed=11)
 
 
 def _bytes(folder: Path) -> dict[str, str]:
@@ -95,7 +95,7 @@ def test_the_manifest_tells_what_the_files_hold(small: Path) -> None:
         name: digest for name, digest in _bytes(small).items() if name != "manifest.json"
     }
     assert told["records"] == len(records(small)) == sum(file["records"] for file in told["files"])
-    assert sum(told["users"].values()) == 120
+    assert sum(told["users"].values()) == 100
 
 
 def test_the_tally_counts_what_was_written(tmp_path: Path) -> None:

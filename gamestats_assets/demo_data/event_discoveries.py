@@ -1,0 +1,117 @@
+"""What users are shown and then click, and what they search and then look at, play or read."""
+
+from __future__ import annotations
+
+from gamestats_assets.demo_data.event_kinds import SIGHTS, EventKind
+from gamestats_assets.demo_data.event_order import EventOrder
+from gamestats_assets.demo_data.event_words import PLAYABLE, Reading
+from gamestats_assets.demo_data.rules import EventSequence, Step
+
+Kind = EventKind
+
+_EXPOSED = ("ad", "share", "push", "banner", "mail", "campaign")
+
+# --------------------------------------------------------------------------- advertisements, notifications, shares
+
+
+def find_exposures(order: EventOrder) -> None:
+    """What is requested or sent, then shown, then clicked."""
+    for thing in _EXPOSED:
+        places: dict[float, list[Reading]] = {}
+        for r in order.free():
+            if r.says(thing) and (place := _exposure_place(r, thing)) is not None:
+                places.setdefault(place, []).append(r)
+        if len(places) < 2:
+            continue
+        if 4 in places and 3 in places:
+            places[4] += places.pop(3)
+        steps = []
+        for place in sorted(places):
+            at = sorted(places[place], key=lambda r: r.index)
+            weights = [_exposure_weight(r) for r in at]
+            chance = {1: 0.95, 2: 0.92, 2.5: 0.15, 3: 0.12, 4: 0.9, 5: 0.85, 6: 0.25}.get(place, 1.0)
+            if any(r.fails or r.phase == "close" for r in at):
+                chance = 0.95
+            steps.append(
+                Step(
+                    events=[r.name for r in at], weights=weights if len(at) > 1 else [], probability=chance, after_s=12
+                )
+            )
+        order.add(thing, "funnel", steps)
+
+
+def _exposure_place(r: Reading, thing: str) -> float | None:
+    """0 asked for or sent, 1 loaded or received, 2 shown, 3 clicked, 4 seen to the end, 5 rewarded, 6 installed."""
+    if r.says("revenue", "income", "spend", "setting", "permission", "delete", "pay", "buy"):
+        return None
+    if r.says("install", "register") or (thing == "share" and r.says("join", "visit")):
+        return 6
+    rewarded = r.says("reward") and r.action in (None, "get", "receive") and r.phase in (None, "success")
+    if r.phase == "claim" or rewarded:
+        return 5 if thing in ("ad", "share") else None
+    if r.says("click"):
+        return 3
+    if r.phase in ("complete", "success", "done", "end"):
+        return 4
+    if r.phase in ("close", "skip", "exit") or r.fails:
+        return 4 if thing == "ad" and not r.says("request") else 3 if thing != "ad" else None
+    if thing == "share":
+        return 0 if r.action in ("share", None) else None
+    if r.phase == "open":
+        return 3 if thing != "ad" else 2
+    if r.action in ("show", "view", "play") or r.phase == "start":
+        return 2
+    if r.says("load") or (r.action == "receive" and thing in ("push", "campaign")):
+        return 1
+    return 0 if r.phase in ("request", "attempt") or r.action == "send" else None
+
+
+def _exposure_weight(r: Reading) -> float:
+    if r.fails or r.phase == "close":
+        return 0.5
+    return 0.15 if r.says("click") or r.phase == "open" else 0.7
+
+
+# --------------------------------------------------------------------------- from a search to what is found
+
+
+def find_discoveries(order: EventOrder) -> None:
+    """A search leads to what is looked at, and that to what is played, read or learnt."""
+    if order.is_game:
+        return
+    free = order.free()
+    searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH and not r.says("searchresult")]
+    browsed = [r for r in free if order.kinds[r.name] is Kind.BROWSE]
+    lists = [r for r in browsed if r.says("list", "home") or r.things == {"feed"}]
+    views = [r for r in browsed if r.things & SIGHTS and r not in lists]
+    views = [r for r in views if r.action in ("view", "click", "visit") or r.phase in ("open", "choose")]
+    first = [Step(events=[r.name for r in (*searches, *lists)])] if searches else []
+    middle = [Step(events=[r.name for r in views[:3]], probability=0.7, after_s=25)] if views else []
+    target = next((s for s in order.sequences if s.kind == "sequence" and _plays(order, s)), None)
+    views_things = {thing for r in views for thing in r.things}
+    if target is not None and middle and not _views_first(order, target):
+        about = {thing for event in target.steps[0].events for thing in order.readings[event].things}
+        if views_things & PLAYABLE or views_things & about or not about:
+            order.sequences.remove(target)
+            rest = [target.steps[0].model_copy(update={"probability": 0.6, "after_s": 15}), *target.steps[1:]]
+            order.add(target.name, "sequence", [*first, *middle, *rest])
+            return
+    if target is not None and first and _views_first(order, target):
+        order.sequences.remove(target)
+        order.add(
+            target.name,
+            "sequence",
+            [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]],
+        )
+        return
+    if first and middle:
+        order.add("discovery", "funnel", [*first, *middle])
+
+
+def _plays(order: EventOrder, sequence: EventSequence) -> bool:
+    heads = [order.readings[event] for step in sequence.steps[:2] for event in step.events]
+    return any(r.action == "play" or r.says("play") or r.things & PLAYABLE for r in heads)
+
+
+def _views_first(order: EventOrder, sequence: EventSequence) -> bool:
+    return order.readings[sequence.steps[0].events[0]].action == "view"
