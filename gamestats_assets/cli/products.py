@@ -115,6 +115,8 @@ def add(
     told = read_taxonomy(taxonomy_path(taxonomy))
     run = {"users": users, "days": days, "start": start.date() if start else None, "seed": seed}
     configuration = configuration_of(config, run, {"name": product}, told.name)
+    if not only_read:
+        _refuse_early(configuration.start.isoformat())
     if rules is not None:
         chosen, origin = read_rules(rules), "a person"
     else:
@@ -204,6 +206,14 @@ def _products(conn: psycopg.Connection) -> pl.DataFrame:
     return pl.DataFrame(
         [{name: row[name] for name in columns} for row in found], schema_overrides={"currency": pl.String}
     )
+
+
+def _refuse_early(first: str) -> None:
+    from gamestats_assets.orchestration.partitions import PAIRED_DAYS
+
+    earliest = PAIRED_DAYS.get_first_partition_key()
+    if earliest is not None and first < earliest:
+        raise typer.BadParameter(f"--start {first} is before {earliest}, the first day that products have partitions of.")
 
 
 def _funnels(texts: list[str] | None) -> list[list[str]] | None:

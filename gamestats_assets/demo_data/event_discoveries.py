@@ -38,6 +38,16 @@ def find_exposures(order: EventOrder) -> None:
                 )
             )
         order.add(thing, "funnel", steps)
+    for r in order.free():
+        shown = next((o for o in order.free() if o.action in ("show", "view") and _is_of(r, o)), None)
+        if r.action == "click" and shown is not None:
+            then = Step(events=[r.name], probability=0.12, after_s=12)
+            order.add("_".join(sorted(r.things)), "funnel", [Step(events=[shown.name]), then])
+
+
+def _is_of(r: Reading, shown: Reading) -> bool:
+    """Whether what is clicked is what was shown."""
+    return bool(r.things) and r.things == shown.things and r.place is None and shown.place is None
 
 
 def _exposure_place(r: Reading, thing: str) -> float | None:
@@ -76,20 +86,28 @@ def _exposure_weight(r: Reading) -> float:
 
 
 def find_discoveries(order: EventOrder) -> None:
-    """A search leads to what is looked at, and that to what is played, read or learnt."""
-    if order.is_game:
-        return
+    """A search leads to what is looked at, and that to what is played, read or learnt; lists are filtered."""
+    _screens(order)
+    if not order.is_game:
+        _searches(order)
+        _filters(order)
+
+
+def _searches(order: EventOrder) -> None:
     free = order.free()
     searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH and not r.says("searchresult")]
-    browsed = [r for r in free if order.kinds[r.name] is Kind.BROWSE]
+    browsed = [r for r in free if order.kinds[r.name] is Kind.BROWSE and r.action != "filter"]
     lists = [r for r in browsed if r.says("list", "home") or r.things == {"feed"}]
-    views = [r for r in browsed if r.things & SIGHTS and r not in lists]
+    clicks = [r for r in browsed if r.says("searchresult") and not r.fails]
+    views = [r for r in browsed if r.things & SIGHTS and r not in lists and r not in clicks]
     views = [r for r in views if r.action in ("view", "click", "visit") or r.phase in ("open", "choose")]
-    first = [Step(events=[r.name for r in (*searches, *lists)])] if searches else []
+    first = [Step(events=[r.name for r in (searches if clicks else (*searches, *lists))])] if searches else []
+    if first and clicks:
+        first.append(Step(events=[r.name for r in clicks], probability=0.65, after_s=20))
     middle = [Step(events=[r.name for r in views[:3]], probability=0.7, after_s=25)] if views else []
     target = next((s for s in order.sequences if s.kind == "sequence" and _plays(order, s)), None)
     views_things = {thing for r in views for thing in r.things}
-    if target is not None and middle and not _views_first(order, target):
+    if target is not None and middle and not clicks and not _views_first(order, target):
         about = {thing for event in target.steps[0].events for thing in order.readings[event].things}
         if views_things & PLAYABLE or views_things & about or not about:
             order.sequences.remove(target)
@@ -104,8 +122,35 @@ def find_discoveries(order: EventOrder) -> None:
             [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]],
         )
         return
-    if first and middle:
+    if first and (middle or clicks):
         order.add("discovery", "funnel", [*first, *middle])
+
+
+def _screens(order: EventOrder) -> None:
+    """What is done on a screen, as the description says: `The report on the screen has been downloaded`."""
+    for r in order.free():
+        shown = next((m.event for m in order.told.get(r.name, ()) if m.here), None)
+        if shown is None and r.action in ("export", "download"):
+            made = [o for o in order.free() if o.action in ("create", "view") and _is_of(r, o)]
+            shown = next((o.name for o in made if o.properties & r.properties), None)
+        if shown is not None and shown not in order.taken() and order.kinds[r.name] is not Kind.SYSTEM:
+            then = Step(events=[r.name], probability=0.4, after_s=25)
+            order.add("_".join(sorted(r.topic)), "funnel", [Step(events=[shown]), then])
+
+
+def _filters(order: EventOrder) -> None:
+    """Filters are set in what was searched or listed."""
+    heads = {event for s in order.sequences if s.kind != "onboarding" for event in s.steps[0].events}
+    looked = [r for r in order.readings.values() if order.kinds[r.name] in (Kind.SEARCH, Kind.BROWSE)]
+    looked = [r for r in looked if r.name in heads or r.name not in order.taken()]
+    for r in order.free():
+        if r.action != "filter":
+            continue
+        lists = [o for o in looked if o is not r and (o.action == "search" or o.says("list"))]
+        near = [o for o in lists if o.things & r.things or not o.things - {"product", "list"}] or lists
+        if near:
+            then = Step(events=[r.name], probability=0.6, after_s=15)
+            order.add("filter", "sequence", [Step(events=[near[0].name]), then])
 
 
 def _plays(order: EventOrder, sequence: EventSequence) -> bool:

@@ -1,4 +1,4 @@
-"""Funnels: the ways to a purchase, an order, a booking, an enrolment or a subscription, as the sheet's names tell them."""
+"""Funnels: the ways to a purchase, an order, a booking, an enrolment or a subscription, as names tell them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gamestats_assets.demo_data.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import PLAYABLE, Reading, word_set
+from gamestats_assets.demo_data.measures import industry_of
 from gamestats_assets.demo_data.rules import Step
 
 Kind = EventKind
@@ -14,17 +15,18 @@ Kind = EventKind
 _PLANS = frozenset({"plan", "paywall", "premium"})
 # How many of those who did the step before go on, by how far along the way to a purchase a step is.
 _CONVERSION = (
-    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.32), (45, 0.75), (50, 0.62), (58, 0.88), (62,
-    0.84), (70, 0.86),
-    (100, 0.95),
+    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.2), (45, 0.75), (48, 0.12), (50, 0.62), (58, 0.88),
+    (62, 0.84), (70, 0.86), (100, 0.95),
 )  # fmt: skip
+_EAGERNESS = {"food": 0.6, "mobility": 0.5, "travel": 1.5}
+"""Of an industry: an exponent of these shares; who is hungry decides soon, who travels compares."""
 
 
 def find_funnels(order: EventOrder) -> None:
     """Funnels that end in a purchase, an order, a booking, an enrolment or a subscription."""
     ranks = {r.name: rank for r in order.free() if (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
-    for group in ("money", "shop", "subscribe", "trade"):
+    for group in ("money", "shop", "subscribe", "trade", "enrol"):
         chosen = [order.readings[name] for name in ranks if group_of[name] == group]
         _funnel(order, group, chosen, ranks)
 
@@ -47,14 +49,25 @@ def _deal_rank(r: Reading, order: EventOrder) -> float | None:
         if r.fails:
             return 70.5
         return 75 if r.place is not None and r.place >= 5 else 52 + r.step if r.step else 50
-    if r.says("address") and (r.phase in ("enter", "submit", "choose", "confirm") or r.action in ("add", "set")):
+    fills_in = r.phase in ("enter", "submit", "complete") or r.action in ("add", "set", "save")
+    if fills_in and r.things & _WHO and not order.is_game:
+        return 55
+    if r.says("address") and (fills_in or r.phase in ("choose", "confirm")) and _beside_a_deal(r, order):
         return 56
     if r.says("paymethod"):
         return None if r.action in ("delete", "edit") or r.fails else 60
     return _commit_rank(r, order) if commits(r) else _sight_rank(r, order)
 
 
-_NO_DEAL = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.ONBOARDING})
+_NO_DEAL = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.ONBOARDING, Kind.SUPPORT, Kind.SETTING})
+_WHO = frozenset({"passenger", "traveler", "traveller", "guest", "contact", "attendee"})
+"""Who a booking is for."""
+
+
+def _beside_a_deal(r: Reading, order: EventOrder) -> bool:
+    """Whether the sheet files an event where it files checkouts and deals."""
+    deals_of = [o for o in order.readings.values() if order.kinds[o.name] in (Kind.PAY, Kind.CHECKOUT) and o is not r]
+    return not r.tag or any(o.tag == r.tag for o in deals_of)
 
 
 def cart_rank(r: Reading) -> float | None:
@@ -148,9 +161,14 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
     soft = [o for o in commits if order.kinds[o.name] is Kind.SPEND]
     if r.things & {"stock"}:
         return "trade"
-    subscribed = [o for o in commits if o.says("subscribe") and not o.says("pay", "buy", "order")]
-    carts = any(40 <= at < 62 for at in ranks.values())
+    subscribed = [o for o in commits if o.says("subscribe") and not o.says("pay", "order")]
+    carts = any(order.readings[name].says("cart") for name in ranks)
     bought = [o for o in commits if o not in soft and o not in subscribed and (o.says("buy") or not o.says("pay"))]
+    enrolled = [o for o in bought if o.says("enroll")]
+    learnt = frozenset().union(*(o.things for o in enrolled))
+    elsewhere = [o for o in bought if o not in enrolled and o.things and not o.things & learnt]
+    if enrolled and elsewhere and (r in enrolled or (rank < 40 and r.things & learnt)):
+        return "enrol"
     apart = bool(subscribed) and (carts or bool(bought))
     if r in soft or (soft and rank < 40 and any(r.things & o.things for o in soft)):
         return "shop"
@@ -169,10 +187,13 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
     for r in chosen:
         rank = ranks[r.name]
         buckets.setdefault(20 if rank <= 22 else rank, []).append(r)
-    if not any(40 <= rank < 56 or rank in (62, 66) for rank in buckets):
+    if not any(40 <= rank < 55 or rank in (62, 66) for rank in buckets):
         for rank in (56, 60):  # an address or a card that is added by itself is no step of a purchase
             buckets.pop(rank, None)
     failures = buckets.pop(70.5, [])
+    fulfilled = _fulfilment(order, [r for r in chosen if ranks[r.name] >= 62]) if group == "money" else []
+    failures = [r for r in failures if not any(r.name in step.events for step in fulfilled)]
+    _from_a_search(buckets)
     if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
         buckets[70] = buckets.pop(75)
     _settle_unrelated(buckets)
@@ -184,7 +205,7 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
     target = _paid_step(buckets, failures, last)
     for rank in sorted(buckets):
         found = sorted(buckets[rank], key=lambda r: r.index)
-        probability = 0.35 if group == "shop" and rank >= 62 else _conversion(rank, before)
+        probability = 0.35 if group == "shop" and rank >= 62 else _conversion(rank, before, industry_of(order.product))
         if rank == target and failures:
             everything = [*found, *failures]
             weights = [0.9 / len(found)] * len(found) + [0.1 / len(failures)] * len(failures)
@@ -200,12 +221,59 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
             steps.append(Step(events=[r.name for r in found], probability=probability, after_s=_pause(rank)))
         before = rank
     if len(steps) > 1:
-        order.add(_funnel_name(group, commits), "funnel", steps)
+        order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
+
+
+def _from_a_search(buckets: dict[float, list[Reading]]) -> None:
+    """A result that is clicked comes after a search, not after other ways of looking around."""
+    clicked = [r for r in buckets.get(23, []) if r.says("searchresult")]
+    searches = [r for r in buckets.get(20, []) if r.says("search")]
+    if clicked and searches:
+        buckets[20], buckets[23] = searches, clicked
+
+
+_FULFILLED = (
+    (("accept", "reject"), 120),
+    (("cook", "prepare", "ready"), 300),
+    (("match_found", "assign"), 240),
+    (("pickup",), 420),
+    (("ship", "depart"), 300),
+    (("deliver", "arrive", "dropoff"), 900),
+)
+"""What happens to an order that is brought at once, and after how many seconds."""
+
+
+def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
+    """How an order is taken, carried and handed over, where that is a matter of minutes."""
+    if industry_of(order.product) not in ("food", "mobility") or not ordered:
+        return []
+    about = frozenset({"driver", "ride", "order", "deliver", "restaurant", "food"}).union(*(r.things for r in ordered))
+    free = [r for r in order.free() if set(r.words) & about and r.phase not in ("cancel", "request", "submit")]
+    steps: list[Step] = []
+    for words, after_s in _FULFILLED:
+        found = [
+            r for r in free if set(words) & {r.phase, r.action, *r.words} and not r.says("review", "donate", "view")
+        ]
+        found = [r for r in found if not any(r.name in step.events for step in steps)]
+        if not any(not r.fails for r in found):
+            continue
+        weights = [0.06 if r.fails else 0.94 for r in found]
+        steps.append(
+            Step(
+                events=[r.name for r in found],
+                weights=weights if len(found) > 1 else [],
+                probability=0.98,
+                after_s=after_s,
+            )
+        )
+    return steps
 
 
 def _funnel_name(group: str, commits: Sequence[Reading]) -> str:
     if group != "money":
         return {"shop": "shop", "subscribe": "subscription"}.get(group, group)
+    if group == "enrol":
+        return "enrolment"
     names = {"pay": "purchase", "buy": "purchase", "order": "order", "book": "booking", "enroll": "enrolment"}
     said = [word for r in commits for word in r.words]
     return next((name for word, name in names.items() if word in said), "purchase")
@@ -247,12 +315,16 @@ def _paid_step(buckets: dict[float, list[Reading]], failures: Sequence[Reading],
     return max((r for r in named if r not in (62, 66)), default=max(named, default=last)) if failures else None
 
 
-def _conversion(rank: float, before: float) -> float:
+def _conversion(rank: float, before: float, industry: str) -> float:
+    if not before:
+        return 1.0
     if rank >= 62 and before < 40:
-        return 0.15 if before else 1.0
-    if rank >= 50 and before <= 45:
-        return 0.5
-    return next(share for upto, share in _CONVERSION if rank <= upto)
+        share = 0.15
+    elif rank >= 50 and before <= 45:
+        share = 0.5
+    else:
+        share = next(share for upto, share in _CONVERSION if rank <= upto)
+    return round(share ** _EAGERNESS.get(industry, 1), 3)
 
 
 def _pause(rank: float) -> float:

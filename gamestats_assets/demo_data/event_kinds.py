@@ -316,7 +316,7 @@ def _people(r: Reading) -> EventKind | None:
         "block",
     ):
         return EventKind.SOCIAL
-    if r.says("chat", "gift", "invite", "friend", "report"):
+    if r.says("chat", "gift", "invite", "friend") or r.action == "report":
         return EventKind.SOCIAL
     return None
 

@@ -12,6 +12,7 @@ from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.event_stages import onboarding_end
 from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.measures import industry_of
 from gamestats_assets.demo_data.value_rules import SharedCounter
 
 Kind = EventKind
@@ -64,7 +65,10 @@ _EARLIER = {
     "resume": "pause",
     "cancel": "book order subscribe register enroll request buy create start",
     "claim": "complete success achieve clear win done",
-    "complete": "create add start accept receive assign",
+    "complete": "create add start accept receive assign join enroll",
+    "attend": "book order join enroll request",
+    "board": "checkin book",
+    "pickup": "assign match_found order",
     "achieve": "set create add",
     "done": "create add",
     "fail": "create add start",
@@ -152,7 +156,10 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     before = _Before(order)
     _by_sequence(order, before)
     _by_sign_up(order, before)
+    _by_description(order, before)
+    _by_phase(order, before)
     _by_deal(order, before)
+    _within_funnels(order, before)
     _by_group(order, before)
     _by_verb(order, before)
     _by_identifier(order, before)
@@ -203,12 +210,33 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
                 before.add(r.name, role)
 
 
+def _by_description(order: EventOrder, before: _Before) -> None:
+    """What the description names as done."""
+    for event, told in order.told.items():
+        for mention in told:
+            before.add(event, mention.event)
+
+
+def _by_phase(order: EventOrder, before: _Before) -> None:
+    """What ends, or is decided, has begun before, in whatever session."""
+    fixed = (Kind.SESSION_START, Kind.SESSION_END, Kind.SYSTEM, Kind.ONBOARDING)
+    rows = [r for r in order.readings.values() if r.place is not None and order.kinds[r.name] not in fixed]
+    begun = [r for r in rows if not r.fails and ((r.place or 0) < 3 or r.phase == "submit") and r.phase != "accept"]
+    for r in rows:
+        if (r.place or 0) >= 5 or r.phase in ("accept", "match_found"):
+            same = [o for o in begun if o is not r and o.topic == r.topic and o.action == r.action]
+            if same:
+                before.add(r.name, same[0].name)
+
+
 def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     kind = order.kinds[r.name]
     if kind is Kind.ONBOARDING:
         return r.index > first_row
     if order.is_game:
         return kind not in _ANONYMOUS or kind in (Kind.SEARCH, Kind.BROWSE)
+    if kind in (Kind.BROWSE, Kind.SEARCH) and industry_of(order.product) in ("finance", "saas"):
+        return not r.things & {"plan", "premium", "paywall", "home", "product", "article", "content", "quote", "policy"}
     if kind is Kind.OTHER and r.says("update", "permission", "foreground", "background"):
         return False
     return kind not in _ANONYMOUS
@@ -239,11 +267,32 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
     for r in order.of(Kind.SUBSCRIBE):
-        if trial and r is not trial and r.action not in _LOOKING:
+        if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
             before.add(r.name, trial.name)
         if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
             before.add(r.name, subscribed.name)
     _by_money(order, before)
+
+
+_EXTRAS = frozenset({Kind.OTHER, Kind.CORE, Kind.CREATE, Kind.CHECKOUT})
+
+
+def _within_funnels(order: EventOrder, before: _Before) -> None:
+    """What the sheet files between two steps of a purchase is done there: a seat, a coupon, a gift wrap."""
+    taken = order.taken()
+    for sequence in order.sequences:
+        row = {event: order.readings[event].index for step in sequence.steps for event in step.events}
+        place = {event: number for number, step in enumerate(sequence.steps) for event in step.events}
+        if sequence.kind != "funnel" or not {order.kinds[event] for event in row} & {Kind.PAY, Kind.CHECKOUT}:
+            continue
+        for r in order.readings.values():
+            above = max((event for event in row if row[event] < r.index), key=lambda event: row[event], default=None)
+            below = min((event for event in row if row[event] > r.index), key=lambda event: row[event], default=None)
+            if r.name in taken or order.kinds[r.name] not in _EXTRAS or not r.tag or not above or not below:
+                continue
+            tags = {order.readings[above].tag, order.readings[below].tag}
+            if place[above] < place[below] and r.tag in tags:
+                before.add(r.name, above)
 
 
 def _last_deal(order: EventOrder) -> Reading | None:
@@ -408,6 +457,7 @@ def _by_learning(order: EventOrder, before: _Before) -> None:
     learnt = {"lesson", "quiz", "assignment", "certificate", "course"}
     for r in readings:
         of_members = r.things & learnt and not r.says("enroll") and order.kinds[r.name] not in _OPEN_TO_ALL
+        of_members = of_members and order.kinds[r.name] is not Kind.ONBOARDING
         if enrolled and of_members:
             before.add(r.name, enrolled.name)
         if r.things & {"quiz", "assignment"} and r.action not in _LOOKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.event_discoveries import find_discoveries, find_exposures
 from gamestats_assets.demo_data.event_funnels import find_funnels
+from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import Reading, word_set
 from gamestats_assets.demo_data.rules import Step
@@ -254,9 +254,7 @@ def _join_loose_ends(clusters: list[list[Reading]]) -> None:
 
 def _begins(cluster: Sequence[Reading]) -> bool:
     decided = any(r.phase in ("accept", "reject") for r in cluster)
-    return any(
-        (p := _as_step(r).place) is not None and (p < 3 or (decided and r.phase == "submit")) for r in cluster
-    )
+    return any((p := _as_step(r).place) is not None and (p < 3 or (decided and r.phase == "submit")) for r in cluster)
 
 
 def _ends(cluster: Sequence[Reading]) -> bool:
@@ -281,10 +279,10 @@ def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Readi
         head, then = Step(events=[told[0].name]), Step(events=acts, probability=0.6, after_s=20)
         order.add("_".join(sorted(_key(told[0]))), "funnel", [head, then])
         return
-    steps = _with_break(_steps_in_order(told), cluster)
+    steps = _steps_in_order(told)
     if len(steps) < 2 and not (steps and views):
         return
-    steps = _with_inner(order, told, steps, [r for r in free if r not in views])
+    steps = _with_break(_with_inner(order, told, steps, [r for r in free if r not in views]), cluster)
     head = [Step(events=[r.name for r in views])] if views and not order.is_game else []
     name = "_".join(sorted(_key(cluster[0]))) or "process"
     order.add(name, "sequence", [*head, *(s.model_copy(update={"after_s": _pace(cluster, s)}) for s in steps)])
@@ -340,12 +338,14 @@ def _with_inner(order: EventOrder, told: Sequence[Reading], steps: list[Step], f
     related = {r.name for r in inner if _key(r) & words or r.properties & own}
     more = _particular(order, frozenset().union(*(r.properties for r in inner if r.name in related)), (first, last))
     inner = [r for r in inner if r.name in related or r.properties & more]
-    placed = [(min(row[event] for event in step.events), step) for step in steps[:-1]]
-    placed += [(r.index, Step(events=[r.name], probability=0.9, after_s=30)) for r in inner]
-    order_of_steps = [steps.index(step) if step in steps else None for _, step in placed]
-    if inner and [n for n in order_of_steps if n is not None] == sorted(n for n in order_of_steps if n is not None):
-        placed.sort(key=lambda item: item[0])
-    return [*(step for _, step in placed), steps[-1]]
+    if not inner:
+        return steps
+    begun = [min(row[event] for event in step.events) for step in steps]
+    added = [(r.index, Step(events=[r.name], probability=0.9, after_s=30)) for r in inner]
+    if begun != sorted(begun):  # a sheet that does not list the process in its order
+        return [*steps[:-1], *(step for _, step in added), steps[-1]]
+    placed = sorted([*zip(begun, steps, strict=True), *added], key=lambda item: item[0])
+    return [step for _, step in placed]
 
 
 _INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})

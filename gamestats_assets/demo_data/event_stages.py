@@ -30,9 +30,15 @@ def _onboarding_events(order: EventOrder) -> list[Reading]:
     return [r for r in order.of(Kind.ONBOARDING) if r.says("tutorial") or "tutorial" in r.text]
 
 
+def _leads_to_account(order: EventOrder) -> bool:
+    """Whether what introduces new users is the way to their account, and not what comes after it."""
+    ways = [sequence for sequence in order.sequences if sequence.kind == "onboarding"]
+    return any(order.kinds[event] is Kind.REGISTER for way in ways[:1] for event in way.steps[-1].events)
+
+
 def onboarding_end(order: EventOrder) -> str | None:
-    """The event that ends the introduction."""
-    found = _onboarding_events(order)
+    """The event that ends the introduction; None where there is no introduction to those who have an account."""
+    found = [] if _leads_to_account(order) else _onboarding_events(order)
     good = [r for r in found if not r.fails]
     done = [r for r in good if r.succeeds and r.step is None]
     staged = sorted((r for r in good if r.place is not None), key=lambda r: (r.place or 0, r.index))
@@ -53,8 +59,8 @@ def stage_events(order: EventOrder) -> dict[str, LifecycleStage]:
         if r is not None:
             stages[r.name] = LifecycleStage.REGISTERED
     account = account or anchor(registers)
-    intro = _onboarding_events(order)
     end = onboarding_end(order)
+    intro = _onboarding_events(order) if end else []
     if intro and intro[0].name != end:
         first = min(intro, key=lambda r: (r.place if r.place is not None else 2.5, r.index))
         stages[first.name] = LifecycleStage.ONBOARDING_STARTED
@@ -88,6 +94,10 @@ def lifecycle(
             for event in step.events:
                 found[event] = max(found[event], reached, key=lambda stage: stage.rank)
             reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
+    first = _first_usual(order, found, account, prerequisites)
+    for name in found:  # what is rare is no pastime for those to whom nothing else is open yet
+        if order.kinds[name] in _RARE:
+            found[name] = max(found[name], first, key=lambda stage: stage.rank)
     for name, stage in stages.items():  # neither what opens a stage nor what comes before that waits for the stage
         before = opened if stage.rank > opened.rank else LifecycleStage.INSTALLED
         for event in _all_before(name, order, prerequisites):
@@ -99,6 +109,33 @@ def lifecycle(
         for name, stage in found.items()
         if order.kinds[name] is not Kind.SYSTEM and (stage.rank or order.kinds[name] in kept)
     }
+
+
+_RARE = frozenset({Kind.CRASH, Kind.SETTING, Kind.SUPPORT, Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.VERIFY})
+_USUAL = frozenset(
+    {
+        *(Kind.SEARCH, Kind.BROWSE, Kind.CORE, Kind.OTHER, Kind.EARN, Kind.SPEND, Kind.CREATE, Kind.MONEY, Kind.GROWTH),
+        *(Kind.GACHA, Kind.SOCIAL),
+    }
+)
+
+
+def _first_usual(
+    order: EventOrder,
+    found: dict[str, LifecycleStage],
+    account: LifecycleStage,
+    prerequisites: dict[str, list[str]],
+) -> LifecycleStage:
+    """The stage in which users begin to do what they usually do."""
+    later = {event for sequence in order.sequences for step in sequence.steps[1:] for event in step.events}
+    stages = [
+        max(found[name], account, key=lambda stage: stage.rank)
+        if any(order.kinds[before] is Kind.REGISTER for before in prerequisites.get(name, ()))
+        else found[name]
+        for name in found
+        if order.kinds[name] in _USUAL and name not in later
+    ]
+    return min(stages, key=lambda stage: stage.rank, default=LifecycleStage.INSTALLED)
 
 
 def _all_before(name: str, order: EventOrder, prerequisites: dict[str, list[str]]) -> set[str]:

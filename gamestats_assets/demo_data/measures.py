@@ -7,6 +7,7 @@ who are there more often.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -304,11 +305,16 @@ def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place
 def rule_of(prop: Property) -> ValueRule | None:
     """What the sheet says about the values, in its description or its constraint."""
     if prop.rule is not None or not prop.constraint.strip():
-        return prop.rule
+        bare = prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description)
+        return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip()))) if bare else prop.rule
     try:
         return parse_value_rule(prop.constraint, prop.type) or _bound(prop.constraint, prop.type)
     except ValueRuleError:
         return None
+
+
+_BARE_VALUES = re.compile(r"\s*[a-z][\w-]*(?:\s*[,/]\s*[a-z][\w-]*)+\s*", re.ASCII)
+"""A description that is nothing but values in small letters: `film, episode`."""
 
 
 def _bound(constraint: str, type: PropertyType) -> ValueRule | None:
@@ -362,8 +368,27 @@ def _counted_since_sign_up(place: Place) -> bool:
     return place.prop.update is UpdateMode.ADD or bool({"total", "count", "streak"} & words)
 
 
+_UNITS = word_set(
+    "minutes seconds hours days weeks months years points calories steps coins gems gold sales earnings savings fees "
+    "kilograms grams costs tips cents status progress minus plus miles meters metres bytes stars levels"
+)
+
+
+def counts_things(name: str) -> bool:
+    """Whether a name says how many there are of something: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower())
+    plural = [word for word in words if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))]
+    money = {"amount", "value", "spent", "paid", "revenue", "price", "cost", "fee", "refund", "sum"}
+    return bool(plural) and not set(plural) & _UNITS and not set(words) & money
+
+
 def _named(place: Place, words: list[str], industry: str) -> Measure:
     said = set(words)
+    rule = rule_of(place.prop)
+    told = isinstance(rule, FromEvent) and rule.aggregate in ("cnt", "daycnt")
+    if place.event == "user" and (told or ("total" in said and rule is None and counts_things(place.prop.name))):
+        low, high, typical, growth, integer = _DEFAULTS["total_count"]
+        return Measure("total_count", low, high, typical, growth, integer)
     if "hours" in said and "sleep" in place.event.lower():
         said.add("sleep")
     name = _health(said) or _technical(place, words) or _quantity(place, words) or _sized(place, said, industry)

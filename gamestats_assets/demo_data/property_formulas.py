@@ -104,18 +104,19 @@ def formulas(everywhere: Sequence[Place], measures: Mapping[Place, Measure], cou
         beside = _Beside(places, measures)
         _deals(beside)
         _before_and_after(beside)
-        _bodies(beside)
-        _shares(beside)
-        outer = (
-            {p.prop.name: p for p in scopes.get(("", ""), []) if _NAME.fullmatch(p.prop.name)}
-            if event not in ("", "user") and not parent
-            else {}
+        own_event = event not in ("", "user") and not parent
+        outer, users = (
+            {p.prop.name: p for p in scopes.get((where, ""), []) if own_event and _NAME.fullmatch(p.prop.name)}
+            for where in ("", "user")
         )
+        _bodies(beside, _Beside(list(users.values()), measures))
+        _extremes(beside)
+        _shares(beside)
         _levels(beside, outer)
         for name, formula in beside.found.items():
             place = beside.own[name]
             if place.key not in counted and place.kind is not EventKind.SYSTEM:
-                operands = [beside.own.get(use) or outer[use] for use in parse_formula(formula).names]
+                operands = [beside.own.get(use) or outer.get(use) or users[use] for use in parse_formula(formula).names]
                 whole = "/" not in formula and "." not in formula and all(measures[o].integer for o in operands)
                 found.append(Reckoned(place, formula, (whole and measures[place].integer) or _rounds(formula)))
     return found
@@ -234,12 +235,18 @@ def _difference(beside: _Beside, stem: frozenset[str], pair: set[str]) -> tuple[
 # --------------------------------------------------------------------------- bodies and shares
 
 
-def _bodies(beside: _Beside) -> None:
-    """Body mass, energy used, pace."""
-    weight = beside.one("weight kg", "weight", without="before target goal change")
-    height = beside.one("height cm", "height", without="screen image")
-    if weight and height:
-        tall = beside.measures[beside.own[height]].high
+def _bodies(beside: _Beside, user: _Beside) -> None:
+    """Body mass, energy used, pace; of a body whose height or weight only the user's state tells, by that."""
+    found: dict[str, str] = {}
+    of: dict[str, _Beside] = {}
+    for what, told in (("weight", "before target goal change"), ("height", "screen image")):
+        for numbers in (beside, user):
+            name = numbers.one(f"{what} kg", f"{what} cm", what, without=told)
+            if name and what not in found:
+                found[what], of[what] = name, numbers
+    if len(found) == 2:
+        weight, height = found["weight"], found["height"]
+        tall = of["height"].measures[of["height"].own[height]].high
         metres = f"{height} / 100" if tall > 10 else height
         beside.give(beside.one("bmi"), f"round({weight} / (({metres}) ** 2), 1)")
     minutes = beside.one("duration minutes", "minutes", "duration min", "exercise min", "workout min")
@@ -263,6 +270,27 @@ def _bodies(beside: _Beside) -> None:
         beside.give(beside.one("pace", "avg pace", "average pace"), f"{time} / max({distance}, 0.1)")
         hours = f"({time}) / 60"
         beside.give(beside.one("avg speed", "average speed", "speed"), f"{distance} / max({hours}, 0.1)")
+
+
+_MOST, _LEAST = {"max", "maximum", "highest", "peak"}, {"min", "minimum", "lowest"}
+_MEAN = {"avg", "average", "mean"}
+
+
+def _extremes(beside: _Beside) -> None:
+    """The highest and the lowest of something, around its mean."""
+    means = {_pieces(name) - _MEAN: name for name in beside.own if _pieces(name) & _MEAN}
+    for name, place in beside.own.items():
+        pieces = _pieces(name)
+        mean = means.get(pieces - _MOST - _LEAST)
+        if mean is None or not pieces & (_MOST | _LEAST):
+            continue
+        found, centre = beside.measures[place], beside.measures[beside.own[mean]]
+        most = pieces & _MOST
+        apart = found.high - centre.high if most else centre.low - found.low
+        apart = apart if apart > 0 else max((centre.high - centre.low) * 0.15, 0.1)
+        # Whole numbers after a hyphen, any others after a comma.
+        width = f"{round(apart * 0.3)}-{round(apart)}" if apart >= 4 else f"{apart * 0.3:.2f}, {apart:.2f}"
+        beside.give(name, f"{mean} {'+' if most else '-'} random({width})")
 
 
 def _shares(beside: _Beside) -> None:

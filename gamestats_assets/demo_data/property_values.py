@@ -15,7 +15,7 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.measures import Place, industry_of, measure_words, places, rule_of
+from gamestats_assets.demo_data.measures import Place, industry_of, measure, measure_words, places, rule_of
 from gamestats_assets.demo_data.rules import CounterRule, EventSequence, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.value_rules import (
@@ -205,7 +205,7 @@ class _Maker:
         for place in self.everywhere:
             if self.rules[place] is not None:
                 self._defined.setdefault(place.name, []).append(place)
-        countries = [place for place in self.everywhere if place.name in ("country", "country_code", "nation")]
+        countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
         self._countries = countries if texts else []
 
@@ -368,8 +368,30 @@ class _Maker:
         )
 
     def _number(self, place: Place) -> PropertyConstraint:
+        if rest := self._rest(place):
+            return PropertyConstraint(counter=rest)
         own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & _OWNED
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
+
+    def _rest(self, place: Place) -> CounterRule | None:
+        """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
+        parent = place.name.rpartition(".")[0]
+        pieces = set(_pieces(_last(place.name)))
+        if not parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
+            return None
+        if self.rules[place] is not None:
+            return None
+        beside = [p for p in self.everywhere if p.event == place.event and p.name.rpartition(".")[0] == parent]
+        moved = [
+            p.name
+            for p in beside
+            if p.prop.type is PropertyType.NUMBER and set(_pieces(_last(p.name))) & {"change", "delta", "amount"}
+        ]
+        thing = next((p.name for p in beside if _pieces(_last(p.name))[-1:] == ["id"]), None)
+        if not moved or place.name in moved or any(_pieces(_last(p.name))[:1] == ["before"] for p in beside):
+            return None
+        start = 10 * round(measure(place, self.product).typical / 100)
+        return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
 
     def _list(self, place: Place) -> PropertyConstraint:
         base = re.sub(r"_?(list|ids|array)$", "", _last(place.name)).rstrip("s") or "item"
@@ -488,9 +510,7 @@ class _Maker:
             return None
         if what == "currency" and self.order.is_game and set(pieces) & {"soft", "item"}:
             return None
-        if what == "carrier" and given:
-            return None
-        return self._mapped(what, place)
+        return self._mapped(what, place, given)
 
     def _country_beside(self, place: Place) -> Place | None:
         """The country that stands wherever a property does."""
@@ -501,9 +521,13 @@ class _Maker:
                 return on
         return None
 
-    def _mapped(self, what: str, place: Place) -> PropertyConstraint:
+    def _mapped(self, what: str, place: Place, given: Sequence[Scalar]) -> PropertyConstraint | None:
         on = self._country_beside(place)
         by_code = {code: _of_country(what, code) for code in locales.countries()}
+        if given:  # of each country those that the sheet lists
+            by_code = {code: [v for v in given if _is_among(v, known)] for code, known in by_code.items()}
+            if on is None or len({v for values in by_code.values() for v in values}) < len(given) / 2:
+                return None
         by_code = {code: values for code, values in by_code.items() if values}
         if on is None:
             return PropertyConstraint(depends_on="#country_code", mapping=by_code, per_user=True)
@@ -511,7 +535,8 @@ class _Maker:
         listed = [str(value) for values in several for value in values]
         if not listed:
             return PropertyConstraint(depends_on=on.name, mapping=by_code, per_user=True)
-        mapping = {value: by_code.get(_code(value), by_code["US"]) for value in listed}
+        rest = [v for v in given if not any(v in by_code.get(_code(value), ()) for value in listed)] or list(given)
+        mapping = {value: by_code.get(_code(value)) or rest or by_code["US"] for value in listed}
         return PropertyConstraint(depends_on=on.name, mapping=mapping, per_user=True)
 
 
@@ -527,6 +552,12 @@ def _of_country(what: str, code: str) -> list[Scalar]:
         case _:
             cities = _CITIES.get(code, "")
             return list(cities.split("|") if "|" in cities or code in ("HK", "SG") else cities.split())
+
+
+def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
+    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
+    words = set(str(value).lower().split())
+    return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
 
 
 def _code(country: str) -> str:

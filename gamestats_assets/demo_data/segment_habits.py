@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import Reading, word_set
 from gamestats_assets.demo_data.measures import industry_of
-from gamestats_assets.demo_data.rules import Activity, EventConstraints, EventSequence
+from gamestats_assets.demo_data.rules import Activity, EventConstraints, Step
 
 Kind = EventKind
 
@@ -25,17 +26,17 @@ _ACTIVITY: dict[str, tuple[float, float, float, float, float, float, float]] = {
 # Of an industry: factors of the daily probability, sessions, minutes and events.
 _INDUSTRY: dict[str, tuple[float, float, float, float]] = {
     "game": (1, 1, 1, 1),
-    "ecommerce": (0.5, 0.85, 0.6, 0.9),
-    "saas": (0.85, 1.15, 1.2, 1),
-    "finance": (0.75, 1.05, 0.4, 0.6),
-    "travel": (0.22, 0.8, 0.7, 0.8),
-    "food": (0.35, 0.8, 0.5, 0.7),
-    "education": (0.65, 0.8, 1.5, 0.8),
-    "media": (0.9, 1.1, 2, 0.9),
-    "health": (0.8, 0.95, 0.8, 0.6),
-    "social": (1.05, 1.6, 0.8, 1.3),
-    "mobility": (0.45, 1, 0.35, 0.5),
-    "other": (0.7, 0.95, 0.8, 0.8),
+    "ecommerce": (0.5, 0.85, 0.6, 0.35),
+    "saas": (0.85, 1.15, 1.2, 0.75),
+    "finance": (0.75, 1.05, 0.4, 0.35),
+    "travel": (0.22, 0.8, 0.7, 0.4),
+    "food": (0.35, 0.8, 0.5, 0.3),
+    "education": (0.65, 0.8, 1.5, 0.6),
+    "media": (0.9, 1.1, 2, 0.55),
+    "health": (0.8, 0.95, 0.8, 0.45),
+    "social": (1.05, 1.6, 0.8, 1),
+    "mobility": (0.45, 1, 0.35, 0.25),
+    "other": (0.7, 0.95, 0.8, 0.6),
 }
 _PLATFORM: dict[str, tuple[float, float, float]] = {
     "mobile": (1, 1, 1), "web": (0.85, 0.85, 0.9), "pc": (0.8, 0.65, 2.1), "console": (0.7, 0.6, 2.4),
@@ -62,71 +63,91 @@ _WEEK = {
     "travel": (1.0, 0.98, 0.97, 0.98, 1.0, 1.0, 1.07), "mobility": (1.0, 1.0, 1.02, 1.04, 1.14, 1.02, 0.78),
 }  # fmt: skip
 
-# In a session of an active user, by kind of event.
-_BASE: dict[EventKind, float] = {
-    Kind.INSTALL: 1, Kind.DEVICE: 1, Kind.REGISTER: 0.9, Kind.SESSION_START: 1, Kind.SESSION_END: 1,
-    Kind.GOODBYE: 0.002,
-    Kind.CRASH: 0.01, Kind.ONBOARDING: 0.9, Kind.VERIFY: 0.1, Kind.SEARCH: 0.45, Kind.BROWSE: 0.4, Kind.CART: 0.12,
-    Kind.CHECKOUT: 0.06, Kind.PAY: 0.05, Kind.PAY_FAIL: 0.008, Kind.AFTER_SALE: 0.03, Kind.SUBSCRIBE: 0.02,
-    Kind.MONEY: 0.25, Kind.AD: 0.35, Kind.EXPOSURE: 0.3, Kind.SHARE: 0.06, Kind.SOCIAL: 0.12, Kind.GROUP: 0.08,
-    Kind.ADVANCED: 0.2, Kind.GROWTH: 0.3, Kind.EARN: 0.45, Kind.SPEND: 0.35, Kind.GACHA: 0.2, Kind.CREATE: 0.25,
-    Kind.REMOVE: 0.03, Kind.SETTING: 0.06, Kind.SUPPORT: 0.01, Kind.BAD: 0.15, Kind.CORE: 0.6, Kind.OTHER: 0.2,
+# How likely a user is to do what is usual, against other usual things, by kind of event.
+_USUAL: dict[EventKind, float] = {
+    Kind.SEARCH: 0.45, Kind.BROWSE: 0.4, Kind.CART: 0.05, Kind.MONEY: 0.2, Kind.PAY: 0.3, Kind.AD: 0.3,
+    Kind.EXPOSURE: 0.3, Kind.SOCIAL: 0.12, Kind.GROUP: 0.1, Kind.ADVANCED: 0.2, Kind.GROWTH: 0.3, Kind.EARN: 0.4,
+    Kind.SPEND: 0.3, Kind.GACHA: 0.18, Kind.CREATE: 0.25, Kind.BAD: 0.1, Kind.CORE: 0.6, Kind.OTHER: 0.2,
 }  # fmt: skip
+# In how many sessions of an active user there is something that is not usual, by kind of event.
+_SELDOM: dict[EventKind, float] = {
+    Kind.GOODBYE: 0.0005, Kind.CRASH: 0.01, Kind.VERIFY: 0.008, Kind.CHECKOUT: 0.022, Kind.PAY: 0.02,
+    Kind.PAY_FAIL: 0.003, Kind.AFTER_SALE: 0.01, Kind.SUBSCRIBE: 0.006, Kind.SETTING: 0.015, Kind.SUPPORT: 0.004,
+    Kind.REMOVE: 0.02, Kind.SHARE: 0.03,
+}  # fmt: skip
+# Likewise by what it is about; the rarest word counts.
+_SELDOM_WORDS: dict[str, float] = {
+    "survey": 0.012, "coupon": 0.02, "refund": 0.003, "return": 0.003, "review": 0.01, "workspace": 0.004,
+    "integration": 0.008, "api": 0.008, "loan": 0.004, "certificate": 0.004, "enroll": 0.015, "invite": 0.02,
+    "install_referral": 0.006, "connect": 0.008, "disconnect": 0.002, "enable": 0.006, "disable": 0.003,
+    "archive": 0.01, "code": 0.012, "paymethod": 0.008, "bankaccount": 0.004, "address": 0.01, "download": 0.04,
+    "newsletter": 0.005, "permission": 0.02, "nickname": 0.004, "unfollow": 0.01, "unlike": 0.01, "delete": 0.01,
+    "edit": 0.03, "first": 0.004, "bookmark": 0.06, "alert": 0.02, "achievement": 0.08, "challenge": 0.02,
+    "goal": 0.015, "profile": 0.01, "recharge": 0.03, "withdraw": 0.02, "certification": 0.004, "dissolve": 0.0004,
+    "block": 0.002, "plan": 0.03, "paywall": 0.04, "premium": 0.03, "auction": 0.06, "board": 0.01,
+}  # fmt: skip
+_SELDOM_DEEDS: dict[tuple[str, str], float] = {
+    ("create", "project"): 0.04, ("create", "team"): 0.002, ("create", "guild"): 0.002, ("join", "guild"): 0.012,
+    ("leave", "guild"): 0.003, ("request", "friend"): 0.04, ("add", "friend"): 0.03, ("delete", "friend"): 0.003,
+    ("order", "card"): 0.003, ("enable", "card"): 0.003, ("block", "card"): 0.001, ("complete", "course"): 0.006,
+    ("delete", "bookmark"): 0.012, ("request", "refund"): 0.003, ("get", "achievement"): 0.06,
+}  # fmt: skip
+"""By what is done to what."""
 _FACTORS: dict[str, dict[EventKind, float]] = {
     "new_user": {
-        Kind.PAY: 0.3, Kind.CHECKOUT: 0.45, Kind.SUBSCRIBE: 0.5, Kind.ADVANCED: 0.1, Kind.GROUP: 0.3, Kind.SOCIAL: 0.4,
-        Kind.SHARE: 0.5, Kind.AFTER_SALE: 0.2, Kind.GOODBYE: 2, Kind.GACHA: 0.7, Kind.CREATE: 0.8, Kind.VERIFY: 3,
-        Kind.SETTING: 1.5, Kind.CART: 0.6, Kind.ONBOARDING: 1.05,
+        Kind.PAY: 0.25, Kind.CHECKOUT: 0.25, Kind.SUBSCRIBE: 0.5, Kind.ADVANCED: 0.1, Kind.GROUP: 0.3,
+        Kind.SOCIAL: 0.4, Kind.SHARE: 0.5, Kind.AFTER_SALE: 0.2, Kind.GOODBYE: 2, Kind.GACHA: 0.7, Kind.CREATE: 0.8,
+        Kind.VERIFY: 3, Kind.SETTING: 1.5, Kind.CART: 0.6,
     },
     "active_user": {},
     "power_user": {
-        Kind.PAY: 3.2, Kind.CHECKOUT: 2.6, Kind.SUBSCRIBE: 1.3, Kind.ADVANCED: 3.2, Kind.GROUP: 2.2, Kind.SOCIAL: 1.8,
-        Kind.SHARE: 1.6, Kind.AFTER_SALE: 1.5, Kind.GOODBYE: 0.2, Kind.GACHA: 1.8, Kind.CREATE: 1.6, Kind.CORE: 1.4,
+        Kind.PAY: 4, Kind.CHECKOUT: 4, Kind.SUBSCRIBE: 2.5, Kind.ADVANCED: 3.2, Kind.GROUP: 2.2, Kind.SOCIAL: 1.8,
+        Kind.SHARE: 1.8, Kind.AFTER_SALE: 1.8, Kind.GOODBYE: 0.2, Kind.GACHA: 1.8, Kind.CREATE: 1.6, Kind.CORE: 1.4,
         Kind.CART: 1.7, Kind.GROWTH: 1.5, Kind.SPEND: 1.4, Kind.EARN: 1.2, Kind.AD: 0.8, Kind.MONEY: 1.5,
-        Kind.SEARCH: 1.2,
+        Kind.SEARCH: 1.2, Kind.REMOVE: 1.5, Kind.SUPPORT: 1.2, Kind.CRASH: 1.2,
     },
     "churning_user": {
-        Kind.PAY: 0.3, Kind.CHECKOUT: 0.4, Kind.SUBSCRIBE: 0.8, Kind.ADVANCED: 0.4, Kind.GROUP: 0.5, Kind.SOCIAL: 0.5,
+        Kind.PAY: 0.25, Kind.CHECKOUT: 0.3, Kind.SUBSCRIBE: 0.8, Kind.ADVANCED: 0.4, Kind.GROUP: 0.5, Kind.SOCIAL: 0.5,
         Kind.SHARE: 0.3, Kind.GOODBYE: 6, Kind.GACHA: 0.5, Kind.CREATE: 0.5, Kind.CORE: 0.7, Kind.CART: 0.5,
-        Kind.BAD: 1.6,
-        Kind.GROWTH: 0.6, Kind.CRASH: 2, Kind.PAY_FAIL: 1.5,
+        Kind.BAD: 1.6, Kind.GROWTH: 0.6, Kind.CRASH: 2, Kind.PAY_FAIL: 1.5, Kind.SUPPORT: 2,
     },
     "churned_user": {
-        Kind.PAY: 0.1, Kind.CHECKOUT: 0.15, Kind.SUBSCRIBE: 0.4, Kind.ADVANCED: 0.15, Kind.GROUP: 0.2, Kind.SOCIAL: 0.2,
+        Kind.PAY: 0.1, Kind.CHECKOUT: 0.1, Kind.SUBSCRIBE: 0.4, Kind.ADVANCED: 0.15, Kind.GROUP: 0.2, Kind.SOCIAL: 0.2,
         Kind.SHARE: 0.1, Kind.GOODBYE: 20, Kind.GACHA: 0.2, Kind.CREATE: 0.3, Kind.CORE: 0.5, Kind.CART: 0.2,
-        Kind.BAD: 1.8,
-        Kind.GROWTH: 0.3, Kind.CRASH: 2.5,
+        Kind.BAD: 1.8, Kind.GROWTH: 0.3, Kind.CRASH: 2.5, Kind.SUPPORT: 2,
     },
     "returning_user": {
-        Kind.PAY: 0.9, Kind.ADVANCED: 0.7, Kind.GROUP: 0.7, Kind.SOCIAL: 0.9, Kind.EARN: 1.4, Kind.CORE: 1.05,
-        Kind.SEARCH: 1.1,
+        Kind.PAY: 0.9, Kind.CHECKOUT: 0.9, Kind.ADVANCED: 0.7, Kind.GROUP: 0.7, Kind.SOCIAL: 0.9, Kind.EARN: 1.4,
+        Kind.CORE: 1.05, Kind.SEARCH: 1.1,
     },
 }  # fmt: skip
+"""Of a segment, against an active user."""
 _INDUSTRY_FACTORS: dict[str, dict[EventKind, float]] = {
-    "ecommerce": {
-        Kind.REGISTER: 0.55,
-        Kind.BROWSE: 1.6,
-        Kind.CART: 1.8,
-        Kind.CHECKOUT: 1.8,
-        Kind.PAY: 1.6,
-        Kind.CORE: 0.4,
-        Kind.AD: 0.4,
-    },
-    "food": {Kind.BROWSE: 1.6, Kind.CART: 2.4, Kind.CHECKOUT: 3, Kind.PAY: 4, Kind.AD: 0.3},
-    "travel": {Kind.REGISTER: 0.55, Kind.SEARCH: 1.6, Kind.BROWSE: 1.8, Kind.PAY: 1.2, Kind.AD: 0.4},
+    "ecommerce": {Kind.REGISTER: 0.55, Kind.BROWSE: 1.2, Kind.CORE: 0.4, Kind.AD: 0.4},
+    "food": {Kind.BROWSE: 1.2, Kind.AFTER_SALE: 3, Kind.AD: 0.3},
+    "travel": {Kind.REGISTER: 0.55, Kind.SEARCH: 1.6, Kind.BROWSE: 1.4, Kind.AD: 0.4},
     "saas": {Kind.CREATE: 2, Kind.CORE: 1.1, Kind.PAY: 0.3, Kind.GROUP: 1.6, Kind.AD: 0.1, Kind.ADVANCED: 0.8},
     "media": {Kind.SEARCH: 0.9, Kind.BROWSE: 1.5, Kind.CORE: 1.3, Kind.PAY: 0.3, Kind.SOCIAL: 1.5},
-    "finance": {Kind.PAY: 3, Kind.CHECKOUT: 2, Kind.MONEY: 1.4, Kind.AD: 0.2},
+    "finance": {Kind.MONEY: 1.4, Kind.AD: 0.2, Kind.BROWSE: 1.8},
     "health": {Kind.PAY: 0.5, Kind.GROWTH: 0.6, Kind.CREATE: 0.8},
-    "education": {Kind.PAY: 0.5, Kind.CORE: 1.2},
-    "social": {Kind.SOCIAL: 3.5, Kind.SHARE: 2, Kind.CREATE: 1.5, Kind.PAY: 0.4},
+    "education": {Kind.PAY: 0.5, Kind.CORE: 1.2, Kind.BROWSE: 0.6},
+    "social": {Kind.SOCIAL: 3.5, Kind.CREATE: 1.5, Kind.PAY: 0.4},
 }
-_RARELY_WITHIN = frozenset(
-    {Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.PAY, Kind.CHECKOUT, Kind.SUBSCRIBE, Kind.AFTER_SALE}
-)
-"""Kinds of events whose sequences are no part of the core of a product, unless it sells things."""
+_KEENNESS = {
+    "new_user": 0.6, "active_user": 0.7, "power_user": 0.82, "churning_user": 0.5, "churned_user": 0.42,
+    "returning_user": 0.66,
+}  # fmt: skip
+"""Share of sessions that hold what the product is for."""
+_FIXED = {
+    Kind.INSTALL: 1.0, Kind.DEVICE: 1.0, Kind.REGISTER: 0.9, Kind.SESSION_START: 1.0, Kind.SESSION_END: 1.0,
+    Kind.ONBOARDING: 0.95,
+}  # fmt: skip
+"""Of what happens at its place in a session or a life, if at all."""
 _LOOPS = {"new_user": 2, "active_user": 3, "power_user": 5, "churning_user": 1, "churned_user": 1, "returning_user": 3}
-"""How many sequences make a typical session."""
+"""How many things make a typical session."""
+_DEALS = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART})
+_RARELY_WITHIN = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.SUPPORT, *_DEALS})
+"""Kinds of events whose sequences are no part of the core of a product, unless it sells things."""
 
 
 def activity(segment: str, product: ProductInfo) -> Activity:
@@ -154,61 +175,103 @@ def activity(segment: str, product: ProductInfo) -> Activity:
     )
 
 
+# --------------------------------------------------------------------------- what users set out to do
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a user may choose to do: a sequence, or an event by itself.
+
+    Attributes:
+        heads: events that begin it.
+        steps: of a sequence; of a single event none.
+    """
+
+    name: str
+    heads: tuple[Reading, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def events(self) -> list[str]:
+        """All events that may happen."""
+        return [event for step in self.steps for event in step.events] or [r.name for r in self.heads]
+
+
+def _choices(order: EventOrder, constraints: EventConstraints) -> list[_Choice]:
+    """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
+    found = [
+        _Choice(s.name, tuple(order.readings[event] for event in s.steps[0].events), tuple(s.steps))
+        for s in constraints.sequences
+        if s.kind != "onboarding"
+    ]
+    placed = {event for s in constraints.sequences for step in s.steps for event in step.events}
+    placed |= {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+    for r in order.readings.values():
+        if r.name not in placed and order.kinds[r.name] not in _FIXED:
+            found.append(_Choice(r.name, (r,), ()))
+    return sorted(found, key=lambda choice: min(r.index for r in choice.heads))
+
+
 def event_sequence(segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> list[str]:
     """What users of a segment typically do in a session, between its start and its end."""
     found: list[str] = []
     if segment == "new_user":
         for sequence in constraints.sequences:
             if sequence.kind == "onboarding":
-                found += _good_path(order, sequence)
-    loops = [s for s in constraints.sequences if s.kind != "onboarding"]
-    ranked = sorted(loops, key=lambda s: -_centrality(order, s, segment, product))
-    central = [s for s in ranked if _centrality(order, s, segment, product) > 1]
-    chosen = (central or [s for s in ranked if _centrality(order, s, segment, product) > 0.6])[: _LOOPS[segment]]
-    for sequence in sorted(chosen, key=lambda s: order.readings[s.steps[0].events[0]].index):
-        found += _good_path(order, sequence)
-    if not chosen:
-        heart = _AT_HEART.get(industry_of(product), frozenset())
-        own = [
-            r for r in order.readings.values() if order.kinds[r.name] in _CORE_KINDS and r.name not in constraints.once
-        ]
-        own.sort(key=lambda r: not r.things & heart)
-        follows = {event for s in constraints.sequences for step in s.steps[1:] for event in step.events}
-        found += [r.name for r in own if r.name not in follows][: _LOOPS[segment] + 1]
+                found += _good_path(order, sequence.steps)
+    for choice in _typical(segment, order, constraints, product):
+        found += _good_path(order, choice.steps) or [choice.heads[0].name]
     return list(dict.fromkeys(found))
 
 
-_CORE_KINDS = (Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.EARN, Kind.MONEY)
+def _typical(segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> list[_Choice]:
+    """The most central choices, in the order of the sheet."""
+    choices = [c for c in _choices(order, constraints) if not _once(c, constraints)]
+    choices = [c for c in choices if c.steps or _rate(c, order, product) is None]
+    ranked = sorted(choices, key=lambda c: -_centrality(order, c, segment, product))
+    central = [c for c in ranked if _centrality(order, c, segment, product) > 1]
+    chosen = (central or [c for c in ranked if _centrality(order, c, segment, product) > 0.6])[: _LOOPS[segment]]
+    return [c for c in choices if c in chosen]
 
 
-def _good_path(order: EventOrder, sequence: EventSequence) -> list[str]:
-    """The better outcome of every step."""
+def _once(choice: _Choice, constraints: EventConstraints) -> bool:
+    return all(r.name in constraints.once for r in choice.heads)
+
+
+def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
+    """The better outcome of every step that always has one."""
 
     def rank(event: str) -> tuple[bool, bool]:
         r = order.readings[event]
         return r.fails or r.phase == "pause", not r.succeeds and any(order.readings[e].succeeds for e in of_step)
 
     path: list[str] = []
-    for step in sequence.steps:
+    for step in steps:
         of_step = step.events
-        path.append(min(of_step, key=rank))
+        if not path or not step.follows or path[-1] in step.follows:
+            path.append(min(of_step, key=rank))
     return path
 
 
-def _centrality(order: EventOrder, sequence: EventSequence, segment: str, product: ProductInfo) -> float:
-    """How much a sequence is what the product is for, to users of a segment."""
+def _centrality(order: EventOrder, choice: _Choice, segment: str, product: ProductInfo) -> float:
+    """How much a choice is what the product is for, to users of a segment."""
     industry = industry_of(product)
-    kinds = {order.kinds[event] for step in sequence.steps for event in step.events}
+    kinds = {order.kinds[event] for event in choice.events}
+    readings = [order.readings[event] for event in choice.events]
     sells = industry in ("ecommerce", "travel", "food") or (industry == "other" and Kind.CART in kinds)
-    if Kind.ADVANCED in kinds:
-        return 5.0 if segment == "power_user" else 0.5 if segment in ("active_user", "returning_user") else 0.0
-    if kinds & {Kind.PAY, Kind.CHECKOUT, Kind.CART} and sequence.kind == "funnel":
-        return 6.0 if sells else 1.5 if segment == "power_user" else 0.0
-    if kinds & _RARELY_WITHIN:
-        return 0.3 if segment == "power_user" and Kind.AD in kinds else 0.0
     heart = _AT_HEART.get(industry, frozenset())
-    readings = [order.readings[event] for step in sequence.steps for event in step.events]
-    if any(r.says("survey", "download", "upload", "verify") for r in readings):
+    if not choice.steps:
+        near = any(r.things & heart or r.topic & heart for r in readings) and kinds & _AT_WORK
+        if order.is_game:  # what is done by the way is no more than that
+            return 2.0 if near and readings[0].phase else 0.5
+        return 4.0 if near else 0.8 if kinds & _AT_WORK else 0.5
+    if Kind.ADVANCED in kinds:
+        return 5.0 if segment == "power_user" and order.is_game else 0.5
+    if kinds & _DEALS and len(choice.steps) > 1:
+        return 6.0 if sells and Kind.PAY in kinds else 0.0
+    if kinds & _RARELY_WITHIN:
+        return 0.0
+    if any(r.says("survey", "download", "upload", "verify", "loan", "filter") for r in readings):
         return 0.4
     if any(r.things & heart or r.topic & heart for r in readings):
         return 5.0
@@ -217,28 +280,25 @@ def _centrality(order: EventOrder, sequence: EventSequence, segment: str, produc
     return 3.0 if Kind.CORE in kinds and (order.is_game or not heart) else 0.8
 
 
+_AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
 _AT_HEART: Mapping[str, frozenset[str]] = {
     "game": word_set("stage battle level game_match quest dungeon game round puzzle"),
-    "media": word_set("video music content episode article"),
+    "media": word_set("video music content episode article play"),
     "education": word_set("lesson course quiz"),
     "health": word_set("workout meal sleep"),
-    "finance": word_set("transfer pay stock"),
+    "finance": word_set("transfer pay stock balance"),
     "mobility": word_set("ride"),
-    "saas": word_set("task project document"),
+    "saas": word_set("task document"),
+    "social": word_set("feed post chat like comment"),
 }
 
 
-# What makes an event rarer, or more frequent, than others of its kind.
+# --------------------------------------------------------------------------- how likely each event is
+
+# What makes a usual event rarer, or more frequent, than others of its kind.
 _FREQUENCY: dict[str, float] = {
-    "survey": 0.04, "coupon": 0.15, "bookmark": 0.3, "refund": 0.1, "download": 0.25, "upload": 0.5, "return": 0.1,
-    "exchange": 0.3, "review": 0.4,
-    "rate": 0.4, "ship": 1.3, "deliver": 1.3, "ticket": 0.06, "workspace": 0.2, "project": 0.35, "api": 0.1,
-    "integration": 0.1, "deposit": 0.4, "music": 0.5, "invite": 0.4, "loan": 0.08, "certificate": 0.1,
-    "enroll": 0.25, "assignment": 0.3,
-    "dissolve": 0.03, "leave": 0.08, "unlock": 0.5, "achievement": 0.3, "achieve": 0.5, "goal": 0.5, "delete": 0.15,
-    "unfollow": 0.1, "unlike": 0.1, "disconnect": 0.1, "disable": 0.3, "chat": 2, "resume": 0.15, "retry": 0.5,
-    "report": 0.15, "block": 0.1, "auction": 0.4, "first": 0.2, "paymethod": 0.4, "bankaccount": 0.1, "issue": 0.2,
-    "withdraw": 0.4, "code": 0.3, "export": 0.5, "admin": 0.4, "setting": 0.6, "edit": 0.5, "archive": 0.2,
+    "exchange": 0.3, "rate": 0.3, "upload": 0.4, "project": 0.5, "music": 0.5, "assignment": 0.3, "unlock": 0.5,
+    "chat": 2, "retry": 0.5, "export": 0.5, "admin": 0.4, "deposit": 0.5, "profile": 0.2, "mail": 0.6,
 }  # fmt: skip
 
 
@@ -247,48 +307,95 @@ def _frequency(r: Reading) -> float:
     factor = 1.0
     for word in r.words:
         factor *= _FREQUENCY.get(word, 1.0)
-    if r.things & GROUPS and (r.says("create") or r.says("join")):
-        factor *= 0.15 if r.says("create") else 0.5
-    if r.action == "view" and (r.things & {"plan", "paywall", "premium"} or r.says("subscribe")):
-        factor *= 0.2
-    if r.phase == "request" and r.things & {"card", "job", "paymethod"}:
-        factor *= 0.1
-    return max(factor, 0.01)
+    return factor * (0.5 if r.fails else 1)
+
+
+def _rate(choice: _Choice, order: EventOrder, product: ProductInfo) -> float | None:
+    """In how many sessions of an active user something happens; None of what is usual."""
+    r = choice.heads[0]
+    kind = order.kinds[r.name]
+    is_group = bool(r.things & GROUPS)
+    deed = r.action or r.phase or ""
+    deeds = [
+        rate
+        for (does, to), rate in _SELDOM_DEEDS.items()
+        if does in (r.action, r.phase) and (to in r.words or (to == "guild" and is_group))
+    ]
+    if deeds:
+        return min(deeds)
+    if kind is Kind.PAY and industry_of(product) == "finance" and r.says("pay"):
+        return None  # to pay is what people have it for
+    if order.is_game and kind not in _SELDOM:
+        words = {"survey", "code", "achievement", "auction", "first", "delete", "block"} & set(r.words)
+    else:
+        words = set(r.words) - ({"delete"} if deed == "create" else set())
+    rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and (r.action != "search")]
+    usual = kind in _USUAL and (kind not in _SELDOM or industry_of(product) == "social")
+    if not rates and usual:
+        return None
+    rate = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
+    return rate * _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
 
 
 def event_probabilities(
     segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo
 ) -> dict[str, float]:
-    """How likely each event that a user may cause is in a session, 0 to 1."""
-    core = set(event_sequence(segment, order, constraints, product))
-    often = {
-        event: 0.72 if central > 2 else 0.4
-        for sequence in constraints.sequences
-        if (central := _centrality(order, sequence, segment, product)) > 1.4 or sequence.name == "discovery"
-        for event in sequence.steps[0].events
-        if not {Kind.PAY, Kind.CHECKOUT} & {order.kinds[event]}
-    }
-    factors = _INDUSTRY_FACTORS.get(industry_of(product), {})
+    """How likely each event that a user may cause is in a session, 0 to 1.
+
+    What is usual shares the choices that users have in a session; of what is not, there is as much in a session as
+    is seldom, however many or few the usual things are.
+    """
+    choices = _choices(order, constraints)
+    typical = _typical(segment, order, constraints, product)
+    keen = _KEENNESS[segment]
+    slots = {c.name: keen * (1 if _centrality(order, c, segment, product) > 2 else 0.55) for c in typical}
+    rates = {c.name: rate for c in choices if c.name not in slots and (rate := _rate(c, order, product)) is not None}
+    rates = {c.name: rates[c.name] * _seldom_factor(segment, c, order, constraints) for c in choices if c.name in rates}
+    weights = {c.name: slots.get(c.name) or _weight(segment, c, order, product) for c in choices if c.name not in rates}
+    free = max(activity(segment, product).events_per_session - sum(slots.values()), 0.3)
+    seldom = sum(rates.values())
+    scale = sum(weights.values()) / max(free - seldom, free / 4)
+    weights |= {name: rate * (scale if scale > 0 else 1 / free) for name, rate in rates.items()}
     found: dict[str, float] = {}
+    for choice in choices:
+        _reached(choice, min(weights[choice.name], 1.0), found)
+    factors = _INDUSTRY_FACTORS.get(industry_of(product), {})
     for r in order.readings.values():
         kind = order.kinds[r.name]
-        if kind is Kind.SYSTEM:
-            continue
-        chance = _BASE[kind] * factors.get(kind, 1) * _FACTORS[segment].get(kind, 1)
-        if kind not in _FIXED:
-            chance *= _frequency(r)
-        if r.name in core and r.name in often:
-            chance = max(chance, often[r.name] - (0.17 if segment in ("churning_user", "churned_user") else 0))
-        if segment == "new_user" and kind is Kind.ONBOARDING:
-            chance = 0.95
-        if r.fails and kind not in (Kind.PAY_FAIL, Kind.GOODBYE):
-            chance *= 0.5
-        if kind is Kind.SUBSCRIBE and r.phase == "cancel":
-            chance *= 2.5 if segment in ("churning_user", "churned_user") else 0.5
-        if kind in (Kind.SESSION_START, Kind.SESSION_END, Kind.INSTALL):
-            chance = 1.0
-        found[r.name] = round(min(max(chance, 0.001), 1.0), 4)
-    return found
+        if kind is not Kind.SYSTEM:
+            found.setdefault(r.name, _FIXED.get(kind, 0.9) * factors.get(kind, 1))
+    return {name: round(min(max(found[name], 1e-5), 1.0), 5) for name in order.readings if name in found}
 
 
-_FIXED = frozenset({Kind.INSTALL, Kind.DEVICE, Kind.REGISTER, Kind.SESSION_START, Kind.SESSION_END, Kind.ONBOARDING})
+def _reached(choice: _Choice, chance: float, found: dict[str, float]) -> None:
+    """Note how likely the events of a choice are: of its head as it is, later on as far as users come."""
+    for r in choice.heads:
+        found[r.name] = max(found.get(r.name, 0), chance)
+    for step in choice.steps[1:]:
+        chance *= 1 - (1 - step.probability) ** step.repeats
+        weights = step.weights or [1.0] * len(step.events)
+        for event, weight in zip(step.events, weights, strict=True):
+            found.setdefault(event, chance * weight / sum(weights))
+
+
+def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo) -> float:
+    """Of something usual, against other usual things."""
+    r = choice.heads[0]
+    kind = order.kinds[r.name]
+    industry = _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
+    mild = _KEENNESS[segment] / _KEENNESS["active_user"]
+    return _USUAL.get(kind, 0.2) * industry * _FACTORS[segment].get(kind, 1) * _frequency(r) * mild
+
+
+def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, constraints: EventConstraints) -> float:
+    """How much more, or less, often users of a segment do something seldom than active users."""
+    r = choice.heads[0]
+    kinds = {order.kinds[event] for event in choice.events}
+    kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), order.kinds[r.name])
+    factor = _FACTORS[segment].get(kind, {"new_user": 0.7, "power_user": 1.6, "churned_user": 0.5}.get(segment, 1))
+    if kind is Kind.SUBSCRIBE and r.phase == "cancel":
+        factor = {"churning_user": 3.0, "churned_user": 3.0, "new_user": 0.3}.get(segment, 0.8)
+    # Those who are new must first have what others have had for long: a project, a connected device.
+    needed = any(r.name in before for before in constraints.prerequisites.values())
+    usual = order.kinds[r.name] in (Kind.CREATE, Kind.OTHER, Kind.SETTING) and r.name not in constraints.once
+    return factor * (5 if segment == "new_user" and needed and usual else 1)

@@ -14,7 +14,7 @@ from typing import Literal
 from gamestats_assets.demo_data.event_kinds import EventKind
 from gamestats_assets.demo_data.event_order import EventOrder
 from gamestats_assets.demo_data.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.measures import Measure, Place, measure_words
+from gamestats_assets.demo_data.measures import Measure, Place, counts_things, measure_words
 from gamestats_assets.demo_data.rules import CounterRule, PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomy import Property, PropertyType, Taxonomy, UpdateMode, flattened
 from gamestats_assets.demo_data.value_rules import Between, FromEvent
@@ -25,6 +25,7 @@ _MONEY_KINDS = (Kind.PAY, Kind.SUBSCRIBE)
 _STATE = word_set("tmp current cur now present my total user accumulated cumulative the final")
 _TALLY = word_set("count cnt times num number total sum amount days day accumulated cumulative lifetime")
 _TIMES = word_set("time at date datetime day timestamp ts on")
+_NEW = word_set("new next after reached")
 _HOLDINGS = ("gold", "diamond", "energy", "point", "currency", "xp", "balance")
 
 
@@ -285,8 +286,11 @@ class _Guess:
             yield found.name, Update(type="increment", value=1, once_per_day=True)
         elif pieces & {"count", "cnt", "times", "num", "number"} or words & {"횟수"} or "횟수" in prop.alias:
             yield found.name, Update(type="increment", value=1)
+        elif totals and counts_things(prop.name) and not re.search(r"\b(?:sum|amount)\b", prop.description.lower()):
+            yield found.name, Update(type="increment", value=1)
         elif summed := self._total(prop, found):
-            yield summed[0], Update(type="increment", value=f"{{{{{summed[1]}}}}}")
+            for event in (summed[0], *self._paid_again(*summed)):
+                yield event, Update(type="increment", value=f"{{{{{summed[1]}}}}}")
         elif totals or (self._about(prop) & {found.phase, found.action} and not list(self._tellers(prop))):
             yield found.name, Update(type="increment", value=1)
         else:
@@ -301,6 +305,13 @@ class _Guess:
             return None
         amount = self._any_amount(found)
         return (found.name, amount) if amount else None
+
+    def _paid_again(self, event: str, name: str) -> Iterator[str]:
+        """Further payments that tell the same amount: renewals."""
+        for r in self.order.of(*_MONEY_KINDS) if self.order.kinds[event] in _MONEY_KINDS else ():
+            told = any(place.name == name for place in self.numbers.get(r.name, ()))
+            if told and r.name != event and not r.fails and not r.says("trial") and (r.place or 5) >= 5:
+                yield r.name
 
     def _summands(self, prop: Property) -> Iterator[tuple[str, str]]:
         """Numbers of events whose names say what a total is of."""
@@ -361,15 +372,22 @@ class _Guess:
 
     def _holding(self, held: str, pieces: frozenset[str]) -> Iterator[tuple[str, Update]]:
         """What a user has: earned by some events, spent by others."""
+        if held == "balance":
+            yield from self._account()
+            return
         rates = {"gold": 100, "xp": 50, "point": 10, "diamond": 5, "currency": 50, "energy": 5, "balance": 10}
+        amounts = {r.name: self._named_amount(r, held, pieces) for r in self.order.readings.values()}
+        told = any(name is not None for name in amounts.values())
         for r in self.order.readings.values():
             kind = self.order.kinds[r.name]
             if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER):
                 continue
-            named = self._named_amount(r, held, pieces)
+            named = amounts[r.name]
             sign = self._sign(r, kind, named)
             if named is not None and sign:
                 yield r.name, Update(type="increment" if sign > 0 else "decrement", value=f"{{{{{named}}}}}")
+            elif told:
+                continue  # who names it in some events names it in all that move it
             elif held == "diamond" and kind is Kind.PAY and self._moves(r, kind, held):
                 yield r.name, Update(type="increment", value=f"{{{{{self._money(r)}}}}} * 10")
             elif self._moves(r, kind, held):
@@ -378,6 +396,17 @@ class _Guess:
                 value = f"{{{{{amount}}}}}{many}" if amount else rates[held]
                 sign = self._sign(r, kind, amount) or 1
                 yield r.name, Update(type="increment" if sign > 0 else "decrement", value=value)
+
+    def _account(self) -> Iterator[tuple[str, Update]]:
+        """The balance of an account: what is paid in, less what is paid out."""
+        for r in self.order.readings.values():
+            settled = (r.place is None or r.succeeds) and r.phase != "confirm" and not r.fails
+            comes = r.says("deposit", "recharge", "disburse")
+            goes = r.says("withdraw", "transfer", "repay", "invest") or self.order.kinds[r.name] is Kind.PAY
+            if not settled or not (comes or goes) or self.order.kinds[r.name] is Kind.SYSTEM:
+                continue
+            if amount := self._any_amount(r):
+                yield r.name, Update(type="increment" if comes else "decrement", value=f"{{{{{amount}}}}}")
 
     def _named_amount(self, r: Reading, held: str, pieces: frozenset[str]) -> str | None:
         """The event's number that names what is held: `reward_gold`, `cost_gem`."""
@@ -393,7 +422,20 @@ class _Guess:
 
     def _sign(self, r: Reading, kind: EventKind, amount: str | None) -> int:
         said = _last_words(amount) if amount else frozenset[str]()
-        if said & {"cost", "spent", "spend", "used", "use", "consumed", "consume", "price", "pay", "fee"}:
+        if said & {
+            "cost",
+            "spent",
+            "spend",
+            "used",
+            "use",
+            "consumed",
+            "consume",
+            "price",
+            "pay",
+            "fee",
+            "donated",
+            "donate",
+        }:
             return -1
         if said & {"reward", "earned", "gained", "gain", "get", "bonus", "received", "earn", "obtained"}:
             return 1
@@ -413,9 +455,9 @@ class _Guess:
             case "xp":
                 return self.order.is_game and r.succeeds and kind is Kind.CORE and bool(r.things & _FOUGHT)
             case "diamond":
-                return kind is Kind.GACHA or (self.order.is_game and kind is Kind.PAY and self._money(r) is not None)
-            case "balance":
-                return kind is Kind.MONEY and r.says("deposit", "withdraw", "recharge") and not r.fails
+                return (kind is Kind.GACHA and r.place is None) or (
+                    self.order.is_game and kind is Kind.PAY and self._money(r) is not None
+                )
             case "energy":
                 return bool(self.order.is_game and kind is Kind.CORE and r.place is not None and r.place <= 2)
             case _:
@@ -425,7 +467,9 @@ class _Guess:
         """The event's number that tells how much was moved."""
         wanted = {"amount", "change", "num", "cost", "quantity", "price"}
         numbers = [
-            p for p in self.numbers.get(r.name, ()) if self.measures[p].name in ("game_amount", "price", "quantity")
+            p
+            for p in self.numbers.get(r.name, ())
+            if self.measures[p].name in ("game_amount", "price", "quantity") or "amount" in _last_words(p.name)
         ]
         numbers = [p for p in numbers if not _last_words(p.name) & {"before", "after", "id"}]
         ranked = sorted(numbers, key=lambda p: (self.measures[p].name == "quantity", not _last_words(p.name) & wanted))
@@ -444,7 +488,12 @@ class _Guess:
         stem = _stem(prop.name) - {"last", "latest", "recent", "highest", "max"}
         for event in self.taxonomy.events:
             r = self.order.readings[event.name]
-            named = next((p for p in event.properties if p.type is prop.type and stem and _stem(p.name) == stem), None)
+            same = [p for p in event.properties if p.type is prop.type]
+            named = next((p for p in same if stem and _stem(p.name) == stem), None)
+            if named is None and r.phase == "achieve":  # a new tier is reached, and is then the user's
+                named = next(
+                    (p for p in same if (new := _last_words(p.name) & _NEW) and _stem(p.name) - new <= stem), None
+                )
             if named is not None and self._tells(r):
                 yield r, named.name
 

@@ -332,7 +332,7 @@ def test_a_sign_up_in_several_steps_is_an_onboarding() -> None:
         ("item_get item_equip item_unequip", "item_unequip", "item_equip"),
         ("gold_get gold_consume", "gold_consume", "gold_get"),
         ("hero_recruit hero_levelup", "hero_levelup", "hero_recruit"),
-        ("trial_start subscription_start subscription_renew", "subscription_start", "trial_start"),
+        ("trial_start trial_expired subscription_start", "trial_expired", "trial_start"),
         ("trial_start subscription_start subscription_renew", "subscription_renew", "subscription_start"),
         ("subscribe subscription_cancel", "subscription_cancel", "subscribe"),
         ("purchase refund", "refund", "purchase"),
