@@ -153,6 +153,8 @@ def generate(
             overwrite=overwrite,
             progress=progress,
         )
+    if refine and produced.after is None:
+        say("Nothing to refine: the data are as the rules want them.", "green")
     _close(produced, folder, time.perf_counter() - started)
 
 
@@ -329,7 +331,8 @@ def _close(produced: Produced, folder: Path, seconds: float) -> None:
     say(f"Rules: {origin[produced.made.origin]}. {told_of(produced.made)}".rstrip())
     if produced.after is not None:
         say(
-            f"Refined: distance to the rules {produced.before.distance:.4f} before, {produced.after.distance:.4f} after."
+            f"Refined: distance to the rules {produced.before.distance:.4f} before, "
+            f"{produced.after.distance:.4f} after."
         )
     say(
         f"{counted(generated.records, 'record')} in {generated.seconds:.1f} s, "

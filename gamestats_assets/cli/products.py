@@ -213,7 +213,9 @@ def _refuse_early(first: str) -> None:
 
     earliest = PAIRED_DAYS.get_first_partition_key()
     if earliest is not None and first < earliest:
-        raise typer.BadParameter(f"--start {first} is before {earliest}, the first day that products have partitions of.")
+        raise typer.BadParameter(
+            f"--start {first} is before {earliest}, the first day that products have partitions of."
+        )
 
 
 def _funnels(texts: list[str] | None) -> list[list[str]] | None:

@@ -97,7 +97,8 @@ _AGAIN = r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourl
 _OF_MACHINES = re.compile(
     rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
     rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"
-    r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적|interval|定期的|ユーザーの行動では"
+    r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적"
+    r"|interval|定期的|ユーザーの行動では"
 )
 """Texts of what no user does."""
 

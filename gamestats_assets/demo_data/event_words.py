@@ -104,7 +104,8 @@ follow: follow 팔로우 フォロー
 unfollow: unfollow 언팔로우
 like: like heart 좋아요 いいね
 unlike: unlike
-bookmark: bookmark favorite favourite wishlist watchlist wish scrap 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
+bookmark: bookmark favorite favourite wishlist watchlist wish scrap
+bookmark: 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
 share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
@@ -438,8 +439,8 @@ ACTIONS = word_set(
     upgrade downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write
     review rate upload download export import connect disconnect enable disable edit delete dissolve archive
     save set verify permission deposit withdraw transfer trade sell invest repay disburse refund return exchange
-    ship deliver track arrive pickup board attend assign record sync draw recruit unlock chat report block sweep gift issue
-    comparison crash revive retry checkin checkout recharge
+    ship deliver track arrive pickup board attend assign record sync draw recruit unlock chat report block sweep gift
+    issue comparison crash revive retry checkin checkout recharge
     """
 )
 """Concepts that tell what is done; some of them (an order, a payment) are things as well."""
@@ -681,8 +682,8 @@ _WEAK = frozenset(
 )
 _NOUNS = word_set(
     """
-    board attend pickup order pay book subscribe post trial share gift report chat list set rate install permission register login
-    record trade transfer draw play deposit enroll issue search filter rent level
+    board attend pickup order pay book subscribe post trial share gift report chat list set rate install permission
+    register login record trade transfer draw play deposit enroll issue search filter rent level
     """
 )
 

@@ -7,6 +7,7 @@ who are there more often.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -259,7 +260,12 @@ _INDUSTRY_LEXICON = Lexicon(_INDUSTRIES)
 
 def industry_of(product: ProductInfo) -> str:
     """The industry as one of a few words; `other` where it is none of them."""
-    text = product.industry.lower().replace("-", "").replace("_", " ")
+    return _industry(product.industry)
+
+
+@functools.lru_cache(maxsize=256)
+def _industry(written: str) -> str:
+    text = written.lower().replace("-", "").replace("_", " ")
     words = [*_INDUSTRY_LEXICON.words(text), *_INDUSTRY_LEXICON.words(text.replace(" ", ""))]
     return next((word for word in words if word in _INDUSTRY_LEXICON.concepts), "other")
 
@@ -336,11 +342,16 @@ def _bound(constraint: str, type: PropertyType) -> ValueRule | None:
 
 def measure_words(prop: Property) -> list[str]:
     """What the words of a property's name mean as parts of measures."""
-    return _LEXICON.words(prop.name)
+    return list(_words(prop.name))
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_LEXICON.words(text))
 
 
 def _alias_words(prop: Property) -> list[str]:
-    return _LEXICON.words(prop.alias)
+    return list(_words(prop.alias))
 
 
 def measure(place: Place, product: ProductInfo) -> Measure:

@@ -108,7 +108,7 @@ def produce(
     Args:
         rules: to be used as they are; None has them made.
         refine: measure the data against the rules, have better rules made and the data made again. The second data
-            are kept only where they lie nearer.
+            are kept only where they lie nearer. Nothing is done where the data are as the rules want them.
 
     Raises:
         RulesError: when the rules contradict each other or the taxonomy.
@@ -128,7 +128,7 @@ def produce(
 
     generated, measured, before = attempt(made.rules, overwrite)
     kept, after = made, None
-    if refine:
+    if refine and before.list:
         better = (
             maker.make(taxonomy, configuration, draft=made.rules, deviations=list(before.lines()))
             if maker.provider is not None and rules is None
@@ -183,7 +183,8 @@ def _write_report(folder: Path, path: Path, made: MadeRules, produced: Produced 
     from gamestats_assets.demo_data.report import write_report
 
     manifest = read_manifest(folder)
-    origin = {"ai": "a language model", "cache": "a language model (cached)", "analyst": "the analyst", "file": "a person"}
+    model = "a language model"
+    origin = {"ai": model, "cache": f"{model} (cached)", "analyst": "the analyst", "file": "a person"}
     facts = {
         "taxonomy": manifest["taxonomy"]["name"],
         "rules_by": ". ".join(part for part in (origin[made.origin], told_of(made)) if part),

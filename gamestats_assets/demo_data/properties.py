@@ -227,10 +227,8 @@ class Properties:
         if self._constraint(other, name).same_as_before:
             return True
         rules = self.plan.rules
-        said = [
-            [found.get(f"{which}/{name}") or found.get(name) for found in (rules.property_constraints, rules.value_ranges)]
-            for which in (event, other)
-        ]
+        told = (rules.property_constraints, rules.value_ranges)
+        said = [[found.get(f"{which}/{name}") or found.get(name) for found in told] for which in (event, other)]
         return said[0] == said[1] or said[1] == [None, None]
 
     def since_session_start_s(self, rows: Array) -> Array:
@@ -834,10 +832,8 @@ def person_names(streams: Streams, users: Users) -> pl.Series:
     """A name for each user, as is usual in the country."""
     pools = [names.pool("name", str(locale)) for locale in users.locale.values]
     drawn = streams.uniform("name", users.number)
-    return pl.Series(
-        [str(pools[code][int(share * len(pools[code]))]) for code, share in zip(users.locale.codes, drawn, strict=True)],
-        dtype=pl.String,
-    )
+    places = zip(users.locale.codes, drawn, strict=True)
+    return pl.Series([str(pools[code][int(share * len(pools[code]))]) for code, share in places], dtype=pl.String)
 
 
 def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Series:

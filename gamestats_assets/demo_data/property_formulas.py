@@ -5,6 +5,7 @@ A formula uses only what stands beside its property: the same event, the same ob
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamestats_assets.demo_data.event_kinds import EventKind
-from gamestats_assets.demo_data.formulas import parse_formula
+from gamestats_assets.demo_data.formulas import Formula, parse_formula
 from gamestats_assets.demo_data.measures import Measure, Place, measure_words, rule_of
 from gamestats_assets.demo_data.rules import SEGMENTS, PropertyRelationship, ValueRange
 from gamestats_assets.demo_data.taxonomy import PropertyType
 from gamestats_assets.demo_data.value_rules import Between
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(formula: str) -> Formula:
+    return parse_formula(formula)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Reckoned:
     @property
     def names(self) -> frozenset[str]:
         """What it uses."""
-        return parse_formula(self.formula).names
+        return _parsed(self.formula).names
 
 
 # Names that can stand in a formula as they are.
@@ -47,6 +53,7 @@ _NAME = re.compile(
 _PIECES = re.compile(r"[a-z]+|\d+")
 
 
+@functools.lru_cache(maxsize=4096)
 def _pieces(name: str) -> frozenset[str]:
     return frozenset(_PIECES.findall(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()))
 
@@ -73,7 +80,7 @@ class _Beside:
         """Note a formula, if its property is free to follow one."""
         if name is None or name in self.found or not _is_free(self.own[name]):
             return
-        uses = parse_formula(formula).names
+        uses = _parsed(formula).names
         if name in uses or any(self._reaches(use, name) for use in uses):
             return
         self.found[name] = formula
@@ -81,7 +88,7 @@ class _Beside:
     def _reaches(self, start: str, goal: str) -> bool:
         if start == goal:
             return True
-        return start in self.found and any(self._reaches(use, goal) for use in parse_formula(self.found[start]).names)
+        return start in self.found and any(self._reaches(use, goal) for use in _parsed(self.found[start]).names)
 
 
 def _is_free(place: Place) -> bool:
@@ -116,7 +123,7 @@ def formulas(everywhere: Sequence[Place], measures: Mapping[Place, Measure], cou
         for name, formula in beside.found.items():
             place = beside.own[name]
             if place.key not in counted and place.kind is not EventKind.SYSTEM:
-                operands = [beside.own.get(use) or outer.get(use) or users[use] for use in parse_formula(formula).names]
+                operands = [beside.own.get(use) or outer.get(use) or users[use] for use in _parsed(formula).names]
                 whole = "/" not in formula and "." not in formula and all(measures[o].integer for o in operands)
                 found.append(Reckoned(place, formula, (whole and measures[place].integer) or _rounds(formula)))
     return found
@@ -434,11 +441,11 @@ def reckoned_ranges(
     of_each: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
     for reckoned in _in_order(found):
         key = reckoned.place.key
-        low, high, _ = _reach(reckoned, {**overall, **of_all})
+        low, high = _extent(reckoned, {**overall, **of_all})
         least, most = limits.get(key, (0.0, np.inf))
         low, high = _within(low, least, most), _within(high, least, most)
         for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
-            mean = _within(_reach(reckoned, {**known, **into})[2], low, high)
+            mean = _within(_expected(reckoned, {**known, **into}), low, high)
             into[key] = ValueRange(min=low, max=high, mean=mean, integer=reckoned.whole)
     return of_all, of_each
 
@@ -459,19 +466,22 @@ def _name_beside(place: Place, use: str) -> str:
     return f"{parent}.{use}" if parent else use
 
 
-def _reach(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float, float]:
-    """Lowest, highest and mean result."""
-    formula = parse_formula(reckoned.formula)
+def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:
+    """Lowest and highest result."""
+    formula = _parsed(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
-    results: list[float] = []
-    for corner in itertools.product(*((r.min, r.max) for r in ranges.values())):
-        for share in (0.0, 1.0):
-            results.append(
-                float(formula.evaluate(dict(zip(ranges, corner, strict=True)), lambda _, s=share: np.array(s)))
-            )
+    corners = np.array(list(itertools.product(*((r.min, r.max) for r in ranges.values()), (0.0, 1.0))))
+    values = dict(zip(ranges, corners.T[:-1], strict=True))
+    results = formula.evaluate(values, lambda _: corners.T[-1])
+    return float(np.min(results)), float(np.max(results))
+
+
+def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
+    """Result of what is expected of everything that a formula uses."""
+    formula = _parsed(reckoned.formula)
+    ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
     means = {use: r.mean if r.mean is not None else (r.min + r.max) / 2 for use, r in ranges.items()}
-    mean = float(formula.evaluate(means, lambda _: np.array(0.5)))
-    return min(results), max(results), mean
+    return float(formula.evaluate(means, lambda _: np.array(0.5)))
 
 
 def _range_of(place: Place, use: str, known: Mapping[str, ValueRange]) -> ValueRange:

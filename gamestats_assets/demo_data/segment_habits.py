@@ -26,11 +26,11 @@ _ACTIVITY: dict[str, tuple[float, float, float, float, float, float, float]] = {
 # Of an industry: factors of the daily probability, sessions, minutes and events.
 _INDUSTRY: dict[str, tuple[float, float, float, float]] = {
     "game": (1, 1, 1, 1),
-    "ecommerce": (0.5, 0.85, 0.6, 0.35),
+    "ecommerce": (0.5, 0.85, 0.6, 0.27),
     "saas": (0.85, 1.15, 1.2, 0.75),
     "finance": (0.75, 1.05, 0.4, 0.35),
     "travel": (0.22, 0.8, 0.7, 0.4),
-    "food": (0.35, 0.8, 0.5, 0.3),
+    "food": (0.35, 0.8, 0.5, 0.2),
     "education": (0.65, 0.8, 1.5, 0.6),
     "media": (0.9, 1.1, 2, 0.55),
     "health": (0.8, 0.95, 0.8, 0.45),
@@ -84,7 +84,7 @@ _SELDOM_WORDS: dict[str, float] = {
     "newsletter": 0.005, "permission": 0.02, "nickname": 0.004, "unfollow": 0.01, "unlike": 0.01, "delete": 0.01,
     "edit": 0.03, "first": 0.004, "bookmark": 0.06, "alert": 0.02, "achievement": 0.08, "challenge": 0.02,
     "goal": 0.015, "profile": 0.01, "recharge": 0.03, "withdraw": 0.02, "certification": 0.004, "dissolve": 0.0004,
-    "block": 0.002, "plan": 0.03, "paywall": 0.04, "premium": 0.03, "auction": 0.06, "board": 0.01,
+    "block": 0.002, "plan": 0.015, "paywall": 0.025, "premium": 0.015, "auction": 0.06, "board": 0.01,
 }  # fmt: skip
 _SELDOM_DEEDS: dict[tuple[str, str], float] = {
     ("create", "project"): 0.04, ("create", "team"): 0.002, ("create", "guild"): 0.002, ("join", "guild"): 0.012,
@@ -130,7 +130,7 @@ _INDUSTRY_FACTORS: dict[str, dict[EventKind, float]] = {
     "media": {Kind.SEARCH: 0.9, Kind.BROWSE: 1.5, Kind.CORE: 1.3, Kind.PAY: 0.3, Kind.SOCIAL: 1.5},
     "finance": {Kind.MONEY: 1.4, Kind.AD: 0.2, Kind.BROWSE: 1.8},
     "health": {Kind.PAY: 0.5, Kind.GROWTH: 0.6, Kind.CREATE: 0.8},
-    "education": {Kind.PAY: 0.5, Kind.CORE: 1.2, Kind.BROWSE: 0.6},
+    "education": {Kind.PAY: 0.5, Kind.CORE: 1.2, Kind.BROWSE: 0.35},
     "social": {Kind.SOCIAL: 3.5, Kind.CREATE: 1.5, Kind.PAY: 0.4},
 }
 _KEENNESS = {
@@ -261,10 +261,12 @@ def _centrality(order: EventOrder, choice: _Choice, segment: str, product: Produ
     sells = industry in ("ecommerce", "travel", "food") or (industry == "other" and Kind.CART in kinds)
     heart = _AT_HEART.get(industry, frozenset())
     if not choice.steps:
-        near = any(r.things & heart or r.topic & heart for r in readings) and kinds & _AT_WORK
+        by_the_way = readings[0].action in ("upload", "download", "export", "share", "import", "search")
+        near = any(r.things & heart or r.topic & heart for r in readings) and kinds & _AT_WORK and not by_the_way
         if order.is_game:  # what is done by the way is no more than that
             return 2.0 if near and readings[0].phase else 0.5
-        return 4.0 if near else 0.8 if kinds & _AT_WORK else 0.5
+        main = 4.2 if kinds & {Kind.CORE, Kind.MONEY, Kind.PAY} else 4.1 if Kind.CREATE in kinds else 3.9
+        return main - (2 if Kind.SOCIAL in kinds else 0) if near else 0.8 if kinds & _AT_WORK else 0.5
     if Kind.ADVANCED in kinds:
         return 5.0 if segment == "power_user" and order.is_game else 0.5
     if kinds & _DEALS and len(choice.steps) > 1:
@@ -285,7 +287,7 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
     "game": word_set("stage battle level game_match quest dungeon game round puzzle"),
     "media": word_set("video music content episode article play"),
     "education": word_set("lesson course quiz"),
-    "health": word_set("workout meal sleep"),
+    "health": word_set("workout meal"),
     "finance": word_set("transfer pay stock balance"),
     "mobility": word_set("ride"),
     "saas": word_set("task document"),
@@ -298,7 +300,8 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 # What makes a usual event rarer, or more frequent, than others of its kind.
 _FREQUENCY: dict[str, float] = {
     "exchange": 0.3, "rate": 0.3, "upload": 0.4, "project": 0.5, "music": 0.5, "assignment": 0.3, "unlock": 0.5,
-    "chat": 2, "retry": 0.5, "export": 0.5, "admin": 0.4, "deposit": 0.5, "profile": 0.2, "mail": 0.6,
+    "chat": 2, "retry": 0.5, "sleep": 0.4, "report": 0.35, "export": 0.5, "admin": 0.4, "deposit": 0.5,
+    "profile": 0.2, "mail": 0.6,
 }  # fmt: skip
 
 
@@ -310,26 +313,43 @@ def _frequency(r: Reading) -> float:
     return factor * (0.5 if r.fails else 1)
 
 
+_PLAYED = word_set("challenge goal board edit archive plan enroll download premium enable address")
+"""Words that tell of nothing seldom in a game."""
+_FOLLOWING = word_set("attend board checkin checkout pickup deliver arrive rate review donate")
+
+
+def _no_more_than_before(
+    rates: dict[str, float], choices: Sequence[_Choice], order: EventOrder, constraints: EventConstraints
+) -> None:
+    """What ends or follows something seldom is as seldom."""
+    rate_of = {r.name: rates[c.name] for c in choices if c.name in rates for r in c.heads}
+    for choice in choices:
+        r = choice.heads[0]
+        follows = r.action in _FOLLOWING or (r.place or 0) >= 5 or r.phase == "accept"
+        if choice.steps or not follows or order.kinds[r.name] is Kind.GROUP:
+            continue
+        earlier = [rate_of[before] for before in constraints.prerequisites.get(r.name, ()) if before in rate_of]
+        if earlier:
+            rate_of[r.name] = rates[choice.name] = min(rates.get(choice.name, 1.0), 0.85 * min(earlier))
+
+
 def _rate(choice: _Choice, order: EventOrder, product: ProductInfo) -> float | None:
     """In how many sessions of an active user something happens; None of what is usual."""
     r = choice.heads[0]
     kind = order.kinds[r.name]
     is_group = bool(r.things & GROUPS)
-    deed = r.action or r.phase or ""
     deeds = [
         rate
         for (does, to), rate in _SELDOM_DEEDS.items()
-        if does in (r.action, r.phase) and (to in r.words or (to == "guild" and is_group))
+        if does in (r.action, r.phase)
+        and (r.things == {to} or (to == "guild" and is_group) or to in r.topic - r.things)
     ]
     if deeds:
         return min(deeds)
     if kind is Kind.PAY and industry_of(product) == "finance" and r.says("pay"):
         return None  # to pay is what people have it for
-    if order.is_game and kind not in _SELDOM:
-        words = {"survey", "code", "achievement", "auction", "first", "delete", "block"} & set(r.words)
-    else:
-        words = set(r.words) - ({"delete"} if deed == "create" else set())
-    rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and (r.action != "search")]
+    words = set(r.words) - (_PLAYED if order.is_game and kind not in _SELDOM else set())
+    rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and r.action != "search"]
     usual = kind in _USUAL and (kind not in _SELDOM or industry_of(product) == "social")
     if not rates and usual:
         return None
@@ -351,6 +371,7 @@ def event_probabilities(
     slots = {c.name: keen * (1 if _centrality(order, c, segment, product) > 2 else 0.55) for c in typical}
     rates = {c.name: rate for c in choices if c.name not in slots and (rate := _rate(c, order, product)) is not None}
     rates = {c.name: rates[c.name] * _seldom_factor(segment, c, order, constraints) for c in choices if c.name in rates}
+    _no_more_than_before(rates, choices, order, constraints)
     weights = {c.name: slots.get(c.name) or _weight(segment, c, order, product) for c in choices if c.name not in rates}
     free = max(activity(segment, product).events_per_session - sum(slots.values()), 0.3)
     seldom = sum(rates.values())
@@ -359,6 +380,7 @@ def event_probabilities(
     found: dict[str, float] = {}
     for choice in choices:
         _reached(choice, min(weights[choice.name], 1.0), found)
+    _extras_within_deals(choices, found, order, constraints)
     factors = _INDUSTRY_FACTORS.get(industry_of(product), {})
     for r in order.readings.values():
         kind = order.kinds[r.name]
@@ -376,6 +398,19 @@ def _reached(choice: _Choice, chance: float, found: dict[str, float]) -> None:
         weights = step.weights or [1.0] * len(step.events)
         for event, weight in zip(step.events, weights, strict=True):
             found.setdefault(event, chance * weight / sum(weights))
+
+
+def _extras_within_deals(
+    choices: Sequence[_Choice], found: dict[str, float], order: EventOrder, constraints: EventConstraints
+) -> None:
+    """What is added on the way to a deal, such as a seat, is rarer than the steps of the way."""
+    deals = [c for c in choices if {order.kinds[event] for event in c.events} & _DEALS]
+    steps = {event for c in deals for step in c.steps[1:] for event in step.events}
+    for choice in choices:
+        for event in constraints.prerequisites.get(choice.heads[0].name, ()):
+            if not choice.steps and event in steps:
+                name = choice.heads[0].name
+                found[name] = min(found[name], 0.5 * found[event])
 
 
 def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo) -> float:

@@ -7,8 +7,9 @@ alias and of its description.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Literal
 
 from gamestats_assets.demo_data.event_kinds import EventKind
@@ -122,12 +123,22 @@ def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
     return free and not _last_words(place.name) & {"before", "previous", "prev", "old", "from", "max", "id"}
 
 
+@functools.lru_cache(maxsize=4096)
 def _last_words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()))
 
 
 def _stem(name: str) -> frozenset[str]:
     return _last_words(name) - _STATE
+
+
+_SUM = re.compile(r"\b(?:sum|amount)\b", re.IGNORECASE)
+
+
+def _counts(prop: Property, words: Set[str]) -> bool:
+    """Whether a number tells how often something happened."""
+    named = _last_words(prop.name) & {"count", "cnt", "times", "num", "number"}
+    return bool(named) or "횟수" in words or "횟수" in prop.alias
 
 
 class _Guess:
@@ -284,9 +295,7 @@ class _Guess:
             yield from self._last(prop)
         elif pieces & {"days", "day", "streak"} or "일수" in prop.alias or "日数" in prop.alias:
             yield found.name, Update(type="increment", value=1, once_per_day=True)
-        elif pieces & {"count", "cnt", "times", "num", "number"} or words & {"횟수"} or "횟수" in prop.alias:
-            yield found.name, Update(type="increment", value=1)
-        elif totals and counts_things(prop.name) and not re.search(r"\b(?:sum|amount)\b", prop.description.lower()):
+        elif _counts(prop, words) or (totals and counts_things(prop.name) and not _SUM.search(prop.description)):
             yield found.name, Update(type="increment", value=1)
         elif summed := self._total(prop, found):
             for event in (summed[0], *self._paid_again(*summed)):

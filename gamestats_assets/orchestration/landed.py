@@ -169,7 +169,11 @@ def landed_sensor(
 
 
 def _ranges_requested(
-    instance: dg.DagsterInstance, name: str, table: type[Table], target: Sequence[dg.AssetKey], behind: Mapping[str, str]
+    instance: dg.DagsterInstance,
+    name: str,
+    table: type[Table],
+    target: Sequence[dg.AssetKey],
+    behind: Mapping[str, str],
 ) -> list[dg.RunRequest]:
     """Consecutive days of a name as one run each: what is made of days around needs them together.
 
