@@ -243,6 +243,14 @@ _FULFILLED = (
 """What happens to an order that is brought at once, and after how many seconds."""
 
 
+def _fulfils(r: Reading) -> set[str]:
+    """What an event tells of an order's way; a delivery that begins is on it, and not at its end."""
+    if r.says("review", "donate", "view"):
+        return set()
+    told = {*r.words, *(word for word in (r.phase, r.action) if word)}
+    return (told - {"deliver"}) | {"depart"} if r.says("deliver") and r.phase == "start" else told
+
+
 def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
     """How an order is taken, carried and handed over, where that is a matter of minutes."""
     if industry_of(order.product) not in ("food", "mobility") or not ordered:
@@ -251,10 +259,7 @@ def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
     free = [r for r in order.free() if set(r.words) & about and r.phase not in ("cancel", "request", "submit")]
     steps: list[Step] = []
     for words, after_s in _FULFILLED:
-        found = [
-            r for r in free if set(words) & {r.phase, r.action, *r.words} and not r.says("review", "donate", "view")
-        ]
-        found = [r for r in found if not any(r.name in step.events for step in steps)]
+        found = [r for r in free if set(words) & _fulfils(r) and not any(r.name in step.events for step in steps)]
         if not any(not r.fails for r in found):
             continue
         weights = [0.06 if r.fails else 0.94 for r in found]

@@ -236,7 +236,17 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     if order.is_game:
         return kind not in _ANONYMOUS or kind in (Kind.SEARCH, Kind.BROWSE)
     if kind in (Kind.BROWSE, Kind.SEARCH) and industry_of(order.product) in ("finance", "saas"):
-        return not r.things & {"plan", "premium", "paywall", "home", "product", "article", "content", "quote", "policy"}
+        return bool(r.things) and not r.things & {
+            "plan",
+            "premium",
+            "paywall",
+            "home",
+            "product",
+            "article",
+            "content",
+            "quote",
+            "policy",
+        }
     if kind is Kind.OTHER and r.says("update", "permission", "foreground", "background"):
         return False
     return kind not in _ANONYMOUS

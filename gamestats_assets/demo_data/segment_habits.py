@@ -353,7 +353,7 @@ def _rate(choice: _Choice, order: EventOrder, product: ProductInfo) -> float | N
     usual = kind in _USUAL and (kind not in _SELDOM or industry_of(product) == "social")
     if not rates and usual:
         return None
-    rate = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
+    rate: float = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
     return rate * _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
 
 

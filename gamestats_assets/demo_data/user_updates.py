@@ -386,7 +386,11 @@ class _Guess:
             return
         rates = {"gold": 100, "xp": 50, "point": 10, "diamond": 5, "currency": 50, "energy": 5, "balance": 10}
         amounts = {r.name: self._named_amount(r, held, pieces) for r in self.order.readings.values()}
-        told = any(name is not None for name in amounts.values())
+        told = {
+            self._sign(r, self.order.kinds[r.name], amounts[r.name])
+            for r in self.order.readings.values()
+            if amounts[r.name] is not None
+        }
         for r in self.order.readings.values():
             kind = self.order.kinds[r.name]
             if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER):
@@ -395,16 +399,16 @@ class _Guess:
             sign = self._sign(r, kind, named)
             if named is not None and sign:
                 yield r.name, Update(type="increment" if sign > 0 else "decrement", value=f"{{{{{named}}}}}")
-            elif told:
-                continue  # who names it in some events names it in all that move it
             elif held == "diamond" and kind is Kind.PAY and self._moves(r, kind, held):
-                yield r.name, Update(type="increment", value=f"{{{{{self._money(r)}}}}} * 10")
+                if 1 not in told:  # who names it in some events names it in all that move it so
+                    yield r.name, Update(type="increment", value=f"{{{{{self._money(r)}}}}} * 10")
             elif self._moves(r, kind, held):
                 amount = self._any_amount(r)
                 many = " * 100" if kind is Kind.GACHA else ""
                 value = f"{{{{{amount}}}}}{many}" if amount else rates[held]
                 sign = self._sign(r, kind, amount) or 1
-                yield r.name, Update(type="increment" if sign > 0 else "decrement", value=value)
+                if sign not in told:
+                    yield r.name, Update(type="increment" if sign > 0 else "decrement", value=value)
 
     def _account(self) -> Iterator[tuple[str, Update]]:
         """The balance of an account: what is paid in, less what is paid out."""
