@@ -128,14 +128,19 @@ def _searches(order: EventOrder) -> None:
 
 def _screens(order: EventOrder) -> None:
     """What is done on a screen, as the description says: `The report on the screen has been downloaded`."""
+    found: dict[str, list[Reading]] = {}
     for r in order.free():
         shown = next((m.event for m in order.told.get(r.name, ()) if m.here), None)
         if shown is None and r.action in ("export", "download"):
             made = [o for o in order.free() if o.action in ("create", "view") and _is_of(r, o)]
             shown = next((o.name for o in made if o.properties & r.properties), None)
         if shown is not None and shown not in order.taken() and order.kinds[r.name] is not Kind.SYSTEM:
-            then = Step(events=[r.name], probability=0.4, after_s=25)
-            order.add("_".join(sorted(r.topic)), "funnel", [Step(events=[shown]), then])
+            found.setdefault(shown, []).append(r)
+    for shown, then in found.items():
+        done = [r for r in then if r.name not in found and r.name not in order.taken()]
+        if done and shown not in order.taken():
+            step = Step(events=[r.name for r in done], probability=0.4 if len(done) == 1 else 0.7, after_s=25)
+            order.add("_".join(sorted(done[0].topic)), "funnel", [Step(events=[shown]), step])
 
 
 def _filters(order: EventOrder) -> None:

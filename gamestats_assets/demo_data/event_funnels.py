@@ -26,9 +26,32 @@ def find_funnels(order: EventOrder) -> None:
     """Funnels that end in a purchase, an order, a booking, an enrolment or a subscription."""
     ranks = {r.name: rank for r in order.free() if (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
-    for group in ("money", "shop", "subscribe", "trade", "enrol"):
+    for group in ("money", "shop", "subscribe", "trade"):
         chosen = [order.readings[name] for name in ranks if group_of[name] == group]
-        _funnel(order, group, chosen, ranks)
+        for deals_of in _kinds_of_deals(chosen, ranks):
+            _funnel(order, group, deals_of, ranks)
+
+
+def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[list[Reading]]:
+    """Deals about different things, such as a class and a coach, are no steps of one way; a payment is of any."""
+    clusters: list[tuple[set[str], list[Reading]]] = []
+    for r in chosen:
+        if ranks[r.name] < 62 or not r.things:
+            continue
+        home = next((c for c in clusters if c[0] & r.things), None)
+        if home is None:
+            clusters.append((set(r.things), [r]))
+        else:
+            home[0].update(r.things)
+            home[1].append(r)
+    if len(clusters) < 2:
+        return [list(chosen)]
+    specific = {r.name for _, found in clusters for r in found}
+    of_cluster = [
+        [*found, *(r for r in chosen if ranks[r.name] < 40 and r.things & words)] for words, found in clusters
+    ]
+    placed = specific | {r.name for found in of_cluster for r in found}
+    return [[r for r in chosen if r.name not in placed], *of_cluster]
 
 
 def _deal_rank(r: Reading, order: EventOrder) -> float | None:
@@ -164,11 +187,6 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
     subscribed = [o for o in commits if o.says("subscribe") and not o.says("pay", "order")]
     carts = any(order.readings[name].says("cart") for name in ranks)
     bought = [o for o in commits if o not in soft and o not in subscribed and (o.says("buy") or not o.says("pay"))]
-    enrolled = [o for o in bought if o.says("enroll")]
-    learnt = frozenset().union(*(o.things for o in enrolled))
-    elsewhere = [o for o in bought if o not in enrolled and o.things and not o.things & learnt]
-    if enrolled and elsewhere and (r in enrolled or (rank < 40 and r.things & learnt)):
-        return "enrol"
     apart = bool(subscribed) and (carts or bool(bought))
     if r in soft or (soft and rank < 40 and any(r.things & o.things for o in soft)):
         return "shop"
@@ -277,8 +295,6 @@ def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
 def _funnel_name(group: str, commits: Sequence[Reading]) -> str:
     if group != "money":
         return {"shop": "shop", "subscribe": "subscription"}.get(group, group)
-    if group == "enrol":
-        return "enrolment"
     names = {"pay": "purchase", "buy": "purchase", "order": "order", "book": "booking", "enroll": "enrolment"}
     said = [word for r in commits for word in r.words]
     return next((name for word, name in names.items() if word in said), "purchase")

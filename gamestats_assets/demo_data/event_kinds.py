@@ -276,6 +276,7 @@ def deals(r: Reading) -> bool:
         return False
     return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
         "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
+        "edit",
     )  # fmt: skip
 
 
@@ -291,7 +292,7 @@ def after_sale(r: Reading) -> bool:
         return not r.says("code", "currency", "item")
     if r.action in ("review", "rate") or r.says("review"):
         return r.action not in ("view", "click", "like", "list", "read") and not r.things & {"app", "chat", "content"}
-    return r.phase == "cancel" and r.says("order", "book", "buy", "rent")
+    return (r.phase == "cancel" or r.action == "edit") and r.says("order", "book", "buy", "rent")
 
 
 # --------------------------------------------------------------------------- people, play and the rest
@@ -337,13 +338,16 @@ def _play(r: Reading) -> EventKind | None:
         return EventKind.SPEND
     if r.fails:
         return EventKind.BAD
-    if r.action in ("view", "list", "visit", "read", "click", "show", "filter", "bookmark", "comparison"):
+    if r.action in ("view", "list", "visit", "read", "click", "show", "filter", "comparison"):
         return EventKind.BROWSE
     if r.phase in ("enter", "open", "choose") and r.things & SIGHTS:
         return EventKind.BROWSE
-    if r.action in ("delete", "dissolve", "archive", "leave", "disconnect") and r.phase is None:
+    if r.action in ("delete", "dissolve", "archive", "leave", "disconnect", "unbookmark") and r.phase is None:
         return EventKind.REMOVE
-    if r.action in ("create", "add", "post", "write", "upload", "save", "connect", "import") and r.phase is None:
+    if (
+        r.action in ("create", "add", "post", "write", "upload", "save", "connect", "import", "bookmark")
+        and r.phase is None
+    ):
         return EventKind.CREATE
     return None
 

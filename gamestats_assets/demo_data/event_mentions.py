@@ -37,7 +37,7 @@ class _Told:
     """Something that is told to have happened.
 
     Attributes:
-        doing: concept of what was done; None where only a thing is named.
+        doing: concept of what was done, `~` and a stem of what is no concept; None where only a thing is named.
         about: the words of what it was done to.
         here: see `Mention`.
         ongoing: whether it has begun and is not over.
@@ -129,13 +129,19 @@ def _before(words: Sequence[str]) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=2048)
 def _deed(word: str) -> str | None:
-    """Concept of what a participle says was done."""
+    """Concept of what a participle says was done; of a verb that is no concept `~` and its stem."""
     if word in _ONGOING:
         return "start"
     if word in _NO_DEED or not (word in _IRREGULAR or (len(word) > 4 and word.endswith("ed"))):
         return None
     said = concepts(word)
-    return said[0] if len(said) == 1 and said[0] in ACTIONS | PHASES.keys() else None
+    if len(said) == 1 and said[0] in ACTIONS | PHASES.keys():
+        return said[0]
+    return f"~{_stem(word)}" if len(said) == 1 and len(word) > 6 else None
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(?:e?d|ing|e|s)$", "", word.lower())
 
 
 def _attributes(words: Sequence[str]) -> Iterator[_Told]:
@@ -232,6 +238,7 @@ _LIKE = (
     word_set("request submit attempt"),
     word_set("create add upload write post"),
 )
+_ANYBODY = word_set("item product user guest customer passenger visitor member")
 _SHOWING = word_set("view list show visit")
 _BEGINNING = word_set("start open enter launch request attempt")
 
@@ -239,7 +246,9 @@ _BEGINNING = word_set("start open enter launch request attempt")
 class _Finder:
     def __init__(self, taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping[str, EventKind]) -> None:
         self.readings = [r for r in readings.values() if kinds[r.name] not in _UNNAMED]
+        self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
         self.words = {r.name: _name_words(r) for r in self.readings}
+        self.stems = {r.name: {f"~{_stem(piece)}" for piece in _name_pieces(r)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
             name: sum(name in r.properties for r in readings.values())
@@ -251,8 +260,8 @@ class _Finder:
         """The event that is told of in the description of another."""
         if told.here:
             return self._shown(told, r)
-        about = {concept for word in told.about for concept in concepts(word)}
-        own = told.doing is not None and told.doing in (r.action, r.phase)
+        about = {concept for word in told.about for concept in concepts(word)} - {"done"}
+        own = told.doing is not None and told.doing in (r.action, r.phase) and told.doing in self.named[r.name]
         if told.doing == "" or (own and (not told.ongoing or about & set(r.words))):
             return None
         if told.doing is None:
@@ -266,7 +275,7 @@ class _Finder:
 
     def _score(self, o: Reading, told: _Told, about: set[str], r: Reading) -> float:
         doing = str(told.doing)
-        does = _begins(o) if told.ongoing else _does(o, doing)
+        does = _begins(o) if told.ongoing else _does(o, doing) or 2 * (doing in self.stems[o.name])
         if not does or (o.fails and doing not in FAILURES):
             return 0
         words = self.words[o.name] - {doing}
@@ -277,7 +286,7 @@ class _Finder:
             alike = any(self.common[name] <= 3 for name in o.properties & r.properties)
             if does < 2 or not alike:
                 return 0
-        other = o.things - about - set(r.words) - r.description - {"item", "product"}
+        other = o.things - about - set(r.words) - r.description - _ANYBODY
         if not about and (other or doing not in (o.action, o.phase, *o.topic)):
             return 0  # `after placing it`
         return does + same - 0.4 * len(other)
@@ -316,8 +325,11 @@ class _Finder:
 
 def _name_words(r: Reading) -> frozenset[str]:
     """Concepts of a name, of each of its words by itself too."""
-    pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", r.name)
-    return frozenset(r.words) | {concept for piece in pieces for concept in concepts(piece)}
+    return frozenset(r.words) | {concept for piece in _name_pieces(r) for concept in concepts(piece)}
+
+
+def _name_pieces(r: Reading) -> list[str]:
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", r.name)
 
 
 def _does(o: Reading, doing: str) -> int:

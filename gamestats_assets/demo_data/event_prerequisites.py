@@ -5,6 +5,7 @@ Prerequisites are added one by one; one that would contradict a sequence, or tho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gamestats_assets.demo_data.event_funnels import cart_rank, commits
@@ -46,6 +47,7 @@ _EARLIER = {
     "return": "buy order rent pay",
     "unfollow": "follow",
     "unlike": "like",
+    "unbookmark": "bookmark",
     "disconnect": "connect add",
     "disable": "enable",
     "withdraw": "deposit",
@@ -155,8 +157,8 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it."""
     before = _Before(order)
     _by_sequence(order, before)
-    _by_sign_up(order, before)
     _by_description(order, before)
+    _by_sign_up(order, before)
     _by_phase(order, before)
     _by_deal(order, before)
     _within_funnels(order, before)
@@ -227,6 +229,13 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
             same = [o for o in begun if o is not r and o.topic == r.topic and o.action == r.action]
             if same:
                 before.add(r.name, same[0].name)
+    # What is undone was done: `pass_unfrozen` after `pass_frozen`.
+    spelt = {r.name.lower().replace("_", ""): r.name for r in order.readings.values()}
+    for name in list(spelt):
+        for undone in re.finditer("un(?=[a-z]{4})", name):
+            done = spelt.get(name[: undone.start()] + name[undone.end() :])
+            if done:
+                before.add(spelt[name], done)
 
 
 def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
@@ -404,6 +413,7 @@ _GOOD = ("complete", "success", "done", "confirm")
 _UNDOING = (
     "unfollow",
     "unlike",
+    "unbookmark",
     "disconnect",
     "withdraw",
     "checkout",

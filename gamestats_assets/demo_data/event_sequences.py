@@ -65,7 +65,10 @@ def _onboarding(order: EventOrder) -> None:
 
 def _as_told(order: EventOrder, found: Sequence[Reading]) -> list[Step]:
     """A way to an account whose descriptions tell what comes after what; nothing where they do not."""
-    rows = {r.name: r for r in sorted(found, key=lambda r: r.index)}
+    told = {r.name for r in found if order.kinds[r.name] is Kind.REGISTER}
+    while more := {m.event for name in told for m in order.told.get(name, ())} - told:
+        told |= more
+    rows = {r.name: r for r in order.readings.values() if r in found or r.name in told}
     before = {name: [m.event for m in order.told.get(name, ()) if m.event in rows] for name in rows}
     leads = {event for of_event in before.values() for event in of_event}
     registers = any(order.kinds[name] is Kind.REGISTER and before[name] for name in rows)

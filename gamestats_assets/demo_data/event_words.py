@@ -106,6 +106,7 @@ like: like heart 좋아요 いいね
 unlike: unlike
 bookmark: bookmark favorite favourite wishlist watchlist wish scrap
 bookmark: 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
+unbookmark: unbookmark unfavorite unfavourite
 share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
@@ -226,7 +227,7 @@ currency: currency token coin gold gem diamond resource money 골드 다이아 �
 currency: コイン 資源
 card: card 카드 カード
 video: video movie film 영상 동영상 비디오 動画 映画
-content: content 콘텐츠 컨텐츠 コンテンツ
+content: content webtoon comic novel 콘텐츠 컨텐츠 웹툰 웹소설 소설 만화 작품 コンテンツ
 episode: episode series 에피소드 회차 エピソード
 music: music song track_song playlist album podcast 음악 노래 곡 音楽 曲
 article: article news blog 기사 뉴스 記事 ニュース
@@ -436,7 +437,7 @@ ACTIONS = word_set(
     """
     view list visit show read search filter click play create add join leave get receive use spend buy pay order
     book subscribe trial renew enroll donate bid rent install uninstall register login logout withdrawal levelup
-    upgrade downgrade equip unequip follow unfollow like unlike bookmark share invite send comment post write
+    upgrade downgrade equip unequip follow unfollow like unlike bookmark unbookmark share invite send comment post write
     review rate upload download export import connect disconnect enable disable edit delete dissolve archive
     save set verify permission deposit withdraw transfer trade sell invest repay disburse refund return exchange
     ship deliver track arrive pickup board attend assign record sync draw recruit unlock chat report block sweep gift
@@ -640,7 +641,7 @@ def read_event(event: Event, index: int) -> Reading:
     """What an event's name says, and where it says nothing that is known, its alias or description."""
     alias = concepts(event.alias)
     said = next(
-        (words for words in (concepts(event.name), alias, concepts(event.description)) if _KNOWN.intersection(words)),
+        (words for words in (concepts(event.name), alias, _foreground(event)) if _KNOWN.intersection(words)),
         concepts(event.name),
     )
     numbers = [int(word) for word in concepts(event.name) if word.isdigit()]
@@ -665,6 +666,17 @@ def read_event(event: Event, index: int) -> Reading:
         tag=event.tag.strip().lower(),
         properties=frozenset(prop.name for prop in event.properties),
     )
+
+
+_BACKGROUND = re.compile(
+    r"\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
+    re.IGNORECASE,
+)
+
+
+def _foreground(event: Event) -> tuple[str, ...]:
+    """What a description says of the event itself, without what has happened before."""
+    return concepts(_BACKGROUND.sub(" ", event.description))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:

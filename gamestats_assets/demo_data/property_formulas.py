@@ -130,7 +130,7 @@ def formulas(everywhere: Sequence[Place], measures: Mapping[Place, Measure], cou
 
 
 def _rounds(formula: str) -> bool:
-    return formula.startswith(("round(", "floor(")) and formula.endswith(")") and ", 1)" not in formula[-4:]
+    return formula.startswith(("round(", "floor(")) and not re.search(r", \d\)$", formula)
 
 
 # --------------------------------------------------------------------------- deals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from gamestats_assets.demo_data.configuration import ProductInfo
@@ -83,14 +83,15 @@ _SELDOM_WORDS: dict[str, float] = {
     "archive": 0.01, "code": 0.012, "paymethod": 0.008, "bankaccount": 0.004, "address": 0.01, "download": 0.04,
     "newsletter": 0.005, "permission": 0.02, "nickname": 0.004, "unfollow": 0.01, "unlike": 0.01, "delete": 0.01,
     "edit": 0.03, "first": 0.004, "bookmark": 0.06, "alert": 0.02, "achievement": 0.08, "challenge": 0.02,
-    "goal": 0.015, "profile": 0.01, "recharge": 0.03, "withdraw": 0.02, "certification": 0.004, "dissolve": 0.0004,
+    "goal": 0.015, "recharge": 0.03, "withdraw": 0.02, "certification": 0.004, "dissolve": 0.0004,
     "block": 0.002, "plan": 0.015, "paywall": 0.025, "premium": 0.015, "auction": 0.06, "board": 0.01,
 }  # fmt: skip
 _SELDOM_DEEDS: dict[tuple[str, str], float] = {
     ("create", "project"): 0.04, ("create", "team"): 0.002, ("create", "guild"): 0.002, ("join", "guild"): 0.012,
     ("leave", "guild"): 0.003, ("request", "friend"): 0.04, ("add", "friend"): 0.03, ("delete", "friend"): 0.003,
     ("order", "card"): 0.003, ("enable", "card"): 0.003, ("block", "card"): 0.001, ("complete", "course"): 0.006,
-    ("delete", "bookmark"): 0.012, ("request", "refund"): 0.003, ("get", "achievement"): 0.06,
+    ("delete", "bookmark"): 0.012, ("create", "profile"): 0.01,
+    ("edit", "profile"): 0.02, ("request", "refund"): 0.003, ("get", "achievement"): 0.06,
 }  # fmt: skip
 """By what is done to what."""
 _FACTORS: dict[str, dict[EventKind, float]] = {
@@ -350,7 +351,7 @@ def _rate(choice: _Choice, order: EventOrder, product: ProductInfo) -> float | N
         return None  # to pay is what people have it for
     words = set(r.words) - (_PLAYED if order.is_game and kind not in _SELDOM else set())
     rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and r.action != "search"]
-    usual = kind in _USUAL and (kind not in _SELDOM or industry_of(product) == "social")
+    usual = kind not in _SELDOM or (kind is Kind.SHARE and industry_of(product) == "social")
     if not rates and usual:
         return None
     rate: float = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
@@ -370,7 +371,11 @@ def event_probabilities(
     keen = _KEENNESS[segment]
     slots = {c.name: keen * (1 if _centrality(order, c, segment, product) > 2 else 0.55) for c in typical}
     rates = {c.name: rate for c in choices if c.name not in slots and (rate := _rate(c, order, product)) is not None}
-    rates = {c.name: rates[c.name] * _seldom_factor(segment, c, order, constraints) for c in choices if c.name in rates}
+    usual = [r.name for c in choices if c.name not in rates for r in c.heads]
+    needed = {event for name in usual for event in constraints.prerequisites.get(name, ())}
+    for choice in choices:
+        if choice.name in rates:
+            rates[choice.name] *= _seldom_factor(segment, choice, order, needed - set(constraints.once))
     _no_more_than_before(rates, choices, order, constraints)
     weights = {c.name: slots.get(c.name) or _weight(segment, c, order, product) for c in choices if c.name not in rates}
     free = max(activity(segment, product).events_per_session - sum(slots.values()), 0.3)
@@ -422,8 +427,12 @@ def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductIn
     return _USUAL.get(kind, 0.2) * industry * _FACTORS[segment].get(kind, 1) * _frequency(r) * mild
 
 
-def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, constraints: EventConstraints) -> float:
-    """How much more, or less, often users of a segment do something seldom than active users."""
+def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, needed: Set[str]) -> float:
+    """How much more, or less, often users of a segment do something seldom than active users.
+
+    Args:
+        needed: events that what is usual waits for.
+    """
     r = choice.heads[0]
     kinds = {order.kinds[event] for event in choice.events}
     kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), order.kinds[r.name])
@@ -431,6 +440,5 @@ def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, constraints
     if kind is Kind.SUBSCRIBE and r.phase == "cancel":
         factor = {"churning_user": 3.0, "churned_user": 3.0, "new_user": 0.3}.get(segment, 0.8)
     # Those who are new must first have what others have had for long: a project, a connected device.
-    needed = any(r.name in before for before in constraints.prerequisites.values())
-    usual = order.kinds[r.name] in (Kind.CREATE, Kind.OTHER, Kind.SETTING) and r.name not in constraints.once
-    return factor * (5 if segment == "new_user" and needed and usual else 1)
+    first = segment == "new_user" and any(head.name in needed for head in choice.heads)
+    return factor * (5 if first and kind not in (Kind.PAY, Kind.SUBSCRIBE) else 1)

@@ -267,6 +267,132 @@ def test_of_several_things_looked_at_the_one_that_is_sold_leads_to_the_purchase(
     assert steps(sound(sheet, SHOP), "purchase") == [["product_view"], ["purchase"]]
 
 
+def test_what_is_paused_may_go_on_and_ends_after_all() -> None:
+    rules = sound(taxonomy("run_start", "run_pause", "run_resume", "run_finish", "run_abort"))
+    assert steps(rules, "run_start") == [
+        ["run_start"],
+        ["run_pause", "run_finish", "run_abort"],
+        ["run_resume"],
+        ["run_finish", "run_abort"],
+    ]
+    assert step_of(rules, "run_resume").follows == ["run_pause"]
+    assert rules.event_constraints.sequences[0].steps[3].follows == ["run_resume"]
+
+
+def test_what_is_clicked_was_shown_and_what_is_done_on_a_screen_was_opened() -> None:
+    rules = sound(
+        taxonomy(
+            "offer_of_the_week_view",
+            "offer_of_the_week_click",
+            event("altar_open", "altar_id"),
+            event("altar_draw", "altar_id"),
+            event("chart_create", "kind"),
+            event("chart_print", "kind", description="The chart on the screen is printed"),
+            event("statue_open", "statue_id"),
+            event("statue_delete", "statue_id"),
+        )
+    )
+    assert steps(rules, "offer_of_the_week_click") == [["offer_of_the_week_view"], ["offer_of_the_week_click"]]
+    assert steps(rules, "altar_draw") == [["altar_open"], ["altar_draw"]]
+    assert steps(rules, "chart_print") == [["chart_create"], ["chart_print"]]
+    assert steps(rules, "statue_delete") == []
+
+
+def test_results_are_clicked_and_filtered_after_a_search_but_not_after_other_ways_of_looking_around() -> None:
+    sheet = taxonomy("search_shoes", "category_view", "search_result_click", "product_view", "filter_shoes", "purchase")
+    rules = sound(sheet, SHOP)
+    assert steps(rules, "purchase")[:3] == [["search_shoes"], ["search_result_click"], ["product_view"]]
+    assert steps(rules, "category_view") == []
+    assert rules.followers()["filter_shoes"] == {"search_shoes"}
+
+
+def test_who_travels_is_entered_before_the_payment_and_extras_are_added_between_the_steps() -> None:
+    def row(name: str) -> Event:
+        return event(name, tag="booking")
+
+    sheet = taxonomy(
+        *("flight_search", "flight_view", "flight_select"),
+        *map(row, ("enter_passenger_details", "meal_choose", "payment_start", "booking_complete")),
+        "meal_review",
+    )
+    rules = sound(sheet, ProductInfo(industry="travel"))
+    assert [events[0] for events in steps(rules, "booking_complete")] == [
+        *("flight_search", "flight_view", "flight_select", "enter_passenger_details", "payment_start"),
+        "booking_complete",
+    ]
+    assert "enter_passenger_details" in needs(rules, "meal_choose")
+    assert "enter_passenger_details" not in needs(rules, "meal_review")
+
+
+def test_a_refused_card_is_how_a_subscription_fails() -> None:
+    rules = sound(taxonomy("pricing_view", "checkout_start", "subscription_start", "card_declined"), SAAS)
+    assert steps(rules, "card_declined") == [
+        ["pricing_view"],
+        ["checkout_start"],
+        ["subscription_start", "card_declined"],
+    ]
+
+
+def test_deals_about_different_things_are_no_steps_of_one_way() -> None:
+    rules = sound(taxonomy("course_view", "course_enroll", "coach_book"), ProductInfo(industry="education"))
+    assert steps(rules, "course_enroll") == [["course_view"], ["course_enroll"]]
+    assert steps(rules, "coach_book") == []
+
+
+def test_food_is_brought_at_once_and_parcels_are_not() -> None:
+    events = "menu_view add_to_cart order_submit order_accept order_reject courier_assign courier_pickup order_deliver"
+    at_once = sound(taxonomy(*events.split()), ProductInfo(industry="food delivery"))
+    assert steps(at_once, "order_deliver")[-5:] == [
+        *(["order_submit"], ["order_accept", "order_reject"], ["courier_assign"], ["courier_pickup"]),
+        ["order_deliver"],
+    ]
+    assert step_of(at_once, "courier_assign").follows == ["order_accept"]
+    later = sound(taxonomy("product_view", "add_to_cart", "order_submit", "order_deliver"), SHOP)
+    assert steps(later, "order_deliver") == []
+    assert "order_submit" in needs(later, "order_deliver")
+
+
+def test_rows_between_the_steps_of_a_process_stand_between_them() -> None:
+    rules = sound(
+        taxonomy(
+            event("hunt_start", "hunt_kind"),
+            event("bait_choose", "hunt_kind"),
+            event("hunt_confirm", "hunt_kind"),
+            event("hunt_complete", "hunt_kind"),
+            event("hunt_fail", "hunt_kind"),
+        )
+    )
+    assert steps(rules, "bait_choose") == [
+        ["hunt_start"],
+        ["bait_choose"],
+        ["hunt_confirm"],
+        ["hunt_complete", "hunt_fail"],
+    ]
+
+
+def test_an_account_that_is_opened_at_the_end_of_its_application() -> None:
+    sheet = taxonomy(
+        "app_open",
+        event("application_start", description="A person begins the application", tag="onboarding"),
+        event("paper_upload", description="A paper is uploaded during the application", tag="onboarding"),
+        event("paper_accepted", description="The uploaded paper was accepted", tag="onboarding"),
+        event("paper_rejected", description="The uploaded paper was not accepted", tag="onboarding"),
+        event("account_opened", description="The account is open after the paper was accepted", tag="onboarding"),
+        "transfer",
+    )
+    rules = sound(sheet, ProductInfo(industry="fintech"))
+    assert steps(rules, "account_opened") == [
+        ["application_start"],
+        ["paper_upload"],
+        ["paper_accepted", "paper_rejected"],
+        ["account_opened"],
+    ]
+    assert step_of(rules, "account_opened").follows == ["paper_accepted"]
+    assert rules.event_constraints.stage_events["account_opened"] is LifecycleStage.REGISTERED
+    assert "account_opened" in needs(rules, "transfer")
+    assert "account_opened" not in needs(rules, "paper_upload")
+
+
 def test_what_lasts_longer_than_a_session_is_no_sequence() -> None:
     rules = sound(taxonomy("guild_join", "guild_leave", "friend_request", "friend_add", "trial_start", "trial_end"))
     assert rules.event_constraints.sequences == []
@@ -365,6 +491,66 @@ def test_what_must_have_happened_before(events: str, later: str, earlier: str) -
     rules = sound(taxonomy(*events.split()), ProductInfo(industry="other"))
     assert earlier in needs(rules, later)
     assert later not in needs(rules, earlier)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "description"),
+    [
+        ("card_ordered", "card_activated", "The ordered card was activated"),
+        ("card_ordered", "card_painted", "A card that had been ordered is painted"),
+        ("club_join", "prize_draw", "A prize is drawn in a club that he or she joined"),
+        ("stay_begin", "stay_halve", "The running stay is made shorter"),
+        ("ticket_opened", "ticket_coloured", "Somebody colours an open ticket"),
+        ("ticket_resolved", "stars_given", "The member gives stars after the ticket was resolved"),
+        ("flight_board", "hat_lost", "The passenger loses a hat after boarding the flight"),
+        ("checkout_start", "ribbon_tied", "A ribbon is tied around it during the checkout"),
+        ("truce_proposed", "truce_signed", "The proposed truce is signed by both"),
+        ("guild_join", "altar_light", "길드에 가입해야 사용 가능"),
+        ("guild_join", "altar_light", "소속 길드의 제단에 불을 켰을 때 전송"),
+        ("course_enroll", "pen_pick", "수강 신청한 코스의 펜을 고를 때 전송"),
+        ("character_create", "prologue_roll", "캐릭터 생성 후 프롤로그가 나올 때 전송"),
+    ],
+)
+def test_descriptions_tell_what_has_happened_before(earlier: str, later: str, description: str) -> None:
+    rules = sound(taxonomy(event(later, description=description), "nap", earlier), ProductInfo(industry="other"))
+    assert earlier in needs(rules, later)
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "description"),
+    [
+        ("battle_end", "arena_visit", "Sent after the battle has ended"),
+        ("battle_end", "arena_visit", "전투 종료 후 전송"),
+        ("premium_subscribe", "premium_page_look", "The page that offers the premium subscription is shown"),
+        ("order_pay", "order_dream", "Somebody dreams of an order before it is paid"),
+    ],
+)
+def test_descriptions_that_tell_of_the_event_itself_or_of_what_may_come(
+    other: str, name: str, description: str
+) -> None:
+    rules = sound(taxonomy(other, event(name, description=description)), ProductInfo(industry="other"))
+    assert other not in needs(rules, name)
+
+
+def test_what_is_decided_was_asked_for_and_what_is_undone_was_done() -> None:
+    rules = sound(
+        taxonomy("refund_request", "refund_complete", "sleep_start", "sleep_stop", "visa_frozen", "visa_unfrozen"),
+        ProductInfo(industry="other"),
+    )
+    assert "refund_request" in needs(rules, "refund_complete")
+    assert "sleep_start" in needs(rules, "sleep_stop")
+    assert "visa_frozen" in needs(rules, "visa_unfrozen")
+
+
+def test_subscriptions_need_no_trial() -> None:
+    assert needs(sound(taxonomy("trial_start", "subscribe"), SAAS), "subscribe") == []
+
+
+def test_balances_and_boards_are_seen_by_those_with_an_account_and_prices_by_all() -> None:
+    sheet = taxonomy("sign_up", "balance_view", "pricing_view")
+    assert "sign_up" in needs(sound(sheet, ProductInfo(industry="banking")), "balance_view")
+    assert "sign_up" not in needs(sound(sheet, ProductInfo(industry="banking")), "pricing_view")
+    assert "sign_up" not in needs(sound(sheet, SHOP), "balance_view")
 
 
 def test_who_browses_needs_no_account_in_a_shop_but_in_a_game() -> None:
@@ -492,6 +678,23 @@ def test_reports_are_not_of_users() -> None:
     assert rules.event_constraints.not_of_users == ["facebook_ad_data", "cost", "current_online", "rank"]
     for segment in rules.segment_analysis.values():
         assert set(segment.event_probabilities) == {"ad_revenue", "resource_cost", "rank_view"}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Sent by the game server every five minutes",
+        "Imported from the networks every night",
+        "Load of the machines; not caused by any player",
+        "The hourly rates of the market feed",
+        "It belongs to no member",
+        "서버가 5분마다 전송하는 값",
+        "유저의 행동이 아니며 주기적으로 전송",
+    ],
+)
+def test_descriptions_tell_what_no_user_does(description: str) -> None:
+    sheet = taxonomy("login", event("pulse", description=description), event("wave", description="A player waves"))
+    assert sound(sheet).event_constraints.not_of_users == ["pulse"]
 
 
 # --------------------------------------------------------------------------- values
@@ -639,6 +842,33 @@ def test_carriers_go_with_the_country_of_their_own_event() -> None:
 
 def test_carriers_without_a_country_go_with_that_of_the_device() -> None:
     assert constraint(sound(taxonomy("login", common=("carrier",))), "carrier").depends_on == "#country_code"
+
+
+def test_carriers_that_the_sheet_lists_go_with_their_countries() -> None:
+    country = prop("Country", OneOf(values=("KR", "JP", "FR")))
+    carrier = prop("Carrier", OneOf(values=("SKT", "docomo", "au", "Moon Mobile")))
+    found = constraint(sound(taxonomy("login", common=(country, carrier))), "Carrier")
+    assert found.depends_on == "Country"
+    assert found.mapping["KR"] == ["SKT"]
+    assert found.mapping["JP"] == ["docomo", "au"]
+    assert found.mapping["FR"] == ["Moon Mobile"]
+    unknown = prop("carrier", OneOf(values=("red", "green", "SKT")))
+    assert constraint(sound(taxonomy("login", common=(country, unknown))), "carrier").values == ["red", "green", "SKT"]
+
+
+def test_what_is_left_in_a_bag_follows_from_what_was_moved() -> None:
+    bag = prop("bag:g", properties=(prop("stone_id"), prop("change_num:n"), prop("after_num:n")))
+    rules = sound(taxonomy(event("stone_get", bag), event("stone_use", bag)))
+    for name, sign in (("stone_get", 1), ("stone_use", -1)):
+        counter = constraint(rules, f"{name}/bag.after_num").counter
+        assert counter is not None
+        assert (counter.source, counter.sign, counter.group_by) == ("bag.change_num", sign, "bag.stone_id")
+
+
+def test_a_description_of_nothing_but_small_words_lists_values() -> None:
+    rules = sound(taxonomy(event("play", prop("kind", description="film, episode"), prop("mood", description="Mood"))))
+    assert constraint(rules, "kind").values == ["film", "episode"]
+    assert constraint(rules, "mood").values == []
 
 
 def test_identifiers() -> None:
@@ -863,6 +1093,26 @@ def test_what_grows_with_a_level() -> None:
     assert rules.property_relationships["level"].affects == ["combat_power", "xp"]
 
 
+def test_a_body_mass_follows_from_the_height_that_the_user_told() -> None:
+    sheet = taxonomy(event("log_weight", "weight_kg:n", "bmi:n"), users=("height_cm:n",))
+    rules = sound(sheet, ProductInfo(industry="health"))
+    assert rules.property_relationships["bmi"].depends_on == ["height_cm", "weight_kg"]
+    assert reckon(rules, "bmi", {"weight_kg": 72, "height_cm": 180}) == pytest.approx(22.2, abs=0.05)
+
+
+def test_what_is_rounded_to_cents_is_no_whole_number() -> None:
+    rules = sound(taxonomy(event("transfer", "transfer_amount:n", "transfer_fee:n")), ProductInfo(industry="fintech"))
+    assert reckon(rules, "transfer/transfer_fee", {"transfer_amount": 150}) == 1.5
+    assert not rules.value_ranges["transfer_fee"].integer
+
+
+def test_the_highest_lies_above_the_mean_and_the_lowest_below() -> None:
+    rules = sound(taxonomy(event("row", "avg_pull:n", "max_pull:n", "min_pull:n")))
+    for share in (0.0, 1.0):
+        assert reckon(rules, "row/max_pull", {"avg_pull": 50}, share) > 50
+        assert reckon(rules, "row/min_pull", {"avg_pull": 50}, share) < 50
+
+
 def test_formulas_use_only_what_stands_beside_them() -> None:
     rules = sound(taxonomy(event("view", "price:n"), event("buy", "quantity:n", "total_price:n")))
     assert rules.property_relationships == {}
@@ -997,6 +1247,54 @@ def test_the_texts_of_the_sheet_tell_which_event_it_is() -> None:
     assert updates["evt_pay"]["t2"] == Update(type="set_once", value="{{#time}}")
 
 
+def test_renewals_are_paid_and_bookings_counted() -> None:
+    rules = sound(
+        taxonomy(
+            event("subscribe", "price:n"),
+            event("subscription_renew", "price:n"),
+            event("subscription_cancel", "price:n"),
+            event("booking_complete", "total_fare:n"),
+            users=("total_subscription_amount:n", "total_bookings:n"),
+        ),
+        ProductInfo(industry="travel"),
+    )
+    paid = Update(type="increment", value="{{price}}")
+    assert rules.update_patterns["subscribe"]["total_subscription_amount"] == paid
+    assert rules.update_patterns["subscription_renew"]["total_subscription_amount"] == paid
+    assert "subscription_cancel" not in rules.update_patterns
+    assert rules.update_patterns["booking_complete"]["total_bookings"] == Update(type="increment", value=1)
+
+
+def test_the_balance_of_an_account_is_what_came_in_less_what_went_out() -> None:
+    sheet = taxonomy(
+        event("deposit_received", "deposit_amount:n"),
+        event("transfer_start", "transfer_amount:n"),
+        event("transfer_complete", "transfer_amount:n"),
+        event("transfer_fail", "transfer_amount:n"),
+        event("card_payment", "payment_amount:n"),
+        users=("balance:n",),
+    )
+    assert sound(sheet, ProductInfo(industry="fintech")).update_patterns == {
+        "deposit_received": {"balance": Update(type="increment", value="{{deposit_amount}}")},
+        "transfer_complete": {"balance": Update(type="decrement", value="{{transfer_amount}}")},
+        "card_payment": {"balance": Update(type="decrement", value="{{payment_amount}}")},
+    }
+
+
+def test_a_new_tier_that_is_reached_is_the_users() -> None:
+    rules = sound(taxonomy(event("reach_tier", "new_tier"), event("tier_view", "new_tier"), users=("member_tier",)))
+    assert rules.update_patterns == {"reach_tier": {"member_tier": Update(type="set", value="{{new_tier}}")}}
+
+
+def test_what_some_events_name_is_not_guessed_of_others() -> None:
+    sheet = taxonomy(event("stage_clear", "gold_gained:n"), "quest_complete", "dungeon_clear", users=("gold:n",))
+    assert list(sound(sheet).update_patterns) == ["stage_clear"]
+    assert list(sound(taxonomy("stage_clear", "quest_complete", users=("gold:n",))).update_patterns) == [
+        "stage_clear",
+        "quest_complete",
+    ]
+
+
 # --------------------------------------------------------------------------- segments
 
 PLAY = taxonomy("app_start", "register", "stage_start", "stage_clear", "stage_fail", "pvp_match", "purchase", "app_end")
@@ -1037,6 +1335,66 @@ def test_what_new_and_keen_users_do() -> None:
     assert new["purchase"] < active["purchase"] < power["purchase"]
     assert new["pvp_match"] < active["pvp_match"] < power["pvp_match"]
     assert segments["active_user"].event_sequence == ["stage_start", "stage_clear"]
+
+
+def per_session(rules: Rules, one_event: str, segment: str = "active_user") -> float:
+    """How often something that begins by itself happens in a session, with every door open."""
+    analysis = rules.segment_analysis[segment]
+    sequences = rules.event_constraints.sequences
+    later = {event for s in sequences for step in s.steps[1:] for event in step.events}
+    closed = {*rules.event_constraints.session_start, *rules.event_constraints.session_end}
+    closed |= {event for s in sequences if s.kind == "onboarding" for step in s.steps for event in step.events}
+    closed |= {*rules.event_constraints.once, *(later - {e for s in sequences for e in s.steps[0].events})}
+    chances = {name: chance for name, chance in analysis.event_probabilities.items() if name not in closed}
+    typical = sum(chances[name] for name in analysis.event_sequence if name in chances)
+    free = analysis.activity.events_per_session - typical
+    own = chances[one_event] if one_event in analysis.event_sequence else 0
+    return own + free * chances[one_event] / sum(chances.values())
+
+
+MANY = [f"{thing}_{deed}" for thing in ("hero", "pet", "weapon", "skill", "item") for deed in ("levelup", "get", "use")]
+
+
+@pytest.mark.parametrize("more", [[], MANY], ids=["a small sheet", "a large sheet"])
+def test_what_is_seldom_is_so_whatever_else_there_is(more: list[str]) -> None:
+    sheet = taxonomy(
+        "app_start", "login", "stage_start", "stage_clear", "purchase", "app_crash", "contact_support", *more
+    )
+    rules = sound(sheet)
+    assert 0.01 <= per_session(rules, "purchase") <= 0.04
+    assert 0.05 <= per_session(rules, "purchase", "power_user") <= 0.15
+    assert per_session(rules, "purchase", "new_user") <= 0.01
+    assert 0.005 <= per_session(rules, "app_crash") <= 0.015
+    assert per_session(rules, "contact_support") < 0.01
+    assert per_session(rules, "stage_start") > 1
+
+
+def test_a_step_is_as_likely_as_all_that_lead_to_it() -> None:
+    chances = sound(taxonomy("stage_start", "stage_clear", "stage_fail")).segment_analysis["active_user"]
+    told = chances.event_probabilities
+    clear, fail = step_of(sound(taxonomy("stage_start", "stage_clear", "stage_fail")), "stage_clear").weights
+    assert told["stage_clear"] == pytest.approx(told["stage_start"] * 0.97 * clear / (clear + fail), abs=1e-4)
+
+
+def test_what_follows_something_seldom_is_no_more_frequent() -> None:
+    sheet = taxonomy("login", "browse_news", "refund_request", "refund_complete", "coach_book", "coach_rate")
+    rules = sound(sheet, ProductInfo(industry="other"))
+    assert per_session(rules, "refund_complete") < per_session(rules, "refund_request") < 0.01
+    assert per_session(rules, "coach_rate") < per_session(rules, "coach_book")
+
+
+def test_those_who_are_new_soon_get_what_everything_else_needs() -> None:
+    sheet = taxonomy("sign_up", event("project_create", "project_id"), event("task_create", "project_id"))
+    chances = {name: segment.event_probabilities for name, segment in sound(sheet, SAAS).segment_analysis.items()}
+    shares = {name: told["project_create"] / told["task_create"] for name, told in chances.items()}
+    assert shares["new_user"] > 2 * shares["active_user"]
+
+
+def test_what_is_rare_is_not_all_that_beginners_can_do() -> None:
+    events = ("app_start", "register", "tutorial_start", "tutorial_complete", "stage_start", "stage_clear")
+    rules = sound(taxonomy(*events, "app_crash", "setting_open"))
+    for name in ("app_crash", "setting_open"):
+        assert rules.event_constraints.lifecycle[name] is rules.event_constraints.lifecycle["stage_start"]
 
 
 def test_the_typical_session_is_what_the_product_is_for() -> None:
@@ -1196,6 +1554,7 @@ _WORDS = st.sampled_from(
         ),
         *("subscribe", "trial", "renew", "refund", "review", "video", "play", "pause", "complete", "course", "lesson"),
         *("quiz", "kyc", "submit", "approve", "transfer", "deposit", "share", "click", "push", "sent", "open", "first"),
+        *("resume", "filter", "result", "accept", "reject", "deliver", "enroll", "page", "screen", "ticket", "card"),
         *("1", "2", "결제", "시작"),
     ]
 )
@@ -1246,6 +1605,29 @@ def _some_properties(draw: st.DrawFn) -> tuple[Property, ...]:
     return tuple(made)
 
 
+_DONE = st.sampled_from(
+    ["ordered", "started", "opened", "accepted", "cancelled", "created", "joined", "paid", "sent", "running", "paused"]
+)
+_THINGS = st.sampled_from(
+    ["order", "card", "ticket", "stage", "battle", "guild", "course", "payment", "product", "page"]
+)
+
+
+@st.composite
+def _descriptions(draw: st.DrawFn) -> str:
+    done, later, thing, other = draw(_DONE), draw(_DONE), draw(_THINGS), draw(_THINGS)
+    return draw(
+        st.sampled_from(
+            [
+                *("", "", "", f"The {done} {thing} is {later}", f"A {thing} that was {done} is {later}"),
+                *(f"The {other} is {later} after the {thing} was {done}", f"The {thing} on the screen is {done}"),
+                *(f"A {thing} is {done} at the {other} page", "Sent by the server every minute", "최초 1회"),
+                *("결제한 주문을 취소했을 때 전송", "길드에 가입해야 입장 가능", "스테이지 시작 후 전투가 열릴 때"),
+            ]
+        )
+    )
+
+
 @st.composite
 def _sheets(draw: st.DrawFn) -> Taxonomy:
     names = draw(
@@ -1255,7 +1637,9 @@ def _sheets(draw: st.DrawFn) -> Taxonomy:
     )
     return Taxonomy(
         name="random",
-        events=tuple(Event(name=name, properties=draw(_some_properties())) for name in names),
+        events=tuple(
+            Event(name=name, description=draw(_descriptions()), properties=draw(_some_properties())) for name in names
+        ),
         common_properties=draw(_some_properties()),
         user_properties=draw(_some_properties()),
     )
@@ -1278,9 +1662,12 @@ def test_any_sheet_gives_sound_rules_whose_orders_agree(sheet: Taxonomy, industr
                         seen.add(before)
                         waiting.append(before)
             assert all(place[before] < place[name] for before in seen if before in place)
-    placed = [name for sequence in constraints.sequences for step in sequence.steps for name in step.events]
-    assert len(placed) == len(set(placed))
-    assert not set(placed) & {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+    heads = {name for sequence in constraints.sequences for name in sequence.steps[0].events}
+    rest = [name for s in constraints.sequences for name in {n for step in s.steps[1:] for n in step.events}]
+    assert len(rest) == len(set(rest))
+    assert not heads & set(rest)
+    placed = {*heads, *rest}
+    assert not placed & {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
 
 
 # --------------------------------------------------------------------------- what is wrong with rules
