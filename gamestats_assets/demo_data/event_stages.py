@@ -90,8 +90,10 @@ def lifecycle(
         found[name] = _earliest(order, r, opened, account, basic)
     for sequence in order.sequences:  # a later step is never earlier in life than the one before
         reached = LifecycleStage.INSTALLED
-        for step in sequence.steps:
+        for number, step in enumerate(sequence.steps):
             for event in step.events:
+                if number and found[event] is LifecycleStage.ADVANCED:  # who is on the way may go it to its end
+                    found[event] = basic
                 found[event] = max(found[event], reached, key=lambda stage: stage.rank)
             reached = min((found[event] for event in step.events), key=lambda stage: stage.rank)
     first = _first_usual(order, found, account, prerequisites)

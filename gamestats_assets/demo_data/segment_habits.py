@@ -184,6 +184,7 @@ class _Choice:
     """What a user may choose to do: a sequence, or an event by itself.
 
     Attributes:
+        name: of the event, or of the sequence after an arrow.
         heads: events that begin it.
         steps: of a sequence; of a single event none.
     """
@@ -201,7 +202,7 @@ class _Choice:
 def _choices(order: EventOrder, constraints: EventConstraints) -> list[_Choice]:
     """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
     found = [
-        _Choice(s.name, tuple(order.readings[event] for event in s.steps[0].events), tuple(s.steps))
+        _Choice(f"-> {s.name}", tuple(order.readings[event] for event in s.steps[0].events), tuple(s.steps))
         for s in constraints.sequences
         if s.kind != "onboarding"
     ]
@@ -378,10 +379,11 @@ def event_probabilities(
             rates[choice.name] *= _seldom_factor(segment, choice, order, needed - set(constraints.once))
     _no_more_than_before(rates, choices, order, constraints)
     weights = {c.name: slots.get(c.name) or _weight(segment, c, order, product) for c in choices if c.name not in rates}
+    # Weights only say how choices are shared out: those of what is seldom are scaled to come out at its rates.
     free = max(activity(segment, product).events_per_session - sum(slots.values()), 0.3)
-    seldom = sum(rates.values())
-    scale = sum(weights.values()) / max(free - seldom, free / 4)
-    weights |= {name: rate * (scale if scale > 0 else 1 / free) for name, rate in rates.items()}
+    shared = sum(weights[c.name] for c in choices if c.name in weights and not _once(c, constraints))
+    scale = shared / max(free - sum(rates.values()), free / 4)
+    weights |= {name: rate * (scale or 1 / free) for name, rate in rates.items()}
     found: dict[str, float] = {}
     for choice in choices:
         _reached(choice, min(weights[choice.name], 1.0), found)

@@ -659,6 +659,12 @@ def test_demanding_features_come_late(name: str) -> None:
     assert sound(taxonomy("app_start", "register", name)).event_constraints.lifecycle[name] is LifecycleStage.ADVANCED
 
 
+def test_demanding_steps_are_open_to_those_who_are_on_the_way() -> None:
+    seen = event("chart_create", "kind")
+    rules = sound(taxonomy("app_start", "register", seen, event("chart_export", "kind")), SAAS).event_constraints
+    assert rules.lifecycle["chart_export"] is rules.lifecycle["chart_create"] is LifecycleStage.REGISTERED
+
+
 def test_a_sheet_without_any_arrival_has_an_event_that_opens_the_first_session() -> None:
     stages = sound(taxonomy("stage_start", "stage_end", "raid_start")).event_constraints.stage_events
     assert stages == {"stage_start": LifecycleStage.FIRST_SESSION}
