@@ -171,10 +171,14 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         monkeypatch.setenv(f"{provider.upper()}_API_KEY", "a-key")
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", server.url(provider))
         given = rules.model_dump(mode="json")
-        # More results than the range of the same rules: what is measured will deviate from it.
-        given["property_relationships"]["search_results"] = {"formula": "199"}
+        # Hardly anybody new is so far within two days: what is measured will deviate from the step's probability.
+        given["event_constraints"]["lifecycle"]["checkout_started"] = "active"
+        new_user = given["segment_analysis"]["new_user"]
+        new_user["event_sequence"] = ["pricing_page_viewed"]
+        new_user["event_probabilities"]["pricing_page_viewed"] = 1
+        Path("new.json").write_text('{"segments": {"new_user": 1}}')
         server.queue(*[Answer(given)] * 4)
-        run = ("generate", "saas", *SHORT, "--ai", provider)
+        run = ("generate", "saas", *SHORT, "--config", "new.json", "--ai", provider)
         first = gamestats(*run, "--out", "one")
         assert first.exit_code == 0, first.output
         assert "Rules: a language model." in first.output
@@ -187,8 +191,8 @@ def test_a_language_model_makes_the_rules_once_and_again_when_asked_to(
         refined = gamestats(*run, "--name", "Other", "--refine", "--out", "four")
         assert refined.exit_code == 0, refined.output
         assert len(server.requests) == 4
-        measured = [" of cases and " in request.told or " and is 1" in request.told for request in server.requests]
-        assert measured == [False, False, False, True]
+        told = "sequence subscription, step 2 should follow step 1 in 50.0% of cases and does in "
+        assert [told in request.told for request in server.requests] == [False, False, False, True]
         assert "a-key" not in first.output + refined.output
     assert Path("one/rules.json").read_text() == Path("two/rules.json").read_text()
     assert "cached" in Path("two/report.html").read_text()

@@ -480,6 +480,8 @@ def _tables(
             if step.follows:
                 follows[f, s] = False
                 follows[f, s, [index[name] for name in step.follows]] = True
+            if len(step.follows) == 1:
+                given.add(step.follows[0])
             for a, name in enumerate(step.events):
                 events[f, s, a] = index[name]
                 weights[f, s, a] = step.weights[a] if step.weights else 1.0

@@ -282,8 +282,11 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
         if funnel is None or set(funnel.step_numbers) != set(range(len(sequence.steps))):
             continue  # measured by other rules
         planted = _planted(sequence, measured.configuration)
+        others = {e for other in constraints.sequences if other is not sequence for s in other.steps for e in s.events}
         for number, step in enumerate(sequence.steps):
             before = sequence.steps[max(number - 1, 0)]
+            if others & {*step.events, *before.events}:
+                break  # Which sequence such an event belongs to, a log does not tell.
             tried, went = _tried(funnel, number)
             if tried < FEWEST or number in planted or fixed & {*step.events, *before.events}:
                 continue
@@ -297,7 +300,7 @@ def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
 def _tried(funnel: Funnel, number: int) -> tuple[int, int]:
     """How often a step could have followed, its repetitions included, and how often it did."""
     rows = [row for row, step in enumerate(funnel.step_numbers) if step == number and row]
-    return sum(funnel.reached[row - 1] for row in rows), sum(funnel.reached[row] for row in rows)
+    return sum(funnel.tried[row] for row in rows), sum(funnel.reached[row] for row in rows)
 
 
 def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:

@@ -152,6 +152,7 @@ class Funnel:
     Attributes:
         steps: names of the events of each step, a repeated step as often as it may happen.
         step_numbers: for each of `steps`, its number among the rule's steps, from 0.
+        tried: attempts that stood at an event which the step follows, in this order; of the first step, all.
         reached: attempts that came that far, in this order.
     """
 
@@ -159,6 +160,7 @@ class Funnel:
     kind: str
     steps: tuple[str, ...]
     step_numbers: tuple[int, ...]
+    tried: tuple[int, ...]
     reached: tuple[int, ...]
 
 
@@ -696,12 +698,18 @@ class _Path:
     """Attempts at one sequence."""
 
     def __init__(self, sequence: EventSequence, events: Mapping[str, int]) -> None:
-        each = [(number, step) for number, step in enumerate(sequence.steps) for _ in range(step.repeats)]
+        each = [
+            (number, step if again == 0 else step.model_copy(update={"follows": []}))
+            for number, step in enumerate(sequence.steps)
+            for again in range(step.repeats)
+        ]
         self._sequence = sequence
         self._numbers = tuple(number for number, _ in each)
         self._of_step = [_lookup(events, step.events) for _, step in each]
+        self._follows = [_lookup(events, step.follows or events) for _, step in each]
         heads = set(sequence.steps[0].events)
         self._once_a_session = any(heads & set(step.events) for _, step in each[1:])
+        self._tried = np.zeros(len(each), np.int64)
         self._reached = np.zeros(len(each), np.int64)
 
     def follow(self, event: Array, session: Array, start: Array) -> None:
@@ -710,10 +718,14 @@ class _Path:
         if self._once_a_session:
             head &= ~_before(head, start)
         place = np.flatnonzero(head)
+        self._tried[0] += place.size
         self._reached[0] += place.size
         attempt = np.cumsum(head) - 1
         within = (attempt >= 0) & (session == session[place[np.maximum(attempt, 0)]]) if place.size else head
-        for number, of_step in enumerate(self._of_step[1:], 1):
+        for number, (of_step, follows) in enumerate(zip(self._of_step[1:], self._follows[1:], strict=True), 1):
+            at = np.flatnonzero(place < event.size)
+            place[at[~follows[event[place[at]]]]] = event.size
+            self._tried[number] += np.count_nonzero(place < event.size)
             rows = np.flatnonzero(of_step[event] & within)
             rows = rows[rows > place[attempt[rows]]]
             reached, first = np.unique(attempt[rows], return_index=True)
@@ -727,8 +739,8 @@ class _Path:
         """How far they came."""
         steps = self._sequence.steps
         names = tuple(" / ".join(steps[number].events) for number in self._numbers)
-        reached = tuple(self._reached.tolist())
-        return Funnel(self._sequence.name, self._sequence.kind, names, self._numbers, reached)
+        tried, reached = tuple(self._tried.tolist()), tuple(self._reached.tolist())
+        return Funnel(self._sequence.name, self._sequence.kind, names, self._numbers, tried, reached)
 
 
 class _Pair:

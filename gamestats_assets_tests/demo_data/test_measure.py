@@ -111,6 +111,7 @@ def test_a_funnel_follows_each_attempt_through_its_session(small: Any) -> None:
     # Five looks; those of ann at 10:02, ben and cem led to a cart; the first two of these to a payment.
     (funnel,) = small.funnels
     assert (funnel.steps, funnel.reached) == (("look", "cart", "pay"), (5, 3, 2))
+    assert funnel.tried == (5, 5, 3)
 
 
 def test_a_conversion_belongs_to_the_last_attempt_before_it(small: Any) -> None:
@@ -176,6 +177,31 @@ def test_a_repeated_step_is_followed_as_often_as_it_may_come(tmp_path: Path) -> 
     (funnel,) = measure(tmp_path, taxonomy, rules, CONFIGURATION).funnels
     assert funnel.reached == (3, 2, 1, 1)
     assert funnel.step_numbers == (0, 0, 0, 1)
+    assert funnel.tried == (3, 3, 2, 1)
+
+
+def test_a_step_is_tried_only_after_an_event_that_it_follows(tmp_path: Path) -> None:
+    """Of four orders two are paid and two cancelled; a receipt follows payments alone."""
+    names = ("order", "pay", "cancel", "receipt")
+    taxonomy = Taxonomy(name="shop", events=tuple(Event(name=name) for name in names))
+    steps = [
+        Step(events=["order"]),
+        Step(events=["pay", "cancel"]),
+        Step(events=["receipt"], follows=["pay"], probability=0.5),
+    ]
+    constraints = EventConstraints(sequences=[EventSequence(name="order", steps=steps)])
+    rules = Rules(segment_analysis=RULES.segment_analysis, event_constraints=constraints)
+    days = {"ann": ["order", "pay", "receipt"], "ben": ["order", "cancel"], "cem": ["order", "pay"]}
+    days["dan"] = ["order", "cancel", "receipt"]
+    records = [
+        record(user, f"2026-01-01 10:{minute:02}:00", name)
+        for user, done in days.items()
+        for minute, name in enumerate(done)
+    ]
+    write_by_day(tmp_path, records)
+    (funnel,) = measure(tmp_path, taxonomy, rules, CONFIGURATION).funnels
+    assert funnel.tried == (4, 4, 2)
+    assert funnel.reached == (4, 4, 1)
 
 
 # --------------------------------------------------------------------------- dirt
