@@ -380,7 +380,8 @@ class _Scene:
         steps = np.arange(tables.events.shape[1])
         there = tables.events >= 0
         met = there & (tables.stages <= stage) & ((tables.needs & ~mask) == 0).all(axis=-1) & ~self._spent(mask)
-        return (met.any(axis=-1) | (steps[None, :] >= tables.together[:, None])).all(axis=1)
+        within = steps[None, :] < tables.together[:, None]
+        return met[:, 0].any(axis=-1) & ((met | ~there).all(axis=-1) | ~within).all(axis=1)
 
     def _spent(self, mask: Array) -> Array:
         """Whether each alternative of the flows is an event that happens only once, and did."""
@@ -434,14 +435,15 @@ class _Scene:
         return able & ~(plan.once[events] & done)
 
     def _all_open(self, rows: Array, flow: Array) -> Array:
-        """Whether every step is open that must be for each row's flow to begin."""
-        together = self.plan.tables.together
+        """Whether every step is wholly open that must be for each row's flow to begin."""
+        events, together = self.plan.tables.events, self.plan.tables.together
         able = np.ones(rows.size, bool)
         mask, stage = self.life.mask[self.sessions.user[rows]], self._stage(rows)
-        for step in range(1, int(together.max())):
+        for step in range(int(together.max())):
             own = np.flatnonzero(together[flow] > step)
             if own.size:
-                able[own] &= self._alternatives(flow[own], step, mask[own], stage[own]).any(axis=1)
+                open_ = self._alternatives(flow[own], step, mask[own], stage[own])
+                able[own] &= (open_ | (events[flow[own], step] < 0)).all(axis=1)
         return able
 
     def without_repeats(self, found: Happenings) -> Happenings:

@@ -83,7 +83,8 @@ class FlowTables:
         needs: flow, step, alternative, word: bits that a user must have.
         stages: flow, step, alternative: earliest stage.
         follows: flow, step, event: whether the step may come after an event.
-        together: flow: number of steps that must all be open for the flow to begin, because a truth is planted in it.
+        together: flow: number of steps that must be wholly open for the flow to begin, because a truth is planted in
+            it; of other flows one alternative of the first step must be.
     """
 
     events: Array
@@ -493,51 +494,50 @@ def _tables(
                         needs[f, s, a, bit // 64] |= np.uint64(1) << np.uint64(bit % 64)
             if len(step.events) == 1:
                 given.add(step.events[0])
-    together = np.ones(len(flows) or 1, np.int64)
+    together = np.zeros(len(flows) or 1, np.int64)
     for truth in _pairs(configuration):
         for f, flow in enumerate(flows):
             span = _span(flow, truth)
             if span is not None:
-                _plant(truth, flow, span, probability[:, f], weights[f], together, f)
+                _plant(truth, flow, span, probability[:, f])
+                together[f] = max(together[f], span[1] + 1)
     return FlowTables(events, weights, probability, after_s, needs, stages, follows, together)
 
 
-def _plant(
-    truth: ConversionTruth | ExperimentTruth,
-    flow: Flow,
-    span: tuple[int, int],
-    probability: Array,
-    weights: Array,
-    together: Array,
-    f: int,
-) -> None:
+def _plant(truth: ConversionTruth | ExperimentTruth, flow: Flow, span: tuple[int, int], probability: Array) -> None:
     """Make the steps between `from` and `to` lead to it with exactly the planted rate."""
     begin, end = span
-    alone = [len(flow.steps[s].events) == 1 and not flow.steps[s].follows for s in range(begin, end)]
-    counted = [s for s in range(len(flow.steps)) if truth.from_event in flow.steps[s].events]
-    if not all(alone) or len(counted) > 1 or sum(truth.to_event in step.events for step in flow.steps) > 1:
+    if any(sum(name in step.events for step in flow.steps) > 1 for name in (truth.from_event, truth.to_event)):
         raise ConfigurationError(
             f"The planted {truth.kind} from {truth.from_event} to {truth.to_event} is impossible: in the sequence "
-            f"{flow.name!r} one of its steps has alternatives or repeats. Plant it between single steps."
+            f"{flow.name!r} one of them stands in several steps. Plant it between events that stand in one."
         )
-    place = flow.steps[end].events.index(truth.to_event)
-    share = weights[end, place] / weights[end].sum()
+    share = _share_that_can_reach(truth, flow, span)
     for variant, rate in enumerate(
         (truth.rate_a, truth.rate_b) if isinstance(truth, ExperimentTruth) else (truth.rate, truth.rate)
     ):
         if rate > share:
             raise ConfigurationError(
                 f"The planted {truth.kind} from {truth.from_event} to {truth.to_event} is impossible: in the sequence "
-                f"{flow.name!r} at most {share:.0%} can reach it, because the last step has other outcomes."
+                f"{flow.name!r} at most {share:.0%} can reach it, because its steps have other outcomes."
             )
         product = float(np.prod(probability[variant, begin + 1 : end + 1]))
-        wanted = rate / share
+        wanted = min(rate / share, 1.0) if rate else 0.0
         if 0 < product < 1 and wanted > 0:
             probability[variant, begin + 1 : end + 1] **= math.log(wanted) / math.log(product)
         else:
             probability[variant, begin + 1 : end + 1] = 1
             probability[variant, end] = wanted
-    together[f] = max(together[f], end + 1)
+
+
+def _share_that_can_reach(truth: ConversionTruth | ExperimentTruth, flow: Flow, span: tuple[int, int]) -> float:
+    """Of those at `from`, the share that is at `to` when nobody leaves on the way: what alternatives leave of all."""
+    at = {truth.from_event: 1.0}
+    for step in flow.steps[span[0] + 1 : span[1] + 1]:
+        going = sum(share for event, share in at.items() if not step.follows or event in step.follows)
+        weights = step.weights or [1.0] * len(step.events)
+        at = {event: going * weight / sum(weights) for event, weight in zip(step.events, weights, strict=True)}
+    return at[truth.to_event]
 
 
 def _sequence_slots(

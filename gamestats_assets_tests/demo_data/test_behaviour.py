@@ -337,6 +337,32 @@ def test_a_planted_conversion_is_in_the_data(rate: float, pair: tuple[str, str])
     assert near(k, n, rate)
 
 
+@pytest.mark.parametrize(
+    ("pair", "rate"), [(("cart", "earn"), 0.15), (("buy", "spend"), 0.6), (("view", "spend"), 0.2)]
+)
+def test_a_conversion_can_be_planted_across_alternatives_and_steps_that_follow_one_of_them(
+    rate: float, pair: tuple[str, str]
+) -> None:
+    """Of views nine tenths can become a cart, of carts four fifths bought, of purchases all but a quarter spent."""
+    steps = [
+        Step(events=["view"]),
+        Step(events=["cart"], probability=0.9),
+        Step(events=["buy", "cancel"], weights=[0.8, 0.2], probability=0.6),
+        Step(events=["earn", "spend"], weights=[0.25, 0.75], follows=["buy"], probability=0.7),
+    ]
+    flow = EventSequence(name="purchase", kind="funnel", steps=steps)
+    constraints = RULES.event_constraints.model_copy(update={"sequences": [flow], "prerequisites": {}})
+    rules = RULES.model_copy(update={"event_constraints": constraints})
+    truth = ConversionTruth(from_event=pair[0], to_event=pair[1], rate=rate)
+    found = simulated(TAXONOMY, rules, Configuration(users=500, days=7, truths=[truth]))
+    ((n, k),) = conversions(found, *pair).values()
+    assert n > 150
+    assert near(k, n, rate)
+    beyond = ConversionTruth(from_event="cart", to_event="spend", rate=0.7)
+    with pytest.raises(ConfigurationError, match="at most 60% can reach it"):
+        blueprint(TAXONOMY, rules, Configuration(truths=[beyond]))
+
+
 def test_a_planted_experiment_is_in_the_data() -> None:
     truth = ExperimentTruth(name="green_button", from_event="view", to_event="buy", rate_a=0.2, lift=0.3)
     found = simulated(TAXONOMY, RULES, Configuration(users=700, days=7, truths=[truth]))
