@@ -20,7 +20,7 @@ _ACTIVITY: dict[str, tuple[float, float, float, float, float, float, float]] = {
     "active_user": (0.58, 1.8, 16, 11, 0.002, 0.004, 0.04),
     "power_user": (0.92, 3.4, 34, 22, 0, 0.0005, 0.2),
     "churning_user": (0.3, 1.2, 7, 5, 0.05, 0.06, 0.01),
-    "churned_user": (0.08, 1.0, 4, 3, 0.15, 0.3, 0.002),
+    "churned_user": (0.25, 1.0, 4, 3, 0.15, 0.3, 0.002),
     "returning_user": (0.5, 1.5, 14, 10, 0.01, 0.015, 0.08),
 }
 # Of an industry: factors of the daily probability, sessions, minutes and events.

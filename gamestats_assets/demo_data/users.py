@@ -248,7 +248,7 @@ def _lives(plan: Blueprint, streams: Streams, number: Array, segment: Array) -> 
     signed_up = np.where(in_run, streams.integers("sign-up day", number, 0, 0, days), signed_up)
     churned = np.array([kind == "churned_user" for kind in kinds])[segment]
     returning = np.array([kind == "returning_user" for kind in kinds])[segment]
-    away = np.where(churned, streams.integers("leaves on", number, 0, 0, max(days // 3, 1)), NEVER)
+    away = np.where(churned, streams.integers("leaves on", number, 0, 1, max(days // 3, 1) + 1), NEVER)
     away = np.where(returning, 0, away)
     back = np.where(returning, streams.integers("returns on", number, 0, 0, days), NEVER)
     return signed_up, away, back
