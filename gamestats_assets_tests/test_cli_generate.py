@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
-from gamestats_assets.demo_data.ai import Provider
-from gamestats_assets.demo_data.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+from gamestats_assets.demo_data.rules.ai import Provider
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer
 from gamestats_assets_tests.demo_data.receiver import Receiver

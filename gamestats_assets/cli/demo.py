@@ -141,10 +141,10 @@ def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> lis
 def _add_product(stores: Stores, users: int) -> None:
     """Enter the generated product, unless it is there."""
     from gamestats_assets.cli.entering import person
-    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analyse
     from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
     from gamestats_assets.demo_data.products import add_product
-    from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+    from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.lakehouse.ops import entering, select
     from gamestats_assets.settings import shipped
 

@@ -20,8 +20,8 @@ from gamestats_assets.cli.terminal import CarefulGroup, counted, err, out, say, 
 
 if TYPE_CHECKING:
     from gamestats_assets.demo_data.configuration import Configuration
-    from gamestats_assets.demo_data.generate import Generated
-    from gamestats_assets.demo_data.generate import Progress as ProgressCallback
+    from gamestats_assets.demo_data.generator.generate import Generated
+    from gamestats_assets.demo_data.generator.generate import Progress as ProgressCallback
     from gamestats_assets.demo_data.production import Produced, RuleMaker
     from gamestats_assets.settings import Settings
 
@@ -160,9 +160,9 @@ def generate(
 
 def rule_maker(settings: Settings, ai: str | None, *, refresh: bool = False) -> RuleMaker:
     """Who makes the rules: the analyst, or the language model of a provider."""
-    from gamestats_assets.demo_data.ai import AiSettings
     from gamestats_assets.demo_data.production import RuleMaker
-    from gamestats_assets.demo_data.rules_cache import RulesCache
+    from gamestats_assets.demo_data.rules.ai import AiSettings
+    from gamestats_assets.demo_data.rules.cache import RulesCache
 
     cache = RulesCache(settings.state_folder / "rules")
     if ai is None:
@@ -199,7 +199,7 @@ def taxonomy_path(text: str) -> Path:
 
 
 def _read(text: str) -> Any:
-    from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+    from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 
     return read_taxonomy(taxonomy_path(text))
 
@@ -373,8 +373,8 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
 
         gamestats taxonomy check plan.xlsx
     """
-    from gamestats_assets.demo_data.taxonomy import flattened
-    from gamestats_assets.demo_data.taxonomy_reader import check_taxonomy as check
+    from gamestats_assets.demo_data.taxonomies.model import flattened
+    from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy as check
 
     report = check(taxonomy_path(taxonomy))
     for warning in report.warnings:
@@ -407,7 +407,7 @@ def rules_of_taxonomy(
 
         gamestats taxonomy rules plan.xlsx > rules.json
     """
-    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analyse
     from gamestats_assets.demo_data.configuration import ProductInfo
 
     told = _read(taxonomy)
@@ -449,7 +449,7 @@ def check_logs(
 
         gamestats logs check demo-game --taxonomy game
     """
-    from gamestats_assets.demo_data.wire_check import check_files
+    from gamestats_assets.demo_data.logs.wire_check import check_files
 
     with status("Checking"):
         found = check_files(log_files(paths), taxonomy=_read(taxonomy) if taxonomy else None)
@@ -491,7 +491,7 @@ def upload_logs(
 
         gamestats logs upload demo-game --receiver https://receiver.example.com --app-id ... --dry-run
     """
-    from gamestats_assets.demo_data.upload import upload
+    from gamestats_assets.demo_data.logs.upload import upload
     from gamestats_assets.settings import Settings
 
     files = log_files(paths)
@@ -530,7 +530,7 @@ def configure_logbus(
 
         gamestats logs logbus demo-game --push-url https://receiver.example.com --app-id ... --out conf/daemon.json
     """
-    from gamestats_assets.demo_data.logbus import daemon_configuration, write_daemon_configuration
+    from gamestats_assets.demo_data.logs.logbus import daemon_configuration, write_daemon_configuration
 
     configuration = daemon_configuration(folder, app_id=app_id, push_url=push_url)
     for note in write_daemon_configuration(to, configuration, overwrite=overwrite):

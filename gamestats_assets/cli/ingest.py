@@ -110,7 +110,7 @@ def ingest_logs(
         gamestats ingest logs /var/log/app/log.2026-01-01 --product shop
     """
     from gamestats_assets.cli.entering import person
-    from gamestats_assets.demo_data.log_landing import land_logs
+    from gamestats_assets.demo_data.logs.landing import land_logs
     from gamestats_assets.demo_data.products import add_product
     from gamestats_assets.lakehouse.ops import entering, select
     from gamestats_assets.lakehouse.stores import Stores

@@ -97,8 +97,8 @@ def add(
     from gamestats_assets.cli.generate import configuration_of, rule_maker, taxonomy_path
     from gamestats_assets.demo_data.production import read_rules
     from gamestats_assets.demo_data.products import add_product
-    from gamestats_assets.demo_data.rules_check import require_sound
-    from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
+    from gamestats_assets.demo_data.rules.soundness import require_sound
+    from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
     from gamestats_assets.settings import Settings
 
     meaning = {

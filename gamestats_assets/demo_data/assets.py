@@ -57,7 +57,7 @@ SQL_TABLES: tuple[type[Table], ...] = (
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
-    from gamestats_assets.demo_data.log_records import decode_batches
+    from gamestats_assets.demo_data.logs.records import decode_batches
 
     return decode_batches(landing, batches, workers=workers)
 

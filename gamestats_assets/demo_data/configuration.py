@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gamestats_assets.demo_data.rules import SEGMENTS, Activity, Share, ValueRange
+from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Share, ValueRange
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")

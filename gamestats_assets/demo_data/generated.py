@@ -14,10 +14,10 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.demo_data.configuration import Configuration
-from gamestats_assets.demo_data.log_landing import land_logs
-from gamestats_assets.demo_data.rules import Rules
+from gamestats_assets.demo_data.logs.landing import land_logs
+from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.tables import DemoRules, DemoTaxonomy, DemoUsers, Products
-from gamestats_assets.demo_data.taxonomy import Property, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flattened
 from gamestats_assets.lakehouse.landing import Landing
 
 _USERS_AT_ONCE = 20_000
@@ -41,7 +41,7 @@ class GeneratedProduct:
 
     def run_identity(self) -> str:
         """Names everything that decides the bytes of its logs."""
-        from gamestats_assets.demo_data.generate import run_identity
+        from gamestats_assets.demo_data.generator.generate import run_identity
 
         return run_identity(self.taxonomy, self.rules, self.configuration)
 
@@ -126,11 +126,11 @@ def demo_users(products: dy.LazyFrame[Products]) -> dy.LazyFrame[DemoUsers]:
 
 
 def _users(of: GeneratedProduct) -> Iterator[pl.DataFrame]:
-    from gamestats_assets.demo_data.behaviour import first_stages
-    from gamestats_assets.demo_data.blueprint import blueprint
-    from gamestats_assets.demo_data.properties import first_properties, person_names
-    from gamestats_assets.demo_data.random_streams import Streams
-    from gamestats_assets.demo_data.users import make_users
+    from gamestats_assets.demo_data.generator.behaviour import first_stages
+    from gamestats_assets.demo_data.generator.blueprint import blueprint
+    from gamestats_assets.demo_data.generator.properties import first_properties, person_names
+    from gamestats_assets.demo_data.generator.random_streams import Streams
+    from gamestats_assets.demo_data.generator.users import make_users
 
     plan = blueprint(of.taxonomy, of.rules, of.configuration)
     streams = Streams(of.configuration.seed)
@@ -173,7 +173,7 @@ def land_generated(
     Returns:
         By day, `records`, `size_bytes` and `pieces` that landed anew.
     """
-    from gamestats_assets.demo_data.generate import generate
+    from gamestats_assets.demo_data.generator.generate import generate
 
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-data-") as folder:
         made = generate(of.taxonomy, of.rules, of.configuration, Path(folder), processes=processes)

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from gamestats_assets.demo_data.locales import Country, Shares, country_of_locale, devices, ip_addresses
-from gamestats_assets.demo_data.taxonomy import PropertyType
+from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.settings import shipped
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from gamestats_assets.demo_data.ai import AiSettings, Provider
 from gamestats_assets.demo_data.configuration import Configuration
-from gamestats_assets.demo_data.generate import Generated, Progress, generate, read_manifest
-from gamestats_assets.demo_data.rules import Rules
-from gamestats_assets.demo_data.rules_cache import MadeRules, RulesCache, made_rules
-from gamestats_assets.demo_data.taxonomy import Taxonomy
+from gamestats_assets.demo_data.generator.generate import Generated, Progress, generate, read_manifest
+from gamestats_assets.demo_data.rules.ai import AiSettings, Provider
+from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, made_rules
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 if TYPE_CHECKING:
-    from gamestats_assets.demo_data.deviations import Deviations
-    from gamestats_assets.demo_data.measure import Measured
-    from gamestats_assets.demo_data.truths import Verdict
+    from gamestats_assets.demo_data.findings.deviations import Deviations
+    from gamestats_assets.demo_data.findings.measure import Measured
+    from gamestats_assets.demo_data.findings.truths import Verdict
 
 RULES_FILE = "rules.json"
 REPORT_FILE = "report.html"
@@ -114,7 +114,7 @@ def produce(
         RulesError: when the rules contradict each other or the taxonomy.
         GenerationError: when the files cannot be written.
     """
-    from gamestats_assets.demo_data.deviations import corrected, deviations
+    from gamestats_assets.demo_data.findings.deviations import corrected, deviations
 
     made = MadeRules(rules, "file", "") if rules is not None else maker.make(taxonomy, configuration)
 
@@ -151,7 +151,7 @@ def produce(
 def _measured(
     folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Configuration, progress: Progress | None
 ) -> Measured:
-    from gamestats_assets.demo_data.measure import measure
+    from gamestats_assets.demo_data.findings.measure import measure
 
     if progress:
         progress("Measuring", 0, 1)
@@ -162,7 +162,7 @@ def _measured(
 
 
 def _verdicts(measured: Measured, configuration: Configuration) -> Sequence[Verdict]:
-    from gamestats_assets.demo_data.truths import verify
+    from gamestats_assets.demo_data.findings.truths import verify
 
     return verify(measured, configuration)
 
@@ -180,7 +180,7 @@ def told_of(made: MadeRules) -> str:
 
 
 def _write_report(folder: Path, path: Path, made: MadeRules, produced: Produced | _Remeasured) -> None:
-    from gamestats_assets.demo_data.report import write_report
+    from gamestats_assets.demo_data.findings.report import write_report
 
     manifest = read_manifest(folder)
     model = "a language model"
@@ -208,7 +208,7 @@ def report_again(folder: Path, path: Path | None = None) -> Path:
     Raises:
         NotARunError: when the folder holds no finished run.
     """
-    from gamestats_assets.demo_data.deviations import deviations
+    from gamestats_assets.demo_data.findings.deviations import deviations
 
     manifest = read_manifest(folder)
     try:

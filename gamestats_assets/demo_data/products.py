@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 
 from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
-from gamestats_assets.demo_data.rules import Rules
-from gamestats_assets.demo_data.taxonomy import PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlreadyError, UnknownNameError
 

@@ -15,8 +15,8 @@ import polars as pl
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.activity import user_days
 from gamestats_assets.demo_data.funnel_progress import funnel_progress, funnel_steps
-from gamestats_assets.demo_data.log_landing import land_logs, landing_game
-from gamestats_assets.demo_data.log_records import DecodedLogs, decode_batches
+from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
+from gamestats_assets.demo_data.logs.records import DecodedLogs, decode_batches
 from gamestats_assets.demo_data.payments import payments
 from gamestats_assets.demo_data.profiles import user_profiles
 from gamestats_assets.demo_data.sessions import sessions

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,
     EventConstraints,
@@ -25,7 +25,7 @@ from gamestats_assets.demo_data.rules import (
     Step,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 
 START = date(2026, 1, 1)
 """A Thursday."""

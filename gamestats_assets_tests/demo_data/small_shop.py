@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.rules.model import (
     Activity,
     EventConstraints,
     EventSequence,
@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.rules import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 

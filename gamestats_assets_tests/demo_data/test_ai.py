@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.demo_data import ai
-from gamestats_assets.demo_data.ai import (
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules import ai
+from gamestats_assets.demo_data.rules.ai import (
     DEFAULT_MODELS,
     INSTRUCTIONS,
     AiAnswer,
@@ -35,10 +36,9 @@ from gamestats_assets.demo_data.ai import (
     ask_for_rules,
     prompt,
 )
-from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules import Rules
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.value_rules import Between
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 from gamestats_assets_tests.demo_data.ai_server import ALWAYS_THINKS, MODEL, AiServer, Answer
 
 KEY = "sk-secret.Ab_9-XyZ0123456789"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.event_words import concepts
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.event_words import concepts
-from gamestats_assets.demo_data.formulas import parse_formula
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.rules.formulas import parse_formula
+from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,
     CounterRule,
@@ -32,10 +32,10 @@ from gamestats_assets.demo_data.rules import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.rules_check import RulesError, problems, require_sound
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode
-from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
-from gamestats_assets.demo_data.value_rules import (
+from gamestats_assets.demo_data.rules.soundness import RulesError, problems, require_sound
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,
     CopyOf,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from gamestats_assets.demo_data.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
     PropertyConstraint,
     Rules,
@@ -27,8 +27,8 @@ from gamestats_assets.demo_data.rules import (
     ValueRange,
     named_events,
 )
-from gamestats_assets.demo_data.taxonomy_reader import read_taxonomy
-from gamestats_assets.demo_data.value_rules import Scalar
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "taxonomies"
 UNSEEN = Path(__file__).resolve().parent / "taxonomies"

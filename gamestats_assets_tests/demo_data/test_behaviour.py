@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.blueprint import blueprint
 from gamestats_assets.demo_data.configuration import (
     Configuration,
     ConfigurationError,
@@ -24,8 +23,9 @@ from gamestats_assets.demo_data.configuration import (
     RetentionTruth,
     SeasonalityTruth,
 )
-from gamestats_assets.demo_data.generate import Chunk, simulate
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.generator.blueprint import blueprint
+from gamestats_assets.demo_data.generator.generate import Chunk, simulate
+from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     Activity,
     EventConstraints,
@@ -35,7 +35,7 @@ from gamestats_assets.demo_data.rules import (
     SegmentAnalysis,
     Step,
 )
-from gamestats_assets.demo_data.taxonomy import Event, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 from gamestats_assets_tests.demo_data.small_shop import QUIET, RULES, TAXONOMY, at, by_user, sessions
 
 Record = dict[str, Any]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, CustomSegment
-from gamestats_assets.demo_data.deviations import Deviation, Deviations, corrected, deviations
-from gamestats_assets.demo_data.generate import generate
-from gamestats_assets.demo_data.measure import DirtFound, Funnel, Measured, Moments, Violations, measure
-from gamestats_assets.demo_data.rules import (
+from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations, corrected, deviations
+from gamestats_assets.demo_data.findings.measure import DirtFound, Funnel, Measured, Moments, Violations, measure
+from gamestats_assets.demo_data.generator.generate import generate
+from gamestats_assets.demo_data.rules.model import (
     EventSequence,
     PropertyConstraint,
     PropertyRelationship,
@@ -23,7 +23,7 @@ from gamestats_assets.demo_data.rules import (
     Update,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets_tests.demo_data import small_shop
 from gamestats_assets_tests.demo_data.planted_logs import RULES, TAXONOMY
 

@@ -21,7 +21,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import LOGS, logs_behind
 from gamestats_assets.demo_data.configuration import Configuration, Dirt
-from gamestats_assets.demo_data.log_landing import land_logs
+from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.products import add_product, change_product
 from gamestats_assets.demo_data.sensors import products_entered
 from gamestats_assets.lakehouse.landing import decompressed

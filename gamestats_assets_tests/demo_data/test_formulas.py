@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.formulas import DEEPEST, LONGEST, FormulaError, parse_formula
+from gamestats_assets.demo_data.rules.formulas import DEEPEST, LONGEST, FormulaError, parse_formula
 
 VALUES: dict[str, Any] = {
     "level": np.array([3, 10, 7]),

@@ -17,12 +17,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gamestats_assets.demo_data import generate as generating
 from gamestats_assets.demo_data.configuration import Configuration, CustomSegment, Dirt
-from gamestats_assets.demo_data.generate import GenerationError, generate
-from gamestats_assets.demo_data.rules import Activity, PropertyRelationship, Rules
-from gamestats_assets.demo_data.rules_check import RulesError
-from gamestats_assets.demo_data.wire_check import check_files
+from gamestats_assets.demo_data.generator import generate as generating
+from gamestats_assets.demo_data.generator.generate import GenerationError, generate
+from gamestats_assets.demo_data.logs.wire_check import check_files
+from gamestats_assets.demo_data.rules.model import Activity, PropertyRelationship, Rules
+from gamestats_assets.demo_data.rules.soundness import RulesError
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY, at, by_user, records
 
 SMALL = Configuration(users=100, days=3, seed=11)
@@ -142,7 +142,7 @@ def test_a_folder_with_another_runs_logs_is_refused_and_replaced_on_demand(tmp_p
 _RUN = """
 import sys, resource
 from pathlib import Path
-from gamestats_assets.demo_data.generate import generate
+from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 if __name__ == "__main__":

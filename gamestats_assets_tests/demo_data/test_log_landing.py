@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data import log_landing
-from gamestats_assets.demo_data.log_landing import (
+from gamestats_assets.demo_data.logs import landing as log_landing
+from gamestats_assets.demo_data.logs.landing import (
     LogIngestReport,
     LogPathError,
     ProductNameError,

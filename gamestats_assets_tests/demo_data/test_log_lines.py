@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.log_lines import InvalidLineError, container_type, is_near, read_line, time_of
+from gamestats_assets.demo_data.logs.lines import InvalidLineError, container_type, is_near, read_line, time_of
 from gamestats_assets_tests.demo_data.log_scenario import DAY, record
 
 

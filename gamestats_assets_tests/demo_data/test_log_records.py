@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gamestats_assets.demo_data import log_records
 from gamestats_assets.demo_data import tables as t
-from gamestats_assets.demo_data.log_landing import land_logs, landing_game
-from gamestats_assets.demo_data.log_records import LogWorkerError, decode_batches
+from gamestats_assets.demo_data.logs import records as log_records
+from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
+from gamestats_assets.demo_data.logs.records import LogWorkerError, decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,

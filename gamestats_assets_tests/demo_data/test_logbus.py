@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamestats_assets.demo_data.logbus import LogBusError, daemon_configuration, write_daemon_configuration
+from gamestats_assets.demo_data.logs.logbus import LogBusError, daemon_configuration, write_daemon_configuration
 
 
 def test_a_configuration_names_the_files_the_project_and_the_receiver(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from gamestats_assets.demo_data.configuration import (
     SeasonalityTruth,
     Truth,
 )
-from gamestats_assets.demo_data.measure import Distribution, MeasureError, Moments, Violations, measure
-from gamestats_assets.demo_data.rules import EventConstraints, EventSequence, Rules, Step
-from gamestats_assets.demo_data.taxonomy import Event, Taxonomy
+from gamestats_assets.demo_data.findings.measure import Distribution, MeasureError, Moments, Violations, measure
+from gamestats_assets.demo_data.rules.model import EventConstraints, EventSequence, Rules, Step
+from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
 from gamestats_assets_tests.demo_data.planted_logs import RULES, START, TAXONOMY, record, write, write_by_day
 
 TRUTHS: list[Truth] = [

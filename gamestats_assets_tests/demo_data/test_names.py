@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.locales import countries, country
 from gamestats_assets.demo_data.names import UnknownPatternError, has_provider, pattern_of, patterns, pool
-from gamestats_assets.demo_data.taxonomy import PropertyType
+from gamestats_assets.demo_data.taxonomies.model import PropertyType
 
 LOCALES = {"ko_KR": "KR", "ja_JP": "JP", "en_US": "US"}
 SOME = 64

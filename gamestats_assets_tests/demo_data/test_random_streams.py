@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gamestats_assets.demo_data.random_streams import ImpossibleRangeError, Streams, quantile_table
-from gamestats_assets.demo_data.rules import ValueRange
+from gamestats_assets.demo_data.generator.random_streams import ImpossibleRangeError, Streams, quantile_table
+from gamestats_assets.demo_data.rules.model import ValueRange
 
 STREAMS = Streams(7)
 MANY = np.arange(100_000, dtype=np.uint64)

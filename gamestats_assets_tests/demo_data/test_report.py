@@ -17,10 +17,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from gamestats_assets.demo_data.configuration import Configuration, Dirt, ProductInfo, RetentionTruth, SeasonalityTruth
-from gamestats_assets.demo_data.deviations import Deviation, Deviations
-from gamestats_assets.demo_data.measure import Measured, measure
-from gamestats_assets.demo_data.report import figures, write_report
-from gamestats_assets.demo_data.truths import verify
+from gamestats_assets.demo_data.findings.deviations import Deviation, Deviations
+from gamestats_assets.demo_data.findings.measure import Measured, measure
+from gamestats_assets.demo_data.findings.report import figures, write_report
+from gamestats_assets.demo_data.findings.truths import verify
 from gamestats_assets_tests.demo_data.planted_logs import (
     CURVE,
     DAYS,

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.demo_data import rules_cache
-from gamestats_assets.demo_data.ai import AiKeyRefusedError, AiSettings, Provider
 from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules import Rules
-from gamestats_assets.demo_data.rules_cache import MadeRules, RulesCache, RulesCacheError, made_rules, rules_key
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.rules import cache as rules_cache
+from gamestats_assets.demo_data.rules.ai import AiKeyRefusedError, AiSettings, Provider
+from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, RulesCacheError, made_rules, rules_key
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets_tests.demo_data.ai_server import AiServer, Answer
 
 KEY = "sk-another-key"
@@ -248,8 +248,8 @@ def test_a_disk_that_takes_nothing_is_told_and_nothing_is_left(tmp_path: Path, m
 WRITER = """
 import json, sys
 from pathlib import Path
-from gamestats_assets.demo_data.rules import Rules
-from gamestats_assets.demo_data.rules_cache import RulesCache
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.rules.cache import RulesCache
 folder, key, rules = sys.argv[1:]
 cache, rules = RulesCache(Path(folder)), Rules.model_validate_json(rules)
 print("ready", flush=True)
@@ -298,7 +298,7 @@ def test_two_processes_that_put_at_once_leave_one_whole_file(tmp_path: Path) -> 
 
 
 def test_without_a_provider_the_analyst_makes_the_rules(cache: RulesCache) -> None:
-    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analyse
 
     assert made_rules(TAXONOMY, PRODUCT, cache=cache) == MadeRules(
         analyse(TAXONOMY, PRODUCT), "analyst", "no language model was asked"
@@ -374,7 +374,7 @@ def test_another_product_or_provider_is_asked_for_itself(server: AiServer, cache
 
 
 def test_the_analysts_rules_are_the_draft_unless_another_is_given(server: AiServer, cache: RulesCache) -> None:
-    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analyse
 
     server.queue(*[Answer(rules_in_json())] * 2)
 
@@ -422,7 +422,7 @@ def test_what_the_language_model_does_not_give_is_an_error(server: AiServer, cac
 
 
 def test_only_with_fallback_the_analyst_steps_in_and_says_why(server: AiServer, cache: RulesCache) -> None:
-    from gamestats_assets.demo_data.analyst import analyse
+    from gamestats_assets.demo_data.analysis.analyst import analyse
 
     settings = settings_for(server, "sk-wrong")
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
-from gamestats_assets.demo_data.taxonomy_reader import Mistake, TaxonomyError, check_taxonomy, read_taxonomy
-from gamestats_assets.demo_data.value_rules import (
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode, flattened
+from gamestats_assets.demo_data.taxonomies.reader import Mistake, TaxonomyError, check_taxonomy, read_taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,
     CopyOf,

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.demo_data.upload import (
+from gamestats_assets.demo_data.logs.upload import (
     LONGEST_WAIT_S,
     ChangedFileError,
     RefusedError,
@@ -28,7 +28,7 @@ from gamestats_assets.demo_data.upload import (
     retry_after,
     upload,
 )
-from gamestats_assets.demo_data.wire_check import UnreadableLogError
+from gamestats_assets.demo_data.logs.wire_check import UnreadableLogError
 from gamestats_assets_tests.demo_data.receiver import Answer, Receiver, Request
 
 
@@ -325,7 +325,7 @@ def test_an_upload_killed_outright_repeats_only_the_batch_under_way(receiver: Re
     path = write(tmp_path / "1.jsonl", records(40))
     state = tmp_path / "state"
     script = (
-        "import sys; from pathlib import Path; from gamestats_assets.demo_data.upload import upload; "
+        "import sys; from pathlib import Path; from gamestats_assets.demo_data.logs.upload import upload; "
         "path, receiver, app_id, state = sys.argv[1:]; "
         "upload([Path(path)], receiver=receiver, app_id=app_id, state=Path(state), batch_records=4)"
     )

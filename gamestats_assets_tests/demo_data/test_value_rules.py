@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.taxonomy import PropertyType
-from gamestats_assets.demo_data.value_rules import (
+from gamestats_assets.demo_data.taxonomies.model import PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,
     CopyOf,

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data import wire_check
-from gamestats_assets.demo_data.taxonomy import Event, Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.wire_check import (
+from gamestats_assets.demo_data.logs import wire_check
+from gamestats_assets.demo_data.logs.wire_check import (
     EXAMPLES,
     Problem,
     UnreadableLogError,
     WireReport,
     check_files,
 )
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 
 Record = dict[str, Any]
 

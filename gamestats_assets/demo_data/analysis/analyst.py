@@ -1,0 +1,232 @@
+"""Rules from a taxonomy, without a key or a network: what a person would read out of the sheet, found by rule.
+
+The analyst reads the names of events and properties, their aliases, descriptions and tags in English, Korean and
+Japanese, their order, types and value rules. The same taxonomy and product always give the same rules, and any
+taxonomy gives rules that `rules.soundness` has nothing against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_prerequisites import prerequisites
+from gamestats_assets.demo_data.analysis.event_sequences import find_sequences
+from gamestats_assets.demo_data.analysis.event_stages import lifecycle, once, session_end, session_start, stage_events
+from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
+from gamestats_assets.demo_data.analysis.measures import (
+    Measure,
+    Place,
+    by_segment,
+    industry_of,
+    measure,
+    number_places,
+    overall,
+    places,
+    rule_of,
+)
+from gamestats_assets.demo_data.analysis.property_formulas import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.property_values import property_constraints
+from gamestats_assets.demo_data.analysis.segment_habits import activity, event_probabilities, event_sequence
+from gamestats_assets.demo_data.analysis.user_updates import level_counts, states_shown, update_patterns
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.model import (
+    SEGMENTS,
+    EventConstraints,
+    PropertyConstraint,
+    Rules,
+    SegmentAnalysis,
+    Update,
+    ValueRange,
+)
+from gamestats_assets.demo_data.rules.soundness import circles
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+
+
+def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
+    """Rules for a product's taxonomy; always the same ones, and without problems."""
+    product = _with_known_industry(taxonomy, product)
+    order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    constraints = _event_constraints(order)
+    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    measures = _measures(everywhere, product)
+    values, identifiers = property_constraints(order, taxonomy, product, constraints.sequences)
+    values |= states_shown(taxonomy)
+    values |= level_counts(order, taxonomy, everywhere, measures)
+    updates = update_patterns(order, taxonomy, everywhere, measures)
+    measures = _from_nothing(measures, updates)
+    found = formulas(everywhere, measures, frozenset(_set_otherwise(everywhere, values)))
+    ranges, of_segments = _ranges(measures)
+    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
+    reckoned, reckoned_of = reckoned_ranges(found, ranges, of_segments, limits)
+    for name, identifier in identifiers.items():
+        ranges.setdefault(name, identifier)
+    tables = [{**ranges, **reckoned}, *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS)]
+    overall_ranges, *ranges_of = _shortened(tables, everywhere)
+    rules = Rules(
+        property_constraints=values,
+        event_constraints=constraints,
+        property_relationships=relationships(found, everywhere),
+        value_ranges=overall_ranges,
+        segment_analysis={
+            segment: _segment(segment, order, constraints, product, of_segment)
+            for segment, of_segment in zip(SEGMENTS, ranges_of, strict=True)
+        },
+        update_patterns=updates,
+    )
+    return _without_circles(rules, taxonomy)
+
+
+def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:
+    """Sheets may ask for values that need each other; what the analyst added goes first, then what the sheet says."""
+    while found := circles(rules, taxonomy):
+        keys = {key for name in found[0] for key in (name, name.rpartition("/")[2])}
+        told = {key: r for key, r in rules.property_relationships.items() if r.formula is None or key not in keys}
+        values = rules.property_constraints
+        updates = rules.update_patterns
+        if len(told) == len(rules.property_relationships):
+            kept = {key: value for key, value in values.items() if key not in keys}
+            if len(kept) == len(values):
+                states = {name for name in found[0] if "/" not in name}
+                updates = {e: {n: u for n, u in of.items() if n not in states} for e, of in updates.items()}
+            values = kept
+        rules = rules.model_copy(
+            update={"property_relationships": told, "property_constraints": values, "update_patterns": updates}
+        )
+    return rules
+
+
+_AT_HOME = {
+    "game": word_set(
+        "stage battle dungeon quest guild pvp raid character hero draw levelup boss game_match weapon pet"
+    ),
+    "ecommerce": word_set("cart product checkout coupon"),
+    "saas": word_set("workspace project task api integration document"),
+    "finance": word_set("transfer deposit withdraw loan stock bankaccount invest verify policy"),
+    "education": word_set("course lesson quiz assignment certificate enroll"),
+    "health": word_set("workout meal sleep appointment goal"),
+    "media": word_set("video music episode article content play"),
+    "travel": word_set("hotel flight room book"),
+    "food": word_set("restaurant menu food deliver"),
+    "social": word_set("post feed follow like comment chat"),
+    "mobility": word_set("ride driver"),
+}
+
+
+def _with_known_industry(taxonomy: Taxonomy, product: ProductInfo) -> ProductInfo:
+    """The product; one of an unheard-of industry is taken for what most of its events speak of."""
+    if industry_of(product) != "other":
+        return product
+    readings = read_events(taxonomy.events)
+    count = {name: sum(r.says(*words) for r in readings) for name, words in _AT_HOME.items()}
+    likely = max(count, key=lambda name: count[name])
+    enough = count[likely] >= max(2, len(readings) * 0.15)
+    return product.model_copy(update={"industry": likely}) if enough else product
+
+
+def _event_constraints(order: EventOrder) -> EventConstraints:
+    """When the events may happen."""
+    find_sequences(order)
+    before = prerequisites(order)
+    stages = stage_events(order)
+    return EventConstraints(
+        session_start=session_start(order),
+        session_end=session_end(order),
+        once=once(order),
+        sequences=order.sequences,
+        prerequisites=before,
+        lifecycle=lifecycle(order, stages, before),
+        stage_events=stages,
+        not_of_users=of_kind(order.kinds, EventKind.SYSTEM),
+    )
+
+
+def _segment(
+    segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo, ranges: dict[str, ValueRange]
+) -> SegmentAnalysis:
+    return SegmentAnalysis(
+        property_ranges=ranges,
+        event_sequence=event_sequence(segment, order, constraints, product),
+        event_probabilities=event_probabilities(segment, order, constraints, product),
+        activity=activity(segment, product),
+    )
+
+
+def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, Measure]:
+    """What every number measures; one without limits has those of the same name elsewhere in the sheet."""
+    found = {place: measure(place, product) for place in number_places(everywhere)}
+    limited: dict[str, list[Place]] = {}
+    for place, told in found.items():
+        if told.given:
+            limited.setdefault(place.name, []).append(place)
+    row = {place: number for number, place in enumerate(found)}
+    for place, told in list(found.items()):
+        if not told.given and place.name in limited and rule_of(place.prop) is None:
+            before = [other for other in limited[place.name] if row[other] < row[place]]
+            found[place] = found[before[-1] if before else limited[place.name][0]]
+    return found
+
+
+def _from_nothing(
+    measures: Mapping[Place, Measure], updates: Mapping[str, Mapping[str, Update]]
+) -> dict[Place, Measure]:
+    """What events only ever add to begins at nothing for those who are new."""
+    grows = {name for event in updates.values() for name, update in event.items() if update.type == "increment"}
+    shrinks = {name for event in updates.values() for name, update in event.items() if update.type != "increment"}
+    return {
+        place: replace(told, growth="total", low=told.low if told.given else 0.0)
+        if place.event == "user" and place.name in grows - shrinks and told.growth in ("none", "mild")
+        else told
+        for place, told in measures.items()
+    }
+
+
+def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
+    """Keys of numbers whose values a constraint decides."""
+    decided: list[str] = []
+    for place in everywhere:
+        constraint = values.get(place.key, values.get(place.name))
+        if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
+            decided.append(place.key)
+    return decided
+
+
+def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
+    """Ranges by key, overall and by segment."""
+    ranges: dict[str, ValueRange] = {}
+    of_segments: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
+    for place, told in measures.items():
+        if place.event == "user" and any(
+            p.event == "" and p.name == place.name and m.given for p, m in measures.items()
+        ):
+            continue  # one name, one range: the limits of the common property
+        ranges[place.key] = overall(told)
+        for segment, wanted in by_segment(told).items():
+            of_segments[segment][place.key] = wanted
+    return ranges, of_segments
+
+
+def _shortened(tables: Sequence[dict[str, ValueRange]], everywhere: Sequence[Place]) -> list[dict[str, ValueRange]]:
+    """Under the plain name what holds for most, under the event's what differs in any of the tables."""
+    by_name: dict[str, list[str]] = {}
+    for place in everywhere:
+        if place.key in tables[0] and place.key not in by_name.setdefault(place.name, []):
+            by_name[place.name].append(place.key)
+    kept: dict[str, str] = {}
+    for name, keys in by_name.items():
+        told = {key: [table.get(key) for table in tables] for key in keys}
+        plain = (
+            name if name in tables[0] else max(keys, key=lambda key: sum(other == told[key] for other in told.values()))
+        )
+        if plain in told or name in tables[0]:
+            kept[name] = plain
+        kept |= {key: key for key in keys if told[key] != told.get(plain)}
+    return [
+        {
+            **{name: wanted for name, wanted in table.items() if "/" not in name and name not in kept},
+            **{name: table[source] for name, source in kept.items() if source in table},
+        }
+        for table in tables
+    ]

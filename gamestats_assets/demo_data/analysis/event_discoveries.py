@@ -1,0 +1,167 @@
+"""What users are shown and then click, and what they search and then look at, play or read."""
+
+from __future__ import annotations
+
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading
+from gamestats_assets.demo_data.rules.model import EventSequence, Step
+
+Kind = EventKind
+
+_EXPOSED = ("ad", "share", "push", "banner", "mail", "campaign")
+
+# --------------------------------------------------------------------------- advertisements, notifications, shares
+
+
+def find_exposures(order: EventOrder) -> None:
+    """What is requested or sent, then shown, then clicked."""
+    for thing in _EXPOSED:
+        places: dict[float, list[Reading]] = {}
+        for r in order.free():
+            if r.says(thing) and (place := _exposure_place(r, thing)) is not None:
+                places.setdefault(place, []).append(r)
+        if len(places) < 2:
+            continue
+        if 4 in places and 3 in places:
+            places[4] += places.pop(3)
+        steps = []
+        for place in sorted(places):
+            at = sorted(places[place], key=lambda r: r.index)
+            weights = [_exposure_weight(r) for r in at]
+            chance = {1: 0.95, 2: 0.92, 2.5: 0.15, 3: 0.12, 4: 0.9, 5: 0.85, 6: 0.25}.get(place, 1.0)
+            if any(r.fails or r.phase == "close" for r in at):
+                chance = 0.95
+            steps.append(
+                Step(
+                    events=[r.name for r in at], weights=weights if len(at) > 1 else [], probability=chance, after_s=12
+                )
+            )
+        order.add(thing, "funnel", steps)
+    for r in order.free():
+        shown = next((o for o in order.free() if o.action in ("show", "view") and _is_of(r, o)), None)
+        if r.action == "click" and shown is not None:
+            then = Step(events=[r.name], probability=0.12, after_s=12)
+            order.add("_".join(sorted(r.things)), "funnel", [Step(events=[shown.name]), then])
+
+
+def _is_of(r: Reading, shown: Reading) -> bool:
+    """Whether what is clicked is what was shown."""
+    return bool(r.things) and r.things == shown.things and r.place is None and shown.place is None
+
+
+def _exposure_place(r: Reading, thing: str) -> float | None:
+    """0 asked for or sent, 1 loaded or received, 2 shown, 3 clicked, 4 seen to the end, 5 rewarded, 6 installed."""
+    if r.says("revenue", "income", "spend", "setting", "permission", "delete", "pay", "buy"):
+        return None
+    if r.says("install", "register") or (thing == "share" and r.says("join", "visit")):
+        return 6
+    rewarded = r.says("reward") and r.action in (None, "get", "receive") and r.phase in (None, "success")
+    if r.phase == "claim" or rewarded:
+        return 5 if thing in ("ad", "share") else None
+    if r.says("click"):
+        return 3
+    if r.phase in ("complete", "success", "done", "end"):
+        return 4
+    if r.phase in ("close", "skip", "exit") or r.fails:
+        return 4 if thing == "ad" and not r.says("request") else 3 if thing != "ad" else None
+    if thing == "share":
+        return 0 if r.action in ("share", None) else None
+    if r.phase == "open":
+        return 3 if thing != "ad" else 2
+    if r.action in ("show", "view", "play") or r.phase == "start":
+        return 2
+    if r.says("load") or (r.action == "receive" and thing in ("push", "campaign")):
+        return 1
+    return 0 if r.phase in ("request", "attempt") or r.action == "send" else None
+
+
+def _exposure_weight(r: Reading) -> float:
+    if r.fails or r.phase == "close":
+        return 0.5
+    return 0.15 if r.says("click") or r.phase == "open" else 0.7
+
+
+# --------------------------------------------------------------------------- from a search to what is found
+
+
+def find_discoveries(order: EventOrder) -> None:
+    """A search leads to what is looked at, and that to what is played, read or learnt; lists are filtered."""
+    _screens(order)
+    if not order.is_game:
+        _searches(order)
+        _filters(order)
+
+
+def _searches(order: EventOrder) -> None:
+    free = order.free()
+    searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH and not r.says("searchresult")]
+    browsed = [r for r in free if order.kinds[r.name] is Kind.BROWSE and r.action != "filter"]
+    lists = [r for r in browsed if r.says("list", "home") or r.things == {"feed"}]
+    clicks = [r for r in browsed if r.says("searchresult") and not r.fails]
+    views = [r for r in browsed if r.things & SIGHTS and r not in lists and r not in clicks]
+    views = [r for r in views if r.action in ("view", "click", "visit") or r.phase in ("open", "choose")]
+    first = [Step(events=[r.name for r in (searches if clicks else (*searches, *lists))])] if searches else []
+    if first and clicks:
+        first.append(Step(events=[r.name for r in clicks], probability=0.65, after_s=20))
+    middle = [Step(events=[r.name for r in views[:3]], probability=0.7, after_s=25)] if views else []
+    target = next((s for s in order.sequences if s.kind == "sequence" and _plays(order, s)), None)
+    views_things = {thing for r in views for thing in r.things}
+    if target is not None and middle and not clicks and not _views_first(order, target):
+        about = {thing for event in target.steps[0].events for thing in order.readings[event].things}
+        if views_things & PLAYABLE or views_things & about or not about:
+            order.sequences.remove(target)
+            rest = [target.steps[0].model_copy(update={"probability": 0.6, "after_s": 15}), *target.steps[1:]]
+            order.add(target.name, "sequence", [*first, *middle, *rest])
+            return
+    if target is not None and first and _views_first(order, target):
+        order.sequences.remove(target)
+        order.add(
+            target.name,
+            "sequence",
+            [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]],
+        )
+        return
+    if first and (middle or clicks):
+        order.add("discovery", "funnel", [*first, *middle])
+
+
+def _screens(order: EventOrder) -> None:
+    """What is done on a screen, as the description says: `The report on the screen has been downloaded`."""
+    found: dict[str, list[Reading]] = {}
+    for r in order.free():
+        shown = next((m.event for m in order.told.get(r.name, ()) if m.here), None)
+        if shown is None and r.action in ("export", "download"):
+            made = [o for o in order.free() if o.action in ("create", "view") and _is_of(r, o)]
+            shown = next((o.name for o in made if o.properties & r.properties), None)
+        if shown is not None and shown not in order.taken() and order.kinds[r.name] is not Kind.SYSTEM:
+            found.setdefault(shown, []).append(r)
+    for shown, then in found.items():
+        done = [r for r in then if r.name not in found and r.name not in order.taken()]
+        if done and shown not in order.taken():
+            step = Step(events=[r.name for r in done], probability=0.4 if len(done) == 1 else 0.7, after_s=25)
+            order.add("_".join(sorted(done[0].topic)), "funnel", [Step(events=[shown]), step])
+
+
+def _filters(order: EventOrder) -> None:
+    """Filters are set in what was searched or listed."""
+    heads = {event for s in order.sequences if s.kind != "onboarding" for event in s.steps[0].events}
+    looked = [r for r in order.readings.values() if order.kinds[r.name] in (Kind.SEARCH, Kind.BROWSE)]
+    looked = [r for r in looked if r.name in heads or r.name not in order.taken()]
+    for r in order.free():
+        if r.action != "filter":
+            continue
+        lists = [o for o in looked if o is not r and (o.action == "search" or o.says("list"))]
+        near = [o for o in lists if o.things & r.things or not o.things - {"product", "list"}] or lists
+        if near:
+            then = Step(events=[r.name], probability=0.6, after_s=15)
+            order.add("filter", "sequence", [Step(events=[near[0].name]), then])
+
+
+def _plays(order: EventOrder, sequence: EventSequence) -> bool:
+    heads = [order.readings[event] for step in sequence.steps[:2] for event in step.events]
+    return any(r.action == "play" or r.says("play") or r.things & PLAYABLE for r in heads)
+
+
+def _views_first(order: EventOrder, sequence: EventSequence) -> bool:
+    return order.readings[sequence.steps[0].events[0]].action == "view"

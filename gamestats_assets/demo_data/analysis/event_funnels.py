@@ -1,0 +1,352 @@
+"""Funnels: the ways to a purchase, an order, a booking, an enrolment or a subscription, as names tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, word_set
+from gamestats_assets.demo_data.analysis.measures import industry_of
+from gamestats_assets.demo_data.rules.model import Step
+
+Kind = EventKind
+
+_PLANS = frozenset({"plan", "paywall", "premium"})
+# How many of those who did the step before go on, by how far along the way to a purchase a step is.
+_CONVERSION = (
+    (23, 0.8), (26, 0.75), (30, 0.7), (33, 0.65), (35, 0.55), (40, 0.2), (45, 0.75), (48, 0.12), (50, 0.62), (58, 0.88),
+    (62, 0.84), (70, 0.86), (100, 0.95),
+)  # fmt: skip
+_EAGERNESS = {"food": 0.6, "mobility": 0.5, "travel": 1.5}
+"""Of an industry: an exponent of these shares; who is hungry decides soon, who travels compares."""
+
+
+def find_funnels(order: EventOrder) -> None:
+    """Funnels that end in a purchase, an order, a booking, an enrolment or a subscription."""
+    ranks = {r.name: rank for r in order.free() if (rank := _deal_rank(r, order)) is not None}
+    group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
+    for group in ("money", "shop", "subscribe", "trade"):
+        chosen = [order.readings[name] for name in ranks if group_of[name] == group]
+        for deals_of in _kinds_of_deals(chosen, ranks):
+            _funnel(order, group, deals_of, ranks)
+
+
+def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[list[Reading]]:
+    """Deals about different things, such as a class and a coach, are no steps of one way; a payment is of any."""
+    clusters: list[tuple[set[str], list[Reading]]] = []
+    for r in chosen:
+        if ranks[r.name] < 62 or not r.things:
+            continue
+        home = next((c for c in clusters if c[0] & r.things), None)
+        if home is None:
+            clusters.append((set(r.things), [r]))
+        else:
+            home[0].update(r.things)
+            home[1].append(r)
+    if len(clusters) < 2:
+        return [list(chosen)]
+    specific = {r.name for _, found in clusters for r in found}
+    of_cluster = [
+        [*found, *(r for r in chosen if ranks[r.name] < 40 and r.things & words)] for words, found in clusters
+    ]
+    placed = specific | {r.name for found in of_cluster for r in found}
+    return [[r for r in chosen if r.name not in placed], *of_cluster]
+
+
+def _deal_rank(r: Reading, order: EventOrder) -> float | None:
+    """How far along the way to a deal an event is, 10 to 75; None is not on it."""
+    if after_sale(r) or r.says("first") or order.kinds[r.name] in _NO_DEAL:
+        return None
+    if order.kinds[r.name] is Kind.MONEY:
+        return (
+            (72 if r.place is None or r.succeeds else None)
+            if r.says("stock") and r.action in ("buy", "order")
+            else None
+        )
+    if r.says("subscribe") and r.action in ("view", "click"):
+        return 28
+    if r.says("cart"):
+        return cart_rank(r)
+    if r.says("checkout") and not any(other.says("checkin") for other in order.readings.values()):
+        if r.fails:
+            return 70.5
+        return 75 if r.place is not None and r.place >= 5 else 52 + r.step if r.step else 50
+    fills_in = r.phase in ("enter", "submit", "complete") or r.action in ("add", "set", "save")
+    if fills_in and r.things & _WHO and not order.is_game:
+        return 55
+    if r.says("address") and (fills_in or r.phase in ("choose", "confirm")) and _beside_a_deal(r, order):
+        return 56
+    if r.says("paymethod"):
+        return None if r.action in ("delete", "edit") or r.fails else 60
+    return _commit_rank(r, order) if commits(r) else _sight_rank(r, order)
+
+
+_NO_DEAL = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.ONBOARDING, Kind.SUPPORT, Kind.SETTING})
+_WHO = frozenset({"passenger", "traveler", "traveller", "guest", "contact", "attendee"})
+"""Who a booking is for."""
+
+
+def _beside_a_deal(r: Reading, order: EventOrder) -> bool:
+    """Whether the sheet files an event where it files checkouts and deals."""
+    deals_of = [o for o in order.readings.values() if order.kinds[o.name] in (Kind.PAY, Kind.CHECKOUT) and o is not r]
+    return not r.tag or any(o.tag == r.tag for o in deals_of)
+
+
+def cart_rank(r: Reading) -> float | None:
+    """40 puts something into the cart, 45 looks into it; None does something else with it."""
+    if r.action == "add" or (r.action in (None, "save", "click") and r.phase is None) or r.action == "get":
+        return 40
+    return 45 if (r.action in ("view", "list") or r.phase in ("open", "enter")) and not r.fails else None
+
+
+def commits(r: Reading) -> bool:
+    """Whether an event is a deal, or the beginning of one: a purchase, a booking, an enrolment, a subscription."""
+    if r.says("renew", "upgrade", "downgrade", "trial", "levelup", "restore", "resume"):
+        return False
+    if r.says("subscribe"):
+        return r.phase != "cancel" and r.phase != "pause" and not r.says("view", "list", "push", "mail", "edit")
+    if r.says("enroll") and not r.says("cancel", "view"):
+        return True
+    job = r.says("job") and r.phase in ("request", "submit")
+    return (deals(r) and not r.says("deposit", "withdraw", "loan", "skill")) or job
+
+
+def _commit_rank(r: Reading, order: EventOrder) -> float:
+    if r.fails:
+        return 70.5
+    begins = r.place is not None and r.place < 4.5
+    complete = r.phase in ("complete", "confirm", "success", "pass")
+    pays = [o for o in order.readings.values() if o.says("pay") and not o.fails and o.name != r.name and deals(o)]
+    if r.says("subscribe"):
+        finished = any(o.says("subscribe") and o.succeeds for o in order.readings.values())
+        if r.phase == "start" and not finished:
+            begins = False
+        return 64 if begins else 71
+    if r.says("enroll"):
+        return 62 if begins else 71 if not pays or r.index > pays[0].index else 48
+    if r.says("pay"):
+        return 60 if r.action == "view" else 65 if begins else 70
+    if r.says("order", "book", "rent") and not r.says("buy"):
+        if begins or (r.action == "create" and pays):
+            return 62
+        if r.phase in ("done", None):
+            return 66 if pays and r.index < pays[-1].index else 70
+        return 75 if pays and complete else 70
+    return 65 if begins else 72
+
+
+def _sight_rank(r: Reading, order: EventOrder) -> float | None:
+    sights = r.things & SIGHTS
+    looks = r.action in ("view", "list", "visit", "read", "click", "show") or r.phase in ("enter", "open", "choose")
+    if order.is_game:
+        sights &= {"product", "item", "shop", "package", "plan", "paywall", "premium", "deal", "offer"}
+    if r.says("list") and looks and not order.is_game and (sights or r.things <= {"list", "product"}):
+        return 20 if r.things <= {"category", "list"} or "category" in r.name.lower() else 23
+    if r.says("search") and r.action == "search" and r.phase is None and not order.is_game:
+        return 20
+    if r.says("searchresult") and looks:
+        return 23
+    if r.says("quote") and r.phase == "request":
+        return 26
+    if not looks or r.fails or r.says("review", "bookmark", "like", "coupon", "write", "history", "order", "push"):
+        return None
+    if r.says("home") and not order.is_game:
+        return 20
+    if not sights:
+        return None
+    if sights & _PLANS:
+        return 28 if r.phase != "choose" else 35
+    if r.action == "click" or r.phase == "choose":
+        seen_later = any(
+            o.action == "view" and o.things & sights and o.index > r.index for o in order.readings.values()
+        )
+        return 29 if seen_later else 33
+    return 26 if sights <= {"shop", "restaurant", "hotel", "brand", "category"} and _finer(r, order) else 30
+
+
+def _finer(r: Reading, order: EventOrder) -> bool:
+    """Whether others look at what is inside of what this one looks at."""
+    inside = {"product", "item", "menu", "room", "goods", "food"}
+    return (
+        r.things <= {"category", "brand"}
+        or any(
+            o.things & inside and o.name != r.name and (o.action in ("view", "click") or o.phase in ("choose", "open"))
+            for o in order.readings.values()
+        )
+        or any(o.says("shop") and o.says("buy") for o in order.readings.values())
+    )
+
+
+def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOrder) -> str:
+    """Which of the funnels an event belongs to: real money, the shop of a game, a subscription."""
+    commits = [order.readings[name] for name, at in ranks.items() if at >= 62]
+    soft = [o for o in commits if order.kinds[o.name] is Kind.SPEND]
+    if r.things & {"stock"}:
+        return "trade"
+    subscribed = [o for o in commits if o.says("subscribe") and not o.says("pay", "order")]
+    carts = any(order.readings[name].says("cart") for name in ranks)
+    bought = [o for o in commits if o not in soft and o not in subscribed and (o.says("buy") or not o.says("pay"))]
+    apart = bool(subscribed) and (carts or bool(bought))
+    if r in soft or (soft and rank < 40 and any(r.things & o.things for o in soft)):
+        return "shop"
+    if r in subscribed or (subscribed and (r.things & _PLANS or (r.says("subscribe") and rank < 40))):
+        return "subscribe"
+    if subscribed and not apart:
+        return "" if rank < 40 and (r.things & PLAYABLE or rank <= 23) else "subscribe"
+    return "money"
+
+
+def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dict[str, float]) -> None:
+    commits = [r for r in chosen if ranks[r.name] >= 40]
+    if not commits:
+        return
+    buckets: dict[float, list[Reading]] = {}
+    for r in chosen:
+        rank = ranks[r.name]
+        buckets.setdefault(20 if rank <= 22 else rank, []).append(r)
+    if not any(40 <= rank < 55 or rank in (62, 66) for rank in buckets):
+        for rank in (56, 60):  # an address or a card that is added by itself is no step of a purchase
+            buckets.pop(rank, None)
+    failures = buckets.pop(70.5, [])
+    fulfilled = _fulfilment(order, [r for r in chosen if ranks[r.name] >= 62]) if group == "money" else []
+    failures = [r for r in failures if not any(r.name in step.events for step in fulfilled)]
+    _from_a_search(buckets)
+    if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
+        buckets[70] = buckets.pop(75)
+    _settle_unrelated(buckets)
+    if len(buckets) + bool(failures) < 2:
+        return
+    steps: list[Step] = []
+    before = 0.0
+    last = max((rank for rank in buckets if rank >= 62), default=None)
+    target = _paid_step(buckets, failures, last)
+    for rank in sorted(buckets):
+        found = sorted(buckets[rank], key=lambda r: r.index)
+        probability = 0.35 if group == "shop" and rank >= 62 else _conversion(rank, before, industry_of(order.product))
+        if rank == target and failures:
+            everything = [*found, *failures]
+            weights = [0.9 / len(found)] * len(found) + [0.1 / len(failures)] * len(failures)
+            steps.append(
+                Step(
+                    events=[r.name for r in everything],
+                    weights=[round(w, 4) for w in weights],
+                    probability=max(probability, 0.9) if before >= 50 else probability,
+                    after_s=25,
+                )
+            )
+        else:
+            steps.append(Step(events=[r.name for r in found], probability=probability, after_s=_pause(rank)))
+        before = rank
+    if len(steps) > 1:
+        order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
+
+
+def _from_a_search(buckets: dict[float, list[Reading]]) -> None:
+    """A result that is clicked comes after a search, not after other ways of looking around."""
+    clicked = [r for r in buckets.get(23, []) if r.says("searchresult")]
+    searches = [r for r in buckets.get(20, []) if r.says("search")]
+    if clicked and searches:
+        buckets[20], buckets[23] = searches, clicked
+
+
+_FULFILLED = (
+    (("accept", "reject"), 120),
+    (("cook", "prepare", "ready"), 300),
+    (("match_found", "assign"), 240),
+    (("pickup",), 420),
+    (("ship", "depart"), 300),
+    (("deliver", "arrive", "dropoff"), 900),
+)
+"""What happens to an order that is brought at once, and after how many seconds."""
+
+
+def _fulfils(r: Reading) -> set[str]:
+    """What an event tells of an order's way; a delivery that begins is on it, and not at its end."""
+    if r.says("review", "donate", "view"):
+        return set()
+    told = {*r.words, *(word for word in (r.phase, r.action) if word)}
+    return (told - {"deliver"}) | {"depart"} if r.says("deliver") and r.phase == "start" else told
+
+
+def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
+    """How an order is taken, carried and handed over, where that is a matter of minutes."""
+    if industry_of(order.product) not in ("food", "mobility") or not ordered:
+        return []
+    about = frozenset({"driver", "ride", "order", "deliver", "restaurant", "food"}).union(*(r.things for r in ordered))
+    free = [r for r in order.free() if set(r.words) & about and r.phase not in ("cancel", "request", "submit")]
+    steps: list[Step] = []
+    for words, after_s in _FULFILLED:
+        found = [r for r in free if set(words) & _fulfils(r) and not any(r.name in step.events for step in steps)]
+        if not any(not r.fails for r in found):
+            continue
+        weights = [0.06 if r.fails else 0.94 for r in found]
+        steps.append(
+            Step(
+                events=[r.name for r in found],
+                weights=weights if len(found) > 1 else [],
+                probability=0.98,
+                after_s=after_s,
+            )
+        )
+    return steps
+
+
+def _funnel_name(group: str, commits: Sequence[Reading]) -> str:
+    if group != "money":
+        return {"shop": "shop", "subscribe": "subscription"}.get(group, group)
+    names = {"pay": "purchase", "buy": "purchase", "order": "order", "book": "booking", "enroll": "enrolment"}
+    said = [word for r in commits for word in r.words]
+    return next((name for word, name in names.items() if word in said), "purchase")
+
+
+def _settle_unrelated(buckets: dict[float, list[Reading]]) -> None:
+    """Of what is looked at, what is sold, or shares its id with the deal; what is merely played is no part of it."""
+    dealt = [r for rank, found in buckets.items() if rank >= 40 for r in found]
+    ids = {p for r in dealt for p in r.properties if p.lower().endswith("id")}
+    words = {word for r in dealt for word in r.things}
+    ranks = [rank for rank in buckets if 24 <= rank < 40]
+    seen = {rank: buckets.pop(rank) for rank in ranks}
+    strong = [r for f in seen.values() for r in f if r.properties & ids or r.things & (words | _SOLD | _PLANS)]
+    for rank, found in seen.items():
+        kept = [r for r in found if (r in strong if strong else not r.things & (PLAYABLE - {"course"}))]
+        related = [r for r in kept if r.properties & ids or r.things & words]
+        if kept:
+            buckets[rank] = related or kept
+    if not any(24 <= rank < 56 for rank in buckets) and not {"order", "book"} & {w for r in dealt for w in r.words}:
+        for rank in (20, 23):  # nothing leads from a search to the deal
+            buckets.pop(rank, None)
+
+
+_SOLD = word_set(
+    "product item goods menu food room flight course ticket property job policy quote hotel restaurant shop stock"
+)
+
+
+def _paid_step(buckets: dict[float, list[Reading]], failures: Sequence[Reading], last: float | None) -> float | None:
+    """The step that can fail: where the words of the failure are used, else the last one."""
+    words = {
+        word for r in failures for word in r.words if word in ("pay", "order", "book", "subscribe", "buy", "checkout")
+    }
+    named = [
+        rank
+        for rank, found in buckets.items()
+        if rank >= 62 and rank not in (64, 65) and any(r.says(*words) for r in found)
+    ]
+    return max((r for r in named if r not in (62, 66)), default=max(named, default=last)) if failures else None
+
+
+def _conversion(rank: float, before: float, industry: str) -> float:
+    if not before:
+        return 1.0
+    if rank >= 62 and before < 40:
+        share = 0.15
+    elif rank >= 50 and before <= 45:
+        share = 0.5
+    else:
+        share = next(share for upto, share in _CONVERSION if rank <= upto)
+    return round(share ** _EAGERNESS.get(industry, 1), 3)
+
+
+def _pause(rank: float) -> float:
+    return 25 if rank < 40 else 45

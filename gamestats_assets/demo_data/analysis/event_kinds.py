@@ -1,0 +1,357 @@
+"""What kind of thing each event is in a user's life: a sign-up, a purchase, a fight, an advertisement ...
+
+Kinds are told by the words of an event (`event_words`), and where these are ambiguous, by its properties and by
+the other events of the same product.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
+
+
+class EventKind(StrEnum):
+    """Kinds of events."""
+
+    SYSTEM = "system"
+    """Reported by servers or advertising, by no user."""
+    INSTALL = "install"
+    DEVICE = "device"
+    REGISTER = "register"
+    SESSION_START = "session_start"
+    SESSION_END = "session_end"
+    GOODBYE = "goodbye"
+    """The account is given up, or the app removed."""
+    CRASH = "crash"
+    ONBOARDING = "onboarding"
+    VERIFY = "verify"
+    SEARCH = "search"
+    BROWSE = "browse"
+    CART = "cart"
+    CHECKOUT = "checkout"
+    PAY = "pay"
+    PAY_FAIL = "pay_fail"
+    AFTER_SALE = "after_sale"
+    SUBSCRIBE = "subscribe"
+    MONEY = "money"
+    """Deposits, transfers, trades."""
+    AD = "ad"
+    EXPOSURE = "exposure"
+    """Notifications, banners and mails."""
+    SHARE = "share"
+    SOCIAL = "social"
+    GROUP = "group"
+    ADVANCED = "advanced"
+    GROWTH = "growth"
+    EARN = "earn"
+    SPEND = "spend"
+    GACHA = "gacha"
+    CREATE = "create"
+    REMOVE = "remove"
+    SETTING = "setting"
+    SUPPORT = "support"
+    BAD = "bad"
+    """An outcome that is none of a purchase, and not a good one."""
+    CORE = "core"
+    OTHER = "other"
+
+
+GROUPS = frozenset({"guild", "party", "team", "workspace", "club", "community", "band", "society"})
+"""Things that people join."""
+SIGHTS = word_set(
+    """
+    product item goods shop menu hotel room restaurant flight course property job package deal offer plan
+    paywall premium content ticket food video music article episode category brand catalog service coupon
+    searchresult stock quote policy
+    """
+)
+"""Things that people look at before they choose one."""
+_PEOPLE = frozenset(
+    {"account", "user", "app", "mail", "phone", "social", "game", "member", "code", "guest", "customer"}
+)
+_EXPOSED = frozenset({"push", "banner", "mail", "campaign"})
+_EXPOSING = frozenset({"show", "receive", "send", "click", "view"})
+_ADVANCED = word_set(
+    """
+    pvp raid war boss tournament api integration admin automation export sso audit bulk guildwar endgame
+    prestige rebirth
+    """
+)
+_AD_FIGURES = word_set(
+    """
+    impressions reach cpc cpm ctr cpi cpa roas adset adgroup campaign media_source ad_set_name campaign_name
+    clicks spend amount_spent total_cost ad_cost installs
+    """
+)
+_SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron", "restart", "maintenance", "snapshot"})
+
+
+_PERSON = r"(?:user|customer|member|viewer|player|person|visitor|passenger|anyone|anybody)"
+_MACHINE = r"(?:servers?|batch|backend|scheduler|cron|monitoring|job|feed|networks?)"
+_AGAIN = r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
+_OF_MACHINES = re.compile(
+    rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
+    rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"
+    r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적"
+    r"|interval|定期的|ユーザーの行動では"
+)
+"""Texts of what no user does."""
+
+
+def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) -> dict[str, EventKind]:
+    """The kind of every event, by name."""
+    onboards = any(reading.says("tutorial") for reading in readings)
+    stays = any(reading.says("checkin") for reading in readings) and not any(r.says("cart") for r in readings)
+    launches = any(_opens_app(reading) and not reading.says("login") for reading in readings)
+    found = {
+        reading.name: _kind(reading, event, onboards=onboards, launches=launches)
+        for reading, event in zip(readings, taxonomy.events, strict=True)
+    }
+    for r in readings:
+        if stays and r.says("checkin", "checkout"):
+            found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
+        if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
+            found[r.name] = EventKind.SPEND
+    return found
+
+
+def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
+    """Whether something costs the game's own money: beside real payments, what a shop of the game sells."""
+    if r.says("pay", "order"):
+        return False
+    if any(
+        word in name.lower() for name in r.properties for word in ("coin", "gold", "gem", "diamond", "token", "point")
+    ):
+        return True
+    real = any(o.says("pay", "order") or (o.says("buy") and not o.things) for o in readings if o is not r and deals(o))
+    return real and bool(r.things - {"product", "package", "premium", "season", "deal", "offer", "event"})
+
+
+def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventKind:
+    if kind := _system(r, event) or _arrival(r):
+        return kind
+    if _opens_app(r) and not (r.words == ("game", "start") and launches):
+        return EventKind.SESSION_START
+    if _closes_app(r) and not (r.words == ("game", "end") and launches):
+        return EventKind.SESSION_END
+    if _onboards(r, onboards=onboards):
+        return EventKind.ONBOARDING
+    for test in (_deal, _people, _play):
+        if kind := test(r):
+            return kind
+    return EventKind.CORE if r.phase is not None else EventKind.OTHER
+
+
+# --------------------------------------------------------------------------- the system and the ways in and out
+
+
+def _system(r: Reading, event: Event) -> EventKind | None:
+    names = [name.lower() for name, _ in flattened(event.properties)]
+    if any(isinstance(prop.rule, CopyOf) for prop in event.properties):
+        return None
+    figures = sum(any(figure in name for figure in _AD_FIGURES) for name in names)
+    if figures >= 2 and not any(name.endswith(("order_id", "item_id", "product_id")) for name in names):
+        if r.says("spend", "campaign", "ad", "media", "facebook", "google", "tiktok", "adjust", "appsflyer", "data"):
+            return EventKind.SYSTEM
+        if figures >= 3:
+            return EventKind.SYSTEM
+    if r.says("spend") and r.says("marketing", "ad", "campaign", "media"):
+        return EventKind.SYSTEM
+    by_itself = bool(_OF_MACHINES.search(event.description.lower()))
+    ccu = r.says("online") and (r.says("user", "server", "current", "count", "report") or len(r.words) == 1)
+    ranks = r.says("rank") and r.action is None and r.says("server", "snapshot", "settle")
+    if by_itself or ccu or ranks:
+        return EventKind.SYSTEM
+    if r.says("server", "system", "batch", "cron") and _SERVER.intersection(r.words):
+        return EventKind.SYSTEM
+    return None
+
+
+def _arrival(r: Reading) -> EventKind | None:
+    if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
+        return EventKind.CRASH
+    if r.says("uninstall", "withdrawal"):
+        return EventKind.GOODBYE
+    if r.says("install") and r.topic <= {"app", "game", "client", "install", "first"}:
+        return EventKind.INSTALL
+    if r.says("device") and r.says("add") and not r.says("connect", "health", "wearable"):
+        return EventKind.DEVICE
+    if _registers(r):
+        return EventKind.REGISTER
+    return None
+
+
+def _registers(r: Reading) -> bool:
+    if r.says("register"):
+        return (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
+    if r.says("create") and r.says("character", "account") and r.things <= {"character", "account", "user", "game"}:
+        return True
+    return r.action in ("join", "create") and not r.things and "register" in r.text and "login" not in r.words
+
+
+def _opens_app(r: Reading) -> bool:
+    if r.fails or r.says("view", "click", "share", "ad"):
+        return False
+    if r.says("login"):
+        return r.phase in (None, "success", "complete", "done") and not r.says("attempt")
+    if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
+        return True
+    return (
+        r.phase in ("start", "launch", "open", "enter")
+        and bool(r.topic)
+        and (r.topic <= {"app", "session", "client"} or (r.topic == {"game"} and r.phase == "launch"))
+    )
+
+
+def _closes_app(r: Reading) -> bool:
+    if r.says("logout"):
+        return True
+    if r.words == ("game", "end"):
+        return True
+    return (
+        r.phase in ("end", "close", "exit", "abandon") and bool(r.topic) and r.topic <= {"app", "session", "client"}
+    ) or r.words in (("app", "terminate"), ("session", "timeout"))
+
+
+def _onboards(r: Reading, *, onboards: bool) -> bool:
+    if r.says("tutorial"):
+        is_guide = "guide" in r.name.lower() and not any(w in r.name.lower() for w in ("tutorial", "onboard"))
+        return not (is_guide and r.action in ("view", "read", "click", "show", "search", "share", "download"))
+    if "tutorial" in concepts(r.tag) and r.action not in ("view", "click"):
+        return True
+    if r.says("profile", "nickname") and (r.action in ("set", "create", "add") or r.phase == "complete"):
+        return r.action == "set" or "add" not in r.description  # one that is added may be one of several
+    if r.words[:1] == ("welcome",):
+        return True
+    return onboards is False and r.says("survey") and r.says("complete", "submit") and "tutorial" in r.text
+
+
+# --------------------------------------------------------------------------- deals
+
+
+def _deal(r: Reading) -> EventKind | None:
+    if r.says("cart"):
+        return EventKind.CART
+    if r.says("support") or (r.says("ticket") and {"support", "report"} & (r.text | r.description)):
+        return EventKind.SUPPORT
+    if after_sale(r):
+        return EventKind.AFTER_SALE
+    if r.says("verify") and not r.things & {"achievement"}:
+        return EventKind.VERIFY
+    changes = r.action in ("upgrade", "downgrade", "renew") or r.phase == "cancel"
+    if r.says("subscribe") and r.action in ("view", "click", "list"):
+        return EventKind.BROWSE
+    if r.says("subscribe") and r.things & {"newsletter", "mail", "push", "channel", "campaign"}:
+        return EventKind.SETTING
+    if r.says("trial", "subscribe") or (r.things & {"plan", "premium"} and changes):
+        return EventKind.SUBSCRIBE
+    if r.says("ad"):
+        return EventKind.AD
+    if r.says("coupon") and r.action == "use":
+        return EventKind.CHECKOUT
+    if r.says("checkout", "paymethod", "address") and not r.says("checkin"):
+        return EventKind.CHECKOUT
+    if r.says("stock") and not r.says("view", "search", "list", "like", "bookmark"):
+        return EventKind.MONEY
+    if deals(r):
+        if r.fails:
+            return EventKind.PAY_FAIL
+        place = r.place
+        return EventKind.CHECKOUT if place is not None and place < 4 else EventKind.PAY
+    if r.says("deposit", "withdraw", "transfer", "trade", "invest", "loan", "repay", "disburse", "recharge"):
+        return EventKind.MONEY
+    return None
+
+
+def deals(r: Reading) -> bool:
+    """Whether something is bought, paid, ordered or booked."""
+    if r.says("book") and (r.says("read", "write", "download", "play") or r.phase in ("open", "close", "enter")):
+        return False  # a book that is read
+    if (r.says("donate") and r.things & GROUPS) or (r.action == "order" and "card" in r.things):
+        return False
+    return r.says("pay", "buy", "order", "book", "rent", "donate") and not r.things & {"claim"} and r.action not in (
+        "view", "search", "click", "list", "share", "filter", "sync", "export", "download", "comparison", "cancel",
+        "edit",
+    )  # fmt: skip
+
+
+def after_sale(r: Reading) -> bool:
+    """Whether something happens to what was bought, after that."""
+    if r.action in ("refund", "return", "ship", "deliver") or r.says("refund"):
+        return True
+    if r.action == "track" and not r.things - {"order", "parcel", "package", "item", "product"}:
+        return True
+    if (r.phase == "accept" and r.says("order", "book")) or (r.says("donate") and r.says("driver")):
+        return True
+    if r.action == "exchange" and (r.things & {"product", "item", "order"} or "order" in r.topic):
+        return not r.says("code", "currency", "item")
+    if r.action in ("review", "rate") or r.says("review"):
+        return r.action not in ("view", "click", "like", "list", "read") and not r.things & {"app", "chat", "content"}
+    return (r.phase == "cancel" or r.action == "edit") and r.says("order", "book", "buy", "rent")
+
+
+# --------------------------------------------------------------------------- people, play and the rest
+
+
+def _people(r: Reading) -> EventKind | None:
+    if r.says("share"):
+        return EventKind.SHARE
+    if r.things & _EXPOSED and (r.action in _EXPOSING or r.phase in ("open", "close")):
+        return EventKind.EXPOSURE
+    if _ADVANCED.intersection(r.words) or (r.says("battle", "game_match") and r.says("rank")):
+        return EventKind.ADVANCED
+    if r.things & GROUPS:
+        return EventKind.GROUP
+    if r.things & {"friend"} or r.action in (
+        "like",
+        "unlike",
+        "follow",
+        "unfollow",
+        "comment",
+        "chat",
+        "gift",
+        "block",
+    ):
+        return EventKind.SOCIAL
+    if r.says("chat", "gift", "invite", "friend") or r.action == "report":
+        return EventKind.SOCIAL
+    return None
+
+
+def _play(r: Reading) -> EventKind | None:
+    if r.says("search") and r.action in ("search", "view", "list", None):
+        return EventKind.SEARCH
+    if r.action in ("levelup", "upgrade", "unlock", "equip", "unequip") or r.phase == "achieve":
+        return EventKind.GROWTH
+    if r.says("draw"):
+        return EventKind.GACHA
+    if r.says("setting", "permission") or r.action in ("enable", "disable", "set"):
+        return EventKind.SETTING
+    if r.action in ("get", "receive") or r.phase == "claim":
+        return EventKind.EARN
+    if r.action in ("use", "spend", "sell"):
+        return EventKind.SPEND
+    if r.fails:
+        return EventKind.BAD
+    if r.action in ("view", "list", "visit", "read", "click", "show", "filter", "comparison"):
+        return EventKind.BROWSE
+    if r.phase in ("enter", "open", "choose") and r.things & SIGHTS:
+        return EventKind.BROWSE
+    if r.action in ("delete", "dissolve", "archive", "leave", "disconnect", "unbookmark") and r.phase is None:
+        return EventKind.REMOVE
+    if (
+        r.action in ("create", "add", "post", "write", "upload", "save", "connect", "import", "bookmark")
+        and r.phase is None
+    ):
+        return EventKind.CREATE
+    return None
+
+
+def of_kind(kinds: Mapping[str, EventKind], *wanted: EventKind) -> list[str]:
+    """Names of the events of some kinds, in the order of the sheet."""
+    return [name for name, kind in kinds.items() if kind in wanted]

@@ -1,0 +1,365 @@
+"""Which events follow each other within a session, found as a person would find them in the sheet.
+
+An onboarding, funnels that end in a purchase or a subscription, processes that begin and have an outcome,
+advertisements that are requested, shown and clicked, searches that lead to what is then looked at. An event may head
+several sequences; otherwise it is in one at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from gamestats_assets.demo_data.analysis.event_discoveries import find_discoveries, find_exposures
+from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
+from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
+from gamestats_assets.demo_data.rules.model import Step
+from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
+
+Kind = EventKind
+
+_LONG_LIVED = frozenset(
+    {"friend", "subscribe", "trial", "season", "deliver", "ship", "follow", "account", "gift", "sleep", *GROUPS}
+)
+"""What lasts longer than a session: its end is no step after its beginning."""
+
+
+def find_sequences(order: EventOrder) -> None:
+    """Note the sequences of a product in its order."""
+    _onboarding(order)
+    find_funnels(order)
+    find_exposures(order)
+    _processes(order)
+    find_discoveries(order)
+
+
+# --------------------------------------------------------------------------- onboarding
+
+
+def _onboarding(order: EventOrder) -> None:
+    """A sign-up in several steps, then what introduces new users; a sign-up of one event needs no sequence."""
+    sign_up = [r for r in order.of(Kind.REGISTER) if not r.says("character")]
+    if steps := _as_told(order, [*sign_up, *order.of(Kind.ONBOARDING, Kind.VERIFY)]):
+        order.add("onboarding", "onboarding", steps)
+        return
+    several = len(sign_up) > 1 and any(r.place is not None and r.place < 5 for r in sign_up)
+    steps = _steps_in_order(sign_up, probability=0.93) if several else []
+    near = [r.index for r in sign_up]
+    contact = [
+        r
+        for r in order.of(Kind.VERIFY)
+        if near and r.things & {"mail", "phone", "code"} and abs(r.index - near[-1]) <= 3 and not r.fails
+    ]
+    intro = order.of(Kind.ONBOARDING)
+    done = next((r.index for r in sign_up if r.succeeds), None)
+    for r in contact if several else ():
+        early = done is not None and r.index < done
+        steps.insert(len(steps) - 1 if early else len(steps), Step(events=[r.name], probability=0.9, after_s=40))
+    steps += _introduction(order, intro)
+    if steps:
+        order.add("onboarding", "onboarding", steps)
+
+
+def _as_told(order: EventOrder, found: Sequence[Reading]) -> list[Step]:
+    """A way to an account whose descriptions tell what comes after what; nothing where they do not."""
+    told = {r.name for r in found if order.kinds[r.name] is Kind.REGISTER}
+    while more := {m.event for name in told for m in order.told.get(name, ())} - told:
+        told |= more
+    rows = {r.name: r for r in order.readings.values() if r in found or r.name in told}
+    before = {name: [m.event for m in order.told.get(name, ()) if m.event in rows] for name in rows}
+    leads = {event for of_event in before.values() for event in of_event}
+    registers = any(order.kinds[name] is Kind.REGISTER and before[name] for name in rows)
+    rows = {name: r for name, r in rows.items() if before[name] or name in leads}
+    if not registers or len(rows) < 3:
+        return []
+
+    def depth(name: str, seen: frozenset[str]) -> int:
+        return max((1 + depth(event, seen | {name}) for event in before[name] if event not in seen), default=0)
+
+    levels: dict[int, list[Reading]] = {}
+    for name, r in rows.items():
+        levels.setdefault(depth(name, frozenset({name})), []).append(r)
+    steps: list[Step] = []
+    for _, at in sorted(levels.items()):
+        decided = any(r.fails for r in at) and any(not r.fails for r in at)
+        steps += [_outcomes(at, 0.95)] if decided else [_single(r, 0.93) for r in at]
+    return steps
+
+
+def _introduction(order: EventOrder, intro: Sequence[Reading]) -> list[Step]:
+    if len(intro) == 1:
+        event = order.taxonomy.event(intro[0].name)
+        return [Step(events=[event.name], probability=0.95, repeats=_repeats(event), after_s=45)]
+    staged = [r for r in intro if r.place is not None]
+    plain = [r for r in intro if r.place is None]
+    begins = [r for r in plain if staged and r.index < staged[0].index]
+    ends = [r for r in plain if r not in begins]
+    steps = [_single(r, 0.95) for r in begins]
+    for step in _steps_in_order(staged, probability=0.96):
+        event = order.taxonomy.event(step.events[0])
+        counts = len(step.events) == 1 and order.readings[event.name].step is None and _counts_steps(event)
+        steps.append(step.model_copy(update={"repeats": _repeats(event)}) if counts else step)
+    return [*steps, *(_single(r, 0.9) for r in ends)]
+
+
+def _single(r: Reading, probability: float, after_s: float = 40) -> Step:
+    return Step(events=[r.name], probability=probability, after_s=after_s)
+
+
+def _counts_steps(event: Event) -> bool:
+    return any(_is_step(prop.name, prop.alias) for prop in event.properties if prop.type is PropertyType.NUMBER)
+
+
+def _is_step(name: str, alias: str) -> bool:
+    return "step" in name.lower() or "단계" in alias or "ステップ" in alias
+
+
+def _repeats(event: Event) -> int:
+    """How many steps a tutorial has whose event tells the number of the step."""
+    for prop in event.properties:
+        if _is_step(prop.name, prop.alias):
+            if isinstance(prop.rule, Counter) and prop.rule.max is not None:
+                steps = (prop.rule.max - prop.rule.start) / (prop.rule.step or 1)
+                return int(min(max(steps, 1), 100))
+            if isinstance(prop.rule, Between):
+                return int(min(max(prop.rule.max - prop.rule.min + 1, 1), 100))
+            if prop.type is PropertyType.NUMBER:
+                return 5
+    return 1
+
+
+# --------------------------------------------------------------------------- processes
+
+
+def _steps_in_order(found: Iterable[Reading], *, probability: float = 0.95) -> list[Step]:
+    """Steps of a process by how far along they are; outcomes are alternatives."""
+    found = list(found)
+    has_success = any(r.succeeds or r.phase in ("end", "close", "result") for r in found)
+    decided = has_success or any(r.phase in ("accept", "reject") for r in found)
+    outcome_names = {r.name for r in found if _is_outcome(r, has_success=has_success, decided=decided)}
+    if any(r.succeeds and r.phase != "confirm" for r in found):
+        outcome_names -= {r.name for r in found if r.phase == "confirm"}
+    if not any(r.name in outcome_names and (r.succeeds or r.phase == "accept") for r in found):
+        # What merely ends is then the good outcome.
+        outcome_names |= {r.name for r in found if r.place == 6} if outcome_names else set()
+    places: dict[float, list[Reading]] = {}
+    for r in found:
+        place = 5.0 if r.name in outcome_names else 4.5 if r.phase == "confirm" else r.place
+        if place is not None and (place < 7 or any(o.succeeds for o in found)):
+            places.setdefault(place, []).append(r)
+    steps: list[Step] = []
+    for place in sorted(places):
+        at = sorted(places[place], key=lambda r: r.index)
+        if place == 5:
+            steps.append(_outcomes(at, probability))
+        elif 3 <= place < 4:
+            steps += [Step(events=[r.name], probability=0.95, after_s=30) for r in at]
+        else:
+            steps.append(Step(events=[r.name for r in at], probability=0.95 if place < 7 else 0.85, after_s=10))
+    return steps
+
+
+def _is_outcome(r: Reading, *, has_success: bool, decided: bool) -> bool:
+    if r.phase in ("accept", "submit") and r.step is None:
+        return not (has_success if r.phase == "accept" else decided)
+    return r.place == 5 or (r.fails and r.place is not None)
+
+
+def _outcomes(found: Sequence[Reading], probability: float) -> Step:
+    """Success, failure or an interruption; good outcomes are the more frequent ones."""
+    weights = [_outcome_weight(r) for r in found]
+    good = [r for r in found if not r.fails and r.phase != "pause"]
+    bad = len(found) - len(good)
+    scaled = [w / (len(good) if r in good else bad) for w, r in zip(weights, found, strict=True)] if good else weights
+    return Step(
+        events=[r.name for r in found],
+        weights=[round(w, 3) for w in scaled] if len(found) > 1 else [],
+        probability=0.97 if bad else probability,
+        after_s=90,
+    )
+
+
+def _outcome_weight(r: Reading) -> float:
+    if not r.fails and r.phase != "pause":
+        return 0.7
+    if r.says("pay", "transfer", "deposit", "withdraw", "login", "register", "verify", "order", "book"):
+        return 0.1
+    return {"skip": 0.12, "cancel": 0.15, "pause": 0.3, "timeout": 0.1, "reject": 0.25}.get(r.phase or "", 0.3)
+
+
+def _key(r: Reading) -> frozenset[str]:
+    """What a process is about."""
+    about = r.things or r.topic
+    return (about - {"reward", "result"}) or about
+
+
+def _process_place(r: Reading, others: Sequence[Reading]) -> bool:
+    """Whether an event can be a part of a process."""
+    if r.place is not None:
+        return True
+    return (
+        r.action == "play"
+        or (r.action in ("join", "leave") and bool(_key(r) & {"room", "game_match", "live"}))
+        or (not r.things and any(o is not r and o.topic == r.topic and o.fails for o in others))
+    )
+
+
+def _processes(order: EventOrder) -> None:
+    """What begins, goes on and ends: fights, lessons, workouts, uploads, ..."""
+    free = [r for r in order.free() if not _key(r) & _LONG_LIVED and order.kinds[r.name] not in _NO_PROCESS]
+    staged = [r for r in free if _process_place(r, free)]
+    clusters: list[list[Reading]] = []
+    for r in staged:
+        home = next((c for c in clusters if any(_same(r, other) for other in c)), None)
+        if home is None:
+            clusters.append([r])
+        else:
+            home.append(r)
+    _join_loose_ends(clusters)
+    for cluster in clusters:
+        taken = order.taken()  # by an earlier process, within which it stands
+        _process(order, [_as_step(r) for r in cluster if r.name not in taken], free)
+
+
+_NO_PROCESS = frozenset(
+    {*(Kind.REGISTER, Kind.ONBOARDING, Kind.CRASH, Kind.GOODBYE, Kind.AFTER_SALE, Kind.SUBSCRIBE), Kind.SUPPORT}
+)
+
+
+def _as_step(r: Reading) -> Reading:
+    """An event that tells no phase, where it has a natural one: to play is to start."""
+    if r.place is not None:
+        return r
+    return replace(r, phase={"play": "start", "join": "enter", "leave": "exit"}.get(r.action or "", "attempt"))
+
+
+def _same(a: Reading, b: Reading) -> bool:
+    if _key(a) == _key(b):
+        return True
+    return bool(a.alias_topic) and a.alias_topic == b.alias_topic and a.place is not None and b.place is not None
+
+
+def _join_loose_ends(clusters: list[list[Reading]]) -> None:
+    """A beginning without an end, and an end without a beginning whose thing is a part of the other's."""
+    for cluster in clusters:
+        if not _begins(cluster) or _ends(cluster):
+            continue
+        for other in clusters:
+            loose = other is not cluster and _ends(other) and not _begins(other)
+            if loose and any(_key(a) < _key(b) or _key(b) < _key(a) for a in cluster for b in other):
+                cluster += other
+                other.clear()
+                break
+
+
+def _begins(cluster: Sequence[Reading]) -> bool:
+    decided = any(r.phase in ("accept", "reject") for r in cluster)
+    return any((p := _as_step(r).place) is not None and (p < 3 or (decided and r.phase == "submit")) for r in cluster)
+
+
+def _ends(cluster: Sequence[Reading]) -> bool:
+    return any(r.place is not None and 3.9 < r.place < 7 for r in cluster)
+
+
+def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Reading]) -> None:
+    numbered = [r for r in cluster if r.step is not None and r.place is not None]
+    taken = order.taken()
+    begins = _begins(cluster) and (
+        _ends(cluster) or len({r.place for r in cluster}) > 1 or bool(_acts(cluster[0], free, taken))
+    )
+    if not (begins or len(numbered) > 1):
+        return
+    told = [r for r in cluster if r.phase != "resume"]
+    views = [
+        r
+        for r in free
+        if r.place is None and r.action == "view" and r.name not in taken and any(_key(r) == _key(c) for c in told)
+    ]
+    if len(told) == 1 and told[0].phase in ("open", "enter", "launch") and (acts := _acts(told[0], free, taken)):
+        head, then = Step(events=[told[0].name]), Step(events=acts, probability=0.6, after_s=20)
+        order.add("_".join(sorted(_key(told[0]))), "funnel", [head, then])
+        return
+    steps = _steps_in_order(told)
+    if len(steps) < 2 and not (steps and views):
+        return
+    steps = _with_break(_with_inner(order, told, steps, [r for r in free if r not in views]), cluster)
+    head = [Step(events=[r.name for r in views])] if views and not order.is_game else []
+    name = "_".join(sorted(_key(cluster[0]))) or "process"
+    order.add(name, "sequence", [*head, *(s.model_copy(update={"after_s": _pace(cluster, s)}) for s in steps)])
+
+
+def _acts(opener: Reading, free: Sequence[Reading], taken: set[str]) -> list[str]:
+    """What is done in what has been opened, as it tells the same things of itself."""
+    return [
+        r.name
+        for r in free
+        if r.place is None and r.action in _DOING and r.name not in taken and _key(r) == _key(opener)
+        if r.properties & opener.properties
+    ]
+
+
+_DOING = word_set("draw buy use create edit upgrade levelup exchange sell claim equip play write")
+
+
+def _with_break(steps: list[Step], cluster: Sequence[Reading]) -> list[Step]:
+    """What was paused may go on, and then has an outcome after all."""
+    paused = [r.name for r in cluster if r.phase == "pause"]
+    resumed = [r.name for r in cluster if r.phase == "resume"]
+    last = steps[-1] if steps else None
+    if not resumed or last is None or not set(paused) & set(last.events):
+        return steps
+    again = Step(events=resumed, probability=0.9, follows=paused, after_s=60)
+    rest = [event for event in last.events if event not in paused]
+    weights = [weight for event, weight in zip(last.events, last.weights, strict=False) if event not in paused]
+    end = last.model_copy(update={"events": rest, "weights": weights if len(rest) > 1 else [], "follows": resumed})
+    return [*steps, again, end] if rest else [*steps, again]
+
+
+def _pace(cluster: Sequence[Reading], step: Step) -> float:
+    """Seconds until an outcome: what is exercised, played or watched takes longer than what is filled in."""
+    if step.after_s != 90:
+        return step.after_s
+    long = {"workout", "sleep", "video", "lesson", "course", "quiz", "ride", "meal", "episode", "raid", "game_match"}
+    return 420 if any(_key(r) & long for r in cluster) else 120 if step.weights else 60
+
+
+def _with_inner(order: EventOrder, told: Sequence[Reading], steps: list[Step], free: Sequence[Reading]) -> list[Step]:
+    """Rows between the first and the last of a process that share its own properties are a part of it."""
+    row = {r.name: r.index for r in told}
+    first, last = min(row.values()), max(row.values())
+    if last - first > 8:
+        return steps
+    taken = order.taken() | row.keys()
+    own = _particular(order, frozenset().union(*(r.properties for r in told)), (first, last))
+    words = frozenset().union(*(_key(r) for r in told))
+    end = min(row[event] for event in steps[-1].events)
+    inner = [r for r in free if first < r.index < end and r.name not in taken]
+    inner = [r for r in inner if not r.fails and order.kinds[r.name] in _INNER]
+    related = {r.name for r in inner if _key(r) & words or r.properties & own}
+    more = _particular(order, frozenset().union(*(r.properties for r in inner if r.name in related)), (first, last))
+    inner = [r for r in inner if r.name in related or r.properties & more]
+    if not inner:
+        return steps
+    begun = [min(row[event] for event in step.events) for step in steps]
+    added = [(r.index, Step(events=[r.name], probability=0.9, after_s=30)) for r in inner]
+    if begun != sorted(begun):  # a sheet that does not list the process in its order
+        return [*steps[:-1], *(step for _, step in added), steps[-1]]
+    placed = sorted([*zip(begun, steps, strict=True), *added], key=lambda item: item[0])
+    return [step for _, step in placed]
+
+
+_INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})
+
+
+def _particular(order: EventOrder, names: frozenset[str], rows: tuple[int, int]) -> frozenset[str]:
+    """Properties that few events have, or none but those of some rows."""
+    most = max(4, len(order.readings) // 6)
+    found: set[str] = set()
+    for name in names:
+        having = [r.index for r in order.readings.values() if name in r.properties]
+        if len(having) <= most or all(rows[0] <= index <= rows[1] for index in having):
+            found.add(name)
+    return frozenset(found)

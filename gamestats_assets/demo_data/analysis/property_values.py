@@ -1,0 +1,663 @@
+"""What the values of properties keep to: the rules of the sheet, what goes with a country, identifiers, usual choices.
+
+Where the sheet leaves a property's values empty, they are those of the property of the same name elsewhere; a later
+step of a sequence repeats what an earlier one told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+from gamestats_assets.demo_data import locales, names
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import (
+    Balance,
+    Between,
+    CopyOf,
+    Counter,
+    Example,
+    FromEvent,
+    OneOf,
+    Rows,
+    Scalar,
+    SharedCounter,
+    TrueFirst,
+    ValueRule,
+)
+
+Kind = EventKind
+_NOTHING = PropertyConstraint()
+
+_CITIES = {
+    "KR": "Seoul Busan Incheon Daegu", "JP": "Tokyo Osaka Nagoya Fukuoka", "US": "New York|Los Angeles|Chicago|Houston",
+    "CN": "Shanghai Beijing Shenzhen Guangzhou", "TW": "Taipei Taichung Kaohsiung", "HK": "Hong Kong",
+    "SG": "Singapore", "TH": "Bangkok|Chiang Mai", "VN": "Hanoi|Ho Chi Minh City", "ID": "Jakarta Surabaya Bandung",
+    "PH": "Manila|Cebu City", "MY": "Kuala Lumpur|Penang", "IN": "Mumbai Delhi Bengaluru",
+    "GB": "London Manchester Leeds",
+    "DE": "Berlin Hamburg Munich Cologne", "FR": "Paris Lyon Marseille", "ES": "Madrid Barcelona Valencia",
+    "IT": "Rome Milan Naples", "NL": "Amsterdam Rotterdam Utrecht", "SE": "Stockholm Gothenburg",
+    "PL": "Warsaw Krakow", "TR": "Istanbul Ankara Izmir", "SA": "Riyadh Jeddah", "AE": "Dubai|Abu Dhabi",
+    "EG": "Cairo Alexandria", "ZA": "Johannesburg|Cape Town", "AU": "Sydney Melbourne Brisbane",
+    "NZ": "Auckland Wellington", "CA": "Toronto Montreal Vancouver", "MX": "Mexico City|Guadalajara|Monterrey",
+    "BR": "São Paulo|Rio de Janeiro|Brasília", "AR": "Buenos Aires|Córdoba", "CO": "Bogotá Medellín",
+    "CL": "Santiago Valparaíso", "RU": "Moscow|Saint Petersburg", "UA": "Kyiv Lviv Odesa",
+}  # fmt: skip
+_COUNTRY_NAMES = {
+    "KR": "korea 대한민국 한국 韓国 kor", "JP": "japan 일본 日本 jpn", "US": "usa 미국 アメリカ 米国 america",
+    "CN": "china 중국 中国 chn", "TW": "taiwan 대만 台湾", "GB": "uk 영국 イギリス england", "DE": "독일 ドイツ deu",
+    "FR": "프랑스 フランス fra", "VN": "베트남 ベトナム", "TH": "태국 タイ", "ID": "인도네시아", "IN": "인도 インド",
+    "BR": "브라질 ブラジル", "CA": "캐나다 カナダ", "AU": "호주 オーストラリア", "SG": "싱가포르", "HK": "홍콩 香港",
+}  # fmt: skip
+
+# Usual values by what a text's name ends in; weights after a colon where some are more frequent.
+_CHOICES = {
+    "gender": "female:49 male:49 other:2",
+    "sex": "female male",
+    "plan": "free:60 basic:22 pro:14 enterprise:4",
+    "plan_type": "free:60 basic:22 pro:14 enterprise:4",
+    "subscription_plan": "basic:50 pro:38 enterprise:12",
+    "subscription_status": "none:70 trial:8 active:18 cancelled:4",
+    "billing_cycle": "monthly:72 yearly:28",
+    "billing_period": "monthly:72 yearly:28",
+    "membership": "bronze:60 silver:25 gold:12 vip:3",
+    "membership_tier": "bronze:60 silver:25 gold:12 vip:3",
+    "membership_level": "bronze:60 silver:25 gold:12 vip:3",
+    "tier": "bronze:60 silver:25 gold:12 vip:3",
+    "network_type": "WIFI:58 5G:22 4G:20",
+    "payment_method": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
+    "payment_type": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
+    "media_source": "organic:46 google_ads:22 facebook_ads:18 tiktok_ads:14",
+    "utm_source": "organic:40 google:28 facebook:18 newsletter:14",
+    "utm_medium": "organic:40 cpc:34 social:16 email:10",
+    "acquisition_channel": "organic:46 paid_search:22 social:18 referral:14",
+    "traffic_source": "organic:46 paid_search:22 social:18 referral:14",
+    "referrer": "direct:40 search:32 social:18 partner:10",
+    "register_type": "email:38 google:30 apple:20 guest:12",
+    "signup_method": "email:44 google:34 apple:22",
+    "sign_up_method": "email:44 google:34 apple:22",
+    "login_method": "email:40 google:34 apple:20 sso:6",
+    "login_type": "email:40 google:34 apple:20 guest:6",
+    "method": "email:44 google:34 apple:22",
+    "difficulty": "easy:40 normal:40 hard:20",
+    "device_type": "phone:78 tablet:14 desktop:8",
+    "environment": "production",
+    "role": "member:72 manager:20 admin:8",
+    "user_role": "member:72 manager:20 admin:8",
+    "class": "warrior mage archer priest",
+    "class_type": "warrior mage archer priest",
+    "character_class": "warrior mage archer priest",
+    "workout_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
+    "exercise_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
+    "meal_type": "breakfast:28 lunch:32 dinner:30 snack:10",
+    "shipping_method": "standard:70 express:22 pickup:8",
+    "delivery_type": "standard:70 express:22 pickup:8",
+    "order_status": "placed:20 paid:30 shipped:30 delivered:20",
+    "sort_by": "relevance:50 price:30 newest:20",
+    "ad_type": "rewarded_video:55 interstitial:30 banner:15",
+    "ad_network": "admob:50 unity:28 applovin:22",
+    "quality": "1080p:46 720p:36 480p:18",
+    "video_quality": "1080p:46 720p:36 480p:18",
+}
+_REASONS = {
+    Kind.PAY_FAIL: "card_declined:40 insufficient_funds:26 cancelled_by_user:22 timeout:12",
+    Kind.AFTER_SALE: "changed_mind:40 defective:24 late_delivery:20 wrong_item:16",
+    Kind.SUBSCRIBE: "too_expensive:38 not_using:34 missing_feature:18 other:10",
+    Kind.GOODBYE: "not_using:46 too_many_messages:28 privacy:16 other:10",
+    Kind.BAD: "time_over:36 defeated:44 gave_up:20",
+}
+_CHANNELS = {
+    "mobile": "app_store:46 google_play:46 galaxy_store:8",
+    "web": "organic:46 paid_search:24 social:18 referral:12",
+    "pc": "steam:60 launcher:30 epic:10",
+    "console": "playstation_store:48 nintendo_eshop:30 xbox_store:22",
+}
+_SYSTEMS = {
+    "mobile": "Android:58 iOS:42",
+    "web": "Windows:54 macOS:22 Android:14 iOS:10",
+    "pc": "Windows:91 macOS:6 Linux:3",
+    "console": "PlayStation 5|Nintendo Switch|Xbox Series X",
+}
+_GOOD_WORDS = frozenset({"success", "win", "clear", "complete", "pass", "accept", "done", "achieve", "confirm"})
+_BAD_WORDS = frozenset({"fail", "reject", "abandon", "timeout", "cancel", "die", "exit", "skip"})
+_SELF_IDS = re.compile(
+    r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
+)
+_OTHERS = word_set(
+    "target friend rival opponent sender receiver recipient host inviter invitee referrer partner enemy seller driver"
+)
+_DEVICE_IDS = word_set(
+    "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id"
+)
+_OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
+_UNIQUE = word_set(
+    """
+    order transaction payment pay receipt invoice booking reservation session request log trace message post
+    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid
+    """
+)
+_ENUMERATED = word_set(
+    """
+    type category kind mode grade style genre source reason position placement location option label format
+    section screen theme topic field group variant button tab menu area origin entrance way level_name intensity
+    """
+)
+_NO_PART_OF_A_NAME = word_set("id uuid guid no number tmp current now final before after last first")
+_NAMED = word_set("name title subject skin banner pack package bundle list")
+
+
+def property_constraints(
+    order: EventOrder, taxonomy: Taxonomy, product: ProductInfo, sequences: Sequence[EventSequence]
+) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
+    """Constraints by property, and the ranges of the numbers in identifiers."""
+    maker = _Maker(order, taxonomy, product)
+    told = {place: maker.constraint(place) for place in maker.everywhere}
+    by_name: dict[str, list[Place]] = {}
+    for place in maker.everywhere:
+        by_name.setdefault(place.name, []).append(place)
+    found: dict[str, PropertyConstraint] = {}
+    for name, where in by_name.items():
+        plain = _usual([told[place] for place in where], [place.of_event for place in where])
+        if plain != _NOTHING:
+            found[name] = plain
+        for place in where:
+            if place.of_event and told[place] != plain:
+                found[place.key] = told[place]
+    _repeat_in_sequences(found, maker, sequences)
+    return found, maker.number_ranges
+
+
+def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) -> PropertyConstraint:
+    """That of the common properties and of users, else the most frequent one that says something."""
+    for constraint, own in zip(constraints, of_event, strict=True):
+        if not own and constraint != _NOTHING:
+            return constraint
+    if not all(of_event):
+        return _NOTHING
+    tally = Tally(constraint.model_dump_json() for constraint in constraints if constraint != _NOTHING)
+    if not tally:
+        return _NOTHING
+    most = max(tally.values())
+    first = next(c for c in constraints if tally[c.model_dump_json()] == most)
+    # A count or a balance belongs to its own event, unless all events show the same one.
+    if first.counter is not None and len({c.model_dump_json() for c in constraints}) > 1:
+        rest = [c for c in constraints if c.counter is None and c != _NOTHING]
+        return rest[0] if rest else _NOTHING
+    return first
+
+
+class _Maker:
+    """Makes the constraint of each property where it stands."""
+
+    def __init__(self, order: EventOrder, taxonomy: Taxonomy, product: ProductInfo) -> None:
+        self.order, self.taxonomy, self.product = order, taxonomy, product
+        self.everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+        self.number_ranges: dict[str, ValueRange] = {}
+        self.rules = {place: rule_of(place.prop) for place in self.everywhere}
+        self._defined: dict[str, list[Place]] = {}
+        for place in self.everywhere:
+            if self.rules[place] is not None:
+                self._defined.setdefault(place.name, []).append(place)
+        countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
+        texts = all(place.prop.type is PropertyType.STRING for place in countries)
+        self._countries = countries if texts else []
+
+    def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
+        """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
+        own = self.rules[place]
+        if own is not None and not isinstance(own, Example):
+            return own, True
+        others = [other for other in self._defined.get(place.name, []) if other.prop.type is place.prop.type]
+        others = [other for other in others if not isinstance(self.rules[other], Example | FromEvent)]
+        if own is not None or not others:
+            return own, True
+        before = [other for other in others if self._row(other) <= self._row(place)]
+        return self.rules[before[-1] if before else others[0]], False
+
+    def _row(self, place: Place) -> int:
+        return self.order.readings[place.event].index if place.of_event else -1
+
+    # ----------------------------------------------------------------- by the sheet
+
+    def constraint(self, place: Place) -> PropertyConstraint:
+        """What the values keep to here."""
+        rule, own = self.definition(place)
+        given = self._of_rule(place, rule, own=own) if rule is not None else None
+        if given is not None:
+            return given
+        match place.prop.type:
+            case PropertyType.BOOLEAN:
+                return self._boolean(place)
+            case PropertyType.STRING:
+                return self._text(place)
+            case PropertyType.NUMBER:
+                return self._number(place)
+            case PropertyType.LIST:
+                return self._list(place)
+            case PropertyType.OBJECT_GROUP:
+                return PropertyConstraint(rows=_example_rows(place.prop) or 3)
+            case _:
+                return _NOTHING
+
+    def _of_rule(self, place: Place, rule: ValueRule, *, own: bool) -> PropertyConstraint | None:
+        match rule:
+            case OneOf():
+                return self._choice(place, rule)
+            case Counter():
+                return PropertyConstraint(counter=self._counter(place, rule, own=own))
+            case SharedCounter():
+                return PropertyConstraint(counter=self._shared(place, rule.step if own else 0))
+            case Balance():
+                return PropertyConstraint(counter=self._balance(place, rule))
+            case TrueFirst():
+                return PropertyConstraint(first_only=True)
+            case CopyOf():
+                return PropertyConstraint(copy_of=rule.source)
+            case Rows():
+                return PropertyConstraint(rows=rule.count)
+            case Example() if place.prop.type is PropertyType.STRING and 0 < len(rule.text) <= 60:
+                single = "\n" not in rule.text and not re.search(r"[\[\]{}]", rule.text)
+                return PropertyConstraint(values=[rule.text.strip()]) if single else None
+            case Between() if place.prop.type is PropertyType.NUMBER:
+                return self._number(place) if not own else _NOTHING
+            case _:
+                return None
+
+    def _choice(self, place: Place, rule: OneOf) -> PropertyConstraint:
+        values: list[Scalar] = list(dict.fromkeys(rule.values))
+        if place.prop.type is PropertyType.BOOLEAN:
+            if _tells_first(place.prop):
+                return PropertyConstraint(first_only=True, values=values)
+            return PropertyConstraint(values=values, weights=self._boolean(place).weights if len(values) == 2 else [])
+        if coded := self._coded(place, values):
+            return coded
+        if place.prop.type is PropertyType.LIST:
+            return PropertyConstraint(values=values, rows=min(3, len(values)))
+        last = _last(place.name)
+        if depends := self._by_country(place, last, values):
+            return depends
+        values = self._outcome_values(place, values)
+        return PropertyConstraint(values=values, per_user=_of_person(place, last))
+
+    def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
+        """Of results, those that an event with an outcome can have."""
+        reading = self.order.readings.get(place.event)
+        if reading is None or not (reading.succeeds or reading.fails):
+            return values
+        wanted, other = (_GOOD_WORDS, _BAD_WORDS) if reading.succeeds else (_BAD_WORDS, _GOOD_WORDS)
+        told = {value: frozenset(concepts(str(value))) for value in values}
+        if not any(words & wanted for words in told.values()) or not any(words & other for words in told.values()):
+            return values
+        return [value for value in values if told[value] & wanted]
+
+    def _coded(self, place: Place, values: list[Scalar]) -> PropertyConstraint | None:
+        """`single draw=1, ten draws=10` beside a property whose values are `single draw`, `ten draws`."""
+        pairs = dict(
+            (label.strip(), code)
+            for label, code in re.findall(r"([^,，、=:：/\n]+?)\s*[=:：]\s*(\w+)", place.prop.description)
+            if any(str(value) == code for value in values)
+        )
+        if len(pairs) < 2 or not place.of_event:
+            return None
+        by_code = {str(value): value for value in values}
+        for other in self.taxonomy.event(place.event).properties:
+            rule = rule_of(other)
+            if isinstance(rule, OneOf) and set(map(str, rule.values)) == set(pairs):
+                mapping = {label: [by_code[code]] for label, code in pairs.items()}
+                return PropertyConstraint(depends_on=other.name, mapping=mapping, values=values)
+        return None
+
+    def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
+        shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))
+        shared = place.name if shares or not own else None
+        return CounterRule(start=rule.start, step=rule.step if own else 0, max=rule.max, shared=shared)
+
+    def _shared(self, place: Place, step: float) -> CounterRule:
+        starter = next((r for o in self._defined[place.name] if isinstance(r := self.rules[o], Counter)), None)
+        return CounterRule(
+            start=starter.start if starter else 0, step=step, max=starter.max if starter else None, shared=place.name
+        )
+
+    def _balance(self, place: Place, rule: Balance) -> CounterRule | None:
+        """A balance, if the event has what moves it."""
+        if not place.of_event:
+            return None
+        has = {other.name: self.rules[other] for other in self.everywhere if other.event == place.event}
+        if (
+            rule.source not in has
+            or isinstance(has[rule.source], Balance)
+            or place.name in (rule.source, rule.group_by)
+        ):
+            return None
+        parent = place.name.rpartition(".")[0]
+        if parent and rule.source.rpartition(".")[0] != parent:
+            return None  # what moves a balance within an object stands there too
+        grouped = rule.group_by in has and (not parent or str(rule.group_by).rpartition(".")[0] == parent)
+        reading = self.order.readings[place.event]
+        spends = place.kind is Kind.SPEND or reading.says("spend", "use", "sell") or "cost" in rule.source.lower()
+        return CounterRule(
+            start=rule.start,
+            source=rule.source,
+            sign=-1 if spends and place.kind is not Kind.EARN else 1,
+            shared=place.name,
+            group_by=rule.group_by if grouped else None,
+        )
+
+    # ----------------------------------------------------------------- by the name
+
+    def _boolean(self, place: Place) -> PropertyConstraint:
+        if _tells_first(place.prop):
+            return PropertyConstraint(first_only=place.event != "user", per_user=place.event == "user")
+        words = {*concepts(place.prop.name), *concepts(place.prop.alias)}
+        share = 0.3
+        if words & _GOOD_WORDS:
+            share = 0.7
+        elif words & {"bot", "ai", "test", "crash", "block"}:
+            share = 0.1
+        elif words & {"push", "notification", "permission", "auto", "wifi", "online"}:
+            share = 0.6
+        return PropertyConstraint(
+            values=[True, False], weights=[share, round(1 - share, 2)], per_user=not place.of_event
+        )
+
+    def _number(self, place: Place) -> PropertyConstraint:
+        if rest := self._rest(place):
+            return PropertyConstraint(counter=rest)
+        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & _OWNED
+        return PropertyConstraint(per_user=True) if own_id else _NOTHING
+
+    def _rest(self, place: Place) -> CounterRule | None:
+        """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
+        parent = place.name.rpartition(".")[0]
+        pieces = set(_pieces(_last(place.name)))
+        if not parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
+            return None
+        if self.rules[place] is not None:
+            return None
+        beside = [p for p in self.everywhere if p.event == place.event and p.name.rpartition(".")[0] == parent]
+        moved = [
+            p.name
+            for p in beside
+            if p.prop.type is PropertyType.NUMBER and set(_pieces(_last(p.name))) & {"change", "delta", "amount"}
+        ]
+        thing = next((p.name for p in beside if _pieces(_last(p.name))[-1:] == ["id"]), None)
+        if not moved or place.name in moved or any(_pieces(_last(p.name))[:1] == ["before"] for p in beside):
+            return None
+        start = 10 * round(measure(place, self.product).typical / 100)
+        return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
+
+    def _list(self, place: Place) -> PropertyConstraint:
+        base = re.sub(r"_?(list|ids|array)$", "", _last(place.name)).rstrip("s") or "item"
+        if names.pattern_of(place.name, PropertyType.LIST) is not None:
+            return PropertyConstraint(rows=3, faker=names.pattern_of(place.name, PropertyType.LIST))
+        return PropertyConstraint(rows=3, template=self._template(place, base, ValueRange(min=1, max=30, mean=10)))
+
+    def _text(self, place: Place) -> PropertyConstraint:
+        last = _last(place.name)
+        if found := self._by_country(place, last, []):
+            return found
+        if found := self._identifier(place, last):
+            return found
+        if found := self._outcome(place, last):
+            return found
+        person = _of_person(place, last)
+        if "carrier" in last and _ships(place):
+            return PropertyConstraint(values=["DHL", "UPS", "FedEx", "CJ Logistics"])
+        if choices := self._usual_choices(place, last):
+            values, weights = _weighted(choices)
+            return PropertyConstraint(values=values, weights=weights, per_user=person)
+        pattern = names.pattern_of(last, PropertyType.STRING)
+        if last in ("country", "country_code", "nation"):
+            return PropertyConstraint(per_user=True)
+        if pattern is not None:
+            return PropertyConstraint(faker=pattern, per_user=person)
+        pieces = _pieces(last)
+        if pieces and (pieces[-1] in _ENUMERATED or pieces[-1] in _NAMED):
+            few = 5 if pieces[-1] in _ENUMERATED else 20
+            return PropertyConstraint(
+                template=self._template(place, last, ValueRange(min=1, max=few, mean=1 + few / 3)), per_user=person
+            )
+        return PropertyConstraint(per_user=person) if person else _NOTHING
+
+    def _template(self, place: Place, base: str, wanted: ValueRange) -> str:
+        """A text with a number, whose range is noted."""
+        self.number_ranges.setdefault(place.name, wanted)
+        return f"{base.lstrip('#')}_{{n}}"
+
+    def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
+        pieces = _pieces(last)
+        if last in _DEVICE_IDS:
+            return PropertyConstraint(copy_of="#distinct_id")
+        if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
+            return PropertyConstraint(copy_of="#account_id")
+        ends = pieces and (pieces[-1] in ("id", "uuid", "guid", "uid", "no", "number", "key", "code", "token", "sku"))
+        if not ends or names.pattern_of(last, PropertyType.STRING) in (
+            "phone",
+            "zip_code",
+            "country_code",
+            "coupon_code",
+        ):
+            return None
+        base = "_".join(piece for piece in pieces if piece not in _NO_PART_OF_A_NAME) or "id"
+        whose = set(pieces) if base != "id" else {*pieces, *re.split(r"[._]", place.name.lower())}
+        if whose & (_OTHERS | ({"rank"} if base == "id" else set())):
+            return PropertyConstraint(template=self._template(place, "player", ValueRange(min=1, max=5000, mean=2000)))
+        if set(pieces) & _UNIQUE:
+            unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
+            return PropertyConstraint(template=self._template(place, base, unique))
+        if set(pieces) & _OWNED:
+            return PropertyConstraint(
+                template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True
+            )
+        many = 200 if set(pieces) & {"product", "content", "article", "video", "song", "track", "course", "sku"} else 50
+        return PropertyConstraint(template=self._template(place, base, ValueRange(min=1, max=many, mean=many * 0.36)))
+
+    def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
+        """Results and reasons."""
+        pieces = _pieces(last)
+        reading = self.order.readings.get(place.event)
+        if reading is None or not pieces:
+            return None
+        if pieces[-1] in ("result", "outcome") or last in ("status", "return"):
+            good, bad = _outcome_words(reading)
+            if reading.succeeds or reading.fails:
+                return PropertyConstraint(values=[good if reading.succeeds else bad])
+            return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
+        choices = _REASONS.get(place.kind) if place.kind is not Kind.SUBSCRIBE or reading.fails else None
+        if pieces[-1] == "reason" and choices:
+            values, weights = _weighted(choices)
+            return PropertyConstraint(values=values, weights=weights)
+        return None
+
+    def _usual_choices(self, place: Place, last: str) -> str | None:
+        if last in ("platform", "os", "os_name", "device_os"):
+            return _SYSTEMS[self.product.platform]
+        if last in ("channel", "install_channel", "store", "app_store"):
+            return _CHANNELS[self.product.platform]
+        if last in ("plan", "plan_name") and industry_of(self.product) == "media":
+            return "free:64 standard:24 premium:12"
+        if last == "device_type" and place.of_event and self.order.readings[place.event].says("connect", "sync"):
+            return "smartwatch:60 fitness_band:28 smart_scale:12"
+        if last == "method" and place.kind not in (Kind.REGISTER, Kind.SESSION_START):
+            return _CHOICES["payment_method"] if place.kind in (Kind.PAY, Kind.CHECKOUT, Kind.PAY_FAIL) else None
+        if last in ("class", "role", "quality") and industry_of(self.product) in ("education",):
+            return None
+        return _CHOICES.get(last)
+
+    # ----------------------------------------------------------------- by country
+
+    def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
+        """Carrier, currency, language and city go with the country."""
+        pieces = _pieces(last)
+        what = next((w for w in ("carrier", "currency", "language", "city") if w in (last, *pieces[-1:])), None)
+        if last in ("telecom", "mobile_carrier", "network_operator", "#carrier"):
+            what = "carrier"
+        if last in ("currency_type", "currency_code", "pay_currency"):
+            what = "currency"
+        if what is None or "." in place.name or (what == "carrier" and _ships(place)):
+            return None
+        if what in ("currency", "language", "city") and (not self._countries or given):
+            if what == "currency" and not given and place.prop.type is PropertyType.STRING:
+                values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
+                return PropertyConstraint(values=values, weights=weights, per_user=True)
+            return None
+        if what == "currency" and self.order.is_game and set(pieces) & {"soft", "item"}:
+            return None
+        return self._mapped(what, place, given)
+
+    def _country_beside(self, place: Place) -> Place | None:
+        """The country that stands wherever a property does."""
+        events = {other.event for other in self.everywhere if other.name == place.name}
+        for on in self._countries:
+            told = {other.event for other in self._countries if other.name == on.name}
+            if "user" in told or (events <= {"", *self.order.readings} and ("" in told or events <= told)):
+                return on
+        return None
+
+    def _mapped(self, what: str, place: Place, given: Sequence[Scalar]) -> PropertyConstraint | None:
+        on = self._country_beside(place)
+        by_code = {code: _of_country(what, code) for code in locales.countries()}
+        if given:  # of each country those that the sheet lists
+            by_code = {code: [v for v in given if _is_among(v, known)] for code, known in by_code.items()}
+            if on is None or len({v for values in by_code.values() for v in values}) < len(given) / 2:
+                return None
+        by_code = {code: values for code, values in by_code.items() if values}
+        if on is None:
+            return PropertyConstraint(depends_on="#country_code", mapping=by_code, per_user=True)
+        several = [self.constraint(other).values for other in self._countries if other.name == on.name]
+        listed = [str(value) for values in several for value in values]
+        if not listed:
+            return PropertyConstraint(depends_on=on.name, mapping=by_code, per_user=True)
+        rest = [v for v in given if not any(v in by_code.get(_code(value), ()) for value in listed)] or list(given)
+        mapping = {value: by_code.get(_code(value)) or rest or by_code["US"] for value in listed}
+        return PropertyConstraint(depends_on=on.name, mapping=mapping, per_user=True)
+
+
+def _of_country(what: str, code: str) -> list[Scalar]:
+    country = locales.countries()[code]
+    match what:
+        case "carrier":
+            return [name for name, _ in country.carriers]
+        case "currency":
+            return [country.currency]
+        case "language":
+            return [country.language]
+        case _:
+            cities = _CITIES.get(code, "")
+            return list(cities.split("|") if "|" in cities or code in ("HK", "SG") else cities.split())
+
+
+def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
+    """Whether a name is one of some, with or without a word more: `docomo` is `NTT DOCOMO`."""
+    words = set(str(value).lower().split())
+    return any(words <= (of := set(str(name).lower().split())) or of <= words for name in known)
+
+
+def _code(country: str) -> str:
+    """ISO code of a country as people write it."""
+    text = country.strip().lower()
+    for code, known in locales.countries().items():
+        if text in (code.lower(), known.name.lower(), *_COUNTRY_NAMES.get(code, "").split()):
+            return code
+    return ""
+
+
+def _ships(place: Place) -> bool:
+    """Whether a carrier is one of parcels."""
+    return place.kind is Kind.AFTER_SALE
+
+
+def _last(name: str) -> str:
+    """Own name of a property, in snake_case."""
+    own = name.rpartition(".")[2].lstrip("#")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower()
+
+
+def _pieces(name: str) -> list[str]:
+    return [piece for piece in re.split(r"[_.\s]+", _last(name) if "." not in name else name.lower()) if piece]
+
+
+def _of_person(place: Place, last: str) -> bool:
+    """Whether a text is the same for a user all life long."""
+    keep = {"gender", "sex", "nickname", "nick_name", "channel", "os", "platform", "country", "birth", "email", "phone"}
+    keep |= {"language", "user_name", "account_name", "character_name", "player_name", "server_name", "guild_name"}
+    keep |= {"media_source", "acquisition_channel", "class", "class_type", "character_class", "device_model", "region"}
+    keep |= {"name", "city", "company"} if not place.of_event else set()
+    return last in keep and place.kind is not Kind.SYSTEM
+
+
+def _tells_first(prop: Property) -> bool:
+    """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
+    return "first" in _pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
+
+
+def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:
+    parts = choices.split("|") if "|" in choices else choices.split()
+    values = [part.partition(":")[0] for part in parts]
+    weights = [float(part.partition(":")[2] or 1) for part in parts]
+    return list(values), weights if len(set(weights)) > 1 else []
+
+
+def _outcome_words(reading: Reading) -> tuple[str, str]:
+    fights = reading.says("battle", "game_match", "pvp", "raid", "war", "boss", "tournament")
+    return ("win", "lose") if fights else ("success", "fail")
+
+
+def _example_rows(prop: Property) -> int | None:
+    """Objects in the sample that the sheet gives."""
+    count = prop.description.count("{")
+    return min(count, 5) if count else None
+
+
+# --------------------------------------------------------------------------- within a sequence
+
+_OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elapsed", "playtime", "clear_time", "step")
+
+
+def _repeat_in_sequences(
+    found: dict[str, PropertyConstraint], maker: _Maker, sequences: Sequence[EventSequence]
+) -> None:
+    """A later step has what an earlier one had: the order's id, its amount, who fights."""
+    for sequence in sequences:
+        told: dict[str, tuple[Property, ValueRule | None]] = {}
+        for step in sequence.steps:
+            for name in step.events:
+                for prop in maker.taxonomy.event(name).properties:
+                    earlier = told.get(prop.name)
+                    if earlier and _repeats(prop, earlier, found, name, maker):
+                        key = f"{name}/{prop.name}"
+                        base = found.get(key, found.get(prop.name, _NOTHING))
+                        found[key] = base.model_copy(update={"same_as_before": True})
+            for name in step.events:
+                for prop in maker.taxonomy.event(name).properties:
+                    told.setdefault(prop.name, (prop, rule_of(prop)))
+
+
+def _repeats(
+    prop: Property,
+    earlier: tuple[Property, ValueRule | None],
+    found: dict[str, PropertyConstraint],
+    event: str,
+    maker: _Maker,
+) -> bool:
+    constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
+    if constraint.copy_of or constraint.first_only or constraint.counter or prop.type is PropertyType.TIME:
+        return False
+    if any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is not earlier[0].type:
+        return False
+    if any(f"{prop.name}.{child.name}" in found and _counts(found, event, prop, child) for child in prop.properties):
+        return False
+    rule = rule_of(prop)
+    return rule is None or rule == earlier[1]
+
+
+def _counts(found: dict[str, PropertyConstraint], event: str, group: Property, child: Property) -> bool:
+    name = f"{group.name}.{child.name}"
+    return (found.get(f"{event}/{name}") or found[name]).counter is not None

@@ -1,0 +1,411 @@
+"""How far produced data are from the rules that they were to follow, and rules that make up for it.
+
+Only what a log tells is compared: over all segments, never within one. Where segments want different things of a
+property, anything between them is as wanted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth
+from gamestats_assets.demo_data.findings.measure import Funnel, Measured, Moments, Violations, label
+from gamestats_assets.demo_data.rules.model import EventSequence, PropertyConstraint, Rules, ValueRange
+from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
+
+FEWEST = 30
+"""What was seen less often is not compared."""
+WORTH_TELLING = 0.005
+"""Smaller distances are left alone."""
+_MOST_LINES = 40
+CHANCE = 3.0
+"""So many standard errors are put down to chance."""
+_UNEQUAL = 3.0
+"""What users have for themselves is told by as many fewer values: some are there far more often than others."""
+_OF_USERS = re.compile(
+    r"#?(country|nation|region_code|carrier|telecom|(system_)?lang|locale|time_?zone|(platform_)?os(_|$)|device|"
+    r"manufacturer|(app|client)_version)",
+    re.IGNORECASE,
+)
+"""Texts that a user's country and device decide, which are the configuration's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One thing that the rules say and the data show.
+
+    Attributes:
+        kind: `mean` or `spread` of a number, `share` of a value, `step` of a sequence, `order` of events.
+        where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event out of order.
+        part: the value whose share it is, the number of the step (from 0), or the rule that order breaks.
+        wanted, found: what the rules say, and what the data show.
+        distance: 0 is as wanted, or chance: of means and spreads the difference as a share of the range's width, of
+            everything else the difference between two shares; less what chance explains.
+    """
+
+    kind: Literal["mean", "spread", "share", "step", "order"]
+    where: str
+    part: str
+    wanted: float
+    found: float
+    distance: float
+
+    def line(self) -> str:
+        """It in words."""
+        wanted, found = f"{self.wanted:.4g}", f"{self.found:.4g}"
+        match self.kind:
+            case "mean":
+                off = f" ({self.distance:.1%} of the range's width off)"
+                return f"The mean of {self.where} should be {wanted} and is {found}{off}."
+            case "spread":
+                return f"The standard deviation of {self.where} should be {wanted} and is {found}."
+            case "share":
+                return f"{self.where} should be {self.part!r} in {self.wanted:.1%} of cases and is in {self.found:.1%}."
+            case "step":
+                number = int(self.part) + 1
+                should, does = (f"follow step {number - 1}", "does") if number > 1 else ("be repeated", "is")
+                return (
+                    f"In the sequence {self.where}, step {number} should {should} in {self.wanted:.1%} of cases and "
+                    f"{does} in {self.found:.1%}."
+                )
+            case "order":
+                return f"{self.found:.1%} of the events {self.where} break their rule: {self.part}."
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Everything that was compared.
+
+    Attributes:
+        list: largest distance first.
+        distance: of all of it: the root mean square over everything compared, where of the values of one property
+            only the one that is furthest off counts. 0 is as wanted; 0.01 is a hundredth of the range, or a
+            percentage point, off throughout.
+    """
+
+    list: Sequence[Deviation]
+    distance: float
+
+    def lines(self) -> list[str]:
+        """What is worth telling, in words, worst first."""
+        return [found.line() for found in self.list if found.distance >= WORTH_TELLING][:_MOST_LINES]
+
+
+def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviations:
+    """Compare what was measured by rules with these: means, given spreads, shares of listed values, steps, and order.
+
+    Not compared is what the rules leave to other things: numbers that follow from others or are counted, states that
+    events change, texts that a user's country and device decide, steps that a planted truth decides or that hang on the
+    fixed start or end of a session. To see whether corrected rules bring the
+    data nearer, measure and compare both runs by the rules as they were before.
+    """
+    kept = {found.name for found in (*taxonomy.common_properties, *taxonomy.user_properties)}
+    found = [*_numbers(measured, rules, kept), *_shares(measured, rules, taxonomy, kept)]
+    found += [*_steps(measured, rules), *_orders(measured, rules)]
+    found.sort(key=lambda one: (-one.distance, one.kind, one.where, one.part))
+    return Deviations(found, _distance(found))
+
+
+def _off(wanted: float, found: float, error: float) -> float:
+    return max(abs(found - wanted) - CHANCE * error, 0.0)
+
+
+def _told_by(n: int, where: str, measured: Measured, kept: Set[str]) -> float:
+    """How many independent values there are."""
+    return min(n, measured.users) / _UNEQUAL if where.rpartition("/")[2] in kept else n
+
+
+def _distance(found: Sequence[Deviation]) -> float:
+    def place(one: Deviation) -> tuple[str, str, str]:
+        return one.kind, one.where, "" if one.kind == "share" else one.part
+
+    worst = [max(one.distance for one in of_place) for _, of_place in groupby(sorted(found, key=place), place)]
+    return math.sqrt(sum(distance**2 for distance in worst) / len(worst)) if worst else 0.0
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def _rule_of(rules: Mapping[str, Any], event: str, name: str) -> str | None:
+    """The key that decides: the event's own, or the one that holds everywhere."""
+    return next((key for key in (f"{event}/{name}", name) if key in rules), None)
+
+
+def _constraint(rules: Rules, event: str, name: str) -> PropertyConstraint:
+    key = _rule_of(rules.property_constraints, event, name)
+    return rules.property_constraints[key] if key else PropertyConstraint()
+
+
+def _segment_ranges(rules: Rules, configuration: Configuration) -> list[Mapping[str, ValueRange]]:
+    """By segment that has users, its own ranges."""
+    found: list[Mapping[str, ValueRange]] = []
+    for name, share in configuration.segments.items():
+        custom = configuration.custom_segments.get(name)
+        base = rules.segment_analysis[custom.like if custom else name].property_ranges
+        if share:
+            found.append({**base, **custom.property_ranges} if custom else base)
+    return found
+
+
+def _is_drawn(rules: Rules, event: str, name: str) -> bool:
+    """Whether a number lies where its range says, and does not follow from something else."""
+    constraint = _constraint(rules, event, name)
+    if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values:
+        return False
+    formula = _rule_of(rules.property_relationships, event, name)
+    if formula and rules.property_relationships[formula].formula:
+        return False
+    if _is_state(rules, name):
+        return False
+    # How long a session lasted is not up to a range.
+    return not (event in rules.event_constraints.session_end and "duration" in name)
+
+
+def _is_state(rules: Rules, name: str) -> bool:
+    """Whether events change it."""
+    return any(name in updates for updates in rules.update_patterns.values())
+
+
+def _numbers(measured: Measured, rules: Rules, kept: Set[str]) -> Iterator[Deviation]:
+    segments = _segment_ranges(rules, measured.configuration)
+    pooled: dict[tuple[str, tuple[ValueRange, ...]], Moments] = {}
+    for key, moments in measured.numbers.items():
+        event, _, name = key.partition("/")
+        if not _is_drawn(rules, event, name):
+            continue
+        ranges = [_range(own, rules, event, name) for own in segments]
+        if None in ranges:
+            continue
+        everywhere = [rules.value_ranges, *segments]
+        where = key if any(key in found for found in everywhere) else name
+        place = where, tuple(found for found in ranges if found)
+        pooled[place] = pooled[place].with_others(moments) if place in pooled else moments
+    for (where, ranges), moments in pooled.items():
+        if moments.n >= FEWEST:
+            yield from _of_range(where, ranges, moments, _told_by(moments.n, where, measured, kept))
+
+
+def _range(own: Mapping[str, ValueRange], rules: Rules, event: str, name: str) -> ValueRange | None:
+    for ranges in (own, rules.value_ranges):
+        key = _rule_of(ranges, event, name)
+        if key:
+            return ranges[key]
+    return None
+
+
+def _mean(wanted: ValueRange) -> float:
+    return (wanted.min + wanted.max) / 2 if wanted.mean is None else wanted.mean
+
+
+def _of_range(where: str, ranges: Sequence[ValueRange], moments: Moments, n: float) -> Iterator[Deviation]:
+    width = max(found.max for found in ranges) - min(found.min for found in ranges) or 1.0
+    means = [_mean(found) for found in ranges]
+    wanted = min(max(moments.mean, min(means)), max(means))
+    error = moments.sd / math.sqrt(n)
+    yield Deviation("mean", where, "", wanted, moments.mean, _off(wanted, moments.mean, error) / width)
+    spread = ranges[0].spread
+    if spread is not None and len(set(ranges)) == 1:
+        yield Deviation("spread", where, "", spread, moments.sd, _off(spread, moments.sd, error) / width)
+
+
+# --------------------------------------------------------------------------- shares
+
+
+def _shares(measured: Measured, rules: Rules, taxonomy: Taxonomy, kept: Set[str]) -> Iterator[Deviation]:
+    booleans = _booleans(taxonomy)
+    pooled: dict[str, dict[str, int]] = {}
+    for key, counts in measured.choices.items():
+        event, _, name = key.partition("/")
+        where = _rule_of(rules.property_constraints, event, name)
+        if where is None or not _is_chosen(rules, event, name):
+            continue
+        of_rule = pooled.setdefault(where, {})
+        written = {_truth(value): value for value in map(label, rules.property_constraints[where].values)}
+        for value, count in counts.items():
+            value = written.get(value, value) if name in booleans else value
+            of_rule[value] = of_rule.get(value, 0) + count
+    for where, counts in pooled.items():
+        n = sum(counts.values())
+        if n < FEWEST:
+            continue
+        constraint = rules.property_constraints[where]
+        wanted, told_by = _wanted_shares(constraint), _told_by(n, where, measured, kept)
+        if constraint.per_user:
+            told_by = min(told_by, measured.users / _UNEQUAL)
+        for value in {*wanted, *counts}:
+            share, found = wanted.get(value, 0.0), counts.get(value, 0) / n
+            distance = _off(share, found, math.sqrt(share * (1 - share) / told_by))
+            yield Deviation("share", where, value, share, found, distance)
+
+
+def _booleans(taxonomy: Taxonomy) -> set[str]:
+    """Dotted names of the properties that are true or false."""
+    each = (taxonomy.common_properties, taxonomy.user_properties, *(event.properties for event in taxonomy.events))
+    return {name for group in each for name, found in flattened(group) if found.type is PropertyType.BOOLEAN}
+
+
+def _truth(written: str) -> str:
+    """`true` or `false`, of a text that means it."""
+    return str(written.strip().lower() in ("y", "yes", "true", "1", "예")).lower()
+
+
+def _is_chosen(rules: Rules, event: str, name: str) -> bool:
+    """Whether a property's values come as often as their weights say."""
+    found = _constraint(rules, event, name)
+    if not found.values or found.copy_of or found.first_only or found.counter or found.mapping:
+        return False
+    return not (_is_state(rules, name) or _OF_USERS.match(name))
+
+
+def _wanted_shares(constraint: PropertyConstraint) -> dict[str, float]:
+    weights = constraint.weights or [1.0] * len(constraint.values)
+    found: dict[str, float] = {}
+    for value, weight in zip(constraint.values, weights, strict=True):
+        found[label(value)] = found.get(label(value), 0.0) + weight / sum(weights)
+    return found
+
+
+# --------------------------------------------------------------------------- sequences
+
+
+def _steps(measured: Measured, rules: Rules) -> Iterator[Deviation]:
+    constraints = rules.event_constraints
+    fixed = {*constraints.session_start, *constraints.session_end}
+    funnels = {funnel.name: funnel for funnel in measured.funnels}
+    for sequence in constraints.sequences:
+        funnel = funnels.get(sequence.name)
+        if funnel is None or set(funnel.step_numbers) != set(range(len(sequence.steps))):
+            continue  # measured by other rules
+        planted = _planted(sequence, measured.configuration)
+        others = {e for other in constraints.sequences if other is not sequence for s in other.steps for e in s.events}
+        for number, step in enumerate(sequence.steps):
+            before = sequence.steps[max(number - 1, 0)]
+            if others & {*step.events, *before.events}:
+                break  # Which sequence such an event belongs to, a log does not tell.
+            tried, went = _tried(funnel, number)
+            if tried < FEWEST or number in planted or fixed & {*step.events, *before.events}:
+                continue
+            found, wanted = went / tried, step.probability
+            # A step whose record was lost on the way is not seen.
+            seen = min(max(found, wanted * (1 - measured.dirt.lost_share)), wanted)
+            distance = _off(seen, found, math.sqrt(wanted * (1 - wanted) / tried))
+            yield Deviation("step", sequence.name, str(number), wanted, found, distance)
+
+
+def _tried(funnel: Funnel, number: int) -> tuple[int, int]:
+    """How often a step could have followed, its repetitions included, and how often it did."""
+    rows = [row for row, step in enumerate(funnel.step_numbers) if step == number and row]
+    return sum(funnel.tried[row] for row in rows), sum(funnel.reached[row] for row in rows)
+
+
+def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
+    """Steps whose probability a planted truth decides."""
+    found: set[int] = set()
+    for truth in configuration.truths:
+        if isinstance(truth, ConversionTruth | ExperimentTruth):
+            begins = [number for number, step in enumerate(sequence.steps) if truth.from_event in step.events]
+            ends = [number for number, step in enumerate(sequence.steps) if truth.to_event in step.events]
+            if begins and ends:
+                found.update(range(begins[0] + 1, ends[0] + 1))
+    return found
+
+
+def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
+    """Events where they must not be; those that lost records explain do not count."""
+    followers, prerequisites = rules.followers(), rules.event_constraints.prerequisites
+    lost = measured.dirt.lost_share
+    for event, found in measured.order.items():
+        rule = f"one of {', '.join(sorted(followers.get(event, ())))} must stand before it in its session"
+        yield from _broken(event, rule, found, lost, found.checked)
+    for event, found in measured.prerequisites.items():
+        needed = prerequisites.get(event, [])
+        # A lost record is missed by all that the user does afterwards.
+        told_by = min(found.checked, sum(measured.sign_ups)) / _UNEQUAL
+        rule = f"{', '.join(needed)} must have happened before"
+        yield from _broken(event, rule, found, min(lost * len(needed), 1.0), told_by)
+    for event, found in measured.once.items():
+        yield from _broken(event, "it happens once in a user's life", found, 0.0, found.checked)
+
+
+def _broken(event: str, rule: str, found: Violations, explained: float, n: float) -> Iterator[Deviation]:
+    if found.checked >= FEWEST:
+        share = found.broken / found.checked
+        by_chance = explained + CHANCE * math.sqrt(explained * (1 - explained) / max(n, 1))
+        yield Deviation("order", event, rule, 0.0, share, max(share - by_chance, 0.0))
+
+
+# --------------------------------------------------------------------------- the answer
+
+
+def corrected(rules: Rules, deviations: Deviations) -> Rules:
+    """Rules that aim as far on the other side as the data missed: wanted + (wanted - found), within bounds.
+
+    Ranges keep their bounds, and spreads what a range allows. Events out of order have no remedy here.
+    """
+    told: dict[str, Any] = rules.model_dump()
+    everywhere = [told["value_ranges"], *(found["property_ranges"] for found in told["segment_analysis"].values())]
+    moved: list[dict[str, Any]] = []
+    for found in deviations.list:
+        if found.distance < WORTH_TELLING:
+            continue
+        match found.kind:
+            case "mean" | "spread":
+                own = [ranges[found.where] for ranges in everywhere if found.where in ranges]
+                for given in own:
+                    _shift(given, found)
+                moved += own
+            case "share":
+                _reweigh(told["property_constraints"][found.where], found)
+            case "step":
+                for sequence in told["event_constraints"]["sequences"]:
+                    if sequence["name"] == found.where:
+                        step = sequence["steps"][int(found.part)]
+                        step["probability"] = min(max(step["probability"] + found.wanted - found.found, 0.0), 1.0)
+            case "order":
+                pass
+    for given in moved:
+        _keep_possible(given)
+    return Rules.model_validate(told)
+
+
+def _shift(given: dict[str, Any], found: Deviation) -> None:
+    by = found.wanted - found.found
+    if found.kind == "spread":
+        given["spread"] = max(given["spread"] + by, 0.0)
+        return
+    low, high = given["min"], given["max"]
+    mean = (low + high) / 2 if given["mean"] is None else given["mean"]
+    # Not onto a bound, where nothing varies any more, unless it is there already.
+    edge = 0.01 * (high - low)
+    given["mean"] = min(max(mean + by, min(low + edge, mean)), max(high - edge, mean))
+
+
+def _keep_possible(given: dict[str, Any]) -> None:
+    """No spread that no values between the bounds with this mean can have."""
+    low, high = (
+        (math.ceil(given["min"]), math.floor(given["max"])) if given["integer"] else (given["min"], given["max"])
+    )
+    if given["mean"] is not None and given["integer"]:
+        given["mean"] = min(max(given["mean"], low), high)
+    if given["spread"] is None:
+        return
+    mean = (low + high) / 2 if given["mean"] is None else given["mean"]
+    part = mean - math.floor(mean) if given["integer"] else 0.0
+    largest = math.sqrt(max((mean - low) * (high - mean), 0.0))
+    given["spread"] = min(max(given["spread"], math.sqrt(part * (1 - part))), largest)
+
+
+def _reweigh(given: dict[str, Any], found: Deviation) -> None:
+    values = [label(value) for value in given["values"]]
+    if found.part not in values or not found.wanted:
+        return
+    weights = given["weights"] or [1.0] * len(values)
+    aim = max(2 - found.found / found.wanted, 0.1)
+    given["weights"] = [
+        weight * aim if value == found.part else weight for value, weight in zip(values, weights, strict=True)
+    ]

@@ -1,0 +1,359 @@
+"""What a run gave, as one HTML file with pictures that can be shown as it is: it needs no network.
+
+The pictures are drawn in the browser by Plotly, whose code is in the file; colours follow the reader's light or dark
+setting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gamestats_assets.demo_data.configuration import RetentionTruth
+from gamestats_assets.demo_data.findings.deviations import Deviations
+from gamestats_assets.demo_data.findings.measure import Funnel, Measured
+from gamestats_assets.demo_data.findings.truths import Verdict
+
+TEMPLATE = "report.html.j2"
+_MOST_EVENTS = 15
+_MOST_COUNTRIES = 10
+_MOST_BARS = 60
+_MOST_FUNNELS = 8
+_FUNNELS = ("funnel", "onboarding")
+
+_PLAIN = {"showgrid": False, "zeroline": False}
+
+Figure = dict[str, Any]
+
+
+def write_report(
+    path: Path,
+    measured: Measured,
+    verdicts: Sequence[Verdict],
+    generated: Mapping[str, Any],
+    before: Deviations | None = None,
+    after: Deviations | None = None,
+) -> None:
+    """Write the report.
+
+    Args:
+        path: of the HTML file; its folder is made where it is missing.
+        generated: what the files do not tell, each of it optional: `taxonomy` (its name), `rules_by` (who made the
+            rules: `analyst`, `cache`, `anthropic ...`), `segments` (users by segment), `seconds` (wall clock of the
+            run) and `files` (how many there are).
+        before: how far the data are from the rules; of a refined run, those of the first round.
+        after: of a refined run, how far its last round is from the same rules.
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=PackageLoader("gamestats_assets.demo_data.findings", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": "{:,.0f}".format, "rate": _rate, "value": _value}
+    page = environment.get_template(TEMPLATE).render(
+        product=measured.configuration.product,
+        configuration=measured.configuration,
+        last_day=measured.configuration.start + timedelta(days=measured.configuration.days - 1),
+        measured=measured,
+        generated=generated,
+        tiles=list(_tiles(measured, verdicts, generated)),
+        figures=figures(measured, verdicts, generated),
+        verdicts=[(verdict, _scale(verdict)) for verdict in verdicts if verdict.truth != "dirt"],
+        dirt=_dirt(measured, verdicts),
+        before=before,
+        after=after,
+        plotly_js=Markup(get_plotlyjs()),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(path)
+
+
+# --------------------------------------------------------------------------- numbers in words
+
+
+def _rate(share: float) -> str:
+    """A share in percent, with as many digits as tell something."""
+    if not math.isfinite(share):
+        return "–"
+    percent = 100 * share
+    if not percent or percent >= 10:
+        return f"{percent:.1f} %"
+    return f"{percent:.2f} %" if percent >= 0.1 else f"{percent:.2g} %"
+
+
+def _value(value: float, unit: str) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return {"share": _rate(value), "change": f"{100 * value:+.1f} %"}.get(unit, f"× {value:.3f}")
+
+
+def _duration(seconds: float) -> str:
+    return "–" if not math.isfinite(seconds) else f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _tiles(
+    measured: Measured, verdicts: Sequence[Verdict], generated: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Name, number, and what else there is to it."""
+    days = measured.configuration.days
+    sessions = measured.session_s
+    yield "Users with activity", f"{measured.users:,}", f"of {measured.configuration.users:,} in the run"
+    yield "Days", f"{days:,}", f"from {measured.configuration.start:%d %b %Y}"
+    seconds = generated.get("seconds")
+    speed = f"{_bytes(measured.size_bytes)} of files"
+    if seconds:
+        speed += f", made at {measured.records / seconds:,.0f} per second"
+    yield "Records", f"{measured.records:,}", speed
+    yield "Daily active users", f"{measured.active_user_days / days:,.0f}", "mean of the days"
+    length = _duration(sessions.quantile(0.5))
+    yield "Sessions", f"{sessions.n:,}", f"median length {length}, {measured.session_events.mean:.1f} events on average"
+    told = [verdict for verdict in verdicts if verdict.holds is not None]
+    if verdicts:
+        yield "Truths found", f"{sum(bool(v.holds) for v in told)} of {len(told)}", _untold(len(verdicts) - len(told))
+
+
+def _untold(count: int) -> str:
+    return f"{count} cannot be told from this run" if count else "dirt included"
+
+
+def _scale(verdict: Verdict) -> dict[str, float] | None:
+    """Places of the interval, of what was found and of what was planted, in percent of a drawn line."""
+    if verdict.holds is None:
+        return None
+    low, high = min(verdict.low, verdict.planted), max(verdict.high, verdict.planted)
+    width = (high - low) or 1.0
+    return {
+        name: round(8 + 84 * (getattr(verdict, name) - low) / width, 2) for name in ("low", "high", "found", "planted")
+    }
+
+
+def _dirt(measured: Measured, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Rows of the table of dirt: kinds, and what the files hold."""
+    found = measured.dirt
+    rows = (
+        ("late", "In the file of a later day", found.late),
+        ("duplicate", "Copies with the same #uuid", found.duplicates),
+        ("out of order", "Behind later ones in their file", found.out_of_order),
+        ("null", "With a property that is null", found.nulls),
+        ("schema drift", "With another type, or an undeclared property", found.off_schema),
+        ("unknown event", "Of a kind that is not in the taxonomy", found.unknown_events),
+        ("truncated", "Lines that nobody can read", found.unreadable),
+    )
+    judged = {verdict.what: verdict for verdict in verdicts if verdict.truth == "dirt"}
+    return [{"kind": k, "what": what, "records": n, "verdict": judged.get(k)} for k, what, n in rows]
+
+
+# --------------------------------------------------------------------------- pictures
+
+
+def figures(measured: Measured, verdicts: Sequence[Verdict], generated: Mapping[str, Any]) -> list[Figure]:
+    """Every picture: `id`, `title`, `note`, and Plotly's `data` and `layout`; colours are names of the page's own."""
+    found = [_days(measured), _retention(measured, verdicts), _hours(measured), _lengths(measured)]
+    found += [_segments(generated["segments"])] if generated.get("segments") else []
+    found.append(_countries(measured))
+    tried = [funnel for funnel in measured.funnels if funnel.kind in _FUNNELS and funnel.reached[0]]
+    found += [_funnel(funnel) for funnel in sorted(tried, key=lambda funnel: -funnel.reached[0])[:_MOST_FUNNELS]]
+    found.append(_top_events(measured))
+    return [figure for figure in found if figure]
+
+
+def _figure(name: str, title: str, note: str, data: list[Any], x: str, y: str, **layout: Any) -> Figure:
+    axes = {
+        "xaxis": {"title": {"text": x}, "automargin": True},
+        "yaxis": {"title": {"text": y}, "automargin": True},
+    }
+    for axis in ("xaxis", "yaxis"):
+        axes[axis] |= layout.pop(axis, {})
+    return {"id": name, "title": title, "note": note, "data": data, "layout": axes | layout}
+
+
+def _days(measured: Measured) -> Figure:
+    start = measured.configuration.start
+    dates = [(start + timedelta(days=day)).isoformat() for day in range(measured.configuration.days)]
+    new = [users - before for users, before in zip(measured.active_users, measured.active_before, strict=True)]
+    bars = [
+        ("Were there before", measured.active_before, "--series-1"),
+        ("Signed up in the run", new, "--series-2"),
+    ]
+    data = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": dates,
+            "y": list(counts),
+            "marker": {"color": colour},
+            "hovertemplate": "%{x|%a %d %b}: %{y:,} users<extra>" + name + "</extra>",
+        }
+        for name, counts, colour in bars
+        if sum(counts)
+    ]
+    return _figure(
+        "days", "Daily active users", "People with at least one event on the day.", data,
+        "Day (UTC)", "Users", barmode="stack",
+        xaxis={"type": "date", "tickformat": "%a<br>%d %b", "nticks": 6, "tickangle": 0, **_PLAIN},
+    )  # fmt: skip
+
+
+def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None:
+    told = [(day, active / users) for day, (users, active) in enumerate(measured.retained) if day and users]
+    if not told:
+        return None
+    data: list[Any] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "Found",
+            "x": [day for day, _ in told],
+            "y": [100 * share for _, share in told],
+            "marker": {"color": "--series-1"},
+            "line": {"color": "--series-1", "width": 2.5},
+            "hovertemplate": "day %{x}: %{y:.1f} %<extra>Found</extra>",
+        }
+    ]
+    curve = next((t.curve for t in measured.configuration.truths if isinstance(t, RetentionTruth)), None)
+    if curve is not None:
+        known = sorted(curve)
+        days = [day for day, _ in told if known[0] <= day <= known[-1]]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "Planted",
+                "x": days,
+                "y": [100 * float(np.interp(day, known, [curve[k] for k in known])) for day in days],
+                "line": {"color": "--series-2", "width": 2.5, "dash": "dash"},
+                "hovertemplate": "day %{x}: %{y:.1f} %<extra>Planted</extra>",
+            }
+        )
+    return _figure(
+        "retention", "Retention", "Of those who signed up in the run: who was active on exactly that day.", data,
+        "Days since the sign-up", "Share of users (%)",
+        xaxis={"rangemode": "tozero", "dtick": max(1, len(told) // 10)}, yaxis={"rangemode": "tozero"},
+    )  # fmt: skip
+
+
+def _hours(measured: Measured) -> Figure:
+    hours = list(range(24))
+    bar = {
+        "type": "bar",
+        "x": hours,
+        "y": list(measured.events_by_hour),
+        "marker": {"color": "--series-1"},
+        "hovertemplate": "%{x}:00 to %{x}:59: %{y:,} events<extra></extra>",
+    }
+    return _figure(
+        "hours", "Events by hour", "All days together, all countries.", [bar],
+        "Hour of the day (UTC)", "Events", bargap=0.15, xaxis={"dtick": 3, "range": [-0.6, 23.6], **_PLAIN},
+    )  # fmt: skip
+
+
+def _lengths(measured: Measured) -> Figure:
+    counts = measured.session_s.counts
+    most = measured.session_s.quantile(0.98) if measured.session_s.n else 0.0
+    width = max(1, math.ceil(most / 60 / _MOST_BARS))
+    last = max(10, math.ceil(most / 60 / width))
+    by_bar = np.bincount(np.minimum(np.arange(counts.size) // (60 * width), last), weights=counts, minlength=last + 1)
+    starts = [width * place for place in range(last + 1)]
+    bars = {
+        "type": "bar",
+        "x": [start + width / 2 for start in starts],
+        "y": by_bar.astype(int).tolist(),
+        "customdata": [f"{start} to {start + width}" for start in starts[:-1]] + [f"{starts[-1]} and more"],
+        "marker": {"color": "--series-1"},
+        "hovertemplate": "%{customdata} min: %{y:,} sessions<extra></extra>",
+    }
+    note = (
+        "From the first event to the last; half an hour without any ends a session. The last bar holds all longer ones."
+    )
+    return _figure(
+        "sessions", "Length of sessions", note, [bars],
+        "Length (minutes)", "Sessions", bargap=0.1, xaxis={"rangemode": "tozero", **_PLAIN},
+    )  # fmt: skip
+
+
+def _funnel(funnel: Funnel) -> Figure:
+    reached = list(funnel.reached)
+    note = f"Attempts that came to each step within a session ({funnel.kind})."
+    if len(set(funnel.steps)) < len(funnel.steps):
+        note += " A step that may come again is drawn as often."
+    texts = [f"{n:,} · {n / reached[0]:.0%}" for n in reached]
+    names = [f"{place}. {name}" for place, name in enumerate(funnel.steps, 1)]
+    title = f"Funnel: {funnel.name.replace('_', ' ')}"
+    return _ranking(f"funnel-{funnel.name}", title, note, names, reached, texts, "Attempts")
+
+
+def _ranking(
+    name: str, title: str, note: str, names: Sequence[str], counts: Sequence[float], texts: Sequence[str], x: str
+) -> Figure:
+    """Bars that lie, each with its name and its number."""
+    places = list(range(len(names)))
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": places,
+        "x": list(counts),
+        "text": list(texts),
+        "textposition": "auto",
+        "cliponaxis": False,
+        "customdata": list(names),
+        "marker": {"color": "--series-1"},
+        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
+    }
+    return _figure(
+        name, title, note, [bars], x, "", bargap=0.25, height=max(220, 90 + 30 * len(names)),
+        xaxis={"rangemode": "tozero"},
+        yaxis={
+            "autorange": "reversed", "showgrid": False, "zeroline": False,
+            "tickmode": "array", "tickvals": places, "ticktext": [_short(one) for one in names],
+        },
+    )  # fmt: skip
+
+
+def _short(text: str, most: int = 26) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _segments(segments: Mapping[str, int]) -> Figure:
+    total = sum(segments.values()) or 1
+    names = [name.replace("_", " ") for name in segments]
+    shares = [100 * count / total for count in segments.values()]
+    texts = [f"{count:,} · {count / total:.0%}" for count in segments.values()]
+    note = "All users of the run, with activity or without; a log does not tell segments."
+    return _ranking("segments", "Segments", note, names, shares, texts, "Share of users (%)")
+
+
+def _countries(measured: Measured) -> Figure:
+    top = dict(list(measured.users_by_country.items())[:_MOST_COUNTRIES])
+    total = sum(measured.users_by_country.values()) or 1
+    texts = [f"{count:,} · {count / total:.0%}" for count in top.values()]
+    systems = ", ".join(f"{name} {count / total:.0%}" for name, count in list(measured.users_by_os.items())[:5])
+    note = f"By what a user's first event says. Systems: {systems}." if systems else ""
+    return _ranking("countries", "Users by country", note, [*top], [*top.values()], texts, "Users")
+
+
+def _top_events(measured: Measured) -> Figure:
+    top = dict(list(measured.records_by_event.items())[:_MOST_EVENTS])
+    more = len(measured.records_by_event) - len(top)
+    note = "Records as they stand in the files." + (f" {more} more kinds of event are rarer." if more else "")
+    texts = [f"{count:,}" for count in top.values()]
+    return _ranking("events", "Most frequent events", note, [*top], [*top.values()], texts, "Records")

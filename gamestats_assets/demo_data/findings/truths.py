@@ -1,0 +1,284 @@
+"""Whether planted truths are found in the data again.
+
+A truth holds when every planted number lies within the interval around what was found. The intervals of one truth
+hold together: all of them cover what was planted with a probability of at least 99.9 %, so that a true plant is
+refused once in a thousand runs at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gamestats_assets.demo_data.configuration import (
+    Configuration,
+    ConversionTruth,
+    Dirt,
+    ExperimentTruth,
+    RetentionTruth,
+    SeasonalityTruth,
+)
+from gamestats_assets.demo_data.findings.measure import Conversion, Measured
+
+Array = npt.NDArray[Any]
+
+LEVEL = 0.999
+"""How likely all intervals of one truth cover what was planted."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One planted number, and what was found.
+
+    Attributes:
+        truth: `retention`, `conversion`, `experiment`, `seasonality` or `dirt`.
+        what: which number of the truth, for people.
+        planted, found: what was asked for, and what the data have; NaN where they cannot tell.
+        low, high: the interval around what was found.
+        n: how many users, attempts, records or user-days it was found in.
+        holds: whether what was planted lies in the interval; None where the data cannot tell.
+        unit: `share` of 1, `change` relative to another one, `level` relative to the week's mean.
+    """
+
+    truth: str
+    what: str
+    planted: float
+    found: float
+    low: float
+    high: float
+    n: int
+    holds: bool | None
+    unit: Literal["share", "change", "level"] = "share"
+
+
+def verify(measured: Measured, configuration: Configuration) -> list[Verdict]:
+    """A verdict on every planted number, in the order of the configuration, dirt last."""
+    verdicts: list[Verdict] = []
+    for truth in configuration.truths:
+        match truth:
+            case RetentionTruth():
+                verdicts += _retention(truth, measured)
+            case ConversionTruth():
+                verdicts += _conversion(truth, measured)
+            case ExperimentTruth():
+                verdicts += _experiment(truth, measured)
+            case SeasonalityTruth():
+                verdicts += _seasonality(truth, measured)
+    return [*verdicts, *_dirt(configuration.dirt, measured)]
+
+
+def interval(found: float, n: float, level: float) -> tuple[float, float]:
+    """The Clopper-Pearson interval of a share found among `n`, at least as wide as it must be for any share.
+
+    `n` need not be a whole number: attempts of users who are alike count for fewer.
+    """
+    from scipy.stats import beta
+
+    k, outside = found * n, (1 - level) / 2
+    low = 0.0 if k <= 0 else float(beta.ppf(outside, k, n - k + 1))
+    high = 1.0 if k >= n else float(beta.ppf(1 - outside, k + 1, n - k))
+    return low, high
+
+
+def _judged(
+    truth: str, what: str, planted: float, found: float, bounds: tuple[float, float], n: int, **unit: Any
+) -> Verdict:
+    low, high = bounds
+    return Verdict(truth, what, planted, found, low, high, n, low <= planted <= high, **unit)
+
+
+def _untold(truth: str, what: str, planted: float, n: int = 0, **unit: Any) -> Verdict:
+    return Verdict(truth, what, planted, _NAN, _NAN, _NAN, n, None, **unit)
+
+
+def _each(count: int) -> float:
+    """The level of each of some intervals that hold together."""
+    return 1 - (1 - LEVEL) / max(count, 1)
+
+
+# --------------------------------------------------------------------------- retention and conversion
+
+
+def _retention(truth: RetentionTruth, measured: Measured) -> Iterator[Verdict]:
+    days = sorted(truth.curve)
+    told = {day: measured.retained[day] for day in days if day < len(measured.retained) and measured.retained[day][0]}
+    for day in days:
+        what = f"day {day} after the sign-up"
+        if day not in told:
+            yield _untold("retention", what, truth.curve[day])
+            continue
+        users, active = told[day]
+        found = active / users
+        yield _judged("retention", what, truth.curve[day], found, interval(found, users, _each(len(told))), users)
+
+
+def _conversion(truth: ConversionTruth, measured: Measured) -> Iterator[Verdict]:
+    found = measured.conversions[truth.from_event, truth.to_event, ""]
+    yield _rate("conversion", f"{truth.from_event} to {truth.to_event}", truth.rate, found, measured, LEVEL)
+
+
+def _rate(truth: str, what: str, planted: float, found: Conversion, measured: Measured, level: float) -> Verdict:
+    if not found.attempts:
+        return _untold(truth, what, planted)
+    low, high = interval(found.rate, found.attempts / found.design_effect, level)
+    # A conversion whose record was lost on the way is not seen.
+    high = min(1.0, high / (1 - measured.dirt.lost_share))
+    return _judged(truth, what, planted, found.rate, (low, high), found.attempts)
+
+
+def _experiment(truth: ExperimentTruth, measured: Measured) -> Iterator[Verdict]:
+    a, b = (measured.conversions[truth.from_event, truth.to_event, f"{truth.name}:{variant}"] for variant in "AB")
+    in_a, in_b = (measured.variants.get(f"{truth.name}:{variant}", 0) for variant in "AB")
+    level = _each(4)
+    steps = f"{truth.from_event} to {truth.to_event}"
+    yield _rate("experiment", f"{truth.name} A: {steps}", truth.rate_a, a, measured, level)
+    yield _rate("experiment", f"{truth.name} B: {steps}", truth.rate_b, b, measured, level)
+    what = f"{truth.name}: lift of B over A"
+    if a.converted and b.attempts:
+        yield _judged(
+            "experiment",
+            what,
+            truth.lift,
+            b.rate / a.rate - 1,
+            _lift(a, b, level),
+            a.attempts + b.attempts,
+            unit="change",
+        )
+    else:
+        yield _untold("experiment", what, truth.lift, a.attempts + b.attempts, unit="change")
+    what, users = f"{truth.name}: share of users with B", in_a + in_b
+    if users:
+        yield _judged("experiment", what, 0.5, in_b / users, interval(in_b / users, users, level), users)
+    else:
+        yield _untold("experiment", what, 0.5)
+
+
+def _lift(a: Conversion, b: Conversion, level: float) -> tuple[float, float]:
+    """The interval of the relative change: that of the logarithm of the ratio, half a conversion added to each."""
+    from scipy.stats import norm
+
+    logs, variance = [], 0.0
+    for found in (a, b):
+        n = found.attempts / found.design_effect
+        k = found.rate * n + 0.5
+        logs.append(math.log(k / (n + 0.5)))
+        variance += 1 / k - 1 / (n + 0.5)
+    half = float(norm.ppf(0.5 + level / 2)) * math.sqrt(variance)
+    middle = logs[1] - logs[0]
+    return math.exp(middle - half) - 1, math.exp(middle + half) - 1
+
+
+# --------------------------------------------------------------------------- seasonality
+
+
+def _seasonality(truth: SeasonalityTruth, measured: Measured) -> Iterator[Verdict]:
+    """Levels of the weekdays among users who were there before the run.
+
+    Of those, the more leave the longer the run lasts, so that later days are lower whatever their weekday: a trend
+    takes that out. It is fitted to what remains of the days' users when the planted levels are divided out, so a week
+    suffices; of a single week it takes a part of what is to be told, and a day that it takes wholly cannot be told.
+    Others come back, on a day that is theirs: nobody knows how many, but no more than are first seen on the last days.
+    The intervals cover none of them and all of them.
+    """
+    from scipy.stats import norm
+
+    planted = np.array(truth.weekday) / np.mean(truth.weekday)
+    together, start = measured.together, measured.configuration.start.weekday()
+    days = 0 if together is None else together.shape[0]
+    if together is None or days < 7 or not np.diagonal(together).all():
+        for name, level in zip(WEEKDAYS, planted, strict=True):
+            yield _untold("seasonality", name, float(level), unit="level")
+        return
+    active = np.diagonal(together)
+    weekday = (start + np.arange(days)) % 7
+    most_returns = min(float(np.mean(measured.first_seen_before[-(days // 3) :])), active.min() / 2)
+    z = float(norm.ppf(0.5 + _each(7) / 2))
+    told = [_weekdays(active - returns, together, planted, weekday) for returns in (0.0, most_returns)]
+    for day, name in enumerate(WEEKDAYS):
+        n, level = int(active[weekday == day].sum()), float(planted[day])
+        if told[0][2][day] < _TOO_LITTLE:
+            yield _untold("seasonality", name, level, n, unit="level")
+            continue
+        low = level * math.exp(min(off[day] - z * error[day] for off, error, _ in told))
+        high = level * math.exp(max(off[day] + z * error[day] for off, error, _ in told))
+        yield _judged("seasonality", name, level, level * math.exp(told[0][0][day]), (low, high), n, unit="level")
+
+
+_TOO_LITTLE = 0.05
+"""Of a weekday's own level, what the trend must leave at least."""
+
+
+def _weekdays(active: Array, together: Array, planted: Array, weekday: Array) -> tuple[Array, Array, Array]:
+    """How far each weekday is from its planted level, what that may be off, and how much of it the trend leaves.
+
+    The first two as logarithms. That days of one user go together is in the covariance of the days, `together`.
+    """
+    trend = _trend(active.size)
+    expected = _fitted(active, planted[weekday], trend)
+    # Each day's relative residual from the fit, and the mean of each weekday's; linear around what is expected.
+    project = np.linalg.solve(trend.T @ (expected[:, None] * trend), trend.T)
+    residual = np.diag(1 / expected) - trend @ project
+    share = np.where(weekday[None, :] == np.arange(7)[:, None], expected[None, :], 0.0)
+    to_weekday = (share / share.sum(axis=1, keepdims=True)) @ residual
+    error = np.sqrt(np.diagonal(to_weekday @ together @ to_weekday.T).clip(0))
+    return to_weekday @ (active - expected), error, np.diagonal(to_weekday @ share.T)
+
+
+def _trend(days: int) -> Array:
+    """What the number of users does besides the weekdays, by day: a level and a slope; a bend, because some leave in
+    the first third of the run; a curve, when there are weeks enough to tell it."""
+    day = np.arange(days, dtype=float)
+    columns = [np.ones(days), day / days, np.clip(days // 3 - 1 - day, 0, None) / days]
+    if days >= 28:
+        columns.append((day / days) ** 2)
+    return np.column_stack(columns)
+
+
+def _fitted(active: Array, level: Array, trend: Array) -> Array:
+    """Expected users by day: the planted level times the exponential of the trend, by Poisson regression."""
+    log_level = np.log(level)
+    coefficients = np.zeros(trend.shape[1])
+    coefficients[0] = math.log(active.sum() / level.sum())
+    for _ in range(50):
+        expected = np.exp(log_level + trend @ coefficients)
+        step = np.linalg.solve(trend.T @ (expected[:, None] * trend), trend.T @ (active - expected))
+        coefficients += step
+        if np.abs(step).max() < 1e-10:
+            break
+    return np.exp(log_level + trend @ coefficients)
+
+
+# --------------------------------------------------------------------------- dirt
+
+
+def _dirt(planted: Dirt, measured: Measured) -> Iterator[Verdict]:
+    """Each kind that was planted, and those that were not but are there."""
+    dirt = measured.dirt
+    found: Sequence[tuple[str, int, float]] = (
+        ("late", dirt.late, dirt.events),
+        ("duplicate", dirt.duplicates, dirt.events),
+        # A record that nothing overtook stands where it stood.
+        ("out_of_order", dirt.out_of_order, dirt.events * dirt.visible_order),
+        ("null", dirt.nulls, dirt.with_properties),
+        ("schema_drift", dirt.off_schema, dirt.events),
+        ("unknown_event", dirt.unknown_events, dirt.events),
+        ("truncated", dirt.unreadable, dirt.events),
+    )
+    rates = planted.model_dump()
+    level = _each(sum(rate > 0 for rate in rates.values()))
+    for kind, count, of in found:
+        what, rate = kind.replace("_", " "), rates[kind]
+        if not rate and not count:
+            continue
+        if of < max(count, 1):
+            yield _untold("dirt", what, rate, count)
+            continue
+        bounds = interval(count / of, of, level)
+        yield _judged("dirt", what, rate, count / of, bounds, round(of))

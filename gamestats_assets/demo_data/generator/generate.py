@@ -1,0 +1,472 @@
+"""A run: users in chunks, simulated in several processes, merged into one file per day in the order of time.
+
+A chunk's lines are spooled by day; then each day's spools are merged, window by window, so that memory depends
+neither on the number of users nor on that of days. A line's bytes and its place follow from the user and the
+configuration alone: any number of processes writes the same files.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.ipc
+
+from gamestats_assets.demo_data.configuration import Configuration
+from gamestats_assets.demo_data.generator import behaviour, wire
+from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint, blueprint
+from gamestats_assets.demo_data.generator.properties import Properties, durations_s
+from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
+from gamestats_assets.demo_data.generator.users import Users, make_users
+from gamestats_assets.demo_data.rules.model import Rules
+from gamestats_assets.demo_data.rules.soundness import require_sound
+from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.lakehouse import worker
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+GENERATOR_VERSION = 1
+"""Raised when the same inputs give other bytes."""
+MANIFEST = "manifest.json"
+_CHUNK_EVENTS = 150_000
+"""Events that one chunk of users is expected to have."""
+_WINDOW_ROWS = 120_000
+"""Lines that are merged at a time."""
+_SPOOLED_ROWS = 4096
+"""Lines of a spool that are read together."""
+_ORDER = ("sort_ms", "user", "record")
+"""What decides the place of a line in its day's file."""
+_SYSTEM_USERS = 2**62
+"""Numbers from here on are those that report in the name of the system."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the phase, how much of it is done, and how much there is."""
+
+
+class GenerationError(GamestatsError):
+    """A run cannot write what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Users that are simulated together."""
+
+    first: int
+    count: int
+    system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file of a day.
+
+    Attributes:
+        name: within the output folder.
+        day: whose records arrived then.
+        sha256: of the file's bytes.
+    """
+
+    name: str
+    day: str
+    records: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a run wrote.
+
+    Attributes:
+        folder: where the files are.
+        records: lines written.
+        tally: columns `type`, `name`, `segment`, `records`: what was generated, before dirt.
+        users: columns `segment`, `users`.
+        seconds: wall clock.
+    """
+
+    folder: Path
+    files: Sequence[WrittenFile]
+    records: int
+    tally: pl.DataFrame = field(repr=False)
+    users: pl.DataFrame = field(repr=False)
+    seconds: float = 0.0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+
+# --------------------------------------------------------------------------- one chunk
+
+
+def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, Array]:
+    """Lines of a chunk's users (see `wire.lines`), the tally, and users by segment."""
+    streams = Streams(plan.configuration.seed)
+    if chunk.system:
+        users, sessions, found, at_ms = _system(plan, streams)
+        ordinal = _ordinal(found.user)
+    else:
+        users = make_users(plan, streams, chunk.first, chunk.count)
+        active = behaviour.active_days(plan, streams, users)
+        sessions = behaviour.sessions_of(plan, streams, users, active)
+        found = behaviour.happenings(plan, streams, users, sessions)
+        ordinal = _ordinal(found.user)
+        gaps = _gaps_s(plan, streams, users, found, ordinal)
+        at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+        at_ms += (plan.first_day - _EPOCH) * wire.DAY_MS
+    properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
+    lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
+    in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))
+    return lines, tally, in_segment
+
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _ordinal(user: Array) -> Array:
+    """Each row's place among its user's."""
+    new = np.ones(user.size, bool)
+    new[1:] = user[1:] != user[:-1]
+    rows = np.arange(user.size)
+    return rows - np.maximum.accumulate(np.where(new, rows, 0))
+
+
+def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Happenings, ordinal: Array) -> Array:
+    """Seconds from the event before: a process lasts as long as its end says, the rest by the session's pace."""
+    pace = np.array([a.session_minutes * 60 / max(a.events_per_session * 1.5 + 3, 1) for a in plan.activities])
+    mean = pace[users.segment[found.user]]
+    within = found.step > 0
+    mean[within] = plan.tables.after_s[found.flow[within], found.step[within]]
+    waited = streams.exponential("gap", users.number[found.user], ordinal, mean) + 0.2
+    lasted = durations_s(plan, streams, users, found, ordinal)
+    return np.where(np.isnan(lasted), waited, lasted)
+
+
+def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Sessions, behaviour.Happenings, Array]:
+    """What the system reports once a day, each kind of event in a name of its own."""
+    from dataclasses import replace
+
+    count, days = len(plan.daily_system), plan.configuration.days
+    users = make_users(plan, streams, _SYSTEM_USERS, max(count, 1))
+    names = [f"system-{plan.event_names[event]}" for event in plan.daily_system] or ["system"]
+    texts = pl.Series(names, dtype=pl.String)
+    users = replace(
+        users,
+        signed_up_day=np.full(len(users), -1000),
+        distinct_texts=texts,
+        account_texts=texts,
+        number=np.array([_SYSTEM_USERS + event for event in plan.daily_system] or [_SYSTEM_USERS], np.uint64),
+    )
+    user = np.repeat(np.arange(count), days)
+    day = np.tile(np.arange(days), count)
+    zero = np.zeros(user.size, np.int64)
+    sessions = behaviour.Sessions(user, day, day, zero)
+    events = np.repeat(np.array(plan.daily_system, np.int64), days)
+    found = behaviour.Happenings(user, events, np.arange(user.size), zero, zero, zero - 1, np.zeros(user.size, bool))
+    at_ms = (plan.first_day - _EPOCH + day) * wire.DAY_MS + 23 * 3_600_000 + user * 1000
+    return users, sessions, found, at_ms
+
+
+def chunks(plan: Blueprint) -> list[Chunk]:
+    """All users, in parts of about as many events each; independent of the number of processes."""
+    configuration = plan.configuration
+    per_day = sum(
+        share
+        * activity.daily_probability
+        * activity.sessions_per_day
+        * (len(plan.start) + len(plan.end) + activity.events_per_session * 2 + 2)
+        for share, activity in zip(np.diff(plan.shares, prepend=0), plan.activities, strict=True)
+    )
+    size = int(np.clip(_CHUNK_EVENTS / max(per_day * configuration.days, 0.01), 16, 20_000))
+    found = [Chunk(first, min(size, configuration.users - first)) for first in range(0, configuration.users, size)]
+    return [*found, Chunk(0, 0, system=True)] if plan.daily_system else found
+
+
+# --------------------------------------------------------------------------- processes
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker must know, small enough to be sent."""
+
+    taxonomy: str
+    rules: str
+    configuration: str
+    spool: str
+    folder: str
+
+
+@cache
+def _plan(task: _Task) -> Blueprint:
+    taxonomy = Taxonomy.model_validate_json(task.taxonomy)
+    rules = Rules.model_validate_json(task.rules)
+    return blueprint(taxonomy, rules, Configuration.model_validate_json(task.configuration))
+
+
+def _spool_chunk(task: _Task, number: int, chunk: Chunk) -> tuple[pl.DataFrame, list[int]]:
+    lines, tally, in_segment = simulate(_plan(task), chunk)
+    for (day,), of_day in lines.group_by("file_day"):
+        path = Path(task.spool, f"{day:06d}", f"{number:06d}.arrow")
+        path.parent.mkdir(exist_ok=True)
+        ordered = of_day.drop("file_day").sort(*_ORDER).to_arrow(compat_level=pl.CompatLevel.oldest())
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, ordered.schema) as spool:
+            spool.write_table(ordered, max_chunksize=_SPOOLED_ROWS)
+        np.save(path.with_suffix(".npy"), ordered["sort_ms"].to_numpy())
+    return tally, [int(count) for count in in_segment]
+
+
+def _merge_day(task: _Task, day: int) -> list[WrittenFile]:
+    from gamestats_assets.demo_data.generator.day_files import DayFiles
+
+    configuration = _plan(task).configuration
+    paths = sorted(Path(task.spool, f"{day:06d}").glob("*.arrow"))
+    with DayFiles(Path(task.folder), configuration.start + timedelta(days=day), configuration) as files:
+        for window in _windows(paths):
+            files.write(window)
+        for path in paths:
+            path.unlink()
+        return files.finish()
+
+
+def _windows(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """A day's lines in the order of time, a window at a time."""
+    times = [np.load(path.with_suffix(".npy"), mmap_mode="r") for path in paths]
+    total = sum(found.size for found in times)
+    step = max(1, total // 20_000)
+    sample = np.sort(np.concatenate([found[::step] for found in times]))
+    count = max(1, -(-total // _WINDOW_ROWS))
+    bounds = np.unique(sample[(np.arange(1, count) * sample.size) // count]) if count > 1 else sample[:0]
+    cuts = [np.concatenate([[0], np.searchsorted(found, bounds), [found.size]]) for found in times]
+    for window in range(bounds.size + 1):
+        parts = [
+            _rows(path, int(cut[window]), int(cut[window + 1]))
+            for path, cut in zip(paths, cuts, strict=True)
+            if cut[window + 1] > cut[window]
+        ]
+        if parts:
+            yield pl.concat(parts).sort(*_ORDER)
+
+
+def _rows(path: Path, first: int, last: int) -> pl.DataFrame:
+    """Rows of a spool, the last one excluded; no more of it is read than the batches that hold them."""
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_file(file) as spool:
+        batches = range(first // _SPOOLED_ROWS, (last - 1) // _SPOOLED_ROWS + 1)
+        table = pa.Table.from_batches([spool.get_batch(number) for number in batches])
+    return pl.DataFrame(pl.from_arrow(table.slice(first - batches[0] * _SPOOLED_ROWS, last - first)))
+
+
+class _InThisProcess(Executor):
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        return future
+
+
+@contextmanager
+def _executor(processes: int) -> Iterator[Executor]:
+    if processes == 1:
+        yield _InThisProcess()
+        return
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), worker.start) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+# --------------------------------------------------------------------------- the run
+
+
+def generate(
+    taxonomy: Taxonomy,
+    rules: Rules,
+    configuration: Configuration,
+    folder: Path,
+    *,
+    processes: int = 1,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Generated:
+    """Generate a run's files into a folder.
+
+    Files appear under their names only when they are whole; the manifest is written last.
+
+    Raises:
+        RulesError: when the rules contradict themselves or the taxonomy.
+        GenerationError: when the folder holds other logs, or the disk is full.
+        ConfigurationError: when a truth cannot be planted.
+        CyclicRulesError: when values need each other.
+    """
+    started = time.perf_counter()
+    require_sound(rules, taxonomy)
+    plan = blueprint(taxonomy, rules, configuration)
+    _refuse_impossible(plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = run_identity(taxonomy, rules, configuration)
+    stale = _refuse_other_logs(folder, identity, overwrite)
+    parts = chunks(plan)
+    with _spool(folder) as spool:
+        task = _Task(
+            taxonomy.model_dump_json(),
+            rules.model_dump_json(),
+            configuration.model_dump_json(),
+            str(spool),
+            str(folder),
+        )
+        try:
+            with _executor(min(processes, max(len(parts), configuration.days))) as executor:
+                tallies, in_segment = _simulate_all(executor, task, parts, progress)
+                files = _merge_all(executor, task, spool, progress)
+        except BrokenProcessPool:
+            raise GenerationError(
+                "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
+                "run it again with fewer processes."
+            ) from None
+        except OSError as error:
+            if not _is_full(error):
+                raise
+            raise GenerationError(
+                f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
+                "the logs is needed while they are made) and run it again."
+            ) from None
+    tally = pl.concat(tallies).group_by("type", "name", "segment").agg(pl.col("records").sum()).sort(pl.all())
+    named = pl.Series(list(plan.segments), dtype=pl.String)
+    tally = tally.with_columns(segment=named.gather(tally["segment"]))
+    users = pl.DataFrame({"segment": named, "users": in_segment})
+    result = Generated(folder, files, sum(f.records for f in files), tally, users, time.perf_counter() - started)
+    _write_manifest(result, identity, taxonomy, configuration)
+    for name in stale - {file.name for file in files}:
+        (folder / name).unlink(missing_ok=True)
+    return result
+
+
+def _is_full(error: OSError) -> bool:
+    # Polars raises its own without a number.
+    return error.errno in _FULL or any(os.strerror(number) in str(error) for number in _FULL)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _simulate_all(
+    executor: Executor, task: _Task, parts: Sequence[Chunk], progress: Progress | None
+) -> tuple[list[pl.DataFrame], list[int]]:
+    waiting = [executor.submit(_spool_chunk, task, number, chunk) for number, chunk in enumerate(parts)]
+    tallies: list[pl.DataFrame] = []
+    in_segment: list[int] = []
+    for done, future in enumerate(as_completed(waiting), start=1):
+        tally, counts = future.result()
+        tallies.append(tally)
+        if counts:
+            in_segment = [a + b for a, b in zip(in_segment or [0] * len(counts), counts, strict=True)]
+        if progress:
+            progress("Simulating users", done, len(parts))
+    return tallies, in_segment
+
+
+def _merge_all(executor: Executor, task: _Task, spool: Path, progress: Progress | None) -> list[WrittenFile]:
+    days = sorted(int(path.name) for path in spool.iterdir())
+    waiting = [executor.submit(_merge_day, task, day) for day in days]
+    for done, future in enumerate(as_completed(waiting), start=1):
+        future.result()
+        if progress:
+            progress("Writing days", done, len(days))
+    return [file for future in waiting for file in future.result()]
+
+
+def _refuse_impossible(plan: Blueprint) -> None:
+    """Evaluate one user of each kind, so that rules that cannot be kept are told before anything is written."""
+    for analysis in plan.analyses:
+        for found in analysis.property_ranges.values():
+            quantile_table(found)
+    for found in plan.rules.value_ranges.values():
+        quantile_table(found)
+    simulate(plan, Chunk(0, min(plan.configuration.users, 16)))
+
+
+def run_identity(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> str:
+    """32 hexadecimal digits that name everything which decides a run's bytes."""
+    parts = (
+        str(GENERATOR_VERSION), taxonomy.model_dump_json(), rules.model_dump_json(), configuration.model_dump_json(),
+    )  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _refuse_other_logs(folder: Path, identity: str, overwrite: bool) -> set[str]:
+    """Names of the files of a run before this one that may be replaced."""
+    manifest = read_manifest(folder)
+    known = {file["name"] for file in manifest.get("files", ())}
+    logs = {path.name for path in folder.glob("logs_*")}
+    if not logs or overwrite:
+        return known | logs
+    if manifest.get("run") == identity and logs <= known:
+        return known
+    raise GenerationError(
+        f"{folder} already holds logs of another run ({len(logs)} files, such as {min(logs)}). "
+        "Give another folder with --out, or --overwrite to replace them."
+    )
+
+
+def read_manifest(folder: Path) -> Mapping[str, Any]:
+    """What a run wrote into a folder; empty where none did."""
+    try:
+        return json.loads((folder / MANIFEST).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _write_manifest(result: Generated, identity: str, taxonomy: Taxonomy, configuration: Configuration) -> None:
+    told = {
+        "run": identity,
+        "taxonomy": {"name": taxonomy.name, "hash": taxonomy.content_hash()},
+        "configuration": configuration.model_dump(mode="json"),
+        "records": result.records,
+        "users": {name: count for name, count in result.users.iter_rows()},
+        "files": [
+            {"name": f.name, "day": f.day, "records": f.records, "size_bytes": f.size_bytes, "sha256": f.sha256}
+            for f in result.files
+        ],
+    }
+    path = result.folder / MANIFEST
+    temporary = path.with_name(f".{MANIFEST}.tmp")
+    temporary.write_text(json.dumps(told, indent=2) + "\n")
+    temporary.replace(path)
+
+
+@contextmanager
+def _spool(folder: Path) -> Iterator[Path]:
+    """A folder for unfinished work on the same disk; gone afterwards, and so are those of runs that were killed."""
+    for left in (*folder.glob(".spool-*"), *folder.glob(".logs_*.tmp")):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    spool = Path(tempfile.mkdtemp(prefix=".spool-", dir=folder))
+    try:
+        yield spool
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+        for left in folder.glob(".logs_*.tmp"):
+            left.unlink(missing_ok=True)

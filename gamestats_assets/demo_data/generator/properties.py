@@ -1,0 +1,906 @@
+"""What values properties have: each rule of `PropertyConstraint`, evaluated for all rows of an event at once.
+
+A value is looked up by the user and by the user's own count of events, never drawn in turn. Values that follow
+from others (counts, balances, copies, formulas, states) are evaluated when they are first asked for; what would
+need itself is an error that names the cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gamestats_assets.demo_data import names
+from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
+from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.columns import (
+    Coded,
+    Column,
+    Flags,
+    Numbers,
+    Pieces,
+    Times,
+    as_json,
+    hex_texts,
+    merged,
+)
+from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
+from gamestats_assets.demo_data.generator.state import State, running_count, running_state
+from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.rules.formulas import parse_formula
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update, ValueRange
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+_MOST_ROWS = 64
+_DEFAULT_ROWS = 2
+_DURATIONS = ("#duration", "duration", "duration_s", "duration_seconds", "duration_sec")
+
+
+class CyclicRulesError(GamestatsError):
+    """Values that need each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that values are made for.
+
+    Attributes:
+        user: position of each row's user.
+        counter: what tells the user's rows apart.
+        at_ms: when, in ms since 1970.
+        key: the event's name, `user` for what belongs to users.
+    """
+
+    user: Array
+    counter: Array
+    at_ms: Array
+    key: str
+
+    def __len__(self) -> int:
+        return self.user.size
+
+    def take(self, rows: Array) -> Rows:
+        """Some of the rows."""
+        return Rows(self.user[rows], self.counter[rows], self.at_ms[rows], self.key)
+
+    def repeated(self, times: int) -> Rows:
+        """Each row several times, for the objects of a group."""
+        within = np.tile(np.arange(times), len(self))
+        return Rows(
+            np.repeat(self.user, times), np.repeat(self.counter, times) * _MOST_ROWS + within,
+            np.repeat(self.at_ms, times), self.key,
+        )  # fmt: skip
+
+
+class Properties:
+    """The values of a chunk's events and users.
+
+    Args:
+        happened: the events, by user and then in time.
+        at_ms: when, in ms since 1970.
+        ordinal: the user's own count of them.
+    """
+
+    def __init__(
+        self,
+        plan: Blueprint,
+        streams: Streams,
+        users: Users,
+        sessions: Sessions,
+        happened: Happenings,
+        at_ms: Array,
+        ordinal: Array,
+    ) -> None:
+        self.plan, self.streams, self.users, self.sessions = plan, streams, users, sessions
+        self.happened, self.at_ms, self.ordinal = happened, at_ms, ordinal
+        order = np.argsort(happened.event, kind="stable")
+        bounds = np.searchsorted(happened.event[order], np.arange(len(plan.event_names) + 1))
+        self._rows = {
+            name: order[start:stop] for name, start, stop in zip(plan.event_names, bounds, bounds[1:], strict=False)
+        }
+        self._columns: dict[tuple[str, str], Column] = {}
+        self._states: dict[str, State] = {}
+        self._user_columns: dict[str, Column] = {}
+        self._inners: dict[tuple[str, str], dict[str, Column]] = {}
+        self._counted: dict[str, dict[tuple[str, str], Column]] = {}
+        self._balanced_columns: dict[str, dict[tuple[str, str, str], tuple[Column, Column]]] = {}
+        self._asked: list[str] = []
+
+    # ----------------------------------------------------------------- what is where
+
+    def rows_of(self, event: str) -> Array:
+        """Rows of an event, in the order of the chunk."""
+        return self._rows[event]
+
+    def properties_of(self, event: str) -> Mapping[str, Property]:
+        """An event's own properties and the common ones, by name."""
+        return self.plan.properties_of[event]
+
+    def _constraint(self, event: str, name: str) -> PropertyConstraint:
+        constraints = self.plan.rules.property_constraints
+        return constraints.get(f"{event}/{name}") or constraints.get(name) or _NO_CONSTRAINT
+
+    def _formula(self, event: str, name: str) -> str | None:
+        relationships = self.plan.rules.property_relationships
+        found = relationships.get(f"{event}/{name}") or relationships.get(name)
+        return found.formula if found else None
+
+    def _is_state(self, name: str) -> bool:
+        return name in self.plan.updates
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        if what in self._asked:
+            path = " -> ".join([*self._asked[self._asked.index(what) :], what])
+            raise CyclicRulesError(
+                f"These values need each other, so none of them can be made: {path}. "
+                "Take one of the references out of the rules."
+            )
+        self._asked.append(what)
+        try:
+            yield
+        finally:
+            self._asked.pop()
+
+    # ----------------------------------------------------------------- events
+
+    def column(self, event: str, name: str) -> Column:
+        """Values of an event's property, or a common one, in the event's rows.
+
+        Raises:
+            CyclicRulesError: when they follow from themselves.
+        """
+        if (event, name) not in self._columns:
+            with self._asking(f"{event}.{name}"):
+                self._columns[event, name] = self._event_column(event, name)
+        return self._columns[event, name]
+
+    def _event_column(self, event: str, name: str) -> Column:
+        rows = self.rows_of(event)
+        given = self.properties_of(event)[name]
+        constraint = self._constraint(event, name)
+        if name in _DURATIONS and event in self.plan.session_ends:
+            return Numbers(self.since_session_start_s(rows), 0)
+        if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
+            # What was not there cannot have been spent.
+            return self._counts(count)[event, name]
+        if not constraint.copy_of and not constraint.counter and self.plan.common_types.get(name) is given.type:
+            if self._is_state(name):
+                return self._state_column(name, rows, given)
+            if name in self.plan.user_names or self._per_user(constraint, given):
+                return self.user_column(name, given).take(self.happened.user[rows])
+        if constraint.counter is not None and "." not in name and not constraint.same_as_before:
+            return self.counted(event, name)
+        if any(self._moves(event, f"{name}.{child.name}") for child in given.properties):
+            return self._balanced(event, name)
+        if not self._shares_values(constraint, name, event):
+            return self._value(self._context(event, rows, self.ordinal[rows]), name, given)
+        parts: list[tuple[Array, Column]] = []
+        source = self._told_by(rows, name)
+        whose = self.happened.event[source]
+        for number in np.unique(whose):
+            own = np.flatnonzero(whose == number)
+            teller = self.plan.event_names[number]
+            context = self._context(teller, source[own], self.ordinal[source[own]])
+            parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
+        return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
+
+    def _context(self, event: str, rows: Array, counter: Array) -> Rows:
+        return Rows(self.happened.user[rows], counter, self.at_ms[rows], event)
+
+    def _per_user(self, constraint: PropertyConstraint, given: Property) -> bool:
+        """Whether a common property is one value per user: said so, or a text."""
+        return constraint.per_user or (
+            given.type in (PropertyType.STRING, PropertyType.LIST)
+            and not given.properties
+            and not constraint.first_only
+        )
+
+    def _shares_values(self, constraint: PropertyConstraint, name: str, event: str) -> bool:
+        """Whether a later step of a flow repeats what an earlier one said."""
+        return constraint.same_as_before or not (
+            constraint.copy_of
+            or constraint.first_only
+            or constraint.counter
+            or name in _DURATIONS
+            or self._formula(event, name)
+        )
+
+    def _told_by(self, rows: Array, name: str) -> Array:
+        """For each row, the first row of its flow whose event has the property: itself, or one before."""
+        step = self.happened.step[rows]
+        source = rows.copy()
+        own = self.plan.event_names[int(self.happened.event[rows[0]])] if rows.size else ""
+        having = np.array([self._tells(event, own, name) for event in self.plan.event_names])
+        waiting = np.flatnonzero(step > 0)
+        earlier = 0
+        while waiting.size:
+            candidate = rows[waiting] - step[waiting] + earlier
+            of_event = self.happened.event[candidate]
+            tells = having[of_event] & (of_event != self.happened.event[rows[waiting]])
+            source[waiting[tells]] = candidate[tells]
+            waiting = waiting[~tells]
+            earlier += 1
+            waiting = waiting[step[waiting] > earlier]
+        return source
+
+    def _tells(self, event: str, other: str, name: str) -> bool:
+        """Whether what an event says of a property holds for another's of the same flow: both mean the same by it."""
+        if name not in self.properties_of(event):
+            return False
+        if self._constraint(other, name).same_as_before:
+            return True
+        rules = self.plan.rules
+        told = (rules.property_constraints, rules.value_ranges)
+        said = [[found.get(f"{which}/{name}") or found.get(name) for found in told] for which in (event, other)]
+        return said[0] == said[1] or said[1] == [None, None]
+
+    def since_session_start_s(self, rows: Array) -> Array:
+        """Seconds from the first event of each row's session."""
+        session = self.happened.session
+        first = np.ones(session.size, bool)
+        first[1:] = session[1:] != session[:-1]
+        begin = np.maximum.accumulate(np.where(first, np.arange(session.size), 0))
+        return np.rint((self.at_ms[rows] - self.at_ms[begin[rows]]) / 1000)
+
+    # ----------------------------------------------------------------- users
+
+    def user_column(self, name: str, given: Property) -> Column:
+        """A value for each user, kept for life."""
+        if name not in self._user_columns:
+            size = len(self.users)
+            context = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
+            with self._asking(f"user.{name}"):
+                self._user_columns[name] = self._value(context, name, given)
+        return self._user_columns[name]
+
+    # ----------------------------------------------------------------- one value
+
+    def _value(self, context: Rows, name: str, given: Property) -> Column:
+        """Values by the property's constraint, its formula, its range, or its name, in this order."""
+        event = context.key
+        constraint = self._constraint(event, name)
+        if constraint.copy_of is not None:
+            return self._copied(context, constraint.copy_of, given)
+        if constraint.first_only:
+            return Flags(self._is_first(context))
+        if constraint.counter is not None and event != "user" and "." not in name:
+            return self.counted(event, name).take(self._positions(context))
+        if (facet := self._facet(context, name, constraint, given)) is not None:
+            return facet
+        if constraint.depends_on is not None:
+            found = self._mapped(context, name, constraint)
+            if found is not None:
+                return found
+        if constraint.values and given.type is not PropertyType.LIST:
+            return self._one_of(context, name, constraint, given)
+        formula = self._formula(event, name)
+        if formula is not None and given.type is PropertyType.NUMBER:
+            return self._reckoned(context, name, formula)
+        match given.type:
+            case PropertyType.NUMBER:
+                return self._number(context, name)
+            case PropertyType.BOOLEAN:
+                return Flags(self._uniform(context, name) < self._share_true(event, name))
+            case PropertyType.TIME:
+                back = (self._uniform(context, name) * 86_400_000).astype(np.int64)
+                return Times(context.at_ms - back)
+            case PropertyType.LIST:
+                return self._texts(context, name, constraint)
+            case PropertyType.OBJECT:
+                return self._objects(context, name, given, 1)
+            case PropertyType.OBJECT_GROUP:
+                return self._objects(context, name, given, constraint.rows or _DEFAULT_ROWS)
+            case _:
+                return self._text(context, name, constraint)
+
+    def _uniform(self, context: Rows, name: str) -> Array:
+        return self.streams.uniform(f"{context.key} {name}", self.users.number[context.user], context.counter)
+
+    def _facet(self, context: Rows, name: str, constraint: PropertyConstraint, given: Property) -> Column | None:
+        """What is known of the user anyway, such as the country; None where the property is something else."""
+        column = self.users.facets.get(name.lstrip("#").lower()) if given.type is PropertyType.STRING else None
+        if column is None or constraint.template is not None:
+            return None
+        allowed = {str(value) for value in constraint.values}
+        if (allowed and not allowed.issuperset(map(str, column.values))) or constraint.mapping:
+            return None
+        return column.take(context.user)
+
+    def _copied(self, context: Rows, source: str, given: Property) -> Column:
+        if source in ("#account_id", "#distinct_id"):
+            texts = self.users.account_texts if source == "#account_id" else self.users.distinct_texts
+            quoted = pl.select(pl.concat_str(pl.lit('"'), pl.lit(texts), pl.lit('"'))).to_series()
+            return Pieces(quoted.gather(context.user))
+        if context.key != "user" and source in self.properties_of(context.key):
+            return self.column(context.key, source).take(self._positions(context))
+        if self._is_state(source) and context.key != "user":
+            rows = self.rows_of(context.key)[self._positions(context)]
+            return self._state_column(source, rows, given)
+        return self.user_column(source, self.plan.user_properties.get(source, given)).take(context.user)
+
+    def _positions(self, context: Rows) -> Array:
+        """Where the context's rows stand among the rows of their event."""
+        rows = self.rows_of(context.key)
+        if len(context) == rows.size:
+            return np.arange(rows.size)
+        per_row = len(context) // max(rows.size, 1)
+        if rows.size and len(context) == rows.size * per_row:
+            return np.repeat(np.arange(rows.size), per_row)
+        # By user and count, which are unique.
+        own = self.happened.user[rows] * (self.ordinal.max(initial=0) + 1) + self.ordinal[rows]
+        return np.searchsorted(own, context.user * (self.ordinal.max(initial=0) + 1) + context.counter)
+
+    def _is_first(self, context: Rows) -> Array:
+        """Whether each is the user's first of its kind; who was there before has had it."""
+        first = np.ones(len(context), bool)
+        first[1:] = context.user[1:] != context.user[:-1]
+        return first & (self.users.signed_up_day[context.user] >= 0)
+
+    def _mapped(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column | None:
+        """One of the values that go with another property's; None where that other one is not there."""
+        on = self._label(context, constraint.depends_on or "")
+        if on is None:
+            return None
+        codes, labels = on
+        allowed = [constraint.mapping.get(str(label)) for label in labels]
+        if all(found is None for found in allowed):
+            return None
+        everything = [value for values in constraint.mapping.values() for value in values]
+        choices = [found or everything for found in allowed]
+        starts = np.cumsum([0, *(len(found) for found in choices)])
+        drawn = self._uniform(context, name)
+        sizes = np.array([len(found) for found in choices])
+        code = starts[codes] + (drawn * sizes[codes]).astype(np.int64)
+        return Coded(code, tuple(value for found in choices for value in found))
+
+    def _label(self, context: Rows, name: str) -> tuple[Array, tuple[Any, ...]] | None:
+        """A property's values as numbers of labels, where it has few."""
+        found: Column | None = None
+        if context.key != "user" and name in self.properties_of(context.key):
+            found = self.column(context.key, name).take(self._positions(context))
+        elif name in self.plan.user_names:
+            found = self.user_column(name, self.plan.user_properties[name]).take(context.user)
+        elif name in ("country", "country_code", "#country", "#country_code"):
+            found = self.users.country.take(context.user)
+        return (found.codes, found.values) if isinstance(found, Coded) else None
+
+    def _one_of(self, context: Rows, name: str, constraint: PropertyConstraint, given: Property) -> Column:
+        weights = constraint.weights or [1.0] * len(constraint.values)
+        totals = np.cumsum(weights)
+        codes = np.searchsorted(totals, self._uniform(context, name) * totals[-1], side="right")
+        values = tuple(_as_type(value, given.type) for value in constraint.values)
+        return Coded(np.minimum(codes, len(values) - 1), values)
+
+    def _share_true(self, event: str, name: str) -> float:
+        ranges = self.plan.rules.value_ranges
+        found = ranges.get(f"{event}/{name}") or ranges.get(name)
+        return found.mean if found is not None and found.mean is not None and found.mean <= 1 else 0.5
+
+    def _number(self, context: Rows, name: str) -> Column:
+        if name == "age" and "age" in self.plan.user_names and context.key != "user":
+            return self.user_column(name, self.plan.user_properties[name]).take(context.user)
+        return numbers_of(self.plan, self.streams, self.users, context, name)
+
+    def _text(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
+        if constraint.template is not None:
+            number = self._number(context, name) if self._has_range(context.key, name) else None
+            digits = (
+                number.json()
+                if number is not None
+                else pl.Series((self._uniform(context, name) * 10**9).astype(np.int64)).cast(pl.String)
+            )
+            before, _, after = constraint.template.partition("{n}")
+            ends = as_json(before)[:-1], as_json(after)[1:]
+            return Pieces(pl.select(pl.concat_str(pl.lit(ends[0]), pl.lit(digits), pl.lit(ends[1]))).to_series())
+        pattern = constraint.faker or names.pattern_of(name.rpartition(".")[2], PropertyType.STRING)
+        if pattern is None:
+            return self._numbered_text(context, name)
+        drawn = self._uniform(context, name)
+        locale = self.users.locale.codes[context.user]
+        pools = [names.pool(pattern, str(found)) for found in self.users.locale.values]
+        starts = np.cumsum([0, *(len(pool) for pool in pools)])
+        sizes = np.array([len(pool) for pool in pools])
+        codes = starts[locale] + (drawn * sizes[locale]).astype(np.int64)
+        return Coded(codes, tuple(str(value) for pool in pools for value in pool))
+
+    def _has_range(self, event: str, name: str) -> bool:
+        rules = self.plan.rules
+        return any(
+            key in ranges
+            for ranges in (rules.value_ranges, *(analysis.property_ranges for analysis in self.plan.analyses))
+            for key in (f"{event}/{name}", name)
+        )
+
+    def _numbered_text(self, context: Rows, name: str) -> Column:
+        """An identifier, or one of a handful of numbered names, when nothing else is known."""
+        last = name.rpartition(".")[2]
+        if last.lower().endswith(("id", "code", "key", "uuid", "token")):
+            bits = self.streams.bits(f"{context.key} {name}", self.users.number[context.user], context.counter)
+            digits = hex_texts(bits).str.head(8)
+            return Pieces(
+                pl.select(pl.concat_str(pl.lit(f'"{last.lower()[:12]}_'), pl.lit(digits), pl.lit('"'))).to_series()
+            )
+        # Popularity falls: the first names are common, the last ones rare.
+        codes = (self._uniform(context, name) ** 2 * _NUMBERED).astype(np.int64)
+        return Coded(codes, tuple(f"{last.lstrip('#')}_{number}" for number in range(1, _NUMBERED + 1)))
+
+    def _texts(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
+        """A list of texts."""
+        count = constraint.rows or 3
+        each = context.repeated(count)
+        one = Property(name=name, type=PropertyType.STRING)
+        inner = self._one_of(each, name, constraint, one) if constraint.values else self._text(each, name, constraint)
+        return Pieces(_grouped(inner.json(), count))
+
+    # ----------------------------------------------------------------- objects
+
+    def _objects(self, context: Rows, name: str, given: Property, count: int) -> Column:
+        many = given.type is PropertyType.OBJECT_GROUP
+        inner = self._inner(context.repeated(count) if many else context, name, given, count)
+        return _as_objects(inner, count if many else 0)
+
+    def _inner(self, each: Rows, name: str, given: Property, count: int) -> dict[str, Column]:
+        """Columns of the objects; balances, which other events move too, are still missing."""
+        inner: dict[str, Column] = {}
+        for child in given.properties:
+            dotted = f"{name}.{child.name}"
+            rule = self._constraint(each.key, dotted).counter
+            if rule is None:
+                inner[child.name] = self._value(each, dotted, child)
+            elif rule.source is None:
+                # Within one list a count numbers the objects.
+                place = np.tile(np.arange(1, count + 1), len(each) // count)
+                reached = rule.start + rule.step * place
+                inner[child.name] = Numbers(np.minimum(reached, rule.max) if rule.max is not None else reached)
+        return inner
+
+    def _balanced(self, event: str, name: str) -> Column:
+        """An object group that holds balances."""
+        given = self.properties_of(event)[name]
+        inner = dict(self._group_inner(event, name))
+        for child in given.properties:
+            rule = self._constraint(event, f"{name}.{child.name}").counter
+            if rule is not None and rule.source is not None:
+                moved, after = self._balances(rule.shared or f"{event}/{name}.{child.name}")[event, name, child.name]
+                inner[child.name] = after
+                inner[rule.source.rpartition(".")[2]] = moved
+        ordered = {child.name: inner[child.name] for child in given.properties}
+        return _as_objects(ordered, self._group_size(event, name))
+
+    def _group_size(self, event: str, name: str) -> int:
+        return self._constraint(event, name).rows or _DEFAULT_ROWS
+
+    def _group_inner(self, event: str, name: str) -> dict[str, Column]:
+        if (event, name) not in self._inners:
+            rows = self.rows_of(event)
+            count = self._group_size(event, name)
+            each = self._context(event, rows, self.ordinal[rows]).repeated(count)
+            self._inners[event, name] = self._inner(each, name, self.properties_of(event)[name], count)
+        return self._inners[event, name]
+
+    def _balances(self, shared: str) -> dict[tuple[str, str, str], tuple[Column, Column]]:
+        """By event, group and property: what moved a balance, and the balance after it.
+
+        What would take a balance below zero takes only what is there.
+        """
+        if shared not in self._balanced_columns:
+            members = self.plan.balances[shared]
+            parts: list[pl.DataFrame] = []
+            for number, (event, group, _, rule) in enumerate(members):
+                inner, count = self._group_inner(event, group), self._group_size(event, group)
+                rows = np.repeat(self.rows_of(event), count)
+                source = inner[(rule.source or "").rpartition(".")[2]].numbers()
+                key = inner[rule.group_by.rpartition(".")[2]].json() if rule.group_by else pl.Series([""] * rows.size)
+                parts.append(
+                    pl.DataFrame(
+                        {
+                            "member": np.full(rows.size, number),
+                            "row": rows,
+                            "place": np.arange(rows.size),
+                            "user": self.happened.user[rows],
+                            "key": key,
+                            "move": rule.sign * source,
+                            "start": np.full(rows.size, rule.start),
+                        }
+                    )
+                )
+            every = pl.concat(parts).sort("row", "place")
+            group = every.select(pl.struct("user", "key").rank("dense")).to_series().to_numpy()
+            before, after = running_count(group, every["move"].to_numpy(), every["start"].to_numpy(), None)
+            done = every.with_columns(after=after, moved=np.abs(after - before)).sort("member", "row", "place")
+            found: dict[tuple[str, str, str], tuple[Column, Column]] = {}
+            for number, (event, group_name, child, rule) in enumerate(members):
+                own = done.filter(pl.col("member") == number)
+                source = self._group_inner(event, group_name)[(rule.source or "").rpartition(".")[2]]
+                decimals = source.decimals if isinstance(source, Numbers) else 0
+                found[event, group_name, child] = (
+                    Numbers(own["moved"].to_numpy(), decimals),
+                    Numbers(own["after"].to_numpy(), decimals),
+                )
+            self._balanced_columns[shared] = found
+        return self._balanced_columns[shared]
+
+    def _moves(self, event: str, name: str) -> bool:
+        return self._constraint(event, name).counter is not None
+
+    # ----------------------------------------------------------------- formulas
+
+    def _reckoned(self, context: Rows, name: str, text: str) -> Column:
+        formula = parse_formula(text)
+        values = {wanted: self._named_numbers(context, wanted, name) for wanted in formula.names}
+        users = self.users.number[context.user]
+
+        def uniform(place: int) -> Array:
+            return self.streams.uniform(f"{context.key} {name} formula {place}", users, context.counter)
+
+        result = np.broadcast_to(formula.evaluate(values, uniform), (len(context),)).astype(np.float64)
+        ranges = [range_of(self.plan, number, context.key, name) for number in range(len(self.plan.segments))]
+        if self._has_range(context.key, name):
+            segment = self.users.segment[context.user]
+            low, high = (np.array([getattr(found, end) for found in ranges])[segment] for end in ("min", "max"))
+            result = np.clip(result, low, high)
+            whole = all(found.integer for found in ranges)
+        else:
+            whole = bool(np.all(np.abs(result - np.rint(result)) < 1e-9))
+        return Numbers(result, 0 if whole else 2)
+
+    def _named_numbers(self, context: Rows, wanted: str, own: str) -> Array:
+        """What a name in a formula stands for: of the same object, the event, the common properties, the user."""
+        if context.key == "user":
+            if wanted in self.plan.user_properties:
+                if self._is_state(wanted):
+                    return self.state(wanted).initial[context.user]
+                return self.user_column(wanted, self.plan.user_properties[wanted]).numbers()[context.user]
+            return np.full(len(context), np.nan)
+        parent = own.rpartition(".")[0]
+        if parent and f"{parent}.{wanted}" in self.plan.nested_of.get(context.key, {}):
+            child = self.plan.nested_of[context.key][f"{parent}.{wanted}"]
+            return self._value(context, f"{parent}.{wanted}", child).numbers()
+        if wanted in self.properties_of(context.key):
+            if wanted in self.plan.common_types and self._is_state(wanted):
+                return self.state(wanted).before(self.rows_of(context.key)[self._positions(context)])
+            return self.column(context.key, wanted).numbers()[self._positions(context)]
+        if "." in wanted:
+            return self._of_objects(context.key, wanted)[self._positions(context)]
+        if self._is_state(wanted):
+            return self.state(wanted).before(self.rows_of(context.key)[self._positions(context)])
+        if wanted in self.plan.user_properties:
+            return self.user_column(wanted, self.plan.user_properties[wanted]).numbers()[context.user]
+        return np.zeros(len(context))
+
+    def _of_objects(self, event: str, reference: str) -> Array:
+        """A number out of an object group: `items.count` is the sum, `items[3].count` that of the object with key 3."""
+        head, _, child = reference.partition(".")
+        name, _, key = head.rstrip("]").partition("[")
+        group = self.column(event, name)
+        rows = self.rows_of(event).size
+        if not isinstance(group, Pieces) or group.inner is None or child not in group.inner:
+            return np.zeros(rows)
+        values = group.inner[child].numbers().reshape(rows, -1)
+        if not key:
+            return values.sum(axis=1)
+        first = next(iter(group.inner.values()))
+        keys = first.json().str.strip_chars('"').to_numpy().reshape(rows, -1) == key
+        return np.where(keys.any(axis=1), np.where(keys, values, 0).sum(axis=1), np.nan)
+
+    # ----------------------------------------------------------------- counts and balances
+
+    def counted(self, event: str, name: str) -> Column:
+        """A count that events move, as it stands after each of them."""
+        rule = self._constraint(event, name).counter
+        assert rule is not None
+        shared = rule.shared or f"{event}/{name}"
+        return self._counts(shared)[event, name]
+
+    def _counts(self, shared: str) -> dict[tuple[str, str], Column]:
+        known = self._counted.get(shared)
+        if known is None:
+            with self._asking(f"count {shared}"):
+                known = self._counted[shared] = self._make_counts(shared)
+        return known
+
+    def _make_counts(self, shared: str) -> dict[tuple[str, str], Column]:
+        members = self.plan.counters[shared]
+        rows = np.concatenate([self.rows_of(event) for event, _, _ in members])
+        which = np.repeat(np.arange(len(members)), [self.rows_of(event).size for event, _, _ in members])
+        order = np.argsort(rows, kind="stable")
+        moves = np.zeros(rows.size)
+        for number, (event, _, rule) in enumerate(members):
+            own = which == number
+            if rule.source is None:
+                moves[own] = rule.step
+            elif "." in rule.source:
+                moves[own] = rule.sign * np.nan_to_num(self._of_objects(event, rule.source))
+            else:
+                moves[own] = rule.sign * np.nan_to_num(self._raw(event, rule.source).numbers())
+        user = self.happened.user[rows]
+        start = self.count_start(shared)
+        most = [rule.max for _, _, rule in members if rule.max is not None]
+        before, after = np.empty(rows.size), np.empty(rows.size)
+        before[order], after[order] = running_count(
+            user[order], moves[order], start[user[order]], max(most) if most else None
+        )
+        found: dict[tuple[str, str], Column] = {}
+        for number, (event, name, rule) in enumerate(members):
+            own = which == number
+            decimals = 0 if float(rule.step).is_integer() else 2
+            if rule.source in self.properties_of(event):
+                raw = self._raw(event, rule.source or "")
+                decimals = raw.decimals if isinstance(raw, Numbers) else 0
+                found[event, rule.source or ""] = Numbers(np.abs(after[own] - before[own]), decimals)
+            found[event, name] = Numbers(after[own], decimals)
+        return found
+
+    def _raw(self, event: str, name: str) -> Column:
+        """A property's values before a balance limits them."""
+        with self._asking(f"raw {event}.{name}"):
+            return self._event_column(event, name)
+
+    def count_start(self, shared: str) -> Array:
+        """Where each user's count begins: at its start, and for who was there before, in the segment's range."""
+        members = self.plan.counters[shared]
+        rule = next((rule for _, _, rule in members if rule.step or rule.source), members[0][2])
+        start = np.full(len(self.users), max(member.start for _, _, member in members), np.float64)
+        before = np.flatnonzero(self.users.signed_up_day < 0)
+        key = self._range_key(shared)
+        if before.size and key is not None and rule.source is None:
+            context = Rows(before, np.zeros(before.size, np.int64), self.users.signed_up_ms[before], key[0])
+            drawn = self._number(context, key[1]).numbers()
+            most = [member.max for _, _, member in members if member.max is not None]
+            start[before] = np.clip(drawn, rule.start, max(most) if most else None)
+        return start
+
+    def _range_key(self, shared: str) -> tuple[str, str] | None:
+        """Event and property whose range tells how far users are: of the count, or of a state that is set from it."""
+        members = self.plan.counters[shared]
+        for event, name, _ in members:
+            if self._has_range(event, name):
+                return event, name
+        shown = {(event, f"{{{{{name}}}}}") for event, name, _ in members}
+        for state, updates in self.plan.updates.items():
+            told = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
+            if told and self._has_range("user", state):
+                return "user", state
+        return None
+
+    # ----------------------------------------------------------------- states of users
+
+    def state(self, name: str) -> State:
+        """A user property, or a common one, that events change: its values after each change.
+
+        Raises:
+            CyclicRulesError: when it follows from itself.
+        """
+        if name not in self._states:
+            with self._asking(f"state {name}"):
+                self._states[name] = self._make_state(name)
+        return self._states[name]
+
+    def _make_state(self, name: str) -> State:
+        updates = [(event, update) for event, update in self.plan.updates[name] if self.rows_of(event).size]
+        type_ = self.plan.state_type(name)
+        numeric = type_ is PropertyType.NUMBER
+        rows = np.concatenate([self.rows_of(event) for event, _ in updates] or [np.zeros(0, np.int64)])
+        which = np.repeat(np.arange(len(updates)), [self.rows_of(event).size for event, _ in updates])
+        values = np.zeros(rows.size)
+        texts: list[pl.Series] = []
+        counts = np.ones(rows.size, bool)
+        for number, (event, update) in enumerate(updates):
+            own = np.flatnonzero(which == number)
+            if numeric:
+                values[own] = self._update_numbers(event, update)
+                counts[own] &= ~np.isnan(values[own])
+            else:
+                texts.append(self._update_texts(event, update, type_))
+            if update.once_per_day:
+                counts[own] &= self._first_of_day(rows[own])
+        order = np.argsort(rows, kind="stable")
+        order = order[counts[order]]
+        kinds = np.array([update.type for _, update in updates] or ["set"])
+        return running_state(
+            user=self.happened.user,
+            rows=rows[order],
+            kinds=kinds[which[order]] if rows.size else np.zeros(0, "U9"),
+            values=values[order] if numeric else None,
+            texts=pl.concat(texts).gather(order) if texts else None,
+            negative=any(update.allow_negative for _, update in updates),
+            initial=self._initial(name, updates) if numeric else np.full(len(self.users), np.nan),
+            decimals=self._state_decimals(name),
+        )
+
+    def _update_numbers(self, event: str, update: Update) -> Array:
+        size = self.rows_of(event).size
+        if isinstance(update.value, str):
+            return self._evaluated(event, update.value)
+        return np.full(size, float(update.value))
+
+    def _evaluated(self, event: str, text: str) -> Array:
+        reference = text.strip().removeprefix("{{").removesuffix("}}").strip()
+        rows = self.rows_of(event)
+        context = self._context(event, rows, self.ordinal[rows])
+        if "{" not in reference and "}" not in reference and text.strip().startswith("{{"):
+            if reference == "#time":
+                return self.at_ms[rows] / 1000
+            return self._named_numbers(context, reference, "")
+        formula = parse_formula(text)
+        values = {name: self._named_numbers(context, name, "") for name in formula.names}
+
+        def uniform(place: int) -> Array:
+            return self.streams.uniform(f"{event} {text} {place}", self.users.number[context.user], context.counter)
+
+        return np.broadcast_to(formula.evaluate(values, uniform), (rows.size,)).astype(np.float64)
+
+    def _update_texts(self, event: str, update: Update, type_: PropertyType) -> pl.Series:
+        rows = self.rows_of(event)
+        if isinstance(update.value, str) and update.value.strip().startswith("{{"):
+            reference = update.value.strip()[2:-2].strip()
+            if reference == "#time":
+                return Times(self.at_ms[rows]).json()
+            if reference in self.properties_of(event):
+                return self.column(event, reference).json()
+            if "." in reference:
+                return Numbers(np.nan_to_num(self._of_objects(event, reference))).json()
+        return pl.Series([as_json(_as_type(update.value, type_))], dtype=pl.String).gather(
+            np.zeros(rows.size, np.uint32)
+        )
+
+    def _first_of_day(self, rows: Array) -> Array:
+        day = self.at_ms[rows] // 86_400_000
+        user = self.happened.user[rows]
+        first = np.ones(rows.size, bool)
+        first[1:] = (user[1:] != user[:-1]) | (day[1:] != day[:-1])
+        return first
+
+    def _initial(self, name: str, updates: list[tuple[str, Update]]) -> Array:
+        """A state's value when the run begins, or the user signs up."""
+        size = len(self.users)
+        for event, update in updates:
+            if update.type == "set" and isinstance(update.value, str):
+                source = update.value.strip()[2:-2].strip()
+                rule = self._constraint(event, source).counter if source in self.properties_of(event) else None
+                if rule is not None and rule.source is None:
+                    return self.count_start(rule.shared or f"{event}/{source}")
+        grows_only = all(update.type == "increment" for _, update in updates)
+        initial = np.zeros(size)
+        if self._has_range("user", name):
+            drawn = self._number(
+                Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
+            ).numbers()
+            segments = range(len(self.plan.segments))
+            least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
+            new = (self.users.signed_up_day >= 0) & grows_only
+            initial = np.where(new, np.maximum(least, 0)[self.users.segment], drawn)
+        return initial
+
+    def _state_decimals(self, name: str) -> int:
+        ranges = [range_of(self.plan, number, "user", name) for number in range(len(self.plan.segments))]
+        if self._has_range("user", name):
+            return max(decimals_of(found) for found in ranges)
+        return (
+            2
+            if any(
+                isinstance(update.value, str) and "#time" not in update.value for _, update in self.plan.updates[name]
+            )
+            else 0
+        )
+
+    def _state_column(self, name: str, rows: Array, given: Property) -> Column:
+        """A state as it stands after each of some rows."""
+        state = self.state(name)
+        if state.texts is not None:
+            return Pieces(state.texts_after(rows, as_json(_empty(given.type))))
+        return Numbers(np.nan_to_num(state.after(rows)), state.decimals)
+
+
+_NO_CONSTRAINT = PropertyConstraint()
+_ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
+_NUMBERED = 12
+
+
+def range_of(plan: Blueprint, segment: int, event: str, name: str) -> ValueRange:
+    """Where a number of a segment's users lies."""
+    for ranges in (plan.analyses[segment].property_ranges, plan.rules.value_ranges):
+        found = ranges.get(f"{event}/{name}") or ranges.get(name)
+        if found is not None:
+            return found
+    return _ANY_NUMBER
+
+
+def numbers_of(plan: Blueprint, streams: Streams, users: Users, context: Rows, name: str) -> Numbers:
+    """Numbers in the range of each user's segment."""
+    drawn = streams.uniform(f"{context.key} {name}", users.number[context.user], context.counter)
+    values = np.zeros(len(context))
+    segment = users.segment[context.user]
+    ranges = [range_of(plan, number, context.key, name) for number in range(len(plan.segments))]
+    for wanted in dict.fromkeys(ranges):
+        own = np.isin(segment, [number for number, found in enumerate(ranges) if found == wanted])
+        values[own] = quantile_table(wanted).sample(drawn[own])
+    return Numbers(values, max(decimals_of(found) for found in ranges))
+
+
+def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
+    """How long what each later step of a flow ends has taken, by the step's own duration; NaN without one."""
+    seconds = np.full(len(found), np.nan)
+    for event, properties in plan.properties_of.items():
+        name = next((name for name in _DURATIONS if name in properties), None)
+        if name is None or event in plan.session_ends:
+            continue
+        rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
+        context = Rows(found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), event)
+        seconds[rows] = numbers_of(plan, streams, users, context, name).numbers()
+    return seconds
+
+
+def person_names(streams: Streams, users: Users) -> pl.Series:
+    """A name for each user, as is usual in the country."""
+    pools = [names.pool("name", str(locale)) for locale in users.locale.values]
+    drawn = streams.uniform("name", users.number)
+    places = zip(users.locale.codes, drawn, strict=True)
+    return pl.Series([str(pools[code][int(share * len(pools[code]))]) for code, share in places], dtype=pl.String)
+
+
+def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Series:
+    """The user properties that each user begins with, as JSON."""
+    none = np.zeros(0, np.int64)
+    nothing = Happenings(none, none, none, none, none, none, np.zeros(0, bool))
+    properties = Properties(plan, streams, users, Sessions(none, none, none, none), nothing, none, none)
+    pieces: list[pl.Expr] = []
+    for name, given in plan.user_properties.items():
+        if name in plan.updates:
+            state = properties.state(name)
+            if state.texts is not None or given.type is not PropertyType.NUMBER:
+                continue
+            texts = Numbers(np.nan_to_num(state.initial), state.decimals).json()
+        else:
+            texts = properties.user_column(name, given).json()
+        pieces += [pl.lit(("," if pieces else "{") + as_json(name) + ":"), pl.lit(texts)]
+    if not pieces:
+        return pl.Series(["{}"] * len(users), dtype=pl.String)
+    return pl.select(pl.concat_str(*pieces, pl.lit("}"))).to_series()
+
+
+def decimals_of(wanted: ValueRange) -> int:
+    """Decimals that a range's numbers are written with."""
+    if wanted.integer:
+        return 0
+    width = wanted.max - wanted.min
+    return 2 if width >= 0.2 else 4 if width >= 0.01 else 6
+
+
+def _as_type(value: Any, type_: PropertyType) -> Any:
+    if type_ is PropertyType.STRING and not isinstance(value, str):
+        return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if type_ is PropertyType.BOOLEAN and isinstance(value, str):
+        return value.strip().lower() in ("y", "yes", "true", "1", "예")
+    return value
+
+
+def _empty(type_: PropertyType) -> Any:
+    return {PropertyType.NUMBER: 0, PropertyType.BOOLEAN: False, PropertyType.LIST: []}.get(type_, "")
+
+
+def _grouped(texts: pl.Series, count: int) -> pl.Series:
+    """Every `count` texts as one JSON list."""
+    parts: list[pl.Expr] = [pl.lit("[")]
+    for place in range(count):
+        if place:
+            parts.append(pl.lit(","))
+        parts.append(pl.lit(texts.gather_every(count, place)))
+    return pl.select(pl.concat_str(*parts, pl.lit("]"))).to_series()
+
+
+def _as_objects(inner: Mapping[str, Column], count: int) -> Pieces:
+    """Columns side by side as objects; `count` of them as one list, 0 leaves them single."""
+    parts: list[pl.Expr] = []
+    for place, (name, column) in enumerate(inner.items()):
+        parts += [pl.lit(("{" if not place else ",") + as_json(name) + ":"), pl.lit(column.json())]
+    size = len(next(iter(inner.values())).json()) if inner else 0
+    texts = pl.select(pl.concat_str(*parts, pl.lit("}"))).to_series() if parts else pl.Series(["{}"] * size)
+    return Pieces(_grouped(texts, count) if count else texts, dict(inner), max(count, 1))

@@ -1,0 +1,289 @@
+"""Who the users are: segment, sign-up, country, device, identifiers; all looked up by the user's number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from gamestats_assets.demo_data import locales
+from gamestats_assets.demo_data.configuration import COUNTRIES
+from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.columns import Coded, hex_texts
+from gamestats_assets.demo_data.generator.random_streams import Streams
+
+NEVER = 10**6
+"""A day beyond every run."""
+_SIGNED_UP = {
+    "new_user": (1, 3),
+    "active_user": (7, 90),
+    "power_user": (30, 180),
+    "churning_user": (14, 60),
+    "churned_user": (30, 120),
+    "returning_user": (60, 90),
+}
+"""Days before the run on which users of a segment signed up, from and to; new users may do so during the run."""
+_KEENNESS = 0.9
+"""Standard deviation of the logarithm of how much more or less than the mean of the segment a user does."""
+_APP_VERSIONS = ("1.8.0", "1.8.1", "1.9.0", "1.7.3", "1.6.2")
+_NETWORKS = ("WIFI", "5G", "4G")
+
+
+@dataclass(frozen=True)
+class Users:
+    """Some users, one position each.
+
+    Attributes:
+        number: among all users of the product; it looks up everything else.
+        segment: number of the segment.
+        variant: of the experiment, 0 is A.
+        signed_up_day: of the run; negative is before it.
+        away_from, back_on: days of the run from which the user is gone, and on which the user comes back.
+        keenness: how much more or less than the mean of the segment the user does.
+        utc_offset_s: of the user's time zone when the run begins.
+        country, locale, carrier, os, os_version, device_model, manufacturer, app_version, language: facets.
+    """
+
+    plan: Blueprint
+    number: Array
+    segment: Array
+    variant: Array
+    signed_up_day: Array
+    away_from: Array
+    back_on: Array
+    keenness: Array
+    utc_offset_s: Array
+    country: Coded
+    country_name: Coded
+    locale: Coded
+    carrier: Coded
+    os: Coded
+    os_version: Coded
+    device_model: Coded
+    manufacturer: Coded
+    app_version: Coded
+    language: Coded
+    time_zone: Coded
+    account_texts: pl.Series
+    distinct_texts: pl.Series
+    ip_texts: pl.Series
+
+    def __len__(self) -> int:
+        return self.number.size
+
+    @cached_property
+    def signed_up_ms(self) -> Array:
+        """Midnight of the day of the sign-up, in ms since 1970."""
+        return (self.signed_up_day + (self.plan.first_day - _EPOCH)) * 86_400_000
+
+    @cached_property
+    def facets(self) -> Mapping[str, Coded]:
+        """What is known of users by itself, by the names under which products ask for it."""
+        named: dict[str, Coded] = {}
+        for names, column in (
+            (("country_code", "country", "nation", "region_code"), self.country),
+            (("country_name",), self.country_name),
+            (("carrier", "telecom"), self.carrier),
+            (("os", "platform_os", "os_name"), self.os),
+            (("os_version",), self.os_version),
+            (("device_model", "device", "device_name"), self.device_model),
+            (("manufacturer", "device_manufacturer", "device_brand"), self.manufacturer),
+            (("app_version", "client_version"), self.app_version),
+            (("language", "system_language", "lang", "locale"), self.language),
+            (("time_zone", "timezone"), self.time_zone),
+        ):
+            named |= dict.fromkeys(names, column)
+        return named
+
+    @cached_property
+    def heads(self) -> pl.Series:
+        """The beginning of a user's lines: ids and address; two for each user, without and with the account."""
+        distinct = pl.concat_str(pl.lit('{"#distinct_id":"'), pl.lit(self.distinct_texts), pl.lit('","#ip":"'))
+        account = pl.concat_str(
+            pl.lit('{"#account_id":"'), pl.lit(self.account_texts), pl.lit('","#distinct_id":"'),
+            pl.lit(self.distinct_texts), pl.lit('","#ip":"'),
+        )  # fmt: skip
+        ends = (pl.lit(self.ip_texts), pl.lit('","#type":"'))
+        told = pl.select(without=pl.concat_str(distinct, *ends), with_account=pl.concat_str(account, *ends))
+        return pl.concat([told["without"], told["with_account"]])
+
+    @cached_property
+    def presets(self) -> pl.Series:
+        """What the SDK adds to the properties of every event; one for each kind of network, users within."""
+        declared = {name for of_event in self.plan.properties_of.values() for name in of_event}
+        fragments: list[pl.Expr] = []
+        for name, column in (
+            ("#os", self.os),
+            ("#os_version", self.os_version),
+            ("#manufacturer", self.manufacturer),
+            ("#device_model", self.device_model),
+            ("#app_version", self.app_version),
+            ("#country", self.country_name),
+            ("#country_code", self.country),
+            ("#carrier", self.carrier),
+            ("#system_language", self.language),
+        ):
+            if name not in declared:
+                fragments += [pl.lit(f'"{name}":'), pl.lit(column.json()), pl.lit(",")]
+        if self.plan.experiment is not None and "ab_test" not in declared:
+            name = self.plan.experiment.name
+            fragments.append(pl.lit(Coded(self.variant, (f"{name}:A", f"{name}:B")).json()).pipe(_after, '"ab_test":'))
+            fragments.append(pl.lit(","))
+        network = "" if "#network_type" in declared else '"#network_type":"{}",'
+        offset = "" if "#zone_offset" in declared else '"#zone_offset":0,'
+        kinds = [
+            pl.select(pl.concat_str(*fragments, pl.lit((network + offset).format(kind)))).to_series()
+            for kind in _NETWORKS
+        ]
+        return pl.concat(kinds).str.strip_suffix(",")
+
+    def network(self, streams: Streams, user: Array, session: Array) -> Array:
+        """The kind of network of a user's session: at home more often than not."""
+        return streams.choice("network", self.number[user], session, [0.58, 0.8, 1.0])
+
+
+def _after(column: pl.Expr, text: str) -> pl.Expr:
+    return pl.concat_str(pl.lit(text), column)
+
+
+_EPOCH = datetime(1970, 1, 1).toordinal()
+
+
+def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Users:
+    """The users from one number on."""
+    number = np.arange(first, first + count, dtype=np.uint64)
+    configuration = plan.configuration
+    segment = np.searchsorted(plan.shares, streams.uniform("segment", number) * plan.shares[-1], side="right")
+    segment = np.minimum(segment, len(plan.segments) - 1)
+    countries = countries_of(plan)
+    facts = [locales.country(code) for code in countries]
+    country = streams.choice("country", number, 0, np.cumsum(list(countries.values())))
+    zone = _by_country(streams, "time zone", number, country, [found.time_zones for found in facts])
+    carrier = _by_country(streams, "carrier", number, country, [found.carriers for found in facts])
+    device, os_version = _devices(plan, streams, number, country, list(countries))
+    signed_up, away, back = _lives(plan, streams, number, segment)
+    at = datetime.combine(configuration.start, datetime.min.time(), UTC)
+    offsets = np.array([_offset_s(str(name), at) for name in zone.values])
+    return Users(
+        plan=plan,
+        number=number,
+        segment=segment,
+        variant=streams.integers("variant", number, 0, 0, 2),
+        signed_up_day=signed_up,
+        away_from=away,
+        back_on=back,
+        keenness=np.minimum(np.exp(streams.normal("keenness", number, 0, -(_KEENNESS**2) / 2, _KEENNESS)), 8.0),
+        utc_offset_s=offsets[zone.codes],
+        country=Coded(country, tuple(countries)),
+        country_name=Coded(country, tuple(found.name for found in facts)),
+        locale=Coded(country, tuple(found.faker_locale for found in facts)),
+        carrier=carrier,
+        os=device["os"],
+        os_version=os_version,
+        device_model=device["model"],
+        manufacturer=device["manufacturer"],
+        app_version=Coded(streams.choice("app version", number, 0, [0.46, 0.7, 0.86, 0.96, 1.0]), _APP_VERSIONS),
+        language=Coded(country, tuple(found.language for found in facts)),
+        time_zone=zone,
+        account_texts=_account_texts(streams, number),
+        distinct_texts=hex_texts(streams.bits("distinct", number, 0), streams.bits("distinct", number, 1), dashes=True),
+        ip_texts=_addresses(streams, number, country, list(countries)),
+    )
+
+
+def _account_texts(streams: Streams, number: Array) -> pl.Series:
+    digits = hex_texts(streams.bits("account", number)).str.head(14)
+    return pl.select(pl.concat_str(pl.lit("u"), pl.lit(digits))).to_series()
+
+
+def countries_of(plan: Blueprint) -> dict[str, float]:
+    """Countries with their weights: the configuration's, or those that the taxonomy lists."""
+    configuration = plan.configuration
+    known = locales.countries()
+    if configuration.countries is None:
+        for name in ("country", "country_code", "nation", "#country", "#country_code"):
+            constraint = plan.rules.property_constraints.get(name)
+            listed = [str(value) for value in constraint.values] if constraint else []
+            if listed and all(code in known for code in listed):
+                weights = constraint.weights if constraint and constraint.weights else [1.0] * len(listed)
+                return dict(zip(listed, weights, strict=True))
+    return {code: weight for code, weight in (configuration.countries or COUNTRIES).items() if weight}
+
+
+def _by_country(
+    streams: Streams, stream: str, number: Array, country: Array, choices: Sequence[locales.Shares]
+) -> Coded:
+    """One of the values of each user's country, by their weights."""
+    codes = np.zeros(number.size, np.int64)
+    values: list[Any] = []
+    for place, shares in enumerate(choices):
+        own = country == place
+        names, weights = zip(*(shares or (("", 1.0),)), strict=True)
+        if own.any():
+            codes[own] = len(values) + streams.choice(stream, number[own], 0, np.cumsum(weights))
+        values += names
+    return Coded(codes, tuple(values))
+
+
+def _offset_s(zone: str, at: datetime) -> int:
+    offset = at.astimezone(ZoneInfo(zone)).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
+def _lives(plan: Blueprint, streams: Streams, number: Array, segment: Array) -> tuple[Array, Array, Array]:
+    """When each user signed up, leaves and comes back, as days of the run."""
+    days = plan.configuration.days
+    kinds = [_kind(plan, name) for name in plan.segments]
+    low = np.array([_SIGNED_UP[kind][0] for kind in kinds])[segment]
+    high = np.array([_SIGNED_UP[kind][1] for kind in kinds])[segment]
+    signed_up = -streams.integers("signed up", number, 0, low, high + 1)
+    new = np.array([kind == "new_user" for kind in kinds])[segment]
+    in_run = new & (streams.uniform("signs up in run", number) < plan.configuration.sign_up_share_in_run)
+    signed_up = np.where(in_run, streams.integers("sign-up day", number, 0, 0, days), signed_up)
+    churned = np.array([kind == "churned_user" for kind in kinds])[segment]
+    returning = np.array([kind == "returning_user" for kind in kinds])[segment]
+    away = np.where(churned, streams.integers("leaves on", number, 0, 1, max(days // 3, 1) + 1), NEVER)
+    away = np.where(returning, 0, away)
+    back = np.where(returning, streams.integers("returns on", number, 0, 0, days), NEVER)
+    return signed_up, away, back
+
+
+def _kind(plan: Blueprint, segment: str) -> str:
+    custom = plan.configuration.custom_segments.get(segment)
+    return custom.like if custom else segment
+
+
+def _devices(
+    plan: Blueprint, streams: Streams, number: Array, country: Array, codes: Sequence[str]
+) -> tuple[dict[str, Coded], Coded]:
+    devices = locales.devices(plan.configuration.product.platform)
+    regions = [locales.country(code).region for code in codes]
+    which = np.zeros(number.size, np.int64)
+    for place, region in enumerate(regions):
+        own = country == place
+        if own.any():
+            which[own] = streams.choice(
+                "device", number[own], 0, np.cumsum([device.popularity.get(region, 0.0) for device in devices])
+            )
+    versions = _by_country(streams, "os version", number, which, [device.os_versions for device in devices])
+    told = {
+        name: Coded(which, tuple(getattr(device, name) for device in devices))
+        for name in ("os", "model", "manufacturer")
+    }
+    return told, versions
+
+
+def _addresses(streams: Streams, number: Array, country: Array, codes: Sequence[str]) -> pl.Series:
+    """A public IPv4 address of each user's country."""
+    drawn = streams.uniform("address", number)
+    texts = np.empty(number.size, object)
+    for place, code in enumerate(codes):
+        own = country == place
+        texts[own] = locales.ip_addresses(code, drawn[own])
+    return pl.Series(texts.tolist(), dtype=pl.String)

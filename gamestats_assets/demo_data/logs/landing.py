@@ -1,0 +1,363 @@
+"""How log files reach the landing zone: their lines divided by the day on which they happened, nothing lost.
+
+A log holds lines of several days: what a device could not send at once comes days later. Its lines are kept as they
+are, and land in pieces, each of one day and of at most `PIECE_BYTES`. A piece is named by the log's own day and by
+its content, so that it is known when it comes again, and tells what of it is late.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from isal import igzip, isal_zlib
+
+from gamestats_assets.demo_data.configuration import PRODUCT_NAME
+from gamestats_assets.demo_data.logs.lines import is_near, time_of
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
+
+PIECE_BYTES = 64 * 1024 * 1024
+"""Bytes of a piece's content at most; it is held in memory whole when it is landed and when it is read."""
+HELD_BYTES = 256 * 1024 * 1024
+"""Bytes of lines held in memory at most; above it the largest piece is landed before it is full."""
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes above which a line is divided; nobody can read its parts then, and nobody could read it whole."""
+ENDINGS = (".jsonl", ".json", ".log", ".gz")
+"""Endings of the files that are taken from a folder."""
+KIND = "log"
+"""The landing zone's kind of a piece."""
+
+Status = Literal["taken", "known", "refused"]
+Progress = Callable[[int, int], None]
+
+_NAMED_DAY = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1024 * 1024
+_DECODER = json.JSONDecoder()
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
+_ONE_LINE = str.maketrans("\r\n", "  ")
+
+
+class LogPathError(GamestatsError):
+    """A path given for landing holds nothing that could be landed."""
+
+
+class ProductNameError(GamestatsError):
+    """A product's name cannot be a partition key and a part of paths."""
+
+
+class _DamagedFileError(Exception):
+    """A file cannot be read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutcome:
+    """What became of one log file.
+
+    Attributes:
+        name: the file as it was given.
+        status: `taken` (some of it is new), `known` (all of it has landed before) or `refused`: it stays where it is.
+        log_day: day of the log; None when it is refused.
+        lines: lines that are not empty.
+        undated_lines: those of them that tell no usable time; they stand in a piece of the log's own day.
+        pieces: what it landed as.
+        new_pieces: those of them that had not landed before.
+        reason: why it is refused; empty otherwise.
+    """
+
+    name: str
+    status: Status
+    log_day: date | None = None
+    lines: int = 0
+    undated_lines: int = 0
+    pieces: tuple[LandedFile, ...] = ()
+    new_pieces: tuple[LandedFile, ...] = ()
+    reason: str = ""
+
+    def line(self) -> str:
+        """The outcome in one line of text."""
+        if self.status == "refused":
+            return f"{self.status:<8} {self.name}: {self.reason}"
+        undated = f", {self.undated_lines} of them without a usable time" if self.undated_lines else ""
+        return f"{self.status:<8} log of {self.log_day}, {self.lines} lines{undated}  {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogIngestReport:
+    """What became of every file, in the order of their paths; taken + known + refused = files.
+
+    Attributes:
+        passed_over: files of the folders that are no logs by their names.
+    """
+
+    outcomes: tuple[LogOutcome, ...]
+    passed_over: tuple[Path, ...] = ()
+
+    def count(self, status: Status) -> int:
+        """Files of one status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def files(self) -> int:
+        """Files that came in."""
+        return len(self.outcomes)
+
+    @property
+    def lines(self) -> int:
+        """Lines of the files that were not refused."""
+        return sum(outcome.lines for outcome in self.outcomes)
+
+    @property
+    def undated_lines(self) -> int:
+        """Lines without a usable time."""
+        return sum(outcome.undated_lines for outcome in self.outcomes)
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """Days that gained a piece, in order, YYYY-MM-DD."""
+        return tuple(sorted({piece.day for outcome in self.outcomes for piece in outcome.new_pieces}))
+
+
+def landing_game(product: str) -> str:
+    """The folder of a product in the landing zone.
+
+    Raises:
+        ProductNameError: when the name cannot be one.
+    """
+    if not PRODUCT_NAME.fullmatch(product):
+        raise ProductNameError(
+            f"{product!r} cannot be the name of a product: expected a small letter, then at most 49 small letters, "
+            "digits, _ and -."
+        )
+    return f"demo_data/{product}"
+
+
+def land_logs(
+    paths: Iterable[Path], product: str, landing: Landing, progress: Progress | None = None
+) -> LogIngestReport:
+    """Land log files, and those of folders, plain or gzipped, of JSON lines or JSON arrays.
+
+    Every line stands in exactly one piece, as it was received: that of the UTC day on which it happened, or, when it
+    tells none that can be, of the log's own day. That is the day in the file's name (2026-01-01 or 20260101), else
+    the day of most of its lines. The elements of a JSON array are its lines. A file that cannot be read to its end
+    is refused whole, and so is one that tells no day; such files are not landed. Should two pieces of a log be the same
+    to the last byte, they are one, and everything in it came twice.
+
+    A file is read twice, first for its day, and never held in memory whole. Landing it again changes nothing.
+
+    Args:
+        paths: files, or folders to walk, of which files with a name of a log are taken (`ENDINGS`).
+        product: whose logs they are.
+        landing: where to land; a folder of it is left out of a walk.
+        progress: called with files done and files in all, after each file.
+
+    Raises:
+        LogPathError: when a path does not exist, lies inside the landing zone, or is a folder that cannot be listed.
+        ProductNameError: when the product cannot be called so.
+    """
+    game = landing_game(product)
+    files, passed_over = _regular_files(paths, landing)
+    outcomes: list[LogOutcome] = []
+    for file in files:
+        outcomes.append(_land(file, game, landing))
+        if progress is not None:
+            progress(len(outcomes), len(files))
+    return LogIngestReport(tuple(outcomes), tuple(passed_over))
+
+
+# --------------------------------------------------------------------------- one file
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """The pieces of one log that are being filled."""
+
+    game: str
+    log_day: date
+    landing: Landing
+    landed: list[tuple[LandedFile, bool]] = field(default_factory=list)
+    _lines: defaultdict[date, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    _bytes: Counter[date] = field(default_factory=Counter)
+
+    def add(self, day: date, line: bytes) -> None:
+        size = len(line) + 1
+        if self._bytes[day] + size > PIECE_BYTES:
+            self.land(day)
+        elif self._bytes.total() + size > HELD_BYTES:
+            self.land(max(self._bytes, key=lambda held: (self._bytes[held], held)))
+        self._lines[day].append(line)
+        self._bytes[day] += size
+
+    def land(self, day: date) -> None:
+        lines = self._lines.pop(day, None)
+        self._bytes.pop(day, None)
+        if lines:
+            content = b"\n".join([*lines, b""])
+            unit = f"{self.log_day:%Y%m%d}-{content_hash(content)[:24]}"
+            # The same bytes each time: neither a name nor the hour stands in the gzip.
+            payload = igzip.compress(content, 2, mtime=0)
+            self.landed.append(self.landing.put(self.game, day, unit, KIND, payload, content))
+
+    def land_all(self) -> None:
+        for day in sorted(self._lines):
+            self.land(day)
+
+
+def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
+    try:
+        days: Counter[date] = Counter()
+        for line in _lines_of(file):
+            occurred_at = time_of(line)
+            if occurred_at is not None:
+                days[occurred_at.date()] += 1
+        log_day = _named_day(file.name) or min(days, key=lambda day: (-days[day], day), default=None)
+        if log_day is None:
+            raise _DamagedFileError("no line of it tells a time (#time), and its name tells no day (2026-01-01)")
+        pieces = _Pieces(game, log_day, landing)
+        lines = undated = 0
+        for line in _lines_of(file):
+            occurred_at = time_of(line)
+            usable = occurred_at is not None and is_near(occurred_at, log_day)
+            lines, undated = lines + 1, undated + (not usable)
+            pieces.add(occurred_at.date() if occurred_at is not None and usable else log_day, line)
+    except _DamagedFileError as error:
+        return LogOutcome(str(file), "refused", reason=f"{error}; it stays where it is")
+    pieces.land_all()
+    new = tuple(piece for piece, is_new in pieces.landed if is_new)
+    status: Status = "taken" if new else "known"
+    return LogOutcome(str(file), status, log_day, lines, undated, tuple(p for p, _ in pieces.landed), new)
+
+
+def _named_day(name: str) -> date | None:
+    for found in _NAMED_DAY.finditer(name):
+        try:
+            return date(int(found[1]), int(found[3]), int(found[4]))
+        except ValueError:
+            continue
+    return None
+
+
+# --------------------------------------------------------------------------- lines
+
+
+def _lines_of(file: Path) -> Iterator[bytes]:
+    """Lines that are not empty, without their end; of a JSON array its elements.
+
+    Raises:
+        _DamagedFileError: when the file cannot be read to its end.
+    """
+    try:
+        with _opened(file) as stream:
+            if stream.peek(3)[:3] == codecs.BOM_UTF8:
+                stream.read(3)
+            is_array = stream.peek(_CHUNK).lstrip()[:1] == b"["
+            for line in _elements(stream) if is_array else _physical_lines(stream):
+                if line.strip():
+                    yield line
+    except EOFError:
+        raise _DamagedFileError("the gzip stream ends early; fetch the file again") from None
+    except (gzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call the latter an instance)
+        raise _DamagedFileError(f"the gzip stream is damaged ({error}); fetch the file again") from None
+    except OSError as error:
+        raise _DamagedFileError(f"it cannot be read ({error.strerror or error})") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BufferedReader[Any]]:
+    with open(file, "rb") as plain:
+        if plain.peek(2)[:2] != _GZIP:
+            yield plain
+            return
+        with igzip.IGzipFile(fileobj=plain, mode="rb") as unzipped, BufferedReader(unzipped, _CHUNK) as stream:  # pyright: ignore[reportArgumentType]
+            yield stream
+
+
+def _physical_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    while line := stream.readline(LONGEST_LINE):
+        yield line.removesuffix(b"\n")
+
+
+def _elements(stream: IO[bytes]) -> Iterator[bytes]:
+    """Elements of a JSON array, each on one line; from where it is no array any more, the lines that follow."""
+    # Bytes that are no UTF-8 survive the way to a text and back.
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    text = decoder.decode(stream.read(_CHUNK))
+    at, wanted = text.index("[") + 1, _CHUNK
+    while True:
+        at = _after(_BETWEEN, text, at)
+        end = _end_of_value(text, at)
+        if end < len(text):
+            yield _encoded(text[at:end].translate(_ONE_LINE))
+            at, wanted = end, _CHUNK
+            continue
+        if text.startswith("]", at):
+            at += 1
+            break
+        chunk = stream.read(wanted) if len(text) - at <= LONGEST_LINE else b""
+        if not chunk:
+            break
+        text, at, wanted = text[at:] + decoder.decode(chunk), 0, wanted * 2
+    *lines, begun = _encoded(text[at:] + decoder.decode(b"", True)).split(b"\n")
+    yield from lines
+    yield begun + stream.readline(LONGEST_LINE).removesuffix(b"\n")
+    yield from _physical_lines(stream)
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _end_of_value(text: str, at: int) -> int:
+    """Where the JSON value at a position ends; the end of the text where it is not whole, or none."""
+    try:
+        return _DECODER.raw_decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+# --------------------------------------------------------------------------- files
+
+
+def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path], list[Path]]:
+    zone = None if "://" in landing.root else Path(landing.root).resolve()
+    files: dict[Path, Path] = {}
+    passed_over: dict[Path, Path] = {}
+    for path in paths:
+        resolved = path.resolve()
+        if not path.exists():
+            raise LogPathError(f"Nothing to land at {path}: there is no such file or folder.")
+        if zone is not None and resolved.is_relative_to(zone):
+            raise LogPathError(f"Nothing to land at {path}: it lies inside the landing zone {zone}.")
+        if path.is_file():
+            files.setdefault(resolved, path)
+            continue
+        for file in _walk(path, zone):
+            is_log = file.name.lower().endswith(ENDINGS) and not file.name.startswith(".")
+            (files if is_log else passed_over).setdefault(file.resolve(), file)
+    return [files[place] for place in sorted(files)], [passed_over[p] for p in sorted(passed_over) if p not in files]
+
+
+def _walk(folder: Path, zone: Path | None) -> Iterator[Path]:
+    def unreadable_folder(error: OSError) -> None:
+        raise LogPathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable_folder):
+        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != zone)
+        yield from (file for name in sorted(names) if (file := Path(parent) / name).is_file())

@@ -1,0 +1,489 @@
+"""Landed log pieces to bronze: the days of products decoded in several processes, frames per table out.
+
+One task reads all pieces of one day of one product, for what a record is depends on the others of its day: whether it
+came before, whether it changes another one. The result depends on which pieces there are, never on their order or on
+the number of workers.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import multiprocessing
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from gamestats_assets.demo_data.logs.landing import KIND
+from gamestats_assets.demo_data.logs.lines import InvalidLineError, Line, Shape, container_type, read_line
+from gamestats_assets.demo_data.tables import (
+    INVALID,
+    Events,
+    LogFiles,
+    PropertyTypes,
+    RecordCounts,
+    UserOperations,
+)
+from gamestats_assets.lakehouse import worker
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+
+TABLES: tuple[type[Table], ...] = (Events, UserOperations, RecordCounts, PropertyTypes, LogFiles)
+"""Every table that landed pieces feed."""
+
+Rejections = dict[type[Table], list[Rejection]]
+
+# Lines of one day that are quarantined one by one for one rule; what comes after them is counted in one entry.
+_MOST_REJECTIONS = 1000
+_CONTENT_CHARACTERS = 4000
+_COUNTS = ("records", "kept", "duplicates", "merged", "not_first", "quarantined", "late", "unknown_root_keys")
+_PRESETS = {
+    "os": "#os",
+    "os_version": "#os_version",
+    "app_version": "#app_version",
+    "country": "#country",
+    "country_code": "#country_code",
+    "language": "#system_language",
+    "manufacturer": "#manufacturer",
+    "device_model": "#device_model",
+    "network_type": "#network_type",
+    "carrier": "#carrier",
+}
+_RECORD_COLUMNS = (
+    *("occurred_at", "log_date", "log_file", "log_line", "is_late"),
+    *("account_id", "distinct_id", "user_id", "properties"),
+)
+_EVENT_COLUMNS = (
+    *_RECORD_COLUMNS,
+    *("event_id", "event_type", "event_name", "overwrite_id", "first_check_id", "ip", "zone_offset_h"),
+    *_PRESETS,
+)
+_OPERATION_COLUMNS = (*_RECORD_COLUMNS, "operation_id", "operation")
+
+
+class LogWorkerError(GamestatsError):
+    """A process that decodes logs died, for want of memory most likely."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedLogs:
+    """One batch of decoded pieces; its lazy frames can be collected until the next batch is asked for.
+
+    Attributes:
+        frames: one lazy frame per bronze table, with its declared columns.
+        rejections: lines and pieces that could not be read, all meant for `Events`; the unit is the product.
+        unreadable: days of products of which no line could be read.
+    """
+
+    frames: dict[type[Table], pl.LazyFrame]
+    rejections: Rejections
+    unreadable: int
+
+
+# --------------------------------------------------------------------------- one day of a product
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a record stands; earlier ones come first."""
+
+    log_date: date
+    log_file: str
+    log_line: int
+
+    @property
+    def order(self) -> tuple[date, str, int]:
+        return self.log_date, self.log_file, self.log_line
+
+
+@dataclass(slots=True)
+class _Changing:
+    """A record that others of its day may change, or come before."""
+
+    line: Line
+    place: _Place
+    event_id: str
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return self.line.occurred_at, *self.place.order
+
+
+@dataclass(slots=True)
+class _Day:
+    """The records of one day of one product, as they are read piece by piece."""
+
+    product: str
+    day: date
+    seen: set[str] = field(default_factory=set)
+    counts: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    shapes: dict[tuple[str, Shape], list[Any]] = field(default_factory=dict)
+    containers: dict[tuple[str, str, str], list[Any]] = field(default_factory=dict)
+    changing: defaultdict[tuple[str, str, str], list[_Changing]] = field(default_factory=lambda: defaultdict(list))
+    files: list[dict[str, Any]] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    frames: dict[type[Table], list[pl.DataFrame]] = field(default_factory=dict)
+
+    # ----------------------------------------------------------------- reading
+
+    def read(self, file: LandedFile, content: bytes) -> None:
+        """Take up every line of a piece."""
+        log_date = _log_date(file)
+        events: list[tuple[Any, ...]] = []
+        operations: list[tuple[Any, ...]] = []
+        times_stood: Counter[bytes] = Counter()
+        lines = 0
+        for number, text in enumerate(content.split(b"\n"), 1):
+            if not text or text.isspace():
+                continue
+            lines += 1
+            try:
+                line = read_line(text, log_date)
+                if line.occurred_at.date() != self.day:
+                    raise InvalidLineError(
+                        "day", f"#time: expected a time of {self.day}, found {line.occurred_at:%Y-%m-%d %H:%M:%S}"
+                    )
+            except InvalidLineError as error:
+                self.refuse(error, f"{file.path}, line {number}", text)
+                continue
+            record = line.record
+            record_id = record.uuid or _id_of(text, times_stood)
+            counts = self.counts[record.type, record.event_name or "" if record.is_event else ""]
+            counts["records"] += 1
+            if record_id in self.seen:
+                counts["duplicates"] += 1
+                continue
+            self.seen.add(record_id)
+            counts["late"] += log_date > self.day
+            counts["unknown_root_keys"] += line.has_unknown_root_key
+            self.note_types(line)
+            place = _Place(log_date, file.unit_id, number)
+            if not record.is_event:
+                counts["kept"] += 1
+                operations.append((*self.columns(line, place), record_id, record.type))
+            elif record.type == "track":
+                counts["kept"] += 1
+                events.append(self.event(line, place, record_id))
+            else:
+                of = record.first_check_id if record.type == "track_first" else record.event_id
+                kind = "first" if record.type == "track_first" else "changed"
+                self.changing[kind, record.event_name or "", of or ""].append(_Changing(line, place, record_id))
+        self.add(Events, events, _EVENT_COLUMNS)
+        self.add(UserOperations, operations, _OPERATION_COLUMNS)
+        self.note_file(file, log_date, len(content), lines, "processed")
+
+    def note_file(self, file: LandedFile, log_date: date, size: int, lines: int, status: str) -> None:
+        self.files.append(
+            {
+                "log_file": file.unit_id,
+                "log_date": log_date,
+                "content_hash": file.content_hash,
+                "size_bytes": size,
+                "lines": lines,
+                "status": status,
+            }
+        )
+
+    def refuse(self, error: InvalidLineError, where: str, text: bytes) -> None:
+        """Quarantine a line; of very many that break one rule, the number."""
+        self.counts[INVALID, ""].update(("records", "quarantined"))
+        self.refused[error.rule] += 1
+        if self.refused[error.rule] <= _MOST_REJECTIONS:
+            content = text[: 4 * _CONTENT_CHARACTERS].decode("utf-8", "replace")[:_CONTENT_CHARACTERS]
+            self.rejections.append(Rejection(self.product, "row", error.rule, f"{where}: {error}", 1, content))
+
+    def refuse_file(self, file: LandedFile, reason: str) -> None:
+        self.rejections.append(Rejection(self.product, "file", "unreadable_file", f"{file.path}: {reason}", 0))
+        self.note_file(file, _log_date(file), 0, 0, "unreadable")
+
+    def note_types(self, line: Line) -> None:
+        name = line.record.event_name or "" if line.record.is_event else ""
+        _note(self.shapes, (name, line.shape), line.occurred_at)
+        for key in line.shape.containers:
+            _note(self.containers, (name, key, container_type(line.properties[key])), line.occurred_at)
+
+    # ----------------------------------------------------------------- rows
+
+    def columns(self, line: Line, place: _Place) -> tuple[Any, ...]:
+        """Values of `_RECORD_COLUMNS`."""
+        record = line.record
+        return (
+            line.occurred_at,
+            place.log_date,
+            place.log_file,
+            place.log_line,
+            place.log_date > self.day,
+            record.account_id or None,
+            record.distinct_id or None,
+            record.account_id or record.distinct_id,
+            msgspec.json.encode(line.properties).decode(),
+        )
+
+    def event(self, line: Line, place: _Place, event_id: str) -> tuple[Any, ...]:
+        """Values of `_EVENT_COLUMNS`."""
+        record, told = line.record, line.properties.get
+        return (
+            *self.columns(line, place),
+            event_id,
+            record.type,
+            record.event_name,
+            record.event_id,
+            record.first_check_id,
+            record.ip,
+            line.zone_offset,
+            *[
+                value if (value := told(preset)) is None or value.__class__ is str else _text(value)
+                for preset in _PRESETS.values()
+            ],
+        )
+
+    def add(self, table: type[Table], rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> None:
+        if not rows:
+            return
+        schema: dict[str, Any] = dict(table.schema())
+        columns = {
+            name: pl.Series(name, values, pl.Datetime("us") if name == "occurred_at" else schema[name])
+            for name, values in zip(names, zip(*rows, strict=True), strict=True)
+        }
+        frame = pl.DataFrame(columns).with_columns(pl.col("occurred_at").dt.replace_time_zone("UTC"))
+        self.frames.setdefault(table, []).append(self.of_day(table, frame))
+
+    def of_day(self, table: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with the columns of its partition, in declared order and type."""
+        return frame.with_columns(
+            product_day=pl.lit(f"{self.day}|{self.product}"), product=pl.lit(self.product), day=pl.lit(self.day)
+        ).select(pl.col(name).cast(dtype) for name, dtype in table.schema().items())
+
+    # ----------------------------------------------------------------- the end
+
+    def end(self) -> None:
+        """Make the rows that depend on all records of the day, and the tables that count them."""
+        events: list[tuple[Any, ...]] = []
+        for (kind, name, _), changing in self.changing.items():
+            changing.sort(key=lambda found: found.order)
+            row = changing[0] if kind == "first" else _merged(changing)
+            without_row = "not_first" if kind == "first" else "merged"
+            for found in changing:
+                became = "kept" if found.event_id == row.event_id else without_row
+                self.counts[found.line.record.type, name][became] += 1
+            events.append(self.event(row.line, row.place, row.event_id))
+        self.add(Events, events, _EVENT_COLUMNS)
+        for rule, refused in self.refused.items():
+            if refused > _MOST_REJECTIONS:
+                more = refused - _MOST_REJECTIONS
+                reason = f"{more} more lines of {self.day} break the rule; they stand in the same landed files."
+                self.rejections.append(Rejection(self.product, "row", rule, reason, more))
+        self.frames[RecordCounts] = [self.table_of(RecordCounts, self.count_rows())]
+        self.frames[PropertyTypes] = [self.table_of(PropertyTypes, self.type_rows())]
+        self.frames[LogFiles] = [self.table_of(LogFiles, self.files)]
+
+    def table_of(self, table: type[Table], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        own = {n: dtype for n, dtype in table.schema().items() if n not in ("product_day", "product", "day")}
+        return self.of_day(table, pl.DataFrame(rows, schema=own))
+
+    def count_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"event_type": kind, "event_name": name} | {column: counts[column] for column in _COUNTS}
+            for (kind, name), counts in sorted(self.counts.items())
+        ]
+
+    def type_rows(self) -> list[dict[str, Any]]:
+        found: dict[tuple[str, str, str], list[Any]] = {}
+        for (name, shape), (records, first_at) in self.shapes.items():
+            for key, json_type in shape.scalars:
+                _note(found, (name, key, json_type), first_at, records)
+        for of, (records, first_at) in self.containers.items():
+            _note(found, of, first_at, records)
+        names = ("event_name", "property", "json_type")
+        return [
+            dict(zip(names, of, strict=True)) | {"records": records, "first_at": first_at.replace(tzinfo=UTC)}
+            for of, (records, first_at) in sorted(found.items())
+        ]
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether no line of it could be read, though there is something to read."""
+        return not self.seen and bool(self.rejections)
+
+
+def _merged(changing: Sequence[_Changing]) -> _Changing:
+    """What records of one event and one #event_id, in order, come to."""
+    row = changing[0]
+    for change in changing[1:]:
+        if change.line.record.type == "track_overwrite":
+            row = change
+        else:
+            properties = {**row.line.properties, **change.line.properties}
+            row = _Changing(replace(row.line, properties=properties), row.place, row.event_id)
+    return row
+
+
+def _note(found: dict[Any, list[Any]], key: Any, at: datetime, records: int = 1) -> None:
+    entry = found.get(key)
+    if entry is None:
+        found[key] = [records, at]
+    else:
+        entry[0] += records
+        if at < entry[1]:
+            entry[1] = at
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _id_of(line: bytes, times_stood: Counter[bytes]) -> str:
+    """Id of a record without one: the same for the same line, however often the piece comes."""
+    digest = hashlib.sha256(line.strip()).digest()[:16]
+    times_stood[digest] += 1
+    return f"{digest.hex()}-{times_stood[digest]}"
+
+
+def _log_date(file: LandedFile) -> date:
+    """Day of the log that a piece is of; its unit begins with it."""
+    return datetime.strptime(file.unit_id[:8], "%Y%m%d").date()
+
+
+# --------------------------------------------------------------------------- many days
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """The landed pieces of one day of one product."""
+
+    product: str
+    day: date
+    files: tuple[LandedFile, ...]
+
+    @property
+    def product_day(self) -> str:
+        return f"{self.day}|{self.product}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spooled:
+    """A decoded day, whose frames stand in files."""
+
+    paths: dict[type[Table], str]
+    rejections: list[Rejection]
+    is_unreadable: bool
+
+
+def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
+    grouped: defaultdict[tuple[str, str], set[LandedFile]] = defaultdict(set)
+    for file in files:
+        if file.kind == KIND:
+            grouped[file.day, file.area].add(file)
+    # The name of a piece begins with the day of its log, so that the earliest log comes first.
+    return [
+        _Unit(product, date.fromisoformat(day), tuple(sorted(of_day, key=lambda file: file.unit_id)))
+        for (day, product), of_day in sorted(grouped.items())
+    ]
+
+
+def _decoded(landing: Landing, unit: _Unit) -> _Day:
+    day = _Day(unit.product, unit.day)
+    for file in unit.files:
+        try:
+            content = decompressed(landing.read(file))
+        except UnreadableContentError as error:
+            day.refuse_file(file, str(error))
+        else:
+            day.read(file, content)
+    day.end()
+    return day
+
+
+def _spool_unit(landing: Landing, unit: _Unit, spool: str, number: int) -> _Spooled:
+    day = _decoded(landing, unit)
+    paths: dict[type[Table], str] = {}
+    for table, frames in day.frames.items():
+        paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
+        pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
+    return _Spooled(paths, day.rejections, day.is_unreadable)
+
+
+def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
+    frames: dict[type[Table], pl.LazyFrame] = {}
+    for table in TABLES:
+        paths = [part.paths[table] for part in parts if table in part.paths]
+        frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
+    rejected = [rejection for part in parts for rejection in part.rejections]
+    return DecodedLogs(frames, {Events: rejected} if rejected else {}, sum(part.is_unreadable for part in parts))
+
+
+def decode_batches(
+    landing: Landing,
+    batches: Sequence[Sequence[LandedFile]],
+    *,
+    workers: int,
+    spool: Path | None = None,
+) -> Generator[DecodedLogs, None, None]:
+    """Decode batches of landed pieces, of one or several days and products; while one is used the next are decoded.
+
+    Of records that came twice the first counts: that of the earliest log, then of the first piece, then line. A
+    piece or line that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
+
+    Args:
+        landing: where the pieces stand; each worker opens it itself.
+        batches: pieces; other kinds of files are passed over. All pieces of one day of a product are in one batch.
+        workers: processes; a single day is decoded in this one. A worker holds one day of one product in memory.
+        spool: folder under which frames are spooled; the system's temporary folder without it.
+
+    Raises:
+        LogWorkerError: when a worker died. Nothing of the batches not yet given is kept.
+    """
+    units = [_units_of(files) for files in batches]
+    processes = min(workers, sum(map(len, units)))
+    folder = tempfile.mkdtemp(prefix="gamestats-logs-", dir=spool)
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(processes, context, worker.start) if processes > 1 else None
+    reading: dict[int, list[Callable[[], _Spooled]]] = {}
+    waiting = list(enumerate(units))
+
+    def start_with(number: int) -> None:
+        """Begin a batch, and as many after it as keep all processes busy while it is used."""
+        while waiting and (waiting[0][0] <= number or days_after(number) < processes):
+            begun, of_batch = waiting.pop(0)
+            target = Path(folder, str(begun))
+            target.mkdir()
+            tasks = [(landing, unit, str(target), place) for place, unit in enumerate(of_batch)]
+            # Without processes a day is decoded when its result is asked for, so that one batch at a time is spooled.
+            reading[begun] = [
+                executor.submit(_spool_unit, *task).result if executor else functools.partial(_spool_unit, *task)
+                for task in tasks
+            ]
+
+    def days_after(number: int) -> int:
+        return sum(len(days) for begun, days in reading.items() if begun > number)
+
+    try:
+        for number in range(len(units)):
+            start_with(number)
+            yield _together([result() for result in reading[number]])
+            del reading[number]
+            shutil.rmtree(Path(folder, str(number)), ignore_errors=True)
+    except BrokenProcessPool:
+        suspects = [unit.product_day for number in reading for unit in units[number]]
+        raise LogWorkerError(
+            f"A process that decodes logs died while at most these days were being read: {', '.join(suspects[:20])}. "
+            "Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
+        ) from None
+    finally:
+        if executor is not None:
+            executor.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(folder, ignore_errors=True)

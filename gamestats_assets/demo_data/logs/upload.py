@@ -1,0 +1,530 @@
+"""Log files sent to a ThinkingData receiver over HTTP, as its server SDKs send: batch by batch, in order.
+
+A state file says how far each file has got. It is renewed after every batch that the receiver has acknowledged, so
+that an upload that was cut off goes on there; only the batch that was under way may arrive twice, and the receiver
+drops what it knows by its `#uuid`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from pydantic import SecretStr
+
+from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+if TYPE_CHECKING:
+    import httpx
+    import tenacity
+
+PATH = "/sync_server"
+"""Where a receiver takes what servers send."""
+
+LONGEST_WAIT_S = 300.0
+"""The longest pause that is granted to a receiver that asks for one."""
+
+Progress = Callable[[int, int], None]
+"""Called after each batch with bytes read and bytes in all, both as the files stand on the disk."""
+
+_STATE_VERSION = 1
+_WORDS = 300
+_EXAMPLES = 5
+_log = logging.getLogger(__name__)
+
+
+class UploadError(GamestatsError):
+    """An upload cannot begin or go on; what was acknowledged stays so, and the next upload goes on from there."""
+
+
+class RefusedError(UploadError):
+    """The receiver will not take a batch, however often it is sent."""
+
+
+class UnavailableError(UploadError):
+    """The receiver could not be reached, or was in trouble, at every attempt."""
+
+
+class ChangedFileError(UploadError):
+    """A file is not what it was when a part of it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadReport:
+    """What an upload did, or of a dry run would do.
+
+    Attributes:
+        files: that had anything to send.
+        lines: sent and acknowledged.
+        batches: requests that were acknowledged.
+        bytes: of the lines, without their ends.
+        sent_bytes: of the bodies of those requests, compressed where they are.
+        attempts: requests in all, those included that had to be tried again.
+        known_lines: that earlier uploads had sent or passed over.
+        unreadable_lines: that are no JSON object, which no receiver takes, and were passed over.
+        unreadable: the first of them, as file:line.
+        dry_run: whether nothing was sent.
+    """
+
+    files: int
+    lines: int
+    batches: int
+    bytes: int
+    sent_bytes: int
+    attempts: int
+    known_lines: int
+    unreadable_lines: int
+    unreadable: tuple[str, ...]
+    dry_run: bool
+
+    def lines_of_text(self) -> Iterator[str]:
+        """The report for people."""
+        yield (
+            f"{'Would send' if self.dry_run else 'Sent'} {self.lines:,} lines of {self.files:,} files in "
+            f"{self.batches:,} batches: {self.bytes:,} bytes, {self.sent_bytes:,} on the way"
+        )
+        if self.known_lines:
+            yield f"{self.known_lines:,} lines had been sent before"
+        if self.attempts > self.batches:
+            yield f"{self.attempts - self.batches:,} requests had to be repeated"
+        if self.unreadable_lines:
+            places = ", ".join(self.unreadable)
+            yield f"{self.unreadable_lines:,} lines are no JSON object and were passed over: {places}"
+
+
+def upload(
+    paths: Sequence[Path],
+    *,
+    receiver: str,
+    app_id: SecretStr | str,
+    state: Path,
+    batch_records: int = 1000,
+    batch_bytes: int = 1024 * 1024,
+    compress: bool = True,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    timeout_s: float = 60.0,
+    attempts: int = 6,
+    backoff_s: float = 0.5,
+) -> UploadReport:
+    """Send the lines of log files, in order, from where the last upload with the same state stopped.
+
+    Args:
+        paths: plain or gzip files of one JSON object per line.
+        receiver: its address, with or without `/sync_server`.
+        app_id: of the project.
+        state: file that keeps how far each file has got; made where there is none.
+        batch_records: most lines of a request; the server SDKs send 1,000 at most.
+        batch_bytes: most bytes of a request before compression; a longer line is sent alone.
+        compress: send gzip.
+        dry_run: send nothing and leave the state alone, but read and count everything.
+        timeout_s: for connecting, for sending, and for each piece of the answer.
+        attempts: how often a batch is tried when the receiver is out of reach, in trouble (5xx) or busy (429).
+        backoff_s: pause before the second attempt; it doubles for each further one, and the receiver may ask for more.
+
+    Raises:
+        RefusedError: naming file, lines and the receiver's words, when it will not have a batch.
+        UnavailableError: when every attempt failed.
+        ChangedFileError: when a file changed after a part of it was sent.
+        UploadError: when the arguments or the state are no good, or another upload uses the state.
+        UnreadableLogError: when a file cannot be opened, or its compressed bytes are damaged.
+    """
+    import httpx
+
+    secret = _usable(app_id)
+    url = _address(receiver)
+    if min(batch_records, batch_bytes, attempts) < 1:
+        raise UploadError("Expected batch_records, batch_bytes and attempts to be 1 or more.")
+    files = list(dict.fromkeys(path.resolve() for path in paths))
+    with ExitStack() as stack:
+        client = None
+        if not dry_run:
+            stack.enter_context(_alone(state))
+            client = stack.enter_context(httpx.Client(timeout=timeout_s))
+        sender = _Sender(client, url, secret, compress, attempts, backoff_s)
+        return _Upload(files, _State(state, url, secret), batch_records, batch_bytes).run(sender, progress)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Two uploads with one state would lose what the other has reached."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(state.with_name(f"{state.name}.lock"), timeout=0)
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UploadError(f"Another upload uses {state}. Wait for its end, or give this one another state.") from None
+    except OSError as error:
+        raise UploadError(f"The state {state} cannot be kept: {error.strerror}. Give another one.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _usable(app_id: SecretStr | str) -> SecretStr:
+    text = (app_id.get_secret_value() if isinstance(app_id, SecretStr) else app_id).strip()
+    # Checked here, because the HTTP library would print the header that it refuses.
+    if not text or not text.isascii() or not text.isprintable():
+        raise UploadError("Expected an app id of plain letters and digits; copy it again from the project's settings.")
+    return SecretStr(text)
+
+
+def _masked(secret: SecretStr) -> str:
+    text = secret.get_secret_value()
+    return f"****{text[-4:]}" if len(text) > 8 else "****"
+
+
+def _address(receiver: str) -> str:
+    parts = urlsplit(receiver.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        shown = receiver.rpartition("@")[2]
+        raise UploadError(f"Expected the receiver's address as http://host or https://host, found {shown!r}.")
+    path = parts.path.rstrip("/").removesuffix(PATH)
+    return urlunsplit((parts.scheme, parts.netloc, f"{path}{PATH}", "", ""))
+
+
+# --------------------------------------------------------------------------- state
+
+
+class _FileState(msgspec.Struct, frozen=True):
+    """How far a file has got: its size on the disk, and of what was read the digest, bytes and lines."""
+
+    size: int
+    digest: str
+    offset: int
+    lines: int
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """What a state file holds; `target` tells receivers and projects apart without naming the app id."""
+
+    version: int
+    target: str
+    files: dict[str, _FileState]
+
+
+class _State:
+    """How far each file has got, by its path."""
+
+    def __init__(self, path: Path, url: str, secret: SecretStr) -> None:
+        self.path = path
+        self.files: dict[str, _FileState] = {}
+        digest = hashlib.sha256(f"{url} {secret.get_secret_value()}".encode()).hexdigest()[:16]
+        self._target = f"{url} {_masked(secret)} {digest}"
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=_Content)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            raise UploadError(f"{path} cannot be read as the state of an upload: {error}. Give another one.") from None
+        if (found.version, found.target) != (_STATE_VERSION, self._target):
+            raise UploadError(
+                f"{path} is the state of an upload to {found.target.rpartition(' ')[0]}, not to {url} "
+                f"{_masked(secret)}. Give another one for another receiver or project."
+            )
+        self.files = dict(found.files)
+
+    def keep(self, file: str, reached: _FileState) -> None:
+        """Written as a whole or not at all."""
+        self.files[file] = reached
+        content = msgspec.json.encode(_Content(_STATE_VERSION, self._target, self.files))
+        temporary = self.path.with_name(f".{self.path.name}-{secrets.token_hex(8)}.tmp")
+        try:
+            with open(temporary, "xb") as handle:
+                handle.write(msgspec.json.format(content))
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temporary, self.path)
+        except OSError as error:
+            raise UploadError(
+                f"The state {self.path} cannot be kept: {error.strerror}. The first {reached.lines:,} lines of {file} "
+                "were sent; the last batch of them will be sent again."
+            ) from None
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+# --------------------------------------------------------------------------- batches
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Lines of one file, where they end in it, and how many bytes of the disk were read until then."""
+
+    file: Path
+    first_line: int
+    last_line: int
+    records: list[bytes]
+    reached: _FileState
+    read_bytes: int
+
+    def __str__(self) -> str:
+        return f"lines {self.first_line} to {self.last_line} of {self.file}"
+
+
+@dataclass(slots=True)
+class _Upload:
+    files: list[Path]
+    state: _State
+    batch_records: int
+    batch_bytes: int
+    known_lines: int = 0
+    unreadable_lines: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def run(self, sender: _Sender, progress: Progress | None) -> UploadReport:
+        sizes = [self._size(path) for path in self.files]
+        lines = batches = content = sent = 0
+        touched: set[Path] = set()
+        done = 0
+        for path, size in zip(self.files, sizes, strict=True):
+            for batch in self._batches(path, size):
+                if batch.records:
+                    sent += sender.send(batch)
+                    batches += 1
+                    lines += len(batch.records)
+                    content += sum(map(len, batch.records))
+                    touched.add(path)
+                if not sender.is_dry:
+                    self.state.keep(str(path), batch.reached)
+                if progress is not None:
+                    progress(done + min(batch.read_bytes, size), sum(sizes))
+            done += size
+            if progress is not None:
+                progress(done, sum(sizes))
+        return UploadReport(
+            files=len(touched),
+            lines=lines,
+            batches=batches,
+            bytes=content,
+            sent_bytes=sent,
+            attempts=sender.requests,
+            known_lines=self.known_lines,
+            unreadable_lines=self.unreadable_lines,
+            unreadable=tuple(self.unreadable),
+            dry_run=sender.is_dry,
+        )
+
+    def _size(self, path: Path) -> int:
+        """The size of a file, which must be what it was when a part of it was sent."""
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise UnreadableLogError(f"Expected a log file at {path}: {error.strerror}.") from None
+        known = self.state.files.get(str(path))
+        if known is not None and known.size != size:
+            raise self._changed(path, known, f"it has {size:,} bytes now, and had {known.size:,}")
+        return size
+
+    def _changed(self, path: Path, known: _FileState, how: str) -> ChangedFileError:
+        return ChangedFileError(
+            f"{path} changed after {known.lines:,} lines of it were sent: {how}. "
+            f"Put the file back as it was, or give another state than {self.state.path} to send it from its beginning."
+        )
+
+    def _batches(self, path: Path, size: int) -> Iterator[_Batch]:
+        with open_log(path) as file:
+            try:
+                digest, known = self._resumed(path, file)
+                yield from self._cut(path, file, size, digest, known)
+            except DAMAGE as error:
+                raise UnreadableLogError(
+                    f"{path} is damaged: {error}. The lines before that were sent as far as batches were full."
+                ) from None
+
+    def _resumed(self, path: Path, file: Any) -> tuple[Any, _FileState | None]:
+        """Read what was sent before, which must be the same, and stand behind it."""
+        digest = hashlib.sha256()
+        known = self.state.files.get(str(path))
+        if known is None:
+            return digest, None
+        left = known.offset
+        while left and (piece := file.read(min(left, 1 << 20))):
+            digest.update(piece)
+            left -= len(piece)
+        if left or digest.hexdigest() != known.digest:
+            raise self._changed(path, known, "its content is another")
+        self.known_lines += known.lines
+        return digest, known
+
+    def _cut(self, path: Path, file: Any, size: int, digest: Any, known: _FileState | None) -> Iterator[_Batch]:
+        decode = msgspec.json.Decoder(dict[str, Any]).decode
+        number = known.lines if known else 0
+        offset = known.offset if known else 0
+        first, records, weight = number + 1, [], 2
+
+        def batch() -> _Batch:
+            reached = _FileState(size, digest.hexdigest(), offset, number)
+            return _Batch(path, first, number, records, reached, os.lseek(file.fileno(), 0, os.SEEK_CUR))
+
+        for raw in file:
+            record = raw.strip()
+            if records and (len(records) >= self.batch_records or weight + len(record) > self.batch_bytes):
+                yield batch()
+                first, records, weight = number + 1, [], 2
+            number += 1
+            offset += len(raw)
+            digest.update(raw)
+            try:
+                decode(record)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._pass_over(path, number)
+                continue
+            records.append(record)
+            weight += len(record) + 1
+        if number >= first:
+            yield batch()
+
+    def _pass_over(self, path: Path, number: int) -> None:
+        self.unreadable_lines += 1
+        if len(self.unreadable) < _EXAMPLES:
+            self.unreadable.append(f"{path}:{number}")
+
+
+# --------------------------------------------------------------------------- requests
+
+
+class _PassingError(Exception):
+    """What may be over at the next attempt; `wait_s` is how long the receiver asks to wait."""
+
+    def __init__(self, told: str, wait_s: float | None = None) -> None:
+        super().__init__(told)
+        self.wait_s = wait_s
+
+
+class _Sender:
+    """Sends batches until they are acknowledged; without a client it only weighs them."""
+
+    def __init__(
+        self, client: httpx.Client | None, url: str, secret: SecretStr, compress: bool, attempts: int, backoff_s: float
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._secret = secret
+        self._compress = compress
+        self._attempts = attempts
+        self._backoff_s = backoff_s
+        self.requests = 0
+
+    @property
+    def is_dry(self) -> bool:
+        return self._client is None
+
+    def send(self, batch: _Batch) -> int:
+        """Bytes of the body, once it is acknowledged."""
+        import tenacity
+
+        body = b"[" + b",".join(batch.records) + b"]"
+        if self._compress:
+            body = gzip.compress(body, compresslevel=6, mtime=0)
+        if self._client is None:
+            return len(body)
+        grows = tenacity.wait_exponential(multiplier=self._backoff_s, max=30) + tenacity.wait_random(0, self._backoff_s)
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=lambda state: max(grows(state), _asked_wait(state)),
+            retry=tenacity.retry_if_exception_type(_PassingError),
+            before_sleep=lambda state: _log.warning(
+                "%s: %s Attempt %d failed; the next comes in %.1f s.",
+                *(batch, _error(state), state.attempt_number, state.upcoming_sleep),
+            ),
+            reraise=True,
+        )
+        try:
+            retrying(self._attempt, self._client, batch, body)
+        except _PassingError as error:
+            raise UnavailableError(
+                f"{batch} could not be sent in {self._attempts} attempts; lastly {error} "
+                "What was sent before is kept: start the upload again to go on."
+            ) from None
+        return len(body)
+
+    def _attempt(self, client: httpx.Client, batch: _Batch, body: bytes) -> None:
+        import httpx
+
+        headers = {
+            "appid": self._secret.get_secret_value(),
+            "compress": "gzip" if self._compress else "none",
+            "TA-Integration-Type": "gamestats",
+            "TA-Integration-Version": "1",
+            "TA-Integration-Count": str(len(batch.records)),
+            "Content-Type": "application/json; charset=utf-8",
+        }
+        self.requests += 1
+        try:
+            response = client.post(self._url, content=body, headers=headers)
+        # Not chained: httpx's errors carry the request, and with it the app id.
+        except httpx.TransportError as error:
+            told = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise _PassingError(f"{self._url} did not answer ({self._clean(told)}).") from None
+        except httpx.HTTPError as error:
+            raise RefusedError(f"{self._url} cannot be asked: {self._clean(str(error))}.") from None
+        self._judge(response, batch)
+
+    def _judge(self, response: httpx.Response, batch: _Batch) -> None:
+        status = response.status_code
+        words = self._clean(response.text[:_WORDS].strip()) or "no word"
+        told = f"{self._url} answered {status}: {words}."
+        if status in (408, 429) or status >= 500:
+            raise _PassingError(told, retry_after(response.headers.get("Retry-After"), time.time()))
+        code = _code(response) if status == 200 else None
+        if code != 0:
+            expected = "status 200" if status != 200 else "code 0" if code is not None else "JSON with a code"
+            raise RefusedError(
+                f"{batch} were refused for app id {_masked(self._secret)}: expected {expected}, but {told} "
+                "What was sent before is kept; nothing after it was sent."
+            )
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._secret.get_secret_value(), _masked(self._secret))
+
+
+def _code(response: httpx.Response) -> int | None:
+    """The code in the receiver's answer; None where there is none, as in a page of a proxy."""
+    try:
+        code = response.json()["code"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return code if isinstance(code, int) else None
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header asks to wait, `LONGEST_WAIT_S` at most; None where it asks nothing.
+
+    Args:
+        value: whole seconds, or a date of HTTP.
+        now: unix time.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_WAIT_S)
+    try:
+        return min(max(parsedate_to_datetime(text).timestamp() - now, 0.0), LONGEST_WAIT_S)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _asked_wait(state: tenacity.RetryCallState) -> float:
+    error = _error(state)
+    return (error.wait_s or 0.0) if isinstance(error, _PassingError) else 0.0

@@ -1,0 +1,123 @@
+"""The event taxonomy of a product: which events it sends, with which properties.
+
+A taxonomy is what a person wrote in a workbook, typed: names, types, texts, order, and the small
+rules of the description column (`value_rules`). What it means is for the rules (`rules`) to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from gamestats_assets.demo_data.taxonomies.value_rules import ValueRule
+
+
+class PropertyType(StrEnum):
+    """Types of a property, as ThinkingData has them."""
+
+    NUMBER = "number"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    LIST = "list"
+    """A list of texts."""
+    OBJECT = "object"
+    OBJECT_GROUP = "object_group"
+    """A list of objects."""
+
+
+class UpdateMode(StrEnum):
+    """How a user property is sent."""
+
+    SET = "user_set"
+    SET_ONCE = "user_setOnce"
+    ADD = "user_add"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Property(_Part):
+    """A property of events or of users.
+
+    Attributes:
+        name: as it is sent; of a nested property without its parent's name.
+        alias: name for people.
+        description: the text of the sheet, rules included, as it was written.
+        rule: what the text says about the values; None when it is a mere text.
+        constraint: text of a column that holds nothing but limits, such as `1-150` or `KR,JP,US`.
+        update: how a user property is sent; None for event properties, and where the sheet is silent.
+        properties: the nested ones, of an object or an object group.
+    """
+
+    name: str
+    type: PropertyType
+    alias: str = ""
+    description: str = ""
+    rule: ValueRule | None = None
+    constraint: str = ""
+    update: UpdateMode | None = None
+    properties: tuple[Property, ...] = ()
+
+
+class Event(_Part):
+    """A kind of event; its properties do not repeat the common ones."""
+
+    name: str
+    alias: str = ""
+    description: str = ""
+    tag: str = ""
+    properties: tuple[Property, ...] = ()
+
+
+class Taxonomy(_Part):
+    """Everything a product sends.
+
+    Attributes:
+        name: of the file it was read from, without its ending.
+        events: in the order of the sheet, which is often the order in which they happen.
+        common_properties: sent with every event.
+        user_properties: the state of a user.
+    """
+
+    name: str
+    events: tuple[Event, ...]
+    common_properties: tuple[Property, ...] = ()
+    user_properties: tuple[Property, ...] = ()
+
+    def event(self, name: str) -> Event:
+        """The event of a name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for event in self.events:
+            if event.name == name:
+                return event
+        raise KeyError(name)
+
+    def event_names(self) -> tuple[str, ...]:
+        """Names of all events, in the order of the sheet."""
+        return tuple(event.name for event in self.events)
+
+    def content_hash(self) -> str:
+        """32 hexadecimal digits that name what the taxonomy says, the order of events included."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]
+
+
+def flattened(properties: tuple[Property, ...], parent: str = "") -> Iterator[tuple[str, Property]]:
+    """Every property with its dotted name, nested ones after their parent.
+
+    >>> item = Property(name="item_id", type=PropertyType.NUMBER)
+    >>> bag = Property(name="bag", type=PropertyType.OBJECT_GROUP, properties=(item,))
+    >>> [name for name, _ in flattened((bag,))]
+    ['bag', 'bag.item_id']
+    """
+    for found in properties:
+        name = f"{parent}{found.name}"
+        yield name, found
+        yield from flattened(found.properties, f"{name}.")

@@ -1,0 +1,423 @@
+"""The small rules that people write into the description column of a tracking plan.
+
+`parse_value_rule` reads one cell. What it understands:
+
+| cell | meaning |
+|---|---|
+| `[60,7200]`, `[0.01,0.37]` | a number between the two, any decimals |
+| `{1,4}` (also with a full-width comma) | a whole number between the two, both included |
+| `[29,43]=value` | the same; the suffix only says that it is a plain value |
+| `1|+1`, `0|+1|10` | counts its own event per user: start, step, largest value |
+| `1|+0` | shows the count that another event moves, from this start |
+| `++1`, `+0` | moves, or shows, the count of the property of that name that another event started |
+| `5000|+info.num group by info.item_id` | a balance per item, moved by another property of the event |
+| `A, B, C` with `,` `，` `、` or `/`, a trailing "etc." allowed | one of these |
+| `6,15,38` in a number's cell | one of these numbers |
+| `Y/N` | true or false |
+| `=true_first` | true the first time, false from then on |
+| `=account_id`, ` =#distinct_id` | a copy of the id |
+| `10` in the cell of a list of objects | so many objects |
+| `event|property|last` (first, sum, cnt, daycnt, equal) | what another event tells: of user and common properties |
+| `event|2>>info.after_num|equal` | the same, of the object whose key has that value |
+| an example (`예: ...`, `e.g. ...`) or a JSON sample | the example |
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+if TYPE_CHECKING:  # the types of a taxonomy are made of the rules here
+    from gamestats_assets.demo_data.taxonomies.model import PropertyType
+
+Scalar = bool | int | float | str
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Between(_Rule):
+    """A number within bounds, both included."""
+
+    kind: Literal["between"] = "between"
+    min: float
+    max: float
+    integer: bool
+
+
+class OneOf(_Rule):
+    """One of some values.
+
+    Attributes:
+        open_ended: whether the text says that there are more of them.
+    """
+
+    kind: Literal["one_of"] = "one_of"
+    values: tuple[Scalar, ...]
+    open_ended: bool = False
+
+
+class Counter(_Rule):
+    """A count per user that the event itself moves; a step of 0 shows what others move.
+
+    Attributes:
+        start: value before the first event.
+        max: where it stops; None is nowhere.
+    """
+
+    kind: Literal["counter"] = "counter"
+    start: float
+    step: float
+    max: float | None = None
+
+
+class SharedCounter(_Rule):
+    """The count of the property of this name that another event started, moved by `step` first."""
+
+    kind: Literal["shared_counter"] = "shared_counter"
+    step: float
+
+
+class Balance(_Rule):
+    """A running balance per user, and per value of `group_by`, moved by another property of the same event.
+
+    Attributes:
+        source: dotted name of the property that moves it.
+        group_by: dotted name of the property that tells balances apart; None is one balance.
+    """
+
+    kind: Literal["balance"] = "balance"
+    start: float
+    source: str
+    group_by: str | None = None
+
+
+class TrueFirst(_Rule):
+    """True at a user's first event of the kind, false from then on."""
+
+    kind: Literal["true_first"] = "true_first"
+
+
+class CopyOf(_Rule):
+    """The value of an id: `#account_id` or `#distinct_id`."""
+
+    kind: Literal["copy_of"] = "copy_of"
+    source: str
+
+
+class Rows(_Rule):
+    """How many objects a list of objects has."""
+
+    kind: Literal["rows"] = "rows"
+    count: int = Field(ge=1)
+
+
+class FromEvent(_Rule):
+    """What an event tells of a user.
+
+    Attributes:
+        event: name of the event.
+        property: dotted name of its property; `#time` is when it happened.
+        aggregate: first or last value, sum, number of events (`cnt`), number of days with one (`daycnt`);
+            `equal` is the last value, of common properties.
+        where_key: value of the first property of the object (such as an item's id) to look at; None is any.
+    """
+
+    kind: Literal["from_event"] = "from_event"
+    event: str
+    property: str
+    aggregate: Literal["first", "last", "sum", "cnt", "daycnt", "equal"]
+    where_key: str | None = None
+
+
+class Example(_Rule):
+    """A sample value, given as text."""
+
+    kind: Literal["example"] = "example"
+    text: str
+
+
+ValueRule = Annotated[
+    Between | OneOf | Counter | SharedCounter | Balance | TrueFirst | CopyOf | Rows | FromEvent | Example,
+    Field(discriminator="kind"),
+]
+
+
+class ValueRuleError(GamestatsError, ValueError):
+    """A cell is clearly meant as a rule, but is none."""
+
+
+def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
+    """The rule in a cell that describes a property of a type; None when it is a mere text.
+
+    Beyond the table above: `1-150` or `1~150` in a number's cell is a range; a lone word in Latin letters is the one
+    value a text has; `win=1, lose=2` lists codes; examples that a sentence gives in brackets (`... (e.g. A, B)`), and
+    examples that end in "etc.", are some of the values; what lists values of a list's cell lists those of its texts.
+    Commas alone make no list: an item that reads as a clause makes the whole cell a text.
+
+    Raises:
+        ValueRuleError: naming what was expected, for what is half a rule (`[7200,60]`, `0|+|10`), or a rule that
+            cannot be one of this type (a range of a text).
+    """
+    written = text.strip()
+    plain = written.translate(_HALF_WIDTH)
+    if example := _EXAMPLE.match(plain):
+        return _example(written[example.end() :], type)
+    if _SAMPLE.match(plain) or (type == "list" and _LIST_SAMPLE.fullmatch(plain)):
+        return _example(written, type)
+    for read in (_equal, _piped, _bracketed, _shared_count, _range, _rows):
+        if rule := read(plain, type):
+            return rule
+    return _choice(written, type)
+
+
+_HALF_WIDTH = str.maketrans("，：｜＝＋［］｛｝（）～〜–", ",:|=+[]{}()~~-")
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]+)?"
+_NAME = r"[#A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*"
+_AGGREGATES = ("first", "last", "sum", "cnt", "daycnt", "equal")
+_MOST_ROWS = 500
+
+_EXAMPLE = re.compile(
+    r"(?:값\s*)?(?:예시|예)(?:\s*값)?\s*[:)]|(?:for example|examples?|sample(?: value)?|ex)\s*[:)]|e\.\s?g\.\s*[:,]?",
+    re.IGNORECASE,
+)
+_NAME_OF_SAMPLE = r'"[^"\n]+"\s*[:：]\s*(?=[\[{])'
+_SAMPLE = re.compile(rf'(?:{_NAME_OF_SAMPLE})?[\[{{][\[{{\s]*"')
+_LIST_SAMPLE = re.compile(r"\[[^\[\]]*,[^\[\]]*\]")
+
+
+def _number(text: str) -> int | float | None:
+    if not re.fullmatch(_NUMBER, text):
+        return None
+    return float(text) if "." in text else int(text)
+
+
+def _refuse(expected: str, found: str, what_to_do: str) -> NoReturn:
+    raise ValueRuleError(f"expected {expected}, found {found!r}; {what_to_do}")
+
+
+def _only_of(types: tuple[str, ...], type: PropertyType, rule: str, found: str) -> None:
+    if type not in types:
+        known, given = " or ".join(types).replace("_", " "), type.replace("_", " ")
+        _refuse(f"a rule for the type {given}", found, f"{rule} is for the type {known}: correct the rule or the type")
+
+
+def _example(text: str, type: PropertyType) -> ValueRule | None:
+    text = re.sub(f"^{_NAME_OF_SAMPLE}", "", text.strip())
+    listed, more = _items(text)
+    if listed and more and type in ("string", "list"):
+        return OneOf(values=tuple(listed), open_ended=True)
+    return Example(text=text) if text else None
+
+
+def _equal(plain: str, type: PropertyType) -> ValueRule | None:
+    if not plain.startswith("="):
+        return None
+    said = plain[1:].strip().lower()
+    if said == "true_first":
+        _only_of(("boolean",), type, "=true_first", plain)
+        return TrueFirst()
+    if copied := re.fullmatch(r"#?(account_id|distinct_id)(?:\s+\w+)?", said):
+        _only_of(("string",), type, "an id", plain)
+        return CopyOf(source=f"#{copied[1]}")
+    if re.fullmatch(_NAME, said):
+        _refuse("=true_first, =account_id or =distinct_id", plain, "write one of these")
+    return None
+
+
+def _piped(plain: str, type: PropertyType) -> ValueRule | None:
+    parts = [part.strip() for part in plain.split("|")]
+    if len(parts) < 2:
+        return None
+    if _number(parts[0]) is not None or parts[1].startswith("+"):
+        return _count(parts, plain, type)
+    names = [bool(re.fullmatch(_NAME, part.rpartition(">>")[2])) for part in parts]
+    if parts[-1].lower() in _AGGREGATES or (len(parts) == 3 and all(names)):
+        return _told(parts, plain, type)
+    return None
+
+
+def _count(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
+    start, moved, *rest = parts
+    step = re.fullmatch(rf"(?:\+\s*|(?=-))({_NUMBER})", moved)
+    source = re.fullmatch(rf"\+\s*({_NAME})(?:\s+group\s+by\s+({_NAME}))?", moved, re.IGNORECASE)
+    first, largest = _number(start), _number(rest[0]) if rest else None
+    if first is None or not (step or source) or len(rest) > (1 if step else 0) or (rest and largest is None):
+        _refuse(
+            "a count such as 1|+1 or 0|+1|10 (start, step, largest), or a balance such as 100|+price group by item",
+            plain,
+            "complete it",
+        )
+    _only_of(("number",), type, "a count", plain)
+    if source:
+        return Balance(start=first, source=source[1], group_by=source[2])
+    assert step
+    by = float(step[1])
+    if largest is not None and (largest - first) * (by or 1) < 0:
+        _refuse("a last value that the steps lead to", plain, "exchange it and the start, or change the step's sign")
+    return Counter(start=first, step=by, max=largest)
+
+
+def _told(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
+    event, told, aggregate = parts if len(parts) == 3 else ("", "", "")
+    source = re.fullmatch(rf"(?:([^>]+)>>)?\s*({_NAME})", told)
+    aggregate = aggregate.lower()
+    if not (re.fullmatch(_NAME, event) and source and aggregate in _AGGREGATES):
+        _refuse(
+            f"event|property|aggregate with one of {', '.join(_AGGREGATES)}, such as level_up|level|last",
+            plain,
+            "correct it; values to choose from are separated by commas",
+        )
+    if aggregate in ("sum", "cnt", "daycnt"):
+        _only_of(("number",), type, aggregate, plain)
+    key = source[1].strip() if source[1] else None
+    return FromEvent.model_validate(
+        {"event": event, "property": source[2], "aggregate": aggregate, "where_key": key},
+    )
+
+
+def _bracketed(plain: str, type: PropertyType) -> ValueRule | None:
+    found = re.fullmatch(r"([\[{]?)([^\[\]{}|\n]*)([\]}]?)\s*(?:=\s*(\w+))?", plain)
+    if not found or not (found[1] or found[3]):
+        return None
+    bounds = [_number(part.strip()) for part in found[2].split(",")]
+    if type != "number":
+        if len(bounds) == 2 and None not in bounds:
+            _only_of(("number",), type, "a range", plain)
+        return None
+    if all(bound is None for bound in bounds) and not re.fullmatch(r"[\d\s.,;:~-]+", found[2]):
+        return None
+    whole = found[1] == "{"
+    low, high = bounds if len(bounds) == 2 else (None, None)
+    if low is None or high is None or found[1] + found[3] not in ("[]", "{}") or found[4] not in (None, "value"):
+        _refuse("a range such as [0.5,10], or {1,4} of whole numbers", plain, "complete it")
+    if low > high:
+        _refuse("the smaller bound first", plain, "exchange the two")
+    if whole and not (isinstance(low, int) and isinstance(high, int)):
+        _refuse("whole numbers between { and }", plain, "write [ and ] for a range with decimals")
+    return Between(min=low, max=high, integer=whole)
+
+
+def _shared_count(plain: str, type: PropertyType) -> ValueRule | None:
+    moved = re.fullmatch(r"(\+\+?)\s*(\w*)", plain, re.ASCII)
+    if not moved or (type != "number" and moved[1] == "+"):
+        return None
+    _only_of(("number",), type, "a count", plain)
+    step = _number(moved[2])
+    if step is None:
+        _refuse("a step such as ++1, or +0 that only shows the count", plain, "write the number")
+    return SharedCounter(step=step)
+
+
+def _range(plain: str, type: PropertyType) -> ValueRule | None:
+    found = re.fullmatch(rf"({_NUMBER})\s*(?:-|~|\.\.)\s*({_NUMBER})", plain)
+    if not found or type != "number":
+        return None
+    low, high = float(found[1]), float(found[2])
+    if low > high:
+        _refuse("the smaller bound first", plain, "exchange the two")
+    return Between(min=low, max=high, integer="." not in found[1] + found[2])
+
+
+def _rows(plain: str, type: PropertyType) -> ValueRule | None:
+    if type not in ("list", "object", "object_group") or not isinstance(_number(plain), int):
+        return None
+    _only_of(("list", "object_group"), type, "how many there are", plain)
+    if not 1 <= int(plain) <= _MOST_ROWS:
+        _refuse(f"a number from 1 to {_MOST_ROWS}", plain, "correct how many there are")
+    return Rows(count=int(plain))
+
+
+# --------------------------------------------------------------------------- values to choose from
+
+_YES = ("y", "yes", "true", "t", "1", "o", "예", "참")
+_NO = ("n", "no", "false", "f", "0", "x", "아니오", "아니요", "거짓")
+_MORE = re.compile(r"(?:(?:^|\s)(?:(?:기타\s)?등등|등|etc\.?|and more|and so on)|\s*\.\.\.|\s*…)$", re.IGNORECASE)
+_PAIR = re.compile(r"([^=:：]+?)\s*[=:：]\s*([^=:：]+)")
+_IN_BRACKETS = re.compile(r"[(（]\s*(?:예시|예|e\.g\.|ex)\s*[:：.,]?\s([^()（）]*)[)）]", re.IGNORECASE)
+_WORD = re.compile(r"(?=[\w.+#&-]*[A-Za-z])[\w.+#&-]{1,50}", re.ASCII)
+_CODE = re.compile(r"[\w.+#&-]{1,50}", re.ASCII)
+_SAYS_NOTHING = {"null", "none", "nan", "na", "tbd", "todo", "string", "text", "required", "optional", "unique"}
+# What tells a clause from a value: particles, verbs and the words around them.
+_CLAUSE = re.compile(
+    r"(?:^|\s)(?:시|후|때|경우|마다|따라|위해|위한|대한|통해|또는|혹은)(?:\s|$)|\s등[의을에이과은]\s"
+    r"|(?:(?<![가마노고])을|를|에서|에게|하여|하는|되는|으면|이면|하면|되면|지만|거나)\s|(?:니다|세요|한다|된다|는다|하다|이다)[.!]?$"
+    r"|\b(?:the|is|are|was|were|when|whether|which|that|if|should|must|will|has|have|been)\b|\bISO\b|\w\s.*\w\.$"
+    r"|\bin\s(?:\w*seconds|minutes|hours|days|ms|utc|local|lower|upper|cents|percent)\b"
+    r"|^(?:including|such\sas|usually|required|optional|unique)\b",
+    re.IGNORECASE,
+)
+# What is added to a single thing ("Name, as shown to others"), and no second value.
+_AFTERTHOUGHT = re.compile(r"(?:from|as|with|for|of|by|per|or|and)\s", re.IGNORECASE)
+# "win/loss flag" names what a property is; "win/loss" lists what it can be.
+_WHAT_IT_IS = re.compile(
+    r"\s(?:여부|정보|목록|리스트|시각|시간|시점|횟수|방식|유형|종류|이름|값|기준|상태|구분|flag|name|id|time|type)$"
+)
+_LONGEST_ITEM = 50
+_MOST_WORDS = 5
+
+
+def _items(text: str) -> tuple[list[str], bool]:
+    """Items of a text that lists some, none of a text that does not; and whether it says that there are more."""
+    parts = re.split(r"[,，、](?![^()（）]*[)）])", text)
+    if len(parts) == 1 and not text.startswith("/") and text.upper() != "N/A":
+        parts = text.split("/")
+        if len(parts) > 1 and _WHAT_IT_IS.search(parts[-1]):
+            return [], False
+    if re.fullmatch(r"\s*[^\s.]+\.\s*", parts[-1]):  # the full stop of the whole
+        parts[-1] = parts[-1].strip()[:-1]
+    items: list[str] = []
+    more = False
+    for part in map(str.strip, parts):
+        ending = _MORE.search(part)
+        item = part[: ending.start()].strip() if ending else part
+        if item and item not in items:
+            items.append(item)
+        if more := bool(ending):
+            break
+    if len(items) > 2:
+        items[-1] = re.sub(r"^(?:or|and)\s+", "", items[-1])
+    elif len(items) == 2 and _AFTERTHOUGHT.match(items[1]) and not _AFTERTHOUGHT.match(items[0]):
+        return [], False
+    return ([], False) if any(map(_is_clause, items)) or (len(items) < 2 and not more) else (items, more)
+
+
+def _is_clause(item: str) -> bool:
+    too_long = len(item) > _LONGEST_ITEM or len(item.split()) > _MOST_WORDS
+    torn = any(item.count(opened) != item.count(closed) for opened, closed in ("()", "[]", "{}"))
+    return too_long or torn or "\n" in item or "|" in item or item[0] in "<>≤≥" or bool(_CLAUSE.search(item))
+
+
+def _codes(items: list[str], type: PropertyType) -> list[str]:
+    """Items; of pairs such as `win=1` the codes; nothing when some are pairs and some are not."""
+    pairs = [_PAIR.fullmatch(item) for item in items]
+    if not any(pairs):
+        return [] if any(mark in item for item in items for mark in "=:：") else items
+    is_code = _number if type == "number" else _CODE.fullmatch
+    codes = [next((side for side in pair.groups() if is_code(side) is not None), "") if pair else "" for pair in pairs]
+    return codes if all(codes) else []
+
+
+def _choice(written: str, type: PropertyType) -> ValueRule | None:
+    items, more = _items(written)
+    if type == "boolean":
+        words = [item.lower() for item in items or [written]]
+        return OneOf(values=tuple(word in _YES for word in words)) if {*words} <= {*_YES, *_NO} else None
+    if type == "number":
+        numbers = [_number(item) for item in _codes(items, type) or [written]]
+        return None if None in numbers else OneOf(values=tuple(n for n in numbers if n is not None), open_ended=more)
+    if type not in ("string", "list"):
+        return None
+    if values := _codes(items, type):
+        return OneOf(values=tuple(values), open_ended=more)
+    if inner := _IN_BRACKETS.search(written):
+        examples, _ = _items(inner[1].strip())
+        return OneOf(values=tuple(examples), open_ended=True) if examples else _example(inner[1], type)
+    if type == "string" and _WORD.fullmatch(written) and written.lower() not in _SAYS_NOTHING:
+        return OneOf(values=(written,))
+    return None
