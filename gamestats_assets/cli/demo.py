@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
+    from gamestats_assets.lakehouse.files import write_whole
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.settings import Settings
+from gamestats_assets.settings import Settings
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days the simulated matches are played on; far enough back to be told from matches of one's own."""
@@ -115,7 +116,7 @@ def _land(stores: Stores, plan: _Plan) -> None:
         with counting("Landing") as progress:
             report = ingest([Path(folder)], stores.landing, progress=progress)
     say(f"  {report.taken} files taken, {report.known} known, {report.quarantined} quarantined")
-    _note(stores.settings).write_text(json.dumps({"plan": asdict(plan), "match_ids": match_ids}))
+    write_whole(_note(stores.settings), json.dumps({"plan": asdict(plan), "match_ids": match_ids}))
 
 
 def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> list[str]:

@@ -22,6 +22,7 @@ import typer
 
 from gamestats_assets.cli.terminal import err, out, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.stores import Stores
@@ -153,9 +154,7 @@ class UpLock:
 
     def tell(self, pid: int, url: str) -> None:
         """Write down who holds it, for the message another one gives."""
-        temporary = self._details.with_name(f".{self._details.name}.{pid}")
-        temporary.write_text(json.dumps({"pid": pid, "url": url}))
-        temporary.replace(self._details)
+        write_whole(self._details, json.dumps({"pid": pid, "url": url}))
 
 
 @contextmanager

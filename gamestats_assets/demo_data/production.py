@@ -21,6 +21,7 @@ from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, made_r
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
     from gamestats_assets.demo_data.findings.deviations import Deviations
@@ -140,9 +141,9 @@ def produce(
             (generated, measured, _), kept = second, better
         else:
             generated, measured, _ = attempt(made.rules, True)
-    write_text(folder / RULES_FILE, kept.rules.model_dump_json(indent=2, exclude_defaults=True))
+    write_whole(folder / RULES_FILE, kept.rules.model_dump_json(indent=2, exclude_defaults=True) + "\n")
     about = {"taxonomy": taxonomy.model_dump(mode="json"), "origin": kept.origin, "detail": kept.detail}
-    write_text(folder / _KEPT, json.dumps(about, ensure_ascii=False))
+    write_whole(folder / _KEPT, json.dumps(about, ensure_ascii=False) + "\n")
     produced = Produced(kept, generated, measured, _verdicts(measured, configuration), before, after)
     _write_report(folder, folder / REPORT_FILE, kept, produced)
     return produced
@@ -165,13 +166,6 @@ def _verdicts(measured: Measured, configuration: Configuration) -> Sequence[Verd
     from gamestats_assets.demo_data.findings.truths import verify
 
     return verify(measured, configuration)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def told_of(made: MadeRules) -> str:

@@ -1,4 +1,4 @@
-"""What a process that works for another does before its first task.
+"""Processes that work for another one, and what each does before its first task.
 
 This module imports nothing but the standard library: Polars reads its environment when it is
 imported, so what `start` sets must be set before.
@@ -9,6 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 
 def start() -> None:
@@ -24,3 +28,37 @@ def start() -> None:
 
         # An idle worker would wait for ever: it holds the writing end of its own queue open too.
         threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
+
+
+class _Later(Future[Any]):
+    """A task that is done when its result is asked for."""
+
+    def __init__(self, task: Callable[[], Any]) -> None:
+        super().__init__()
+        self._task = task
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self.set_result(self._task())
+        return super().result()
+
+
+class _InThisProcess(Executor):
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return _Later(lambda: fn(*args, **kwargs))
+
+
+@contextmanager
+def pool(processes: int) -> Iterator[Executor]:
+    """Processes that take tasks; when left, tasks not yet begun are forgotten, and those begun waited for.
+
+    Without a second process each task is done in this one, when its result is asked for: ask in order, and what one
+    leaves behind can be used and removed before the next.
+    """
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(processes, context, start) if processes > 1 else _InThisProcess()
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -1,8 +1,8 @@
 """What people enter in PostgreSQL's schema `ops`, as tables of the lake: snapshots, and the sensor that takes them.
 
 A snapshot is made anew only when somebody changed something, so that what follows from it knows
-that there is something to follow. The days on which something is not right any more are requested
-after it: nothing else would ask for days that gained no file.
+that there is something to follow. The partitions in which something is not right any more are requested
+after it: nothing else would ask for those that gained no file.
 """
 
 import json
@@ -18,14 +18,14 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.assets import Days, common_definition
 from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs
-from gamestats_assets.orchestration.instance import consecutive
+from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.io_manager import Replacement, commit
 from gamestats_assets.orchestration.metadata import asset_key, materialisation_metadata
+from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
     REQUESTED_BY_TAG,
     due_attempt,
-    is_done,
     is_on_its_way,
     range_tags,
     request,
@@ -92,18 +92,20 @@ def entered_sensor(
     followers: Sequence[dg.AssetKey],
     behind: Callable[[Stores], Mapping[str, str]],
     *,
+    behind_of: type[Table],
     description: str,
     after: Sequence[str] = (),
     interval_s: int = 10,
 ) -> dg.SensorDefinition:
-    """A sensor that requests snapshots when something was entered, and then the days that are not right any more.
+    """A sensor that requests snapshots when something was entered, and then the partitions that are not right any more.
 
     It asks again when a run failed, and as long as something is behind; the cursor only spares it looking.
 
     Args:
         tables: the snapshots.
-        followers: assets by day that are made from them, in whichever way.
-        behind: the days on which those are not as the snapshots would have them, each with a hash of what is to do.
+        followers: assets that are made from them, in whichever way, all with the same partitions.
+        behind: those partitions that are not as the snapshots would have them, each with a hash of what is to do.
+        behind_of: a table with these partitions.
         after: sensors whose runs make the same days; their end is waited for.
     """
     snapshots = [asset_key(table) for table in tables]
@@ -129,7 +131,7 @@ def entered_sensor(
         known = versions(stores.postgres_url)
         entered = combined_hash(f"{table.spec.name} {known.get(table.spec.name, 0)}" for table in tables)
         if told.get("entered") != entered:
-            if is_done(instance, f"entered {entered}"):
+            if all(is_current(stores, table) for table in tables):
                 told["entered"] = entered
             else:
                 ask(f"entered {entered}", snapshots, None)
@@ -137,10 +139,9 @@ def entered_sensor(
         is_due = told.get("held") != held or told.get("again_at", float("inf")) <= time.time()
         if is_due and not any(is_on_its_way(instance, sensor) for sensor in (name, *after)):
             days = behind(stores)
-            for first, last in consecutive(sorted(days)):
+            for first, last, work in ranges_behind(partitions_of(behind_of), days, instance):
                 # With the snapshots' versions: what is entered, taken back and entered again is three reasons.
-                work = combined_hash([held, *(f"{day} {days[day]}" for day in days if first <= day <= last)])
-                ask(f"placed {first} {work}", followers, (first, last))
+                ask(f"placed {first} {combined_hash([held, work])}", followers, (first, last))
             told["held"] = held
             told.pop("again_at", None)
             if days:

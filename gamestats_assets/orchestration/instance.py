@@ -14,6 +14,8 @@ from typing import Any
 import dagster as dg
 import psutil
 
+from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, dimensions, is_paired, is_partition_day
 from gamestats_assets.orchestration.requests import range_tags
@@ -35,9 +37,7 @@ def dagster_environment(stores: Stores) -> dict[str, str]:
     wanted = shipped("dagster.yaml").read_bytes()
     copy = home / "dagster.yaml"
     if not copy.exists() or copy.read_bytes() != wanted:
-        temporary = home / f".dagster.yaml.{os.getpid()}"
-        temporary.write_bytes(wanted)
-        temporary.replace(copy)
+        write_whole(copy, wanted)
     return {
         "DAGSTER_HOME": str(home),
         "GAMESTATS_DATA": stores.settings.data
@@ -213,6 +213,22 @@ def ranges(
         elif stretch:
             found.append((stretch[0], stretch[-1]))
             stretch = []
+    return found
+
+
+def ranges_behind(
+    partitions: dg.PartitionsDefinition | None, behind: Mapping[str, str], instance: dg.DagsterInstance
+) -> list[tuple[str, str, str]]:
+    """The `ranges` of what is to be done, as first and last key, and one hash of all that is to be done in between.
+
+    Args:
+        behind: partition key to a hash of what is to be done.
+    """
+    found: list[tuple[str, str, str]] = []
+    for span in ranges(partitions, behind, instance):
+        if span is not None:
+            due = [f"{key} {behind[key]}" for key in within_range(partitions, span, instance) if key in behind]
+            found.append((*span, combined_hash(due)))
     return found
 
 

@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, step_versio
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.instance import ranges
+from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import dimensions, is_paired, is_partition_day, partitions_of
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, is_on_its_way, range_tags, request
@@ -180,11 +180,7 @@ def _ranges_requested(
     While a run of a name is on its way nothing more of it is asked for: what that does not take is found afterwards.
     """
     requests: list[dg.RunRequest] = []
-    for span in ranges(partitions_of(table), behind, instance):
-        assert span is not None
-        first, last = span
-        within = {key: digest for key, digest in behind.items() if first <= key <= last and key[10:] == first[10:]}
-        work = combined_hash(f"{key} {digest}" for key, digest in within.items())
+    for first, last, work in ranges_behind(partitions_of(table), behind, instance):
         reason = f"{table.spec.game} {first} {last} {work}"
         of_name = {REQUESTED_BY_TAG: name, AREA_TAG: first.partition("|")[2]}
         if is_on_its_way(instance, of_name):

@@ -89,9 +89,3 @@ def has_ended(instance: dg.DagsterInstance, reason: str) -> bool:
     """Whether there were runs for the reason, and none is queued or going."""
     every = instance.get_runs_count(dg.RunsFilter(tags={REASON_TAG: reason}))
     return every > 0 and not instance.get_runs_count(dg.RunsFilter(tags={REASON_TAG: reason}, statuses=UNFINISHED))
-
-
-def is_done(instance: dg.DagsterInstance, reason: str) -> bool:
-    """Whether a run for the reason succeeded."""
-    wanted = dg.RunsFilter(tags={REASON_TAG: reason}, statuses=[dg.DagsterRunStatus.SUCCESS])
-    return instance.get_runs_count(wanted) > 0

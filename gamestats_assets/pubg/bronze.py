@@ -7,11 +7,10 @@ result depends on which files there are, never on their order or on the number o
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
@@ -270,17 +269,6 @@ class _Batch:
         shutil.rmtree(self.spool, ignore_errors=True)
 
 
-class _InThisProcess(Executor):
-    """Decodes when the result is asked for, so that one batch at a time is spooled."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        class Lazy(Future[Any]):
-            def result(self, timeout: float | None = None) -> Any:
-                return fn(*args, **kwargs)
-
-        return Lazy()
-
-
 def decode_batches(
     landing: Landing,
     batches: Sequence[Sequence[LandedFile]],
@@ -312,12 +300,9 @@ def decode_batches(
         _Batch(str(Path(folder, str(number))), _parts(_units_of(files), part)) for number, files in enumerate(batches)
     ]
     processes = min(workers, sum(len(batch.parts) for batch in waiting))
-    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(processes, context, worker.start) if processes > 1 else _InThisProcess()
     running: list[_Batch] = []
 
-    def start_next() -> None:
+    def start_next(executor: Executor) -> None:
         if waiting:
             batch = waiting.pop(0)
             running.append(batch)
@@ -326,11 +311,12 @@ def decode_batches(
                 batch.results.append(executor.submit(_spool_part, landing, units, batch.spool, number))
 
     try:
-        start_next()
-        while running:
-            start_next()
-            yield running[0].bronze()
-            running.pop(0).remove()
+        with worker.pool(processes) as executor:
+            start_next(executor)
+            while running:
+                start_next(executor)
+                yield running[0].bronze()
+                running.pop(0).remove()
     except BrokenProcessPool:
         suspects = [path for batch in running for path in batch.suspects()]
         raise DecodeWorkerError(
@@ -338,5 +324,4 @@ def decode_batches(
             f"{', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
         ) from None
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -167,6 +167,7 @@ def tournament_entries() -> dg.SensorDefinition:
             ]
         ),
         _misplaced,
+        behind_of=tables.Matches,
         after=[_MATCHES_LANDED],
         description="Takes snapshots when seasons, teams, rosters, schedule or overrides changed, and requests the "
         "days with matches whose place that changed; only those matches are replaced.",

@@ -252,9 +252,14 @@ def test_a_late_file_changes_its_product_day_and_no_other(processed: Session, tm
 def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(processed: Session) -> None:
     stores, instance = processed.stores, processed.instance
 
+    cursor: str | None = None
+
     def tick() -> list[dg.RunRequest]:
-        context = build_sensor_context(instance=instance, resources={"stores": stores})
-        return list(products_entered()(context).run_requests or [])  # type: ignore[union-attr]
+        nonlocal cursor
+        context = build_sensor_context(instance=instance, resources={"stores": stores}, cursor=cursor)
+        result: Any = products_entered()(context)
+        cursor = result.cursor
+        return list(result.run_requests or [])
 
     assert tick() == []
     second = RUN.model_copy(update={"seed": 4, "days": 2})

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from gamestats_assets.orchestration import requests
-from gamestats_assets.orchestration.requests import REASON_TAG, due_attempt, is_done, request
+from gamestats_assets.orchestration.requests import REASON_TAG, due_attempt, request
 
 Status = dg.DagsterRunStatus
 
@@ -66,14 +66,6 @@ def test_attempts_end_and_another_reason_begins_its_own(instance: dg.DagsterInst
 def test_what_a_person_cancelled_is_left_alone(instance: dg.DagsterInstance) -> None:
     run(instance, Status.CANCELED)
     assert due_attempt(instance, "why") is None
-
-
-def test_a_reason_is_done_when_one_of_its_runs_succeeded(instance: dg.DagsterInstance) -> None:
-    run(instance, Status.FAILURE)
-    run(instance, Status.SUCCESS, "another")
-    assert not is_done(instance, "why")
-    run(instance, Status.SUCCESS)
-    assert is_done(instance, "why")
 
 
 def test_every_attempt_has_a_run_key_of_its_own() -> None:

@@ -18,6 +18,7 @@ from gamestats_assets.demo_data.configuration import RetentionTruth
 from gamestats_assets.demo_data.findings.deviations import Deviations
 from gamestats_assets.demo_data.findings.measure import Funnel, Measured
 from gamestats_assets.demo_data.findings.truths import Verdict
+from gamestats_assets.lakehouse.files import write_whole
 
 TEMPLATE = "report.html.j2"
 _MOST_EVENTS = 15
@@ -74,10 +75,7 @@ def write_report(
         after=after,
         plotly_js=Markup(get_plotlyjs()),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, page)
 
 
 # --------------------------------------------------------------------------- numbers in words

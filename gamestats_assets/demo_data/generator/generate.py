@@ -10,13 +10,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +40,7 @@ from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 GENERATOR_VERSION = 1
 """Raised when the same inputs give other bytes."""
@@ -274,31 +274,6 @@ def _rows(path: Path, first: int, last: int) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(table.slice(first - batches[0] * _SPOOLED_ROWS, last - first)))
 
 
-class _InThisProcess(Executor):
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-            raise
-        return future
-
-
-@contextmanager
-def _executor(processes: int) -> Iterator[Executor]:
-    if processes == 1:
-        yield _InThisProcess()
-        return
-    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), worker.start) as executor:
-        try:
-            yield executor
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
 # --------------------------------------------------------------------------- the run
 
 
@@ -339,7 +314,7 @@ def generate(
             str(folder),
         )
         try:
-            with _executor(min(processes, max(len(parts), configuration.days))) as executor:
+            with worker.pool(min(processes, max(len(parts), configuration.days))) as executor:
                 tallies, in_segment = _simulate_all(executor, task, parts, progress)
                 files = _merge_all(executor, task, spool, progress)
         except BrokenProcessPool:
@@ -379,7 +354,7 @@ def _simulate_all(
     waiting = [executor.submit(_spool_chunk, task, number, chunk) for number, chunk in enumerate(parts)]
     tallies: list[pl.DataFrame] = []
     in_segment: list[int] = []
-    for done, future in enumerate(as_completed(waiting), start=1):
+    for done, future in enumerate(waiting, start=1):
         tally, counts = future.result()
         tallies.append(tally)
         if counts:
@@ -392,11 +367,12 @@ def _simulate_all(
 def _merge_all(executor: Executor, task: _Task, spool: Path, progress: Progress | None) -> list[WrittenFile]:
     days = sorted(int(path.name) for path in spool.iterdir())
     waiting = [executor.submit(_merge_day, task, day) for day in days]
-    for done, future in enumerate(as_completed(waiting), start=1):
-        future.result()
+    files: list[WrittenFile] = []
+    for done, future in enumerate(waiting, start=1):
+        files += future.result()
         if progress:
             progress("Writing days", done, len(days))
-    return [file for future in waiting for file in future.result()]
+    return files
 
 
 def _refuse_impossible(plan: Blueprint) -> None:
@@ -452,10 +428,7 @@ def _write_manifest(result: Generated, identity: str, taxonomy: Taxonomy, config
             for f in result.files
         ],
     }
-    path = result.folder / MANIFEST
-    temporary = path.with_name(f".{MANIFEST}.tmp")
-    temporary.write_text(json.dumps(told, indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(result.folder / MANIFEST, json.dumps(told, indent=2) + "\n")
 
 
 @contextmanager

@@ -8,15 +8,13 @@ then renamed counts as a new one and is uploaded again. `notes` says what else i
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 PATTERN = "*.jsonl"
 """Which files of a folder are uploaded."""
@@ -86,18 +84,12 @@ def write_daemon_configuration(path: Path, configuration: dict[str, Any], *, ove
         LogBusError: when another configuration stands there, which may be somebody else's, or it cannot be written.
     """
     text = json.dumps(configuration, indent=2, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
     try:
         if not overwrite and path.exists() and path.read_text(encoding="utf-8") != text:
             raise LogBusError(f"{path} holds another configuration. Move it away, or allow it to be overwritten.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        write_whole(path, text)
     except OSError as error:
         raise LogBusError(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
     return notes(configuration)
 
 

@@ -7,14 +7,12 @@ the number of workers.
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import multiprocessing
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -449,34 +447,29 @@ def decode_batches(
     units = [_units_of(files) for files in batches]
     processes = min(workers, sum(map(len, units)))
     folder = tempfile.mkdtemp(prefix="gamestats-logs-", dir=spool)
-    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(processes, context, worker.start) if processes > 1 else None
-    reading: dict[int, list[Callable[[], _Spooled]]] = {}
+    reading: dict[int, list[Future[_Spooled]]] = {}
     waiting = list(enumerate(units))
 
-    def start_with(number: int) -> None:
+    def start_with(number: int, executor: Executor) -> None:
         """Begin a batch, and as many after it as keep all processes busy while it is used."""
         while waiting and (waiting[0][0] <= number or days_after(number) < processes):
             begun, of_batch = waiting.pop(0)
             target = Path(folder, str(begun))
             target.mkdir()
-            tasks = [(landing, unit, str(target), place) for place, unit in enumerate(of_batch)]
-            # Without processes a day is decoded when its result is asked for, so that one batch at a time is spooled.
             reading[begun] = [
-                executor.submit(_spool_unit, *task).result if executor else functools.partial(_spool_unit, *task)
-                for task in tasks
+                executor.submit(_spool_unit, landing, unit, str(target), place) for place, unit in enumerate(of_batch)
             ]
 
     def days_after(number: int) -> int:
         return sum(len(days) for begun, days in reading.items() if begun > number)
 
     try:
-        for number in range(len(units)):
-            start_with(number)
-            yield _together([result() for result in reading[number]])
-            del reading[number]
-            shutil.rmtree(Path(folder, str(number)), ignore_errors=True)
+        with worker.pool(processes) as executor:
+            for number in range(len(units)):
+                start_with(number, executor)
+                yield _together([future.result() for future in reading[number]])
+                del reading[number]
+                shutil.rmtree(Path(folder, str(number)), ignore_errors=True)
     except BrokenProcessPool:
         suspects = [unit.product_day for number in reading for unit in units[number]]
         raise LogWorkerError(
@@ -484,6 +477,4 @@ def decode_batches(
             "Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
         ) from None
     finally:
-        if executor is not None:
-            executor.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,10 +11,9 @@ import gzip
 import hashlib
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
     import httpx
@@ -244,21 +244,13 @@ class _State:
         """Written as a whole or not at all."""
         self.files[file] = reached
         content = msgspec.json.encode(_Content(_STATE_VERSION, self._target, self.files))
-        temporary = self.path.with_name(f".{self.path.name}-{secrets.token_hex(8)}.tmp")
         try:
-            with open(temporary, "xb") as handle:
-                handle.write(msgspec.json.format(content))
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.replace(temporary, self.path)
+            write_whole(self.path, msgspec.json.format(content))
         except OSError as error:
             raise UploadError(
                 f"The state {self.path} cannot be kept: {error.strerror}. The first {reached.lines:,} lines of {file} "
                 "were sent; the last batch of them will be sent again."
             ) from None
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
 
 
 # --------------------------------------------------------------------------- batches

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +33,7 @@ from gamestats_assets.demo_data.rules.ai import (
 from gamestats_assets.demo_data.rules.model import RULES_VERSION, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
@@ -144,18 +143,9 @@ class RulesCache:
             RulesCacheError: when the disk does not take them.
         """
         path = self.path(key)
-        content = _File(key=key, about=dict(about), rules=rules).model_dump_json(indent=2).encode()
-        temporary = path.with_name(f".{key[:16]}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
+        content = _File(key=key, about=dict(about), rules=rules).model_dump_json(indent=2)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(temporary, "xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(path, content)
         except OSError as error:
             raise RulesCacheError(f"Rules cannot be cached as {path}: {error.strerror or error}.") from None
         return path
