@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol, Self
 
 import httpx
@@ -26,6 +25,7 @@ import tenacity
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.http import retry_after_s, server_time
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.pubg.source import (
     GAME,
@@ -150,16 +150,9 @@ def server_wait(headers: Mapping[str, str], now: float) -> float | None:
     """
     reset = _number(headers.get("X-RateLimit-Reset"))
     if reset is not None:
-        return min(max(reset - _server_time(headers, now), 0.0), LONGEST_WAIT_SECONDS)
-    after = _number(headers.get("Retry-After"))
+        return min(max(reset - server_time(headers, now), 0.0), LONGEST_WAIT_SECONDS)
+    after = retry_after_s(headers, now)
     return None if after is None else min(after, LONGEST_WAIT_SECONDS)
-
-
-def _server_time(headers: Mapping[str, str], now: float) -> float:
-    try:
-        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except (ValueError, OverflowError):
-        return now
 
 
 def _number(value: str | None) -> float | None:

@@ -20,12 +20,10 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.demo_data.logs.upload import (
-    LONGEST_WAIT_S,
     ChangedFileError,
     RefusedError,
     UnavailableError,
     UploadError,
-    retry_after,
     upload,
 )
 from gamestats_assets.demo_data.logs.wire_check import UnreadableLogError
@@ -204,16 +202,6 @@ def test_a_busy_receiver_gets_the_pause_it_asks_for(receiver: Receiver, tmp_path
     first, second = receiver.requests
     assert second.at - first.at >= 1
     assert numbers(receiver) == [0, 1]
-
-
-def test_a_pause_is_asked_for_in_seconds_or_as_a_date() -> None:
-    now = 1767225600.0  # 2026-01-01 00:00:00 UTC
-    assert retry_after("7", now) == 7
-    assert retry_after("Thu, 01 Jan 2026 00:00:30 GMT", now) == 30
-    assert retry_after("Wed, 31 Dec 2025 23:00:00 GMT", now) == 0
-    assert retry_after("86400", now) == LONGEST_WAIT_S
-    assert retry_after(None, now) is None
-    assert retry_after("soon", now) is None
 
 
 def test_when_every_attempt_fails_the_lines_are_named_and_the_rest_can_follow(

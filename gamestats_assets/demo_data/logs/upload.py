@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -26,6 +25,7 @@ from pydantic import SecretStr
 from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.http import retry_after_s
 
 if TYPE_CHECKING:
     import httpx
@@ -475,7 +475,7 @@ class _Sender:
         words = self._clean(response.text[:_WORDS].strip()) or "no word"
         told = f"{self._url} answered {status}: {words}."
         if status in (408, 429) or status >= 500:
-            raise _PassingError(told, retry_after(response.headers.get("Retry-After"), time.time()))
+            raise _PassingError(told, min(retry_after_s(response.headers, time.time()) or 0.0, LONGEST_WAIT_S))
         code = _code(response) if status == 200 else None
         if code != 0:
             expected = "status 200" if status != 200 else "code 0" if code is not None else "JSON with a code"
@@ -495,22 +495,6 @@ def _code(response: httpx.Response) -> int | None:
     except (ValueError, TypeError, KeyError):
         return None
     return code if isinstance(code, int) else None
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After header asks to wait, `LONGEST_WAIT_S` at most; None where it asks nothing.
-
-    Args:
-        value: whole seconds, or a date of HTTP.
-        now: unix time.
-    """
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_WAIT_S)
-    try:
-        return min(max(parsedate_to_datetime(text).timestamp() - now, 0.0), LONGEST_WAIT_S)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

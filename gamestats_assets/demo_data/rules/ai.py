@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, LifecycleStage, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.http import retry_after_s
 
 Provider = Literal["anthropic", "openai"]
 
@@ -543,15 +543,9 @@ def _is_passing(error: Any) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, or Retry-After in seconds or as a date."""
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        text = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-            return float(text) / unit
-    try:
-        return max(parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time(), 0.0)
-    except (ValueError, OverflowError):
-        return None
+    """Seconds that the server asks to wait: `retry-after-ms`, or Retry-After."""
+    text = headers.get("retry-after-ms", "").strip()
+    return float(text) / 1000 if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text) else retry_after_s(headers, time.time())
 
 
 # --------------------------------------------------------------------------- the two providers
