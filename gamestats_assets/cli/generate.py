@@ -43,6 +43,31 @@ Taxonomy = Annotated[
     ),
 ]
 
+Users = Annotated[int | None, typer.Option(min=1, help="How many users.  [default: 1000]")]
+Days = Annotated[int | None, typer.Option(min=1, help="How many days.  [default: 7]")]
+Start = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.  [default: 2026-01-01]")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Another seed, other users.  [default: 7]")]
+RunFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Configuration of the run as JSON: segments, countries, planted truths, dirt. Options win over it.",
+        show_default=False,
+    ),
+]
+RulesFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Rules to use, as a run leaves them in rules.json.", show_default=False),
+]
+LanguageModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROVIDER",
+        help="Have the rules made by a language model: anthropic or openai. Without it the analyst makes them.",
+        show_default=False,
+    ),
+]
+
 
 def generate(
     taxonomy: Annotated[
@@ -53,35 +78,16 @@ def generate(
             show_default=False,
         ),
     ] = None,
-    users: Annotated[int | None, typer.Option(min=1, help="How many users.  [default: 1000]")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="How many days.  [default: 7]")] = None,
-    start: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.  [default: 2026-01-01]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Another seed, other users.  [default: 7]")] = None,
+    users: Users = None,
+    days: Days = None,
+    start: Start = None,
+    seed: Seed = None,
     folder: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where the files go.  [default: ./demo-NAME]")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Configuration of the run as JSON: segments, countries, planted truths, dirt. Options win over it.",
-            show_default=False,
-        ),
-    ] = None,
-    rules: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Rules to use, as a run leaves them in rules.json.", show_default=False),
-    ] = None,
-    ai: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROVIDER",
-            help="Have the rules made by a language model: anthropic or openai. Without it the analyst makes them.",
-            show_default=False,
-        ),
-    ] = None,
+    config: RunFile = None,
+    rules: RulesFile = None,
+    ai: LanguageModel = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask the language model again, cached or not.")] = False,
     refine: Annotated[
         bool,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gamestats_assets.cli.entering import Form, Output, enter, given, listed, listed_words
+from gamestats_assets.cli.generate import Days, LanguageModel, RulesFile, RunFile, Seed, Start, Users
 from gamestats_assets.cli.terminal import CarefulGroup, say
 
 if TYPE_CHECKING:
@@ -63,19 +62,13 @@ def add(
             show_default=False,
         ),
     ] = None,
-    users: Annotated[int | None, typer.Option(min=1, help="How many users.  [default: 1000]")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="How many days.  [default: 7]")] = None,
-    start: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.  [default: 2026-01-01]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Another seed, other users.  [default: 7]")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Configuration of the run as JSON.", show_default=False)
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="Rules to use.", show_default=False)] = None,
-    ai: Annotated[
-        str | None, typer.Option(metavar="PROVIDER", help="Rules by anthropic or openai.", show_default=False)
-    ] = None,
+    users: Users = None,
+    days: Days = None,
+    start: Start = None,
+    seed: Seed = None,
+    config: RunFile = None,
+    rules: RulesFile = None,
+    ai: LanguageModel = None,
     only_read: Annotated[
         bool, typer.Option("--only-read", help="Generate nothing: the taxonomy says what its own logs hold.")
     ] = False,

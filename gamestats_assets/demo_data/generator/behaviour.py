@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.rules.model import LifecycleStage
@@ -500,7 +500,7 @@ def times_ms(
     length = (length * share).astype(np.int64)
     since_start = (since_start * share[found.session]).astype(np.int64)
     start = _starts_ms(plan, streams, users, sessions, length)
-    return sessions.day[found.session] * (_DAY_S * 1000) + start[found.session] + since_start
+    return sessions.day[found.session] * DAY_MS + start[found.session] + since_start
 
 
 def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
@@ -523,20 +523,20 @@ def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
         hour[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
     local_s = np.minimum(hour, 23) * 3600 + streams.uniform("second", number, counter) * 3600
     wanted = (((local_s - users.utc_offset_s[user]) % _DAY_S) * 1000).astype(np.int64)
-    day_ms, apart = _DAY_S * 1000, _APART_S * 1000
+    apart = _APART_S * 1000
     # Those of a day in order of their starts: the order of a day's sessions is that of its places.
     start = wanted[np.lexsort((wanted, sessions.day, user))]
     same_day = np.zeros(user.size, bool)
     same_day[1:] = (user[1:] == user[:-1]) & (sessions.day[1:] == sessions.day[:-1])
     most = int(sessions.place.max(initial=0))
-    latest = np.full(user.size, day_ms - 1, np.int64) - length
+    latest = np.full(user.size, DAY_MS - 1, np.int64) - length
     # From the last one back: each leaves room for those after it.
     for place in range(most - 1, -1, -1):
         rows = np.flatnonzero((sessions.place == place) & np.append(same_day[1:], False))
         latest[rows] = np.minimum(latest[rows], latest[rows + 1] - apart - length[rows])
     start = np.minimum(start, latest)
     # From the first one on: each waits for the one before, be it of the evening before.
-    day_of = sessions.day * day_ms
+    day_of = sessions.day * DAY_MS
     for place in range(1, int(sessions.number.max(initial=0)) + 1):
         rows = np.flatnonzero(sessions.number == place)
         ended = day_of[rows - 1] + start[rows - 1] + length[rows - 1] + apart

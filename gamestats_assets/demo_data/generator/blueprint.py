@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,7 @@ Array = npt.NDArray[Any]
 
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
 """Once-only events of stages up to this one, and of the sheet's rows up to theirs, open a user's first session."""
+DAY_MS = 86_400_000
 DEFAULT_PROBABILITY = 0.3
 """Of an event that the rules give no probability in a session."""
 
@@ -164,6 +166,11 @@ class Blueprint:
     def first_day(self) -> int:
         """The run's first day as a number of days, which looks up what belongs to a date."""
         return self.configuration.start.toordinal()
+
+    @property
+    def start_ms(self) -> int:
+        """Midnight of the first day, UTC, in ms since 1970."""
+        return (self.first_day - date(1970, 1, 1).toordinal()) * DAY_MS
 
     @property
     def session_ends(self) -> frozenset[str]:

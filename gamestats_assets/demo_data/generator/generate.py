@@ -19,7 +19,7 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import pyarrow.ipc
 
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
-from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint, blueprint
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
 from gamestats_assets.demo_data.generator.properties import Properties, durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.users import Users, make_users
@@ -132,14 +132,11 @@ def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame,
         ordinal = _ordinal(found.user)
         gaps = _gaps_s(plan, streams, users, found, ordinal)
         at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
-        at_ms += (plan.first_day - _EPOCH) * wire.DAY_MS
+        at_ms += plan.start_ms
     properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
     lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
     in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))
     return lines, tally, in_segment
-
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def _ordinal(user: Array) -> Array:
@@ -182,7 +179,7 @@ def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Session
     sessions = behaviour.Sessions(user, day, day, zero)
     events = np.repeat(np.array(plan.daily_system, np.int64), days)
     found = behaviour.Happenings(user, events, np.arange(user.size), zero, zero, zero - 1, np.zeros(user.size, bool))
-    at_ms = (plan.first_day - _EPOCH + day) * wire.DAY_MS + 23 * 3_600_000 + user * 1000
+    at_ms = plan.start_ms + day * DAY_MS + 23 * 3_600_000 + user * 1000
     return users, sessions, found, at_ms
 
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from gamestats_assets.demo_data import names
 from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
-from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
     Coded,
     Column,
@@ -289,7 +289,7 @@ class Properties:
             case PropertyType.BOOLEAN:
                 return Flags(self._uniform(context, name) < self._share_true(event, name))
             case PropertyType.TIME:
-                back = (self._uniform(context, name) * 86_400_000).astype(np.int64)
+                back = (self._uniform(context, name) * DAY_MS).astype(np.int64)
                 return Times(context.at_ms - back)
             case PropertyType.LIST:
                 return self._texts(context, name, constraint)
@@ -752,7 +752,7 @@ class Properties:
         )
 
     def _first_of_day(self, rows: Array) -> Array:
-        day = self.at_ms[rows] // 86_400_000
+        day = self.at_ms[rows] // DAY_MS
         user = self.happened.user[rows]
         first = np.ones(rows.size, bool)
         first[1:] = (user[1:] != user[:-1]) | (day[1:] != day[:-1])

@@ -14,7 +14,7 @@ import polars as pl
 
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.configuration import COUNTRIES
-from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import Coded, hex_texts
 from gamestats_assets.demo_data.generator.random_streams import Streams
 
@@ -80,7 +80,7 @@ class Users:
     @cached_property
     def signed_up_ms(self) -> Array:
         """Midnight of the day of the sign-up, in ms since 1970."""
-        return (self.signed_up_day + (self.plan.first_day - _EPOCH)) * 86_400_000
+        return self.signed_up_day * DAY_MS + self.plan.start_ms
 
     @cached_property
     def facets(self) -> Mapping[str, Coded]:
@@ -150,9 +150,6 @@ class Users:
 
 def _after(column: pl.Expr, text: str) -> pl.Expr:
     return pl.concat_str(pl.lit(text), column)
-
-
-_EPOCH = datetime(1970, 1, 1).toordinal()
 
 
 def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Users:

@@ -12,14 +12,13 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
-from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import Numbers, Times, as_json, hex_texts, time_texts
 from gamestats_assets.demo_data.generator.properties import Properties
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 
-DAY_MS = 86_400_000
 UNKNOWN_EVENT = "undeclared_event"
 UNKNOWN_PROPERTY = "undeclared_property"
 _HOUR_MS = 3_600_000
@@ -89,20 +88,15 @@ def _counted(type_: str, name: str, users: Users, user: Array) -> pl.DataFrame:
 
 
 def _placed(plan: Blueprint, users: Users, text: pl.Series, user: Array, at_ms: Array, record: Array) -> pl.DataFrame:
-    start = (plan.first_day - _EPOCH) * DAY_MS
     return pl.DataFrame(
         {
-            "file_day": pl.Series((at_ms - start) // DAY_MS).cast(pl.Int32),
+            "file_day": pl.Series((at_ms - plan.start_ms) // DAY_MS).cast(pl.Int32),
             "sort_ms": at_ms,
             "user": users.number[user],
             "record": record,
             "line": text,
         }
     )
-
-
-_EPOCH = 719_163
-"""1970-01-01 as a number of days."""
 
 
 def _uuid(streams: Streams, users: Users, user: Array, record: Array) -> pl.Series:
@@ -321,11 +315,10 @@ def _soiled(
     plan: Blueprint, streams: Streams, frame: pl.DataFrame, dirt: Array, number: Array, ordinal: Array
 ) -> pl.DataFrame:
     """Lines that come late, twice, out of order or cut."""
-    start = (plan.first_day - _EPOCH) * DAY_MS
     drawn = streams.uniform("dirt by how much", number, ordinal)
     frame = frame.with_columns(dirt=pl.Series(dirt), drawn=pl.Series(drawn))
     is_kind = {name: pl.col("dirt") == place for place, name in enumerate(DIRTS)}
-    night = (pl.col("file_day") + 1).cast(pl.Int64) * DAY_MS + start - 1
+    night = (pl.col("file_day") + 1).cast(pl.Int64) * DAY_MS + plan.start_ms - 1
     moved = pl.min_horizontal(pl.col("sort_ms") + (1 + pl.col("drawn") * _HOUR_MS).cast(pl.Int64), night)
     days_later = (1 + (pl.col("drawn") * 3).floor()).cast(pl.Int32)
     copies = frame.filter(is_kind["duplicate"]).with_columns(sort_ms=moved, record=pl.col("record") + _RECORDS - 1)
