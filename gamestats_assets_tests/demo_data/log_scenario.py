@@ -21,13 +21,10 @@ from gamestats_assets.demo_data.payments import payments
 from gamestats_assets.demo_data.profiles import user_profiles
 from gamestats_assets.demo_data.sessions import sessions
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, run_model
+from gamestats_assets.lakehouse.quality import Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.settings import shipped
+from gamestats_assets_tests.frames import Frames, run_sql
 
-Frames = Mapping[type[Table], pl.DataFrame]
-KNOWN = {table.spec.dotted: table for table in t.ALL}
 LOGGED: tuple[type[Table], ...] = tuple(table for table in t.ALL if table.spec.made_by == "logs")
 MODELS: tuple[type[Table], ...] = (
     t.Identities,
@@ -192,19 +189,3 @@ def derive(given: Frames) -> dict[type[Table], pl.DataFrame]:
 def run(function: Callable[..., Any], frames: Frames) -> pl.DataFrame:
     """What a function makes of the tables that it reads."""
     return function(**{name: frames[source].lazy() for name, source in table_inputs(function).items()}).collect()
-
-
-def model(table: type[Table]) -> SqlModel:
-    """The SQL model of a table."""
-    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
-
-
-def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:
-    """Rows of a table made by SQL."""
-    wanted = model(table)
-    return run_model(wanted, {name: frames[KNOWN[name]] for name in wanted.dependencies})
-
-
-def breaking(check: Check, frames: Frames) -> pl.DataFrame:
-    """The rows that break a check."""
-    return check.rows(**{name: frames[table].lazy() for name, table in check.inputs.items()}).collect()

@@ -13,19 +13,9 @@ import pytest
 from gamestats_assets.demo_data import checks
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.demo_data.log_scenario import (
-    DAY,
-    Frames,
-    breaking,
-    derive,
-    of_records,
-    product,
-    record,
-    rows,
-)
+from gamestats_assets_tests.demo_data.log_scenario import DAY, derive, of_records, product, record, rows
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 
-Planted = dict[type[Table], pl.DataFrame]
 BY_NAME = {check.name: check for check in checks.ALL}
 
 
@@ -80,48 +70,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
 
 
 # --------------------------------------------------------------------------- planting
-
-
-def changed(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
-    """Give the first row that `where` holds for other values."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table].sort(table.primary_key()).with_row_index("__row__")
-        row = frame.filter(True if where is None else where).get_column("__row__")[0]
-        new = [
-            pl.when(pl.col("__row__") == row)
-            .then(value if isinstance(value, pl.Expr) else pl.lit(value))
-            .otherwise(pl.col(name))
-            .cast(frame.schema[name])
-            .alias(name)
-            for name, value in values.items()
-        ]
-        return {table: frame.with_columns(new).drop("__row__")}
-
-    return plant
-
-
-def without(table: type[Table], where: pl.Expr | None = None) -> Callable[[Frames], Planted]:
-    """Take out the first row that `where` holds for."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table].sort(table.primary_key()).with_row_index("__row__")
-        row = frame.filter(True if where is None else where).get_column("__row__")[0]
-        return {table: frame.filter(pl.col("__row__") != row).drop("__row__")}
-
-    return plant
-
-
-def doubled(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
-    """Add a copy of the first row that `where` holds for, with other values."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table].sort(table.primary_key())
-        row = frame.filter(True if where is None else where).head(1)
-        new = row.with_columns(pl.lit(value).cast(frame.schema[name]).alias(name) for name, value in values.items())
-        return {table: pl.concat([frame, new])}
-
-    return plant
 
 
 def more(column: str, by: float = 1) -> dict[str, pl.Expr]:

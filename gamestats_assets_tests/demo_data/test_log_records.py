@@ -30,7 +30,6 @@ from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
     LOGGED,
     PRODUCT,
-    Frames,
     at,
     bronze,
     decoded,
@@ -40,6 +39,7 @@ from gamestats_assets_tests.demo_data.log_scenario import (
     of_records,
     record,
 )
+from gamestats_assets_tests.frames import Frames
 
 
 def counts(frames: Frames, day: str = "2026-01-10") -> dict[tuple[str, str], dict[str, int]]:

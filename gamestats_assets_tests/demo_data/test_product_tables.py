@@ -18,7 +18,8 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.sql import check_types
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets_tests.demo_data.log_scenario import DAY, MODELS, at, complete, model, rows, run_sql
+from gamestats_assets_tests.demo_data.log_scenario import DAY, MODELS, at, complete, rows
+from gamestats_assets_tests.frames import model, run_sql
 
 Visit = tuple[str, int]
 

@@ -12,8 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.quality import Check, screen, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, run_model
+from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.bronze import decode_batches
@@ -23,10 +22,8 @@ from gamestats_assets.pubg.kills import weapon_kills
 from gamestats_assets.pubg.matches import match_facts, matches
 from gamestats_assets.pubg.summaries import match_summaries
 from gamestats_assets.pubg.tables.tournament import MatchTournamentContext
-from gamestats_assets.settings import shipped
+from gamestats_assets_tests.frames import Frames, run_sql
 
-Frames = Mapping[type[Table], pl.DataFrame]
-KNOWN = {table.spec.dotted: table for table in t.ALL}
 FUNCTIONS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (t.CirclePositions, circle_positions),
     (t.DamageEvents, damage_events),
@@ -123,19 +120,3 @@ def derive(frames: Frames) -> dict[type[Table], pl.DataFrame]:
     for table in (*(table for table, _ in FUNCTIONS), *MODELS):
         assert screen(table, known[table]).rejections == [], table.__name__
     return known
-
-
-def model(table: type[Table]) -> SqlModel:
-    """The SQL model of a table."""
-    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
-
-
-def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:
-    """Rows of a table made by SQL."""
-    wanted = model(table)
-    return run_model(wanted, {name: frames[KNOWN[name]] for name in wanted.dependencies})
-
-
-def breaking(check: Check, frames: Frames) -> pl.DataFrame:
-    """The rows that break a check."""
-    return check.rows(**{name: frames[table].lazy() for name, table in check.inputs.items()}).collect()

@@ -54,7 +54,8 @@ from gamestats_assets.pubg.tables.tournament import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets_tests.pubg.scenario import Frames, rows
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import rows
 
 ZONE = ZoneInfo("Europe/Berlin")
 """Summer time ends at 03:00 on 2026-10-25, in the night of a round."""

@@ -36,7 +36,8 @@ from gamestats_assets.pubg.tables.players import (
     PlayerWeaponStats,
     WeaponKillEvents,
 )
-from gamestats_assets_tests.pubg.scenario import Frames, at, bronze, derive, rows
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import at, bronze, derive, rows
 
 CAREERS: tuple[tuple[type[Table], Callable[..., Any]], ...] = (
     (PlayerDamageStats, player_damage_stats),

@@ -35,7 +35,8 @@ from gamestats_assets.pubg.tables.ops import (
 )
 from gamestats_assets.pubg.tables.results import MatchSummaries
 from gamestats_assets.pubg.tables.tournament import MatchTournamentContext, TournamentLineups
-from gamestats_assets_tests.pubg.scenario import Frames, rows
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.season import SEASON, SimulatedSeason, account, round_named, run, slot_of
 
 # --------------------------------------------------------------------------- a whole season

@@ -9,15 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import fight_checks
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.simulate import simulate_match
 from gamestats_assets.pubg.tables.fights import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
-from gamestats_assets_tests.pubg.scenario import Frames, breaking, bronze
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.pubg.scenario import bronze
 from gamestats_assets_tests.pubg.test_fights import with_fights
 
-Planted = dict[type[Table], pl.DataFrame]
 BY_NAME = {check.name: check for check in fight_checks.ALL}
 
 
@@ -30,48 +29,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     ]
     files = [(match.truth.match_id, "telemetry", match.telemetry_json) for match in made]
     return with_fights(bronze(tmp_path_factory.mktemp("landing"), *files))
-
-
-def changed(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
-    """Give the first row that `where` holds for other values."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table].with_row_index("__row__")
-        row = frame.filter(True if where is None else where).get_column("__row__")[0]
-        new = [
-            pl.when(pl.col("__row__") == row)
-            .then(value if isinstance(value, pl.Expr) else pl.lit(value))
-            .otherwise(pl.col(name))
-            .cast(frame.schema[name])
-            .alias(name)
-            for name, value in values.items()
-        ]
-        return {table: frame.with_columns(new).drop("__row__")}
-
-    return plant
-
-
-def without(table: type[Table], where: pl.Expr | None = None) -> Callable[[Frames], Planted]:
-    """Take out the first row that `where` holds for."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table].with_row_index("__row__")
-        row = frame.filter(True if where is None else where).get_column("__row__")[0]
-        return {table: frame.filter(pl.col("__row__") != row).drop("__row__")}
-
-    return plant
-
-
-def doubled(table: type[Table], where: pl.Expr | None = None, **values: Any) -> Callable[[Frames], Planted]:
-    """Add a copy of the first row that `where` holds for, with other values."""
-
-    def plant(frames: Frames) -> Planted:
-        frame = frames[table]
-        row = frame.filter(True if where is None else where).head(1)
-        new = row.with_columns(pl.lit(value).cast(frame.schema[name]).alias(name) for name, value in values.items())
-        return {table: pl.concat([frame, new])}
-
-    return plant
 
 
 def a_death_ends_two_knocks(frames: Frames) -> Planted:

@@ -22,7 +22,8 @@ from gamestats_assets.pubg.fights import fight_participants, finishing_summaries
 from gamestats_assets.pubg.kills import weapon_kills
 from gamestats_assets.pubg.simulate import simulate_match
 from gamestats_assets.pubg.tables.fights import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
-from gamestats_assets_tests.pubg.scenario import Frames, at, bronze, complete, rows
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import at, bronze, complete, rows
 
 Event = tuple[str, dict[str, Any]]
 

@@ -25,9 +25,8 @@ from gamestats_assets.pubg.tables.players import (
     PlayerWeaponStats,
     WeaponKillEvents,
 )
-from gamestats_assets_tests.pubg.scenario import Frames, breaking
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.test_careers import CAREERS, made, simulated_players
-from gamestats_assets_tests.pubg.test_checks import Planted, changed, doubled, without
 
 BY_NAME = {check.name: check for check in player_checks.ALL}
 UPSTREAM: dict[type[Table], set[type[Table]]] = {

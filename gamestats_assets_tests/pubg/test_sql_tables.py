@@ -18,7 +18,8 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.reference import weapons
 from gamestats_assets.pubg.simulate import simulate_match
-from gamestats_assets_tests.pubg.scenario import MODELS, Frames, at, bronze, derive, file_row, model, rows, run_sql
+from gamestats_assets_tests.frames import Frames, model, run_sql
+from gamestats_assets_tests.pubg.scenario import MODELS, at, bronze, derive, file_row, rows
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 Event = dict[str, Any]

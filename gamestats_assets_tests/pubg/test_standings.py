@@ -35,7 +35,8 @@ from gamestats_assets.pubg.tables.tournament import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets_tests.pubg.scenario import Frames, rows
+from gamestats_assets_tests.frames import Frames
+from gamestats_assets_tests.pubg.scenario import rows
 from gamestats_assets_tests.pubg.season import (
     FUNCTIONS,
     SEASON,

@@ -21,9 +21,8 @@ from gamestats_assets.pubg.tables.tournament import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
-from gamestats_assets_tests.pubg.scenario import Frames, breaking
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.season import FUNCTIONS, SimulatedSeason, account, derived
-from gamestats_assets_tests.pubg.test_checks import Planted, changed, doubled, without
 
 BY_NAME = {check.name: check for check in tournament_checks.ALL}
 
