@@ -12,9 +12,10 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
+
+from gamestats_assets_tests.local_server import LocalServer
 
 MODEL = "model-of-the-test"
 ALWAYS_THINKS = "model-that-always-thinks"
@@ -84,49 +85,33 @@ class Request:
         return content[0]["content"]
 
 
-class AiServer:
-    """A threaded server on a free port of the loopback interface; use it as a context manager.
+class AiServer(LocalServer):
+    """The server.
 
     Args:
         key: the only one it accepts.
     """
 
     def __init__(self, key: str) -> None:
+        super().__init__()
         self.key = key
         self.requests: list[Request] = []
         self._answers: deque[Answer] = deque()
-        self._lock = threading.Lock()
         self._given_up = threading.Event()
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                owner._serve(self, Request(self.path, headers, json.loads(body), time.monotonic()))
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Tests need no access log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.002})
 
     def url(self, provider: str) -> str:
         """Address of the API of a provider, as its SDK wants it."""
-        host = f"http://127.0.0.1:{self._server.server_address[1]}"
-        return host if provider == "anthropic" else f"{host}/v1"
+        return self.address if provider == "anthropic" else f"{self.address}/v1"
 
     def queue(self, *answers: Answer) -> None:
         """Answers to come, in turn; without one the server answers 400."""
-        with self._lock:
+        with self.lock:
             self._answers.extend(answers)
 
-    def _serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
-        with self._lock:
+    def serve(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> None:
+        """Answer a request."""
+        request = Request(handler.path, headers, json.loads(body), time.monotonic())
+        with self.lock:
             self.requests.append(request)
             answer = self._refused(request)
             if answer is None:
@@ -135,16 +120,13 @@ class AiServer:
         if answer.silent:
             handler.close_connection = True
             return
-        body = answer.body if answer.body is not None else json.dumps(_form(request, answer)).encode()
-        try:
-            handler.send_response_only(answer.status)
-            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                handler.send_header(name, value)
-            handler.send_header("Content-Length", str(len(body)))
-            handler.end_headers()
-            handler.wfile.write(body)
-        except (BrokenPipeError, ConnectionResetError):
-            handler.close_connection = True  # the client gave up waiting
+        sent = answer.body if answer.body is not None else json.dumps(_form(request, answer)).encode()
+        handler.send_response_only(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(sent)))
+        handler.end_headers()
+        handler.wfile.write(sent)
 
     def _refused(self, request: Request) -> Answer | None:
         """What the API answers to a request that it does not take."""
@@ -172,17 +154,9 @@ class AiServer:
         roles = [turn["role"] for turn in request.body["input"]]
         return None if roles[0] == roles[-1] == "user" else Answer(f"input: roles {roles}", status=400)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._given_up.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(None, None, None)
 
 
 def _unpaired(messages: list[dict[str, Any]]) -> Answer | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from gamestats_assets_tests.local_server import LocalServer
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Request:
         return json.loads(plain)
 
 
-class Receiver:
-    """A threaded server on a free port of the loopback interface; use it as a context manager.
+class Receiver(LocalServer):
+    """The server.
 
     Attributes:
         app_id: the only project there is.
@@ -64,35 +64,17 @@ class Receiver:
     """
 
     def __init__(self, app_id: str = "0123456789abcdef0123456789abcdef") -> None:
+        super().__init__()
         self.app_id = app_id
         self.requests: list[Request] = []
         self.taken: list[dict[str, Any]] = []
         self.on_request: Callable[[Request], None] | None = None
         self._answers: list[Answer] = []
-        self._lock = threading.Lock()
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # Head and body go out in two writes; Nagle would hold the second back for 40 ms.
-            disable_nagle_algorithm = True
-
-            def do_POST(self) -> None:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(headers.get("content-length", 0)))
-                owner._serve(self, Request(self.path, headers, body, time.monotonic()))
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Tests need no access log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def url(self) -> str:
         """Address of the server, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.address
 
     @property
     def stored(self) -> dict[str, dict[str, Any]]:
@@ -101,11 +83,13 @@ class Receiver:
 
     def answer(self, *answers: Answer) -> None:
         """Queue answers; after the last one the receiver judges for itself."""
-        with self._lock:
+        with self.lock:
             self._answers = list(answers)
 
-    def _serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
-        with self._lock:
+    def serve(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> None:
+        """Answer a request."""
+        request = Request(handler.path, headers, body, time.monotonic())
+        with self.lock:
             self.requests.append(request)
             queued = self._answers.pop(0) if self._answers else None
             if queued is None:
@@ -119,15 +103,12 @@ class Receiver:
         if answer.silent:
             handler.close_connection = True
             return
-        try:
-            handler.send_response_only(answer.status)
-            for name, value in answer.headers.items():
-                handler.send_header(name, value)
-            handler.send_header("Content-Length", str(len(answer.body.encode())))
-            handler.end_headers()
-            handler.wfile.write(answer.body.encode())
-        except (BrokenPipeError, ConnectionResetError):
-            handler.close_connection = True  # the client is gone
+        handler.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(answer.body.encode())))
+        handler.end_headers()
+        handler.wfile.write(answer.body.encode())
 
     def _judged(self, request: Request) -> Answer:
         if request.path != "/sync_server":
@@ -142,14 +123,3 @@ class Receiver:
             return Answer(body=json.dumps({"code": -1, "msg": "invalid data format"}))
         self.taken += records
         return Answer(body=json.dumps({"code": 0, "msg": "success"}))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

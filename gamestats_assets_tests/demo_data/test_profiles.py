@@ -1,4 +1,4 @@
-"""Users as they are: what all operations on their properties come to, and a product's own properties, typed."""
+"""Users as they are: what all operations on their properties come to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.profiles import apply_operation, user_profiles
-from gamestats_assets.demo_data.typed_properties import typed_columns
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets_tests.demo_data.log_scenario import DAY, at, complete, rows, run
 
@@ -256,88 +255,3 @@ def test_profiles_are_those_of_a_plain_state_machine(given_: list[Operation]) ->
     ]
     found = profiles(operations(*made).sample(fraction=1, shuffle=True, seed=len(made)))
     assert {name: json.loads(row["properties"]) for name, row in found.items()} == ({"a": user.names} if alive else {})
-
-
-# --------------------------------------------------------------------------- typed columns
-
-
-def declared(*given_: tuple[str, str] | dict[str, Any]) -> pl.LazyFrame:
-    made = ({"property": one[0], "property_type": one[1]} if isinstance(one, tuple) else one for one in given_)
-    usual = {"scope": "event", "event_name": "play"}
-    return rows(t.DemoTaxonomy, *({**usual, "position": n, **one} for n, one in enumerate(made))).lazy()
-
-
-def typed(taxonomy: pl.LazyFrame, *texts: str, **columns: Any) -> pl.DataFrame:
-    events = rows(t.Events, *({"event_id": f"e{n}", "properties": text, **columns} for n, text in enumerate(texts)))
-    found = typed_columns(taxonomy, events.lazy()).collect()
-    assert found.columns[: events.width] == events.columns
-    return found.drop(events.columns)
-
-
-def test_declared_properties_become_columns_of_their_types() -> None:
-    taxonomy = declared(
-        ("price", "number"),
-        ("#title", "string"),
-        ("is_first", "boolean"),
-        ("at", "time"),
-        ("tags", "list"),
-        ("box", "object"),
-        ("items", "object_group"),
-        ("items.id", "number"),
-        ("", "string"),
-        {"property": "gold", "property_type": "number", "scope": "user", "event_name": ""},
-        {"property": "server", "property_type": "string", "scope": "common", "event_name": ""},
-    )
-    text = (
-        '{"price":2.5,"#title":"a\\"b","is_first":true,"at":"2026-01-10 21:00:00.250","tags":["x","한",3],'
-        '"box":{"k":1},"items":[{"id":1}],"server":"s1"}'
-    )
-    frame = typed(taxonomy, text, "{}", zone_offset_h=9.0)
-    assert frame.schema == {
-        "price": pl.Float64,
-        "#title": pl.String,
-        "is_first": pl.Boolean,
-        "at": pl.Datetime("us", "UTC"),
-        "tags": pl.List(pl.String),
-        "box": pl.String,
-        "items": pl.String,
-        "server": pl.String,
-    }
-    assert frame.rows() == [
-        (2.5, 'a"b', True, at("12:00:00.250"), ["x", "한", "3"], '{"k":1}', '[{"id":1}]', "s1"),
-        (None,) * 8,
-    ]
-
-
-def test_values_of_another_type_are_null() -> None:
-    taxonomy = declared(("price", "number"), ("is_first", "boolean"), ("at", "time"), ("tags", "list"))
-    frame = typed(
-        taxonomy,
-        '{"price":"x","is_first":1,"at":"soon","tags":"x"}',
-        '{"price":"2.5","is_first":"true","at":7,"tags":[{"a":1}]}',
-        '{"price":null,"is_first":null,"at":null,"tags":[]}',
-        '{"price":[1],"is_first":[true],"at":["x"],"tags":[["x"]]}',
-    )
-    assert frame.rows() == [
-        (None, None, None, None),
-        (2.5, True, None, None),
-        (None, None, None, []),
-        (None, None, None, None),
-    ]
-
-
-def test_a_property_with_the_name_of_a_core_column_keeps_apart() -> None:
-    frame = typed(declared(("country", "string")), '{"country":"KR"}')
-    assert frame.to_dict(as_series=False) == {"property_country": ["KR"]}
-
-
-def test_of_several_declarations_the_first_in_the_sheet_counts() -> None:
-    taxonomy = declared(
-        {"property": "id", "property_type": "string", "event_name": "later", "position": 5},
-        {"property": "id", "property_type": "number", "event_name": "first", "position": 2},
-    )
-    assert typed(taxonomy, '{"id":7}').schema == {"id": pl.Float64}
-
-
-def test_without_a_taxonomy_nothing_is_added() -> None:
-    assert typed(declared(), '{"a":1}').width == 0

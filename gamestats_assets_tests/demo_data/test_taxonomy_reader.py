@@ -18,17 +18,15 @@ from gamestats_assets.demo_data.taxonomies.model import Event, Property, Propert
 from gamestats_assets.demo_data.taxonomies.reader import Mistake, TaxonomyError, check_taxonomy, read_taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
-    Between,
     CopyOf,
     Counter,
     Example,
-    FromEvent,
-    OneOf,
     Rows,
     SharedCounter,
     TrueFirst,
     ValueRule,
 )
+from gamestats_assets_tests.demo_data.written_rules import decimals, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP
@@ -108,28 +106,6 @@ LOGIN = ("login", "로그인", "로그인 시 전송", "계정")
 
 
 # --------------------------------------------------------------------------- the two workbooks of real games
-
-
-def decimals(low: float, high: float) -> Between:
-    return Between(min=low, max=high, integer=False)
-
-
-def whole(low: float, high: float) -> Between:
-    return Between(min=low, max=high, integer=True)
-
-
-def one_of(*values: bool | int | float | str) -> OneOf:
-    return OneOf(values=values)
-
-
-def some_of(*values: bool | int | float | str) -> OneOf:
-    return OneOf(values=values, open_ended=True)
-
-
-def told(event: str, name: str, aggregate: str, where_key: str | None = None) -> FromEvent:
-    return FromEvent.model_validate(
-        {"event": event, "property": name, "aggregate": aggregate, "where_key": where_key},
-    )
 
 
 BALANCE = Balance(start=5000, source="resource_info.change_num", group_by="resource_info.item_id")

@@ -22,31 +22,10 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     parse_value_rule,
 )
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets_tests.demo_data.written_rules import decimals, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP
-
-
-def decimals(low: float, high: float) -> Between:
-    return Between(min=low, max=high, integer=False)
-
-
-def whole(low: float, high: float) -> Between:
-    return Between(min=low, max=high, integer=True)
-
-
-def one_of(*values: bool | int | float | str) -> OneOf:
-    return OneOf(values=values)
-
-
-def some_of(*values: bool | int | float | str) -> OneOf:
-    return OneOf(values=values, open_ended=True)
-
-
-def told(event: str, name: str, aggregate: str, where_key: str | None = None) -> FromEvent:
-    return FromEvent.model_validate(
-        {"event": event, "property": name, "aggregate": aggregate, "where_key": where_key},
-    )
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,14 @@ fails: cut bodies, dribbling bodies, connections closed without a word.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from gamestats_assets_tests.local_server import LocalServer
 
 
 @dataclass(frozen=True)
@@ -49,45 +48,27 @@ class Request:
     headers: dict[str, str]
 
 
-class ApiServer:
-    """A threaded server on a free port of the loopback interface; use it as a context manager."""
+class ApiServer(LocalServer):
+    """The server."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[Request] = []
         self._answers: dict[str, list[Answer]] = defaultdict(list)
-        self._lock = threading.Lock()
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # Head and body go out in two writes; Nagle would hold the second back for 40 ms.
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                owner._serve(self, Request(parts.path, parse_qs(parts.query), headers))
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Tests need no access log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def url(self) -> str:
         """Address of the server, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.address
 
     def answer(self, path: str, *answers: Answer) -> None:
         """Queue answers for a path; the last one is repeated. A path without any answers 404."""
-        with self._lock:
+        with self.lock:
             self._answers[path] = list(answers)
 
     def replaced(self, path: str, *answers: Answer) -> list[Answer]:
         """Queue other answers for a path in place of those it had, which come back."""
-        with self._lock:
+        with self.lock:
             before, self._answers[path] = self._answers[path], [*answers]
         return before
 
@@ -95,8 +76,11 @@ class ApiServer:
         """Requests for a path, in order."""
         return [request for request in self.requests if request.path == path]
 
-    def _serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
-        with self._lock:
+    def serve(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> None:
+        """Answer a request."""
+        parts = urlsplit(handler.path)
+        request = Request(parts.path, parse_qs(parts.query), headers)
+        with self.lock:
             self.requests.append(request)
             queue = self._answers.get(request.path, [])
             answer = (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else Answer(404)
@@ -110,24 +94,10 @@ class ApiServer:
         if answer.tells_length:
             handler.send_header("Content-Length", str(len(answer.body)))
         handler.end_headers()
-        body = answer.body[: answer.sent]
-        try:
-            if not answer.seconds_a_byte:
-                handler.wfile.write(body)
-            for byte in body if answer.seconds_a_byte else b"":
-                handler.wfile.write(bytes([byte]))
-                handler.wfile.flush()
-                time.sleep(answer.seconds_a_byte)
-        except (BrokenPipeError, ConnectionResetError):
-            handler.close_connection = True  # the client gave up, as it should
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        sent = answer.body[: answer.sent]
+        if not answer.seconds_a_byte:
+            handler.wfile.write(sent)
+        for byte in sent if answer.seconds_a_byte else b"":
+            handler.wfile.write(bytes([byte]))
+            handler.wfile.flush()
+            time.sleep(answer.seconds_a_byte)
