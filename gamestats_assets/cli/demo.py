@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
-    from gamestats_assets.lakehouse.files import write_whole
     from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.files import write_whole
 from gamestats_assets.settings import Settings
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
