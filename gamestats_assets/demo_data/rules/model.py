@@ -50,7 +50,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ValueRange(_Part):
-    """Where a number lies.
+    """Where a number lies; of a time, how many seconds after its event it is, negative ones being before.
 
     Attributes:
         mean: expected value; None is the middle.
@@ -102,6 +102,10 @@ class PropertyConstraint(_Part):
     Attributes:
         same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id;
             where none has, the other fields decide.
+        recalls: what the user did before, in whichever session, and which then had this property or, after a `/`,
+            another one: `create_order`, `create_order/id`. The latest of it gives the value, e.g. the id of an order
+            that is delivered days later; where there was none, the other fields decide. Without an event in the key
+            it does not hold for the events that it names.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
         first_only: true at a user's first event of the kind, false from then on.
         counter: a count per user, or a balance.
@@ -114,6 +118,7 @@ class PropertyConstraint(_Part):
     """
 
     same_as_before: bool = False
+    recalls: list[str] = Field(default_factory=list)
     copy_of: str | None = None
     first_only: bool = False
     counter: CounterRule | None = None
@@ -141,6 +146,9 @@ class PropertyConstraint(_Part):
 
 class PropertyRelationship(_Part):
     """How a number follows from others of the event, the common ones or the user.
+
+    Of a time the formula gives the seconds after its event, and times that it names are such seconds too:
+    `start_time + duration_min * 60`.
 
     Attributes:
         depends_on: names that the formula uses.
@@ -202,6 +210,8 @@ class EventConstraints(_Part):
         session_start: events at the beginning of every session, in this order.
         session_end: events at the end of every session, in this order.
         once: events that happen once in a user's life.
+        daily: events that happen once on a user's day at most, such as an attendance.
+        final: events after which a user does nothing any more, such as the deletion of the account.
         sequences: orders within a session; an event in none of them stands alone.
         prerequisites: by event, events that must all have happened to the user before.
         lifecycle: by event, the earliest stage in which it happens; without an entry, the first.
@@ -212,6 +222,8 @@ class EventConstraints(_Part):
     session_start: list[str] = Field(default_factory=list)
     session_end: list[str] = Field(default_factory=list)
     once: list[str] = Field(default_factory=list)
+    daily: list[str] = Field(default_factory=list)
+    final: list[str] = Field(default_factory=list)
     sequences: list[EventSequence] = Field(default_factory=list)
     prerequisites: dict[str, list[str]] = Field(default_factory=dict)
     lifecycle: dict[str, LifecycleStage] = Field(default_factory=dict)
@@ -324,10 +336,21 @@ class Rules(_Part):
         return {event: before for event, before in found.items() if event not in heads}
 
 
+def recalled_property(recalled: str, key: str) -> tuple[str, str]:
+    """Event and property that a constraint `recalls`.
+
+    Args:
+        recalled: `create_order`, or `create_order/id`.
+        key: of the constraint.
+    """
+    event, _, name = recalled.partition("/")
+    return event, name or key.rpartition("/")[2]
+
+
 def named_events(rules: Rules) -> Iterator[tuple[str, str]]:
     """Every event that rules name, with the place where they do."""
     constraints = rules.event_constraints
-    for place in ("session_start", "session_end", "once", "not_of_users"):
+    for place in ("session_start", "session_end", "once", "daily", "final", "not_of_users"):
         for event in getattr(constraints, place):
             yield event, f"event_constraints.{place}"
     for sequence in constraints.sequences:

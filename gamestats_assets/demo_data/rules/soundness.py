@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from gamestats_assets.demo_data.rules.model import LifecycleStage, Rules, Update, ValueRange, named_events
+from gamestats_assets.demo_data.rules.model import (
+    LifecycleStage,
+    Rules,
+    Update,
+    ValueRange,
+    named_events,
+    recalled_property,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, ValueRuleError, parse_value_rule
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -207,6 +214,8 @@ class _Check:
                         f"event_constraints.prerequisites.{event}: {before!r} is in not_of_users, "
                         "so it never happens to a user"
                     )
+                if before in self.rules.event_constraints.final:
+                    yield (f"event_constraints.prerequisites.{event}: {before!r} is in final, so nothing follows it")
         yield from self._never(needs, {event for circle in circles for event in circle})
 
     def _against_sequences(self, needs: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -301,6 +310,13 @@ class _Check:
                         break
             if constraint.depends_on:
                 yield from self._unknown_values(key, constraint.depends_on, constraint.mapping)
+            for recalled in constraint.recalls:
+                event, name = recalled_property(recalled, key)
+                if event not in self.own:
+                    yield f"{place}.recalls: there is no event {event!r}{self._near(event, self.events)}"
+                elif name not in self.own[event] and name not in self.common:
+                    near = self._near(name, [*self.own[event], *self.common])
+                    yield f"{place}.recalls: the event {event!r} has no property {name!r}{near}"
 
     def _where(self, scope: str) -> str:
         if scope == "user":
@@ -442,6 +458,9 @@ class _Check:
             ]
             for scope, name in self._deciding(key, self.rules.property_constraints):
                 self._note(uses, scope, name, [source for source in wanted if source])
+                recalled = [recalled_property(told, name) for told in constraint.recalls]
+                if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
+                    uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
         for key, relationship in self.rules.property_relationships.items():
             for scope, name in self._deciding(key, self.rules.property_relationships):
                 self._note(uses, scope, name, [*relationship.depends_on, *_names_of(relationship.formula)])
