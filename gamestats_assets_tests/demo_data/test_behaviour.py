@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from datetime import date
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,13 @@ def products(draw: st.DrawFn) -> tuple[Taxonomy, Rules]:
     return Taxonomy(name="any", events=tuple(Event(name=name) for name in order)), rules
 
 
-def broken(rules: Rules, of_user: list[Record], start: date) -> list[str]:
+def goes_on(session: list[Record], run: Configuration) -> bool:
+    """Whether a session may go on after the run's last midnight."""
+    end = datetime.combine(run.start + timedelta(days=run.days), datetime.min.time())
+    return at(session[-1]) > end - timedelta(minutes=30)
+
+
+def broken(rules: Rules, of_user: list[Record], run: Configuration) -> list[str]:
     """What a plain reading finds wrong with one user's life, who signed up within the run."""
     constraints = rules.event_constraints
     followers = rules.followers()
@@ -139,7 +145,8 @@ def broken(rules: Rules, of_user: list[Record], start: date) -> list[str]:
             happened[name] += 1
             within.add(name)
             stage = max(stage, constraints.stage_events[name].rank if name in constraints.stage_events else 0)
-        if session[0]["#event_name"] not in ("start", *constraints.once) or session[-1]["#event_name"] != "end":
+        ends = session[-1]["#event_name"] == "end" or goes_on(session, run)
+        if session[0]["#event_name"] not in ("start", *constraints.once) or not ends:
             wrong.append(f"a session from {session[0]['#event_name']} to {session[-1]['#event_name']}")
     return wrong
 
@@ -152,7 +159,7 @@ def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rule
     configuration = Configuration(users=25, days=10, seed=seed, segments={"new_user": 0.8, "power_user": 0.2})
     for of_user in by_user(simulated(taxonomy, rules, configuration)).values():
         if of_user[0]["#event_name"] == "install":
-            assert broken(rules, of_user, configuration.start) == []
+            assert broken(rules, of_user, configuration) == []
         else:
             counted = Counter(record.get("#event_name") for record in of_user)
             assert not [name for name in rules.event_constraints.once if counted[name]]
@@ -166,10 +173,13 @@ def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rule
 # --------------------------------------------------------------------------- the small shop
 
 
+SHOP_RUN = Configuration(users=450, days=12, seed=5)
+
+
 @pytest.fixture(scope="module")
 def shop() -> dict[str, list[Record]]:
     """Two weeks of the small shop, by user."""
-    return by_user(simulated(TAXONOMY, RULES, Configuration(users=450, days=12, seed=5)))
+    return by_user(simulated(TAXONOMY, RULES, SHOP_RUN))
 
 
 def tracked(of_user: list[Record]) -> list[Record]:
@@ -208,17 +218,28 @@ def test_an_account_has_one_distinct_id_for_ever(shop: dict[str, list[Record]]) 
     assert all(len(distinct) == 1 for distinct in accounts.values())
 
 
-def test_sessions_of_a_user_never_overlap_and_stay_within_a_day(shop: dict[str, list[Record]]) -> None:
-    for of_user in shop.values():
+def test_sessions_of_a_user_never_overlap_and_some_go_on_past_midnight(shop: dict[str, list[Record]]) -> None:
+    every = [session for of_user in shop.values() for session in sessions(of_user)]
+    for session in every:
+        names = [record["#event_name"] for record in session]
+        assert names.count("start") == 1
+        assert names.count("end") == 1 or (goes_on(session, SHOP_RUN) and "end" not in names)
+    assert 0 < sum(at(session[0]).date() != at(session[-1]).date() for session in every) < 0.05 * len(every)
+
+
+def test_where_the_shares_of_days_are_planted_sessions_stay_within_a_day() -> None:
+    planted = SHOP_RUN.model_copy(update={"truths": [RetentionTruth(curve={1: 0.5})]})
+    for of_user in by_user(simulated(TAXONOMY, RULES, planted)).values():
         for session in sessions(of_user):
-            names = [record["#event_name"] for record in session]
-            assert names.count("start") == names.count("end") == 1
             assert at(session[0]).date() == at(session[-1]).date()
+            assert session[-1]["#event_name"] == "end"
 
 
 def test_the_end_of_a_session_tells_how_long_it_was(shop: dict[str, list[Record]]) -> None:
     for of_user in shop.values():
         for session in sessions(of_user):
+            if goes_on(session, SHOP_RUN):
+                continue
             lasted = (at(session[-1]) - at(session[0])).total_seconds()
             assert abs(session[-1]["properties"]["#duration"] - lasted) <= 0.5
 

@@ -185,10 +185,20 @@ class _Life:
         self._finished = known.rank
         self.stage = np.where(before, known.rank, LifecycleStage.INSTALLED.rank)
         self.account = before | (not plan.has_registration)
+        self.done_on = np.full((len(users), int(plan.daily.sum())), -1)
 
     def stages(self, users: Users, user: Array, day: Array) -> Array:
         """Stage of users on days: what they have done, and the time since, for those who are through the onboarding."""
         return timed_stage(self.stage[user], day - users.signed_up_day[user], self._finished)
+
+    def take_day(self, user: Array, event: Array, day: Array) -> None:
+        """Enter on which days those happened that happen once a day."""
+        rows = np.flatnonzero(self._plan.daily[event])
+        self.done_on[user[rows], self.daily_place(event[rows])] = day[rows]
+
+    def daily_place(self, event: Array) -> Array:
+        """Column of `done_on` that an event has."""
+        return np.cumsum(self._plan.daily)[event] - 1
 
     def take(self, user: Array, event: Array) -> None:
         """Enter what happened."""
@@ -232,7 +242,16 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     for start, stop in pairwise(bounds):
         parts += _session_parts(plan, streams, users, sessions, by_number[start:stop], life, opened=False)
     found = _together(parts) if parts else _nothing()
-    return found.take(np.lexsort((found.step, found.order, found.session)))
+    found = found.take(np.lexsort((found.step, found.order, found.session)))
+    return found.take(_before_the_end(plan, found)) if plan.final.any() else found
+
+
+def _before_the_end(plan: Blueprint, found: Happenings) -> Array:
+    """Whether each row is none that follows the end of its user's life."""
+    ends = np.full(int(found.user.max(initial=0)) + 1, len(found))
+    rows = np.flatnonzero(plan.final[found.event])
+    np.minimum.at(ends, found.user[rows], rows)
+    return np.arange(len(found)) <= ends[found.user]
 
 
 def _session_parts(
@@ -256,7 +275,7 @@ def _session_parts(
         for place, flow in enumerate(plan.onboarding):
             parts.append(scene.flows(first, np.full(first.size, flow), np.full(first.size, _ONBOARDING + place)))
     later = [*scene.sequence(chosen), scene.free(chosen)]
-    if not opened:
+    if not opened or plan.daily.any():
         later = [scene.without_repeats(_together(later))]
     for part in later:
         scene.enter(part)
@@ -286,15 +305,18 @@ class _Scene:
         """Let what happened open doors."""
         if not self.opened:
             self.life.take(found.user, found.event)
+            self.life.take_day(found.user, found.event, self.sessions.day[found.session])
 
     def fixed(self, rows: Array, event: int, probability: Array, order: int) -> Happenings:
         """An event at a fixed place, where it may happen."""
         plan = self.plan
         user = self.sessions.user[rows]
         happens = np.ones(rows.size, bool)
+        if plan.daily[event]:
+            happens = self.sessions.place[rows] == 0
         if not self.opened:
             name = plan.event_names[event]
-            happens = self._draw("opening", rows, order) < probability[self.users.segment[user]]
+            happens &= self._draw("opening", rows, order) < probability[self.users.segment[user]]
             bit = plan.bit_of[event]
             if plan.once[event]:
                 happens &= (self.life.mask[user, bit // 64] >> np.uint64(bit % 64)) & np.uint64(1) == 0
@@ -447,18 +469,24 @@ class _Scene:
         return able
 
     def without_repeats(self, found: Happenings) -> Happenings:
-        """Leave out flows that would bring a once-only event a second time within this session."""
-        plan = self.plan
-        rows = np.flatnonzero(plan.once[found.event])
-        if not rows.size:
-            return found
-        ordered = rows[np.lexsort((found.step[rows], found.order[rows], found.event[rows], found.user[rows]))]
-        again = np.zeros(ordered.size, bool)
-        again[1:] = (found.user[ordered][1:] == found.user[ordered][:-1]) & (
-            found.event[ordered][1:] == found.event[ordered][:-1]
-        )
+        """Leave out flows that would bring an event again which happens once in a life, or once on a user's day."""
+        plan, day = self.plan, self.sessions.day[found.session]
+        daily = np.flatnonzero(plan.daily[found.event])
+        before = self.life.done_on[found.user[daily], self.life.daily_place(found.event[daily])] == day[daily]
+        again = [_repeated(found, daily, day), daily[before]]
+        if not self.opened:
+            again.append(_repeated(found, np.flatnonzero(plan.once[found.event]), np.zeros(len(found), np.int64)))
         key = found.session * 10_000 + found.order
-        return found.take(~np.isin(key, key[ordered[again]]))
+        return found.take(~np.isin(key, key[np.concatenate(again)]))
+
+
+def _repeated(found: Happenings, rows: Array, period: Array) -> Array:
+    """Those of some rows whose user has the same event in the same period before them."""
+    of = (found.event, period, found.user)
+    keys = (found.step, found.order, found.session, *of)
+    ordered = rows[np.lexsort([key[rows] for key in keys])]
+    same = np.logical_and.reduce([key[ordered][1:] == key[ordered][:-1] for key in of])
+    return ordered[1:][same]
 
 
 def _distinct(state: Array) -> tuple[Array, Array]:
@@ -481,8 +509,9 @@ def times_ms(
 ) -> Array:
     """When each event happens, in ms since the run's first midnight UTC.
 
-    A session begins by the hours of its segment in the user's time zone, and all of it lies within one UTC day:
-    what would reach beyond midnight ends before it, and sessions too long for their day are told in less time.
+    A session begins by the hours of its segment in the user's time zone, and may go on past midnight. Where the
+    shares of days are planted, all of it lies within its UTC day: what would reach beyond midnight ends before it, and
+    sessions too long for their day are told in less time.
 
     Args:
         gap_s: seconds since the event before; of the first one of a session it does not count.
@@ -496,23 +525,18 @@ def times_ms(
     since_start = running - running[begin]
     length = np.zeros(sessions.user.size, np.int64)
     np.maximum.at(length, found.session, since_start)
+    wanted = _wanted_ms(plan, streams, users, sessions)
+    if plan.retention is None and plan.seasonality is None:
+        return _one_after_another(sessions, wanted, length)[found.session] + since_start
     share = _fitting(plan, sessions, length)
     length = (length * share).astype(np.int64)
     since_start = (since_start * share[found.session]).astype(np.int64)
-    start = _starts_ms(plan, streams, users, sessions, length)
+    start = _within_days(sessions, wanted, length)
     return sessions.day[found.session] * DAY_MS + start[found.session] + since_start
 
 
-def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
-    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
-    _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
-    lasted = np.bincount(day, weights=length)
-    room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
-    return np.minimum(room / np.maximum(lasted, 1), 1)[day]
-
-
-def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions, length: Array) -> Array:
-    """Start of each session in ms of its UTC day."""
+def _wanted_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessions) -> Array:
+    """When each session would start, in ms of its UTC day; those of a day in order."""
     user, number = sessions.user, users.number[sessions.user]
     counter = (sessions.day + plan.first_day) * 100 + sessions.place
     drawn = streams.uniform("hour", number, counter)
@@ -523,9 +547,31 @@ def _starts_ms(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
         hour[own] = np.searchsorted(totals, drawn[own] * totals[-1], side="right")
     local_s = np.minimum(hour, 23) * 3600 + streams.uniform("second", number, counter) * 3600
     wanted = (((local_s - users.utc_offset_s[user]) % _DAY_S) * 1000).astype(np.int64)
+    return wanted[np.lexsort((wanted, sessions.day, user))]
+
+
+def _one_after_another(sessions: Sessions, wanted: Array, length: Array) -> Array:
+    """Start of each session in ms of the run: when it would, or a while after the end of the user's one before."""
+    user, taken = sessions.user, length + _APART_S * 1000
+    before = np.cumsum(taken) - taken
+    # Without the time that those before it take, a start is the latest of its own and those of the user's before it.
+    free = sessions.day * DAY_MS + wanted - before
+    apart = np.int64(free.max(initial=0) - free.min(initial=0) + 1)
+    return np.maximum.accumulate(free + user * apart) - user * apart + before
+
+
+def _fitting(plan: Blueprint, sessions: Sessions, length: Array) -> Array:
+    """To what share of its time each session is shortened, so that those of a day fit into it with their breaks."""
+    _, day = np.unique(sessions.user * plan.configuration.days + sessions.day, return_inverse=True)
+    lasted = np.bincount(day, weights=length)
+    room = (_DAY_S - _APART_S * (np.bincount(day) + 1)) * 1000.0
+    return np.minimum(room / np.maximum(lasted, 1), 1)[day]
+
+
+def _within_days(sessions: Sessions, wanted: Array, length: Array) -> Array:
+    """Start of each session in ms of its UTC day, so that all of it lies within."""
+    user, start = sessions.user, wanted.copy()
     apart = _APART_S * 1000
-    # Those of a day in order of their starts: the order of a day's sessions is that of its places.
-    start = wanted[np.lexsort((wanted, sessions.day, user))]
     same_day = np.zeros(user.size, bool)
     same_day[1:] = (user[1:] == user[:-1]) & (sessions.day[1:] == sessions.day[:-1])
     most = int(sessions.place.max(initial=0))

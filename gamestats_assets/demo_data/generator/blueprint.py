@@ -108,6 +108,8 @@ class Blueprint:
         bit_of: event to its bit, -1 is none.
         stage_of: event to the rank of the stage that it moves a user to, -1 is none.
         once: whether an event happens only once.
+        daily: whether an event happens once on a user's day at most.
+        final: whether nothing follows an event.
         start, end: events at the start of a session, those of the first session among them, and at its end.
         onboarding: flows of the first session.
         sequences: by segment, the flows of a typical session, each with its probability.
@@ -129,6 +131,8 @@ class Blueprint:
     bit_of: Array
     stage_of: Array
     once: Array
+    daily: Array
+    final: Array
     flows: tuple[Flow, ...]
     tables: FlowTables
     start: tuple[Fixed, ...]
@@ -205,8 +209,10 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
     stage_of = np.full(len(names), -1, np.int64)
     for name, stage in constraints.stage_events.items():
         stage_of[index[name]] = stage.rank
-    once = np.zeros(len(names), bool)
-    once[[index[name] for name in constraints.once]] = True
+    once, daily, final = (
+        np.array([name in told for name in names], bool)
+        for told in (constraints.once, constraints.daily, constraints.final)
+    )
     start, end = _session_events(taxonomy, rules, analyses, index)
     fixed = {names[item.event] for item in (*start, *end)}
     flows = _flows(taxonomy, rules, fixed)
@@ -226,6 +232,8 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
         bit_of=bit_of,
         stage_of=stage_of,
         once=once,
+        daily=daily,
+        final=final,
         flows=flows,
         tables=tables,
         start=start,
@@ -267,11 +275,12 @@ def _updates(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, Upda
     """By user or common property, the events that change it, in the order of the sheet."""
     known = {found.name for found in (*taxonomy.user_properties, *taxonomy.common_properties)}
     found: dict[str, list[tuple[str, Update]]] = {}
-    for event in taxonomy.event_names():
-        for name, update in rules.update_patterns.get(event, {}).items():
+    for event in taxonomy.events:
+        own = {given.name for given in event.properties}
+        for name, update in rules.update_patterns.get(event.name, {}).items():
             # A user property that is set from the common property of its name is that property.
-            if name in known and update.value != f"{{{{{name}}}}}":
-                found.setdefault(name, []).append((event, update))
+            if name in known and (name in own or update.value != f"{{{{{name}}}}}"):
+                found.setdefault(name, []).append((event.name, update))
     return found
 
 

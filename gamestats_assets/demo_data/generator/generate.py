@@ -132,7 +132,9 @@ def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame,
         ordinal = _ordinal(found.user)
         gaps = _gaps_s(plan, streams, users, found, ordinal)
         at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
-        at_ms += plan.start_ms
+        # What goes on past the last midnight is not in these files.
+        inside = at_ms < plan.configuration.days * DAY_MS
+        found, ordinal, at_ms = found.take(inside), ordinal[inside], at_ms[inside] + plan.start_ms
     properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
     lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
     in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))

@@ -7,7 +7,7 @@ need itself is an error that names the cycle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ from gamestats_assets.demo_data.generator.random_streams import Streams, quantil
 from gamestats_assets.demo_data.generator.state import State, running_count, running_state
 from gamestats_assets.demo_data.generator.users import Users
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update, ValueRange
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update, ValueRange, recalled_property
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -165,8 +165,11 @@ class Properties:
         rows = self.rows_of(event)
         given = self.properties_of(event)[name]
         constraint = self._constraint(event, name)
-        if name in _DURATIONS and event in self.plan.session_ends:
-            return Numbers(self.since_session_start_s(rows), 0)
+        if constraint.elapsed == "session" or (name in _DURATIONS and event in self.plan.session_ends):
+            seconds = self.since_session_start_s(rows)
+            return Numbers(np.round(seconds / constraint.unit_s, 1), 0 if constraint.unit_s <= 1 else 1)
+        if constraint.elapsed == "flow" or name in _DURATIONS:
+            return self._since_flow_start(event, name, rows, constraint.unit_s)
         if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
             # What was not there cannot have been spent.
             return self._counts(count)[event, name]
@@ -187,6 +190,14 @@ class Properties:
         for number in np.unique(whose):
             own = np.flatnonzero(whose == number)
             teller = self.plan.event_names[number]
+            if teller != event and self._creators(teller, name):
+                told = np.searchsorted(self.rows_of(teller), source[own])
+                parts.append((own, self.column(teller, name).take(told)))
+                continue
+            if teller == event and (creators := self._creators(event, name)):
+                recalled = self._recalled(rows[own], creators)
+                parts += [(own[found], column) for found, column in recalled]
+                own = np.delete(own, np.concatenate([np.zeros(0, np.int64), *(found for found, _ in recalled)]))
             context = self._context(teller, source[own], self.ordinal[source[own]])
             parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
         return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
@@ -203,13 +214,17 @@ class Properties:
         )
 
     def _shares_values(self, constraint: PropertyConstraint, name: str, event: str) -> bool:
-        """Whether a later step of a flow repeats what an earlier one said."""
-        return constraint.same_as_before or not (
-            constraint.copy_of
-            or constraint.first_only
-            or constraint.counter
-            or name in _DURATIONS
-            or self._formula(event, name)
+        """Whether an event repeats what an earlier one said: of its flow, or of the user's life."""
+        return (
+            constraint.same_as_before
+            or bool(constraint.recalls)
+            or not (
+                constraint.copy_of
+                or constraint.first_only
+                or constraint.counter
+                or name in _DURATIONS
+                or self._formula(event, name)
+            )
         )
 
     def _told_by(self, rows: Array, name: str) -> Array:
@@ -230,6 +245,30 @@ class Properties:
             waiting = waiting[step[waiting] > earlier]
         return source
 
+    def _creators(self, event: str, name: str) -> list[tuple[str, str]]:
+        """Events, each with its property, one of which said before what an event says of a property."""
+        constraints = self.plan.rules.property_constraints
+        key = next((key for key in (f"{event}/{name}", name) if key in constraints), "")
+        found = [recalled_property(told, name) for told in self._constraint(event, name).recalls]
+        return [] if "/" not in key and event in {creator for creator, _ in found} else found
+
+    def _recalled(self, rows: Array, creators: Sequence[tuple[str, str]]) -> list[tuple[Array, Column]]:
+        """What the user's latest of some events said before each row: places among the rows, and values there."""
+        every = [self.rows_of(event) for event, _ in creators]
+        made = np.concatenate(every)
+        order = np.argsort(made, kind="stable")
+        which = np.repeat(np.arange(len(every)), [found.size for found in every])[order]
+        within = np.concatenate([np.arange(found.size) for found in every])[order]
+        place = np.searchsorted(made[order], rows) - 1
+        known = place >= 0
+        known[known] = self.happened.user[made[order][place[known]]] == self.happened.user[rows[known]]
+        parts: list[tuple[Array, Column]] = []
+        for number, (event, name) in enumerate(creators):
+            own = np.flatnonzero(known)[which[place[known]] == number]
+            if own.size:
+                parts.append((own, self.column(event, name).take(within[place[own]])))
+        return parts
+
     def _tells(self, event: str, other: str, name: str) -> bool:
         """Whether what an event says of a property holds for another's of the same flow: both mean the same by it."""
         if name not in self.properties_of(event):
@@ -240,6 +279,14 @@ class Properties:
         told = (rules.property_constraints, rules.value_ranges)
         said = [[found.get(f"{which}/{name}") or found.get(name) for found in told] for which in (event, other)]
         return said[0] == said[1] or said[1] == [None, None]
+
+    def _since_flow_start(self, event: str, name: str, rows: Array, unit_s: float) -> Column:
+        """How long a flow has taken up to each row; of a row that begins one, what its range says."""
+        ranged = self._number(self._context(event, rows, self.ordinal[rows]), name)
+        step = self.happened.step[rows]
+        lasted = (self.at_ms[rows] - self.at_ms[rows - step]) / 1000 / unit_s
+        decimals = ranged.decimals if isinstance(ranged, Numbers) else 0
+        return Numbers(np.round(np.where(step > 0, lasted, ranged.numbers()), decimals), decimals)
 
     def since_session_start_s(self, rows: Array) -> Array:
         """Seconds from the first event of each row's session."""
@@ -289,8 +336,7 @@ class Properties:
             case PropertyType.BOOLEAN:
                 return Flags(self._uniform(context, name) < self._share_true(event, name))
             case PropertyType.TIME:
-                back = (self._uniform(context, name) * DAY_MS).astype(np.int64)
-                return Times(context.at_ms - back)
+                return self._time(context, name, formula)
             case PropertyType.LIST:
                 return self._texts(context, name, constraint)
             case PropertyType.OBJECT:
@@ -387,6 +433,16 @@ class Properties:
         if name == "age" and "age" in self.plan.user_names and context.key != "user":
             return self.user_column(name, self.plan.user_properties[name]).take(context.user)
         return numbers_of(self.plan, self.streams, self.users, context, name)
+
+    def _time(self, context: Rows, name: str, formula: str | None) -> Column:
+        """A moment so many seconds after its event; within the day before it where nothing is known."""
+        if formula is not None:
+            after_s = self._reckoned(context, name, formula).numbers()
+        elif self._has_range(context.key, name):
+            after_s = self._number(context, name).numbers()
+        else:
+            after_s = -self._uniform(context, name) * (DAY_MS // 1000)
+        return Times(context.at_ms + np.rint(np.nan_to_num(after_s) * 1000).astype(np.int64))
 
     def _text(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
         if constraint.template is not None:
@@ -535,6 +591,9 @@ class Properties:
     def _reckoned(self, context: Rows, name: str, text: str) -> Column:
         formula = parse_formula(text)
         values = {wanted: self._named_numbers(context, wanted, name) for wanted in formula.names}
+        for wanted in formula.names:
+            if self._is_time(context.key, wanted):
+                values[wanted] = values[wanted] - context.at_ms / 1000
         users = self.users.number[context.user]
 
         def uniform(place: int) -> Array:
@@ -574,6 +633,11 @@ class Properties:
         if wanted in self.plan.user_properties:
             return self.user_column(wanted, self.plan.user_properties[wanted]).numbers()[context.user]
         return np.zeros(len(context))
+
+    def _is_time(self, event: str, name: str) -> bool:
+        given = {} if event == "user" else self.properties_of(event)
+        found = given.get(name) or self.plan.user_properties.get(name)
+        return found is not None and found.type is PropertyType.TIME
 
     def _of_objects(self, event: str, reference: str) -> Array:
         """A number out of an object group: `items.count` is the sum, `items[3].count` that of the object with key 3."""
@@ -710,6 +774,7 @@ class Properties:
             kinds=kinds[which[order]] if rows.size else np.zeros(0, "U9"),
             values=values[order] if numeric else None,
             texts=pl.concat(texts).gather(order) if texts else None,
+            initial_texts=None if numeric else self._initial_texts(name, type_),
             negative=any(update.allow_negative for _, update in updates),
             initial=self._initial(name, updates) if numeric else np.full(len(self.users), np.nan),
             decimals=self._state_decimals(name),
@@ -767,17 +832,47 @@ class Properties:
                 rule = self._constraint(event, source).counter if source in self.properties_of(event) else None
                 if rule is not None and rule.source is None:
                     return self.count_start(rule.shared or f"{event}/{source}")
-        grows_only = all(update.type == "increment" for _, update in updates)
+        constraint = self._constraint("user", name)
         initial = np.zeros(size)
+        if isinstance(constraint.initial, int | float):
+            initial += constraint.initial
         if self._has_range("user", name):
             drawn = self._number(
                 Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
             ).numbers()
             segments = range(len(self.plan.segments))
             least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
-            new = (self.users.signed_up_day >= 0) & grows_only
-            initial = np.where(new, np.maximum(least, 0)[self.users.segment], drawn)
+            start = initial if constraint.initial is not None else np.maximum(least, 0)[self.users.segment]
+            initial = np.where(self.users.signed_up_day >= 0, start, drawn)
         return initial
+
+    def _initial_texts(self, name: str, type_: PropertyType) -> pl.Series:
+        """A state that is no number, as JSON, when the run begins, or the user signs up.
+
+        Who was there before the run has one of the state's values, or a moment in the days before it; new users
+        have what the rules say, or nothing.
+        """
+        size = len(self.users)
+        constraint = self._constraint("user", name)
+        before = self.users.signed_up_day < 0
+        first = _empty(type_) if constraint.initial is None else _as_type(constraint.initial, type_)
+        nothing = pl.Series([as_json(first)], dtype=pl.String).gather(np.zeros(size, np.uint32))
+        if type_ is PropertyType.TIME:
+            start_ms = np.full(size, self.plan.start_ms)
+            longest = np.minimum(start_ms - self.users.signed_up_ms, _LAST_DAYS * DAY_MS)
+            back = self.streams.uniform(f"user {name} before", self.users.number) * longest
+            known = Times(start_ms - back.astype(np.int64)).json()
+        elif constraint.values and type_ is not PropertyType.LIST:
+            given = Property(name=name, type=type_)
+            rows = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
+            known = self._one_of(rows, name, constraint, given).json()
+        else:
+            return nothing
+        return (
+            pl.DataFrame({"known": known, "nothing": nothing, "before": before})
+            .select(pl.when("before").then("known").otherwise("nothing"))
+            .to_series()
+        )
 
     def _state_decimals(self, name: str) -> int:
         ranges = [range_of(self.plan, number, "user", name) for number in range(len(self.plan.segments))]
@@ -795,13 +890,15 @@ class Properties:
         """A state as it stands after each of some rows."""
         state = self.state(name)
         if state.texts is not None:
-            return Pieces(state.texts_after(rows, as_json(_empty(given.type))))
+            return Pieces(state.texts_after(rows))
         return Numbers(np.nan_to_num(state.after(rows)), state.decimals)
 
 
 _NO_CONSTRAINT = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 _NUMBERED = 12
+_LAST_DAYS = 14
+"""Days before the run in which what users last did then lies."""
 
 
 def range_of(plan: Blueprint, segment: int, event: str, name: str) -> ValueRange:
@@ -829,13 +926,21 @@ def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenin
     """How long what each later step of a flow ends has taken, by the step's own duration; NaN without one."""
     seconds = np.full(len(found), np.nan)
     for event, properties in plan.properties_of.items():
-        name = next((name for name in _DURATIONS if name in properties), None)
+        told = {name: _elapsed_unit_s(plan, event, name) for name in properties}
+        name = next((name for name, unit_s in told.items() if unit_s is not None), None)
         if name is None or event in plan.session_ends:
             continue
         rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
         context = Rows(found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), event)
-        seconds[rows] = numbers_of(plan, streams, users, context, name).numbers()
+        seconds[rows] = numbers_of(plan, streams, users, context, name).numbers() * (told[name] or 1)
     return seconds
+
+
+def _elapsed_unit_s(plan: Blueprint, event: str, name: str) -> float | None:
+    """Seconds of the unit in which a property tells how long a flow took; None where it tells something else."""
+    constraints = plan.rules.property_constraints
+    constraint = constraints.get(f"{event}/{name}") or constraints.get(name) or _NO_CONSTRAINT
+    return constraint.unit_s if constraint.elapsed == "flow" or name in _DURATIONS else None
 
 
 def person_names(streams: Streams, users: Users) -> pl.Series:

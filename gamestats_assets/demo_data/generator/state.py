@@ -49,6 +49,7 @@ class State:
         was, becomes: numbers before and after; NaN of texts.
         texts: JSON after each change, of what is no number.
         initial: by user, the number before the first change.
+        initial_texts: by user, JSON before the first change, of what is no number.
     """
 
     user: Array
@@ -58,6 +59,7 @@ class State:
     texts: pl.Series | None
     initial: Array
     decimals: int
+    initial_texts: pl.Series | None = None
 
     def after(self, rows: Array) -> Array:
         """The number after each of some rows, its own change included."""
@@ -79,12 +81,13 @@ class State:
         values[known] = self.becomes[place[known]]
         return values
 
-    def texts_after(self, rows: Array, default: str) -> pl.Series:
-        """JSON after each of some rows; `default` before the first change."""
+    def texts_after(self, rows: Array) -> pl.Series:
+        """JSON after each of some rows."""
         assert self.texts is not None
+        assert self.initial_texts is not None
         place, known = self._last_change(rows, "right")
-        pool = pl.concat([self.texts, pl.Series([default], dtype=pl.String)])
-        return pool.gather(np.where(known, place, self.texts.len()).astype(np.uint32))
+        pool = pl.concat([self.texts, self.initial_texts])
+        return pool.gather(np.where(known, place, self.texts.len() + self.user[rows]).astype(np.uint32))
 
 
 def running_state(
@@ -97,6 +100,7 @@ def running_state(
     negative: bool,
     initial: Array,
     decimals: int,
+    initial_texts: pl.Series | None = None,
 ) -> State:
     """A state from its changes.
 
@@ -107,6 +111,7 @@ def running_state(
         values: numbers; None of texts.
         negative: whether it may fall below zero.
         initial: by user.
+        initial_texts: by user, of what is no number.
     """
     once = kinds == "set_once"
     if once.any():
@@ -118,9 +123,8 @@ def running_state(
         texts = texts.filter(pl.Series(kept)) if texts is not None else None
     if values is None:
         unknown = np.full(rows.size, np.nan)
-        return State(
-            user, rows, unknown, unknown, texts if texts is not None else pl.Series([], dtype=pl.String), initial, 0
-        )
+        found = texts if texts is not None else pl.Series([], dtype=pl.String)
+        return State(user, rows, unknown, unknown, found, initial, 0, initial_texts)
     whose = user[rows]
     sets = (kinds == "set") | (kinds == "set_once")
     new_user = np.ones(rows.size, bool)

@@ -107,6 +107,10 @@ class PropertyConstraint(_Part):
             that is delivered days later; where there was none, the other fields decide. Without an event in the key
             it does not hold for the events that it names.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
+        elapsed: how long it has taken by the clock: the session so far, or what the event is a later step of, since its
+            first step; where the event stands alone, the range decides.
+        unit_s: seconds of the unit in which `elapsed` is told.
+        initial: of what events change, the value before any did; of who was there before the run, `values` decide.
         first_only: true at a user's first event of the kind, false from then on.
         counter: a count per user, or a balance.
         depends_on, mapping: allowed values by the value of the property that it depends on, e.g. carrier by country.
@@ -120,6 +124,9 @@ class PropertyConstraint(_Part):
     same_as_before: bool = False
     recalls: list[str] = Field(default_factory=list)
     copy_of: str | None = None
+    elapsed: Literal["session", "flow"] | None = None
+    unit_s: float = Field(default=1, gt=0)
+    initial: Scalar | None = None
     first_only: bool = False
     counter: CounterRule | None = None
     depends_on: str | None = None
