@@ -343,7 +343,9 @@ def test_a_plain_reading_finds_the_same(records: list[dict[str, Any]]) -> None:
         at = datetime.fromisoformat(one["#time"])
         lives[one["#distinct_id"]].append((at, one["#event_name"]))
     days = {user: sorted({(at.date() - START).days for at, _ in life}) for user, life in lives.items()}
-    new = {user for user, life in lives.items() if life[0][1] == "join"}
+    new = {
+        user for user, life in lives.items() if "join" in {name for at, name in life if at.date() == life[0][0].date()}
+    }
     assert found.active_users == [sum(day in d for d in days.values()) for day in range(4)]
     assert found.sign_ups == [sum(days[user][0] == day for user in new) for day in range(4)]
     for n in range(4):

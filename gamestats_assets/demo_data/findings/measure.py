@@ -872,10 +872,13 @@ class _Lives:
 
     def _note_activity(self, day: int, user: Array, event: Array) -> None:
         """Who was there, and who for the first time; rows by user and in the order of time."""
-        there, first = np.unique(user, return_index=True)
+        there, of_row = np.unique(user, return_inverse=True)
+        # Only who is new does what happens once in a life: who was there before has done it.
+        signs_up = np.zeros(there.size, bool)
+        signs_up[of_row[self._once[event]]] = True
         new = self.first_day[there] < 0
         self.first_day[there[new]] = day
-        self.signed_up[there[new]] = self._once[event[first[new]]]
+        self.signed_up[there[new]] = signs_up[new]
         signed_up = self.signed_up[there]
         self.active[day] = there.size
         self.active_before[day] = there.size - signed_up.sum()

@@ -33,6 +33,10 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _NAN = float("nan")
 
 
+_FEWEST = 30
+"""Users of whom a share is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One planted number, and what was found.
@@ -111,8 +115,8 @@ def _retention(truth: RetentionTruth, measured: Measured) -> Iterator[Verdict]:
     told = {day: measured.retained[day] for day in days if day < len(measured.retained) and measured.retained[day][0]}
     for day in days:
         what = f"day {day} after the sign-up"
-        if day not in told:
-            yield _untold("retention", what, truth.curve[day])
+        if day not in told or told[day][0] < _FEWEST:
+            yield _untold("retention", what, truth.curve[day], told[day][0] if day in told else 0)
             continue
         users, active = told[day]
         found = active / users

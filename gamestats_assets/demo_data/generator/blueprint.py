@@ -260,15 +260,25 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
 
 
 def _properties_of(taxonomy: Taxonomy) -> dict[str, dict[str, Property]]:
-    """By event, its own properties and the common ones; its own win where both have a name."""
+    """By event, its own properties and the common ones; its own win where both have a name.
+
+    A name has one type, as everywhere where logs are taken: the first that the sheet gives it.
+    """
     common = {found.name: found for found in taxonomy.common_properties}
+    types: dict[str, PropertyType] = {}
+    for found in (*taxonomy.common_properties, *taxonomy.user_properties, *_all_properties(taxonomy)):
+        types.setdefault(found.name, found.type)
     return {
         event.name: {
-            **{found.name: found for found in event.properties},
+            **{found.name: found.model_copy(update={"type": types[found.name]}) for found in event.properties},
             **{name: found for name, found in common.items() if name not in {own.name for own in event.properties}},
         }
         for event in taxonomy.events
     }
+
+
+def _all_properties(taxonomy: Taxonomy) -> Iterable[Property]:
+    return (found for event in taxonomy.events for found in event.properties)
 
 
 def _updates(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, Update]]]:
@@ -511,10 +521,18 @@ def _tables(
             if len(step.events) == 1:
                 given.add(step.events[0])
     together = np.zeros(len(flows) or 1, np.int64)
+    planted: dict[int, set[int]] = {}
     for truth in _pairs(configuration):
         for f, flow in enumerate(flows):
             span = _span(flow, truth)
             if span is not None:
+                own = set(range(span[0] + 1, span[1] + 1))
+                if own & planted.setdefault(f, set()):
+                    raise ConfigurationError(
+                        f"The planted {truth.kind} from {truth.from_event} to {truth.to_event} shares steps of the "
+                        f"sequence {flow.name!r} with another planted truth. Plant them in steps of their own."
+                    )
+                planted[f] |= own
                 _plant(truth, flow, span, probability[:, f])
                 together[f] = max(together[f], span[1] + 1)
     return FlowTables(events, weights, probability, after_s, needs, stages, follows, together)

@@ -173,7 +173,8 @@ class Properties:
         if (count := self.plan.moved_by.get((event, name))) is not None and f"raw {event}.{name}" not in self._asked:
             # What was not there cannot have been spent.
             return self._counts(count)[event, name]
-        if not constraint.copy_of and not constraint.counter and self.plan.common_types.get(name) is given.type:
+        is_common = self.plan.common_types.get(name) is given.type and not self._sets(event, name)
+        if is_common and not constraint.copy_of and not constraint.counter:
             if self._is_state(name):
                 return self._state_column(name, rows, given)
             if name in self.plan.user_names or self._per_user(constraint, given):
@@ -201,6 +202,10 @@ class Properties:
             context = self._context(teller, source[own], self.ordinal[source[own]])
             parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
         return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
+
+    def _sets(self, event: str, name: str) -> bool:
+        """Whether an event says of itself what a state becomes."""
+        return any(who == event and how.value == f"{{{{{name}}}}}" for who, how in self.plan.updates.get(name, ()))
 
     def _context(self, event: str, rows: Array, counter: Array) -> Rows:
         return Rows(self.happened.user[rows], counter, self.at_ms[rows], event)
@@ -354,8 +359,9 @@ class Properties:
         column = self.users.facets.get(name.lstrip("#").lower()) if given.type is PropertyType.STRING else None
         if column is None or constraint.template is not None:
             return None
-        allowed = {str(value) for value in constraint.values}
-        if (allowed and not allowed.issuperset(map(str, column.values))) or constraint.mapping:
+        listed = (constraint.values, *constraint.mapping.values())
+        allowed = {str(value) for values in listed for value in values}
+        if allowed and not allowed.issuperset(map(str, column.values)):
             return None
         return column.take(context.user)
 
@@ -768,6 +774,11 @@ class Properties:
         order = np.argsort(rows, kind="stable")
         order = order[counts[order]]
         kinds = np.array([update.type for _, update in updates] or ["set"])
+        negative = any(update.allow_negative for _, update in updates)
+        initial = self._initial(name, updates) if numeric else np.full(len(self.users), np.nan)
+        if numeric and not negative and {*kinds} == {"increment", "decrement"}:
+            signs = np.where(kinds[which[order]] == "decrement", -1.0, 1.0)
+            initial = np.maximum(initial, self._most_lacking(self.happened.user[rows[order]], signs * values[order]))
         return running_state(
             user=self.happened.user,
             rows=rows[order],
@@ -775,10 +786,17 @@ class Properties:
             values=values[order] if numeric else None,
             texts=pl.concat(texts).gather(order) if texts else None,
             initial_texts=None if numeric else self._initial_texts(name, type_),
-            negative=any(update.allow_negative for _, update in updates),
-            initial=self._initial(name, updates) if numeric else np.full(len(self.users), np.nan),
+            negative=negative,
+            initial=initial,
             decimals=self._state_decimals(name),
         )
+
+    def _most_lacking(self, user: Array, moves: Array) -> Array:
+        """By user, what must have been there from the beginning for all that is spent to be there when it is."""
+        total = pl.DataFrame({"user": user, "move": moves}).select(pl.col("move").cum_sum().over("user"))
+        lacking = np.zeros(len(self.users))
+        np.maximum.at(lacking, user, -total.to_series().to_numpy())
+        return lacking
 
     def _update_numbers(self, event: str, update: Update) -> Array:
         size = self.rows_of(event).size

@@ -162,7 +162,7 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
     facts = [locales.country(code) for code in countries]
     country = streams.choice("country", number, 0, np.cumsum(list(countries.values())))
     zone = _by_country(streams, "time zone", number, country, [found.time_zones for found in facts])
-    carrier = _by_country(streams, "carrier", number, country, [found.carriers for found in facts])
+    carrier = _by_country(streams, "carrier", number, country, [_carriers(plan, found) for found in facts])
     device, os_version = _devices(plan, streams, number, country, list(countries))
     signed_up, away, back = _lives(plan, streams, number, segment)
     at = datetime.combine(configuration.start, datetime.min.time(), UTC)
@@ -199,13 +199,23 @@ def _account_texts(streams: Streams, number: Array) -> pl.Series:
     return pl.select(pl.concat_str(pl.lit("u"), pl.lit(digits))).to_series()
 
 
+def _carriers(plan: Blueprint, found: locales.Country) -> locales.Shares:
+    """Carriers of a country: those that the taxonomy lists, else those that there are."""
+    for name in ("carrier", "telecom", "#carrier"):
+        constraint = plan.rules.property_constraints.get(name)
+        if constraint is not None and found.code in constraint.mapping:
+            return tuple((str(value), 1.0) for value in constraint.mapping[found.code])
+    return found.carriers
+
+
 def countries_of(plan: Blueprint) -> dict[str, float]:
     """Countries with their weights: the configuration's, or those that the taxonomy lists."""
     configuration = plan.configuration
     known = locales.countries()
     if configuration.countries is None:
         for name in ("country", "country_code", "nation", "#country", "#country_code"):
-            constraint = plan.rules.property_constraints.get(name)
+            is_of_users = name in plan.user_names or name in plan.common_types
+            constraint = plan.rules.property_constraints.get(name) if is_of_users else None
             listed = [str(value) for value in constraint.values] if constraint else []
             if listed and all(code in known for code in listed):
                 weights = constraint.weights if constraint and constraint.weights else [1.0] * len(listed)
