@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -136,9 +136,11 @@ def generate(
     }
     product = {"industry": industry, "platform": platform, "name": name, "description": description}
     if interactive:
-        taxonomy, folder, ai = _ask(taxonomy, given, product, folder, ai)
+        taxonomy, folder, ai, overwrite = _ask(taxonomy, given, product, folder, ai, overwrite)
     if taxonomy is None:
         raise typer.BadParameter(f"Give a TAXONOMY, or --interactive to be asked. {_ADVICE}")
+    if rules is not None and ai is not None:
+        raise typer.BadParameter("Give --rules or --ai: rules that are there need no language model to make them.")
     from gamestats_assets.demo_data.production import produce, read_rules
     from gamestats_assets.settings import Settings
 
@@ -146,6 +148,9 @@ def generate(
     told = _read(taxonomy)
     configuration = configuration_of(config, given, product, told.name)
     folder = folder or Path(f"demo-{told.name}")
+    for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
+        if not _is_taken(day):
+            say(f"A receiver takes what is at most three years old or three days ahead; {day} is not.", "yellow")
     started = time.perf_counter()
     with bars() as progress:
         produced = produce(
@@ -229,9 +234,19 @@ def configuration_of(
 
 
 def _ask(
-    taxonomy: str | None, given: dict[str, Any], product: dict[str, Any], folder: Path | None, ai: str | None
-) -> tuple[str, Path | None, str | None]:
-    """Ask a person for what no option told; an empty answer takes what is in brackets."""
+    taxonomy: str | None,
+    given: dict[str, Any],
+    product: dict[str, Any],
+    folder: Path | None,
+    ai: str | None,
+    overwrite: bool,
+) -> tuple[str, Path, str | None, bool]:
+    """Ask a person for what no option told; an empty answer takes what is in brackets.
+
+    What cannot be used is asked for again at once, and not found out after the last question.
+    """
+    from gamestats_assets.lakehouse.errors import GamestatsError
+
     console = out()
     say("A few questions; Enter takes what is in brackets.", "dim")
     while taxonomy is None:
@@ -239,9 +254,9 @@ def _ask(
             "Taxonomy (a file, a folder, or game, ecommerce, saas, health)", default="game", console=console
         )
         try:
-            taxonomy_path(answer)
+            _read(answer)
             taxonomy = answer
-        except typer.BadParameter as error:
+        except (typer.BadParameter, GamestatsError) as error:
             say(str(error), "yellow")
     for key, question, default in (("users", "How many users", 1000), ("days", "How many days", 7)):
         while given[key] is None:
@@ -270,9 +285,12 @@ def _ask(
         )
     if ai is None and Confirm.ask("Have the rules made by a language model?", default=False, console=console):
         ai = Prompt.ask("Provider", choices=["anthropic", "openai"], default="anthropic", console=console)
-    if folder is None:
+    while folder is None:
         folder = Path(Prompt.ask("Folder for the files", default=f"demo-{Path(taxonomy).stem}", console=console))
-    return taxonomy, folder, ai
+        if not overwrite and any(folder.glob("logs_*")):
+            overwrite = Confirm.ask(f"{folder} holds logs already. Replace them?", default=False, console=console)
+            folder = folder if overwrite else None
+    return taxonomy, folder, ai, overwrite
 
 
 @contextmanager
@@ -461,8 +479,17 @@ def check_logs(
         found = check_files(log_files(paths), taxonomy=_read(taxonomy) if taxonomy else None)
     for line in found.lines_of_text():
         say(line)
+    for told in (found.first_time, found.last_time):
+        if told and not _is_taken(date.fromisoformat(told[:10])):
+            say(f"A receiver takes what is at most three years old or three days ahead; {told[:10]} is not.", "yellow")
     if not found.is_clean:
         raise typer.Exit(1)
+
+
+def _is_taken(day: date) -> bool:
+    """Whether a receiver takes records of a day: from three years ago to three days ahead."""
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=3 * 365) <= day <= today + timedelta(days=3)
 
 
 def log_files(paths: list[Path]) -> list[Path]:

@@ -64,7 +64,7 @@ class CarefulGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             say(
-                "Interrupted. What was begun is left whole; the same command goes on from there.",
+                "Interrupted. Nothing is left half done; give the same command again.",
                 "yellow",
                 console=err(),
             )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Share, ValueRange
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
 PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 """How a product is called: a partition key, and a part of paths."""
@@ -241,7 +241,7 @@ def configuration_from(told: Mapping[str, Any], where: str) -> Configuration:
     try:
         return Configuration.model_validate(told)
     except ValidationError as error:
-        lines = [f"- {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
+        lines = [f"- {line}" for line in violations(error)]
         raise ConfigurationError(f"A run cannot be configured by {where}:\n" + "\n".join(lines)) from None
 
 

@@ -20,7 +20,7 @@ from gamestats_assets.demo_data.rules.ai import AiSettings, Provider
 from gamestats_assets.demo_data.rules.cache import MadeRules, RulesCache, made_rules
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.errors import GamestatsError, violations
 from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
@@ -230,5 +230,5 @@ def read_rules(path: Path) -> Rules:
     try:
         return Rules.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        lines = [f"- {'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
+        lines = [f"- {line}" for line in violations(error)]
         raise RulesFileError(f"{path} holds no rules of a product:\n" + "\n".join(lines)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -19,6 +20,8 @@ def start() -> None:
     """Prepare a worker: one thread for Polars, and an end when its parent has gone, however it went."""
     # The processes are the parallelism already.
     os.environ["POLARS_MAX_THREADS"] = "1"
+    # Ctrl-C reaches every process of a terminal; what comes of it is the parent's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
 

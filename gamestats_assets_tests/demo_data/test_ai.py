@@ -159,7 +159,7 @@ def test_rules_in_a_fenced_text_are_taken(server: AiServer, provider: Provider) 
         ("", "no JSON object"),
         ('{"value_ranges": {"days": {"min": 7, "max": 1e999}}}', "no JSON object"),
         ("[1, 2]", "the whole: Input should be"),
-        (OUT_OF_RANGE, "value_ranges.days: Value error, mean 99.0 is not between 7.0 and 28.0"),
+        (OUT_OF_RANGE, "value_ranges.days: mean 99.0 is not between 7.0 and 28.0"),
         (changed(segment_analysis={}), "segment_analysis lacks new_user, active_user, power_user"),
         (changed(surprise=1), "surprise: Extra inputs are not permitted (given: 1)"),
         (UNKNOWN_EVENT, "steal_book"),

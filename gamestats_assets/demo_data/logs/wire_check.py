@@ -202,10 +202,11 @@ class WireReport:
     def lines_of_text(self) -> Iterator[str]:
         """The report for people: what is there, then what is wrong with it."""
         times = f", {self.first_time} to {self.last_time}" if self.first_time else ""
+        kinds = f"{len(self.problems)} kind{'s' if len(self.problems) > 1 else ''} of problems:"
         yield f"{self.lines:,} lines in {self.files:,} files, {self.bytes:,} bytes{times}"
         for (kind, name), count in sorted(self.events.items(), key=lambda item: (-item[1], item[0])):
             yield f"  {count:>12,}  {kind} {name}".rstrip()
-        yield "No problems." if self.is_clean else f"{len(self.problems)} kinds of problems:"
+        yield "No problems." if self.is_clean else kinds
         for problem, finding in self.problems.items():
             yield f"  {finding.count:>12,}  {problem}: {problem.meaning}"
             yield from (f"                {example}" for example in finding.examples)

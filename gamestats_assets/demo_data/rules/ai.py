@@ -29,7 +29,7 @@ from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, LifecycleStage, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.errors import GamestatsError, violations
 from gamestats_assets.lakehouse.http import retry_after_s
 
 Provider = Literal["anthropic", "openai"]
@@ -386,15 +386,11 @@ def _checked(text: str, taxonomy: Taxonomy) -> tuple[Rules | None, list[str]]:
     try:
         rules = Rules.model_validate(found)
     except ValidationError as error:
-        return None, [_violation(violation) for violation in error.errors(include_url=False)]
+        inputs = [repr(found["input"]) for found in error.errors(include_url=False)]
+        given = [text if len(text) <= 80 else text[:77] + "..." for text in inputs]
+        return None, [f"{line} (given: {text})" for line, text in zip(violations(error), given, strict=True)]
     wrong = problems(rules, taxonomy)
     return (None, wrong) if wrong else (rules, [])
-
-
-def _violation(violation: Any) -> str:
-    place = ".".join(map(str, violation["loc"])) or "the whole"
-    given = repr(violation["input"])
-    return f"{place}: {violation['msg']} (given: {given if len(given) <= 80 else given[:77] + '...'})"
 
 
 def _refuse_unfinished(reply: _Reply, asked: _Asked) -> None:

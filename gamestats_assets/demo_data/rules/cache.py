@@ -32,7 +32,7 @@ from gamestats_assets.demo_data.rules.ai import (
 )
 from gamestats_assets.demo_data.rules.model import RULES_VERSION, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.errors import GamestatsError, violations
 from gamestats_assets.lakehouse.files import write_whole
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -127,9 +127,7 @@ class RulesCache:
             report(f"cached rules {path} cannot be read: {error.strerror or error}")
             return None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            report(f"cached rules {path} are damaged or of an older form: {place}: {first['msg']}")
+            report(f"cached rules {path} are damaged or of an older form: {violations(error)[0]}")
             return None
         if file.key != key:
             report(f"cached rules {path} are those of another key, {file.key}")

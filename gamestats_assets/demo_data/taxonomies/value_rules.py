@@ -290,7 +290,8 @@ def _bracketed(plain: str, type: PropertyType) -> ValueRule | None:
         if len(bounds) == 2 and None not in bounds:
             _only_of(("number",), type, "a range", plain)
         return None
-    if all(bound is None for bound in bounds) and not re.fullmatch(r"[\d\s.,;:~-]+", found[2]):
+    is_text = all(bound is None for bound in bounds) and not re.fullmatch(r"[\d\s.,;:~-]+", found[2])
+    if is_text and not (found[1] + found[3] == "{}" and len(bounds) == 2):
         return None
     whole = found[1] == "{"
     low, high = bounds if len(bounds) == 2 else (None, None)
@@ -315,6 +316,8 @@ def _shared_count(plain: str, type: PropertyType) -> ValueRule | None:
 
 
 def _range(plain: str, type: PropertyType) -> ValueRule | None:
+    if type == "number" and re.fullmatch(rf"{_NUMBER}\s*(?:-|~|\.\.)|(?:~|\.\.)\s*{_NUMBER}", plain):
+        _refuse("a range such as 10-50", plain, "complete it")
     found = re.fullmatch(rf"({_NUMBER})\s*(?:-|~|\.\.)\s*({_NUMBER})", plain)
     if not found or type != "number":
         return None
@@ -407,6 +410,8 @@ def _choice(written: str, type: PropertyType) -> ValueRule | None:
     items, more = _items(written)
     if type == "boolean":
         words = [item.lower() for item in items or [written]]
+        if all(_number(word) is not None for word in words) and not {*words} <= {*_YES, *_NO}:
+            _refuse("true, false, or both", written, "a boolean has no other values: correct them or the type")
         return OneOf(values=tuple(word in _YES for word in words)) if {*words} <= {*_YES, *_NO} else None
     if type == "number":
         numbers = [_number(item) for item in _codes(items, type) or [written]]
