@@ -200,7 +200,7 @@ def a_folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (half, "damaged or of an older form: the whole: Invalid JSON"),
+        (half, "damaged or of an older form: Invalid JSON"),
         (lambda path: path.write_bytes(b""), "damaged or of an older form"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "damaged or of an older form"),
         (lambda path: path.write_text("[]"), "damaged or of an older form"),

@@ -27,6 +27,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     places,
     rule_of,
 )
+from gamestats_assets.demo_data.analysis.property_durations import durations
 from gamestats_assets.demo_data.analysis.property_formulas import formulas, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import activity, event_probabilities, event_sequence
@@ -55,6 +56,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     values, identifiers = property_constraints(order, taxonomy, product, constraints.sequences)
     values |= states_shown(taxonomy)
     values |= level_counts(order, taxonomy, everywhere, measures)
+    values |= durations(everywhere, constraints, values)
     updates = update_patterns(order, taxonomy, everywhere, measures)
     measures = _from_nothing(measures, updates)
     found = formulas(everywhere, measures, frozenset(_set_otherwise(everywhere, values)))

@@ -155,7 +155,9 @@ def _segment_ranges(rules: Rules, configuration: Configuration) -> list[Mapping[
 def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     """Whether a number lies where its range says, and does not follow from something else."""
     constraint = _constraint(rules, event, name)
-    if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values:
+    if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values or constraint.elapsed:
+        return False
+    if constraint.same_as_before or constraint.recalls:
         return False
     formula = _rule_of(rules.property_relationships, event, name)
     if formula and rules.property_relationships[formula].formula:

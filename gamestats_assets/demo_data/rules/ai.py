@@ -364,7 +364,7 @@ def ask_for_rules(
                     sum(reply.input_tokens for reply in replies),
                     sum(reply.output_tokens for reply in replies),
                 )
-            _log.warning("%s: attempt %d cannot be used: %d problems", asked, attempt, len(problems))
+            _log.warning("%s: attempt %d cannot be used, for %d reasons", asked, attempt, len(problems))
             conversation.send_back(_complaint(problems))
     told = "\n".join(f"- {problem}" for problem in problems[:10])
     raise AiAnswerUnusableError(
