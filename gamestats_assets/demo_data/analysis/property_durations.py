@@ -9,6 +9,7 @@ from gamestats_assets.demo_data.rules.model import EventConstraints, PropertyCon
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
+_SHORT_S = 60
 _UNITS_S = {"ms": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 _TAKES = frozenset({"duration", *_UNITS_S})
 _NOT_TAKEN = frozenset({"total", "average", "count", "rate", "percent", "days", "limit", "price", "amount", "fee"})
@@ -43,11 +44,17 @@ def durations(
         unit_s = _unit_s(place)
         if unit_s is None or place.key in values or not place.of_event or "." in place.name:
             continue
-        if place.event in constraints.session_end and not isinstance(rule_of(place.prop), Between):
+        if place.event in constraints.session_end and not _asks_for_long(place, unit_s):
             found[place.key] = PropertyConstraint(elapsed="session", unit_s=unit_s)
         elif place.event in later - heads:
             found[place.key] = PropertyConstraint(elapsed="flow", unit_s=unit_s)
     return found
+
+
+def _asks_for_long(place: Place, unit_s: float) -> bool:
+    """Whether the sheet allows no short durations, which the clock has too."""
+    rule = rule_of(place.prop)
+    return isinstance(rule, Between) and rule.min * unit_s > _SHORT_S
 
 
 def _unit_s(place: Place) -> float | None:
