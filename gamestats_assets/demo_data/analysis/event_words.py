@@ -24,7 +24,7 @@ _CONCEPTS = """
 start: start begin commence kickoff 시작 개시 착수 출발 開始 スタート
 enter: enter entry entrance 진입 입장 入場 突入
 open: open 열기 열람 오픈 開く オープン
-launch: launch 실행 기동 起動
+launch: launch 실행 기동 起動 実行
 request: request apply ask 요청 신청 접수 申請 リクエスト 要求 申し込み 申込
 attempt: attempt try initiate init initialize initialise 시도 試行
 queue: queue matchmaking 대기열 매칭
@@ -53,7 +53,7 @@ timeout: timeout expire expired 만료 시간초과 期限切れ タイムアウ
 die: die death dead killed 사망 死亡
 skip: skip 스킵 건너뛰기 スキップ
 cancel: cancel cancellation 취소 해지 キャンセル 取消 取り消し 解約
-end: end stop over 종료 끝 終了 終わり
+end: end stop over terminate terminated termination 종료 끝 終了 終わり
 result: result outcome 결과 結果
 close: close dismiss 닫기 닫힘 閉じる
 exit: exit 퇴장 나가기 나감 退場 退出
@@ -124,7 +124,7 @@ disconnect: disconnect unlink unpair 연결해제 切断
 enable: enable activate activation turnon 활성화 有効化
 disable: disable deactivate turnoff 비활성화 無効化
 edit: edit modify change update rename 수정 변경 편집 編集 変更
-delete: delete remove 삭제 제거 削除
+delete: delete deletion remove removal 삭제 제거 削除
 dissolve: dissolve disband 해산 解散
 archive: archive 보관
 save: save 저장 保存
@@ -174,8 +174,8 @@ place: place
 premium: premium 프리미엄 プレミアム
 app: app apk 앱 애플리케이션 アプリ
 session: session 세션 セッション
-foreground: foreground 포그라운드
-background: background 백그라운드
+foreground: foreground 포그라운드 フォアグラウンド
+background: background 백그라운드 バックグラウンド
 game: game 게임 ゲーム
 client: client 클라이언트
 quote: quote quotation estimate 견적 見積
@@ -302,6 +302,13 @@ _PHRASES = {
     ("record", "out"): "logout",
     ("log", "off"): "logout",
     ("user", "leave"): "withdrawal",
+    ("user", "delete"): "withdrawal",
+    ("delete", "user"): "withdrawal",
+    ("account", "close"): "withdrawal",
+    ("close", "account"): "withdrawal",
+    ("account", "end"): "withdrawal",
+    ("login", "end"): "logout",
+    ("login", "exit"): "logout",
     ("account", "delete"): "withdrawal",
     ("delete", "account"): "withdrawal",
     ("account", "withdrawal"): "withdrawal",
@@ -669,7 +676,7 @@ def read_event(event: Event, index: int) -> Reading:
 
 
 _BACKGROUND = re.compile(
-    r"\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
+    r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
     re.IGNORECASE,
 )
 
