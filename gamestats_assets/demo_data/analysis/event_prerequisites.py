@@ -6,8 +6,9 @@ Prerequisites are added one by one; one that would contradict a sequence, or tho
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
@@ -84,7 +85,8 @@ _EARLIER = {
     "close": "create open",
     "start": "create",
     "submit": "create start",
-    "expire": "issue get",
+    "timeout": "issue get receive enable subscribe",
+    "end": "start open enable create get use subscribe",
     "issue": "request accept buy",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
@@ -156,12 +158,14 @@ class _Before:
 def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it."""
     before = _Before(order)
+    born = births(order)
     _by_sequence(order, before)
     _by_description(order, before)
+    _by_birth(order, before, born)
     _by_sign_up(order, before)
     _by_phase(order, before)
-    _by_deal(order, before)
-    _within_funnels(order, before)
+    _by_deal(order, before, born)
+    _within_funnels(order, before, born)
     _by_group(order, before)
     _by_verb(order, before)
     _by_identifier(order, before)
@@ -189,6 +193,10 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
     install = anchor(order.of(Kind.INSTALL))
     login = next((r for r in order.of(Kind.SESSION_START) if r.says("login") and not r.says("character")), None)
     first_row = min((r.index for r in registers), default=0)
+    on_the_way = _way_to(account, order) if account else []
+    for r in on_the_way:
+        if not r.fails and (r.says("trial") or order.kinds[r.name] is Kind.VERIFY):
+            before.add(str(account and account.name), r.name)
     for r in order.readings.values():
         kind = order.kinds[r.name]
         if kind is Kind.REGISTER:
@@ -199,7 +207,10 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
             continue
         if r.says("logout") and login and not r.says("character"):
             before.add(r.name, login.name)
-        if r.says("login", "logout") or _needs_account(order, r, first_row):
+        if r in on_the_way:
+            continue
+        leaves = kind is Kind.GOODBYE and not r.says("uninstall")
+        if leaves or r.says("login", "logout") or _needs_account(order, r, first_row):
             if account:
                 before.add(r.name, account.name)
             needs_character = r.says("character") or (order.is_game and not r.says("login", "logout"))
@@ -212,11 +223,30 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
                 before.add(r.name, role)
 
 
+def _way_to(account: Reading, order: EventOrder) -> list[Reading]:
+    """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
+    above = [r for r in order.readings.values() if r.index < account.index and r.tag and r.tag == account.tag]
+    fixed = (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
+    proving = {"code", "phone", "mail", "verify", "trial", "terms", "consent"}
+    return [r for r in above if order.kinds[r.name] not in fixed and proving & set(r.words)]
+
+
 def _by_description(order: EventOrder, before: _Before) -> None:
     """What the description names as done."""
     for event, told in order.told.items():
         for mention in told:
             before.add(event, mention.event)
+
+
+def _by_birth(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
+    """Nothing happens to a thing before it is there; what is paid back has been paid."""
+    for event, of_event in born.items():
+        r = order.readings[event]
+        for birth in of_event:
+            settled = successes(order, r, birth) if r.action in ("refund", "return") or r.says("refund") else []
+            for o in settled[:1]:
+                before.add(event, o.name)
+            before.add(event, birth)
 
 
 def _by_phase(order: EventOrder, before: _Before) -> None:
@@ -225,6 +255,8 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
     rows = [r for r in order.readings.values() if r.place is not None and order.kinds[r.name] not in fixed]
     begun = [r for r in rows if not r.fails and ((r.place or 0) < 3 or r.phase == "submit") and r.phase != "accept"]
     for r in rows:
+        if r.phase in ("accept", "reject") and _from_others(order, r):
+            continue
         if (r.place or 0) >= 5 or r.phase in ("accept", "match_found"):
             same = [o for o in begun if o is not r and o.topic == r.topic and o.action == r.action]
             if same:
@@ -236,6 +268,16 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
             done = spelt.get(name[: undone.start()] + name[undone.end() :])
             if done:
                 before.add(spelt[name], done)
+
+
+_RECEIVED = re.compile(
+    r"\b(?:received|incoming)\b|\b(?:by|from) (?:an)?other\b|\bsent (?:to|by)\b|받은|수신한|들어온|届いた|受け取った|受信した|もらった"
+)
+
+
+def _from_others(order: EventOrder, r: Reading) -> bool:
+    """Whether what is answered was asked by somebody else."""
+    return bool(_RECEIVED.search(order.taxonomy.event(r.name).description.lower()))
 
 
 def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
@@ -261,7 +303,7 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     return kind not in _ANONYMOUS
 
 
-def _by_deal(order: EventOrder, before: _Before) -> None:
+def _by_deal(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
     """What happens to what was bought; money moves after who moves it is known; trials, subscriptions, renewals."""
     readings = list(order.readings.values())
     bought = _last_deal(order)
@@ -272,7 +314,8 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
     arriving = [r for r in readings if r.says("deliver", "arrive") and after_sale(r) and r is not sent]
     arrived = anchor([r for r in arriving if r.succeeds or r.place is None])
     for r in order.of(Kind.AFTER_SALE):
-        if bought and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
+        apart = bool(born.get(r.name)) and bought and not shares_a_thing(order, r.name, bought.name)
+        if bought and not apart and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
             before.add(r.name, bought.name)
         if sent and r.says("deliver", "arrive", "track", "return", "review") and r is not sent:
             before.add(r.name, sent.name)
@@ -286,6 +329,10 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
     for r in order.of(Kind.SUBSCRIBE):
+        if not subscribed and r.says("subscribe") and (r.fails or r.action in ("renew", "upgrade", "downgrade")):
+            paid = anchor([o for o in order.of(Kind.PAY) if o.properties & r.properties])
+            if paid or bought:
+                before.add(r.name, (paid or bought or r).name)
         if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
             before.add(r.name, trial.name)
         if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
@@ -296,7 +343,7 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
 _EXTRAS = frozenset({Kind.OTHER, Kind.CORE, Kind.CREATE, Kind.CHECKOUT})
 
 
-def _within_funnels(order: EventOrder, before: _Before) -> None:
+def _within_funnels(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
     """What the sheet files between two steps of a purchase is done there: a seat, a coupon, a gift wrap."""
     taken = order.taken()
     for sequence in order.sequences:
@@ -309,6 +356,8 @@ def _within_funnels(order: EventOrder, before: _Before) -> None:
             below = min((event for event in row if row[event] > r.index), key=lambda event: row[event], default=None)
             if r.name in taken or order.kinds[r.name] not in _EXTRAS or not r.tag or not above or not below:
                 continue
+            if r.name in born or r.fails:
+                continue  # what happens to a thing depends on the thing
             tags = {order.readings[above].tag, order.readings[below].tag}
             if place[above] < place[below] and r.tag in tags:
                 before.add(r.name, above)
@@ -376,6 +425,8 @@ def _by_verb(order: EventOrder, before: _Before) -> None:
         if order.kinds[r.name] in (Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER, Kind.CART):
             continue
         for verb in (r.action, r.phase):
+            if verb in ("accept", "reject") and _from_others(order, r):
+                continue
             for earlier in _EARLIER.get(verb or "", "").split():
                 found = _doing(earlier, r, readings)
                 if found is not None:
