@@ -17,25 +17,29 @@ from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 
 Kind = EventKind
 
-_PERSONS = PEOPLE | GROUPS | word_set(
+_PERSONS = word_set(
     """
     driver seller buyer sender receiver recipient owner author creator opponent enemy target partner employee teacher
     tutor doctor session server visitor anonymous campaign ad adset push banner channel app version region country
     placement variant experiment parent root trace store shop vendor category brand city
     """
-)
+).union(PEOPLE, GROUPS)
 """Words before an id that are no thing of a user's own."""
-_SHELVED = SIGHTS | PLAYABLE | word_set(
+_SHELVED = word_set(
     """
     title level stage dungeon quest character hero skill weapon pet chara boss map song track genre card sku menu recipe
     achievement reward banner theme tag topic post comment feed currency gacha pack bundle
     """
-)
+).union(SIGHTS, PLAYABLE)
 """Things that are there for everybody, unless the sheet says that users make them."""
 _MAKING = word_set("create issue upload write post order book rent subscribe enroll import submit request build apply")
-_BRINGING = _MAKING | word_set("start open send attempt launch queue add pay buy draw bid invest transfer deposit donate")
+_BRINGING = _MAKING | word_set(
+    "start open send attempt launch queue add pay buy draw bid invest transfer deposit donate"
+)
 _LOOKING = word_set("view list visit show read search filter click")
-_OF_OTHERS = word_set("like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join")
+_OF_OTHERS = word_set(
+    "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play add"
+)
 """What people do to what others made."""
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -52,7 +56,9 @@ def thing_of(prop: Property) -> tuple[str, ...]:
 
 _SURE = frozenset({"id", "uuid", "guid"})
 _ID_WORDS = _SURE | {"no", "num", "number", "ref"}
-_NO_THINGS = word_set("phone mobile tel fax seat page vat tax serial flight build error status room house zip bank license")
+_NO_THINGS = word_set(
+    "phone mobile tel fax seat page vat tax serial flight build error status room house zip bank license"
+)
 """What is numbered, and is no thing with a life."""
 
 
@@ -77,23 +83,37 @@ def births(order: EventOrder) -> dict[str, list[str]]:
 def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]:
     """By event that carries a thing's id, the one that brings the thing."""
     said = set(concepts("_".join(thing)))
-    if {thing[-1], *said} & _PERSONS:
-        return {}
     named = [r for r in carriers if set(r.words) & said or thing[-1] in r.name.lower()]
-    made = [r for r in named if _brings(r, _MAKING)]
+    if {thing[-1], *said} & _PERSONS:
+        return _related(named, carriers)
+    acted = [r for r in named if r.action in said and _brings(r, ACTIONS)]  # an order is ordered
+    made = [r for r in named if _brings(r, _MAKING)] or acted
     if {thing[-1], *said} & _SHELVED and not made:
         return {}
     brought = made or [r for r in named if _brings(r, _BRINGING)]
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
     if brought:
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5, r.index))
-        if any(index < first.index for index in looked):
+        if any(index < first.index for index in looked) and first not in acted:
             return {}
         public = bool(looked) or bool({thing[-1], *said} & _SHELVED)
         return {r.name: first.name for r in carriers if r is not first and _needs(r, first, public=public)}
     if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6):
         return {r.name: named[0].name for r in carriers if r.index > named[0].index}
     return _of_deals(carriers) if not named else {}
+
+
+def _related(named: Sequence[Reading], carriers: Sequence[Reading]) -> dict[str, str]:
+    """A friend is made, a guild joined, before something is done with them; nothing where there are several ways."""
+    made = [r for r in named if r.action in _RELATING and not r.fails and (r.phase is None or r.succeeds)]
+    if len(made) != 1:
+        return {}
+    later = [r for r in carriers if r is not made[0] and r.action not in (*_LOOKING, *_OF_STRANGERS)]
+    return {r.name: made[0].name for r in later if r.phase in (None, "start", "complete", "success", "claim")}
+
+
+_RELATING = word_set("add join create connect")
+_OF_STRANGERS = word_set("follow like block report invite")
 
 
 def _brings(r: Reading, verbs: frozenset[str]) -> bool:
@@ -109,7 +129,7 @@ def _may_begin(r: Reading) -> bool:
 def _needs(r: Reading, first: Reading, *, public: bool) -> bool:
     if r.action == "receive" and first.action == "send":
         return False  # what others sent
-    if public and r.action in (*_OF_OTHERS, *_LOOKING, "play", "add"):
+    if public and r.action in (*_OF_OTHERS, *_LOOKING):
         return False
     return not (r.index < first.index and r.place is not None and first.place is not None and r.place <= first.place)
 

@@ -27,7 +27,8 @@ _NO_PEOPLE = word_set(
 )
 _AGENT = r"\w{2,}(?:er|or|ee|ist)"
 _ONCE_PER = re.compile(
-    rf"\bonce (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?({'|'.join(sorted(PEOPLE))}|{_AGENT})s?\b"
+    r"\bonce (?:per|for (?:each|every)|an?|each|every|in an?|by (?:each|every)) (?:\w+ )?"
+    rf"({'|'.join(sorted(PEOPLE))}|{_AGENT})s?\b"
 )
 
 _DAY = re.compile(
@@ -49,7 +50,8 @@ _OF_LESS = re.compile(
 
 _EVER = re.compile(
     r"\bonce in (?:an?|the|his|her|their|every) (?:\w+(?:'s)? )?life|\bonly once\b|\bexactly once\b|\bjust once\b"
-    r"|\b(?:fire[sd]?|sent|happens|occurs|logged|recorded|triggered|reported|collected|counted) once(?=\s*(?:[.,;:()]|$))"
+    r"|\b(?:fire[sd]?|sent|happens|occurs|logged|recorded|triggered|reported|collected|counted) once"
+    r"(?=\s*(?:[.,;:()]|$))"
     r"|\(once\)|[;,.] once(?=\s*(?:[.;)]|$))|\bcan have one only\b|\bfirst time only\b|\bone[- ]time event\b"
     r"|(?:최초|단|딱|오직|평생|생애)\s*(?:1회|1번|한\s?번)|(?:1회|1번|한\s?번)만|1인\s*1회"
     r"|(?:一度|1度|1回|一回)(?:だけ|のみ|きり|限り)|初回のみ|最初の1回"

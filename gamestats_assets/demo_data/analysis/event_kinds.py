@@ -171,15 +171,20 @@ def _makes_an_account(r: Reading, event: Event) -> bool:
 
 _SIGN_UP = re.compile(
     r"\bsign(?:s|ed)? up\b|\b(?:account|profile) (?:(?:is|was|has been) )?(?:created|opened)\b"
-    r"|\b(?:creates|opened|created|opens) (?:an|the|his|her|their) account\b|(?:new )?(?:user|member|customer)s? registers\b"
+    r"|\b(?:creates|opened|created|opens) (?:an|the|his|her|their) account\b"
+    r"|(?:user|member|customer)s? registers\b"
     r"|회원\s?가입|계정\s?생성|会員登録|新規登録|アカウント(?:を)?作成"
+)
+
+
+_PAST = re.compile(
+    r"\b(?:after|before|who|once|without)\b.*|\S*(?:가입|등록|생성)\s*(?:후|전|직후|한).*|(?:登録|作成)(?:後|前|した|直後).*"
 )
 
 
 def _tells_of_joining(r: Reading, event: Event) -> bool:
     """What a text calls a sign-up, and neither a page nor what comes after one."""
-    text = re.sub(r"\b(?:after|before|who|once|without)\b.*|\S*(?:가입|등록|생성)\s*(?:후|전|직후|한).*", " ", event.description.lower())
-    text = re.sub(r"(?:登録|作成)(?:後|前|した|直後).*", " ", text)
+    text = _PAST.sub(" ", event.description.lower())
     shows = r.action in ("view", "click", "list", "show", "search", "edit", "delete") or r.phase in ("enter", "exit")
     return not shows and bool(_SIGN_UP.search(text))
 
@@ -270,7 +275,8 @@ def _leaves_for_good(r: Reading, event: Event) -> bool:
 
 _FOR_GOOD = re.compile(
     r"\b(?:account|membership|user|profile) (?:\w+ ){0,2}(?:for good|permanently|deleted|erased)"
-    r"|\b(?:deletes?|deleted|closes|erases?) (?:the|an|his or her|their|his|her|own) account|회원\s?탈퇴|退会|アカウント削除"
+    r"|\b(?:deletes?|deleted|closes|erases?) (?:the|an|his or her|their|his|her|own) account"
+    r"|회원\s?탈퇴|退会|アカウント削除"
 )
 
 
@@ -314,7 +320,7 @@ def _closes_app(r: Reading) -> bool:
     if r.says("background"):
         return _is_app(r)
     return (r.phase in ("end", "close", "exit", "abandon", "die") or r.action == "leave") and (
-        _is_app(r) or r.topic - {"leave"} <= _APP and bool(r.topic - {"leave"})
+        _is_app(r) or (r.topic > {"leave"} and r.topic - {"leave"} <= _APP)
     )
 
 

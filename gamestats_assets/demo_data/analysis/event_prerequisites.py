@@ -13,7 +13,7 @@ from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.taxonomies.value_rules import SharedCounter
 
@@ -90,8 +90,6 @@ _EARLIER = {
     "issue": "request accept buy",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
-_BRINGING = word_set("create join get draw recruit unlock buy connect equip subscribe enroll issue upload")
-"""What brings a thing into a user's hands."""
 _LOOKING = word_set("view list search show click visit read filter request invite")
 
 
@@ -167,8 +165,8 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     _by_deal(order, before, born)
     _within_funnels(order, before, born)
     _by_group(order, before)
-    _by_verb(order, before)
-    _by_identifier(order, before)
+    _by_verb(order, before, born)
+    _by_count(order, before)
     _by_learning(order, before)
     _by_first(order, before)
     _by_onboarding(order, before)
@@ -271,7 +269,8 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
 
 
 _RECEIVED = re.compile(
-    r"\b(?:received|incoming)\b|\b(?:by|from) (?:an)?other\b|\bsent (?:to|by)\b|받은|수신한|들어온|届いた|受け取った|受信した|もらった"
+    r"\b(?:received|incoming)\b|\b(?:by|from) (?:an)?other\b|\bsent (?:to|by)\b"
+    r"|받은|수신한|들어온|届いた|受け取った|受信した|もらった"
 )
 
 
@@ -315,6 +314,9 @@ def _by_deal(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str
     arrived = anchor([r for r in arriving if r.succeeds or r.place is None])
     for r in order.of(Kind.AFTER_SALE):
         apart = bool(born.get(r.name)) and bought and not shares_a_thing(order, r.name, bought.name)
+        if r.action in ("rate", "review") and (played := _played(order, r)):
+            before.add(r.name, played.name)
+            continue
         if bought and not apart and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
             before.add(r.name, bought.name)
         if sent and r.says("deliver", "arrive", "track", "return", "review") and r is not sent:
@@ -338,6 +340,17 @@ def _by_deal(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str
         if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
             before.add(r.name, subscribed.name)
     _by_money(order, before)
+
+
+def _played(order: EventOrder, r: Reading) -> Reading | None:
+    """Where things are watched or read, the event in which that is done to what is rated."""
+    found = [
+        o
+        for o in order.readings.values()
+        if o.index < r.index and order.kinds[o.name] in (Kind.CORE, Kind.BROWSE) and o.things & PLAYABLE and not o.fails
+    ]
+    alike = {o.name: sum(p.lower().endswith(("id", "no")) for p in o.properties & r.properties) for o in found}
+    return max(found, key=lambda o: (alike[o.name], -o.index)) if any(alike.values()) else None
 
 
 _EXTRAS = frozenset({Kind.OTHER, Kind.CORE, Kind.CREATE, Kind.CHECKOUT})
@@ -418,7 +431,7 @@ def _by_group(order: EventOrder, before: _Before) -> None:
                     before.add(r.name, created.name)
 
 
-def _by_verb(order: EventOrder, before: _Before) -> None:
+def _by_verb(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
     """What is done to a thing after it was made, got or begun."""
     readings = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
     for r in readings:
@@ -429,7 +442,8 @@ def _by_verb(order: EventOrder, before: _Before) -> None:
                 continue
             for earlier in _EARLIER.get(verb or "", "").split():
                 found = _doing(earlier, r, readings)
-                if found is not None:
+                below = found is not None and r.name in born and found.index > r.index
+                if found is not None and not below:
                     before.add(r.name, found.name)
                     break
     for r in readings:  # other events about what a user makes come after it was made
@@ -483,39 +497,14 @@ def _same_words(o: Reading, r: Reading, verb: str) -> bool:
     return rest == set(r.words) - drop and bool(rest or r.action in _UNDOING)
 
 
-def _by_identifier(order: EventOrder, before: _Before) -> None:
-    """Who names a friend's, a project's or an order's id has one; who shows the count of a stage is in one."""
+def _by_count(order: EventOrder, before: _Before) -> None:
+    """Who shows the count of a stage is in one."""
     for sequence in order.sequences:
         head = order.readings[sequence.steps[0].events[0]]
         for event in order.taxonomy.events:
             counts = {prop.name.lower() for prop in event.properties if isinstance(prop.rule, SharedCounter)}
             if counts & head.topic and event.name not in order.taken():
                 before.add(event.name, head.name)
-    for owner in order.readings.values():
-        if owner.action not in _BRINGING | {"add", "order", "book", "pay"} or owner.phase not in (None, *_GOOD):
-            continue
-        if owner.fails or order.kinds[owner.name] in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END):
-            continue
-        words = (_objects(owner) | frozenset(owner.words)) - {"item", "product", "shop", "user", "add", "create", "get"}
-        ids = {p for p in owner.properties if p.lower().endswith("_id") and _names(p, words)}
-        for r in order.readings.values() if ids else ():
-            if r.name == owner.name or not ids & r.properties:
-                continue
-            if r.action in _LOOKING or r.phase in ("request", "attempt") or (r.fails and r.phase != "cancel"):
-                continue
-            if r.action in ("create", "join", "add") and all(_names(p, _objects(r)) for p in ids & r.properties):
-                continue
-            if r.place is not None and owner.place is not None and r.place <= owner.place and not r.fails:
-                continue
-            if r.things & GROUPS and owner.things & r.things:
-                continue
-            if owner.phase in _GOOD and order.kinds[r.name] is order.kinds[owner.name] is not Kind.AFTER_SALE:
-                continue
-            before.add(r.name, owner.name)
-
-
-def _names(property_name: str, words: frozenset[str]) -> bool:
-    return bool(words.intersection(concepts(property_name.lower().removesuffix("_id"))[:1]))
 
 
 _OPEN_TO_ALL = frozenset({Kind.BROWSE, Kind.SEARCH, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.CART})

@@ -48,7 +48,8 @@ confirm: confirm confirmation 확정 확인 確定 確認
 done: done place placed settle solved resolve fulfil fulfill 해결 解決
 fail: fail failure lose lost loss defeat error 실패 패배 오류 에러 失敗 敗北 エラー
 reject: reject decline deny refuse 거절 반려 거부 拒否 却下
-abandon: abandon quit giveup abort forfeit drop dropout retire surrender リタイア 리타이어 기권 포기 중단 이탈 中断 放棄 離脱
+abandon: abandon quit giveup abort forfeit drop dropout 포기 중단 이탈 中断 放棄 離脱
+abandon: retire surrender 리타이어 기권 リタイア
 timeout: timeout expire expired 만료 시간초과 期限切れ タイムアウト
 die: die death dead killed 사망 死亡
 skip: skip 스킵 건너뛰기 スキップ
