@@ -33,6 +33,7 @@ _SHELVED = word_set(
 ).union(SIGHTS, PLAYABLE)
 """Things that are there for everybody, unless the sheet says that users make them."""
 _MAKING = word_set("create issue upload write post order book rent subscribe enroll import submit request build apply")
+_PUBLISHING = word_set("create upload write post build")
 _BRINGING = _MAKING | word_set(
     "start open send attempt launch queue add pay buy draw bid invest transfer deposit donate"
 )
@@ -87,16 +88,17 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     if {thing[-1], *said} & _PERSONS:
         return _related(named, carriers)
     acted = [r for r in named if r.action in said and _brings(r, ACTIONS)]  # an order is ordered
-    made = [r for r in named if _brings(r, _MAKING)] or acted
-    if {thing[-1], *said} & _SHELVED and not made:
+    made = [r for r in named if _brings(r, _MAKING)]
+    if {thing[-1], *said} & _SHELVED and not made and not acted:
         return {}
-    brought = made or [r for r in named if _brings(r, _BRINGING)]
+    brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
     if brought:
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5, r.index))
         if any(index < first.index for index in looked) and first not in acted:
             return {}
-        public = bool(looked) or bool({thing[-1], *said} & _SHELVED)
+        shelved = bool({thing[-1], *said} & _SHELVED) and (first.action in _PUBLISHING or first in acted)
+        public = bool(looked) or shelved
         return {r.name: first.name for r in carriers if r is not first and _needs(r, first, public=public)}
     if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6):
         return {r.name: named[0].name for r in carriers if r.index > named[0].index}
@@ -123,7 +125,10 @@ def _brings(r: Reading, verbs: frozenset[str]) -> bool:
 
 def _may_begin(r: Reading) -> bool:
     """Whether the first event that names a thing brings it: a claim that is filed, a visit that is scheduled."""
-    return not r.fails and r.action is None and (r.place is None or r.place < 5)
+    return not r.fails and r.action in _NOTING and (r.place is None or r.place < 5)
+
+
+_NOTING = frozenset({None, *word_set("report record register set save connect invite")})
 
 
 def _needs(r: Reading, first: Reading, *, public: bool) -> bool:

@@ -31,6 +31,9 @@ _ONCE_PER = re.compile(
     rf"({'|'.join(sorted(PEOPLE))}|{_AGENT})s?\b"
 )
 
+_PER_NAMED = re.compile(r"\bonce (?:per|for (?:each|every)|an?|each|every) (\w{4,})")
+_COMING = re.compile("regist|sign|join|activat|enrol")
+
 _DAY = re.compile(
     r"(?<!than )\bonce (?:an?|per|each|every|in an?|on an?) (?:\w+ )?day|\bonce daily|\bone (?:an?|per|each|every) day"
     r"|\b(?:one|1) time (?:an?|per|each|every) day|\bfirst (?:\w+ ){0,3}of (?:the|an?|each|every|that) (?:\w+ )?day"
@@ -84,20 +87,31 @@ def told_once(event: Event) -> bool:
     text = _DAY.sub(" ", _texts(event))
     if any(match[1] not in _NO_PEOPLE for match in _ONCE_PER.finditer(text)) or _EVER_FOR.search(text):
         return True
+    if any(match[1] in event.name.lower() for match in _PER_NAMED.finditer(text)) and _COMING.search(
+        event.name.lower()
+    ):
+        return True
     text = _OF_LESS.sub(" ", text)
-    return bool(_EVER.search(text) or (_FIRST.search(text) and not _one_of_many(event)))
+    return bool(_EVER.search(text) or (_FIRST.search(text) and not one_of_many(event)))
 
 
-def _one_of_many(event: Event) -> bool:
+def one_of_many(event: Event) -> bool:
     """Whether an event names one of many things, each of which has a first time."""
-    return any(re.search(r"(?:[a-z]I|(?:^|_)[iI])[dD]s?$", name) for name, _ in flattened(event.properties))
+    return any(
+        re.search(r"(?:[a-z]I|(?:^|_)[iI])[dD]s?$", name) and not _OF_NO_KIND.match(name.lower())
+        for name, _ in flattened(event.properties)
+    )
+
+
+_OF_NO_KIND = re.compile("order|pay|purchase|trans|product|item|user|account|device|session|visitor|install")
+"""Ids of deals, which have a first one of a life, and of people."""
 
 
 def told_daily(event: Event, reading: Reading) -> bool:
     """Whether an event happens once on a day at most: `1日1回`, `daily_login`, a check of attendance."""
     if _DAY.search(_texts(event)):
         return True
-    if _one_of_many(event) or reading.fails or reading.action in ("view", "click", "show", "list"):
+    if one_of_many(event) or reading.fails or reading.action in ("view", "click", "show", "list"):
         return False
     present = reading.says("checkin", "attend")
     named = reading.says("daily") and (present or reading.says("login", "reward"))

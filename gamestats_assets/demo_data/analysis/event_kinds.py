@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE, told_on_joining, told_once
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import THINGS, Reading, concepts, word_set
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
 
@@ -290,7 +290,10 @@ def _registers(r: Reading) -> bool:
 
 _APP = word_set("app session client site visit web console program foreground background 사이트 서비스 サイト サービス")
 """What is opened where a session begins."""
-_WAYS = word_set("go goes went come comes came move enter entered switch bring brought become to into")
+_WITH_A_LOGIN = word_set("character game server device reward daily profile workspace")
+_WAYS = word_set(
+    "go goes went come comes came move enter entered switch bring become to into suspend 이동 전환 진입 移行"
+)
 
 
 def _is_app(r: Reading) -> bool:
@@ -302,7 +305,10 @@ def _opens_app(r: Reading) -> bool:
     if r.fails or r.says("view", "click", "share", "ad"):
         return False
     if r.says("login"):
-        return r.phase in (None, "success", "complete", "done") and not r.says("attempt")
+        about = r.things & THINGS - _PEOPLE - _WITH_A_LOGIN
+        return r.phase in (None, "success", "complete", "done") and not r.says("attempt") and not about
+    if r.action == "connect" and "login" in r.text and r.things <= {"game", "server", "app"}:
+        return True
     if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
         return True
     if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume")):
@@ -313,7 +319,7 @@ def _opens_app(r: Reading) -> bool:
 
 
 def _closes_app(r: Reading) -> bool:
-    if r.says("logout"):
+    if r.says("logout") or (r.action == "disconnect" and "logout" in r.text):
         return True
     if r.words in (("game", "end"), ("session", "timeout"), ("app", "hide"), ("app", "inactive"), ("app", "pause")):
         return True

@@ -242,6 +242,13 @@ def _in_japanese(text: str) -> Iterator[_Told]:
         deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
         if said and not (deed is None and len(said) > 3):
             yield _Told(deed, (match[1],))
+    for match in re.finditer(
+        r"([^\s、。がをはにでと]{2,8})(?:した|済みの|された)([^\s、。がをはにでと時後際場]{2,12})", text
+    ):
+        said = concepts(match[1])
+        deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
+        if deed:
+            yield _Told(deed, (match[2],))
 
 
 def _deed_of(words: Sequence[str], place: int, stem: str) -> str | None:
@@ -275,7 +282,8 @@ class _Finder:
     def __init__(self, taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping[str, EventKind]) -> None:
         self.readings = [r for r in readings.values() if kinds[r.name] not in _UNNAMED]
         self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
-        self.words = {r.name: _name_words(r) for r in self.readings}
+        aliases = {event.name: frozenset(concepts(event.alias)) for event in taxonomy.events}
+        self.words = {r.name: _name_words(r) | aliases[r.name] for r in self.readings}
         self.stems = {r.name: {f"~{_stem(piece)}" for piece in _name_pieces(r)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {

@@ -240,6 +240,8 @@ def _by_birth(order: EventOrder, before: _Before, born: Mapping[str, Sequence[st
     """Nothing happens to a thing before it is there; what is paid back has been paid."""
     for event, of_event in born.items():
         r = order.readings[event]
+        if r.phase in ("accept", "reject") and _from_others(order, r):
+            continue
         for birth in of_event:
             settled = successes(order, r, birth) if r.action in ("refund", "return") or r.says("refund") else []
             for o in settled[:1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data.analysis.event_frequency import told_daily, told_once
+from gamestats_assets.demo_data.analysis.event_frequency import one_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_words import Reading
@@ -197,7 +197,7 @@ def once(order: EventOrder) -> list[str]:
         introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
         proves = kind is Kind.VERIFY and (r.succeeds or r.phase in (None, "accept")) and not r.things & {"code"}
         tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
-        first = r.says("first") and kind is not Kind.EARN
+        first = r.says("first") and kind is not Kind.EARN and not one_of_many(order.taxonomy.event(r.name))
         if said or arrives or introduces or proves or tries or first:
             found.append(r.name)
     return [name for name in order.readings if name in {*found, *_leading_to(found, order)}]

@@ -308,6 +308,14 @@ _PHRASES = {
     ("account", "close"): "withdrawal",
     ("close", "account"): "withdrawal",
     ("account", "end"): "withdrawal",
+    ("user", "withdraw"): "withdrawal",
+    ("no", "show"): "fail",
+    ("app", "left"): "app exit",
+    ("site", "left"): "site exit",
+    ("guild", "left"): "guild leave",
+    ("party", "left"): "party leave",
+    ("team", "left"): "team leave",
+    ("room", "left"): "room leave",
     ("login", "end"): "logout",
     ("login", "exit"): "logout",
     ("account", "delete"): "withdrawal",
@@ -551,6 +559,8 @@ def _stems(word: str) -> tuple[str, ...]:
 
 _LEXICON = Lexicon(_CONCEPTS)
 _KNOWN = _LEXICON.concepts - FILLERS
+THINGS = _KNOWN - ACTIONS - PHASES.keys()
+"""Concepts that are things."""
 
 
 @functools.lru_cache(maxsize=4096)
