@@ -93,6 +93,9 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         return {}
     brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
+    noted = named[:1] if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6) else []
+    if noted and not made and brought and noted[0].index < brought[0].index:
+        brought = []  # a claim that is reported, and paid in the end
     if brought:
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5, r.index))
         if any(index < first.index for index in looked) and first not in acted:
@@ -100,8 +103,8 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         shelved = bool({thing[-1], *said} & _SHELVED) and (first.action in _PUBLISHING or first in acted)
         public = bool(looked) or shelved
         return {r.name: first.name for r in carriers if r is not first and _needs(r, first, public=public)}
-    if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6):
-        return {r.name: named[0].name for r in carriers if r.index > named[0].index}
+    if noted:
+        return {r.name: noted[0].name for r in carriers if r.index > noted[0].index}
     return _of_deals(carriers) if not named else {}
 
 
@@ -125,7 +128,9 @@ def _brings(r: Reading, verbs: frozenset[str]) -> bool:
 
 def _may_begin(r: Reading) -> bool:
     """Whether the first event that names a thing brings it: a claim that is filed, a visit that is scheduled."""
-    return not r.fails and r.action in _NOTING and (r.place is None or r.place < 5)
+    told = set(concepts(r.name))
+    action = r.action if r.action in told else None
+    return not r.fails and action in _NOTING and (r.place is None or r.place < 5 or r.phase not in told)
 
 
 _NOTING = frozenset({None, *word_set("report record register set save connect invite")})
