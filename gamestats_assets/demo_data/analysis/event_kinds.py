@@ -122,7 +122,18 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.AFTER_SALE
     if EventKind.REGISTER not in found.values() and (arrival := _first_sign_up(taxonomy, readings, found)):
         found[arrival] = EventKind.REGISTER
+    _lead_in(readings, found)
     return found
+
+
+def _lead_in(readings: Sequence[Reading], kinds: dict[str, EventKind]) -> None:
+    """A trial that is asked for above the sign-up, where the sheet files both, is how users come."""
+    sign_up = next((r for r in readings if kinds[r.name] is EventKind.REGISTER), None)
+    if sign_up is None or EventKind.INSTALL in kinds.values():
+        return
+    for r in readings[: sign_up.index]:
+        if r.says("trial") and r.phase in ("request", "submit") and r.tag == sign_up.tag:
+            kinds[r.name] = EventKind.INSTALL
 
 
 def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:

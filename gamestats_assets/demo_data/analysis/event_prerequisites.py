@@ -13,7 +13,7 @@ from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
-from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.taxonomies.value_rules import SharedCounter
 
@@ -120,6 +120,7 @@ class _Before:
         self.found: dict[str, list[str]] = {}
         self._needs: dict[str, set[str]] = {}
         self._beside: dict[str, set[str]] = {}
+        self._until = {r.name: _until(order, r) for r in order.readings.values()}
         for sequence in order.sequences:
             for step in sequence.steps:
                 for event in step.events:
@@ -135,7 +136,7 @@ class _Before:
             return
         if Kind.SYSTEM in (kinds[event], kinds[before]) or kinds[before] in (Kind.GOODBYE, Kind.CRASH):
             return
-        if self._reaches(before, event):
+        if self._reaches(before, event) or before in self._until[event]:
             return
         self.found.setdefault(event, []).append(before)
         self._needs.setdefault(event, set()).add(before)
@@ -153,6 +154,30 @@ class _Before:
         return False
 
 
+_SOON = re.compile(
+    r"\bbefore (?:the |a |an |its |their )?([a-z]+(?:[ -][a-z]+)?)|(\S+?)(?:을|를|이|가)?\s(?:이전|전)(?:에|까지|의)?(?:\s|$)"
+    r"|([^\s、。（(]{2,8}?)(?:の|する)?前(?:に|の|まで)"
+)
+
+
+def _until(order: EventOrder, r: Reading) -> set[str]:
+    """Events that the text of another says come later: `cancelled before pickup`."""
+    found: set[str] = set()
+    for match in _SOON.finditer(order.taxonomy.event(r.name).description.lower()):
+        phrase = next(filter(None, match.groups()))
+        deeds = {word for word in concepts(phrase) if word in ACTIONS or word in PHASES}
+        flat = re.sub(r"(?<=\w{4})(?:ed|s|al|y)\b|[ -]", "", phrase)
+        for o in order.readings.values():
+            spelt = "".join(re.sub(r"(?<=\w{3})(?:ed|s)$", "", piece) for piece in _pieces(o.name))
+            if o.name != r.name and (deeds & {o.action, o.phase} or (flat.isascii() and flat in spelt)):
+                found.add(o.name)
+    return found
+
+
+def _pieces(name: str) -> list[str]:
+    return [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
 def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it."""
     before = _Before(order)
@@ -162,7 +187,10 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     _by_birth(order, before, born)
     _by_sign_up(order, before)
     _by_phase(order, before)
-    _by_deal(order, before, born)
+    _by_sale(order, before, born)
+    _by_cart(order, before)
+    _by_subscription(order, before)
+    _by_money(order, before)
     _within_funnels(order, before, born)
     _by_group(order, before)
     _by_verb(order, before, born)
@@ -304,8 +332,8 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     return kind not in _ANONYMOUS
 
 
-def _by_deal(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
-    """What happens to what was bought; money moves after who moves it is known; trials, subscriptions, renewals."""
+def _by_sale(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
+    """What happens to what was bought, sent and delivered."""
     readings = list(order.readings.values())
     bought = _last_deal(order)
     sent = next(
@@ -315,33 +343,57 @@ def _by_deal(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str
     arriving = [r for r in readings if r.says("deliver", "arrive") and after_sale(r) and r is not sent]
     arrived = anchor([r for r in arriving if r.succeeds or r.place is None])
     for r in order.of(Kind.AFTER_SALE):
-        apart = bool(born.get(r.name)) and bought and not shares_a_thing(order, r.name, bought.name)
         if r.action in ("rate", "review") and (played := _played(order, r)):
             before.add(r.name, played.name)
             continue
+        apart = bool(born.get(r.name)) and bought and not shares_a_thing(order, r.name, bought.name)
         if bought and not apart and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
             before.add(r.name, bought.name)
         if sent and r.says("deliver", "arrive", "track", "return", "review") and r is not sent:
             before.add(r.name, sent.name)
         if arrived and r.says("return", "review", "rate", "exchange") and r is not arrived:
             before.add(r.name, arrived.name)
+
+
+def _by_cart(order: EventOrder, before: _Before) -> None:
+    """What is done with a cart into which something was put."""
+    readings = list(order.readings.values())
     adds = next((r for r in readings if r.says("cart") and cart_rank(r) == 40), None)
     for r in readings:
         in_cart = order.kinds[r.name] is Kind.CART or (r.says("coupon") and r.action == "use")
         if adds and in_cart:
             before.add(r.name, adds.name)
+
+
+_OF_SUBSCRIBERS = re.compile(
+    r"\b(?:subscribers?|premium|paying|paid) ?(?:users?|members?|customers?|accounts?)? only\b"
+    r"|\bonly (?:for|to) (?:\w+ )?(?:subscribers|premium|paying)"
+    r"|(?:구독자|구독|유료|프리미엄)\s?(?:회원|고객)?\s?(?:전용|한정|만)"
+    r"|(?:有料|プレミアム|サブスク)(?:会員|加入者|登録者)?(?:限定|専用|のみ)"
+)
+
+
+def _by_subscription(order: EventOrder, before: _Before) -> None:
+    """A trial that ends has begun; who renews, or does what is for subscribers, has subscribed or bought a plan."""
+    readings = list(order.readings.values())
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
+    later = [r for r in order.of(Kind.SUBSCRIBE) if r.fails or r.action in ("renew", "upgrade", "downgrade")]
+    if subscribed is None:
+        later = [r for r in later if r.says("subscribe")]
+        planned = {name for r in later for name in r.properties}
+        subscribed = anchor([o for o in order.of(Kind.PAY) if o.properties & planned]) or (
+            _last_deal(order) if later else None
+        )
     for r in order.of(Kind.SUBSCRIBE):
-        if not subscribed and r.says("subscribe") and (r.fails or r.action in ("renew", "upgrade", "downgrade")):
-            paid = anchor([o for o in order.of(Kind.PAY) if o.properties & r.properties])
-            if paid or bought:
-                before.add(r.name, (paid or bought or r).name)
         if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
             before.add(r.name, trial.name)
-        if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
+        renews = r in later or subscribed in order.of(Kind.SUBSCRIBE)
+        if subscribed and r is not subscribed and not r.says("trial") and not commits(r) and renews:
             before.add(r.name, subscribed.name)
-    _by_money(order, before)
+    for event in order.taxonomy.events:
+        if subscribed and later and _OF_SUBSCRIBERS.search(event.description.lower()):
+            before.add(event.name, subscribed.name)
 
 
 def _played(order: EventOrder, r: Reading) -> Reading | None:
@@ -391,6 +443,7 @@ def _last_deal(order: EventOrder) -> Reading | None:
 
 
 def _by_money(order: EventOrder, before: _Before) -> None:
+    """Money moves after who moves it is known, and has a place to move it from."""
     readings = list(order.readings.values())
     known = [r for r in order.of(Kind.VERIFY) if not r.things & {"mail", "phone", "code"} and not r.fails]
     verified = anchor(known)
@@ -404,9 +457,6 @@ def _by_money(order: EventOrder, before: _Before) -> None:
             before.add(r.name, method.name)
         if paid_in and r.says("withdraw", "trade", "invest", "transfer", "buy", "stock"):
             before.add(r.name, paid_in.name)
-    for r in order.of(Kind.PAY):
-        if method:
-            before.add(r.name, method.name)
     for r in known:
         submitted = next((o for o in known if o.phase == "submit"), None)
         if submitted and r.place is not None and r.place >= 5:
