@@ -37,7 +37,7 @@ _PUBLISHING = word_set("create upload write post build")
 _BRINGING = _MAKING | word_set(
     "start open send attempt launch queue add pay buy draw bid invest transfer deposit donate"
 )
-_LOOKING = word_set("view list visit show read search filter click")
+_LOOKING = word_set("view list show read search filter click")
 _OF_OTHERS = word_set(
     "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play add"
 )
@@ -87,7 +87,7 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     named = [r for r in carriers if set(r.words) & said or thing[-1] in r.name.lower()]
     if {thing[-1], *said} & _PERSONS:
         return _related(named, carriers)
-    acted = [r for r in named if r.action in said and _brings(r, ACTIONS)]  # an order is ordered
+    acted = [r for r in named if said & ACTIONS & set(r.words) and _brings(r, ACTIONS)]  # an order is ordered
     made = [r for r in named if _brings(r, _MAKING)]
     if {thing[-1], *said} & _SHELVED and not made and not acted:
         return {}
@@ -97,7 +97,7 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     if noted and not made and brought and noted[0].index < brought[0].index:
         brought = []  # a claim that is reported, and paid in the end
     if brought:
-        first = min(brought, key=lambda r: (r.place is not None and r.place >= 5, r.index))
+        first = min(brought, key=lambda r: (r.place is not None and r.place >= 5 and r.phase != "done", r.index))
         if any(index < first.index for index in looked) and first not in acted:
             return {}
         shelved = bool({thing[-1], *said} & _SHELVED) and (first.action in _PUBLISHING or first in acted)

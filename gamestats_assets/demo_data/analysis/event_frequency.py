@@ -73,7 +73,7 @@ _JOINING = re.compile(
     r"\b(?:right|immediately|directly|just|straight) (?:after|following) (?:the |a |an )?(?:\w+ )?"
     r"(?:sign(?:ing)?[- ]?up|registration|registering|joining|account (?:was |is )?creat(?:ion|ed))"
     r"|(?:가입|회원\s?등록|계정\s?생성)\s*(?:완료\s*)?(?:직후|후\s*(?:바로|곧바로|즉시))"
-    r"|(?:登録|入会|アカウント作成)(?:完了)?(?:の?直後|後すぐ|してすぐ)"
+    r"|(?:登録|入会|(?:アカウント|ユーザー|会員)作成)(?:完了)?(?:の?直後|後すぐ|してすぐ)"
 )
 
 
@@ -85,14 +85,22 @@ def _texts(event: Event) -> str:
 def told_once(event: Event) -> bool:
     """Whether a text says that an event happens once to everybody: `once per rider`, `계정당 1회`, `一度だけ`."""
     text = _DAY.sub(" ", _texts(event))
-    if any(match[1] not in _NO_PEOPLE for match in _ONCE_PER.finditer(text)) or _EVER_FOR.search(text):
+    per = {match[1] for match in _ONCE_PER.finditer(text)} - _NO_PEOPLE - _things(event)
+    if per or _EVER_FOR.search(text):
         return True
-    if any(match[1] in event.name.lower() for match in _PER_NAMED.finditer(text)) and _COMING.search(
-        event.name.lower()
-    ):
+    named = {match[1] for match in _PER_NAMED.finditer(text) if match[1] in event.name.lower()} - _things(event)
+    if named and _COMING.search(event.name.lower()):
         return True
     text = _OF_LESS.sub(" ", text)
     return bool(_EVER.search(text) or (_FIRST.search(text) and not one_of_many(event)))
+
+
+_USERS = word_set("user account customer member player person")
+
+
+def _things(event: Event) -> set[str]:
+    """What an event carries the id of: a registration once per device is one of many where it tells which device."""
+    return {re.sub(r"_?id$", "", prop.name.lower()) for prop in event.properties} - _USERS
 
 
 def one_of_many(event: Event) -> bool:

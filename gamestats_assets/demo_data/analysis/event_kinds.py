@@ -120,6 +120,11 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.SPEND
         if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
             found[r.name] = EventKind.AFTER_SALE
+    if EventKind.SESSION_END not in found.values():
+        for r in readings:  # who launches a game, and not a match, quits it
+            if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
+                opens = any(o.topic == {"game"} and found[o.name] is EventKind.SESSION_START for o in readings)
+                found[r.name] = EventKind.SESSION_END if opens else found[r.name]
     if EventKind.REGISTER not in found.values() and (arrival := _first_sign_up(taxonomy, readings, found)):
         found[arrival] = EventKind.REGISTER
     _lead_in(readings, found)
@@ -177,7 +182,8 @@ def _named(r: Reading, event: Event) -> str:
 def _makes_an_account(r: Reading, event: Event) -> bool:
     """`account_activated`."""
     usable = r.action == "enable" or r.phase in ("open", "complete", "confirm", "accept", "done")
-    return usable and bool(r.things) and r.things <= {"account", "user", "member"}
+    people = {"account", "user", "member", *(PEOPLE if told_once(event) else ())}
+    return usable and bool(r.things) and r.things <= people
 
 
 _SIGN_UP = re.compile(

@@ -308,7 +308,8 @@ class _Finder:
             if o is not r and (score := self._score(o, told, about - {told.doing}, r)) > 0
         ]
         if not scored and len(told.about) == 1 and not about - {told.doing} and not told.about[0].endswith("ing"):
-            only = [o for o in self.readings if o is not r and not o.fails and _does(o, told.doing) == 2]
+            only = [o for o in self.readings if o is not r and (not o.fails or told.doing in FAILURES)]
+            only = [o for o in only if _does(o, told.doing) == 2]
             return only[0] if len(only) == 1 else None  # `after verification`
         return max(scored, key=lambda item: item[:2])[2] if scored else None
 

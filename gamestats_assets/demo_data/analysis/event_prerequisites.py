@@ -66,7 +66,7 @@ _EARLIER = {
     "revive": "die fail start",
     "retry": "fail start",
     "resume": "pause",
-    "cancel": "book order subscribe register enroll request buy create start",
+    "cancel": "book order subscribe enable register enroll request buy create start",
     "claim": "complete success achieve clear win done",
     "complete": "create add start accept receive assign join enroll",
     "attend": "book order join enroll request",
@@ -115,12 +115,12 @@ def _objects(r: Reading) -> frozenset[str]:
 class _Before:
     """What must have happened before each event; never in a circle, and never against a sequence."""
 
-    def __init__(self, order: EventOrder) -> None:
+    def __init__(self, order: EventOrder, born: Mapping[str, Sequence[str]]) -> None:
         self.order = order
         self.found: dict[str, list[str]] = {}
         self._needs: dict[str, set[str]] = {}
         self._beside: dict[str, set[str]] = {}
-        self._until = {r.name: _until(order, r) for r in order.readings.values()}
+        self._until = {r.name: _until(order, r).difference(born.get(r.name, ())) for r in order.readings.values()}
         for sequence in order.sequences:
             for step in sequence.steps:
                 for event in step.events:
@@ -155,7 +155,8 @@ class _Before:
 
 
 _SOON = re.compile(
-    r"\bbefore (?:the |a |an |its |their )?([a-z]+(?:[ -][a-z]+)?)|(\S+?)(?:을|를|이|가)?\s(?:이전|전)(?:에|까지|의)?(?:\s|$)"
+    r"\bbefore (?:the |a |an |its |their )?([a-z]+(?:[ -][a-z]+)?)"
+    r"|(\S+?)(?:을|를|이|가)?\s(?:이전|전)(?:에|까지|의)?(?:\s|$)"
     r"|([^\s、。（(]{2,8}?)(?:の|する)?前(?:に|の|まで)"
 )
 
@@ -180,8 +181,8 @@ def _pieces(name: str) -> list[str]:
 
 def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it."""
-    before = _Before(order)
     born = births(order)
+    before = _Before(order, born)
     _by_sequence(order, before)
     _by_description(order, before)
     _by_birth(order, before, born)
@@ -373,6 +374,9 @@ _OF_SUBSCRIBERS = re.compile(
 )
 
 
+_PLANS = frozenset({"plan", "premium"})
+
+
 def _by_subscription(order: EventOrder, before: _Before) -> None:
     """A trial that ends has begun; who renews, or does what is for subscribers, has subscribed or bought a plan."""
     readings = list(order.readings.values())
@@ -380,11 +384,14 @@ def _by_subscription(order: EventOrder, before: _Before) -> None:
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
     later = [r for r in order.of(Kind.SUBSCRIBE) if r.fails or r.action in ("renew", "upgrade", "downgrade")]
     if subscribed is None:
-        later = [r for r in later if r.says("subscribe")]
+        later = [r for r in later if r.says("subscribe") or r.things & _PLANS]
         planned = {name for r in later for name in r.properties}
-        subscribed = anchor([o for o in order.of(Kind.PAY) if o.properties & planned]) or (
-            _last_deal(order) if later else None
-        )
+        begun = [
+            o for o in readings if o.things & _PLANS and (o.action in ("enable", "join", "buy") or o.phase == "start")
+        ]
+        paid = order.of(Kind.PAY)
+        alike = [o for o in paid if o.properties & planned] or (paid if len(paid) == 1 else [])
+        subscribed = anchor(begun) or (anchor(alike) if later else None)
     for r in order.of(Kind.SUBSCRIBE):
         if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
             before.add(r.name, trial.name)
@@ -490,9 +497,8 @@ def _by_verb(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str
         if order.kinds[r.name] in (Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER, Kind.CART):
             continue
         for verb in (r.action, r.phase):
-            if verb in ("accept", "reject") and _from_others(order, r):
-                continue
-            for earlier in _EARLIER.get(verb or "", "").split():
+            answers = verb in ("accept", "reject") and _from_others(order, r)
+            for earlier in ["receive"] if answers else _EARLIER.get(verb or "", "").split():
                 found = _doing(earlier, r, readings)
                 below = found is not None and r.name in born and found.index > r.index
                 if found is not None and not below:

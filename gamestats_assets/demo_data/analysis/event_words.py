@@ -664,6 +664,8 @@ def read_event(event: Event, index: int) -> Reading:
     )
     numbers = [int(word) for word in concepts(event.name) if word.isdigit()]
     plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
+    if "withdrawal" in plain and _moves_money(event):
+        plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
     phase, action, topic = _parts(plain)
     if phase is None and plain[:1] in (("no",), ("not",)) and len(plain) > 1:
         phase, topic = "fail", frozenset(plain) - {"no", "not", "found"} or topic  # `no_driver_found`
@@ -686,6 +688,12 @@ def read_event(event: Event, index: int) -> Reading:
         tag=event.tag.strip().lower(),
         properties=frozenset(prop.name for prop in event.properties),
     )
+
+
+def _moves_money(event: Event) -> bool:
+    """Whether a withdrawal is one of money, and not from a product."""
+    names = [prop.name.lower() for prop in event.properties]
+    return any(word in name for name in names for word in ("amount", "withdraw", "fee", "balance", "currency"))
 
 
 _BACKGROUND = re.compile(
