@@ -85,6 +85,7 @@ _EARLIER = {
     "close": "create open",
     "start": "create",
     "submit": "create start",
+    "verify": "request send",
     "timeout": "issue get receive enable subscribe",
     "end": "start open enable create get use subscribe",
     "issue": "request accept buy",
