@@ -66,6 +66,8 @@ def _before(rules: Rules, event: str, seen: frozenset[str] = frozenset()) -> set
         ("a1 | アプリ起動", "a2 | アプリ終了"),
         ("app_show | フォアグラウンド移行", "app_suspend | バックグラウンド移行"),
         ("Game_Launch | ゲーム起動", "Game_Quit | ゲーム終了"),
+        ("Portal_Opened", "Portal_Closed"),
+        ("appActivate", "appDeactivate"),
     ],
 )
 def test_sessions_begin_and_end_in_any_wording(first: str, last: str) -> None:
@@ -371,6 +373,8 @@ def test_a_refund_pays_back_the_charge_of_its_own_id() -> None:
         ("classReserve | クラス予約", "classReview | 評価 |  | 予約したクラスを評価した時"),
         ("stageFail | ステージ失敗", "continueUse | コンティニュー |  | 失敗後にコンティニューした時"),
         ("deposit_paid", "bid_placed |  |  | Only after the deposit was paid"),
+        ("gate_exit | 출차", "fee_pay | 주차비 결제 |  | 출차 후 주차비를 결제"),
+        ("visit_attended", "prescription_written |  |  | Medicine prescribed after the visit"),
         ("code_verified", "name_saved |  |  | Name saved after verification"),
     ],
 )

@@ -302,10 +302,14 @@ def _registers(r: Reading) -> bool:
         return (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
     if r.says("create") and r.says("character", "account") and r.things <= {"character", "account", "user", "game"}:
         return True
-    return r.action in ("join", "create") and not r.things and "register" in r.text and "login" not in r.words
+    return r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and "login" not in r.words
 
 
-_APP = word_set("app session client site visit web console program foreground background 사이트 서비스 サイト サービス")
+_APP = word_set(
+    """
+    app session client site visit web console portal browser program foreground background 사이트 서비스 サイト サービス
+    """
+)
 """What is opened where a session begins."""
 _WITH_A_LOGIN = word_set("character game server device reward daily profile workspace")
 _WAYS = word_set(
@@ -328,7 +332,7 @@ def _opens_app(r: Reading) -> bool:
         return True
     if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
         return True
-    if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume")):
+    if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume"), ("app", "enable")):
         return _is_app(r)
     return r.phase in ("start", "launch", "open", "enter") and (
         (_is_app(r) and not r.says("background")) or (r.topic == {"game"} and r.phase == "launch")
@@ -338,7 +342,14 @@ def _opens_app(r: Reading) -> bool:
 def _closes_app(r: Reading) -> bool:
     if r.says("logout") or (r.action == "disconnect" and "logout" in r.text):
         return True
-    if r.words in (("game", "end"), ("session", "timeout"), ("app", "hide"), ("app", "inactive"), ("app", "pause")):
+    if r.words in (
+        ("game", "end"),
+        ("session", "timeout"),
+        ("app", "hide"),
+        ("app", "inactive"),
+        ("app", "pause"),
+        ("app", "disable"),
+    ):
         return True
     if r.says("background"):
         return _is_app(r)

@@ -302,6 +302,8 @@ class _Finder:
             return None
         if told.doing is None:
             return self._thing(about, r)
+        if told.about == (told.doing,) and (ended := self._thing({told.doing}, r)):
+            return ended  # `after the visit`
         scored = [
             (score, -o.index, o)
             for o in self.readings
@@ -337,7 +339,8 @@ class _Finder:
         found = [
             o
             for o in self.readings
-            if o is not r and o.index < r.index and not o.fails and about and about <= self.words[o.name]
+            if o is not r and o.index < r.index and (not o.fails or o.phase == "exit")
+            if about and about <= self.words[o.name]
         ]
         return found[-1] if found else None
 
