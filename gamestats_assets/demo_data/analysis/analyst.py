@@ -14,7 +14,15 @@ from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_prerequisites import prerequisites
 from gamestats_assets.demo_data.analysis.event_sequences import find_sequences
-from gamestats_assets.demo_data.analysis.event_stages import lifecycle, once, session_end, session_start, stage_events
+from gamestats_assets.demo_data.analysis.event_stages import (
+    daily,
+    final,
+    lifecycle,
+    once,
+    session_end,
+    session_start,
+    stage_events,
+)
 from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
@@ -137,6 +145,8 @@ def _event_constraints(order: EventOrder) -> EventConstraints:
         session_start=session_start(order),
         session_end=session_end(order),
         once=once(order),
+        daily=daily(order),
+        final=final(order),
         sequences=order.sequences,
         prerequisites=before,
         lifecycle=lifecycle(order, stages, before),

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE, told_on_joining, told_once
+from gamestats_assets.demo_data.analysis.event_words import THINGS, Reading, concepts, word_set
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import CopyOf
 
@@ -117,7 +118,92 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
         if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
             found[r.name] = EventKind.SPEND
+        if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
+            found[r.name] = EventKind.AFTER_SALE
+    if EventKind.SESSION_END not in found.values():
+        for r in readings:  # who launches a game, and not a match, quits it
+            if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
+                opens = any(o.topic == {"game"} and found[o.name] is EventKind.SESSION_START for o in readings)
+                found[r.name] = EventKind.SESSION_END if opens else found[r.name]
+    if EventKind.REGISTER not in found.values() and (arrival := _first_sign_up(taxonomy, readings, found)):
+        found[arrival] = EventKind.REGISTER
+    _lead_in(readings, found)
     return found
+
+
+def _lead_in(readings: Sequence[Reading], kinds: dict[str, EventKind]) -> None:
+    """A trial that is asked for above the sign-up, where the sheet files both, is how users come."""
+    sign_up = next((r for r in readings if kinds[r.name] is EventKind.REGISTER), None)
+    if sign_up is None or EventKind.INSTALL in kinds.values():
+        return
+    for r in readings[: sign_up.index]:
+        if r.says("trial") and r.phase in ("request", "submit") and r.tag == sign_up.tag:
+            kinds[r.name] = EventKind.INSTALL
+
+
+def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:
+    """Whether what an event ends is begun by another, so that it is an outcome like others."""
+    return any(o.action == r.action and o.topic == r.topic and o.place is not None and o.place < 4 for o in readings)
+
+
+def _first_sign_up(taxonomy: Taxonomy, readings: Sequence[Reading], kinds: Mapping[str, EventKind]) -> str | None:
+    """Of a product without a plain registration the event that brings users their account."""
+    fixed = {EventKind.SYSTEM, EventKind.INSTALL, EventKind.DEVICE, EventKind.SESSION_START, EventKind.SESSION_END}
+    free = [
+        (r, event)
+        for r, event in zip(readings, taxonomy.events, strict=True)
+        if kinds[r.name] not in fixed and not r.fails
+    ]
+    for test in (_makes_a_person, _makes_an_account, _tells_of_joining):
+        for r, event in free:
+            if test(r, event):
+                return r.name
+    return None
+
+
+def _makes_a_person(r: Reading, event: Event) -> bool:
+    """`rider_registered`: of the thing there is no id of its own, as there is of a device or a card."""
+    if not r.says("register") or len(r.things) != 1 or not re.search("regist|sign|登録|등록|가입", _named(r, event)):
+        return False
+    person = _PERSON_WORD.search(event.name.lower())
+    return bool(person) or r.things <= PEOPLE - {"device", "workspace", "install"}
+
+
+_PERSON_WORD = re.compile(
+    r"(?:^|[^a-z])(?!order|offer|number|folder|letter|server|voucher|sensor|scooter|printer|computer|router|speaker|counter)"
+    r"[a-z]{3,}(?:er|or|ee|ist|ent|ant)s?_?(?:regist|sign)"
+)
+
+
+def _named(r: Reading, event: Event) -> str:
+    return f"{r.name} {event.alias}".lower()
+
+
+def _makes_an_account(r: Reading, event: Event) -> bool:
+    """`account_activated`."""
+    usable = r.action == "enable" or r.phase in ("open", "complete", "confirm", "accept", "done")
+    people = {"account", "user", "member", *(PEOPLE if told_once(event) else ())}
+    return usable and bool(r.things) and r.things <= people
+
+
+_SIGN_UP = re.compile(
+    r"\bsign(?:s|ed)? up\b|\b(?:account|profile) (?:(?:is|was|has been) )?(?:created|opened)\b"
+    r"|\b(?:creates|opened|created|opens) (?:an|the|his|her|their) account\b"
+    r"|(?:user|member|customer)s? registers\b"
+    r"|회원\s?가입|계정\s?생성|会員登録|新規登録|アカウント(?:を)?作成"
+)
+
+
+_PAST = re.compile(
+    r"\b(?:after|before|who|once|without)\b.*|\S*(?:가입|등록|생성)\s*(?:후|전|직후|한).*|(?:登録|作成)(?:後|前|した|直後).*"
+)
+
+
+def _tells_of_joining(r: Reading, event: Event) -> bool:
+    """What a text calls a sign-up, and neither a page nor what comes after one."""
+    text = _PAST.sub(" ", event.description.lower())
+    shows = r.action in ("view", "click", "list", "show", "search", "edit", "delete") or r.phase in ("enter", "exit")
+    return not shows and bool(_SIGN_UP.search(text))
 
 
 def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
@@ -133,7 +219,7 @@ def _soft(r: Reading, readings: Sequence[Reading]) -> bool:
 
 
 def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventKind:
-    if kind := _system(r, event) or _arrival(r):
+    if kind := _system(r, event) or _arrival(r, event):
         return kind
     if _opens_app(r) and not (r.words == ("game", "start") and launches):
         return EventKind.SESSION_START
@@ -141,10 +227,18 @@ def _kind(r: Reading, event: Event, *, onboards: bool, launches: bool) -> EventK
         return EventKind.SESSION_END
     if _onboards(r, onboards=onboards):
         return EventKind.ONBOARDING
-    for test in (_deal, _people, _play):
-        if kind := test(r):
-            return kind
-    return EventKind.CORE if r.phase is not None else EventKind.OTHER
+    kind = next((kind for test in (_deal, _people, _play) if (kind := test(r))), None)
+    kind = kind or (EventKind.CORE if r.phase is not None else EventKind.OTHER)
+    return EventKind.ONBOARDING if kind in _WELCOMING and told_on_joining(event) else kind
+
+
+_WELCOMING = frozenset(
+    {
+        *(EventKind.CORE, EventKind.OTHER, EventKind.SETTING, EventKind.CREATE, EventKind.EARN, EventKind.BROWSE),
+        *(EventKind.SOCIAL, EventKind.GROWTH),
+    }
+)
+"""Kinds of what introduces a user where it comes right after joining."""
 
 
 # --------------------------------------------------------------------------- the system and the ways in and out
@@ -172,18 +266,35 @@ def _system(r: Reading, event: Event) -> EventKind | None:
     return None
 
 
-def _arrival(r: Reading) -> EventKind | None:
+def _arrival(r: Reading, event: Event) -> EventKind | None:
     if r.says("crash") or {"app", "fail"} == set(r.words) or r.words in (("fail",), ("app", "exception")):
         return EventKind.CRASH
-    if r.says("uninstall", "withdrawal"):
+    if r.says("uninstall", "withdrawal") or _leaves_for_good(r, event):
         return EventKind.GOODBYE
     if r.says("install") and r.topic <= {"app", "game", "client", "install", "first"}:
         return EventKind.INSTALL
     if r.says("device") and r.says("add") and not r.says("connect", "health", "wearable"):
         return EventKind.DEVICE
-    if _registers(r):
+    if _registers(r) or (r.action == "register" and told_once(event) and not r.says("view", "click")):
         return EventKind.REGISTER
     return None
+
+
+def _leaves_for_good(r: Reading, event: Event) -> bool:
+    """`leave`, whose alias is 회원탈퇴; who leaves a guild or a room stays."""
+    people = r.things <= {"account", "user", "member", "service"}
+    if not people or r.says("view", "click"):
+        return False
+    parts = r.action in ("leave", "delete", "disable") or r.phase in ("close", "end")
+    said = f"{event.alias} {event.description}".lower()
+    return parts and ("withdrawal" in r.text or bool(_FOR_GOOD.search(said)))
+
+
+_FOR_GOOD = re.compile(
+    r"\b(?:account|membership|user|profile) (?:\w+ ){0,2}(?:for good|permanently|deleted|erased)"
+    r"|\b(?:deletes?|deleted|closes|erases?) (?:the|an|his or her|their|his|her|own) account"
+    r"|회원\s?탈퇴|退会|アカウント削除"
+)
 
 
 def _registers(r: Reading) -> bool:
@@ -191,31 +302,60 @@ def _registers(r: Reading) -> bool:
         return (r.things | (r.topic - {"register"})) - {"verify", "set"} <= _PEOPLE
     if r.says("create") and r.says("character", "account") and r.things <= {"character", "account", "user", "game"}:
         return True
-    return r.action in ("join", "create") and not r.things and "register" in r.text and "login" not in r.words
+    return r.action in ("join", "create") and r.things <= _PEOPLE and "register" in r.text and "login" not in r.words
+
+
+_APP = word_set(
+    """
+    app session client site visit web console portal browser program foreground background 사이트 서비스 サイト サービス
+    """
+)
+"""What is opened where a session begins."""
+_WITH_A_LOGIN = word_set("character game server device reward daily profile workspace")
+_WAYS = word_set(
+    "go goes went come comes came move enter entered switch bring become to into suspend 이동 전환 진입 移行"
+)
+
+
+def _is_app(r: Reading) -> bool:
+    """Whether an event is about the app itself, and not about a thing in it."""
+    return bool(r.topic) and r.topic <= _APP | _WAYS
 
 
 def _opens_app(r: Reading) -> bool:
     if r.fails or r.says("view", "click", "share", "ad"):
         return False
     if r.says("login"):
-        return r.phase in (None, "success", "complete", "done") and not r.says("attempt")
+        about = r.things & THINGS - _PEOPLE - _WITH_A_LOGIN
+        return r.phase in (None, "success", "complete", "done") and not r.says("attempt") and not about
+    if r.action == "connect" and "login" in r.text and r.things <= {"game", "server", "app"}:
+        return True
     if r.words in (("session",), ("visit",), ("site", "visit"), ("app", "visit"), ("launch",), ("game", "start")):
         return True
-    return (
-        r.phase in ("start", "launch", "open", "enter")
-        and bool(r.topic)
-        and (r.topic <= {"app", "session", "client"} or (r.topic == {"game"} and r.phase == "launch"))
+    if r.says("foreground") or r.words in (("app", "active"), ("app", "show"), ("app", "resume"), ("app", "enable")):
+        return _is_app(r)
+    return r.phase in ("start", "launch", "open", "enter") and (
+        (_is_app(r) and not r.says("background")) or (r.topic == {"game"} and r.phase == "launch")
     )
 
 
 def _closes_app(r: Reading) -> bool:
-    if r.says("logout"):
+    if r.says("logout") or (r.action == "disconnect" and "logout" in r.text):
         return True
-    if r.words == ("game", "end"):
+    if r.words in (
+        ("game", "end"),
+        ("session", "timeout"),
+        ("app", "hide"),
+        ("app", "inactive"),
+        ("app", "pause"),
+        ("app", "disable"),
+    ):
         return True
-    return (
-        r.phase in ("end", "close", "exit", "abandon") and bool(r.topic) and r.topic <= {"app", "session", "client"}
-    ) or r.words in (("app", "terminate"), ("session", "timeout"))
+    if r.says("background"):
+        return _is_app(r)
+    return (r.phase in ("end", "close", "exit", "abandon", "die") or r.action == "leave") and (
+        _is_app(r) or (r.topic > {"leave"} and r.topic - {"leave"} <= _APP)
+    )
 
 
 def _onboards(r: Reading, *, onboards: bool) -> bool:
@@ -292,7 +432,9 @@ def after_sale(r: Reading) -> bool:
         return not r.says("code", "currency", "item")
     if r.action in ("review", "rate") or r.says("review"):
         return r.action not in ("view", "click", "like", "list", "read") and not r.things & {"app", "chat", "content"}
-    return (r.phase == "cancel" or r.action == "edit") and r.says("order", "book", "buy", "rent")
+    if r.action == "edit":
+        return r.says("order", "book", "buy", "rent")
+    return r.phase == "cancel" and r.says("order", "book", "rent")
 
 
 # --------------------------------------------------------------------------- people, play and the rest

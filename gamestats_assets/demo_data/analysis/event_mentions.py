@@ -118,6 +118,7 @@ def _told(description: str) -> Iterator[_Told]:
             yield from _places(words)
     if not text.isascii():
         yield from _in_korean(text)
+        yield from _in_japanese(text)
 
 
 def _content(words: Sequence[str], most: int = 3) -> tuple[str, ...]:
@@ -177,6 +178,11 @@ def _clauses(words: Sequence[str]) -> Iterator[_Told]:
             said = concepts(" ".join(told))
             deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
             yield _Told(deed, tuple(told))
+        elif word in ("needs", "requires") and rest[:1] and rest[0] in ("a", "an", "the", "at", "one"):
+            yield _Told("create", _content([w for w in rest if w not in ("at", "least", "one")][rest[0] in _A :]))
+
+
+_A = ("a", "an", "the")
 
 
 def _until_break(words: Sequence[str]) -> list[str]:
@@ -218,10 +224,31 @@ def _in_korean(text: str) -> Iterator[_Told]:
             yield _Told(_deed_of(words, place, match[1]), tuple(map(_plain, words[max(place - 2, 0) : place])))
         elif word == "소속" and rest:
             yield _Told("join", tuple(map(_plain, rest[:1])))
-        elif word in _AFTER and rest and not rest[0].startswith(_SELF):
+        elif re.sub(r"(?:에만|에|만|로)$", "", word) in _AFTER and rest and not rest[0].startswith(_SELF):
             told = [_plain(w) for w in words[max(place - 3, 0) : place]]
             said = concepts(" ".join(told))
             yield _Told(next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None), tuple(told))
+
+
+_IN_JAPANESE = re.compile(
+    r"([^\s、。（）()・]{2,16}?)(?:した|された|の|を経た)?(?:後|あと)(?:に|で|の|、|のみ|$)(?!.{0,2}(?:送信|記録|発火|計測))"
+)
+
+
+def _in_japanese(text: str) -> Iterator[_Told]:
+    """`注文完了後に評価した時`."""
+    for match in _IN_JAPANESE.finditer(text):
+        said = concepts(re.split(r"[がをはにでとへ]", match[1])[-1])
+        deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
+        if said and not (deed is None and len(said) > 3):
+            yield _Told(deed, (match[1],))
+    for match in re.finditer(
+        r"([^\s、。がをはにでと]{2,8})(?:した|済みの|された)([^\s、。がをはにでと時後際場]{2,12})", text
+    ):
+        said = concepts(match[1])
+        deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
+        if deed:
+            yield _Told(deed, (match[2],))
 
 
 def _deed_of(words: Sequence[str], place: int, stem: str) -> str | None:
@@ -255,7 +282,8 @@ class _Finder:
     def __init__(self, taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping[str, EventKind]) -> None:
         self.readings = [r for r in readings.values() if kinds[r.name] not in _UNNAMED]
         self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
-        self.words = {r.name: _name_words(r) for r in self.readings}
+        aliases = {event.name: frozenset(concepts(event.alias)) for event in taxonomy.events}
+        self.words = {r.name: _name_words(r) | aliases[r.name] for r in self.readings}
         self.stems = {r.name: {f"~{_stem(piece)}" for piece in _name_pieces(r)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
@@ -274,16 +302,23 @@ class _Finder:
             return None
         if told.doing is None:
             return self._thing(about, r)
+        if told.about == (told.doing,) and (ended := self._thing({told.doing}, r)):
+            return ended  # `after the visit`
         scored = [
             (score, -o.index, o)
             for o in self.readings
             if o is not r and (score := self._score(o, told, about - {told.doing}, r)) > 0
         ]
+        if not scored and len(told.about) == 1 and not about - {told.doing} and not told.about[0].endswith("ing"):
+            only = [o for o in self.readings if o is not r and (not o.fails or told.doing in FAILURES)]
+            only = [o for o in only if _does(o, told.doing) == 2]
+            return only[0] if len(only) == 1 else None  # `after verification`
         return max(scored, key=lambda item: item[:2])[2] if scored else None
 
     def _score(self, o: Reading, told: _Told, about: set[str], r: Reading) -> float:
         doing = str(told.doing)
         does = _begins(o) if told.ongoing else _does(o, doing) or 2 * (doing in self.stems[o.name])
+        does = does or int(o.phase is None and o.action in _SHOWING and doing in self.named[o.name])
         if not does or (o.fails and doing not in FAILURES):
             return 0
         words = self.words[o.name] - {doing}
@@ -304,7 +339,8 @@ class _Finder:
         found = [
             o
             for o in self.readings
-            if o is not r and o.index < r.index and not o.fails and about and about <= self.words[o.name]
+            if o is not r and o.index < r.index and (not o.fails or o.phase == "exit")
+            if about and about <= self.words[o.name]
         ]
         return found[-1] if found else None
 

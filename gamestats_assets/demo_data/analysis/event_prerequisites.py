@@ -6,13 +6,14 @@ Prerequisites are added one by one; one that would contradict a sequence, or tho
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.taxonomies.value_rules import SharedCounter
 
@@ -65,7 +66,7 @@ _EARLIER = {
     "revive": "die fail start",
     "retry": "fail start",
     "resume": "pause",
-    "cancel": "book order subscribe register enroll request buy create start",
+    "cancel": "book order subscribe enable register enroll request buy create start",
     "claim": "complete success achieve clear win done",
     "complete": "create add start accept receive assign join enroll",
     "attend": "book order join enroll request",
@@ -84,12 +85,12 @@ _EARLIER = {
     "close": "create open",
     "start": "create",
     "submit": "create start",
-    "expire": "issue get",
+    "verify": "request send",
+    "timeout": "issue get receive enable subscribe",
+    "end": "start open enable create get use subscribe",
     "issue": "request accept buy",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
-_BRINGING = word_set("create join get draw recruit unlock buy connect equip subscribe enroll issue upload")
-"""What brings a thing into a user's hands."""
 _LOOKING = word_set("view list search show click visit read filter request invite")
 
 
@@ -115,11 +116,12 @@ def _objects(r: Reading) -> frozenset[str]:
 class _Before:
     """What must have happened before each event; never in a circle, and never against a sequence."""
 
-    def __init__(self, order: EventOrder) -> None:
+    def __init__(self, order: EventOrder, born: Mapping[str, Sequence[str]]) -> None:
         self.order = order
         self.found: dict[str, list[str]] = {}
         self._needs: dict[str, set[str]] = {}
         self._beside: dict[str, set[str]] = {}
+        self._until = {r.name: _until(order, r).difference(born.get(r.name, ())) for r in order.readings.values()}
         for sequence in order.sequences:
             for step in sequence.steps:
                 for event in step.events:
@@ -135,7 +137,7 @@ class _Before:
             return
         if Kind.SYSTEM in (kinds[event], kinds[before]) or kinds[before] in (Kind.GOODBYE, Kind.CRASH):
             return
-        if self._reaches(before, event):
+        if self._reaches(before, event) or before in self._until[event]:
             return
         self.found.setdefault(event, []).append(before)
         self._needs.setdefault(event, set()).add(before)
@@ -153,18 +155,48 @@ class _Before:
         return False
 
 
+_SOON = re.compile(
+    r"\bbefore (?:the |a |an |its |their )?([a-z]+(?:[ -][a-z]+)?)"
+    r"|(\S+?)(?:을|를|이|가)?\s(?:이전|전)(?:에|까지|의)?(?:\s|$)"
+    r"|([^\s、。（(]{2,8}?)(?:の|する)?前(?:に|の|まで)"
+)
+
+
+def _until(order: EventOrder, r: Reading) -> set[str]:
+    """Events that the text of another says come later: `cancelled before pickup`."""
+    found: set[str] = set()
+    for match in _SOON.finditer(order.taxonomy.event(r.name).description.lower()):
+        phrase = next(filter(None, match.groups()))
+        deeds = {word for word in concepts(phrase) if word in ACTIONS or word in PHASES}
+        flat = re.sub(r"(?<=\w{4})(?:ed|s|al|y)\b|[ -]", "", phrase)
+        for o in order.readings.values():
+            spelt = "".join(re.sub(r"(?<=\w{3})(?:ed|s)$", "", piece) for piece in _pieces(o.name))
+            if o.name != r.name and (deeds & {o.action, o.phase} or (flat.isascii() and flat in spelt)):
+                found.add(o.name)
+    return found
+
+
+def _pieces(name: str) -> list[str]:
+    return [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
 def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     """By event, what must have happened before it."""
-    before = _Before(order)
+    born = births(order)
+    before = _Before(order, born)
     _by_sequence(order, before)
     _by_description(order, before)
+    _by_birth(order, before, born)
     _by_sign_up(order, before)
     _by_phase(order, before)
-    _by_deal(order, before)
-    _within_funnels(order, before)
+    _by_sale(order, before, born)
+    _by_cart(order, before)
+    _by_subscription(order, before)
+    _by_money(order, before)
+    _within_funnels(order, before, born)
     _by_group(order, before)
-    _by_verb(order, before)
-    _by_identifier(order, before)
+    _by_verb(order, before, born)
+    _by_count(order, before)
     _by_learning(order, before)
     _by_first(order, before)
     _by_onboarding(order, before)
@@ -189,6 +221,10 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
     install = anchor(order.of(Kind.INSTALL))
     login = next((r for r in order.of(Kind.SESSION_START) if r.says("login") and not r.says("character")), None)
     first_row = min((r.index for r in registers), default=0)
+    on_the_way = _way_to(account, order) if account else []
+    for r in on_the_way:
+        if not r.fails and (r.says("trial") or order.kinds[r.name] is Kind.VERIFY):
+            before.add(str(account and account.name), r.name)
     for r in order.readings.values():
         kind = order.kinds[r.name]
         if kind is Kind.REGISTER:
@@ -199,7 +235,10 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
             continue
         if r.says("logout") and login and not r.says("character"):
             before.add(r.name, login.name)
-        if r.says("login", "logout") or _needs_account(order, r, first_row):
+        if r in on_the_way:
+            continue
+        leaves = kind is Kind.GOODBYE and not r.says("uninstall")
+        if leaves or r.says("login", "logout") or _needs_account(order, r, first_row):
             if account:
                 before.add(r.name, account.name)
             needs_character = r.says("character") or (order.is_game and not r.says("login", "logout"))
@@ -212,11 +251,32 @@ def _by_sign_up(order: EventOrder, before: _Before) -> None:
                 before.add(r.name, role)
 
 
+def _way_to(account: Reading, order: EventOrder) -> list[Reading]:
+    """What the sheet files with a sign-up and above it: a code that is sent, a check, the request of a trial."""
+    above = [r for r in order.readings.values() if r.index < account.index and r.tag and r.tag == account.tag]
+    fixed = (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE, Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER)
+    proving = {"code", "phone", "mail", "verify", "trial", "terms", "consent"}
+    return [r for r in above if order.kinds[r.name] not in fixed and proving & set(r.words)]
+
+
 def _by_description(order: EventOrder, before: _Before) -> None:
     """What the description names as done."""
     for event, told in order.told.items():
         for mention in told:
             before.add(event, mention.event)
+
+
+def _by_birth(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
+    """Nothing happens to a thing before it is there; what is paid back has been paid."""
+    for event, of_event in born.items():
+        r = order.readings[event]
+        if r.phase in ("accept", "reject") and _from_others(order, r):
+            continue
+        for birth in of_event:
+            settled = successes(order, r, birth) if r.action in ("refund", "return") or r.says("refund") else []
+            for o in settled[:1]:
+                before.add(event, o.name)
+            before.add(event, birth)
 
 
 def _by_phase(order: EventOrder, before: _Before) -> None:
@@ -225,6 +285,8 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
     rows = [r for r in order.readings.values() if r.place is not None and order.kinds[r.name] not in fixed]
     begun = [r for r in rows if not r.fails and ((r.place or 0) < 3 or r.phase == "submit") and r.phase != "accept"]
     for r in rows:
+        if r.phase in ("accept", "reject") and _from_others(order, r):
+            continue
         if (r.place or 0) >= 5 or r.phase in ("accept", "match_found"):
             same = [o for o in begun if o is not r and o.topic == r.topic and o.action == r.action]
             if same:
@@ -236,6 +298,17 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
             done = spelt.get(name[: undone.start()] + name[undone.end() :])
             if done:
                 before.add(spelt[name], done)
+
+
+_RECEIVED = re.compile(
+    r"\b(?:received|incoming)\b|\b(?:by|from) (?:an)?other\b|\bsent (?:to|by)\b"
+    r"|받은|수신한|들어온|届いた|受け取った|受信した|もらった"
+)
+
+
+def _from_others(order: EventOrder, r: Reading) -> bool:
+    """Whether what is answered was asked by somebody else."""
+    return bool(_RECEIVED.search(order.taxonomy.event(r.name).description.lower()))
 
 
 def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
@@ -261,8 +334,8 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     return kind not in _ANONYMOUS
 
 
-def _by_deal(order: EventOrder, before: _Before) -> None:
-    """What happens to what was bought; money moves after who moves it is known; trials, subscriptions, renewals."""
+def _by_sale(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
+    """What happens to what was bought, sent and delivered."""
     readings = list(order.readings.values())
     bought = _last_deal(order)
     sent = next(
@@ -272,31 +345,80 @@ def _by_deal(order: EventOrder, before: _Before) -> None:
     arriving = [r for r in readings if r.says("deliver", "arrive") and after_sale(r) and r is not sent]
     arrived = anchor([r for r in arriving if r.succeeds or r.place is None])
     for r in order.of(Kind.AFTER_SALE):
-        if bought and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
+        if r.action in ("rate", "review") and (played := _played(order, r)):
+            before.add(r.name, played.name)
+            continue
+        apart = bool(born.get(r.name)) and bought and not shares_a_thing(order, r.name, bought.name)
+        if bought and not apart and not r.things & {"ride", "driver", "appointment", "course", "lesson", "workout"}:
             before.add(r.name, bought.name)
         if sent and r.says("deliver", "arrive", "track", "return", "review") and r is not sent:
             before.add(r.name, sent.name)
         if arrived and r.says("return", "review", "rate", "exchange") and r is not arrived:
             before.add(r.name, arrived.name)
+
+
+def _by_cart(order: EventOrder, before: _Before) -> None:
+    """What is done with a cart into which something was put."""
+    readings = list(order.readings.values())
     adds = next((r for r in readings if r.says("cart") and cart_rank(r) == 40), None)
     for r in readings:
         in_cart = order.kinds[r.name] is Kind.CART or (r.says("coupon") and r.action == "use")
         if adds and in_cart:
             before.add(r.name, adds.name)
+
+
+_OF_SUBSCRIBERS = re.compile(
+    r"\b(?:subscribers?|premium|paying|paid) ?(?:users?|members?|customers?|accounts?)? only\b"
+    r"|\bonly (?:for|to) (?:\w+ )?(?:subscribers|premium|paying)"
+    r"|(?:구독자|구독|유료|프리미엄)\s?(?:회원|고객)?\s?(?:전용|한정|만)"
+    r"|(?:有料|プレミアム|サブスク)(?:会員|加入者|登録者)?(?:限定|専用|のみ)"
+)
+
+
+_PLANS = frozenset({"plan", "premium"})
+
+
+def _by_subscription(order: EventOrder, before: _Before) -> None:
+    """A trial that ends has begun; who renews, or does what is for subscribers, has subscribed or bought a plan."""
+    readings = list(order.readings.values())
     trial = next((r for r in readings if r.says("trial") and not r.fails and r.phase not in ("end", "complete")), None)
     subscribed = anchor([r for r in readings if r.says("subscribe") and commits(r)])
+    later = [r for r in order.of(Kind.SUBSCRIBE) if r.fails or r.action in ("renew", "upgrade", "downgrade")]
+    if subscribed is None:
+        later = [r for r in later if r.says("subscribe") or r.things & _PLANS]
+        planned = {name for r in later for name in r.properties}
+        begun = [
+            o for o in readings if o.things & _PLANS and (o.action in ("enable", "join", "buy") or o.phase == "start")
+        ]
+        paid = order.of(Kind.PAY)
+        alike = [o for o in paid if o.properties & planned] or (paid if len(paid) == 1 else [])
+        subscribed = anchor(begun) or (anchor(alike) if later else None)
     for r in order.of(Kind.SUBSCRIBE):
         if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
             before.add(r.name, trial.name)
-        if subscribed and r is not subscribed and not r.says("trial") and not commits(r):
+        renews = r in later or subscribed in order.of(Kind.SUBSCRIBE)
+        if subscribed and r is not subscribed and not r.says("trial") and not commits(r) and renews:
             before.add(r.name, subscribed.name)
-    _by_money(order, before)
+    for event in order.taxonomy.events:
+        if subscribed and later and _OF_SUBSCRIBERS.search(event.description.lower()):
+            before.add(event.name, subscribed.name)
+
+
+def _played(order: EventOrder, r: Reading) -> Reading | None:
+    """Where things are watched or read, the event in which that is done to what is rated."""
+    found = [
+        o
+        for o in order.readings.values()
+        if o.index < r.index and order.kinds[o.name] in (Kind.CORE, Kind.BROWSE) and o.things & PLAYABLE and not o.fails
+    ]
+    alike = {o.name: sum(p.lower().endswith(("id", "no")) for p in o.properties & r.properties) for o in found}
+    return max(found, key=lambda o: (alike[o.name], -o.index)) if any(alike.values()) else None
 
 
 _EXTRAS = frozenset({Kind.OTHER, Kind.CORE, Kind.CREATE, Kind.CHECKOUT})
 
 
-def _within_funnels(order: EventOrder, before: _Before) -> None:
+def _within_funnels(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
     """What the sheet files between two steps of a purchase is done there: a seat, a coupon, a gift wrap."""
     taken = order.taken()
     for sequence in order.sequences:
@@ -309,6 +431,8 @@ def _within_funnels(order: EventOrder, before: _Before) -> None:
             below = min((event for event in row if row[event] > r.index), key=lambda event: row[event], default=None)
             if r.name in taken or order.kinds[r.name] not in _EXTRAS or not r.tag or not above or not below:
                 continue
+            if r.name in born or r.fails:
+                continue  # what happens to a thing depends on the thing
             tags = {order.readings[above].tag, order.readings[below].tag}
             if place[above] < place[below] and r.tag in tags:
                 before.add(r.name, above)
@@ -327,6 +451,7 @@ def _last_deal(order: EventOrder) -> Reading | None:
 
 
 def _by_money(order: EventOrder, before: _Before) -> None:
+    """Money moves after who moves it is known, and has a place to move it from."""
     readings = list(order.readings.values())
     known = [r for r in order.of(Kind.VERIFY) if not r.things & {"mail", "phone", "code"} and not r.fails]
     verified = anchor(known)
@@ -340,9 +465,6 @@ def _by_money(order: EventOrder, before: _Before) -> None:
             before.add(r.name, method.name)
         if paid_in and r.says("withdraw", "trade", "invest", "transfer", "buy", "stock"):
             before.add(r.name, paid_in.name)
-    for r in order.of(Kind.PAY):
-        if method:
-            before.add(r.name, method.name)
     for r in known:
         submitted = next((o for o in known if o.phase == "submit"), None)
         if submitted and r.place is not None and r.place >= 5:
@@ -369,16 +491,18 @@ def _by_group(order: EventOrder, before: _Before) -> None:
                     before.add(r.name, created.name)
 
 
-def _by_verb(order: EventOrder, before: _Before) -> None:
+def _by_verb(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:
     """What is done to a thing after it was made, got or begun."""
     readings = [r for r in order.readings.values() if order.kinds[r.name] is not Kind.SYSTEM]
     for r in readings:
         if order.kinds[r.name] in (Kind.SESSION_START, Kind.SESSION_END, Kind.REGISTER, Kind.CART):
             continue
         for verb in (r.action, r.phase):
-            for earlier in _EARLIER.get(verb or "", "").split():
+            answers = verb in ("accept", "reject") and _from_others(order, r)
+            for earlier in ["receive"] if answers else _EARLIER.get(verb or "", "").split():
                 found = _doing(earlier, r, readings)
-                if found is not None:
+                below = found is not None and r.name in born and found.index > r.index
+                if found is not None and not below:
                     before.add(r.name, found.name)
                     break
     for r in readings:  # other events about what a user makes come after it was made
@@ -432,39 +556,14 @@ def _same_words(o: Reading, r: Reading, verb: str) -> bool:
     return rest == set(r.words) - drop and bool(rest or r.action in _UNDOING)
 
 
-def _by_identifier(order: EventOrder, before: _Before) -> None:
-    """Who names a friend's, a project's or an order's id has one; who shows the count of a stage is in one."""
+def _by_count(order: EventOrder, before: _Before) -> None:
+    """Who shows the count of a stage is in one."""
     for sequence in order.sequences:
         head = order.readings[sequence.steps[0].events[0]]
         for event in order.taxonomy.events:
             counts = {prop.name.lower() for prop in event.properties if isinstance(prop.rule, SharedCounter)}
             if counts & head.topic and event.name not in order.taken():
                 before.add(event.name, head.name)
-    for owner in order.readings.values():
-        if owner.action not in _BRINGING | {"add", "order", "book", "pay"} or owner.phase not in (None, *_GOOD):
-            continue
-        if owner.fails or order.kinds[owner.name] in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END):
-            continue
-        words = (_objects(owner) | frozenset(owner.words)) - {"item", "product", "shop", "user", "add", "create", "get"}
-        ids = {p for p in owner.properties if p.lower().endswith("_id") and _names(p, words)}
-        for r in order.readings.values() if ids else ():
-            if r.name == owner.name or not ids & r.properties:
-                continue
-            if r.action in _LOOKING or r.phase in ("request", "attempt") or (r.fails and r.phase != "cancel"):
-                continue
-            if r.action in ("create", "join", "add") and all(_names(p, _objects(r)) for p in ids & r.properties):
-                continue
-            if r.place is not None and owner.place is not None and r.place <= owner.place and not r.fails:
-                continue
-            if r.things & GROUPS and owner.things & r.things:
-                continue
-            if owner.phase in _GOOD and order.kinds[r.name] is order.kinds[owner.name] is not Kind.AFTER_SALE:
-                continue
-            before.add(r.name, owner.name)
-
-
-def _names(property_name: str, words: frozenset[str]) -> bool:
-    return bool(words.intersection(concepts(property_name.lower().removesuffix("_id"))[:1]))
 
 
 _OPEN_TO_ALL = frozenset({Kind.BROWSE, Kind.SEARCH, Kind.CHECKOUT, Kind.PAY, Kind.PAY_FAIL, Kind.CART})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gamestats_assets.demo_data.analysis.event_frequency import one_of_many, told_daily, told_once
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_words import Reading
@@ -191,18 +192,35 @@ def once(order: EventOrder) -> list[str]:
         kind = order.kinds[r.name]
         if kind in (Kind.SYSTEM, Kind.SESSION_START, Kind.SESSION_END) or r.name in counted:
             continue
-        description = " ".join(order.taxonomy.event(r.name).description.lower().split())
-        said = any(
-            word in description
-            for word in ("only once", "최초 1회", "once per user", "1회만", "最初の1回", "first time only")
-        )
+        said = told_once(order.taxonomy.event(r.name))
         arrives = kind in (Kind.INSTALL, Kind.DEVICE, Kind.GOODBYE) or (kind is Kind.REGISTER and not r.fails)
         introduces = kind is Kind.ONBOARDING and (r.place is not None or r.action in ("set", "create"))
         proves = kind is Kind.VERIFY and (r.succeeds or r.phase in (None, "accept")) and not r.things & {"code"}
-        tries = r.says("trial") and not r.fails and r.phase in (None, "start")
-        if said or arrives or introduces or proves or tries or (r.says("first") and kind is not Kind.EARN):
+        tries = r.says("trial") and not r.fails and r.phase in (None, "start", "request", "submit")
+        first = r.says("first") and kind is not Kind.EARN and not one_of_many(order.taxonomy.event(r.name))
+        if said or arrives or introduces or proves or tries or first:
             found.append(r.name)
     return [name for name in order.readings if name in {*found, *_leading_to(found, order)}]
+
+
+def daily(order: EventOrder) -> list[str]:
+    """What happens once on a user's day at most."""
+    fixed = (Kind.SYSTEM, Kind.SESSION_END, Kind.INSTALL, Kind.REGISTER)
+    return [
+        r.name
+        for r in order.readings.values()
+        if order.kinds[r.name] not in fixed and told_daily(order.taxonomy.event(r.name), r)
+    ]
+
+
+def final(order: EventOrder) -> list[str]:
+    """What ends a user's life; the request of it, or a step before another, does not."""
+    led = {event for s in order.sequences for step in s.steps[:-1] for event in step.events}
+    return [r.name for r in order.of(Kind.GOODBYE) if _is_over(r) and r.name not in led]
+
+
+def _is_over(r: Reading) -> bool:
+    return not r.fails and (r.place is None or r.place >= 4.5) and r.action not in ("view", "click", "verify")
 
 
 def _leading_to(found: list[str], order: EventOrder) -> set[str]:

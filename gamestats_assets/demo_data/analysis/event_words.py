@@ -24,7 +24,7 @@ _CONCEPTS = """
 start: start begin commence kickoff 시작 개시 착수 출발 開始 スタート
 enter: enter entry entrance 진입 입장 入場 突入
 open: open 열기 열람 오픈 開く オープン
-launch: launch 실행 기동 起動
+launch: launch 실행 기동 起動 実行
 request: request apply ask 요청 신청 접수 申請 リクエスト 要求 申し込み 申込
 attempt: attempt try initiate init initialize initialise 시도 試行
 queue: queue matchmaking 대기열 매칭
@@ -49,11 +49,12 @@ done: done place placed settle solved resolve fulfil fulfill 해결 解決
 fail: fail failure lose lost loss defeat error 실패 패배 오류 에러 失敗 敗北 エラー
 reject: reject decline deny refuse 거절 반려 거부 拒否 却下
 abandon: abandon quit giveup abort forfeit drop dropout 포기 중단 이탈 中断 放棄 離脱
+abandon: retire surrender 리타이어 기권 リタイア
 timeout: timeout expire expired 만료 시간초과 期限切れ タイムアウト
 die: die death dead killed 사망 死亡
 skip: skip 스킵 건너뛰기 スキップ
 cancel: cancel cancellation 취소 해지 キャンセル 取消 取り消し 解約
-end: end stop over 종료 끝 終了 終わり
+end: end stop over terminate terminated termination 종료 끝 終了 終わり
 result: result outcome 결과 結果
 close: close dismiss 닫기 닫힘 閉じる
 exit: exit 퇴장 나가기 나감 退場 退出
@@ -124,7 +125,7 @@ disconnect: disconnect unlink unpair 연결해제 切断
 enable: enable activate activation turnon 활성화 有効化
 disable: disable deactivate turnoff 비활성화 無効化
 edit: edit modify change update rename 수정 변경 편집 編集 変更
-delete: delete remove 삭제 제거 削除
+delete: delete deletion remove removal 삭제 제거 削除
 dissolve: dissolve disband 해산 解散
 archive: archive 보관
 save: save 저장 保存
@@ -174,8 +175,8 @@ place: place
 premium: premium 프리미엄 プレミアム
 app: app apk 앱 애플리케이션 アプリ
 session: session 세션 セッション
-foreground: foreground 포그라운드
-background: background 백그라운드
+foreground: foreground 포그라운드 フォアグラウンド
+background: background 백그라운드 バックグラウンド
 game: game 게임 ゲーム
 client: client 클라이언트
 quote: quote quotation estimate 견적 見積
@@ -302,6 +303,21 @@ _PHRASES = {
     ("record", "out"): "logout",
     ("log", "off"): "logout",
     ("user", "leave"): "withdrawal",
+    ("user", "delete"): "withdrawal",
+    ("delete", "user"): "withdrawal",
+    ("account", "close"): "withdrawal",
+    ("close", "account"): "withdrawal",
+    ("account", "end"): "withdrawal",
+    ("user", "withdraw"): "withdrawal",
+    ("no", "show"): "fail",
+    ("app", "left"): "app exit",
+    ("site", "left"): "site exit",
+    ("guild", "left"): "guild leave",
+    ("party", "left"): "party leave",
+    ("team", "left"): "team leave",
+    ("room", "left"): "room leave",
+    ("login", "end"): "logout",
+    ("login", "exit"): "logout",
     ("account", "delete"): "withdrawal",
     ("delete", "account"): "withdrawal",
     ("account", "withdrawal"): "withdrawal",
@@ -543,6 +559,8 @@ def _stems(word: str) -> tuple[str, ...]:
 
 _LEXICON = Lexicon(_CONCEPTS)
 _KNOWN = _LEXICON.concepts - FILLERS
+THINGS = _KNOWN - ACTIONS - PHASES.keys()
+"""Concepts that are things."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -646,7 +664,11 @@ def read_event(event: Event, index: int) -> Reading:
     )
     numbers = [int(word) for word in concepts(event.name) if word.isdigit()]
     plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
+    if "withdrawal" in plain and _moves_money(event):
+        plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
     phase, action, topic = _parts(plain)
+    if phase is None and plain[:1] in (("no",), ("not",)) and len(plain) > 1:
+        phase, topic = "fail", frozenset(plain) - {"no", "not", "found"} or topic  # `no_driver_found`
     alias_phase, alias_action, alias_topic = _parts(tuple(word for word in alias if not word.isdigit()))
     if phase is None and (action is None or action in _NAMES_OF_DEALS):
         phase = alias_phase
@@ -668,8 +690,14 @@ def read_event(event: Event, index: int) -> Reading:
     )
 
 
+def _moves_money(event: Event) -> bool:
+    """Whether a withdrawal is one of money, and not from a product."""
+    names = [prop.name.lower() for prop in event.properties]
+    return any(word in name for name in names for word in ("amount", "withdraw", "fee", "balance", "currency"))
+
+
 _BACKGROUND = re.compile(
-    r"\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
+    r"\([^()]*\)|\b(?:after|before|during|once|that|which|who|while)\b[^.;]*|[^.;]*?\s(?:후|뒤|이후)\s(?!전송|기록|발생|수집)",
     re.IGNORECASE,
 )
 
