@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from gamestats_assets.demo_data.analysis.event_chains import find_chains
 from gamestats_assets.demo_data.analysis.event_discoveries import find_discoveries, find_exposures
 from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
@@ -30,7 +31,7 @@ _LONG_LIVED = frozenset(
 def find_sequences(order: EventOrder) -> None:
     """Note the sequences of a product in its order."""
     _onboarding(order)
-    find_funnels(order)
+    find_funnels(order, find_chains(order))
     find_exposures(order)
     _processes(order)
     find_discoveries(order)
