@@ -382,6 +382,20 @@ def _pace(r: Reading, birth: Reading) -> float:
     return 420 if ends and not deals(birth) and not deals(r) else 45
 
 
+def numbered(r: Reading) -> set[str]:
+    """Properties of an event that say which one of many it is about, numbers that count included."""
+    return {name for name in r.properties if pieces(name)[-1:] and pieces(name)[-1] in _ID | _NUMBER}
+
+
+def outcomes_of(order: EventOrder, r: Reading) -> list[Reading]:
+    """How that ends which begins with a look: a page that is read to the end, or left before."""
+    if r.action != "view" or r.place is not None:
+        return []
+    found = [o for o in order.readings.values() if o.topic == r.topic and (o.place or 0) >= 5 and o.place != 7]
+    ids = numbered(r)
+    return [o for o in found if o.phase in concepts(o.name) and ids and ids <= o.properties]
+
+
 # --------------------------------------------------------------------------- what leads to a life
 
 _NO_LEAD = _NO_STAGE | _NOT_AT_ONCE | {Kind.PAY, Kind.PAY_FAIL, Kind.VERIFY, Kind.EARN, Kind.BAD}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 
-from gamestats_assets.demo_data.analysis.event_chains import Chain, lead, pieces, takes_days
+from gamestats_assets.demo_data.analysis.event_chains import Chain, identifiers_of, lead, outcomes_of, pieces, takes_days
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, word_set
@@ -67,7 +67,7 @@ def _of_groups(
 def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     """A life that no funnel leads to, after what the sheet tells to come before it."""
     stages = [order.readings[event] for step in chain.steps for event in step.events]
-    dealt = [r for r in stages if deals(r)]
+    dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
     if len(chain.steps) < 2 or (of_one_thing and not dealt):
         return  # what merely begins and ends is a process
@@ -196,6 +196,10 @@ def _commit_rank(r: Reading, order: EventOrder) -> float:
 
 
 def _sight_rank(r: Reading, order: EventOrder) -> float | None:
+    if outcomes_of(order, r):
+        return None  # what is read or watched is not on the way to a deal
+    if not order.is_game and r.action == "view" and _is_dealt_in(r, order):
+        return 30
     sights = r.things & SIGHTS
     looks = r.action in ("view", "list", "visit", "read", "click", "show") or r.phase in ("enter", "open", "choose")
     if order.is_game:
@@ -222,6 +226,12 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
         )
         return 29 if seen_later else 33
     return 26 if sights <= {"shop", "restaurant", "hotel", "brand", "category"} and _finer(r, order) else 30
+
+
+def _is_dealt_in(r: Reading, order: EventOrder) -> bool:
+    """Whether what is looked at has the id of what is bought."""
+    ids = set(identifiers_of(order, r.name))
+    return any(ids & o.properties and commits(o) and o.place is None and _is_deed(o, order) for o in order.of(Kind.PAY))
 
 
 def _finer(r: Reading, order: EventOrder) -> bool:
@@ -283,6 +293,9 @@ def _funnel(
     if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
         buckets[70] = buckets.pop(75)
     _alternatives(buckets)
+    if any(24 <= rank < 40 for rank in buckets) and any(outcomes_of(order, r) for r in order.of(Kind.BROWSE)):
+        for rank in (20, 23):  # people search for what they read or watch, deals come by the way
+            buckets.pop(rank, None)
     _settle_unrelated(buckets)
     if len(buckets) + bool(failures) < 2:
         return
