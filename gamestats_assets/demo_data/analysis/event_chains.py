@@ -8,6 +8,7 @@ only the part that happens at once is a chain.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -93,11 +94,15 @@ _TRYING = word_set("order book buy rent pay enroll recharge transfer withdraw de
 _ASIDE = word_set("report share chat block gift invite comment bookmark download export")
 _AFTERWARDS = word_set("rate review donate")
 _SETTLING = word_set("pay recharge")
-_DAYS_LATER = word_set("board checkin attend return refund renew repay claim")
+_DAYS_LATER = word_set("board checkin attend return refund renew repay")
 _ON_THE_WAY = word_set("ship deliver arrive depart track transit")
 """Nothing that happens at once, unless the thing is brought within minutes."""
-_PAUSES = frozenset({"pause", "resume", "progress", "choose", "answer", "skip"})
-_LIFE = {"request": 0.5, "attempt": 1.0, "accept": 1.5, "match_found": 1.5, "enter": 1.8, "open": 1.8, "launch": 1.8}
+_PAUSES = frozenset({"pause", "resume"})
+_LIFE = {
+    **{"request": 0.5, "attempt": 1.0, "submit": 1.2, "accept": 1.5, "match_found": 1.5},
+    **{"enter": 1.8, "open": 1.8, "launch": 1.8},
+}
+_LIFE_DEEDS = {"assign": 1.5, "arrive": 1.7, "pickup": 1.7, "pay": 5.6, "recharge": 5.6, "rate": 7.5, "donate": 7.4}
 
 
 def find_chains(order: EventOrder) -> list[Chain]:
@@ -118,17 +123,16 @@ def find_chains(order: EventOrder) -> list[Chain]:
 
 def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | None:
     """The life that an id tells; None of what lies ready to be looked at, such as the goods of a shop."""
-    births = [r for r in members if _begins(r) and not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE]
     listed = any(
         prop.name == name and (rule_of(prop) is not None or prop.constraint)
         for r in members
         for prop in order.taxonomy.event(r.name).properties
     )
-    if not births or listed:
+    first = _in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
+    birth = next((r for r in first if _begins(r)), None) or next((r for r in first if r.action in _TRYING), None)
+    if birth is None or listed or any(_is_another_way(birth, r) for r in first):
         return None
-    about = set(concepts(" ".join(pieces(name)[:-1])))
-    birth = min(births, key=lambda r: (not about & set(r.words), _life_place(r), r.index))
-    if any(_looks(r) and r.index < birth.index for r in members) or order.kinds[birth.name] in _NO_STAGE:
+    if any((_looks(r) or r.phase == "choose") and r.index < birth.index for r in members) or order.kinds[birth.name] in _NO_STAGE:
         return None
     events = frozenset(r.name for r in members)
     return _lived(order, Chain(name, birth.name, events, (Step(events=[birth.name]),)), members)
@@ -142,7 +146,7 @@ def _linked(chains: Sequence[Chain]) -> list[Chain]:
     for chain in chains:
         for place, step in enumerate(chain.steps[1:], 2):
             after = by_birth.get(step.events[0])
-            if after is not None and after is not chain:
+            if after is not None and after is not chain and len(after.steps) > 1:
                 absorbed.add(after.birth)
                 longer[chain.birth] = replace(chain, steps=(*chain.steps[:place], *after.steps[1:]))
                 break
@@ -155,16 +159,22 @@ def _begins(r: Reading) -> bool:
         return False
     if (r.place is not None and r.place < 3) or r.phase == "submit" or r.action in _MAKING:
         return True
-    return r.action in _TRYING and (r.place is None or r.phase in ("done", "confirm", "complete"))
+    return r.action in _TRYING and r.place is None
 
 
-def _life_place(r: Reading) -> float:
-    """How far a thing's life has come."""
-    if r.phase in _LIFE:
-        return _LIFE[r.phase]
-    if r.phase == "submit":
-        return 1.2
-    return 0.8 if r.place is None else r.place
+def _is_another_way(birth: Reading, r: Reading) -> bool:
+    """Whether an event brings the thing about as well: it is bought, or rented."""
+    deals_too = r.action in _TRYING - _SETTLING and r.action != birth.action and birth.action in _TRYING
+    return deals_too and r.place is None and birth.place is None and _about(r) == _about(birth)
+
+
+def _about(r: Reading) -> frozenset[str]:
+    return r.topic - {str(r.action)}
+
+
+def _life_place(r: Reading) -> float | None:
+    """How far a thing's life has come; None where neither a phase nor what is done tells it."""
+    return _LIFE.get(str(r.phase)) or r.place or _LIFE_DEEDS.get(str(r.action))
 
 
 def _looks(r: Reading) -> bool:
@@ -173,13 +183,24 @@ def _looks(r: Reading) -> bool:
 
 def goes_wrong(r: Reading) -> bool:
     """Whether an event tells that something did not come about."""
-    return r.fails or bool({"no", "not", "without", "missed"} & set(pieces(r.name)[:3]))
+    said = pieces(r.name)
+    return r.fails or bool(_NOT & set(said[:3])) or said[-1] in REGRETTED
+
+
+_NOT = frozenset({"no", "not", "without", "missed"})
+REGRETTED = frozenset({"withdrawn", "revoked", "retracted", "voided", "철회", "取下"})
+"""Last words of names that take back what has begun well."""
+
+
+def _is_regret(r: Reading) -> bool:
+    """Whether it ends what has begun well, and is no failure of a step."""
+    return r.phase == "cancel" or pieces(r.name)[-1] in REGRETTED
 
 
 # --------------------------------------------------------------------------- pace
 
-_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?)\b|[(（](?:초|분|秒|分|s|sec|min)[)）]", re.IGNORECASE)
-_LONG = re.compile(r"\b(?:hours?|days?|weeks?|months?)\b|[(（](?:시간|일|개월|時間|日|か月)[)）]", re.IGNORECASE)
+_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?|초|분|秒|分)\b|分数|秒数", re.IGNORECASE)
+_LONG = re.compile(r"\b(?:hours?|days?|weeks?|months?|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE)
 _PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 _FAST = ("food", "mobility")
 """Industries that bring at once what is ordered."""
@@ -206,10 +227,11 @@ def _takes_minutes(event: Event) -> bool:
 def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain:
     """A life with the part of it that happens at once; its birth alone where the rest takes days."""
     birth = order.readings[chain.birth]
-    if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase in _PAUSES or r.step for r in members):
+    if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase == "progress" or r.step for r in members):
         return chain
     bad = [r for r in members if goes_wrong(r) or _breaks_off(order, r, birth)]
-    good = _in_order(order, birth, [r for r in members if r not in bad and not takes_back(order, r)])
+    good = [r for r in members if r not in (*bad, birth) and r.phase not in _PAUSES and not takes_back(order, r)]
+    good = [birth, *_in_order(order, good)]
     later = [order.taxonomy.event(r.name) for r in members if r is not birth]
     slow = any(takes_days(event, birth.properties) for event in later)
     fast = not slow and (any(map(_takes_minutes, later)) or industry_of(order.product) in _FAST)
@@ -219,7 +241,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     for r in good[1:]:
         if r.says(*_DAYS_LATER) or (not fast and _is_later(order, r, birth, slow=slow)):
             break
-        if r.action in _AFTERWARDS:
+        if r.says(*_AFTERWARDS):
             afterwards.append(r)
         elif not _is_aside(order, r) and not _looks(r) and (not decided or r.says(*_SETTLING)):
             line.append(r)
@@ -260,18 +282,21 @@ def _is_later(order: EventOrder, r: Reading, birth: Reading, *, slow: bool) -> b
         return True
     if takes_days(order.taxonomy.event(r.name), birth.properties):
         return True
-    return slow and bool(r.tag) and bool(birth.tag) and r.tag != birth.tag
+    return (slow or _is_kept(birth)) and bool(r.tag) and bool(birth.tag) and r.tag != birth.tag
 
 
-def _in_order(order: EventOrder, birth: Reading, found: Iterable[Reading]) -> list[Reading]:
-    """Stages as the sheet lists them, unless phases or descriptions say otherwise; the birth is the first."""
-    waiting = sorted((r for r in found if r is not birth), key=lambda r: r.index)
+def _in_order(order: EventOrder, found: Iterable[Reading]) -> list[Reading]:
+    """Stages as the sheet lists them, unless phases or descriptions say otherwise."""
+    waiting = sorted(found, key=lambda r: r.index)
     names = {r.name for r in waiting}
+    # A sheet that lists the phases of one thing in another order tells nothing by its rows.
+    listed = not any(a.topic == b.topic and _is_earlier(b, a) for a, b in itertools.combinations(waiting, 2))
     before: dict[str, set[str]] = {r.name: set() for r in waiting}
     for r in waiting:
         before[r.name] |= {m.event for m in order.told.get(r.name, ()) if not m.here} & names
-        before[r.name] |= {o.name for o in waiting if o.topic == r.topic and _is_earlier(o, r)}
-    placed = [birth]
+        same = [o for o in waiting if o.topic == r.topic] if listed else waiting
+        before[r.name] |= {o.name for o in same if _is_earlier(o, r, clearly=listed)}
+    placed: list[Reading] = []
     while waiting:
         done = {r.name for r in placed}
         ready = next((r for r in waiting if before[r.name] <= done), waiting[0])
@@ -280,8 +305,12 @@ def _in_order(order: EventOrder, birth: Reading, found: Iterable[Reading]) -> li
     return placed
 
 
-def _is_earlier(a: Reading, b: Reading) -> bool:
-    return a.place is not None and b.place is not None and _life_place(a) < _life_place(b)
+def _is_earlier(a: Reading, b: Reading, *, clearly: bool = True) -> bool:
+    """Whether phases tell that one is before the other; clearly so if it asks for it, or the other is an outcome."""
+    first, then = _life_place(a), _life_place(b)
+    if first is None or then is None or first >= then:
+        return False
+    return not clearly or first <= 1 or then >= 5
 
 
 def takes_back(order: EventOrder, r: Reading) -> bool:
@@ -326,15 +355,15 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
         if named:
             return named[0]
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
-    if r.phase != "cancel" and not same:
+    if not _is_regret(r) and not same:
         same = [g for g in stages if g.things & r.things or (r.things and r.things <= set(g.words))]
         same = [g for g in same if abs(g.index - r.index) <= 2]
-    if same and (r.phase != "cancel" or r.topic == good[0].topic):
-        return same[0] if r.phase != "cancel" else same[-1]
+    if same and (not _is_regret(r) or r.topic == good[0].topic):
+        return same[0] if not _is_regret(r) else same[-1]
     told = {m.event for m in order.told.get(r.name, ()) if not m.here}
     above = [g for g in stages if g.index < r.index or g.name in told]
     below = [g for g in stages if g.index > r.index and g.name not in told]
-    if r.phase == "cancel":
+    if _is_regret(r):
         return below[0] if below else above[-1] if above and _tries(good[0]) else None
     return above[-1] if above else below[0] if below else None
 
@@ -361,8 +390,9 @@ def _as_steps(
     steps = [Step(events=[line[0].name])]
     for before, r in zip(line, line[1:], strict=False):
         bad = ends.get(r.name, [])
-        each = round(min(0.1, 0.24 / len(bad)), 3) if bad else 0
-        weights = [round(1 - each * len(bad), 3), *(each for _ in bad)] if bad else []
+        lost = any(b.phase == "fail" for b in bad) and r.phase in ("win", "clear")
+        each = round(min(0.1, 0.24 / len(bad)), 3) if bad and not lost else 0.2 / max(len(bad), 1) + 0.05
+        weights = [round(1 - each * len(bad), 3), *(round(each, 3) for _ in bad)] if bad else []
         events = [r.name, *(b.name for b in bad)]
         follows = [before.name] if len(steps[-1].events) > 1 else []
         pace = _pace(r, line[0])
@@ -427,9 +457,10 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
         return True
     same_tag = r.tag == head.tag
     shared = [name for name in r.properties & head.properties if _is_particular(order, name)]
-    if len(shared) > 1 or (shared and same_tag):
-        return True
+    ids = {*identifiers_of(order, r.name)} & head.properties
     shows = r.action in LOOKS or r.phase in ("open", "enter", "choose", "launch")
+    if len(shared) > 1 or (shared and same_tag) or (ids and shows):
+        return True
     return same_tag and shows and bool((r.topic - LOOKS) & (head.topic | head.description))
 
 

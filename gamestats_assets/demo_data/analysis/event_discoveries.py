@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.demo_data.analysis.event_chains import Chain, identifiers_of, takes_back
-from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
+from gamestats_assets.demo_data.analysis.event_chains import REGRETTED, Chain, goes_wrong, identifiers_of, pieces, takes_back, takes_days
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import FILLERS, PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.rules.model import EventSequence, Step
@@ -181,7 +181,7 @@ def find_choices(order: EventOrder, chains: Sequence[Chain]) -> None:
     """A thing is looked at, and one of several things is done with it: a card is passed on, or liked."""
     opened = [r for r in order.free() if r.phase in ("open", "enter")]
     shown = [r for r in order.readings.values() if r.action in ("view", "show", "read") and r.place is None]
-    for r in (*opened, *shown):
+    for r in (*opened, *(r for r in shown if r.action in _named(order, r) and not goes_wrong(r))):
         begins = r.name not in order.taken() or r in _heads(order)
         if begins and order.kinds[r.name] not in _NO_CHOICE and (acts := _choices(order, r, chains)):
             _choose(order, r, acts, chains, opens=r in opened)
@@ -189,6 +189,7 @@ def find_choices(order: EventOrder, chains: Sequence[Chain]) -> None:
 
 _NO_CHOICE = frozenset({Kind.EXPOSURE, Kind.AD, Kind.ONBOARDING, Kind.SUPPORT, Kind.SYSTEM, Kind.SESSION_START})
 _NO_ACT = word_set("view list show visit read search filter click track receive get share report refund delete issue")
+_SELDOM = word_set("subscribe bookmark save add follow like write comment rate review export download")
 _EARNED = word_set("exchange claim unlock levelup")
 """What becomes possible by what was done before."""
 
@@ -201,12 +202,20 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
     for r in order.free():
         if r is shown or not ids & r.properties or r.tag != shown.tag or r.name in births:
             continue
-        named = {*concepts(r.name), *concepts(order.taxonomy.event(r.name).alias)}
-        staged = r.place is not None and r.phase in named
+        begun = any(
+            o.topic == r.topic and (o.place or 9) < 5 and o.name not in births for o in order.readings.values()
+        )
+        staged = r.phase in _named(order, r) and ((r.place or 9) < 5 or begun or r.phase in ("timeout", "cancel"))
         elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
+        elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
         if not (elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE):
             found.append(r)
     return found
+
+
+def _named(order: EventOrder, r: Reading) -> set[str]:
+    """What an event's name or alias says, and not its description alone."""
+    return {*concepts(r.name), *concepts(order.taxonomy.event(r.name).alias)}
 
 
 def _choose(
@@ -216,7 +225,8 @@ def _choose(
     earned = [r for r in acts if r.action in _EARNED]
     acts = [r for r in acts if r not in earned] or acts
     weights = [round(1 / (1 + number) ** 1.5, 3) for number in range(len(acts))] if len(acts) > 1 else []
-    probability = 0.8 if len(acts) > 1 else 0.6 if opens else 0.15
+    seldom = all(r.action in _SELDOM or deals(r) for r in acts)
+    probability = 0.6 if opens else 0.15 * len(acts) if seldom else 0.8 if len(acts) > 1 else 0.5
     talks = opens and all(order.kinds[r.name] is Kind.SOCIAL for r in acts)
     step = Step(events=[r.name for r in acts], weights=weights, probability=probability, repeats=3 if talks else 1)
     steps = [Step(events=[shown.name]), step, *_come_of_it(order, shown, acts, chains)]

@@ -69,9 +69,9 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     stages = [order.readings[event] for step in chain.steps for event in step.events]
     dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
-    if len(chain.steps) < 2 or (of_one_thing and not dealt):
-        return  # what merely begins and ends is a process
     leads = lead(order, chain.birth, order.taken() | later)
+    if len(chain.steps) < 2 or (of_one_thing and not dealt and not leads):
+        return  # what merely begins and ends is a process
     head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
     begun = chain.steps[0].model_copy(update={"probability": 0.5 if leads else 1.0, "after_s": 30})
     name = _funnel_name("money", dealt) if dealt else "_".join(pieces(chain.identifier)[:-1])
@@ -347,7 +347,8 @@ def _alternatives(buckets: dict[float, list[Reading]]) -> None:
     for a, b in zip(ranks, ranks[1:], strict=False):
         both = [*buckets[a], *buckets[b]]
         apart = len({r.action for r in both}) > 1 and not any(r.place is not None or r.says("pay") for r in both)
-        if apart and both[0].things and all(r.things == both[0].things for r in both):
+        about = {r.topic - {str(r.action)} for r in both}
+        if apart and len(about) == 1 and about != {frozenset()}:
             buckets[b] = both
             del buckets[a]
 
