@@ -130,9 +130,15 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
     )
     first = _in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
     birth = next((r for r in first if _begins(r)), None) or next((r for r in first if r.action in _TRYING), None)
+    if first and set(first[0].words) & set(concepts(" ".join(pieces(name)[:-1]))):
+        told = [order.taxonomy.event(r.name) for r in members]
+        swift = any(map(_takes_minutes, told)) and not any(map(takes_days, told))
+        if swift and not _returns(first[0]) and (first[0].place is None or first[0].phase == "done"):
+            birth = first[0]  # no word tells that it begins: a job is placed, an alert raised
     if birth is None or listed or any(_is_another_way(birth, r) for r in first):
         return None
-    if any((_looks(r) or r.phase == "choose") and r.index < birth.index for r in members) or order.kinds[birth.name] in _NO_STAGE:
+    shown = [r for r in members if _looks(r) or r.phase == "choose" or order.kinds[r.name] is Kind.BROWSE]
+    if any(r.index <= birth.index for r in shown) or order.kinds[birth.name] in _NO_STAGE:
         return None
     events = frozenset(r.name for r in members)
     return _lived(order, Chain(name, birth.name, events, (Step(events=[birth.name]),)), members)
@@ -256,7 +262,7 @@ _MIDWAY = re.compile(r"途中|中断|중도|중단|(?:mid|half|part)-?\s?way|
 
 def _breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
     """Whether an event of no known phase ends something midway."""
-    same = r is not birth and birth.topic <= r.topic and r.phase is None
+    same = r is not birth and birth.topic <= r.topic and r.phase in (None, "end")
     return same and bool(_MIDWAY.search(order.taxonomy.event(r.name).description))
 
 
@@ -280,7 +286,7 @@ def _is_later(order: EventOrder, r: Reading, birth: Reading, *, slow: bool) -> b
     """Whether an event comes hours or days after the birth."""
     if _returns(r) or r.says(*_ON_THE_WAY) or order.kinds[r.name] is Kind.AFTER_SALE:
         return True
-    if takes_days(order.taxonomy.event(r.name), birth.properties):
+    if takes_days(order.taxonomy.event(r.name), birth.properties) or (birth.action == "book" and r.phase == "start"):
         return True
     return (slow or _is_kept(birth)) and bool(r.tag) and bool(birth.tag) and r.tag != birth.tag
 
@@ -356,8 +362,7 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
             return named[0]
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
     if not _is_regret(r) and not same:
-        same = [g for g in stages if g.things & r.things or (r.things and r.things <= set(g.words))]
-        same = [g for g in same if abs(g.index - r.index) <= 2]
+        same = [g for g in stages if r.topic <= set(g.words) and not r.topic <= good[0].topic]
     if same and (not _is_regret(r) or r.topic == good[0].topic):
         return same[0] if not _is_regret(r) else same[-1]
     told = {m.event for m in order.told.get(r.name, ()) if not m.here}
@@ -390,9 +395,8 @@ def _as_steps(
     steps = [Step(events=[line[0].name])]
     for before, r in zip(line, line[1:], strict=False):
         bad = ends.get(r.name, [])
-        lost = any(b.phase == "fail" for b in bad) and r.phase in ("win", "clear")
-        each = round(min(0.1, 0.24 / len(bad)), 3) if bad and not lost else 0.2 / max(len(bad), 1) + 0.05
-        weights = [round(1 - each * len(bad), 3), *(round(each, 3) for _ in bad)] if bad else []
+        shares = [_share_lost(b, r) / (1 + 0.25 * (len(bad) - 1)) for b in bad]
+        weights = [round(1 - sum(shares), 3), *(round(share, 3) for share in shares)] if bad else []
         events = [r.name, *(b.name for b in bad)]
         follows = [before.name] if len(steps[-1].events) > 1 else []
         pace = _pace(r, line[0])
@@ -401,6 +405,14 @@ def _as_steps(
         follows = [line[-1].name] if len(steps[-1].events) > 1 else []
         steps.append(Step(events=[r.name for r in afterwards], probability=0.35, after_s=60, follows=follows))
     return steps
+
+
+def _share_lost(bad: Reading, good: Reading) -> float:
+    """How many fail instead; games are lost and reading is broken off more often than deals fail."""
+    if good.phase in ("win", "clear") and bad.phase == "fail":
+        return 0.3
+    left = bad.phase in ("abandon", "exit", "end") and not deals(good)
+    return 0.2 if left else 0.1
 
 
 def _pace(r: Reading, birth: Reading) -> float:

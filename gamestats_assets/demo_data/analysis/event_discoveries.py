@@ -179,11 +179,14 @@ def _filters(order: EventOrder) -> None:
 
 def find_choices(order: EventOrder, chains: Sequence[Chain]) -> None:
     """A thing is looked at, and one of several things is done with it: a card is passed on, or liked."""
-    opened = [r for r in order.free() if r.phase in ("open", "enter")]
+    opened = [r for r in order.free() if r.phase in ("open", "enter", "start")]
     shown = [r for r in order.readings.values() if r.action in ("view", "show", "read") and r.place is None]
     for r in (*opened, *(r for r in shown if r.action in _named(order, r) and not goes_wrong(r))):
         begins = r.name not in order.taken() or r in _heads(order)
-        if begins and order.kinds[r.name] not in _NO_CHOICE and (acts := _choices(order, r, chains)):
+        acts = _choices(order, r, chains) if begins and order.kinds[r.name] not in _NO_CHOICE else []
+        if r.phase == "start":  # a conversation, in which one says something
+            acts = [act for act in acts if order.kinds[act.name] is Kind.SOCIAL]
+        if acts:
             _choose(order, r, acts, chains, opens=r in opened)
 
 
