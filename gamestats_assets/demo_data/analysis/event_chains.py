@@ -98,11 +98,10 @@ _DAYS_LATER = word_set("board checkin attend return refund renew repay")
 _ON_THE_WAY = word_set("ship deliver arrive depart track transit")
 """Nothing that happens at once, unless the thing is brought within minutes."""
 _PAUSES = frozenset({"pause", "resume"})
-_LIFE = {
-    **{"request": 0.5, "attempt": 1.0, "submit": 1.2, "accept": 1.5, "match_found": 1.5},
-    **{"enter": 1.8, "open": 1.8, "launch": 1.8},
-}
+_SUBMITTED = 1.2
+"""Where in a life what has been filled in is sent: at its beginning, whatever comes of it."""
 _LIFE_DEEDS = {"assign": 1.5, "arrive": 1.7, "pickup": 1.7, "pay": 5.6, "recharge": 5.6, "rate": 7.5, "donate": 7.4}
+"""Where in a life deeds stand that no phase tells, see `PHASES`."""
 
 
 def find_chains(order: EventOrder) -> list[Chain]:
@@ -180,7 +179,9 @@ def _about(r: Reading) -> frozenset[str]:
 
 def _life_place(r: Reading) -> float | None:
     """How far a thing's life has come; None where neither a phase nor what is done tells it."""
-    return _LIFE.get(str(r.phase)) or r.place or _LIFE_DEEDS.get(str(r.action))
+    if r.phase == "submit":
+        return _SUBMITTED
+    return r.place if r.place is not None else _LIFE_DEEDS.get(str(r.action))
 
 
 def _looks(r: Reading) -> bool:
@@ -357,7 +358,7 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
     event = order.taxonomy.event(r.name)
     for match in _BEFORE.finditer(f"{event.description}. {event.alias}"):
         meant = set(concepts(next(filter(None, match.groups()))))
-        named = [g for g in stages if meant & (set(g.words) | g.text | set(concepts(" ".join(pieces(g.name)))))]
+        named = [g for g in stages if meant & _said(order, g)]
         if named:
             return named[0]
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
@@ -371,6 +372,12 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
     if _is_regret(r):
         return below[0] if below else above[-1] if above and _tries(good[0]) else None
     return above[-1] if above else below[0] if below else None
+
+
+def _said(order: EventOrder, r: Reading) -> set[str]:
+    """What an event's name and alias say, each word of the name by itself too."""
+    event = order.taxonomy.event(r.name)
+    return {*r.words, *concepts(event.alias), *concepts(" ".join(pieces(event.name)))}
 
 
 def _tries(r: Reading) -> bool:
@@ -389,11 +396,9 @@ _PACE = (
 """What happens, and how many seconds after the stage before."""
 
 
-def _as_steps(
-    line: Sequence[Reading], ends: dict[str, list[Reading]], afterwards: Sequence[Reading]
-) -> list[Step]:
+def _as_steps(line: Sequence[Reading], ends: dict[str, list[Reading]], afterwards: Sequence[Reading]) -> list[Step]:
     steps = [Step(events=[line[0].name])]
-    for before, r in zip(line, line[1:], strict=False):
+    for before, r in itertools.pairwise(line):
         bad = ends.get(r.name, [])
         shares = [_share_lost(b, r) / (1 + 0.25 * (len(bad) - 1)) for b in bad]
         weights = [round(1 - sum(shares), 3), *(round(share, 3) for share in shares)] if bad else []

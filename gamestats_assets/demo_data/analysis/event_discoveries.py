@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.demo_data.analysis.event_chains import REGRETTED, Chain, goes_wrong, identifiers_of, pieces, takes_back, takes_days
+from gamestats_assets.demo_data.analysis.event_chains import (
+    REGRETTED,
+    Chain,
+    goes_wrong,
+    identifiers_of,
+    pieces,
+    takes_back,
+    takes_days,
+)
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import FILLERS, PLAYABLE, Reading, concepts, word_set
@@ -106,7 +114,9 @@ def _coarser(order: EventOrder, looked: Sequence[Reading], target: EventSequence
     """Of what is looked at that which contains what a way begins with, as ids tell: a series and its episodes."""
     head = order.readings[target.steps[0].events[0]]
     ids = {r.name: set(identifiers_of(order, r.name)) for r in looked}
-    return [r for r in looked if r is not head and r.action == "view" and ids[r.name] and ids[r.name] <= head.properties]
+    return [
+        r for r in looked if r is not head and r.action == "view" and ids[r.name] and ids[r.name] <= head.properties
+    ]
 
 
 def _searches(order: EventOrder) -> None:
@@ -205,13 +215,13 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
     for r in order.free():
         if r is shown or not ids & r.properties or r.tag != shown.tag or r.name in births:
             continue
-        begun = any(
-            o.topic == r.topic and (o.place or 9) < 5 and o.name not in births for o in order.readings.values()
-        )
+        begun = any(o.topic == r.topic and (o.place or 9) < 5 and o.name not in births for o in order.readings.values())
         staged = r.phase in _named(order, r) and ((r.place or 9) < 5 or begun or r.phase in ("timeout", "cancel"))
         elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
         elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
-        if not (elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE):
+        if not (
+            elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE
+        ):
             found.append(r)
     return found
 
@@ -238,9 +248,7 @@ def _choose(
     order.add("_".join(sorted(shown.topic)), "funnel", steps)
 
 
-def _come_of_it(
-    order: EventOrder, shown: Reading, acts: Sequence[Reading], chains: Sequence[Chain]
-) -> list[Step]:
+def _come_of_it(order: EventOrder, shown: Reading, acts: Sequence[Reading], chains: Sequence[Chain]) -> list[Step]:
     """What comes into being by one of several acts that its description speaks of, and is then opened."""
     ids = set(identifiers_of(order, shown.name))
     for chain in chains:

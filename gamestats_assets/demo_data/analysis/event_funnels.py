@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence, Set
 
-from gamestats_assets.demo_data.analysis.event_chains import Chain, identifiers_of, lead, outcomes_of, pieces, takes_days
+from gamestats_assets.demo_data.analysis.event_chains import (
+    Chain,
+    identifiers_of,
+    lead,
+    outcomes_of,
+    pieces,
+    takes_days,
+)
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, word_set
@@ -31,11 +39,7 @@ def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
         chains: lives of things; what they say of the order of events counts for more than words.
     """
     later = {e for c in chains for e in c.members - {c.birth} if not c.lasts or _comes_days_later(order, c, e)}
-    ranks = {
-        r.name: rank
-        for r in order.free()
-        if r.name not in later and (rank := _deal_rank(r, order)) is not None
-    }
+    ranks = {r.name: rank for r in order.free() if r.name not in later and (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
     lived = {group_of.get(chain.birth) for chain in chains if len(chain.steps) > 1}
     groups = ("money", "shop", "subscribe", "trade")
@@ -324,9 +328,7 @@ def _funnel(
         order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
 
 
-def _failing(
-    order: EventOrder, steps: Sequence[Step], failures: Sequence[Reading]
-) -> tuple[list[Step], list[Reading]]:
+def _failing(order: EventOrder, steps: Sequence[Step], failures: Sequence[Reading]) -> tuple[list[Step], list[Reading]]:
     """Stages with failures that do not carry the id of the thing; and the failures that are of none of them."""
     found: list[Step] = []
     left = list(failures)
@@ -344,7 +346,7 @@ def _failing(
 def _alternatives(buckets: dict[float, list[Reading]]) -> None:
     """Deals about one thing, none of which is the beginning of another: to rent it, or to buy it."""
     ranks = sorted(rank for rank in buckets if rank >= 62)
-    for a, b in zip(ranks, ranks[1:], strict=False):
+    for a, b in itertools.pairwise(ranks):
         both = [*buckets[a], *buckets[b]]
         apart = len({r.action for r in both}) > 1 and not any(r.place is not None or r.says("pay") for r in both)
         about = {r.topic - {str(r.action)} for r in both}

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gamestats_assets.demo_data.analysis.event_chains import find_chains, goes_wrong, identifiers_of, numbered, outcomes_of, pieces, takes_days
+from gamestats_assets.demo_data.analysis.event_chains import (
+    find_chains,
+    goes_wrong,
+    identifiers_of,
+    numbered,
+    outcomes_of,
+    pieces,
+    takes_days,
+)
 from gamestats_assets.demo_data.analysis.event_discoveries import find_choices, find_discoveries, find_exposures
 from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
@@ -276,7 +284,9 @@ def _as_step(r: Reading) -> Reading:
     """An event that tells no phase, where it has a natural one: to play is to start."""
     if r.place is not None:
         return r
-    return replace(r, phase={"play": "start", "enable": "start", "join": "enter", "leave": "exit"}.get(r.action or "", "attempt"))
+    return replace(
+        r, phase={"play": "start", "enable": "start", "join": "enter", "leave": "exit"}.get(r.action or "", "attempt")
+    )
 
 
 def _same(a: Reading, b: Reading) -> bool:
