@@ -153,10 +153,23 @@ def _linked(chains: Sequence[Chain]) -> list[Chain]:
             after = by_birth.get(step.events[0])
             if after is not None and after is not chain and len(after.steps) > 1:
                 absorbed.add(after.birth)
-                longer[chain.birth] = replace(chain, steps=(*chain.steps[:place], *after.steps[1:]))
+                more = _without({e for s in chain.steps[:place] for e in s.events}, after.steps[1:])
+                longer[chain.birth] = replace(chain, steps=(*chain.steps[:place], *more))
                 break
     found = [longer.get(chain.birth, chain) for chain in chains]
     return [replace(c, steps=c.steps[:1]) if c.birth in absorbed or c.lasts else c for c in found]
+
+
+def _without(events: Set[str], steps: Sequence[Step]) -> list[Step]:
+    """Steps without some events, up to one that has no other good one."""
+    found: list[Step] = []
+    for step in steps:
+        kept = [number for number, event in enumerate(step.events) if event not in events]
+        if not kept or kept[0]:
+            break
+        weights = [step.weights[number] for number in kept] if step.weights and len(kept) > 1 else []
+        found.append(step.model_copy(update={"events": [step.events[n] for n in kept], "weights": weights}))
+    return found
 
 
 def _begins(r: Reading) -> bool:

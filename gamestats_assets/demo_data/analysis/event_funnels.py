@@ -73,7 +73,7 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     stages = [order.readings[event] for step in chain.steps for event in step.events]
     dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
-    leads = lead(order, chain.birth, order.taken() | later)
+    leads = lead(order, chain.birth, order.taken() | later | chain.events)
     if len(chain.steps) < 2 or (of_one_thing and not dealt and not leads):
         return  # what merely begins and ends is a process
     head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
@@ -273,9 +273,12 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
 def _funnel(
     order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dict[str, float], chains: Sequence[Chain]
 ) -> None:
-    births = {c.birth: c for c in chains if len(c.steps) > 1 and any(r.name == c.birth for r in chosen)}
-    if births:  # other deals are not on the way to this one
-        chosen = [r for r in chosen if ranks[r.name] < 62 or ranks[r.name] == 70.5 or r.name in births]
+    taken = order.taken()
+    begun = {c.birth: c for c in chains if len(c.steps) > 1 and not c.events & taken}
+    chain = next((begun[r.name] for r in chosen if r.name in begun), None)
+    if chain is not None:  # other deals are not on the way to this one
+        on_the_way = [r for r in chosen if ranks[r.name] < 62 or ranks[r.name] == 70.5]
+        chosen = [r for r in chosen if r.name == chain.birth or (r in on_the_way and r.name not in chain.events)]
     commits = [r for r in chosen if ranks[r.name] >= 40]
     if not commits:
         return
@@ -287,9 +290,9 @@ def _funnel(
         for rank in (56, 60):  # an address or a card that is added by itself is no step of a purchase
             buckets.pop(rank, None)
     failures = buckets.pop(70.5, [])
-    chain = next((births[r.name] for r in chosen if r.name in births), None)
     paid = [r for r in chosen if ranks[r.name] >= 62]
-    fulfilled = _fulfilment(order, paid) if group == "money" and chain is None else []
+    placed = {r.name for found in buckets.values() for r in found}
+    fulfilled = _fulfilment(order, paid, placed) if group == "money" and chain is None else []
     if chain is not None:
         fulfilled, failures = _failing(order, chain.steps[1:], failures)
     failures = [r for r in failures if not any(r.name in step.events for step in fulfilled)]
@@ -382,12 +385,13 @@ def _fulfils(r: Reading) -> set[str]:
     return (told - {"deliver"}) | {"depart"} if r.says("deliver") and r.phase == "start" else told
 
 
-def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
-    """How an order is taken, carried and handed over, where that is a matter of minutes."""
+def _fulfilment(order: EventOrder, ordered: Sequence[Reading], before: Set[str]) -> list[Step]:
+    """How an order without an id is taken, carried and handed over, where that is a matter of minutes."""
     if industry_of(order.product) not in ("food", "mobility") or not ordered:
         return []
     about = frozenset({"driver", "ride", "order", "deliver", "restaurant", "food"}).union(*(r.things for r in ordered))
-    free = [r for r in order.free() if set(r.words) & about and r.phase not in ("cancel", "request", "submit")]
+    free = [r for r in order.free() if set(r.words) & about and r.name not in before]
+    free = [r for r in free if r.phase not in ("cancel", "request", "submit")]
     steps: list[Step] = []
     for words, after_s in _FULFILLED:
         found = [r for r in free if set(words) & _fulfils(r) and not any(r.name in step.events for step in steps)]
