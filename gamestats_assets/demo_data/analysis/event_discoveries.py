@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
+from collections.abc import Sequence
+
+from gamestats_assets.demo_data.analysis.event_chains import (
+    REGRETTED,
+    Chain,
+    goes_wrong,
+    identifiers_of,
+    pieces,
+    takes_back,
+    takes_days,
+)
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading
+from gamestats_assets.demo_data.analysis.event_words import FILLERS, PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.rules.model import EventSequence, Step
 
 Kind = EventKind
@@ -93,6 +104,21 @@ def find_discoveries(order: EventOrder) -> None:
         _filters(order)
 
 
+def _heads(order: EventOrder) -> list[Reading]:
+    """Single events that begin a way; they can begin another one, or a way can lead to them."""
+    begun = {s.steps[0].events[0] for s in order.sequences if s.kind != "onboarding" and len(s.steps[0].events) == 1}
+    return [order.readings[name] for name in order.readings if name in begun]
+
+
+def _coarser(order: EventOrder, looked: Sequence[Reading], target: EventSequence) -> list[Reading]:
+    """Of what is looked at that which contains what a way begins with, as ids tell: a series and its episodes."""
+    head = order.readings[target.steps[0].events[0]]
+    ids = {r.name: set(identifiers_of(order, r.name)) for r in looked}
+    return [
+        r for r in looked if r is not head and r.action == "view" and ids[r.name] and ids[r.name] <= head.properties
+    ]
+
+
 def _searches(order: EventOrder) -> None:
     free = order.free()
     searches = [r for r in free if order.kinds[r.name] is Kind.SEARCH and not r.says("searchresult")]
@@ -116,11 +142,11 @@ def _searches(order: EventOrder) -> None:
             return
     if target is not None and first and _views_first(order, target):
         order.sequences.remove(target)
-        order.add(
-            target.name,
-            "sequence",
-            [*first, target.steps[0].model_copy(update={"probability": 0.7}), *target.steps[1:]],
-        )
+        looked = [r for r in (*order.free(), *_heads(order)) if order.kinds[r.name] is Kind.BROWSE]
+        within = _coarser(order, looked, target)
+        middle = [Step(events=[r.name for r in within], probability=0.7, after_s=25)] if within else []
+        then = target.steps[0].model_copy(update={"probability": 0.7})
+        order.add(target.name, "sequence", [*first, *middle, then, *target.steps[1:]])
         return
     if first and (middle or clicks):
         order.add("discovery", "funnel", [*first, *middle])
@@ -156,6 +182,88 @@ def _filters(order: EventOrder) -> None:
         if near:
             then = Step(events=[r.name], probability=0.6, after_s=15)
             order.add("filter", "sequence", [Step(events=[near[0].name]), then])
+
+
+# --------------------------------------------------------------------------- what is done with what is looked at
+
+
+def find_choices(order: EventOrder, chains: Sequence[Chain]) -> None:
+    """A thing is looked at, and one of several things is done with it: a card is passed on, or liked."""
+    opened = [r for r in order.free() if r.phase in ("open", "enter", "start")]
+    shown = [r for r in order.readings.values() if r.action in ("view", "show", "read") and r.place is None]
+    for r in (*opened, *(r for r in shown if r.action in _named(order, r) and not goes_wrong(r))):
+        begins = r.name not in order.taken() or r in _heads(order)
+        acts = _choices(order, r, chains) if begins and order.kinds[r.name] not in _NO_CHOICE else []
+        if r.phase == "start":  # a conversation, in which one says something
+            acts = [act for act in acts if order.kinds[act.name] is Kind.SOCIAL]
+        if acts:
+            _choose(order, r, acts, chains, opens=r in opened)
+
+
+_NO_CHOICE = frozenset({Kind.EXPOSURE, Kind.AD, Kind.ONBOARDING, Kind.SUPPORT, Kind.SYSTEM, Kind.SESSION_START})
+_NO_ACT = word_set("view list show visit read search filter click track receive get share report refund delete issue")
+_SELDOM = word_set("subscribe bookmark save add follow like write comment rate review export download")
+_EARNED = word_set("exchange claim unlock levelup")
+"""What becomes possible by what was done before."""
+
+
+def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list[Reading]:
+    """What is done with what is shown, as ids and the sheet's tags tell."""
+    ids = set(identifiers_of(order, shown.name))
+    births = {chain.birth for chain in chains}
+    found: list[Reading] = []
+    for r in order.free():
+        if r is shown or not ids & r.properties or r.tag != shown.tag or r.name in births:
+            continue
+        begun = any(o.topic == r.topic and (o.place or 9) < 5 and o.name not in births for o in order.readings.values())
+        staged = r.phase in _named(order, r) and ((r.place or 9) < 5 or begun or r.phase in ("timeout", "cancel"))
+        elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
+        elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
+        if not (
+            elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE
+        ):
+            found.append(r)
+    return found
+
+
+def _named(order: EventOrder, r: Reading) -> set[str]:
+    """What an event's name or alias says, and not its description alone."""
+    return {*concepts(r.name), *concepts(order.taxonomy.event(r.name).alias)}
+
+
+def _choose(
+    order: EventOrder, shown: Reading, acts: Sequence[Reading], chains: Sequence[Chain], *, opens: bool
+) -> None:
+    """Note a choice; sheets tell what is usual first."""
+    earned = [r for r in acts if r.action in _EARNED]
+    acts = [r for r in acts if r not in earned] or acts
+    weights = [round(1 / (1 + number) ** 1.5, 3) for number in range(len(acts))] if len(acts) > 1 else []
+    seldom = all(r.action in _SELDOM or deals(r) for r in acts)
+    probability = 0.6 if opens else 0.15 * len(acts) if seldom else 0.8 if len(acts) > 1 else 0.5
+    talks = opens and all(order.kinds[r.name] is Kind.SOCIAL for r in acts)
+    step = Step(events=[r.name for r in acts], weights=weights, probability=probability, repeats=3 if talks else 1)
+    steps = [Step(events=[shown.name]), step, *_come_of_it(order, shown, acts, chains)]
+    if earned and earned != acts and len(steps) == 2:
+        steps.append(Step(events=[r.name for r in earned], probability=0.05, after_s=30))
+    order.add("_".join(sorted(shown.topic)), "funnel", steps)
+
+
+def _come_of_it(order: EventOrder, shown: Reading, acts: Sequence[Reading], chains: Sequence[Chain]) -> list[Step]:
+    """What comes into being by one of several acts that its description speaks of, and is then opened."""
+    ids = set(identifiers_of(order, shown.name))
+    for chain in chains:
+        born = order.readings[chain.birth]
+        if not chain.lasts or born.name in order.taken() or not ids & born.properties:
+            continue
+        told = born.description - FILLERS
+        leading = [r.name for r in acts if told & ({*r.words} - shown.topic)]
+        if not leading:
+            continue
+        follows = leading if len(leading) < len(acts) else []
+        opened = [r.name for r in _heads(order) if r.name in chain.members and r.phase in ("open", "enter")]
+        then = [Step(events=opened, probability=0.5, after_s=40)] if opened else []
+        return [Step(events=[born.name], probability=0.15, after_s=30, follows=follows), *then]
+    return []
 
 
 def _plays(order: EventOrder, sequence: EventSequence) -> bool:

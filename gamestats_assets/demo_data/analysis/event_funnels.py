@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Sequence, Set
 
+from gamestats_assets.demo_data.analysis.event_chains import (
+    Chain,
+    identifiers_of,
+    lead,
+    outcomes_of,
+    pieces,
+    takes_days,
+)
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, word_set
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.rules.model import Step
 
@@ -22,14 +32,54 @@ _EAGERNESS = {"food": 0.6, "mobility": 0.5, "travel": 1.5}
 """Of an industry: an exponent of these shares; who is hungry decides soon, who travels compares."""
 
 
-def find_funnels(order: EventOrder) -> None:
-    """Funnels that end in a purchase, an order, a booking, an enrolment or a subscription."""
-    ranks = {r.name: rank for r in order.free() if (rank := _deal_rank(r, order)) is not None}
+def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
+    """Funnels that end in a purchase, an order, a booking, an enrolment or a subscription, and lives that go on then.
+
+    Args:
+        chains: lives of things; what they say of the order of events counts for more than words.
+    """
+    later = {e for c in chains for e in c.members - {c.birth} if not c.lasts or _comes_days_later(order, c, e)}
+    ranks = {r.name: rank for r in order.free() if r.name not in later and (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
-    for group in ("money", "shop", "subscribe", "trade"):
-        chosen = [order.readings[name] for name in ranks if group_of[name] == group]
+    lived = {group_of.get(chain.birth) for chain in chains if len(chain.steps) > 1}
+    groups = ("money", "shop", "subscribe", "trade")
+    _of_groups(order, [g for g in groups if g in lived], group_of, ranks, chains)
+    for chain in chains:
+        if not chain.events & order.taken():
+            _chain_alone(order, chain, later)
+    _of_groups(order, [g for g in groups if g not in lived], group_of, ranks, chains)
+
+
+def _comes_days_later(order: EventOrder, chain: Chain, event: str) -> bool:
+    return takes_days(order.taxonomy.event(event), order.readings[chain.birth].properties)
+
+
+def _of_groups(
+    order: EventOrder,
+    groups: Sequence[str],
+    group_of: dict[str, str],
+    ranks: dict[str, float],
+    chains: Sequence[Chain],
+) -> None:
+    for group in groups:
+        taken = order.taken()
+        chosen = [order.readings[name] for name in ranks if group_of[name] == group and name not in taken]
         for deals_of in _kinds_of_deals(chosen, ranks):
-            _funnel(order, group, deals_of, ranks)
+            _funnel(order, group, deals_of, ranks, chains)
+
+
+def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
+    """A life that no funnel leads to, after what the sheet tells to come before it."""
+    stages = [order.readings[event] for step in chain.steps for event in step.events]
+    dealt = [r for r in stages if deals(r) or r.says("recharge")]
+    of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
+    leads = lead(order, chain.birth, order.taken() | later | chain.events)
+    if len(chain.steps) < 2 or (of_one_thing and not dealt and not leads):
+        return  # what merely begins and ends is a process
+    head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
+    begun = chain.steps[0].model_copy(update={"probability": 0.5 if leads else 1.0, "after_s": 30})
+    name = _funnel_name("money", dealt) if dealt else "_".join(pieces(chain.identifier)[:-1])
+    order.add(name, "funnel" if leads or dealt else "sequence", [*head, begun, *chain.steps[1:]])
 
 
 def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[list[Reading]]:
@@ -79,7 +129,20 @@ def _deal_rank(r: Reading, order: EventOrder) -> float | None:
         return 56
     if r.says("paymethod"):
         return None if r.action in ("delete", "edit") or r.fails else 60
-    return _commit_rank(r, order) if commits(r) else _sight_rank(r, order)
+    if commits(r):
+        return _commit_rank(r, order) if _is_deed(r, order) else None
+    return _sight_rank(r, order)
+
+
+def _is_deed(r: Reading, order: EventOrder) -> bool:
+    """Whether a deal is what is done, and not who may do it: `Undone (subscribers only)`."""
+    event = order.taxonomy.event(r.name)
+    named = {*concepts(event.name), *concepts(event.alias)}
+    said = {*concepts(re.sub(r"[(（][^)）]*[)）]", " ", event.description))}
+    return bool(set(r.words) & named & _DEED_WORDS) or bool(set(r.words) & said & _DEED_WORDS)
+
+
+_DEED_WORDS = word_set("buy pay order book rent subscribe enroll donate job")
 
 
 _NO_DEAL = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.ONBOARDING, Kind.SUPPORT, Kind.SETTING})
@@ -102,7 +165,7 @@ def cart_rank(r: Reading) -> float | None:
 
 def commits(r: Reading) -> bool:
     """Whether an event is a deal, or the beginning of one: a purchase, a booking, an enrolment, a subscription."""
-    if r.says("renew", "upgrade", "downgrade", "trial", "levelup", "restore", "resume"):
+    if r.says("renew", "upgrade", "downgrade", "trial", "levelup", "restore", "resume") or r.action == "import":
         return False
     if r.says("subscribe"):
         return r.phase != "cancel" and r.phase != "pause" and not r.says("view", "list", "push", "mail", "edit")
@@ -137,6 +200,10 @@ def _commit_rank(r: Reading, order: EventOrder) -> float:
 
 
 def _sight_rank(r: Reading, order: EventOrder) -> float | None:
+    if outcomes_of(order, r):
+        return None  # what is read or watched is not on the way to a deal
+    if not order.is_game and r.action == "view" and _is_dealt_in(r, order):
+        return 30
     sights = r.things & SIGHTS
     looks = r.action in ("view", "list", "visit", "read", "click", "show") or r.phase in ("enter", "open", "choose")
     if order.is_game:
@@ -163,6 +230,12 @@ def _sight_rank(r: Reading, order: EventOrder) -> float | None:
         )
         return 29 if seen_later else 33
     return 26 if sights <= {"shop", "restaurant", "hotel", "brand", "category"} and _finer(r, order) else 30
+
+
+def _is_dealt_in(r: Reading, order: EventOrder) -> bool:
+    """Whether what is looked at has the id of what is bought."""
+    ids = set(identifiers_of(order, r.name))
+    return any(ids & o.properties and commits(o) and o.place is None and _is_deed(o, order) for o in order.of(Kind.PAY))
 
 
 def _finer(r: Reading, order: EventOrder) -> bool:
@@ -197,7 +270,15 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
     return "money"
 
 
-def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dict[str, float]) -> None:
+def _funnel(
+    order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dict[str, float], chains: Sequence[Chain]
+) -> None:
+    taken = order.taken()
+    begun = {c.birth: c for c in chains if len(c.steps) > 1 and not c.events & taken}
+    chain = next((begun[r.name] for r in chosen if r.name in begun), None)
+    if chain is not None:  # other deals are not on the way to this one
+        on_the_way = [r for r in chosen if ranks[r.name] < 62 or ranks[r.name] == 70.5]
+        chosen = [r for r in chosen if r.name == chain.birth or (r in on_the_way and r.name not in chain.events)]
     commits = [r for r in chosen if ranks[r.name] >= 40]
     if not commits:
         return
@@ -209,11 +290,19 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
         for rank in (56, 60):  # an address or a card that is added by itself is no step of a purchase
             buckets.pop(rank, None)
     failures = buckets.pop(70.5, [])
-    fulfilled = _fulfilment(order, [r for r in chosen if ranks[r.name] >= 62]) if group == "money" else []
+    paid = [r for r in chosen if ranks[r.name] >= 62]
+    placed = {r.name for found in buckets.values() for r in found}
+    fulfilled = _fulfilment(order, paid, placed) if group == "money" and chain is None else []
+    if chain is not None:
+        fulfilled, failures = _failing(order, chain.steps[1:], failures)
     failures = [r for r in failures if not any(r.name in step.events for step in fulfilled)]
     _from_a_search(buckets)
     if 75 in buckets and not any(rank for rank in buckets if 62 <= rank < 75):
         buckets[70] = buckets.pop(75)
+    _alternatives(buckets)
+    if any(24 <= rank < 40 for rank in buckets) and any(outcomes_of(order, r) for r in order.of(Kind.BROWSE)):
+        for rank in (20, 23):  # people search for what they read or watch, deals come by the way
+            buckets.pop(rank, None)
     _settle_unrelated(buckets)
     if len(buckets) + bool(failures) < 2:
         return
@@ -240,6 +329,33 @@ def _funnel(order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dic
         before = rank
     if len(steps) > 1:
         order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
+
+
+def _failing(order: EventOrder, steps: Sequence[Step], failures: Sequence[Reading]) -> tuple[list[Step], list[Reading]]:
+    """Stages with failures that do not carry the id of the thing; and the failures that are of none of them."""
+    found: list[Step] = []
+    left = list(failures)
+    for step in steps:
+        own = [r for r in left if r.topic == order.readings[step.events[0]].topic]
+        left = [r for r in left if r not in own]
+        if own:
+            weights = step.weights or [1.0]
+            more = {"events": [*step.events, *(r.name for r in own)], "weights": [*weights, *(0.1 for _ in own)]}
+            step = step.model_copy(update=more)
+        found.append(step)
+    return found, left
+
+
+def _alternatives(buckets: dict[float, list[Reading]]) -> None:
+    """Deals about one thing, none of which is the beginning of another: to rent it, or to buy it."""
+    ranks = sorted(rank for rank in buckets if rank >= 62)
+    for a, b in itertools.pairwise(ranks):
+        both = [*buckets[a], *buckets[b]]
+        apart = len({r.action for r in both}) > 1 and not any(r.place is not None or r.says("pay") for r in both)
+        about = {r.topic - {str(r.action)} for r in both}
+        if apart and len(about) == 1 and about != {frozenset()}:
+            buckets[b] = both
+            del buckets[a]
 
 
 def _from_a_search(buckets: dict[float, list[Reading]]) -> None:
@@ -269,12 +385,13 @@ def _fulfils(r: Reading) -> set[str]:
     return (told - {"deliver"}) | {"depart"} if r.says("deliver") and r.phase == "start" else told
 
 
-def _fulfilment(order: EventOrder, ordered: Sequence[Reading]) -> list[Step]:
-    """How an order is taken, carried and handed over, where that is a matter of minutes."""
+def _fulfilment(order: EventOrder, ordered: Sequence[Reading], before: Set[str]) -> list[Step]:
+    """How an order without an id is taken, carried and handed over, where that is a matter of minutes."""
     if industry_of(order.product) not in ("food", "mobility") or not ordered:
         return []
     about = frozenset({"driver", "ride", "order", "deliver", "restaurant", "food"}).union(*(r.things for r in ordered))
-    free = [r for r in order.free() if set(r.words) & about and r.phase not in ("cancel", "request", "submit")]
+    free = [r for r in order.free() if set(r.words) & about and r.name not in before]
+    free = [r for r in free if r.phase not in ("cancel", "request", "submit")]
     steps: list[Step] = []
     for words, after_s in _FULFILLED:
         found = [r for r in free if set(words) & _fulfils(r) and not any(r.name in step.events for step in steps)]

@@ -31,7 +31,7 @@ class EventOrder:
         kinds: of every event.
         readings: of every event, by name.
         told: by event, the earlier ones that its description names.
-        sequences: found so far; an event is in one at most.
+        sequences: found so far; an event heads any number of them, and is a later step of one at most.
     """
 
     taxonomy: Taxonomy

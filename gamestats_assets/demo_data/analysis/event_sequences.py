@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gamestats_assets.demo_data.analysis.event_discoveries import find_discoveries, find_exposures
+from gamestats_assets.demo_data.analysis.event_chains import (
+    find_chains,
+    goes_wrong,
+    identifiers_of,
+    numbered,
+    outcomes_of,
+    pieces,
+    takes_days,
+)
+from gamestats_assets.demo_data.analysis.event_discoveries import find_choices, find_discoveries, find_exposures
 from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
@@ -30,10 +39,12 @@ _LONG_LIVED = frozenset(
 def find_sequences(order: EventOrder) -> None:
     """Note the sequences of a product in its order."""
     _onboarding(order)
-    find_funnels(order)
+    chains = find_chains(order)
+    find_funnels(order, chains)
     find_exposures(order)
     _processes(order)
     find_discoveries(order)
+    find_choices(order, chains)
 
 
 # --------------------------------------------------------------------------- onboarding
@@ -58,9 +69,21 @@ def _onboarding(order: EventOrder) -> None:
     for r in contact if several else ():
         early = done is not None and r.index < done
         steps.insert(len(steps) - 1 if early else len(steps), Step(events=[r.name], probability=0.9, after_s=40))
-    steps += _introduction(order, intro)
+    steps = [*([] if sign_up else _arrivals(order, intro)), *steps, *_introduction(order, intro)]
     if steps:
         order.add("onboarding", "onboarding", steps)
+
+
+def _arrivals(order: EventOrder, intro: Sequence[Reading]) -> list[Step]:
+    """Without a sign-up, what the sheet files just above the introduction: a trial is asked for, an account enabled."""
+    found: list[Step] = []
+    rows = list(order.readings.values())
+    for r in reversed(rows[: intro[0].index] if intro else []):
+        account = r.action == "enable" and "account" in r.things
+        if r.fails or not (account or (r.says("trial") and r.phase in (None, "start", "request"))):
+            break
+        found.insert(0, _single(r, 0.95))
+    return found
 
 
 def _as_told(order: EventOrder, found: Sequence[Reading]) -> list[Step]:
@@ -200,6 +223,10 @@ def _process_place(r: Reading, others: Sequence[Reading]) -> bool:
     """Whether an event can be a part of a process."""
     if r.place is not None:
         return True
+    if r.action in ("view", "list"):
+        return False
+    if r.action == "enable" and any(o.things == r.things and o.phase in ("end", "timeout") for o in others):
+        return True
     return (
         r.action == "play"
         or (r.action in ("join", "leave") and bool(_key(r) & {"room", "game_match", "live"}))
@@ -213,13 +240,16 @@ def _processes(order: EventOrder) -> None:
     staged = [r for r in free if _process_place(r, free)]
     clusters: list[list[Reading]] = []
     for r in staged:
-        home = next((c for c in clusters if any(_same(r, other) for other in c)), None)
+        home = next((c for c in clusters if any(_same(r, other) and _one_life(order, r, other) for other in c)), None)
         if home is None:
             clusters.append([r])
         else:
             home.append(r)
     _join_loose_ends(clusters)
     for cluster in clusters:
+        cluster += [replace(r, phase="abandon") for r in free if r not in staged and _leaves(order, r, cluster)]
+        if cluster and _takes_days(order, cluster):
+            continue
         taken = order.taken()  # by an earlier process, within which it stands
         _process(order, [_as_step(r) for r in cluster if r.name not in taken], free)
 
@@ -229,11 +259,34 @@ _NO_PROCESS = frozenset(
 )
 
 
+def _one_life(order: EventOrder, a: Reading, b: Reading) -> bool:
+    """Whether two events can be about one thing: a quest and a mission with ids of their own are not."""
+    ids = [set(identifiers_of(order, r.name)) for r in (a, b)]
+    spelt = [{piece for piece in pieces(r.name) if r.topic.intersection(concepts(piece))} for r in (a, b)]
+    return not all(ids) or bool(ids[0] & ids[1]) or bool(spelt[0] & spelt[1])
+
+
+def _leaves(order: EventOrder, r: Reading, cluster: Sequence[Reading]) -> bool:
+    """Whether an event of no known phase stands among the outcomes of a process: a fight that is left."""
+    ends = [o for o in cluster if o.place == 5 and abs(o.index - r.index) <= 2]
+    begun = [o for o in cluster if o.place is not None and o.place < 3 and o.index < r.index]
+    alike = bool(begun) and begun[0].topic < r.topic and r.action is None and r.tag == begun[0].tag
+    return bool(ends) and alike and bool(set(identifiers_of(order, r.name)) & begun[0].properties)
+
+
+def _takes_days(order: EventOrder, cluster: Sequence[Reading]) -> bool:
+    first, *rest = sorted(cluster, key=lambda r: (r.place or 0, r.index))
+    ends = [order.taxonomy.event(r.name) for r in rest if (r.place or 0) >= 5 or r.phase in ("accept", "reject")]
+    return any(takes_days(event, first.properties) for event in ends)
+
+
 def _as_step(r: Reading) -> Reading:
     """An event that tells no phase, where it has a natural one: to play is to start."""
     if r.place is not None:
         return r
-    return replace(r, phase={"play": "start", "join": "enter", "leave": "exit"}.get(r.action or "", "attempt"))
+    return replace(
+        r, phase={"play": "start", "enable": "start", "join": "enter", "leave": "exit"}.get(r.action or "", "attempt")
+    )
 
 
 def _same(a: Reading, b: Reading) -> bool:
@@ -267,6 +320,9 @@ def _ends(cluster: Sequence[Reading]) -> bool:
 def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Reading]) -> None:
     numbered = [r for r in cluster if r.step is not None and r.place is not None]
     taken = order.taken()
+    if not _begins(cluster) and (shown := _read_from(order, cluster, taken)):
+        _reading(order, shown, cluster)
+        return
     begins = _begins(cluster) and (
         _ends(cluster) or len({r.place for r in cluster}) > 1 or bool(_acts(cluster[0], free, taken))
     )
@@ -289,6 +345,32 @@ def _process(order: EventOrder, cluster: Sequence[Reading], free: Sequence[Readi
     head = [Step(events=[r.name for r in views])] if views and not order.is_game else []
     name = "_".join(sorted(_key(cluster[0]))) or "process"
     order.add(name, "sequence", [*head, *(s.model_copy(update={"after_s": _pace(cluster, s)}) for s in steps)])
+
+
+def _read_from(order: EventOrder, cluster: Sequence[Reading], taken: set[str]) -> Reading | None:
+    """The look that outcomes are those of."""
+    names = {r.name for r in cluster}
+    for r in order.of(Kind.BROWSE):
+        if r.name not in taken and {o.name for o in outcomes_of(order, r)} & names:
+            return r
+    return None
+
+
+def _reading(order: EventOrder, shown: Reading, cluster: Sequence[Reading]) -> None:
+    """What is looked at, read to the end or not, and then talked of."""
+    ends = [r for r in cluster if (r.place or 0) >= 5]
+    good = [r.name for r in ends if not goes_wrong(r)]
+    ids = numbered(shown)
+    talks = [
+        r.name
+        for r in order.free()
+        if r.index > shown.index and ids <= r.properties and (r.action == "rate" or r.says("review", "comment"))
+    ]
+    steps = [Step(events=[shown.name]), _outcomes(ends, 0.9)]
+    if talks and good:
+        follows = good if len(good) < len(ends) else []
+        steps.append(Step(events=talks, probability=0.12, after_s=40, follows=follows))
+    order.add("_".join(sorted(_key(shown))), "sequence", steps)
 
 
 def _acts(opener: Reading, free: Sequence[Reading], taken: set[str]) -> list[str]:
