@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data import locales, names
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
+from gamestats_assets.demo_data.analysis.recalled_values import UNIQUE, Recalls
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
@@ -137,12 +138,6 @@ _DEVICE_IDS = word_set(
     "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id"
 )
 _OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
-_UNIQUE = word_set(
-    """
-    order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid
-    """
-)
 _ENUMERATED = word_set(
     """
     type category kind mode grade style genre source reason position placement location option label format
@@ -154,9 +149,18 @@ _NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
-    order: EventOrder, taxonomy: Taxonomy, product: ProductInfo, sequences: Sequence[EventSequence]
+    order: EventOrder,
+    taxonomy: Taxonomy,
+    product: ProductInfo,
+    sequences: Sequence[EventSequence],
+    needs: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers."""
+    """Constraints by property, and the ranges of the numbers in identifiers.
+
+    Args:
+        sequences: of the events.
+        needs: by event, those that must have happened before.
+    """
     maker = _Maker(order, taxonomy, product)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
@@ -171,6 +175,9 @@ def property_constraints(
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
     _repeat_in_sequences(found, maker, sequences)
+    for key, events in Recalls(order, taxonomy, needs, found).found().items():
+        base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
+        found[key] = base.model_copy(update={"recalls": events})
     return found, maker.number_ranges
 
 
@@ -449,7 +456,7 @@ class _Maker:
         whose = set(pieces) if base != "id" else {*pieces, *re.split(r"[._]", place.name.lower())}
         if whose & (_OTHERS | ({"rank"} if base == "id" else set())):
             return PropertyConstraint(template=self._template(place, "player", ValueRange(min=1, max=5000, mean=2000)))
-        if set(pieces) & _UNIQUE:
+        if set(pieces) & UNIQUE:
             unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
             return PropertyConstraint(template=self._template(place, base, unique))
         if set(pieces) & _OWNED:
