@@ -11,6 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data import locales, names
+from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
@@ -169,6 +170,8 @@ def property_constraints(
     found: dict[str, PropertyConstraint] = {}
     for name, where in by_name.items():
         plain = _usual([told[place] for place in where], [place.of_event for place in where])
+        if plain.depends_on in maker.catalogues.ids and not maker.catalogues.holds_everywhere(name, plain.depends_on):
+            plain = next((told[place] for place in where if told[place].depends_on is None), _NOTHING)
         if plain != _NOTHING:
             found[name] = plain
         for place in where:
@@ -215,6 +218,7 @@ class _Maker:
         countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
         self._countries = countries if texts else []
+        self.catalogues = Catalogues(taxonomy, self.everywhere, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -235,6 +239,9 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
+        own_group = bool(set(_pieces(_last(place.name))) & _OWNED)
+        if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
+            return entry
         rule, own = self.definition(place)
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         if given is not None:
