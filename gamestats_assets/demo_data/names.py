@@ -491,8 +491,7 @@ _INVENTED = {
         "boss name, monster name, enemy name, raid name", lambda s: s.words("boss_first", "boss_last")
     ),
     "area_name": _Pattern(
-        "dungeon name, map name, area name, zone name, field name, chapter name, quest name, mission name, "
-        "arena name",
+        "dungeon name, map name, area name, zone name, field name, chapter name, quest name, mission name, arena name",
         lambda s: s.words("guild_first", "area_last"),
     ),
     "banner_name": _Pattern(

@@ -781,7 +781,7 @@ _ONE_FOR_ALL = frozenset({"age"})
 
 def completed(found: Mapping[Place, Measure]) -> dict[Place, Measure]:
     """The measures, some of them with what the sheet says of others: limits of ages, and what a stock is made of."""
-    limits = {told.name: told for told in reversed(found.values()) if told.given and told.name in _ONE_FOR_ALL}
+    limits = {told.name: told for told in reversed(list(found.values())) if told.given and told.name in _ONE_FOR_ALL}
     amounts: dict[str, float] = {}
     for place, told in found.items():
         words = measure_words(place.prop)
@@ -790,6 +790,8 @@ def completed(found: Mapping[Place, Measure]) -> dict[Place, Measure]:
     return {place: _completed(place, told, limits, amounts) for place, told in found.items()}
 
 
+_THIS_YEAR = 2025
+"""To a year or two, in which whoever uses a product was not born yesterday."""
 _MOMENTS = word_set("before after tmp current now")
 
 
@@ -799,6 +801,9 @@ def _completed(place: Place, told: Measure, limits: Mapping[str, Measure], amoun
     if told.name in limits:
         of = limits[told.name]
         return replace(told, low=of.low, high=of.high, typical=of.typical, integer=told.integer and of.integer)
+    if told.name == "birth_year" and "age" in limits:
+        born = [_THIS_YEAR - age for age in (limits["age"].high, limits["age"].low)]
+        return replace(told, low=born[0], high=born[1], typical=min(max(told.typical, born[0]), born[1]))
     rest = [word for word in measure_words(place.prop) if word not in _MOMENTS]
     if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in _LEXICON.concepts:
         top = amounts[rest[0]]

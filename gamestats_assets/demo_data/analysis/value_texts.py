@@ -99,7 +99,7 @@ _RANGES = (
     rf"(?<![\w.:/-]){_N}{_UNIT}(?:to|through|~|-|\.\.|부터|에서|から)\s*{_N}(?![\w:/-]*\d)(?!\s*(?:times|x)\b)",
 )
 _MOST = (
-    rf"(?:\bat most|\bup to|\bmax(?:imum)?(?: of|\.)?|\bno more than|\bnot more than|\bnot above|≤|<=|최대|最大)\s*:?\s*{_N}",
+    rf"(?:\bat most|\bup to|\bmax(?:imum)?(?: of|\.)?|\bn(?:o|ot) more than|\bnot above|≤|<=|최대|最大)\s*:?\s*{_N}",
     rf"{_N}\s*[^\s\d,.;]?\s*(?:이하|以下|まで)",
 )
 _LEAST = (
@@ -166,7 +166,8 @@ _UNITS: dict[str, str] = {
     "kg": r"\b(?:kg|kilograms?|kilos)\b|킬로그램|キログラム",
     "grams": r"\b(?:grams?|gr)\b|\(g\)|그램|グラム",
     "characters": r"\b(?:characters|letters)\b|글자\s*수|자\s*수|文字数",
-    "count": r"\b(?:number|count|amount) of [a-z]+s\b|\bhow many\b|(?:개|건|횟|인원|회|명|장|컷|편)\s*수\b|(?:件|回|人|個|枚)数",
+    "count": r"\b(?:number|count|amount) of [a-z]+s\b|\bhow many\b|(?:개|건|횟|인원|회|명|장|컷|편)\s*수\b"
+    r"|(?:件|回|人|個|枚)数",
 }
 _PATTERNS = {unit: re.compile(pattern, re.IGNORECASE) for unit, pattern in _UNITS.items()}
 MONEY = frozenset({"KRW", "JPY", "VND", "IDR", "INR", "money"})
