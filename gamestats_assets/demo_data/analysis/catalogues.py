@@ -42,7 +42,8 @@ def locale_of(taxonomy: Taxonomy) -> str:
 
 def invented(pattern: str, locale: str, most: int = _ENTRIES) -> list[Scalar]:
     """Different names of a pattern."""
-    return list(dict.fromkeys(map(str, names.pool(pattern, locale))))[:most]
+    found: list[Scalar] = [str(value) for value in dict.fromkeys(names.pool(pattern, locale))]
+    return found[:most]
 
 
 def falling(count: int) -> list[float]:

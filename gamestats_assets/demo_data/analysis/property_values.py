@@ -17,7 +17,7 @@ from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import UNIQUE, Recalls
+from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
@@ -168,7 +168,6 @@ _PERSONS = _AT_WORK | word_set("user profile member player")
 _DEVICE_IDS = word_set(
     "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id"
 )
-_OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
 _SYSTEM_NAMES = frozenset({"os", "os_type", "os_name", "device_os", "platform_os"})
 _OF_THE_MOMENT = word_set(
     "wifi online offline foreground background charging landscape connected muted network login first auto roaming"
@@ -280,7 +279,7 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
-        own_group = bool(set(_pieces(_last(place.name))) & _OWNED)
+        own_group = bool(set(_pieces(_last(place.name))) & OWNED)
         if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
             return entry
         rule, own = self.definition(place)
@@ -461,7 +460,7 @@ class _Maker:
             return PropertyConstraint(counter=rest)
         if degrees := self._degrees(place):
             return degrees
-        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & _OWNED
+        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & OWNED
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
@@ -567,7 +566,7 @@ class _Maker:
         if set(pieces) & UNIQUE:
             unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
             return PropertyConstraint(template=self._template(place, base, unique))
-        if set(pieces) & _OWNED:
+        if set(pieces) & OWNED:
             return PropertyConstraint(
                 template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True
             )

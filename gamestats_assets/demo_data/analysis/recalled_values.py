@@ -30,10 +30,14 @@ UNIQUE = word_set(
     """
 )
 """Things of which each one is new."""
+OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
+"""What a user belongs to, one at a time."""
+_JOINS = frozenset({"create", "join", "register", "attend", "match_found"})
 _MAKES = word_set(
     """
     create make request attempt start issue open submit book order buy pay send receive write post schedule
     upload register apply place match_found queue join bid trade transfer donate rent recharge
+    schedule file plan draft propose raise publish reserve dispatch
     """
 )
 _LOOKS = word_set("view list visit show read search filter click play share like bookmark rate")
@@ -120,7 +124,9 @@ class Recalls:
             return False
         keys = [name, *(f"{event}/{name}" for event in self.own)]
         known = [self.constraints[key] for key in keys if key in self.constraints]
-        if any(c.copy_of or c.counter or c.first_only or c.per_user or c.faker == "phone" for c in known):
+        if any(c.copy_of or c.counter or c.first_only or c.faker == "phone" for c in known):
+            return False
+        if any(c.per_user for c in known) and not set(stem_of(name)) & OWNED:
             return False
         return all(rule_of(own[name]) is None for own in self.own.values() if name in own)
 
@@ -148,6 +154,9 @@ class Recalls:
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
         makers = [e for e in having if e == first or (lasting and _alike(self.order.readings[e], reading))]
+        if set(stem_of(name)) & OWNED:
+            joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
+            lasting, makers = bool(joins), joins
         found: dict[str, list[str]] = {}
         for event in having:
             if event in makers:
@@ -160,12 +169,19 @@ class Recalls:
         """Whether the first event makes what the id names, and does not just pick what is there."""
         reading = self.order.readings[first]
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
-        if not stem & set(reading.words) or not _makes(reading):
+        if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
         named = {(*stem_of(name), ending) for ending in ("name", "title", "level", "type")}
         if any(tuple(pieces_of(prop)) in named for own in self.own.values() for prop in own):
             return bool(set(reading.words) & {"create", "make", "request", "add", "upload", "write", "post"})
         return reading.phase != "start" or "call" in stem or "session" in stem
+
+    def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
+        """Whether a later event tells what became of the thing: drafted, signed, terminated."""
+        if self.order.readings[first].action in _LOOKS:
+            return False
+        later = [self.order.readings[event] for event in self._having(name) if self.row[event] > self.row[first]]
+        return any(stem & set(reading.words) and (reading.place or 0) >= 5 for reading in later)
 
     def _ends(self, event: str, first: str) -> bool:
         """Whether an event is a later stage of what the first one begins."""
@@ -230,7 +246,8 @@ class Recalls:
 
 def _makes(reading: Reading) -> bool:
     """Whether an event brings something new."""
-    done = {reading.phase, reading.action, *(word for word in reading.words if word in _MAKES)}
+    said = {stem for word in reading.words for stem in (word, word.removesuffix("d"), word.removesuffix("ed"))}
+    done = {reading.phase, reading.action, *said}
     return bool(done & _MAKES) and reading.action not in _LOOKS and not reading.fails
 
 
