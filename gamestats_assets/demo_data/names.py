@@ -263,7 +263,9 @@ _PEOPLE = {
         "user name, player name, customer name, member name, buyer name, seller name, sender name, receiver name, "
         "recipient name, author name, owner name, contact name, full name, real name, legal name, person name, "
         "employee name, manager name, patient name, doctor name, teacher name, student name, guest name, friend name, "
-        "driver name, card holder name, account holder, account holder name, cardholder",
+        "driver name, card holder name, account holder, account holder name, cardholder, "
+        "signed by, approved by, confirmed by, received by, delivered by, created by, updated by, handled by, "
+        "reviewed by, requested by, assigned to, consignee, consignee name, host name, instructor name, agent name",
         lambda s: s.faker("person").name(),
         alone="name, author, recipient, assignee, manager",
     ),
@@ -344,7 +346,7 @@ _NETWORK = {
     ),
     "domain": _Pattern("domain, domain name, hostname, host name", _domain, alone="host"),
     "path": _Pattern(
-        "path, page path, screen path",
+        "path, page path, screen path, api path, entry page, exit page, landing path, start page",
         lambda s: f"/{s.pick('home products cart search help events')}/{s.written('%##')}",
     ),
     "image_url": _Pattern(
@@ -461,6 +463,10 @@ _FILES = {
         "version, ver, app version, version name, build version",
         lambda s: f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}",
     ),
+    "build": _Pattern(
+        "build, build number, build no, app build",
+        lambda s: f"{s.random.randint(1, 9)}.{s.random.randint(0, 20)}.{s.random.randint(0, 9)}.{s.written('%###')}",
+    ),
     "file_name": _Pattern("file name, attachment, attachment name, document name", _file_name),
     "file_extension": _Pattern(
         "file extension, file type, file format", lambda s: s.pick(_EXTENSIONS), alone="extension"
@@ -468,7 +474,57 @@ _FILES = {
     "mime_type": _Pattern("mime type, content type, media type", lambda s: s.pick(_MIME_TYPES)),
 }
 
-_PATTERNS: dict[str, _Pattern] = {**_PEOPLE, **_PLACES, **_NETWORK, **_TEXTS, **_COMMERCE, **_FILES}
+_INVENTED = {
+    "work_title": _Pattern(
+        "title name, work name, webtoon name, webtoon title, comic title, novel name, novel title, book name, "
+        "book title, movie name, movie title, film title, series name, series title, show name, show title, "
+        "drama title, song name, song title, track name, track title, album name, album title, video title, "
+        "content name, content title, story title, podcast name, podcast title, playlist name, game name, game title",
+        lambda s: s.words("work_first", "work_last"),
+    ),
+    "course_title": _Pattern(
+        "course name, course title, lesson name, lesson title, class name, class title, lecture name, lecture title, "
+        "quiz name, quiz title, curriculum name, workshop title, webinar title",
+        lambda s: s.words("course_first", "course_last"),
+    ),
+    "boss_name": _Pattern(
+        "boss name, monster name, enemy name, raid name", lambda s: s.words("boss_first", "boss_last")
+    ),
+    "area_name": _Pattern(
+        "dungeon name, map name, area name, zone name, field name, chapter name, quest name, mission name, arena name",
+        lambda s: s.words("guild_first", "area_last"),
+    ),
+    "banner_name": _Pattern(
+        "banner name, gacha name, summon name, pickup name, event banner name, gacha title, banner title",
+        lambda s: s.words("banner_first", "banner_last"),
+    ),
+    "hero_name": _Pattern(
+        "hero name, chara name, champion name, unit name, pet name, companion name", lambda s: s.word("hero")
+    ),
+    "pack_name": _Pattern(
+        "pack name, package name, bundle name, pass name, offer name", lambda s: s.word("pack"), "pack, package, bundle"
+    ),
+    "restaurant_name": _Pattern(
+        "restaurant name, cafe name, diner name, kitchen name, bar name",
+        lambda s: s.words("venue_first", "restaurant_last"),
+    ),
+    "hotel_name": _Pattern(
+        "hotel name, accommodation name, lodging name, property name", lambda s: s.words("venue_first", "hotel_last")
+    ),
+    "store_name": _Pattern(
+        "store name, shop name, branch name, outlet name, venue name, place name, clinic name",
+        lambda s: s.words("venue_first", "store_last"),
+    ),
+    "dish_name": _Pattern(
+        "dish name, menu item name, food name, recipe name, recipe title, meal name",
+        lambda s: s.words("dish_first", "dish_last"),
+    ),
+}
+
+_PATTERNS: dict[str, _Pattern] = {**_PEOPLE, **_PLACES, **_NETWORK, **_TEXTS, **_COMMERCE, **_FILES, **_INVENTED}
+
+INVENTED = frozenset({*_INVENTED, "product_name", "item_name", "guild_name", "brand", "title"})
+"""Patterns of names that a product gives to its own things, which are the same for all of its users."""
 
 _NO_PATTERN = "virtual currency, game currency, soft currency, hard currency, premium currency, in game currency"
 """Endings that say something else than their last word."""

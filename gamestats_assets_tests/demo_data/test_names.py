@@ -72,6 +72,7 @@ EVERYWHERE = {
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "hash": r"[0-9a-f]{64}",
     "token": r"[0-9a-f]{40}",
+    "build": r"\d\.\d{1,2}\.\d\.\d{4}",
     "version": r"\d\.\d{1,2}\.\d",
     "file_name": r"[a-z]+_\d{4}\.[a-z0-9]{3,4}",
     "file_extension": r"[a-z0-9]{3,4}",
@@ -80,6 +81,17 @@ EVERYWHERE = {
 """What a value looks like in any locale."""
 
 LOCAL = {
+    "work_title": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "course_title": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "boss_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "area_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "banner_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "hero_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "pack_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "restaurant_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "hotel_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "store_name": (KO_TEXT, JA_TEXT, EN_TEXT),
+    "dish_name": (KO_TEXT, JA_TEXT, EN_TEXT),
     "name": (KO, rf"{JA} {JA}", rf"{EN} {EN}"),
     "first_name": (KO, JA, EN),
     "last_name": (KO, JA, EN),

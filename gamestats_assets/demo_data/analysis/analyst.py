@@ -28,6 +28,7 @@ from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
     by_segment,
+    completed,
     industry_of,
     measure,
     number_places,
@@ -61,7 +62,9 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     measures = _measures(everywhere, product)
-    values, identifiers = property_constraints(order, taxonomy, product, constraints.sequences)
+    values, identifiers = property_constraints(
+        order, taxonomy, product, constraints.sequences, constraints.prerequisites
+    )
     values |= states_shown(taxonomy)
     values |= level_counts(order, taxonomy, everywhere, measures)
     values |= durations(everywhere, constraints, values)
@@ -178,7 +181,7 @@ def _measures(everywhere: Sequence[Place], product: ProductInfo) -> dict[Place, 
         if not told.given and place.name in limited and rule_of(place.prop) is None:
             before = [other for other in limited[place.name] if row[other] < row[place]]
             found[place] = found[before[-1] if before else limited[place.name][0]]
-    return found
+    return completed(found)
 
 
 def _from_nothing(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_words import Lexicon, word_set
+from gamestats_assets.demo_data.analysis.value_texts import MONEY, limits_in, rule_in_words, unit_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode, flattened
@@ -44,10 +45,10 @@ point: point points mileage 포인트 마일리지 ポイント
 currency: currency token cash 재화 화폐 자원
 power: power attack atk defense defence def hp health_points damage dmg strength might 전투력 공격력 방어력 체력
 power: 데미지 戦闘力 攻撃力
-price: price 가격 단가 価格 値段
+price: price fare toll bill 가격 단가 요금 운임 価格 値段 運賃
 amount: amount amt 금액 金額
 cost: cost costs spend spent spending expense consume consumed 비용 소모 소비 費用
-fee: fee fees commission 수수료 手数料
+fee: fee fees commission surcharge 수수료 手数料
 tax: tax vat 세금 税
 tip: tip
 revenue: revenue income sales gmv ltv arpu proceeds 수익 매출 収益 売上
@@ -71,7 +72,7 @@ rate: rate ratio probability prob chance share 확률 비율 률 率
 percent: percent pct percentage 퍼센트
 ctr: ctr cvr roas
 score: score scores 점수 スコア 得点
-rating: rating stars satisfaction 평점 별점 만족도 評価
+rating: rating stars satisfaction csat 평점 별점 만족도 評価 星評価 満足度
 star: star grade 등급 별 ランク
 rank: rank ranking position_rank 랭킹 순위 順位
 age: age 나이 연령 年齢
@@ -215,6 +216,11 @@ _DEFAULTS: dict[str, tuple[float, float, float, Growth, bool]] = {
     "latitude": (-45, 60, 36, "none", False),
     "longitude": (-120, 145, 60, "none", False),
     "size": (1, 50_000, 2_400, "none", True),
+    "mass": (0.1, 60, 4, "none", False),
+    "grams": (20, 5_000, 450, "none", True),
+    "centimetres": (5, 200, 40, "none", True),
+    "metres": (10, 5_000, 600, "none", True),
+    "characters": (1, 500, 60, "none", True),
     "index": (1, 50, 6, "none", True),
     "id": (1, 100, 40, "none", True),
     "unique_id": (1, 999_999_999, 500_000_000, "none", True),
@@ -236,6 +242,8 @@ _PRICES: dict[str, tuple[float, float, float]] = {
     "education": (9, 500, 79),
     "media": (2, 60, 12),
     "health": (4, 200, 19),
+    "social": (1, 60, 10),
+    "mobility": (3, 120, 17),
 }
 _ANY_PRICE = (1, 500, 40)
 
@@ -312,11 +320,14 @@ def rule_of(prop: Property) -> ValueRule | None:
     """What the sheet says about the values, in its description or its constraint."""
     if prop.rule is not None or not prop.constraint.strip():
         bare = prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description)
-        return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip()))) if bare else prop.rule
+        if bare:
+            return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip())))
+        return prop.rule or rule_in_words(prop)
     try:
-        return parse_value_rule(prop.constraint, prop.type) or _bound(prop.constraint, prop.type)
+        rule = parse_value_rule(prop.constraint, prop.type) or _bound(prop.constraint, prop.type)
     except ValueRuleError:
-        return None
+        rule = None
+    return rule or rule_in_words(prop)
 
 
 _BARE_VALUES = re.compile(r"\s*[a-z][\w-]*(?:\s*[,/]\s*[a-z][\w-]*)+\s*", re.ASCII)
@@ -363,6 +374,8 @@ def measure(place: Place, product: ProductInfo) -> Measure:
     if _counted_since_sign_up(place) and found.growth in ("none", "mild", "steps", "wealth"):
         found = replace(found, growth="total", low=0, high=max(found.high * 20, 200), typical=found.typical * 5)
     limited = _limited(found, rule_of(place.prop))
+    if not limited.given:
+        limited = _bounded(limited, place.prop)
     # Within a list of objects a count numbers them, whoever the user is.
     return (
         replace(limited, growth="none") if "." in place.name and isinstance(rule_of(place.prop), Counter) else limited
@@ -402,11 +415,86 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
         return Measure("total_count", low, high, typical, growth, integer)
     if "hours" in said and "sleep" in place.event.lower():
         said.add("sleep")
-    name = _health(said) or _technical(place, words) or _quantity(place, words) or _sized(place, said, industry)
+    name = _thing(words, is_game=industry == "game") or _health(said)
+    name = name or (head_word(words) in _PRICES_AND_SUCH and _sized(place, said, industry)) or _technical(place, words)
+    name = name or _quantity(place, words) or _sized(place, said, industry)
+    unit = unit_of(place.prop, measure_words(place.prop))
+    if head_word(words) == "charge":
+        name = "price"
+    name = _by_unit(name, unit, said, industry)
     if name in ("price", "part", "wealth"):
-        return _money(name, industry)
+        return _money(name, industry, unit)
     low, high, typical, growth, integer = _DEFAULTS[name or "other"]
     return Measure(name or "other", low, high, typical, growth, integer)
+
+
+_PRICES_AND_SUCH = word_set("price fee tax tip revenue salary budget charge")
+_AFTER_THE_HEAD = word_set("usd eur gbp krw jpy inr won yen before after current now today left remaining")
+
+
+def head_word(words: Sequence[str]) -> str:
+    """Of the words of a name the one that it is about: `price` of `price_per_km_eur`, `fare` of `time_fare`."""
+    cut = next((n for n, word in enumerate(words) if n and word in ("per", "of", "for", "by", "in")), len(words))
+    kept = [word for word in words[:cut] if word not in _AFTER_THE_HEAD] or list(words[:cut])
+    return kept[-1] if kept else ""
+
+
+_OF_THINGS = word_set("pay free bonus total")
+_OF_PAYMENTS = word_set("due net gross payable charge")
+
+
+def _thing(words: Sequence[str], *, is_game: bool) -> str | None:
+    """`paid_stone`, `bonus_cookie`, `total_tickets`: how many there are of something, and no money."""
+    head = head_word(words)
+    known = head in _LEXICON.concepts or head.isdigit() or len(head) < 3
+    if known or len(words) < 2 or words[0] not in _OF_THINGS or head != words[-1]:
+        return None
+    if head.endswith("ed") or head in _OF_PAYMENTS or set(words) & {"price", "amount", "cost"}:
+        return None
+    return "game_amount" if is_game else "quantity"
+
+
+_OF_UNITS = {
+    "ms": "latency",
+    "seconds": "seconds",
+    "minutes": "minutes",
+    "hours": "hours",
+    "km": "distance",
+    "metres": "metres",
+    "cm": "centimetres",
+    "kg": "mass",
+    "grams": "grams",
+    "characters": "characters",
+    "count": "quantity",
+}
+_UNSURE = frozenset({None, "other", "ratio", "quantity", "times", "interest", "index"})
+"""What a name says least about: there the unit decides."""
+
+
+def _by_unit(name: str | None, unit: str | None, said: set[str], industry: str) -> str | None:
+    """What is measured, once the unit is known too."""
+    if name in ("height", "weight") and industry != "health" and (unit in ("cm", "kg") or said & {"gross", "net"}):
+        return "centimetres" if name == "height" else "mass"
+    if name not in _UNSURE or unit is None:
+        return name
+    if unit in MONEY:
+        return "price"
+    if unit == "percent":
+        return "percent" if name in (None, "other", "ratio") else name
+    if unit == "share":
+        return "ratio"
+    return _OF_UNITS.get(unit, name) if name in (None, "other") or unit != "count" else name
+
+
+def _bounded(found: Measure, prop: Property) -> Measure:
+    """The measure with the one bound that a text names: `at most 120`, `18+`, `5回まで`."""
+    ends = [limits_in(text) for text in (prop.description, prop.alias) if text]
+    low = next((low for low, _ in ends if low is not None), found.low)
+    high = next((high for _, high in ends if high is not None), found.high)
+    if (low, high) == (found.low, found.high) or low >= high:
+        return found
+    typical = found.typical if low <= found.typical <= high else low + (high - low) * 0.4
+    return replace(found, low=low, high=high, typical=typical, given=True)
 
 
 def _health(said: set[str]) -> str | None:
@@ -444,7 +532,7 @@ def _technical(place: Place, words: list[str]) -> str | None:
     if last == "id":
         return _identifier(place.prop.name)
     for name in ("latitude", "longitude", "version", "nps", "age", "size", "distance", "speed", "interest"):
-        if name in said and not (name == "version" and "count" in said):
+        if name in said and not (name == "version" and "count" in said) and not (name == "age" and "days" in said):
             return name
     if "birth" in said:
         return "birth_year"
@@ -522,7 +610,7 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
     if "score" in said:
         return "game_score" if is_game else "score"
     if said & _GAME_MONEY:
-        if place.of_event and said & {"before", "after"}:
+        if place.of_event and said & {"before", "after"} and "energy" not in said:
             return "holding"
         if place.of_event and moved:
             return "game_amount"
@@ -543,7 +631,7 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
     if said & {"stage", "progress"} and not said & {"count", "times"}:
         return "stage" if "stage" in said or is_game else "percent"
     if "star" in said:
-        return "star"
+        return "star" if is_game else "rating"
     if "step" in said:
         return "step"
     if "change" in said:
@@ -563,14 +651,22 @@ def _counts(place: Place, said: set[str], *, is_game: bool) -> str | None:
     if "quantity" in said:
         return "quantity"
     if "total" in said and "count" not in said and (not is_game or place.kind in _REAL_MONEY):
-        return "price"
+        return "price" if not counts_things(place.prop.name) else "quantity"
     if said & {"count", "total", "win"}:
         return "total_count" if place.event == "user" else "quantity"
     return None
 
 
-def _money(name: str, industry: str) -> Measure:
+# Of a currency's unit, how many buy what one dollar buys, to a round figure; there are no cents in daily life.
+_SMALL_MONEY = {"KRW": 1_200, "JPY": 130, "VND": 25_000, "IDR": 15_000, "INR": 80}
+
+
+def _money(name: str, industry: str, unit: str | None = None) -> Measure:
     low, high, typical = _PRICES.get(industry, _ANY_PRICE)
+    if times := _SMALL_MONEY.get(unit or ""):
+        plain = _money(name, industry)
+        low, high, typical = (float(round(end * times, -2)) for end in (plain.low, plain.high, plain.typical))
+        return replace(plain, low=low, high=high, typical=typical, integer=True)
     if name == "part":
         return Measure(name, 0, round(high / 5, 2), round(typical / 12, 2), "none", integer=False)
     if name == "wealth":
@@ -581,7 +677,8 @@ def _money(name: str, industry: str) -> Measure:
 def _limited(found: Measure, rule: ValueRule | None) -> Measure:
     """The measure within the sheet's limits."""
     if isinstance(rule, Between):
-        low, high, integer = rule.min, rule.max, rule.integer
+        whole = rule.min.is_integer() and rule.max.is_integer() and rule.max - rule.min >= 5
+        low, high, integer = rule.min, rule.max, rule.integer or (whole and found.integer and found.name != "other")
     elif isinstance(rule, OneOf):
         numbers = [float(v) for v in rule.values if isinstance(v, int | float) and not isinstance(v, bool)]
         if not numbers:
@@ -676,6 +773,43 @@ def _rounded(value: float, found: Measure) -> float:
     width = found.high - found.low
     digits = 2 if width >= 1 else 6
     return min(max(round(value, digits), found.low), found.high)
+
+
+_ONE_FOR_ALL = frozenset({"age"})
+"""What has the same limits throughout a sheet: who is 18 on one page is not 14 on the next."""
+
+
+def completed(found: Mapping[Place, Measure]) -> dict[Place, Measure]:
+    """The measures, some of them with what the sheet says of others: limits of ages, and what a stock is made of."""
+    limits = {told.name: told for told in reversed(list(found.values())) if told.given and told.name in _ONE_FOR_ALL}
+    amounts: dict[str, float] = {}
+    for place, told in found.items():
+        words = measure_words(place.prop)
+        if place.of_event and len(words) > 1 and not _MOMENTS & set(words) and (told.given or told.name != "other"):
+            amounts[words[-1]] = max(amounts.get(words[-1], 0), told.high)
+    return {place: _completed(place, told, limits, amounts) for place, told in found.items()}
+
+
+_THIS_YEAR = 2025
+"""To a year or two, in which whoever uses a product was not born yesterday."""
+_MOMENTS = word_set("before after tmp current now")
+
+
+def _completed(place: Place, told: Measure, limits: Mapping[str, Measure], amounts: Mapping[str, float]) -> Measure:
+    if told.given:
+        return told
+    if told.name in limits:
+        of = limits[told.name]
+        return replace(told, low=of.low, high=of.high, typical=of.typical, integer=told.integer and of.integer)
+    if told.name == "birth_year" and "age" in limits:
+        born = [_THIS_YEAR - age for age in (limits["age"].high, limits["age"].low)]
+        return replace(told, low=born[0], high=born[1], typical=min(max(told.typical, born[0]), born[1]))
+    rest = [word for word in measure_words(place.prop) if word not in _MOMENTS]
+    if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in _LEXICON.concepts:
+        top = amounts[rest[0]]
+        growth: Growth = "mild" if place.of_event else "wealth"
+        return replace(told, name="holding", low=0, high=top * 20, typical=top, growth=growth)
+    return told
 
 
 def number_places(everywhere: Iterable[Place]) -> list[Place]:

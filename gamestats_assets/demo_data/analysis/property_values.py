@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data import locales, names
+from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, invented
+from gamestats_assets.demo_data.analysis.cities import cities_of, city_named, degrees_in
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
+from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,
@@ -36,20 +39,6 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
 Kind = EventKind
 _NOTHING = PropertyConstraint()
 
-_CITIES = {
-    "KR": "Seoul Busan Incheon Daegu", "JP": "Tokyo Osaka Nagoya Fukuoka", "US": "New York|Los Angeles|Chicago|Houston",
-    "CN": "Shanghai Beijing Shenzhen Guangzhou", "TW": "Taipei Taichung Kaohsiung", "HK": "Hong Kong",
-    "SG": "Singapore", "TH": "Bangkok|Chiang Mai", "VN": "Hanoi|Ho Chi Minh City", "ID": "Jakarta Surabaya Bandung",
-    "PH": "Manila|Cebu City", "MY": "Kuala Lumpur|Penang", "IN": "Mumbai Delhi Bengaluru",
-    "GB": "London Manchester Leeds",
-    "DE": "Berlin Hamburg Munich Cologne", "FR": "Paris Lyon Marseille", "ES": "Madrid Barcelona Valencia",
-    "IT": "Rome Milan Naples", "NL": "Amsterdam Rotterdam Utrecht", "SE": "Stockholm Gothenburg",
-    "PL": "Warsaw Krakow", "TR": "Istanbul Ankara Izmir", "SA": "Riyadh Jeddah", "AE": "Dubai|Abu Dhabi",
-    "EG": "Cairo Alexandria", "ZA": "Johannesburg|Cape Town", "AU": "Sydney Melbourne Brisbane",
-    "NZ": "Auckland Wellington", "CA": "Toronto Montreal Vancouver", "MX": "Mexico City|Guadalajara|Monterrey",
-    "BR": "São Paulo|Rio de Janeiro|Brasília", "AR": "Buenos Aires|Córdoba", "CO": "Bogotá Medellín",
-    "CL": "Santiago Valparaíso", "RU": "Moscow|Saint Petersburg", "UA": "Kyiv Lviv Odesa",
-}  # fmt: skip
 _COUNTRY_NAMES = {
     "KR": "korea 대한민국 한국 韓国 kor", "JP": "japan 일본 日本 jpn", "US": "usa 미국 アメリカ 米国 america",
     "CN": "china 중국 中国 chn", "TW": "taiwan 대만 台湾", "GB": "uk 영국 イギリス england", "DE": "독일 ドイツ deu",
@@ -113,6 +102,45 @@ _REASONS = {
     Kind.GOODBYE: "not_using:46 too_many_messages:28 privacy:16 other:10",
     Kind.BAD: "time_over:36 defeated:44 gave_up:20",
 }
+_WHY = {
+    "report": word_set("report block unmatch complain"),
+    "leave": word_set("withdrawal leave delete uninstall unsubscribe churn exit goodbye disable"),
+    "reject": word_set("reject deny decline hold"),
+    "cancel": word_set("cancel refund return exchange"),
+    "fail": word_set("fail error timeout abandon crash die"),
+}
+_REASONS_WHY = {
+    "report": {
+        "en_US": "spam|fake_profile|harassment|inappropriate_content|scam",
+        "ko_KR": "스팸|허위 정보|욕설|부적절한 내용|사기",
+        "ja_JP": "スパム|虚偽の情報|嫌がらせ|不適切な内容|詐欺",
+    },
+    "leave": {
+        "en_US": "not_using|privacy|too_many_messages|found_alternative",
+        "ko_KR": "이용 안 함|개인정보 우려|알림이 많음|다른 서비스 이용",
+        "ja_JP": "利用しない|プライバシー|通知が多い|他のサービスを利用",
+    },
+    "reject": {
+        "en_US": "incomplete|not_eligible|duplicate|against_policy",
+        "ko_KR": "정보 부족|자격 미달|중복|정책 위반",
+        "ja_JP": "情報不足|対象外|重複|規約違反",
+    },
+    "cancel": {
+        "en_US": "changed_mind|too_slow|by_mistake|found_alternative",
+        "ko_KR": "단순 변심|너무 느림|실수|다른 곳 이용",
+        "ja_JP": "気が変わった|時間がかかる|誤操作|他を利用",
+    },
+    "fail": {
+        "en_US": "timeout|network_error|invalid_input|cancelled_by_user",
+        "ko_KR": "시간 초과|네트워크 오류|입력 오류|사용자 취소",
+        "ja_JP": "タイムアウト|通信エラー|入力ミス|ユーザーキャンセル",
+    },
+    "other": {
+        "en_US": "user_request|system|policy|other",
+        "ko_KR": "사용자 요청|시스템|정책|기타",
+        "ja_JP": "ユーザー都合|システム|規約|その他",
+    },
+}
 _CHANNELS = {
     "mobile": "app_store:46 google_play:46 galaxy_store:8",
     "web": "organic:46 paid_search:24 social:18 referral:12",
@@ -133,15 +161,16 @@ _SELF_IDS = re.compile(
 _OTHERS = word_set(
     "target friend rival opponent sender receiver recipient host inviter invitee referrer partner enemy seller driver"
 )
+_AT_WORK = word_set(
+    "driver courier seller partner host merchant agent doctor teacher instructor creator author streamer"
+)
+_PERSONS = _AT_WORK | word_set("user profile member player")
 _DEVICE_IDS = word_set(
     "device_id deviceid distinct_id idfa idfv gaid adid vendor_id advertising_vendor_id guest_id visitor_id"
 )
-_OWNED = word_set("server guild clan team workspace organization organisation org company region zone")
-_UNIQUE = word_set(
-    """
-    order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid
-    """
+_SYSTEM_NAMES = frozenset({"os", "os_type", "os_name", "device_os", "platform_os"})
+_OF_THE_MOMENT = word_set(
+    "wifi online offline foreground background charging landscape connected muted network login first auto roaming"
 )
 _ENUMERATED = word_set(
     """
@@ -150,13 +179,23 @@ _ENUMERATED = word_set(
     """
 )
 _NO_PART_OF_A_NAME = word_set("id uuid guid no number tmp current now final before after last first")
+_OF_FAKER = frozenset({"product_name", "item_name", "guild_name", "brand", "title"})
 _NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
-    order: EventOrder, taxonomy: Taxonomy, product: ProductInfo, sequences: Sequence[EventSequence]
+    order: EventOrder,
+    taxonomy: Taxonomy,
+    product: ProductInfo,
+    sequences: Sequence[EventSequence],
+    needs: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers."""
+    """Constraints by property, and the ranges of the numbers in identifiers.
+
+    Args:
+        sequences: of the events.
+        needs: by event, those that must have happened before.
+    """
     maker = _Maker(order, taxonomy, product)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
@@ -165,12 +204,17 @@ def property_constraints(
     found: dict[str, PropertyConstraint] = {}
     for name, where in by_name.items():
         plain = _usual([told[place] for place in where], [place.of_event for place in where])
+        if plain.depends_on in maker.catalogues.ids and not maker.catalogues.holds_everywhere(name, plain.depends_on):
+            plain = next((told[place] for place in where if told[place].depends_on is None), _NOTHING)
         if plain != _NOTHING:
             found[name] = plain
         for place in where:
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
     _repeat_in_sequences(found, maker, sequences)
+    for key, events in Recalls(order, taxonomy, needs, found).found().items():
+        base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
+        found[key] = base.model_copy(update={"recalls": events})
     return found, maker.number_ranges
 
 
@@ -208,6 +252,13 @@ class _Maker:
         countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
         self._countries = countries if texts else []
+        kept = (PropertyType.STRING, PropertyType.NUMBER, PropertyType.BOOLEAN)
+        self._once = {
+            place.name: place
+            for place in self.everywhere
+            if place.event == "user" and place.prop.update is UpdateMode.SET_ONCE and place.prop.type in kept
+        }
+        self.catalogues = Catalogues(taxonomy, self.everywhere, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -228,10 +279,26 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
+        own_group = bool(set(_pieces(_last(place.name))) & OWNED)
+        if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
+            return entry
         rule, own = self.definition(place)
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         if given is not None:
-            return given
+            return self._kept(place, given)
+        return self._kept(place, self._by_name(place))
+
+    def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
+        """What users have once for all: an event that tells it tells what is known of the user."""
+        once = self._once.get(place.name)
+        if once is None or once.prop.type is not place.prop.type or told.copy_of or told.counter or told.first_only:
+            return told
+        rules = [rule for rule in (self.rules[once], self.rules[place]) if rule is not None]
+        if any(isinstance(rule, FromEvent | Counter | Balance | SharedCounter) for rule in rules) or len(rules) == 2:
+            return told if len(rules) < 2 or rules[0] != rules[1] else told.model_copy(update={"per_user": True})
+        return told.model_copy(update={"per_user": True})
+
+    def _by_name(self, place: Place) -> PropertyConstraint:
         match place.prop.type:
             case PropertyType.BOOLEAN:
                 return self._boolean(place)
@@ -275,7 +342,10 @@ class _Maker:
         if place.prop.type is PropertyType.BOOLEAN:
             if _tells_first(place.prop):
                 return PropertyConstraint(first_only=True, values=values)
-            return PropertyConstraint(values=values, weights=self._boolean(place).weights if len(values) == 2 else [])
+            plain = self._boolean(place)
+            return PropertyConstraint(
+                values=values, weights=plain.weights if len(values) == 2 else [], per_user=plain.per_user
+            )
         if coded := self._coded(place, values):
             return coded
         if place.prop.type is PropertyType.LIST:
@@ -283,8 +353,23 @@ class _Maker:
         last = _last(place.name)
         if depends := self._by_country(place, last, values):
             return depends
+        if system := self._system(place, last, values):
+            return system
         values = self._outcome_values(place, values)
         return PropertyConstraint(values=values, per_user=_of_person(place, last))
+
+    def _system(self, place: Place, last: str, values: list[Scalar]) -> PropertyConstraint | None:
+        """The operating system, as the record itself tells it."""
+        if last not in _SYSTEM_NAMES or place.prop.type is not PropertyType.STRING:
+            return None
+        ours = [name.partition(":")[0] for name in re.split(r"[| ]", _SYSTEMS[self.product.platform])]
+        theirs = {str(value).lower(): value for value in values}
+        if not values or set(ours) <= set(map(str, values)):
+            return PropertyConstraint(copy_of="#os") if self.product.platform in ("mobile", "web") else None
+        if not {name.lower() for name in ours} <= theirs.keys():
+            return None
+        mapping = {name: [theirs[name.lower()]] for name in ours}
+        return PropertyConstraint(depends_on="#os", mapping=mapping, values=values, per_user=True)
 
     def _outcome_values(self, place: Place, values: list[Scalar]) -> list[Scalar]:
         """Of results, those that an event with an outcome can have."""
@@ -364,14 +449,38 @@ class _Maker:
         elif words & {"push", "notification", "permission", "auto", "wifi", "online"}:
             share = 0.6
         return PropertyConstraint(
-            values=[True, False], weights=[share, round(1 - share, 2)], per_user=not place.of_event
+            values=[True, False],
+            weights=[share, round(1 - share, 2)],
+            per_user=not place.of_event
+            and not (place.event == "" and set(_pieces(_last(place.name))) & _OF_THE_MOMENT),
         )
 
     def _number(self, place: Place) -> PropertyConstraint:
         if rest := self._rest(place):
             return PropertyConstraint(counter=rest)
-        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & _OWNED
+        if degrees := self._degrees(place):
+            return degrees
+        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & OWNED
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
+
+    def _degrees(self, place: Place) -> PropertyConstraint | None:
+        """Latitude and longitude in the user's city, or in the largest one of the country."""
+        which = {"latitude", "longitude"} & set(measure_words(place.prop))
+        if "." in place.name or len(which) != 1 or self.rules[place] is not None or not place.of_event:
+            return None
+        latitude = which == {"latitude"}
+        of_country = {code: of[0] for code in locales.countries() if (of := cities_of(code))}
+        for city in dict.fromkeys(p.name for p in self.everywhere if _last(p.name) in ("city", "home_city")):
+            on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
+            told = self.constraint(on[0]) if on else _NOTHING
+            where = {
+                str(v): city_named(str(v)) for v in (*told.values, *(v for of in told.mapping.values() for v in of))
+            }
+            mapping = {name: degrees_in(found, latitude=latitude) for name, found in where.items() if found}
+            if mapping and len(mapping) == len(where):
+                return PropertyConstraint(depends_on=city, mapping=mapping)
+        mapping = {code: degrees_in(found, latitude=latitude) for code, found in of_country.items()}
+        return PropertyConstraint(depends_on="#country_code", mapping=mapping)
 
     def _rest(self, place: Place) -> CounterRule | None:
         """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
@@ -416,8 +525,11 @@ class _Maker:
         pattern = names.pattern_of(last, PropertyType.STRING)
         if last in ("country", "country_code", "nation"):
             return PropertyConstraint(per_user=True)
+        if pattern in names.INVENTED and pattern not in _OF_FAKER:
+            told = invented(pattern, self.catalogues.locale, 20)
+            return PropertyConstraint(values=told, weights=falling(len(told)), per_user=person)
         if pattern is not None:
-            return PropertyConstraint(faker=pattern, per_user=person)
+            return PropertyConstraint(faker=pattern, per_user=person or pattern == "build")
         pieces = _pieces(last)
         if pieces and (pieces[-1] in _ENUMERATED or pieces[-1] in _NAMED):
             few = 5 if pieces[-1] in _ENUMERATED else 20
@@ -447,12 +559,14 @@ class _Maker:
             return None
         base = "_".join(piece for piece in pieces if piece not in _NO_PART_OF_A_NAME) or "id"
         whose = set(pieces) if base != "id" else {*pieces, *re.split(r"[._]", place.name.lower())}
-        if whose & (_OTHERS | ({"rank"} if base == "id" else set())):
-            return PropertyConstraint(template=self._template(place, "player", ValueRange(min=1, max=5000, mean=2000)))
-        if set(pieces) & _UNIQUE:
+        if whose & (_OTHERS | _PERSONS | ({"rank"} if base == "id" else set())):
+            role = next((word for word in reversed(pieces) if word in _AT_WORK), None)
+            who = role or ("player" if self.order.is_game or whose & {"player"} else "user")
+            return PropertyConstraint(template=self._template(place, who, ValueRange(min=1, max=5000, mean=2000)))
+        if set(pieces) & UNIQUE:
             unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
             return PropertyConstraint(template=self._template(place, base, unique))
-        if set(pieces) & _OWNED:
+        if set(pieces) & OWNED:
             return PropertyConstraint(
                 template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True
             )
@@ -471,10 +585,14 @@ class _Maker:
                 return PropertyConstraint(values=[good if reading.succeeds else bad])
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
         choices = _REASONS.get(place.kind) if place.kind is not Kind.SUBSCRIBE or reading.fails else None
-        if pieces[-1] == "reason" and choices:
+        if pieces[-1] != "reason":
+            return None
+        if choices and self.catalogues.locale == "en_US":
             values, weights = _weighted(choices)
             return PropertyConstraint(values=values, weights=weights)
-        return None
+        said = {*reading.words, *concepts(" ".join(pieces[:-1]))}
+        why = next((what for what, words in _WHY.items() if said & words), "other")
+        return PropertyConstraint(values=list(_REASONS_WHY[why][self.catalogues.locale].split("|")))
 
     def _usual_choices(self, place: Place, last: str) -> str | None:
         if last in ("platform", "os", "os_name", "device_os"):
@@ -503,6 +621,8 @@ class _Maker:
             what = "currency"
         if what is None or "." in place.name or (what == "carrier" and _ships(place)):
             return None
+        if what in ("currency", "city") and len(given) > 1:
+            return self._mapped(what, place, given)
         if what in ("currency", "language", "city") and (not self._countries or given):
             if what == "currency" and not given and place.prop.type is PropertyType.STRING:
                 values, weights = _weighted("USD:34 KRW:30 JPY:22 EUR:14")
@@ -525,8 +645,13 @@ class _Maker:
         on = self._country_beside(place)
         by_code = {code: _of_country(what, code) for code in locales.countries()}
         if given:  # of each country those that the sheet lists
-            by_code = {code: [v for v in given if _is_among(v, known)] for code, known in by_code.items()}
-            if on is None or len({v for values in by_code.values() for v in values}) < len(given) / 2:
+            if what == "city":
+                where = {v: found.country for v in given if (found := city_named(str(v)))}
+                by_code = {code: [v for v in given if where.get(v) == code] for code in by_code}
+            else:
+                by_code = {code: [v for v in given if _is_among(v, known)] for code, known in by_code.items()}
+            known_of = len({v for values in by_code.values() for v in values})
+            if (on is None and what == "carrier") or known_of < len(given) / 2:
                 return None
         by_code = {code: values for code, values in by_code.items() if values}
         if on is None:
@@ -550,8 +675,7 @@ def _of_country(what: str, code: str) -> list[Scalar]:
         case "language":
             return [country.language]
         case _:
-            cities = _CITIES.get(code, "")
-            return list(cities.split("|") if "|" in cities or code in ("HK", "SG") else cities.split())
+            return [city.name for city in cities_of(code)[:4]]
 
 
 def _is_among(value: Scalar, known: Sequence[Scalar]) -> bool:
@@ -590,6 +714,10 @@ def _of_person(place: Place, last: str) -> bool:
     keep |= {"language", "user_name", "account_name", "character_name", "player_name", "server_name", "guild_name"}
     keep |= {"media_source", "acquisition_channel", "class", "class_type", "character_class", "device_model", "region"}
     keep |= {"name", "city", "company"} if not place.of_event else set()
+    if last.endswith(("source", "channel", "campaign")) and {"install", "acquisition", "attribution"} & set(
+        _pieces(last)
+    ):
+        return True
     return last in keep and place.kind is not Kind.SYSTEM
 
 

@@ -1,0 +1,257 @@
+"""What later events repeat of earlier ones: which order is shipped, which claim is approved, who drives.
+
+An id names something that the user has made: an order, a ride, a match. The event that makes it draws a new id; the
+later events of its life recall it, and with it what else they say of the same thing (the carrier, the amount). Ids of
+what was there before the user came, such as titles, items and other people, are drawn anew, unless an event ends what
+another one began (a lesson, a quest).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.measures import rule_of
+from gamestats_assets.demo_data.rules.model import PropertyConstraint
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+
+_ID_ENDINGS = frozenset({"id", "no", "number", "uuid", "guid", "key", "num", "ref", "reference"})
+_LOOSE_ENDINGS = frozenset({"no", "number", "num", "key", "ref", "reference"})
+"""They end names of counts, plates and cards, too."""
+UNIQUE = word_set(
+    """
+    order transaction payment pay receipt invoice booking reservation session request log trace message post
+    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
+    appointment contract application loan policy bid auction call chat conversation
+    """
+)
+"""Things of which each one is new."""
+OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
+"""What a user belongs to, one at a time."""
+_JOINS = frozenset({"create", "join", "register", "attend", "match_found"})
+_MAKES = word_set(
+    """
+    create make request attempt start issue open submit book order buy pay send receive write post schedule
+    upload register apply place match_found queue join bid trade transfer donate rent recharge
+    schedule file plan draft propose raise publish reserve dispatch
+    """
+)
+_LOOKS = word_set("view list visit show read search filter click play share like bookmark rate")
+_OWN_TO_EACH_EVENT = word_set(
+    """
+    duration result outcome reason status elapsed playtime clear step attempt attempts count index sequence seq rank
+    before after remain remaining left balance change delta wait waiting eta progress score damage stamina first new
+    retry retries message note comment memo time is has sec seconds ms minutes
+    """
+)
+_PEOPLE = word_set(
+    """
+    user member friend player target rival opponent sender receiver recipient host inviter invitee referrer partner
+    enemy seller driver courier rider owner author creator streamer customer agent staff doctor teacher profile
+    """
+)
+_STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSION_END})
+
+
+def pieces_of(name: str) -> list[str]:
+    """Words of a name in small letters, whatever its style."""
+    own = name.rpartition(".")[2].lstrip("#")
+    return [piece for piece in re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower().split("_") if piece]
+
+
+def stem_of(name: str) -> tuple[str, ...]:
+    """What an id identifies: `shipment` of `Shipment_Id`; nothing of what is no id."""
+    pieces = pieces_of(name)
+    return tuple(pieces[:-1]) if len(pieces) > 1 and pieces[-1] in _ID_ENDINGS else ()
+
+
+class Recalls:
+    """Finds which property of which events is recalled from which earlier ones.
+
+    Args:
+        needs: by event, those that must have happened before.
+        constraints: by key, what is known of the values.
+    """
+
+    def __init__(
+        self,
+        order: EventOrder,
+        taxonomy: Taxonomy,
+        needs: Mapping[str, Sequence[str]],
+        constraints: Mapping[str, PropertyConstraint],
+    ) -> None:
+        self.order, self.taxonomy, self.needs, self.constraints = order, taxonomy, needs, constraints
+        self.own = {event.name: {prop.name: prop for prop in event.properties} for event in taxonomy.events}
+        self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
+        users, common = taxonomy.user_properties, taxonomy.common_properties
+        self.states = {prop.name for prop in common} | {p.name for p in users if p.type is PropertyType.NUMBER}
+        self._sources: dict[tuple[str, str], list[str]] = {}
+
+    def found(self) -> dict[str, list[str]]:
+        """By key of a property, the events that it recalls."""
+        recalled: dict[str, list[str]] = {}
+        for name in self._ids():
+            for event, sources in self._of_id(name).items():
+                recalled.setdefault(f"{event}/{name}", sources)
+                self._sources[event, name] = sources
+        for (event, name), sources in self._sources.items():
+            for prop in self._beside(event, name):
+                if before := self._tellers(event, name, prop, sources):
+                    recalled.setdefault(f"{event}/{prop.name}", before)
+        return recalled
+
+    # ----------------------------------------------------------------- ids
+
+    def _ids(self) -> list[str]:
+        """Names of ids that several events have."""
+        count: dict[str, int] = {}
+        for own in self.own.values():
+            for name, prop in own.items():
+                if prop.type in (PropertyType.STRING, PropertyType.NUMBER) and stem_of(name):
+                    count[name] = count.get(name, 0) + 1
+        return [name for name, times in count.items() if times > 1 and name not in self.states and self._is_open(name)]
+
+    def _is_open(self, name: str) -> bool:
+        """Whether nothing else decides an id's values: limits, a user's own id, a counter."""
+        ending = pieces_of(name)[-1]
+        if set(stem_of(name)[-1:]) & _PEOPLE:
+            return False
+        if ending in _LOOSE_ENDINGS and not set(stem_of(name)) & UNIQUE and not self._made_by_name(name):
+            return False
+        keys = [name, *(f"{event}/{name}" for event in self.own)]
+        known = [self.constraints[key] for key in keys if key in self.constraints]
+        if any(c.copy_of or c.counter or c.first_only or c.faker == "phone" for c in known):
+            return False
+        if any(c.per_user for c in known) and not set(stem_of(name)) & OWNED:
+            return False
+        return all(rule_of(own[name]) is None for own in self.own.values() if name in own)
+
+    def _made_by_name(self, name: str) -> str | None:
+        """The first event that says that it makes the thing."""
+        stem = {word for piece in stem_of(name) for word in concepts(piece)}
+        for event in self._having(name):
+            reading = self.order.readings[event]
+            if stem & set(reading.words) and _makes(reading):
+                return event
+        return None
+
+    def _having(self, name: str) -> list[str]:
+        kinds = self.order.kinds
+        return [event for event, own in self.own.items() if name in own and kinds[event] not in _STATES]
+
+    def _of_id(self, name: str) -> dict[str, list[str]]:
+        """By event, where it has the id from."""
+        having = self._having(name)
+        if len(having) < 2:
+            return {}
+        top = self.order.readings[having[0]]
+        late = top.fails or (top.place or 0) >= 5 or top.action in _LOOKS
+        first = (self._made_by_name(name) if late else None) or having[0]
+        reading = self.order.readings[first]
+        lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
+        makers = [e for e in having if e == first or (lasting and _alike(self.order.readings[e], reading))]
+        if set(stem_of(name)) & OWNED:
+            joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
+            lasting, makers = bool(joins), joins
+        found: dict[str, list[str]] = {}
+        for event in having:
+            if event in makers:
+                continue
+            if lasting or self._ends(event, first):
+                found[event] = self._nearest(event, having) or makers
+        return found
+
+    def _is_made(self, name: str, first: str) -> bool:
+        """Whether the first event makes what the id names, and does not just pick what is there."""
+        reading = self.order.readings[first]
+        stem = {word for piece in stem_of(name) for word in concepts(piece)}
+        if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
+            return False
+        named = {(*stem_of(name), ending) for ending in ("name", "title", "level", "type")}
+        if any(tuple(pieces_of(prop)) in named for own in self.own.values() for prop in own):
+            return bool(set(reading.words) & {"create", "make", "request", "add", "upload", "write", "post"})
+        return reading.phase != "start" or "call" in stem or "session" in stem
+
+    def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
+        """Whether a later event tells what became of the thing: drafted, signed, terminated."""
+        if self.order.readings[first].action in _LOOKS:
+            return False
+        later = [self.order.readings[event] for event in self._having(name) if self.row[event] > self.row[first]]
+        return any(stem & set(reading.words) and (reading.place or 0) >= 5 for reading in later)
+
+    def _ends(self, event: str, first: str) -> bool:
+        """Whether an event is a later stage of what the first one begins."""
+        begins, later = self.order.readings[first], self.order.readings[event]
+        if begins.phase not in ("start", "enter", "open", "launch", "attempt") or later.place is None:
+            return False
+        return later.place >= 3 and bool((begins.things or begins.topic) & (later.things or later.topic))
+
+    def _nearest(self, event: str, having: Sequence[str]) -> list[str]:
+        """Of the events that must have happened before, the latest that has the id."""
+        waiting, seen = list(self.needs.get(event, ())), {event}
+        while waiting:
+            direct = [before for before in waiting if before in having and self.row[before] < self.row[event]]
+            if direct:
+                return [max(direct, key=lambda before: self.row[before])]
+            seen |= set(waiting)
+            waiting = [e for before in waiting for e in self.needs.get(before, ()) if e not in seen]
+        return []
+
+    # ----------------------------------------------------------------- what else is said of the thing
+
+    def _beside(self, event: str, name: str) -> list[Property]:
+        """Properties of an event that can describe what the id names."""
+        return [
+            prop
+            for prop in self.taxonomy.event(event).properties
+            if prop.name != name and prop.name not in self.states and (event, prop.name) not in self._sources
+            if not prop.properties and not self._changes(event, prop)
+        ]
+
+    def _changes(self, event: str, prop: Property) -> bool:
+        """Whether each event says something of its own."""
+        constraint = self.constraints.get(f"{event}/{prop.name}", self.constraints.get(prop.name))
+        if constraint and (constraint.copy_of or constraint.counter or constraint.first_only or constraint.per_user):
+            return True
+        own = set(pieces_of(prop.name)) & _OWN_TO_EACH_EVENT
+        return bool(own) and not (prop.type is PropertyType.TIME and own <= {"time", "first"})
+
+    def _tellers(self, event: str, name: str, prop: Property, sources: Sequence[str]) -> list[str]:
+        """Events before this one that say the same of the thing: those that the id is from, and further back."""
+        waiting, seen = list(sources), {event}
+        while waiting:
+            telling = [before for before in waiting if self._says(before, prop)]
+            if telling:
+                return telling
+            seen |= set(waiting)
+            further = [e for before in waiting for e in self._sources.get((before, name), ())]
+            waiting = [e for e in further if e not in seen]
+        rows = [e for e in self._having(name) if self.row[e] < self.row[event] and self._says(e, prop)]
+        earlier = [e for e in rows if not self.order.readings[e].fails]
+        return earlier[-1:] if (event, name) in self._sources else []
+
+    def _says(self, before: str, prop: Property) -> bool:
+        earlier = self.own[before].get(prop.name)
+        if earlier is None or earlier.type is not prop.type:
+            return False
+        said, here = rule_of(earlier), rule_of(prop)
+        if isinstance(said, OneOf) and isinstance(here, OneOf):
+            return set(map(str, said.values)) <= set(map(str, here.values))
+        return here is None or said == here
+
+
+def _makes(reading: Reading) -> bool:
+    """Whether an event brings something new."""
+    said = {stem for word in reading.words for stem in (word, word.removesuffix("d"), word.removesuffix("ed"))}
+    done = {reading.phase, reading.action, *said}
+    return bool(done & _MAKES) and reading.action not in _LOOKS and not reading.fails
+
+
+def _alike(one: Reading, other: Reading) -> bool:
+    """Whether two events make the same kind of thing in the same way."""
+    words = ACTIONS | _MAKES
+    return (one.phase, one.action) == (other.phase, other.action) and set(one.words) & words == set(other.words) & words

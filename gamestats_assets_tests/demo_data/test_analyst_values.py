@@ -1,0 +1,357 @@
+"""What values the analyst gives to properties, on sheets of a few rows; expectations are what a person reads there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.value_texts import language_of, limits_in, values_in
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
+from gamestats_assets.demo_data.rules.soundness import problems
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.value_rules import parse_value_rule
+
+TYPES = {
+    "": PropertyType.STRING,
+    "n": PropertyType.NUMBER,
+    "b": PropertyType.BOOLEAN,
+    "t": PropertyType.TIME,
+    "l": PropertyType.LIST,
+}
+Row = tuple[str, str, Sequence[str]]
+"""Name, description and properties of an event."""
+
+
+def prop(text: str, update: UpdateMode | None = None) -> Property:
+    """`price:n|price in EUR` is a number with a description, `name` a text without one."""
+    head, _, description = text.partition("|")
+    name, _, kind = head.partition(":")
+    return Property(
+        name=name,
+        type=TYPES[kind],
+        description=description,
+        rule=parse_value_rule(description, TYPES[kind]),
+        update=update,
+    )
+
+
+def rules_of(
+    industry: str, rows: Sequence[Row], common: Sequence[str] = (), users: Sequence[str] = (), platform: str = "mobile"
+) -> Rules:
+    """Sound rules for a sheet."""
+    taxonomy = Taxonomy(
+        name="sheet",
+        events=tuple(Event(name=n, description=d, properties=tuple(map(prop, p))) for n, d, p in rows),
+        common_properties=tuple(map(prop, common)),
+        user_properties=tuple(prop(p, UpdateMode.SET_ONCE) for p in users),
+    )
+    rules = analyse(taxonomy, ProductInfo.model_validate({"industry": industry, "platform": platform}))
+    assert problems(rules, taxonomy) == []
+    return rules
+
+
+def constraint(rules: Rules, key: str) -> PropertyConstraint:
+    """What holds for a property of an event."""
+    told = rules.property_constraints
+    return told.get(key) or told.get(key.rpartition("/")[2]) or PropertyConstraint()
+
+
+def range_of(rules: Rules, key: str) -> ValueRange:
+    """Where a number of an event lies."""
+    return rules.value_ranges.get(key) or rules.value_ranges[key.rpartition("/")[2]]
+
+
+def sources(rules: Rules, key: str) -> set[str]:
+    """The events that a property is from, back to those that draw it."""
+    event, _, name = key.partition("/")
+    found: set[str] = set()
+    waiting = [event]
+    while waiting:
+        recalled = constraint(rules, f"{waiting.pop()}/{name}").recalls
+        waiting += [e for e in recalled if e not in found]
+        found |= set(recalled)
+    return found
+
+
+# --------------------------------------------------------------------------- what later events repeat
+
+HIRE = [
+    ("jobPosted", "Employer publishes a job", ["jobId", "jobTitle", "salaryMonthly:n|EUR per month"]),
+    ("jobViewed", "Candidate opens a job", ["jobId"]),
+    ("applicationSubmitted", "Candidate applies for a job", ["applicationId", "jobId", "channel|web, app, referral"]),
+    ("applicationRejected", "", ["applicationId", "rejectReason"]),
+    ("interviewScheduled", "", ["interviewId", "applicationId", "interviewType|phone, video, onsite"]),
+    ("interviewCompleted", "", ["interviewId", "interviewType", "score:n|1 to 5"]),
+    ("offerMade", "", ["offerId", "applicationId", "offeredSalary:n|EUR per month"]),
+    ("offerAccepted", "", ["offerId", "offeredSalary:n|EUR per month"]),
+    ("offerDeclined", "", ["offerId", "declineReason"]),
+]
+REPAIR = [
+    ("app_open", "", []),
+    ("repair_request", "수리를 접수하면 전송", ["repair_no", "device_type|세탁기 / 냉장고 / 에어컨", "symptom"]),
+    ("repair_assign", "기사 배정 시 전송", ["repair_no", "engineer_id", "wait_min:n|대기 시간(분)"]),
+    ("repair_visit", "기사 방문 시 전송", ["repair_no", "engineer_id"]),
+    ("repair_complete", "수리 완료 시 전송", ["repair_no", "engineer_id", "repair_fee:n|수리비(원)"]),
+    ("repair_rate", "수리 만족도 평가 시 전송", ["repair_no", "score:n|1점에서 5점"]),
+    ("product_view", "", ["product_id", "product_name"]),
+    ("product_like", "", ["product_id", "product_name"]),
+]
+
+
+def test_later_events_of_a_life_recall_the_id_of_what_the_user_made() -> None:
+    rules = rules_of("hr", HIRE)
+    assert "applicationSubmitted" in sources(rules, "interviewScheduled/applicationId")
+    assert "applicationSubmitted" in sources(rules, "offerMade/applicationId")
+    assert sources(rules, "interviewCompleted/interviewId") == {"interviewScheduled"}
+    assert sources(rules, "offerAccepted/offerId") == {"offerMade"}
+    assert sources(rules, "offerDeclined/offerId") == {"offerMade"}
+    for first in ("applicationSubmitted/applicationId", "interviewScheduled/interviewId", "offerMade/offerId"):
+        assert not constraint(rules, first).recalls
+
+
+def test_what_else_is_told_of_a_thing_stays_as_it_was() -> None:
+    rules = rules_of("hr", HIRE)
+    assert constraint(rules, "interviewCompleted/interviewType").recalls == ["interviewScheduled"]
+    assert constraint(rules, "offerAccepted/offeredSalary").recalls == ["offerMade"]
+    assert not constraint(rules, "offerDeclined/declineReason").recalls
+
+
+def test_a_number_of_a_korean_sheet_and_who_came_are_recalled() -> None:
+    rules = rules_of("home services", REPAIR)
+    for event in ("repair_assign", "repair_visit", "repair_complete", "repair_rate"):
+        assert "repair_request" in sources(rules, f"{event}/repair_no"), event
+    assert "repair_assign" in sources(rules, "repair_visit/engineer_id")
+    assert "repair_assign" in sources(rules, "repair_complete/engineer_id")
+    assert not constraint(rules, "repair_assign/engineer_id").recalls
+    assert not constraint(rules, "product_like/product_id").recalls
+
+
+def test_a_time_of_an_earlier_stage_is_told_again_as_it_was() -> None:
+    rows = [
+        ("Parcel_Sent", "", ["Parcel_Id", "Sent_At:t"]),
+        ("Parcel_Arrived", "", ["Parcel_Id", "Sent_At:t", "Arrived_At:t"]),
+    ]
+    assert constraint(rules_of("logistics", rows), "Parcel_Arrived/Sent_At").recalls == ["Parcel_Sent"]
+
+
+def test_other_people_and_things_of_a_catalogue_are_not_recalled() -> None:
+    rows = [
+        ("profile_view", "", ["target_user_id"]),
+        ("profile_like", "", ["target_user_id"]),
+        ("song_play", "", ["song_id", "song_name"]),
+        ("song_like", "", ["song_id"]),
+        ("friend_request", "", ["friend_id"]),
+        ("friend_accept", "", ["friend_id"]),
+    ]
+    rules = rules_of("music", rows)
+    assert not any(told.recalls for told in rules.property_constraints.values())
+
+
+def test_members_act_for_what_they_joined() -> None:
+    rows = [
+        ("guild_create", "", ["guild_id", "guild_name"]),
+        ("guild_join", "", ["guild_id", "guild_name"]),
+        ("guild_raid_attack", "", ["guild_id", "damage:n"]),
+        ("guild_leave", "", ["guild_id"]),
+    ]
+    rules = rules_of("game", rows)
+    assert set(constraint(rules, "guild_raid_attack/guild_id").recalls) <= {"guild_create", "guild_join"}
+    assert constraint(rules, "guild_raid_attack/guild_id").recalls
+    assert constraint(rules, "guild_leave/guild_id").recalls
+    assert constraint(rules, "guild_join/guild_id").per_user
+
+
+def test_a_level_that_is_begun_is_the_one_that_is_cleared() -> None:
+    rows = [("QuestStart", "", ["quest_id"]), ("QuestClear", "", ["quest_id"]), ("ShopView", "", ["shop_id"])]
+    assert constraint(rules_of("game", rows), "QuestClear/quest_id").recalls == ["QuestStart"]
+
+
+# --------------------------------------------------------------------------- catalogues
+
+
+def test_an_id_has_one_name_and_one_genre_in_the_language_of_the_sheet() -> None:
+    rows = [
+        ("work_open", "作品を開いた時", ["work_id:n|{1,900}", "work_title", "genre|恋愛、冒険、推理"]),
+        ("work_favorite", "お気に入りに登録した時", ["work_id:n|{1,900}", "work_title"]),
+    ]
+    rules = rules_of("media", rows)
+    ids = constraint(rules, "work_open/work_id").values
+    title, genre = constraint(rules, "work_open/work_title"), constraint(rules, "work_open/genre")
+    assert all(isinstance(v, int) and 1 <= v <= 900 for v in ids)
+    assert len(ids) >= 12
+    assert title.depends_on == genre.depends_on == "work_id"
+    assert {len(told) for told in (*title.mapping.values(), *genre.mapping.values())} == {1}
+    assert len({told[0] for told in title.mapping.values()}) == len(ids)
+    assert constraint(rules, "work_favorite/work_title").mapping == title.mapping
+    assert {told[0] for told in genre.mapping.values()} == {"恋愛", "冒険", "推理"}
+    assert language_of([str(told[0]) for told in title.mapping.values()]) == "ja"
+
+
+def test_a_product_of_a_game_has_one_price() -> None:
+    rows = [("iap_click", "", ["product_id", "product_name", "price:n|0.99, 4.99, 9.99"])]
+    rules = rules_of("game", rows)
+    price = constraint(rules, "iap_click/price")
+    assert price.depends_on == "product_id"
+    assert {told[0] for told in price.mapping.values()} == {0.99, 4.99, 9.99}
+
+
+def test_an_attribute_hangs_on_the_id_only_where_that_stands_beside_it() -> None:
+    rows = [
+        ("event_join", "", ["activity_id", "activity_name", "activity_type|race, quiz"]),
+        ("event_list", "", ["activity_type"]),
+    ]
+    rules = rules_of("game", rows)
+    assert constraint(rules, "event_join/activity_type").depends_on == "activity_id"
+    assert constraint(rules, "event_list/activity_type").values == ["race", "quiz"]
+
+
+# --------------------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("one of paid, free or trial", ("paid", "free", "trial")),
+        ("Plan (free / pro / team)", ("free", "pro", "team")),
+        ("등급 (일반 / 실버 / 골드)", ("일반", "실버", "골드")),
+        ("일반, 골드, VIP 중 하나", ("일반", "골드", "VIP")),
+        ("単発、10連のいずれか", ("単発", "10連")),
+        ("種別（初級、中級、上級）", ("初級", "中級", "上級")),
+        ("월·화·수", ("월", "화", "수")),
+        ("Free | Gold | Platinum | Max", ("Free", "Gold", "Platinum", "Max")),
+        ("Kind of seat: Window, Middle, Aisle", ("Window", "Middle", "Aisle")),
+        ("either monthly or yearly", ("monthly", "yearly")),
+    ],
+)
+def test_values_that_a_text_lists_in_words(text: str, values: tuple[str, ...]) -> None:
+    found = values_in(Property(name="x", type=PropertyType.STRING), text)
+    assert found is not None
+    assert found.values == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The plan, as it was before the change", "Fare (incl. tax, tip)", "Name and e-mail", "Typed text",
+        "Sent when the user taps; see docs", "E-mail confirmed, account usable", "Net plus VAT",
+        "Origin: where the user came from",
+    ],
+)  # fmt: skip
+def test_texts_that_list_no_values(text: str) -> None:
+    assert values_in(Property(name="x", type=PropertyType.STRING), text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("CSAT 1 to 5", (1, 5)), ("between 1 and 12", (1, 12)), ("0〜100", (0, 100)), ("1부터 5까지", (1, 5)),
+        ("1から5まで", (1, 5)), ("at most 120", (None, 120)), ("최대 5개", (None, 5)), ("18+", (18, None)),
+        ("120以下", (None, 120)), ("2024-01-05", (None, None)), ("10:00-12:00", (None, None)),
+        ("sent 3 times", (None, None)),
+    ],
+)  # fmt: skip
+def test_limits_that_a_text_names(text: str, limits: tuple[float | None, float | None]) -> None:
+    assert limits_in(text) == limits
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize(
+    ("written", "least", "most", "whole"),
+    [
+        ("csat:n|CSAT 1 to 5", 1, 5, True),
+        ("read_rate:n|진행률(%)", 0, 100, True),
+        ("used_share:n|Used part, as a fraction", 0, 1, False),
+        ("lowest_rate:n|Cheapest rate in EUR", 1, 500, False),
+        ("ticket_price:n|결제 금액(원)", 1_000, 1_000_000, True),
+        ("stars:n", 1, 5, True),
+        ("time_fare:n|Fare for the time", 1, 500, False),
+        ("cut_count:n|[40,120]", 40, 120, True),
+        ("attempts:n|at most 5", 0, 5, True),
+        ("shelf_height_cm:n", 1, 300, True),
+    ],
+)
+def test_where_a_number_lies(written: str, least: float, most: float, *, whole: bool) -> None:
+    rules = rules_of("other", [("thing_done", "", [written])])
+    found = range_of(rules, f"thing_done/{written.partition(':')[0]}")
+    assert least <= found.min
+    assert found.max <= most
+    assert found.integer == whole
+
+
+def test_who_must_be_adult_is_adult_everywhere() -> None:
+    rules = rules_of("social", [("card_viewed", "", ["card_age:n", "account_age_days:n"])], common=["age:n|18-70"])
+    assert range_of(rules, "card_viewed/card_age").min == 18
+    assert range_of(rules, "card_viewed/account_age_days").min < 18
+
+
+def test_what_is_bought_or_spent_of_a_things_stock_is_counted_whole() -> None:
+    rows = [("purchase_complete", "", ["paid_stone:n", "free_stone:n", "total_stone:n", "price:n|価格（円）"])]
+    rules = rules_of("game", rows, common=["stone:n"])
+    for name in ("paid_stone", "free_stone", "total_stone", "stone"):
+        assert range_of(rules, f"purchase_complete/{name}").integer, name
+    assert rules.value_ranges["stone"].max > range_of(rules, "purchase_complete/paid_stone").max
+    assert range_of(rules, "purchase_complete/price").min >= 100
+
+
+# --------------------------------------------------------------------------- places, people, constants
+
+TAXI = [
+    ("trip_request", "", ["trip_id", "pickup_lat:n", "pickup_lng:n", "dropoff_lat:n", "dropoff_lng:n"]),
+    ("trip_pay", "", ["trip_id", "driver_id", "currency|USD, KRW"]),
+]
+WHERE = ["city|Seoul, Busan, Boston", "country|KR, US"]
+
+
+def test_a_city_and_a_currency_go_with_the_country() -> None:
+    rules = rules_of("mobility", TAXI, common=WHERE)
+    assert constraint(rules, "city").mapping == {"KR": ["Seoul", "Busan"], "US": ["Boston"]}
+    assert constraint(rules, "trip_pay/currency").mapping == {"KR": ["KRW"], "US": ["USD"]}
+
+
+def test_both_ends_of_a_trip_lie_in_the_same_city() -> None:
+    rules = rules_of("mobility", TAXI, common=WHERE)
+    for name, middle in (
+        ("pickup_lat", 37.55),
+        ("dropoff_lat", 37.55),
+        ("pickup_lng", 126.98),
+        ("dropoff_lng", 126.98),
+    ):
+        told = constraint(rules, f"trip_request/{name}")
+        assert told.depends_on == "city"
+        assert all(abs(float(value) - middle) < 0.1 for value in told.mapping["Seoul"]), name
+    assert constraint(rules, "trip_pay/driver_id").template == "driver_{n}"
+
+
+def test_constants_of_a_user_do_not_change() -> None:
+    rows = [("first_open", "", ["install_source|organic, paid", "gender|f, m", "birth_year:n"])]
+    common = ["is_adult:b|Y/N", "is_wifi:b|Y/N", "os_type|Android/iOS", "os_name|android, ios"]
+    rules = rules_of("media", rows, common=common, users=["gender|f, m", "birth_year:n"])
+    assert constraint(rules, "is_adult").per_user
+    assert not constraint(rules, "is_wifi").per_user
+    assert constraint(rules, "os_type").copy_of == "#os"
+    assert constraint(rules, "os_name").mapping == {"Android": ["android"], "iOS": ["ios"]}
+    assert constraint(rules, "first_open/install_source").per_user
+    assert constraint(rules, "first_open/gender").per_user
+    assert constraint(rules, "first_open/birth_year").per_user
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("signed_by", "name"), ("Approved_By", "name"), ("entryPage", "path"), ("app_build", "build")],
+)
+def test_texts_that_are_no_numbered_placeholders(name: str, pattern: str) -> None:
+    assert constraint(rules_of("other", [("thing_done", "", [name])]), f"thing_done/{name}").faker == pattern
+
+
+def test_invented_names_and_reasons_are_in_the_language_of_the_sheet() -> None:
+    rows = [("raid_attack", "ボスを攻撃した時", ["boss_name"]), ("user_report", "通報した時", ["report_reason"])]
+    rules = rules_of("game", rows)
+    for key in ("raid_attack/boss_name", "user_report/report_reason"):
+        values = [str(value) for value in constraint(rules, key).values]
+        assert len(values) > 3
+        assert not any(value.isascii() for value in values)
