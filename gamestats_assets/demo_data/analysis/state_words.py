@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
@@ -26,7 +26,8 @@ BEFORE = word_set("before previous prev old from prior")
 SPENT = word_set("use used spend spent cost consume consumed consumption price pay paid fee donated donate deducted")
 EARNED = word_set(
     "get got gain gained earn earned reward rewarded receive received obtain obtained bonus granted charged charge "
-    "recharged added topup win won"
+    "recharged added topup win won buy bought purchased save saved "
+    "collect collected"
 )
 MONEY = word_set(
     "pay paid payment purchase purchased buy bought spend spent spending revenue ltv money sale sales price cost value "
@@ -35,8 +36,8 @@ MONEY = word_set(
 CURRENCIES = {
     "usd": r"usd|dollars?|\$|달러|ドル",
     "eur": r"eur|euros?|€|유로|ユーロ",
-    "gbp": r"gbp|pounds?|£",
-    "krw": r"krw|won|₩|원",
+    "gbp": r"gbp|pounds? sterling|£",
+    "krw": r"krw|(?:korean|in) won|₩|원화?",
     "jpy": r"jpy|yen|¥|円",
     "cny": r"cny|rmb|yuan|元|위안",
 }
@@ -121,7 +122,7 @@ def is_held(prop: Property) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _currencies(text: str) -> frozenset[str]:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).replace("_", " ").lower()
-    ends = r"(?![a-z])"
+    ends = r"(?![a-z가-힣\u4e00-\u9fff\u3040-\u30ff])"
     return frozenset(name for name, said in CURRENCIES.items() if re.search(rf"(?<![a-z가-힣])(?:{said}){ends}", words))
 
 
@@ -192,10 +193,18 @@ def flows(event: Event, reading: Reading) -> int:
     return 0 if comes == goes else 1 if comes else -1
 
 
-def settled(reading: Reading) -> bool:
-    """Whether an event tells that something has been done, rather than begun, looked at or failed."""
+def settled(reading: Reading, readings: Sequence[Reading]) -> bool:
+    """Whether an event tells that something has been done, rather than begun, looked at or failed.
+
+    What starts and has no outcome of its own is done by that: a membership that has started.
+    """
     looks = reading.action in ("view", "list", "search", "click", "show", "filter")
     begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
+    if begun and reading.phase in ("start", "open", "enter", "launch"):
+        begun = any(
+            other.topic == reading.topic and (other.succeeds or other.phase in ("end", "result", "fail", "reject"))
+            for other in readings
+        )
     return not (reading.fails or looks or begun)
 
 
@@ -215,7 +224,14 @@ def undoes(later: Reading, earlier: Reading) -> bool:
     if len(gone) == len(come) == 1 and _negates(next(iter(come)), next(iter(gone))):
         return True
     shared = bool(one & other) and (earlier.things <= later.things or later.things <= earlier.things)
-    return shared and (later.action in _NEGATIVES or bool(other & _NEGATIVES)) and not one & _NEGATIVES
+    return shared and takes_away(later) and not takes_away(earlier)
+
+
+def takes_away(reading: Reading) -> bool:
+    """Whether an event says that something is given up: left, removed, terminated."""
+    words = pieces(reading.name)
+    bare = {*words, *(word.removesuffix("d") for word in words), *(word.removesuffix("ed") for word in words)}
+    return reading.action in _NEGATIVES or bool(bare & _NEGATIVES)
 
 
 def _negates(word: str, positive: str) -> bool:
@@ -225,9 +241,7 @@ def _negates(word: str, positive: str) -> bool:
 def ends(later: Reading, thing: frozenset[str]) -> bool:
     """Whether an event says that something of a user is over: a pass is cancelled, a subscription expired."""
     about = pieces(later.name) | frozenset(later.words)
-    return bool(about & thing) and bool(
-        later.phase in _ENDINGS or later.action in _NEGATIVES or pieces(later.name) & _NEGATIVES
-    )
+    return bool(about & thing) and (later.phase in _ENDINGS or takes_away(later))
 
 
 # --------------------------------------------------------------------------- lists of values
@@ -252,8 +266,3 @@ def entry_by_default(prop: Property, reached: frozenset[str]) -> Scalar | None:
     if named is not None:
         return named
     return left[0] if left and left[0] == listed(prop)[0] else None
-
-
-def readable(found: Iterator[Property] | list[Property]) -> dict[str, Property]:
-    """Properties by name."""
-    return {prop.name: prop for prop in found}

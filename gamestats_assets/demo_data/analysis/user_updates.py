@@ -14,7 +14,7 @@ from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words
 from gamestats_assets.demo_data.analysis.state_words import (
     AFTER,
@@ -59,6 +59,7 @@ _NEW = word_set("new next after reached to")
 _PRESENCE = word_set("login active access visit session seen open launch online presence")
 _PRESENT = word_set("app user account session game site console client start time shop store web website")
 _MONEY_MEASURES = word_set("price part wealth game_amount")
+_PAYING = (*_MONEY_KINDS, Kind.CORE, Kind.OTHER, Kind.MONEY, Kind.CREATE, Kind.GROWTH, Kind.SETTING, Kind.CHECKOUT)
 _NO_PRICE = word_set("refund shipping delivery tip reward cashback point coupon balance")
 _MOVED = word_set("amount amt change num quantity qty sum cost price total repaid topup")
 _MANNERS = word_set("free bonus paid total extra item daily base actual net")
@@ -77,10 +78,13 @@ _NEITHER = word_set("view show click list search share leave delete")
 _OVER = word_set("cancel timeout end close choose")
 _EMPTY = word_set("of the a an in on by for to and or so far with each every per as it is user who which has have")
 _ID = re.compile(r"(?:_|(?<=[a-z]))(?:id|no|number|key)$", re.IGNORECASE)
-_SEEN = re.compile(
-    r"\b(?:view\w*|seen|watched|read|opened|visited|played)\b|본\s|열람|조회|시청|읽은|見た|閲覧|視聴|読んだ",
-    re.IGNORECASE,
-)
+_CHARGED = re.compile(r"paid|charged|billed|결제|支払|課金", re.IGNORECASE)
+_SIGHTS = {
+    "view": re.compile(r"\b(?:view\w*|seen|opened|visited)\b|본\s|열람|조회|見た|閲覧", re.IGNORECASE),
+    "play": re.compile(r"\b(?:watched|played|listened|heard)\b|시청|들은|視聴|聴いた", re.IGNORECASE),
+    "read": re.compile(r"\bread\b|읽은|読んだ", re.IGNORECASE),
+}
+"""How texts say that something was looked at, by the action that it is."""
 
 
 def update_patterns(
@@ -246,19 +250,33 @@ class _Guess:
     def _best(self, about: frozenset[str], said: Set[str] = frozenset()) -> Reading | None:
         if not about:
             return None
+        near = self._near(about, said)
+        if len(about) > 1 and near and about <= frozenset(near[0].words):
+            return near[0]
         if about & {"pay", "buy", "order", "spend", "purchase", "revenue", "book"} and (paid := self._paid()):
             return paid
         if "register" in about or (about & {"create"} and about & {"account", "character", "user"}):
-            registers = self.order.of(Kind.REGISTER)
+            registers = self._registers()
             done = [r for r in registers if r.succeeds or r.place is None]
             return (done or registers or [None])[0]
         if about & _PRESENCE and about <= _PRESENCE | _PRESENT:
-            starts = self.order.of(Kind.SESSION_START)
-            login = [r for r in starts if r.says("login") and "login" in about]
-            return (login or starts or [None])[0]
+            return self._arrival("login" in about)
         if about <= {"level", "levelup"}:
             return next((r for r in self.of_users if r.says("levelup") and not r.things - {"character"}), None)
-        return next(iter(self._near(about, said)), None)
+        return next(iter(near), None)
+
+    def _registers(self) -> list[Reading]:
+        return self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register") and not r.fails]
+
+    def _arrival(self, login: bool) -> Reading | None:
+        """The event that begins a session; without one that is known as such, what opens among the first rows."""
+        starts = self.order.of(Kind.SESSION_START)
+        named = [r for r in starts if login and r.says("login")]
+        opens = [
+            r for r in self.of_users[:4] if r.phase in ("open", "launch", "start", "enter") or r.says("foreground")
+        ]
+        kinds = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
+        return next(iter([*named, *starts, *(r for r in opens if self.order.kinds[r.name] not in kinds)]), None)
 
     def _near(self, about: frozenset[str], said: Set[str] = frozenset()) -> list[Reading]:
         """Events that share words with a property, the nearest first; what is done counts before what is begun.
@@ -266,19 +284,29 @@ class _Guess:
         Args:
             said: words of its texts: claims that are filed are counted when filed, not when they are approved.
         """
-        scored: list[tuple[int, int, int, int, Reading]] = []
+        scored: list[tuple[int, int, bool, int, int, Reading]] = []
         for r in self.of_users:
             words = frozenset(r.words)
-            common = about & words
+            common = about & (words | pieces(r.name))
             looks = r.action in ("view", "list", "search", "click", "show") and r.action not in about
             if not common or looks or r.fails:
                 continue
-            own = (words | pieces(r.name)) - about
+            own = (words | pieces(r.name) | frozenset(concepts(self.events[r.name].alias))) - about
             told = len((own & said) - _STATE)
-            scored.append((len(common), told, _doneness(r) + (words == about), -r.index, r))
+            known = any(_ID.search(name) and about & frozenset(concepts(name)) for name in r.properties)
+            scored.append((len(common), told, known, self._doneness(r) + (words == about), -r.index, r))
         needed = 1 if len(about) == 1 else 2
-        ranked = sorted(scored, key=lambda item: item[:4], reverse=True)
+        ranked = sorted(scored, key=lambda item: item[:5], reverse=True)
         return [r for common, *_, r in ranked if common >= needed]
+
+    def _doneness(self, r: Reading) -> int:
+        """How much an event tells that something has been done: completed, done at once or accepted, merely begun."""
+        if r.phase == "accept" or r.place is None:
+            return 2
+        return 3 if r.succeeds and r.phase != "confirm" else 2 if r.place >= 5 or self._settled(r) else 0
+
+    def _settled(self, r: Reading) -> bool:
+        return settled(r, self.of_users)
 
     # ----------------------------------------------------------------- what is paid
 
@@ -301,9 +329,9 @@ class _Guess:
         found = [
             place
             for place in self.numbers.get(r.name, ())
-            if self.measures[place].name in _MONEY_MEASURES
+            if self._is_money(place)
             and is_amount(place.prop)
-            and not pieces(place.name) & (self._held_nouns | _NO_PRICE)
+            and not pieces(place.name) & _NO_PRICE
             and (like is None or same_currency(like, place.prop))
         ]
         ranked = sorted(found, key=lambda p: _paid_rank(pieces(p.name)))
@@ -321,16 +349,28 @@ class _Guess:
         for r in self.order.of(*_MONEY_KINDS) if self.order.kinds[event] in _MONEY_KINDS else ():
             told = any(place.name == name for place in self.numbers.get(r.name, ()))
             again = r.action == "renew" or self.order.kinds[r.name] is Kind.SUBSCRIBE
-            if told and again and r.name != event and not r.fails and not r.says("trial") and (r.place or 5) >= 5:
+            if told and again and r.name != event and not r.says("trial") and self._settled(r):
                 yield r.name
 
     def _paid_apart(self, paid: Reading, prop: Property) -> Iterator[tuple[str, str]]:
-        """Further purchases that are none of the same: of another thing, by no common id, in one event."""
-        ids = {name for name in paid.properties if _ID.search(name)}
-        for r in self.order.of(Kind.PAY):
-            alone = r.action == "buy" and r.place is None and r.things and not r.things & paid.things
-            if alone and r.name != paid.name and not ids & r.properties and (name := self._money(r, prop)):
+        """Further payments that are none of the same purchase: neither of its process nor of the same id."""
+        known = [paid]
+        for r in self.of_users:
+            name = self._money(r, prop) if self._settled(r) and self.order.kinds[r.name] in _PAYING else None
+            if name is None or r.says("trial", "refund") or any(_one_id(r, other) for other in known):
+                continue
+            said = next(p.prop for p in self.numbers[r.name] if p.name == name)
+            other_thing = r.action == "buy" and r.place is None and r.things and not r.things & paid.things
+            charged = pieces(r.name) & {"membership", "subscription"} or _CHARGED.search(f"{name} {texts_of(said)}")
+            again = r.action in ("renew", "upgrade") and charged
+            if other_thing or again or (charged and not any(self._one_process(r, other) for other in known)):
+                known.append(r)
                 yield r.name, name
+
+    def _one_process(self, one: Reading, other: Reading) -> bool:
+        """Whether two events are steps of the same order, and so tell of the same purchase."""
+        whole = [{e for step in s.steps for e in step.events} for s in self.order.sequences]
+        return any({one.name, other.name} <= events for events in whole)
 
     # ----------------------------------------------------------------- times
 
@@ -353,12 +393,14 @@ class _Guess:
             yield from self._days(prop)
         elif accumulates(prop) or prop.update is UpdateMode.ADD:
             yield from self._accumulated(prop)
+        elif prop.update is UpdateMode.SET_ONCE:
+            yield from self._last(prop)
         elif moved := list(self._holding(prop)):
             yield from moved
         elif told := list(self._last(prop)):
             yield from told
             yield from self._undone([self.order.readings[event] for event, _ in told], prop)
-        elif counts(prop) or (prop.update is not UpdateMode.SET_ONCE and counts_things(prop.name)):
+        elif counts(prop) or counts_things(prop.name):
             yield from self._counted(prop)
 
     def _days(self, prop: Property) -> Iterator[tuple[str, Update]]:
@@ -408,12 +450,15 @@ class _Guess:
         way = -1 if wanted & SPENT else 1
         found: list[tuple[Reading, Place]] = []
         for r in self.of_users:
-            for place in self.numbers.get(r.name, ()) if settled(r) else ():
+            for place in self.numbers.get(r.name, ()) if self._settled(r) else ():
                 said = nouns(place.name)
                 alike = said == wanted or (bool(bare) and said - SPENT - EARNED == bare)
                 against = direction(place.prop) not in (0, way) and said != wanted
                 if alike and not against and is_amount(place.prop, wanted) and same_currency(prop, place.prop):
                     found.append((r, place))
+        said = meaning(prop.alias, prop.description)
+        told = [(r, p) for r, p in found if ((frozenset(r.words) | pieces(r.name)) - wanted - meaning(p.name)) & said]
+        found = told or found
         exact = {r.name for r, place in found if nouns(place.name) == wanted}
         found = [(r, p) for r, p in found if r.name not in exact or nouns(p.name) == wanted]
         return [(r.name, place.name) for r, place in self._once_each(found)]
@@ -421,7 +466,7 @@ class _Guess:
     def _once_each(self, found: Sequence[tuple[Reading, Place]]) -> list[tuple[Reading, Place]]:
         """Of the stages of one process the one that says it is done: what is told twice is not added twice."""
         best: dict[frozenset[str], tuple[Reading, Place]] = {}
-        for r, place in sorted(found, key=lambda item: -_doneness(item[0])):
+        for r, place in sorted(found, key=lambda item: -self._doneness(item[0])):
             best.setdefault(r.topic | ({r.action} if r.action else set()), (r, place))
         return sorted(best.values(), key=lambda item: item[0].index)
 
@@ -437,7 +482,7 @@ class _Guess:
         for r in self.of_users:
             event = self.events[r.name]
             happening = meaning(r.name, event.alias)
-            for row, place in enumerate(self.numbers.get(r.name, ()) if settled(r) else ()):
+            for row, place in enumerate(self.numbers.get(r.name, ()) if self._settled(r) else ()):
                 fits = is_amount(place.prop, pieces(prop.name)) and same_currency(prop, place.prop)
                 if not fits or (is_money and not self._is_money(place)):
                     continue
@@ -481,7 +526,8 @@ class _Guess:
         told = {r.name for r in done}
         for r in self.of_users:
             if r.name not in told and any(undoes(r, earlier) for earlier in done):
-                yield r.name, Update(type="decrement", value=1)
+                name = self._told_by(prop, r)
+                yield r.name, Update(type="set", value=_ref(name)) if name else Update(type="decrement", value=1)
 
     def _level(self) -> Iterator[tuple[str, Update]]:
         for r in self.of_users:
@@ -517,15 +563,15 @@ class _Guess:
     def _change(self, r: Reading, prop: Property, thing: frozenset[str]) -> Update | None:
         """How an event changes what a user has of a thing; nothing where the sheet leaves it open."""
         numbers = [p for p in self.numbers.get(r.name, ()) if not pieces(p.name) & {"max", "limit", "id"}]
-        left = [p for p in numbers if tells_after(p.prop) and self._is_of(p, r, thing)]
+        left = [p for p in numbers if p.name == prop.name or (tells_after(p.prop) and self._is_of(p, r, thing))]
         if left:
             return Update(type="set", value=_ref(left[0].name))
-        if r.fails or not settled(r):
+        if r.fails or not self._settled(r):
             return None
         if not thing:
             return self._booked(r)
         amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
-        amounts = [p for p in amounts if not pieces(p.name) - thing - SPENT - EARNED - TALLY - _MANNERS]
+        amounts = [p for p in amounts if not nouns(p.name) - thing - SPENT - EARNED - pieces(r.name) - _MANNERS]
         if not amounts and thing <= pieces(r.name):
             amounts = [p for p in numbers if pieces(p.name) & _MOVED and is_amount(p.prop)][:1]
             if amounts and direction(amounts[0].prop) == 0 and not flows(self.events[r.name], r):
@@ -596,9 +642,9 @@ class _Guess:
                 if self.order.kinds[r.name] in (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING) or r.says("register")
             ]
             return arrivals or settling or named or self._registered(prop)
-        if pieces(prop.name) & {"last", "latest", "recent"} and (seen := _SEEN.search(texts_of(prop))):
-            looked = [(r, name) for r, name in named if r.action in ("view", "play", "read")]
-            return looked if seen and looked else settling
+        if pieces(prop.name) & {"last", "latest", "recent"}:
+            ways = {way for way, said in _SIGHTS.items() if said.search(texts_of(prop))}
+            return [(r, name) for r, name in named if r.action in ways] or settling
         return settling or (named if len(named) == 1 and prop.name in self.users else [])
 
     def _told_by(self, prop: Property, r: Reading) -> str | None:
@@ -617,7 +663,7 @@ class _Guess:
         """What is taken over at the registration from what every event says: the city is then the home city."""
         stem = nouns(prop.name) - {"home", "first", "initial", "signup", "register", "registration", "original"}
         source = [p.name for p in self.common.values() if p.type is prop.type and stem and nouns(p.name) == stem]
-        registers = self.order.of(Kind.REGISTER) or [r for r in self.of_users if r.says("register")]
+        registers = self._registers()
         return [(registers[0], source[0])] if source and registers and prop.name not in self.common else []
 
     def _tells(self, r: Reading) -> bool:
@@ -641,7 +687,7 @@ class _Guess:
         if told:
             yield from told
             return
-        named = pieces(prop.name) - {"is", "has", "had", "user", "active", "now"}
+        named = pieces(prop.name) - {"is", "has", "had", "user", "active", "now", "on", "enabled", "running"}
         stems = {"paying": "pay", "payer": "pay", "paid": "pay", "subscriber": "subscribe", "premium": "subscribe"}
         about = frozenset(stems.get(piece) or (concepts(piece) or (piece,))[0] for piece in named)
         found = self._best(about - {"complete", "done", "active"} or about)
@@ -691,7 +737,7 @@ class _Guess:
         own = nouns(prop.name) - _NAMELY
         found: list[tuple[Reading, str]] = []
         for r in self.of_users:
-            if r.fails or r.phase in _OVER or not settled(r) or r.says("trial", "invite") or r.action in _NEITHER:
+            if r.fails or r.phase in _OVER or not self._settled(r) or r.says("trial", "invite") or r.action in _NEITHER:
                 continue
             for p in self.events[r.name].properties:
                 stem = nouns(p.name) - _NEW - _NAMELY - {"selected", "chosen"}
@@ -712,7 +758,7 @@ class _Guess:
         tellers = [r for r, _ in told]
         for r in self.of_users:
             group = r.action in ("leave", "dissolve") and any(r.things & t.things & GROUPS for t in tellers)
-            over = listed(prop) and r in self._over(frozenset(w for t in tellers for w in t.topic | _plans(prop)))
+            over = listed(prop) and r in self._over(frozenset(w for t in tellers for w in _thing(t) | _plans(prop)))
             if r.name not in {t.name for t in tellers} and (group or over):
                 yield r.name, Update(type="set", value=before)
 
@@ -736,11 +782,9 @@ def _ref(name: str) -> str:
     return f"{{{{{name}}}}}"
 
 
-def _doneness(r: Reading) -> int:
-    """How much an event tells that something has been done: completed, done at once or accepted, or merely begun."""
-    if r.phase == "accept" or r.place is None:
-        return 2
-    return 3 if r.succeeds and r.phase != "confirm" else 2 if r.place >= 5 else 0
+def _one_id(one: Reading, other: Reading) -> bool:
+    """Whether two events name the same thing by an id, and so tell of the same purchase."""
+    return one.name == other.name or any(_ID.search(name) for name in one.properties & other.properties)
 
 
 def _paid_rank(said: Set[str]) -> int:
@@ -754,6 +798,11 @@ def _paid_rank(said: Set[str]) -> int:
 
 def _won_in_fights(prop: Property) -> bool:
     return bool({"gold", "xp", "currency"} & set(measure_words(prop)))
+
+
+def _thing(r: Reading) -> frozenset[str]:
+    """What an event is about, without what is done to it."""
+    return (r.topic | pieces(r.name)) - ((ACTIONS | PHASES.keys() | _NEW) - {"pass"})
 
 
 def _plans(prop: Property) -> frozenset[str]:
