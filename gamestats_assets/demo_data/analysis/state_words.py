@@ -58,10 +58,11 @@ def pieces(name: str) -> frozenset[str]:
     ['lifetime', 'tip']
     """
     last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.rpartition(".")[2]).lower()
-    return frozenset(_singular(word) for word in re.findall(r"[a-z]+", last))
+    return frozenset(singular(word) for word in re.findall(r"[a-z]+", last))
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """An English word without the ending of the plural."""
     if len(word) > 4 and word.endswith("ies"):
         return f"{word[:-3]}y"
     return _SINGULAR.sub("", word) if len(word) > 3 else word
@@ -83,7 +84,7 @@ _SO_FAR = re.compile(r"\bso far\b|\bin total\b|\bto date\b|\bever\b|누적|累�
 _TOTALS = word_set("total sum accumulated accum cumulative lifetime overall")
 _COUNTS = word_set("count cnt times num number")
 _COUNTED = re.compile(
-    r"\bnumber of\b|\bhow (?:many|often)\b|횟수|건수|회수|\s수$|回数|件数|(?<=[^\W\d_])数$", re.IGNORECASE
+    r"\bnumber of\b|\bhow (?:many|often)\b|횟수|건수|회수|\s수$|回数|件数|(?<=[^\W\d_秒分間])数$", re.IGNORECASE
 )
 _SUMMED = re.compile(r"\b(?:sum|amounts?|value)\b|금액|金額|額$", re.IGNORECASE)
 _HELD = re.compile(
@@ -198,7 +199,8 @@ def settled(reading: Reading, readings: Sequence[Reading]) -> bool:
 
     What starts and has no outcome of its own is done by that: a membership that has started.
     """
-    looks = reading.action in ("view", "list", "search", "click", "show", "filter")
+    seen = reading.action in ("view", "list", "search", "click", "show", "filter")
+    looks = seen and (reading.place is None or reading.place < 5)
     begun = reading.place is not None and reading.place < 4 and reading.phase != "accept" and reading.step is None
     if begun and reading.phase in ("start", "open", "enter", "launch"):
         begun = any(
@@ -209,8 +211,10 @@ def settled(reading: Reading, readings: Sequence[Reading]) -> bool:
 
 
 _NEGATIVES = word_set(
-    "leave delete dissolve archive disconnect disable unfollow unlike unbookmark unequip uninstall withdraw revoke "
-    "suspend terminate deactivate lapse"
+    """
+    leave left delete dissolve archive disconnect disable unfollow unlike unbookmark unequip uninstall withdraw revoke
+    suspend terminate deactivate lapse
+    """
 )
 _ENDINGS = word_set("cancel timeout end close")
 

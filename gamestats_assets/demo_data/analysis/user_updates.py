@@ -40,7 +40,9 @@ from gamestats_assets.demo_data.analysis.state_words import (
     pieces,
     same_currency,
     settled,
+    singular,
     sums,
+    takes_away,
     tells_after,
     texts_of,
     undoes,
@@ -232,7 +234,7 @@ class _Guess:
 
     def _about(self, prop: Property) -> frozenset[str]:
         """Concepts of the name and the alias, without those that tell how it is counted."""
-        own = {word for word in concepts(prop.name) if word not in _TALLY | _TIMES | _STATE | {"last", "first"}}
+        own = {singular(w) for w in concepts(prop.name) if w not in _TALLY | _TIMES | _STATE | {"last", "first"}}
         alias = {word for word in concepts(prop.alias) if word.isascii()} - {"first"}
         return frozenset(own or alias)
 
@@ -255,10 +257,10 @@ class _Guess:
             return near[0]
         if about & {"pay", "buy", "order", "spend", "purchase", "revenue", "book"} and (paid := self._paid()):
             return paid
-        if "register" in about or (about & {"create"} and about & {"account", "character", "user"}):
+        if "register" in about or (about & {"create"} and about <= {"create", "account", "character", "user"}):
             registers = self._registers()
             done = [r for r in registers if r.succeeds or r.place is None]
-            return (done or registers or [None])[0]
+            return next(iter([*done, *registers, *near]), None)
         if about & _PRESENCE and about <= _PRESENCE | _PRESENT:
             return self._arrival("login" in about)
         if about <= {"level", "levelup"}:
@@ -322,7 +324,12 @@ class _Guess:
             for r in self.order.of(kind)
             if not r.fails and r.action not in ("renew", "cancel") and not r.says("trial", "first")
         ]
-        return sorted(paid, key=lambda r: self._money(r) is None)
+        sold = [r for r in self.of_users if r.says("buy", "pay", "order") and self._settled(r) and self._in_currency(r)]
+        return sorted(dict.fromkeys([*paid, *sold]), key=lambda r: self._money(r) is None)
+
+    def _in_currency(self, r: Reading) -> bool:
+        """Whether an event tells an amount of money by its currency."""
+        return any(currency(place.prop) and self._is_money(place) for place in self.numbers.get(r.name, ()))
 
     def _money(self, r: Reading, like: Property | None = None) -> str | None:
         """The event's property that tells how much was paid; not what it was paid for, such as coins."""
@@ -375,7 +382,9 @@ class _Guess:
     # ----------------------------------------------------------------- times
 
     def _times(self, prop: Property) -> Iterator[tuple[str, Update]]:
-        found = self._event(prop)
+        start = self._arrival(login=False)
+        launched = start is not None and set(start.words) <= meaning(prop.alias, prop.description)
+        found = start if launched and "first" not in _last_words(prop.name) else self._event(prop)
         if found is None:
             return
         once = (
@@ -416,7 +425,8 @@ class _Guess:
         if how_often:
             yield from self._times_happened(prop)
             return
-        tellers = self._same_noun(prop) or self._described(prop)
+        money = sums(prop) or bool(pieces(prop.name) & MONEY)
+        tellers = self._same_noun(prop) or (self._described(prop) if money else [])
         if tellers:
             for event, name in tellers:
                 yield event, Update(type="increment", value=_ref(name))
@@ -425,34 +435,42 @@ class _Guess:
                     yield again, Update(type="increment", value=_ref(tellers[0][1]))
         elif not nouns(prop.name) - MONEY - CURRENCIES.keys():
             yield from self._all_paid(prop)
-        elif not sums(prop):
+        elif not money:
             yield from self._times_happened(prop)
 
     def _times_happened(self, prop: Property) -> Iterator[tuple[str, Update]]:
         found = self._event(prop)
-        if found is None:
-            return
+        several = self._several(prop)
+        if found is None or found.name in several:
+            yield from ((event, Update(type="increment", value=_ref(name))) for event, name in several.items())
+        else:
+            yield found.name, Update(type="increment", value=1)
+
+    def _several(self, prop: Property) -> dict[str, str]:
+        """Numbers that tell how many things are done at once: `draw_count` of a draw of ten."""
         wanted = frozenset(concepts(prop.name)) - _TALLY - _STATE
-        several = next(
-            (
-                p.name
-                for p in self.numbers.get(found.name, ())
-                if frozenset(concepts(p.name)) - _TALLY == wanted and counts(p.prop) and is_amount(p.prop)
-            ),
-            None,
-        )
-        yield found.name, Update(type="increment", value=_ref(several) if several else 1)
+        bare = nouns(prop.name) - SPENT - EARNED
+        found = [
+            (r, p)
+            for r in self.of_users
+            for p in self.numbers.get(r.name, ())
+            if self._settled(r) and is_amount(p.prop)
+            if (counts(p.prop) and frozenset(concepts(p.name)) - _TALLY == wanted)
+            or (counts_things(p.name) and bare and nouns(p.name) - SPENT - EARNED == bare)
+        ]
+        return {r.name: p.name for r, p in self._once_each(found)}
 
     def _same_noun(self, prop: Property) -> list[tuple[str, str]]:
         """Numbers of events that name just what a total is of: `use_cookie` of `total_use_cookie`."""
         wanted = nouns(prop.name)
         bare = wanted - SPENT - EARNED - CURRENCIES.keys()
-        way = -1 if wanted & SPENT else 1
+        way = -1 if (wanted | meaning(prop.alias, prop.description)) & SPENT else 1
         found: list[tuple[Reading, Place]] = []
         for r in self.of_users:
-            for place in self.numbers.get(r.name, ()) if self._settled(r) else ():
+            for place in self.numbers.get(r.name, ()) if self._settled(r) or "refund" in wanted else ():
                 said = nouns(place.name)
                 alike = said == wanted or (bool(bare) and said - SPENT - EARNED == bare)
+                alike = alike or (bool(wanted) and wanted < said <= wanted | pieces(r.name))
                 against = direction(place.prop) not in (0, way) and said != wanted
                 if alike and not against and is_amount(place.prop, wanted) and same_currency(prop, place.prop):
                     found.append((r, place))
@@ -477,14 +495,13 @@ class _Guess:
         )
         named = nouns(prop.name) - MONEY - SPENT - EARNED - CURRENCIES.keys()
         told = meaning(prop.alias, prop.description) - generic - named - _EMPTY
-        is_money = sums(prop) or bool(pieces(prop.name) & MONEY)
         scored: list[tuple[int, int, int, Reading, Place]] = []
         for r in self.of_users:
             event = self.events[r.name]
             happening = meaning(r.name, event.alias)
             for row, place in enumerate(self.numbers.get(r.name, ()) if self._settled(r) else ()):
                 fits = is_amount(place.prop, pieces(prop.name)) and same_currency(prop, place.prop)
-                if not fits or (is_money and not self._is_money(place)):
+                if not fits or not self._is_money(place):
                     continue
                 amount = meaning(place.name, place.prop.alias)
                 by_name = len(named & amount) + len(named & happening)
@@ -525,7 +542,8 @@ class _Guess:
             return
         told = {r.name for r in done}
         for r in self.of_users:
-            if r.name not in told and any(undoes(r, earlier) for earlier in done):
+            used = is_held(prop) and r.action == "use" and any(r.things & earlier.things for earlier in done)
+            if r.name not in told and (used or any(undoes(r, earlier) for earlier in done)):
                 name = self._told_by(prop, r)
                 yield r.name, Update(type="set", value=_ref(name)) if name else Update(type="decrement", value=1)
 
@@ -649,10 +667,10 @@ class _Guess:
 
     def _told_by(self, prop: Property, r: Reading) -> str | None:
         """The event's property that tells one of users."""
-        stem = _stem(prop.name) - {"last", "latest", "recent", "highest", "max"}
+        stem = _stem(prop.name) - {"last", "latest", "recent", "highest", "max", "no"}
         same = [p for p in self.events[r.name].properties if p.type is prop.type]
         exact = next((p.name for p in same if p.name == prop.name), None)
-        alike = exact or next((p.name for p in same if stem and _stem(p.name) == stem), None)
+        alike = exact or next((p.name for p in same if stem and _stem(p.name) - {"no"} == stem), None)
         if alike is None and (r.phase == "achieve" or r.action in ("upgrade", "downgrade")):
             return next(
                 (p.name for p in same if (new := _last_words(p.name) & _NEW) and _stem(p.name) - new <= stem), None
@@ -757,7 +775,7 @@ class _Guess:
             return
         tellers = [r for r, _ in told]
         for r in self.of_users:
-            group = r.action in ("leave", "dissolve") and any(r.things & t.things & GROUPS for t in tellers)
+            group = takes_away(r) and any(r.things & t.things & GROUPS for t in tellers)
             over = listed(prop) and r in self._over(frozenset(w for t in tellers for w in _thing(t) | _plans(prop)))
             if r.name not in {t.name for t in tellers} and (group or over):
                 yield r.name, Update(type="set", value=before)
