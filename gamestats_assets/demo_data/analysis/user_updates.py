@@ -15,7 +15,7 @@ from typing import Literal
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.state_words import (
     AFTER,
     BEFORE,
@@ -148,8 +148,12 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 def level_counts(
     order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
-    """A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is."""
+    """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
+
+    A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
+    """
     rises: dict[str, PropertyConstraint] = {}
+    told = _told_counts(order, taxonomy, everywhere, measures)
     for event in taxonomy.events:
         reading = order.readings[event.name]
         if not (reading.says("levelup") and reading.things <= {"character", "user", "account", "game", "level"}):
@@ -161,7 +165,7 @@ def level_counts(
                 rises[place.key] = PropertyConstraint(counter=CounterRule(start=start, step=1, max=top, shared="level"))
                 break
     if not rises:
-        return {}
+        return told
     rule = next(iter(rises.values())).counter
     assert rule is not None
     shown = rule.model_copy(update={"step": 0})
@@ -170,7 +174,43 @@ def level_counts(
         by_users = place.of_event and place.kind not in (Kind.SYSTEM, Kind.INSTALL, Kind.DEVICE)
         if plain and by_users and _is_new_level(place, measures):
             rises[place.key] = PropertyConstraint(counter=shown)
-    return rises
+    return told | rises
+
+
+def _told_counts(
+    order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> dict[str, PropertyConstraint]:
+    """What a user has some of, as events tell it by the same name: one more where one is added, one less where not."""
+    found: dict[str, PropertyConstraint] = {}
+    for prop in taxonomy.user_properties:
+        some = counts(prop) or counts_things(prop.name)
+        if prop.type is not PropertyType.NUMBER or not some or isinstance(prop.rule, FromEvent):
+            continue
+        telling = [
+            place
+            for place in everywhere
+            if place.of_event and place.name == prop.name and place.kind is not Kind.SYSTEM and place in measures
+        ]
+        steps = {place: _one_more(order.readings[place.event], nouns(prop.name)) for place in telling}
+        if 1 not in steps.values() or any(not isinstance(rule_of(p.prop), Between | None) for p in telling):
+            continue
+        low, high = (
+            next((getattr(measures[p], end) for p in telling if measures[p].given), None) for end in ("low", "high")
+        )
+        start = max((low or 1) - 1, 0)
+        for place, step in steps.items():
+            rule = CounterRule(start=start, step=step, max=high, shared=prop.name)
+            found[place.key] = PropertyConstraint(counter=rule)
+    return found
+
+
+def _one_more(r: Reading, thing: Set[str]) -> int:
+    """1 where an event adds a thing, -1 where it takes one away, 0 where it only shows how many there are."""
+    if not pieces(r.name) & thing:
+        return 0
+    if takes_away(r):
+        return -1
+    return 1 if r.action in _ADDING or r.phase == "accept" else 0
 
 
 def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
