@@ -1,0 +1,378 @@
+"""What events do to users, on sheets of a few rows; the updates expected are those that a person reads there."""
+
+from __future__ import annotations
+
+import pytest
+
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.state_words import currency, nouns, pieces
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
+from gamestats_assets.demo_data.rules.soundness import problems
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+
+ADD, SET, ONCE = UpdateMode.ADD, UpdateMode.SET, UpdateMode.SET_ONCE
+TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN, "t": PropertyType.TIME}
+TIME = "{{#time}}"
+
+
+def prop(text: str, update: UpdateMode | None = None) -> Property:
+    """`price:n|alias|description|A, B` is a number with an alias, a description and a list of values."""
+    name, alias, description, values = (part.strip() for part in (*text.split("|"), "", "", "")[:4])
+    name, _, kind = name.partition(":")
+    rule = OneOf(values=tuple(value.strip() for value in values.split(","))) if values else None
+    return Property(name=name, type=TYPES[kind], alias=alias, description=description, rule=rule, update=update)
+
+
+def event(name: str, *properties: str, alias: str = "", description: str = "") -> Event:
+    """An event with its properties."""
+    return Event(name=name, alias=alias, description=description, properties=tuple(map(prop, properties)))
+
+
+def rules_of(*events: Event, users: tuple[Property, ...], common: tuple[str, ...] = (), industry: str = "") -> Rules:
+    """The analyst's rules for a sheet, which never have problems."""
+    sheet = Taxonomy(
+        name="sheet", events=events, user_properties=users, common_properties=tuple(prop(text) for text in common)
+    )
+    rules = analyse(sheet, ProductInfo(industry=industry))
+    assert problems(rules, sheet) == []
+    return rules
+
+
+def changes(rules: Rules, name: str) -> dict[str, tuple[str, object]]:
+    """By event, how a property of users changes."""
+    return {e: (of[name].type, of[name].value) for e, of in rules.update_patterns.items() if name in of}
+
+
+# --------------------------------------------------------------------------- totals
+
+
+def test_a_total_adds_the_amount_of_its_noun() -> None:
+    rules = rules_of(
+        event("ride_completed", "ride_id", "total_fare:n"),
+        event("tip_given", "ride_id", "tip_amount:n"),
+        users=(prop("lifetime_tips:n|Tips given", ADD),),
+    )
+    assert changes(rules, "lifetime_tips") == {"tip_given": ("increment", "{{tip_amount}}")}
+
+
+def test_a_total_adds_what_its_description_names_and_never_days() -> None:
+    rules = rules_of(
+        event("Quote_Accepted", "Quote_Id", "Base_Rate:n||EUR", "Total_Charge:n||Base rate + fuel surcharge"),
+        event("Invoice_Paid", "Invoice_No", "Gross_Amount:n||EUR", "Days_To_Pay:n"),
+        users=(prop("Total_Freight_Spend:n||Sum of total charges of accepted quotes", ADD),),
+    )
+    assert changes(rules, "Total_Freight_Spend") == {"Quote_Accepted": ("increment", "{{Total_Charge}}")}
+
+
+def test_what_is_paid_counts_and_not_what_is_bought_for_it() -> None:
+    rules = rules_of(
+        event("PurchaseRequest", "order_id", "price:n|価格（円）", alias="購入開始"),
+        event(
+            "PurchaseComplete",
+            *(
+                "order_id",
+                "price:n|価格（円）",
+                "paid_stone:n|有償石",
+                "free_stone:n|無償石",
+                "total_stone:n|付与石合計",
+            ),
+            alias="購入完了",
+        ),
+        event("GachaDraw", "draw_count:n|回数||1, 10", "use_stone:n|消費石", alias="ガチャ実行"),
+        users=(
+            prop("total_pay:n|累計課金額", ADD),
+            prop("stone:n|所持石", SET),
+            prop("total_gacha_count:n|累計ガチャ回数", ADD),
+        ),
+        industry="game",
+    )
+    assert changes(rules, "total_pay") == {"PurchaseComplete": ("increment", "{{price}}")}
+    assert changes(rules, "stone") == {
+        "PurchaseComplete": ("increment", "{{total_stone}}"),
+        "GachaDraw": ("decrement", "{{use_stone}}"),
+    }
+    assert changes(rules, "total_gacha_count") == {"GachaDraw": ("increment", "{{draw_count}}")}
+
+
+def test_free_tickets_spend_nothing() -> None:
+    rules = rules_of(
+        event(
+            "episode_rent", "title_id", "use_cookie:n|사용 쿠키", "cookie_after:n|사용 후 보유 쿠키", alias="회차 대여"
+        ),
+        event("episode_buy", "title_id", "cookie_price:n|회차당 쿠키", "use_cookie:n|총 사용 쿠키", alias="회차 소장"),
+        event("free_ticket_use", "title_id", alias="무료 이용권 사용"),
+        event("attendance", "reward_cookie:n|지급 쿠키", alias="출석체크"),
+        users=(prop("total_use_cookie:n|누적 사용 쿠키", ADD), prop("cookie:n|보유 쿠키", SET)),
+    )
+    used = ("increment", "{{use_cookie}}")
+    assert changes(rules, "total_use_cookie") == {"episode_rent": used, "episode_buy": used}
+    assert changes(rules, "cookie") == {
+        "episode_rent": ("set", "{{cookie_after}}"),
+        "episode_buy": ("decrement", "{{use_cookie}}"),
+        "attendance": ("increment", "{{reward_cookie}}"),
+    }
+
+
+def test_plans_and_packs_are_both_paid_for() -> None:
+    rules = rules_of(
+        event("purchaseStarted", "orderId", "planTier", "amountPaid:n"),
+        event("purchaseCompleted", "orderId", "planTier", "priceUsd:n||List price in dollars", "amountPaid:n"),
+        event("subscriptionRenewed", "planTier", "amountPaid:n"),
+        event("consumablePurchased", "unitPrice:n||Price of one, dollars", "totalPrice:n"),
+        users=(prop("totalSpentUsd:n||Dollars spent so far on plans and packs", ADD),),
+    )
+    assert changes(rules, "totalSpentUsd") == {
+        "purchaseCompleted": ("increment", "{{amountPaid}}"),
+        "subscriptionRenewed": ("increment", "{{amountPaid}}"),
+        "consumablePurchased": ("increment", "{{totalPrice}}"),
+    }
+
+
+def test_two_events_of_one_bill_are_added_once() -> None:
+    rules = rules_of(
+        event("bill_issued", "bill_id", "bill_amount:n||EUR"),
+        event("bill_paid", "bill_id", "bill_amount:n||EUR", "days_late:n"),
+        users=(prop("lifetime_bill_amount:n||Bills paid so far in EUR", ADD),),
+    )
+    assert changes(rules, "lifetime_bill_amount") == {"bill_paid": ("increment", "{{bill_amount}}")}
+
+
+def test_units_are_added_up_where_they_are_measured() -> None:
+    rules = rules_of(
+        event("bikeUnlocked", "rideId"),
+        event("rideFinished", "rideId", "rideMinutes:n", "rideKm:n", "rideCost:n"),
+        users=(prop("totalKm:n||Kilometres ridden so far", ADD), prop("totalRideMinutes:n", ADD)),
+    )
+    assert changes(rules, "totalKm") == {"rideFinished": ("increment", "{{rideKm}}")}
+    assert changes(rules, "totalRideMinutes") == {"rideFinished": ("increment", "{{rideMinutes}}")}
+
+
+# --------------------------------------------------------------------------- counts and times
+
+
+def test_claims_are_counted_where_the_text_says() -> None:
+    rules = rules_of(
+        event("Claim_Filed", "Claim_Id", "Claim_Amount:n"),
+        event("Claim_Approved", "Claim_Id", "Paid_Amount:n"),
+        event("Claim_Rejected", "Claim_Id"),
+        users=(prop("Total_Claims:n||Claims filed so far", ADD),),
+    )
+    assert changes(rules, "Total_Claims") == {"Claim_Filed": ("increment", 1)}
+
+
+def test_rides_are_counted_when_completed_and_policies_when_they_have_a_number() -> None:
+    rules = rules_of(
+        event("ride_requested", "ride_id"),
+        event("ride_started", "ride_id"),
+        event("ride_completed", "ride_id"),
+        event("policy_quoted", "quote_no"),
+        event("policy_issued", "policy_no"),
+        event("policy_terminated", "policy_no"),
+        users=(
+            prop("lifetime_rides:n", ADD),
+            prop("first_ride_at:t", ONCE),
+            prop("last_ride_at:t", SET),
+            prop("policy_count:n||Policies in force", SET),
+        ),
+    )
+    assert changes(rules, "lifetime_rides") == {"ride_completed": ("increment", 1)}
+    assert changes(rules, "first_ride_at") == {"ride_completed": ("set_once", TIME)}
+    assert changes(rules, "last_ride_at") == {"ride_completed": ("set", TIME)}
+    assert changes(rules, "policy_count") == {"policy_issued": ("increment", 1), "policy_terminated": ("decrement", 1)}
+
+
+def test_what_is_marked_and_unmarked_goes_up_and_down_as_told() -> None:
+    rules = rules_of(
+        event("title_subscribe", "title_id", "subscribe_cnt:n|관심작품 수", alias="관심작품 등록"),
+        event("title_unsubscribe", "title_id", alias="관심작품 해제"),
+        users=(prop("subscribe_cnt:n|관심작품 수", SET),),
+    )
+    assert changes(rules, "subscribe_cnt") == {
+        "title_subscribe": ("set", "{{subscribe_cnt}}"),
+        "title_unsubscribe": ("decrement", 1),
+    }
+    told = rules.property_constraints["title_subscribe/subscribe_cnt"].counter
+    assert told == CounterRule(start=0, step=1, shared="subscribe_cnt")
+
+
+@pytest.mark.parametrize("name", ["Last_Seen_At", "lastActiveAt", "last_visit_time"])
+def test_a_user_is_seen_when_a_session_begins(name: str) -> None:
+    rules = rules_of(event("Session_Started"), event("card_viewed", "card_id"), users=(prop(f"{name}:t", SET),))
+    assert changes(rules, name) == {"Session_Started": ("set", TIME)}
+
+
+# --------------------------------------------------------------------------- what users have
+
+
+def test_a_balance_is_what_the_event_leaves() -> None:
+    rules = rules_of(
+        event("payment_charged", "method_type|||card, paypal", "charged_amount:n"),
+        event("wallet_topped_up", "topup_amount:n", "balance_before:n", "balance_after:n"),
+        users=(prop("wallet_balance:n|Wallet balance", SET),),
+        common=("wallet_balance:n|Wallet balance",),
+    )
+    assert changes(rules, "wallet_balance") == {"wallet_topped_up": ("set", "{{balance_after}}")}
+
+
+def test_a_common_property_that_is_held_is_a_state() -> None:
+    rules = rules_of(
+        event("QuestStart", "use_stamina:n|消費スタミナ", "stamina_after:n|消費後スタミナ", alias="クエスト開始"),
+        event("QuestClear", "get_gold:n|獲得ゴールド", alias="クエストクリア"),
+        event("CharaLevelUp", "use_gold:n|消費ゴールド", alias="キャラ強化"),
+        users=(),
+        common=("gold:n|所持ゴールド", "stamina:n|現在スタミナ", "total_power:n|総合力"),
+        industry="game",
+    )
+    assert changes(rules, "stamina") == {"QuestStart": ("set", "{{stamina_after}}")}
+    assert changes(rules, "gold") == {
+        "QuestClear": ("increment", "{{get_gold}}"),
+        "CharaLevelUp": ("decrement", "{{use_gold}}"),
+    }
+    assert changes(rules, "total_power") == {}
+
+
+def test_what_is_bought_and_its_bonus_both_come_in() -> None:
+    rules = rules_of(
+        event("rubyBuy", "productId", "priceKrw:n|결제 금액(원)", "buyRuby:n|구매 루비", "bonusRuby:n|보너스 루비"),
+        users=(prop("ruby:n|보유 루비", SET), prop("totalPriceKrw:n|누적 결제 금액(원)", ADD)),
+        industry="game",
+    )
+    assert changes(rules, "ruby") == {"rubyBuy": ("increment", "{{buyRuby}} + {{bonusRuby}}")}
+    assert changes(rules, "totalPriceKrw") == {"rubyBuy": ("increment", "{{priceKrw}}")}
+
+
+def test_points_that_no_event_names_stay_as_they_are() -> None:
+    rules = rules_of(
+        event("purchase", "order_id", "order_value:n", "discount_amount:n"),
+        users=(prop("loyalty_points:n||Points that can be spent", SET),),
+    )
+    assert changes(rules, "loyalty_points") == {}
+
+
+# --------------------------------------------------------------------------- tiers, flags, statuses
+
+
+def test_a_tier_is_what_was_bought_and_in_the_end_the_entry_of_who_bought_nothing() -> None:
+    rules = rules_of(
+        event("planSelected", "planTier|||Gold, Platinum"),
+        event("purchaseCompleted", "planTier|||Gold, Platinum", "amountPaid:n"),
+        event("purchaseFailed", "planTier|||Gold, Platinum"),
+        event("subscriptionCancelled", "planTier|||Gold, Platinum"),
+        users=(prop("subscriptionTier||Current tier|Free, Gold, Platinum", SET),),
+        common=("subscriptionTier||Current tier|Free, Gold, Platinum",),
+    )
+    assert changes(rules, "subscriptionTier") == {
+        "purchaseCompleted": ("set", "{{planTier}}"),
+        "subscriptionCancelled": ("set", "Free"),
+    }
+
+
+def test_a_plan_is_the_one_after_the_change_and_nobody_elses_role_is_ones_own() -> None:
+    roles = "Admin, Dispatcher, Viewer"
+    rules = rules_of(
+        event("Account_Activated", f"Role_Name|||{roles}"),
+        event("Teammate_Joined", f"Invited_Role|||{roles}"),
+        event("Plan_Upgraded", "Plan_Before|||Starter, Growth, Enterprise", "Plan_After|||Growth, Enterprise"),
+        users=(prop("Plan_Name|||Starter, Growth, Enterprise", SET), prop(f"User_Role|||{roles}", SET)),
+        common=("Plan_Name|||Starter, Growth, Enterprise", f"User_Role|||{roles}"),
+    )
+    assert changes(rules, "Plan_Name") == {"Plan_Upgraded": ("set", "{{Plan_After}}")}
+    assert changes(rules, "User_Role") == {"Account_Activated": ("set", "{{Role_Name}}")}
+
+
+def test_a_tier_without_an_event_that_tells_it_does_not_change() -> None:
+    rules = rules_of(
+        event("ride_completed", "ride_id"),
+        users=(prop("rider_tier||when the tier changes|Blue, Gold", SET),),
+        common=("rider_tier|||Blue, Gold",),
+    )
+    assert changes(rules, "rider_tier") == {}
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "flag"),
+    [
+        ("pass_subscribed", "pass_cancelled", "has_pass"),
+        ("membershipStarted", "membershipExpired", "isMember"),
+        ("Two_Factor_Enabled", "Two_Factor_Disabled", "Two_Factor_On"),
+        ("fanclub_join", "fanclub_leave", "is_fanclub"),
+    ],
+)
+def test_a_flag_is_true_from_its_beginning_to_its_end(begins: str, ends: str, flag: str) -> None:
+    rules = rules_of(event("app_open"), event(begins), event(ends), users=(prop(f"{flag}:b", SET),))
+    assert changes(rules, flag) == {begins: ("set", True), ends: ("set", False)}
+
+
+def test_a_status_is_spelled_as_the_sheet_does() -> None:
+    rules = rules_of(
+        event("Kyc_Submitted"),
+        event("Kyc_Approved"),
+        event("Kyc_Rejected"),
+        users=(prop("Kyc_Status|||Unverified, Pending, Verified, Rejected", SET),),
+    )
+    assert changes(rules, "Kyc_Status") == {
+        "Kyc_Submitted": ("set", "Pending"),
+        "Kyc_Approved": ("set", "Verified"),
+        "Kyc_Rejected": ("set", "Rejected"),
+    }
+
+
+# --------------------------------------------------------------------------- arrivals and what was seen last
+
+
+def test_arrivals_tell_what_stays() -> None:
+    rules = rules_of(
+        event("first_open", "acquisition_channel|||organic, ads", description="Once, on the first launch"),
+        event("account_created", "gender|||female, male"),
+        users=(prop("acquisition_channel", ONCE), prop("gender", ONCE), prop("home_city", ONCE), prop("country", ONCE)),
+        common=("city|||London, Seoul", "country"),
+    )
+    assert changes(rules, "acquisition_channel") == {"first_open": ("set_once", "{{acquisition_channel}}")}
+    assert changes(rules, "gender") == {"account_created": ("set_once", "{{gender}}")}
+    assert changes(rules, "home_city") == {"account_created": ("set_once", "{{city}}")}
+    assert changes(rules, "country") == {}, "every event tells it anyway"
+
+
+def test_the_last_title_is_the_one_that_was_looked_at() -> None:
+    rules = rules_of(
+        event("title_view", "title_id:n", alias="작품 상세 조회"),
+        event("title_subscribe", "title_id:n", alias="관심작품 등록"),
+        event("comment_write", "title_id:n", alias="댓글 작성"),
+        users=(prop("last_title_id:n|마지막으로 본 작품", SET),),
+    )
+    assert changes(rules, "last_title_id") == {"title_view": ("set", "{{title_id}}")}
+
+
+# --------------------------------------------------------------------------- words
+
+
+def test_names_of_every_style_have_the_same_words() -> None:
+    assert (
+        pieces("totalSpentUsd") == pieces("Total_Spent_USD") == pieces("total_spent_usd") == {"total", "spent", "usd"}
+    )
+    assert nouns("lifetime_tips") == nouns("tipAmount") == {"tip"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("amount:n||Dollars paid", {"usd"}),
+        ("price:n|価格（円）", {"jpy"}),
+        ("price:n|결제 금액(원)", {"krw"}),
+        ("cnt:n|회원 수", set()),
+        ("reason:n|원인", set()),
+        ("wins:n||Battles won", set()),
+        ("feeEur:n", {"eur"}),
+    ],
+)
+def test_currencies_that_a_property_names(text: str, found: set[str]) -> None:
+    assert currency(prop(text)) == found
+
+
+def test_updates_have_the_form_of_rules() -> None:
+    rules = rules_of(event("login"), users=(prop("total_login_days:n", ADD),))
+    assert rules.update_patterns == {
+        "login": {"total_login_days": Update(type="increment", value=1, once_per_day=True)},
+    }
