@@ -28,25 +28,32 @@ class Consequence:
     Attributes:
         before: what it follows: one of these.
         share: of them it happens to, 0 to 1.
+        surely: whether an id, or the sense of the words, says so; else it may be rarer still.
     """
 
     before: tuple[str, ...]
     share: float
+    surely: bool = True
 
 
 _HARM = re.compile(
     r"\b(?:damaged?|loss|lost|disput\w+|complain\w*|abus\w+|fraud\w*|emergency|sos|accidents?|incidents?|violat\w+"
-    r"|overdue|held|exceptions?|crash\w*|outage|broken|missing|suspicious|spam|no show|problem|faulty|bann?ed"
-    r"|warning|penalty)\b"
+    r"|overdue|(?:put )?on hold|held (?:by|up|back)|withheld|exceptions?|crash\w*|outage|broken|missing|suspicious"
+    r"|spam|no show"
+    r"|problem|faulty|bann?ed|warning|penalty)\b"
     r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
     re.IGNORECASE,
 )
 """What nobody wishes for."""
-_IN_VAIN = re.compile(r"\b(?:no \w+ (?:found|available|left)|not found|errors?|unavailable)\b|오류|エラー", re.IGNORECASE)
+_IN_VAIN = re.compile(
+    r"\b(?:no \w+ (?:found|available|left)|not found|errors?|unavailable)\b|오류|エラー", re.IGNORECASE
+)
 _UNDONE = re.compile(
-    r"\b(?:undone|undo(?:es)?|rewound|reverted|taken back|un(?:subscri|match|follow|enrol|save|pin)\w*)\b|되돌리|取り消",
+    r"\b(?:undone|undo(?:es)?|rewound|reverted|taken back|un(?:subscri|match|follow|enrol|save|pin)\w*)\b"
+    r"|되돌리|取り消",
     re.IGNORECASE,
 )
+_HELP = re.compile(r"\bhelp\b|\bsupport (?:team|desk|agent|ticket)|고객센터|1:1 문의|問い合わせ|ヘルプ", re.IGNORECASE)
 _CLAIMS = re.compile(r"\bclaims?\b|클레임|クレーム", re.IGNORECASE)
 _TROUBLED = frozenset({Kind.SUPPORT, Kind.CRASH, Kind.PAY_FAIL, Kind.GOODBYE})
 _UNDOING = word_set(
@@ -63,12 +70,14 @@ _AGAIN = frozenset(
 )
 """Kinds of events that happen any number of times to one thing: messages of a chat, tasks of a project."""
 _SETTLING = word_set("attend board checkin checkout pickup deliver arrive join repay return refund receive")
-_BEGINNING = word_set("add create join enable connect subscribe book order buy request invite enroll send register post")
-_OPINIONS: Mapping[str, float] = {"rate": 0.3, "donate": 0.2, "review": 0.15, "comment": 0.1, "share": 0.03}
+_BEGINNING = word_set(
+    "add create join enable connect subscribe book order buy request invite enroll send register post"
+)
+_OPINIONS: Mapping[str, float] = {"rate": 0.3, "donate": 0.2, "review": 0.15, "comment": 0.1}
 """Actions after a thing has come to its end, and how many of those who could take them do."""
-_OPINIONS_OF_CONTENT = 0.2
+_OPINIONS_OF_CONTENT = 0.1
 """How much rarer they are of what lies there for all to see, than of what was done for the user."""
-_STAGE, _BAD_END, _CANCELLED, _LEAVING, _COMPLAINT, _UNDO = 0.92, 0.07, 0.06, 0.2, 0.015, 0.12
+_STAGE, _BAD_END, _CANCELLED, _LEFT_AGAIN, _LEAVING, _COMPLAINT, _UNDO = 0.92, 0.07, 0.06, 0.25, 0.2, 0.015, 0.12
 
 
 def is_trouble(order: EventOrder, r: Reading) -> bool:
@@ -83,7 +92,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
     named = f"{' '.join(_pieces(event.name))} {event.alias}"
     if _CLAIMS.search(named) and not order.is_game and "reward" not in r.text:
         return True
-    if _harms(order, r) or _IN_VAIN.search(named):
+    if _harms(order, r) or _IN_VAIN.search(named) or _HELP.search(f"{named} {event.description}"):
         return True
     return not order.is_game and bool(_HARM.search(event.description)) and order.kinds[r.name] in _NEUTRAL
 
@@ -112,17 +121,21 @@ def consequences(order: EventOrder, constraints: EventConstraints) -> dict[str, 
     """How the events follow others that do not stand at a place of their own, and are no use of what is there."""
     fixed = {*constraints.session_start, *constraints.session_end, *constraints.once, *constraints.not_of_users}
     fixed |= {*constraints.daily, *constraints.final}
-    lives = _lives(order)
+    lives = lives_of(order)
     found: dict[str, Consequence] = {}
     for r in order.readings.values():
-        if r.name in fixed or order.kinds[r.name] in (Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE):
+        if r.name in fixed or order.kinds[r.name] in _BY_THEMSELVES:
             continue
         told = _by_id(order, r, lives, constraints) or _by_thing(order, r, constraints)
         if told is not None:
             before = tuple(name for name in told.before if name not in fixed)
             if before:
-                found[r.name] = Consequence(before, told.share)
+                found[r.name] = Consequence(before, told.share, told.surely)
     return _without_circles(found)
+
+
+_BY_THEMSELVES = frozenset({Kind.ONBOARDING, Kind.REGISTER, Kind.GOODBYE, Kind.SUBSCRIBE})
+"""Kinds of events that come to a user sooner or later, not upon what he or she did."""
 
 
 def _without_circles(found: dict[str, Consequence]) -> dict[str, Consequence]:
@@ -142,7 +155,7 @@ def _without_circles(found: dict[str, Consequence]) -> dict[str, Consequence]:
 
 
 @dataclass(frozen=True)
-class _Life:
+class Life:
     """Events that carry the id of one thing, the one that brings it about first."""
 
     birth: Reading
@@ -164,7 +177,7 @@ def _is_id(prop: Property) -> bool:
     return words[-1] in ends and rule_of(prop) is None and not prop.constraint
 
 
-def _lives(order: EventOrder) -> list[_Life]:
+def lives_of(order: EventOrder) -> list[Life]:
     """Lives of things that come into being by a user's doing; those of a catalogue lie there before."""
     if order.is_game:
         return []
@@ -177,7 +190,7 @@ def _lives(order: EventOrder) -> list[_Life]:
                 carriers.setdefault(prop.name, []).append(order.readings[event.name])
             else:
                 limited.add(prop.name)
-    found: list[_Life] = []
+    found: list[Life] = []
     for name, having in carriers.items():
         good = [r for r in having if not r.fails and not is_undoing(order, r)]
         if name in of_all | limited or len(having) < 2 or not good:
@@ -187,20 +200,17 @@ def _lives(order: EventOrder) -> list[_Life]:
         birth = min(named or good, key=lambda r: r.index)
         looked_at = any(order.kinds[r.name] in _LOOKING and r.index <= birth.index for r in having)
         if not looked_at and order.kinds[birth.name] not in (Kind.GROUP, Kind.SOCIAL, Kind.GROWTH):
-            found.append(_Life(birth, tuple(r for r in having if r is not birth)))
+            found.append(Life(birth, tuple(r for r in having if r is not birth)))
     return found
 
 
-def _by_id(
-    order: EventOrder, r: Reading, lives: Sequence[_Life], constraints: EventConstraints
-) -> Consequence | None:
+def _by_id(order: EventOrder, r: Reading, lives: Sequence[Life], constraints: EventConstraints) -> Consequence | None:
     """A stage follows the last good stage before it; a failure that which it is the failure of."""
     own = [life for life in lives if r in life.others]
     if not own:
         return None
     troubled = is_trouble(order, r)
-    opinion = _opinion(r)
-    if not (troubled or opinion or is_undoing(order, r)) and order.kinds[r.name] in _AGAIN:
+    if not (troubled or opinion(r) or is_undoing(order, r)) and order.kinds[r.name] in _AGAIN:
         return None
     begins = r.place is not None and r.place < 3 and r.phase not in ("accept", "match_found")
     if begins and not troubled and any(life.birth is r for life in lives):
@@ -209,13 +219,16 @@ def _by_id(
         o
         for life in own
         for o in (life.birth, *life.others)
-        if o is not r and not _opinion(o) and not is_undoing(order, o)
+        if o is not r and not opinion(o) and not is_undoing(order, o)
     ]
     same = [o for o in before if o.index < r.index and is_trouble(order, o) and _key(o) & _key(r) and not o.fails]
     same = [o for o in same if o.place is None or o.place < 5]
     if same:
         return Consequence((same[0].name,), _share_of_trouble(r))
     good = [o for o in before if not is_trouble(order, o)]
+    bad = [o for o in before if o.name in {m.event for m in order.told.get(r.name, ())} and o not in good]
+    if bad and troubled:
+        return Consequence((bad[-1].name,), _share_of_trouble(r))
     asked = {name for name in constraints.prerequisites.get(r.name, ())} | {m.event for m in order.told.get(r.name, ())}
     if not good:
         bad = [o for o in before if o.index < r.index and not o.fails]
@@ -235,8 +248,13 @@ def _key(r: Reading) -> frozenset[str]:
     return r.things or r.topic
 
 
-def _opinion(r: Reading) -> bool:
-    return r.action in _OPINIONS and not r.fails
+def opinion(r: Reading) -> str | None:
+    """What somebody thinks of a thing after it has come to its end: the action that says so."""
+    told = [r.action, *(word for word in ("rate", "review", "comment") if r.says(word) and r.action in _TELLING)]
+    return next((word for word in told if word in _OPINIONS and not r.fails), None)
+
+
+_TELLING = frozenset({None, "write", "post", "send", "receive", "add", "create"})
 
 
 def _share_of_trouble(r: Reading) -> float:
@@ -246,7 +264,7 @@ def _share_of_trouble(r: Reading) -> float:
 
 def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
     if r.phase == "cancel":
-        return _CANCELLED
+        return _LEFT_AGAIN if of_content else _CANCELLED
     if _harms(order, r):
         return _COMPLAINT
     if r.fails:
@@ -255,8 +273,8 @@ def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
         return _UNDO
     if is_trouble(order, r):
         return _COMPLAINT if r.action or not _IN_VAIN.search(" ".join(_pieces(r.name))) else _BAD_END
-    if _opinion(r):
-        return _OPINIONS[r.action or ""] * (_OPINIONS_OF_CONTENT if of_content else 1)
+    if said := opinion(r):
+        return _OPINIONS[said] * (_OPINIONS_OF_CONTENT if of_content else 1)
     return _STAGE
 
 
@@ -267,15 +285,16 @@ def _by_thing(order: EventOrder, r: Reading, constraints: EventConstraints) -> C
     """Ends follow beginnings, troubles and opinions what they need or name, what is undone what was done."""
     ends = (r.place or 0) >= 5 and not r.fails and r.phase != "claim" and not order.is_game
     settles = (r.action in _SETTLING or r.phase == "accept") and order.kinds[r.name] not in (Kind.GROUP, Kind.ADVANCED)
-    troubled, undoing, opinion = is_trouble(order, r), is_undoing(order, r), _opinion(r)
-    if not (ends or settles or troubled or undoing or opinion or r.fails or r.phase == "reject"):
+    troubled, undoing = is_trouble(order, r), is_undoing(order, r)
+    told = opinion(r) not in (None, "donate") and order.kinds[r.name] is not Kind.GROUP and not order.is_game
+    if not (ends or settles or troubled or undoing or told or r.fails or r.phase == "reject"):
         return None
     for before in _sources(order, r, constraints):
-        if (ends or settles) and not (troubled or undoing or opinion) and _key(before) != _key(r):
+        if (ends or settles) and not (troubled or undoing or told) and _key(before) != _key(r):
             continue
         if is_trouble(order, before) and not before.fails:
             return Consequence((before.name,), _share_of_trouble(r))
-        return Consequence((before.name,), _share(order, r, of_content=True))
+        return Consequence((before.name,), _share(order, r, of_content=True), surely=told or troubled)
     return None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import takewhile
 
-from gamestats_assets.demo_data.analysis.event_consequences import consequences, is_trouble
+from gamestats_assets.demo_data.analysis.event_consequences import consequences, is_trouble, lives_of, opinion
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
@@ -203,12 +206,14 @@ class _Choice:
     def reached(self) -> dict[str, float]:
         """How often each event happens when this is chosen, if every door is open."""
         found: dict[str, float] = {}
-        chance = 1.0
+        at: dict[str, float] = {}
         for number, step in enumerate(self.steps):
-            chance *= (1 - (1 - step.probability) ** step.repeats) if number else 1
+            on_the_way = sum(often for event, often in at.items() if not step.follows or event in step.follows)
+            chance = on_the_way * (1 - (1 - step.probability) ** step.repeats) if number else 1.0
             weights = step.weights or [1.0] * len(step.events)
-            for event, weight in zip(step.events, weights, strict=True):
-                found.setdefault(event, chance * weight / sum(weights))
+            at = {event: chance * weight / sum(weights) for event, weight in zip(step.events, weights, strict=True)}
+            for event, often in at.items():
+                found.setdefault(event, often)
         return found or {r.name: 1 / len(self.heads) for r in self.heads}
 
 
@@ -219,6 +224,7 @@ class Habits:
         self.order, self.constraints, self.product = order, constraints, product
         self.industry = industry_of(product)
         self.follows = consequences(order, constraints)
+        self.served = self._served()
         self.choices = self._choices()
         self.seldom = {c.name: rate for c in self.choices if (rate := self._rate(c)) is not None}
 
@@ -237,6 +243,16 @@ class Habits:
                 found.append(_Choice(r.name, (r,), ()))
         return sorted(found, key=lambda choice: min(r.index for r in choice.heads))
 
+    def _served(self) -> set[str]:
+        """What is booked or ordered where the service itself is seen as well: a cleaning that begins and ends."""
+        found: set[str] = set()
+        for life in lives_of(self.order):
+            stages = [r for r in life.others if not is_trouble(self.order, r) and not opinion(r)]
+            seen = sum(self.order.kinds[r.name] in (Kind.CORE, Kind.OTHER) for r in stages)
+            if seen >= 2 and self.order.kinds[life.birth.name] in _MONEY:
+                found.add(life.birth.name)
+        return found
+
     def kinds(self, choice: _Choice) -> list[EventKind]:
         """Kinds of all its events."""
         return [self.order.kinds[event] for event in choice.events]
@@ -249,7 +265,7 @@ class Habits:
         """Whether to buy is what the product is for, and this leads to it."""
         kinds = self.kinds(choice)
         shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
-        return shop and Kind.PAY in kinds
+        return (shop and Kind.PAY in kinds) or bool({r.name for r in choice.heads} & self.served)
 
     def _mostly(self, choice: _Choice, kinds: Set[EventKind]) -> bool:
         """Whether at least half of its events are of some kinds; what may go wrong does not count."""
@@ -264,8 +280,18 @@ class Habits:
                 if sequence.kind == "onboarding":
                     found += _good_path(self.order, sequence.steps)
         for choice in self.typical(segment):
-            found += _good_path(self.order, choice.steps) or [choice.heads[0].name]
+            path = _good_path(self.order, choice.steps) or [choice.heads[0].name]
+            found += takewhile(self._is_usual, path)
         return list(dict.fromkeys(found))
+
+    def usual_events(self, choice: _Choice) -> list[str]:
+        """Those of a choice that go on with it."""
+        return [event for event in choice.events if self._is_usual(event)]
+
+    def _is_usual(self, event: str) -> bool:
+        """Whether something happens to most of what it follows."""
+        rare = event in self.follows and self.follows[event].share < 0.5
+        return not rare and not is_trouble(self.order, self.order.readings[event])
 
     def event_probabilities(self, segment: str) -> dict[str, float]:
         """How likely each event that a user may cause is in a session, 0 to 1.
@@ -279,7 +305,8 @@ class Habits:
         found: dict[str, float] = {}
         for choice in self.choices:
             _reached(choice, min(weights[choice.name], 1.0), found)
-        _extras_within_deals(self.choices, found, order, self.constraints)
+        extras = [c for c in self.choices if not self.all_in(c, self.follows)]
+        _extras_within_deals(extras, found, order, self.constraints)
         factors = _INDUSTRY_FACTORS.get(self.industry, {})
         for r in order.readings.values():
             kind = order.kinds[r.name]
@@ -293,7 +320,9 @@ class Habits:
         """The most central choices, in the order of the sheet."""
         scores = {c.name: self.centrality(c, segment) for c in self.choices}
         ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
-        central = [c for c in ranked if scores[c.name] > 1] or [c for c in ranked if scores[c.name] > 0.6]
+        best = max((scores[c.name] for c in ranked), default=0)
+        least = 1 if self.order.is_game else max(1, 0.6 * best)
+        central = [c for c in ranked if scores[c.name] > least] or [c for c in ranked if scores[c.name] > 0.6]
         chosen = {c.name for c in central[: _LOOPS[segment]]}
         while more := self._leading_to(chosen):
             chosen |= more
@@ -310,7 +339,7 @@ class Habits:
         if self.all_in(choice, {*constraints.once, *constraints.daily, *constraints.final}):
             return False
         follows = [self.follows[r.name].share for r in choice.heads if r.name in self.follows]
-        if follows and max(follows) < 0.5 or any(is_trouble(self.order, r) for r in choice.heads):
+        if (follows and max(follows) < 0.5) or any(is_trouble(self.order, r) for r in choice.heads):
             return False
         return choice.name not in self.seldom
 
@@ -329,13 +358,18 @@ class Habits:
             return 0.0
         if any(r.says(*_ASIDE) for r in choice.heads):
             return 0.4
-        if any(r.things & heart or r.topic & heart for r in readings):
+        usual = {event for event, often in choice.reached().items() if often > 0.2}
+        if any(r.things & heart or r.topic & heart for r in readings if self._is_done(r, usual)):
             return 5.0
         if Kind.SPEND in kinds:
             return 1.5
         if self.order.is_game:
             return 3.0 if Kind.CORE in kinds else 0.8
         return (2.0 if Kind.CORE in kinds else 0.8) + 0.5 * min(len(choice.steps) - 2, 4) + self._needed(choice)
+
+    def _is_done(self, r: Reading, usual: Set[str]) -> bool:
+        """Whether it is no mere look at things, and reached by more than a few."""
+        return r.name in usual and (self.order.is_game or self.order.kinds[r.name] is not Kind.BROWSE)
 
     def _of_one(self, choice: _Choice, r: Reading, heart: frozenset[str]) -> float:
         kind = self.order.kinds[r.name]
@@ -347,7 +381,18 @@ class Habits:
         if near:
             main = 4.2 if kind in (Kind.CORE, Kind.MONEY, Kind.PAY) else 4.1 if kind is Kind.CREATE else 3.9
             return main - (2 if kind is Kind.SOCIAL else 0)
-        return (0.8 if kind in _AT_WORK else 0.5) + (self._needed(choice) if at_work else 0)
+        if kind is Kind.CREATE:  # what is set up once is used often
+            return 0.8
+        return (0.8 if kind in _AT_WORK else 0.5) + (self._needed(choice) + self._tagged(r) if at_work else 0)
+
+    def _tagged(self, r: Reading) -> float:
+        """More for the events of the tag that has most of what users do."""
+        tags = Counter(
+            o.tag
+            for o in self.order.readings.values()
+            if self.order.kinds[o.name] in (Kind.CORE, Kind.OTHER, Kind.BROWSE)
+        )
+        return 0.3 * tags[r.tag] / max(tags.values()) if r.tag else 0
 
     def _needed(self, choice: _Choice) -> float:
         """More, the more events wait for it or follow it: those that nothing else leads to come first."""
@@ -368,19 +413,35 @@ class Habits:
         r = choice.heads[0]
         kind = self.order.kinds[r.name]
         constraints = self.constraints
-        if kind is Kind.GOODBYE or self.all_in(choice, constraints.final):
+        if (
+            kind is Kind.GOODBYE
+            or _FOR_GOOD.search(self.order.taxonomy.event(r.name).description)
+            or self.all_in(choice, constraints.final)
+        ):
             return _SELDOM[Kind.GOODBYE]
         if self.all_in(choice, constraints.daily):
             return 0.5
-        if self.all_in(choice, self.follows):
+        if self.all_in(choice, self.follows) and all(self.follows[head.name].surely for head in choice.heads):
             return None
         if any(is_trouble(self.order, head) for head in choice.heads) and kind not in _SELDOM:
-            return 0.006
-        factor = _INDUSTRY_FACTORS.get(self.industry, {}).get(kind, 1)
+            return _TROUBLE
+        if opinion(r) in ("rate", "review") and kind not in _SELDOM:
+            return _SELDOM_WORDS["coupon"]
+        if self.all_in(choice, constraints.once) and self._is_of_everybody(r, kind):
+            return None
+        if not self.sells(choice) and (said := _said(self.order.taxonomy.event(r.name).description)) is not None:
+            return said
+        if {head.name for head in choice.heads} & self.served:
+            return None
         if choice.steps and not self.sells(choice) and (rate := self._rate_of_deal(choice)) is not None:
             return rate
         rate = self._rate_by_words(r, kind)
-        return rate * factor if rate is not None and self._stays_seldom(choice) else None
+        return rate if self._stays_seldom(choice) else None
+
+    def _is_of_everybody(self, r: Reading, kind: EventKind) -> bool:
+        """Whether what happens once is on the way to what users come for."""
+        usual = [o.index for o in self.order.readings.values() if self.order.kinds[o.name] in (Kind.CORE, Kind.BROWSE)]
+        return kind not in _OPTIONAL and not r.says("first", "trial") and r.index < min(usual, default=0)
 
     def _stays_seldom(self, choice: _Choice) -> bool:
         """A process of several steps is not seldom because of a word."""
@@ -392,7 +453,13 @@ class Habits:
             return None
         reached = choice.reached()
         tags = {r.tag for r in choice.heads}
-        paid = [e for e in reached if self.order.readings[e].tag in tags and self.order.kinds[e] in (Kind.PAY, Kind.SUBSCRIBE) and e not in self._heads(choice)]
+        paid = [
+            e
+            for e in reached
+            if self.order.readings[e].tag in tags
+            and self.order.kinds[e] in (Kind.PAY, Kind.SUBSCRIBE)
+            and e not in self._heads(choice)
+        ]
         if not paid:
             return None
         kind = self.order.kinds[paid[-1]]
@@ -422,7 +489,8 @@ class Habits:
         usual = kind not in _SELDOM or (kind is Kind.SHARE and self.industry == "social")
         if not rates and usual:
             return None
-        return min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
+        rate: float = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
+        return rate * _INDUSTRY_FACTORS.get(self.industry, {}).get(kind, 1)
 
     def _is_of_catalogue(self, r: Reading) -> bool:
         """Whether a subscription is to one of the things that are looked at, which costs nothing."""
@@ -446,6 +514,39 @@ def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
 
 
 _AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
+_TROUBLE = 0.006
+"""In how many sessions there is something that goes wrong by itself."""
+_SAID: Mapping[str, float] = {
+    r"\b(?:yearly|annual(?:ly)?|(?:once a|every|per) year)\b|연\s?1회|매년|毎年|年に?1回": 0.002,
+    r"\b(?:monthly|(?:once a|every|per) month)\b|월\s?1회|매월|매달|毎月|月に?1回": 0.02,
+    r"\b(?:weekly|(?:once a|every|per) week)\b|주\s?1회|매주|毎週|週に?1回": 0.08,
+    r"\b(?:rarely|seldom|occasional(?:ly)?|exceptional(?:ly)?)\b|드물게|まれに|稀に": 0.008,
+}
+"""What descriptions say of how often something happens, and in how many sessions that is."""
+_FOR_GOOD = re.compile(
+    r"\b(?:deletes?|closes?|removes?|gives? up) (?:the|an|his|her|their|his or her) (?:user )?account\b"
+    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b|탈퇴|退会|アカウント(?:を)?削除",
+    re.IGNORECASE,
+)
+_OPTIONAL = frozenset(
+    {
+        *(Kind.VERIFY, Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.GROUP),
+        *(Kind.SOCIAL, Kind.SUPPORT, Kind.CRASH, Kind.AFTER_SALE),
+    }
+)
+"""Kinds of what happens once, and to few."""
+_OFTEN = re.compile(
+    r"\b(?:every|each) (?:\d+|few|couple of) ?(?:s|sec\w*|min\w*)\b|\b(?:often|frequently|continuously|constantly)\b"
+    r"|\d+\s?(?:초|분)마다|자주|수시로|\d+(?:秒|分)(?:ごと|毎)|頻繁",
+    re.IGNORECASE,
+)
+
+
+def _said(description: str) -> float | None:
+    rates = [rate for words, rate in _SAID.items() if re.search(words, description, re.IGNORECASE)]
+    return min(rates, default=None)
+
+
 _ASIDE = ("survey", "download", "upload", "verify", "loan", "filter")
 _AT_HEART: Mapping[str, frozenset[str]] = {
     "game": word_set("stage battle level game_match quest dungeon game round puzzle"),
@@ -469,6 +570,8 @@ _FREQUENCY: dict[str, float] = {
 }  # fmt: skip
 _PLAYED = word_set("challenge goal board edit archive plan enroll download premium enable address")
 """Words that tell of nothing seldom in a game."""
+_SOON = 0.4
+"""In how many sessions of new users there is what the core waits for: a means of payment, a first project."""
 _ASIDE_AT_MOST = 1.5
 """Free choices of what is not the core, against those of the core."""
 
@@ -492,12 +595,14 @@ class _Shares:
         self.habits, self.segment = habits, segment
         keen = _KEENNESS[segment]
         typical = habits.typical(segment)
-        self.slots = {
-            c.name: keen * (1 if habits.centrality(c, segment) > 2 else 0.55)
-            for c in typical
-        }
+        self.slots = {c.name: keen * (1 if habits.centrality(c, segment) > 2 else 0.55) for c in typical}
         self.events = activity(segment, habits.product).events_per_session
         self.free = max(self.events - sum(self.slots.values()), 0.3)
+        self.at_most = {
+            c.name: habits.seldom[c.name] * _seldom_factor(segment, c, habits.order, frozenset())
+            for c in habits.choices
+            if c.name in habits.seldom
+        }
         follow = {c.name for c in habits.choices if c.name not in self.slots and habits.all_in(c, habits.follows)}
         self.following = [c for c in habits.choices if c.name in follow]
         self.rates = self._seldom(follow)
@@ -506,24 +611,59 @@ class _Shares:
     def _seldom(self, follow: Set[str]) -> dict[str, float]:
         habits = self.habits
         rates = {n: rate for n, rate in habits.seldom.items() if n not in self.slots and n not in follow}
-        usual = [r.name for c in habits.choices if c.name not in rates for r in c.heads]
-        needed = {event for name in usual for event in habits.constraints.prerequisites.get(name, ())}
-        needed -= set(habits.constraints.once)
         by_name = {c.name: c for c in habits.choices}
-        return {n: rate * _seldom_factor(self.segment, by_name[n], habits.order, needed) for n, rate in rates.items()}
+        needed = self._asked_by(c for c in habits.choices if c.name not in rates)
+        found = {n: rate * _seldom_factor(self.segment, by_name[n], habits.order, needed) for n, rate in rates.items()}
+        if self.segment == "new_user":  # who waits for it at every step of the core gets it at once
+            at_core = self._asked_by(by_name[name] for name in self.slots)
+            soon = {n for n in found if at_core & {r.name for r in by_name[n].heads}}
+            found |= {n: max(found[n], _SOON) for n in soon}
+        return found
+
+    def _asked_by(self, choices: Iterable[_Choice]) -> set[str]:
+        """What must have happened, not just once, before some choices are open from the beginning to the end."""
+        constraints = self.habits.constraints
+        events = {event for c in choices for event in self.habits.usual_events(c)}
+        return (
+            {b for event in events for b in constraints.prerequisites.get(event, ())} - set(constraints.once) - events
+        )
 
     def _usual(self, follow: Set[str]) -> dict[str, float]:
         habits = self.habits
         found = {
-            c.name: self.slots.get(c.name) or _weight(self.segment, c, habits.order, habits.product)
+            c.name: self.slots.get(c.name)
+            or _weight(self.segment, c, habits.order, habits.product, habits.constraints.once)
             for c in habits.choices
             if c.name not in self.rates and c.name not in follow
         }
         once = {c.name for c in habits.choices if habits.all_in(c, habits.constraints.once)}
         core = sum(found[name] for name in self.slots)
+        at_core = self._asked_by(c for c in habits.choices if c.name in self.slots)
+        found |= {n: often for n, often in self._led_to(found, at_core).items() if n not in self.slots}
+        if core and not habits.order.is_game:
+            found |= {n: w * 0.4 for n, w in found.items() if n not in self.slots and self._is_core_by_kind(n)}
         aside = sum(weight for name, weight in found.items() if name not in self.slots and name not in once)
         scale = min(_ASIDE_AT_MOST * core / aside, 1) if core and aside else 1
         return {name: weight if name in self.slots else weight * scale for name, weight in found.items()}
+
+    def _led_to(self, weights: Mapping[str, float], wanted: Set[str]) -> dict[str, float]:
+        """Figures of what leads to things that the core waits for: new users do it soon, others seldom set up more."""
+        found: dict[str, float] = {}
+        for c in self.habits.choices:
+            kinds = set(self.habits.kinds(c))
+            often = max((often for event, often in c.reached().items() if event in wanted), default=0)
+            if c.name in weights and often and Kind.PAY not in kinds:
+                if self.segment == "new_user":
+                    found[c.name] = max(weights[c.name], min(_SOON / often, 1))
+                elif kinds == {Kind.CREATE}:
+                    found[c.name] = weights[c.name] * 0.3
+        return found
+
+    def _is_core_by_kind(self, name: str) -> bool:
+        """Whether something would be taken for the core, were there no other."""
+        return any(
+            c.name == name and self.habits.order.kinds[c.heads[0].name] is Kind.CORE for c in self.habits.choices
+        )
 
     def _expected(self, scale: float) -> dict[str, float]:
         """How often each choice is made in a session, when the figures of usual ones are scaled to be frequencies."""
@@ -540,14 +680,14 @@ class _Shares:
             note(name)
         waiting = list(self.following)
         while waiting:
-            heads = {r.name for c in waiting for event in [c] for r in event.heads}
-            inner = {event for c in waiting for event in c.events} | heads
+            inner = {event for c in waiting for event in c.events}
             ready = [c for c in waiting if not self._asks(c) & (inner - set(c.events))] or waiting[:1]
             for choice in ready:
-                found[choice.name] = sum(
+                often = sum(
                     habits.follows[r.name].share * sum(happens.get(b, 0) for b in habits.follows[r.name].before)
                     for r in choice.heads
                 ) / len(choice.heads)
+                found[choice.name] = min(often, self.at_most.get(choice.name, often))
                 note(choice.name)
                 waiting.remove(choice)
         return found
@@ -588,14 +728,18 @@ def _extras_within_deals(
                 found[name] = min(found[name], 0.5 * found[event])
 
 
-def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo) -> float:
+def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo, once: Iterable[str]) -> float:
     """Of something usual, against other usual things."""
     r = choice.heads[0]
     kind = order.kinds[r.name]
     industry = _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
     mild = _KEENNESS[segment] / _KEENNESS["active_user"]
+    if all(head.name in once for head in choice.heads):
+        return 0.5
+    if _OFTEN.search(order.taxonomy.event(r.name).description):
+        industry *= 2
     if kind is Kind.EXPOSURE and (r.action == "click" or r.phase == "open" or r.says("push", "mail")):
-        industry *= 0.3
+        industry *= 0.25
     return _USUAL.get(kind, 0.2) * industry * _FACTORS[segment].get(kind, 1) * _frequency(r) * mild
 
 
