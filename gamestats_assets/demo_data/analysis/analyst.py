@@ -39,7 +39,7 @@ from gamestats_assets.demo_data.analysis.measures import (
 from gamestats_assets.demo_data.analysis.property_durations import durations
 from gamestats_assets.demo_data.analysis.property_formulas import formulas, reckoned_ranges, relationships
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
-from gamestats_assets.demo_data.analysis.segment_habits import activity, event_probabilities, event_sequence
+from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.user_updates import level_counts, states_shown, update_patterns
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
@@ -77,6 +77,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
     tables = [{**ranges, **reckoned}, *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS)]
+    habits = Habits(order, constraints, product)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
     rules = Rules(
         property_constraints=values,
@@ -84,7 +85,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         property_relationships=relationships(found, everywhere),
         value_ranges=overall_ranges,
         segment_analysis={
-            segment: _segment(segment, order, constraints, product, of_segment)
+            segment: _segment(segment, habits, of_segment)
             for segment, of_segment in zip(SEGMENTS, ranges_of, strict=True)
         },
         update_patterns=updates,
@@ -158,14 +159,12 @@ def _event_constraints(order: EventOrder) -> EventConstraints:
     )
 
 
-def _segment(
-    segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo, ranges: dict[str, ValueRange]
-) -> SegmentAnalysis:
+def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:
     return SegmentAnalysis(
         property_ranges=ranges,
-        event_sequence=event_sequence(segment, order, constraints, product),
-        event_probabilities=event_probabilities(segment, order, constraints, product),
-        activity=activity(segment, product),
+        event_sequence=habits.event_sequence(segment),
+        event_probabilities=habits.event_probabilities(segment),
+        activity=activity(segment, habits.product),
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import takewhile
 
+from gamestats_assets.demo_data.analysis.event_consequences import consequences, is_trouble, lives_of, opinion
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
@@ -147,8 +151,9 @@ _FIXED = {
 _LOOPS = {"new_user": 2, "active_user": 3, "power_user": 5, "churning_user": 1, "churned_user": 1, "returning_user": 3}
 """How many things make a typical session."""
 _DEALS = frozenset({Kind.PAY, Kind.CHECKOUT, Kind.CART})
-_RARELY_WITHIN = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.SUPPORT, *_DEALS})
-"""Kinds of events whose sequences are no part of the core of a product, unless it sells things."""
+_MONEY = frozenset({Kind.PAY_FAIL, Kind.SUBSCRIBE, *_DEALS})
+_BY_THE_WAY = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Kind.SUPPORT, Kind.SETTING, *_MONEY})
+"""Kinds of events that make no core of a product, unless it sells things."""
 
 
 def activity(segment: str, product: ProductInfo) -> Activity:
@@ -198,46 +203,299 @@ class _Choice:
         """All events that may happen."""
         return [event for step in self.steps for event in step.events] or [r.name for r in self.heads]
 
-
-def _choices(order: EventOrder, constraints: EventConstraints) -> list[_Choice]:
-    """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
-    found = [
-        _Choice(f"-> {s.name}", tuple(order.readings[event] for event in s.steps[0].events), tuple(s.steps))
-        for s in constraints.sequences
-        if s.kind != "onboarding"
-    ]
-    placed = {event for s in constraints.sequences for step in s.steps for event in step.events}
-    placed |= {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
-    for r in order.readings.values():
-        if r.name not in placed and order.kinds[r.name] not in _FIXED:
-            found.append(_Choice(r.name, (r,), ()))
-    return sorted(found, key=lambda choice: min(r.index for r in choice.heads))
+    def reached(self) -> dict[str, float]:
+        """How often each event happens when this is chosen, if every door is open."""
+        found: dict[str, float] = {}
+        at: dict[str, float] = {}
+        for number, step in enumerate(self.steps):
+            on_the_way = sum(often for event, often in at.items() if not step.follows or event in step.follows)
+            chance = on_the_way * (1 - (1 - step.probability) ** step.repeats) if number else 1.0
+            weights = step.weights or [1.0] * len(step.events)
+            at = {event: chance * weight / sum(weights) for event, weight in zip(step.events, weights, strict=True)}
+            for event, often in at.items():
+                found.setdefault(event, often)
+        return found or {r.name: 1 / len(self.heads) for r in self.heads}
 
 
-def event_sequence(segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> list[str]:
-    """What users of a segment typically do in a session, between its start and its end."""
-    found: list[str] = []
-    if segment == "new_user":
-        for sequence in constraints.sequences:
-            if sequence.kind == "onboarding":
-                found += _good_path(order, sequence.steps)
-    for choice in _typical(segment, order, constraints, product):
-        found += _good_path(order, choice.steps) or [choice.heads[0].name]
-    return list(dict.fromkeys(found))
+class Habits:
+    """What is known of a product's events when it is worked out how often each happens."""
 
+    def __init__(self, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> None:
+        self.order, self.constraints, self.product = order, constraints, product
+        self.industry = industry_of(product)
+        self.follows = consequences(order, constraints)
+        self.served = self._served()
+        self.choices = self._choices()
+        self.seldom = {c.name: rate for c in self.choices if (rate := self._rate(c)) is not None}
 
-def _typical(segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> list[_Choice]:
-    """The most central choices, in the order of the sheet."""
-    choices = [c for c in _choices(order, constraints) if not _once(c, constraints)]
-    choices = [c for c in choices if c.steps or _rate(c, order, product) is None]
-    ranked = sorted(choices, key=lambda c: -_centrality(order, c, segment, product))
-    central = [c for c in ranked if _centrality(order, c, segment, product) > 1]
-    chosen = (central or [c for c in ranked if _centrality(order, c, segment, product) > 0.6])[: _LOOPS[segment]]
-    return [c for c in choices if c in chosen]
+    def _choices(self) -> list[_Choice]:
+        """Everything that is chosen, in the order of the sheet; no onboarding, nothing at a fixed place."""
+        order, constraints = self.order, self.constraints
+        found = [
+            _Choice(f"-> {s.name}", tuple(order.readings[event] for event in s.steps[0].events), tuple(s.steps))
+            for s in constraints.sequences
+            if s.kind != "onboarding"
+        ]
+        placed = {event for s in constraints.sequences for step in s.steps for event in step.events}
+        placed |= {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
+        for r in order.readings.values():
+            if r.name not in placed and order.kinds[r.name] not in _FIXED:
+                found.append(_Choice(r.name, (r,), ()))
+        return sorted(found, key=lambda choice: min(r.index for r in choice.heads))
 
+    def _served(self) -> set[str]:
+        """What is booked or ordered where the service itself is seen as well: a cleaning that begins and ends."""
+        found: set[str] = set()
+        for life in lives_of(self.order):
+            stages = [r for r in life.others if not is_trouble(self.order, r) and not opinion(r)]
+            seen = sum(self.order.kinds[r.name] in (Kind.CORE, Kind.OTHER) for r in stages)
+            if seen >= 2 and self.order.kinds[life.birth.name] in _MONEY:
+                found.add(life.birth.name)
+        return found
 
-def _once(choice: _Choice, constraints: EventConstraints) -> bool:
-    return all(r.name in constraints.once for r in choice.heads)
+    def kinds(self, choice: _Choice) -> list[EventKind]:
+        """Kinds of all its events."""
+        return [self.order.kinds[event] for event in choice.events]
+
+    def all_in(self, choice: _Choice, names: Iterable[str]) -> bool:
+        """Whether every event that begins it is one of some."""
+        return {r.name for r in choice.heads} <= set(names)
+
+    def sells(self, choice: _Choice) -> bool:
+        """Whether to buy is what the product is for, and this leads to it."""
+        kinds = self.kinds(choice)
+        shop = self.industry in ("ecommerce", "travel", "food") or (self.industry == "other" and Kind.CART in kinds)
+        return (shop and Kind.PAY in kinds) or bool({r.name for r in choice.heads} & self.served)
+
+    def _mostly(self, choice: _Choice, kinds: Set[EventKind]) -> bool:
+        """Whether at least half of its events are of some kinds; what may go wrong does not count."""
+        good = [e for e in choice.events if not self.order.readings[e].fails] or choice.events
+        return 2 * sum(self.order.kinds[event] in kinds for event in good) >= len(good)
+
+    def event_sequence(self, segment: str) -> list[str]:
+        """What users of a segment typically do in a session, between its start and its end."""
+        found: list[str] = []
+        if segment == "new_user":
+            for sequence in self.constraints.sequences:
+                if sequence.kind == "onboarding":
+                    found += _good_path(self.order, sequence.steps)
+        for choice in self.typical(segment):
+            path = _good_path(self.order, choice.steps) or [choice.heads[0].name]
+            found += takewhile(self._is_usual, path)
+        return list(dict.fromkeys(found))
+
+    def usual_events(self, choice: _Choice) -> list[str]:
+        """Those of a choice that go on with it."""
+        return [event for event in choice.events if self._is_usual(event)]
+
+    def _is_usual(self, event: str) -> bool:
+        """Whether something happens to most of what it follows."""
+        rare = event in self.follows and self.follows[event].share < 0.5
+        return not rare and not is_trouble(self.order, self.order.readings[event])
+
+    def event_probabilities(self, segment: str) -> dict[str, float]:
+        """How likely each event that a user may cause is in a session, 0 to 1.
+
+        What is usual shares the choices that users have in a session; of what is not, there is as much in a session
+        as is seldom, however many or few the usual things are; and what follows other things is as frequent as these
+        allow.
+        """
+        order = self.order
+        weights = _Shares(self, segment).weights()
+        found: dict[str, float] = {}
+        for choice in self.choices:
+            _reached(choice, min(weights[choice.name], 1.0), found)
+        extras = [c for c in self.choices if not self.all_in(c, self.follows)]
+        _extras_within_deals(extras, found, order, self.constraints)
+        factors = _INDUSTRY_FACTORS.get(self.industry, {})
+        for r in order.readings.values():
+            kind = order.kinds[r.name]
+            if kind is not Kind.SYSTEM:
+                found.setdefault(r.name, _FIXED.get(kind, 0.9) * factors.get(kind, 1))
+        return {name: round(min(max(found[name], 1e-5), 1.0), 6) for name in order.readings if name in found}
+
+    # ----------------------------------------------------------------- the core
+
+    def typical(self, segment: str) -> list[_Choice]:
+        """The most central choices, in the order of the sheet."""
+        scores = {c.name: self.centrality(c, segment) for c in self.choices}
+        ranked = sorted((c for c in self.choices if self._repeats(c)), key=lambda c: -scores[c.name])
+        best = max((scores[c.name] for c in ranked), default=0)
+        least = 1 if self.order.is_game else max(1, 0.6 * best)
+        central = [c for c in ranked if scores[c.name] > least] or [c for c in ranked if scores[c.name] > 0.6]
+        chosen = {c.name for c in central[: _LOOPS[segment]]}
+        while more := self._leading_to(chosen):
+            chosen |= more
+        return [c for c in self.choices if c.name in chosen]
+
+    def _leading_to(self, chosen: Set[str]) -> set[str]:
+        """What something typical follows is typical as well."""
+        asked = {b for c in self.choices if c.name in chosen for r in c.heads for b in self._before(r.name)}
+        return {c.name for c in self.choices if asked & set(c.events) and self._repeats(c)} - chosen
+
+    def _repeats(self, choice: _Choice) -> bool:
+        """Whether something is done again and again."""
+        constraints = self.constraints
+        if self.all_in(choice, {*constraints.once, *constraints.daily, *constraints.final}):
+            return False
+        follows = [self.follows[r.name].share for r in choice.heads if r.name in self.follows]
+        if (follows and max(follows) < 0.5) or any(is_trouble(self.order, r) for r in choice.heads):
+            return False
+        return choice.name not in self.seldom
+
+    def centrality(self, choice: _Choice, segment: str) -> float:
+        """How much a choice is what the product is for, to users of a segment."""
+        kinds = set(self.kinds(choice))
+        readings = [self.order.readings[event] for event in choice.events]
+        heart = _AT_HEART.get(self.industry, frozenset())
+        if not choice.steps:
+            return self._of_one(choice, readings[0], heart)
+        if Kind.ADVANCED in kinds:
+            return 5.0 if segment == "power_user" and self.order.is_game else 0.5
+        if self.sells(choice):
+            return 6.0
+        if self._mostly(choice, _BY_THE_WAY):
+            return 0.0
+        if any(r.says(*_ASIDE) for r in choice.heads):
+            return 0.4
+        usual = {event for event, often in choice.reached().items() if often > 0.2}
+        if any(r.things & heart or r.topic & heart for r in readings if self._is_done(r, usual)):
+            return 5.0
+        if Kind.SPEND in kinds:
+            return 1.5
+        if self.order.is_game:
+            return 3.0 if Kind.CORE in kinds else 0.8
+        return (2.0 if Kind.CORE in kinds else 0.8) + 0.5 * min(len(choice.steps) - 2, 4) + self._needed(choice)
+
+    def _is_done(self, r: Reading, usual: Set[str]) -> bool:
+        """Whether it is no mere look at things, and reached by more than a few."""
+        return r.name in usual and (self.order.is_game or self.order.kinds[r.name] is not Kind.BROWSE)
+
+    def _of_one(self, choice: _Choice, r: Reading, heart: frozenset[str]) -> float:
+        kind = self.order.kinds[r.name]
+        by_the_way = r.action in ("upload", "download", "export", "share", "import", "search")
+        at_work = kind in _AT_WORK and not by_the_way
+        near = at_work and bool(r.things & heart or r.topic & heart)
+        if self.order.is_game:  # what is done by the way is no more than that
+            return 2.0 if near and r.phase else 0.5
+        if near:
+            main = 4.2 if kind in (Kind.CORE, Kind.MONEY, Kind.PAY) else 4.1 if kind is Kind.CREATE else 3.9
+            return main - (2 if kind is Kind.SOCIAL else 0)
+        if kind is Kind.CREATE:  # what is set up once is used often
+            return 0.8
+        return (0.8 if kind in _AT_WORK else 0.5) + (self._needed(choice) + self._tagged(r) if at_work else 0)
+
+    def _tagged(self, r: Reading) -> float:
+        """More for the events of the tag that has most of what users do."""
+        tags = Counter(
+            o.tag
+            for o in self.order.readings.values()
+            if self.order.kinds[o.name] in (Kind.CORE, Kind.OTHER, Kind.BROWSE)
+        )
+        return 0.3 * tags[r.tag] / max(tags.values()) if r.tag else 0
+
+    def _needed(self, choice: _Choice) -> float:
+        """More, the more events wait for it or follow it: those that nothing else leads to come first."""
+        own = set(choice.events)
+        waiting = 0
+        for name in self.order.readings:
+            asked = {*self.constraints.prerequisites.get(name, ()), *self._before(name)}
+            waiting += name not in own and bool(asked & own) and name not in self.constraints.once
+        return min(waiting, 8) / 6
+
+    def _before(self, name: str) -> tuple[str, ...]:
+        return self.follows[name].before if name in self.follows else ()
+
+    # ----------------------------------------------------------------- what is seldom
+
+    def _rate(self, choice: _Choice) -> float | None:
+        """In how many sessions of an active user something happens; None of what is usual, or follows other things."""
+        r = choice.heads[0]
+        kind = self.order.kinds[r.name]
+        constraints = self.constraints
+        if (
+            kind is Kind.GOODBYE
+            or _FOR_GOOD.search(self.order.taxonomy.event(r.name).description)
+            or self.all_in(choice, constraints.final)
+        ):
+            return _SELDOM[Kind.GOODBYE]
+        if self.all_in(choice, constraints.daily):
+            return 0.5
+        if self.all_in(choice, self.follows) and all(self.follows[head.name].surely for head in choice.heads):
+            return None
+        if any(is_trouble(self.order, head) for head in choice.heads) and kind not in _SELDOM:
+            return _TROUBLE
+        if opinion(r) in ("rate", "review") and kind not in _SELDOM:
+            return _SELDOM_WORDS["coupon"]
+        if self.all_in(choice, constraints.once) and self._is_of_everybody(r, kind):
+            return None
+        if not self.sells(choice) and (said := _said(self.order.taxonomy.event(r.name).description)) is not None:
+            return said
+        if {head.name for head in choice.heads} & self.served:
+            return None
+        if choice.steps and not self.sells(choice) and (rate := self._rate_of_deal(choice)) is not None:
+            return rate
+        rate = self._rate_by_words(r, kind)
+        return rate if self._stays_seldom(choice) else None
+
+    def _is_of_everybody(self, r: Reading, kind: EventKind) -> bool:
+        """Whether what happens once is on the way to what users come for."""
+        usual = [o.index for o in self.order.readings.values() if self.order.kinds[o.name] in (Kind.CORE, Kind.BROWSE)]
+        return kind not in _OPTIONAL and not r.says("first", "trial") and r.index < min(usual, default=0)
+
+    def _stays_seldom(self, choice: _Choice) -> bool:
+        """A process of several steps is not seldom because of a word."""
+        return len(choice.steps) < 4 or self._mostly(choice, _BY_THE_WAY)
+
+    def _rate_of_deal(self, choice: _Choice) -> float | None:
+        """Of a way to a payment where something else is what the product is for: as often as leads to few payments."""
+        if not self._mostly(choice, {Kind.BROWSE, *_BY_THE_WAY}) or self.industry == "finance":
+            return None
+        reached = choice.reached()
+        tags = {r.tag for r in choice.heads}
+        paid = [
+            e
+            for e in reached
+            if self.order.readings[e].tag in tags
+            and self.order.kinds[e] in (Kind.PAY, Kind.SUBSCRIBE)
+            and e not in self._heads(choice)
+        ]
+        if not paid:
+            return None
+        kind = self.order.kinds[paid[-1]]
+        rate = _SELDOM[kind] * _INDUSTRY_FACTORS.get(self.industry, {}).get(kind, 1)
+        return min(rate / max(reached[paid[-1]], 0.01), 0.3)
+
+    @staticmethod
+    def _heads(choice: _Choice) -> set[str]:
+        return {r.name for r in choice.heads}
+
+    def _rate_by_words(self, r: Reading, kind: EventKind) -> float | None:
+        is_group = bool(r.things & GROUPS)
+        deeds = [
+            rate
+            for (does, to), rate in _SELDOM_DEEDS.items()
+            if does in (r.action, r.phase)
+            and (r.things == {to} or (to == "guild" and is_group) or to in r.topic - r.things)
+        ]
+        if deeds:
+            return min(deeds)
+        if kind is Kind.PAY and self.industry == "finance" and r.says("pay"):
+            return None  # to pay is what people have it for
+        if kind is Kind.SUBSCRIBE and self._is_of_catalogue(r):
+            return _SELDOM_WORDS["bookmark"]
+        words = set(r.words) - (_PLAYED if self.order.is_game and kind not in _SELDOM else set())
+        rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and r.action != "search"]
+        usual = kind not in _SELDOM or (kind is Kind.SHARE and self.industry == "social")
+        if not rates and usual:
+            return None
+        rate: float = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
+        return rate * _INDUSTRY_FACTORS.get(self.industry, {}).get(kind, 1)
+
+    def _is_of_catalogue(self, r: Reading) -> bool:
+        """Whether a subscription is to one of the things that are looked at, which costs nothing."""
+        looks = [o for o in self.order.of(Kind.BROWSE) if o.name != r.name]
+        return any(o.properties & r.properties and not o.says("plan", "paywall", "premium") for o in looks)
 
 
 def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
@@ -255,36 +513,41 @@ def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
     return path
 
 
-def _centrality(order: EventOrder, choice: _Choice, segment: str, product: ProductInfo) -> float:
-    """How much a choice is what the product is for, to users of a segment."""
-    industry = industry_of(product)
-    kinds = {order.kinds[event] for event in choice.events}
-    readings = [order.readings[event] for event in choice.events]
-    sells = industry in ("ecommerce", "travel", "food") or (industry == "other" and Kind.CART in kinds)
-    heart = _AT_HEART.get(industry, frozenset())
-    if not choice.steps:
-        by_the_way = readings[0].action in ("upload", "download", "export", "share", "import", "search")
-        near = any(r.things & heart or r.topic & heart for r in readings) and kinds & _AT_WORK and not by_the_way
-        if order.is_game:  # what is done by the way is no more than that
-            return 2.0 if near and readings[0].phase else 0.5
-        main = 4.2 if kinds & {Kind.CORE, Kind.MONEY, Kind.PAY} else 4.1 if Kind.CREATE in kinds else 3.9
-        return main - (2 if Kind.SOCIAL in kinds else 0) if near else 0.8 if kinds & _AT_WORK else 0.5
-    if Kind.ADVANCED in kinds:
-        return 5.0 if segment == "power_user" and order.is_game else 0.5
-    if kinds & _DEALS and len(choice.steps) > 1:
-        return 6.0 if sells and Kind.PAY in kinds else 0.0
-    if kinds & _RARELY_WITHIN:
-        return 0.0
-    if any(r.says("survey", "download", "upload", "verify", "loan", "filter") for r in readings):
-        return 0.4
-    if any(r.things & heart or r.topic & heart for r in readings):
-        return 5.0
-    if Kind.SPEND in kinds:
-        return 1.5
-    return 3.0 if Kind.CORE in kinds and (order.is_game or not heart) else 0.8
-
-
 _AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
+_TROUBLE = 0.006
+"""In how many sessions there is something that goes wrong by itself."""
+_SAID: Mapping[str, float] = {
+    r"\b(?:yearly|annual(?:ly)?|(?:once a|every|per) year)\b|연\s?1회|매년|毎年|年に?1回": 0.002,
+    r"\b(?:monthly|(?:once a|every|per) month)\b|월\s?1회|매월|매달|毎月|月に?1回": 0.02,
+    r"\b(?:weekly|(?:once a|every|per) week)\b|주\s?1회|매주|毎週|週に?1回": 0.08,
+    r"\b(?:rarely|seldom|occasional(?:ly)?|exceptional(?:ly)?)\b|드물게|まれに|稀に": 0.008,
+}
+"""What descriptions say of how often something happens, and in how many sessions that is."""
+_FOR_GOOD = re.compile(
+    r"\b(?:deletes?|closes?|removes?|gives? up) (?:the|an|his|her|their|his or her) (?:user )?account\b"
+    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b|탈퇴|退会|アカウント(?:を)?削除",
+    re.IGNORECASE,
+)
+_OPTIONAL = frozenset(
+    {
+        *(Kind.VERIFY, Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.GROUP),
+        *(Kind.SOCIAL, Kind.SUPPORT, Kind.CRASH, Kind.AFTER_SALE),
+    }
+)
+"""Kinds of what happens once, and to few."""
+_OFTEN = re.compile(
+    r"\b(?:every|each) (?:\d+|few|couple of) ?(?:s|sec\w*|min\w*)\b|\b(?:often|frequently|continuously|constantly)\b"
+    r"|\d+\s?(?:초|분)마다|자주|수시로|\d+(?:秒|分)(?:ごと|毎)|頻繁",
+    re.IGNORECASE,
+)
+
+
+def _said(description: str) -> float | None:
+    rates = [rate for words, rate in _SAID.items() if re.search(words, description, re.IGNORECASE)]
+    return min(rates, default=None)
+
+
+_ASIDE = ("survey", "download", "upload", "verify", "loan", "filter")
 _AT_HEART: Mapping[str, frozenset[str]] = {
     "game": word_set("stage battle level game_match quest dungeon game round puzzle"),
     "media": word_set("video music content episode article play"),
@@ -303,8 +566,14 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 _FREQUENCY: dict[str, float] = {
     "exchange": 0.3, "rate": 0.3, "upload": 0.4, "project": 0.5, "music": 0.5, "assignment": 0.3, "unlock": 0.5,
     "chat": 2, "retry": 0.5, "sleep": 0.4, "report": 0.35, "export": 0.5, "admin": 0.4, "deposit": 0.5,
-    "profile": 0.2, "mail": 0.6,
+    "profile": 0.2, "mail": 0.6, "comment": 0.6,
 }  # fmt: skip
+_PLAYED = word_set("challenge goal board edit archive plan enroll download premium enable address")
+"""Words that tell of nothing seldom in a game."""
+_SOON = 0.4
+"""In how many sessions of new users there is what the core waits for: a means of payment, a first project."""
+_ASIDE_AT_MOST = 1.5
+"""Free choices of what is not the core, against those of the core."""
 
 
 def _frequency(r: Reading) -> float:
@@ -315,96 +584,135 @@ def _frequency(r: Reading) -> float:
     return factor * (0.5 if r.fails else 1)
 
 
-_PLAYED = word_set("challenge goal board edit archive plan enroll download premium enable address")
-"""Words that tell of nothing seldom in a game."""
-_FOLLOWING = word_set("attend board checkin checkout pickup deliver arrive rate review donate")
+class _Shares:
+    """How the choices of a session of a segment are shared out.
 
-
-def _no_more_than_before(
-    rates: dict[str, float], choices: Sequence[_Choice], order: EventOrder, constraints: EventConstraints
-) -> None:
-    """What ends or follows something seldom is as seldom."""
-    rate_of = {r.name: rates[c.name] for c in choices if c.name in rates for r in c.heads}
-    for choice in choices:
-        r = choice.heads[0]
-        follows = r.action in _FOLLOWING or (r.place or 0) >= 5 or r.phase == "accept"
-        if choice.steps or not follows or order.kinds[r.name] is Kind.GROUP:
-            continue
-        earlier = [rate_of[before] for before in constraints.prerequisites.get(r.name, ()) if before in rate_of]
-        if earlier:
-            rate_of[r.name] = rates[choice.name] = min(rates.get(choice.name, 1.0), 0.85 * min(earlier))
-
-
-def _rate(choice: _Choice, order: EventOrder, product: ProductInfo) -> float | None:
-    """In how many sessions of an active user something happens; None of what is usual."""
-    r = choice.heads[0]
-    kind = order.kinds[r.name]
-    is_group = bool(r.things & GROUPS)
-    deeds = [
-        rate
-        for (does, to), rate in _SELDOM_DEEDS.items()
-        if does in (r.action, r.phase)
-        and (r.things == {to} or (to == "guild" and is_group) or to in r.topic - r.things)
-    ]
-    if deeds:
-        return min(deeds)
-    if kind is Kind.PAY and industry_of(product) == "finance" and r.says("pay"):
-        return None  # to pay is what people have it for
-    words = set(r.words) - (_PLAYED if order.is_game and kind not in _SELDOM else set())
-    rates = [rate for word, rate in _SELDOM_WORDS.items() if word in words and r.action != "search"]
-    usual = kind not in _SELDOM or (kind is Kind.SHARE and industry_of(product) == "social")
-    if not rates and usual:
-        return None
-    rate: float = min([*rates, *([] if usual else [_SELDOM.get(kind, 0.02)])])
-    return rate * _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
-
-
-def event_probabilities(
-    segment: str, order: EventOrder, constraints: EventConstraints, product: ProductInfo
-) -> dict[str, float]:
-    """How likely each event that a user may cause is in a session, 0 to 1.
-
-    What is usual shares the choices that users have in a session; of what is not, there is as much in a session as
-    is seldom, however many or few the usual things are.
+    A typical choice is made by itself, and freely as well, with the same figure; free choices only go by how the
+    figures compare. So all figures are those of a free choice of the typical things.
     """
-    choices = _choices(order, constraints)
-    typical = _typical(segment, order, constraints, product)
-    keen = _KEENNESS[segment]
-    slots = {c.name: keen * (1 if _centrality(order, c, segment, product) > 2 else 0.55) for c in typical}
-    rates = {c.name: rate for c in choices if c.name not in slots and (rate := _rate(c, order, product)) is not None}
-    usual = [r.name for c in choices if c.name not in rates for r in c.heads]
-    needed = {event for name in usual for event in constraints.prerequisites.get(name, ())}
-    for choice in choices:
-        if choice.name in rates:
-            rates[choice.name] *= _seldom_factor(segment, choice, order, needed - set(constraints.once))
-    _no_more_than_before(rates, choices, order, constraints)
-    weights = {c.name: slots.get(c.name) or _weight(segment, c, order, product) for c in choices if c.name not in rates}
-    # Weights only say how choices are shared out: those of what is seldom are scaled to come out at its rates.
-    free = max(activity(segment, product).events_per_session - sum(slots.values()), 0.3)
-    shared = sum(weights[c.name] for c in choices if c.name in weights and not _once(c, constraints))
-    scale = shared / max(free - sum(rates.values()), free / 4)
-    weights |= {name: rate * (scale or 1 / free) for name, rate in rates.items()}
-    found: dict[str, float] = {}
-    for choice in choices:
-        _reached(choice, min(weights[choice.name], 1.0), found)
-    _extras_within_deals(choices, found, order, constraints)
-    factors = _INDUSTRY_FACTORS.get(industry_of(product), {})
-    for r in order.readings.values():
-        kind = order.kinds[r.name]
-        if kind is not Kind.SYSTEM:
-            found.setdefault(r.name, _FIXED.get(kind, 0.9) * factors.get(kind, 1))
-    return {name: round(min(max(found[name], 1e-5), 1.0), 5) for name in order.readings if name in found}
+
+    def __init__(self, habits: Habits, segment: str) -> None:
+        self.habits, self.segment = habits, segment
+        keen = _KEENNESS[segment]
+        typical = habits.typical(segment)
+        self.slots = {c.name: keen * (1 if habits.centrality(c, segment) > 2 else 0.55) for c in typical}
+        self.events = activity(segment, habits.product).events_per_session
+        self.free = max(self.events - sum(self.slots.values()), 0.3)
+        self.at_most = {
+            c.name: habits.seldom[c.name] * _seldom_factor(segment, c, habits.order, frozenset())
+            for c in habits.choices
+            if c.name in habits.seldom
+        }
+        follow = {c.name for c in habits.choices if c.name not in self.slots and habits.all_in(c, habits.follows)}
+        self.following = [c for c in habits.choices if c.name in follow]
+        self.rates = self._seldom(follow)
+        self.usual = self._usual(follow)
+
+    def _seldom(self, follow: Set[str]) -> dict[str, float]:
+        habits = self.habits
+        rates = {n: rate for n, rate in habits.seldom.items() if n not in self.slots and n not in follow}
+        by_name = {c.name: c for c in habits.choices}
+        needed = self._asked_by(c for c in habits.choices if c.name not in rates)
+        found = {n: rate * _seldom_factor(self.segment, by_name[n], habits.order, needed) for n, rate in rates.items()}
+        if self.segment == "new_user":  # who waits for it at every step of the core gets it at once
+            at_core = self._asked_by(by_name[name] for name in self.slots)
+            soon = {n for n in found if at_core & {r.name for r in by_name[n].heads}}
+            found |= {n: max(found[n], _SOON) for n in soon}
+        return found
+
+    def _asked_by(self, choices: Iterable[_Choice]) -> set[str]:
+        """What must have happened, not just once, before some choices are open from the beginning to the end."""
+        constraints = self.habits.constraints
+        events = {event for c in choices for event in self.habits.usual_events(c)}
+        return (
+            {b for event in events for b in constraints.prerequisites.get(event, ())} - set(constraints.once) - events
+        )
+
+    def _usual(self, follow: Set[str]) -> dict[str, float]:
+        habits = self.habits
+        found = {
+            c.name: self.slots.get(c.name)
+            or _weight(self.segment, c, habits.order, habits.product, habits.constraints.once)
+            for c in habits.choices
+            if c.name not in self.rates and c.name not in follow
+        }
+        once = {c.name for c in habits.choices if habits.all_in(c, habits.constraints.once)}
+        core = sum(found[name] for name in self.slots)
+        at_core = self._asked_by(c for c in habits.choices if c.name in self.slots)
+        found |= {n: often for n, often in self._led_to(found, at_core).items() if n not in self.slots}
+        if core and not habits.order.is_game:
+            found |= {n: w * 0.4 for n, w in found.items() if n not in self.slots and self._is_core_by_kind(n)}
+        aside = sum(weight for name, weight in found.items() if name not in self.slots and name not in once)
+        scale = min(_ASIDE_AT_MOST * core / aside, 1) if core and aside else 1
+        return {name: weight if name in self.slots else weight * scale for name, weight in found.items()}
+
+    def _led_to(self, weights: Mapping[str, float], wanted: Set[str]) -> dict[str, float]:
+        """Figures of what leads to things that the core waits for: new users do it soon, others seldom set up more."""
+        found: dict[str, float] = {}
+        for c in self.habits.choices:
+            kinds = set(self.habits.kinds(c))
+            often = max((often for event, often in c.reached().items() if event in wanted), default=0)
+            if c.name in weights and often and Kind.PAY not in kinds:
+                if self.segment == "new_user":
+                    found[c.name] = max(weights[c.name], min(_SOON / often, 1))
+                elif kinds == {Kind.CREATE}:
+                    found[c.name] = weights[c.name] * 0.3
+        return found
+
+    def _is_core_by_kind(self, name: str) -> bool:
+        """Whether something would be taken for the core, were there no other."""
+        return any(
+            c.name == name and self.habits.order.kinds[c.heads[0].name] is Kind.CORE for c in self.habits.choices
+        )
+
+    def _expected(self, scale: float) -> dict[str, float]:
+        """How often each choice is made in a session, when the figures of usual ones are scaled to be frequencies."""
+        habits = self.habits
+        found = {name: weight * scale for name, weight in self.usual.items()} | self.rates
+        happens: dict[str, float] = {}
+        reached = {c.name: c.reached() for c in habits.choices}
+
+        def note(name: str) -> None:
+            for event, often in reached[name].items():
+                happens[event] = happens.get(event, 0) + often * (found[name] + self.slots.get(name, 0))
+
+        for name in found:
+            note(name)
+        waiting = list(self.following)
+        while waiting:
+            inner = {event for c in waiting for event in c.events}
+            ready = [c for c in waiting if not self._asks(c) & (inner - set(c.events))] or waiting[:1]
+            for choice in ready:
+                often = sum(
+                    habits.follows[r.name].share * sum(happens.get(b, 0) for b in habits.follows[r.name].before)
+                    for r in choice.heads
+                ) / len(choice.heads)
+                found[choice.name] = min(often, self.at_most.get(choice.name, often))
+                note(choice.name)
+                waiting.remove(choice)
+        return found
+
+    def _asks(self, choice: _Choice) -> set[str]:
+        return {before for r in choice.heads for before in self.habits.follows[r.name].before}
+
+    def weights(self) -> dict[str, float]:
+        """By choice, the figure of a free choice."""
+        once = {c.name for c in self.habits.choices if self.habits.all_in(c, self.habits.constraints.once)}
+        least, most = (
+            sum(often for name, often in self._expected(scale).items() if name not in once) for scale in (0.0, 1.0)
+        )
+        scale = max(self.free - least, self.free / 4) / max(most - least, 1e-9) if most > least else 1 / self.free
+        return {name: often / scale for name, often in self._expected(scale).items()}
 
 
 def _reached(choice: _Choice, chance: float, found: dict[str, float]) -> None:
     """Note how likely the events of a choice are: of its head as it is, later on as far as users come."""
     for r in choice.heads:
         found[r.name] = max(found.get(r.name, 0), chance)
-    for step in choice.steps[1:]:
-        chance *= 1 - (1 - step.probability) ** step.repeats
-        weights = step.weights or [1.0] * len(step.events)
-        for event, weight in zip(step.events, weights, strict=True):
-            found.setdefault(event, chance * weight / sum(weights))
+    heads = {r.name for r in choice.heads}
+    for event, often in choice.reached().items():
+        if event not in heads:
+            found.setdefault(event, chance * often)
 
 
 def _extras_within_deals(
@@ -420,12 +728,18 @@ def _extras_within_deals(
                 found[name] = min(found[name], 0.5 * found[event])
 
 
-def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo) -> float:
+def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo, once: Iterable[str]) -> float:
     """Of something usual, against other usual things."""
     r = choice.heads[0]
     kind = order.kinds[r.name]
     industry = _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
     mild = _KEENNESS[segment] / _KEENNESS["active_user"]
+    if all(head.name in once for head in choice.heads):
+        return 0.5
+    if _OFTEN.search(order.taxonomy.event(r.name).description):
+        industry *= 2
+    if kind is Kind.EXPOSURE and (r.action == "click" or r.phase == "open" or r.says("push", "mail")):
+        industry *= 0.25
     return _USUAL.get(kind, 0.2) * industry * _FACTORS[segment].get(kind, 1) * _frequency(r) * mild
 
 
