@@ -23,6 +23,7 @@ _OF_SOMETHING_ELSE = (
         "previous",
         "last_",
         "ping",
+        "position",
         "latency",
         "load",
         "fare",
