@@ -785,7 +785,7 @@ class Properties:
             kinds=kinds[which[order]] if rows.size else np.zeros(0, "U9"),
             values=values[order] if numeric else None,
             texts=pl.concat(texts).gather(order) if texts else None,
-            initial_texts=None if numeric else self._initial_texts(name, type_),
+            initial_texts=None if numeric else self._initial_texts(name, type_, updates),
             negative=negative,
             initial=initial,
             decimals=self._state_decimals(name),
@@ -864,7 +864,7 @@ class Properties:
             initial = np.where(self.users.signed_up_day >= 0, start, drawn)
         return initial
 
-    def _initial_texts(self, name: str, type_: PropertyType) -> pl.Series:
+    def _initial_texts(self, name: str, type_: PropertyType, updates: list[tuple[str, Update]]) -> pl.Series:
         """A state that is no number, as JSON, when the run begins, or the user signs up.
 
         Who was there before the run has one of the state's values, or a moment in the days before it; new users
@@ -884,6 +884,8 @@ class Properties:
             given = Property(name=name, type=type_)
             rows = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
             known = self._one_of(rows, name, constraint, given).json()
+        elif type_ is PropertyType.STRING and all(update.type == "set_once" for _, update in updates):
+            known = self.user_column(name, self.plan.user_properties.get(name, Property(name=name, type=type_))).json()
         else:
             return nothing
         return (
@@ -974,19 +976,22 @@ def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Seri
     none = np.zeros(0, np.int64)
     nothing = Happenings(none, none, none, none, none, none, np.zeros(0, bool))
     properties = Properties(plan, streams, users, Sessions(none, none, none, none), nothing, none, none)
-    pieces: list[pl.Expr] = []
+    fragments: list[pl.Expr] = []
     for name, given in plan.user_properties.items():
-        if name in plan.updates:
+        if name not in plan.updates:
+            texts = properties.user_column(name, given).json()
+        elif given.type is PropertyType.NUMBER:
             state = properties.state(name)
-            if state.texts is not None or given.type is not PropertyType.NUMBER:
-                continue
             texts = Numbers(np.nan_to_num(state.initial), state.decimals).json()
         else:
-            texts = properties.user_column(name, given).json()
-        pieces += [pl.lit(("," if pieces else "{") + as_json(name) + ":"), pl.lit(texts)]
-    if not pieces:
+            texts = properties.state(name).known_texts()
+        # What is not known of a user yet is left out.
+        told = pl.concat_str(pl.lit(f",{as_json(name)}:"), pl.lit(texts)).fill_null("")
+        fragments.append(told)
+    if not fragments:
         return pl.Series(["{}"] * len(users), dtype=pl.String)
-    return pl.select(pl.concat_str(*pieces, pl.lit("}"))).to_series()
+    inside = pl.select(pl.concat_str(*fragments)).to_series()
+    return pl.select(pl.concat_str(pl.lit("{"), pl.lit(inside.str.strip_prefix(",")), pl.lit("}"))).to_series()
 
 
 def decimals_of(wanted: ValueRange) -> int:

@@ -39,6 +39,9 @@ def _never_negative(total: pl.Expr, group: str) -> pl.Expr:
     return total - total.cum_min().over(group).clip(upper_bound=0)
 
 
+_NOTHING = ('""', "[]", "null")
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One state: what it was before and after each change.
@@ -81,6 +84,11 @@ class State:
         values[known] = self.becomes[place[known]]
         return values
 
+    def known_texts(self) -> pl.Series:
+        """By user, JSON before the first change; null where nothing was known then."""
+        assert self.initial_texts is not None
+        return self.initial_texts.set(self.initial_texts.is_in(list(_NOTHING)), None)
+
     def texts_after(self, rows: Array) -> pl.Series:
         """JSON after each of some rows."""
         assert self.texts is not None
@@ -117,6 +125,8 @@ def running_state(
     if once.any():
         first = np.ones(rows.size, bool)
         first[1:] = user[rows[1:]] != user[rows[:-1]]
+        if initial_texts is not None:
+            first &= initial_texts.is_in(list(_NOTHING)).to_numpy()[user[rows]]
         kept = ~once | first
         rows, kinds = rows[kept], kinds[kept]
         values = values[kept] if values is not None else None

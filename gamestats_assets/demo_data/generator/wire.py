@@ -245,7 +245,14 @@ def _changes(
             same = (state.texts == state.texts.shift(1)).fill_null(False).to_numpy()
             changed[1:] = ~(same_user & same[1:])
         changed &= happened.has_account[state.rows]
-        return state.rows[changed], state.texts.filter(pl.Series(changed))
+        rows = state.rows[changed]
+        # What was known of a user before the run is told first, unless the first event itself changes it.
+        known = state.known_texts().gather(happened.user[first])
+        opens = known.is_not_null().to_numpy() & ~np.isin(first, rows)
+        every = np.concatenate([rows, first[opens]])
+        order = np.argsort(every, kind="stable")
+        told = pl.concat([state.texts.filter(pl.Series(changed)), known.filter(pl.Series(opens))])
+        return every[order], told.gather(order)
     changed = (state.was != state.becomes) & happened.has_account[state.rows]
     told = state.becomes - state.was if mode is UpdateMode.ADD else state.becomes
     rows, values = state.rows[changed], told[changed]
