@@ -232,6 +232,11 @@ def test_values_that_a_text_lists_in_words(text: str, values: tuple[str, ...]) -
     assert found.values == values
 
 
+def test_words_around_a_list_are_no_part_of_its_values() -> None:
+    rows = [("claim_filed", "", ["damage|one of theft, fire, water or storm"])]
+    assert constraint(rules_of("insurance", rows), "claim_filed/damage").values == ["theft", "fire", "water", "storm"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

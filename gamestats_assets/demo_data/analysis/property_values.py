@@ -523,6 +523,8 @@ class _Maker:
             values, weights = _weighted(choices)
             return PropertyConstraint(values=values, weights=weights, per_user=person)
         pattern = names.pattern_of(last, PropertyType.STRING)
+        if re.fullmatch(r"\w*(?:ed|en|sent|made|held|paid)_by|(?:assigned|given|handed|sold)_to", last):
+            pattern = "name"
         if last in ("country", "country_code", "nation"):
             return PropertyConstraint(per_user=True)
         if pattern in names.INVENTED and pattern not in _OF_FAKER:
