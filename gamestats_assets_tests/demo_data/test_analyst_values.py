@@ -112,6 +112,12 @@ def test_later_events_of_a_life_recall_the_id_of_what_the_user_made() -> None:
         assert not constraint(rules, first).recalls
 
 
+def test_each_thing_that_users_make_has_an_id_of_its_own() -> None:
+    rules = rules_of("hr", HIRE)
+    assert rules.value_ranges["interviewId"].max > 1e8
+    assert rules.value_ranges["offerId"].max > 1e8
+
+
 def test_what_else_is_told_of_a_thing_stays_as_it_was() -> None:
     rules = rules_of("hr", HIRE)
     assert constraint(rules, "interviewCompleted/interviewType").recalls == ["interviewScheduled"]

@@ -90,6 +90,8 @@ class Recalls:
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
         users, common = taxonomy.user_properties, taxonomy.common_properties
         self.states = {prop.name for prop in common} | {p.name for p in users if p.type is PropertyType.NUMBER}
+        self.made: set[str] = set()
+        """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
 
     def found(self) -> dict[str, list[str]]:
@@ -158,6 +160,8 @@ class Recalls:
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
+        elif lasting and reading.phase not in ("start", "enter", "open", "launch", "attempt"):
+            self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
             if event in makers:
