@@ -264,6 +264,8 @@ _PEOPLE = {
         "recipient name, author name, owner name, contact name, full name, real name, legal name, person name, "
         "employee name, manager name, patient name, doctor name, teacher name, student name, guest name, friend name, "
         "driver name, card holder name, account holder, account holder name, cardholder, "
+        "adjuster name, engineer name, inspector name, nurse name, trainer name, coach name, tutor name, mentor name, "
+        "technician name, consultant name, stylist name, guide name, operator name, reviewer name, speaker name, "
         "signed by, approved by, confirmed by, received by, delivered by, created by, updated by, handled by, "
         "reviewed by, requested by, assigned to, consignee, consignee name, host name, instructor name, agent name",
         lambda s: s.faker("person").name(),

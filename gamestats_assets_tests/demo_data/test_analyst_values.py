@@ -112,6 +112,12 @@ def test_later_events_of_a_life_recall_the_id_of_what_the_user_made() -> None:
         assert not constraint(rules, first).recalls
 
 
+def test_each_thing_that_users_make_has_an_id_of_its_own() -> None:
+    rules = rules_of("hr", HIRE)
+    assert rules.value_ranges["interviewId"].max > 1e8
+    assert rules.value_ranges["offerId"].max > 1e8
+
+
 def test_what_else_is_told_of_a_thing_stays_as_it_was() -> None:
     rules = rules_of("hr", HIRE)
     assert constraint(rules, "interviewCompleted/interviewType").recalls == ["interviewScheduled"]
@@ -230,6 +236,11 @@ def test_values_that_a_text_lists_in_words(text: str, values: tuple[str, ...]) -
     found = values_in(Property(name="x", type=PropertyType.STRING), text)
     assert found is not None
     assert found.values == values
+
+
+def test_words_around_a_list_are_no_part_of_its_values() -> None:
+    rows = [("claim_filed", "", ["damage|one of theft, fire, water or storm"])]
+    assert constraint(rules_of("insurance", rows), "claim_filed/damage").values == ["theft", "fire", "water", "storm"]
 
 
 @pytest.mark.parametrize(

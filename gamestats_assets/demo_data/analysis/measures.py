@@ -322,7 +322,9 @@ def rule_of(prop: Property) -> ValueRule | None:
         bare = prop.rule is None and prop.type is PropertyType.STRING and _BARE_VALUES.fullmatch(prop.description)
         if bare:
             return OneOf(values=tuple(re.split(r"\s*[,/]\s*", prop.description.strip())))
-        return prop.rule or rule_in_words(prop)
+        if prop.rule is None or isinstance(prop.rule, OneOf):
+            return rule_in_words(prop) or prop.rule
+        return prop.rule
     try:
         rule = parse_value_rule(prop.constraint, prop.type) or _bound(prop.constraint, prop.type)
     except ValueRuleError:

@@ -38,6 +38,8 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
 
 Kind = EventKind
 _NOTHING = PropertyConstraint()
+_ANY_NUMBER = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
+"""Of ids of which each one is new."""
 
 _COUNTRY_NAMES = {
     "KR": "korea 대한민국 한국 韓国 kor", "JP": "japan 일본 日本 jpn", "US": "usa 미국 アメリカ 米国 america",
@@ -212,9 +214,11 @@ def property_constraints(
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
     _repeat_in_sequences(found, maker, sequences)
-    for key, events in Recalls(order, taxonomy, needs, found).found().items():
+    recalls = Recalls(order, taxonomy, needs, found)
+    for key, events in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
         found[key] = base.model_copy(update={"recalls": events})
+    maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
 
@@ -523,6 +527,8 @@ class _Maker:
             values, weights = _weighted(choices)
             return PropertyConstraint(values=values, weights=weights, per_user=person)
         pattern = names.pattern_of(last, PropertyType.STRING)
+        if re.fullmatch(r"\w*(?:ed|en|sent|made|held|paid)_by|(?:assigned|given|handed|sold)_to", last):
+            pattern = "name"
         if last in ("country", "country_code", "nation"):
             return PropertyConstraint(per_user=True)
         if pattern in names.INVENTED and pattern not in _OF_FAKER:
@@ -564,8 +570,7 @@ class _Maker:
             who = role or ("player" if self.order.is_game or whose & {"player"} else "user")
             return PropertyConstraint(template=self._template(place, who, ValueRange(min=1, max=5000, mean=2000)))
         if set(pieces) & UNIQUE:
-            unique = ValueRange(min=1, max=999_999_999, mean=500_000_000, spread=250_000_000)
-            return PropertyConstraint(template=self._template(place, base, unique))
+            return PropertyConstraint(template=self._template(place, base, _ANY_NUMBER))
         if set(pieces) & OWNED:
             return PropertyConstraint(
                 template=self._template(place, base, ValueRange(min=1, max=60, mean=25)), per_user=True

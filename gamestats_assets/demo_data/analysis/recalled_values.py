@@ -54,6 +54,7 @@ _PEOPLE = word_set(
     enemy seller driver courier rider owner author creator streamer customer agent staff doctor teacher profile
     """
 )
+_TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
 _STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSION_END})
 
 
@@ -89,6 +90,8 @@ class Recalls:
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
         users, common = taxonomy.user_properties, taxonomy.common_properties
         self.states = {prop.name for prop in common} | {p.name for p in users if p.type is PropertyType.NUMBER}
+        self.made: set[str] = set()
+        """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
 
     def found(self) -> dict[str, list[str]]:
@@ -157,6 +160,8 @@ class Recalls:
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
+        elif lasting and reading.phase not in ("start", "enter", "open", "launch", "attempt"):
+            self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
             if event in makers:
@@ -171,10 +176,10 @@ class Recalls:
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
-        named = {(*stem_of(name), ending) for ending in ("name", "title", "level", "type")}
+        named = {(*stem_of(name), ending) for ending in ("name", "title")}
         if any(tuple(pieces_of(prop)) in named for own in self.own.values() for prop in own):
             return bool(set(reading.words) & {"create", "make", "request", "add", "upload", "write", "post"})
-        return reading.phase != "start" or "call" in stem or "session" in stem
+        return True
 
     def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
         """Whether a later event tells what became of the thing: drafted, signed, terminated."""
@@ -217,7 +222,7 @@ class Recalls:
         constraint = self.constraints.get(f"{event}/{prop.name}", self.constraints.get(prop.name))
         if constraint and (constraint.copy_of or constraint.counter or constraint.first_only or constraint.per_user):
             return True
-        own = set(pieces_of(prop.name)) & _OWN_TO_EACH_EVENT
+        own = set(pieces_of(prop.name)) & (_TEXTS_OF_EACH if prop.type is PropertyType.STRING else _OWN_TO_EACH_EVENT)
         return bool(own) and not (prop.type is PropertyType.TIME and own <= {"time", "first"})
 
     def _tellers(self, event: str, name: str, prop: Property, sources: Sequence[str]) -> list[str]:
@@ -254,4 +259,6 @@ def _makes(reading: Reading) -> bool:
 def _alike(one: Reading, other: Reading) -> bool:
     """Whether two events make the same kind of thing in the same way."""
     words = ACTIONS | _MAKES
+    if not words & set(one.words):
+        return False
     return (one.phase, one.action) == (other.phase, other.action) and set(one.words) & words == set(other.words) & words

@@ -49,6 +49,7 @@ _NO_VALUES = re.compile(
     r"예|단위|例|単位)\b|[.!?]\s",
     re.IGNORECASE,
 )
+_AROUND = re.compile(r"중\s*(?:하나|1개|택)|いずれか|どれか|のうち|から選択|^[^:,/|]{1,60}:\s")
 _CODES = re.compile(r"(?<![\w.])(\d{1,3})\s*[=:]\s*(?=[^\s\d])")
 
 
@@ -140,6 +141,9 @@ def range_in(prop: Property, texts: Sequence[str]) -> Between | None:
 def rule_in_words(prop: Property) -> ValueRule | None:
     """What the alias, the description or the constraint says about the values, other than by a rule."""
     texts = [text for text in (prop.constraint, prop.description, prop.alias) if text.strip()]
+    if prop.rule is not None:  # a list already; the words around it are no part of its values
+        framed = _LEADS.search(prop.description) or _AROUND.search(prop.description)
+        return values_in(prop, prop.description) if framed else None
     listed = next((found for text in texts if (found := values_in(prop, text))), None)
     return listed or range_in(prop, texts)
 
@@ -149,8 +153,8 @@ def rule_in_words(prop: Property) -> ValueRule | None:
 _UNITS: dict[str, str] = {
     "percent": r"%|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
     "share": r"\b0\s*(?:-|to|~|and)\s*1\b(?!\d)|\bas a (?:fraction|ratio)\b|\bfraction of\b",
-    "KRW": r"\b(?:krw|won)\b|₩|[(\s\d](?:단위\s*:?\s*)?원\b|원화",
-    "JPY": r"\b(?:jpy|yen)\b|[¥￥]|[(\s\d](?:単位\s*:?\s*)?円|日本円",
+    "KRW": r"\b(?:krw|won)\b|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
+    "JPY": r"\b(?:jpy|yen)\b|[¥￥]|(?:^|[(\s\d])(?:単位\s*:?\s*)?円|日本円",
     "VND": r"\b(?:vnd|dong)\b|₫",
     "IDR": r"\b(?:idr|rupiah)\b",
     "INR": r"\b(?:inr|rupees?)\b|₹",
