@@ -823,6 +823,7 @@ class _Guess:
     def _status(self, prop: Property) -> Iterator[tuple[str, Update]]:
         """A status by the value that an event's words spell, or, of subscriptions, the usual words."""
         told = [(r, name) for r, name in self._tellers(prop) if self._spelled(prop, r, name)]
+        told = told or self._tariff(prop)
         if told:
             yield from ((r.name, Update(type=self._mode(prop, r), value=_ref(name))) for r, name in told)
             return
