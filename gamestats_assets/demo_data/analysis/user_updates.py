@@ -79,7 +79,7 @@ _NAMELY = word_set("name type code kind title label")
 _NEITHER = word_set("view show click list search share leave delete")
 _OVER = word_set("cancel timeout end close choose")
 _EMPTY = word_set("of the a an in on by for to and or so far with each every per as it is user who which has have")
-_ID = re.compile(r"(?:_|(?<=[a-z]))(?:id|no|number|key)$", re.IGNORECASE)
+_ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 _CHARGED = re.compile(r"paid|charged|billed|결제|支払|課金", re.IGNORECASE)
 _SIGHTS = {
     "view": re.compile(r"\b(?:view\w*|seen|opened|visited)\b|본\s|열람|조회|見た|閲覧", re.IGNORECASE),
@@ -823,6 +823,7 @@ class _Guess:
     def _status(self, prop: Property) -> Iterator[tuple[str, Update]]:
         """A status by the value that an event's words spell, or, of subscriptions, the usual words."""
         told = [(r, name) for r, name in self._tellers(prop) if self._spelled(prop, r, name)]
+        told = told or self._tariff(prop)
         if told:
             yield from ((r.name, Update(type=self._mode(prop, r), value=_ref(name))) for r, name in told)
             return
