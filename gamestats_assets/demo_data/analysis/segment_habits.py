@@ -443,7 +443,7 @@ class Habits:
         if any(is_trouble(self.order, head) for head in choice.heads) and kind not in _SELDOM:
             return _TROUBLE
         if opinion(r) in ("rate", "review") and kind not in _SELDOM:
-            return _SELDOM_WORDS["coupon"]
+            return _OPINION
         if self.all_in(choice, constraints.once) and self._is_of_everybody(r, kind):
             return None
         if not self.sells(choice) and (said := _said(self.order.taxonomy.event(r.name).description)) is not None:
@@ -533,17 +533,20 @@ def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
 _AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
 _TROUBLE = 0.006
 """In how many sessions there is something that goes wrong by itself."""
+_OPINION = 0.02
+"""Likewise an opinion on nothing that is known."""
 _SAID: Mapping[str, float] = {
     r"\b(?:yearly|annual(?:ly)?|(?:once a|every|per) year)\b|연\s?1회|매년|毎年|年に?1回": 0.002,
     r"\b(?:monthly|(?:once a|every|per) month)\b|월\s?1회|매월|매달|毎月|月に?1回": 0.02,
     r"\b(?:weekly|(?:once a|every|per) week)\b|주\s?1회|매주|毎週|週に?1回": 0.08,
-    r"\b(?:rarely|seldom|occasional(?:ly)?|exceptional(?:ly)?|replace(?:d|ment|s)?|reissued?)\b|드물게|まれに|稀に": 0.008,
-    r"재발급|再発行": 0.006,
+    r"\b(?:rarely|seldom|occasional(?:ly)?|exceptional(?:ly)?)\b|드물게|まれに|稀に": 0.008,
+    r"\b(?:replace(?:d|ment|s)?|re-?issued?)\b|재발급|再発行": 0.008,
 }
 """What descriptions say of how often something happens, and in how many sessions that is."""
 _FOR_GOOD = re.compile(
     r"\b(?:deletes?|closes?|removes?|gives? up) (?:the|an|his|her|their|his or her) (?:user )?account\b"
-    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b|탈퇴|退会|アカウント(?:を)?削除",
+    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b"
+    r"|회원\s?탈퇴|(?:계정|서비스)(?:을|를)? (?:삭제|탈퇴)|退会|アカウント(?:を)?削除",
     re.IGNORECASE,
 )
 _OPTIONAL = frozenset(
