@@ -132,6 +132,45 @@ SHEETS = {
         statement_opened | accounts | Monthly statement opened | month:n
         device_changed | account | Customer uses a new phone | model
     """,
+    "flea_market": """
+        app_open | 공통 | 앱 실행 시 전송 |
+        app_close | 공통 | 앱 종료 시 전송 | stay:n
+        signup | 회원 | 가입 완료 (1회) | method
+        post_view | 탐색 | 판매글 상세 화면 진입 | post_id
+        post_write | 판매 | 판매글 작성 완료 | post_id, price:n
+        post_delete | 판매 | 판매글 삭제 | post_id
+        chat_start | 채팅 | 판매자와 채팅 시작 | chat_id, post_id
+        chat_send | 채팅 | 채팅 메시지 전송 | chat_id
+        user_report | 신고 | 사기 등으로 상대를 신고 | chat_id, reason
+        user_block | 신고 | 상대를 차단 | chat_id
+        area_change | 설정 | 동네 변경 | region
+    """,
+    "gym": """
+        AppStart | アプリ | アプリ起動 |
+        AppEnd | アプリ | アプリ終了 | Seconds:n
+        MemberRegister | 会員 | 会員登録完了（1回のみ） | Plan
+        ScheduleView | 予約 | レッスン一覧を表示した時 | Date
+        LessonBook | 予約 | レッスンを予約した時 | BookingId, LessonName
+        LessonBookCancel | 予約 | 予約をキャンセルした時 | BookingId, Reason
+        LessonAttend | 来館 | 予約したレッスンに参加した時 | BookingId
+        LessonReview | 来館 | 参加したレッスンを評価した時 | BookingId, Stars:n
+        BodyRecord | 記録 | 体重を記録した時 | Weight:n
+        PaymentFail | 会費 | 毎月の会費の決済に失敗した時 | Reason
+        LockerLost | 来館 | ロッカーの鍵を紛失した時 | Locker:n
+        CardReissue | 会員 | 会員カードを再発行した時 | Fee:n
+    """,
+    "scooter": """
+        appOpened | app | App comes to the foreground |
+        appClosed | app | App goes to the background | seconds:n
+        userRegistered | account | Once per user | method
+        rideStarted | ride | Scooter unlocked | rideId, scooterCode
+        ridePaused | ride | User pauses the ride | rideId
+        rideEnded | ride | Scooter locked | rideId, minutes:n, distanceKm:n
+        damageReported | after | User reports a damaged scooter | scooterCode
+        parkingFineIssued | after | Fine for wrong parking | rideId, amount:n
+        faultTicketOpened | after | User asks the support team | ticketId
+        faultTicketResolved | after | | ticketId
+    """,
 }
 INDUSTRIES = {
     "cleaning": "other",
@@ -141,6 +180,9 @@ INDUSTRIES = {
     "recruiting": "saas",
     "farm": "game",
     "insurance": "fintech",
+    "flea_market": "social",
+    "gym": "health",
+    "scooter": "mobility",
 }
 _TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN}
 
@@ -211,6 +253,10 @@ def test_rules_are_sound(name: str) -> None:
         ("recruiting", "Interview_Requested"),
         ("farm", "stage_start"),
         ("insurance", "transfer_started"),
+        ("flea_market", "post_view"),
+        ("flea_market", "chat_start"),
+        ("gym", "LessonBook"),
+        ("scooter", "rideStarted"),
     ],
 )
 def test_the_core_is_in_a_good_part_of_the_sessions(name: str, event: str) -> None:
@@ -245,6 +291,15 @@ def test_the_core_is_in_a_good_part_of_the_sessions(name: str, event: str) -> No
         ("insurance", "card_blocked"),
         ("insurance", "statement_opened"),
         ("insurance", "device_changed"),
+        ("flea_market", "user_report"),
+        ("flea_market", "user_block"),
+        ("gym", "PaymentFail"),
+        ("gym", "LockerLost"),
+        ("gym", "CardReissue"),
+        ("scooter", "damageReported"),
+        ("scooter", "parkingFineIssued"),
+        ("scooter", "faultTicketOpened"),
+        ("scooter", "faultTicketResolved"),
     ],
 )
 def test_what_nobody_wishes_for_or_does_but_rarely_is_in_few_sessions(name: str, event: str) -> None:
@@ -267,6 +322,12 @@ def test_what_nobody_wishes_for_or_does_but_rarely_is_in_few_sessions(name: str,
         ("recruiting", "Candidate_No_Show", "Interview_Requested", 0.0, 0.2),
         ("farm", "guild_donate", "guild_join", 1.0, 100.0),
         ("insurance", "transfer_failed", "transfer_started", 0.01, 0.25),
+        ("flea_market", "post_write", "post_view", 0.01, 0.9),
+        ("flea_market", "post_delete", "post_write", 0.001, 0.4),
+        ("gym", "LessonAttend", "LessonBook", 0.6, 1.1),
+        ("gym", "LessonReview", "LessonAttend", 0.05, 0.5),
+        ("gym", "LessonBookCancel", "LessonBook", 0.01, 0.2),
+        ("scooter", "rideEnded", "rideStarted", 0.5, 1.0),
     ],
 )
 def test_what_follows_is_as_frequent_as_what_it_follows_allows(
@@ -275,7 +336,21 @@ def test_what_follows_is_as_frequent_as_what_it_follows_allows(
     assert least <= ratio(name, later, earlier) <= most
 
 
-_REGRETS = {"cancel", "claim", "damage", "report", "refund", "error", "fail", "block", "dispute", "alarm", "remove"}
+_REGRETS = {
+    "cancel",
+    "claim",
+    "damage",
+    "report",
+    "refund",
+    "error",
+    "fail",
+    "block",
+    "dispute",
+    "alarm",
+    "remove",
+    "fine",
+    "lost",
+}
 
 
 @pytest.mark.parametrize("name", SHEETS)

@@ -40,7 +40,7 @@ _HARM = re.compile(
     r"\b(?:damaged?|loss|lost|disput\w+|complain\w*|abus\w+|fraud\w*|emergency|sos|accidents?|incidents?|violat\w+"
     r"|overdue|(?:put )?on hold|held (?:by|up|back)|withheld|exceptions?|crash\w*|outage|broken|missing|suspicious"
     r"|spam|no show"
-    r"|problem|faulty|bann?ed|warning|penalty)\b"
+    r"|problem|faulty|bann?ed|warning|penalt(?:y|ies)|fine|fines)\b"
     r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
     re.IGNORECASE,
 )
@@ -71,8 +71,10 @@ _AGAIN = frozenset(
 """Kinds of events that happen any number of times to one thing: messages of a chat, tasks of a project."""
 _SETTLING = word_set("attend board checkin checkout pickup deliver arrive join repay return refund receive")
 _BEGINNING = word_set(
-    "add create join enable connect subscribe book order buy request invite enroll send register post"
+    "add create join enable connect subscribe book order buy request invite enroll send register post report"
 )
+_ASIDE = word_set("download bookmark save follow like export upload share subscribe invite read play view")
+"""Actions that are done by the way, and leave a thing where it is."""
 _OPINIONS: Mapping[str, float] = {"rate": 0.3, "donate": 0.2, "review": 0.15, "comment": 0.1}
 """Actions after a thing has come to its end, and how many of those who could take them do."""
 _OPINIONS_OF_CONTENT = 0.1
@@ -199,7 +201,8 @@ def lives_of(order: EventOrder) -> list[Life]:
         named = [r for r in good if about & {*r.words, *_pieces(r.name)}]
         birth = min(named or good, key=lambda r: r.index)
         looked_at = any(order.kinds[r.name] in _LOOKING and r.index <= birth.index for r in having)
-        if not looked_at and order.kinds[birth.name] not in (Kind.GROUP, Kind.SOCIAL, Kind.GROWTH):
+        told = order.kinds[birth.name] in (Kind.GROUP, Kind.SOCIAL, Kind.GROWTH) and not is_trouble(order, birth)
+        if not looked_at and not told:
             found.append(Life(birth, tuple(r for r in having if r is not birth)))
     return found
 
@@ -211,6 +214,8 @@ def _by_id(order: EventOrder, r: Reading, lives: Sequence[Life], constraints: Ev
         return None
     troubled = is_trouble(order, r)
     if not (troubled or opinion(r) or is_undoing(order, r)) and order.kinds[r.name] in _AGAIN:
+        return None
+    if r.action in _ASIDE and not troubled:
         return None
     begins = r.place is not None and r.place < 3 and r.phase not in ("accept", "match_found")
     if begins and not troubled and any(life.birth is r for life in lives):
@@ -263,6 +268,8 @@ def _share_of_trouble(r: Reading) -> float:
 
 
 def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
+    if r.phase in ("pause", "resume"):
+        return _LEAVING
     if r.phase == "cancel":
         return _LEFT_AGAIN if of_content else _CANCELLED
     if _harms(order, r):

@@ -245,11 +245,13 @@ class Habits:
 
     def _served(self) -> set[str]:
         """What is booked or ordered where the service itself is seen as well: a cleaning that begins and ends."""
+        heart = _AT_HEART.get(self.industry, frozenset())
+        least = 2 if any((r.things | r.topic) & heart for r in self.order.readings.values()) else 1
         found: set[str] = set()
         for life in lives_of(self.order):
             stages = [r for r in life.others if not is_trouble(self.order, r) and not opinion(r)]
             seen = sum(self.order.kinds[r.name] in (Kind.CORE, Kind.OTHER) for r in stages)
-            if seen >= 2 and self.order.kinds[life.birth.name] in _MONEY:
+            if seen >= least and self.order.kinds[life.birth.name] in _MONEY:
                 found.add(life.birth.name)
         return found
 
@@ -339,6 +341,9 @@ class Habits:
         if self.all_in(choice, {*constraints.once, *constraints.daily, *constraints.final}):
             return False
         follows = [self.follows[r.name].share for r in choice.heads if r.name in self.follows]
+        asked = {before for r in choice.heads for before in self._before(r.name)}
+        if any(asked & set(c.events) and c.name in self.seldom for c in self.choices):
+            return False
         if (follows and max(follows) < 0.5) or any(is_trouble(self.order, r) for r in choice.heads):
             return False
         return choice.name not in self.seldom
@@ -369,11 +374,23 @@ class Habits:
 
     def _is_done(self, r: Reading, usual: Set[str]) -> bool:
         """Whether it is no mere look at things, and reached by more than a few."""
-        return r.name in usual and (self.order.is_game or self.order.kinds[r.name] is not Kind.BROWSE)
+        looks = self.order.kinds[r.name] is Kind.BROWSE
+        return r.name in usual and (self.order.is_game or not looks or self._both(r, Kind.CREATE))
+
+    def is_made_for_all(self, choice: _Choice) -> bool:
+        """Whether it makes what others look at."""
+        makes = [r for r in choice.heads if self.order.kinds[r.name] is Kind.CREATE]
+        return not choice.steps and any(self._both(r, Kind.BROWSE) for r in makes)
+
+    def _both(self, r: Reading, kind: EventKind) -> bool:
+        """Whether there is an event of a kind about the same thing, such as a post that is written and looked at."""
+        return any(o.topic == r.topic for o in self.order.of(kind) if o is not r)
 
     def _of_one(self, choice: _Choice, r: Reading, heart: frozenset[str]) -> float:
         kind = self.order.kinds[r.name]
         by_the_way = r.action in ("upload", "download", "export", "share", "import", "search")
+        if kind is Kind.CREATE and self._both(r, Kind.BROWSE):  # more look at things than make them
+            return 0.5
         at_work = kind in _AT_WORK and not by_the_way
         near = at_work and bool(r.things & heart or r.topic & heart)
         if self.order.is_game:  # what is done by the way is no more than that
@@ -426,7 +443,7 @@ class Habits:
         if any(is_trouble(self.order, head) for head in choice.heads) and kind not in _SELDOM:
             return _TROUBLE
         if opinion(r) in ("rate", "review") and kind not in _SELDOM:
-            return _SELDOM_WORDS["coupon"]
+            return _OPINION
         if self.all_in(choice, constraints.once) and self._is_of_everybody(r, kind):
             return None
         if not self.sells(choice) and (said := _said(self.order.taxonomy.event(r.name).description)) is not None:
@@ -516,21 +533,25 @@ def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
 _AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
 _TROUBLE = 0.006
 """In how many sessions there is something that goes wrong by itself."""
+_OPINION = 0.02
+"""Likewise an opinion on nothing that is known."""
 _SAID: Mapping[str, float] = {
     r"\b(?:yearly|annual(?:ly)?|(?:once a|every|per) year)\b|연\s?1회|매년|毎年|年に?1回": 0.002,
     r"\b(?:monthly|(?:once a|every|per) month)\b|월\s?1회|매월|매달|毎月|月に?1回": 0.02,
     r"\b(?:weekly|(?:once a|every|per) week)\b|주\s?1회|매주|毎週|週に?1回": 0.08,
     r"\b(?:rarely|seldom|occasional(?:ly)?|exceptional(?:ly)?)\b|드물게|まれに|稀に": 0.008,
+    r"\b(?:replace(?:d|ment|s)?|re-?issued?)\b|재발급|再発行": 0.008,
 }
 """What descriptions say of how often something happens, and in how many sessions that is."""
 _FOR_GOOD = re.compile(
     r"\b(?:deletes?|closes?|removes?|gives? up) (?:the|an|his|her|their|his or her) (?:user )?account\b"
-    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b|탈퇴|退会|アカウント(?:を)?削除",
+    r"|\baccount (?:is |was |has been )?(?:deleted|closed for good)|\bfor good\b"
+    r"|회원\s?탈퇴|(?:계정|서비스)(?:을|를)? (?:삭제|탈퇴)|退会|アカウント(?:を)?削除",
     re.IGNORECASE,
 )
 _OPTIONAL = frozenset(
     {
-        *(Kind.VERIFY, Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT, Kind.SHARE, Kind.MONEY, Kind.ADVANCED, Kind.GROUP),
+        *(Kind.VERIFY, Kind.SUBSCRIBE, Kind.PAY, Kind.CHECKOUT, Kind.SHARE, Kind.MONEY, Kind.ADVANCED),
         *(Kind.SOCIAL, Kind.SUPPORT, Kind.CRASH, Kind.AFTER_SALE),
     }
 )
@@ -566,7 +587,7 @@ _AT_HEART: Mapping[str, frozenset[str]] = {
 _FREQUENCY: dict[str, float] = {
     "exchange": 0.3, "rate": 0.3, "upload": 0.4, "project": 0.5, "music": 0.5, "assignment": 0.3, "unlock": 0.5,
     "chat": 2, "retry": 0.5, "sleep": 0.4, "report": 0.35, "export": 0.5, "admin": 0.4, "deposit": 0.5,
-    "profile": 0.2, "mail": 0.6, "comment": 0.6,
+    "profile": 0.2, "mail": 0.6, "comment": 0.6, "import": 0.2,
 }  # fmt: skip
 _PLAYED = word_set("challenge goal board edit archive plan enroll download premium enable address")
 """Words that tell of nothing seldom in a game."""
@@ -651,6 +672,8 @@ class _Shares:
         found: dict[str, float] = {}
         for c in self.habits.choices:
             kinds = set(self.habits.kinds(c))
+            if c.name in weights and self.habits.is_made_for_all(c):
+                found[c.name] = weights[c.name] * 0.3
             often = max((often for event, often in c.reached().items() if event in wanted), default=0)
             if c.name in weights and often and Kind.PAY not in kinds:
                 if self.segment == "new_user":
