@@ -376,7 +376,9 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
             return named[0]
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
     if not _is_regret(r) and not same:
-        same = [g for g in stages if r.topic <= set(g.words) and not r.topic <= good[0].topic]
+        about = r.things or r.topic
+        alike = [g for g in stages if about & _said(order, g) and not about <= good[0].topic]
+        same = sorted(alike, key=lambda g: (abs(g.index - r.index), g.index))
     if same and (not _is_regret(r) or r.topic == good[0].topic):
         return same[0] if not _is_regret(r) else same[-1]
     told = {m.event for m in order.told.get(r.name, ()) if not m.here}
