@@ -392,7 +392,8 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
 def _said(order: EventOrder, r: Reading) -> set[str]:
     """What an event's name and alias say, each word of the name by itself too."""
     event = order.taxonomy.event(r.name)
-    return {*r.words, *concepts(event.alias), *concepts(" ".join(pieces(event.name)))}
+    each = {concept for piece in pieces(event.name) for concept in concepts(piece)}
+    return {*r.words, *each, *concepts(event.alias), *concepts(" ".join(pieces(event.name)))}
 
 
 def _tries(r: Reading) -> bool:
