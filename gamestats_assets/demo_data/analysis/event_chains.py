@@ -373,7 +373,7 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
         meant = set(concepts(next(filter(None, match.groups()))))
         named = [g for g in stages if meant & _said(order, g)]
         if named:
-            return named[0]
+            return max(named, key=lambda g: len(meant & _said(order, g)))
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
     if not _is_regret(r) and not same:
         about = r.things or r.topic
