@@ -373,10 +373,12 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
         meant = set(concepts(next(filter(None, match.groups()))))
         named = [g for g in stages if meant & _said(order, g)]
         if named:
-            return named[0]
+            return max(named, key=lambda g: len(meant & _said(order, g)))
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
     if not _is_regret(r) and not same:
-        same = [g for g in stages if r.topic <= set(g.words) and not r.topic <= good[0].topic]
+        about = r.things or r.topic
+        alike = [g for g in stages if about & _said(order, g) and not about <= good[0].topic]
+        same = sorted(alike, key=lambda g: (abs(g.index - r.index), g.index))
     if same and (not _is_regret(r) or r.topic == good[0].topic):
         return same[0] if not _is_regret(r) else same[-1]
     told = {m.event for m in order.told.get(r.name, ()) if not m.here}
@@ -390,7 +392,8 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
 def _said(order: EventOrder, r: Reading) -> set[str]:
     """What an event's name and alias say, each word of the name by itself too."""
     event = order.taxonomy.event(r.name)
-    return {*r.words, *concepts(event.alias), *concepts(" ".join(pieces(event.name)))}
+    each = {concept for piece in pieces(event.name) for concept in concepts(piece)}
+    return {*r.words, *each, *concepts(event.alias), *concepts(" ".join(pieces(event.name)))}
 
 
 def _tries(r: Reading) -> bool:

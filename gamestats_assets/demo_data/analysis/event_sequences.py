@@ -69,21 +69,21 @@ def _onboarding(order: EventOrder) -> None:
     for r in contact if several else ():
         early = done is not None and r.index < done
         steps.insert(len(steps) - 1 if early else len(steps), Step(events=[r.name], probability=0.9, after_s=40))
-    steps = [*([] if sign_up else _arrivals(order, intro)), *steps, *_introduction(order, intro)]
+    steps = [*(steps or _arrivals(order, intro)), *_introduction(order, intro)]
     if steps:
         order.add("onboarding", "onboarding", steps)
 
 
 def _arrivals(order: EventOrder, intro: Sequence[Reading]) -> list[Step]:
-    """Without a sign-up, what the sheet files just above the introduction: a trial is asked for, an account enabled."""
+    """What the sheet files just above the introduction, unless it is a mere sign-up: a trial, an account enabled."""
     found: list[Step] = []
     rows = list(order.readings.values())
     for r in reversed(rows[: intro[0].index] if intro else []):
-        account = r.action == "enable" and "account" in r.things
+        account = order.kinds[r.name] is Kind.REGISTER or (r.action == "enable" and "account" in r.things)
         if r.fails or not (account or (r.says("trial") and r.phase in (None, "start", "request"))):
             break
         found.insert(0, _single(r, 0.95))
-    return found
+    return found if any(order.kinds[step.events[0]] is not Kind.REGISTER for step in found) else []
 
 
 def _as_told(order: EventOrder, found: Sequence[Reading]) -> list[Step]:
