@@ -44,7 +44,7 @@ point: point points mileage 포인트 마일리지 ポイント
 currency: currency token cash 재화 화폐 자원
 power: power attack atk defense defence def hp health_points damage dmg strength might 전투력 공격력 방어력 체력
 power: 데미지 戦闘力 攻撃力
-price: price 가격 단가 価格 値段
+price: price fare 가격 단가 価格 値段
 amount: amount amt 금액 金額
 cost: cost costs spend spent spending expense consume consumed 비용 소모 소비 費用
 fee: fee fees commission 수수료 手数料
@@ -362,6 +362,8 @@ def measure(place: Place, product: ProductInfo) -> Measure:
         found = _named(place, [*measure_words(place.prop), *_alias_words(place.prop)], industry)
     if _counted_since_sign_up(place) and found.growth in ("none", "mild", "steps", "wealth"):
         found = replace(found, growth="total", low=0, high=max(found.high * 20, 200), typical=found.typical * 5)
+    if found.name in ("other", "ratio") and _CURRENCY.search(f"{place.prop.alias} {place.prop.description}"):
+        found = _money("price", industry)
     limited = _limited(found, rule_of(place.prop))
     # Within a list of objects a count numbers them, whoever the user is.
     return (
@@ -473,7 +475,7 @@ def _quantity(place: Place, words: list[str]) -> str | None:
     said = set(words)
     if "ms" in said:
         return "latency"
-    if said & {"duration", "seconds", "minutes", "hours"} or ("time" in said and not said & {"count", "total", "rate"}):
+    if said & {"duration", "seconds", "minutes", "hours"} or ("time" in said and not said & _NO_TIME):
         return _duration(place, said)
     if "discount" in said and said & {"rate", "percent"}:
         return "discount_percent"
@@ -507,6 +509,11 @@ def _duration(place: Place, said: set[str]) -> str:
     return "content_seconds" if long else "seconds"
 
 
+_NO_TIME = word_set("count total rate price amount cost fee")
+_CURRENCY = re.compile(
+    r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|pounds?|yen|won)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]"
+)
+
 _REAL_MONEY = frozenset(
     {
         *(EventKind.PAY, EventKind.PAY_FAIL, EventKind.CHECKOUT, EventKind.CART, EventKind.AFTER_SALE, EventKind.MONEY),
@@ -529,6 +536,9 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
         return next(name for name in ("gold", "diamond", "energy", "point", "currency") if name in said)
     if said & {"xp", "power"}:
         return "game_amount" if place.of_event and moved and "xp" in said else "xp" if "xp" in said else "power"
+    raw = set(re.split(r"[._]", place.name.lower()))
+    if is_game and "paid" in raw and len(raw) > 1 and not raw & {"amount", "price", "money", "total", "count"}:
+        return "game_amount"  # stones that were paid for
     if said & {"fee", "tax", "tip"} or ("discount" in said and not said & {"count"}):
         return "part"
     if said & {"balance", "salary", "loan", "capital"}:

@@ -44,6 +44,11 @@ def texts_of(prop: Property) -> str:
     return f"{prop.alias} {prop.description}".lower()
 
 
+def label_of(prop: Property) -> str:
+    """What a property is called besides its name: its alias, or a description of a few words."""
+    return prop.alias or (prop.description if len(prop.description) <= 24 else "")
+
+
 @dataclass(frozen=True)
 class Around:
     """What stands around numbers.

@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, rule_of
-from gamestats_assets.demo_data.analysis.numbers_beside import Around, Beside, ordered_pieces, pieces, texts_of
+from gamestats_assets.demo_data.analysis.numbers_beside import (
+    Around,
+    Beside,
+    label_of,
+    ordered_pieces,
+    pieces,
+    texts_of,
+)
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent, OneOf, Scalar
@@ -36,10 +43,13 @@ _GAIN_ELSEWHERE = re.compile(
 _LOSS_ELSEWHERE = re.compile(r"소모|소비|사용|차감|감소|출금|지불|消費|使用|減少|出金|支払|消耗")
 _MOVED = word_set("change changed delta diff difference adjustment")
 _MOVED_ELSEWHERE = re.compile(r"증감|변화|변동|増減|変動|変化")
-_HOW_MANY = word_set("amount amt num number quantity qty count cnt value units point points")
-_NO_CHANGE = word_set("price fee rate limit max min id level percent pct ratio total_price tax")
+_HOW_MANY = word_set("amount amt num number quantity qty count cnt value units")
+_NO_CHANGE = word_set(
+    "price fee rate limit max min id level percent pct ratio tax minutes mins seconds sec hours days duration time"
+)
 _STATE_WORDS = word_set("tmp current cur now present my user owned remaining own")
 _TALLIES = word_set("total max lifetime accumulated cumulative accum count cnt days level rank spent")
+_FEW = ("other", "quantity", "times", "total_count")
 _STEPS = ("level", "star", "stage", "vip", "step")
 
 
@@ -54,6 +64,7 @@ def before_and_after(beside: Beside, states: Mapping[str, str]) -> None:
             continue
         terms = _terms(beside, stem, {after, before or after})
         state = states.get(after)
+        terms = terms or (_one_by_one(beside, after) if state is not None else [])
         if state is not None and terms:
             if before is not None:
                 beside.give(before, state)
@@ -64,15 +75,14 @@ def before_and_after(beside: Beside, states: Mapping[str, str]) -> None:
 
 def _within_record(beside: Beside, before: str, after: str, terms: list[tuple[str, str]]) -> None:
     measure = beside.measure(after)
-    rule = beside.counted
-    if beside.own[after].key in rule and not terms:
+    if beside.own[after].key in beside.counted and not terms:
         beside.give(before, f"max({after} - 1, 0)" if measure.low < 1 else f"{after} - 1")
     elif measure.name in _STEPS and not terms:
         beside.give(before, f"{after} - 1")
     elif terms:
-        if _signed(beside, terms):
+        if (most := _signed(beside, terms)) is not None:
             beside.give(after, f"{before} + {terms[0][1]}")
-            beside.least[before] = _most(beside, terms)
+            beside.least[before] = most
             return
         if all(sign == "-" for sign, _ in terms):
             beside.least[before] = _most(beside, terms)
@@ -112,9 +122,10 @@ def _terms(beside: Beside, stem: frozenset[str], pair: set[str]) -> list[tuple[s
     around = event_sign(beside.around)
     found: list[tuple[str, str]] = []
     plain: list[tuple[str, str]] = []
+    parts: list[tuple[str, str]] = []
     for name in beside.own:
         said = pieces(name)
-        if name in pair or said & (_BEFORE | _AFTER | _NO_CHANGE):
+        if name in pair or said & (_BEFORE | _AFTER | (_NO_CHANGE - stem)):
             continue
         sign = _own_sign(beside.own[name])
         about = said & stem or any(word.rstrip("s") in {s.rstrip("s") for s in stem} for word in said)
@@ -123,23 +134,27 @@ def _terms(beside: Beside, stem: frozenset[str], pair: set[str]) -> list[tuple[s
             plain.append((around or "+", name))
         elif sign in ("+", "-") and (about or generic):
             found.append((sign, name))
-        elif sign is None and (generic and (about or said <= _HOW_MANY | stem)):
+        elif sign is None and about and around:
+            parts.append((around, name))
+        elif sign is None and generic and (about or said <= _HOW_MANY | stem):
             plain.append((around or "+", name))
     totals = [term for term in found if "total" in pieces(term[1])]
     if found and around in ("+", "-"):
         # `used_amount` beside `charge_amount`: what the event is about decides.
         found = [term for term in found if term[0] == around] or found
-    return totals[:1] or found or plain[:1]
+    if found and all(sign == around for sign, _ in found):
+        found = sorted([*parts, *found], key=lambda term: list(beside.own).index(term[1]))
+    return totals[:1] or found or plain[:1] or parts[:1]
 
 
 def _own_sign(place: Place) -> str | None:
     """Whether a number was added, taken away, or either (`±`); None where neither is said."""
-    said, alias = pieces(place.prop.name), place.prop.alias
+    said, alias = pieces(place.prop.name), label_of(place.prop)
     if said & _MOVED or _MOVED_ELSEWHERE.search(alias):
         return "±"
     if said & _LOSS or _LOSS_ELSEWHERE.search(alias):
         return "-"
-    if said & _GAIN or _GAIN_ELSEWHERE.search(alias):
+    if said & (_GAIN | {"bought", "purchased"}) or _GAIN_ELSEWHERE.search(alias):
         return "+"
     return None
 
@@ -160,13 +175,13 @@ def event_sign(around: Around) -> str:
 _AMOUNTS = (1, 2, 3, 5, 8)
 
 
-def _signed(beside: Beside, terms: Sequence[tuple[str, str]]) -> bool:
-    """Whether what is beside tells if something was gained or lost; the change then has its sign."""
+def _signed(beside: Beside, terms: Sequence[tuple[str, str]]) -> float | None:
+    """The most that can be lost where what is beside tells gains from losses; the change then has its sign."""
     if len(terms) != 1:
-        return False
+        return None
     name = terms[0][1]
     if _own_sign(beside.own[name]) != "±" or not beside.is_open(name):
-        return False
+        return None
     for other in beside.around.others:
         if values := _gains_and_losses(other):
             amounts = _amounts(beside.measure(name))
@@ -174,13 +189,13 @@ def _signed(beside: Beside, terms: Sequence[tuple[str, str]]) -> bool:
                 value: [-a if sign == "-" else a for a in amounts] for value, sign in values.items()
             }
             beside.values[name] = PropertyConstraint(depends_on=other.prop.name, mapping=mapping)
-            return True
+            return float(max(amounts))
         if other.prop.type is PropertyType.BOOLEAN and pieces(other.prop.name) & {"win", "won", "success", "victory"}:
             most = max(round(beside.measure(name).high / 10), 1) if not beside.measure(name).given else None
             high = most or max(round(beside.measure(name).high), 1)
             beside.give(name, f"if({other.prop.name}, 1, -1) * random(1-{high})")
-            return True
-    return False
+            return float(high)
+    return None
 
 
 def _gains_and_losses(place: Place) -> dict[str, str]:
@@ -211,6 +226,13 @@ def _amounts(measure: Measure) -> list[int | float]:
     return found or [round(top, 2)]
 
 
+def _one_by_one(beside: Beside, after: str) -> list[tuple[str, str]]:
+    """A single one that an event adds or takes away; nothing where it may be many."""
+    sign = event_sign(beside.around)
+    one = re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", beside.around.said)
+    return [(sign, "1")] if sign and (one or beside.measure(after).name in _FEW) else []
+
+
 def _without_amount(beside: Beside, before: str, after: str) -> None:
     """A pair without a number that tells the difference."""
     measure = beside.measure(after)
@@ -222,7 +244,7 @@ def _without_amount(beside: Beside, before: str, after: str) -> None:
         beside.give(after, f"max(1, {before} - random(0-5))")
     elif measure.name == "weight":
         beside.give(after, f"{before} - random(0.0, 0.5)")
-    elif sign and measure.integer and re.search(r"\b(?:a|an|one|1)\b|하나|1개|1つ|一つ", beside.around.said):
+    elif _one_by_one(beside, after):
         if sign == "-":
             beside.least[before] = 1
         beside.give(after, f"{before} {sign} 1")
@@ -249,11 +271,12 @@ def moved_states(
                 continue
             terms = _terms(beside, stem, {after, before or after})
             state = _state(beside, stem)
+            terms = terms or _one_by_one(beside, after)
             if state is None or not terms or _mixed(beside, terms):
                 continue
-            if not beside.is_free(after) or any(not beside.visible().get(name) for _, name in terms):
+            if not beside.is_free(after) or any(name != "1" and name not in beside.own for _, name in terms):
                 continue
-            value = " + ".join(f"{{{{{name}}}}}" for _, name in terms)
+            value = 1 if terms[0][1] == "1" else " + ".join(f"{{{{{name}}}}}" for _, name in terms)
             kind = "increment" if terms[0][0] == "+" else "decrement"
             found.setdefault(event, {})[state] = Update(type=kind, value=value)
             states[event, after] = state
@@ -263,7 +286,7 @@ def moved_states(
 def _mixed(beside: Beside, terms: Sequence[tuple[str, str]]) -> bool:
     """Whether a difference may be of either sign."""
     return len({sign for sign, _ in terms}) > 1 or (
-        _own_sign(beside.own[terms[0][1]]) == "±" and not event_sign(beside.around)
+        terms[0][1] in beside.own and _own_sign(beside.own[terms[0][1]]) == "±" and not event_sign(beside.around)
     )
 
 

@@ -21,10 +21,10 @@ from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
     Around,
     Beside,
+    label_of,
     ordered_pieces,
     parsed,
     pieces,
-    texts_of,
 )
 from gamestats_assets.demo_data.analysis.property_changes import before_and_after, moved_states
 from gamestats_assets.demo_data.analysis.property_orders import completed, pairs_in_order, subtracted, written_orders
@@ -48,12 +48,14 @@ class Reckoned:
         formula: names in it are those beside the place; in an object they are the object's own.
         whole: whether only whole numbers come out.
         signed: whether results below zero are meant.
+        of_state: whether it follows a state of users, which grows beyond what it begins with.
     """
 
     place: Place
     formula: str
     whole: bool = True
     signed: bool = False
+    of_state: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -114,11 +116,12 @@ def formulas(
     found = Findings([], {}, moved, {}, {})
     for (event, _), beside in scopes.items():
         _written(beside)
-        before_and_after(beside, {name: state for (of, name), state in states.items() if of == event})
+        shown = {name: state for (of, name), state in states.items() if of == event}
+        before_and_after(beside, shown)
         _by_name(beside)
         pairs_in_order(beside)
         completed(beside)
-        _note(found, beside)
+        _note(found, beside, shown)
     return found
 
 
@@ -176,17 +179,24 @@ def _by_name(beside: Beside) -> None:
     _levels(beside, beside.around.outer)
 
 
-def _note(found: Findings, beside: Beside) -> None:
+def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
+    """Add what was found in one place.
+
+    Args:
+        states: by name of what is after, the state that it shows.
+    """
     visible = beside.visible()
     for name, formula in beside.found.items():
         place = beside.own[name]
         if place.kind is EventKind.SYSTEM:
             continue
         operands = [beside.measures.get(visible[use]) if use in visible else None for use in parsed(formula).names]
-        cut = formula.startswith(("round(", "floor(", "ceil("))
-        smooth = not beside.measures[place].integer or any(o is not None and not o.integer for o in operands)
+        cut = formula.startswith(("round(", "floor(", "ceil(", "min(round("))
+        shares = not beside.measures[place].integer and ("/" in formula or "." in formula)
+        smooth = shares or any(operand is not None and not operand.integer for operand in operands)
         whole = (cut or not smooth) and _is_whole(formula)
-        found.formulas.append(Reckoned(place, formula, whole, signed=formula.startswith("if(")))
+        of_state = name in states or parsed(formula).names <= {*states.values()}
+        found.formulas.append(Reckoned(place, formula, whole, formula.startswith("if("), of_state))
     for name, least in beside.least.items():
         measure = beside.measure(name)
         if not measure.given or least <= measure.high / 2:
@@ -272,7 +282,7 @@ def _by_thing(beside: Beside) -> None:
     """A total of so much for each of so many: `cookies per episode`, `episodes`, `total cookies`."""
     for each, place in beside.own.items():
         said, order = pieces(each), ordered_pieces(each)
-        if not (said & _EACH or _EACH_ELSEWHERE.search(place.prop.alias)):
+        if not (said & _EACH or _EACH_ELSEWHERE.search(label_of(place.prop))):
             continue
         things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set()
         counts = [n for n, p in beside.own.items() if n != each and _counts(n, p)]
@@ -284,11 +294,11 @@ def _by_thing(beside: Beside) -> None:
 
 
 def _counts(name: str, place: Place) -> bool:
-    return bool(pieces(name) & _COUNT or _COUNT_ELSEWHERE.search(place.prop.alias))
+    return bool(pieces(name) & _COUNT or _COUNT_ELSEWHERE.search(label_of(place.prop)))
 
 
 def _totals(name: str, place: Place) -> bool:
-    return "total" in pieces(name) or bool(_TOTAL_ELSEWHERE.search(texts_of(place.prop).strip()))
+    return "total" in pieces(name) or bool(_TOTAL_ELSEWHERE.search(label_of(place.prop).strip()))
 
 
 def _alike(total: str, each: str) -> bool:
@@ -501,12 +511,17 @@ def reckoned_ranges(
     for reckoned in _in_order(found):
         key = reckoned.place.key
         low, high = _extent(reckoned, {**overall, **of_all})
+        high = high * _GROWS if reckoned.of_state else high
         least, most = limits.get(key, (-np.inf if reckoned.signed else 0.0, np.inf))
         low, high = _within(low, least, most), _within(high, least, most)
         for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
             mean = _within(_expected(reckoned, {**known, **into}), low, high)
             into[key] = ValueRange(min=low, max=high, mean=mean, integer=reckoned.whole)
     return of_all, of_each
+
+
+_GROWS = 100
+"""How many times as much as at the beginning a state becomes at most."""
 
 
 def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:

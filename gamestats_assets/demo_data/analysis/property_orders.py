@@ -6,7 +6,7 @@ import re
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
 from gamestats_assets.demo_data.analysis.measures import Place
-from gamestats_assets.demo_data.analysis.numbers_beside import Beside, pieces, texts_of
+from gamestats_assets.demo_data.analysis.numbers_beside import Beside, label_of, pieces, texts_of
 from gamestats_assets.demo_data.analysis.written_formulas import is_percent, said_number
 
 _MOST = word_set("max maximum highest peak upper top best dearest longest largest most")
@@ -62,7 +62,7 @@ def pairs_in_order(beside: Beside) -> None:
     _extremes(beside)
     wholes = {_thing(name, _WHOLES): name for name in beside.own if _is_whole(beside.own[name])}
     for whole_thing, whole in wholes.items():
-        parts = [n for n in beside.own if n != whole and pieces(n) & _PARTS and _thing(n, _PARTS) == whole_thing]
+        parts = [n for n in beside.own if n != whole and _is_part(n) and _thing(n, _part_words(n)) == whole_thing]
         parts = [name for name in parts if beside.measure(name).name not in ("percent", "ratio")]
         _parts_of(beside, parts, whole)
 
@@ -73,14 +73,14 @@ def _thing(name: str, without: frozenset[str]) -> frozenset[str]:
 
 def _is_whole(place: Place) -> bool:
     said = pieces(place.prop.name)
-    return bool(said & _WHOLES or _WHOLE_ELSEWHERE.search(place.prop.alias)) and not said & _PARTS
+    return bool(said & _WHOLES or _WHOLE_ELSEWHERE.search(label_of(place.prop))) and not _part_words(place.prop.name)
 
 
 def _parts_of(beside: Beside, parts: list[str], whole: str) -> None:
     good = [name for name in parts if not pieces(name) & _BAD_PARTS]
     bad = [name for name in parts if pieces(name) & _BAD_PARTS]
     for name in good[:1]:
-        if beside.around.ends_well and _is_progress(beside.own[name]):
+        if beside.around.ends_well and _is_progress(name, beside.around.event):
             beside.give(name, whole)
         else:
             beside.give(name, _part_of(beside, name, whole))
@@ -90,15 +90,28 @@ def _parts_of(beside: Beside, parts: list[str], whole: str) -> None:
         beside.give(name, rest or _little_of(beside, name, whole))
 
 
-def _is_progress(place: Place) -> bool:
-    return bool(pieces(place.prop.name) & {"read", "watched", "viewed", "played", "completed", "done", "finished"})
+def _part_words(name: str) -> frozenset[str]:
+    """What tells which part it is: `printed` of `printed_pages`."""
+    return frozenset(word for word in pieces(name) if word in _PARTS or (word.endswith("ed") and len(word) > 4))
+
+
+def _is_part(name: str) -> bool:
+    return bool(_part_words(name)) and not pieces(name) & _WHOLES
+
+
+def _is_progress(name: str, event: str) -> bool:
+    """Whether a part is all there once the event is: what was read, or what the event itself does."""
+    done = {word.removesuffix("ed") for word in _part_words(name)}
+    known = {"read", "watch", "view", "play", "complet", "done", "finish"}
+    return bool(done & known) or any(word.startswith(tuple(done)) for word in pieces(event))
 
 
 def _share_of(beside: Beside, part: str, whole: str) -> None:
     """How far one is, as a share of the whole."""
     for name, place in beside.own.items():
         shares = beside.measure(name).name in ("percent", "ratio") or is_percent(place, beside.measures)
-        if name not in (part, whole) and shares and _tells_progress(place):
+        same = pieces(name) & pieces(part) & _PARTS
+        if name not in (part, whole) and shares and (same or _tells_progress(place)):
             ratio = f"{part} / max({whole}, 1)"
             percent = is_percent(place, beside.measures)
             beside.give(name, f"min(round({ratio} * 100), 100)" if percent else f"min({ratio}, 1)")
@@ -168,4 +181,5 @@ def subtracted(beside: Beside, name: str) -> None:
     """What a written formula subtracts is no more than what it is subtracted from: `orders - failed_orders`."""
     match = re.fullmatch(r"(\w+) - (\w+)", beside.found[name])
     if match and match[1] in beside.own and match[2] in beside.own and not beside.measure(match[2]).given:
-        beside.give(match[2], _little_of(beside, match[2], match[1]))
+        good = _part_words(match[2]) - _BAD_PARTS - {"used", "lost"}
+        beside.give(match[2], (_part_of if good else _little_of)(beside, match[2], match[1]))

@@ -7,7 +7,7 @@ days later`, `72시간`) and the durations that stand beside decide how long som
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,13 +32,21 @@ _END_WORDS = word_set(
 _BIRTH = r"\b(?:birth\w*|dob|born)\b|생년|생일|出生|生年|誕生"
 _DUE = (
     r"\b(?:due|deadline|promis\w+|expected|estimated|est|eta|etd|until|expir\w+|maturity|next|upcoming|scheduled|"
-    r"planned|renew(?:s|al)|appointment|valid to)\b|만료|마감|기한|예정|다음|예상|期限|満了|締切|締め切り|予定|次回|見込"
+    r"planned|retry|renew(?:s|al)|appointment|valid to)\b|"
+    r"만료|마감|기한|예정|다음|예상|예약|期限|満了|締切|締め切り|予定|次回|見込|予約"
 )
-_END = r"\b(?:ends?|ended|finish(?:es|ed)?|until|till|to|closes?|closed|checkout|check out|return|expir\w+)\b|종료|만료|終了|満了"
+_END = (
+    r"\b(?:ends?|ended|finish(?:es|ed)?|until|till|to|closes?|closed|checkout|check out|return|"
+    r"expir\w+)\b|종료|만료|終了|満了"
+)
 _START = r"\b(?:starts?|started|begins?|began|from|opens?|opened|checkin|check in|depart\w*)\b|시작|開始"
+_ENDS = r"\b(?:expir\w+|until|ends?|deadline)\b|만료|종료|기한|満了|終了|期限"
 _LAST = r"\b(?:last|latest|previous|prev|prior|old)\b|이전|최근|마지막|직전|前回|最終|最後|直近"
 _FIRST = r"\b(?:first|since|original)\b|최초|初回|初めて"
-_ONCE = r"\b(?:created?|registered?|registration|joined?|signup|signed up|sign up|installed?|opened|founded)\b|가입|등록|생성|登録|作成"
+_ONCE = (
+    r"\b(?:created?|registered?|registration|joined?|signup|signed up|sign up|installed?|opened|"
+    r"founded)\b|가입|등록|생성|登録|作成"
+)
 
 _UNITS: tuple[tuple[str, float], ...] = (
     (r"ms|millis(?:econds?)?", 0.001), (r"s|secs?|seconds?|초|秒", 1), (r"mins?|minutes?|분|分", MINUTE),
@@ -60,6 +68,7 @@ _OTHER_LENGTHS = word_set(
 )
 _OF_LENGTH = word_set("duration length period term minutes stay transit trip rental lease validity total elapsed time")
 _PLANS = re.compile(r"\b(?:schedul\w*|book\w*|reserv\w*|plan\w*|appointment|window|arrange\w*)\b|예약|예정|予約|予定")
+_BOOKED = re.compile(r"\b(?:schedul|book|reserv)\w*")
 _LOOKS = frozenset({"view", "list", "click", "show", "search", "read"})
 
 
@@ -87,7 +96,7 @@ def property_times(order: EventOrder, everywhere: Sequence[Place], moved: Iterab
         together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
     found = TimesFound([], {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
-    for (event, parent), places in together.items():
+    for (event, _), places in together.items():
         state = {"", "user"} & {event}
         times = [place for place in places if place.prop.type is PropertyType.TIME]
         times = [p for p in times if not (state and (p.name in told or isinstance(p.prop.rule, FromEvent)))]
@@ -135,7 +144,8 @@ class _Times:
         for start, end in self._pairs():
             self._pair(start, end)
         for place in self._open():
-            if told := self._clear(place):
+            told = None if of_users and (_says(place, _LAST) or _says(place, _FIRST)) else self._clear(place)
+            if told is not None:
                 self.ranges[place] = told
         if of_users:
             for place in self._open():
@@ -161,8 +171,11 @@ class _Times:
 
     def _pair(self, start: Place, end: Place) -> None:
         first, last = start.prop.name, end.prop.name
-        planned = bool(_PLANS.search(f"{' '.join(self._event_words())} {self.said} {_words(start)}".lower()))
-        if self._is_over() and not planned:
+        name = " ".join(self._event_words())
+        plans = _BOOKED if self._is_over() else _PLANS
+        planned = bool(plans.search(name if self._is_over() else f"{name} {self.said} {_words(start)}".lower()))
+        lasts = _says(end, r"\b(?:until|expir\w+|valid)\b|만료|満了|期限")
+        if self._is_over() and not planned and not lasts:
             self.ranges[end] = _range(-5, 0)
             self.formulas[start] = f"{last} - {self._length(start, end, planned=False)}"
             return
@@ -206,7 +219,7 @@ class _Times:
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & _OTHER_LENGTHS and "to" not in pieces(p.name)]
         named = [(p, s) for p, s in rest if pieces(p.name) & _OF_LENGTH]
         for place, seconds in (fits or (named or rest if not about else []))[:1]:
-            return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:g}"
+            return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:.10g}"
         return ""
 
     # ----------------------------------------------------------------- on their own
@@ -220,7 +233,8 @@ class _Times:
                 return _range(-told.seconds, -told.seconds)
             if told.later or _says(place, _DUE) or _says(place, _END):
                 return _range(told.seconds * (0.2 if told.within else 1), told.seconds)
-        if _says(place, _DUE) and not _says(place, _LAST) and not self._duration_of_due(place):
+        ends = _says(place, _END) and not self._is_over() and not _says(place, _START)
+        if (_says(place, _DUE) or ends) and not _says(place, _LAST) and not self._duration_of_due(place):
             return self._due(place)
         if _says(place, _LAST):
             return _range(-30 * DAY, -HOUR)
@@ -230,7 +244,7 @@ class _Times:
 
     def _due(self, place: Place) -> ValueRange:
         said = _told_length(self.said)
-        if said is not None and _says(place, r"\bexpir|\buntil\b|만료|満了|期限"):
+        if said is not None and _says(place, _ENDS):
             return _range(said.seconds, said.seconds)
         if _says(place, r"\b(?:promis\w+|expected|estimated|est|eta|arriv\w+)\b|예상|見込"):
             return _range(DAY, 7 * DAY)
@@ -247,10 +261,15 @@ class _Times:
 
     def _duration_of_due(self, place: Place) -> str:
         """What stands beside and tells when something is due: `eta_min` of `eta`, `valid_days` of `valid_until`."""
-        if length := self._duration(_stem(place) | ({"eta"} & pieces(place.name)) | ({"valid"} & pieces(place.name))):
+        about = _stem(place) | ({"eta", "valid"} & pieces(place.name))
+        if about and (length := self._duration(about)):
             return length
-        expires = _says(place, r"\bexpir|\buntil\b|\bends?\b|만료|종료|満了|終了")
-        return self._duration() if expires else ""
+        planned = next((start for start in self.ranges if _says(start, _START) and self.ranges[start].min > 0), None)
+        if planned is not None and _says(place, _ENDS):
+            return f"floor({planned.prop.name} * random(0.3, 0.9))"  # free of charge until some time before it starts
+        paired = any(_says(end, _END) for end in self.formulas)
+        lasts = _says(place, _ENDS) or _says(place, r"\b(?:next|renew\w*)\b|다음|次回")
+        return self._duration() if lasts and not paired and _told_length(self.said) is None else ""
 
     # ----------------------------------------------------------------- what happened before
 
@@ -258,11 +277,11 @@ class _Times:
         """What happened before the event, in the order in which it did, and the event's own time."""
         rest = self._open()
         now = [place for place in rest if self._is_own(place)]
-        before = sorted((p for p in rest if p not in now), key=self._row)
+        before = [place for place in rest if place not in now]
         for place in now:
             self.ranges[place] = _range(-3, 0)
         later = now[0] if now else next((p for p in self.times if self._at_hand(p)), None)
-        for place in reversed(before):
+        for place in reversed(before):  # written in the order in which it happened
             usable = USABLE_NAME.fullmatch(place.prop.name)
             if later is None or not usable or not USABLE_NAME.fullmatch(later.prop.name):
                 self.ranges[place] = _range(-30 * DAY if _says(place, _ONCE) else -2 * DAY, -10 * MINUTE)
@@ -276,19 +295,35 @@ class _Times:
         return told is not None and told.min >= -5 and told.max <= 0
 
     def _is_own(self, place: Place) -> bool:
-        """Whether a time is the event's own: nothing in its name speaks of something else."""
-        about = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS}
-        if self.reading is None:
+        """Whether a time is the event's own: its name speaks of the event, or of nothing that the sheet knows."""
+        about = _about(place)
+        if not about or self.reading is None:
             return not _says(place, _ONCE)
-        about -= {*self.reading.words, *self.reading.text, "start", "event", "log", "server", "client", "local", "utc"}
-        others = [r for r in self.order.readings.values() if r.name != self.reading.name and about & {*r.words}]
-        return not about or (not others and not _says(place, _ONCE))
+        scores = {name: _likeness(place, reading) for name, reading in self.order.readings.items()}
+        best = max(scores.values())
+        rivals = [_likeness(other, self.reading) for other in self.times]
+        if re.search(r"\bbefore\b|전에|以前|前に", texts_of(place.prop)):
+            return False
+        if best:
+            return scores[self.reading.name] == best == max(rivals)
+        return not _says(place, _ONCE) and place == self._open()[-1]
 
-    def _row(self, place: Place) -> tuple[int, int]:
-        """Where the event that a time speaks of stands in the sheet, then the time's own place."""
-        about = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS}
-        rows = [r.index for r in self.order.readings.values() if about and about <= {*r.words}]
-        return (min(rows, default=0), self.times.index(place))
+
+_OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
+
+
+def _about(place: Place) -> frozenset[str]:
+    """Words of a name that tell what happened then."""
+    return pieces(place.name) - _TIME_WORDS - _OF_ANYTHING
+
+
+def _likeness(place: Place, reading: Reading) -> int:
+    """How surely a time speaks of an event: by the same words, or by others that mean the same."""
+    about, said = _about(place), pieces(reading.name)
+    if about and about <= said:
+        return 2
+    meant = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS | _OF_ANYTHING}
+    return 1 if meant and meant <= {*reading.words} else 0
 
 
 # --------------------------------------------------------------------------- lengths
@@ -318,6 +353,8 @@ def _told_length(text: str) -> _Told | None:
         seconds = float(match["number"]) * factor
         before, rest = text[: match.start()], match["rest"]
         minus = bool(match["sign"]) and match["sign"].strip() == "-"
+        if re.match(r"\s*\d|に|마다|ごと", rest):
+            continue  # `1日1回` is how often
         ago = minus or bool(_AGO.search(rest))
         later = bool(match["sign"] and not minus) or bool(_LATER.search(rest)) or bool(_THEN.search(before))
         return _Told(seconds, later and not ago, ago, bool(_WITHIN.search(f"{before[-12:]}{rest}")))

@@ -25,6 +25,8 @@ _IN_WORDS: tuple[tuple[str, str], ...] = (
     (r"\b(?:difference)\s+(?:of|between)\s+(.+?)\s+and\s+(.+)", r"\1 - \2"),
     (r"\bproduct\s+of\s+(.+?)\s+and\s+(.+)", r"\1 * \2"),
     (r"\b(?:average|mean)\s+of\s+(.+?)\s+and\s+(.+)", r"(\1 + \2) / 2"),
+    (r"(\d+(?:\.\d+)?)\s*%\s+of\s+(.+)", r"(\2) * \1 / 100"),
+    (r"(.+?)[의の]\s*(\d+(?:\.\d+)?)\s*%.*$", r"(\1) * \2 / 100"),
     (r"\bratio\s+of\s+(.+?)\s+to\s+(.+)", r"\1 / \2"),
     (r"(.+?)\s+as\s+(?:a\s+)?(?:share|percentage|percent|part|fraction)\s+of\s+(.+)", r"\1 / \2"),
     (r"\s+(?:plus|added\s+to)\s+", " + "),
@@ -55,6 +57,7 @@ _IN_WORDS: tuple[tuple[str, str], ...] = (
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e\d+)?%?"
 _TOKEN = re.compile(rf"\s*(?:(?P<number>{_NUMBER})(?![\w.])|(?P<sign>[-+*/()])|(?P<phrase>[^-+*/()]+))", re.IGNORECASE)
 _ARTICLES = word_set("a an the of all its this their each for number value amount per in")
+_MONEY = word_set("amount fee price cost paid value total revenue premium income")
 _EMPTY = word_set("a an the of all its this their")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LONGEST = 200
@@ -80,11 +83,15 @@ def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
     """Whether a number is a percentage, 15 being 15 %."""
     said = pieces(place.prop.name)
     found = measures[place]
-    if said & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent", "interest"):
+    if said & {"pct", "percent", "percentage"} or found.name in ("percent", "discount_percent"):
         return found.high > 1
+    if said & _MONEY:
+        return False
     texts = texts_of(place.prop)
-    if "%" in texts or re.search(r"\bper ?cent\b|퍼센트|パーセント", texts):
+    if re.search(r"(?<!\d)(?<!\d\s)[%％]", texts) or re.search(r"\bper ?cent\b|퍼센트|パーセント", texts):
         return True
+    if found.name == "interest":
+        return found.high > 1
     return found.name == "ratio" and 1 < found.high <= 100 and (not found.given or "rate" in said)
 
 
@@ -163,6 +170,9 @@ class _Written:
             return None
         if len(self.names) == 1 and not any(kind == "number" for kind, _ in self.tokens):
             return None
+        if re.fullmatch(r"\([^()]*\)", found):
+            found = found[1:-1]
+        found = re.sub(r"\((\w+)\)", r"\1", found)
         target = self.beside.own[self.name]
         if scale := _scale(target.prop, [self.visible[name].prop for name in self.names], found):
             found = f"{found} / {scale}"
