@@ -59,7 +59,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     updates = update_patterns(order, taxonomy, everywhere, measures)
     measures = _from_nothing(measures, updates)
     told = formulas(order, everywhere, measures, frozenset(_set_otherwise(everywhere, values)), updates)
-    values, updates = {**values, **told.values}, told.updates
+    values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}

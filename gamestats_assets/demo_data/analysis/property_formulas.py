@@ -80,6 +80,15 @@ class Findings(NamedTuple):
     least: dict[str, float]
     fixed: dict[str, float]
 
+    def constraints(self, values: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
+        """Constraints with those that formulas need; what follows from others repeats no earlier step's value."""
+        found = {**values, **self.values}
+        for reckoned in self.formulas:
+            told = found.get(reckoned.place.key)
+            if told is not None and told.same_as_before and not parsed(reckoned.formula).randoms:
+                found[reckoned.place.key] = told.model_copy(update={"same_as_before": False})
+        return found
+
     def bounded(self, ranges: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
         """Ranges with the bounds that formulas need, those of numbers with a single value included."""
         found = dict(ranges)

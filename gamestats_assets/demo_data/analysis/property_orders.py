@@ -14,6 +14,7 @@ _LEAST = word_set("min minimum lowest lower cheapest shortest smallest least")
 _COUNTS = word_set("count cnt num number quantity qty amount")
 _PARTS = word_set(
     """
+    right
     read watched viewed played correct completed complete done finished succeeded success successful passed pass failed
     fail failure failures solved used redeemed consumed opened clicked converted answered attended approved rejected
     delivered returned defective damaged wrong skipped

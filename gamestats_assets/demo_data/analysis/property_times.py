@@ -246,6 +246,8 @@ class _Times:
         said = _told_length(self.said)
         if said is not None and _says(place, _ENDS):
             return _range(said.seconds, said.seconds)
+        if pieces(place.name) & {"eta", "arrive", "arrival"} and "time" in pieces(place.name):
+            return _range(15 * MINUTE, 90 * MINUTE)
         if _says(place, r"\b(?:promis\w+|expected|estimated|est|eta|arriv\w+)\b|예상|見込"):
             return _range(DAY, 7 * DAY)
         if _says(place, r"\b(?:scheduled|planned|appointment|upcoming)\b|예정|予定"):
@@ -281,13 +283,15 @@ class _Times:
         for place in now:
             self.ranges[place] = _range(-3, 0)
         later = now[0] if now else next((p for p in self.times if self._at_hand(p)), None)
+        quick = any((unit_of(place) or DAY) <= MINUTE for place in self.numbers)
+        gap = f"random({MINUTE}-{30 * MINUTE})" if quick else f"random({10 * MINUTE}-{2 * DAY})"
         for place in reversed(before):  # written in the order in which it happened
             usable = USABLE_NAME.fullmatch(place.prop.name)
             if later is None or not usable or not USABLE_NAME.fullmatch(later.prop.name):
                 self.ranges[place] = _range(-30 * DAY if _says(place, _ONCE) else -2 * DAY, -10 * MINUTE)
             else:
-                length = self._duration() if len(before) == 1 else ""
-                self.formulas[place] = f"{later.prop.name} - {length or f'random({10 * MINUTE}-{2 * DAY})'}"
+                length = self._duration() if place == before[-1] else ""
+                self.formulas[place] = f"{later.prop.name} - {length or gap}"
             later = place if usable else later
 
     def _at_hand(self, place: Place) -> bool:
@@ -299,14 +303,17 @@ class _Times:
         about = _about(place)
         if not about or self.reading is None:
             return not _says(place, _ONCE)
-        scores = {name: _likeness(place, reading) for name, reading in self.order.readings.items()}
-        best = max(scores.values())
-        rivals = [_likeness(other, self.reading) for other in self.times]
         if re.search(r"\bbefore\b|전에|以前|前に", texts_of(place.prop)):
             return False
-        if best:
-            return scores[self.reading.name] == best == max(rivals)
-        return not _says(place, _ONCE) and place == self._open()[-1]
+        scores = {name: _likeness(place, reading) for name, reading in self.order.readings.items()}
+        best = max(scores.values())
+        if best and scores[self.reading.name] < best:
+            return False
+        # Of several that may be, the one that is told last.
+        rest = self._open()
+        alike = [(_likeness(other, self.reading), n) for n, other in enumerate(rest) if _about(other)]
+        last = rest[max(alike)[1]]
+        return place == last and (bool(best) or not _says(place, _ONCE))
 
 
 _OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
@@ -318,12 +325,12 @@ def _about(place: Place) -> frozenset[str]:
 
 
 def _likeness(place: Place, reading: Reading) -> int:
-    """How surely a time speaks of an event: by the same words, or by others that mean the same."""
-    about, said = _about(place), pieces(reading.name)
-    if about and about <= said:
-        return 2
+    """How surely a time speaks of an event: of what is done there, of what it is done to, or not at all."""
+    about = _about(place)
     meant = {word for word in concepts(place.prop.name) if word not in _TIME_WORDS | _OF_ANYTHING}
-    return 1 if meant and meant <= {*reading.words} else 0
+    if about and about <= pieces(reading.name) and not meant <= reading.topic:
+        return 2
+    return 1 if meant and meant <= {*reading.words, *reading.text, *reading.description} else 0
 
 
 # --------------------------------------------------------------------------- lengths

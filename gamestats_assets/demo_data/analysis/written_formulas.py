@@ -91,7 +91,7 @@ def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
     if re.search(r"(?<!\d)(?<!\d\s)[%％]", texts) or re.search(r"\bper ?cent\b|퍼센트|パーセント", texts):
         return True
     if found.name == "interest":
-        return found.high > 1
+        return found.high > 1 and bool(said & {"rate", "apr", "apy"})
     return found.name == "ratio" and 1 < found.high <= 100 and (not found.given or "rate" in said)
 
 
@@ -315,9 +315,10 @@ def _apart(phrase: str, label: str) -> int | None:
 
 
 def _apart_in_script(phrase: str, label: str) -> int | None:
-    phrase = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
-    if phrase == label:
+    bare = re.sub(r"(?:을|를|이|가|은|는|の)$", "", phrase)
+    if label in (phrase, bare):
         return 0
+    phrase = phrase if phrase in label else bare
     if len(phrase) > 1 and phrase in label:
         return min(len(label) - len(phrase), 9)
     return 10 if len(label) > 1 and _NOT_ASCII.search(label) and label in phrase else None
