@@ -202,6 +202,20 @@ def test_texts_and_flags_tell_gains_from_losses() -> None:
     assert rules.value_ranges["before_num"].min >= -min(float(value) for value in mapping["消費"])
 
 
+def test_limits_of_the_sheet_hold_whatever_formulas_need() -> None:
+    kind = Property(name="change_type", type=PropertyType.STRING, rule=OneOf(values=("earn", "spend")))
+    limits = Between(min=1, max=500, integer=True)
+    rules = told(
+        event("GoldChange", kind, number("gold_before", rule=limits), number("change_num", rule=limits),
+              number("gold_after", rule=limits)),
+        event("SpendGem", number("gem_before", rule=limits), number("spend_gem", rule=limits), number("gem_after")),
+        event("task_completed", number("progress_pct", rule=Between(min=0, max=90, integer=True))),
+        product=GAME,
+    )  # fmt: skip
+    assert rules.value_ranges["gem_before"].max == 500
+    assert rules.value_ranges["progress_pct"].max == 90
+
+
 # --------------------------------------------------------------------------- orders
 
 

@@ -182,6 +182,8 @@ def _signed(beside: Beside, terms: Sequence[tuple[str, str]]) -> float | None:
     name = terms[0][1]
     if _own_sign(beside.own[name]) != "±" or not beside.is_open(name):
         return None
+    if beside.measure(name).given and beside.measure(name).low >= 0:
+        return None  # the sheet has it without a sign
     for other in beside.around.others:
         if values := _gains_and_losses(other):
             amounts = _amounts(beside.measure(name))

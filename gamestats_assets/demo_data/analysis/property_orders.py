@@ -130,7 +130,7 @@ def completed(beside: Beside) -> None:
         found = beside.measure(name)
         shares = found.name in ("percent", "ratio") or is_percent(place, beside.measures)
         if shares and beside.is_open(name) and _tells_progress(place):
-            beside.fixed[name] = 100.0 if is_percent(place, beside.measures) else 1.0
+            beside.fixed[name] = min(100.0 if is_percent(place, beside.measures) else 1.0, found.high)
 
 
 # --------------------------------------------------------------------------- formulas
