@@ -510,9 +510,7 @@ def _duration(place: Place, said: set[str]) -> str:
 
 
 _NO_TIME = word_set("count total rate price amount cost fee")
-_CURRENCY = re.compile(
-    r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|pounds?|yen|won)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]"
-)
+_CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|yen)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]")
 
 _REAL_MONEY = frozenset(
     {
