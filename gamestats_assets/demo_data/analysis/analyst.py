@@ -38,6 +38,7 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.analysis.property_durations import durations
 from gamestats_assets.demo_data.analysis.property_formulas import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.user_updates import level_counts, states_shown, update_patterns
@@ -70,19 +71,25 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     values |= durations(everywhere, constraints, values)
     updates = update_patterns(order, taxonomy, everywhere, measures)
     measures = _from_nothing(measures, updates)
-    found = formulas(everywhere, measures, frozenset(_set_otherwise(everywhere, values)))
+    told = formulas(order, everywhere, measures, frozenset(_set_otherwise(everywhere, values)), updates)
+    values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
+    ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
-    reckoned, reckoned_of = reckoned_ranges(found, ranges, of_segments, limits)
+    reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
-    tables = [{**ranges, **reckoned}, *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS)]
+    times = property_times(order, everywhere, {name for of in updates.values() for name in of})
+    tables = [
+        {**ranges, **reckoned, **times.ranges},
+        *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS),
+    ]
     habits = Habits(order, constraints, product)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
     rules = Rules(
         property_constraints=values,
         event_constraints=constraints,
-        property_relationships=relationships(found, everywhere),
+        property_relationships=relationships([*told.formulas, *times.formulas], everywhere),
         value_ranges=overall_ranges,
         segment_analysis={
             segment: _segment(segment, habits, of_segment)

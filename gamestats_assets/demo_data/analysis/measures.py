@@ -375,6 +375,8 @@ def measure(place: Place, product: ProductInfo) -> Measure:
         found = _named(place, [*measure_words(place.prop), *_alias_words(place.prop)], industry)
     if _counted_since_sign_up(place) and found.growth in ("none", "mild", "steps", "wealth"):
         found = replace(found, growth="total", low=0, high=max(found.high * 20, 200), typical=found.typical * 5)
+    if found.name in ("other", "ratio") and _CURRENCY.search(f"{place.prop.alias} {place.prop.description}"):
+        found = _money("price", industry)
     limited = _limited(found, rule_of(place.prop))
     if not limited.given:
         limited = _bounded(limited, place.prop)
@@ -563,7 +565,7 @@ def _quantity(place: Place, words: list[str]) -> str | None:
     said = set(words)
     if "ms" in said:
         return "latency"
-    if said & {"duration", "seconds", "minutes", "hours"} or ("time" in said and not said & {"count", "total", "rate"}):
+    if said & {"duration", "seconds", "minutes", "hours"} or ("time" in said and not said & _NO_TIME):
         return _duration(place, said)
     if "discount" in said and said & {"rate", "percent"}:
         return "discount_percent"
@@ -597,6 +599,9 @@ def _duration(place: Place, said: set[str]) -> str:
     return "content_seconds" if long else "seconds"
 
 
+_NO_TIME = word_set("count total rate price amount cost fee")
+_CURRENCY = re.compile(r"\b(?:EUR|USD|GBP|KRW|JPY|CNY|dollars?|euros?|yen)\b|[(（](?:원|円|달러|ドル)[)）]|[€$£￥₩]")
+
 _REAL_MONEY = frozenset(
     {
         *(EventKind.PAY, EventKind.PAY_FAIL, EventKind.CHECKOUT, EventKind.CART, EventKind.AFTER_SALE, EventKind.MONEY),
@@ -619,6 +624,9 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
         return next(name for name in ("gold", "diamond", "energy", "point", "currency") if name in said)
     if said & {"xp", "power"}:
         return "game_amount" if place.of_event and moved and "xp" in said else "xp" if "xp" in said else "power"
+    raw = set(re.split(r"[._]", place.name.lower()))
+    if is_game and "paid" in raw and len(raw) > 1 and not raw & {"amount", "price", "money", "total", "count"}:
+        return "game_amount"  # stones that were paid for
     if said & {"fee", "tax", "tip"} or ("discount" in said and not said & {"count"}):
         return "part"
     if said & {"balance", "salary", "loan", "capital"}:

@@ -5,25 +5,38 @@ A formula uses only what stands beside its property: the same event, the same ob
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words, rule_of
-from gamestats_assets.demo_data.rules.formulas import Formula, parse_formula
-from gamestats_assets.demo_data.rules.model import SEGMENTS, PropertyRelationship, ValueRange
+from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words
+from gamestats_assets.demo_data.analysis.numbers_beside import (
+    USABLE_NAME,
+    Around,
+    Beside,
+    label_of,
+    ordered_pieces,
+    parsed,
+    pieces,
+)
+from gamestats_assets.demo_data.analysis.property_changes import before_and_after, moved_states
+from gamestats_assets.demo_data.analysis.property_orders import completed, pairs_in_order, subtracted, written_orders
+from gamestats_assets.demo_data.analysis.written_formulas import written_formula
+from gamestats_assets.demo_data.rules.model import (
+    SEGMENTS,
+    PropertyConstraint,
+    PropertyRelationship,
+    Update,
+    ValueRange,
+)
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import Between
-
-
-@functools.lru_cache(maxsize=1024)
-def _parsed(formula: str) -> Formula:
-    return parse_formula(formula)
 
 
 @dataclass(frozen=True)
@@ -34,103 +47,180 @@ class Reckoned:
         place: whose values it gives.
         formula: names in it are those beside the place; in an object they are the object's own.
         whole: whether only whole numbers come out.
+        signed: whether results below zero are meant.
+        of_state: whether it follows a state of users, which grows beyond what it begins with.
     """
 
     place: Place
     formula: str
-    whole: bool
+    whole: bool = True
+    signed: bool = False
+    of_state: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """What it uses."""
-        return _parsed(self.formula).names
+        return parsed(self.formula).names
 
 
-# Names that can stand in a formula as they are.
-_NAME = re.compile(
-    r"(?!(?:and|or|not|if|min|max|random|round|floor|ceil|abs|sqrt|log|exp|clamp)$)#?[A-Za-z_][A-Za-z0-9_]*"
-)
-_PIECES = re.compile(r"[a-z]+|\d+")
+class Findings(NamedTuple):
+    """What numbers follow from, and what that asks of others.
+
+    Attributes:
+        formulas: of every event, object and user.
+        values: constraints by key.
+        updates: by event and property, with those by which events move what they show before and after.
+        least: lower bounds by key, so that nothing falls below zero.
+        fixed: the only value, by key.
+    """
+
+    formulas: list[Reckoned]
+    values: dict[str, PropertyConstraint]
+    updates: dict[str, dict[str, Update]]
+    least: dict[str, float]
+    fixed: dict[str, float]
+
+    def constraints(self, values: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
+        """Constraints with those that formulas need; what follows from others repeats no earlier step's value."""
+        found = {**values, **self.values}
+        for reckoned in self.formulas:
+            told = found.get(reckoned.place.key)
+            if told is not None and told.same_as_before and not parsed(reckoned.formula).randoms:
+                found[reckoned.place.key] = told.model_copy(update={"same_as_before": False})
+        return found
+
+    def bounded(self, ranges: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
+        """Ranges with the bounds that formulas need, those of numbers with a single value included."""
+        found = dict(ranges)
+        for key, least in self.least.items():
+            if key in found and found[key].min < least:
+                old = found[key]
+                high = max(old.max, least * 2)
+                mean = max(old.mean if old.mean is not None else (least + high) / 2, least)
+                found[key] = ValueRange(min=least, max=high, mean=min(mean, high), integer=old.integer)
+        for key, constraint in self.values.items():
+            numbers = [float(v) for values in constraint.mapping.values() for v in values if not isinstance(v, str)]
+            whole = all(number.is_integer() for number in numbers)
+            found[key] = ValueRange(min=min(numbers), max=max(numbers), integer=whole)
+        for key, value in self.fixed.items():
+            found[key] = ValueRange(min=value, max=value, mean=value)
+        return found
 
 
-@functools.lru_cache(maxsize=4096)
-def _pieces(name: str) -> frozenset[str]:
-    return frozenset(_PIECES.findall(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()))
-
-
-class _Beside:
-    """Numbers that stand together: of an event, an object, or a user."""
-
-    def __init__(self, places: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
-        self.measures = measures
-        self.own = {place.prop.name: place for place in places if _NAME.fullmatch(place.prop.name)}
-        self.found: dict[str, str] = {}
-
-    def one(self, *needs: str, without: str = "", whole: bool = False) -> str | None:
-        """Name of the first number that has all words of one of `needs`, and none of `without`."""
-        for need in needs:
-            wanted, excluded = set(need.split()), set(without.split())
-            for name in self.own:
-                pieces = _pieces(name)
-                if pieces >= wanted and not pieces & excluded and (not whole or pieces == wanted):
-                    return name
-        return None
-
-    def give(self, name: str | None, formula: str) -> None:
-        """Note a formula, if its property is free to follow one."""
-        if name is None or name in self.found or not _is_free(self.own[name]):
-            return
-        uses = _parsed(formula).names
-        if name in uses or any(self._reaches(use, name) for use in uses):
-            return
-        self.found[name] = formula
-
-    def _reaches(self, start: str, goal: str) -> bool:
-        if start == goal:
-            return True
-        return start in self.found and any(self._reaches(use, goal) for use in _parsed(self.found[start]).names)
-
-
-def _is_free(place: Place) -> bool:
-    rule = rule_of(place.prop)
-    return rule is None or isinstance(rule, Between)
-
-
-def formulas(everywhere: Sequence[Place], measures: Mapping[Place, Measure], counted: frozenset[str]) -> list[Reckoned]:
-    """Formulas of every event, object and user.
+def formulas(
+    order: EventOrder,
+    everywhere: Sequence[Place],
+    measures: Mapping[Place, Measure],
+    counted: frozenset[str],
+    updates: Mapping[str, Mapping[str, Update]],
+) -> Findings:
+    """What numbers follow from.
 
     Args:
         counted: keys of numbers that are counts or balances; these follow no formula.
+        updates: by event and property.
     """
-    numbers = [place for place in everywhere if place.prop.type is PropertyType.NUMBER]
-    scopes: dict[tuple[str, str], list[Place]] = {}
-    for place in numbers:
-        scopes.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
-    found: list[Reckoned] = []
-    for (event, parent), places in scopes.items():
-        beside = _Beside(places, measures)
-        _deals(beside)
-        _before_and_after(beside)
-        own_event = event not in ("", "user") and not parent
-        outer, users = (
-            {p.prop.name: p for p in scopes.get((where, ""), []) if own_event and _NAME.fullmatch(p.prop.name)}
-            for where in ("", "user")
-        )
-        _bodies(beside, _Beside(list(users.values()), measures))
-        _extremes(beside)
-        _shares(beside)
-        _levels(beside, outer)
-        for name, formula in beside.found.items():
-            place = beside.own[name]
-            if place.key not in counted and place.kind is not EventKind.SYSTEM:
-                operands = [beside.own.get(use) or outer.get(use) or users[use] for use in _parsed(formula).names]
-                whole = "/" not in formula and "." not in formula and all(measures[o].integer for o in operands)
-                found.append(Reckoned(place, formula, (whole and measures[place].integer) or _rounds(formula)))
+    scopes = _scopes(order, everywhere, measures, counted)
+    moved, states = moved_states(updates, scopes)
+    found = Findings([], {}, moved, {}, {})
+    for (event, _), beside in scopes.items():
+        _written(beside)
+        shown = {name: state for (of, name), state in states.items() if of == event}
+        before_and_after(beside, shown)
+        _by_name(beside)
+        pairs_in_order(beside)
+        completed(beside)
+        _note(found, beside, shown)
     return found
 
 
-def _rounds(formula: str) -> bool:
-    return formula.startswith(("round(", "floor(")) and not re.search(r", \d\)$", formula)
+def _scopes(
+    order: EventOrder,
+    everywhere: Sequence[Place],
+    measures: Mapping[Place, Measure],
+    counted: frozenset[str],
+) -> dict[tuple[str, str], Beside]:
+    """Numbers that stand together, by event and object."""
+    together: dict[tuple[str, str], list[Place]] = {}
+    for place in everywhere:
+        together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
+    numbers = {key: [p for p in of if p.prop.type is PropertyType.NUMBER] for key, of in together.items()}
+    texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
+    scopes: dict[tuple[str, str], Beside] = {}
+    for (event, parent), places in numbers.items():
+        if not places:
+            continue
+        own_event = event not in ("", "user") and not parent
+        outer, users = (
+            {p.prop.name: p for p in numbers.get((where, ""), []) if own_event and USABLE_NAME.fullmatch(p.prop.name)}
+            for where in ("", "user")
+        )
+        reading = order.readings.get(event)
+        around = Around(
+            event=event,
+            said=texts.get(event, "").lower(),
+            outer=outer,
+            users=users,
+            others=[p for p in together[event, parent] if p.prop.type is not PropertyType.NUMBER],
+            ends_well=reading is not None and reading.phase in ("complete", "clear", "done", "success"),
+        )
+        scopes[event, parent] = Beside(places, measures, counted, around)
+    return scopes
+
+
+def _written(beside: Beside) -> None:
+    """What the sheet says in words."""
+    for name in beside.own:
+        if beside.is_open(name) and (formula := written_formula(name, beside)):
+            beside.give(name, formula)
+    for name in list(beside.found):
+        subtracted(beside, name)
+    written_orders(beside)
+
+
+def _by_name(beside: Beside) -> None:
+    """What names say of totals, bodies, shares and levels."""
+    _deals(beside)
+    _by_thing(beside)
+    _bodies(beside, Beside(list(beside.around.users.values()), beside.measures))
+    _extremes(beside)
+    _shares(beside)
+    _levels(beside, beside.around.outer)
+
+
+def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
+    """Add what was found in one place.
+
+    Args:
+        states: by name of what is after, the state that it shows.
+    """
+    visible = beside.visible()
+    for name, formula in beside.found.items():
+        place = beside.own[name]
+        if place.kind is EventKind.SYSTEM:
+            continue
+        operands = [beside.measures.get(visible[use]) if use in visible else None for use in parsed(formula).names]
+        cut = formula.startswith(("round(", "floor(", "ceil(", "min(round("))
+        shares = not beside.measures[place].integer and ("/" in formula or "." in formula)
+        smooth = shares or any(operand is not None and not operand.integer for operand in operands)
+        whole = (cut or not smooth) and _is_whole(formula)
+        of_state = name in states or parsed(formula).names <= {*states.values()}
+        found.formulas.append(Reckoned(place, formula, whole, formula.startswith("if("), of_state))
+    for name, least in beside.least.items():
+        measure = beside.measure(name)
+        if not measure.given or least <= measure.high / 2:
+            found.least[beside.own[name].key] = least
+    found.fixed.update({beside.own[name].key: value for name, value in beside.fixed.items()})
+    found.values.update({beside.own[name].key: value for name, value in beside.values.items()})
+
+
+def _is_whole(formula: str) -> bool:
+    """Whether only whole numbers come out of whole numbers, tried with a few of them."""
+    read = parsed(formula)
+    rows = np.arange(1, 30, dtype=np.float64)
+    values = {name: rows * (place + 2) for place, name in enumerate(sorted(read.names))}
+    results = read.evaluate(values, lambda place: (rows * (0.37 + place / 7)) % 1)
+    return bool(np.all(np.abs(results - np.rint(results)) < 1e-9))
 
 
 # --------------------------------------------------------------------------- deals
@@ -138,7 +228,7 @@ def _rounds(formula: str) -> bool:
 _QUANTITIES = ("quantity", "qty", "nights", "item num", "item count", "items", "count", "num", "seats", "tickets")
 
 
-def _deals(beside: _Beside) -> None:
+def _deals(beside: Beside) -> None:
     """Totals of price and quantity, less discounts, with taxes and fees."""
     not_price = "total original discount sub grand final average avg min max before after"
     price = beside.one(
@@ -188,64 +278,52 @@ def _sum(goods: str, discount: str | None, extra: Sequence[str]) -> str:
     return " + ".join([kept, *extra])
 
 
-# --------------------------------------------------------------------------- before and after
+# --------------------------------------------------------------------------- prices of each
 
-_GAIN = "get gain gained earn earned add added increase reward bonus deposit win received charge"
-_LOSS = "consume consumed cost spend spent use used decrease deduct withdraw lose pay paid sell"
-_SIDES = ({"before", "previous", "prev", "old", "from"}, {"after", "new", "current", "to", "next", "now"})
+_EACH = word_set("per unit each")
+_EACH_ELSEWHERE = re.compile(r"당(?:\s|$)|단가|あたり|単価")
+_COUNT = word_set("count cnt num number quantity qty")
+_COUNT_ELSEWHERE = re.compile(r"(?:수|수량|갯수|개수|数|数量|個数|回数)$")
+_TOTAL_ELSEWHERE = re.compile(r"^총|총액|합계|合計|総")
 
 
-def _before_and_after(beside: _Beside) -> None:
-    """What something was before, what it is after, and what made the difference."""
-    by_stem: dict[frozenset[str], dict[str, str]] = {}
-    for name in beside.own:
-        pieces = _pieces(name)
-        side = "before" if pieces & _SIDES[0] else "after" if pieces & _SIDES[1] else "plain"
-        by_stem.setdefault(pieces - _SIDES[0] - _SIDES[1], {}).setdefault(side, name)
-    for stem, sides in by_stem.items():
-        before, after = sides.get("before"), sides.get("after") or sides.get("plain")
-        if before is None or after is None or not stem:
+def _by_thing(beside: Beside) -> None:
+    """A total of so much for each of so many: `cookies per episode`, `episodes`, `total cookies`."""
+    for each, place in beside.own.items():
+        said, order = pieces(each), ordered_pieces(each)
+        if not (said & _EACH or _EACH_ELSEWHERE.search(label_of(place.prop))):
             continue
-        measure = beside.measures[beside.own[after]]
-        moved = _difference(beside, stem, {before, after})
-        if measure.name in ("level", "star", "stage", "vip", "step"):
-            beside.give(before, f"{after} - 1")
-        elif moved is not None:
-            beside.give(after, f"{before} {moved[0]} {moved[1]}")
-        elif measure.name == "rank":
-            beside.give(after, f"max(1, {before} - random(0-5))")
-        elif measure.name == "weight":
-            beside.give(after, f"{before} - random(0.0, 0.5)")
-        else:
-            beside.give(after, f"{before} + random(0-30)")
+        things = {word.rstrip("s") for word in order[order.index("per") + 1 :]} if "per" in said else set()
+        counts = [n for n, p in beside.own.items() if n != each and _counts(n, p)]
+        of_thing = [name for name in counts if things & {word.rstrip("s") for word in pieces(name)}]
+        totals = [n for n, p in beside.own.items() if n not in (each, *counts) and _totals(n, p) and _alike(n, each)]
+        quantity = of_thing or counts
+        if len(quantity) == 1 and len(totals) == 1:
+            beside.give(totals[0], f"{each} * {quantity[0]}")
 
 
-def _difference(beside: _Beside, stem: frozenset[str], pair: set[str]) -> tuple[str, str] | None:
-    """Sign and name of the number that was added or taken away."""
-    for sign, words in (("+", _GAIN), ("-", _LOSS)):
-        for name in beside.own:
-            pieces = _pieces(name)
-            if (
-                name not in pair
-                and pieces & set(words.split())
-                and (pieces & stem or pieces & {"amount", "num", "count"})
-            ):
-                return sign, name
-    events = {word for place in beside.own.values() for word in _PIECES.findall(place.event.lower())}
-    for name in beside.own:
-        pieces = _pieces(name)
-        if name not in pair and pieces & {"amount", "change", "delta", "quantity", "num"}:
-            return "-" if events & set(_LOSS.split()) else "+", name
-    return None
+def _counts(name: str, place: Place) -> bool:
+    return bool(pieces(name) & _COUNT or _COUNT_ELSEWHERE.search(label_of(place.prop)))
+
+
+def _totals(name: str, place: Place) -> bool:
+    return "total" in pieces(name) or bool(_TOTAL_ELSEWHERE.search(label_of(place.prop).strip()))
+
+
+def _alike(total: str, each: str) -> bool:
+    """Whether two are amounts of one thing."""
+    money = {"price", "cost", "amount", "fee", "total", "value"}
+    said, other = pieces(total), pieces(each)
+    return bool((said & other) - _COUNT) or bool(said & money and other & money)
 
 
 # --------------------------------------------------------------------------- bodies and shares
 
 
-def _bodies(beside: _Beside, user: _Beside) -> None:
+def _bodies(beside: Beside, user: Beside) -> None:
     """Body mass, energy used, pace; of a body whose height or weight only the user's state tells, by that."""
     found: dict[str, str] = {}
-    of: dict[str, _Beside] = {}
+    of: dict[str, Beside] = {}
     for what, told in (("weight", "before target goal change"), ("height", "screen image")):
         for numbers in (beside, user):
             name = numbers.one(f"{what} kg", f"{what} cm", what, without=told)
@@ -283,16 +361,16 @@ _MOST, _LEAST = {"max", "maximum", "highest", "peak"}, {"min", "minimum", "lowes
 _MEAN = {"avg", "average", "mean"}
 
 
-def _extremes(beside: _Beside) -> None:
+def _extremes(beside: Beside) -> None:
     """The highest and the lowest of something, around its mean."""
-    means = {_pieces(name) - _MEAN: name for name in beside.own if _pieces(name) & _MEAN}
+    means = {pieces(name) - _MEAN: name for name in beside.own if pieces(name) & _MEAN}
     for name, place in beside.own.items():
-        pieces = _pieces(name)
-        mean = means.get(pieces - _MOST - _LEAST)
-        if mean is None or not pieces & (_MOST | _LEAST):
+        said = pieces(name)
+        mean = means.get(said - _MOST - _LEAST)
+        if mean is None or not said & (_MOST | _LEAST):
             continue
         found, centre = beside.measures[place], beside.measures[beside.own[mean]]
-        most = pieces & _MOST
+        most = said & _MOST
         apart = found.high - centre.high if most else centre.low - found.low
         apart = apart if apart > 0 else max((centre.high - centre.low) * 0.15, 0.1)
         # Whole numbers after a hyphen, any others after a comma.
@@ -300,7 +378,7 @@ def _extremes(beside: _Beside) -> None:
         beside.give(name, f"{mean} {'+' if most else '-'} random({width})")
 
 
-def _shares(beside: _Beside) -> None:
+def _shares(beside: Beside) -> None:
     """Rates of what was got right, watched or won; fees and interest."""
     right = beside.one("correct count", "correct answers", "correct num", "correct")
     asked = beside.one("total questions", "question count", "questions", "total count", "total num", without="correct")
@@ -360,7 +438,7 @@ _LEVEL_NOT = (
 )
 
 
-def _levels(beside: _Beside, outer: Mapping[str, Place]) -> None:
+def _levels(beside: Beside, outer: Mapping[str, Place]) -> None:
     """What is earned on the way to a level, and how strong it makes."""
     heroes = beside.one("hero level", "character level", "unit level", without=_LEVEL_NOT)
     level = beside.one("level", whole=True) or heroes or beside.one("level", "lv", without=_LEVEL_NOT)
@@ -391,8 +469,8 @@ def _levels(beside: _Beside, outer: Mapping[str, Place]) -> None:
 
 
 def _is_level(place: Place, name: str) -> bool:
-    pieces = _pieces(name)
-    return "level" in measure_words(place.prop) and not pieces & set(_LEVEL_NOT.split())
+    said = pieces(name)
+    return "level" in measure_words(place.prop) and not said & set(_LEVEL_NOT.split())
 
 
 # --------------------------------------------------------------------------- rules
@@ -442,12 +520,17 @@ def reckoned_ranges(
     for reckoned in _in_order(found):
         key = reckoned.place.key
         low, high = _extent(reckoned, {**overall, **of_all})
-        least, most = limits.get(key, (0.0, np.inf))
+        high = high * _GROWS if reckoned.of_state else high
+        least, most = limits.get(key, (-np.inf if reckoned.signed else 0.0, np.inf))
         low, high = _within(low, least, most), _within(high, least, most)
         for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
             mean = _within(_expected(reckoned, {**known, **into}), low, high)
             into[key] = ValueRange(min=low, max=high, mean=mean, integer=reckoned.whole)
     return of_all, of_each
+
+
+_GROWS = 100
+"""How many times as much as at the beginning a state becomes at most."""
 
 
 def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:
@@ -468,7 +551,7 @@ def _name_beside(place: Place, use: str) -> str:
 
 def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:
     """Lowest and highest result."""
-    formula = _parsed(reckoned.formula)
+    formula = parsed(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
     corners = np.array(list(itertools.product(*((r.min, r.max) for r in ranges.values()), (0.0, 1.0))))
     values = dict(zip(ranges, corners.T[:-1], strict=True))
@@ -478,7 +561,7 @@ def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float,
 
 def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
     """Result of what is expected of everything that a formula uses."""
-    formula = _parsed(reckoned.formula)
+    formula = parsed(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
     means = {use: r.mean if r.mean is not None else (r.min + r.max) / 2 for use, r in ranges.items()}
     return float(formula.evaluate(means, lambda _: np.array(0.5)))

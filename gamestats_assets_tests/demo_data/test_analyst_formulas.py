@@ -1,0 +1,308 @@
+"""What the analyst reads of formulas, changes, orders and times in a record; expected by hand from the sheet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.rules.formulas import parse_formula
+from gamestats_assets.demo_data.rules.model import Rules, Update
+from gamestats_assets.demo_data.rules.soundness import problems
+from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, OneOf
+
+SHOP = ProductInfo(industry="ecommerce")
+GAME = ProductInfo(industry="game")
+HOUR, DAY = 3600, 86_400
+
+
+def number(name: str, description: str = "", alias: str = "", **more: object) -> Property:
+    """A number as the sheet has it."""
+    return Property.model_validate({"name": name, "type": "number", "description": description, "alias": alias, **more})
+
+
+def time(name: str, description: str = "", alias: str = "") -> Property:
+    """A time as the sheet has it."""
+    return Property(name=name, type=PropertyType.TIME, description=description, alias=alias)
+
+
+def event(name: str, *properties: Property, alias: str = "", description: str = "") -> Event:
+    """An event with its properties."""
+    return Event(name=name, alias=alias, description=description, properties=properties)
+
+
+def told(
+    *events: Event, users: tuple[Property, ...] = (), common: tuple[Property, ...] = (), product: ProductInfo = SHOP
+) -> Rules:
+    """The analyst's rules, which have no problems."""
+    sheet = Taxonomy(name="sheet", events=events, user_properties=users, common_properties=common)
+    rules = analyse(sheet, product)
+    assert problems(rules, sheet) == []
+    return rules
+
+
+def formula(rules: Rules, key: str) -> str | None:
+    """The formula of a property of an event."""
+    found = rules.property_relationships.get(key) or rules.property_relationships.get(key.rpartition("/")[2])
+    return found.formula if found else None
+
+
+def reckon(rules: Rules, key: str, share: float = 0.5, **values: float) -> float:
+    """What a formula gives, its random numbers being a share of the way."""
+    text = formula(rules, key)
+    assert text is not None
+    return float(parse_formula(text).evaluate(values, lambda _: np.array(share)))
+
+
+def when(rules: Rules, key: str) -> tuple[float, float]:
+    """How many seconds after its event a time is, at least and at most."""
+    found = rules.value_ranges.get(key) or rules.value_ranges[key.rpartition("/")[2]]
+    return found.min, found.max
+
+
+# --------------------------------------------------------------------------- written formulas
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "result"),
+    [
+        ("Base rate + fuel surcharge + insurance fee", ("Base_Rate", "Fuel_Surcharge", "Insurance_Fee"), 60),
+        ("baseRate × fuelSurcharge", ("baseRate", "fuelSurcharge"), 200),
+        ("seats * price_per_seat", ("seats", "price_per_seat"), 200),
+        ("list_price minus coupon_value", ("list_price", "coupon_value"), -10),
+        ("the sum of net amount, city tax and service charge", ("netAmount", "cityTax", "serviceCharge"), 60),
+        ("difference between gross weight and tare weight", ("gross_weight", "tare_weight"), -10),
+        ("average of clean_score and staff_score", ("clean_score", "staff_score"), 15),
+        ("(base_fare + time_fare) * surge - voucher", ("base_fare", "time_fare", "surge", "voucher"), 860),
+        ("annual premium / 12", ("annualPremium",), 10 / 12),
+        ("5 % of the nightly rate", ("nightlyRate",), 0.5),
+    ],
+)
+def test_formulas_in_english(written: str, names: tuple[str, ...], result: float) -> None:
+    rules = told(event("tell", *map(number, names), number("outcome", written)))
+    values = {name: 10.0 * (place + 1) for place, name in enumerate(names)}
+    assert reckon(rules, "tell/outcome", **values) == pytest.approx(result, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("written", "first", "second", "result"),
+    [
+        ("有償石＋無償石", "有償石", "無償石", 50),
+        ("単価×枚数", "単価", "枚数", 600),
+        ("単価から割引額を引いた金額", "単価", "割引額", 10),
+        ("基本点とボーナス点の合計", "基本点", "ボーナス点", 50),
+        ("진료비 + 약제비", "진료비", "약제비", 50),
+        ("총액에서 할인액을 뺀 금액", "총액", "할인액", 10),
+        ("단가와 수량의 곱", "단가", "수량", 600),
+        ("합산 금액 = 유료 다이아와 무료 다이아의 합", "유료 다이아", "무료 다이아", 50),
+    ],
+)
+def test_formulas_by_the_aliases_of_numbers(written: str, first: str, second: str, result: float) -> None:
+    rules = told(event("tell", number("aaa", alias=first), number("bbb", alias=second), number("outcome", written)))
+    assert reckon(rules, "tell/outcome", aaa=30, bbb=20) == pytest.approx(result)
+
+
+def test_percentages_are_hundredths() -> None:
+    rate = Between(min=5, max=25, integer=True)
+    rules = told(
+        event(
+            "invoice", number("Net_Amount", "EUR"), number("Vat_Rate", "Percent", rule=rate),
+            number("Vat_Amount", "Net_Amount * Vat_Rate / 100"), number("Gross_Amount", "Net plus VAT"),
+            number("interest_part", "net amount times vat rate"), number("after_all", "Net amount minus discountPct"),
+            number("discountPct", rule=rate),
+        )
+    )  # fmt: skip
+    assert reckon(rules, "invoice/Vat_Amount", Net_Amount=200, Vat_Rate=20) == 40
+    assert reckon(rules, "invoice/Gross_Amount", Net_Amount=200, Vat_Amount=40) == 240
+    assert reckon(rules, "invoice/interest_part", Net_Amount=200, Vat_Rate=20) == pytest.approx(40, abs=1)
+    assert reckon(rules, "invoice/after_all", Net_Amount=200, discountPct=10) == pytest.approx(180, abs=1)
+
+
+def test_volumes_are_in_their_own_unit() -> None:
+    sides = (number("Length_Cm"), number("Width_Cm"), number("Height_Cm"))
+    for written in ("Length x width x height", "L*W*H/1e6"):
+        rules = told(event("quote", *sides, number("Volume_M3", written)))
+        assert reckon(rules, "quote/Volume_M3", Length_Cm=100, Width_Cm=200, Height_Cm=50) == 1
+
+
+@pytest.mark.parametrize(
+    "written", ["E-mail of the user", "Price plus shipping", "win/lose", "Number of items - optional", "Plan + add-ons"]
+)
+def test_what_is_not_all_there_is_no_formula(written: str) -> None:
+    rules = told(event("tell", number("price"), number("amount_of_items"), number("outcome", written)))
+    assert formula(rules, "tell/outcome") is None
+
+
+def test_what_is_subtracted_is_less() -> None:
+    rules = told(
+        event("import", number("Order_Count"), number("Failed_Count"), number("Ok", "Order_Count minus Failed_Count"))
+    )
+    assert reckon(rules, "import/Failed_Count", share=1.0, Order_Count=100) < 100
+
+
+def test_a_total_of_so_much_for_each() -> None:
+    rules = told(
+        event(
+            "episode_buy", number("episode_cnt", alias="구매 회차 수"), number("cookie_price", alias="회차당 쿠키"),
+            number("use_cookie", alias="총 사용 쿠키"),
+        )
+    )  # fmt: skip
+    assert reckon(rules, "episode_buy/use_cookie", episode_cnt=4, cookie_price=3) == 12
+
+
+# --------------------------------------------------------------------------- before and after
+
+
+def test_what_is_spent_is_taken_from_the_state_and_what_is_given_is_added_with_its_bonus() -> None:
+    rules = told(
+        event("buy", number("use_cookie", alias="사용 쿠키"), number("cookie_after", alias="사용 후 쿠키")),
+        event(
+            "charge", number("cookie_before"), number("charge_cookie"), number("bonus_cookie"), number("cookie_after")
+        ),
+        users=(number("cookie", alias="보유 쿠키"),),
+    )
+    assert reckon(rules, "buy/cookie_after", cookie=10, use_cookie=3) == 7
+    assert reckon(rules, "charge/cookie_before", cookie=10) == 10
+    assert reckon(rules, "charge/cookie_after", cookie=10, charge_cookie=5, bonus_cookie=2) == 17
+    assert rules.update_patterns["buy"]["cookie"] == Update(type="decrement", value="{{use_cookie}}")
+    assert rules.update_patterns["charge"]["cookie"].type == "increment"
+
+
+def test_one_that_is_spent_leaves_one_less() -> None:
+    rules = told(
+        event("boostActivated", number("boostsBefore"), number("boostsAfter"), description="User spends a boost")
+    )
+    assert reckon(rules, "boostActivated/boostsAfter", boostsBefore=5) == 4
+    assert rules.value_ranges["boostsBefore"].min >= 1
+
+
+def test_a_count_that_rises_was_one_less_before() -> None:
+    rules = told(
+        event("PlayerRankUp", number("before_rank"), number("after_rank", rule=Counter(start=1, step=1, max=200))),
+        product=GAME,
+    )
+    assert reckon(rules, "PlayerRankUp/before_rank", after_rank=7) == 6
+
+
+def test_texts_and_flags_tell_gains_from_losses() -> None:
+    kind = Property(name="change_type", type=PropertyType.STRING, rule=OneOf(values=("獲得", "消費")))
+    won = Property(name="is_win", type=PropertyType.BOOLEAN)
+    rules = told(
+        event("CurrencyChange", kind, number("before_num"), number("change_num"), number("after_num")),
+        event("ArenaEnd", won, number("point_before"), number("point_change"), number("point_after")),
+        product=GAME,
+    )
+    mapping = rules.property_constraints["CurrencyChange/change_num"].mapping
+    assert all(float(value) > 0 for value in mapping["獲得"])
+    assert all(float(value) < 0 for value in mapping["消費"])
+    assert reckon(rules, "CurrencyChange/after_num", before_num=100, change_num=-30) == 70
+    assert reckon(rules, "ArenaEnd/point_change", is_win=1) > 0 > reckon(rules, "ArenaEnd/point_change", is_win=0)
+    assert rules.value_ranges["before_num"].min >= -min(float(value) for value in mapping["消費"])
+
+
+def test_limits_of_the_sheet_hold_whatever_formulas_need() -> None:
+    kind = Property(name="change_type", type=PropertyType.STRING, rule=OneOf(values=("earn", "spend")))
+    limits = Between(min=1, max=500, integer=True)
+    rules = told(
+        event("GoldChange", kind, number("gold_before", rule=limits), number("change_num", rule=limits),
+              number("gold_after", rule=limits)),
+        event("SpendGem", number("gem_before", rule=limits), number("spend_gem", rule=limits), number("gem_after")),
+        event("task_completed", number("progress_pct", rule=Between(min=0, max=90, integer=True))),
+        product=GAME,
+    )  # fmt: skip
+    assert rules.value_ranges["gem_before"].max == 500
+    assert rules.value_ranges["progress_pct"].max == 90
+
+
+# --------------------------------------------------------------------------- orders
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_limits_that_are_written_or_named(share: float) -> None:
+    ages = Between(min=18, max=70, integer=True)
+    rules = told(
+        event("prefer", number("minAge", rule=ages), number("maxAge", "Oldest age, not below minAge", rule=ages)),
+        event("quote", number("Lowest_Rate", "Cheapest rate in EUR"), number("Highest_Rate", "Dearest rate in EUR")),
+        event("claim", number("claim_amount", "EUR"), number("paid_out", "EUR, at most the claim amount")),
+        event("read", number("read_cut"), number("total_cut"), number("read_rate", "%")),
+    )
+    assert reckon(rules, "prefer/maxAge", share, minAge=40) >= 40
+    assert reckon(rules, "quote/Highest_Rate", share, Lowest_Rate=9.5) > 9.5
+    assert reckon(rules, "claim/paid_out", share, claim_amount=100) <= 100
+    assert reckon(rules, "read/read_cut", share, total_cut=60) <= 60
+    assert reckon(rules, "read/read_rate", share, read_cut=30, total_cut=60) == 50
+
+
+def test_what_is_completed_is_all_done() -> None:
+    rules = told(
+        event("profileCompleted", number("completionPct", "Completeness in percent")),
+        event("episode_complete", number("read_cut"), number("total_cut")),
+    )
+    found = rules.value_ranges["completionPct"]
+    assert (found.min, found.max) == (100, 100)
+    assert formula(rules, "episode_complete/read_cut") == "total_cut"
+
+
+# --------------------------------------------------------------------------- times
+
+
+def test_deadlines_come_after_and_births_decades_before() -> None:
+    rules = told(
+        event("invoice_issued", time("Due_Date"), number("amount")),
+        event("order_placed", time("promised_delivery_date")),
+        event("visit_booked", time("next_visit", alias="次回予定日")),
+        event("profile_set", time("birthday", alias="생년월일"), time("last_login_at")),
+    )
+    for key in ("invoice_issued/Due_Date", "order_placed/promised_delivery_date", "visit_booked/next_visit"):
+        assert when(rules, key)[0] > 0
+    oldest, youngest = when(rules, "profile_set/birthday")
+    assert oldest > -100 * 365 * DAY
+    assert youngest < -10 * 365 * DAY
+    assert when(rules, "profile_set/last_login_at")[1] < 0
+
+
+@pytest.mark.parametrize(
+    ("description", "seconds"),
+    [("+72 h", 72 * HOUR), ("30 days later", 30 * DAY), ("72시간 후", 72 * HOUR), ("30日後", 30 * DAY)],
+)
+def test_texts_tell_how_much_later(description: str, seconds: float) -> None:
+    rules = told(
+        event("rent", time("rent_start"), time("rent_end", description)), event("pass", time("x", description))
+    )
+    assert reckon(rules, "rent/rent_end", rent_start=-1) == seconds - 1
+    assert when(rules, "pass/x") == (seconds, seconds)
+
+
+def test_what_an_event_says_of_its_length_holds_for_its_end() -> None:
+    rules = told(
+        event(
+            "episode_rent", time("rent_start_time"), time("rent_end_time"), description="회차를 대여하면 전송 (72시간)"
+        ),
+        event("trialStarted", time("trialEndsAt"), description="Trial of 14 days starts"),
+    )
+    assert reckon(rules, "episode_rent/rent_end_time", rent_start_time=0) == 72 * HOUR
+    assert when(rules, "trialStarted/trialEndsAt") == (14 * DAY, 14 * DAY)
+
+
+def test_durations_lie_between_start_and_end() -> None:
+    rules = told(
+        event("ride_completed", time("start_time"), time("end_time"), number("duration_min")),
+        event("room_booked", time("check_in_date"), time("check_out_date"), number("nights")),
+        event("call_scheduled", time("Window_Start"), time("Window_End")),
+        event("order_delivered", time("shipped_at"), time("delivered_at"), number("transit_hours")),
+    )
+    assert reckon(rules, "ride_completed/start_time", end_time=-2, duration_min=10) == -602
+    assert when(rules, "ride_completed/end_time")[1] == 0
+    assert when(rules, "room_booked/check_in_date")[0] > 0
+    assert reckon(rules, "room_booked/check_out_date", check_in_date=100, nights=2) == 100 + 2 * DAY
+    assert reckon(rules, "call_scheduled/Window_End", share=0.0, Window_Start=5000) > 5000
+    assert reckon(rules, "order_delivered/shipped_at", delivered_at=0, transit_hours=5) == -5 * HOUR
+
+
+def test_what_happened_before_stands_in_its_order() -> None:
+    rules = told(event("order_delivered", time("ordered_at"), time("shipped_at"), time("delivered_at")))
+    assert when(rules, "order_delivered/delivered_at")[1] == 0
+    assert reckon(rules, "order_delivered/shipped_at", delivered_at=0) < 0
+    assert reckon(rules, "order_delivered/ordered_at", shipped_at=-100) < -100
