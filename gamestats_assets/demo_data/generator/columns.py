@@ -175,6 +175,18 @@ def merged(parts: Sequence[tuple[Array, Column]], size: int) -> Column:
         for rows, column in parts:
             values[rows] = column.values  # type: ignore[attr-defined]
         return Numbers(values, max(column.decimals for _, column in parts))  # type: ignore[attr-defined]
+    if all(isinstance(column, Times) for _, column in parts):
+        at_ms = np.zeros(size, np.int64)
+        for rows, column in parts:
+            at_ms[rows] = column.at_ms  # type: ignore[attr-defined]
+        return Times(at_ms)
+    if all(isinstance(column, Coded) for _, column in parts):
+        values_of = tuple(dict.fromkeys(value for _, column in parts for value in column.values))  # type: ignore[attr-defined]
+        place = {value: number for number, value in enumerate(values_of)}
+        codes = np.zeros(size, np.int64)
+        for rows, column in parts:
+            codes[rows] = np.array([place[value] for value in column.values], np.int64)[column.codes]  # type: ignore[attr-defined]
+        return Coded(codes, values_of)
     order = np.concatenate([rows for rows, _ in parts])
     texts = pl.concat([column.json() for _, column in parts])
     inverse = np.empty(size, np.int64)

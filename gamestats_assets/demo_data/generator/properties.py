@@ -183,6 +183,10 @@ class Properties:
             return self.counted(event, name)
         if any(self._moves(event, f"{name}.{child.name}") for child in given.properties):
             return self._balanced(event, name)
+        if constraint.per_user and f"{event}/{name}" not in self.plan.rules.property_constraints:
+            return self.user_column(name, given).take(self.happened.user[rows])
+        if constraint.per_user:
+            return self._value(self._context(event, rows, np.zeros(rows.size, np.int64)), name, given)
         if not self._shares_values(constraint, name, event):
             return self._value(self._context(event, rows, self.ordinal[rows]), name, given)
         parts: list[tuple[Array, Column]] = []
@@ -419,8 +423,10 @@ class Properties:
             found = self.column(context.key, name).take(self._positions(context))
         elif name in self.plan.user_names:
             found = self.user_column(name, self.plan.user_properties[name]).take(context.user)
-        elif name in ("country", "country_code", "#country", "#country_code"):
+        elif name in ("country", "#country"):
             found = self.users.country.take(context.user)
+        elif (facet := self.users.facets.get(name.lstrip("#"))) is not None:
+            found = facet.take(context.user)
         return (found.codes, found.values) if isinstance(found, Coded) else None
 
     def _one_of(self, context: Rows, name: str, constraint: PropertyConstraint, given: Property) -> Column:
