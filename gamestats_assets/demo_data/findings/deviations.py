@@ -259,7 +259,7 @@ def _truth(written: str) -> str:
 def _is_chosen(rules: Rules, event: str, name: str) -> bool:
     """Whether a property's values come as often as their weights say."""
     found = _constraint(rules, event, name)
-    if not found.values or found.copy_of or found.first_only or found.counter or found.mapping:
+    if not found.values or found.copy_of or found.first_only or found.counter or found.mapping or found.recalls:
         return False
     return not (_is_state(rules, name) or _OF_USERS.match(name))
 
