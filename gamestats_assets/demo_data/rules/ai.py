@@ -195,17 +195,18 @@ no others. What a property's `rule` or `constraint` says is binding.
 
 Decide:
 1. event_constraints. What opens and closes a session; what happens once in a user's life, or once a day at most;
-   what ends a user's life for good; what is no doing of a user. `sequences`: where EVENT_B can only follow EVENT_A in a session (a process from start to end, a funnel
-   that loses users at every step, an onboarding), with how likely each step is and how long it takes.
+   what ends a user's life for good; what is no doing of a user.
+   `sequences`: where EVENT_B can only follow EVENT_A in a session (a process from start to end, a funnel that loses
+   users at every step, an onboarding), with how likely each step is and how long it takes.
    `prerequisites`: what must have happened to a user some time before. `lifecycle` and `stage_events`: the stages
    are {", ".join(LifecycleStage)}.
 2. property_constraints. Allowed values with realistic weights; values that depend on another property's value;
    counts, balances, copies of ids; ids and facts of a thing that the user made earlier (`recalls`); durations that
    must agree with the clock (`elapsed`); what is drawn once per user; what a state is before any event (`initial`).
    Set `faker` only where the draft does.
-3. property_relationships. A number, or a time as seconds after its event, that follows from others, as a formula of names of properties, numbers,
-   + - * / % ( ), min(A, B), max(A, B), clamp(X, LOW, HIGH), round(X), floor(X), if(CONDITION, A, B) and random(A-B),
-   and of nothing else. No circles.
+3. property_relationships. A number, or a time as seconds after its event, that follows from others, as a formula of
+   names of properties, numbers, + - * / % ( ), min(A, B), max(A, B), clamp(X, LOW, HIGH), round(X), floor(X),
+   if(CONDITION, A, B) and random(A-B), and of nothing else. No circles.
 4. value_ranges. For every other number: min, max, a realistic mean and spread; for a time the seconds after its
    event, negative ones before it.
 5. segment_analysis, for {", ".join(SEGMENTS)},
