@@ -312,11 +312,12 @@ def test_a_damaged_piece_is_told_and_the_others_are_read(tmp_path: Path) -> None
     assert (frames[t.Events].height, found.unreadable) == (1, 0)
 
 
-def test_a_day_of_which_nothing_can_be_read_is_told(tmp_path: Path) -> None:
+def test_a_day_of_which_nothing_can_be_read_is_processed_with_nothing(tmp_path: Path) -> None:
     landing = Landing(tmp_path / "landing")
     land_logs([log(tmp_path, b"x", record("10:00:00", day=1))], PRODUCT, landing)
-    _, found = decoded(landing, landed(landing))
-    assert (found.unreadable, len(found.rejections[t.Events])) == (1, 1)
+    frames, found = decoded(landing, landed(landing))
+    assert (found.unreadable, len(found.rejections[t.Events])) == (0, 1)
+    assert counts(frames) == {(t.INVALID, ""): {"records": 1, "quarantined": 1}}
 
 
 def test_unknown_root_keys_stop_nothing(tmp_path: Path) -> None:

@@ -82,12 +82,13 @@ class DecodedLogs:
     Attributes:
         frames: one lazy frame per bronze table, with its declared columns.
         rejections: lines and pieces that could not be read, all meant for `Events`; the unit is the product.
-        unreadable: days of products of which no line could be read.
+        unreadable: always 0. A day of which no line can be read is processed as well, with nothing: its lines
+            are counted and in quarantine, and cannot be read the next time either.
     """
 
     frames: dict[type[Table], pl.LazyFrame]
     rejections: Rejections
-    unreadable: int
+    unreadable: int = 0
 
 
 # --------------------------------------------------------------------------- one day of a product
@@ -311,11 +312,6 @@ class _Day:
             for of, (records, first_at) in sorted(found.items())
         ]
 
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether no line of it could be read, though there is something to read."""
-        return not self.seen and bool(self.rejections)
-
 
 def _merged(changing: Sequence[_Changing]) -> _Changing:
     """What records of one event and one #event_id, in order, come to."""
@@ -377,7 +373,6 @@ class _Spooled:
 
     paths: dict[type[Table], str]
     rejections: list[Rejection]
-    is_unreadable: bool
 
 
 def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
@@ -411,7 +406,7 @@ def _spool_unit(landing: Landing, unit: _Unit, spool: str, number: int) -> _Spoo
     for table, frames in day.frames.items():
         paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
         pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
-    return _Spooled(paths, day.rejections, day.is_unreadable)
+    return _Spooled(paths, day.rejections)
 
 
 def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
@@ -420,7 +415,7 @@ def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
         paths = [part.paths[table] for part in parts if table in part.paths]
         frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
     rejected = [rejection for part in parts for rejection in part.rejections]
-    return DecodedLogs(frames, {Events: rejected} if rejected else {}, sum(part.is_unreadable for part in parts))
+    return DecodedLogs(frames, {Events: rejected} if rejected else {})
 
 
 def decode_batches(
