@@ -223,7 +223,8 @@ def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.Asset
         if not found:
             raise SelectionError(f"--select {text!r} names no asset. Tables are named as in pubg.matches.")
         selection = selection | part
-    return selection
+    # Tables of one step are made together or not at all.
+    return selection.required_multi_asset_neighbors()
 
 
 def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:
