@@ -151,7 +151,7 @@ def _left_out(stores: Stores) -> list[str]:
     generated = logs_outside(stores)
 
     def is_before(key: str) -> bool:
-        return day_of(key) < (PAIRED_DAYS if "|" in key else DAYS).get_first_partition_key()
+        return day_of(key) < (PAIRED_DAYS if "|" in key else DAYS).start.date().isoformat()
 
     found = (
         ([key for key in landed if is_before(key)], "Landed and in no table, for their days are before the first"),

@@ -49,7 +49,6 @@ _LOG_BEGINNING = re.compile(rb"\s*(\[\s*)?\{")
 _BEGINNING_BYTES = 4096
 _DECODER = json.JSONDecoder()
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
-_UNREADABLE = (OSError, EOFError, isal_zlib.error)
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
@@ -379,7 +378,7 @@ def _is_log(file: Path) -> bool:
     try:
         with _opened(file) as stream:
             return _LOG_BEGINNING.match(stream.read(_BEGINNING_BYTES).removeprefix(codecs.BOM_UTF8)) is not None
-    except _UNREADABLE:
+    except (OSError, EOFError, isal_zlib.error):  # pyright: ignore[reportGeneralTypeIssues] (as in `_lines_of`)
         # It may be one: whoever reads it says what is wrong with it.
         return True
 
