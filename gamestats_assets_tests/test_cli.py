@@ -483,6 +483,33 @@ def test_of_many_files_only_totals_and_the_quarantined_are_printed(empty: Gamest
     assert "copy1.gz" in few.stdout
 
 
+def test_ingesting_logs_tells_what_is_passed_over_and_what_no_table_will_hold(empty: Gamestats, tmp_path: Path) -> None:
+    def line(time: str) -> str:
+        return json.dumps({"#account_id": "a", "#type": "track", "#time": time, "#event_name": "e", "properties": {}})
+
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "log.2024-01-02").write_text(f"{line('2024-01-01 10:00:00.000')}\n{line('2023-12-30 10:00:00.000')}\n")
+    (folder / "log.2099-01-01_0").write_text(line("2099-01-01 10:00:00.000"))
+    for name in ("notes.txt", "photo.png"):
+        (folder / name).write_text("x")
+    result = empty("ingest", "logs", str(folder), "--product", "lines")
+    told = " ".join(result.output.split())
+    assert result.exit_code == 0, result.output
+    assert "2 files, 3 lines: 2 taken" in told
+    assert "2 files passed over" in told
+    assert "notes.txt" in told
+    assert "2024-01-01 of lines gained lines" in told
+    assert "1 of the lines are of days before 2024-01-01" in told
+    assert "(2023-12-30)" in told
+    assert "1 of the lines are of days still to come" in told
+    shown = empty("materialize", "--select", "demo_data.record_counts")
+    assert shown.exit_code == 0, shown.output
+    told = " ".join(shown.output.split())
+    assert "Landed and in no table, for their days are before the first: 2023-12-30|lines." in told
+    assert "Landed, and processed when their days have come: 2099-01-01|lines." in told
+
+
 def test_ingesting_only_what_nobody_can_read_fails(empty: Gamestats, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no match")
     result = empty("ingest", "pubg", str(tmp_path / "notes.txt"))

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, out, say, status
+from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, few, out, say, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gamestats_assets.demo_data.logs.landing import LogIngestReport
     from gamestats_assets.pubg.source import IngestReport
 
 _QUIET_BEYOND = 20
@@ -102,7 +103,9 @@ def ingest_logs(
 ) -> None:
     """Take ThinkingData logs of a product: JSON lines, plain or gzipped, of any days.
 
-    Lines are kept as they are and land under the day of their own time. Taking a file again changes nothing.
+    Of a folder those files are taken that are called like logs (.jsonl, .json, .log, .gz, log.2026-01-01,
+    log.2026-01-01_0) or begin with a JSON object. Lines are kept as they are and land under the day of
+    their own time. Taking a file again changes nothing.
 
     Examples:
 
@@ -124,6 +127,13 @@ def ingest_logs(
     for outcome in report.outcomes:
         if every or report.files <= _QUIET_BEYOND or outcome.status == "refused":
             say(outcome.line(), "yellow" if outcome.status == "refused" else "")
+    if report.passed_over:
+        passed = [str(path) for path in report.passed_over]
+        say(
+            f"{counted(len(passed), 'file')} passed over, for neither name nor content is a log's: "
+            f"{', '.join(passed) if every else few(passed)}. Name a file by itself to have it taken all the same.",
+            "yellow",
+        )
     if not report.files:
         say("There are no log files in there.", "yellow")
         return
@@ -133,10 +143,28 @@ def ingest_logs(
         f"{refused:,} refused.",
         "bold",
     )
-    if report.days:
-        say(f"{days_named(report.days)} of {product} gained lines. Next: gamestats materialize")
+    _print_days(report, product)
     if refused == report.files:
         raise typer.Exit(1)
+
+
+def _print_days(report: LogIngestReport, product: str) -> None:
+    """Which days gained lines, and how many lines are of days that have no partitions."""
+    from gamestats_assets.orchestration.partitions import PAIRED_DAYS, is_partition_day
+
+    if days := [day for day in report.days if is_partition_day(f"{day}|{product}")]:
+        say(f"{days_named(days)} of {product} gained lines. Next: gamestats materialize")
+    first = PAIRED_DAYS.start.date()
+    outside = {day: n for day, n in report.lines_by_day.items() if not is_partition_day(f"{day}|{product}")}
+    before = {day: n for day, n in outside.items() if day < first}
+    ahead = {day: n for day, n in outside.items() if day >= first}
+    for lines, what in (
+        (before, f"are of days before {first}, with which the tables begin: they are kept, and stand in no table"),
+        (ahead, "are of days still to come: they are kept, and processed when their day is there"),
+    ):
+        if lines:
+            of = days_named([str(day) for day in lines])
+            say(f"{sum(lines.values()):,} of the lines {what} ({of}).", "yellow")
 
 
 @fetch_app.command("pubg")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
     from gamestats_assets.lakehouse.landing import Landing
+    from gamestats_assets.lakehouse.stores import Stores
 
 _NAME = re.compile(r"(?P<before>\d*\+)?(?P<name>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?P<after>\+\d*)?")
 
@@ -91,8 +92,10 @@ def materialize(
             outcomes = _run_chosen(session, selection, chosen, everything=everything, verbose=verbose)
         if not outcomes:
             say(_nothing_to_do(session.stores.landing))
-            return
-    finish(outcomes)
+        for line in _left_out(session.stores):
+            say(line, "yellow")
+    if outcomes:
+        finish(outcomes)
 
 
 def _run_chosen(
@@ -134,10 +137,29 @@ def _nothing_to_do(landing: Landing) -> str:
     keys = {key for game in games() for key in landed_keys(landing, game)}
     if not keys:
         return "Nothing has landed yet. Bring files: gamestats ingest pubg PATH, or see it at work: gamestats demo"
-    beyond = sorted(key for key in keys if not is_partition_day(key))
-    landed = {day_of(key) for key in keys.difference(beyond)}
-    said = f"Everything is up to date: {counted(len(landed), 'day')} landed, processed and published."
-    return said + (f" Not yet, or never: {few(beyond)}, which is no day that partitions exist of." if beyond else "")
+    landed = {day_of(key) for key in keys if is_partition_day(key)}
+    return f"Everything is up to date: {counted(len(landed), 'day')} landed, processed and published."
+
+
+def _left_out(stores: Stores) -> list[str]:
+    """What stays undone because its day is no partition, in words."""
+    from gamestats_assets.demo_data.assets import logs_outside
+    from gamestats_assets.orchestration.landed import outside
+    from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, day_of
+
+    landed = sorted(key for game in games() for key in outside(stores.landing, game))
+    generated = logs_outside(stores)
+
+    def is_before(key: str) -> bool:
+        return day_of(key) < (PAIRED_DAYS if "|" in key else DAYS).start.date().isoformat()
+
+    found = (
+        ([key for key in landed if is_before(key)], "Landed and in no table, for their days are before the first"),
+        ([key for key in landed if not is_before(key)], "Landed, and processed when their days have come"),
+        ([key for key in generated if is_before(key)], "Not generated, for these days are before the first"),
+        ([key for key in generated if not is_before(key)], "Generated when these days have come"),
+    )
+    return [f"{what}: {few(keys)}." for keys, what in found if keys]
 
 
 def finish(outcomes: list[Outcome]) -> None:
@@ -201,7 +223,8 @@ def resolve_selection(texts: list[str], definitions: dg.Definitions) -> dg.Asset
         if not found:
             raise SelectionError(f"--select {text!r} names no asset. Tables are named as in pubg.matches.")
         selection = selection | part
-    return selection
+    # Tables of one step are made together or not at all.
+    return selection.required_multi_asset_neighbors()
 
 
 def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from gamestats_assets.orchestration.assets import (
 from gamestats_assets.orchestration.automation import ON_CHECKED_INPUTS
 from gamestats_assets.orchestration.entered import entered_tables
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of
+from gamestats_assets.orchestration.partitions import is_partition_day, partition_mapping, partitions_of
 from gamestats_assets.settings import shipped
 
 GAME = "demo_data"
@@ -40,6 +40,8 @@ CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 LANDED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.made_by == "logs")
+LANDED_VERSION = "2"
+"""To be raised when the same landed files give other rows."""
 # Of a product, from what was entered.
 BY_PRODUCT = (demo_taxonomy, demo_rules, demo_users, funnel_steps, user_profiles)
 # Of a day, from it and the days around it: a session may go on past midnight.
@@ -149,14 +151,27 @@ def _event_views() -> dg.AssetsDefinition:
 
 
 def logs_behind(stores: Stores) -> dict[str, str]:
-    """Days of generated products whose logs have not landed as they would be now, by key, with their run."""
+    """Days of generated products whose logs have not landed as they would be now, by key, with their run.
+
+    Days that are no partitions, such as those still to come, are none of them (see `logs_outside`).
+    """
+    wanted = {key: run for key, run in _generated_days(stores).items() if is_partition_day(key)}
+    done = Ledger(stores.lake, GAME, "demo_logs").entries()
+    return {key: run for key, run in wanted.items() if done.get(key, {}).get(key.partition("|")[2]) != run}
+
+
+def logs_outside(stores: Stores) -> list[str]:
+    """Days of generated products that are no partitions: still to come, or before the first one; in order."""
+    return sorted(key for key in _generated_days(stores) if not is_partition_day(key))
+
+
+def _generated_days(stores: Stores) -> dict[str, str]:
+    """Every day of every generated product by key, with its run."""
     from gamestats_assets.demo_data.generated import generated_products
 
     products: pl.DataFrame = stores.lake.scan(tables.Products).collect()
     runs = {of.product: (of.run_identity(), of.days) for of in generated_products(products)}
-    wanted = {f"{day}|{product}": run for product, (run, days) in runs.items() for day in days}
-    done = Ledger(stores.lake, GAME, "demo_logs").entries()
-    return {key: run for key, run in wanted.items() if done.get(key, {}).get(key.partition("|")[2]) != run}
+    return {f"{day}|{product}": run for product, (run, days) in runs.items() for day in days}
 
 
 def assets() -> list[dg.AssetsDefinition]:
@@ -165,7 +180,7 @@ def assets() -> list[dg.AssetsDefinition]:
         entered_tables((tables.Products,), {tables.Products: ("product", "product")}),
         _generated_logs(),
         _event_views(),
-        landed_tables(LANDED, _decode, deps=[LOGS]),
+        landed_tables(LANDED, _decode, deps=[LOGS], code_version=LANDED_VERSION),
         *(table_asset(function) for function in BY_PRODUCT),
         *(table_asset(function, jointly=True) for function in BY_DAY),
         *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),

@@ -133,6 +133,14 @@ def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
     return _share_above(counts, "duplicates", DUPLICATE_SHARE)
 
 
+@breaking_rows(of=RecordCounts, blocking=False)
+def copies_say_the_same(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
+    """No record came twice with different contents. Of such copies the latest log's counts; to correct records, send
+    them again in a log of a later day.
+    """
+    return counts.filter(pl.col("differing") > 0).select(*DAY, "event_type", "event_name", "differing", "duplicates")
+
+
 def _share_above(counts: pl.LazyFrame, column: str, most: float) -> pl.LazyFrame:
     return (
         counts.group_by(DAY)

@@ -2,10 +2,12 @@
 
 `demo_data.events_demo_shop` has the core columns of `demo_data.events` and one column per declared property: numbers,
 truth values, times and texts as such, lists and objects as JSON. A value of another type than the declared one is null,
-but for a number that was sent as a text.
+but for a number that was sent as a text, and a text column, which holds everything as text.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import polars as pl
 import psycopg
@@ -17,8 +19,19 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.postgres import DERIVED_VIEW, connect, ensure_table
 
 _LONGEST_NAME = 63
-_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
-_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$"
+# PostgreSQL refuses a whole query for one text that it cannot convert: what these let through it always can. They have
+# bounds for that reason, far beyond the numbers that the wire format allows.
+_NUMBER = r"^-?[0-9]{1,40}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,2})?$"
+_TIME = (
+    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) "
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?$"
+)
+# The month may have fewer days than the text says.
+_TIMESTAMP = sql.SQL(
+    "CASE WHEN {0} ~ {1} THEN CASE "
+    "WHEN substr({0}, 9, 2)::int <= extract(day FROM (left({0}, 7) || '-01')::date + interval '1 month -1 day') "
+    "THEN ({0})::timestamp END END"
+)
 
 
 class ViewNameError(GamestatsError):
@@ -35,22 +48,34 @@ def view_name(product: str) -> str:
 
 
 def declared_columns(taxonomy: pl.DataFrame) -> list[tuple[str, str, str]]:
-    """Column, property and type of each property that a product declares for events; the first type of a name counts.
+    """Column, property and type of each property that a product declares for events.
+
+    A common property has its own type, whatever single events say. Where only events declare a name, and in several
+    types, its column is a text, which holds all of them.
 
     Args:
         taxonomy: rows of `DemoTaxonomy` of one product.
     """
     core = {name.lower() for name in Events.column_names()}
-    found: dict[str, tuple[str, str, str]] = {}
+    columns: dict[str, tuple[str, str]] = {}
+    types: dict[str, dict[str, list[str]]] = {}
     declared = taxonomy.filter(
         pl.col("scope").is_in(["event", "common"])
         & (pl.col("property") != "")
         & ~pl.col("property").str.contains(".", literal=True)
     ).sort("position")
-    for name, kind in declared.select("property", "property_type").iter_rows():
+    for scope, name, kind in declared.select("scope", "property", "property_type").iter_rows():
         column = f"property_{name}" if name.lower() in core else name
-        found.setdefault(column.lower()[:_LONGEST_NAME], (column, name, kind))
-    return list(found.values())
+        key = column.lower()[:_LONGEST_NAME]
+        columns.setdefault(key, (column, name))
+        types.setdefault(key, {}).setdefault(scope, []).append(kind)
+    return [(*named, _one_type(**types[key])) for key, named in columns.items()]
+
+
+def _one_type(common: Sequence[str] = (), event: Sequence[str] = ()) -> str:
+    if common:
+        return common[0]
+    return event[0] if len(set(event)) == 1 else "string"
 
 
 def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame) -> int:
@@ -105,7 +130,7 @@ def _typed(name: str, kind: str) -> sql.Composed:
         case "boolean":
             return sql.SQL("CASE {} WHEN 'true' THEN true WHEN 'false' THEN false END").format(text)
         case "time":
-            return sql.SQL("CASE WHEN {0} ~ {1} THEN ({0})::timestamp END").format(text, sql.Literal(_TIME))
+            return _TIMESTAMP.format(text, sql.Literal(_TIME))
         case "list" | "object" | "object_group":
             return sql.SQL("{}").format(value)
         case _:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from gamestats_assets.demo_data import tables
-from gamestats_assets.demo_data.assets import LANDED, LOGS, followers, logs_behind
+from gamestats_assets.demo_data.assets import LANDED, LANDED_VERSION, LOGS, followers, logs_behind
 from gamestats_assets.orchestration.entered import entered_sensor
 from gamestats_assets.orchestration.landed import landed_sensor
 
@@ -16,6 +16,7 @@ def new_logs() -> dg.SensorDefinition:
         "new_event_logs",
         LANDED,
         followers=[*followers()],
+        code_version=LANDED_VERSION,
         description="Takes every day of a product that gained log files through to its sessions.",
     )
 

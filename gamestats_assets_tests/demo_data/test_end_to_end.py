@@ -249,6 +249,28 @@ def test_a_late_file_changes_its_product_day_and_no_other(processed: Session, tm
     assert (counts["late"].sum(), counts["duplicates"].sum()) == (1, 1)
 
 
+def test_a_day_of_unreadable_lines_holds_up_nothing(processed: Session, tmp_path: Path) -> None:
+    stores = processed.stores
+    late = {**FOREIGN[0], "#time": "2026-01-06 12:00:00.000", "#uuid": "late"}
+    path = tmp_path / "app-2026-01-08.log"
+    path.write_text(json.dumps(late) + '\n{"#account_id": "ann", "#type": "tra\n')
+    land_logs([path], "foreign", stores.landing)
+    whole = dg.AssetSelection.groups("demo_data")
+    outcomes = processed.follow(whole)
+    assert [failure for outcome in outcomes for failure in outcome.failures] == []
+    assert stores.lake.scan(t.Events).filter(product="foreign", event_id="late").collect().height == 1
+    counts = stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-08|foreign").collect()
+    assert counts.select("event_type", "records", "quarantined").rows() == [(t.INVALID, 1, 1)]
+    assert processed.follow(whole) == []
+    with entering(stores.postgres_url, "ann") as conn:
+        change_product(conn, "foreign", funnels=[["pay", "open"]])
+    outcomes = processed.follow(whole)
+    assert [failure for outcome in outcomes for failure in outcome.failures] == []
+    funnels = read_published(stores.postgres_url, t.Funnels).filter(product="foreign")
+    assert funnels.filter(step=1)["event_name"].unique().to_list() == ["pay"]
+    assert processed.follow(whole) == []
+
+
 def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(processed: Session) -> None:
     stores, instance = processed.stores, processed.instance
 

@@ -217,14 +217,49 @@ def test_products_are_apart(tmp_path: Path, landing: Landing) -> None:
 def test_logs_of_folders_are_taken_and_other_files_told(tmp_path: Path, landing: Landing) -> None:
     log(tmp_path / "in", record("10:00:00", uuid="1"), name="a.jsonl")
     log(tmp_path / "in" / "deep", record("10:00:00", uuid="2"), name="b.LOG")
-    for name in ("users.parquet", "README.md", ".hidden.jsonl"):
-        log(tmp_path / "in", record("10:00:00", uuid=name), name=name)
+    for name in ("users.parquet", "README.md"):
+        log(tmp_path / "in", b"no log", name=name)
+    log(tmp_path / "in", record("10:00:00"), name=".hidden.jsonl")
     done: list[tuple[int, int]] = []
     explicit = log(tmp_path / "other", record("10:00:00", uuid="3"), name="export.txt")
     report = land_logs([tmp_path / "in", explicit, explicit], PRODUCT, landing, lambda *now: done.append(now))
     assert (report.files, report.lines, report.count("taken")) == (3, 3, 3)
     assert sorted(path.name for path in report.passed_over) == [".hidden.jsonl", "README.md", "users.parquet"]
     assert done == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_taken"),
+    [
+        ("log.2026-01-10", b"{cut", True),
+        ("log.2026-01-10_0", b"{cut", True),
+        ("shop.2026-01-10.log", b"", True),
+        ("shop.log.2026-01-10-15_3", b"", True),
+        ("part-00000", lines(record("10:00:00")), True),
+        ("part-00001", b"\xef\xbb\xbf\n[\n" + lines(record("10:00:00")), True),
+        ("part-00002", gzip.compress(lines(record("10:00:00"))), True),
+        ("part-00003", gzip.compress(lines(record("10:00:00")))[:4], True),
+        ("part-00004", gzip.compress(b"text"), False),
+        ("catalog.2026", b"text", False),
+        ("settings.ini", b"[section]", False),
+        ("empty", b"", False),
+    ],
+)
+def test_a_file_of_a_folder_is_a_log_by_its_name_or_its_beginning(
+    name: str, content: bytes, is_taken: bool, tmp_path: Path, landing: Landing
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    report = land_logs([folder], PRODUCT, landing)
+    assert (report.files, len(report.passed_over)) == ((1, 0) if is_taken else (0, 1))
+
+
+def test_the_report_tells_the_lines_of_each_day(tmp_path: Path, landing: Landing) -> None:
+    first = log(tmp_path / "1", record("10:00:00"), record("10:00:00", day=-2), b"cut")
+    second = log(tmp_path / "2", record("10:00:00", uuid="u"))
+    report = land_logs([first, second], PRODUCT, landing)
+    assert report.lines_by_day == {DAY - timedelta(days=2): 1, DAY: 3}
 
 
 def test_the_landing_zone_itself_is_left_out(tmp_path: Path, landing: Landing) -> None:

@@ -184,6 +184,18 @@ def test_the_limits_themselves_are_kept(text: bytes) -> None:
     read_line(text, DAY)
 
 
+@pytest.mark.parametrize(
+    ("written", "is_kept"),
+    [(r"a\u0000b", False), (r"\\\u0000", False), (r"a\\u0000b", True), (r"\\\\u0000", True), (r"\u0001", True)],
+)
+def test_a_text_with_the_character_that_no_database_takes_is_refused(written: str, is_kept: bool) -> None:
+    text = line(properties={"name": "NAME"}).replace(b"NAME", written.encode())
+    if is_kept:
+        read_line(text, DAY)
+    else:
+        assert broken_rule(text) == "nul_character"
+
+
 def test_an_unknown_root_key_is_told_and_passed_over() -> None:
     found = read_line(line(app_id="x", extra={"deep": [1]}), DAY)
     assert found.has_unknown_root_key
@@ -207,9 +219,8 @@ def test_types_of_containers(value: Any, kind: str) -> None:
 
 
 NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,20}", fullmatch=True)
-SCALARS = (
-    st.none() | st.booleans() | st.integers(-9 * 10**15, 9 * 10**15) | st.floats(-9e15, 9e15) | st.text(max_size=60)
-)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
+SCALARS = st.none() | st.booleans() | st.integers(-9 * 10**15, 9 * 10**15) | st.floats(-9e15, 9e15) | TEXTS
 VALUES = SCALARS | st.lists(SCALARS, max_size=4) | st.dictionaries(NAMES, SCALARS, max_size=4)
 
 

@@ -139,33 +139,68 @@ def test_a_record_of_a_later_log_is_late(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------- records that come twice
 
 
-def test_of_records_with_one_uuid_that_of_the_earliest_log_counts(tmp_path: Path) -> None:
-    days = [record("10:00:00", uuid="u", properties={"from": number}) for number in range(3)]
-    logs = [log(tmp_path / str(n), given_, name=f"2026-01-1{3 - n}.log") for n, given_ in enumerate(days)]
+def test_of_equal_records_that_of_the_earliest_log_stands(tmp_path: Path) -> None:
+    same = record("10:00:00", uuid="u", properties={"a": 1, "b": 2})
+    other_form = {**same, "properties": {"b": 2, "a": 1}}
+    logs = [
+        log(tmp_path / str(n), given_, name=f"2026-01-1{3 - n}.log")
+        for n, given_ in enumerate((same, other_form, same))
+    ]
     frames, _ = bronze(tmp_path, *logs)
-    assert properties(frames) == [{"from": 2}]
     assert frames[t.Events]["log_date"].to_list() == [date(2026, 1, 11)]
     assert counts(frames) == {("track", "play"): {"records": 3, "kept": 1, "duplicates": 2, "late": 1}}
 
 
-def test_within_a_log_the_first_line_counts(tmp_path: Path) -> None:
-    twice = [record("10:00:00", uuid="u", properties={"line": n}) for n in (1, 2)]
-    operation = record("10:00:00", type="user_set", uuid="u", properties={"line": 3})
-    frames = of_records(tmp_path, *twice, operation)
-    assert properties(frames) == [{"line": 1}]
-    assert frames[t.UserOperations].height == 0
+def test_a_record_that_a_later_log_corrects_says_what_the_latest_says(tmp_path: Path) -> None:
+    days = [record("10:00:00", uuid="u", properties={"amount": amount}) for amount in (1, 100, 1, 7, 100)]
+    names = [f"2026-01-1{n}.log" for n in (0, 1, 2, 2, 3)]
+    logs = [log(tmp_path / str(n), given_, name=names[n]) for n, given_ in enumerate(days)]
+    for order in (logs, logs[::-1]):
+        frames, _ = bronze(tmp_path, *order)
+        assert properties(frames) == [{"amount": 100}]
+        # The first log that says so.
+        assert frames[t.Events]["log_date"].to_list() == [date(2026, 1, 11)]
+        assert counts(frames) == {
+            ("track", "play"): {"records": 5, "kept": 1, "duplicates": 4, "differing": 3, "late": 1}
+        }
+
+
+def test_of_one_logs_copies_the_content_decides_and_neither_piece_nor_order(tmp_path: Path) -> None:
+    def amounts(amount: int) -> list[dict[str, Any]]:
+        return [record(f"10:00:{n:02d}", uuid=f"u{n}", properties={"amount": amount}) for n in range(8)]
+
+    logs = [log(tmp_path / f"{amount}-{n}", given_) for amount in (1, 200) for n, given_ in enumerate(amounts(amount))]
+    frames, _ = bronze(tmp_path / "files", *logs)
+    in_one, _ = bronze(tmp_path / "one", log(tmp_path, *amounts(200), *amounts(1)))
+    for found in (frames, in_one):
+        assert properties(found) == [{"amount": 200}] * 8
+        assert counts(found) == {("track", "play"): {"records": 16, "kept": 8, "duplicates": 8, "differing": 8}}
+
+
+def test_a_copy_of_another_kind_is_a_copy(tmp_path: Path) -> None:
+    operation = record("10:00:00", type="user_set", uuid="u", properties={"n": 1})
+    frames = of_records(tmp_path, record("10:00:00", uuid="u"), operation)
+    assert (frames[t.Events].height, frames[t.UserOperations].height) == (0, 1)
     assert counts(frames) == {
-        ("track", "play"): {"records": 2, "kept": 1, "duplicates": 1},
-        ("user_set", ""): {"records": 1, "duplicates": 1},
+        ("track", "play"): {"records": 1, "duplicates": 1, "differing": 1},
+        ("user_set", ""): {"records": 1, "kept": 1},
     }
 
 
-def test_equal_lines_without_a_uuid_are_as_many_records_as_one_log_has_of_them(tmp_path: Path) -> None:
+def test_equal_lines_without_a_uuid_are_one_record_wherever_they_stand(tmp_path: Path) -> None:
     same = record("10:00:00")
     logs = [log(tmp_path / "a", same, same), log(tmp_path / "b", same, same, same), log(tmp_path / "c", same)]
     frames, _ = bronze(tmp_path, *logs)
-    assert frames[t.Events].height == 3
-    assert counts(frames) == {("track", "play"): {"records": 6, "kept": 3, "duplicates": 3}}
+    assert frames[t.Events].height == 1
+    assert counts(frames) == {("track", "play"): {"records": 6, "kept": 1, "duplicates": 5}}
+
+
+def test_equal_broken_lines_are_in_quarantine_once(tmp_path: Path) -> None:
+    broken = [b'{"n": %d' % n for n in range(9)]
+    logs = [log(tmp_path / "a", *broken[:6], broken[0]), log(tmp_path / "b", *broken)]
+    frames, rejections = bronze(tmp_path, *logs)
+    assert sorted(str(r.content) for r in rejections) == sorted(line.decode() for line in broken)
+    assert counts(frames) == {(t.INVALID, ""): {"records": 16, "quarantined": 9, "duplicates": 7}}
 
 
 def test_a_log_that_comes_again_in_other_pieces_doubles_nothing(
@@ -279,7 +314,9 @@ def test_lines_that_break_a_rule_are_quarantined_and_counted(tmp_path: Path) -> 
 
 def test_very_many_broken_lines_are_told_by_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_records, "_MOST_REJECTIONS", 3)
-    frames, rejections = bronze(tmp_path, log(tmp_path, record("10:00:00"), *[b"x" * 9000] * 5, b"[]"))
+    frames, rejections = bronze(
+        tmp_path, log(tmp_path, record("10:00:00"), *(b"x" * (9000 + n) for n in range(5)), b"[]")
+    )
     assert Counter((r.rule, r.rejected_rows) for r in rejections) == {
         ("json", 1): 3,
         ("json", 2): 1,
@@ -312,11 +349,12 @@ def test_a_damaged_piece_is_told_and_the_others_are_read(tmp_path: Path) -> None
     assert (frames[t.Events].height, found.unreadable) == (1, 0)
 
 
-def test_a_day_of_which_nothing_can_be_read_is_told(tmp_path: Path) -> None:
+def test_a_day_of_which_nothing_can_be_read_is_processed_with_nothing(tmp_path: Path) -> None:
     landing = Landing(tmp_path / "landing")
     land_logs([log(tmp_path, b"x", record("10:00:00", day=1))], PRODUCT, landing)
-    _, found = decoded(landing, landed(landing))
-    assert (found.unreadable, len(found.rejections[t.Events])) == (1, 1)
+    frames, found = decoded(landing, landed(landing))
+    assert (found.unreadable, len(found.rejections[t.Events])) == (0, 1)
+    assert counts(frames) == {(t.INVALID, ""): {"records": 1, "quarantined": 1}}
 
 
 def test_unknown_root_keys_stop_nothing(tmp_path: Path) -> None:
@@ -331,7 +369,7 @@ def test_types_of_properties_are_counted(tmp_path: Path) -> None:
     frames = of_records(
         tmp_path,
         record("12:00:00", uuid="u", properties={"price": 1, "items": [{"id": 1}], "tags": []}),
-        record("12:00:00", uuid="u", properties={"price": 1}),
+        record("12:00:00", uuid="u", properties={"tags": [], "price": 1, "items": [{"id": 1}]}),
         record("11:00:00", properties={"price": 2.5, "items": ["a"], "tags": None}),
         record("13:00:00", properties={"price": "3"}),
         record("14:00:00", name="end", properties={"price": True, "box": {}}),

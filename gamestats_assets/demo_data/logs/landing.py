@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -34,8 +34,6 @@ HELD_BYTES = 256 * 1024 * 1024
 """Bytes of lines held in memory at most; above it the largest piece is landed before it is full."""
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes above which a line is divided; nobody can read its parts then, and nobody could read it whole."""
-ENDINGS = (".jsonl", ".json", ".log", ".gz")
-"""Endings of the files that are taken from a folder."""
 KIND = "log"
 """The landing zone's kind of a piece."""
 
@@ -45,6 +43,10 @@ Progress = Callable[[int, int], None]
 _NAMED_DAY = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
+# `app.jsonl`, and as LogBus and ThinkingData's SDKs name logs: log.2026-01-01, log.2026-01-01_0, shop.2026-01-01.log.
+_LOG_NAME = re.compile(r"(\.(jsonl?|log|gz)|(^|\.)log\.\d[^.]*)$", re.IGNORECASE)
+_LOG_BEGINNING = re.compile(rb"\s*(\[\s*)?\{")
+_BEGINNING_BYTES = 4096
 _DECODER = json.JSONDecoder()
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _ONE_LINE = str.maketrans("\r\n", "  ")
@@ -72,6 +74,7 @@ class LogOutcome:
         log_day: day of the log; None when it is refused.
         lines: lines that are not empty.
         undated_lines: those of them that tell no usable time; they stand in a piece of the log's own day.
+        lines_by_day: lines of each day that it has pieces of.
         pieces: what it landed as.
         new_pieces: those of them that had not landed before.
         reason: why it is refused; empty otherwise.
@@ -82,6 +85,7 @@ class LogOutcome:
     log_day: date | None = None
     lines: int = 0
     undated_lines: int = 0
+    lines_by_day: Mapping[date, int] = field(default_factory=dict)
     pieces: tuple[LandedFile, ...] = ()
     new_pieces: tuple[LandedFile, ...] = ()
     reason: str = ""
@@ -99,7 +103,7 @@ class LogIngestReport:
     """What became of every file, in the order of their paths; taken + known + refused = files.
 
     Attributes:
-        passed_over: files of the folders that are no logs by their names.
+        passed_over: files of the folders that are no logs, neither by their names nor by how they begin.
     """
 
     outcomes: tuple[LogOutcome, ...]
@@ -123,6 +127,14 @@ class LogIngestReport:
     def undated_lines(self) -> int:
         """Lines without a usable time."""
         return sum(outcome.undated_lines for outcome in self.outcomes)
+
+    @property
+    def lines_by_day(self) -> Mapping[date, int]:
+        """Lines of each day, in order."""
+        found: Counter[date] = Counter()
+        for outcome in self.outcomes:
+            found.update(outcome.lines_by_day)
+        return dict(sorted(found.items()))
 
     @property
     def days(self) -> tuple[str, ...]:
@@ -158,7 +170,8 @@ def land_logs(
     A file is read twice, first for its day, and never held in memory whole. Landing it again changes nothing.
 
     Args:
-        paths: files, or folders to walk, of which files with a name of a log are taken (`ENDINGS`).
+        paths: files, or folders to walk, of which the files are taken that have a name of a log, or begin with a JSON
+            object; hidden ones are not.
         product: whose logs they are.
         landing: where to land; a folder of it is left out of a walk.
         progress: called with files done and files in all, after each file.
@@ -226,18 +239,22 @@ def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
         if log_day is None:
             raise _DamagedFileError("no line of it tells a time (#time), and its name tells no day (2026-01-01)")
         pieces = _Pieces(game, log_day, landing)
-        lines = undated = 0
+        by_day: Counter[date] = Counter()
+        undated = 0
         for line in _lines_of(file):
             occurred_at = time_of(line)
             usable = occurred_at is not None and is_near(occurred_at, log_day)
-            lines, undated = lines + 1, undated + (not usable)
-            pieces.add(occurred_at.date() if occurred_at is not None and usable else log_day, line)
+            day = occurred_at.date() if occurred_at is not None and usable else log_day
+            pieces.add(day, line)
+            by_day[day] += 1
+            undated += not usable
     except _DamagedFileError as error:
         return LogOutcome(str(file), "refused", reason=f"{error}; it stays where it is")
     pieces.land_all()
     new = tuple(piece for piece, is_new in pieces.landed if is_new)
     status: Status = "taken" if new else "known"
-    return LogOutcome(str(file), status, log_day, lines, undated, tuple(p for p, _ in pieces.landed), new)
+    landed = tuple(piece for piece, _ in pieces.landed)
+    return LogOutcome(str(file), status, log_day, by_day.total(), undated, by_day, landed, new)
 
 
 def _named_day(name: str) -> date | None:
@@ -349,9 +366,21 @@ def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path],
             files.setdefault(resolved, path)
             continue
         for file in _walk(path, zone):
-            is_log = file.name.lower().endswith(ENDINGS) and not file.name.startswith(".")
-            (files if is_log else passed_over).setdefault(file.resolve(), file)
+            (files if _is_log(file) else passed_over).setdefault(file.resolve(), file)
     return [files[place] for place in sorted(files)], [passed_over[p] for p in sorted(passed_over) if p not in files]
+
+
+def _is_log(file: Path) -> bool:
+    if file.name.startswith("."):
+        return False
+    if _LOG_NAME.search(file.name):
+        return True
+    try:
+        with _opened(file) as stream:
+            return _LOG_BEGINNING.match(stream.read(_BEGINNING_BYTES).removeprefix(codecs.BOM_UTF8)) is not None
+    except (OSError, EOFError, isal_zlib.error):  # pyright: ignore[reportGeneralTypeIssues] (as in `_lines_of`)
+        # It may be one: whoever reads it says what is wrong with it.
+        return True
 
 
 def _walk(folder: Path, zone: Path | None) -> Iterator[Path]:

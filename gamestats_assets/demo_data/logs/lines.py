@@ -41,6 +41,7 @@ _TYPES = frozenset((*EVENT_TYPES, *OPERATIONS))
 _EVENTS = frozenset(EVENT_TYPES)
 _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 _MOST_SHAPES = 20_000
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ID_KEYS = ("#account_id", "#distinct_id", "#uuid", "#event_id", "#first_check_id")
 _SHOWN = 80
 
@@ -186,6 +187,9 @@ def read_line(line: bytes, log_date: date) -> Line:
         InvalidLineError: when it is no JSON object, or breaks a rule of the wire format.
     """
     record, has_unknown_root_key = _decoded(line)
+    if b"\\u0000" in line and _NUL.search(line):
+        # PostgreSQL has no texts with it, and would refuse all events for one.
+        raise InvalidLineError("nul_character", "expected texts without the character U+0000, found one with it")
     _expect_ids(record)
     properties = record.properties or {}
     occurred_at, zone_offset = _utc(record.time, properties.get("#zone_offset"))

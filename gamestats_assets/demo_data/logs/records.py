@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -46,7 +46,17 @@ Rejections = dict[type[Table], list[Rejection]]
 # Lines of one day that are quarantined one by one for one rule; what comes after them is counted in one entry.
 _MOST_REJECTIONS = 1000
 _CONTENT_CHARACTERS = 4000
-_COUNTS = ("records", "kept", "duplicates", "merged", "not_first", "quarantined", "late", "unknown_root_keys")
+_COUNTS = (
+    "records",
+    "kept",
+    "duplicates",
+    "differing",
+    "merged",
+    "not_first",
+    "quarantined",
+    "late",
+    "unknown_root_keys",
+)
 _PRESETS = {
     "os": "#os",
     "os_version": "#os_version",
@@ -82,12 +92,13 @@ class DecodedLogs:
     Attributes:
         frames: one lazy frame per bronze table, with its declared columns.
         rejections: lines and pieces that could not be read, all meant for `Events`; the unit is the product.
-        unreadable: days of products of which no line could be read.
+        unreadable: always 0. A day of which no line can be read is processed as well, with nothing: its lines
+            are counted and in quarantine, and cannot be read the next time either.
     """
 
     frames: dict[type[Table], pl.LazyFrame]
     rejections: Rejections
-    unreadable: int
+    unreadable: int = 0
 
 
 # --------------------------------------------------------------------------- one day of a product
@@ -106,6 +117,18 @@ class _Place:
         return self.log_date, self.log_file, self.log_line
 
 
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A record that came more than once, and not always with the same content."""
+
+    line: Line
+    place: _Place
+
+    def said(self) -> bytes:
+        """What it says, whatever the order of its keys."""
+        return msgspec.json.encode(self.line.record, order="deterministic")
+
+
 @dataclass(slots=True)
 class _Changing:
     """A record that others of its day may change, or come before."""
@@ -121,11 +144,23 @@ class _Changing:
 
 @dataclass(slots=True)
 class _Day:
-    """The records of one day of one product, as they are read piece by piece."""
+    """The records of one day of one product, as they are read piece by piece.
+
+    Attributes:
+        held: copies of records whose copies differ, by id; which ids those are is known from reading the day before.
+        seen: hash of the first line of every other record, by id.
+        differing: ids of records that came again in another line.
+        refused_lines: digests of the lines in quarantine.
+    """
 
     product: str
     day: date
-    seen: set[str] = field(default_factory=set)
+    held: dict[str, list[_Copy]] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    differing: set[str] = field(default_factory=set)
+    refused_lines: set[bytes] = field(default_factory=set)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    operations: list[tuple[Any, ...]] = field(default_factory=list)
     counts: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     shapes: dict[tuple[str, Shape], list[Any]] = field(default_factory=dict)
     containers: dict[tuple[str, str, str], list[Any]] = field(default_factory=dict)
@@ -140,9 +175,6 @@ class _Day:
     def read(self, file: LandedFile, content: bytes) -> None:
         """Take up every line of a piece."""
         log_date = _log_date(file)
-        events: list[tuple[Any, ...]] = []
-        operations: list[tuple[Any, ...]] = []
-        times_stood: Counter[bytes] = Counter()
         lines = 0
         for number, text in enumerate(content.split(b"\n"), 1):
             if not text or text.isspace():
@@ -157,31 +189,61 @@ class _Day:
             except InvalidLineError as error:
                 self.refuse(error, f"{file.path}, line {number}", text)
                 continue
-            record = line.record
-            record_id = record.uuid or _id_of(text, times_stood)
-            counts = self.counts[record.type, record.event_name or "" if record.is_event else ""]
+            record_id = line.record.uuid or _digest(text).hex()
+            counts = self.counts_of(line)
             counts["records"] += 1
-            if record_id in self.seen:
-                counts["duplicates"] += 1
-                continue
-            self.seen.add(record_id)
-            counts["late"] += log_date > self.day
-            counts["unknown_root_keys"] += line.has_unknown_root_key
-            self.note_types(line)
             place = _Place(log_date, file.unit_id, number)
-            if not record.is_event:
-                counts["kept"] += 1
-                operations.append((*self.columns(line, place), record_id, record.type))
-            elif record.type == "track":
-                counts["kept"] += 1
-                events.append(self.event(line, place, record_id))
+            if record_id in self.held:
+                self.held[record_id].append(_Copy(line, place))
+            elif (known := self.seen.get(record_id)) is None:
+                self.seen[record_id] = hash(text)
+                self.take(line, place, record_id)
             else:
-                of = record.first_check_id if record.type == "track_first" else record.event_id
-                kind = "first" if record.type == "track_first" else "changed"
-                self.changing[kind, record.event_name or "", of or ""].append(_Changing(line, place, record_id))
-        self.add(Events, events, _EVENT_COLUMNS)
-        self.add(UserOperations, operations, _OPERATION_COLUMNS)
+                counts["duplicates"] += 1
+                if known != hash(text):
+                    self.differing.add(record_id)
+        self.add_rows()
         self.note_file(file, log_date, len(content), lines, "processed")
+
+    def counts_of(self, line: Line) -> Counter[str]:
+        record = line.record
+        return self.counts[record.type, record.event_name or "" if record.is_event else ""]
+
+    def take(self, line: Line, place: _Place, record_id: str) -> None:
+        """Take up a record, once of all its copies."""
+        record, counts = line.record, self.counts_of(line)
+        counts["late"] += place.log_date > self.day
+        counts["unknown_root_keys"] += line.has_unknown_root_key
+        self.note_types(line)
+        if not record.is_event:
+            counts["kept"] += 1
+            self.operations.append((*self.columns(line, place), record_id, record.type))
+        elif record.type == "track":
+            counts["kept"] += 1
+            self.events.append(self.event(line, place, record_id))
+        else:
+            of = record.first_check_id if record.type == "track_first" else record.event_id
+            kind = "first" if record.type == "track_first" else "changed"
+            self.changing[kind, record.event_name or "", of or ""].append(_Changing(line, place, record_id))
+
+    def take_held(self) -> None:
+        """Of copies that differ take up what the latest log says; of those that say it, the one that came first."""
+        for record_id, copies in self.held.items():
+            copies.sort(key=lambda copy: copy.place.order)
+            said = [copy.said() for copy in copies]
+            _, counting = max((copy.place.log_date, content) for copy, content in zip(copies, said, strict=True))
+            taken = said.index(counting)
+            for number, (copy, content) in enumerate(zip(copies, said, strict=True)):
+                if number == taken:
+                    self.take(copy.line, copy.place, record_id)
+                else:
+                    self.counts_of(copy.line).update(duplicates=1, differing=int(content != counting))
+        self.add_rows()
+
+    def add_rows(self) -> None:
+        self.add(Events, self.events, _EVENT_COLUMNS)
+        self.add(UserOperations, self.operations, _OPERATION_COLUMNS)
+        self.events, self.operations = [], []
 
     def note_file(self, file: LandedFile, log_date: date, size: int, lines: int, status: str) -> None:
         self.files.append(
@@ -196,7 +258,12 @@ class _Day:
         )
 
     def refuse(self, error: InvalidLineError, where: str, text: bytes) -> None:
-        """Quarantine a line; of very many that break one rule, the number."""
+        """Quarantine a line, unless it came before; of very many that break one rule, the number."""
+        digest = _digest(text)
+        if digest in self.refused_lines:
+            self.counts[INVALID, ""].update(("records", "duplicates"))
+            return
+        self.refused_lines.add(digest)
         self.counts[INVALID, ""].update(("records", "quarantined"))
         self.refused[error.rule] += 1
         if self.refused[error.rule] <= _MOST_REJECTIONS:
@@ -269,6 +336,7 @@ class _Day:
 
     def end(self) -> None:
         """Make the rows that depend on all records of the day, and the tables that count them."""
+        self.take_held()
         events: list[tuple[Any, ...]] = []
         for (kind, name, _), changing in self.changing.items():
             changing.sort(key=lambda found: found.order)
@@ -311,11 +379,6 @@ class _Day:
             for of, (records, first_at) in sorted(found.items())
         ]
 
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether no line of it could be read, though there is something to read."""
-        return not self.seen and bool(self.rejections)
-
 
 def _merged(changing: Sequence[_Changing]) -> _Changing:
     """What records of one event and one #event_id, in order, come to."""
@@ -343,11 +406,9 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _id_of(line: bytes, times_stood: Counter[bytes]) -> str:
-    """Id of a record without one: the same for the same line, however often the piece comes."""
-    digest = hashlib.sha256(line.strip()).digest()[:16]
-    times_stood[digest] += 1
-    return f"{digest.hex()}-{times_stood[digest]}"
+def _digest(line: bytes) -> bytes:
+    """What an equal line is known by, wherever it stands."""
+    return hashlib.sha256(line.strip()).digest()[:16]
 
 
 def _log_date(file: LandedFile) -> date:
@@ -377,7 +438,6 @@ class _Spooled:
 
     paths: dict[type[Table], str]
     rejections: list[Rejection]
-    is_unreadable: bool
 
 
 def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
@@ -393,7 +453,16 @@ def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
 
 
 def _decoded(landing: Landing, unit: _Unit) -> _Day:
-    day = _Day(unit.product, unit.day)
+    day = _read(landing, unit, ())
+    if day.differing:
+        # Which of its copies counts is known only after the last one. It is rare enough to read the day again.
+        day = _read(landing, unit, day.differing)
+    day.end()
+    return day
+
+
+def _read(landing: Landing, unit: _Unit, held: Collection[str]) -> _Day:
+    day = _Day(unit.product, unit.day, {record_id: [] for record_id in held})
     for file in unit.files:
         try:
             content = decompressed(landing.read(file))
@@ -401,7 +470,6 @@ def _decoded(landing: Landing, unit: _Unit) -> _Day:
             day.refuse_file(file, str(error))
         else:
             day.read(file, content)
-    day.end()
     return day
 
 
@@ -411,7 +479,7 @@ def _spool_unit(landing: Landing, unit: _Unit, spool: str, number: int) -> _Spoo
     for table, frames in day.frames.items():
         paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
         pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
-    return _Spooled(paths, day.rejections, day.is_unreadable)
+    return _Spooled(paths, day.rejections)
 
 
 def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
@@ -420,7 +488,7 @@ def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
         paths = [part.paths[table] for part in parts if table in part.paths]
         frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
     rejected = [rejection for part in parts for rejection in part.rejections]
-    return DecodedLogs(frames, {Events: rejected} if rejected else {}, sum(part.is_unreadable for part in parts))
+    return DecodedLogs(frames, {Events: rejected} if rejected else {})
 
 
 def decode_batches(
@@ -432,8 +500,10 @@ def decode_batches(
 ) -> Generator[DecodedLogs, None, None]:
     """Decode batches of landed pieces, of one or several days and products; while one is used the next are decoded.
 
-    Of records that came twice the first counts: that of the earliest log, then of the first piece, then line. A
-    piece or line that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
+    A record is known by its #uuid, one without it, and a line that cannot be read, by the line itself: what is equal is
+    one record, wherever it stands. Of copies with other contents the latest log's counts, and of one log's that whose
+    JSON sorts last. A piece or line that cannot be read is a rejection, never an error. Close the generator when not
+    all of it is read.
 
     Args:
         landing: where the pieces stand; each worker opens it itself.

@@ -76,16 +76,20 @@ class Events(
 
     In PostgreSQL the view `events_<product>` has a typed column for each property of the product's taxonomy, too.
 
-    A record that came twice (same #uuid) stands once. Of track_first records of one event and one
-    #first_check_id the earliest stands. Records of one event and one #event_id are one row: track_update merges
-    its properties into it, track_overwrite replaces it. All this within one day of one product: what an
-    update, or a first record, of another day would change stays as it is, and both days have a row.
+    A record that came twice stands once: it is known by its #uuid, or, without one, by its line. Of copies that say
+    different things that of the latest log counts, so that records are corrected by sending them again, with their
+    #uuid, in a log of a later day; of one log's copies that whose JSON sorts last.
+
+    Of track_first records of one event and one #first_check_id the earliest stands. Records of one event and one
+    #event_id are one row: track_update merges its properties into it, track_overwrite replaces it. All this within one
+    day of one product: what an update, or a first record, of another day would change stays as it is, and both days
+    have a row.
     """
 
     event_id = dy.String(
         primary_key=True,
         min_length=1,
-        description="#uuid; without one a hash of the line, and how often that line stood before in its piece.",
+        description="#uuid; without one a hash of the line.",
     )
     event_type = dy.String(check=lambda column: column.is_in(EVENT_TYPES), description="#type.")
     event_name = dy.String(min_length=1, description="#event_name.")
@@ -123,11 +127,16 @@ class RecordCounts(ProductDayRow, key="demo_data/record_counts", **LANDED):
     records = count("Lines read.", least=1)
     kept = count("Records that became rows.")
     duplicates = count("Records that had come before, with the same #uuid, or as the same line.")
+    differing = count("Those of the duplicates that say something else than the record that stands.")
     merged = count("Records that changed the row of another one (track_update, track_overwrite).")
     not_first = count("track_first records that came after the first one of their #first_check_id.")
     quarantined = count("Lines that are in quarantine.")
     late = count("Records, duplicates left out, whose log file is of a later day.")
     unknown_root_keys = count("Records, duplicates left out, with a root key that the format does not have.")
+
+    @dy.rule()
+    def differing_ones_are_duplicates(cls):
+        return cls.differing.col <= cls.duplicates.col
 
     @dy.rule()
     def every_record_is_accounted_for(cls):
