@@ -506,8 +506,8 @@ def test_ingesting_logs_tells_what_is_passed_over_and_what_no_table_will_hold(em
     shown = empty("materialize", "--select", "demo_data.record_counts")
     assert shown.exit_code == 0, shown.output
     told = " ".join(shown.output.split())
-    assert "Landed and in no table, for their days are before the first: 2023-12-30|lines." in told
-    assert "Landed, and processed when their days have come: 2099-01-01|lines." in told
+    assert "Landed and in no table, for their days are before the first: lines 2023-12-30." in told
+    assert "Landed, and processed when their days have come: lines 2099-01-01." in told
 
 
 def test_ingesting_only_what_nobody_can_read_fails(empty: Gamestats, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gamestats_assets.cli.known import games
-from gamestats_assets.cli.terminal import counted, err, few, quiet_warnings, say, status
+from gamestats_assets.cli.terminal import counted, days_named, err, few, quiet_warnings, say, status
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 if TYPE_CHECKING:
@@ -159,7 +159,16 @@ def _left_out(stores: Stores) -> list[str]:
         ([key for key in generated if is_before(key)], "Not generated, for these days are before the first"),
         ([key for key in generated if not is_before(key)], "Generated when these days have come"),
     )
-    return [f"{what}: {few(keys)}." for keys, what in found if keys]
+    return [f"{what}: {_named(keys)}." for keys, what in found if keys]
+
+
+def _named(keys: list[str]) -> str:
+    """Days, and days of products, in a few words."""
+    days: dict[str, list[str]] = {}
+    for key in keys:
+        day, _, product = key.partition("|")
+        days.setdefault(product, []).append(day)
+    return few([f"{product} {days_named(of)}".strip() for product, of in sorted(days.items())])
 
 
 def finish(outcomes: list[Outcome]) -> None:

@@ -15,13 +15,14 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gamestats_assets.cli.frames import Format, format_for, write_frame
-from gamestats_assets.cli.known import declared_tables, queryable_tables
-from gamestats_assets.cli.terminal import err, out, quiet_warnings, say, show, status
+from gamestats_assets.cli.known import declared_tables, games, queryable_tables
+from gamestats_assets.cli.terminal import counted, err, few, out, quiet_warnings, say, show, status
 
 if TYPE_CHECKING:
     import polars as pl
 
     from gamestats_assets.cli.overview import Overview, TableOverview
+    from gamestats_assets.lakehouse.landing import Landing
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
 
@@ -100,10 +101,12 @@ def tables(
     from gamestats_assets.cli.overview import overview
     from gamestats_assets.lakehouse.stores import Stores
 
+    stores = Stores()
     with status("Looking at the tables"):
-        found = overview(Stores(), declared_tables())
+        found = overview(stores, declared_tables())
     if form is Format.TABLE and output is None:
         show(_table_of(found, is_narrow=out().is_terminal and out().width < _WIDTH))
+        say(_landed(stores.landing), "dim", console=err())
     else:
         write_frame(_frame_of(found), form, output)
     if not found.postgres_runs:
@@ -112,6 +115,19 @@ def tables(
             "dim",
             console=err(),
         )
+
+
+def _landed(landing: Landing) -> str:
+    """What the landing zone holds, which is files and no table."""
+    told: list[str] = []
+    for game in games():
+        own, areas = len(landing.days(game)), landing.areas(game)
+        told += [f"{game} {counted(own, 'day')}"] if own else []
+        told += [f"{game} {area} {counted(len(landing.days(f'{game}/{area}')), 'day')}" for area in areas]
+    return (
+        f"Landed files, which are no tables: {few(told) or 'none'}. "
+        "Those of generated products are made by demo_data.demo_logs."
+    )
 
 
 # Columns of a terminal that the whole overview needs.

@@ -134,7 +134,7 @@ def _event_views() -> dg.AssetsDefinition:
         pool="postgres_demo_data_event_views",
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
         code_version="1",
-        description="In PostgreSQL the view demo_data.events_<product>: its published events with a typed column for "
+        description="In PostgreSQL the view `demo_data.events_<product>`: its published events with a typed column for "
         "each property of its taxonomy. Make it again after the table demo_data.events was rebuilt.",
     )
     def event_views(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

@@ -121,19 +121,19 @@ def no_record_stands_twice(events: dy.LazyFrame[Events], operations: dy.LazyFram
     return pl.concat(ids).group_by(*DAY, "event_id").agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
 
 
-@breaking_rows(of=RecordCounts, blocking=False)
+@breaking_rows(of=RecordCounts, blocking=False, figures=("late", "records"))
 def few_records_are_late(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
     """No more than 5 % of a day's records come in a later day's log."""
     return _share_above(counts, "late", LATE_SHARE)
 
 
-@breaking_rows(of=RecordCounts, blocking=False)
+@breaking_rows(of=RecordCounts, blocking=False, figures=("duplicates", "records"))
 def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
     """No more than 2 % of a day's records had come before. They are dropped; too many waste somebody's traffic."""
     return _share_above(counts, "duplicates", DUPLICATE_SHARE)
 
 
-@breaking_rows(of=RecordCounts, blocking=False)
+@breaking_rows(of=RecordCounts, blocking=False, figures=("differing", "duplicates", "records"))
 def copies_say_the_same(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
     """No record came twice with different contents. Of such copies the latest log's counts; to correct records, send
     them again in a log of a later day.

@@ -24,6 +24,8 @@ _PROPERTIES = msgspec.json.Decoder(dict[str, Any])
 def apply_operation(state: State, operation: str, properties: Mapping[str, Any]) -> int:
     """Change a user's properties as one record asks for; null values change nothing.
 
+    Presets (`#zone_offset`) tell something of the record, and are no properties of the user.
+
     - `user_set` gives a property a value, `user_setOnce` only where it has none.
     - `user_add` adds to a number, to 0 where there is none.
     - `user_unset` takes properties away, `user_del` all of them.
@@ -42,7 +44,7 @@ def apply_operation(state: State, operation: str, properties: Mapping[str, Any])
         return 0
     misfits = 0
     for name, value in properties.items():
-        if value is None:
+        if value is None or name.startswith("#"):
             continue
         if operation == "user_set" or (operation == "user_setOnce" and name not in state):
             state[name] = value

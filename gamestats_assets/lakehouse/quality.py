@@ -222,6 +222,7 @@ class Check:
         table: the table it is attached to; it runs on that table's partitions.
         inputs: argument name to table, in the order of the function's signature.
         blocking: whether a violation stops what is downstream, publication included.
+        figures: columns of the table whose sums are told with every result, be it passed or not.
         rows: the pure function; returns the rows that break the rule, partition column included.
     """
 
@@ -231,6 +232,7 @@ class Check:
     blocking: bool
     description: str
     rows: Callable[..., Frame] = field(repr=False)
+    figures: tuple[str, ...] = ()
 
 
 def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
@@ -249,12 +251,15 @@ def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
     return inputs
 
 
-def breaking_rows(*, of: type[Table], blocking: bool = True) -> Callable[[Callable[..., Frame]], Check]:
+def breaking_rows(
+    *, of: type[Table], blocking: bool = True, figures: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Frame]], Check]:
     """Declare a check from a function that returns the rows which break it.
 
     The function's name is the check's name and its docstring the description. It is called
     with the frames of the partitions under check; it must return the table's partition
-    column and whatever columns explain the violation.
+    column and whatever columns explain the violation. `figures` are columns of the table whose
+    sums somebody wants to see even where nothing is wrong.
     """
 
     def declare(function: Callable[..., Frame]) -> Check:
@@ -265,6 +270,7 @@ def breaking_rows(*, of: type[Table], blocking: bool = True) -> Callable[[Callab
             blocking=blocking,
             description=inspect.cleandoc(function.__doc__ or ""),
             rows=function,
+            figures=figures,
         )
 
     return declare

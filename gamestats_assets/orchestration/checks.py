@@ -134,8 +134,11 @@ def _results(
     *,
     blocking: bool,
     metadata: Mapping[str, Any],
+    of_partitions: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """A check's result from what breaks it (with a column `partition`): for each partition, then in all.
+
+    `metadata` is told of all, `of_partitions` of each.
 
     Dagster evaluates a check once for a whole range of partitions. So that each partition
     shows its own state, a range run tells them one by one first, each of its own materialisation:
@@ -153,7 +156,7 @@ def _results(
             blocking=blocking,
             partition=key,
             target_materialization_data=materialisation,
-            metadata=_told(own, []),
+            metadata={**(of_partitions or {}).get(key, {}), **_told(own, [])},
         )
     yield dg.AssetCheckResult(
         asset_key=asset_key(table),
@@ -204,7 +207,11 @@ def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFr
 
 
 def check_results(
-    check: Check, broken: pl.DataFrame, keys: Sequence[str], context: dg.AssetExecutionContext | dg.OpExecutionContext
+    check: Check,
+    broken: pl.DataFrame,
+    keys: Sequence[str],
+    lake: Lake,
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
     """A check's results from the rows that break it, for each partition and in all."""
     partition = check.table.spec.partitioned_by
@@ -214,7 +221,23 @@ def check_results(
         else broken.with_columns(partition=pl.lit(None, dtype=pl.String))
     )
     made = _materialisations(context, check.table, keys)
-    yield from _results(check.table, check.name, named, made, blocking=check.blocking, metadata={})
+    yield from _results(
+        check.table,
+        check.name,
+        named,
+        made,
+        blocking=check.blocking,
+        metadata=figures_of(check, lake, keys or None),
+        of_partitions={key: figures_of(check, lake, [key]) for key in made} if check.figures else None,
+    )
+
+
+def figures_of(check: Check, lake: Lake, keys: Sequence[str] | None) -> dict[str, int | float]:
+    """Sums of the check's figures in partitions of its table; None is all of them."""
+    if not check.figures:
+        return {}
+    rows = lake.scan(check.table, None if keys is None else values_of(check.table, keys))
+    return rows.select(pl.col(check.figures).sum()).collect().row(0, named=True)
 
 
 def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
@@ -245,7 +268,7 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
             broken = evaluate(check, stores.lake, keys)
-            yield from check_results(check, broken, keys or [], context.op_execution_context)
+            yield from check_results(check, broken, keys or [], stores.lake, context.op_execution_context)
 
     return run
 

@@ -128,6 +128,18 @@ def test_dirt_is_counted_where_it_belongs(processed: Session) -> None:
     assert counts["late"].sum() == len(late) > 0
 
 
+def test_checks_tell_how_many_records_are_late_or_twice_even_when_they_are_few(processed: Session) -> None:
+    counts = processed.stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-06|shop").collect()
+    for name, column in (("few_records_are_late", "late"), ("few_records_come_twice", "duplicates")):
+        key = dg.AssetCheckKey(asset_key(t.RecordCounts), name)
+        history = processed.instance.event_log_storage.get_asset_check_execution_history(key, limit=99)
+        evaluations = [record.event.dagster_event for record in history if record.event]
+        told = [event.asset_check_evaluation_data for event in evaluations if event]
+        [metadata] = [one.metadata for one in told if one.partition == "2026-01-06|shop"][:1]
+        assert metadata[column].value == counts[column].sum() > 0
+        assert metadata["records"].value == counts["records"].sum()
+
+
 def test_a_check_warns_of_unknown_events_and_of_drift(processed: Session) -> None:
     from gamestats_assets.cli.overview import check_states
 

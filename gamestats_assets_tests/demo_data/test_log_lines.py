@@ -196,6 +196,15 @@ def test_a_text_with_the_character_that_no_database_takes_is_refused(written: st
         assert broken_rule(text) == "nul_character"
 
 
+@pytest.mark.parametrize("offset", [9, "9"])
+@pytest.mark.parametrize(
+    ("operation", "value"), [("user_add", 1), ("user_append", ["x"]), ("user_uniq_append", ["x"]), ("user_set", "x")]
+)
+def test_presets_of_a_users_record_are_no_values_of_its_operation(operation: str, value: Any, offset: Any) -> None:
+    found = read_line(line(type=operation, properties={"own": value, "#zone_offset": offset, "#os": "iOS"}), DAY)
+    assert found.zone_offset == 9
+
+
 def test_an_unknown_root_key_is_told_and_passed_over() -> None:
     found = read_line(line(app_id="x", extra={"deep": [1]}), DAY)
     assert found.has_unknown_root_key

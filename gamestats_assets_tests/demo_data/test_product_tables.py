@@ -186,6 +186,14 @@ def test_sessions_of_a_day() -> None:
     assert frame.select("sessions", "mean_session_min").rows() == [(3, 5.0), (0, None)]
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.permutations([0.1, 0.2, 0.3, 1e6, 0.7, 123.457]))
+def test_the_mean_length_does_not_follow_the_order_of_the_users(lengths: list[float]) -> None:
+    given_ = [{"user_id": f"{n}", "sessions": 1, "session_s": length} for n, length in enumerate(lengths)]
+    frame = made(t.DailyActiveUsers, {t.ActiveDays: rows(t.ActiveDays, *given_)})
+    assert frame["mean_session_min"].to_list() == [1_000_124.757 / 6 / 60]
+
+
 VISITS = st.sets(
     st.tuples(st.sampled_from("abcde"), st.integers(0, 12) | st.sampled_from([28, 29, 30, 31, 40, 95, 100])),
     min_size=1,

@@ -46,6 +46,8 @@ def state_after(*operations: Operation) -> tuple[dict[str, Any], int]:
         ([("user_append", {"l": ["x", "x"]}), ("user_uniq_append", {"l": ["z"]})], {"l": ["x", "z"]}),
         ([("user_uniq_append", {"l": [1, True, 1.0, {"k": [1]}, {"k": [1]}]})], {"l": [1, True, 1.0, {"k": [1]}]}),
         ([("user_set", {"a": 1}), ("user_del", {})], {}),
+        ([("user_set", {"a": 1, "#zone_offset": 9}), ("user_add", {"a": 1, "#zone_offset": "9"})], {"a": 2}),
+        ([("user_append", {"l": ["x"], "#os": "iOS"}), ("user_setOnce", {"#os": "iOS"})], {"l": ["x"]}),
         ([("user_set", {"a": 1}), ("user_del", {}), ("user_add", {"a": 1})], {"a": 1}),
     ],
 )

@@ -24,7 +24,8 @@ together AS (
         min(is_anonymous) AS is_anonymous,
         sum(events) AS events,
         sum(sessions) AS sessions,
-        sum(session_s) AS session_s,
+        -- To the millisecond: else the last digit would follow the order of the sum.
+        round(sum(session_s), 3) AS session_s,
         min(first_at) AS first_at,
         max(last_at) AS last_at
     FROM known

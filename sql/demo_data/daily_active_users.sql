@@ -49,7 +49,8 @@ days AS (
         sum(CASE WHEN day = first_day THEN 1 ELSE 0 END) AS new_users,
         sum(events) AS events,
         sum(sessions) AS sessions,
-        sum(session_s) AS session_s
+        -- To the millisecond: else the last digit would follow the order of the sum.
+        round(sum(session_s), 3) AS session_s
     FROM visits
     GROUP BY product, day
 )

@@ -8,7 +8,8 @@ WITH reached AS (
         step,
         count(DISTINCT user_id) AS users,
         count(*) AS attempts,
-        avg(after_s) AS mean_s
+        -- To the microsecond: else the last digit would follow the order of the sum.
+        round(avg(after_s), 6) AS mean_s
     FROM demo_data.funnel_progress
     GROUP BY product, day, funnel, step
 ),

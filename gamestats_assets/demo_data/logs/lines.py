@@ -4,6 +4,9 @@ A line is a JSON object. At its root stand `#type`, `#time`, `#account_id`, `#di
 `#uuid`, `#event_id` and `#first_check_id`; everything else is in `properties`. `#time` is the user's local
 time where `#zone_offset` (hours, in the properties) says so, else UTC.
 
+A name that begins with # is a preset: it tells something of the record, such as `#zone_offset`, and in a record of a
+user it is no property of the user.
+
 A property's type is nobody's business here: whether it is always the same, only all records together tell.
 """
 
@@ -251,7 +254,7 @@ def _expect_fitting(record: Record, properties: Properties) -> None:
         expected = (list, NoneType)
     if expected is not None:
         for name, value in properties.items():
-            if not isinstance(value, expected) or isinstance(value, bool):
+            if not name.startswith("#") and (not isinstance(value, expected) or isinstance(value, bool)):
                 wanted = "a number" if float in expected else "a list"
                 raise InvalidLineError(
                     "operation", f"{name}: expected {wanted} with {record.type}, found {_json_type(value)}"
