@@ -40,8 +40,8 @@ _HARM = re.compile(
     r"\b(?:damaged?|loss|lost|disput\w+|complain\w*|abus\w+|fraud\w*|emergency|sos|accidents?|incidents?|violat\w+"
     r"|overdue|(?:put )?on hold|held (?:by|up|back)|withheld|exceptions?|crash\w*|outage|broken|missing|suspicious"
     r"|spam|no show"
-    r"|problem|faulty|bann?ed|warning|penalt(?:y|ies)|fine|fines)\b"
-    r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
+    r"|problem|delay\w*|faulty|bann?ed|warning|penalt(?:y|ies)|fine|fines)\b"
+    r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|지연|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
     re.IGNORECASE,
 )
 """What nobody wishes for."""
