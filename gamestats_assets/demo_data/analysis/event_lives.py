@@ -13,6 +13,7 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     Chain,
     find_chains,
     goes_wrong,
+    identifiers_of,
     in_order,
     is_aside,
     is_regret,
@@ -95,3 +96,23 @@ def _of_outcome(order: EventOrder, r: Reading, line: Sequence[Reading], members:
     above = [stage for stage in line[1:] if stage.index < r.index]
     alike = [place for place, stage in enumerate(above, 1) if (r.things or r.topic) & {*stage.words, stage.action}]
     return line[alike[-1] - 1] if alike else None
+
+
+def undone(order: EventOrder, r: Reading) -> list[Reading]:
+    """What an event may take back: deeds above it with the same id that it names, and those that are done instead."""
+    ids = set(identifiers_of(order, r.name)) if takes_back(order, r) else set[str]()
+    deeds = [o for o in order.readings.values() if o.index < r.index and ids & o.properties and _is_deed(order, o)]
+    words = set(pieces(r.name)) - {piece for name in ids for piece in pieces(name)}
+    named = {o.name for o in deeds if any(_is_same_word(a, b) for a in pieces(o.name) for b in words)}
+    steps = [set(step.events) for sequence in order.sequences for step in sequence.steps]
+    instead = {event for step in steps if step & named for event in step}
+    return [o for o in deeds if o.name in named | instead]
+
+
+def _is_deed(order: EventOrder, r: Reading) -> bool:
+    return r.action not in LOOKS and not goes_wrong(r) and not takes_back(order, r)
+
+
+def _is_same_word(a: str, b: str) -> bool:
+    """Whether two words differ in their ends at most: `swipe` and `swiped`."""
+    return min(len(a), len(b)) > 3 and (a.startswith(b) or b.startswith(a))
