@@ -781,6 +781,8 @@ def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, needed: Set
     """
     r = choice.heads[0]
     kinds = {order.kinds[event] for event in choice.events}
+    if Kind.MONEY in kinds and industry_of(order.product) != "finance":
+        kinds.add(Kind.PAY)  # whoever fills up a purse pays for it
     kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), order.kinds[r.name])
     factor = _FACTORS[segment].get(kind, {"new_user": 0.7, "power_user": 1.6, "churned_user": 0.5}.get(segment, 1))
     if kind is Kind.SUBSCRIBE and r.phase == "cancel":
