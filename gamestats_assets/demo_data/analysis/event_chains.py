@@ -127,13 +127,16 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
         for r in members
         for prop in order.taxonomy.event(r.name).properties
     )
-    first = _in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
+    first = in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
     birth = next((r for r in first if _begins(r)), None) or next((r for r in first if r.action in _TRYING), None)
     if first and set(first[0].words) & set(concepts(" ".join(pieces(name)[:-1]))):
         told = [order.taxonomy.event(r.name) for r in members]
         swift = any(map(_takes_minutes, told)) and not any(map(takes_days, told))
         if swift and not _returns(first[0]) and (first[0].place is None or first[0].phase == "done"):
             birth = first[0]  # no word tells that it begins: a job is placed, an alert raised
+    if birth is not None and birth.action in _TRYING:  # what is packed has been ordered in a row above
+        above = [r for r in first if r.index < birth.index and r.action == birth.action and (r.place or 0) >= 5]
+        birth = above[0] if birth.place is None and above else birth
     if birth is None or listed or any(_is_another_way(birth, r) for r in first):
         return None
     shown = [r for r in members if _looks(r) or r.phase == "choose" or order.kinds[r.name] is Kind.BROWSE]
@@ -212,7 +215,7 @@ REGRETTED = frozenset({"withdrawn", "revoked", "retracted", "voided", "철회", 
 """Last words of names that take back what has begun well."""
 
 
-def _is_regret(r: Reading) -> bool:
+def is_regret(r: Reading) -> bool:
     """Whether it ends what has begun well, and is no failure of a step."""
     return r.phase == "cancel" or pieces(r.name)[-1] in REGRETTED
 
@@ -251,7 +254,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
         return chain
     bad = [r for r in members if goes_wrong(r) or _breaks_off(order, r, birth)]
     good = [r for r in members if r not in (*bad, birth) and r.phase not in _PAUSES and not takes_back(order, r)]
-    good = [birth, *_in_order(order, good)]
+    good = [birth, *in_order(order, good)]
     later = [order.taxonomy.event(r.name) for r in members if r is not birth]
     slow = any(takes_days(event, birth.properties) for event in later)
     fast = not slow and (any(map(_takes_minutes, later)) or industry_of(order.product) in _FAST)
@@ -263,10 +266,10 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
             break
         if r.says(*_AFTERWARDS):
             afterwards.append(r)
-        elif not _is_aside(order, r) and not _looks(r) and (not decided or r.says(*_SETTLING)):
+        elif not is_aside(order, r) and not _looks(r) and (not decided or r.says(*_SETTLING)):
             line.append(r)
             decided = decided or (r.topic == birth.topic and (r.place or 0) >= 5)
-    ends = _ends(order, line, good, [r for r in bad if not _is_aside(order, r)])
+    ends = _ends(order, line, good, [r for r in bad if not is_aside(order, r)])
     lasts = _is_kept(birth) and (not fast or any(_returns(r) for r in good[1:]))
     return replace(chain, steps=tuple(_as_steps(line, ends, afterwards if fast else [])), lasts=lasts)
 
@@ -290,7 +293,7 @@ def _returns(r: Reading) -> bool:
     return _looks(r) or r.phase in ("open", "enter")
 
 
-def _is_aside(order: EventOrder, r: Reading) -> bool:
+def is_aside(order: EventOrder, r: Reading) -> bool:
     """Whether something may be done with a thing at any time of its life."""
     during = order.taxonomy.event(r.name).description.lower().startswith(("during", "while"))
     return during or r.action in _ASIDE or order.kinds[r.name] in _NO_STAGE
@@ -305,7 +308,7 @@ def _is_later(order: EventOrder, r: Reading, birth: Reading, *, slow: bool) -> b
     return (slow or _is_kept(birth)) and bool(r.tag) and bool(birth.tag) and r.tag != birth.tag
 
 
-def _in_order(order: EventOrder, found: Iterable[Reading]) -> list[Reading]:
+def in_order(order: EventOrder, found: Iterable[Reading]) -> list[Reading]:
     """Stages as the sheet lists them, unless phases or descriptions say otherwise."""
     waiting = sorted(found, key=lambda r: r.index)
     names = {r.name for r in waiting}
@@ -367,7 +370,7 @@ def _ends(
 
 def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Reading | None:
     """The stage that a failure or a cancellation ends."""
-    stages = [g for g in good[1:] if g.action not in _AFTERWARDS and not _is_aside(order, g)]
+    stages = [g for g in good[1:] if g.action not in _AFTERWARDS and not is_aside(order, g)]
     event = order.taxonomy.event(r.name)
     for match in _BEFORE.finditer(f"{event.description}. {event.alias}"):
         meant = set(concepts(next(filter(None, match.groups()))))
@@ -375,16 +378,16 @@ def _instead_of(order: EventOrder, r: Reading, good: Sequence[Reading]) -> Readi
         if named:
             return max(named, key=lambda g: len(meant & _said(order, g)))
     same = [g for g in stages if g.topic == r.topic and (g.succeeds or g.phase == "accept" or (g.place or 0) == 6)]
-    if not _is_regret(r) and not same:
+    if not is_regret(r) and not same:
         about = r.things or r.topic
         alike = [g for g in stages if about & _said(order, g) and not about <= good[0].topic]
         same = sorted(alike, key=lambda g: (abs(g.index - r.index), g.index))
-    if same and (not _is_regret(r) or r.topic == good[0].topic):
-        return same[0] if not _is_regret(r) else same[-1]
+    if same and (not is_regret(r) or r.topic == good[0].topic):
+        return same[0] if not is_regret(r) else same[-1]
     told = {m.event for m in order.told.get(r.name, ()) if not m.here}
     above = [g for g in stages if g.index < r.index or g.name in told]
     below = [g for g in stages if g.index > r.index and g.name not in told]
-    if _is_regret(r):
+    if is_regret(r):
         return below[0] if below else above[-1] if above and _tries(good[0]) else None
     return above[-1] if above else below[0] if below else None
 

@@ -40,8 +40,8 @@ _HARM = re.compile(
     r"\b(?:damaged?|loss|lost|disput\w+|complain\w*|abus\w+|fraud\w*|emergency|sos|accidents?|incidents?|violat\w+"
     r"|overdue|(?:put )?on hold|held (?:by|up|back)|withheld|exceptions?|crash\w*|outage|broken|missing|suspicious"
     r"|spam|no show"
-    r"|problem|faulty|bann?ed|warning|penalt(?:y|ies)|fine|fines)\b"
-    r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
+    r"|problem|delay\w*|faulty|bann?ed|warning|penalt(?:y|ies)|fine|fines)\b"
+    r"|분실|파손|클레임|불만|오류|장애|사고|긴급|신고|제재|연체|지연|紛失|破損|苦情|クレーム|エラー|障害|事故|緊急|通報|遅延",
     re.IGNORECASE,
 )
 """What nobody wishes for."""
@@ -79,7 +79,9 @@ _OPINIONS: Mapping[str, float] = {"rate": 0.3, "donate": 0.2, "review": 0.15, "c
 """Actions after a thing has come to its end, and how many of those who could take them do."""
 _OPINIONS_OF_CONTENT = 0.1
 """How much rarer they are of what lies there for all to see, than of what was done for the user."""
-_STAGE, _BAD_END, _CANCELLED, _LEFT_AGAIN, _LEAVING, _COMPLAINT, _UNDO = 0.92, 0.07, 0.06, 0.25, 0.2, 0.015, 0.12
+COMPLAINT = 0.015
+"""Of how many things somebody complains."""
+_STAGE, _BAD_END, _CANCELLED, _LEFT_AGAIN, _LEAVING, _UNDO = 0.92, 0.07, 0.06, 0.25, 0.2, 0.12
 
 
 def is_trouble(order: EventOrder, r: Reading) -> bool:
@@ -273,13 +275,13 @@ def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
     if r.phase == "cancel":
         return _LEFT_AGAIN if of_content else _CANCELLED
     if _harms(order, r):
-        return _COMPLAINT
+        return COMPLAINT
     if r.fails:
         return _LEAVING if r.phase in _LEFT else _BAD_END
     if is_undoing(order, r):
         return _UNDO
     if is_trouble(order, r):
-        return _COMPLAINT if r.action or not _IN_VAIN.search(" ".join(_pieces(r.name))) else _BAD_END
+        return COMPLAINT if r.action or not _IN_VAIN.search(" ".join(_pieces(r.name))) else _BAD_END
     if said := opinion(r):
         return _OPINIONS[said] * (_OPINIONS_OF_CONTENT if of_content else 1)
     return _STAGE

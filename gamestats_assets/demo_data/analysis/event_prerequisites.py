@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
+from gamestats_assets.demo_data.analysis.event_lives import stages_before, undone
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
@@ -186,6 +187,7 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     before = _Before(order, born)
     _by_sequence(order, before)
     _by_description(order, before)
+    _by_life(order, before)
     _by_birth(order, before, born)
     _by_sign_up(order, before)
     _by_phase(order, before)
@@ -264,6 +266,15 @@ def _by_description(order: EventOrder, before: _Before) -> None:
     for event, told in order.told.items():
         for mention in told:
             before.add(event, mention.event)
+
+
+def _by_life(order: EventOrder, before: _Before) -> None:
+    """Stages of what takes days come one after the other, and nothing is taken back before it was done."""
+    for event, stage in stages_before(order).items():
+        before.add(event, stage)
+    for r in order.readings.values():
+        for done in undone(order, r)[:1]:  # of several, the one that the sheet names first
+            before.add(r.name, done.name)
 
 
 def _by_birth(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str]]) -> None:

@@ -9,9 +9,11 @@ another one began (a lesson, a quest).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_lives import undone
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
@@ -101,11 +103,22 @@ class Recalls:
             for event, sources in self._of_id(name).items():
                 recalled.setdefault(f"{event}/{name}", sources)
                 self._sources[event, name] = sources
+        for event, name, sources in self._taken_back():
+            recalled.setdefault(f"{event}/{name}", sources)
         for (event, name), sources in self._sources.items():
             for prop in self._beside(event, name):
                 if before := self._tellers(event, name, prop, sources):
                     recalled.setdefault(f"{event}/{prop.name}", before)
         return recalled
+
+    def _taken_back(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Events that take something back, their ids, and what they take back, whosever ids these are."""
+        for r in self.order.readings.values():
+            done = undone(self.order, r)
+            for name in identifiers_of(self.order, r.name) if done else ():
+                sources = [o.name for o in done if name in o.properties]
+                if sources:
+                    yield r.name, name, sources
 
     # ----------------------------------------------------------------- ids
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 
-from gamestats_assets.demo_data.analysis.event_consequences import consequences, is_trouble, lives_of, opinion
+from gamestats_assets.demo_data.analysis.event_consequences import COMPLAINT, consequences, is_trouble, lives_of, opinion
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
@@ -455,6 +455,11 @@ class Habits:
         rate = self._rate_by_words(r, kind)
         return rate if self._stays_seldom(choice) else None
 
+    def complaints(self, choice: _Choice) -> float | None:
+        """In how many sessions at most there is a complaint about what is done many times in each."""
+        told = [self.follows[r.name].share for r in choice.heads if r.name in self.follows]
+        return _COMPLAINTS if told and max(told) <= COMPLAINT else None
+
     def _is_of_everybody(self, r: Reading, kind: EventKind) -> bool:
         """Whether what happens once is on the way to what users come for."""
         usual = [o.index for o in self.order.readings.values() if self.order.kinds[o.name] in (Kind.CORE, Kind.BROWSE)]
@@ -533,6 +538,8 @@ def _good_path(order: EventOrder, steps: Sequence[Step]) -> list[str]:
 _AT_WORK = frozenset({Kind.CORE, Kind.CREATE, Kind.OTHER, Kind.BROWSE, Kind.SEARCH, Kind.MONEY, Kind.PAY, Kind.SOCIAL})
 _TROUBLE = 0.006
 """In how many sessions there is something that goes wrong by itself."""
+_COMPLAINTS = 0.025
+"""Likewise of what goes wrong with something that is done many times."""
 _OPINION = 0.02
 """Likewise an opinion on nothing that is known."""
 _SAID: Mapping[str, float] = {
@@ -620,9 +627,9 @@ class _Shares:
         self.events = activity(segment, habits.product).events_per_session
         self.free = max(self.events - sum(self.slots.values()), 0.3)
         self.at_most = {
-            c.name: habits.seldom[c.name] * _seldom_factor(segment, c, habits.order, frozenset())
+            c.name: rate * _seldom_factor(segment, c, habits.order, frozenset())
             for c in habits.choices
-            if c.name in habits.seldom
+            if (rate := habits.seldom.get(c.name, habits.complaints(c))) is not None
         }
         follow = {c.name for c in habits.choices if c.name not in self.slots and habits.all_in(c, habits.follows)}
         self.following = [c for c in habits.choices if c.name in follow]
@@ -774,6 +781,8 @@ def _seldom_factor(segment: str, choice: _Choice, order: EventOrder, needed: Set
     """
     r = choice.heads[0]
     kinds = {order.kinds[event] for event in choice.events}
+    if Kind.MONEY in kinds and industry_of(order.product) != "finance":
+        kinds.add(Kind.PAY)  # whoever fills up a purse pays for it
     kind = next((k for k in (Kind.PAY, Kind.SUBSCRIBE) if k in kinds), order.kinds[r.name])
     factor = _FACTORS[segment].get(kind, {"new_user": 0.7, "power_user": 1.6, "churned_user": 0.5}.get(segment, 1))
     if kind is Kind.SUBSCRIBE and r.phase == "cancel":
