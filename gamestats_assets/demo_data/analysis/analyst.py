@@ -79,10 +79,17 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
-    times = property_times(order, everywhere, {name for of in updates.values() for name in of})
+    times = property_times(
+        order,
+        everywhere,
+        {name for of in updates.values() for name in of},
+        {reckoned.place.key for reckoned in told.formulas},
+        {key for key, constraint in values.items() if constraint.recalls},
+    )
+    values |= {key: _free(values.get(key)) for key in times.lengths}
     tables = [
-        {**ranges, **reckoned, **times.ranges},
-        *({**of_segments[name], **reckoned_of[name]} for name in SEGMENTS),
+        {**ranges, **reckoned, **times.ranges, **times.lengths},
+        *({**of_segments[name], **reckoned_of[name], **times.lengths} for name in SEGMENTS),
     ]
     habits = Habits(order, constraints, product)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
@@ -98,6 +105,13 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         update_patterns=updates,
     )
     return _without_circles(rules, taxonomy)
+
+
+def _free(constraint: PropertyConstraint | None) -> PropertyConstraint:
+    """A constraint of what a formula decides."""
+    return (constraint or PropertyConstraint()).model_copy(
+        update={"elapsed": None, "same_as_before": False, "recalls": []}
+    )
 
 
 def _without_circles(rules: Rules, taxonomy: Taxonomy) -> Rules:

@@ -26,6 +26,11 @@ _WHOLE_ELSEWHERE = re.compile(r"^총|전체|全|合計|総")
 _PROGRESS = word_set("progress completion complete completed completeness finished done scroll")
 _PROGRESS_ELSEWHERE = re.compile(r"진행|완료|완독|달성|進捗|完了|達成|読了")
 
+_ROW = word_set("continuous consecutive streak successive running")
+_ROW_ELSEWHERE = re.compile(r"\b(?:in a row|consecutive|streak)\b|연속|連続")
+_SUM = word_set("total cumulative accumulated lifetime overall all")
+_SUM_ELSEWHERE = re.compile(r"\b(?:in total|so far|cumulative)\b|누적|累計|累積|통산|通算")
+
 _BELOW = (
     r"(?:at most|up to|not (?:above|over|more than|exceeding|greater than)|no more than|never (?:above|more than)|"
     r"capped (?:at|by)|limited to|<=|≤|(?:cannot|not) exceed|less than or equal to|(?<!not )(?<!never )below|within)"
@@ -61,6 +66,7 @@ def written_orders(beside: Beside) -> None:
 def pairs_in_order(beside: Beside) -> None:
     """The highest is above the lowest, and a part is no more than the whole."""
     _extremes(beside)
+    _streaks(beside)
     wholes = {_thing(name, _WHOLES): name for name in beside.own if _is_whole(beside.own[name])}
     for whole_thing, whole in wholes.items():
         parts = [n for n in beside.own if n != whole and _is_part(n) and _thing(n, _part_words(n)) == whole_thing]
@@ -105,6 +111,24 @@ def _is_progress(name: str, event: str) -> bool:
     done = {word.removesuffix("ed") for word in _part_words(name)}
     known = {"read", "watch", "view", "play", "complet", "done", "finish"}
     return bool(done & known) or any(word.startswith(tuple(done)) for word in pieces(event))
+
+
+def _streaks(beside: Beside) -> None:
+    """Days in a row are no more than all days: `continuous_days` of `login_days`."""
+    in_a_row = {name for name, p in beside.own.items() if _says(p, _ROW, _ROW_ELSEWHERE)}
+    for name in in_a_row:
+        counted = _thing(name, _ROW)
+        totals = [
+            other
+            for other, place in beside.own.items()
+            if other not in in_a_row and _says(place, _SUM, _SUM_ELSEWHERE) and (not counted or counted <= _thing(other, _SUM))
+        ]
+        if len(totals) == 1:
+            beside.give(name, f"ceil({totals[0]} * random(0.1, 1.0))")
+
+
+def _says(place: Place, words: frozenset[str], elsewhere: re.Pattern[str]) -> bool:
+    return bool(pieces(place.prop.name) & words or elsewhere.search(texts_of(place.prop)))
 
 
 def _share_of(beside: Beside, part: str, whole: str) -> None:

@@ -7,13 +7,13 @@ days later`, `72시간`) and the durations that stand beside decide how long som
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place
+from gamestats_assets.demo_data.analysis.measures import Place, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import USABLE_NAME, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.analysis.property_formulas import Reckoned
 from gamestats_assets.demo_data.rules.model import ValueRange
@@ -76,25 +76,31 @@ class TimesFound(NamedTuple):
     """When times are.
 
     Attributes:
-        formulas: of times that follow from others.
+        formulas: of times that follow from others, and of the lengths between times.
         ranges: of the others, by key.
+        lengths: of numbers that follow from two times, by key.
     """
 
     formulas: list[Reckoned]
     ranges: dict[str, ValueRange]
+    lengths: dict[str, ValueRange]
 
 
-def property_times(order: EventOrder, everywhere: Sequence[Place], moved: Iterable[str]) -> TimesFound:
+def property_times(
+    order: EventOrder, everywhere: Sequence[Place], moved: Iterable[str], decided: Container[str], recalled: Set[str]
+) -> TimesFound:
     """When the times of events and users are.
 
     Args:
         moved: properties that events set; these tell when something happened already.
+        decided: keys of numbers that follow from something else.
+        recalled: keys of what an earlier event has told; how long it is since then follows from it.
     """
     told = set(moved)
     together: dict[tuple[str, str], list[Place]] = {}
     for place in everywhere:
         together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
-    found = TimesFound([], {})
+    found = TimesFound([], {}, {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
     for (event, _), places in together.items():
         state = {"", "user"} & {event}
@@ -104,9 +110,11 @@ def property_times(order: EventOrder, everywhere: Sequence[Place], moved: Iterab
             continue
         numbers = [place for place in places if place.prop.type is PropertyType.NUMBER]
         scope = _Times(order, order.readings.get(event), texts.get(event, ""), times, numbers)
+        scope.since([p for p in times if p.key in recalled], [p for p in numbers if p.key not in decided])
         scope.find(of_users=event == "user")
         found.formulas.extend(Reckoned(place, text) for place, text in scope.formulas.items())
         found.ranges.update({place.key: told for place, told in scope.ranges.items()})
+        found.lengths.update({place.key: told for place, told in scope.lengths.items()})
     return found
 
 
@@ -138,11 +146,30 @@ class _Times:
     numbers: list[Place]
     formulas: dict[Place, str] = field(default_factory=dict)
     ranges: dict[Place, ValueRange] = field(default_factory=dict)
+    lengths: dict[Place, ValueRange] = field(default_factory=dict)
+
+    def since(self, recalled: Sequence[Place], numbers: Sequence[Place]) -> None:
+        """How long it took from a time that an earlier event has told: what is known cannot follow from the length."""
+        ends = [p for p in self.times if p not in recalled and not _says(p, _DUE) and USABLE_NAME.fullmatch(p.name)]
+        starts = [place for place in recalled if USABLE_NAME.fullmatch(place.name)]
+        open_numbers = [place for place in numbers if rule_of(place.prop) is None]
+        length = self._length_beside(open_numbers)
+        if len(starts) != 1 or len(ends) != 1 or length is None:
+            return
+        place, seconds = length
+        taken = f"{ends[0].name} - {starts[0].name}"
+        self.formulas[place] = taken if seconds == 1 else f"({taken}) / {seconds:.10g}"
+        self.lengths[place] = ValueRange(
+            min=0, max=(60 * DAY if seconds >= HOUR else DAY) / seconds, integer=seconds < HOUR
+        )
+        self.ranges[ends[0]] = _range(-5, 0)
+        self.ranges[starts[0]] = _range(-3 * DAY, -HOUR) if seconds >= HOUR else _range(-2 * HOUR, -5 * MINUTE)
 
     def find(self, *, of_users: bool) -> None:
         """Give each time a range or a formula; of users only where names are clear."""
         for start, end in self._pairs():
-            self._pair(start, end)
+            if start not in self.ranges:
+                self._pair(start, end)
         for place in self._open():
             told = None if of_users and (_says(place, _LAST) or _says(place, _FIRST)) else self._clear(place)
             if told is not None:
@@ -214,13 +241,21 @@ class _Times:
 
     def _duration(self, about: frozenset[str] = frozenset()) -> str:
         """The duration that stands beside, in seconds; empty where there is none."""
-        lengths = [(p, seconds) for p in self.numbers if (seconds := unit_of(p)) and USABLE_NAME.fullmatch(p.prop.name)]
+        length = self._length_beside([place for place in self.numbers if place not in self.formulas], about)
+        if length is None:
+            return ""
+        place, seconds = length
+        return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:.10g}"
+
+    def _length_beside(
+        self, numbers: Sequence[Place], about: frozenset[str] = frozenset()
+    ) -> tuple[Place, float] | None:
+        """The number that tells a length, and the seconds of its unit."""
+        lengths = [(p, seconds) for p in numbers if (seconds := unit_of(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         fits = [(p, s) for p, s in lengths if about & pieces(p.name)] if about else []
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & _OTHER_LENGTHS and "to" not in pieces(p.name)]
         named = [(p, s) for p, s in rest if pieces(p.name) & _OF_LENGTH]
-        for place, seconds in (fits or (named or rest if not about else []))[:1]:
-            return place.prop.name if seconds == 1 else f"{place.prop.name} * {seconds:.10g}"
-        return ""
+        return next(iter(fits or (named or rest if not about else [])), None)
 
     # ----------------------------------------------------------------- on their own
 
