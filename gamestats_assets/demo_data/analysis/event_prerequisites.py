@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
-from gamestats_assets.demo_data.analysis.event_lives import stages_before, undone
+from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
@@ -273,7 +273,7 @@ def _by_life(order: EventOrder, before: _Before) -> None:
     for event, stage in stages_before(order).items():
         before.add(event, stage)
     for r in order.readings.values():
-        for done in undone(order, r)[:1]:  # of several, the one that the sheet names first
+        for done in taken_back(order, r)[:1]:  # of several, the one that the sheet names first
             before.add(r.name, done.name)
 
 
