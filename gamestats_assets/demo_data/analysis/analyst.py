@@ -185,7 +185,7 @@ def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> Seg
         property_ranges=ranges,
         event_sequence=habits.event_sequence(segment),
         event_probabilities=habits.event_probabilities(segment),
-        activity=activity(segment, habits.product),
+        activity=activity(segment, habits.product, at_work=habits.at_work),
     )
 
 

@@ -6,14 +6,14 @@ and sessions are none of these, nor are those of a catalogue: what users look at
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
 from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PLAYABLE, Reading, concepts, word_set
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind
 
@@ -42,21 +42,13 @@ _OF_OTHERS = word_set(
     "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play add"
 )
 """What people do to what others made."""
-_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def thing_of(prop: Property) -> tuple[str, ...]:
     """The words of the thing that a property is the id of: `shipment` of `Shipment_Id`; nothing where it is none."""
-    pieces = [piece.lower() for piece in _PIECE.findall(prop.name)]
-    if len(pieces) < 2 or pieces[-1] not in _ID_WORDS:
-        return ()
-    if pieces[-1] not in _SURE and prop.type is not PropertyType.STRING:
-        return ()
-    return tuple(pieces[:-1])
+    return tuple(pieces(prop.name)[:-1]) if is_identifier(prop) else ()
 
 
-_SURE = frozenset({"id", "uuid", "guid"})
-_ID_WORDS = _SURE | {"no", "num", "number", "ref"}
 _NO_THINGS = word_set(
     "phone mobile tel fax seat page vat tax serial flight build error status room house zip bank license"
 )

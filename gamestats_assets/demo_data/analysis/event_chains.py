@@ -338,7 +338,8 @@ def _is_earlier(a: Reading, b: Reading, *, clearly: bool = True) -> bool:
 
 def takes_back(order: EventOrder, r: Reading) -> bool:
     """Whether an event undoes another one."""
-    if _UNDOING.search(f"{r.name} {order.taxonomy.event(r.name).description}"):
+    event = order.taxonomy.event(r.name)
+    if _UNDOING.search(f"{' '.join(pieces(r.name))} {event.alias} {event.description}"):
         return True
     undone = [piece[2:] for piece in pieces(r.name) if piece.startswith("un") and len(piece) > 6]
     known = {piece for o in order.readings.values() if o is not r for piece in pieces(o.name)}

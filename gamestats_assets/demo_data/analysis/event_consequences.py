@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.rules.model import EventConstraints
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind
 
@@ -93,7 +94,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
     if r.action in ("report", "refund", "block") or r.says("refund"):
         return True
     event = order.taxonomy.event(r.name)
-    named = f"{' '.join(_pieces(event.name))} {event.alias}"
+    named = f"{' '.join(pieces(event.name))} {event.alias}"
     if _CLAIMS.search(named) and not order.is_game and "reward" not in r.text:
         return True
     if _harms(order, r) or _IN_VAIN.search(named) or _HELP.search(f"{named} {event.description}"):
@@ -103,7 +104,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
 
 def _harms(order: EventOrder, r: Reading) -> bool:
     event = order.taxonomy.event(r.name)
-    return not order.is_game and bool(_HARM.search(f"{' '.join(_pieces(event.name))} {event.alias}"))
+    return not order.is_game and bool(_HARM.search(f"{' '.join(pieces(event.name))} {event.alias}"))
 
 
 _NEUTRAL = frozenset({Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL})
@@ -117,7 +118,7 @@ def _is_fought(order: EventOrder, r: Reading) -> bool:
 def is_undoing(order: EventOrder, r: Reading) -> bool:
     """Whether something takes back what was done before."""
     event = order.taxonomy.event(r.name)
-    texts = f"{' '.join(_pieces(event.name))} {event.alias} {event.description}"
+    texts = f"{' '.join(pieces(event.name))} {event.alias} {event.description}"
     return (r.action in _UNDOING and r.phase is None) or bool(_UNDONE.search(texts))
 
 
@@ -166,19 +167,8 @@ class Life:
     others: tuple[Reading, ...]
 
 
-_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
-
-
-def _pieces(name: str) -> list[str]:
-    return [piece.lower() for piece in _PIECE.findall(name)]
-
-
 def _is_id(prop: Property) -> bool:
-    words = _pieces(prop.name)
-    if len(words) < 2 or prop.type not in (PropertyType.STRING, PropertyType.NUMBER):
-        return False
-    ends = ("id", "uuid", "no", "number", "nr") if prop.type is PropertyType.STRING else ("id",)
-    return words[-1] in ends and rule_of(prop) is None and not prop.constraint
+    return is_identifier(prop) and rule_of(prop) is None and not prop.constraint
 
 
 def lives_of(order: EventOrder) -> list[Life]:
@@ -199,8 +189,8 @@ def lives_of(order: EventOrder) -> list[Life]:
         good = [r for r in having if not r.fails and not is_undoing(order, r)]
         if name in of_all | limited or len(having) < 2 or not good:
             continue
-        about = set(concepts(" ".join(_pieces(name)[:-1])))
-        named = [r for r in good if about & {*r.words, *_pieces(r.name)}]
+        about = set(concepts(" ".join(pieces(name)[:-1])))
+        named = [r for r in good if about & {*r.words, *pieces(r.name)}]
         birth = min(named or good, key=lambda r: r.index)
         looked_at = any(order.kinds[r.name] in _LOOKING and r.index <= birth.index for r in having)
         told = order.kinds[birth.name] in (Kind.GROUP, Kind.SOCIAL, Kind.GROWTH) and not is_trouble(order, birth)
@@ -281,7 +271,7 @@ def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
     if is_undoing(order, r):
         return _UNDO
     if is_trouble(order, r):
-        return COMPLAINT if r.action or not _IN_VAIN.search(" ".join(_pieces(r.name))) else _BAD_END
+        return COMPLAINT if r.action or not _IN_VAIN.search(" ".join(pieces(r.name))) else _BAD_END
     if said := opinion(r):
         return _OPINIONS[said] * (_OPINIONS_OF_CONTENT if of_content else 1)
     return _STAGE

@@ -98,7 +98,7 @@ def _of_outcome(order: EventOrder, r: Reading, line: Sequence[Reading], members:
     return line[alike[-1] - 1] if alike else None
 
 
-def undone(order: EventOrder, r: Reading) -> list[Reading]:
+def taken_back(order: EventOrder, r: Reading) -> list[Reading]:
     """What an event may take back: deeds above it with the same id that it names, and those that are done instead."""
     ids = set(identifiers_of(order, r.name)) if takes_back(order, r) else set[str]()
     deeds = [o for o in order.readings.values() if o.index < r.index and ids & o.properties and _is_deed(order, o)]

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
+from gamestats_assets.demo_data.analysis.event_chains import pieces
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
-from gamestats_assets.demo_data.analysis.event_lives import stages_before, undone
+from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
@@ -171,14 +172,10 @@ def _until(order: EventOrder, r: Reading) -> set[str]:
         deeds = {word for word in concepts(phrase) if word in ACTIONS or word in PHASES}
         flat = re.sub(r"(?<=\w{4})(?:ed|s|al|y)\b|[ -]", "", phrase)
         for o in order.readings.values():
-            spelt = "".join(re.sub(r"(?<=\w{3})(?:ed|s)$", "", piece) for piece in _pieces(o.name))
+            spelt = "".join(re.sub(r"(?<=\w{3})(?:ed|s)$", "", piece) for piece in pieces(o.name))
             if o.name != r.name and (deeds & {o.action, o.phase} or (flat.isascii() and flat in spelt)):
                 found.add(o.name)
     return found
-
-
-def _pieces(name: str) -> list[str]:
-    return [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 def prerequisites(order: EventOrder) -> dict[str, list[str]]:
@@ -273,7 +270,7 @@ def _by_life(order: EventOrder, before: _Before) -> None:
     for event, stage in stages_before(order).items():
         before.add(event, stage)
     for r in order.readings.values():
-        for done in undone(order, r)[:1]:  # of several, the one that the sheet names first
+        for done in taken_back(order, r)[:1]:  # of several, the one that the sheet names first
             before.add(r.name, done.name)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
-from gamestats_assets.demo_data.analysis.event_lives import undone
+from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
@@ -114,7 +114,7 @@ class Recalls:
     def _taken_back(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""
         for r in self.order.readings.values():
-            done = undone(self.order, r)
+            done = taken_back(self.order, r)
             for name in identifiers_of(self.order, r.name) if done else ():
                 sources = [o.name for o in done if name in o.properties]
                 if sources:

@@ -8,11 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 
-from gamestats_assets.demo_data.analysis.event_consequences import COMPLAINT, consequences, is_trouble, lives_of, opinion
+from gamestats_assets.demo_data.analysis.event_consequences import (
+    COMPLAINT,
+    consequences,
+    is_trouble,
+    lives_of,
+    opinion,
+)
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
+from gamestats_assets.demo_data.analysis.working_week import used_at_work
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Activity, EventConstraints, Step
 
@@ -156,13 +163,18 @@ _BY_THE_WAY = frozenset({Kind.AD, Kind.EXPOSURE, Kind.SHARE, Kind.AFTER_SALE, Ki
 """Kinds of events that make no core of a product, unless it sells things."""
 
 
-def activity(segment: str, product: ProductInfo) -> Activity:
-    """When users of a segment are there, by industry and platform."""
+def activity(segment: str, product: ProductInfo, *, at_work: bool = False) -> Activity:
+    """When users of a segment are there, by industry and platform.
+
+    Args:
+        at_work: whether they are there for their company, in its hours.
+    """
     daily, sessions, minutes, events, decay, churn, comeback = _ACTIVITY[segment]
     industry = industry_of(product)
     of_industry = _INDUSTRY.get(industry, _INDUSTRY["other"])
     of_platform = _PLATFORM[product.platform]
-    hours = [float(hour) for hour in _HOURS.get(industry, _SHOPPING).split()]
+    rhythm = "saas" if at_work else industry
+    hours = [float(hour) for hour in _HOURS.get(rhythm, _SHOPPING).split()]
     if segment == "power_user":  # the keenest are there at all hours
         mean = sum(hours) / 24
         hours = [round(0.75 * hour + 0.25 * mean, 3) for hour in hours]
@@ -170,7 +182,7 @@ def activity(segment: str, product: ProductInfo) -> Activity:
         hours = [round(hour**1.15, 3) for hour in hours]
     return Activity(
         daily_probability=round(min(daily * of_industry[0] * of_platform[0], 0.97), 4),
-        weekday_weights=list(_WEEK.get(industry, (1.0,) * 7)),
+        weekday_weights=list(_WEEK.get(rhythm, (1.0,) * 7)),
         hour_weights=hours,
         sessions_per_day=round(max(1 + (sessions - 1) * of_industry[1] * of_platform[1], 1), 3),
         session_minutes=round(minutes * of_industry[2] * of_platform[2], 2),
@@ -223,6 +235,7 @@ class Habits:
     def __init__(self, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> None:
         self.order, self.constraints, self.product = order, constraints, product
         self.industry = industry_of(product)
+        self.at_work = not order.is_game and used_at_work(order.taxonomy, product)
         self.follows = consequences(order, constraints)
         self.served = self._served()
         self.choices = self._choices()
