@@ -333,7 +333,9 @@ _SPENT_ELSEWHERE = re.compile(r"소모|소비|사용|消費|使用")
 def _spent_on_each(beside: Beside) -> None:
     """What is spent on what the event does several times at once: `use_stone` of a draw, `draw_count`."""
     done = set(ordered_pieces(beside.around.event))
-    counts = [n for n, p in beside.own.items() if pieces(n) & _COUNT and pieces(n) - _COUNT and pieces(n) - _COUNT <= done]
+    counts = [
+        n for n, p in beside.own.items() if pieces(n) & _COUNT and pieces(n) - _COUNT and pieces(n) - _COUNT <= done
+    ]
     several = [name for name in counts if isinstance(rule_of(beside.own[name].prop), OneOf)]
     spent = [
         name

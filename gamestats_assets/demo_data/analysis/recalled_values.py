@@ -61,10 +61,13 @@ _COUNTING = word_set("count cnt num number quantity qty total days level rank sc
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
 _PRICES = word_set("price amount total fare cost fee value charge")
 _PART_OF_PRICE = word_set(
-    "discount tax tip base unit list original min max per each est estimated shipping delivery before after time distance"
+    "discount tax tip base unit list original min max per each est estimated shipping delivery before after "
+    "time distance"
 )
 _PARTLY = re.compile(
-    r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%|일부|부분|이하|一部|以下|手数料|수수료", re.IGNORECASE
+    r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%"
+    r"|일부|부분|이하|수수료|一部|以下|手数料",
+    re.IGNORECASE,
 )
 _STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSION_END})
 
@@ -142,7 +145,9 @@ class Recalls:
         needed = [e for e in self.needs.get(event, ()) if self.row[e] < self.row[event]]
         needed.sort(key=lambda e: -self.row[e])
         if later.action == "renew" or later.phase in _OVER:
-            return [e for e in needed if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _LOOKS]
+            return [
+                e for e in needed if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _LOOKS
+            ]
         return [e for e in needed if undoes(later, self.order.readings[e])]
 
     def _counts(self, prop: Property) -> bool:
@@ -193,7 +198,9 @@ class Recalls:
         if rest and rest == told - {"total"}:
             return 3
         of_event = self.taxonomy.event(event)
-        text = {w.lower() for w in re.findall(r"[A-Za-z]+", f"{of_event.alias} {of_event.description} {prop.description}")}
+        text = {
+            w.lower() for w in re.findall(r"[A-Za-z]+", f"{of_event.alias} {of_event.description} {prop.description}")
+        }
         named = (told - {"total", "amount", "final"}) & text
         speaks = not rest and bool(named) and bool(set(pieces_of(before)) & text)
         return (2 if told & {"total", "final"} else 1) if speaks else 0

@@ -17,11 +17,15 @@ _AMOUNTS = word_set("price cost fee amount value total count cnt num number quan
 _BEFORE = word_set("before previous prev old from prior")
 _AFTER = word_set("after new next to now current")
 _BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
-_UP = re.compile(r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ")
+_UP = re.compile(
+    r"upgrad|promot|rais|\bhigher\b|rank_?up|level_?up|승급|상향|업그레이드|昇格|アップグレード|ランクアップ"
+)
 _DOWN = re.compile(r"downgrad|demot|lower|강등|하향|다운그레이드|降格|ダウングレード")
 
 
-def goes_with(prop: Property, values: Sequence[Scalar], text: Property, texts: Sequence[str]) -> PropertyConstraint | None:
+def goes_with(
+    prop: Property, values: Sequence[Scalar], text: Property, texts: Sequence[str]
+) -> PropertyConstraint | None:
     """The number of each text, where both are lists of the same things in the same order; None where they are not."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(texts) or len(values) != len(texts) or len(set(texts)) < max(len(texts), 2):
