@@ -109,7 +109,7 @@ def test_free_tickets_spend_nothing() -> None:
     used = ("increment", "{{use_cookie}}")
     assert changes(rules, "total_use_cookie") == {"episode_rent": used, "episode_buy": used}
     assert changes(rules, "cookie") == {
-        "episode_rent": ("set", "{{cookie_after}}"),
+        "episode_rent": ("decrement", "{{use_cookie}}"),
         "episode_buy": ("decrement", "{{use_cookie}}"),
         "attendance": ("increment", "{{reward_cookie}}"),
     }
@@ -206,14 +206,22 @@ def test_a_user_is_seen_when_a_session_begins(name: str) -> None:
 # --------------------------------------------------------------------------- what users have
 
 
-def test_a_balance_is_what_the_event_leaves() -> None:
+def formula(rules: Rules, key: str) -> str | None:
+    """What an event's number follows from."""
+    told = rules.property_relationships
+    return (told.get(key) or told[key.partition("/")[2]]).formula
+
+
+def test_an_event_leaves_the_balance_that_it_found_and_what_it_changed() -> None:
     rules = rules_of(
         event("payment_charged", "method_type|||card, paypal", "charged_amount:n"),
         event("wallet_topped_up", "topup_amount:n", "balance_before:n", "balance_after:n"),
         users=(prop("wallet_balance:n|Wallet balance", SET),),
         common=("wallet_balance:n|Wallet balance",),
     )
-    assert changes(rules, "wallet_balance") == {"wallet_topped_up": ("set", "{{balance_after}}")}
+    assert changes(rules, "wallet_balance") == {"wallet_topped_up": ("increment", "{{topup_amount}}")}
+    assert formula(rules, "wallet_topped_up/balance_before") == "wallet_balance"
+    assert formula(rules, "wallet_topped_up/balance_after") == "wallet_balance + topup_amount"
 
 
 def test_a_common_property_that_is_held_is_a_state() -> None:
@@ -225,7 +233,8 @@ def test_a_common_property_that_is_held_is_a_state() -> None:
         common=("gold:n|所持ゴールド", "stamina:n|現在スタミナ", "total_power:n|総合力"),
         industry="game",
     )
-    assert changes(rules, "stamina") == {"QuestStart": ("set", "{{stamina_after}}")}
+    assert changes(rules, "stamina") == {"QuestStart": ("decrement", "{{use_stamina}}")}
+    assert formula(rules, "QuestStart/stamina_after") == "max(stamina - use_stamina, 0)"
     assert changes(rules, "gold") == {
         "QuestClear": ("increment", "{{get_gold}}"),
         "CharaLevelUp": ("decrement", "{{use_gold}}"),

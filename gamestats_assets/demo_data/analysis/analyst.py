@@ -71,11 +71,13 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     values |= durations(everywhere, constraints, values)
     updates = update_patterns(order, taxonomy, everywhere, measures)
     measures = _from_nothing(measures, updates)
-    told = formulas(order, everywhere, measures, frozenset(_set_otherwise(everywhere, values)), updates)
+    borrowed = frozenset(_borrowed(everywhere, values))
+    counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
+    told = formulas(order, everywhere, measures, counted, borrowed, updates)
     values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
-    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given}
+    limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
@@ -226,6 +228,16 @@ def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyCon
         if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
             decided.append(place.key)
     return decided
+
+
+def _borrowed(everywhere: Sequence[Place], values: Mapping[str, PropertyConstraint]) -> list[str]:
+    """Keys of numbers of events whose values the sheet lists for another event alone."""
+    return [
+        place.key
+        for place in everywhere
+        if place.of_event and place.key not in values and rule_of(place.prop) is None
+        if (told := values.get(place.name)) is not None and told == PropertyConstraint(values=told.values)
+    ]
 
 
 def _ranges(measures: Mapping[Place, Measure]) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:

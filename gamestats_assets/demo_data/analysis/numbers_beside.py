@@ -79,6 +79,7 @@ class Beside:
         least: by name, a lower bound that a formula needs of what it uses.
         fixed: by name, the only value.
         values: by name, a constraint that a formula needs.
+        borrowed: keys of numbers whose values are listed for another event alone; the sheet's words go before these.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class Beside:
         measures: Mapping[Place, Measure],
         counted: frozenset[str] = frozenset(),
         around: Around | None = None,
+        borrowed: frozenset[str] = frozenset(),
     ) -> None:
-        self.measures, self.counted = measures, counted
+        self.measures, self.counted, self.borrowed = measures, counted, borrowed
         self.around = around or Around()
         self.own = {place.prop.name: place for place in places if USABLE_NAME.fullmatch(place.prop.name)}
         self.found: dict[str, str] = {}
@@ -114,19 +116,24 @@ class Beside:
         """Everything a formula here can use, by name; what is nearer wins."""
         return {**self.around.users, **self.around.outer, **self.own}
 
-    def is_free(self, name: str) -> bool:
-        """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides."""
+    def is_free(self, name: str, *, said: bool = False) -> bool:
+        """Whether a number can follow a formula: the sheet gives it no more than limits, and nothing else decides.
+
+        Args:
+            said: whether it is the sheet that says what the number follows from.
+        """
         place = self.own[name]
         rule = rule_of(place.prop)
-        return (rule is None or isinstance(rule, Between)) and place.key not in self.counted
+        decided = place.key in self.counted or (place.key in self.borrowed and not said)
+        return (rule is None or isinstance(rule, Between)) and not decided
 
-    def is_open(self, name: str) -> bool:
+    def is_open(self, name: str, *, said: bool = False) -> bool:
         """Whether a number is free and has no formula yet."""
-        return self.is_free(name) and name not in self.found and name not in self.fixed
+        return self.is_free(name, said=said) and name not in self.found and name not in self.fixed
 
-    def give(self, name: str | None, formula: str) -> bool:
+    def give(self, name: str | None, formula: str, *, said: bool = False) -> bool:
         """Note a formula, if its property is free to follow one; whether it is noted."""
-        if name is None or not self.is_open(name):
+        if name is None or not self.is_open(name, said=said):
             return False
         if self.circular(name, parsed(formula).names):
             return False

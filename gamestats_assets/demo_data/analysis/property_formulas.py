@@ -16,7 +16,7 @@ import numpy as np
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words
+from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
     Around,
@@ -37,6 +37,7 @@ from gamestats_assets.demo_data.rules.model import (
     ValueRange,
 )
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class Findings(NamedTuple):
         found = {**values, **self.values}
         for reckoned in self.formulas:
             told = found.get(reckoned.place.key)
+            plain = found.get(reckoned.place.name)
+            if told is None and plain is not None and plain.values and reckoned.place.of_event:
+                found[reckoned.place.key] = plain.model_copy(update={"values": [], "weights": []})
             if told is not None and told.same_as_before and not parsed(reckoned.formula).randoms:
                 found[reckoned.place.key] = told.model_copy(update={"same_as_before": False})
         return found
@@ -112,15 +116,17 @@ def formulas(
     everywhere: Sequence[Place],
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
+    borrowed: frozenset[str],
     updates: Mapping[str, Mapping[str, Update]],
 ) -> Findings:
     """What numbers follow from.
 
     Args:
         counted: keys of numbers that are counts or balances; these follow no formula.
+        borrowed: keys of numbers whose values are listed for another event alone.
         updates: by event and property.
     """
-    scopes = _scopes(order, everywhere, measures, counted)
+    scopes = _scopes(order, everywhere, measures, counted, borrowed)
     moved, states = moved_states(updates, scopes)
     found = Findings([], {}, moved, {}, {})
     for (event, _), beside in scopes.items():
@@ -139,6 +145,7 @@ def _scopes(
     everywhere: Sequence[Place],
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
+    borrowed: frozenset[str],
 ) -> dict[tuple[str, str], Beside]:
     """Numbers that stand together, by event and object."""
     together: dict[tuple[str, str], list[Place]] = {}
@@ -164,15 +171,15 @@ def _scopes(
             others=[p for p in together[event, parent] if p.prop.type is not PropertyType.NUMBER],
             ends_well=reading is not None and reading.phase in ("complete", "clear", "done", "success"),
         )
-        scopes[event, parent] = Beside(places, measures, counted, around)
+        scopes[event, parent] = Beside(places, measures, counted, around, borrowed)
     return scopes
 
 
 def _written(beside: Beside) -> None:
     """What the sheet says in words."""
     for name in beside.own:
-        if beside.is_open(name) and (formula := written_formula(name, beside)):
-            beside.give(name, formula)
+        if beside.is_open(name, said=True) and (formula := written_formula(name, beside)):
+            beside.give(name, formula, said=True)
     for name in list(beside.found):
         subtracted(beside, name)
     written_orders(beside)
@@ -182,6 +189,8 @@ def _by_name(beside: Beside) -> None:
     """What names say of totals, bodies, shares and levels."""
     _deals(beside)
     _by_thing(beside)
+    _spent_on_each(beside)
+    _births(beside)
     _bodies(beside, Beside(list(beside.around.users.values()), beside.measures))
     _extremes(beside)
     _shares(beside)
@@ -299,7 +308,7 @@ def _by_thing(beside: Beside) -> None:
         totals = [n for n, p in beside.own.items() if n not in (each, *counts) and _totals(n, p) and _alike(n, each)]
         quantity = of_thing or counts
         if len(quantity) == 1 and len(totals) == 1:
-            beside.give(totals[0], f"{each} * {quantity[0]}")
+            beside.give(totals[0], f"{each} * {quantity[0]}", said=True)
 
 
 def _counts(name: str, place: Place) -> bool:
@@ -315,6 +324,38 @@ def _alike(total: str, each: str) -> bool:
     money = {"price", "cost", "amount", "fee", "total", "value"}
     said, other = pieces(total), pieces(each)
     return bool((said & other) - _COUNT) or bool(said & money and other & money)
+
+
+_SPENT = word_set("use used spend spent cost consume consumed")
+_SPENT_ELSEWHERE = re.compile(r"소모|소비|사용|消費|使用")
+
+
+def _spent_on_each(beside: Beside) -> None:
+    """What is spent on what the event does several times at once: `use_stone` of a draw, `draw_count`."""
+    done = set(ordered_pieces(beside.around.event))
+    counts = [
+        n for n, p in beside.own.items() if pieces(n) & _COUNT and pieces(n) - _COUNT and pieces(n) - _COUNT <= done
+    ]
+    several = [name for name in counts if isinstance(rule_of(beside.own[name].prop), OneOf)]
+    spent = [
+        name
+        for name, place in beside.own.items()
+        if name not in counts and (pieces(name) & _SPENT or _SPENT_ELSEWHERE.search(label_of(place.prop)))
+        if not pieces(name) & (_EACH | {"before", "after"})
+    ]
+    if len(several) == 1 and spent and not any(pieces(name) & _EACH for name in beside.own):
+        measure, most = beside.measure(spent[0]), beside.measure(several[0]).high
+        if most > 0 and not measure.given:
+            beside.give(spent[0], f"{several[0]} * {max(round(measure.high / most), 1)}")
+
+
+def _births(beside: Beside) -> None:
+    """The year of birth of those whose age is known."""
+    visible = {n: beside.measures[p].name for n, p in beside.visible().items() if p in beside.measures}
+    ages = [name for name, what in visible.items() if what == "age"]
+    for name in beside.own:
+        if beside.measure(name).name == "birth_year" and len(ages) == 1:
+            beside.give(name, f"{THIS_YEAR} - {ages[0]}")
 
 
 # --------------------------------------------------------------------------- bodies and shares

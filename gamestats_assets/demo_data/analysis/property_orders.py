@@ -118,13 +118,10 @@ def _streaks(beside: Beside) -> None:
     in_a_row = {name for name, p in beside.own.items() if _says(p, _ROW, _ROW_ELSEWHERE)}
     for name in in_a_row:
         counted = _thing(name, _ROW)
-        totals = [
-            other
-            for other, place in beside.own.items()
-            if other not in in_a_row and _says(place, _SUM, _SUM_ELSEWHERE) and (not counted or counted <= _thing(other, _SUM))
-        ]
+        sums = [n for n, p in beside.own.items() if n not in in_a_row and _says(p, _SUM, _SUM_ELSEWHERE)]
+        totals = [other for other in sums if counted <= _thing(other, _SUM)]
         if len(totals) == 1:
-            beside.give(name, f"ceil({totals[0]} * random(0.1, 1.0))")
+            beside.give(name, f"max(1, floor({totals[0]} * random(0.1, 1.0)))")
 
 
 def _says(place: Place, words: frozenset[str], elsewhere: re.Pattern[str]) -> bool:

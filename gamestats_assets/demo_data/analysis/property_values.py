@@ -18,6 +18,7 @@ from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
 from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls
+from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
@@ -287,6 +288,8 @@ class _Maker:
         if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
             return entry
         rule, own = self.definition(place)
+        if (paired := self._paired(place, rule)) is not None:
+            return paired
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         if given is not None:
             return self._kept(place, given)
@@ -316,6 +319,47 @@ class _Maker:
                 return PropertyConstraint(rows=_example_rows(place.prop) or 3)
             case _:
                 return _NOTHING
+
+    def _paired(self, place: Place, rule: ValueRule | None) -> PropertyConstraint | None:
+        """What goes with another property of the event: the price with the product, the new plan with the old one."""
+        if not place.of_event or "." in place.name or isinstance(rule, Counter | SharedCounter | Balance | CopyOf):
+            return None
+        beside = {other: self._texts(other) for other in self._beside(place) if other != place}
+        texts = {other.prop: values for other, values in beside.items() if values}
+        if place.prop.type is PropertyType.STRING:
+            return self._changed(place, texts)
+        if place.prop.type is not PropertyType.NUMBER:
+            return None
+        if isinstance(rule, OneOf):
+            found = (goes_with(place.prop, rule.values, prop, values) for prop, values in texts.items())
+        elif rule is None:
+            found = (amount_in(place.prop, prop, values) for prop, values in texts.items())
+        else:
+            return None
+        return next((constraint for constraint in found if constraint), None)
+
+    def _changed(self, place: Place, texts: Mapping[Property, list[str]]) -> PropertyConstraint | None:
+        """What something was before, or what it has become, where both are lists."""
+        own = self._texts(place)
+        event = self.taxonomy.event(place.event)
+        said = f"{event.name} {event.alias} {event.description}"
+        for other, values in texts.items():
+            if own and one_change(place.prop, other):
+                kept: list[Scalar] = list(changes(own, values, said))
+                return PropertyConstraint(values=kept) if kept else None
+            if own and one_change(other, place.prop):
+                mapping = changes(values, own, said)
+                return PropertyConstraint(depends_on=other.name, mapping=mapping, values=list(own)) if mapping else None
+        return None
+
+    def _beside(self, place: Place) -> list[Place]:
+        return [other for other in self.everywhere if other.event == place.event and "." not in other.name]
+
+    def _texts(self, place: Place) -> list[str]:
+        """The values that the sheet lists of a text, here or elsewhere."""
+        rule, _ = self.definition(place)
+        listed = isinstance(rule, OneOf) and place.prop.type is PropertyType.STRING
+        return [str(value) for value in rule.values] if listed and isinstance(rule, OneOf) else []
 
     def _of_rule(self, place: Place, rule: ValueRule, *, own: bool) -> PropertyConstraint | None:
         match rule:

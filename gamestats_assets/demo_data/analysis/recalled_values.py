@@ -17,6 +17,7 @@ from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
+from gamestats_assets.demo_data.analysis.state_words import undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
@@ -57,6 +58,19 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
+_OVER = frozenset({"cancel", "timeout", "end", "close"})
+_COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
+_PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
+_PRICES = word_set("price amount total fare cost fee value charge")
+_PART_OF_PRICE = word_set(
+    "discount tax tip base unit list original min max per each est estimated shipping delivery before after "
+    "time distance"
+)
+_PARTLY = re.compile(
+    r"\b(?:partial|part|share|portion|at most|up to|fee|tip|percent|balance)\b|%"
+    r"|일부|부분|이하|수수료|一部|以下|手数料",
+    re.IGNORECASE,
+)
 _STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSION_END})
 
 
@@ -103,15 +117,21 @@ class Recalls:
             for event, sources in self._of_id(name).items():
                 recalled.setdefault(f"{event}/{name}", sources)
                 self._sources[event, name] = sources
-        for event, name, sources in self._taken_back():
+        for event, name, sources in self._undone():
             recalled.setdefault(f"{event}/{name}", sources)
         for (event, name), sources in self._sources.items():
             for prop in self._beside(event, name):
                 if before := self._tellers(event, name, prop, sources):
                     recalled.setdefault(f"{event}/{prop.name}", before)
+        for event in self.own:
+            for name, before in self._taken_back(event):
+                recalled.setdefault(f"{event}/{name}", [before])
+        for event, name in list(self._sources):
+            for key, told in self._amounts(event, name):
+                recalled.setdefault(key, told)
         return recalled
 
-    def _taken_back(self) -> Iterator[tuple[str, str, list[str]]]:
+    def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""
         for r in self.order.readings.values():
             done = taken_back(self.order, r)
@@ -119,6 +139,84 @@ class Recalls:
                 sources = [o.name for o in done if name in o.properties]
                 if sources:
                     yield r.name, name, sources
+
+    # ----------------------------------------------------------------- what lasts without an id
+
+    def _taken_back(self, event: str) -> Iterator[tuple[str, str]]:
+        """Of what an event takes back, ends or renews, what the event that began it told: which pass, which plan."""
+        later = self.order.readings[event]
+        begun = self._begun(event, later)
+        for prop in self.taxonomy.event(event).properties if begun else ():
+            told = prop.name not in self.states and (event, prop.name) not in self._sources
+            if told and not prop.properties and not self._changes(event, prop) and not self._counts(prop):
+                before = next((e for e in begun if self._says(e, prop)), None)
+                if before is not None:
+                    yield prop.name, before
+
+    def _begun(self, event: str, later: Reading) -> list[str]:
+        """Events that must have happened before, of which an event tells the end or the renewal."""
+        needed = [e for e in self.needs.get(event, ()) if self.row[e] < self.row[event]]
+        needed.sort(key=lambda e: -self.row[e])
+        if later.action == "renew" or later.phase in _OVER:
+            return [
+                e for e in needed if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _LOOKS
+            ]
+        return [e for e in needed if undoes(later, self.order.readings[e])]
+
+    def _counts(self, prop: Property) -> bool:
+        return prop.type is PropertyType.NUMBER and bool(set(pieces_of(prop.name)) & _COUNTING)
+
+    def _amounts(self, event: str, name: str) -> Iterator[tuple[str, list[str]]]:
+        """Amounts of a thing that go by another name: what is charged is the fare, what is refunded the price."""
+        own = self.own[event]
+        chain = self._chain(event, name)
+        for prop in own.values():
+            key = f"{event}/{prop.name}"
+            said = set(pieces_of(prop.name))
+            if prop.type is not PropertyType.NUMBER or not said & _PAID or key in self.constraints:
+                continue
+            if _PARTLY.search(f"{prop.name} {prop.alias} {prop.description}"):
+                continue
+            found = [
+                (score, self.row[before], f"{before}/{other.name}")
+                for before in chain
+                for other in self.own[before].values()
+                if other.name not in own and other.name not in self.states
+                if (score := self._one_amount(event, prop, before, other))
+            ]
+            best = max((score for score, *_ in found), default=0)
+            if best:
+                yield key, [max((row, told) for score, row, told in found if score == best)[1]]
+
+    def _chain(self, event: str, name: str) -> list[str]:
+        """Events from which an event has an id, directly or not."""
+        waiting, found = list(self._sources.get((event, name), ())), list[str]()
+        while waiting:
+            before = waiting.pop()
+            if before not in found and before != event:
+                found.append(before)
+                waiting += self._sources.get((before, name), ())
+        return found
+
+    def _one_amount(self, event: str, prop: Property, before: str, other: Property) -> int:
+        """How surely two amounts are the same; 0 where they are not."""
+        said, told = set(pieces_of(prop.name)), set(pieces_of(other.name))
+        here, there = rule_of(prop), rule_of(other)
+        if other.type is not PropertyType.NUMBER or not told & _PRICES or told & _PART_OF_PRICE:
+            return 0
+        if here is not None and here != there:
+            return 0
+        happening = set(pieces_of(event)) | {w.removesuffix("ed") for w in pieces_of(event)} | _PAID
+        rest = said - happening - {"amount"}
+        if rest and rest == told - {"total"}:
+            return 3
+        of_event = self.taxonomy.event(event)
+        text = {
+            w.lower() for w in re.findall(r"[A-Za-z]+", f"{of_event.alias} {of_event.description} {prop.description}")
+        }
+        named = (told - {"total", "amount", "final"}) & text
+        speaks = not rest and bool(named) and bool(set(pieces_of(before)) & text)
+        return (2 if told & {"total", "final"} else 1) if speaks else 0
 
     # ----------------------------------------------------------------- ids
 

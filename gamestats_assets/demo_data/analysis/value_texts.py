@@ -151,7 +151,8 @@ def rule_in_words(prop: Property) -> ValueRule | None:
 # --------------------------------------------------------------------------- units
 
 _UNITS: dict[str, str] = {
-    "percent": r"(?<!\d)(?<!\d )%|\d\s*(?:-|~|to)\s*\d+ ?%|\b100 ?%|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
+    "percent": r"(?<!\d)(?<!\d )%|\d\s*(?:-|~|to)\s*\d+ ?%|\b100 ?%"
+    r"|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
     "share": r"\b0\s*(?:-|to|~|and)\s*1\b(?!\d)|\bas a (?:fraction|ratio)\b|\bfraction of\b",
     "KRW": r"\b(?:krw|won)\b|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
     "JPY": r"\b(?:jpy|yen)\b|[¥￥]|(?:^|[(\s\d])(?:単位\s*:?\s*)?円|日本円",

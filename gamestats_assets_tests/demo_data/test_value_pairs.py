@@ -1,0 +1,46 @@
+"""Lists of values that go together."""
+
+from __future__ import annotations
+
+from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+
+TIERS = ["Bronze", "Silver", "Gold"]
+
+
+def number(name: str, alias: str = "") -> Property:
+    return Property(name=name, type=PropertyType.NUMBER, alias=alias)
+
+
+def text(name: str) -> Property:
+    return Property(name=name, type=PropertyType.STRING)
+
+
+def test_a_fee_goes_with_the_type_of_the_same_thing() -> None:
+    found = goes_with(number("Locker_Fee"), [2, 5], text("lockerSize"), ["small", "large"])
+    assert found is not None
+    assert found.mapping == {"small": [2], "large": [5]}
+
+
+def test_prices_that_rise_with_the_numbers_of_packs_go_with_them() -> None:
+    found = goes_with(number("price"), [9, 40, 75], text("pack"), ["10 credits", "50 credits", "100 credits"])
+    assert found is not None
+    assert found.mapping == {"10 credits": [9], "50 credits": [40], "100 credits": [75]}
+
+
+def test_lists_of_the_same_length_alone_say_nothing() -> None:
+    assert goes_with(number("wait_hours"), [24, 72], text("payment_method"), ["card", "cash"]) is None
+
+
+def test_a_pack_tells_how_much_of_its_thing_it_has_but_no_balance() -> None:
+    packs = ["10 credits", "50 credits"]
+    found = amount_in(number("CreditAmount"), text("pack"), packs)
+    assert found is not None
+    assert found.mapping == {"10 credits": [10], "50 credits": [50]}
+    assert amount_in(number("credits_before"), text("pack"), packs) is None
+
+
+def test_what_something_becomes_is_never_what_it_was() -> None:
+    assert changes(TIERS, TIERS, "Tier_Upgraded") == {"Bronze": ["Silver", "Gold"], "Silver": ["Gold"]}
+    assert changes(TIERS, TIERS, "등급 하향") == {"Silver": ["Bronze"], "Gold": ["Bronze", "Silver"]}
+    assert changes(TIERS[:2], TIERS[:2], "tier_changed") == {"Bronze": ["Silver"], "Silver": ["Bronze"]}
