@@ -207,7 +207,8 @@ def property_constraints(
     found: dict[str, PropertyConstraint] = {}
     for name, where in by_name.items():
         plain = _usual([told[place] for place in where], [place.of_event for place in where])
-        if plain.depends_on in maker.catalogues.ids and not maker.catalogues.holds_everywhere(name, plain.depends_on):
+        own = {*maker.catalogues.ids, *maker.paired}
+        if plain.depends_on in own and not maker.catalogues.holds_everywhere(name, plain.depends_on):
             plain = next((told[place] for place in where if told[place].depends_on is None), _NOTHING)
         if plain != _NOTHING:
             found[name] = plain
@@ -249,6 +250,7 @@ class _Maker:
         self.order, self.taxonomy, self.product = order, taxonomy, product
         self.everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
+        self.paired: set[str] = set()
         self.rules = {place: rule_of(place.prop) for place in self.everywhere}
         self._defined: dict[str, list[Place]] = {}
         for place in self.everywhere:
@@ -289,6 +291,7 @@ class _Maker:
             return entry
         rule, own = self.definition(place)
         if (paired := self._paired(place, rule)) is not None:
+            self.paired |= {paired.depends_on} if paired.depends_on else set()
             return paired
         given = self._of_rule(place, rule, own=own) if rule is not None else None
         if given is not None:
