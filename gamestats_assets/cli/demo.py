@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say, show, version
+from gamestats_assets.lakehouse.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
     from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.files import write_whole
-from gamestats_assets.settings import Settings
+    from gamestats_assets.settings import Settings
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
 """Days the simulated matches are played on; far enough back to be told from matches of one's own."""

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules, SegmentAnalysis, named_events
+from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets_tests.demo_data.expectations import EXPECTED, PRODUCTS, REAL
 from gamestats_assets_tests.demo_data.expectations.language import Expectation, bare, said_about
@@ -88,6 +90,13 @@ class TestEveryTaxonomy:
         listed = _listed_events(taxonomy_name, request)
 
         assert {event for event, _ in named_events(rules)} <= listed
+
+    def test_rules_are_sound_whatever_the_industry(self, taxonomy_name: str, request: pytest.FixtureRequest) -> None:
+        real = taxonomy_name in REAL
+        path = request.getfixturevalue("realdata") / "taxonomies" / f"{taxonomy_name}.xlsx" if real else None
+        taxonomy = read_taxonomy(path or FOLDERS[taxonomy_name])
+        for industry in ("game", "media", "saas", "something new"):
+            assert problems(analyse(taxonomy, ProductInfo(industry=industry)), taxonomy) == []
 
     def test_reports_of_the_system_stand_apart(self, rules: Rules) -> None:
         constraints = rules.event_constraints
