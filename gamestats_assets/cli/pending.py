@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.entered import is_current
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
-from gamestats_assets.orchestration.metadata import DAYS_AROUND, LANDING, MADE_FROM, asset_key, publication_key
+from gamestats_assets.orchestration.metadata import DAYS_AROUND, FROM_LANDING, asset_key, publication_key
 from gamestats_assets.orchestration.partitions import (
     dimensions,
     is_paired,
@@ -78,7 +78,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             node = graph.get(key)
             parents = [by_key[parent] for parent in node.parent_keys if parent in by_key]
             version = node.code_version or ""
-            if node.tags.get(MADE_FROM) == LANDING:
+            if FROM_LANDING in node.tags:
                 add_areas(instance, stores.landing, table)
                 behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
             elif not parents and node.partitions_def is None:
@@ -88,7 +88,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[key] = frozenset(players_behind(stores.lake))
             elif table in jointly:
                 behind[key] = frozenset(jointly[table])
-            elif follows_ids(table, parents) and node.tags.get(MADE_FROM) != DAYS_AROUND:
+            elif follows_ids(table, parents) and DAYS_AROUND not in node.tags:
                 behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             else:
                 behind[key] = _behind_parents(instance, graph, key, inputs_of(table, inputs))
@@ -127,10 +127,10 @@ def _behind_parents(
         if theirs == partitions:
             known |= found.keys()
         # A day around that has nothing of its own stays out: what is made jointly is made of the day's own ids.
-        around = theirs == partitions and node.tags.get(MADE_FROM) == DAYS_AROUND
+        around = int(node.tags.get(DAYS_AROUND, 0)) if theirs == partitions else 0
         latest: dict[tuple[str, ...], int] = {}
         for partition, at in found.items():
-            for each in with_days_around([partition]) if around else [partition]:
+            for each in with_days_around([partition], around) if around else [partition]:
                 part = part_of(theirs, each, shared)
                 latest[part] = max(latest.get(part, 0), at)
         newest.append((shared, latest))

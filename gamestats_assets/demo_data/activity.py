@@ -7,7 +7,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.known_users import IDS, in_product_days, of_own_day, place
+from gamestats_assets.demo_data.known_users import IDS, in_product_days, place, resolved
 from gamestats_assets.demo_data.tables import Events, Payments, Sessions, UserDays, UserOperations
 
 _USER = ("product", "day", "user_id")
@@ -24,7 +24,7 @@ def user_days(
         "product", "day", "event_id", "occurred_at", "event_type", *IDS, place().alias("country"), "os", "app_version"
     )
     done = (
-        of_own_day(needed, events)
+        resolved(needed, events)
         .sort(*_USER, "occurred_at", "event_id")
         .group_by(_USER)
         .agg(
@@ -46,7 +46,7 @@ def user_days(
         pl.when(one_currency).then(pl.col("currency").first()).alias("currency"),
     )
     set_once = (
-        of_own_day(operations.filter(pl.col("operation") == "user_setOnce").select("product", "day", *IDS), events)
+        resolved(operations.filter(pl.col("operation") == "user_setOnce").select("product", "day", *IDS), events)
         .select(_USER)
         .unique()
         .with_columns(has_set_once=pl.lit(True))

@@ -44,8 +44,9 @@ LANDED_VERSION = "2"
 """To be raised when the same landed files give other rows."""
 # Of a product, from what was entered.
 BY_PRODUCT = (demo_taxonomy, demo_rules, demo_users, funnel_steps, user_profiles)
-# Of a day, from it and the days around it: a session may go on past midnight.
-BY_DAY = (sessions, payments, user_days, funnel_progress)
+# Of a day, from it and so many days around it: whose a record is, those next to its own tell, and a session may go
+# on past midnight.
+BY_DAY = {sessions: 2, payments: 1, user_days: 1, funnel_progress: 2}
 SQL_TABLES: tuple[type[Table], ...] = (
     tables.Identities,
     tables.ObservedProperties,
@@ -70,7 +71,7 @@ def _generated_logs() -> dg.AssetsDefinition:
     @dg.asset(
         key=LOGS,
         deps=[
-            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, tables.Events, neighbours=False))
+            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, tables.Events))
             for source in (tables.Products, tables.DemoTaxonomy, tables.DemoRules, tables.DemoUsers)
         ],
         partitions_def=partitions_of(tables.Events),
@@ -182,7 +183,7 @@ def assets() -> list[dg.AssetsDefinition]:
         _event_views(),
         landed_tables(LANDED, _decode, deps=[LOGS], code_version=LANDED_VERSION),
         *(table_asset(function) for function in BY_PRODUCT),
-        *(table_asset(function, jointly=True) for function in BY_DAY),
+        *(table_asset(function, jointly=True, days_around=days, code_version="2") for function, days in BY_DAY.items()),
         *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
     ]
     return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]

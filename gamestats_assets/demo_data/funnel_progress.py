@@ -8,7 +8,7 @@ import dataframely as dy
 import msgspec
 import polars as pl
 
-from gamestats_assets.demo_data.known_users import TARGET, in_product_days
+from gamestats_assets.demo_data.known_users import in_product_days
 from gamestats_assets.demo_data.sessions import SESSION, in_sessions
 from gamestats_assets.demo_data.tables import Events, FunnelProgress, FunnelSteps, Products
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -77,6 +77,10 @@ def funnel_progress(events: dy.LazyFrame[Events], steps: dy.LazyFrame[FunnelStep
             .with_columns(after_s=(pl.col("occurred_at") - pl.col("at")).dt.total_microseconds() / 1e6)
             .drop("place_before", "at")
         )
-    rows = in_product_days(pl.concat(reached).lazy(), TARGET).with_columns(pl.col("occurred_at").alias("reached_at"))
+    rows = in_product_days(
+        pl.concat(reached)
+        .lazy()
+        .with_columns(pl.col("occurred_at").alias("reached_at"), day=pl.col("started_at").dt.date())
+    )
     result = rows.select(pl.col(name).cast(dtype) for name, dtype in FunnelProgress.schema().items())
     return typing.cast("dy.LazyFrame[FunnelProgress]", result)

@@ -1,8 +1,8 @@
 """Who a record is of, as the records of its day and of the days around it tell.
 
 An account is who it says it is. A record without one is of the account that its distinct_id was first seen with in
-the three days around, or of nobody but the distinct_id. What is made of one day so depends on three, and on no
-more: it is the same whether one day is made or many at once.
+the three days around its own, or of nobody but the distinct_id. A record so is of the same user whatever is made of
+it, and whether one day is made or many at once.
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ from datetime import timedelta
 
 import polars as pl
 
-TARGET = "target_day"
-"""The day for which a record is looked at: its own, or the one before or after."""
 IDS = ("account_id", "distinct_id")
 _ONE_DAY = timedelta(days=1)
 _SHIFTS = (-_ONE_DAY, timedelta(0), _ONE_DAY)
 
 
 def resolved(records: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
-    """Records with `user_id` and `is_anonymous`, as the events of the three days around `TARGET` tell.
+    """Records with `user_id` and `is_anonymous`, as the events of the three days around their own tell.
 
     Args:
-        records: with `product`, `TARGET` and `IDS`.
+        records: with `product`, `day` and `IDS`.
         events: those of the days around.
     """
     return (
-        records.join(_bindings(events), on=["product", TARGET, "distinct_id"], how="left")
+        records.join(_bindings(events), on=["product", "day", "distinct_id"], how="left")
         .with_columns(
             user_id=pl.coalesce("account_id", "bound_account", "distinct_id"),
             is_anonymous=pl.col("account_id").is_null() & pl.col("bound_account").is_null(),
@@ -35,16 +33,10 @@ def resolved(records: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def of_own_day(records: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
-    """Records with the user as known on their own day; they have `product`, `day` and `IDS`."""
-    return resolved(records.with_columns(pl.col("day").alias(TARGET)), events).drop(TARGET)
-
-
-def in_product_days(rows: pl.LazyFrame, day: str = "day") -> pl.LazyFrame:
-    """Rows with `product_day` and `day`, from their `product` and a column that holds the day."""
+def in_product_days(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with `product_day`, from their `product` and `day`."""
     return rows.with_columns(
-        pl.col(day).alias("day"),
-        product_day=pl.concat_str(pl.col(day).dt.to_string("%Y-%m-%d"), pl.col("product"), separator="|"),
+        product_day=pl.concat_str(pl.col("day").dt.to_string("%Y-%m-%d"), pl.col("product"), separator="|")
     )
 
 
@@ -61,8 +53,8 @@ def _bindings(events: pl.LazyFrame) -> pl.LazyFrame:
         .agg(pl.col("occurred_at").min())
     )
     return (
-        pl.concat([together.with_columns((pl.col("day") + shift).alias(TARGET)) for shift in _SHIFTS])
+        pl.concat([together.with_columns(pl.col("day") + shift) for shift in _SHIFTS])
         .sort("occurred_at", "account_id")
-        .group_by("product", TARGET, "distinct_id")
+        .group_by("product", "day", "distinct_id")
         .agg(pl.col("account_id").first().alias("bound_account"))
     )

@@ -7,7 +7,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.demo_data.known_users import IDS, in_product_days, of_own_day
+from gamestats_assets.demo_data.known_users import IDS, in_product_days, resolved
 from gamestats_assets.demo_data.tables import Events, Money, Payments, Products
 
 NO_CURRENCY = "XXX"
@@ -28,7 +28,7 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
         pl.col("currency").alias("usual_currency"),
     )
     needed = events.select("product", "day", "event_id", "occurred_at", "event_name", *IDS, "properties")
-    paid = of_own_day(needed.join(settings, on=["product", "event_name"]), events)
+    paid = resolved(needed.join(settings, on=["product", "event_name"]), events)
     told = _value("currency_property").str.strip_chars().str.to_uppercase()
     result = in_product_days(paid).select(
         "product_day",

@@ -46,8 +46,7 @@ from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replac
 from gamestats_assets.orchestration.landed import file_refused, landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import (
     DAYS_AROUND,
-    LANDING,
-    MADE_FROM,
+    FROM_LANDING,
     asset_key,
     column_schema,
     definition_metadata,
@@ -128,14 +127,14 @@ Days = tuple[str, str] | None
 """First and last day of a range."""
 
 
-def common_definition(table: type[Table], kinds: set[str], *, made_from: str | None = None) -> dict[str, Any]:
+def common_definition(table: type[Table], kinds: set[str], tags: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What every asset of a table says of itself."""
     return {
         "description": table.description(),
         "metadata": definition_metadata(table),
         "group_name": table.spec.game,
         "owners": [f"team:{table.spec.game}"],
-        "tags": {"layer": table.spec.layer} | ({MADE_FROM: made_from} if made_from else {}),
+        "tags": {"layer": table.spec.layer, **(tags or {})},
         "kinds": {*kinds, table.spec.layer, "deltalake"},
         "freshness_policy": _freshness(table),
     }
@@ -204,7 +203,7 @@ def landed_tables(
                 deps=deps,
                 partitions_def=partitions_of(table),
                 code_version=version,
-                **common_definition(table, {"python"}, made_from=LANDING),
+                **common_definition(table, {"python"}, {FROM_LANDING: "true"}),
             )
             for table in tables
         ],
@@ -279,6 +278,7 @@ def table_asset(
     *,
     code_version: str = "1",
     jointly: bool = False,
+    days_around: int = 1,
     unasked: Collection[type[Table]] = (),
     by_itself: bool = True,
 ) -> dg.AssetsDefinition:
@@ -298,6 +298,7 @@ def table_asset(
             anew when they are next materialised.
         jointly: rows of one id depend on other ids of its day and of the days around it. All of
             them are computed each time, and the ids whose rows changed are replaced.
+        days_around: how many days before and after that are, of a table that is made jointly.
         unasked: inputs whose change does not request the table: somebody else does, for fewer partitions.
         by_itself: whether changed inputs request the table; else a sensor does, which knows whom they concern.
     """
@@ -305,10 +306,11 @@ def table_asset(
     ledgers = {name: source for name, source in read.items() if issubclass(source, LedgerRow)}
     inputs = {name: source for name, source in read.items() if name not in ledgers}
     table = typing.get_args(typing.get_type_hints(function)["return"])[0]
+    around = days_around if jointly and has_days(partitions_of(table)) else 0
 
     def make(context: dg.AssetExecutionContext, keys: Sequence[str], ids: Sequence[str] | None) -> pl.LazyFrame:
         lake = context.resources.stores.lake
-        frames = _read(lake, table, inputs, keys, ids, neighbours=jointly)
+        frames = _read(lake, table, inputs, keys, ids, days_around=around)
         return function(**frames, **{name: lake.scan(ledger, keys) for name, ledger in ledgers.items()})
 
     return _asset(
@@ -318,6 +320,7 @@ def table_asset(
         kinds={"polars"},
         code_version=code_version,
         jointly=jointly,
+        days_around=around,
         unasked=unasked,
         by_itself=by_itself,
     )
@@ -330,10 +333,10 @@ def _read(
     keys: Sequence[str],
     ids: Sequence[str] | None,
     *,
-    neighbours: bool,
+    days_around: int,
 ) -> dict[str, pl.LazyFrame]:
     """The inputs' rows that partitions are made from; of some ids only those, wherever they are."""
-    values = {name: values_read(source, table, keys, lake, neighbours=neighbours) for name, source in inputs.items()}
+    values = {name: values_read(source, table, keys, lake, days_around=days_around) for name, source in inputs.items()}
     frames: dict[str, pl.LazyFrame] = {}
     # What is read whole comes last: the others tell in which of its partitions the ids are.
     for name in sorted(inputs, key=lambda name: values[name] is None):
@@ -427,13 +430,13 @@ def _asset(
     resources: set[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     jointly: bool = False,
+    days_around: int = 0,
     unasked: Collection[type[Table]] = (),
     by_itself: bool = True,
 ) -> dg.AssetsDefinition:
     spec = table.spec
     condition = _condition(table, inputs.values(), unasked, jointly=jointly) if by_itself else None
-    around = jointly and has_days(partitions_of(table))
-    common = common_definition(table, kinds, made_from=DAYS_AROUND if around else None)
+    common = common_definition(table, kinds, {DAYS_AROUND: str(days_around)} if days_around else None)
     common["metadata"] = {**common["metadata"], **(metadata or {})}
     version = step_version([table], code_version)
     paired = is_paired(partitions_of(table))
@@ -474,7 +477,7 @@ def _asset(
     @dg.asset(
         key=asset_key(table),
         deps=[
-            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, table, neighbours=jointly))
+            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, table, days_around=days_around))
             for source in dict.fromkeys(inputs.values())
         ],
         check_specs=declared_check_specs(table),

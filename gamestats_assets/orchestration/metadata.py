@@ -11,10 +11,10 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.table import PartitionValue, Table
 
-MADE_FROM = "made_from"
-"""Tag of assets that are made from other things than the same partitions of their inputs."""
-LANDING, DAYS_AROUND = "landing", "days_around"
-"""Its values: landed files; the days before and after as well."""
+FROM_LANDING = "from_landing"
+"""Tag of assets that are made from landed files."""
+DAYS_AROUND = "days_around"
+"""Tag of assets that are made from the days before and after as well: how many."""
 
 
 def asset_key(table: type[Table]) -> dg.AssetKey:

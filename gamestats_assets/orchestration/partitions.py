@@ -97,21 +97,21 @@ def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
 
 
 def values_read(
-    source: type[Table], table: type[Table], keys: Sequence[str], lake: Lake, *, neighbours: bool = False
+    source: type[Table], table: type[Table], keys: Sequence[str], lake: Lake, *, days_around: int = 0
 ) -> list[PartitionValue] | None:
     """Values of the source's partition column that partitions of a table are made from; None is all there is.
 
     Args:
         keys: partitions of the table.
         lake: tells which partitions the source has, where it has others than the keys name.
-        neighbours: take the days before and after too, where both have the same partitions.
+        days_around: take so many days before and after too, where both have the same partitions.
     """
     own, theirs = partitions_of(table), partitions_of(source)
     shared = shared_dimensions(theirs, own)
     if not shared:
         return None
-    if neighbours and has_days(own) and own == theirs:
-        keys = with_days_around(keys)
+    if has_days(own) and own == theirs:
+        keys = with_days_around(keys, days_around)
     wanted = {part_of(own, key, shared) for key in keys}
     if len(shared) == len(dimensions(theirs)):
         return values_of(source, sorted("|".join(part) for part in wanted))
@@ -120,23 +120,23 @@ def values_read(
     return values_of(source, [key for key in held if part_of(theirs, key, shared) in wanted])
 
 
-def with_days_around(keys: Iterable[str]) -> list[str]:
-    """Keys that have a day, with those of the day before and of the day after."""
+def with_days_around(keys: Iterable[str], days: int) -> list[str]:
+    """Keys that have a day, with those of so many days before and after."""
     found: set[str] = set()
     for key in keys:
         day, bar, name = key.partition("|")
-        around = (date.fromisoformat(day) + timedelta(days=offset) for offset in (-1, 0, 1))
+        around = (date.fromisoformat(day) + timedelta(days=offset) for offset in range(-days, days + 1))
         found |= {f"{each.isoformat()}{bar}{name}" for each in around}
     return sorted(found)
 
 
-def partition_mapping(source: type[Table], table: type[Table], *, neighbours: bool) -> dg.PartitionMapping | None:
+def partition_mapping(source: type[Table], table: type[Table], *, days_around: int = 0) -> dg.PartitionMapping | None:
     """What `values_read` reads, for Dagster: the partitions of `source` that one of `table` is made from.
 
     None is Dagster's own rule: the same partition, or all where one of the two has none.
 
     Args:
-        neighbours: as there.
+        days_around: as there.
     """
     of_source, of_table = partitions_of(source), partitions_of(table)
     if of_source is None or of_table is None:
@@ -148,9 +148,11 @@ def partition_mapping(source: type[Table], table: type[Table], *, neighbours: bo
         if is_paired(of_source) and is_paired(of_table):
             return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, dg.IdentityPartitionMapping())})
         return dg.MultiToSingleDimensionPartitionMapping(shared[0])
-    if not (neighbours and has_days(of_table)):
+    if not (days_around and has_days(of_table)):
         return None
-    around = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=1, allow_nonexistent_upstream_partitions=True)
+    around = dg.TimeWindowPartitionMapping(
+        start_offset=-days_around, end_offset=days_around, allow_nonexistent_upstream_partitions=True
+    )
     if not is_paired(of_table):
         return around
     _, name = shared

@@ -94,11 +94,38 @@ def test_a_session_is_of_the_day_it_starts_on() -> None:
     ]
 
 
-def test_a_session_that_never_ends_is_cut_after_the_next_day() -> None:
-    every = [at("23:00:00") + timedelta(minutes=20 * n) for n in range(24 * 3 * 2 + 10)]
-    [session] = found_sessions(*({"at": time, "account_id": "a"} for time in every))
-    told = [time for time in every if time.date() <= DAY + timedelta(days=1)]
-    assert session == (DAY, "a", every[0], told[-1], len(told), len(told) - 3)
+def test_whoever_never_stops_begins_a_new_session_after_each_whole_day() -> None:
+    # From 23:00 on day 0 to 02:40 on day 4: days 1 to 3 have no break.
+    every = [at("23:00:00") + timedelta(minutes=20 * n) for n in range(3 + 24 * 3 * 3 + 9)]
+    of_day = {day: [time for time in every if time.date() == DAY + timedelta(days=day)] for day in range(5)}
+    assert found_sessions(*({"at": time, "account_id": "a"} for time in every)) == [
+        (DAY, "a", every[0], of_day[1][-1], 3 + 72, 72),
+        (DAY + timedelta(days=2), "a", of_day[2][0], of_day[2][-1], 72, 0),
+        (DAY + timedelta(days=3), "a", of_day[3][0], of_day[3][-1], 72, 0),
+        (DAY + timedelta(days=4), "a", of_day[4][0], every[-1], 9, 0),
+    ]
+
+
+def test_a_break_on_the_day_lets_a_session_go_on_past_midnight() -> None:
+    until = [at("00:00:00") + timedelta(minutes=20 * n) for n in range(24 * 3 + 3)]
+    times = [time for time in until if time != at("12:00:00")]
+    assert [(row[2], row[3]) for row in found_sessions(*({"at": time, "account_id": "a"} for time in times))] == [
+        (at("00:00:00"), at("11:40:00")),
+        (at("12:20:00"), at("00:40:00", 1)),
+    ]
+
+
+def test_no_event_falls_between_the_sessions_of_an_account_and_of_its_device() -> None:
+    # d is a's only from the second day on, when a has gone on with it across midnight.
+    given_ = [
+        ("23:50:00", 0, "x", "a", "e"),
+        ("00:05:00", 1, "x", None, "d"),
+        ("10:00:00", 2, "x", "a", "d"),
+    ]
+    assert [row[:2] + row[4:] for row in found_sessions(*given_)] == [
+        (DAY, "a", 2, 1),
+        (DAY + timedelta(days=2), "a", 1, 0),
+    ]
 
 
 def test_a_session_tells_where_and_with_what_it_was() -> None:
@@ -307,15 +334,18 @@ def made_events(given: Sequence[Event]) -> pl.DataFrame:
 
 
 def by_hand(frame: pl.DataFrame, target: date) -> set[tuple[str, datetime, datetime, int]]:
-    """Sessions that start on a day, by a plain reading of that day and the two around it."""
-    around = [row for row in frame.sort("occurred_at", "event_id").to_dicts() if abs((row["day"] - target).days) <= 1]
-    accounts: dict[str, str] = {}
-    for row in sorted(around, key=lambda row: (row["occurred_at"], row["account_id"] or "")):
-        if row["account_id"] and row["distinct_id"]:
-            accounts.setdefault(row["distinct_id"], row["account_id"])
+    """Sessions that start on a day, by a plain reading: each record's user from the three days around the record's."""
     times: dict[str, list[datetime]] = defaultdict(list)
-    for row in around:
-        times[row["account_id"] or accounts.get(row["distinct_id"]) or row["distinct_id"]].append(row["occurred_at"])
+    every = frame.sort("occurred_at", "event_id").to_dicts()
+    for row in every:
+        around = [other for other in every if abs((other["day"] - row["day"]).days) <= 1]
+        together = [
+            (other["occurred_at"], other["account_id"])
+            for other in around
+            if other["account_id"] and other["distinct_id"] == row["distinct_id"]
+        ]
+        bound = min(together)[1] if together else row["distinct_id"]
+        times[row["account_id"] or bound].append(row["occurred_at"])
     found: set[tuple[str, datetime, datetime, int]] = set()
     for user, of_user in times.items():
         runs: list[list[datetime]] = []
@@ -356,7 +386,7 @@ def test_a_day_is_the_same_made_alone_or_with_others(given_: list[Event]) -> Non
     together = made(whole)
     for day in range(5):
         target = DAY + timedelta(days=day)
-        around = pl.col("day").is_between(target - timedelta(days=1), target + timedelta(days=1))
+        around = pl.col("day").is_between(target - timedelta(days=2), target + timedelta(days=2))
         alone = made(whole.filter(around))
         for table in (t.Sessions, t.Payments, t.UserDays, t.FunnelProgress):
             key = table.primary_key()

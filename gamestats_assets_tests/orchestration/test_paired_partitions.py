@@ -222,9 +222,9 @@ def test_a_day_reads_the_products_that_are_there(lake: Lake) -> None:
 
 
 def test_neighbours_are_of_the_same_product_across_months(lake: Lake) -> None:
-    found = values_read(Takings, Trend, [f"{DAY}|shop"], lake, neighbours=True)
+    found = values_read(Takings, Trend, [f"{DAY}|shop"], lake, days_around=1)
     assert found == [f"{BEFORE}|shop", f"{DAY}|shop", f"{NEXT}|shop"]
-    assert values_read(Rates, Trend, [f"{DAY}|shop"], lake, neighbours=True) == ["shop"]
+    assert values_read(Rates, Trend, [f"{DAY}|shop"], lake, days_around=1) == ["shop"]
 
 
 def test_what_has_nothing_in_common_is_read_whole(lake: Lake) -> None:
@@ -233,31 +233,32 @@ def test_what_has_nothing_in_common_is_read_whole(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "table", "neighbours", "key"),
+    ("source", "table", "days_around", "key"),
     [
-        (Takings, Points, False, KEYS[1]),
-        (Takings, Trend, True, KEYS[1]),
-        (Rates, Points, False, KEYS[1]),
-        (Weather, Points, False, KEYS[1]),
-        (Takings, Totals, False, "shop"),
-        (Takings, Weather, False, DAY),
+        (Takings, Points, 0, KEYS[1]),
+        (Takings, Trend, 1, KEYS[1]),
+        (Takings, Trend, 2, KEYS[1]),
+        (Rates, Points, 0, KEYS[1]),
+        (Weather, Points, 0, KEYS[1]),
+        (Takings, Totals, 0, "shop"),
+        (Takings, Weather, 0, DAY),
     ],
 )
 def test_dagster_maps_exactly_the_partitions_that_are_read(
-    lake: Lake, instance: dg.DagsterInstance, source: type[Table], table: type[Table], neighbours: bool, key: str
+    lake: Lake, instance: dg.DagsterInstance, source: type[Table], table: type[Table], days_around: int, key: str
 ) -> None:
     # Of a source that the lake tells the partitions of, every one of the days is there.
-    days = [str(date(2026, 1, 1) + timedelta(days=offset)) for offset in (-1, 0, 1)]
+    days = [str(date(2026, 1, 1) + timedelta(days=offset)) for offset in range(-2, 3)]
     hold(lake, Takings, *(f"{day}|{product}" for day in days for product in ("quiz", "shop")))
     of_source, of_table = partitions_of(source), partitions_of(table)
     assert of_source is not None
     assert of_table is not None
-    mapping = partition_mapping(source, table, neighbours=neighbours) or dg.IdentityPartitionMapping()
+    mapping = partition_mapping(source, table, days_around=days_around) or dg.IdentityPartitionMapping()
     found = mapping.get_upstream_mapped_partitions_result_for_partitions(
         of_table.subset_with_partition_keys([key]), of_table, of_source, datetime.now(UTC), instance
     )
     mapped = {str(each) for each in found.partitions_subset.get_partition_keys()}
-    read = values_read(source, table, [key], lake, neighbours=neighbours)
+    read = values_read(source, table, [key], lake, days_around=days_around)
     assert read is not None
     near = {each for each in mapped if "|" not in each or each[:10] in days}
     assert near == {str(value) for value in read}

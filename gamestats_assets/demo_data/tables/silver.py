@@ -29,7 +29,7 @@ class Sessions(
 ):
     """Sessions: a user's events without a break of 30 minutes. A session is of the day on which it starts.
 
-    What goes on for more than a day is cut at the end of the day after its start.
+    Whoever has no such break from one midnight to the next begins a new one there, so that none lasts for two days.
     """
 
     session_id = dy.String(
