@@ -24,7 +24,8 @@ _PROPERTIES = msgspec.json.Decoder(dict[str, Any])
 def apply_operation(state: State, operation: str, properties: Mapping[str, Any]) -> int:
     """Change a user's properties as one record asks for; null values change nothing.
 
-    Presets (`#zone_offset`) tell something of the record, and are no properties of the user.
+    Names that differ in no more than case are one property, called as it was first. Presets (`#zone_offset`) tell
+    something of the record, and are no properties of the user.
 
     - `user_set` gives a property a value, `user_setOnce` only where it has none.
     - `user_add` adds to a number, to 0 where there is none.
@@ -38,14 +39,16 @@ def apply_operation(state: State, operation: str, properties: Mapping[str, Any])
     if operation == "user_del":
         state.clear()
         return 0
+    called = {name.lower(): name for name in state}
     if operation == "user_unset":
         for name in properties:
-            state.pop(name, None)
+            state.pop(called.get(name.lower(), name), None)
         return 0
     misfits = 0
-    for name, value in properties.items():
-        if value is None or name.startswith("#"):
+    for sent, value in properties.items():
+        if value is None or sent.startswith("#"):
             continue
+        name = called.setdefault(sent.lower(), sent)
         if operation == "user_set" or (operation == "user_setOnce" and name not in state):
             state[name] = value
         elif operation == "user_add":

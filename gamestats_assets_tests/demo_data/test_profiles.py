@@ -49,6 +49,8 @@ def state_after(*operations: Operation) -> tuple[dict[str, Any], int]:
         ([("user_set", {"a": 1, "#zone_offset": 9}), ("user_add", {"a": 1, "#zone_offset": "9"})], {"a": 2}),
         ([("user_append", {"l": ["x"], "#os": "iOS"}), ("user_setOnce", {"#os": "iOS"})], {"l": ["x"]}),
         ([("user_set", {"a": 1}), ("user_del", {}), ("user_add", {"a": 1})], {"a": 1}),
+        ([("user_set", {"Level": 1}), ("user_add", {"level": 2}), ("user_setOnce", {"LEVEL": 9})], {"Level": 3}),
+        ([("user_set", {"Level": 1, "b": 1}), ("user_unset", {"level": 0})], {"b": 1}),
     ],
 )
 def test_what_operations_come_to(operations: list[Operation], state: dict[str, Any]) -> None:
