@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
+from gamestats_assets.demo_data.analysis.event_chains import is_identifier
 from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PLAYABLE, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind

@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
 
 Kind = EventKind
 
-_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _ID = frozenset({"id", "uuid", "guid", "아이디"})
 _NUMBER = frozenset({"no", "nr", "num", "number", "ref", "번호", "番号"})
 
@@ -49,15 +48,6 @@ class Chain:
     def events(self) -> set[str]:
         """What happens at once."""
         return {event for step in self.steps for event in step.events}
-
-
-def pieces(name: str) -> list[str]:
-    """The words of a name in lower case, whatever its style.
-
-    >>> pieces("rideId"), pieces("Shipment_Id"), pieces("주문_id")
-    (['ride', 'id'], ['shipment', 'id'], ['주문', 'id'])
-    """
-    return [piece.lower() for piece in _PIECE.findall(name)]
 
 
 def is_identifier(prop: Property) -> bool:

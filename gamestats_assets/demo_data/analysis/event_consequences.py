@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
+from gamestats_assets.demo_data.analysis.event_chains import is_identifier
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.rules.model import EventConstraints
 from gamestats_assets.demo_data.taxonomies.model import Property

@@ -11,12 +11,11 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     identifiers_of,
     lead,
     outcomes_of,
-    pieces,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.rules.model import Step
 

@@ -16,14 +16,13 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     identifiers_of,
     numbered,
     outcomes_of,
-    pieces,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_discoveries import find_choices, find_discoveries, find_exposures
 from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter

@@ -481,6 +481,24 @@ _PARTICLE = re.compile(
 _SAYS_NOTHING = {"전송", "때", "여부", "자동", "수집", "발생", "경우", "마다", "각", "이후", "시점", "이내"}
 
 
+def pieces(name: str) -> list[str]:
+    """The words of a name in lower case, whatever its style.
+
+    >>> pieces("rideId"), pieces("Shipment_Id"), pieces("주문_id")
+    (['ride', 'id'], ['shipment', 'id'], ['주문', 'id'])
+    """
+    return [piece.lower() for piece in _PIECE.findall(name)]
+
+
+def own_name(name: str) -> str:
+    """A property's own name in snake_case.
+
+    >>> own_name("bag.maxAge"), own_name("#Zone Offset")
+    ('max_age', 'zone_offset')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.rpartition(".")[2].lstrip("#")).lower()
+
+
 class Lexicon:
     """Words of several languages, each with the concept it means.
 
@@ -502,8 +520,7 @@ class Lexicon:
 
     def words(self, text: str) -> list[str]:
         """Concepts of a text in order; words that are none are kept in lower case."""
-        pieces = _PIECE.findall(text)
-        return [found for piece in pieces for found in self._word(piece.lower())]
+        return [found for piece in pieces(text) for found in self._word(piece)]
 
     def _word(self, word: str) -> list[str]:
         if not word.isascii():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
-from gamestats_assets.demo_data.analysis.event_words import Lexicon, word_set
+from gamestats_assets.demo_data.analysis.event_words import Lexicon, own_name, word_set
 from gamestats_assets.demo_data.analysis.value_texts import MONEY, limits_in, rule_in_words, unit_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
@@ -404,7 +404,7 @@ _UNITS = word_set(
 
 def counts_things(name: str) -> bool:
     """Whether a name says how many there are of something: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower())
+    words = re.findall(r"[a-z]+", own_name(name))
     plural = [word for word in words if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))]
     money = {"amount", "value", "spent", "paid", "revenue", "price", "cost", "fee", "refund", "sum"}
     return bool(plural) and not set(plural) & _UNITS and not set(words) & money

@@ -15,9 +15,9 @@ from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, 
 from gamestats_assets.demo_data.analysis.cities import cities_of, city_named, degrees_in
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls
+from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls, pieces_of
 from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
@@ -256,7 +256,9 @@ class _Maker:
         for place in self.everywhere:
             if self.rules[place] is not None:
                 self._defined.setdefault(place.name, []).append(place)
-        countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
+        countries = [
+            place for place in self.everywhere if own_name(place.name) in ("country", "country_code", "nation")
+        ]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
         self._countries = countries if texts else []
         kept = (PropertyType.STRING, PropertyType.NUMBER, PropertyType.BOOLEAN)
@@ -286,7 +288,7 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
-        own_group = bool(set(_pieces(_last(place.name))) & OWNED)
+        own_group = bool(set(pieces_of(place.name)) & OWNED)
         if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
             return entry
         rule, own = self.definition(place)
@@ -401,7 +403,7 @@ class _Maker:
             return coded
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
-        last = _last(place.name)
+        last = own_name(place.name)
         if depends := self._by_country(place, last, values):
             return depends
         if system := self._system(place, last, values):
@@ -502,8 +504,7 @@ class _Maker:
         return PropertyConstraint(
             values=[True, False],
             weights=[share, round(1 - share, 2)],
-            per_user=not place.of_event
-            and not (place.event == "" and set(_pieces(_last(place.name))) & _OF_THE_MOMENT),
+            per_user=not place.of_event and not (place.event == "" and set(pieces_of(place.name)) & _OF_THE_MOMENT),
         )
 
     def _number(self, place: Place) -> PropertyConstraint:
@@ -511,7 +512,10 @@ class _Maker:
             return PropertyConstraint(counter=rest)
         if degrees := self._degrees(place):
             return degrees
-        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & OWNED
+        own_id = (
+            measure_words(place.prop)[-1:] == ["id"]
+            and {piece for part in place.name.split(".") for piece in pieces_of(part)} & OWNED
+        )
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
@@ -521,7 +525,7 @@ class _Maker:
             return None
         latitude = which == {"latitude"}
         of_country = {code: of[0] for code in locales.countries() if (of := cities_of(code))}
-        for city in dict.fromkeys(p.name for p in self.everywhere if _last(p.name) in ("city", "home_city")):
+        for city in dict.fromkeys(p.name for p in self.everywhere if own_name(p.name) in ("city", "home_city")):
             on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
             told = self.constraint(on[0]) if on else _NOTHING
             where = {
@@ -536,7 +540,7 @@ class _Maker:
     def _rest(self, place: Place) -> CounterRule | None:
         """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
         parent = place.name.rpartition(".")[0]
-        pieces = set(_pieces(_last(place.name)))
+        pieces = set(pieces_of(place.name))
         if not parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
             return None
         if self.rules[place] is not None:
@@ -545,22 +549,22 @@ class _Maker:
         moved = [
             p.name
             for p in beside
-            if p.prop.type is PropertyType.NUMBER and set(_pieces(_last(p.name))) & {"change", "delta", "amount"}
+            if p.prop.type is PropertyType.NUMBER and set(pieces_of(p.name)) & {"change", "delta", "amount"}
         ]
-        thing = next((p.name for p in beside if _pieces(_last(p.name))[-1:] == ["id"]), None)
-        if not moved or place.name in moved or any(_pieces(_last(p.name))[:1] == ["before"] for p in beside):
+        thing = next((p.name for p in beside if pieces_of(p.name)[-1:] == ["id"]), None)
+        if not moved or place.name in moved or any(pieces_of(p.name)[:1] == ["before"] for p in beside):
             return None
         start = 10 * round(measure(place, self.product).typical / 100)
         return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
 
     def _list(self, place: Place) -> PropertyConstraint:
-        base = re.sub(r"_?(list|ids|array)$", "", _last(place.name)).rstrip("s") or "item"
+        base = re.sub(r"_?(list|ids|array)$", "", own_name(place.name)).rstrip("s") or "item"
         if names.pattern_of(place.name, PropertyType.LIST) is not None:
             return PropertyConstraint(rows=3, faker=names.pattern_of(place.name, PropertyType.LIST))
         return PropertyConstraint(rows=3, template=self._template(place, base, ValueRange(min=1, max=30, mean=10)))
 
     def _text(self, place: Place) -> PropertyConstraint:
-        last = _last(place.name)
+        last = own_name(place.name)
         if found := self._by_country(place, last, []):
             return found
         if found := self._identifier(place, last):
@@ -583,7 +587,7 @@ class _Maker:
             return PropertyConstraint(values=told, weights=falling(len(told)), per_user=person)
         if pattern is not None:
             return PropertyConstraint(faker=pattern, per_user=person or pattern == "build")
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         if pieces and (pieces[-1] in _ENUMERATED or pieces[-1] in _NAMED):
             few = 5 if pieces[-1] in _ENUMERATED else 20
             return PropertyConstraint(
@@ -597,7 +601,7 @@ class _Maker:
         return f"{base.lstrip('#')}_{{n}}"
 
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         if last in _DEVICE_IDS:
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
@@ -627,7 +631,7 @@ class _Maker:
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         reading = self.order.readings.get(place.event)
         if reading is None or not pieces:
             return None
@@ -665,7 +669,7 @@ class _Maker:
 
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
         """Carrier, currency, language and city go with the country."""
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         what = next((w for w in ("carrier", "currency", "language", "city") if w in (last, *pieces[-1:])), None)
         if last in ("telecom", "mobile_carrier", "network_operator", "#carrier"):
             what = "carrier"
@@ -750,16 +754,6 @@ def _ships(place: Place) -> bool:
     return place.kind is Kind.AFTER_SALE
 
 
-def _last(name: str) -> str:
-    """Own name of a property, in snake_case."""
-    own = name.rpartition(".")[2].lstrip("#")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower()
-
-
-def _pieces(name: str) -> list[str]:
-    return [piece for piece in re.split(r"[_.\s]+", _last(name) if "." not in name else name.lower()) if piece]
-
-
 def _of_person(place: Place, last: str) -> bool:
     """Whether a text is the same for a user all life long."""
     keep = {"gender", "sex", "nickname", "nick_name", "channel", "os", "platform", "country", "birth", "email", "phone"}
@@ -767,7 +761,7 @@ def _of_person(place: Place, last: str) -> bool:
     keep |= {"media_source", "acquisition_channel", "class", "class_type", "character_class", "device_model", "region"}
     keep |= {"name", "city", "company"} if not place.of_event else set()
     if last.endswith(("source", "channel", "campaign")) and {"install", "acquisition", "attribution"} & set(
-        _pieces(last)
+        pieces_of(last)
     ):
         return True
     return last in keep and place.kind is not Kind.SYSTEM
@@ -775,7 +769,7 @@ def _of_person(place: Place, last: str) -> bool:
 
 def _tells_first(prop: Property) -> bool:
     """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
-    return "first" in _pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
+    return "first" in pieces_of(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
 def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:

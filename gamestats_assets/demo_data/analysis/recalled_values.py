@@ -15,7 +15,7 @@ from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.analysis.state_words import undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -76,8 +76,7 @@ _STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSIO
 
 def pieces_of(name: str) -> list[str]:
     """Words of a name in small letters, whatever its style."""
-    own = name.rpartition(".")[2].lstrip("#")
-    return [piece for piece in re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower().split("_") if piece]
+    return [piece for piece in own_name(name).split("_") if piece]
 
 
 def stem_of(name: str) -> tuple[str, ...]:

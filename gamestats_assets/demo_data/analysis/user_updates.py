@@ -14,7 +14,7 @@ from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.state_words import (
     AFTER,
@@ -224,7 +224,7 @@ def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _last_words(name: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()))
+    return frozenset(re.findall(r"[a-z]+", own_name(name)))
 
 
 def _stem(name: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words
 from gamestats_assets.demo_data.analysis.numbers_beside import Beside, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -345,17 +345,13 @@ def _scale(target: Property, used: list[Property], formula: str) -> str:
     """What a volume of lengths in another unit is to be divided by; empty where the sheet says it itself."""
     if len(used) != 3 or formula.count("*") != 2 or re.search(r"\d{3}|e\d", formula):
         return ""
-    said = re.sub(r"m_?\^?3\b|m³", "m3", " ".join((*_camel(target.name), target.alias.lower()))).split()
+    said = re.sub(r"m_?\^?3\b|m³", "m3", f"{own_name(target.name).replace('_', ' ')} {target.alias.lower()}").split()
     volume = next((_VOLUMES[word] for word in said if word in _VOLUMES), None)
     lengths = [next((_METRES[word] for word in _units(prop) if word in _METRES), None) for prop in used]
     if volume is None or lengths[0] is None or len(set(lengths)) > 1:
         return ""
     factor = round(volume / lengths[0] ** 3, 9)
     return f"{factor:.0f}" if factor > 1 else ""
-
-
-def _camel(name: str) -> list[str]:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
 
 
 def _units(prop: Property) -> list[str]:
