@@ -547,18 +547,21 @@ def _technical(place: Place, words: list[str]) -> str | None:
     return None
 
 
-_UNIQUE = word_set(
+UNIQUE = word_set(
     """
     order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room uuid shipment delivery refund trip ride
+    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
+    appointment contract application loan policy bid auction call chat conversation
     """
 )
-_OWN = word_set("server guild clan team workspace org organization organisation company channel zone region")
+"""Things of which each one is new."""
+OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
+"""What a user belongs to, one at a time."""
 
 
 def _identifier(name: str) -> str:
-    words = set(name.lower().replace("#", "").split(".")[-1].split("_"))
-    return "unique_id" if words & _UNIQUE else "own_id" if words & _OWN else "id"
+    words = set(own_name(name).split("_"))
+    return "unique_id" if words & UNIQUE else "own_id" if words & OWNED else "id"
 
 
 def _quantity(place: Place, words: list[str]) -> str | None:

@@ -16,8 +16,17 @@ from gamestats_assets.demo_data.analysis.cities import cities_of, city_named, de
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, own_name, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls, pieces_of
+from gamestats_assets.demo_data.analysis.measures import (
+    OWNED,
+    UNIQUE,
+    Place,
+    industry_of,
+    measure,
+    measure_words,
+    places,
+    rule_of,
+)
+from gamestats_assets.demo_data.analysis.recalled_values import Recalls, pieces_of
 from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
@@ -512,10 +521,8 @@ class _Maker:
             return PropertyConstraint(counter=rest)
         if degrees := self._degrees(place):
             return degrees
-        own_id = (
-            measure_words(place.prop)[-1:] == ["id"]
-            and {piece for part in place.name.split(".") for piece in pieces_of(part)} & OWNED
-        )
+        said = {piece for part in place.name.split(".") for piece in pieces_of(part)}
+        own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:

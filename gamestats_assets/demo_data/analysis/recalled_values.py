@@ -16,7 +16,7 @@ from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, own_name, word_set
-from gamestats_assets.demo_data.analysis.measures import rule_of
+from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
 from gamestats_assets.demo_data.analysis.state_words import undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
@@ -25,16 +25,6 @@ from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
 _ID_ENDINGS = frozenset({"id", "no", "number", "uuid", "guid", "key", "num", "ref", "reference"})
 _LOOSE_ENDINGS = frozenset({"no", "number", "num", "key", "ref", "reference"})
 """They end names of counts, plates and cards, too."""
-UNIQUE = word_set(
-    """
-    order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
-    appointment contract application loan policy bid auction call chat conversation
-    """
-)
-"""Things of which each one is new."""
-OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
-"""What a user belongs to, one at a time."""
 _JOINS = frozenset({"create", "join", "register", "attend", "match_found"})
 _MAKES = word_set(
     """
