@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
@@ -78,7 +78,6 @@ _NO_STAGE = frozenset(
 """Kinds of events that are no stage of a thing's life, whatever id they carry."""
 _NOT_AT_ONCE = frozenset({Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.REGISTER, Kind.SOCIAL})
 """Kinds of beginnings whose end takes days, or another user."""
-LOOKS = word_set("view list show visit read search filter click track")
 _MAKING = word_set("create add upload save post write send issue import")
 _TRYING = word_set("order book buy rent pay enroll recharge transfer withdraw deposit bid")
 _ASIDE = word_set("report share chat block gift invite comment bookmark download export")

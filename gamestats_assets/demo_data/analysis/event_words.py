@@ -462,6 +462,9 @@ ACTIONS = word_set(
 )
 """Concepts that tell what is done; some of them (an order, a payment) are things as well."""
 
+LOOKS = word_set("view list show visit read search filter click track")
+"""Actions that leave things as they are."""
+
 FILLERS = frozenset(
     {"first", "daily", "free", "info", "page", "event_name", "special", "app", "game", "client", "user", "progress"}
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import Place, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import USABLE_NAME, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.analysis.property_formulas import Reckoned
@@ -69,7 +69,6 @@ _OTHER_LENGTHS = word_set(
 _OF_LENGTH = word_set("duration length period term minutes stay transit trip rental lease validity total elapsed time")
 _PLANS = re.compile(r"\b(?:schedul\w*|book\w*|reserv\w*|plan\w*|appointment|window|arrange\w*)\b|예약|예정|予約|予定")
 _BOOKED = re.compile(r"\b(?:schedul|book|reserv)\w*")
-_LOOKS = frozenset({"view", "list", "click", "show", "search", "read"})
 
 
 class TimesFound(NamedTuple):
@@ -206,7 +205,7 @@ class _Times:
             self.ranges[end] = _range(-5, 0)
             self.formulas[start] = f"{last} - {self._length(start, end, planned=False)}"
             return
-        if self.reading is not None and self.reading.action in _LOOKS and not planned:
+        if self.reading is not None and self.reading.action in LOOKS and not planned:
             self.ranges[start] = _range(-14 * DAY, -DAY)
             self.ranges[end] = _range(DAY, 14 * DAY)
             return

@@ -15,7 +15,7 @@ from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, own_name, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
 from gamestats_assets.demo_data.analysis.state_words import undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -33,7 +33,7 @@ _MAKES = word_set(
     schedule file plan draft propose raise publish reserve dispatch
     """
 )
-_LOOKS = word_set("view list visit show read search filter click play share like bookmark rate")
+_PASSING = LOOKS | word_set("play share like bookmark rate")
 _OWN_TO_EACH_EVENT = word_set(
     """
     duration result outcome reason status elapsed playtime clear step attempt attempts count index sequence seq rank
@@ -148,7 +148,9 @@ class Recalls:
         needed.sort(key=lambda e: -self.row[e])
         if later.action == "renew" or later.phase in _OVER:
             return [
-                e for e in needed if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _LOOKS
+                e
+                for e in needed
+                if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _PASSING
             ]
         return [e for e in needed if undoes(later, self.order.readings[e])]
 
@@ -252,7 +254,7 @@ class Recalls:
         if len(having) < 2:
             return {}
         top = self.order.readings[having[0]]
-        late = top.fails or (top.place or 0) >= 5 or top.action in _LOOKS
+        late = top.fails or (top.place or 0) >= 5 or top.action in _PASSING
         first = (self._made_by_name(name) if late else None) or having[0]
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
@@ -283,7 +285,7 @@ class Recalls:
 
     def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
         """Whether a later event tells what became of the thing: drafted, signed, terminated."""
-        if self.order.readings[first].action in _LOOKS:
+        if self.order.readings[first].action in _PASSING:
             return False
         later = [self.order.readings[event] for event in self._having(name) if self.row[event] > self.row[first]]
         return any(stem & set(reading.words) and (reading.place or 0) >= 5 for reading in later)
@@ -353,7 +355,7 @@ def _makes(reading: Reading) -> bool:
     """Whether an event brings something new."""
     said = {stem for word in reading.words for stem in (word, word.removesuffix("d"), word.removesuffix("ed"))}
     done = {reading.phase, reading.action, *said}
-    return bool(done & _MAKES) and reading.action not in _LOOKS and not reading.fails
+    return bool(done & _MAKES) and reading.action not in _PASSING and not reading.fails
 
 
 def _alike(one: Reading, other: Reading) -> bool:
