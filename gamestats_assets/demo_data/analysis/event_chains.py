@@ -67,6 +67,21 @@ def identifiers_of(order: EventOrder, name: str) -> tuple[str, ...]:
     )
 
 
+def carriers(order: EventOrder, but: Set[EventKind] = frozenset()) -> dict[str, list[Reading]]:
+    """By id, the events that carry it, without those of some kinds."""
+    found: dict[str, list[Reading]] = {}
+    for r in order.readings.values():
+        for name in identifiers_of(order, r.name) if order.kinds[r.name] not in but else ():
+            found.setdefault(name, []).append(r)
+    return found
+
+
+def is_listed(order: EventOrder, name: str, members: Sequence[Reading]) -> bool:
+    """Whether the sheet says which values an id has, so that nothing brings what it names."""
+    props = (prop for r in members for prop in order.taxonomy.event(r.name).properties if prop.name == name)
+    return any(rule_of(prop) is not None or prop.constraint for prop in props)
+
+
 # --------------------------------------------------------------------------- which things have a life
 
 _NO_STAGE = frozenset(
@@ -95,12 +110,8 @@ _LIFE_DEEDS = {"assign": 1.5, "arrive": 1.7, "pickup": 1.7, "pay": 5.6, "recharg
 
 def find_chains(order: EventOrder) -> list[Chain]:
     """The lives of all things whose ids several events carry, those that lead to others first."""
-    carriers: dict[str, list[Reading]] = {}
-    for r in order.readings.values():
-        for name in identifiers_of(order, r.name) if order.kinds[r.name] not in _NO_STAGE else ():
-            carriers.setdefault(name, []).append(r)
     found: list[Chain] = []
-    for name, members in sorted(carriers.items(), key=lambda item: -len(item[1])):
+    for name, members in sorted(carriers(order, _NO_STAGE).items(), key=lambda item: -len(item[1])):
         chain = _chain(order, name, members) if len(members) > 1 else None
         # The driver of a ride, or the product of an order, has no life of its own beside it.
         if chain is not None and not any(chain.members <= c.members and len(c.steps) > 1 for c in found):
@@ -111,11 +122,6 @@ def find_chains(order: EventOrder) -> list[Chain]:
 
 def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | None:
     """The life that an id tells; None of what lies ready to be looked at, such as the goods of a shop."""
-    listed = any(
-        prop.name == name and (rule_of(prop) is not None or prop.constraint)
-        for r in members
-        for prop in order.taxonomy.event(r.name).properties
-    )
     first = in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
     birth = next((r for r in first if _begins(r)), None) or next((r for r in first if r.action in _TRYING), None)
     if first and set(first[0].words) & set(concepts(" ".join(pieces(name)[:-1]))):
@@ -126,7 +132,7 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
     if birth is not None and birth.action in _TRYING:  # what is packed has been ordered in a row above
         above = [r for r in first if r.index < birth.index and r.action == birth.action and (r.place or 0) >= 5]
         birth = above[0] if birth.place is None and above else birth
-    if birth is None or listed or any(_is_another_way(birth, r) for r in first):
+    if birth is None or is_listed(order, name, members) or any(_is_another_way(birth, r) for r in first):
         return None
     shown = [r for r in members if _looks(r) or r.phase == "choose" or order.kinds[r.name] is Kind.BROWSE]
     if any(r.index <= birth.index for r in shown) or order.kinds[birth.name] in _NO_STAGE:

@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import is_identifier
+from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
-from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.rules.model import EventConstraints
-from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind
 
@@ -167,27 +165,14 @@ class Life:
     others: tuple[Reading, ...]
 
 
-def _is_id(prop: Property) -> bool:
-    return is_identifier(prop) and rule_of(prop) is None and not prop.constraint
-
-
 def lives_of(order: EventOrder) -> list[Life]:
     """Lives of things that come into being by a user's doing; those of a catalogue lie there before."""
     if order.is_game:
         return []
-    of_all = {prop.name for prop in (*order.taxonomy.common_properties, *order.taxonomy.user_properties)}
-    carriers: dict[str, list[Reading]] = {}
-    limited: set[str] = set()
-    for event in order.taxonomy.events:
-        for prop in event.properties:
-            if _is_id(prop):
-                carriers.setdefault(prop.name, []).append(order.readings[event.name])
-            else:
-                limited.add(prop.name)
     found: list[Life] = []
-    for name, having in carriers.items():
+    for name, having in carriers(order).items():
         good = [r for r in having if not r.fails and not is_undoing(order, r)]
-        if name in of_all | limited or len(having) < 2 or not good:
+        if len(having) < 2 or not good or is_listed(order, name, having):
             continue
         about = set(concepts(" ".join(pieces(name)[:-1])))
         named = [r for r in good if about & {*r.words, *pieces(r.name)}]

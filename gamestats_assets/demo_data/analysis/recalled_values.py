@@ -17,7 +17,7 @@ from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
-from gamestats_assets.demo_data.analysis.state_words import undoes
+from gamestats_assets.demo_data.analysis.state_words import ENDINGS, undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
@@ -48,7 +48,6 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
-_OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
 _PRICES = word_set("price amount total fare cost fee value charge")
@@ -146,7 +145,7 @@ class Recalls:
         """Events that must have happened before, of which an event tells the end or the renewal."""
         needed = [e for e in self.needs.get(event, ()) if self.row[e] < self.row[event]]
         needed.sort(key=lambda e: -self.row[e])
-        if later.action == "renew" or later.phase in _OVER:
+        if later.action == "renew" or later.phase in ENDINGS:
             return [
                 e
                 for e in needed

@@ -21,6 +21,7 @@ from gamestats_assets.demo_data.analysis.state_words import (
     BEFORE,
     CURRENCIES,
     EARNED,
+    ENDINGS,
     MONEY,
     SPENT,
     STATE,
@@ -77,7 +78,7 @@ _SETTLING = word_set(
 _RANKS = word_set("plan tier subscription membership grade class rank pricing level member")
 _NAMELY = word_set("name type code kind title label")
 _NEITHER = word_set("view show click list search share leave delete")
-_OVER = word_set("cancel timeout end close choose")
+_OVER = ENDINGS | {"choose"}
 _EMPTY = word_set("of the a an in on by for to and or so far with each every per as it is user who which has have")
 _ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 _CHARGED = re.compile(r"paid|charged|billed|결제|支払|課金", re.IGNORECASE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words
@@ -76,7 +76,7 @@ def written_formula(name: str, beside: Beside) -> str | None:
 def said_number(phrase: str, own: str, beside: Beside) -> str | None:
     """Name of the number that a phrase speaks of, another one than `own`."""
     visible = {n: p for n, p in beside.visible().items() if n != own}
-    return _named(phrase, visible, lambda name: False, beside.measures)
+    return _named(phrase, visible)
 
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
@@ -249,7 +249,7 @@ class _Written:
                 return None
             self.next += 1
             return f"({inner})"
-        found = _named(text, self.visible, self._unlikely if adds else lambda name: False, self.beside.measures)
+        found = _named(text, self.visible, self._unlikely) if adds else _named(text, self.visible)
         if found is not None:
             self.names.append(found)
         return found
@@ -267,7 +267,7 @@ def _bracketed(text: str) -> str:
 
 
 def _named(
-    phrase: str, visible: Mapping[str, Place], unlikely: object, measures: Mapping[Place, Measure]
+    phrase: str, visible: Mapping[str, Place], unlikely: Callable[[str], bool] = lambda name: False
 ) -> str | None:
     """Name of the one number that a phrase speaks of."""
     scored = [
@@ -280,7 +280,6 @@ def _named(
     best = min(score for score, _ in scored)
     near = [name for score, name in scored if score == best]
     if len(near) > 1:
-        assert callable(unlikely)
         near = [name for name in near if not unlikely(name)] or near
     if len(near) > 1:
         near = [name for name in near if visible[name].of_event] or near
