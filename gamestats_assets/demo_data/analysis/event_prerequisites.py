@@ -22,6 +22,7 @@ from gamestats_assets.demo_data.analysis.event_words import (
     Reading,
     concepts,
     pieces,
+    word_set,
 )
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.taxonomies.value_rules import SharedCounter
@@ -106,19 +107,7 @@ _BEFOREHAND = LOOKS | {"request", "invite"}
 
 def _objects(r: Reading) -> frozenset[str]:
     """What is acted upon; deals such as orders and subscriptions are things as well."""
-    nouns = r.topic & {
-        "order",
-        "pay",
-        "book",
-        "subscribe",
-        "post",
-        "trial",
-        "buy",
-        "loan",
-        "comment",
-        "review",
-        "bookmark",
-    }
+    nouns = r.topic & word_set("order pay book subscribe post trial buy loan comment review bookmark")
     rides = {"ride"} if r.things & {"driver"} else set()
     return (r.things | nouns | rides) or r.topic
 
@@ -334,17 +323,9 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     if order.is_game:
         return kind not in _ANONYMOUS or kind in (Kind.SEARCH, Kind.BROWSE)
     if kind in (Kind.BROWSE, Kind.SEARCH) and industry_of(order.product) in ("finance", "saas"):
-        return bool(r.things) and not r.things & {
-            "plan",
-            "premium",
-            "paywall",
-            "home",
-            "product",
-            "article",
-            "content",
-            "quote",
-            "policy",
-        }
+        return bool(r.things) and not r.things & word_set(
+            "plan premium paywall home product article content quote policy"
+        )
     if kind is Kind.OTHER and r.says("update", "permission", "foreground", "background"):
         return False
     return kind not in _ANONYMOUS
@@ -550,19 +531,7 @@ def _doing(verb: str, r: Reading, readings: Sequence[Reading]) -> Reading | None
 _GOOD = ("complete", "success", "done", "confirm")
 
 
-_UNDOING = (
-    "unfollow",
-    "unlike",
-    "unbookmark",
-    "disconnect",
-    "withdraw",
-    "checkout",
-    "disable",
-    "unequip",
-    "delete",
-    "repay",
-    "resume",
-)
+_UNDOING = word_set("unfollow unlike unbookmark disconnect withdraw checkout disable unequip delete repay resume")
 
 
 def _same_words(o: Reading, r: Reading, verb: str) -> bool:

@@ -408,41 +408,21 @@ _PREFIXES = {"ta", "te", "td", "evt", "ev"}
 _SMALL = {"to", "the", "a", "an", "of", "for", "in", "on", "by", "with", "and", "from", "is", "new", "my", "at", "up"}
 
 PHASES = {
-    "queue": 0.0,
-    "request": 0.5,
-    "attempt": 1.0,
-    "match_found": 1.5,
-    "accept": 1.5,
-    "launch": 1.8,
-    "enter": 1.8,
-    "open": 1.8,
-    "start": 2.0,
-    "choose": 3.0,
-    "answer": 3.0,
-    "progress": 3.0,
-    "submit": 4.0,
-    "pause": 5.0,
-    "complete": 5.0,
-    "success": 5.0,
-    "clear": 5.0,
-    "win": 5.0,
-    "pass": 5.0,
-    "achieve": 5.0,
-    "confirm": 5.0,
-    "done": 5.0,
-    "fail": 5.0,
-    "reject": 5.0,
-    "abandon": 5.0,
-    "timeout": 5.0,
-    "die": 5.0,
-    "skip": 5.0,
-    "cancel": 5.0,
-    "end": 6.0,
-    "result": 6.0,
-    "close": 6.0,
-    "exit": 6.0,
-    "resume": 7.0,
-    "claim": 7.0,
+    word: place
+    for place, words in (
+        (0.0, "queue"),
+        (0.5, "request"),
+        (1.0, "attempt"),
+        (1.5, "match_found accept"),
+        (1.8, "launch enter open"),
+        (2.0, "start"),
+        (3.0, "choose answer progress"),
+        (4.0, "submit"),
+        (5.0, "pause complete success clear win pass achieve confirm done fail reject abandon timeout die skip cancel"),
+        (6.0, "end result close exit"),
+        (7.0, "resume claim"),
+    )
+    for word in words.split()
 }
 """By concept, how far a process is: below 3 it begins, at 5 it has an outcome, at 6 it ends whatever the outcome."""
 

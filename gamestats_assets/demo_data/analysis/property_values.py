@@ -60,52 +60,41 @@ _COUNTRY_NAMES = {
 
 # Usual values by what a text's name ends in; weights after a colon where some are more frequent.
 _CHOICES = {
-    "gender": "female:49 male:49 other:2",
-    "sex": "female male",
-    "plan": "free:60 basic:22 pro:14 enterprise:4",
-    "plan_type": "free:60 basic:22 pro:14 enterprise:4",
-    "subscription_plan": "basic:50 pro:38 enterprise:12",
-    "subscription_status": "none:70 trial:8 active:18 cancelled:4",
-    "billing_cycle": "monthly:72 yearly:28",
-    "billing_period": "monthly:72 yearly:28",
-    "membership": "bronze:60 silver:25 gold:12 vip:3",
-    "membership_tier": "bronze:60 silver:25 gold:12 vip:3",
-    "membership_level": "bronze:60 silver:25 gold:12 vip:3",
-    "tier": "bronze:60 silver:25 gold:12 vip:3",
-    "network_type": "WIFI:58 5G:22 4G:20",
-    "payment_method": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
-    "payment_type": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
-    "media_source": "organic:46 google_ads:22 facebook_ads:18 tiktok_ads:14",
-    "utm_source": "organic:40 google:28 facebook:18 newsletter:14",
-    "utm_medium": "organic:40 cpc:34 social:16 email:10",
-    "acquisition_channel": "organic:46 paid_search:22 social:18 referral:14",
-    "traffic_source": "organic:46 paid_search:22 social:18 referral:14",
-    "referrer": "direct:40 search:32 social:18 partner:10",
-    "register_type": "email:38 google:30 apple:20 guest:12",
-    "signup_method": "email:44 google:34 apple:22",
-    "sign_up_method": "email:44 google:34 apple:22",
-    "login_method": "email:40 google:34 apple:20 sso:6",
-    "login_type": "email:40 google:34 apple:20 guest:6",
-    "method": "email:44 google:34 apple:22",
-    "difficulty": "easy:40 normal:40 hard:20",
-    "device_type": "phone:78 tablet:14 desktop:8",
-    "environment": "production",
-    "role": "member:72 manager:20 admin:8",
-    "user_role": "member:72 manager:20 admin:8",
-    "class": "warrior mage archer priest",
-    "class_type": "warrior mage archer priest",
-    "character_class": "warrior mage archer priest",
-    "workout_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
-    "exercise_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
-    "meal_type": "breakfast:28 lunch:32 dinner:30 snack:10",
-    "shipping_method": "standard:70 express:22 pickup:8",
-    "delivery_type": "standard:70 express:22 pickup:8",
-    "order_status": "placed:20 paid:30 shipped:30 delivered:20",
-    "sort_by": "relevance:50 price:30 newest:20",
-    "ad_type": "rewarded_video:55 interstitial:30 banner:15",
-    "ad_network": "admob:50 unity:28 applovin:22",
-    "quality": "1080p:46 720p:36 480p:18",
-    "video_quality": "1080p:46 720p:36 480p:18",
+    name: choices
+    for of_names, choices in {
+        "gender": "female:49 male:49 other:2",
+        "sex": "female male",
+        "plan plan_type": "free:60 basic:22 pro:14 enterprise:4",
+        "subscription_plan": "basic:50 pro:38 enterprise:12",
+        "subscription_status": "none:70 trial:8 active:18 cancelled:4",
+        "billing_cycle billing_period": "monthly:72 yearly:28",
+        "membership membership_tier membership_level tier": "bronze:60 silver:25 gold:12 vip:3",
+        "network_type": "WIFI:58 5G:22 4G:20",
+        "payment_method payment_type": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
+        "media_source": "organic:46 google_ads:22 facebook_ads:18 tiktok_ads:14",
+        "utm_source": "organic:40 google:28 facebook:18 newsletter:14",
+        "utm_medium": "organic:40 cpc:34 social:16 email:10",
+        "acquisition_channel traffic_source": "organic:46 paid_search:22 social:18 referral:14",
+        "referrer": "direct:40 search:32 social:18 partner:10",
+        "register_type": "email:38 google:30 apple:20 guest:12",
+        "signup_method sign_up_method method": "email:44 google:34 apple:22",
+        "login_method": "email:40 google:34 apple:20 sso:6",
+        "login_type": "email:40 google:34 apple:20 guest:6",
+        "difficulty": "easy:40 normal:40 hard:20",
+        "device_type": "phone:78 tablet:14 desktop:8",
+        "environment": "production",
+        "role user_role": "member:72 manager:20 admin:8",
+        "class class_type character_class": "warrior mage archer priest",
+        "workout_type exercise_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
+        "meal_type": "breakfast:28 lunch:32 dinner:30 snack:10",
+        "shipping_method delivery_type": "standard:70 express:22 pickup:8",
+        "order_status": "placed:20 paid:30 shipped:30 delivered:20",
+        "sort_by": "relevance:50 price:30 newest:20",
+        "ad_type": "rewarded_video:55 interstitial:30 banner:15",
+        "ad_network": "admob:50 unity:28 applovin:22",
+        "quality video_quality": "1080p:46 720p:36 480p:18",
+    }.items()
+    for name in of_names.split()
 }
 _REASONS = {
     Kind.PAY_FAIL: "card_declined:40 insufficient_funds:26 cancelled_by_user:22 timeout:12",
@@ -614,11 +603,8 @@ class _Maker:
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
             return PropertyConstraint(copy_of="#account_id")
         ends = pieces and (pieces[-1] in ("id", "uuid", "guid", "uid", "no", "number", "key", "code", "token", "sku"))
-        if not ends or names.pattern_of(last, PropertyType.STRING) in (
-            "phone",
-            "zip_code",
-            "country_code",
-            "coupon_code",
+        if not ends or names.pattern_of(last, PropertyType.STRING) in word_set(
+            "phone zip_code country_code coupon_code"
         ):
             return None
         base = "_".join(piece for piece in pieces if piece not in _NO_PART_OF_A_NAME) or "id"
