@@ -127,8 +127,8 @@ def _introduction(order: EventOrder, intro: Sequence[Reading]) -> list[Step]:
     return [*steps, *(_single(r, 0.9) for r in ends)]
 
 
-def _single(r: Reading, probability: float, after_s: float = 40) -> Step:
-    return Step(events=[r.name], probability=probability, after_s=after_s)
+def _single(r: Reading, probability: float) -> Step:
+    return Step(events=[r.name], probability=probability, after_s=40)
 
 
 def _counts_steps(event: Event) -> bool:

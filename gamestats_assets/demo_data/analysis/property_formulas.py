@@ -111,22 +111,13 @@ class Findings(NamedTuple):
         return found
 
 
-def formulas(
-    order: EventOrder,
-    everywhere: Sequence[Place],
-    measures: Mapping[Place, Measure],
-    counted: frozenset[str],
-    borrowed: frozenset[str],
-    updates: Mapping[str, Mapping[str, Update]],
-) -> Findings:
+def formulas(scopes: Mapping[tuple[str, str], Beside], updates: Mapping[str, Mapping[str, Update]]) -> Findings:
     """What numbers follow from.
 
     Args:
-        counted: keys of numbers that are counts or balances; these follow no formula.
-        borrowed: keys of numbers whose values are listed for another event alone.
+        scopes: the numbers that stand together, see `number_scopes`; what is found is noted there.
         updates: by event and property.
     """
-    scopes = _scopes(order, everywhere, measures, counted, borrowed)
     moved, states = moved_states(updates, scopes)
     found = Findings([], {}, moved, {}, {})
     for (event, _), beside in scopes.items():
@@ -140,14 +131,19 @@ def formulas(
     return found
 
 
-def _scopes(
+def number_scopes(
     order: EventOrder,
     everywhere: Sequence[Place],
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
     borrowed: frozenset[str],
 ) -> dict[tuple[str, str], Beside]:
-    """Numbers that stand together, by event and object."""
+    """Numbers that stand together, by event and object.
+
+    Args:
+        counted: keys of numbers that are counts or balances; these follow no formula.
+        borrowed: keys of numbers whose values are listed for another event alone.
+    """
     together: dict[tuple[str, str], list[Place]] = {}
     for place in everywhere:
         together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)

@@ -15,7 +15,7 @@ from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, 
 from gamestats_assets.demo_data.analysis.cities import cities_of, city_named, degrees_in
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, own_name, word_set
+from gamestats_assets.demo_data.analysis.event_words import FAILURES, SUCCESSES, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import (
     OWNED,
     UNIQUE,
@@ -154,8 +154,7 @@ _SYSTEMS = {
     "pc": "Windows:91 macOS:6 Linux:3",
     "console": "PlayStation 5|Nintendo Switch|Xbox Series X",
 }
-_GOOD_WORDS = frozenset({"success", "win", "clear", "complete", "pass", "accept", "done", "achieve", "confirm"})
-_BAD_WORDS = frozenset({"fail", "reject", "abandon", "timeout", "cancel", "die", "exit", "skip"})
+_GOOD_WORDS = SUCCESSES | {"accept"}
 _SELF_IDS = re.compile(
     r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
 )
@@ -213,7 +212,7 @@ def property_constraints(
         for place in where:
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
-    _repeat_in_sequences(found, maker, sequences)
+    _repeat_in_sequences(found, taxonomy, sequences)
     recalls = Recalls(order, taxonomy, needs, found)
     for key, events in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
@@ -427,7 +426,7 @@ class _Maker:
         reading = self.order.readings.get(place.event)
         if reading is None or not (reading.succeeds or reading.fails):
             return values
-        wanted, other = (_GOOD_WORDS, _BAD_WORDS) if reading.succeeds else (_BAD_WORDS, _GOOD_WORDS)
+        wanted, other = (_GOOD_WORDS, FAILURES) if reading.succeeds else (FAILURES, _GOOD_WORDS)
         told = {value: frozenset(concepts(str(value))) for value in values}
         if not any(words & wanted for words in told.values()) or not any(words & other for words in told.values()):
             return values
@@ -789,21 +788,21 @@ _OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elaps
 
 
 def _repeat_in_sequences(
-    found: dict[str, PropertyConstraint], maker: _Maker, sequences: Sequence[EventSequence]
+    found: dict[str, PropertyConstraint], taxonomy: Taxonomy, sequences: Sequence[EventSequence]
 ) -> None:
     """A later step has what an earlier one had: the order's id, its amount, who fights."""
     for sequence in sequences:
         told: dict[str, tuple[Property, ValueRule | None]] = {}
         for step in sequence.steps:
             for name in step.events:
-                for prop in maker.taxonomy.event(name).properties:
+                for prop in taxonomy.event(name).properties:
                     earlier = told.get(prop.name)
-                    if earlier and _repeats(prop, earlier, found, name, maker):
+                    if earlier and _repeats(prop, earlier, found, name):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
             for name in step.events:
-                for prop in maker.taxonomy.event(name).properties:
+                for prop in taxonomy.event(name).properties:
                     told.setdefault(prop.name, (prop, rule_of(prop)))
 
 
@@ -812,7 +811,6 @@ def _repeats(
     earlier: tuple[Property, ValueRule | None],
     found: dict[str, PropertyConstraint],
     event: str,
-    maker: _Maker,
 ) -> bool:
     constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
     if constraint.copy_of or constraint.first_only or constraint.counter or prop.type is PropertyType.TIME:

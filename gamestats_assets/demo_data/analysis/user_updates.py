@@ -321,7 +321,7 @@ class _Guess:
         kinds = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
         return next(iter([*named, *starts, *(r for r in opens if self.order.kinds[r.name] not in kinds)]), None)
 
-    def _near(self, about: frozenset[str], said: Set[str] = frozenset()) -> list[Reading]:
+    def _near(self, about: frozenset[str], said: Set[str]) -> list[Reading]:
         """Events that share words with a property, the nearest first; what is done counts before what is begun.
 
         Args:

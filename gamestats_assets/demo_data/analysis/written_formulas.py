@@ -189,11 +189,11 @@ class _Written:
         return self.next < len(self.tokens) and self.tokens[self.next] in [("sign", sign) for sign in signs]
 
     def _sum(self) -> str | None:
-        found = self._product(first=True)
+        found = self._product()
         while found is not None and self._peek("+-"):
             sign = self.tokens[self.next][1]
             self.next += 1
-            term = self._product(first=False)
+            term = self._product()
             if term is None:
                 return None
             share = self.visible.get(term)
@@ -207,9 +207,8 @@ class _Written:
     def _target_is_share(self) -> bool:
         return is_share(self.beside.own[self.name], self.beside.measures)
 
-    def _product(self, *, first: bool) -> str | None:
-        start = self.next
-        found = self._factor(adds=self._adds(start))
+    def _product(self) -> str | None:
+        found = self._factor(adds=self._is_added())
         alone = True
         while found is not None and self._peek("*/"):
             sign = self.tokens[self.next][1]
@@ -223,9 +222,9 @@ class _Written:
             found = f"{found} {sign} {self._as_share(factor)}"
         return found
 
-    def _adds(self, start: int) -> bool:
-        after = self.tokens[start + 1] if start + 1 < len(self.tokens) else ("sign", "+")
-        return after[1] not in ("*", "/")
+    def _is_added(self) -> bool:
+        """Whether what comes next stands by itself, and is no factor of a product."""
+        return self.tokens[self.next + 1 : self.next + 2] not in ([("sign", "*")], [("sign", "/")])
 
     def _as_share(self, factor: str) -> str:
         """A percentage within a product, unless the formula divides by 100 itself."""
