@@ -80,13 +80,11 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     measures = _measures(everywhere, product)
-    values, identifiers = property_constraints(
-        order, taxonomy, product, constraints.sequences, constraints.prerequisites
-    )
+    values, identifiers = property_constraints(order, constraints)
     values |= states_shown(taxonomy)
-    values |= level_counts(order, taxonomy, everywhere, measures)
+    values |= level_counts(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
-    updates = update_patterns(order, taxonomy, everywhere, measures)
+    updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
     counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
@@ -110,7 +108,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         {**ranges, **reckoned, **times.ranges, **times.lengths},
         *({**of_segments[name], **reckoned_of[name], **times.lengths} for name in SEGMENTS),
     ]
-    habits = Habits(order, constraints, product)
+    habits = Habits(order, constraints)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
     rules = Rules(
         property_constraints=values,

@@ -28,8 +28,13 @@ from gamestats_assets.demo_data.analysis.measures import (
 )
 from gamestats_assets.demo_data.analysis.recalled_values import Recalls, pieces_of
 from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
-from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
+from gamestats_assets.demo_data.rules.model import (
+    CounterRule,
+    EventConstraints,
+    EventSequence,
+    PropertyConstraint,
+    ValueRange,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
@@ -184,19 +189,10 @@ _NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
-    order: EventOrder,
-    taxonomy: Taxonomy,
-    product: ProductInfo,
-    sequences: Sequence[EventSequence],
-    needs: Mapping[str, Sequence[str]],
+    order: EventOrder, events: EventConstraints
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers.
-
-    Args:
-        sequences: of the events.
-        needs: by event, those that must have happened before.
-    """
-    maker = _Maker(order, taxonomy, product)
+    """Constraints by property, and the ranges of the numbers in identifiers; `events` tells when events may happen."""
+    maker = _Maker(order)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
@@ -212,11 +208,11 @@ def property_constraints(
         for place in where:
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
-    _repeat_in_sequences(found, taxonomy, sequences)
-    recalls = Recalls(order, taxonomy, needs, found)
-    for key, events in recalls.found().items():
+    _repeat_in_sequences(found, order.taxonomy, events.sequences)
+    recalls = Recalls(order, events.prerequisites, found)
+    for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        found[key] = base.model_copy(update={"recalls": events})
+        found[key] = base.model_copy(update={"recalls": told_by})
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
@@ -243,9 +239,9 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder, taxonomy: Taxonomy, product: ProductInfo) -> None:
-        self.order, self.taxonomy, self.product = order, taxonomy, product
-        self.everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
+        self.everywhere = list(dict.fromkeys(places(order.taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
         self.paired: set[str] = set()
         self.rules = {place: rule_of(place.prop) for place in self.everywhere}
@@ -264,7 +260,7 @@ class _Maker:
             for place in self.everywhere
             if place.event == "user" and place.prop.update is UpdateMode.SET_ONCE and place.prop.type in kept
         }
-        self.catalogues = Catalogues(taxonomy, self.everywhere, is_game=order.is_game)
+        self.catalogues = Catalogues(order.taxonomy, self.everywhere, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""

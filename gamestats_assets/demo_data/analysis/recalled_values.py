@@ -19,7 +19,7 @@ from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, Read
 from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
 from gamestats_assets.demo_data.analysis.state_words import ENDINGS, undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
 
 _ID_ENDINGS = frozenset({"id", "no", "number", "uuid", "guid", "key", "num", "ref", "reference"})
@@ -85,10 +85,10 @@ class Recalls:
     def __init__(
         self,
         order: EventOrder,
-        taxonomy: Taxonomy,
         needs: Mapping[str, Sequence[str]],
         constraints: Mapping[str, PropertyConstraint],
     ) -> None:
+        taxonomy = order.taxonomy
         self.order, self.taxonomy, self.needs, self.constraints = order, taxonomy, needs, constraints
         self.own = {event.name: {prop.name: prop for prop in event.properties} for event in taxonomy.events}
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
