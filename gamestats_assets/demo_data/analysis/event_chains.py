@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, pieces, spelt_out, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
@@ -334,7 +334,7 @@ def _is_earlier(a: Reading, b: Reading, *, clearly: bool = True) -> bool:
 def takes_back(order: EventOrder, r: Reading) -> bool:
     """Whether an event undoes another one."""
     event = order.taxonomy.event(r.name)
-    if _UNDOING.search(f"{' '.join(pieces(r.name))} {event.alias} {event.description}"):
+    if _UNDOING.search(f"{spelt_out(event)} {event.description}"):
         return True
     undone = [piece[2:] for piece in pieces(r.name) if piece.startswith("un") and len(piece) > 6]
     known = {piece for o in order.readings.values() if o is not r for piece in pieces(o.name)}
@@ -488,7 +488,7 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     if any(m.event == r.name for m in order.told.get(head.name, ())):
         return True
     same_tag = r.tag == head.tag
-    shared = [name for name in r.properties & head.properties if _is_particular(order, name)]
+    shared = [name for name in r.properties & head.properties if is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties
     shows = r.action in LOOKS or r.phase in ("open", "enter", "choose", "launch")
     if len(shared) > 1 or (shared and same_tag) or (ids and shows):
@@ -496,6 +496,7 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     return same_tag and shows and bool((r.topic - LOOKS) & (head.topic | head.description))
 
 
-def _is_particular(order: EventOrder, name: str) -> bool:
+def is_particular(order: EventOrder, name: str) -> bool:
+    """Whether a property is one of few events."""
     having = sum(name in r.properties for r in order.readings.values())
     return having <= max(4, len(order.readings) // 6)

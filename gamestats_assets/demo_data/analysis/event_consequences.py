@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, spelt_out, word_set
 from gamestats_assets.demo_data.rules.model import EventConstraints
 
 Kind = EventKind
@@ -92,7 +92,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
     if r.action in ("report", "refund", "block") or r.says("refund"):
         return True
     event = order.taxonomy.event(r.name)
-    named = f"{' '.join(pieces(event.name))} {event.alias}"
+    named = spelt_out(event)
     if _CLAIMS.search(named) and not order.is_game and "reward" not in r.text:
         return True
     if _harms(order, r) or _IN_VAIN.search(named) or _HELP.search(f"{named} {event.description}"):
@@ -101,8 +101,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
 
 
 def _harms(order: EventOrder, r: Reading) -> bool:
-    event = order.taxonomy.event(r.name)
-    return not order.is_game and bool(_HARM.search(f"{' '.join(pieces(event.name))} {event.alias}"))
+    return not order.is_game and bool(_HARM.search(spelt_out(order.taxonomy.event(r.name))))
 
 
 _NEUTRAL = frozenset({Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL})
@@ -116,8 +115,8 @@ def _is_fought(order: EventOrder, r: Reading) -> bool:
 def is_undoing(order: EventOrder, r: Reading) -> bool:
     """Whether something takes back what was done before."""
     event = order.taxonomy.event(r.name)
-    texts = f"{' '.join(pieces(event.name))} {event.alias} {event.description}"
-    return (r.action in _UNDOING and r.phase is None) or bool(_UNDONE.search(texts))
+    said = _UNDONE.search(f"{spelt_out(event)} {event.description}")
+    return (r.action in _UNDOING and r.phase is None) or bool(said)
 
 
 def consequences(order: EventOrder, constraints: EventConstraints) -> dict[str, Consequence]:

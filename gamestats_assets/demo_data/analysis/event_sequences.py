@@ -14,6 +14,7 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     find_chains,
     goes_wrong,
     identifiers_of,
+    is_particular,
     numbered,
     outcomes_of,
     takes_days,
@@ -437,10 +438,5 @@ _INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE,
 
 def _particular(order: EventOrder, names: frozenset[str], rows: tuple[int, int]) -> frozenset[str]:
     """Properties that few events have, or none but those of some rows."""
-    most = max(4, len(order.readings) // 6)
-    found: set[str] = set()
-    for name in names:
-        having = [r.index for r in order.readings.values() if name in r.properties]
-        if len(having) <= most or all(rows[0] <= index <= rows[1] for index in having):
-            found.add(name)
-    return frozenset(found)
+    others = [r for r in order.readings.values() if not rows[0] <= r.index <= rows[1]]
+    return frozenset(n for n in names if is_particular(order, n) or not any(n in r.properties for r in others))

@@ -473,6 +473,11 @@ def pieces(name: str) -> list[str]:
     return [piece.lower() for piece in _PIECE.findall(name)]
 
 
+def spelt_out(event: Event) -> str:
+    """An event's name in separate words, and its alias."""
+    return f"{' '.join(pieces(event.name))} {event.alias}"
+
+
 def own_name(name: str) -> str:
     """A property's own name in snake_case.
 

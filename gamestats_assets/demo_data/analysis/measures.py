@@ -300,6 +300,11 @@ class Place:
         return f"{self.event}/{self.name}" if self.of_event else self.name
 
     @property
+    def parent(self) -> str:
+        """Name of the object that it is a part of; empty where it is a part of none."""
+        return self.name.rpartition(".")[0]
+
+    @property
     def of_event(self) -> bool:
         """Whether it is an event's own property."""
         return self.event not in ("", "user")
@@ -314,6 +319,14 @@ def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place
         yield Place("", name, prop)
     for name, prop in flattened(taxonomy.user_properties):
         yield Place("user", name, prop)
+
+
+def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
+    """Properties that stand together, by event and object."""
+    together: dict[tuple[str, str], list[Place]] = {}
+    for place in found:
+        together.setdefault((place.event, place.parent), []).append(place)
+    return together
 
 
 def rule_of(prop: Property) -> ValueRule | None:

@@ -16,7 +16,7 @@ import numpy as np
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, measure_words, rule_of
+from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, by_parent, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
     Around,
@@ -144,9 +144,7 @@ def number_scopes(
         counted: keys of numbers that are counts or balances; these follow no formula.
         borrowed: keys of numbers whose values are listed for another event alone.
     """
-    together: dict[tuple[str, str], list[Place]] = {}
-    for place in everywhere:
-        together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
+    together = by_parent(everywhere)
     numbers = {key: [p for p in of if p.prop.type is PropertyType.NUMBER] for key, of in together.items()}
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
     scopes: dict[tuple[str, str], Beside] = {}
@@ -582,8 +580,7 @@ def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:
 
 
 def _name_beside(place: Place, use: str) -> str:
-    parent = place.name.rpartition(".")[0]
-    return f"{parent}.{use}" if parent else use
+    return f"{place.parent}.{use}" if place.parent else use
 
 
 def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, rule_of
+from gamestats_assets.demo_data.analysis.measures import Place, by_parent, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import USABLE_NAME, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.analysis.property_formulas import Reckoned
 from gamestats_assets.demo_data.rules.model import ValueRange
@@ -96,12 +96,9 @@ def property_times(
         recalled: keys of what an earlier event has told; how long it is since then follows from it.
     """
     told = set(moved)
-    together: dict[tuple[str, str], list[Place]] = {}
-    for place in everywhere:
-        together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
     found = TimesFound([], {}, {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
-    for (event, _), places in together.items():
+    for (event, _), places in by_parent(everywhere).items():
         state = {"", "user"} & {event}
         times = [place for place in places if place.prop.type is PropertyType.TIME]
         times = [p for p in times if not (state and (p.name in told or isinstance(p.prop.rule, FromEvent)))]

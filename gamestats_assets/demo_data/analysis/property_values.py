@@ -467,7 +467,7 @@ class _Maker:
             or place.name in (rule.source, rule.group_by)
         ):
             return None
-        parent = place.name.rpartition(".")[0]
+        parent = place.parent
         if parent and rule.source.rpartition(".")[0] != parent:
             return None  # what moves a balance within an object stands there too
         grouped = rule.group_by in has and (not parent or str(rule.group_by).rpartition(".")[0] == parent)
@@ -530,13 +530,12 @@ class _Maker:
 
     def _rest(self, place: Place) -> CounterRule | None:
         """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
-        parent = place.name.rpartition(".")[0]
         pieces = set(pieces_of(place.name))
-        if not parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
+        if not place.parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
             return None
         if self.rules[place] is not None:
             return None
-        beside = [p for p in self.everywhere if p.event == place.event and p.name.rpartition(".")[0] == parent]
+        beside = [p for p in self.everywhere if (p.event, p.parent) == (place.event, place.parent)]
         moved = [
             p.name
             for p in beside
