@@ -341,7 +341,11 @@ def takes_back(order: EventOrder, r: Reading) -> bool:
     return any(rest.startswith(piece) or piece.startswith(rest) for rest in undone for piece in known if len(piece) > 3)
 
 
-_UNDOING = re.compile(r"\b(?:undo(?:es|ne)?|undid|revert(?:s|ed)?|rew(?:ind|ound))|되돌|取り消し|元に戻", re.IGNORECASE)
+_UNDOING = re.compile(
+    r"\b(?:undo(?:es|ne)?|undid|revert(?:s|ed)?|rew(?:ind|ound)|taken back)|\bun(?:subscri|match|follow|enrol|save|pin)"
+    r"|되돌|取り消|元に戻",
+    re.IGNORECASE,
+)
 
 # --------------------------------------------------------------------------- failures and cancellations
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed
+from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, spelt_out, word_set
@@ -46,11 +46,6 @@ _HARM = re.compile(
 """What nobody wishes for."""
 _IN_VAIN = re.compile(
     r"\b(?:no \w+ (?:found|available|left)|not found|errors?|unavailable)\b|오류|エラー", re.IGNORECASE
-)
-_UNDONE = re.compile(
-    r"\b(?:undone|undo(?:es)?|rewound|reverted|taken back|un(?:subscri|match|follow|enrol|save|pin)\w*)\b"
-    r"|되돌리|取り消",
-    re.IGNORECASE,
 )
 _HELP = re.compile(r"\bhelp\b|\bsupport (?:team|desk|agent|ticket)|고객센터|1:1 문의|問い合わせ|ヘルプ", re.IGNORECASE)
 _CLAIMS = re.compile(r"\bclaims?\b|클레임|クレーム", re.IGNORECASE)
@@ -114,9 +109,7 @@ def _is_fought(order: EventOrder, r: Reading) -> bool:
 
 def is_undoing(order: EventOrder, r: Reading) -> bool:
     """Whether something takes back what was done before."""
-    event = order.taxonomy.event(r.name)
-    said = _UNDONE.search(f"{spelt_out(event)} {event.description}")
-    return (r.action in _UNDOING and r.phase is None) or bool(said)
+    return (r.action in _UNDOING and r.phase is None) or takes_back(order, r)
 
 
 def consequences(order: EventOrder, constraints: EventConstraints) -> dict[str, Consequence]:
