@@ -203,7 +203,7 @@ def _by_id(order: EventOrder, r: Reading, lives: Sequence[Life], constraints: Ev
     bad = [o for o in before if o.name in {m.event for m in order.told.get(r.name, ())} and o not in good]
     if bad and troubled:
         return Consequence((bad[-1].name,), _share_of_trouble(r))
-    asked = {name for name in constraints.prerequisites.get(r.name, ())} | {m.event for m in order.told.get(r.name, ())}
+    asked = set(constraints.prerequisites.get(r.name, ())) | {m.event for m in order.told.get(r.name, ())}
     if not good:
         bad = [o for o in before if o.index < r.index and not o.fails]
         return Consequence((bad[0].name,), _share_of_trouble(r)) if bad else None

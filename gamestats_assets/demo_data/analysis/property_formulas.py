@@ -186,7 +186,7 @@ def _by_name(beside: Beside) -> None:
     _spent_on_each(beside)
     _births(beside)
     _bodies(beside, Beside(list(beside.around.users.values()), beside.measures))
-    _extremes(beside)
+    _around_means(beside)
     _shares(beside)
     _levels(beside, beside.around.outer)
 
@@ -396,7 +396,7 @@ _MOST, _LEAST = {"max", "maximum", "highest", "peak"}, {"min", "minimum", "lowes
 _MEAN = {"avg", "average", "mean"}
 
 
-def _extremes(beside: Beside) -> None:
+def _around_means(beside: Beside) -> None:
     """The highest and the lowest of something, around its mean."""
     means = {pieces(name) - _MEAN: name for name in beside.own if pieces(name) & _MEAN}
     for name, place in beside.own.items():

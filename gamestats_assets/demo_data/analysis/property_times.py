@@ -247,7 +247,7 @@ class _Times:
         self, numbers: Sequence[Place], about: frozenset[str] = frozenset()
     ) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
-        lengths = [(p, seconds) for p in numbers if (seconds := unit_of(p)) and USABLE_NAME.fullmatch(p.prop.name)]
+        lengths = [(p, seconds) for p in numbers if (seconds := _unit_s(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         fits = [(p, s) for p, s in lengths if about & pieces(p.name)] if about else []
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & _OTHER_LENGTHS and "to" not in pieces(p.name)]
         named = [(p, s) for p, s in rest if pieces(p.name) & _OF_LENGTH]
@@ -314,7 +314,7 @@ class _Times:
         for place in now:
             self.ranges[place] = _range(-3, 0)
         later = now[0] if now else next((p for p in self.times if self._at_hand(p)), None)
-        quick = any((unit_of(place) or DAY) <= MINUTE for place in self.numbers)
+        quick = any((_unit_s(place) or DAY) <= MINUTE for place in self.numbers)
         gap = f"random({MINUTE}-{30 * MINUTE})" if quick else f"random({10 * MINUTE}-{2 * DAY})"
         for place in reversed(before):  # written in the order in which it happened
             usable = USABLE_NAME.fullmatch(place.prop.name)
@@ -399,7 +399,7 @@ def _told_length(text: str) -> _Told | None:
     return None
 
 
-def unit_of(place: Place) -> float | None:
+def _unit_s(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
     found = ordered_pieces(place.name)
     units = {word: factor for unit, factor in _UNITS for word in found if re.fullmatch(unit, word)}
