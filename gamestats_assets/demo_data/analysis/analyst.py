@@ -37,7 +37,12 @@ from gamestats_assets.demo_data.analysis.measures import (
     rule_of,
 )
 from gamestats_assets.demo_data.analysis.property_durations import durations
-from gamestats_assets.demo_data.analysis.property_formulas import formulas, reckoned_ranges, relationships
+from gamestats_assets.demo_data.analysis.property_formulas import (
+    formulas,
+    number_scopes,
+    reckoned_ranges,
+    relationships,
+)
 from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
@@ -57,23 +62,33 @@ from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
-    """Rules for a product's taxonomy; always the same ones, and without problems."""
+    """Rules for a product's taxonomy; always the same ones, and without problems.
+
+    Each pass builds on those before it:
+
+    1. events: what they say and of what kind they are, their sequences, prerequisites and stages;
+    2. numbers: what each of them measures;
+    3. values: as the sheet says, as names say, as earlier events told; levels and durations;
+    4. updates of what is known of users, and the measures of what these add up;
+    5. formulas of numbers, which have their say on values, updates and ranges;
+    6. ranges, those of what formulas give included;
+    7. times, and the numbers that follow from them;
+    8. habits of each segment; whatever is left in a circle goes.
+    """
     product = _with_known_industry(taxonomy, product)
     order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     measures = _measures(everywhere, product)
-    values, identifiers = property_constraints(
-        order, taxonomy, product, constraints.sequences, constraints.prerequisites
-    )
+    values, identifiers = property_constraints(order, constraints)
     values |= states_shown(taxonomy)
-    values |= level_counts(order, taxonomy, everywhere, measures)
+    values |= level_counts(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
-    updates = update_patterns(order, taxonomy, everywhere, measures)
+    updates = update_patterns(order, everywhere, measures)
     measures = _from_nothing(measures, updates)
     borrowed = frozenset(_borrowed(everywhere, values))
     counted = frozenset(_set_otherwise(everywhere, values)) - borrowed
-    told = formulas(order, everywhere, measures, counted, borrowed, updates)
+    told = formulas(number_scopes(order, everywhere, measures, counted, borrowed), updates)
     values, updates = told.constraints(values), told.updates
     ranges, of_segments = _ranges(measures)
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
@@ -93,7 +108,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         {**ranges, **reckoned, **times.ranges, **times.lengths},
         *({**of_segments[name], **reckoned_of[name], **times.lengths} for name in SEGMENTS),
     ]
-    habits = Habits(order, constraints, product)
+    habits = Habits(order, constraints)
     overall_ranges, *ranges_of = _shortened(tables, everywhere)
     rules = Rules(
         property_constraints=values,

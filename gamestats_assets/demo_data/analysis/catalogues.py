@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.analysis.measures import Place, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import UNIQUE, pieces_of
+from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, rule_of
+from gamestats_assets.demo_data.analysis.recalled_values import pieces_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened

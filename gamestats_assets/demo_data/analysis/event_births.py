@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
+from gamestats_assets.demo_data.analysis.event_chains import is_identifier
 from gamestats_assets.demo_data.analysis.event_frequency import PEOPLE
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import (
+    ACTIONS,
+    LOOKS,
+    PLAYABLE,
+    Reading,
+    concepts,
+    pieces,
+    word_set,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind
@@ -37,7 +45,7 @@ _PUBLISHING = word_set("create upload write post build")
 _BRINGING = _MAKING | word_set(
     "start open send attempt launch queue add pay buy draw bid invest transfer deposit donate"
 )
-_LOOKING = word_set("view list show read search filter click")
+_LOOKING = LOOKS - {"visit"}  # a visit may be the thing itself
 _OF_OTHERS = word_set(
     "like unlike follow unfollow comment report block share gift bookmark unbookmark buy bid rent join play add"
 )

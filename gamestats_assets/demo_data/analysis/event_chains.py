@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, pieces, spelt_out, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
 
 Kind = EventKind
 
-_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _ID = frozenset({"id", "uuid", "guid", "아이디"})
 _NUMBER = frozenset({"no", "nr", "num", "number", "ref", "번호", "番号"})
 
@@ -51,15 +50,6 @@ class Chain:
         return {event for step in self.steps for event in step.events}
 
 
-def pieces(name: str) -> list[str]:
-    """The words of a name in lower case, whatever its style.
-
-    >>> pieces("rideId"), pieces("Shipment_Id"), pieces("주문_id")
-    (['ride', 'id'], ['shipment', 'id'], ['주문', 'id'])
-    """
-    return [piece.lower() for piece in _PIECE.findall(name)]
-
-
 def is_identifier(prop: Property) -> bool:
     """Whether a property tells which one of many things an event is about; numbers that count are none."""
     words = pieces(prop.name)
@@ -77,6 +67,21 @@ def identifiers_of(order: EventOrder, name: str) -> tuple[str, ...]:
     )
 
 
+def carriers(order: EventOrder, but: Set[EventKind] = frozenset()) -> dict[str, list[Reading]]:
+    """By id, the events that carry it, without those of some kinds."""
+    found: dict[str, list[Reading]] = {}
+    for r in order.readings.values():
+        for name in identifiers_of(order, r.name) if order.kinds[r.name] not in but else ():
+            found.setdefault(name, []).append(r)
+    return found
+
+
+def is_listed(order: EventOrder, name: str, members: Sequence[Reading]) -> bool:
+    """Whether the sheet says which values an id has, so that nothing brings what it names."""
+    props = (prop for r in members for prop in order.taxonomy.event(r.name).properties if prop.name == name)
+    return any(rule_of(prop) is not None or prop.constraint for prop in props)
+
+
 # --------------------------------------------------------------------------- which things have a life
 
 _NO_STAGE = frozenset(
@@ -88,7 +93,6 @@ _NO_STAGE = frozenset(
 """Kinds of events that are no stage of a thing's life, whatever id they carry."""
 _NOT_AT_ONCE = frozenset({Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.REGISTER, Kind.SOCIAL})
 """Kinds of beginnings whose end takes days, or another user."""
-LOOKS = word_set("view list show visit read search filter click track")
 _MAKING = word_set("create add upload save post write send issue import")
 _TRYING = word_set("order book buy rent pay enroll recharge transfer withdraw deposit bid")
 _ASIDE = word_set("report share chat block gift invite comment bookmark download export")
@@ -106,12 +110,8 @@ _LIFE_DEEDS = {"assign": 1.5, "arrive": 1.7, "pickup": 1.7, "pay": 5.6, "recharg
 
 def find_chains(order: EventOrder) -> list[Chain]:
     """The lives of all things whose ids several events carry, those that lead to others first."""
-    carriers: dict[str, list[Reading]] = {}
-    for r in order.readings.values():
-        for name in identifiers_of(order, r.name) if order.kinds[r.name] not in _NO_STAGE else ():
-            carriers.setdefault(name, []).append(r)
     found: list[Chain] = []
-    for name, members in sorted(carriers.items(), key=lambda item: -len(item[1])):
+    for name, members in sorted(carriers(order, _NO_STAGE).items(), key=lambda item: -len(item[1])):
         chain = _chain(order, name, members) if len(members) > 1 else None
         # The driver of a ride, or the product of an order, has no life of its own beside it.
         if chain is not None and not any(chain.members <= c.members and len(c.steps) > 1 for c in found):
@@ -122,11 +122,6 @@ def find_chains(order: EventOrder) -> list[Chain]:
 
 def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | None:
     """The life that an id tells; None of what lies ready to be looked at, such as the goods of a shop."""
-    listed = any(
-        prop.name == name and (rule_of(prop) is not None or prop.constraint)
-        for r in members
-        for prop in order.taxonomy.event(r.name).properties
-    )
     first = in_order(order, [r for r in members if not goes_wrong(r) and order.kinds[r.name] is not Kind.AFTER_SALE])
     birth = next((r for r in first if _begins(r)), None) or next((r for r in first if r.action in _TRYING), None)
     if first and set(first[0].words) & set(concepts(" ".join(pieces(name)[:-1]))):
@@ -137,7 +132,7 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
     if birth is not None and birth.action in _TRYING:  # what is packed has been ordered in a row above
         above = [r for r in first if r.index < birth.index and r.action == birth.action and (r.place or 0) >= 5]
         birth = above[0] if birth.place is None and above else birth
-    if birth is None or listed or any(_is_another_way(birth, r) for r in first):
+    if birth is None or is_listed(order, name, members) or any(_is_another_way(birth, r) for r in first):
         return None
     shown = [r for r in members if _looks(r) or r.phase == "choose" or order.kinds[r.name] is Kind.BROWSE]
     if any(r.index <= birth.index for r in shown) or order.kinds[birth.name] in _NO_STAGE:
@@ -339,14 +334,18 @@ def _is_earlier(a: Reading, b: Reading, *, clearly: bool = True) -> bool:
 def takes_back(order: EventOrder, r: Reading) -> bool:
     """Whether an event undoes another one."""
     event = order.taxonomy.event(r.name)
-    if _UNDOING.search(f"{' '.join(pieces(r.name))} {event.alias} {event.description}"):
+    if _UNDOING.search(f"{spelt_out(event)} {event.description}"):
         return True
     undone = [piece[2:] for piece in pieces(r.name) if piece.startswith("un") and len(piece) > 6]
     known = {piece for o in order.readings.values() if o is not r for piece in pieces(o.name)}
     return any(rest.startswith(piece) or piece.startswith(rest) for rest in undone for piece in known if len(piece) > 3)
 
 
-_UNDOING = re.compile(r"\b(?:undo(?:es|ne)?|undid|revert(?:s|ed)?|rew(?:ind|ound))|되돌|取り消し|元に戻", re.IGNORECASE)
+_UNDOING = re.compile(
+    r"\b(?:undo(?:es|ne)?|undid|revert(?:s|ed)?|rew(?:ind|ound)|taken back)|\bun(?:subscri|match|follow|enrol|save|pin)"
+    r"|되돌|取り消|元に戻",
+    re.IGNORECASE,
+)
 
 # --------------------------------------------------------------------------- failures and cancellations
 
@@ -493,7 +492,7 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     if any(m.event == r.name for m in order.told.get(head.name, ())):
         return True
     same_tag = r.tag == head.tag
-    shared = [name for name in r.properties & head.properties if _is_particular(order, name)]
+    shared = [name for name in r.properties & head.properties if is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties
     shows = r.action in LOOKS or r.phase in ("open", "enter", "choose", "launch")
     if len(shared) > 1 or (shared and same_tag) or (ids and shows):
@@ -501,6 +500,7 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     return same_tag and shows and bool((r.topic - LOOKS) & (head.topic | head.description))
 
 
-def _is_particular(order: EventOrder, name: str) -> bool:
+def is_particular(order: EventOrder, name: str) -> bool:
+    """Whether a property is one of few events."""
     having = sum(name in r.properties for r in order.readings.values())
     return having <= max(4, len(order.readings) // 6)

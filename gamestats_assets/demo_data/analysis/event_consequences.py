@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import is_identifier, pieces
+from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import rule_of
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, spelt_out, word_set
 from gamestats_assets.demo_data.rules.model import EventConstraints
-from gamestats_assets.demo_data.taxonomies.model import Property
 
 Kind = EventKind
 
@@ -48,11 +46,6 @@ _HARM = re.compile(
 """What nobody wishes for."""
 _IN_VAIN = re.compile(
     r"\b(?:no \w+ (?:found|available|left)|not found|errors?|unavailable)\b|오류|エラー", re.IGNORECASE
-)
-_UNDONE = re.compile(
-    r"\b(?:undone|undo(?:es)?|rewound|reverted|taken back|un(?:subscri|match|follow|enrol|save|pin)\w*)\b"
-    r"|되돌리|取り消",
-    re.IGNORECASE,
 )
 _HELP = re.compile(r"\bhelp\b|\bsupport (?:team|desk|agent|ticket)|고객센터|1:1 문의|問い合わせ|ヘルプ", re.IGNORECASE)
 _CLAIMS = re.compile(r"\bclaims?\b|클레임|クレーム", re.IGNORECASE)
@@ -94,7 +87,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
     if r.action in ("report", "refund", "block") or r.says("refund"):
         return True
     event = order.taxonomy.event(r.name)
-    named = f"{' '.join(pieces(event.name))} {event.alias}"
+    named = spelt_out(event)
     if _CLAIMS.search(named) and not order.is_game and "reward" not in r.text:
         return True
     if _harms(order, r) or _IN_VAIN.search(named) or _HELP.search(f"{named} {event.description}"):
@@ -103,8 +96,7 @@ def is_trouble(order: EventOrder, r: Reading) -> bool:
 
 
 def _harms(order: EventOrder, r: Reading) -> bool:
-    event = order.taxonomy.event(r.name)
-    return not order.is_game and bool(_HARM.search(f"{' '.join(pieces(event.name))} {event.alias}"))
+    return not order.is_game and bool(_HARM.search(spelt_out(order.taxonomy.event(r.name))))
 
 
 _NEUTRAL = frozenset({Kind.OTHER, Kind.CORE, Kind.BAD, Kind.EARN, Kind.AFTER_SALE, Kind.SOCIAL})
@@ -117,9 +109,7 @@ def _is_fought(order: EventOrder, r: Reading) -> bool:
 
 def is_undoing(order: EventOrder, r: Reading) -> bool:
     """Whether something takes back what was done before."""
-    event = order.taxonomy.event(r.name)
-    texts = f"{' '.join(pieces(event.name))} {event.alias} {event.description}"
-    return (r.action in _UNDOING and r.phase is None) or bool(_UNDONE.search(texts))
+    return (r.action in _UNDOING and r.phase is None) or takes_back(order, r)
 
 
 def consequences(order: EventOrder, constraints: EventConstraints) -> dict[str, Consequence]:
@@ -167,27 +157,14 @@ class Life:
     others: tuple[Reading, ...]
 
 
-def _is_id(prop: Property) -> bool:
-    return is_identifier(prop) and rule_of(prop) is None and not prop.constraint
-
-
 def lives_of(order: EventOrder) -> list[Life]:
     """Lives of things that come into being by a user's doing; those of a catalogue lie there before."""
     if order.is_game:
         return []
-    of_all = {prop.name for prop in (*order.taxonomy.common_properties, *order.taxonomy.user_properties)}
-    carriers: dict[str, list[Reading]] = {}
-    limited: set[str] = set()
-    for event in order.taxonomy.events:
-        for prop in event.properties:
-            if _is_id(prop):
-                carriers.setdefault(prop.name, []).append(order.readings[event.name])
-            else:
-                limited.add(prop.name)
     found: list[Life] = []
-    for name, having in carriers.items():
+    for name, having in carriers(order).items():
         good = [r for r in having if not r.fails and not is_undoing(order, r)]
-        if name in of_all | limited or len(having) < 2 or not good:
+        if len(having) < 2 or not good or is_listed(order, name, having):
             continue
         about = set(concepts(" ".join(pieces(name)[:-1])))
         named = [r for r in good if about & {*r.words, *pieces(r.name)}]
@@ -226,7 +203,7 @@ def _by_id(order: EventOrder, r: Reading, lives: Sequence[Life], constraints: Ev
     bad = [o for o in before if o.name in {m.event for m in order.told.get(r.name, ())} and o not in good]
     if bad and troubled:
         return Consequence((bad[-1].name,), _share_of_trouble(r))
-    asked = {name for name in constraints.prerequisites.get(r.name, ())} | {m.event for m in order.told.get(r.name, ())}
+    asked = set(constraints.prerequisites.get(r.name, ())) | {m.event for m in order.told.get(r.name, ())}
     if not good:
         bad = [o for o in before if o.index < r.index and not o.fails]
         return Consequence((bad[0].name,), _share_of_trouble(r)) if bad else None

@@ -9,13 +9,12 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     Chain,
     goes_wrong,
     identifiers_of,
-    pieces,
     takes_back,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import FILLERS, PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import FILLERS, PLAYABLE, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.rules.model import EventSequence, Step
 
 Kind = EventKind

@@ -11,12 +11,11 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     identifiers_of,
     lead,
     outcomes_of,
-    pieces,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind, after_sale, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import PLAYABLE, Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.rules.model import Step
 
@@ -273,6 +272,7 @@ def _deal_group(r: Reading, rank: float, ranks: dict[str, float], order: EventOr
 def _funnel(
     order: EventOrder, group: str, chosen: Sequence[Reading], ranks: dict[str, float], chains: Sequence[Chain]
 ) -> None:
+    """Note the way to some deals, if there is one: events by rank, without what is no step of it."""
     taken = order.taken()
     begun = {c.birth: c for c in chains if len(c.steps) > 1 and not c.events & taken}
     chain = next((begun[r.name] for r in chosen if r.name in begun), None)
@@ -306,6 +306,15 @@ def _funnel(
     _settle_unrelated(buckets)
     if len(buckets) + bool(failures) < 2:
         return
+    steps = _deal_steps(order, group, buckets, failures)
+    if len(steps) > 1:
+        order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
+
+
+def _deal_steps(
+    order: EventOrder, group: str, buckets: dict[float, list[Reading]], failures: Sequence[Reading]
+) -> list[Step]:
+    """Steps of a funnel, and how many take each; the deal may fail."""
     steps: list[Step] = []
     before = 0.0
     last = max((rank for rank in buckets if rank >= 62), default=None)
@@ -327,8 +336,7 @@ def _funnel(
         else:
             steps.append(Step(events=[r.name for r in found], probability=probability, after_s=_pause(rank)))
         before = rank
-    if len(steps) > 1:
-        order.add(_funnel_name(group, commits), "funnel", [*steps, *fulfilled])
+    return steps
 
 
 def _failing(order: EventOrder, steps: Sequence[Step], failures: Sequence[Reading]) -> tuple[list[Step], list[Reading]]:

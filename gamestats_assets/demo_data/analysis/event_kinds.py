@@ -449,16 +449,7 @@ def _people(r: Reading) -> EventKind | None:
         return EventKind.ADVANCED
     if r.things & GROUPS:
         return EventKind.GROUP
-    if r.things & {"friend"} or r.action in (
-        "like",
-        "unlike",
-        "follow",
-        "unfollow",
-        "comment",
-        "chat",
-        "gift",
-        "block",
-    ):
+    if r.things & {"friend"} or r.action in word_set("like unlike follow unfollow comment chat gift block"):
         return EventKind.SOCIAL
     if r.says("chat", "gift", "invite", "friend") or r.action == "report":
         return EventKind.SOCIAL

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gamestats_assets.demo_data.analysis.event_chains import (
-    LOOKS,
     Chain,
     find_chains,
     goes_wrong,
@@ -17,14 +16,13 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     in_order,
     is_aside,
     is_regret,
-    pieces,
     takes_back,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_consequences import is_trouble, opinion
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, word_set
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, pieces, word_set
 
 Kind = EventKind
 

@@ -20,6 +20,7 @@ from gamestats_assets.demo_data.analysis.event_words import (
     SUCCESSES,
     Reading,
     concepts,
+    pieces,
     word_set,
 )
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
@@ -284,7 +285,7 @@ class _Finder:
         self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
         aliases = {event.name: frozenset(concepts(event.alias)) for event in taxonomy.events}
         self.words = {r.name: _name_words(r) | aliases[r.name] for r in self.readings}
-        self.stems = {r.name: {f"~{_stem(piece)}" for piece in _name_pieces(r)} for r in self.readings}
+        self.stems = {r.name: {f"~{_stem(piece)}" for piece in pieces(r.name)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
             name: sum(name in r.properties for r in readings.values())
@@ -369,11 +370,7 @@ class _Finder:
 
 def _name_words(r: Reading) -> frozenset[str]:
     """Concepts of a name, of each of its words by itself too."""
-    return frozenset(r.words) | {concept for piece in _name_pieces(r) for concept in concepts(piece)}
-
-
-def _name_pieces(r: Reading) -> list[str]:
-    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", r.name)
+    return frozenset(r.words) | {concept for piece in pieces(r.name) for concept in concepts(piece)}
 
 
 def _does(o: Reading, doing: str) -> int:

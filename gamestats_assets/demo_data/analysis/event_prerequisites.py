@@ -9,13 +9,21 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
-from gamestats_assets.demo_data.analysis.event_chains import pieces
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
 from gamestats_assets.demo_data.analysis.event_order import ALWAYS_ALLOWED, EventOrder, anchor
 from gamestats_assets.demo_data.analysis.event_stages import onboarding_end
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, PLAYABLE, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import (
+    ACTIONS,
+    LOOKS,
+    PHASES,
+    PLAYABLE,
+    Reading,
+    concepts,
+    pieces,
+    word_set,
+)
 from gamestats_assets.demo_data.analysis.measures import industry_of
 from gamestats_assets.demo_data.taxonomies.value_rules import SharedCounter
 
@@ -93,24 +101,13 @@ _EARLIER = {
     "issue": "request accept buy",
 }
 """By what is done, what must have been done before to the same thing, the likeliest first."""
-_LOOKING = word_set("view list search show click visit read filter request invite")
+_BEFOREHAND = LOOKS | {"request", "invite"}
+"""What may be done before whatever else is."""
 
 
 def _objects(r: Reading) -> frozenset[str]:
     """What is acted upon; deals such as orders and subscriptions are things as well."""
-    nouns = r.topic & {
-        "order",
-        "pay",
-        "book",
-        "subscribe",
-        "post",
-        "trial",
-        "buy",
-        "loan",
-        "comment",
-        "review",
-        "bookmark",
-    }
+    nouns = r.topic & word_set("order pay book subscribe post trial buy loan comment review bookmark")
     rides = {"ride"} if r.things & {"driver"} else set()
     return (r.things | nouns | rides) or r.topic
 
@@ -326,17 +323,9 @@ def _needs_account(order: EventOrder, r: Reading, first_row: int) -> bool:
     if order.is_game:
         return kind not in _ANONYMOUS or kind in (Kind.SEARCH, Kind.BROWSE)
     if kind in (Kind.BROWSE, Kind.SEARCH) and industry_of(order.product) in ("finance", "saas"):
-        return bool(r.things) and not r.things & {
-            "plan",
-            "premium",
-            "paywall",
-            "home",
-            "product",
-            "article",
-            "content",
-            "quote",
-            "policy",
-        }
+        return bool(r.things) and not r.things & word_set(
+            "plan premium paywall home product article content quote policy"
+        )
     if kind is Kind.OTHER and r.says("update", "permission", "foreground", "background"):
         return False
     return kind not in _ANONYMOUS
@@ -402,7 +391,7 @@ def _by_subscription(order: EventOrder, before: _Before) -> None:
         alike = [o for o in paid if o.properties & planned] or (paid if len(paid) == 1 else [])
         subscribed = anchor(begun) or (anchor(alike) if later else None)
     for r in order.of(Kind.SUBSCRIBE):
-        if trial and r is not trial and r.says("trial") and r.action not in _LOOKING:
+        if trial and r is not trial and r.says("trial") and r.action not in _BEFOREHAND:
             before.add(r.name, trial.name)
         renews = r in later or subscribed in order.of(Kind.SUBSCRIBE)
         if subscribed and r is not subscribed and not r.says("trial") and not commits(r) and renews:
@@ -489,13 +478,13 @@ def _by_group(order: EventOrder, before: _Before) -> None:
         entry = (created or joined) if own else (joined or created)
         for r in found:
             founder = r.action == "dissolve" and created
-            if entry is None or r.says("create", "join") or r.action in _LOOKING or r.phase in ("request", "accept"):
+            if entry is None or r.says("create", "join") or r.action in _BEFOREHAND or r.phase in ("request", "accept"):
                 continue
             before.add(r.name, created.name if founder and created else entry.name)
         if own and created:
             for r in order.readings.values():
                 inside = r.things & {"project", "task", "document", "board", "channel", "dashboard"} or r.says("invite")
-                if inside and r.index > created.index and r.action not in _LOOKING - {"invite"}:
+                if inside and r.index > created.index and r.action not in _BEFOREHAND - {"invite"}:
                     before.add(r.name, created.name)
 
 
@@ -515,7 +504,7 @@ def _by_verb(order: EventOrder, before: _Before, born: Mapping[str, Sequence[str
                     break
     for r in readings:  # other events about what a user makes come after it was made
         made = [o for o in readings if o.action == "create" and o.phase is None and o is not r]
-        if r.action in _LOOKING or r.action in ("create", "join") or r.phase in ("request", "accept"):
+        if r.action in _BEFOREHAND or r.action in ("create", "join") or r.phase in ("request", "accept"):
             continue
         for o in made:
             if o.things and o.things <= r.things and not o.things & {"character", "account", "user", *GROUPS}:
@@ -542,19 +531,7 @@ def _doing(verb: str, r: Reading, readings: Sequence[Reading]) -> Reading | None
 _GOOD = ("complete", "success", "done", "confirm")
 
 
-_UNDOING = (
-    "unfollow",
-    "unlike",
-    "unbookmark",
-    "disconnect",
-    "withdraw",
-    "checkout",
-    "disable",
-    "unequip",
-    "delete",
-    "repay",
-    "resume",
-)
+_UNDOING = word_set("unfollow unlike unbookmark disconnect withdraw checkout disable unequip delete repay resume")
 
 
 def _same_words(o: Reading, r: Reading, verb: str) -> bool:
@@ -587,7 +564,7 @@ def _by_learning(order: EventOrder, before: _Before) -> None:
         of_members = of_members and order.kinds[r.name] is not Kind.ONBOARDING
         if enrolled and of_members:
             before.add(r.name, enrolled.name)
-        if r.things & {"quiz", "assignment"} and r.action not in _LOOKING:
+        if r.things & {"quiz", "assignment"} and r.action not in _BEFOREHAND:
             taught = anchor([o for o in readings if "lesson" in o.things and o.succeeds and o.index < r.index])
             if taught:
                 before.add(r.name, taught.name)

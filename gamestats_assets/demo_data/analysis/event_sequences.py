@@ -14,16 +14,16 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     find_chains,
     goes_wrong,
     identifiers_of,
+    is_particular,
     numbered,
     outcomes_of,
-    pieces,
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_discoveries import find_choices, find_discoveries, find_exposures
 from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter
@@ -128,8 +128,8 @@ def _introduction(order: EventOrder, intro: Sequence[Reading]) -> list[Step]:
     return [*steps, *(_single(r, 0.9) for r in ends)]
 
 
-def _single(r: Reading, probability: float, after_s: float = 40) -> Step:
-    return Step(events=[r.name], probability=probability, after_s=after_s)
+def _single(r: Reading, probability: float) -> Step:
+    return Step(events=[r.name], probability=probability, after_s=40)
 
 
 def _counts_steps(event: Event) -> bool:
@@ -438,10 +438,5 @@ _INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE,
 
 def _particular(order: EventOrder, names: frozenset[str], rows: tuple[int, int]) -> frozenset[str]:
     """Properties that few events have, or none but those of some rows."""
-    most = max(4, len(order.readings) // 6)
-    found: set[str] = set()
-    for name in names:
-        having = [r.index for r in order.readings.values() if name in r.properties]
-        if len(having) <= most or all(rows[0] <= index <= rows[1] for index in having):
-            found.add(name)
-    return frozenset(found)
+    others = [r for r in order.readings.values() if not rows[0] <= r.index <= rows[1]]
+    return frozenset(n for n in names if is_particular(order, n) or not any(n in r.properties for r in others))

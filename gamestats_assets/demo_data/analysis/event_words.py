@@ -408,41 +408,21 @@ _PREFIXES = {"ta", "te", "td", "evt", "ev"}
 _SMALL = {"to", "the", "a", "an", "of", "for", "in", "on", "by", "with", "and", "from", "is", "new", "my", "at", "up"}
 
 PHASES = {
-    "queue": 0.0,
-    "request": 0.5,
-    "attempt": 1.0,
-    "match_found": 1.5,
-    "accept": 1.5,
-    "launch": 1.8,
-    "enter": 1.8,
-    "open": 1.8,
-    "start": 2.0,
-    "choose": 3.0,
-    "answer": 3.0,
-    "progress": 3.0,
-    "submit": 4.0,
-    "pause": 5.0,
-    "complete": 5.0,
-    "success": 5.0,
-    "clear": 5.0,
-    "win": 5.0,
-    "pass": 5.0,
-    "achieve": 5.0,
-    "confirm": 5.0,
-    "done": 5.0,
-    "fail": 5.0,
-    "reject": 5.0,
-    "abandon": 5.0,
-    "timeout": 5.0,
-    "die": 5.0,
-    "skip": 5.0,
-    "cancel": 5.0,
-    "end": 6.0,
-    "result": 6.0,
-    "close": 6.0,
-    "exit": 6.0,
-    "resume": 7.0,
-    "claim": 7.0,
+    word: place
+    for place, words in (
+        (0.0, "queue"),
+        (0.5, "request"),
+        (1.0, "attempt"),
+        (1.5, "match_found accept"),
+        (1.8, "launch enter open"),
+        (2.0, "start"),
+        (3.0, "choose answer progress"),
+        (4.0, "submit"),
+        (5.0, "pause complete success clear win pass achieve confirm done fail reject abandon timeout die skip cancel"),
+        (6.0, "end result close exit"),
+        (7.0, "resume claim"),
+    )
+    for word in words.split()
 }
 """By concept, how far a process is: below 3 it begins, at 5 it has an outcome, at 6 it ends whatever the outcome."""
 
@@ -462,6 +442,9 @@ ACTIONS = word_set(
 )
 """Concepts that tell what is done; some of them (an order, a payment) are things as well."""
 
+LOOKS = word_set("view list show visit read search filter click track")
+"""Actions that leave things as they are."""
+
 FILLERS = frozenset(
     {"first", "daily", "free", "info", "page", "event_name", "special", "app", "game", "client", "user", "progress"}
 )
@@ -479,6 +462,29 @@ _PARTICLE = re.compile(
     r"(?:에서|으로|에게|까지|부터|하기|하는|할|한|된|을|를|이|가|은|는|의|에|로|시|후|중|별|와|과|도)$"
 )
 _SAYS_NOTHING = {"전송", "때", "여부", "자동", "수집", "발생", "경우", "마다", "각", "이후", "시점", "이내"}
+
+
+def pieces(name: str) -> list[str]:
+    """The words of a name in lower case, whatever its style.
+
+    >>> pieces("rideId"), pieces("Shipment_Id"), pieces("주문_id")
+    (['ride', 'id'], ['shipment', 'id'], ['주문', 'id'])
+    """
+    return [piece.lower() for piece in _PIECE.findall(name)]
+
+
+def spelt_out(event: Event) -> str:
+    """An event's name in separate words, and its alias."""
+    return f"{' '.join(pieces(event.name))} {event.alias}"
+
+
+def own_name(name: str) -> str:
+    """A property's own name in snake_case.
+
+    >>> own_name("bag.maxAge"), own_name("#Zone Offset")
+    ('max_age', 'zone_offset')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.rpartition(".")[2].lstrip("#")).lower()
 
 
 class Lexicon:
@@ -502,8 +508,7 @@ class Lexicon:
 
     def words(self, text: str) -> list[str]:
         """Concepts of a text in order; words that are none are kept in lower case."""
-        pieces = _PIECE.findall(text)
-        return [found for piece in pieces for found in self._word(piece.lower())]
+        return [found for piece in pieces(text) for found in self._word(piece)]
 
     def _word(self, word: str) -> list[str]:
         if not word.isascii():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
-from gamestats_assets.demo_data.analysis.event_words import Lexicon, word_set
+from gamestats_assets.demo_data.analysis.event_words import Lexicon, own_name, word_set
 from gamestats_assets.demo_data.analysis.value_texts import MONEY, limits_in, rule_in_words, unit_of
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, ValueRange
@@ -300,6 +300,11 @@ class Place:
         return f"{self.event}/{self.name}" if self.of_event else self.name
 
     @property
+    def parent(self) -> str:
+        """Name of the object that it is a part of; empty where it is a part of none."""
+        return self.name.rpartition(".")[0]
+
+    @property
     def of_event(self) -> bool:
         """Whether it is an event's own property."""
         return self.event not in ("", "user")
@@ -314,6 +319,14 @@ def places(taxonomy: Taxonomy, kinds: Mapping[str, EventKind]) -> Iterator[Place
         yield Place("", name, prop)
     for name, prop in flattened(taxonomy.user_properties):
         yield Place("user", name, prop)
+
+
+def by_parent(found: Iterable[Place]) -> dict[tuple[str, str], list[Place]]:
+    """Properties that stand together, by event and object."""
+    together: dict[tuple[str, str], list[Place]] = {}
+    for place in found:
+        together.setdefault((place.event, place.parent), []).append(place)
+    return together
 
 
 def rule_of(prop: Property) -> ValueRule | None:
@@ -404,7 +417,7 @@ _UNITS = word_set(
 
 def counts_things(name: str) -> bool:
     """Whether a name says how many there are of something: `total_orders`, `TotalBookings`, `total_tasks_completed`."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower())
+    words = re.findall(r"[a-z]+", own_name(name))
     plural = [word for word in words if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))]
     money = {"amount", "value", "spent", "paid", "revenue", "price", "cost", "fee", "refund", "sum"}
     return bool(plural) and not set(plural) & _UNITS and not set(words) & money
@@ -547,18 +560,21 @@ def _technical(place: Place, words: list[str]) -> str | None:
     return None
 
 
-_UNIQUE = word_set(
+UNIQUE = word_set(
     """
     order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room uuid shipment delivery refund trip ride
+    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
+    appointment contract application loan policy bid auction call chat conversation
     """
 )
-_OWN = word_set("server guild clan team workspace org organization organisation company channel zone region")
+"""Things of which each one is new."""
+OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
+"""What a user belongs to, one at a time."""
 
 
 def _identifier(name: str) -> str:
-    words = set(name.lower().replace("#", "").split(".")[-1].split("_"))
-    return "unique_id" if words & _UNIQUE else "own_id" if words & _OWN else "id"
+    words = set(own_name(name).split("_"))
+    return "unique_id" if words & UNIQUE else "own_id" if words & OWNED else "id"
 
 
 def _quantity(place: Place, words: list[str]) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gamestats_assets.demo_data.analysis.event_words import own_name
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, rule_of
 from gamestats_assets.demo_data.rules.formulas import Formula, parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -29,8 +30,7 @@ def parsed(formula: str) -> Formula:
 @functools.lru_cache(maxsize=4096)
 def ordered_pieces(name: str) -> tuple[str, ...]:
     """Words of a name in order, whatever its style: `maxAge`, `Max_Age`, `max_age`."""
-    own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()
-    return tuple(_PIECES.findall(own))
+    return tuple(_PIECES.findall(own_name(name)))
 
 
 @functools.lru_cache(maxsize=4096)

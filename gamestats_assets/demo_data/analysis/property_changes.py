@@ -19,11 +19,12 @@ from gamestats_assets.demo_data.analysis.numbers_beside import (
     pieces,
     texts_of,
 )
+from gamestats_assets.demo_data.analysis.state_words import BEFORE
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import FromEvent, OneOf, Scalar
 
-_BEFORE = word_set("before previous prev old from prior pre")
+_BEFORE = BEFORE | {"pre"}
 _AFTER = word_set("after new current to next now post updated")
 _GAIN = word_set(
     """

@@ -16,7 +16,7 @@ import numpy as np
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, measure_words, rule_of
+from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, by_parent, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
     Around,
@@ -111,22 +111,13 @@ class Findings(NamedTuple):
         return found
 
 
-def formulas(
-    order: EventOrder,
-    everywhere: Sequence[Place],
-    measures: Mapping[Place, Measure],
-    counted: frozenset[str],
-    borrowed: frozenset[str],
-    updates: Mapping[str, Mapping[str, Update]],
-) -> Findings:
+def formulas(scopes: Mapping[tuple[str, str], Beside], updates: Mapping[str, Mapping[str, Update]]) -> Findings:
     """What numbers follow from.
 
     Args:
-        counted: keys of numbers that are counts or balances; these follow no formula.
-        borrowed: keys of numbers whose values are listed for another event alone.
+        scopes: the numbers that stand together, see `number_scopes`; what is found is noted there.
         updates: by event and property.
     """
-    scopes = _scopes(order, everywhere, measures, counted, borrowed)
     moved, states = moved_states(updates, scopes)
     found = Findings([], {}, moved, {}, {})
     for (event, _), beside in scopes.items():
@@ -140,17 +131,20 @@ def formulas(
     return found
 
 
-def _scopes(
+def number_scopes(
     order: EventOrder,
     everywhere: Sequence[Place],
     measures: Mapping[Place, Measure],
     counted: frozenset[str],
     borrowed: frozenset[str],
 ) -> dict[tuple[str, str], Beside]:
-    """Numbers that stand together, by event and object."""
-    together: dict[tuple[str, str], list[Place]] = {}
-    for place in everywhere:
-        together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
+    """Numbers that stand together, by event and object.
+
+    Args:
+        counted: keys of numbers that are counts or balances; these follow no formula.
+        borrowed: keys of numbers whose values are listed for another event alone.
+    """
+    together = by_parent(everywhere)
     numbers = {key: [p for p in of if p.prop.type is PropertyType.NUMBER] for key, of in together.items()}
     texts = {event.name: f"{event.name} {event.alias} {event.description}" for event in order.taxonomy.events}
     scopes: dict[tuple[str, str], Beside] = {}
@@ -192,7 +186,7 @@ def _by_name(beside: Beside) -> None:
     _spent_on_each(beside)
     _births(beside)
     _bodies(beside, Beside(list(beside.around.users.values()), beside.measures))
-    _extremes(beside)
+    _around_means(beside)
     _shares(beside)
     _levels(beside, beside.around.outer)
 
@@ -402,7 +396,7 @@ _MOST, _LEAST = {"max", "maximum", "highest", "peak"}, {"min", "minimum", "lowes
 _MEAN = {"avg", "average", "mean"}
 
 
-def _extremes(beside: Beside) -> None:
+def _around_means(beside: Beside) -> None:
     """The highest and the lowest of something, around its mean."""
     means = {pieces(name) - _MEAN: name for name in beside.own if pieces(name) & _MEAN}
     for name, place in beside.own.items():
@@ -586,8 +580,7 @@ def _in_order(found: Sequence[Reckoned]) -> list[Reckoned]:
 
 
 def _name_beside(place: Place, use: str) -> str:
-    parent = place.name.rpartition(".")[0]
-    return f"{parent}.{use}" if parent else use
+    return f"{place.parent}.{use}" if place.parent else use
 
 
 def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:

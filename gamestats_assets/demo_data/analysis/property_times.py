@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, rule_of
+from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.measures import Place, by_parent, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import USABLE_NAME, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.analysis.property_formulas import Reckoned
 from gamestats_assets.demo_data.rules.model import ValueRange
@@ -69,7 +69,6 @@ _OTHER_LENGTHS = word_set(
 _OF_LENGTH = word_set("duration length period term minutes stay transit trip rental lease validity total elapsed time")
 _PLANS = re.compile(r"\b(?:schedul\w*|book\w*|reserv\w*|plan\w*|appointment|window|arrange\w*)\b|예약|예정|予約|予定")
 _BOOKED = re.compile(r"\b(?:schedul|book|reserv)\w*")
-_LOOKS = frozenset({"view", "list", "click", "show", "search", "read"})
 
 
 class TimesFound(NamedTuple):
@@ -97,12 +96,9 @@ def property_times(
         recalled: keys of what an earlier event has told; how long it is since then follows from it.
     """
     told = set(moved)
-    together: dict[tuple[str, str], list[Place]] = {}
-    for place in everywhere:
-        together.setdefault((place.event, place.name.rpartition(".")[0]), []).append(place)
     found = TimesFound([], {}, {})
     texts = {event.name: f"{event.alias} {event.description}" for event in order.taxonomy.events}
-    for (event, _), places in together.items():
+    for (event, _), places in by_parent(everywhere).items():
         state = {"", "user"} & {event}
         times = [place for place in places if place.prop.type is PropertyType.TIME]
         times = [p for p in times if not (state and (p.name in told or isinstance(p.prop.rule, FromEvent)))]
@@ -206,7 +202,7 @@ class _Times:
             self.ranges[end] = _range(-5, 0)
             self.formulas[start] = f"{last} - {self._length(start, end, planned=False)}"
             return
-        if self.reading is not None and self.reading.action in _LOOKS and not planned:
+        if self.reading is not None and self.reading.action in LOOKS and not planned:
             self.ranges[start] = _range(-14 * DAY, -DAY)
             self.ranges[end] = _range(DAY, 14 * DAY)
             return
@@ -251,7 +247,7 @@ class _Times:
         self, numbers: Sequence[Place], about: frozenset[str] = frozenset()
     ) -> tuple[Place, float] | None:
         """The number that tells a length, and the seconds of its unit."""
-        lengths = [(p, seconds) for p in numbers if (seconds := unit_of(p)) and USABLE_NAME.fullmatch(p.prop.name)]
+        lengths = [(p, seconds) for p in numbers if (seconds := _unit_s(p)) and USABLE_NAME.fullmatch(p.prop.name)]
         fits = [(p, s) for p, s in lengths if about & pieces(p.name)] if about else []
         rest = [(p, s) for p, s in lengths if not pieces(p.name) & _OTHER_LENGTHS and "to" not in pieces(p.name)]
         named = [(p, s) for p, s in rest if pieces(p.name) & _OF_LENGTH]
@@ -318,7 +314,7 @@ class _Times:
         for place in now:
             self.ranges[place] = _range(-3, 0)
         later = now[0] if now else next((p for p in self.times if self._at_hand(p)), None)
-        quick = any((unit_of(place) or DAY) <= MINUTE for place in self.numbers)
+        quick = any((_unit_s(place) or DAY) <= MINUTE for place in self.numbers)
         gap = f"random({MINUTE}-{30 * MINUTE})" if quick else f"random({10 * MINUTE}-{2 * DAY})"
         for place in reversed(before):  # written in the order in which it happened
             usable = USABLE_NAME.fullmatch(place.prop.name)
@@ -403,7 +399,7 @@ def _told_length(text: str) -> _Told | None:
     return None
 
 
-def unit_of(place: Place) -> float | None:
+def _unit_s(place: Place) -> float | None:
     """Seconds in the unit of a duration; None of what is none."""
     found = ordered_pieces(place.name)
     units = {word: factor for unit, factor in _UNITS for word in found if re.fullmatch(unit, word)}

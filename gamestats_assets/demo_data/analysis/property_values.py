@@ -15,12 +15,26 @@ from gamestats_assets.demo_data.analysis.catalogues import Catalogues, falling, 
 from gamestats_assets.demo_data.analysis.cities import cities_of, city_named, degrees_in
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import Place, industry_of, measure, measure_words, places, rule_of
-from gamestats_assets.demo_data.analysis.recalled_values import OWNED, UNIQUE, Recalls
+from gamestats_assets.demo_data.analysis.event_words import FAILURES, SUCCESSES, Reading, concepts, own_name, word_set
+from gamestats_assets.demo_data.analysis.measures import (
+    OWNED,
+    UNIQUE,
+    Place,
+    industry_of,
+    measure,
+    measure_words,
+    places,
+    rule_of,
+)
+from gamestats_assets.demo_data.analysis.recalled_values import Recalls, pieces_of
 from gamestats_assets.demo_data.analysis.value_pairs import amount_in, changes, goes_with, one_change
-from gamestats_assets.demo_data.configuration import ProductInfo
-from gamestats_assets.demo_data.rules.model import CounterRule, EventSequence, PropertyConstraint, ValueRange
+from gamestats_assets.demo_data.rules.model import (
+    CounterRule,
+    EventConstraints,
+    EventSequence,
+    PropertyConstraint,
+    ValueRange,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
@@ -51,52 +65,41 @@ _COUNTRY_NAMES = {
 
 # Usual values by what a text's name ends in; weights after a colon where some are more frequent.
 _CHOICES = {
-    "gender": "female:49 male:49 other:2",
-    "sex": "female male",
-    "plan": "free:60 basic:22 pro:14 enterprise:4",
-    "plan_type": "free:60 basic:22 pro:14 enterprise:4",
-    "subscription_plan": "basic:50 pro:38 enterprise:12",
-    "subscription_status": "none:70 trial:8 active:18 cancelled:4",
-    "billing_cycle": "monthly:72 yearly:28",
-    "billing_period": "monthly:72 yearly:28",
-    "membership": "bronze:60 silver:25 gold:12 vip:3",
-    "membership_tier": "bronze:60 silver:25 gold:12 vip:3",
-    "membership_level": "bronze:60 silver:25 gold:12 vip:3",
-    "tier": "bronze:60 silver:25 gold:12 vip:3",
-    "network_type": "WIFI:58 5G:22 4G:20",
-    "payment_method": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
-    "payment_type": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
-    "media_source": "organic:46 google_ads:22 facebook_ads:18 tiktok_ads:14",
-    "utm_source": "organic:40 google:28 facebook:18 newsletter:14",
-    "utm_medium": "organic:40 cpc:34 social:16 email:10",
-    "acquisition_channel": "organic:46 paid_search:22 social:18 referral:14",
-    "traffic_source": "organic:46 paid_search:22 social:18 referral:14",
-    "referrer": "direct:40 search:32 social:18 partner:10",
-    "register_type": "email:38 google:30 apple:20 guest:12",
-    "signup_method": "email:44 google:34 apple:22",
-    "sign_up_method": "email:44 google:34 apple:22",
-    "login_method": "email:40 google:34 apple:20 sso:6",
-    "login_type": "email:40 google:34 apple:20 guest:6",
-    "method": "email:44 google:34 apple:22",
-    "difficulty": "easy:40 normal:40 hard:20",
-    "device_type": "phone:78 tablet:14 desktop:8",
-    "environment": "production",
-    "role": "member:72 manager:20 admin:8",
-    "user_role": "member:72 manager:20 admin:8",
-    "class": "warrior mage archer priest",
-    "class_type": "warrior mage archer priest",
-    "character_class": "warrior mage archer priest",
-    "workout_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
-    "exercise_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
-    "meal_type": "breakfast:28 lunch:32 dinner:30 snack:10",
-    "shipping_method": "standard:70 express:22 pickup:8",
-    "delivery_type": "standard:70 express:22 pickup:8",
-    "order_status": "placed:20 paid:30 shipped:30 delivered:20",
-    "sort_by": "relevance:50 price:30 newest:20",
-    "ad_type": "rewarded_video:55 interstitial:30 banner:15",
-    "ad_network": "admob:50 unity:28 applovin:22",
-    "quality": "1080p:46 720p:36 480p:18",
-    "video_quality": "1080p:46 720p:36 480p:18",
+    name: choices
+    for of_names, choices in {
+        "gender": "female:49 male:49 other:2",
+        "sex": "female male",
+        "plan plan_type": "free:60 basic:22 pro:14 enterprise:4",
+        "subscription_plan": "basic:50 pro:38 enterprise:12",
+        "subscription_status": "none:70 trial:8 active:18 cancelled:4",
+        "billing_cycle billing_period": "monthly:72 yearly:28",
+        "membership membership_tier membership_level tier": "bronze:60 silver:25 gold:12 vip:3",
+        "network_type": "WIFI:58 5G:22 4G:20",
+        "payment_method payment_type": "credit_card:46 mobile_wallet:31 bank_transfer:15 gift_card:8",
+        "media_source": "organic:46 google_ads:22 facebook_ads:18 tiktok_ads:14",
+        "utm_source": "organic:40 google:28 facebook:18 newsletter:14",
+        "utm_medium": "organic:40 cpc:34 social:16 email:10",
+        "acquisition_channel traffic_source": "organic:46 paid_search:22 social:18 referral:14",
+        "referrer": "direct:40 search:32 social:18 partner:10",
+        "register_type": "email:38 google:30 apple:20 guest:12",
+        "signup_method sign_up_method method": "email:44 google:34 apple:22",
+        "login_method": "email:40 google:34 apple:20 sso:6",
+        "login_type": "email:40 google:34 apple:20 guest:6",
+        "difficulty": "easy:40 normal:40 hard:20",
+        "device_type": "phone:78 tablet:14 desktop:8",
+        "environment": "production",
+        "role user_role": "member:72 manager:20 admin:8",
+        "class class_type character_class": "warrior mage archer priest",
+        "workout_type exercise_type": "running:30 strength:26 yoga:18 cycling:16 swimming:10",
+        "meal_type": "breakfast:28 lunch:32 dinner:30 snack:10",
+        "shipping_method delivery_type": "standard:70 express:22 pickup:8",
+        "order_status": "placed:20 paid:30 shipped:30 delivered:20",
+        "sort_by": "relevance:50 price:30 newest:20",
+        "ad_type": "rewarded_video:55 interstitial:30 banner:15",
+        "ad_network": "admob:50 unity:28 applovin:22",
+        "quality video_quality": "1080p:46 720p:36 480p:18",
+    }.items()
+    for name in of_names.split()
 }
 _REASONS = {
     Kind.PAY_FAIL: "card_declined:40 insufficient_funds:26 cancelled_by_user:22 timeout:12",
@@ -156,8 +159,7 @@ _SYSTEMS = {
     "pc": "Windows:91 macOS:6 Linux:3",
     "console": "PlayStation 5|Nintendo Switch|Xbox Series X",
 }
-_GOOD_WORDS = frozenset({"success", "win", "clear", "complete", "pass", "accept", "done", "achieve", "confirm"})
-_BAD_WORDS = frozenset({"fail", "reject", "abandon", "timeout", "cancel", "die", "exit", "skip"})
+_GOOD_WORDS = SUCCESSES | {"accept"}
 _SELF_IDS = re.compile(
     r"#?(user|account|player|member|customer|role|character|login|app_user|u|open)?_?(id|uid|account|no)"
 )
@@ -187,19 +189,10 @@ _NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
-    order: EventOrder,
-    taxonomy: Taxonomy,
-    product: ProductInfo,
-    sequences: Sequence[EventSequence],
-    needs: Mapping[str, Sequence[str]],
+    order: EventOrder, events: EventConstraints
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers.
-
-    Args:
-        sequences: of the events.
-        needs: by event, those that must have happened before.
-    """
-    maker = _Maker(order, taxonomy, product)
+    """Constraints by property, and the ranges of the numbers in identifiers; `events` tells when events may happen."""
+    maker = _Maker(order)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
@@ -215,11 +208,11 @@ def property_constraints(
         for place in where:
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
-    _repeat_in_sequences(found, maker, sequences)
-    recalls = Recalls(order, taxonomy, needs, found)
-    for key, events in recalls.found().items():
+    _repeat_in_sequences(found, order.taxonomy, events.sequences)
+    recalls = Recalls(order, events.prerequisites, found)
+    for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        found[key] = base.model_copy(update={"recalls": events})
+        found[key] = base.model_copy(update={"recalls": told_by})
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
@@ -246,9 +239,9 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder, taxonomy: Taxonomy, product: ProductInfo) -> None:
-        self.order, self.taxonomy, self.product = order, taxonomy, product
-        self.everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    def __init__(self, order: EventOrder) -> None:
+        self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
+        self.everywhere = list(dict.fromkeys(places(order.taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
         self.paired: set[str] = set()
         self.rules = {place: rule_of(place.prop) for place in self.everywhere}
@@ -256,7 +249,9 @@ class _Maker:
         for place in self.everywhere:
             if self.rules[place] is not None:
                 self._defined.setdefault(place.name, []).append(place)
-        countries = [place for place in self.everywhere if _last(place.name) in ("country", "country_code", "nation")]
+        countries = [
+            place for place in self.everywhere if own_name(place.name) in ("country", "country_code", "nation")
+        ]
         texts = all(place.prop.type is PropertyType.STRING for place in countries)
         self._countries = countries if texts else []
         kept = (PropertyType.STRING, PropertyType.NUMBER, PropertyType.BOOLEAN)
@@ -265,7 +260,7 @@ class _Maker:
             for place in self.everywhere
             if place.event == "user" and place.prop.update is UpdateMode.SET_ONCE and place.prop.type in kept
         }
-        self.catalogues = Catalogues(taxonomy, self.everywhere, is_game=order.is_game)
+        self.catalogues = Catalogues(order.taxonomy, self.everywhere, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -286,7 +281,7 @@ class _Maker:
 
     def constraint(self, place: Place) -> PropertyConstraint:
         """What the values keep to here."""
-        own_group = bool(set(_pieces(_last(place.name))) & OWNED)
+        own_group = bool(set(pieces_of(place.name)) & OWNED)
         if (entry := self.catalogues.constraint(place, per_user=own_group)) is not None:
             return entry
         rule, own = self.definition(place)
@@ -401,7 +396,7 @@ class _Maker:
             return coded
         if place.prop.type is PropertyType.LIST:
             return PropertyConstraint(values=values, rows=min(3, len(values)))
-        last = _last(place.name)
+        last = own_name(place.name)
         if depends := self._by_country(place, last, values):
             return depends
         if system := self._system(place, last, values):
@@ -427,7 +422,7 @@ class _Maker:
         reading = self.order.readings.get(place.event)
         if reading is None or not (reading.succeeds or reading.fails):
             return values
-        wanted, other = (_GOOD_WORDS, _BAD_WORDS) if reading.succeeds else (_BAD_WORDS, _GOOD_WORDS)
+        wanted, other = (_GOOD_WORDS, FAILURES) if reading.succeeds else (FAILURES, _GOOD_WORDS)
         told = {value: frozenset(concepts(str(value))) for value in values}
         if not any(words & wanted for words in told.values()) or not any(words & other for words in told.values()):
             return values
@@ -472,7 +467,7 @@ class _Maker:
             or place.name in (rule.source, rule.group_by)
         ):
             return None
-        parent = place.name.rpartition(".")[0]
+        parent = place.parent
         if parent and rule.source.rpartition(".")[0] != parent:
             return None  # what moves a balance within an object stands there too
         grouped = rule.group_by in has and (not parent or str(rule.group_by).rpartition(".")[0] == parent)
@@ -502,8 +497,7 @@ class _Maker:
         return PropertyConstraint(
             values=[True, False],
             weights=[share, round(1 - share, 2)],
-            per_user=not place.of_event
-            and not (place.event == "" and set(_pieces(_last(place.name))) & _OF_THE_MOMENT),
+            per_user=not place.of_event and not (place.event == "" and set(pieces_of(place.name)) & _OF_THE_MOMENT),
         )
 
     def _number(self, place: Place) -> PropertyConstraint:
@@ -511,7 +505,8 @@ class _Maker:
             return PropertyConstraint(counter=rest)
         if degrees := self._degrees(place):
             return degrees
-        own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & OWNED
+        said = {piece for part in place.name.split(".") for piece in pieces_of(part)}
+        own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
         return PropertyConstraint(per_user=True) if own_id else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
@@ -521,7 +516,7 @@ class _Maker:
             return None
         latitude = which == {"latitude"}
         of_country = {code: of[0] for code in locales.countries() if (of := cities_of(code))}
-        for city in dict.fromkeys(p.name for p in self.everywhere if _last(p.name) in ("city", "home_city")):
+        for city in dict.fromkeys(p.name for p in self.everywhere if own_name(p.name) in ("city", "home_city")):
             on = [p for p in self.everywhere if p.name == city and p.event in ("", place.event)]
             told = self.constraint(on[0]) if on else _NOTHING
             where = {
@@ -535,32 +530,31 @@ class _Maker:
 
     def _rest(self, place: Place) -> CounterRule | None:
         """What is left of a thing after some of it was added or taken: `bag.after_num` beside `bag.change_num`."""
-        parent = place.name.rpartition(".")[0]
-        pieces = set(_pieces(_last(place.name)))
-        if not parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
+        pieces = set(pieces_of(place.name))
+        if not place.parent or not place.of_event or not pieces & {"after", "remain", "remaining", "left", "balance"}:
             return None
         if self.rules[place] is not None:
             return None
-        beside = [p for p in self.everywhere if p.event == place.event and p.name.rpartition(".")[0] == parent]
+        beside = [p for p in self.everywhere if (p.event, p.parent) == (place.event, place.parent)]
         moved = [
             p.name
             for p in beside
-            if p.prop.type is PropertyType.NUMBER and set(_pieces(_last(p.name))) & {"change", "delta", "amount"}
+            if p.prop.type is PropertyType.NUMBER and set(pieces_of(p.name)) & {"change", "delta", "amount"}
         ]
-        thing = next((p.name for p in beside if _pieces(_last(p.name))[-1:] == ["id"]), None)
-        if not moved or place.name in moved or any(_pieces(_last(p.name))[:1] == ["before"] for p in beside):
+        thing = next((p.name for p in beside if pieces_of(p.name)[-1:] == ["id"]), None)
+        if not moved or place.name in moved or any(pieces_of(p.name)[:1] == ["before"] for p in beside):
             return None
         start = 10 * round(measure(place, self.product).typical / 100)
         return self._balance(place, Balance(start=start, source=moved[0], group_by=thing))
 
     def _list(self, place: Place) -> PropertyConstraint:
-        base = re.sub(r"_?(list|ids|array)$", "", _last(place.name)).rstrip("s") or "item"
+        base = re.sub(r"_?(list|ids|array)$", "", own_name(place.name)).rstrip("s") or "item"
         if names.pattern_of(place.name, PropertyType.LIST) is not None:
             return PropertyConstraint(rows=3, faker=names.pattern_of(place.name, PropertyType.LIST))
         return PropertyConstraint(rows=3, template=self._template(place, base, ValueRange(min=1, max=30, mean=10)))
 
     def _text(self, place: Place) -> PropertyConstraint:
-        last = _last(place.name)
+        last = own_name(place.name)
         if found := self._by_country(place, last, []):
             return found
         if found := self._identifier(place, last):
@@ -583,7 +577,7 @@ class _Maker:
             return PropertyConstraint(values=told, weights=falling(len(told)), per_user=person)
         if pattern is not None:
             return PropertyConstraint(faker=pattern, per_user=person or pattern == "build")
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         if pieces and (pieces[-1] in _ENUMERATED or pieces[-1] in _NAMED):
             few = 5 if pieces[-1] in _ENUMERATED else 20
             return PropertyConstraint(
@@ -597,17 +591,14 @@ class _Maker:
         return f"{base.lstrip('#')}_{{n}}"
 
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         if last in _DEVICE_IDS:
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
             return PropertyConstraint(copy_of="#account_id")
         ends = pieces and (pieces[-1] in ("id", "uuid", "guid", "uid", "no", "number", "key", "code", "token", "sku"))
-        if not ends or names.pattern_of(last, PropertyType.STRING) in (
-            "phone",
-            "zip_code",
-            "country_code",
-            "coupon_code",
+        if not ends or names.pattern_of(last, PropertyType.STRING) in word_set(
+            "phone zip_code country_code coupon_code"
         ):
             return None
         base = "_".join(piece for piece in pieces if piece not in _NO_PART_OF_A_NAME) or "id"
@@ -627,7 +618,7 @@ class _Maker:
 
     def _outcome(self, place: Place, last: str) -> PropertyConstraint | None:
         """Results and reasons."""
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         reading = self.order.readings.get(place.event)
         if reading is None or not pieces:
             return None
@@ -665,7 +656,7 @@ class _Maker:
 
     def _by_country(self, place: Place, last: str, given: list[Scalar]) -> PropertyConstraint | None:
         """Carrier, currency, language and city go with the country."""
-        pieces = _pieces(last)
+        pieces = pieces_of(last)
         what = next((w for w in ("carrier", "currency", "language", "city") if w in (last, *pieces[-1:])), None)
         if last in ("telecom", "mobile_carrier", "network_operator", "#carrier"):
             what = "carrier"
@@ -750,16 +741,6 @@ def _ships(place: Place) -> bool:
     return place.kind is Kind.AFTER_SALE
 
 
-def _last(name: str) -> str:
-    """Own name of a property, in snake_case."""
-    own = name.rpartition(".")[2].lstrip("#")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower()
-
-
-def _pieces(name: str) -> list[str]:
-    return [piece for piece in re.split(r"[_.\s]+", _last(name) if "." not in name else name.lower()) if piece]
-
-
 def _of_person(place: Place, last: str) -> bool:
     """Whether a text is the same for a user all life long."""
     keep = {"gender", "sex", "nickname", "nick_name", "channel", "os", "platform", "country", "birth", "email", "phone"}
@@ -767,7 +748,7 @@ def _of_person(place: Place, last: str) -> bool:
     keep |= {"media_source", "acquisition_channel", "class", "class_type", "character_class", "device_model", "region"}
     keep |= {"name", "city", "company"} if not place.of_event else set()
     if last.endswith(("source", "channel", "campaign")) and {"install", "acquisition", "attribution"} & set(
-        _pieces(last)
+        pieces_of(last)
     ):
         return True
     return last in keep and place.kind is not Kind.SYSTEM
@@ -775,7 +756,7 @@ def _of_person(place: Place, last: str) -> bool:
 
 def _tells_first(prop: Property) -> bool:
     """Whether a flag tells that something happens for the first time; `first` in a name, 최초 or 첫 in an alias."""
-    return "first" in _pieces(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
+    return "first" in pieces_of(prop.name) or bool(re.search(r"최초|첫|初回|first", prop.alias.lower()))
 
 
 def _weighted(choices: str) -> tuple[list[Scalar], list[float]]:
@@ -802,21 +783,21 @@ _OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elaps
 
 
 def _repeat_in_sequences(
-    found: dict[str, PropertyConstraint], maker: _Maker, sequences: Sequence[EventSequence]
+    found: dict[str, PropertyConstraint], taxonomy: Taxonomy, sequences: Sequence[EventSequence]
 ) -> None:
     """A later step has what an earlier one had: the order's id, its amount, who fights."""
     for sequence in sequences:
         told: dict[str, tuple[Property, ValueRule | None]] = {}
         for step in sequence.steps:
             for name in step.events:
-                for prop in maker.taxonomy.event(name).properties:
+                for prop in taxonomy.event(name).properties:
                     earlier = told.get(prop.name)
-                    if earlier and _repeats(prop, earlier, found, name, maker):
+                    if earlier and _repeats(prop, earlier, found, name):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
             for name in step.events:
-                for prop in maker.taxonomy.event(name).properties:
+                for prop in taxonomy.event(name).properties:
                     told.setdefault(prop.name, (prop, rule_of(prop)))
 
 
@@ -825,7 +806,6 @@ def _repeats(
     earlier: tuple[Property, ValueRule | None],
     found: dict[str, PropertyConstraint],
     event: str,
-    maker: _Maker,
 ) -> bool:
     constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
     if constraint.copy_of or constraint.first_only or constraint.counter or prop.type is PropertyType.TIME:

@@ -15,26 +15,16 @@ from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
-from gamestats_assets.demo_data.analysis.measures import rule_of
-from gamestats_assets.demo_data.analysis.state_words import undoes
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, Reading, concepts, own_name, word_set
+from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
+from gamestats_assets.demo_data.analysis.state_words import ENDINGS, undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
 
 _ID_ENDINGS = frozenset({"id", "no", "number", "uuid", "guid", "key", "num", "ref", "reference"})
 _LOOSE_ENDINGS = frozenset({"no", "number", "num", "key", "ref", "reference"})
 """They end names of counts, plates and cards, too."""
-UNIQUE = word_set(
-    """
-    order transaction payment pay receipt invoice booking reservation session request log trace message post
-    comment transfer claim battle match ticket room shipment delivery refund trip ride uuid quote case return
-    appointment contract application loan policy bid auction call chat conversation
-    """
-)
-"""Things of which each one is new."""
-OWNED = word_set("server guild clan team workspace org organization organisation company channel zone region crew")
-"""What a user belongs to, one at a time."""
 _JOINS = frozenset({"create", "join", "register", "attend", "match_found"})
 _MAKES = word_set(
     """
@@ -43,7 +33,7 @@ _MAKES = word_set(
     schedule file plan draft propose raise publish reserve dispatch
     """
 )
-_LOOKS = word_set("view list visit show read search filter click play share like bookmark rate")
+_PASSING = LOOKS | word_set("play share like bookmark rate")
 _OWN_TO_EACH_EVENT = word_set(
     """
     duration result outcome reason status elapsed playtime clear step attempt attempts count index sequence seq rank
@@ -58,7 +48,6 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
-_OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
 _PRICES = word_set("price amount total fare cost fee value charge")
@@ -76,8 +65,7 @@ _STATES = frozenset({EventKind.SYSTEM, EventKind.SESSION_START, EventKind.SESSIO
 
 def pieces_of(name: str) -> list[str]:
     """Words of a name in small letters, whatever its style."""
-    own = name.rpartition(".")[2].lstrip("#")
-    return [piece for piece in re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", own).lower().split("_") if piece]
+    return [piece for piece in own_name(name).split("_") if piece]
 
 
 def stem_of(name: str) -> tuple[str, ...]:
@@ -97,10 +85,10 @@ class Recalls:
     def __init__(
         self,
         order: EventOrder,
-        taxonomy: Taxonomy,
         needs: Mapping[str, Sequence[str]],
         constraints: Mapping[str, PropertyConstraint],
     ) -> None:
+        taxonomy = order.taxonomy
         self.order, self.taxonomy, self.needs, self.constraints = order, taxonomy, needs, constraints
         self.own = {event.name: {prop.name: prop for prop in event.properties} for event in taxonomy.events}
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
@@ -157,9 +145,11 @@ class Recalls:
         """Events that must have happened before, of which an event tells the end or the renewal."""
         needed = [e for e in self.needs.get(event, ()) if self.row[e] < self.row[event]]
         needed.sort(key=lambda e: -self.row[e])
-        if later.action == "renew" or later.phase in _OVER:
+        if later.action == "renew" or later.phase in ENDINGS:
             return [
-                e for e in needed if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _LOOKS
+                e
+                for e in needed
+                if self.order.kinds[e] not in _STATES and self.order.readings[e].action not in _PASSING
             ]
         return [e for e in needed if undoes(later, self.order.readings[e])]
 
@@ -263,7 +253,7 @@ class Recalls:
         if len(having) < 2:
             return {}
         top = self.order.readings[having[0]]
-        late = top.fails or (top.place or 0) >= 5 or top.action in _LOOKS
+        late = top.fails or (top.place or 0) >= 5 or top.action in _PASSING
         first = (self._made_by_name(name) if late else None) or having[0]
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
@@ -294,7 +284,7 @@ class Recalls:
 
     def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
         """Whether a later event tells what became of the thing: drafted, signed, terminated."""
-        if self.order.readings[first].action in _LOOKS:
+        if self.order.readings[first].action in _PASSING:
             return False
         later = [self.order.readings[event] for event in self._having(name) if self.row[event] > self.row[first]]
         return any(stem & set(reading.words) and (reading.place or 0) >= 5 for reading in later)
@@ -364,7 +354,7 @@ def _makes(reading: Reading) -> bool:
     """Whether an event brings something new."""
     said = {stem for word in reading.words for stem in (word, word.removesuffix("d"), word.removesuffix("ed"))}
     done = {reading.phase, reading.action, *said}
-    return bool(done & _MAKES) and reading.action not in _LOOKS and not reading.fails
+    return bool(done & _MAKES) and reading.action not in _PASSING and not reading.fails
 
 
 def _alike(one: Reading, other: Reading) -> bool:

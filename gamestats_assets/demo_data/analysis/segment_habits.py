@@ -232,10 +232,10 @@ class _Choice:
 class Habits:
     """What is known of a product's events when it is worked out how often each happens."""
 
-    def __init__(self, order: EventOrder, constraints: EventConstraints, product: ProductInfo) -> None:
-        self.order, self.constraints, self.product = order, constraints, product
-        self.industry = industry_of(product)
-        self.at_work = not order.is_game and used_at_work(order.taxonomy, product)
+    def __init__(self, order: EventOrder, constraints: EventConstraints) -> None:
+        self.order, self.constraints, self.product = order, constraints, order.product
+        self.industry = industry_of(order.product)
+        self.at_work = not order.is_game and used_at_work(order.taxonomy, order.product)
         self.follows = consequences(order, constraints)
         self.served = self._served()
         self.choices = self._choices()
@@ -672,8 +672,7 @@ class _Shares:
     def _usual(self, follow: Set[str]) -> dict[str, float]:
         habits = self.habits
         found = {
-            c.name: self.slots.get(c.name)
-            or _weight(self.segment, c, habits.order, habits.product, habits.constraints.once)
+            c.name: self.slots.get(c.name) or _weight(self.segment, c, habits.order, habits.constraints.once)
             for c in habits.choices
             if c.name not in self.rates and c.name not in follow
         }
@@ -771,11 +770,11 @@ def _extras_within_deals(
                 found[name] = min(found[name], 0.5 * found[event])
 
 
-def _weight(segment: str, choice: _Choice, order: EventOrder, product: ProductInfo, once: Iterable[str]) -> float:
+def _weight(segment: str, choice: _Choice, order: EventOrder, once: Iterable[str]) -> float:
     """Of something usual, against other usual things."""
     r = choice.heads[0]
     kind = order.kinds[r.name]
-    industry = _INDUSTRY_FACTORS.get(industry_of(product), {}).get(kind, 1)
+    industry = _INDUSTRY_FACTORS.get(industry_of(order.product), {}).get(kind, 1)
     mild = _KEENNESS[segment] / _KEENNESS["active_user"]
     if all(head.name in once for head in choice.heads):
         return 0.5

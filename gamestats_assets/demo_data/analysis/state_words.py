@@ -216,7 +216,8 @@ _NEGATIVES = word_set(
     suspend terminate deactivate lapse
     """
 )
-_ENDINGS = word_set("cancel timeout end close")
+ENDINGS = word_set("cancel timeout end close")
+"""Phases that say that something is over."""
 
 
 def undoes(later: Reading, earlier: Reading) -> bool:
@@ -245,7 +246,7 @@ def _negates(word: str, positive: str) -> bool:
 def ends(later: Reading, thing: frozenset[str]) -> bool:
     """Whether an event says that something of a user is over: a pass is cancelled, a subscription expired."""
     about = pieces(later.name) | frozenset(later.words)
-    return bool(about & thing) and (later.phase in _ENDINGS or takes_away(later))
+    return bool(about & thing) and (later.phase in ENDINGS or takes_away(later))
 
 
 # --------------------------------------------------------------------------- lists of values

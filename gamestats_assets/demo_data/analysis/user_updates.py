@@ -14,13 +14,14 @@ from typing import Literal
 
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PHASES, Reading, concepts, own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, counts_things, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.state_words import (
     AFTER,
     BEFORE,
     CURRENCIES,
     EARNED,
+    ENDINGS,
     MONEY,
     SPENT,
     STATE,
@@ -77,7 +78,7 @@ _SETTLING = word_set(
 _RANKS = word_set("plan tier subscription membership grade class rank pricing level member")
 _NAMELY = word_set("name type code kind title label")
 _NEITHER = word_set("view show click list search share leave delete")
-_OVER = word_set("cancel timeout end close choose")
+_OVER = ENDINGS | {"choose"}
 _EMPTY = word_set("of the a an in on by for to and or so far with each every per as it is user who which has have")
 _ID = re.compile(r"(?:_(?i:id|no|number|key)|(?<=[a-z0-9])(?:Id|ID|No|Number|Key))$")
 _CHARGED = re.compile(r"paid|charged|billed|결제|支払|課金", re.IGNORECASE)
@@ -90,31 +91,32 @@ _SIGHTS = {
 
 
 def update_patterns(
-    order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, dict[str, Update]]:
     """Updates by event and property."""
+    taxonomy = order.taxonomy
     found: dict[str, dict[str, Update]] = {}
-    guess = _Guess(order, taxonomy, everywhere, measures)
+    guess = _Guess(order, everywhere, measures)
     shown = states_shown(taxonomy)
     for prop in (*taxonomy.common_properties, *taxonomy.user_properties):
         if prop.name in shown:
             continue
-        told = [_told(order, taxonomy, prop.rule)] if isinstance(prop.rule, FromEvent) else None
+        told = [_told(order, prop.rule)] if isinstance(prop.rule, FromEvent) else None
         for event, update in told if told is not None else guess.updates(prop):
             if event in order.readings and order.kinds[event] is not Kind.SYSTEM:
                 found.setdefault(event, {}).setdefault(prop.name, update)
     return {event: found[event] for event in taxonomy.event_names() if event in found}
 
 
-def _told(order: EventOrder, taxonomy: Taxonomy, rule: FromEvent) -> tuple[str, Update]:
+def _told(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
     """The update that a rule of the sheet asks for."""
     event = rule.event if rule.event in order.readings else ""
     reference = rule.property
     if rule.where_key is not None and "." in reference:
         group, _, child = reference.partition(".")
         reference = f"{group}[{rule.where_key}].{child}"
-    told = {name for name, _ in flattened(taxonomy.event(event).properties)} if event else set()
-    told |= {name for name, _ in flattened(taxonomy.common_properties)}
+    told = {name for name, _ in flattened(order.taxonomy.event(event).properties)} if event else set()
+    told |= {name for name, _ in flattened(order.taxonomy.common_properties)}
     if rule.property != "#time" and rule.property not in told and rule.aggregate not in ("cnt", "daycnt"):
         return "", Update(type="set")
     value = f"{{{{{reference}}}}}"
@@ -146,15 +148,15 @@ def states_shown(taxonomy: Taxonomy) -> dict[str, PropertyConstraint]:
 
 
 def level_counts(
-    order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
     """Numbers of events that tell how far a user's own count has come: levels, and what is added one by one.
 
     A level-up tells the next level, whatever the sheet leaves open; other events show the level as it is.
     """
     rises: dict[str, PropertyConstraint] = {}
-    told = _told_counts(order, taxonomy, everywhere, measures)
-    for event in taxonomy.events:
+    told = _told_counts(order, everywhere, measures)
+    for event in order.taxonomy.events:
         reading = order.readings[event.name]
         if not (reading.says("levelup") and reading.things <= {"character", "user", "account", "game", "level"}):
             continue
@@ -178,11 +180,11 @@ def level_counts(
 
 
 def _told_counts(
-    order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
 ) -> dict[str, PropertyConstraint]:
     """What a user has some of, as events tell it by the same name: one more where one is added, one less where not."""
     found: dict[str, PropertyConstraint] = {}
-    for prop in taxonomy.user_properties:
+    for prop in order.taxonomy.user_properties:
         some = counts(prop) or counts_things(prop.name)
         if prop.type is not PropertyType.NUMBER or not some or isinstance(prop.rule, FromEvent):
             continue
@@ -224,7 +226,7 @@ def _is_new_level(place: Place, measures: Mapping[Place, Measure]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _last_words(name: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()))
+    return frozenset(re.findall(r"[a-z]+", own_name(name)))
 
 
 def _stem(name: str) -> frozenset[str]:
@@ -234,9 +236,8 @@ def _stem(name: str) -> frozenset[str]:
 class _Guess:
     """Finds the events that change a property of users whose sheet does not say so."""
 
-    def __init__(
-        self, order: EventOrder, taxonomy: Taxonomy, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
-    ) -> None:
+    def __init__(self, order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]) -> None:
+        taxonomy = order.taxonomy
         self.order, self.taxonomy = order, taxonomy
         self.users = {prop.name for prop in taxonomy.user_properties}
         self.common = {prop.name: prop for prop in taxonomy.common_properties}
@@ -320,7 +321,7 @@ class _Guess:
         kinds = (Kind.INSTALL, Kind.REGISTER, Kind.ONBOARDING)
         return next(iter([*named, *starts, *(r for r in opens if self.order.kinds[r.name] not in kinds)]), None)
 
-    def _near(self, about: frozenset[str], said: Set[str] = frozenset()) -> list[Reading]:
+    def _near(self, about: frozenset[str], said: Set[str]) -> list[Reading]:
         """Events that share words with a property, the nearest first; what is done counts before what is begun.
 
         Args:

@@ -8,13 +8,13 @@ from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
 from gamestats_assets.demo_data.analysis.numbers_beside import pieces
+from gamestats_assets.demo_data.analysis.state_words import BEFORE
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
 _NAMING = word_set("name title type kind category code tier plan grade level id key class")
 _AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty")
-_BEFORE = word_set("before previous prev old from prior")
 _AFTER = word_set("after new next to now current")
 _BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
 _UP = re.compile(
@@ -47,7 +47,7 @@ def amount_in(prop: Property, text: Property, texts: Sequence[str]) -> PropertyC
         return None
     words = {word.rstrip("s") for word in re.findall(r"[a-z]{3,}|[^\W\d_a-z]{2,}", units.pop())}
     own = {word.rstrip("s") for word in pieces(prop.name)}
-    if pieces(prop.name) & (_BEFORE | _AFTER | _BESIDES) or re.search(r"잔액|보유|남은|残|所持", prop.alias):
+    if pieces(prop.name) & (BEFORE | _AFTER | _BESIDES) or re.search(r"잔액|보유|남은|残|所持", prop.alias):
         return None
     if not words & own and not any(word in prop.alias.lower() for word in words):
         return None
@@ -69,13 +69,13 @@ def _ascends(numbers: Sequence[float]) -> bool:
 
 def is_before(prop: Property) -> bool:
     """Whether a property tells what something was."""
-    return bool(pieces(prop.name) & _BEFORE)
+    return bool(pieces(prop.name) & BEFORE)
 
 
 def one_change(before: Property, after: Property) -> bool:
     """Whether two properties tell what the same thing was, and what it has become."""
     was, now = pieces(before.name), pieces(after.name)
-    return bool(was & _BEFORE and not now & _BEFORE and was - _BEFORE and was - _BEFORE == now - _AFTER)
+    return bool(was & BEFORE and not now & BEFORE and was - BEFORE and was - BEFORE == now - _AFTER)
 
 
 def changes(before: Sequence[str], after: Sequence[str], said: str) -> dict[str, list[Scalar]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gamestats_assets.demo_data.analysis.event_chains import pieces
+from gamestats_assets.demo_data.analysis.event_words import pieces
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy, flattened
 

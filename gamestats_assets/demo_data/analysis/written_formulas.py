@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, measure_words
 from gamestats_assets.demo_data.analysis.numbers_beside import Beside, ordered_pieces, pieces, texts_of
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -76,7 +76,7 @@ def written_formula(name: str, beside: Beside) -> str | None:
 def said_number(phrase: str, own: str, beside: Beside) -> str | None:
     """Name of the number that a phrase speaks of, another one than `own`."""
     visible = {n: p for n, p in beside.visible().items() if n != own}
-    return _named(phrase, visible, lambda name: False, beside.measures)
+    return _named(phrase, visible)
 
 
 def is_percent(place: Place, measures: Mapping[Place, Measure]) -> bool:
@@ -189,11 +189,11 @@ class _Written:
         return self.next < len(self.tokens) and self.tokens[self.next] in [("sign", sign) for sign in signs]
 
     def _sum(self) -> str | None:
-        found = self._product(first=True)
+        found = self._product()
         while found is not None and self._peek("+-"):
             sign = self.tokens[self.next][1]
             self.next += 1
-            term = self._product(first=False)
+            term = self._product()
             if term is None:
                 return None
             share = self.visible.get(term)
@@ -207,9 +207,8 @@ class _Written:
     def _target_is_share(self) -> bool:
         return is_share(self.beside.own[self.name], self.beside.measures)
 
-    def _product(self, *, first: bool) -> str | None:
-        start = self.next
-        found = self._factor(adds=self._adds(start))
+    def _product(self) -> str | None:
+        found = self._factor(adds=self._is_added())
         alone = True
         while found is not None and self._peek("*/"):
             sign = self.tokens[self.next][1]
@@ -223,9 +222,9 @@ class _Written:
             found = f"{found} {sign} {self._as_share(factor)}"
         return found
 
-    def _adds(self, start: int) -> bool:
-        after = self.tokens[start + 1] if start + 1 < len(self.tokens) else ("sign", "+")
-        return after[1] not in ("*", "/")
+    def _is_added(self) -> bool:
+        """Whether what comes next stands by itself, and is no factor of a product."""
+        return self.tokens[self.next + 1 : self.next + 2] not in ([("sign", "*")], [("sign", "/")])
 
     def _as_share(self, factor: str) -> str:
         """A percentage within a product, unless the formula divides by 100 itself."""
@@ -249,7 +248,7 @@ class _Written:
                 return None
             self.next += 1
             return f"({inner})"
-        found = _named(text, self.visible, self._unlikely if adds else lambda name: False, self.beside.measures)
+        found = _named(text, self.visible, self._unlikely) if adds else _named(text, self.visible)
         if found is not None:
             self.names.append(found)
         return found
@@ -267,7 +266,7 @@ def _bracketed(text: str) -> str:
 
 
 def _named(
-    phrase: str, visible: Mapping[str, Place], unlikely: object, measures: Mapping[Place, Measure]
+    phrase: str, visible: Mapping[str, Place], unlikely: Callable[[str], bool] = lambda name: False
 ) -> str | None:
     """Name of the one number that a phrase speaks of."""
     scored = [
@@ -280,7 +279,6 @@ def _named(
     best = min(score for score, _ in scored)
     near = [name for score, name in scored if score == best]
     if len(near) > 1:
-        assert callable(unlikely)
         near = [name for name in near if not unlikely(name)] or near
     if len(near) > 1:
         near = [name for name in near if visible[name].of_event] or near
@@ -345,17 +343,13 @@ def _scale(target: Property, used: list[Property], formula: str) -> str:
     """What a volume of lengths in another unit is to be divided by; empty where the sheet says it itself."""
     if len(used) != 3 or formula.count("*") != 2 or re.search(r"\d{3}|e\d", formula):
         return ""
-    said = re.sub(r"m_?\^?3\b|m³", "m3", " ".join((*_camel(target.name), target.alias.lower()))).split()
+    said = re.sub(r"m_?\^?3\b|m³", "m3", f"{own_name(target.name).replace('_', ' ')} {target.alias.lower()}").split()
     volume = next((_VOLUMES[word] for word in said if word in _VOLUMES), None)
     lengths = [next((_METRES[word] for word in _units(prop) if word in _METRES), None) for prop in used]
     if volume is None or lengths[0] is None or len(set(lengths)) > 1:
         return ""
     factor = round(volume / lengths[0] ** 3, 9)
     return f"{factor:.0f}" if factor > 1 else ""
-
-
-def _camel(name: str) -> list[str]:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
 
 
 def _units(prop: Property) -> list[str]:
