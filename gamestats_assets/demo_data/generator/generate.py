@@ -32,7 +32,7 @@ import pyarrow.ipc
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
-from gamestats_assets.demo_data.generator.properties import Properties, durations_s
+from gamestats_assets.demo_data.generator.properties import durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.users import Users, make_users
 from gamestats_assets.demo_data.rules.model import Rules
@@ -121,24 +121,24 @@ class Generated:
 def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, Array]:
     """Lines of a chunk's users (see `wire.lines`), the tally, and users by segment."""
     streams = Streams(plan.configuration.seed)
-    if chunk.system:
-        users, sessions, found, at_ms = _system(plan, streams)
-        ordinal = _ordinal(found.user)
-    else:
-        users = make_users(plan, streams, chunk.first, chunk.count)
-        active = behaviour.active_days(plan, streams, users)
-        sessions = behaviour.sessions_of(plan, streams, users, active)
-        found = behaviour.happenings(plan, streams, users, sessions)
-        ordinal = _ordinal(found.user)
-        gaps = _gaps_s(plan, streams, users, found, ordinal)
-        at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
-        # What goes on past the last midnight is not in these files.
-        inside = at_ms < plan.configuration.days * DAY_MS
-        found, ordinal, at_ms = found.take(inside), ordinal[inside], at_ms[inside] + plan.start_ms
-    properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
-    lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
-    in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))
-    return lines, tally, in_segment
+    history = _system(plan, streams) if chunk.system else _history(plan, streams, chunk)
+    lines, tally = wire.lines(history)
+    segment = history.users.segment
+    return lines, tally, np.zeros(0) if chunk.system else np.bincount(segment, minlength=len(plan.segments))
+
+
+def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.History:
+    users = make_users(plan, streams, chunk.first, chunk.count)
+    active = behaviour.active_days(plan, streams, users)
+    sessions = behaviour.sessions_of(plan, streams, users, active)
+    found = behaviour.happenings(plan, streams, users, sessions)
+    ordinal = _ordinal(found.user)
+    gaps = _gaps_s(plan, streams, users, found, ordinal)
+    at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+    # What goes on past the last midnight is not in these files.
+    inside = at_ms < plan.configuration.days * DAY_MS
+    at_ms = at_ms[inside] + plan.start_ms
+    return behaviour.History(plan, streams, users, sessions, found.take(inside), at_ms, ordinal[inside])
 
 
 def _ordinal(user: Array) -> Array:
@@ -160,7 +160,7 @@ def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Ha
     return np.where(np.isnan(lasted), waited, lasted)
 
 
-def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Sessions, behaviour.Happenings, Array]:
+def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
     """What the system reports once a day, each kind of event in a name of its own."""
     from dataclasses import replace
 
@@ -182,7 +182,7 @@ def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Session
     events = np.repeat(np.array(plan.daily_system, np.int64), days)
     found = behaviour.Happenings(user, events, np.arange(user.size), zero, zero, zero - 1, np.zeros(user.size, bool))
     at_ms = plan.start_ms + day * DAY_MS + 23 * 3_600_000 + user * 1000
-    return users, sessions, found, at_ms
+    return behaviour.History(plan, streams, users, sessions, found, at_ms, day)
 
 
 def chunks(plan: Blueprint) -> list[Chunk]:

@@ -7,6 +7,7 @@ need itself is an error that names the cycle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
+from gamestats_assets.demo_data.generator.behaviour import Happenings, History, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
     Coded,
@@ -31,7 +32,7 @@ from gamestats_assets.demo_data.generator.columns import (
 )
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.state import State, running_count, running_state
-from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update, ValueRange, recalled_property
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
@@ -79,30 +80,18 @@ class Rows:
 
 
 class Properties:
-    """The values of a chunk's events and users.
+    """The values of the events of some users, and of these users."""
 
-    Args:
-        happened: the events, by user and then in time.
-        at_ms: when, in ms since 1970.
-        ordinal: the user's own count of them.
-    """
-
-    def __init__(
-        self,
-        plan: Blueprint,
-        streams: Streams,
-        users: Users,
-        sessions: Sessions,
-        happened: Happenings,
-        at_ms: Array,
-        ordinal: Array,
-    ) -> None:
-        self.plan, self.streams, self.users, self.sessions = plan, streams, users, sessions
-        self.happened, self.at_ms, self.ordinal = happened, at_ms, ordinal
+    def __init__(self, history: History) -> None:
+        self.plan, self.streams, self.users = history.plan, history.streams, history.users
+        self.sessions, self.happened = history.sessions, history.happened
+        self.at_ms, self.ordinal = history.at_ms, history.ordinal
+        happened = history.happened
         order = np.argsort(happened.event, kind="stable")
-        bounds = np.searchsorted(happened.event[order], np.arange(len(plan.event_names) + 1))
+        bounds = np.searchsorted(happened.event[order], np.arange(len(self.plan.event_names) + 1))
         self._rows = {
-            name: order[start:stop] for name, start, stop in zip(plan.event_names, bounds, bounds[1:], strict=False)
+            name: order[start:stop]
+            for name, start, stop in zip(self.plan.event_names, bounds, bounds[1:], strict=False)
         }
         self._columns: dict[tuple[str, str], Column] = {}
         self._states: dict[str, State] = {}
@@ -175,6 +164,8 @@ class Properties:
             return self._counts(count)[event, name]
         is_common = self.plan.common_types.get(name) is given.type and not self._sets(event, name)
         if is_common and not constraint.copy_of and not constraint.counter:
+            if (version := self._app_version(rows, name, constraint, given)) is not None:
+                return version
             if self._is_state(name):
                 return self._state_column(name, rows, given)
             if name in self.plan.user_names or self._per_user(constraint, given):
@@ -206,6 +197,19 @@ class Properties:
             context = self._context(teller, source[own], self.ordinal[source[own]])
             parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
         return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
+
+    def _app_version(self, rows: Array, name: str, constraint: PropertyConstraint, given: Property) -> Column | None:
+        """The version of the app in each row's session, where a property is that."""
+        named = self.users.facets.get(name.lstrip("#").lower()) is self.users.app_version
+        if not named or given.type is not PropertyType.STRING or constraint.template is not None:
+            return None
+        release = self.users.release(self.happened.user[rows], self.sessions.day[self.happened.session[rows]])
+        if not constraint.values:
+            return app_versions(release)
+        # The last of those that the sheet lists is the newest when the run ends.
+        listed = sorted(map(str, constraint.values), key=_version_key)
+        newest = self.users.newest_release(self.plan.configuration.days - 1)
+        return Coded(np.clip(len(listed) - 1 - newest + release, 0, len(listed) - 1), tuple(listed))
 
     def _sets(self, event: str, name: str) -> bool:
         """Whether an event says of itself what a state becomes."""
@@ -623,7 +627,12 @@ class Properties:
         return Numbers(result, 0 if whole else 2)
 
     def _named_numbers(self, context: Rows, wanted: str, own: str) -> Array:
-        """What a name in a formula stands for: of the same object, the event, the common properties, the user."""
+        """What a name in a formula stands for: of the same object, the event, the common properties, the user.
+
+        `#year` is the year in which the run begins.
+        """
+        if wanted == "#year":
+            return np.full(len(context), float(self.plan.configuration.start.year))
         if context.key == "user":
             if wanted in self.plan.user_properties:
                 if self._is_state(wanted):
@@ -981,7 +990,7 @@ def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Seri
     """The user properties that each user begins with, as JSON."""
     none = np.zeros(0, np.int64)
     nothing = Happenings(none, none, none, none, none, none, np.zeros(0, bool))
-    properties = Properties(plan, streams, users, Sessions(none, none, none, none), nothing, none, none)
+    properties = Properties(History(plan, streams, users, Sessions(none, none, none, none), nothing, none, none))
     fragments: list[pl.Expr] = []
     for name, given in plan.user_properties.items():
         if name not in plan.updates:
@@ -1014,6 +1023,11 @@ def _as_type(value: Any, type_: PropertyType) -> Any:
     if type_ is PropertyType.BOOLEAN and isinstance(value, str):
         return value.strip().lower() in ("y", "yes", "true", "1", "예")
     return value
+
+
+def _version_key(version: str) -> list[tuple[int, str]]:
+    """What orders versions: 1.9 before 1.10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.\-+_ ]", version)]
 
 
 def _empty(type_: PropertyType) -> Any:
