@@ -612,13 +612,13 @@ def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
     return float(formula.evaluate(means, lambda _: np.array(0.5)))
 
 
-_YEARS = ValueRange(min=1990, max=2060, mean=2026)
-"""In which runs begin."""
+_YEAR = ValueRange(min=2026, max=2026)
+"""In which a run begins, as ranges tell it; formulas with the year itself keep to none."""
 
 
 def _range_of(place: Place, use: str, known: Mapping[str, ValueRange]) -> ValueRange:
     if use == "#year":
-        return _YEARS
+        return _YEAR
     name = _name_beside(place, use)
     keys = (f"{place.event}/{name}", name, use)
     return next((known[key] for key in keys if key in known), ValueRange(min=0, max=100, mean=40))

@@ -192,14 +192,16 @@ def property_constraints(
     product: ProductInfo,
     sequences: Sequence[EventSequence],
     needs: Mapping[str, Sequence[str]],
+    prices: Mapping[str, tuple[float, float]],
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
     """Constraints by property, and the ranges of the numbers in identifiers.
 
     Args:
         sequences: of the events.
         needs: by event, those that must have happened before.
+        prices: by property, between what prices lie.
     """
-    maker = _Maker(order, taxonomy, product)
+    maker = _Maker(order, taxonomy, product, prices)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
@@ -246,7 +248,9 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder, taxonomy: Taxonomy, product: ProductInfo) -> None:
+    def __init__(
+        self, order: EventOrder, taxonomy: Taxonomy, product: ProductInfo, prices: Mapping[str, tuple[float, float]]
+    ) -> None:
         self.order, self.taxonomy, self.product = order, taxonomy, product
         self.everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
@@ -265,7 +269,7 @@ class _Maker:
             for place in self.everywhere
             if place.event == "user" and place.prop.update is UpdateMode.SET_ONCE and place.prop.type in kept
         }
-        self.catalogues = Catalogues(taxonomy, self.everywhere, is_game=order.is_game)
+        self.catalogues = Catalogues(taxonomy, self.everywhere, product, prices, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""

@@ -157,7 +157,7 @@ def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     constraint = _constraint(rules, event, name)
     if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values or constraint.elapsed:
         return False
-    if constraint.same_as_before or constraint.recalls:
+    if constraint.same_as_before or constraint.recalls or constraint.totals:
         return False
     formula = _rule_of(rules.property_relationships, event, name)
     if formula and rules.property_relationships[formula].formula:

@@ -33,6 +33,7 @@ from gamestats_assets.demo_data.rules.model import (
     Rules,
     SegmentAnalysis,
     Step,
+    TotalRule,
     Update,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
@@ -165,6 +166,12 @@ class Blueprint:
             for event, _, rule in members
             if rule.source is not None and rule.source in self.properties_of[event]
         }
+
+    @cached_property
+    def gathered(self) -> Mapping[tuple[Any, ...], TotalRule]:
+        """One rule of each kind of things that users gather, by the events that decide what is there."""
+        told = (constraint.totals for constraint in self.rules.property_constraints.values())
+        return {rule.events: rule for rule in told if rule is not None}
 
     @property
     def first_day(self) -> int:

@@ -32,6 +32,7 @@ import pyarrow.ipc
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
+from gamestats_assets.demo_data.generator.idle import effective
 from gamestats_assets.demo_data.generator.properties import durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.users import Users, make_users
@@ -42,7 +43,7 @@ from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same inputs give other bytes."""
 MANIFEST = "manifest.json"
 _CHUNK_EVENTS = 150_000
@@ -131,7 +132,7 @@ def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.Histo
     users = make_users(plan, streams, chunk.first, chunk.count)
     active = behaviour.active_days(plan, streams, users)
     sessions = behaviour.sessions_of(plan, streams, users, active)
-    found = behaviour.happenings(plan, streams, users, sessions)
+    found = effective(plan, streams, users, behaviour.happenings(plan, streams, users, sessions))
     ordinal = _ordinal(found.user)
     gaps = _gaps_s(plan, streams, users, found, ordinal)
     at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)

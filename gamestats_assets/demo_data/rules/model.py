@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the meaning of rules changes; a part of every cache key."""
 
 
@@ -96,10 +96,33 @@ class CounterRule(_Part):
     group_by: str | None = None
 
 
+class TotalRule(_Part):
+    """What a user has gathered, e.g. in a cart, since it was last emptied.
+
+    Of a number it is the sum of what `adds` tells. Of the properties of an object group, which then all need such a
+    rule of the same events, each object tells of one thing that is there.
+
+    Attributes:
+        adds: by event that adds a thing, a formula of that event's properties: `price * quantity`; 1 counts the things.
+        takes: events each of which takes away the thing that was added last; where nothing is left, they do not happen.
+        until: events after which nothing is left, themselves still seeing everything.
+    """
+
+    adds: dict[str, str] = Field(min_length=1)
+    takes: list[str] = Field(default_factory=list)
+    until: list[str] = Field(default_factory=list)
+
+    @property
+    def events(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """What decides which things are there, whatever is told of them."""
+        return tuple(sorted(self.adds)), tuple(sorted(self.takes)), tuple(sorted(self.until))
+
+
 class PropertyConstraint(_Part):
     """What a property's values must keep; the first field given decides, in this order.
 
     Attributes:
+        totals: of what the user has gathered, e.g. the value of an order of what was put into the cart.
         same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id;
             where none has, the other fields decide.
         recalls: what the user did before, in whichever session, and which then had this property or, after a `/`,
@@ -121,6 +144,7 @@ class PropertyConstraint(_Part):
         faker: name of a pattern of `names`, for texts.
     """
 
+    totals: TotalRule | None = None
     same_as_before: bool = False
     recalls: list[str] = Field(default_factory=list)
     copy_of: str | None = None
