@@ -516,7 +516,9 @@ class _Maker:
         if degrees := self._degrees(place):
             return degrees
         own_id = measure_words(place.prop)[-1:] == ["id"] and set(_pieces(place.name)) & OWNED
-        return PropertyConstraint(per_user=True) if own_id else _NOTHING
+        of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
+        born = of_user and "birth" in measure_words(place.prop)
+        return PropertyConstraint(per_user=True) if own_id or born else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
         """Latitude and longitude in the user's city, or in the largest one of the country."""

@@ -920,9 +920,11 @@ class Properties:
         if isinstance(constraint.initial, int | float):
             initial += constraint.initial
         if has_range(self.plan, "user", name):
-            drawn = self._number(
-                Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
-            ).numbers()
+            everybody = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
+            formula = self._formula("user", name)
+            if formula is not None and "#year" in parse_formula(formula).names:
+                return self._reckoned(everybody, name, formula).numbers()
+            drawn = self._number(everybody, name).numbers()
             segments = range(len(self.plan.segments))
             least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
             start = initial if constraint.initial is not None else np.maximum(least, 0)[self.users.segment]
