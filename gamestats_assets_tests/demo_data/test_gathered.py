@@ -187,6 +187,72 @@ def test_totals_that_cannot_be_made_are_told(key: str, totals: TotalRule, said: 
     assert any(said in problem for problem in found), found
 
 
+def test_each_task_is_completed_once_and_only_one_that_there_is() -> None:
+    taxonomy = Taxonomy(
+        name="tasks",
+        events=(
+            Event(name="open"),
+            Event(name="create", properties=(text("task_id"), number("size"))),
+            Event(name="finish", properties=(text("task_id"), number("size"))),
+        ),
+    )
+    rules = RULES.model_copy(
+        update={
+            "property_constraints": {
+                "task_id": PropertyConstraint(template="task_{n}"),
+                "finish/task_id": PropertyConstraint(recalls=["create"], once_each=True, template="task_{n}"),
+                "finish/size": PropertyConstraint(recalls=["create"]),
+            },
+            "value_ranges": {"size": ValueRange(min=1, max=10**9)},
+            "event_constraints": EventConstraints(session_start=["open"], prerequisites={"finish": ["create"]}),
+            "segment_analysis": {
+                name: SegmentAnalysis(
+                    activity=Activity(daily_probability=0.9, events_per_session=12),
+                    event_probabilities={"create": 0.5, "finish": 0.9},
+                )
+                for name in SEGMENTS
+            },
+            "update_patterns": {},
+        }
+    )
+    assert problems(rules, taxonomy) == []
+    finished = 0
+    joining = RUN.model_copy(update={"segments": {"new_user": 1}, "sign_up_share_in_run": 1})
+    for of_user in by_user(simulated(taxonomy, rules, joining)).values():
+        left: dict[str, float] = {}
+        for record in of_user:
+            told = record["properties"]
+            if record.get("#event_name") == "create":
+                left[told["task_id"]] = told["size"]
+            elif record.get("#event_name") == "finish":
+                assert left.pop(told["task_id"]) == told["size"]
+                finished += 1
+    assert finished > 50
+
+
+def test_telling_once_belongs_to_what_an_event_recalls() -> None:
+    with pytest.raises(ValueError, match="once_each belongs to recalls"):
+        PropertyConstraint(once_each=True)
+    changed = {"sku": PropertyConstraint(recalls=["put"], once_each=True)}
+    found = problems(RULES.model_copy(update={"property_constraints": changed}), TAXONOMY)
+    assert any("it belongs to the property of one event" in problem for problem in found)
+
+
+def test_what_happened_to_users_before_the_run_did_so_in_order() -> None:
+    taxonomy = read_taxonomy(shipped("data", "taxonomies", "ecommerce"))
+    rules = analyse(taxonomy, ProductInfo(industry="ecommerce"))
+    known = 0
+    for of_user in by_user(simulated(taxonomy, rules, Configuration(users=80, days=2, seed=4))).values():
+        told: dict[str, str] = {}
+        for record in of_user[:4]:
+            told |= record["properties"] if record["#type"].startswith("user_") else {}
+        names = ("register_time", "first_purchase_time", "last_purchase_time")
+        if all(name in told for name in names) and told["last_purchase_time"] < "2026-01-01":
+            assert told["register_time"] <= told["first_purchase_time"] <= told["last_purchase_time"]
+            known += 1
+    assert known > 20
+
+
 # --------------------------------------------------------------------------- found in a sheet
 
 

@@ -221,7 +221,7 @@ def property_constraints(
     recalls = Recalls(order, taxonomy, needs, found)
     for key, events in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        found[key] = base.model_copy(update={"recalls": events})
+        found[key] = base.model_copy(update={"recalls": events, "once_each": recalls.is_told_once(key)})
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 

@@ -35,6 +35,7 @@ from gamestats_assets.demo_data.rules.model import (
     Step,
     TotalRule,
     Update,
+    recalled_property,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 
@@ -172,6 +173,17 @@ class Blueprint:
         """One rule of each kind of things that users gather, by the events that decide what is there."""
         told = (constraint.totals for constraint in self.rules.property_constraints.values())
         return {rule.events: rule for rule in told if rule is not None}
+
+    @cached_property
+    def told_once(self) -> tuple[TotalRule, ...]:
+        """Things of each of which an event tells once, with the events that made them."""
+        found: dict[tuple[Any, ...], TotalRule] = {}
+        for key, constraint in self.rules.property_constraints.items():
+            if constraint.once_each:
+                makers = dict.fromkeys((recalled_property(told, key)[0] for told in constraint.recalls), "1")
+                rule = TotalRule(adds=makers, takes=[key.partition("/")[0]])
+                found[rule.events] = rule
+        return tuple(found.values())
 
     @property
     def first_day(self) -> int:

@@ -1,4 +1,4 @@
-"""Events that would change nothing do not happen: a rise beyond the last level, a removal from an empty cart."""
+"""Events that would change nothing do not happen: a rise beyond the last level, what takes away where nothing is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings
     Flows in which a truth is planted are left as they are.
     """
     kept = found
-    for idle in (*_at_their_limit(plan, streams, users, found), *_from_nothing(plan, found)):
+    for idle in (*_at_their_limit(plan, streams, users, found), *_from_nothing(plan, users, found)):
         planted = (found.flow[idle] >= 0) & (plan.tables.together[found.flow[idle]] > 0)
         kept = _without(kept, found.take(idle[~planted]))
     return kept
@@ -67,13 +67,22 @@ def _does_nothing_else(plan: Blueprint, event: str, name: str, rule: CounterRule
     return rule.max is not None and bool(rest) and all(update.value == f"{{{{{name}}}}}" for update in rest)
 
 
-def _from_nothing(plan: Blueprint, found: Happenings) -> Iterator[Array]:
-    """Rows that would take things away where none is; not of events that open doors."""
-    for rule in plan.gathered.values():
+def _from_nothing(plan: Blueprint, users: Users, found: Happenings) -> Iterator[Array]:
+    """Rows that would take things away where none is; not the first ones of events that open doors."""
+    opens = ((plan.bit_of >= 0) | (plan.stage_of >= 0))[found.event]
+    for rule in (*plan.gathered.values(), *plan.told_once):
         adds, takes, ends = (
             np.flatnonzero(np.isin(found.event, [plan.event_index[event] for event in events]))
             for events in (rule.adds, rule.takes, rule.until)
         )
         idle = Gathering(found.user, adds, takes, ends).idle()
-        opens = (plan.bit_of >= 0) | (plan.stage_of >= 0)
-        yield idle[~opens[found.event[idle]]]
+        # Who was there before the run has made things before it, too.
+        known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
+        first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
+        yield idle[~known & ~(opens[idle] & first)]
+
+
+def _firsts(user: Array, event: Array) -> Array:
+    """Places of each user's first events of each kind."""
+    _, place = np.unique(np.column_stack([user, event]), axis=0, return_index=True)
+    return place

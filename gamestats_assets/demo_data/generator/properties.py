@@ -273,9 +273,9 @@ class Properties:
     def _recalled(self, event: str, rows: Array, creators: Sequence[tuple[str, str]]) -> list[tuple[Array, Column]]:
         """What the user's latest of some events said before each row: places among the rows, and values there.
 
-        An event that takes a thing away tells of that one.
+        An event that takes a thing away, or tells of each one once, tells of the latest one that is left.
         """
-        for rule in self.plan.gathered.values():
+        for rule in (*self.plan.gathered.values(), *self.plan.told_once):
             if event in rule.takes and {creator for creator, _ in creators} <= rule.adds.keys():
                 taken = self._gathering(rule).taken(rows)
                 known = np.flatnonzero(taken >= 0)
@@ -943,10 +943,7 @@ class Properties:
         first = _empty(type_) if constraint.initial is None else _as_type(constraint.initial, type_)
         nothing = pl.Series([as_json(first)], dtype=pl.String).gather(np.zeros(size, np.uint32))
         if type_ is PropertyType.TIME:
-            start_ms = np.full(size, self.plan.start_ms)
-            longest = np.minimum(start_ms - self.users.signed_up_ms, _LAST_DAYS * DAY_MS)
-            back = self.streams.uniform(f"user {name} before", self.users.number) * longest
-            known = Times(start_ms - back.astype(np.int64)).json()
+            known = self._moments_before(name, updates).json()
         elif constraint.values and type_ is not PropertyType.LIST:
             given = Property(name=name, type=type_)
             rows = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
@@ -960,6 +957,18 @@ class Properties:
             .select(pl.when("before").then("known").otherwise("nothing"))
             .to_series()
         )
+
+    def _moments_before(self, name: str, updates: list[tuple[str, Update]]) -> Times:
+        """When something happened to users before the run: on joining, for the first time, or lately, in this order."""
+        age = np.maximum(self.plan.start_ms - self.users.signed_up_ms, 0)
+        drawn = self.streams.uniform(f"user {name} before", self.users.number)
+        quarter = np.minimum(age // 4, _JOINING_MS)
+        if any(update.type != "set_once" for _, update in updates):
+            longest = np.minimum(age // 2, _LAST_DAYS * DAY_MS)
+            return Times(self.plan.start_ms - (drawn * longest).astype(np.int64))
+        if all(event in self.plan.rules.event_constraints.once for event, _ in updates):
+            return Times(self.users.signed_up_ms + (drawn * quarter).astype(np.int64))
+        return Times(self.users.signed_up_ms + quarter + (drawn * (age // 2 - quarter)).astype(np.int64))
 
     def _state_decimals(self, name: str) -> int:
         ranges = [range_of(self.plan, number, "user", name) for number in range(len(self.plan.segments))]
@@ -984,6 +993,8 @@ class Properties:
 _NO_CONSTRAINT = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 _NUMBERED = 12
+_JOINING_MS = 6 * 3_600_000
+"""Within which from midnight of the sign-up what belongs to it happened."""
 _LAST_DAYS = 14
 """Days before the run in which what users last did then lies."""
 

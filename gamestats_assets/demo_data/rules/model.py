@@ -129,6 +129,8 @@ class PropertyConstraint(_Part):
             another one: `create_order`, `create_order/id`. The latest of it gives the value, e.g. the id of an order
             that is delivered days later; where there was none, the other fields decide. Without an event in the key
             it does not hold for the events that it names.
+        once_each: of each thing that is recalled the event tells once, the latest one that is left, e.g. a task that is
+            completed; who signed up within the run does it again only once there is another one.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
         elapsed: how long it has taken by the clock: the session so far, or what the event is a later step of, since its
             first step; where the event stands alone, the range decides.
@@ -147,6 +149,7 @@ class PropertyConstraint(_Part):
     totals: TotalRule | None = None
     same_as_before: bool = False
     recalls: list[str] = Field(default_factory=list)
+    once_each: bool = False
     copy_of: str | None = None
     elapsed: Literal["session", "flow"] | None = None
     unit_s: float = Field(default=1, gt=0)
@@ -172,6 +175,8 @@ class PropertyConstraint(_Part):
             raise ValueError("depends_on and mapping belong together")
         if any(not allowed for allowed in self.mapping.values()):
             raise ValueError("mapping has a value without any allowed value")
+        if self.once_each and not self.recalls:
+            raise ValueError("once_each belongs to recalls")
         return self
 
 

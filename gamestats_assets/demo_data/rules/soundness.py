@@ -314,6 +314,8 @@ class _Check:
                 yield from self._unsound_totals(key, constraint.totals)
             if constraint.depends_on:
                 yield from self._unknown_values(key, constraint.depends_on, constraint.mapping)
+            if constraint.once_each and "/" not in key:
+                yield f"{place}.once_each: it belongs to the property of one event, such as {self.events[0]}/{key}"
             for recalled in constraint.recalls:
                 event, name = recalled_property(recalled, key)
                 if event not in self.own:
