@@ -120,6 +120,13 @@ class Blueprint:
         shares: cumulative shares of the segments.
         daily_system: events that the system reports once a day.
         has_registration: whether an event registers users; without one, all have an account.
+        has_onboarding: whether an event ends the onboarding.
+        event_index: number of an event.
+        properties_of: by event, its own properties and the common ones.
+        nested_of: by event, its own properties by their dotted names.
+        updates: by user or common property, the events that change it, and how.
+        counters: by count, the events and properties that show it.
+        balances: by balance, the events, object groups and properties that show it.
     """
 
     taxonomy: Taxonomy
@@ -322,11 +329,11 @@ def _counter_of(rules: Rules, event: str, name: str) -> CounterRule | None:
 def _counters(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str, CounterRule]]]:
     """By count, the events and properties that show it."""
     found: dict[str, list[tuple[str, str, CounterRule]]] = {}
-    for event in taxonomy.events:
-        for name in _properties_of(taxonomy)[event.name]:
-            rule = _counter_of(rules, event.name, name)
+    for event, properties in _properties_of(taxonomy).items():
+        for name in properties:
+            rule = _counter_of(rules, event, name)
             if rule is not None:
-                found.setdefault(rule.shared or f"{event.name}/{name}", []).append((event.name, name, rule))
+                found.setdefault(rule.shared or f"{event}/{name}", []).append((event, name, rule))
     return found
 
 

@@ -305,7 +305,7 @@ def generate(
     identity = run_identity(taxonomy, rules, configuration)
     stale = _refuse_other_logs(folder, identity, overwrite)
     parts = chunks(plan)
-    with _spool(folder) as spool:
+    with _spool(folder) as spool, _failures_told(folder):
         task = _Task(
             taxonomy.model_dump_json(),
             rules.model_dump_json(),
@@ -313,22 +313,9 @@ def generate(
             str(spool),
             str(folder),
         )
-        try:
-            with worker.pool(min(processes, max(len(parts), configuration.days))) as executor:
-                tallies, in_segment = _simulate_all(executor, task, parts, progress)
-                files = _merge_all(executor, task, spool, progress)
-        except BrokenProcessPool:
-            raise GenerationError(
-                "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
-                "run it again with fewer processes."
-            ) from None
-        except OSError as error:
-            if not _is_full(error):
-                raise
-            raise GenerationError(
-                f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
-                "the logs is needed while they are made) and run it again."
-            ) from None
+        with worker.pool(min(processes, max(len(parts), configuration.days))) as executor:
+            tallies, in_segment = _simulate_all(executor, task, parts, progress)
+            files = _merge_all(executor, task, spool, progress)
     tally = pl.concat(tallies).group_by("type", "name", "segment").agg(pl.col("records").sum()).sort(pl.all())
     named = pl.Series(list(plan.segments), dtype=pl.String)
     tally = tally.with_columns(segment=named.gather(tally["segment"]))
@@ -338,6 +325,25 @@ def generate(
     for name in stale - {file.name for file in files}:
         (folder / name).unlink(missing_ok=True)
     return result
+
+
+@contextmanager
+def _failures_told(folder: Path) -> Iterator[None]:
+    """Say what can be done about a process that died, or a disk that is full."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise GenerationError(
+            "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
+            "run it again with fewer processes."
+        ) from None
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        raise GenerationError(
+            f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
+            "the logs is needed while they are made) and run it again."
+        ) from None
 
 
 def _is_full(error: OSError) -> bool:

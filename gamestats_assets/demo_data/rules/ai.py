@@ -34,7 +34,7 @@ from gamestats_assets.lakehouse.http import retry_after_s
 
 Provider = Literal["anthropic", "openai"]
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 """Raised when what the language model is told changes; a part of every cache key."""
 RETRIES = 3
 """How often an answer that cannot be used is sent back with what is wrong."""
