@@ -31,7 +31,7 @@ from gamestats_assets_tests.demo_data.planted_logs import RULES, TAXONOMY
 def found(**given: Any) -> Measured:
     """A measurement of nothing but what is given."""
     empty: dict[str, Any] = {field.name: None for field in dataclasses.fields(Measured)}
-    nothing = {"numbers": {}, "choices": {}, "order": {}, "prerequisites": {}, "once": {}}
+    nothing = {"numbers": {}, "choices": {}, "order": {}, "prerequisites": {}, "once": {}, "totals": {}}
     dirt = DirtFound(**{field.name: 0 for field in dataclasses.fields(DirtFound)})
     return Measured(
         **{

@@ -11,19 +11,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from gamestats_assets.demo_data.configuration import Configuration, CustomSegment, Dirt
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.configuration import Configuration, CustomSegment, Dirt, ProductInfo
 from gamestats_assets.demo_data.generator import generate as generating
 from gamestats_assets.demo_data.generator.generate import GenerationError, generate
 from gamestats_assets.demo_data.logs.wire_check import check_files
 from gamestats_assets.demo_data.rules.model import Activity, PropertyRelationship, Rules
 from gamestats_assets.demo_data.rules.soundness import RulesError
-from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY, at, by_user, records
+from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
+from gamestats_assets_tests.demo_data.small_shop import QUIET, RULES, TAXONOMY, at, by_user, number, records
 
 SMALL = Configuration(users=100, days=3, seed=11)
 
@@ -258,3 +260,33 @@ def test_rules_of_another_taxonomy_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RulesError, match="nope"):
         generate(TAXONOMY, other, SMALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_users_update_the_app_and_change_addresses_but_keep_their_device(tmp_path: Path) -> None:
+    run = Configuration(users=60, days=60, seed=2, segments={"power_user": 1.0})
+    generate(TAXONOMY, QUIET, run, tmp_path)
+    versions: set[str] = set()
+    addresses: list[int] = []
+    for of_user in by_user(records(tmp_path)).values():
+        tracked = [record for record in of_user if record["#type"] == "track"]
+        told = [record["properties"]["#app_version"] for record in tracked]
+        assert told == sorted(told, key=lambda version: [int(part) for part in version.split(".")])
+        assert len({record["properties"]["#device_model"] for record in tracked}) == 1
+        at_home = {r["#ip"] for r in tracked if r["properties"]["#network_type"] == "WIFI"}
+        assert len(at_home) <= 1
+        addresses.append(len({record["#ip"] for record in tracked}))
+        versions.add(told[0])
+        versions.add(told[-1])
+    assert len(versions) >= 4
+    assert sorted(addresses)[len(addresses) // 2] > 3
+
+
+@pytest.mark.parametrize("year", [2026, 2034])
+def test_years_of_birth_follow_from_the_year_of_the_run(tmp_path: Path, year: int) -> None:
+    born = Event(name="profile", properties=(number("birth_year"),))
+    taxonomy = Taxonomy(name="born", events=(Event(name="app_open"), born), user_properties=(number("birth_year"),))
+    rules = analyse(taxonomy, ProductInfo(industry="social"))
+    generate(taxonomy, rules, Configuration(users=50, days=3, start=date(year, 5, 1)), tmp_path)
+    told = [r["properties"]["birth_year"] for r in records(tmp_path) if "birth_year" in r["properties"]]
+    assert min(told) >= year - 60
+    assert year - 20 <= max(told) <= year - 14

@@ -24,6 +24,7 @@ from gamestats_assets.demo_data.analysis.event_stages import (
     stage_events,
 )
 from gamestats_assets.demo_data.analysis.event_words import read_events, word_set
+from gamestats_assets.demo_data.analysis.gatherings import gathered
 from gamestats_assets.demo_data.analysis.measures import (
     Measure,
     Place,
@@ -51,6 +52,7 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     EventConstraints,
+    EventSequence,
     PropertyConstraint,
     Rules,
     SegmentAnalysis,
@@ -80,7 +82,9 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     measures = _measures(everywhere, product)
-    values, identifiers = property_constraints(order, constraints)
+    cart = gathered(order, constraints)
+    values, identifiers = property_constraints(order, constraints, cart.prices)
+    values = cart.constraints(values)
     values |= states_shown(taxonomy)
     values |= level_counts(order, everywhere, measures)
     values |= durations(everywhere, constraints, values)
@@ -181,7 +185,7 @@ def _with_known_industry(taxonomy: Taxonomy, product: ProductInfo) -> ProductInf
 def _event_constraints(order: EventOrder) -> EventConstraints:
     """When the events may happen."""
     find_sequences(order)
-    before = prerequisites(order)
+    before = _shared_by_alternatives(prerequisites(order), order.sequences)
     stages = stage_events(order)
     return EventConstraints(
         session_start=session_start(order),
@@ -195,6 +199,35 @@ def _event_constraints(order: EventOrder) -> EventConstraints:
         stage_events=stages,
         not_of_users=of_kind(order.kinds, EventKind.SYSTEM),
     )
+
+
+def _shared_by_alternatives(
+    needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
+) -> dict[str, list[str]]:
+    """Prerequisites, the alternatives of a step having the same ones: who cannot pay cannot fail to pay either."""
+    found = {event: list(before) for event, before in needs.items()}
+    for sequence in sequences:
+        for number, step in enumerate(sequence.steps[1:], start=1):
+            rest = {event for later in sequence.steps[number:] for event in later.events}
+            every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
+            for event in step.events:
+                own = found.get(event, [])
+                added = [before for before in every if before not in {*rest, *own} and not _needs(found, before, event)]
+                if added:
+                    found[event] = [*own, *added]
+    return found
+
+
+def _needs(needs: Mapping[str, Sequence[str]], event: str, wanted: str) -> bool:
+    """Whether an event waits for another, directly or not."""
+    waiting, seen = [event], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name == wanted:
+            return True
+        waiting += [before for before in needs.get(name, ()) if before not in seen]
+        seen.update(waiting)
+    return False
 
 
 def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:
@@ -240,7 +273,9 @@ def _set_otherwise(everywhere: Sequence[Place], values: Mapping[str, PropertyCon
     decided: list[str] = []
     for place in everywhere:
         constraint = values.get(place.key, values.get(place.name))
-        if constraint and (constraint.counter or constraint.copy_of or constraint.values or constraint.mapping):
+        if constraint and (
+            constraint.totals or constraint.counter or constraint.copy_of or constraint.values or constraint.mapping
+        ):
             decided.append(place.key)
     return decided
 

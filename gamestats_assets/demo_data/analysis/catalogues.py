@@ -1,18 +1,23 @@
 """Things that a product has before any user comes: titles, items, guilds. An id has one name, one genre, one price.
 
-Where an event tells the id of such a thing and beside it its name, the ids are the entries of a catalogue, the first
-ones more popular than the last, and whatever else is told of the thing goes with the id.
+Where an event tells the id of such a thing and beside it its name or its price, the ids are the entries of a
+catalogue, the first ones more popular than the last, and whatever else is told of the thing goes with the id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, rule_of
+from gamestats_assets.demo_data.analysis.measures import UNIQUE, Place, measure, rule_of
 from gamestats_assets.demo_data.analysis.recalled_values import pieces_of
 from gamestats_assets.demo_data.analysis.value_texts import Language, language_of
+from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, Scalar
@@ -22,6 +27,7 @@ _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}
 _IDS = frozenset({"id", "no", "code", "key", "sku", "number"})
 _NAMES = frozenset({"name", "title"})
 _TRAITS = frozenset({"genre", "category", "rarity", "brand", "author", "artist", "publisher", "cuisine", "price"})
+_MAKERS = frozenset({"brand", "author", "artist", "publisher"})
 _OF_PEOPLE = frozenset({"user", "player", "member", "driver", "friend", "customer", "account", "login", "role"})
 
 
@@ -51,16 +57,38 @@ def falling(count: int) -> list[float]:
     return [round((place + 1) ** -0.6, 3) for place in range(count)]
 
 
+def _as_price(value: float, *, whole: bool) -> float:
+    """A price as shops write it, of two digits that matter, or so much and 99 hundredths.
+
+    >>> _as_price(12_345, whole=True), _as_price(12.34, whole=False)
+    (12000.0, 12.99)
+    """
+    if not whole and value < 1000:
+        return float(math.floor(value)) + 0.99
+    step = 10 ** max(math.floor(math.log10(max(value, 1))) - 1, 0)
+    return float(round(value / step) * step)
+
+
 class Catalogues:
     """Ids of catalogues, and what goes with them, by the names of the properties.
 
     Args:
         everywhere: every property where it stands.
+        prices: by property, between what prices lie.
         is_game: whether the product is a game, whose products are packs.
     """
 
-    def __init__(self, taxonomy: Taxonomy, everywhere: Sequence[Place], *, is_game: bool) -> None:
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        everywhere: Sequence[Place],
+        product: ProductInfo,
+        prices: Mapping[str, tuple[float, float]],
+        *,
+        is_game: bool,
+    ) -> None:
         self.locale, self.is_game = locale_of(taxonomy), is_game
+        self._product, self._limits = product, prices
         self.places: dict[str, list[Place]] = {}
         for place in everywhere:
             self.places.setdefault(place.name, []).append(place)
@@ -69,11 +97,14 @@ class Catalogues:
             self._note([place for place in everywhere if place.event == event and "." not in place.name])
         self.ids: dict[str, list[Scalar]] = {}
         self._names: dict[str, list[Scalar]] = {}
+        self._prices: dict[str, list[Scalar]] = {}
         for entry in self._beside.values():
-            if not self._lists(entry.trait):
+            if self.places[entry.trait][0].prop.type is PropertyType.NUMBER and not self._lists(entry.trait):
+                self._prices[entry.trait] = self._priced(self.places[entry.trait][0])
+            elif not self._lists(entry.trait):
                 self._names[entry.trait] = invented(self._pattern(entry.trait), self.locale)
         for entry in self._beside.values():
-            named = [e.trait for e in self._beside.values() if e.id_name == entry.id_name and e.trait in self._names]
+            named = [e.trait for e in self._beside.values() if e.id_name == entry.id_name and self._is_named(e.trait)]
             count = min([_ENTRIES, *(len(self._names[trait]) for trait in named)])
             self.ids.setdefault(entry.id_name, self._entries(entry.id_name, count))
 
@@ -86,9 +117,11 @@ class Catalogues:
             if not named and len(ids) == 1:
                 named = [p for p in beside if pieces_of(p.name) in (["name"], ["title"])]
             named = [p for p in named if p.prop.type is PropertyType.STRING and not isinstance(rule_of(p.prop), OneOf)]
-            if not named or names.pattern_of(named[0].name, PropertyType.STRING) == "name":
-                continue
             traits = [p for p in beside if self._is_trait(p, stem, alone=len(ids) == 1)]
+            if not named and not any(p.prop.type is PropertyType.NUMBER for p in traits):
+                continue
+            if named and names.pattern_of(named[0].name, PropertyType.STRING) == "name":
+                continue
             for place in (*named[:1], *traits):
                 self._beside.setdefault(place.name, _Entry(found.name, place.name))
 
@@ -106,8 +139,32 @@ class Catalogues:
         own = pieces[: len(stem)] == stem and pieces[-1] in {*_TRAITS, "type", "grade"}
         if not own and not (alone and len(pieces) == 1 and pieces[0] in _TRAITS):
             return False
-        lists = {rule.values for p in self.places[place.name] if isinstance(rule := rule_of(p.prop), OneOf)}
-        return len(lists) == 1
+        rules = [rule_of(p.prop) for p in self.places[place.name]]
+        if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:
+            told = [rule for rule in rules if rule is not None]
+            return all(rule == told[0] and isinstance(rule, Between | OneOf) for rule in told)
+        if pieces[-1] in _MAKERS and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
+            return True
+        return len({rule.values for rule in rules if isinstance(rule, OneOf)}) == 1
+
+    def _is_named(self, name: str) -> bool:
+        """Whether a trait is what tells things apart, rather than who makes them."""
+        return name in self._names and pieces_of(name)[-1] not in _MAKERS
+
+    def _priced(self, place: Place) -> list[Scalar]:
+        """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""
+        usual = measure(place, self._product)
+        low, high = self._limits.get(place.name, (usual.low, usual.high))
+        low, high = max(low, usual.low), min(high, usual.high)
+        shares = (np.arange(_ENTRIES) + 0.5) / _ENTRIES
+
+        def prices(bend: float) -> npt.NDArray[np.float64]:
+            return max(low, 0.01) * (high / max(low, 0.01)) ** (shares**bend)
+
+        bends = np.linspace(0.3, 6, 58)
+        best = min(bends, key=lambda bend: abs(float(prices(bend).mean()) - usual.typical))
+        written = [_as_price(float(price), whole=usual.integer) for price in prices(float(best))]
+        return [min(max(price, low), high) for price in written]
 
     def _lists(self, name: str) -> list[Scalar]:
         """The values that the sheet lists."""
@@ -139,7 +196,7 @@ class Catalogues:
         if entry.id_name not in self._own(place.event):
             named = self._names.get(place.name)
             return PropertyConstraint(values=named, weights=falling(len(named))) if named else None
-        told = self._names.get(place.name) or self._lists(place.name)
+        told = self._names.get(place.name) or self._prices.get(place.name) or self._lists(place.name)
         step = 7 if len(told) % 7 and place.name not in self._names else 1  # neighbours in popularity differ
         ids = self.ids[entry.id_name]
         mapping = {str(key): [told[step * number % len(told)]] for number, key in enumerate(ids)}

@@ -816,8 +816,6 @@ def completed(found: Mapping[Place, Measure]) -> dict[Place, Measure]:
     return {place: _completed(place, told, limits, amounts) for place, told in found.items()}
 
 
-THIS_YEAR = 2025
-"""To a year or two, in which whoever uses a product was not born yesterday."""
 _MOMENTS = word_set("before after tmp current now")
 
 
@@ -827,9 +825,6 @@ def _completed(place: Place, told: Measure, limits: Mapping[str, Measure], amoun
     if told.name in limits:
         of = limits[told.name]
         return replace(told, low=of.low, high=of.high, typical=of.typical, integer=told.integer and of.integer)
-    if told.name == "birth_year" and "age" in limits:
-        born = [THIS_YEAR - age for age in (limits["age"].high, limits["age"].low)]
-        return replace(told, low=born[0], high=born[1], typical=min(max(told.typical, born[0]), born[1]))
     rest = [word for word in measure_words(place.prop) if word not in _MOMENTS]
     if told.name == "other" and len(rest) == 1 and rest[0] in amounts and rest[0] not in _LEXICON.concepts:
         top = amounts[rest[0]]

@@ -16,7 +16,7 @@ import numpy as np
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.measures import THIS_YEAR, Measure, Place, by_parent, measure_words, rule_of
+from gamestats_assets.demo_data.analysis.measures import Measure, Place, by_parent, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
     Around,
@@ -343,13 +343,17 @@ def _spent_on_each(beside: Beside) -> None:
             beside.give(spent[0], f"{several[0]} * {max(round(measure.high / most), 1)}")
 
 
+_AGE = "random(14-40) - random(0-20)"
+"""From 14 to 60, 37 on average, subtracted from a year."""
+
+
 def _births(beside: Beside) -> None:
-    """The year of birth of those whose age is known."""
+    """The year of birth: of those whose age is known, by that."""
     visible = {n: beside.measures[p].name for n, p in beside.visible().items() if p in beside.measures}
     ages = [name for name, what in visible.items() if what == "age"]
     for name in beside.own:
-        if beside.measure(name).name == "birth_year" and len(ages) == 1:
-            beside.give(name, f"{THIS_YEAR} - {ages[0]}")
+        if beside.measure(name).name == "birth_year" and (len(ages) == 1 or not beside.measure(name).given):
+            beside.give(name, f"#year - {ages[0] if len(ages) == 1 else _AGE}")
 
 
 # --------------------------------------------------------------------------- bodies and shares
@@ -601,7 +605,13 @@ def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
     return float(formula.evaluate(means, lambda _: np.array(0.5)))
 
 
+_YEAR = ValueRange(min=2026, max=2026)
+"""In which a run begins, as ranges tell it; formulas with the year itself keep to none."""
+
+
 def _range_of(place: Place, use: str, known: Mapping[str, ValueRange]) -> ValueRange:
+    if use == "#year":
+        return _YEAR
     name = _name_beside(place, use)
     keys = (f"{place.event}/{name}", name, use)
     return next((known[key] for key in keys if key in known), ValueRange(min=0, max=100, mean=40))

@@ -189,10 +189,15 @@ _NAMED = word_set("name title subject skin banner pack package bundle list")
 
 
 def property_constraints(
-    order: EventOrder, events: EventConstraints
+    order: EventOrder, events: EventConstraints, prices: Mapping[str, tuple[float, float]]
 ) -> tuple[dict[str, PropertyConstraint], dict[str, ValueRange]]:
-    """Constraints by property, and the ranges of the numbers in identifiers; `events` tells when events may happen."""
-    maker = _Maker(order)
+    """Constraints by property, and the ranges of the numbers in identifiers.
+
+    Args:
+        events: tells when events may happen.
+        prices: by property, between what prices lie.
+    """
+    maker = _Maker(order, prices)
     told = {place: maker.constraint(place) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
@@ -212,7 +217,7 @@ def property_constraints(
     recalls = Recalls(order, events.prerequisites, found)
     for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        found[key] = base.model_copy(update={"recalls": told_by})
+        found[key] = base.model_copy(update={"recalls": told_by, "once_each": recalls.is_told_once(key)})
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
@@ -239,7 +244,7 @@ def _usual(constraints: Sequence[PropertyConstraint], of_event: Sequence[bool]) 
 class _Maker:
     """Makes the constraint of each property where it stands."""
 
-    def __init__(self, order: EventOrder) -> None:
+    def __init__(self, order: EventOrder, prices: Mapping[str, tuple[float, float]]) -> None:
         self.order, self.taxonomy, self.product = order, order.taxonomy, order.product
         self.everywhere = list(dict.fromkeys(places(order.taxonomy, order.kinds)))
         self.number_ranges: dict[str, ValueRange] = {}
@@ -260,7 +265,7 @@ class _Maker:
             for place in self.everywhere
             if place.event == "user" and place.prop.update is UpdateMode.SET_ONCE and place.prop.type in kept
         }
-        self.catalogues = Catalogues(order.taxonomy, self.everywhere, is_game=order.is_game)
+        self.catalogues = Catalogues(order.taxonomy, self.everywhere, order.product, prices, is_game=order.is_game)
 
     def definition(self, place: Place) -> tuple[ValueRule | None, bool]:
         """What the sheet says here, or of the property of the same name elsewhere; whether it is said here."""
@@ -507,7 +512,9 @@ class _Maker:
             return degrees
         said = {piece for part in place.name.split(".") for piece in pieces_of(part)}
         own_id = measure_words(place.prop)[-1:] == ["id"] and said & OWNED
-        return PropertyConstraint(per_user=True) if own_id else _NOTHING
+        of_user = any(other.name == place.name and not other.of_event for other in self.everywhere)
+        born = of_user and "birth" in measure_words(place.prop)
+        return PropertyConstraint(per_user=True) if own_id or born else _NOTHING
 
     def _degrees(self, place: Place) -> PropertyConstraint | None:
         """Latitude and longitude in the user's city, or in the largest one of the country."""

@@ -48,6 +48,8 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
+_ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
+_OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
 _PRICES = word_set("price amount total fare cost fee value charge")
@@ -118,6 +120,13 @@ class Recalls:
             for key, told in self._amounts(event, name):
                 recalled.setdefault(key, told)
         return recalled
+
+    def is_told_once(self, key: str) -> bool:
+        """Whether an event says how a thing ends that an id names, which happens once to each of them."""
+        event, _, name = key.partition("/")
+        reading = self.order.readings[event]
+        ends = reading.phase in _ONCE_EACH or reading.action in ("delete", "leave")
+        return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
 
     def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""

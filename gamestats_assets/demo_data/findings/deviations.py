@@ -157,7 +157,7 @@ def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     constraint = _constraint(rules, event, name)
     if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values or constraint.elapsed:
         return False
-    if constraint.same_as_before or constraint.recalls:
+    if constraint.same_as_before or constraint.recalls or constraint.totals:
         return False
     formula = _rule_of(rules.property_relationships, event, name)
     if formula and rules.property_relationships[formula].formula:
@@ -318,7 +318,7 @@ def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
 
 
 def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
-    """Events where they must not be; those that lost records explain do not count."""
+    """Events where they must not be, and totals that are none; what lost records explain does not count."""
     followers, prerequisites = rules.followers(), rules.event_constraints.prerequisites
     lost = measured.dirt.lost_share
     for event, found in measured.order.items():
@@ -332,6 +332,9 @@ def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
         yield from _broken(event, rule, found, min(lost * len(needed), 1.0), told_by)
     for event, found in measured.once.items():
         yield from _broken(event, "it happens once in a user's life", found, 0.0, found.checked)
+    if not measured.configuration.dirt.total:
+        for key, found in measured.totals.items():
+            yield from _broken(key, "it is what the user gathered", found, 0.0, found.checked)
 
 
 def _broken(event: str, rule: str, found: Violations, explained: float, n: float) -> Iterator[Deviation]:

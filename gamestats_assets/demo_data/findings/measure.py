@@ -33,6 +33,7 @@ from gamestats_assets.demo_data.configuration import (
     ExperimentTruth,
     SeasonalityTruth,
 )
+from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.rules.model import EventSequence, Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError
@@ -239,6 +240,8 @@ class Measured:
         order: by event, events without one of the step before in their session.
         prerequisites: by event, events before what they need, of people who signed up within the run.
         once: by event, second times of events that happen once.
+        totals: by `event/property`, totals that are not what users gathered; records that dirt takes away or moves
+            make them so, too.
     """
 
     configuration: Configuration
@@ -266,6 +269,7 @@ class Measured:
     order: Mapping[str, Violations]
     prerequisites: Mapping[str, Violations]
     once: Mapping[str, Violations]
+    totals: Mapping[str, Violations]
     dirt: DirtFound
 
     @property
@@ -346,6 +350,7 @@ def _measured(log: _Log, lives: _Lives, configuration: Configuration) -> Measure
         order=_violations(lives.order),
         prerequisites=_violations(lives.needs),
         once=_violations(lives.again),
+        totals=_violations(log.totals.counts),
         dirt=DirtFound(
             events=events,
             with_properties=round(events * dirt["with_properties"] / declared) if declared else 0,
@@ -385,13 +390,13 @@ class _Record(msgspec.Struct, gc=False):
 class _Shape:
     """Records of one kind with the same properties of the same types: looked at once, counted together."""
 
-    __slots__ = ("event", "flags", "has_zone", "name", "rows", "take", "type", "wanted")
+    __slots__ = ("event", "flags", "has_zone", "is_totalled", "name", "rows", "take", "type", "wanted")
 
     def __init__(self, type_: str, name: str, event: int, flags: Sequence[str], wanted: Sequence[_Wanted]) -> None:
         self.type, self.name, self.event, self.flags, self.wanted = type_, name, event, flags, wanted
         names = [found.name for found in wanted]
         self.take = itemgetter(*names) if names else None
-        self.has_zone = False
+        self.has_zone = self.is_totalled = False
         self.rows: list[Any] = []
 
 
@@ -431,6 +436,7 @@ class _Log:
         common = {found.name: found for found in taxonomy.common_properties}
         self._declared = {event.name: common | {p.name: p for p in event.properties} for event in taxonomy.events}
         self._state = {found.name: found for found in taxonomy.user_properties}
+        self.totals = Totals(taxonomy, rules)
         self._experiment = any(isinstance(truth, ExperimentTruth) for truth in configuration.truths)
         self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._users: dict[str, int] = {}
@@ -479,7 +485,7 @@ class _Log:
             self._file_day, self._latest = file_day, _NEVER
         users, times, zones, events, uuids = self._batch
         decode = msgspec.json.Decoder(_Record).decode
-        known, shapes, unknown = self._users, self._shapes, self._unknown
+        known, shapes, unknown, totals = self._users, self._shapes, self._unknown, self.totals
         with _opened(path) as file:
             for line in file:
                 try:
@@ -495,6 +501,8 @@ class _Log:
                     shape = self._new_shape(signature, record)
                 shape.rows.append(shape.take(properties) if shape.take is not None else None)
                 user_id = record.distinct_id or record.account_id or ""
+                if shape.is_totalled:
+                    totals.take(user_id, shape.name, properties)
                 user = known.get(user_id)
                 if user is None:
                     user = self._new_user(user_id)
@@ -551,6 +559,7 @@ class _Log:
             wanted = self._wanted(name, self._state, types)
         shape = _Shape(record.type, name, event, flags, wanted)
         shape.has_zone = "#zone_offset" in types
+        shape.is_totalled = "events" in flags and name in self.totals.events
         if len(self._shapes) >= _MOST_SHAPES:
             self._flush_shapes()
             self._shapes.clear()

@@ -85,6 +85,25 @@ class Happenings:
         return Happenings(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What some users do, and when: all that their records are made of.
+
+    Attributes:
+        happened: the events, by user and then in time.
+        at_ms: when, in ms since 1970.
+        ordinal: the user's own count of them.
+    """
+
+    plan: Blueprint
+    streams: Streams
+    users: Users
+    sessions: Sessions
+    happened: Happenings
+    at_ms: Array
+    ordinal: Array
+
+
 def _together(parts: list[Happenings]) -> Happenings:
     return Happenings(*(np.concatenate([getattr(part, name) for part in parts]) for name in Happenings.__slots__))
 

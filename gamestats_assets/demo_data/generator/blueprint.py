@@ -33,7 +33,9 @@ from gamestats_assets.demo_data.rules.model import (
     Rules,
     SegmentAnalysis,
     Step,
+    TotalRule,
     Update,
+    recalled_property,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 
@@ -118,6 +120,13 @@ class Blueprint:
         shares: cumulative shares of the segments.
         daily_system: events that the system reports once a day.
         has_registration: whether an event registers users; without one, all have an account.
+        has_onboarding: whether an event ends the onboarding.
+        event_index: number of an event.
+        properties_of: by event, its own properties and the common ones.
+        nested_of: by event, its own properties by their dotted names.
+        updates: by user or common property, the events that change it, and how.
+        counters: by count, the events and properties that show it.
+        balances: by balance, the events, object groups and properties that show it.
     """
 
     taxonomy: Taxonomy
@@ -165,6 +174,23 @@ class Blueprint:
             for event, _, rule in members
             if rule.source is not None and rule.source in self.properties_of[event]
         }
+
+    @cached_property
+    def gathered(self) -> Mapping[tuple[Any, ...], TotalRule]:
+        """One rule of each kind of things that users gather, by the events that decide what is there."""
+        told = (constraint.totals for constraint in self.rules.property_constraints.values())
+        return {rule.events: rule for rule in told if rule is not None}
+
+    @cached_property
+    def told_once(self) -> tuple[TotalRule, ...]:
+        """Things of each of which an event tells once, with the events that made them."""
+        found: dict[tuple[Any, ...], TotalRule] = {}
+        for key, constraint in self.rules.property_constraints.items():
+            if constraint.once_each:
+                makers = dict.fromkeys((recalled_property(told, key)[0] for told in constraint.recalls), "1")
+                rule = TotalRule(adds=makers, takes=[key.partition("/")[0]])
+                found[rule.events] = rule
+        return tuple(found.values())
 
     @property
     def first_day(self) -> int:
@@ -303,11 +329,11 @@ def _counter_of(rules: Rules, event: str, name: str) -> CounterRule | None:
 def _counters(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str, CounterRule]]]:
     """By count, the events and properties that show it."""
     found: dict[str, list[tuple[str, str, CounterRule]]] = {}
-    for event in taxonomy.events:
-        for name in _properties_of(taxonomy)[event.name]:
-            rule = _counter_of(rules, event.name, name)
+    for event, properties in _properties_of(taxonomy).items():
+        for name in properties:
+            rule = _counter_of(rules, event, name)
             if rule is not None:
-                found.setdefault(rule.shared or f"{event.name}/{name}", []).append((event.name, name, rule))
+                found.setdefault(rule.shared or f"{event}/{name}", []).append((event, name, rule))
     return found
 
 

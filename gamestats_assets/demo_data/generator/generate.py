@@ -32,7 +32,8 @@ import pyarrow.ipc
 from gamestats_assets.demo_data.configuration import Configuration
 from gamestats_assets.demo_data.generator import behaviour, wire
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint, blueprint
-from gamestats_assets.demo_data.generator.properties import Properties, durations_s
+from gamestats_assets.demo_data.generator.idle import effective
+from gamestats_assets.demo_data.generator.properties import durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
 from gamestats_assets.demo_data.generator.users import Users, make_users
 from gamestats_assets.demo_data.rules.model import Rules
@@ -42,7 +43,7 @@ from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same inputs give other bytes."""
 MANIFEST = "manifest.json"
 _CHUNK_EVENTS = 150_000
@@ -121,24 +122,24 @@ class Generated:
 def simulate(plan: Blueprint, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, Array]:
     """Lines of a chunk's users (see `wire.lines`), the tally, and users by segment."""
     streams = Streams(plan.configuration.seed)
-    if chunk.system:
-        users, sessions, found, at_ms = _system(plan, streams)
-        ordinal = _ordinal(found.user)
-    else:
-        users = make_users(plan, streams, chunk.first, chunk.count)
-        active = behaviour.active_days(plan, streams, users)
-        sessions = behaviour.sessions_of(plan, streams, users, active)
-        found = behaviour.happenings(plan, streams, users, sessions)
-        ordinal = _ordinal(found.user)
-        gaps = _gaps_s(plan, streams, users, found, ordinal)
-        at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
-        # What goes on past the last midnight is not in these files.
-        inside = at_ms < plan.configuration.days * DAY_MS
-        found, ordinal, at_ms = found.take(inside), ordinal[inside], at_ms[inside] + plan.start_ms
-    properties = Properties(plan, streams, users, sessions, found, at_ms, ordinal)
-    lines, tally = wire.lines(plan, streams, users, sessions, found, at_ms, ordinal, properties)
-    in_segment = np.zeros(0) if chunk.system else np.bincount(users.segment, minlength=len(plan.segments))
-    return lines, tally, in_segment
+    history = _system(plan, streams) if chunk.system else _history(plan, streams, chunk)
+    lines, tally = wire.lines(history)
+    segment = history.users.segment
+    return lines, tally, np.zeros(0) if chunk.system else np.bincount(segment, minlength=len(plan.segments))
+
+
+def _history(plan: Blueprint, streams: Streams, chunk: Chunk) -> behaviour.History:
+    users = make_users(plan, streams, chunk.first, chunk.count)
+    active = behaviour.active_days(plan, streams, users)
+    sessions = behaviour.sessions_of(plan, streams, users, active)
+    found = effective(plan, streams, users, behaviour.happenings(plan, streams, users, sessions))
+    ordinal = _ordinal(found.user)
+    gaps = _gaps_s(plan, streams, users, found, ordinal)
+    at_ms = behaviour.times_ms(plan, streams, users, sessions, found, gaps)
+    # What goes on past the last midnight is not in these files.
+    inside = at_ms < plan.configuration.days * DAY_MS
+    at_ms = at_ms[inside] + plan.start_ms
+    return behaviour.History(plan, streams, users, sessions, found.take(inside), at_ms, ordinal[inside])
 
 
 def _ordinal(user: Array) -> Array:
@@ -160,7 +161,7 @@ def _gaps_s(plan: Blueprint, streams: Streams, users: Users, found: behaviour.Ha
     return np.where(np.isnan(lasted), waited, lasted)
 
 
-def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Sessions, behaviour.Happenings, Array]:
+def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
     """What the system reports once a day, each kind of event in a name of its own."""
     from dataclasses import replace
 
@@ -182,7 +183,7 @@ def _system(plan: Blueprint, streams: Streams) -> tuple[Users, behaviour.Session
     events = np.repeat(np.array(plan.daily_system, np.int64), days)
     found = behaviour.Happenings(user, events, np.arange(user.size), zero, zero, zero - 1, np.zeros(user.size, bool))
     at_ms = plan.start_ms + day * DAY_MS + 23 * 3_600_000 + user * 1000
-    return users, sessions, found, at_ms
+    return behaviour.History(plan, streams, users, sessions, found, at_ms, day)
 
 
 def chunks(plan: Blueprint) -> list[Chunk]:
@@ -304,7 +305,7 @@ def generate(
     identity = run_identity(taxonomy, rules, configuration)
     stale = _refuse_other_logs(folder, identity, overwrite)
     parts = chunks(plan)
-    with _spool(folder) as spool:
+    with _spool(folder) as spool, _failures_told(folder):
         task = _Task(
             taxonomy.model_dump_json(),
             rules.model_dump_json(),
@@ -312,22 +313,9 @@ def generate(
             str(spool),
             str(folder),
         )
-        try:
-            with worker.pool(min(processes, max(len(parts), configuration.days))) as executor:
-                tallies, in_segment = _simulate_all(executor, task, parts, progress)
-                files = _merge_all(executor, task, spool, progress)
-        except BrokenProcessPool:
-            raise GenerationError(
-                "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
-                "run it again with fewer processes."
-            ) from None
-        except OSError as error:
-            if not _is_full(error):
-                raise
-            raise GenerationError(
-                f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
-                "the logs is needed while they are made) and run it again."
-            ) from None
+        with worker.pool(min(processes, max(len(parts), configuration.days))) as executor:
+            tallies, in_segment = _simulate_all(executor, task, parts, progress)
+            files = _merge_all(executor, task, spool, progress)
     tally = pl.concat(tallies).group_by("type", "name", "segment").agg(pl.col("records").sum()).sort(pl.all())
     named = pl.Series(list(plan.segments), dtype=pl.String)
     tally = tally.with_columns(segment=named.gather(tally["segment"]))
@@ -337,6 +325,25 @@ def generate(
     for name in stale - {file.name for file in files}:
         (folder / name).unlink(missing_ok=True)
     return result
+
+
+@contextmanager
+def _failures_told(folder: Path) -> Iterator[None]:
+    """Say what can be done about a process that died, or a disk that is full."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise GenerationError(
+            "A process that simulates users died, for want of memory most likely. Nothing was left half done; "
+            "run it again with fewer processes."
+        ) from None
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        raise GenerationError(
+            f"The disk of {folder} is full ({error}). Unfinished files were removed; make room (twice the size of "
+            "the logs is needed while they are made) and run it again."
+        ) from None
 
 
 def _is_full(error: OSError) -> bool:

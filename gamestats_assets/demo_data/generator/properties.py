@@ -7,6 +7,7 @@ need itself is an error that names the cycle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
+from gamestats_assets.demo_data.generator.behaviour import Happenings, History, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
     Coded,
@@ -30,10 +31,10 @@ from gamestats_assets.demo_data.generator.columns import (
     merged,
 )
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
-from gamestats_assets.demo_data.generator.state import State, running_count, running_state
-from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.generator.state import Gathering, State, running_count, running_state
+from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import PropertyConstraint, Update, ValueRange, recalled_property
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, TotalRule, Update, ValueRange, recalled_property
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -79,30 +80,18 @@ class Rows:
 
 
 class Properties:
-    """The values of a chunk's events and users.
+    """The values of the events of some users, and of these users."""
 
-    Args:
-        happened: the events, by user and then in time.
-        at_ms: when, in ms since 1970.
-        ordinal: the user's own count of them.
-    """
-
-    def __init__(
-        self,
-        plan: Blueprint,
-        streams: Streams,
-        users: Users,
-        sessions: Sessions,
-        happened: Happenings,
-        at_ms: Array,
-        ordinal: Array,
-    ) -> None:
-        self.plan, self.streams, self.users, self.sessions = plan, streams, users, sessions
-        self.happened, self.at_ms, self.ordinal = happened, at_ms, ordinal
+    def __init__(self, history: History) -> None:
+        self.plan, self.streams, self.users = history.plan, history.streams, history.users
+        self.sessions, self.happened = history.sessions, history.happened
+        self.at_ms, self.ordinal = history.at_ms, history.ordinal
+        happened = history.happened
         order = np.argsort(happened.event, kind="stable")
-        bounds = np.searchsorted(happened.event[order], np.arange(len(plan.event_names) + 1))
+        bounds = np.searchsorted(happened.event[order], np.arange(len(self.plan.event_names) + 1))
         self._rows = {
-            name: order[start:stop] for name, start, stop in zip(plan.event_names, bounds, bounds[1:], strict=False)
+            name: order[start:stop]
+            for name, start, stop in zip(self.plan.event_names, bounds, bounds[1:], strict=False)
         }
         self._columns: dict[tuple[str, str], Column] = {}
         self._states: dict[str, State] = {}
@@ -110,6 +99,7 @@ class Properties:
         self._inners: dict[tuple[str, str], dict[str, Column]] = {}
         self._counted: dict[str, dict[tuple[str, str], Column]] = {}
         self._balanced_columns: dict[str, dict[tuple[str, str, str], tuple[Column, Column]]] = {}
+        self._gatherings: dict[tuple[Any, ...], Gathering] = {}
         self._asked: list[str] = []
 
     # ----------------------------------------------------------------- what is where
@@ -165,6 +155,10 @@ class Properties:
         rows = self.rows_of(event)
         given = self.properties_of(event)[name]
         constraint = self._constraint(event, name)
+        if constraint.totals is not None:
+            return self._total(event, constraint.totals)
+        if (listed := self._listed(event, name)) is not None:
+            return self._gathered_objects(event, name, listed)
         if constraint.elapsed == "session" or (name in _DURATIONS and event in self.plan.session_ends):
             seconds = self.since_session_start_s(rows)
             return Numbers(np.round(seconds / constraint.unit_s, 1), 0 if constraint.unit_s <= 1 else 1)
@@ -175,6 +169,8 @@ class Properties:
             return self._counts(count)[event, name]
         is_common = self.plan.common_types.get(name) is given.type and not self._sets(event, name)
         if is_common and not constraint.copy_of and not constraint.counter:
+            if (version := self._app_version(rows, name, constraint, given)) is not None:
+                return version
             if self._is_state(name):
                 return self._state_column(name, rows, given)
             if name in self.plan.user_names or self._per_user(constraint, given):
@@ -195,17 +191,30 @@ class Properties:
         for number in np.unique(whose):
             own = np.flatnonzero(whose == number)
             teller = self.plan.event_names[number]
-            if teller != event and self._creators(teller, name):
+            if teller != event and (self._creators(teller, name) or self._gathers(teller, name)):
                 told = np.searchsorted(self.rows_of(teller), source[own])
                 parts.append((own, self.column(teller, name).take(told)))
                 continue
             if teller == event and (creators := self._creators(event, name)):
-                recalled = self._recalled(rows[own], creators)
+                recalled = self._recalled(event, rows[own], creators)
                 parts += [(own[found], column) for found, column in recalled]
                 own = np.delete(own, np.concatenate([np.zeros(0, np.int64), *(found for found, _ in recalled)]))
             context = self._context(teller, source[own], self.ordinal[source[own]])
             parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
         return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
+
+    def _app_version(self, rows: Array, name: str, constraint: PropertyConstraint, given: Property) -> Column | None:
+        """The version of the app in each row's session, where a property is that."""
+        named = self.users.facets.get(name.lstrip("#").lower()) is self.users.app_version
+        if not named or given.type is not PropertyType.STRING or constraint.template is not None:
+            return None
+        release = self.users.release(self.happened.user[rows], self.sessions.day[self.happened.session[rows]])
+        if not constraint.values:
+            return app_versions(release)
+        # The last of those that the sheet lists is the newest when the run ends.
+        listed = sorted(map(str, constraint.values), key=_version_key)
+        newest = self.users.newest_release(self.plan.configuration.days - 1)
+        return Coded(np.clip(len(listed) - 1 - newest + release, 0, len(listed) - 1), tuple(listed))
 
     def _sets(self, event: str, name: str) -> bool:
         """Whether an event says of itself what a state becomes."""
@@ -261,8 +270,16 @@ class Properties:
         found = [recalled_property(told, name) for told in self._constraint(event, name).recalls]
         return [] if "/" not in key and event in {creator for creator, _ in found} else found
 
-    def _recalled(self, rows: Array, creators: Sequence[tuple[str, str]]) -> list[tuple[Array, Column]]:
-        """What the user's latest of some events said before each row: places among the rows, and values there."""
+    def _recalled(self, event: str, rows: Array, creators: Sequence[tuple[str, str]]) -> list[tuple[Array, Column]]:
+        """What the user's latest of some events said before each row: places among the rows, and values there.
+
+        An event that takes a thing away, or tells of each one once, tells of the latest one that is left.
+        """
+        for rule in (*self.plan.gathered.values(), *self.plan.told_once):
+            if event in rule.takes and {creator for creator, _ in creators} <= rule.adds.keys():
+                taken = self._gathering(rule).taken(rows)
+                known = np.flatnonzero(taken >= 0)
+                return [(known[own], column) for own, column in self._told_of(taken[known], dict(creators))]
         every = [self.rows_of(event) for event, _ in creators]
         made = np.concatenate(every)
         order = np.argsort(made, kind="stable")
@@ -450,7 +467,7 @@ class Properties:
         """A moment so many seconds after its event; within the day before it where nothing is known."""
         if formula is not None:
             after_s = self._reckoned(context, name, formula).numbers()
-        elif self._has_range(context.key, name):
+        elif has_range(self.plan, context.key, name):
             after_s = self._number(context, name).numbers()
         else:
             after_s = -self._uniform(context, name) * (DAY_MS // 1000)
@@ -458,7 +475,7 @@ class Properties:
 
     def _text(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
         if constraint.template is not None:
-            number = self._number(context, name) if self._has_range(context.key, name) else None
+            number = self._number(context, name) if has_range(self.plan, context.key, name) else None
             digits = (
                 number.json()
                 if number is not None
@@ -477,14 +494,6 @@ class Properties:
         sizes = np.array([len(pool) for pool in pools])
         codes = starts[locale] + (drawn * sizes[locale]).astype(np.int64)
         return Coded(codes, tuple(str(value) for pool in pools for value in pool))
-
-    def _has_range(self, event: str, name: str) -> bool:
-        rules = self.plan.rules
-        return any(
-            key in ranges
-            for ranges in (rules.value_ranges, *(analysis.property_ranges for analysis in self.plan.analyses))
-            for key in (f"{event}/{name}", name)
-        )
 
     def _numbered_text(self, context: Rows, name: str) -> Column:
         """An identifier, or one of a handful of numbered names, when nothing else is known."""
@@ -598,6 +607,78 @@ class Properties:
     def _moves(self, event: str, name: str) -> bool:
         return self._constraint(event, name).counter is not None
 
+    # ----------------------------------------------------------------- what is gathered
+
+    def _gathering(self, rule: TotalRule) -> Gathering:
+        if rule.events not in self._gatherings:
+            rows = [
+                np.concatenate([np.zeros(0, np.int64), *map(self.rows_of, events)])
+                for events in (rule.adds, rule.takes, rule.until)
+            ]
+            self._gatherings[rule.events] = Gathering(self.happened.user, *rows)
+        return self._gatherings[rule.events]
+
+    def _there(self, event: str, rule: TotalRule) -> tuple[Array, Array]:
+        """What is there at each row of an event: its places among them, and the rows that had added it."""
+        return self._gathering(rule).there(self.rows_of(event), before=event in rule.until)
+
+    def _told_of(self, things: Array, names: Mapping[str, str]) -> list[tuple[Array, Column]]:
+        """What adding events told of things, by event and property or formula: places among the things, and values."""
+        whose = self.happened.event[things]
+        found: list[tuple[Array, Column]] = []
+        for event, name in names.items():
+            own = np.flatnonzero(whose == self.plan.event_index[event])
+            if own.size:
+                at = np.searchsorted(self.rows_of(event), things[own])
+                known = name in self.properties_of(event)
+                column = self.column(event, name) if known else Numbers(self._evaluated(event, name), 2)
+                found.append((own, column.take(at)))
+        return found
+
+    def _total(self, event: str, rule: TotalRule) -> Column:
+        """The sum over what is there."""
+        which, things = self._there(event, rule)
+        values = np.zeros(things.size)
+        for own, column in self._told_of(things, rule.adds):
+            values[own] = np.nan_to_num(column.numbers())
+        return Numbers(np.bincount(which, values, self.rows_of(event).size), 2)
+
+    def _gathers(self, event: str, name: str) -> bool:
+        return self._constraint(event, name).totals is not None or self._listed(event, name) is not None
+
+    def _listed(self, event: str, name: str) -> Mapping[str, TotalRule] | None:
+        """By property of a group's objects, what it tells of what is there; None where they tell of other things."""
+        children = self.properties_of(event)[name].properties
+        found = {child.name: self._constraint(event, f"{name}.{child.name}").totals for child in children}
+        rules = {child: rule for child, rule in found.items() if rule is not None}
+        return rules if children and len(rules) == len(children) else None
+
+    def _gathered_objects(self, event: str, name: str, rules: Mapping[str, TotalRule]) -> Column:
+        """A list with an object for each thing that is there, as many as there are."""
+        size = self.rows_of(event).size
+        which, things = self._there(event, next(iter(rules.values())))
+        if not things.size:
+            return Pieces(pl.Series(["[]"]).gather(np.zeros(size, np.uint32)))
+        inner = {child: merged(self._told_of(things, rule.adds), things.size) for child, rule in rules.items()}
+        texts = pl.DataFrame({"row": which, "text": _as_objects(inner, 0).texts})
+        lists = texts.group_by("row", maintain_order=True).agg(pl.col("text").str.join(","))
+        every = pl.DataFrame({"row": np.arange(size)}).join(lists, on="row", how="left", maintain_order="left")
+        listed = every.select(pl.concat_str(pl.lit("["), pl.col("text").fill_null(""), pl.lit("]"))).to_series()
+        # As many places for each row, so that formulas can look into them.
+        count = np.bincount(which, minlength=size)
+        most = int(count.max(initial=1))
+        place = which * most + np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
+        padded: dict[str, Column] = {}
+        for child, column in inner.items():
+            if isinstance(column, Numbers):
+                values = np.zeros(size * most)
+                values[place] = column.values
+                padded[child] = Numbers(values, column.decimals)
+            else:
+                filled = pl.Series(['""']).gather(np.zeros(size * most, np.uint32))
+                padded[child] = Pieces(filled.scatter(place, column.json()))
+        return Pieces(listed, padded, most)
+
     # ----------------------------------------------------------------- formulas
 
     def _reckoned(self, context: Rows, name: str, text: str) -> Column:
@@ -613,7 +694,7 @@ class Properties:
 
         result = np.broadcast_to(formula.evaluate(values, uniform), (len(context),)).astype(np.float64)
         ranges = [range_of(self.plan, number, context.key, name) for number in range(len(self.plan.segments))]
-        if self._has_range(context.key, name):
+        if has_range(self.plan, context.key, name) and "#year" not in formula.names:
             segment = self.users.segment[context.user]
             low, high = (np.array([getattr(found, end) for found in ranges])[segment] for end in ("min", "max"))
             result = np.clip(result, low, high)
@@ -623,7 +704,12 @@ class Properties:
         return Numbers(result, 0 if whole else 2)
 
     def _named_numbers(self, context: Rows, wanted: str, own: str) -> Array:
-        """What a name in a formula stands for: of the same object, the event, the common properties, the user."""
+        """What a name in a formula stands for: of the same object, the event, the common properties, the user.
+
+        `#year` is the year in which the run begins.
+        """
+        if wanted == "#year":
+            return np.full(len(context), float(self.plan.configuration.start.year))
         if context.key == "user":
             if wanted in self.plan.user_properties:
                 if self._is_state(wanted):
@@ -697,7 +783,7 @@ class Properties:
             else:
                 moves[own] = rule.sign * np.nan_to_num(self._raw(event, rule.source).numbers())
         user = self.happened.user[rows]
-        start = self.count_start(shared)
+        start = count_start(self.plan, self.streams, self.users, shared)
         most = [rule.max for _, _, rule in members if rule.max is not None]
         before, after = np.empty(rows.size), np.empty(rows.size)
         before[order], after[order] = running_count(
@@ -718,33 +804,6 @@ class Properties:
         """A property's values before a balance limits them."""
         with self._asking(f"raw {event}.{name}"):
             return self._event_column(event, name)
-
-    def count_start(self, shared: str) -> Array:
-        """Where each user's count begins: at its start, and for who was there before, in the segment's range."""
-        members = self.plan.counters[shared]
-        rule = next((rule for _, _, rule in members if rule.step or rule.source), members[0][2])
-        start = np.full(len(self.users), max(member.start for _, _, member in members), np.float64)
-        before = np.flatnonzero(self.users.signed_up_day < 0)
-        key = self._range_key(shared)
-        if before.size and key is not None and rule.source is None:
-            context = Rows(before, np.zeros(before.size, np.int64), self.users.signed_up_ms[before], key[0])
-            drawn = self._number(context, key[1]).numbers()
-            most = [member.max for _, _, member in members if member.max is not None]
-            start[before] = np.clip(drawn, rule.start, max(most) if most else None)
-        return start
-
-    def _range_key(self, shared: str) -> tuple[str, str] | None:
-        """Event and property whose range tells how far users are: of the count, or of a state that is set from it."""
-        members = self.plan.counters[shared]
-        for event, name, _ in members:
-            if self._has_range(event, name):
-                return event, name
-        shown = {(event, f"{{{{{name}}}}}") for event, name, _ in members}
-        for state, updates in self.plan.updates.items():
-            told = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
-            if told and self._has_range("user", state):
-                return "user", state
-        return None
 
     # ----------------------------------------------------------------- states of users
 
@@ -855,15 +914,17 @@ class Properties:
                 source = update.value.strip()[2:-2].strip()
                 rule = self._constraint(event, source).counter if source in self.properties_of(event) else None
                 if rule is not None and rule.source is None:
-                    return self.count_start(rule.shared or f"{event}/{source}")
+                    return count_start(self.plan, self.streams, self.users, rule.shared or f"{event}/{source}")
         constraint = self._constraint("user", name)
         initial = np.zeros(size)
         if isinstance(constraint.initial, int | float):
             initial += constraint.initial
-        if self._has_range("user", name):
-            drawn = self._number(
-                Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user"), name
-            ).numbers()
+        if has_range(self.plan, "user", name):
+            everybody = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
+            formula = self._formula("user", name)
+            if formula is not None and "#year" in parse_formula(formula).names:
+                return self._reckoned(everybody, name, formula).numbers()
+            drawn = self._number(everybody, name).numbers()
             segments = range(len(self.plan.segments))
             least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
             start = initial if constraint.initial is not None else np.maximum(least, 0)[self.users.segment]
@@ -882,10 +943,7 @@ class Properties:
         first = _empty(type_) if constraint.initial is None else _as_type(constraint.initial, type_)
         nothing = pl.Series([as_json(first)], dtype=pl.String).gather(np.zeros(size, np.uint32))
         if type_ is PropertyType.TIME:
-            start_ms = np.full(size, self.plan.start_ms)
-            longest = np.minimum(start_ms - self.users.signed_up_ms, _LAST_DAYS * DAY_MS)
-            back = self.streams.uniform(f"user {name} before", self.users.number) * longest
-            known = Times(start_ms - back.astype(np.int64)).json()
+            known = self._moments_before(name, updates).json()
         elif constraint.values and type_ is not PropertyType.LIST:
             given = Property(name=name, type=type_)
             rows = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
@@ -900,9 +958,21 @@ class Properties:
             .to_series()
         )
 
+    def _moments_before(self, name: str, updates: list[tuple[str, Update]]) -> Times:
+        """When something happened to users before the run: on joining, for the first time, or lately, in this order."""
+        age = np.maximum(self.plan.start_ms - self.users.signed_up_ms, 0)
+        drawn = self.streams.uniform(f"user {name} before", self.users.number)
+        quarter = np.minimum(age // 4, _JOINING_MS)
+        if any(update.type != "set_once" for _, update in updates):
+            longest = np.minimum(age // 2, _LAST_DAYS * DAY_MS)
+            return Times(self.plan.start_ms - (drawn * longest).astype(np.int64))
+        if all(event in self.plan.rules.event_constraints.once for event, _ in updates):
+            return Times(self.users.signed_up_ms + (drawn * quarter).astype(np.int64))
+        return Times(self.users.signed_up_ms + quarter + (drawn * (age // 2 - quarter)).astype(np.int64))
+
     def _state_decimals(self, name: str) -> int:
         ranges = [range_of(self.plan, number, "user", name) for number in range(len(self.plan.segments))]
-        if self._has_range("user", name):
+        if has_range(self.plan, "user", name):
             return max(decimals_of(found) for found in ranges)
         return (
             2
@@ -923,6 +993,8 @@ class Properties:
 _NO_CONSTRAINT = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 _NUMBERED = 12
+_JOINING_MS = 6 * 3_600_000
+"""Within which from midnight of the sign-up what belongs to it happened."""
 _LAST_DAYS = 14
 """Days before the run in which what users last did then lies."""
 
@@ -936,6 +1008,15 @@ def range_of(plan: Blueprint, segment: int, event: str, name: str) -> ValueRange
     return _ANY_NUMBER
 
 
+def has_range(plan: Blueprint, event: str, name: str) -> bool:
+    """Whether the rules say where a number lies."""
+    return any(
+        key in ranges
+        for ranges in (plan.rules.value_ranges, *(analysis.property_ranges for analysis in plan.analyses))
+        for key in (f"{event}/{name}", name)
+    )
+
+
 def numbers_of(plan: Blueprint, streams: Streams, users: Users, context: Rows, name: str) -> Numbers:
     """Numbers in the range of each user's segment."""
     drawn = streams.uniform(f"{context.key} {name}", users.number[context.user], context.counter)
@@ -946,6 +1027,35 @@ def numbers_of(plan: Blueprint, streams: Streams, users: Users, context: Rows, n
         own = np.isin(segment, [number for number, found in enumerate(ranges) if found == wanted])
         values[own] = quantile_table(wanted).sample(drawn[own])
     return Numbers(values, max(decimals_of(found) for found in ranges))
+
+
+def count_start(plan: Blueprint, streams: Streams, users: Users, shared: str) -> Array:
+    """Where each user's count begins: at its start, and for who was there before, in the segment's range."""
+    members = plan.counters[shared]
+    rule = next((rule for _, _, rule in members if rule.step or rule.source), members[0][2])
+    start = np.full(len(users), max(member.start for _, _, member in members), np.float64)
+    before = np.flatnonzero(users.signed_up_day < 0)
+    key = _range_key(plan, shared)
+    if before.size and key is not None and rule.source is None:
+        context = Rows(before, np.zeros(before.size, np.int64), users.signed_up_ms[before], key[0])
+        drawn = numbers_of(plan, streams, users, context, key[1]).numbers()
+        most = [member.max for _, _, member in members if member.max is not None]
+        start[before] = np.clip(drawn, rule.start, max(most) if most else None)
+    return start
+
+
+def _range_key(plan: Blueprint, shared: str) -> tuple[str, str] | None:
+    """Event and property whose range tells how far users are: of the count, or of a state that is set from it."""
+    members = plan.counters[shared]
+    for event, name, _ in members:
+        if has_range(plan, event, name):
+            return event, name
+    shown = {(event, f"{{{{{name}}}}}") for event, name, _ in members}
+    for state, updates in plan.updates.items():
+        told = any(update.type == "set" and (event, update.value) in shown for event, update in updates)
+        if told and has_range(plan, "user", state):
+            return "user", state
+    return None
 
 
 def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenings, ordinal: Array) -> Array:
@@ -981,7 +1091,7 @@ def first_properties(plan: Blueprint, streams: Streams, users: Users) -> pl.Seri
     """The user properties that each user begins with, as JSON."""
     none = np.zeros(0, np.int64)
     nothing = Happenings(none, none, none, none, none, none, np.zeros(0, bool))
-    properties = Properties(plan, streams, users, Sessions(none, none, none, none), nothing, none, none)
+    properties = Properties(History(plan, streams, users, Sessions(none, none, none, none), nothing, none, none))
     fragments: list[pl.Expr] = []
     for name, given in plan.user_properties.items():
         if name not in plan.updates:
@@ -1014,6 +1124,11 @@ def _as_type(value: Any, type_: PropertyType) -> Any:
     if type_ is PropertyType.BOOLEAN and isinstance(value, str):
         return value.strip().lower() in ("y", "yes", "true", "1", "예")
     return value
+
+
+def _version_key(version: str) -> list[tuple[int, str]]:
+    """What orders versions: 1.9 before 1.10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.\-+_ ]", version)]
 
 
 def _empty(type_: PropertyType) -> Any:

@@ -39,6 +39,56 @@ def _never_negative(total: pl.Expr, group: str) -> pl.Expr:
     return total - total.cum_min().over(group).clip(upper_bound=0)
 
 
+class Gathering:
+    """Things that users gather and lay down again, such as those in a cart: the latest one goes first.
+
+    Args:
+        user: of every row of the chunk.
+        adds, takes, ends: rows that add a thing, take the latest one away, and after which none is left.
+    """
+
+    def __init__(self, user: Array, adds: Array, takes: Array, ends: Array) -> None:
+        rows = np.concatenate([adds, takes, ends])
+        move = np.repeat([1.0, -1.0, 0.0], [adds.size, takes.size, ends.size])
+        order = np.argsort(rows, kind="stable")
+        self._user, self._rows, self._move = user, rows[order], move[order]
+        new = np.ones(rows.size, bool)
+        new[1:] = user[self._rows[1:]] != user[self._rows[:-1]]
+        group = np.cumsum(new | (self._move == 0))
+        before, after = running_count(group, self._move, np.zeros(rows.size), None)
+        self._before, self._after = before.astype(np.int64), after.astype(np.int64)
+
+    def idle(self) -> Array:
+        """Rows that would take something away where nothing is."""
+        return self._rows[(self._move < 0) & (self._before == 0)]
+
+    def there(self, rows: Array, *, before: bool = False) -> tuple[Array, Array]:
+        """What is there after some rows, or before them: places among the rows, and rows that added, oldest first."""
+        at = np.searchsorted(self._rows, rows, side="left" if before else "right") - 1
+        known = at >= 0
+        known[known] = self._user[self._rows[at[known]]] == self._user[rows[known]]
+        count = np.zeros(rows.size, np.int64)
+        count[known] = self._after[at[known]]
+        which = np.repeat(np.arange(rows.size), count)
+        depth = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count) + 1
+        return which, self._added(at[which], depth)
+
+    def taken(self, rows: Array) -> Array:
+        """By row that takes something away, the row that had added it; -1 where nothing was."""
+        at = np.searchsorted(self._rows, rows)
+        depth = self._before[at]
+        return np.where(depth > 0, self._added(at, depth), -1)
+
+    def _added(self, at: Array, depth: Array) -> Array:
+        """The latest row, up to a place, that added the first thing, the second, ..."""
+        found = np.empty(at.size, np.int64)
+        for level in np.unique(depth):
+            own = depth == level
+            adds = np.where((self._move > 0) & (self._after == level), np.arange(self._rows.size), 0)
+            found[own] = self._rows[np.maximum.accumulate(adds)[at[own]]] if adds.size else 0
+        return found
+
+
 _NOTHING = ('""', "[]", "null")
 
 

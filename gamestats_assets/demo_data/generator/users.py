@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,8 +31,12 @@ _SIGNED_UP = {
 """Days before the run on which users of a segment signed up, from and to; new users may do so during the run."""
 _KEENNESS = 0.9
 """Standard deviation of the logarithm of how much more or less than the mean of the segment a user does."""
-_APP_VERSIONS = ("1.8.0", "1.8.1", "1.9.0", "1.7.3", "1.6.2")
-_NETWORKS = ("WIFI", "5G", "4G")
+_RELEASE_DAYS = 14
+"""Days from one release of the app to the next."""
+_UPDATE_DELAY_DAYS = 9
+"""Mean days from a release to a user's update."""
+_FIRST_RELEASE = date(2025, 1, 1).toordinal() // _RELEASE_DAYS
+"""The one that is called 1.0.0."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Users:
         away_from, back_on: days of the run from which the user is gone, and on which the user comes back.
         keenness: how much more or less than the mean of the segment the user does.
         utc_offset_s: of the user's time zone when the run begins.
-        country, locale, carrier, os, os_version, device_model, manufacturer, app_version, language: facets.
+        update_delay_days: from a release of the app to the user's update.
+        country, locale, carrier, os, os_version, device_model, manufacturer, language: facets.
     """
 
     plan: Blueprint
@@ -59,6 +64,7 @@ class Users:
     back_on: Array
     keenness: Array
     utc_offset_s: Array
+    update_delay_days: Array
     country: Coded
     country_name: Coded
     locale: Coded
@@ -67,12 +73,10 @@ class Users:
     os_version: Coded
     device_model: Coded
     manufacturer: Coded
-    app_version: Coded
     language: Coded
     time_zone: Coded
     account_texts: pl.Series
     distinct_texts: pl.Series
-    ip_texts: pl.Series
 
     def __len__(self) -> int:
         return self.number.size
@@ -101,55 +105,24 @@ class Users:
             named |= dict.fromkeys(names, column)
         return named
 
-    @cached_property
-    def heads(self) -> pl.Series:
-        """The beginning of a user's lines: ids and address; two for each user, without and with the account."""
-        distinct = pl.concat_str(pl.lit('{"#distinct_id":"'), pl.lit(self.distinct_texts), pl.lit('","#ip":"'))
-        account = pl.concat_str(
-            pl.lit('{"#account_id":"'), pl.lit(self.account_texts), pl.lit('","#distinct_id":"'),
-            pl.lit(self.distinct_texts), pl.lit('","#ip":"'),
-        )  # fmt: skip
-        ends = (pl.lit(self.ip_texts), pl.lit('","#type":"'))
-        told = pl.select(without=pl.concat_str(distinct, *ends), with_account=pl.concat_str(account, *ends))
-        return pl.concat([told["without"], told["with_account"]])
+    def release(self, user: Array, day: Array) -> Array:
+        """Number of the app's release that users have on days of the run; it only ever rises."""
+        return (self.plan.first_day + day - self.update_delay_days[user]) // _RELEASE_DAYS
+
+    def newest_release(self, day: int) -> int:
+        """Number of the app's latest release on a day of the run."""
+        return (self.plan.first_day + day) // _RELEASE_DAYS
 
     @cached_property
-    def presets(self) -> pl.Series:
-        """What the SDK adds to the properties of every event; one for each kind of network, users within."""
-        declared = {name for of_event in self.plan.properties_of.values() for name in of_event}
-        fragments: list[pl.Expr] = []
-        for name, column in (
-            ("#os", self.os),
-            ("#os_version", self.os_version),
-            ("#manufacturer", self.manufacturer),
-            ("#device_model", self.device_model),
-            ("#app_version", self.app_version),
-            ("#country", self.country_name),
-            ("#country_code", self.country),
-            ("#carrier", self.carrier),
-            ("#system_language", self.language),
-        ):
-            if name not in declared:
-                fragments += [pl.lit(f'"{name}":'), pl.lit(column.json()), pl.lit(",")]
-        if self.plan.experiment is not None and "ab_test" not in declared:
-            name = self.plan.experiment.name
-            fragments.append(pl.lit(Coded(self.variant, (f"{name}:A", f"{name}:B")).json()).pipe(_after, '"ab_test":'))
-            fragments.append(pl.lit(","))
-        network = "" if "#network_type" in declared else '"#network_type":"{}",'
-        offset = "" if "#zone_offset" in declared else '"#zone_offset":0,'
-        kinds = [
-            pl.select(pl.concat_str(*fragments, pl.lit((network + offset).format(kind)))).to_series()
-            for kind in _NETWORKS
-        ]
-        return pl.concat(kinds).str.strip_suffix(",")
-
-    def network(self, streams: Streams, user: Array, session: Array) -> Array:
-        """The kind of network of a user's session: at home more often than not."""
-        return streams.choice("network", self.number[user], session, [0.58, 0.8, 1.0])
+    def app_version(self) -> Coded:
+        """Version of the app that each user has when the run begins, or at the sign-up."""
+        return app_versions(self.release(np.arange(len(self)), np.maximum(self.signed_up_day, 0)))
 
 
-def _after(column: pl.Expr, text: str) -> pl.Expr:
-    return pl.concat_str(pl.lit(text), column)
+def app_versions(release: Array) -> Coded:
+    """What releases are called, one after the other 1.9.0, 1.9.1, 1.9.2, 1.10.0."""
+    distinct, codes = np.unique(np.maximum(release - _FIRST_RELEASE, 0), return_inverse=True)
+    return Coded(codes, tuple(f"1.{number // 3}.{number % 3}" for number in distinct.tolist()))
 
 
 def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Users:
@@ -177,6 +150,7 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
         back_on=back,
         keenness=np.minimum(np.exp(streams.normal("keenness", number, 0, -(_KEENNESS**2) / 2, _KEENNESS)), 8.0),
         utc_offset_s=offsets[zone.codes],
+        update_delay_days=streams.exponential("update delay", number, 0, _UPDATE_DELAY_DAYS).astype(np.int64),
         country=Coded(country, tuple(countries)),
         country_name=Coded(country, tuple(found.name for found in facts)),
         locale=Coded(country, tuple(found.faker_locale for found in facts)),
@@ -185,12 +159,10 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
         os_version=os_version,
         device_model=device["model"],
         manufacturer=device["manufacturer"],
-        app_version=Coded(streams.choice("app version", number, 0, [0.46, 0.7, 0.86, 0.96, 1.0]), _APP_VERSIONS),
         language=Coded(country, tuple(found.language for found in facts)),
         time_zone=zone,
         account_texts=_account_texts(streams, number),
         distinct_texts=hex_texts(streams.bits("distinct", number, 0), streams.bits("distinct", number, 1), dashes=True),
-        ip_texts=_addresses(streams, number, country, list(countries)),
     )
 
 
@@ -284,13 +256,3 @@ def _devices(
         for name in ("os", "model", "manufacturer")
     }
     return told, versions
-
-
-def _addresses(streams: Streams, number: Array, country: Array, codes: Sequence[str]) -> pl.Series:
-    """A public IPv4 address of each user's country."""
-    drawn = streams.uniform("address", number)
-    texts = np.empty(number.size, object)
-    for place, code in enumerate(codes):
-        own = country == place
-        texts[own] = locales.ip_addresses(code, drawn[own])
-    return pl.Series(texts.tolist(), dtype=pl.String)

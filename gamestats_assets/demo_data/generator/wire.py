@@ -1,7 +1,7 @@
 """Records as ThinkingData's receivers take them: one JSON object per line.
 
-Ids, address, type, time, name and `#uuid` stand at the root, everything else in `properties`. What never
-changes of a user is put together once and repeated.
+Ids, address, type, time, name and `#uuid` stand at the root, everything else in `properties`. What is the same
+throughout a session is put together once and repeated.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from gamestats_assets.demo_data.generator.behaviour import Happenings, Sessions
-from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
-from gamestats_assets.demo_data.generator.columns import Numbers, Times, as_json, hex_texts, time_texts
+from gamestats_assets.demo_data import locales
+from gamestats_assets.demo_data.generator.behaviour import Happenings, History
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array
+from gamestats_assets.demo_data.generator.columns import Coded, Column, Numbers, Times, as_json, hex_texts, time_texts
 from gamestats_assets.demo_data.generator.properties import Properties
-from gamestats_assets.demo_data.generator.random_streams import Streams
-from gamestats_assets.demo_data.generator.users import Users
+from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 
 UNKNOWN_EVENT = "undeclared_event"
 UNKNOWN_PROPERTY = "undeclared_property"
 _HOUR_MS = 3_600_000
+_NETWORKS = ("WIFI", "5G", "4G")
 _RECORDS = 8
 """Places for records of one event: itself, and the changes of the user that it brings."""
 DIRTS = ("late", "duplicate", "out_of_order", "null", "schema_drift", "unknown_event", "truncated")
@@ -36,47 +37,29 @@ SCHEMA: Mapping[str, pl.DataType] = {
 """Columns of lines: day of the run in whose file the line stands, and what orders it there."""
 
 
-def lines(
-    plan: Blueprint,
-    streams: Streams,
-    users: Users,
-    sessions: Sessions,
-    happened: Happenings,
-    at_ms: Array,
-    ordinal: Array,
-    properties: Properties,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def lines(history: History) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Every record of some users as lines, and what they amount to.
 
     Returns:
         Lines with the columns of `SCHEMA`, in no order; and counts by `type`, `name` and `segment`.
     """
-    dirt = _dirt(plan, streams, users, happened, ordinal)
-    network = users.network(streams, sessions.user, sessions.number)
+    properties = Properties(history)
+    writer = _Writer(history, properties)
+    users, user = history.users, history.happened.user
     parts: list[pl.DataFrame] = []
     counts: list[pl.DataFrame] = []
-    for event in plan.event_names:
+    every = [rows for event in history.plan.event_names if (rows := properties.rows_of(event)).size]
+    for event in history.plan.event_names:
         rows = properties.rows_of(event)
-        if not rows.size:
-            continue
-        user = happened.user[rows]
-        own = dirt[rows] if dirt is not None else None
-        text = _event_lines(plan, streams, users, happened, network, event, rows, at_ms, ordinal, properties, own)
-        parts.append(_placed(plan, users, text, user, at_ms[rows], ordinal[rows] * _RECORDS))
-        counts.append(_counted("track", event, users, user))
-    if dirt is not None and parts:
-        every = np.concatenate(
-            [properties.rows_of(event) for event in plan.event_names if properties.rows_of(event).size]
-        )
-        parts = [
-            _soiled(plan, streams, pl.concat(parts), dirt[every], users.number[happened.user[every]], ordinal[every])
-        ]
-    for mode, row, fragment in user_changes(plan, users, happened, at_ms, properties):
-        user = happened.user[row]
+        if rows.size:
+            parts.append(writer.placed(writer.event_lines(event), rows, 0))
+            counts.append(_counted("track", event, users, user[rows]))
+    if writer.dirt is not None and parts:
+        parts = [_soiled(history, pl.concat(parts), writer.dirt, np.concatenate(every))]
+    for mode, rows, fragment in user_changes(properties):
         slot = list(UpdateMode).index(mode) + 1
-        text = _user_lines(streams, users, happened, mode, row, slot, at_ms, ordinal, fragment)
-        parts.append(_placed(plan, users, text, user, at_ms[row], ordinal[row] * _RECORDS + slot))
-        counts.append(_counted(mode.value, "", users, user))
+        parts.append(writer.placed(writer.user_lines(mode, rows, slot, fragment), rows, slot))
+        counts.append(_counted(mode.value, "", users, user[rows]))
     empty = pl.DataFrame(schema=dict(SCHEMA))
     tally = pl.DataFrame(schema={"type": pl.String, "name": pl.String, "segment": pl.Int64, "records": pl.UInt32})
     return pl.concat([empty, *parts]), pl.concat([tally, *counts])
@@ -87,79 +70,142 @@ def _counted(type_: str, name: str, users: Users, user: Array) -> pl.DataFrame:
     return segment.select(pl.lit(type_).alias("type"), pl.lit(name).alias("name"), "segment", "records")
 
 
-def _placed(plan: Blueprint, users: Users, text: pl.Series, user: Array, at_ms: Array, record: Array) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "file_day": pl.Series((at_ms - plan.start_ms) // DAY_MS).cast(pl.Int32),
-            "sort_ms": at_ms,
-            "user": users.number[user],
-            "record": record,
-            "line": text,
-        }
+# --------------------------------------------------------------------------- lines
+
+
+class _Writer:
+    """Puts lines together.
+
+    Attributes:
+        dirt: the number of each event's kind of dirt, -1 for clean ones; None when everything is clean.
+    """
+
+    def __init__(self, history: History, properties: Properties) -> None:
+        self._history, self._properties = history, properties
+        self._heads, self._presets = _of_sessions(history)
+        self.dirt = _dirt(history)
+
+    def placed(self, text: pl.Series, rows: Array, slot: int) -> pl.DataFrame:
+        """The lines of some rows, with the columns of `SCHEMA`."""
+        of, at_ms = self._history, self._history.at_ms[rows]
+        return pl.DataFrame(
+            {
+                "file_day": pl.Series((at_ms - of.plan.start_ms) // DAY_MS).cast(pl.Int32),
+                "sort_ms": at_ms,
+                "user": of.users.number[of.happened.user[rows]],
+                "record": of.ordinal[rows] * _RECORDS + slot,
+                "line": text,
+            }
+        )
+
+    def event_lines(self, event: str) -> pl.Series:
+        """Every record of an event."""
+        happened, rows = self._history.happened, self._properties.rows_of(event)
+        dirt = self.dirt[rows] if self.dirt is not None else None
+        name: pl.Expr = pl.lit(as_json(event))
+        if dirt is not None:
+            unknown = (dirt == DIRTS.index("unknown_event")).astype(np.uint32)
+            name = pl.lit(pl.Series([as_json(event), as_json(UNKNOWN_EVENT)]).gather(unknown))
+        pieces = [
+            *self._begin("track", rows, happened.has_account[rows]),
+            pl.lit('","#event_name":'), name, pl.lit(',"#uuid":"'), pl.lit(self._uuid(rows, 0)),
+            pl.lit('","properties":{'), pl.lit(self._presets.gather(happened.session[rows].astype(np.uint32))),
+        ]  # fmt: skip
+        declared = self._properties.properties_of(event)
+        ordinal = self._history.ordinal[rows]
+        nulled = _which_property(dirt, "null", len(declared), ordinal)
+        drifted = _which_property(dirt, "schema_drift", len(_numbers(declared)), ordinal)
+        for place, (given, found) in enumerate(declared.items()):
+            text = self._properties.column(event, given).json()
+            if nulled is not None:
+                text = _where(nulled == place, pl.Series(["null"]), text)
+            if drifted is not None and given in _numbers(declared):
+                drifts = drifted == _numbers(declared).index(given)
+                quoted = pl.select(pl.concat_str(pl.lit('"'), pl.lit(text), pl.lit('"'))).to_series()
+                text = _where(drifts, quoted, text)
+            pieces += [pl.lit(f",{as_json(found.name)}:"), pl.lit(text)]
+        if drifted is not None and not _numbers(declared):
+            added = pl.Series(["", f',"{UNKNOWN_PROPERTY}":"x"']).gather((drifted == 0).astype(np.uint32))
+            pieces.append(pl.lit(added))
+        return pl.select(pl.concat_str(*pieces, pl.lit("}}\n"))).to_series()
+
+    def user_lines(self, mode: UpdateMode, rows: Array, slot: int, fragment: pl.Series) -> pl.Series:
+        """Records of what events change of users.
+
+        Args:
+            slot: place of the record among those of its event.
+            fragment: the inside of the properties' object.
+        """
+        pieces = [
+            *self._begin(mode.value, rows, np.ones(rows.size, bool)),
+            pl.lit('","#uuid":"'), pl.lit(self._uuid(rows, slot)),
+            pl.lit('","properties":{'), pl.lit(fragment), pl.lit("}}\n"),
+        ]  # fmt: skip
+        return pl.select(pl.concat_str(*pieces)).to_series()
+
+    def _begin(self, type_: str, rows: Array, has_account: Array) -> list[pl.Expr]:
+        """Ids, address, type and time."""
+        sessions = self._history.sessions.user.size
+        head = (self._history.happened.session[rows] + has_account * sessions).astype(np.uint32)
+        told = pl.lit(time_texts(self._history.at_ms[rows]))
+        return [pl.lit(self._heads.gather(head)), pl.lit(f'{type_}","#time":"'), told]
+
+    def _uuid(self, rows: Array, slot: int) -> pl.Series:
+        streams, number = self._history.streams, self._history.users.number[self._history.happened.user[rows]]
+        record = (self._history.ordinal[rows] * _RECORDS + slot) * 2
+        return hex_texts(streams.bits("uuid", number, record), streams.bits("uuid", number, record + 1), dashes=True)
+
+
+def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
+    """What every record of a session repeats.
+
+    Returns:
+        The beginning of its lines, ids and address: of all sessions without the account, then of all with it; and what
+        the SDK adds to the properties of every event.
+    """
+    plan, users, sessions = history.plan, history.users, history.sessions
+    user, number = sessions.user, users.number[sessions.user]
+    network = history.streams.choice("network", number, sessions.number, [0.58, 0.8, 1.0])
+    # At home it is always the same address, on the way another one each time.
+    drawn = history.streams.uniform("address", number, np.where(network == 0, 0, sessions.number + 1))
+    pieces = {
+        "account": pl.lit(users.account_texts.gather(user)),
+        "distinct": pl.lit(users.distinct_texts.gather(user)),
+        "ip": pl.lit(_addresses(users.country.take(user), drawn)),
+    }
+    rest = (pl.lit('#distinct_id":"'), pieces["distinct"], pl.lit('","#ip":"'), pieces["ip"], pl.lit('","#type":"'))
+    heads = pl.select(
+        without=pl.concat_str(pl.lit('{"'), *rest),
+        with_account=pl.concat_str(pl.lit('{"#account_id":"'), pieces["account"], pl.lit('","'), *rest),
     )
+    known: dict[str, Column] = {
+        "#os": users.os.take(user),
+        "#os_version": users.os_version.take(user),
+        "#manufacturer": users.manufacturer.take(user),
+        "#device_model": users.device_model.take(user),
+        "#app_version": app_versions(users.release(user, sessions.day)),
+        "#country": users.country_name.take(user),
+        "#country_code": users.country.take(user),
+        "#carrier": users.carrier.take(user),
+        "#system_language": users.language.take(user),
+    }
+    if plan.experiment is not None:
+        name = plan.experiment.name
+        known["ab_test"] = Coded(users.variant[user], (f"{name}:A", f"{name}:B"))
+    known |= {"#network_type": Coded(network, _NETWORKS), "#zone_offset": Coded(np.zeros_like(network), (0,))}
+    declared = {name for of_event in plan.properties_of.values() for name in of_event}
+    told = [pl.concat_str(pl.lit(f'"{n}":'), pl.lit(c.json())) for n, c in known.items() if n not in declared]
+    presets = pl.select(pl.concat_str(*told, separator=",")).to_series()
+    return pl.concat([heads["without"], heads["with_account"]]), presets
 
 
-def _uuid(streams: Streams, users: Users, user: Array, record: Array) -> pl.Series:
-    number = users.number[user]
-    return hex_texts(
-        streams.bits("uuid", number, record * 2), streams.bits("uuid", number, record * 2 + 1), dashes=True
-    )
-
-
-# --------------------------------------------------------------------------- events
-
-
-def _event_lines(
-    plan: Blueprint,
-    streams: Streams,
-    users: Users,
-    happened: Happenings,
-    network: Array,
-    event: str,
-    rows: Array,
-    at_ms: Array,
-    ordinal: Array,
-    properties: Properties,
-    dirt: Array | None,
-) -> pl.Series:
-    user = happened.user[rows]
-    size = len(users)
-    name = as_json(event)
-    pieces: list[pl.Expr] = [
-        pl.lit(users.heads.gather((user + happened.has_account[rows] * size).astype(np.uint32))),
-        pl.lit('track","#time":"'),
-        pl.lit(time_texts(at_ms[rows])),
-    ]
-    if dirt is None:
-        pieces.append(pl.lit(f'","#event_name":{name},"#uuid":"'))
-    else:
-        unknown = (dirt == DIRTS.index("unknown_event")).astype(np.uint32)
-        pieces += [
-            pl.lit('","#event_name":'),
-            pl.lit(pl.Series([name, as_json(UNKNOWN_EVENT)]).gather(unknown)),
-            pl.lit(',"#uuid":"'),
-        ]
-    pieces += [
-        pl.lit(_uuid(streams, users, user, ordinal[rows] * _RECORDS)),
-        pl.lit('","properties":{'),
-        pl.lit(users.presets.gather((user + network[happened.session[rows]] * size).astype(np.uint32))),
-    ]
-    declared = properties.properties_of(event)
-    nulled = _which_property(dirt, "null", len(declared), ordinal[rows])
-    drifted = _which_property(dirt, "schema_drift", len(_numbers(declared)), ordinal[rows])
-    for place, (given, found) in enumerate(declared.items()):
-        text = properties.column(event, given).json()
-        if nulled is not None:
-            text = _where(nulled == place, pl.Series(["null"]), text)
-        if drifted is not None and given in _numbers(declared):
-            drifts = drifted == _numbers(declared).index(given)
-            text = _where(drifts, pl.select(pl.concat_str(pl.lit('"'), pl.lit(text), pl.lit('"'))).to_series(), text)
-        pieces += [pl.lit(f",{as_json(found.name)}:"), pl.lit(text)]
-    if drifted is not None and not _numbers(declared):
-        added = pl.Series(["", f',"{UNKNOWN_PROPERTY}":"x"']).gather((drifted == 0).astype(np.uint32))
-        pieces.append(pl.lit(added))
-    pieces.append(pl.lit("}}\n"))
-    return pl.select(pl.concat_str(*pieces)).to_series()
+def _addresses(country: Coded, drawn: Array) -> pl.Series:
+    """Public IPv4 addresses of countries."""
+    texts = np.empty(drawn.size, object)
+    for place, code in enumerate(country.values):
+        own = country.codes == place
+        texts[own] = locales.ip_addresses(str(code), drawn[own])
+    return pl.Series(texts.tolist(), dtype=pl.String)
 
 
 def _numbers(declared: Mapping[str, Property]) -> list[str]:
@@ -193,9 +239,7 @@ def _mode(given: Property, kinds: set[str]) -> UpdateMode:
     return UpdateMode.SET
 
 
-def user_changes(
-    plan: Blueprint, users: Users, happened: Happenings, at_ms: Array, properties: Properties
-) -> list[tuple[UpdateMode, Array, pl.Series]]:
+def user_changes(properties: Properties) -> list[tuple[UpdateMode, Array, pl.Series]]:
     """What the events change of the users: by mode, the rows after which it is told and what.
 
     At a user's first event with an account within the run the properties that hold by then are told, later
@@ -205,12 +249,13 @@ def user_changes(
         Mode, rows in order, and the inside of the properties' object for each.
     """
     found: dict[UpdateMode, list[pl.DataFrame]] = {}
+    happened = properties.happened
     first = _first_rows(happened)
-    for name, given in plan.user_properties.items():
-        updates = plan.updates.get(name, ())
+    for name, given in properties.plan.user_properties.items():
+        updates = properties.plan.updates.get(name, ())
         mode = _mode(given, {update.type for _, update in updates})
         if updates:
-            rows, texts = _changes(users, happened, properties, name, mode, first)
+            rows, texts = _changes(properties, name, mode, first)
         else:
             column = properties.user_column(name, given)
             rows, texts = first, column.json().gather(happened.user[first])
@@ -234,10 +279,8 @@ def _first_rows(happened: Happenings) -> Array:
     return rows[first]
 
 
-def _changes(
-    users: Users, happened: Happenings, properties: Properties, name: str, mode: UpdateMode, first: Array
-) -> tuple[Array, pl.Series]:
-    state = properties.state(name)
+def _changes(properties: Properties, name: str, mode: UpdateMode, first: Array) -> tuple[Array, pl.Series]:
+    happened, state = properties.happened, properties.state(name)
     if state.texts is not None:
         changed = np.ones(state.rows.size, bool)
         if mode is not UpdateMode.SET_ONCE:
@@ -278,54 +321,27 @@ def _changes(
     return rows[order], column.json()
 
 
-def _user_lines(
-    streams: Streams,
-    users: Users,
-    happened: Happenings,
-    mode: UpdateMode,
-    rows: Array,
-    slot: int,
-    at_ms: Array,
-    ordinal: Array,
-    fragment: pl.Series,
-) -> pl.Series:
-    user = happened.user[rows]
-    return pl.select(
-        pl.concat_str(
-            pl.lit(users.heads.gather((user + len(users)).astype(np.uint32))),
-            pl.lit(f'{mode.value}","#time":"'),
-            pl.lit(time_texts(at_ms[rows])),
-            pl.lit('","#uuid":"'),
-            pl.lit(_uuid(streams, users, user, ordinal[rows] * _RECORDS + slot)),
-            pl.lit('","properties":{'),
-            pl.lit(fragment),
-            pl.lit("}}\n"),
-        )
-    ).to_series()
-
-
 # --------------------------------------------------------------------------- dirt
 
 
-def _dirt(plan: Blueprint, streams: Streams, users: Users, happened: Happenings, ordinal: Array) -> Array | None:
+def _dirt(of: History) -> Array | None:
     """The number of each event's kind of dirt, -1 for clean ones; None when everything is clean."""
-    wanted = plan.configuration.dirt
+    wanted = of.plan.configuration.dirt
     if not wanted.total:
         return None
     totals = np.cumsum([getattr(wanted, name) for name in DIRTS])
-    drawn = streams.uniform("dirt", users.number[happened.user], ordinal)
+    drawn = of.streams.uniform("dirt", of.users.number[of.happened.user], of.ordinal)
     kind = np.searchsorted(totals, drawn, side="right")
     return np.where(kind < len(DIRTS), kind, -1)
 
 
-def _soiled(
-    plan: Blueprint, streams: Streams, frame: pl.DataFrame, dirt: Array, number: Array, ordinal: Array
-) -> pl.DataFrame:
-    """Lines that come late, twice, out of order or cut."""
-    drawn = streams.uniform("dirt by how much", number, ordinal)
-    frame = frame.with_columns(dirt=pl.Series(dirt), drawn=pl.Series(drawn))
+def _soiled(of: History, frame: pl.DataFrame, dirt: Array, rows: Array) -> pl.DataFrame:
+    """Lines that come late, twice, out of order or cut; `rows` are theirs."""
+    number = of.users.number[of.happened.user[rows]]
+    drawn = of.streams.uniform("dirt by how much", number, of.ordinal[rows])
+    frame = frame.with_columns(dirt=pl.Series(dirt[rows]), drawn=pl.Series(drawn))
     is_kind = {name: pl.col("dirt") == place for place, name in enumerate(DIRTS)}
-    night = (pl.col("file_day") + 1).cast(pl.Int64) * DAY_MS + plan.start_ms - 1
+    night = (pl.col("file_day") + 1).cast(pl.Int64) * DAY_MS + of.plan.start_ms - 1
     moved = pl.min_horizontal(pl.col("sort_ms") + (1 + pl.col("drawn") * _HOUR_MS).cast(pl.Int64), night)
     days_later = (1 + (pl.col("drawn") * 3).floor()).cast(pl.Int32)
     copies = frame.filter(is_kind["duplicate"]).with_columns(sort_ms=moved, record=pl.col("record") + _RECORDS - 1)

@@ -34,7 +34,7 @@ from gamestats_assets.lakehouse.http import retry_after_s
 
 Provider = Literal["anthropic", "openai"]
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 """Raised when what the language model is told changes; a part of every cache key."""
 RETRIES = 3
 """How often an answer that cannot be used is sent back with what is wrong."""
@@ -201,8 +201,10 @@ Decide:
    `prerequisites`: what must have happened to a user some time before. `lifecycle` and `stage_events`: the stages
    are {", ".join(LifecycleStage)}.
 2. property_constraints. Allowed values with realistic weights; values that depend on another property's value;
-   counts, balances, copies of ids; ids and facts of a thing that the user made earlier (`recalls`); durations that
-   must agree with the clock (`elapsed`); what is drawn once per user; what a state is before any event (`initial`).
+   counts, balances, copies of ids; sums, counts and lists of what a user gathered piece by piece in earlier events
+   and has not yet settled (`totals`, in place of a range or a formula); ids and facts of a thing that the user
+   made earlier (`recalls`, and `once_each` where it ends the thing); durations that must agree with the clock
+   (`elapsed`); what is drawn once per user; what a state is before any event (`initial`).
    Set `faker` only where the draft does.
 3. property_relationships. A number, or a time as seconds after its event, that follows from others, as a formula of
    names of properties, numbers, + - * / % ( ), min(A, B), max(A, B), clamp(X, LOW, HIGH), round(X), floor(X),

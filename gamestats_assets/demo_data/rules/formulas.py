@@ -6,7 +6,7 @@ name, a random number or one of the operations listed here; there is nothing els
 | written | meaning |
 |---|---|
 | `12`, `0.5`, `1e6` | a number |
-| `level`, `items.count`, `#zone_offset` | the property of that name |
+| `level`, `items.count`, `#zone_offset` | the property of that name; `#year` is that in which the run begins |
 | `{{price}}`, `{{items[3].count}}` | the same; what stands inside is the name, whatever it looks like |
 | `+ - * / % **` and `-x` | arithmetic; `%` has the sign of the divisor, `**` is a power |
 | `< <= > >= == !=` | 1 where it holds, 0 elsewhere |

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the meaning of rules changes; a part of every cache key."""
 
 
@@ -96,16 +96,41 @@ class CounterRule(_Part):
     group_by: str | None = None
 
 
+class TotalRule(_Part):
+    """What a user has gathered, e.g. in a cart, since it was last emptied.
+
+    Of a number it is the sum of what `adds` tells. Of the properties of an object group, which then all need such a
+    rule of the same events, each object tells of one thing that is there.
+
+    Attributes:
+        adds: by event that adds a thing, a formula of that event's properties: `price * quantity`; 1 counts the things.
+        takes: events each of which takes away the thing that was added last; where nothing is left, they do not happen.
+        until: events after which nothing is left, themselves still seeing everything.
+    """
+
+    adds: dict[str, str] = Field(min_length=1)
+    takes: list[str] = Field(default_factory=list)
+    until: list[str] = Field(default_factory=list)
+
+    @property
+    def events(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """What decides which things are there, whatever is told of them."""
+        return tuple(sorted(self.adds)), tuple(sorted(self.takes)), tuple(sorted(self.until))
+
+
 class PropertyConstraint(_Part):
     """What a property's values must keep; the first field given decides, in this order.
 
     Attributes:
+        totals: of what the user has gathered, e.g. the value of an order of what was put into the cart.
         same_as_before: within a sequence, the value of the first event that has this property too, e.g. an order id;
             where none has, the other fields decide.
         recalls: what the user did before, in whichever session, and which then had this property or, after a `/`,
             another one: `create_order`, `create_order/id`. The latest of it gives the value, e.g. the id of an order
             that is delivered days later; where there was none, the other fields decide. Without an event in the key
             it does not hold for the events that it names.
+        once_each: of each thing that is recalled the event tells once, the latest one that is left, e.g. a task that is
+            completed; who signed up within the run does it again only once there is another one.
         copy_of: `#account_id`, `#distinct_id`, or another property of the event, the common ones or the user.
         elapsed: how long it has taken by the clock: the session so far, or what the event is a later step of, since its
             first step; where the event stands alone, the range decides.
@@ -121,8 +146,10 @@ class PropertyConstraint(_Part):
         faker: name of a pattern of `names`, for texts.
     """
 
+    totals: TotalRule | None = None
     same_as_before: bool = False
     recalls: list[str] = Field(default_factory=list)
+    once_each: bool = False
     copy_of: str | None = None
     elapsed: Literal["session", "flow"] | None = None
     unit_s: float = Field(default=1, gt=0)
@@ -148,6 +175,8 @@ class PropertyConstraint(_Part):
             raise ValueError("depends_on and mapping belong together")
         if any(not allowed for allowed in self.mapping.values()):
             raise ValueError("mapping has a value without any allowed value")
+        if self.once_each and not self.recalls:
+            raise ValueError("once_each belongs to recalls")
         return self
 
 

@@ -13,13 +13,15 @@ from functools import cached_property
 
 from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
+    PropertyConstraint,
     Rules,
+    TotalRule,
     Update,
     ValueRange,
     named_events,
     recalled_property,
 )
-from gamestats_assets.demo_data.taxonomies.model import Property, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf, ValueRuleError, parse_value_rule
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -308,8 +310,12 @@ class _Check:
                         near = self._near_in(scope, wanted)
                         yield f"{place}.{what}: {self._where(scope)} no property {wanted!r}{near}"
                         break
+            if constraint.totals:
+                yield from self._unsound_totals(key, constraint.totals)
             if constraint.depends_on:
                 yield from self._unknown_values(key, constraint.depends_on, constraint.mapping)
+            if constraint.once_each and "/" not in key:
+                yield f"{place}.once_each: it belongs to the property of one event, such as {self.events[0]}/{key}"
             for recalled in constraint.recalls:
                 event, name = recalled_property(recalled, key)
                 if event not in self.own:
@@ -317,6 +323,57 @@ class _Check:
                 elif name not in self.own[event] and name not in self.common:
                     near = self._near(name, [*self.own[event], *self.common])
                     yield f"{place}.recalls: the event {event!r} has no property {name!r}{near}"
+
+    def _unsound_totals(self, key: str, totals: TotalRule) -> Iterator[str]:
+        """Totals of events that are not there, or of what these do not tell, and objects that are told of in part."""
+        place = f"property_constraints.{key}.totals"
+        for event in (*totals.adds, *totals.takes, *totals.until):
+            if event not in self.own:
+                yield f"{place}: there is no event {event!r}{self._near(event, self.events)}"
+        for event in (*totals.takes, *totals.until):
+            if event in totals.adds:
+                yield f"{place}: {event!r} cannot add a thing and take it away"
+        for scope, name in self._scopes(key):
+            yield from self._unfit_total(place, scope, name, totals)
+        for event, formula in totals.adds.items():
+            if event in self.own:
+                yield from self._unfit_formula(f"{place}.adds.{event}", key, event, formula)
+
+    def _unfit_total(self, place: str, scope: str, name: str, totals: TotalRule) -> Iterator[str]:
+        """Where things cannot be summed: outside events, in texts, in objects of which only a part is told."""
+        own = self.own.get(scope, {})
+        group = name.rpartition(".")[0]
+        if name not in own:
+            yield f"{place}: {self._where(scope)} {name!r}, but only properties of events can be totals"
+        elif group and own[group].type is PropertyType.OBJECT_GROUP:
+            for child in own[group].properties:
+                beside = self.deciding(scope, f"{group}.{child.name}").totals
+                if beside is None or beside.events != totals.events:
+                    yield f"{place}: {group}.{child.name} must be told of the same things, like all of {group!r}"
+        elif group or own[name].type is not PropertyType.NUMBER:
+            yield f"{place}: {scope}/{name} is no number, nor in a list of objects, so it cannot be a total"
+
+    def _unfit_formula(self, place: str, key: str, event: str, text: str) -> Iterator[str]:
+        from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
+
+        try:
+            names = parse_formula(text).names
+        except FormulaError as error:
+            yield f"{place}: {error}"
+            return
+        alone = "." in key and text.strip() in names
+        for wanted in sorted(names):
+            given = self.own[event].get(wanted) or self.common.get(wanted)
+            if given is None:
+                near = self._near(wanted, [*self.own[event], *self.common])
+                yield f"{place}: the event {event!r} has no property {wanted!r}{near}"
+            elif given.type is not PropertyType.NUMBER and not alone:
+                yield f"{place}: {wanted!r} is no number"
+
+    def deciding(self, scope: str, name: str) -> PropertyConstraint:
+        """The constraint that holds for a property of an event."""
+        constraints = self.rules.property_constraints
+        return constraints.get(f"{scope}/{name}") or constraints.get(name) or PropertyConstraint()
 
     def _where(self, scope: str) -> str:
         if scope == "user":
@@ -458,6 +515,10 @@ class _Check:
             ]
             for scope, name in self._deciding(key, self.rules.property_constraints):
                 self._note(uses, scope, name, [source for source in wanted if source])
+                for event, formula in (constraint.totals.adds if constraint.totals else {}).items():
+                    group = name.rpartition(".")[0]  # a list is made as a whole
+                    used = {f"{event}/{n}" if n in self.own.get(event, {}) else n for n in _names_of(formula)}
+                    uses.setdefault(f"{scope}/{group or name}", set()).update(used)
                 recalled = [recalled_property(told, name) for told in constraint.recalls]
                 if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
                     uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
