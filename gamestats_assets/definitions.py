@@ -17,7 +17,7 @@ from gamestats_assets.tables import ALL as TABLES
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Fresh definitions; tests pass other resources by name (`stores`, `lake`, `duckdb`)."""
+    """Definitions over resources of their own; others can be given by name (`stores`, `lake`, `duckdb`)."""
     from dagster_duckdb import DuckDBResource
 
     maintenance, daily = lake_maintenance(TABLES)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gamestats_assets_tests.instances import keep_connections
 from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_settings, postgres_url
 
 __all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
+
+keep_connections()
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +24,18 @@ def realdata() -> Path:
 
 
 # The files that take longest, the longest first: each is one worker's, and none may be begun last.
-LONG = ("test_cli.py", "test_faults.py", "test_end_to_end.py", "test_ui.py", "test_up.py", "test_players.py")
+LONG = (
+    "test_cli.py",
+    "test_faults.py",
+    "test_players.py",
+    "test_season.py",
+    "test_end_to_end.py",
+    "test_ui.py",
+    "test_up.py",
+    "test_behaviour.py",
+    "test_generate.py",
+    "test_simulate.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

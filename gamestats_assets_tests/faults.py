@@ -92,7 +92,7 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
 def workers() -> ForkServerContext:
     """A server that has imported everything and forks a worker in milliseconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gamestats_assets.definitions", "gamestats_assets_tests.faults"])
+    context.set_forkserver_preload(["gamestats_assets_tests.faults_server"])
     return context
 
 

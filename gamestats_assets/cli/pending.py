@@ -7,7 +7,8 @@ rows in PostgreSQL, so that a table somebody dropped is published again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,9 @@ from gamestats_assets.orchestration.partitions import (
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
+
+# By partition, the last materialisation of an asset; "" where it has no partitions.
+_Last = Callable[[dg.AssetKey], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Pending:
 def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: Stores) -> Pending:
     """Compare landing zone, ledgers, Dagster's records and PostgreSQL; areas that landed become partitions."""
     graph = definitions.resolve_asset_graph()
+    last = functools.cache(functools.partial(_last_materialised, instance, graph))
     by_key = {asset_key(table): table for table in declared_tables()}
     jointly = dict(made_jointly(stores.lake, function) for function in BY_TOURNAMENT)
     landed: set[str] = set()
@@ -91,10 +96,10 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             elif follows_ids(table, parents) and DAYS_AROUND not in node.tags:
                 behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             else:
-                behind[key] = _behind_parents(instance, graph, key, inputs_of(table, inputs))
+                behind[key] = _behind_parents(instance, graph, last, key, inputs_of(table, inputs))
             if table.spec.published:
                 behind[publication_key(table)] = _behind_parents(
-                    instance, graph, publication_key(table), inputs_of(table, inputs)
+                    instance, graph, last, publication_key(table), inputs_of(table, inputs)
                 ) | _differently_published(stores, table)
     behind[LOGS] = frozenset(logs_behind(stores))
     return Pending(frozenset(landed), behind)
@@ -108,7 +113,7 @@ def _behind_ledger(
 
 
 def _behind_parents(
-    instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey, landed: Iterable[str]
+    instance: dg.DagsterInstance, graph: Any, last: _Last, key: dg.AssetKey, landed: Iterable[str]
 ) -> frozenset[str]:
     """Partitions never materialised, or before one of the parents' last was that they are made from.
 
@@ -117,13 +122,13 @@ def _behind_parents(
     """
     node = graph.get(key)
     partitions = node.partitions_def
-    own = _last_materialised(instance, key)
+    own = last(key)
     newest: list[tuple[list[str], dict[tuple[str, ...], int]]] = []
     known = {""} if partitions is None else {*landed}
     for parent in node.parent_keys:
         theirs = graph.get(parent).partitions_def
         shared = shared_dimensions(partitions, theirs)
-        found = _last_materialised(instance, parent)
+        found = last(parent)
         if theirs == partitions:
             known |= found.keys()
         # A day around that has nothing of its own stays out: what is made jointly is made of the day's own ids.
@@ -143,10 +148,9 @@ def _behind_parents(
     )
 
 
-def _last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
-    found = instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
-    if found:
-        return found
+def _last_materialised(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKey) -> Mapping[str, int]:
+    if graph.get(key).partitions_def is not None:
+        return instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
     records = instance.fetch_materializations(key, limit=1).records
     return {"": records[0].storage_id} if records and records[0].partition_key is None else {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import dagster as dg
 
 from gamestats_assets.demo_data import sensors, tables
@@ -10,6 +12,7 @@ from gamestats_assets.orchestration.automation import automation_sensor
 from gamestats_assets.orchestration.checks import table_checks
 
 
+@functools.cache
 def definitions() -> dg.Definitions:
     """Assets, checks, and what starts work."""
     by_table = {table: [check for check in CHECKS if check.table is table] for table in tables.ALL}

@@ -165,22 +165,32 @@ class Ledger:
             code_version: version of the step's code; another version does everything again.
             everything: do everything again whatever the ledger says.
         """
-        done = self.entries(list(inputs))
-        wanted = {
-            key: {unit: combined_hash([digest, f"code {code_version}"]) for unit, digest in units.items()}
-            for key, units in inputs.items()
-        }
-        pending = {
-            key: {unit: digest for unit, digest in units.items() if everything or done[key].get(unit) != digest}
-            for key, units in wanted.items()
-        }
-        vanished = {key: sorted(done[key].keys() - units.keys()) for key, units in wanted.items()}
-        return Work(pending, vanished, sum(len(units) for units in wanted.values()))
+        return _work(self.entries(list(inputs)), inputs, code_version, everything=everything)
 
     def work_everywhere(self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str) -> Work:
         """As `work`, in the partitions that only the ledger knows too: these hold rows whose input is gone."""
-        gone: dict[str, Mapping[str, str]] = {key: {} for key in self.entries()}
-        return self.work({**gone, **inputs}, code_version=code_version)
+        done = self.entries()
+        return _work(done, {**{key: {} for key in done}, **inputs}, code_version)
+
+
+def _work(
+    done: Mapping[str, Mapping[str, str]],
+    inputs: Mapping[str, Mapping[str, str]],
+    code_version: str,
+    *,
+    everything: bool = False,
+) -> Work:
+    """What the inputs hold and a ledger does not."""
+    wanted = {
+        key: {unit: combined_hash([digest, f"code {code_version}"]) for unit, digest in units.items()}
+        for key, units in inputs.items()
+    }
+    pending = {
+        key: {unit: digest for unit, digest in units.items() if everything or done.get(key, {}).get(unit) != digest}
+        for key, units in wanted.items()
+    }
+    vanished = {key: sorted(done.get(key, {}).keys() - units.keys()) for key, units in wanted.items()}
+    return Work(pending, vanished, sum(len(units) for units in wanted.values()))
 
 
 def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> dict[str, dict[str, str]]:

@@ -7,15 +7,22 @@ started by whichever process comes first.
 
 from __future__ import annotations
 
+import functools
+import select
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from dagster._serdes import ConfigurableClassData  # the type that Dagster's own storages take
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 
 from gamestats_assets.lakehouse.postgres import dagster_url
 from gamestats_assets.settings import Settings
+
+# A run asks for a connection thousands of times, one right after another.
+_PAUSE_S = 1.0
 
 
 class GamestatsStorage(DagsterPostgresStorage):
@@ -34,10 +41,14 @@ class GamestatsStorage(DagsterPostgresStorage):
         url = dagster_url(Settings()).get_secret_value()
         storage = cls(postgres_url=url, inst_data=inst_data)
         # A run stores some thousand events. Left to itself, Dagster connects anew for each of them, and starting
-        # a server process takes longer than all the rest. A connection that broke is found before it is used.
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20, pool_pre_ping=True)
+        # a server process takes longer than all the rest.
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
+        _replace_broken_connections(engine)
         for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
             part._engine = engine
+        # Asked at every event, and a schema that was migrated when the storage was made changes no more.
+        events = storage._event_log_storage
+        setattr(events, "has_table", functools.cache(events.has_table))  # noqa: B010
         return storage
 
     @property
@@ -51,3 +62,26 @@ class GamestatsStorage(DagsterPostgresStorage):
     @property
     def schedule_storage_data(self) -> None:
         """As `event_storage_data`."""
+
+
+def _replace_broken_connections(engine: Engine) -> None:
+    """Find a connection that broke before it is used again.
+
+    A server that went has closed its end, which costs nothing to see. Only after a pause is the server asked: what lies
+    between may have forgotten the connection without a word.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def used(connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: Any, _: Any) -> None:
+        dialect = engine.dialect
+        try:
+            told = select.poll()
+            told.register(connection.fileno(), select.POLLIN)
+            if told.poll(0) or time.monotonic() - record.info.get("used", 0.0) > _PAUSE_S:
+                dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error

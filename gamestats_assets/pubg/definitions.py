@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import dagster as dg
 
 from gamestats_assets.orchestration.automation import automation_sensor
@@ -10,6 +12,7 @@ from gamestats_assets.pubg import sensors, tables
 from gamestats_assets.pubg.assets import CHECKS, assets
 
 
+@functools.cache
 def definitions() -> dg.Definitions:
     """Assets, checks, the job that archives matches, and what starts work."""
     by_table = {table: [check for check in CHECKS if check.table is table] for table in tables.ALL}

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration import storage
 from gamestats_assets.orchestration.instance import dagster_instance
 from gamestats_assets.settings import Settings
 
@@ -52,7 +53,11 @@ def test_many_events_take_few_connections(instance: dg.DagsterInstance, fresh_da
     assert stored(instance) == 31
 
 
-def test_a_connection_that_broke_loses_no_event(instance: dg.DagsterInstance, fresh_database: str) -> None:
+@pytest.mark.parametrize("pause_s", [0.0, 60.0], ids=["asked after a pause", "seen at once"])
+def test_a_connection_that_broke_loses_no_event(
+    instance: dg.DagsterInstance, fresh_database: str, monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    monkeypatch.setattr(storage, "_PAUSE_S", pause_s)
     with psycopg.connect(fresh_database, autocommit=True) as conn:
         store(instance, 1)
         for pid in servers(conn):
