@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets_tests.demo_data.expectations import (
+    auction,
     banking,
     card_game,
     casual_game,
+    clinic,
     dating,
     ecommerce,
     education,
@@ -18,9 +20,12 @@ from gamestats_assets_tests.demo_data.expectations import (
     gacha,
     game,
     health,
+    insurance,
     logistics,
+    moba,
     ride_hailing,
     saas,
+    smart_home,
     travel,
     video_streaming,
     webtoon,
@@ -30,6 +35,7 @@ from gamestats_assets_tests.demo_data.expectations.language import Expectation
 _MODULES = (
     *(game, ecommerce, saas, health, video_streaming, food_delivery, banking, education, travel),
     *(dating, webtoon, gacha, logistics, ride_hailing, casual_game, card_game),
+    *(clinic, moba, auction, insurance, smart_home),
 )
 _BY_NAME = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 
