@@ -86,6 +86,8 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
     noted = named[:1] if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6) else []
+    if noted and made and noted[0].topic <= said and all(r.topic > noted[0].topic for r in made):
+        made = brought = []  # a photo that is added to a claim
     if noted and not made and brought and noted[0].index < brought[0].index:
         brought = []  # a claim that is reported, and paid in the end
     if brought:

@@ -90,6 +90,7 @@ _NOT_AT_ONCE = frozenset({Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.REGISTER, Kind.S
 """Kinds of beginnings whose end takes days, or another user."""
 LOOKS = word_set("view list show visit read search filter click track")
 _MAKING = word_set("create add upload save post write send issue import")
+_NOTING = word_set("report record register send")
 _TRYING = word_set("order book buy rent pay enroll recharge transfer withdraw deposit bid")
 _ASIDE = word_set("report share chat block gift invite comment bookmark download export")
 _AFTERWARDS = word_set("rate review donate")
@@ -134,6 +135,10 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
         swift = any(map(_takes_minutes, told)) and not any(map(takes_days, told))
         if swift and not _returns(first[0]) and (first[0].place is None or first[0].phase == "done"):
             birth = first[0]  # no word tells that it begins: a job is placed, an alert raised
+    if birth is not None and first[0] is not birth and birth.action in _MAKING:  # a photo that is added to a claim
+        thing = set(concepts(" ".join(pieces(name)[:-1])))
+        whole = first[0].topic <= thing < birth.topic and first[0].action in _NOTING
+        birth = first[0] if whole else birth
     if birth is not None and birth.action in _TRYING:  # what is packed has been ordered in a row above
         above = [r for r in first if r.index < birth.index and r.action == birth.action and (r.place or 0) >= 5]
         birth = above[0] if birth.place is None and above else birth
@@ -222,7 +227,7 @@ def is_regret(r: Reading) -> bool:
 
 # --------------------------------------------------------------------------- pace
 
-_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?|초|분|秒|分)\b|分数|秒数", re.IGNORECASE)
+_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?|ms|millis|초|분|秒|分)\b|分数|秒数", re.IGNORECASE)
 _LONG = re.compile(r"\b(?:hours?|days?|weeks?|months?|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE)
 _PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 _FAST = ("food", "mobility")
@@ -274,7 +279,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     return replace(chain, steps=tuple(_as_steps(line, ends, afterwards if fast else [])), lasts=lasts)
 
 
-_MIDWAY = re.compile(r"途中|中断|중도|중단|(?:mid|half|part)-?\s?way|g(?:ives?|ave) up|quits?", re.IGNORECASE)
+_MIDWAY = re.compile(r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨긴어]|途切れ", re.IGNORECASE)
 
 
 def _breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
@@ -293,9 +298,14 @@ def _returns(r: Reading) -> bool:
     return _looks(r) or r.phase in ("open", "enter")
 
 
+_OF_OTHERS = re.compile(r"(?:some(?:one|body) else|another \w+|(?:the )?others?)\b|다른 (?:사람|유저|사용자)|他の")
+"""Texts of what others do to a thing, which is no stage of the way."""
+
+
 def is_aside(order: EventOrder, r: Reading) -> bool:
     """Whether something may be done with a thing at any time of its life."""
-    during = order.taxonomy.event(r.name).description.lower().startswith(("during", "while"))
+    text = order.taxonomy.event(r.name).description.lower()
+    during = text.startswith(("during", "while")) or bool(_OF_OTHERS.match(text))
     return during or r.action in _ASIDE or order.kinds[r.name] in _NO_STAGE
 
 

@@ -72,7 +72,7 @@ def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping
         if kinds[event.name] is Kind.SYSTEM or not event.description:
             continue
         for told in _told(event.description):
-            earlier = finder.find(told, r)
+            earlier = finder.find(told, r) or finder.spelt(told, r)
             if earlier is not None:
                 of_event = found.setdefault(event.name, [])
                 if earlier.name not in {mention.event for mention in of_event}:
@@ -114,6 +114,7 @@ def _told(description: str) -> Iterator[_Told]:
         words = _WORD.findall(sentence)
         if words:
             yield from _attributes(words)
+            yield from _agents(words)
             yield from _clauses(words)
             yield from _places(words)
     if not text.isascii():
@@ -146,7 +147,7 @@ def _deed(word: str) -> str | None:
     said = concepts(word)
     if len(said) == 1 and said[0] in ACTIONS | PHASES.keys():
         return said[0]
-    return f"~{_stem(word)}" if len(said) == 1 and len(word) > 6 else None
+    return f"~{_stem(word)}" if len(said) == 1 and len(word) > 4 else None
 
 
 def _stem(word: str) -> str:
@@ -161,6 +162,20 @@ def _attributes(words: Sequence[str]) -> Iterator[_Told]:
         about = _content(words[place + 1 :])
         if deed and about and (not before or before in _LEADING or before in ",()"):
             yield _Told(deed, about, ongoing=word in _ONGOING or word == "open")
+
+
+_AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll"}
+
+
+def _agents(words: Sequence[str]) -> Iterator[_Told]:
+    """`policy holder`, `holder of a pass`: who has been given something; `winner`: who has done something."""
+    for place, word in enumerate(words):
+        if word.rstrip("s") == "holder":
+            held = _before(words[:place])[-1:] or _content([w for w in words[place + 1 :] if w not in _SMALL], 1)
+            yield _Told("issue", held)
+            yield _Told("create", held)
+        elif place == 0 and word in _AGENTS:
+            yield _Told(_AGENTS[word], ())
 
 
 def _clauses(words: Sequence[str]) -> Iterator[_Told]:
@@ -178,6 +193,10 @@ def _clauses(words: Sequence[str]) -> Iterator[_Told]:
             said = concepts(" ".join(told))
             deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
             yield _Told(deed, tuple(told))
+        elif word == "against" and rest[:1] == ["the"]:
+            yield _Told(None, _content(rest[1:], 1))
+        elif word == "had" and rest and concepts(rest[0])[:1] and concepts(rest[0])[0] in ACTIONS:
+            yield _Told(concepts(rest[0])[0], ())  # `user had bid but ...`
         elif word in ("needs", "requires") and rest[:1] and rest[0] in ("a", "an", "the", "at", "one"):
             yield _Told("create", _content([w for w in rest if w not in ("at", "least", "one")][rest[0] in _A :]))
 
@@ -222,6 +241,9 @@ def _in_korean(text: str) -> Iterator[_Told]:
                 yield _Told(_deed_of(words, place, match[1]), tuple(map(_plain, rest)))
         elif match := re.fullmatch(r"(.{2,}?)(?:해야|하여야|되어야)", word):
             yield _Told(_deed_of(words, place, match[1]), tuple(map(_plain, words[max(place - 2, 0) : place])))
+        elif word.endswith("에서") and rest and "view" in (shown := concepts(_plain(word))):
+            before = [_plain(words[place - 1])] if place and shown == ("view",) else []
+            yield _Told(None, (*before, _plain(word)), here=True)
         elif word == "소속" and rest:
             yield _Told("join", tuple(map(_plain, rest[:1])))
         elif re.sub(r"(?:에만|에|만|로)$", "", word) in _AFTER and rest and not rest[0].startswith(_SELF):
@@ -242,6 +264,8 @@ def _in_japanese(text: str) -> Iterator[_Told]:
         deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
         if said and not (deed is None and len(said) > 3):
             yield _Told(deed, (match[1],))
+    for match in re.finditer(r"所属([^\s、。がをはにでと]{2,8})", text):
+        yield _Told("join", (match[1],))
     for match in re.finditer(
         r"([^\s、。がをはにでと]{2,8})(?:した|済みの|された)([^\s、。がをはにでと時後際場]{2,12})", text
     ):
@@ -284,6 +308,7 @@ class _Finder:
         self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
         aliases = {event.name: frozenset(concepts(event.alias)) for event in taxonomy.events}
         self.words = {r.name: _name_words(r) | aliases[r.name] for r in self.readings}
+        self.carried = {r.name: _things_of(r) for r in self.readings}
         self.stems = {r.name: {f"~{_stem(piece)}" for piece in _name_pieces(r)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
@@ -298,7 +323,8 @@ class _Finder:
             return self._shown(told, r)
         about = {concept for word in told.about for concept in concepts(word)} - {"done"}
         own = told.doing is not None and told.doing in (r.action, r.phase) and told.doing in self.named[r.name]
-        if told.doing == "" or (own and (not told.ongoing or about & set(r.words))):
+        other_thing = bool(about) and not about & _name_words(r)
+        if told.doing == "" or (own and not other_thing and (not told.ongoing or about & set(r.words))):
             return None
         if told.doing is None:
             return self._thing(about, r)
@@ -315,6 +341,21 @@ class _Finder:
             return only[0] if len(only) == 1 else None  # `after verification`
         return max(scored, key=lambda item: item[:2])[2] if scored else None
 
+    def spelt(self, told: _Told, r: Reading) -> Reading | None:
+        """Of the events about the same thing the one whose name spells what is told: `assessed` of `the assessment`."""
+        if told.here or told.ongoing:
+            return None
+        ids = {name for name in r.properties if _ID.search(name)}
+        found = [
+            o
+            for o in self.readings
+            if o is not r and ids & o.properties
+            for piece in _name_pieces(o)
+            for word in told.about
+            if piece.endswith("ed") and min(len(piece), len(word)) > 5 and word[:6] == piece.lower()[:6] and word[:6] not in r.name.lower()
+        ]
+        return found[0] if len(found) == 1 else None
+
     def _score(self, o: Reading, told: _Told, about: set[str], r: Reading) -> float:
         doing = str(told.doing)
         does = _begins(o) if told.ongoing else _does(o, doing) or 2 * (doing in self.stems[o.name])
@@ -323,6 +364,8 @@ class _Finder:
             return 0
         words = self.words[o.name] - {doing}
         same: float = len(about & words)
+        if not same and does == 2 and about & self.carried[o.name] & self.carried.get(r.name, frozenset()):
+            same = 0.5  # `the received lot`: both events tell which
         if told.ongoing and not same and about & o.description:
             same = 0.5
         if about and not same:
@@ -367,6 +410,9 @@ class _Finder:
         return max(found, key=lambda item: item[:2])[2] if found else None
 
 
+_ID = re.compile(r"(?:_id|Id|ID|_Id|_no|No|_No)$")
+
+
 def _name_words(r: Reading) -> frozenset[str]:
     """Concepts of a name, of each of its words by itself too."""
     return frozenset(r.words) | {concept for piece in _name_pieces(r) for concept in concepts(piece)}
@@ -376,12 +422,18 @@ def _name_pieces(r: Reading) -> list[str]:
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", r.name)
 
 
+def _things_of(r: Reading) -> frozenset[str]:
+    """Concepts of the things whose ids an event carries."""
+    ids = [_ID.sub("", name) for name in r.properties if _ID.search(name)]
+    return frozenset(concept for name in ids for concept in concepts(name))
+
+
 def _does(o: Reading, doing: str) -> int:
     """2 where an event is what was done, 1 where it is nearly that."""
     own = {o.action, o.phase} - {None}
     if doing in own:
         return 2
-    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found")
+    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found", "end")
     if settled and doing in o.topic:
         return 1
     return int(settled and any(doing in group and own & group for group in _LIKE))

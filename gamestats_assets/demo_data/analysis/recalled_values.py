@@ -105,7 +105,8 @@ class Recalls:
         self.own = {event.name: {prop.name: prop for prop in event.properties} for event in taxonomy.events}
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
         users, common = taxonomy.user_properties, taxonomy.common_properties
-        self.states = {prop.name for prop in common} | {p.name for p in users if p.type is PropertyType.NUMBER}
+        counted = {p.name for p in users if p.type is PropertyType.NUMBER and not set(stem_of(p.name)) & OWNED}
+        self.states = {prop.name for prop in common} | counted
         self.made: set[str] = set()
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
@@ -119,6 +120,9 @@ class Recalls:
                 self._sources[event, name] = sources
         for event, name, sources in self._undone():
             recalled.setdefault(f"{event}/{name}", sources)
+        for event, name, source in self._told():
+            if recalled.setdefault(f"{event}/{name}", [source]) == [source]:
+                self._sources.setdefault((event, name), [source])
         for (event, name), sources in self._sources.items():
             for prop in self._beside(event, name):
                 if before := self._tellers(event, name, prop, sources):
@@ -139,6 +143,20 @@ class Recalls:
                 sources = [o.name for o in done if name in o.properties]
                 if sources:
                     yield r.name, name, sources
+
+    def _told(self) -> Iterator[tuple[str, str, str]]:
+        """Events whose description names an earlier one, or that answer one, their ids, and where they are from."""
+        for event, own in self.own.items():
+            r = self.order.readings[event]
+            before = [mention.event for mention in self.order.told.get(event, ())]
+            asked = [self.order.readings[e] for e in self.needs.get(event, ()) if r.phase in ("accept", "reject")]
+            before += [o.name for o in asked if o.topic == r.topic and o.phase == "request"]
+            for name in own:
+                sources = [e for e in before if name in self.own.get(e, ()) and self.row[e] < self.row[event]]
+                constraint = self.constraints.get(f"{event}/{name}", self.constraints.get(name))
+                fixed = constraint is not None and bool(constraint.copy_of or constraint.counter)
+                if sources and stem_of(name) and name not in self.states and not fixed:
+                    yield event, name, sources[-1]
 
     # ----------------------------------------------------------------- what lasts without an id
 

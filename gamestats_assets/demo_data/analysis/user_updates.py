@@ -282,12 +282,20 @@ class _Guess:
         """The event that a property speaks of."""
         texts = [frozenset(w for w in concepts(text) if w.isascii()) for text in (prop.alias, prop.description)]
         said = meaning(prop.alias, prop.description)
+        if (spelt := self._spelt(prop)) is not None:
+            return spelt
         own = self._best(self._about(prop), said)
         if own is not None:
             return own
         return next(
             (found for words in texts if (found := self._best(words - {"first", "user"}, said)) is not None), None
         )
+
+    def _spelt(self, prop: Property) -> Reading | None:
+        """The one event of which the description says every word: `Policies issued so far`."""
+        said = set(concepts(prop.description))
+        found = [r for r in self.of_users if len(r.words) > 1 and set(r.words) <= said and self._settled(r)]
+        return found[0] if len(found) == 1 else None
 
     def _best(self, about: frozenset[str], said: Set[str] = frozenset()) -> Reading | None:
         if not about:
@@ -296,7 +304,9 @@ class _Guess:
         if len(about) > 1 and near and about <= frozenset(near[0].words):
             return near[0]
         if about & {"pay", "buy", "order", "spend", "purchase", "revenue", "book"} and (paid := self._paid()):
-            return paid
+            deal = about & {"order", "book"}
+            of_deal = [r for r in near if r.succeeds and deal <= set(r.words)] if deal and not paid.says(*deal) else []
+            return of_deal[0] if of_deal else paid
         if "register" in about or (about & {"create"} and about <= {"create", "account", "character", "user"}):
             registers = self._registers()
             done = [r for r in registers if r.succeeds or r.place is None]
@@ -330,6 +340,9 @@ class _Guess:
         for r in self.of_users:
             words = frozenset(r.words)
             common = about & (words | pieces(r.name))
+            if common & (ACTIONS | PHASES.keys()):  # `lots_won` of the win of an auction that tells its lot
+                ids = [_ID.sub("", name) for name in r.properties if _ID.search(name)]
+                common |= about & {concept for name in ids for concept in concepts(name)}
             looks = r.action in ("view", "list", "search", "click", "show") and r.action not in about
             if not common or looks or r.fails:
                 continue
@@ -364,6 +377,8 @@ class _Guess:
             for r in self.order.of(kind)
             if not r.fails and r.action not in ("renew", "cancel") and not r.says("trial", "first")
         ]
+        done = {r.topic for r in paid if r.succeeds}
+        paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
         sold = [r for r in self.of_users if r.says("buy", "pay", "order") and self._settled(r) and self._in_currency(r)]
         return sorted(dict.fromkeys([*paid, *sold]), key=lambda r: self._money(r) is None)
 
@@ -479,12 +494,24 @@ class _Guess:
             yield from self._times_happened(prop)
 
     def _times_happened(self, prop: Property) -> Iterator[tuple[str, Update]]:
-        found = self._event(prop)
+        found = self._whole(self._event(prop), prop)
         several = self._several(prop)
         if found is None or found.name in several:
             yield from ((event, Update(type="increment", value=_ref(name))) for event, name in several.items())
         else:
             yield found.name, Update(type="increment", value=1)
+
+    def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
+        """Of what is won or lost the beginning, unless wins are counted; of what is told to be complete its end."""
+        said = {*concepts(prop.name), *meaning(prop.alias, prop.description)}
+        if found is None or said & {"win"}:
+            return found
+        alike = [r for r in self.of_users if r.topic == found.topic and r is not found]
+        if found.phase == "win":
+            return next((r for r in alike if r.phase == "start"), found)
+        if found.place is not None and found.place < 3 and said & {"complete", "end"}:
+            return next((r for r in alike if not r.fails and r.phase in ("complete", "success", "end")), found)
+        return found
 
     def _several(self, prop: Property) -> dict[str, str]:
         """Numbers that tell how many things are done at once: `draw_count` of a draw of ten."""
@@ -505,11 +532,16 @@ class _Guess:
         wanted = nouns(prop.name)
         bare = wanted - SPENT - EARNED - CURRENCIES.keys()
         way = -1 if (wanted | meaning(prop.alias, prop.description)) & SPENT else 1
+        described = wanted | meaning(prop.description) if sums(prop) else wanted
         found: list[tuple[Reading, Place]] = []
         for r in self.of_users:
-            for place in self.numbers.get(r.name, ()) if self._settled(r) or "refund" in wanted else ():
+            for place in self.numbers.get(r.name, ()):
                 said = nouns(place.name)
+                seen = r.action in _SIGHTS and said == wanted and len(wanted) > 1  # what is told on being looked at
+                if not (seen or self._settled(r) or "refund" in wanted):
+                    continue
                 alike = said == wanted or (bool(bare) and said - SPENT - EARNED == bare)
+                alike = alike or (bool(bare) and wanted < said <= described)
                 alike = alike or (bool(wanted) and wanted < said <= wanted | pieces(r.name))
                 against = direction(place.prop) not in (0, way) and said != wanted
                 if alike and not against and is_amount(place.prop, wanted) and same_currency(prop, place.prop):
@@ -746,9 +778,14 @@ class _Guess:
             yield from told
             return
         named = pieces(prop.name) - {"is", "has", "had", "user", "active", "now", "on", "enabled", "running"}
+        named = (named - {"id", "member", "used", "already"}) or named
         stems = {"paying": "pay", "payer": "pay", "paid": "pay", "subscriber": "subscribe", "premium": "subscribe"}
         about = frozenset(stems.get(piece) or (concepts(piece) or (piece,))[0] for piece in named)
         found = self._best(about - {"complete", "done", "active"} or about)
+        if found is None:  # `가입 여부`, `登録の有無`
+            label = re.sub(r"\s*(?:여부|유무|の?有無|かどうか|か)$", "", prop.alias)
+            found = self._best(frozenset(concepts(label))) if label != prop.alias else None
+            about = frozenset(concepts(label)) if found is not None else about
         if found is None or (prop.name in self.common and prop.name not in self.users and not found.says(*about)):
             return
         yield found.name, Update(type="set", value=True)
