@@ -306,6 +306,7 @@ def is_aside(order: EventOrder, r: Reading) -> bool:
     """Whether something may be done with a thing at any time of its life."""
     text = order.taxonomy.event(r.name).description.lower()
     during = text.startswith(("during", "while")) or bool(_OF_OTHERS.match(text))
+    during = during or any(m.ongoing for m in order.told.get(r.name, ()))
     return during or r.action in _ASIDE or order.kinds[r.name] in _NO_STAGE
 
 
@@ -499,9 +500,13 @@ def lead(order: EventOrder, birth: str, apart: Iterable[str]) -> list[str]:
     return found
 
 
+_LASTING = word_set("connect register join enable subscribe enroll")
+"""What is done once and holds from then on."""
+
+
 def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     if any(m.event == r.name for m in order.told.get(head.name, ())):
-        return True
+        return r.action not in _LASTING
     same_tag = r.tag == head.tag
     shared = [name for name in r.properties & head.properties if _is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties

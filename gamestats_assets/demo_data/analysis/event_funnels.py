@@ -74,7 +74,8 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
     leads = lead(order, chain.birth, order.taken() | later | chain.events)
-    if len(chain.steps) < 2 or (of_one_thing and not dealt and not leads):
+    phased = order.readings[chain.birth].place is not None
+    if len(chain.steps) < 2 or (of_one_thing and phased and not dealt and not leads):
         return  # what merely begins and ends is a process
     head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
     begun = chain.steps[0].model_copy(update={"probability": 0.5 if leads else 1.0, "after_s": 30})

@@ -34,10 +34,12 @@ class Mention:
     Attributes:
         event: its name.
         here: whether it is what the user has in front of him or her: a screen, a list, a step of a process.
+        ongoing: whether it has begun and is not over.
     """
 
     event: str
     here: bool = False
+    ongoing: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping
             if earlier is not None:
                 of_event = found.setdefault(event.name, [])
                 if earlier.name not in {mention.event for mention in of_event}:
-                    of_event.append(Mention(earlier.name, told.here))
+                    of_event.append(Mention(earlier.name, told.here, told.ongoing))
     return found
 
 
@@ -390,7 +392,8 @@ class _Finder:
     def _shown(self, told: _Told, r: Reading) -> Reading | None:
         """What shows, or begins, the thing that a user has in front of him or her."""
         about = {concept for word in told.about for concept in concepts(word)} - {"view"}
-        on_screen = bool(_SCREENS.intersection(told.about) or _PROCESSES & about)
+        on_screen = any("view" in concepts(word) for word in told.about if not word.isascii())
+        on_screen = on_screen or bool(_SCREENS.intersection(told.about) or _PROCESSES & about)
         phrase = " ".join(told.about)
         found: list[tuple[float, int, Reading]] = []
         for o in self.readings:

@@ -702,9 +702,13 @@ _BACKGROUND = re.compile(
 )
 
 
+_ATTRIBUTES = re.compile(r"\b(an?|the|this|that)\s+\w{3,}ed\s+(?=[a-z])", re.IGNORECASE)
+"""`switches a paired light on` is no pairing."""
+
+
 def _foreground(event: Event) -> tuple[str, ...]:
     """What a description says of the event itself, without what has happened before."""
-    return concepts(_BACKGROUND.sub(" ", event.description))
+    return concepts(_ATTRIBUTES.sub(r"\1 ", _BACKGROUND.sub(" ", event.description)))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -596,9 +596,15 @@ class _Maker:
         self.number_ranges.setdefault(place.name, wanted)
         return f"{base.lstrip('#')}_{{n}}"
 
+    def _is_added(self, place: Place) -> bool:
+        """Whether an event adds what an id names, so that a device is one of several and not the user's phone."""
+        carriers = [r for r in self.order.readings.values() if place.prop.name in r.properties]
+        adds = [r for r in carriers if r.action in ("add", "connect", "register") and not r.fails]
+        return place.of_event and len(carriers) > 2 and any(r.succeeds or r.place is None for r in adds)
+
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
         pieces = _pieces(last)
-        if last in _DEVICE_IDS:
+        if last in _DEVICE_IDS and not self._is_added(place):
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
             return PropertyConstraint(copy_of="#account_id")
@@ -770,7 +776,8 @@ def _of_person(place: Place, last: str) -> bool:
         _pieces(last)
     ):
         return True
-    return last in keep and place.kind is not Kind.SYSTEM
+    home = last.startswith("home_") and last.removeprefix("home_") in keep
+    return (last in keep or home) and place.kind is not Kind.SYSTEM
 
 
 def _tells_first(prop: Property) -> bool:

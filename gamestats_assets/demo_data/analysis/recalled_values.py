@@ -226,6 +226,8 @@ class Recalls:
             return 0
         happening = set(pieces_of(event)) | {w.removesuffix("ed") for w in pieces_of(event)} | _PAID
         rest = said - happening - {"amount"}
+        if not rest and self.order.readings[event].says("refund") and told & {"pay", "paid", "total", "due"}:
+            return 1  # what is refunded is what was paid
         if rest and rest == told - {"total"}:
             return 3
         of_event = self.taxonomy.event(event)
@@ -303,6 +305,8 @@ class Recalls:
         """Whether the first event makes what the id names, and does not just pick what is there."""
         reading = self.order.readings[first]
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
+        if reading.succeeds and stem & reading.description and reading.action in ("add", "connect", "register"):
+            return True  # `Device joined the home` of a pairing that succeeded
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
         named = {(*stem_of(name), ending) for ending in ("name", "title")}

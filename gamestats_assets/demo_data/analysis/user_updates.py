@@ -784,7 +784,9 @@ class _Guess:
         found = self._best(about - {"complete", "done", "active"} or about)
         if found is None:  # `가입 여부`, `登録の有無`
             label = re.sub(r"\s*(?:여부|유무|の?有無|かどうか|か)$", "", prop.alias)
-            found = self._best(frozenset(concepts(label))) if label != prop.alias else None
+            said = frozenset(concepts(label)) if label != prop.alias else frozenset()
+            same = [r for r in self.of_users if said and said == frozenset(concepts(self.events[r.name].alias))]
+            found = same[0] if same else self._best(said)
             about = frozenset(concepts(label)) if found is not None else about
         if found is None or (prop.name in self.common and prop.name not in self.users and not found.says(*about)):
             return

@@ -94,7 +94,7 @@ def _listed(text: str, type: PropertyType, least: int, *, spoken: bool) -> OneOf
 # --------------------------------------------------------------------------- limits
 
 _N = r"(-?\d{1,9}(?:[.,]\d+)?)"
-_UNIT = r"\s*(?:%|점|세|개|회|点|歳|回|個|stars?|points?|percent)?\s*"
+_UNIT = r"\s*(?:%|점|세|개|회|위|등|点|歳|回|個|位|stars?|points?|percent)?\s*"
 _RANGES = (
     rf"(?:between|from)\s+{_N}{_UNIT}(?:and|to)\s+{_N}",
     rf"(?<![\w.:/-]){_N}{_UNIT}(?:to|through|~|-|\.\.|부터|에서|から)\s*{_N}(?![\w:/-]*\d)(?!\s*(?:times|x)\b)",
