@@ -77,6 +77,9 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     """By event that carries a thing's id, the one that brings the thing."""
     said = set(concepts("_".join(thing)))
     named = [r for r in carriers if set(r.words) & said or thing[-1] in r.name.lower()]
+    added = [r for r in carriers if r.succeeds and r.action in ("add", "connect") and said & r.description]
+    if len(added) == 1:  # a device that is paired
+        return {r.name: added[0].name for r in carriers if r.index > added[0].index}
     if {thing[-1], *said} & _PERSONS:
         return _related(named, carriers)
     acted = [r for r in named if said & ACTIONS & set(r.words) and _brings(r, ACTIONS)]  # an order is ordered

@@ -279,12 +279,12 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     return replace(chain, steps=tuple(_as_steps(line, ends, afterwards if fast else [])), lasts=lasts)
 
 
-_MIDWAY = re.compile(r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨긴어]|途切れ", re.IGNORECASE)
+_MIDWAY = re.compile(r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨겼긴어]|途切れ", re.IGNORECASE)
 
 
 def _breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
     """Whether an event of no known phase ends something midway."""
-    same = r is not birth and birth.topic <= r.topic and r.phase in (None, "end")
+    same = r is not birth and (birth.topic <= r.topic or r.topic <= birth.topic) and r.phase in (None, "end")
     return same and bool(_MIDWAY.search(order.taxonomy.event(r.name).description))
 
 
@@ -302,17 +302,23 @@ _OF_OTHERS = re.compile(r"(?:some(?:one|body) else|another \w+|(?:the )?others?)
 """Texts of what others do to a thing, which is no stage of the way."""
 
 
+def is_of_others(order: EventOrder, r: Reading) -> bool:
+    """Whether an event tells what somebody else did."""
+    return bool(_OF_OTHERS.match(order.taxonomy.event(r.name).description.lower()))
+
+
 def is_aside(order: EventOrder, r: Reading) -> bool:
     """Whether something may be done with a thing at any time of its life."""
     text = order.taxonomy.event(r.name).description.lower()
-    during = text.startswith(("during", "while")) or bool(_OF_OTHERS.match(text))
+    during = text.startswith(("during", "while")) or is_of_others(order, r)
     during = during or any(m.ongoing for m in order.told.get(r.name, ()))
     return during or r.action in _ASIDE or order.kinds[r.name] in _NO_STAGE
 
 
 def _is_later(order: EventOrder, r: Reading, birth: Reading, *, slow: bool) -> bool:
     """Whether an event comes hours or days after the birth."""
-    if _returns(r) or r.says(*_ON_THE_WAY) or order.kinds[r.name] is Kind.AFTER_SALE:
+    comes_back = _returns(r) and (_looks(r) or r.topic <= birth.topic)  # and does not enter something else into it
+    if comes_back or r.says(*_ON_THE_WAY) or order.kinds[r.name] is Kind.AFTER_SALE:
         return True
     if takes_days(order.taxonomy.event(r.name), birth.properties) or (birth.action == "book" and r.phase == "start"):
         return True

@@ -38,7 +38,7 @@ def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
     Args:
         chains: lives of things; what they say of the order of events counts for more than words.
     """
-    later = {e for c in chains for e in c.members - {c.birth} if not c.lasts or _comes_days_later(order, c, e)}
+    later = {e for c in chains for e in c.members - {c.birth} if _comes_later(order, c, e)}
     ranks = {r.name: rank for r in order.free() if r.name not in later and (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
     lived = {group_of.get(chain.birth) for chain in chains if len(chain.steps) > 1}
@@ -48,6 +48,17 @@ def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
         if not chain.events & order.taken():
             _chain_alone(order, chain, later)
     _of_groups(order, [g for g in groups if g not in lived], group_of, ranks, chains)
+
+
+def _comes_later(order: EventOrder, chain: Chain, event: str) -> bool:
+    """Whether a life has an event later on; the purchase of what was only asked for is a deal of its own."""
+    if chain.lasts or _comes_days_later(order, chain, event):
+        return _comes_days_later(order, chain, event)
+    r, birth = order.readings[event], order.readings[chain.birth]
+    ends = order.kinds[event] in (Kind.PAY, Kind.PAY_FAIL, Kind.CHECKOUT) and not r.succeeds
+    lives = len(chain.steps) > 1 and not chain.events & order.taken()
+    lives = lives or not any(order.kinds[e] is Kind.CHECKOUT for e in chain.members)
+    return lives or deals(birth) or not ends
 
 
 def _comes_days_later(order: EventOrder, chain: Chain, event: str) -> bool:
@@ -280,6 +291,10 @@ def _funnel(
     if chain is not None:  # other deals are not on the way to this one
         on_the_way = [r for r in chosen if ranks[r.name] < 62 or ranks[r.name] == 70.5]
         chosen = [r for r in chosen if r.name == chain.birth or (r in on_the_way and r.name not in chain.events)]
+        ids = set(identifiers_of(order, chain.birth))
+        told = [order.readings[m.event] for m in order.told.get(chain.birth, ()) if not m.here]
+        if any(ids & r.properties and r not in chosen for r in told):
+            chosen = [r for r in chosen if ranks[r.name] >= 40]  # it comes of something else than a look
     commits = [r for r in chosen if ranks[r.name] >= 40]
     if not commits:
         return

@@ -51,12 +51,18 @@ class _Told:
         about: the words of what it was done to.
         here: see `Mention`.
         ongoing: whether it has begun and is not over.
+        made: whether only the making of the thing itself is meant.
+        leading: whether it begins the sentence: `Enrolled car starts moving`.
+        exact: whether only what tells the same thing by its id is meant: `the paid lot`, but no `paid plan`.
     """
 
     doing: str | None
     about: tuple[str, ...]
     here: bool = False
     ongoing: bool = False
+    exact: bool = False
+    leading: bool = False
+    made: bool = False
 
 
 _UNNAMED = frozenset(
@@ -160,10 +166,12 @@ def _attributes(words: Sequence[str]) -> Iterator[_Told]:
     """`the ordered card`, `requested refund`."""
     for place, word in enumerate(words[:-1]):
         before = words[place - 1] if place else ""
+        if word == "paid" and before == "the":
+            yield _Told("pay", _content(words[place + 1 :], 1), exact=True)
         deed = "start" if word == "open" and before in ("a", "an", "the") else _deed(word)
         about = _content(words[place + 1 :])
         if deed and about and (not before or before in _LEADING or before in ",()"):
-            yield _Told(deed, about, ongoing=word in _ONGOING or word == "open")
+            yield _Told(deed, about, ongoing=word in _ONGOING or word == "open", leading=not place)
 
 
 _AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll"}
@@ -177,7 +185,7 @@ def _agents(words: Sequence[str]) -> Iterator[_Told]:
             yield _Told("issue", held)
             yield _Told("create", held)
         elif place == 0 and word in _AGENTS:
-            yield _Told(_AGENTS[word], ())
+            yield _Told(_AGENTS[word], (_AGENTS[word],))
 
 
 def _clauses(words: Sequence[str]) -> Iterator[_Told]:
@@ -195,6 +203,9 @@ def _clauses(words: Sequence[str]) -> Iterator[_Told]:
             said = concepts(" ".join(told))
             deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
             yield _Told(deed, tuple(told))
+        elif word in ("to", "into", "from") and rest[:1] == ["the"] and len(thing := _content(rest[1:])) == 1:
+            if thing[0] not in _ANYWHERE:
+                yield _Told("create", thing, made=True)  # `linked to the home`
         elif word == "against" and rest[:1] == ["the"]:
             yield _Told(None, _content(rest[1:], 1))
         elif word == "had" and rest and concepts(rest[0])[:1] and concepts(rest[0])[0] in ACTIONS:
@@ -341,6 +352,10 @@ class _Finder:
             only = [o for o in self.readings if o is not r and (not o.fails or told.doing in FAILURES)]
             only = [o for o in only if _does(o, told.doing) == 2]
             return only[0] if len(only) == 1 else None  # `after verification`
+        if not scored and told.leading:
+            beside = [o for o in self.readings if o.tag and o.tag == r.tag and o.index < r.index and not o.fails]
+            beside = [o for o in beside if _does(o, told.doing) == 2 and not told.doing.startswith("~")]
+            return beside[0] if len(beside) == 1 else None
         return max(scored, key=lambda item: item[:2])[2] if scored else None
 
     def spelt(self, told: _Told, r: Reading) -> Reading | None:
@@ -366,6 +381,10 @@ class _Finder:
             return 0
         words = self.words[o.name] - {doing}
         same: float = len(about & words)
+        if told.made and not (o.action == "create" and o.phase is None and about == o.topic):
+            return 0
+        if told.exact and not about & self.carried[o.name] & self.carried.get(r.name, frozenset()):
+            return 0
         if not same and does == 2 and about & self.carried[o.name] & self.carried.get(r.name, frozenset()):
             same = 0.5  # `the received lot`: both events tell which
         if told.ongoing and not same and about & o.description:

@@ -7,6 +7,7 @@ several sequences; otherwise it is in one at most.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -39,12 +40,54 @@ _LONG_LIVED = frozenset(
 def find_sequences(order: EventOrder) -> None:
     """Note the sequences of a product in its order."""
     _onboarding(order)
+    _numbered(order)
     chains = find_chains(order)
     find_funnels(order, chains)
     find_exposures(order)
     _processes(order)
     find_discoveries(order)
     find_choices(order, chains)
+    _during(order)
+    _on_screens(order)
+
+
+_NUMBERED = re.compile(
+    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계", re.IGNORECASE
+)
+
+
+def _numbered(order: EventOrder) -> None:
+    """Events whose descriptions number them as the steps of one process: `Step 2 of 4`."""
+    found: dict[tuple[str, int], dict[int, Reading]] = {}
+    for r in order.free():
+        if match := _NUMBERED.search(order.taxonomy.event(r.name).description):
+            number, of = map(int, filter(None, match.groups()))
+            found.setdefault((r.tag, of), {}).setdefault(number, r)
+    for (_, of), steps in found.items():
+        if of > 1 and sorted(steps) == list(range(1, of + 1)):
+            order.add("_".join(sorted(steps[1].topic)), "funnel", [_single(steps[n], 0.85) for n in sorted(steps)])
+
+
+def _during(order: EventOrder) -> None:
+    """What is done while something else is going on, as its description says."""
+    for r in order.free():
+        ongoing = [m.event for m in order.told.get(r.name, ()) if m.ongoing]
+        heads = {event for sequence in order.sequences for event in sequence.steps[0].events}
+        if ongoing and ongoing[0] in heads and not r.fails:
+            order.add("_".join(sorted(r.topic)), "funnel", [_single(order.readings[ongoing[0]], 1), _single(r, 0.3)])
+
+
+def _on_screens(order: EventOrder) -> None:
+    """What begins on a screen, as its description says, comes after the look at it."""
+    heads = [sequence.steps[0].events for sequence in order.sequences]
+    for place, sequence in enumerate(order.sequences):
+        head = sequence.steps[0].events[0]
+        shown = [m.event for m in order.told.get(head, ()) if m.here and order.kinds[m.event] is Kind.BROWSE]
+        alone = heads.count([head]) == 1 and sequence.kind != "onboarding"
+        if shown and alone and not order.readings[shown[0]].says("home"):
+            begun = sequence.steps[0].model_copy(update={"probability": 0.4})
+            steps = [_single(order.readings[shown[0]], 1), begun, *sequence.steps[1:]]
+            order.sequences[place] = sequence.model_copy(update={"kind": "funnel", "steps": steps})
 
 
 # --------------------------------------------------------------------------- onboarding
@@ -433,7 +476,7 @@ def _with_inner(order: EventOrder, told: Sequence[Reading], steps: list[Step], f
     return [step for _, step in placed]
 
 
-_INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})
+_INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.CHECKOUT, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})
 
 
 def _particular(order: EventOrder, names: frozenset[str], rows: tuple[int, int]) -> frozenset[str]:

@@ -150,6 +150,7 @@ class Recalls:
             r = self.order.readings[event]
             before = [mention.event for mention in self.order.told.get(event, ())]
             asked = [self.order.readings[e] for e in self.needs.get(event, ()) if r.phase in ("accept", "reject")]
+            asked = asked if "request" in r.description else []  # whose request it is, only a text can tell
             before += [o.name for o in asked if o.topic == r.topic and o.phase == "request"]
             for name in own:
                 sources = [e for e in before if name in self.own.get(e, ()) and self.row[e] < self.row[event]]

@@ -790,6 +790,9 @@ class _Guess:
             about = frozenset(concepts(label)) if found is not None else about
         if found is None or (prop.name in self.common and prop.name not in self.users and not found.says(*about)):
             return
+        if ends(found, about | named):  # a flag is set by what begins
+            begun = [r for r in self.of_users if r.topic == found.topic and not r.fails and (r.place or 0) < 5]
+            found = begun[0] if begun else found
         yield found.name, Update(type="set", value=True)
         for r in self._over(about | named):
             if r.name != found.name:
