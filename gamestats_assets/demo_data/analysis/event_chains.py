@@ -257,7 +257,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     birth = order.readings[chain.birth]
     if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase == "progress" or r.step for r in members):
         return chain
-    bad = [r for r in members if goes_wrong(r) or _breaks_off(order, r, birth)]
+    bad = [r for r in members if goes_wrong(r) or breaks_off(order, r, birth)]
     good = [r for r in members if r not in (*bad, birth) and r.phase not in _PAUSES and not takes_back(order, r)]
     good = [birth, *in_order(order, good)]
     later = [order.taxonomy.event(r.name) for r in members if r is not birth]
@@ -282,7 +282,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
 _MIDWAY = re.compile(r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨겼긴어]|途切れ", re.IGNORECASE)
 
 
-def _breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
+def breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
     """Whether an event of no known phase ends something midway."""
     same = r is not birth and (birth.topic <= r.topic or r.topic <= birth.topic) and r.phase in (None, "end")
     return same and bool(_MIDWAY.search(order.taxonomy.event(r.name).description))

@@ -75,8 +75,15 @@ def _of_groups(
     for group in groups:
         taken = order.taken()
         chosen = [order.readings[name] for name in ranks if group_of[name] == group and name not in taken]
+        chosen = [r for r in chosen if not _comes_of_a_deal(order, r, {o.name for o in chosen})]
         for deals_of in _kinds_of_deals(chosen, ranks):
             _funnel(order, group, deals_of, ranks, chains)
+
+
+def _comes_of_a_deal(order: EventOrder, r: Reading, chosen: Set[str]) -> bool:
+    """Whether texts tell that an event follows what a deal leads to: who holds a policy enrols."""
+    before = {m.event for m in order.told.get(r.name, ()) if not m.here} - chosen
+    return any(m.event in chosen - {r.name} for event in before for m in order.told.get(event, ()))
 
 
 def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
@@ -85,7 +92,8 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
     leads = lead(order, chain.birth, order.taken() | later | chain.events)
-    phased = order.readings[chain.birth].place is not None
+    birth = order.readings[chain.birth]
+    phased = birth.place is not None or birth.index > min(order.readings[name].index for name in chain.members)
     if len(chain.steps) < 2 or (of_one_thing and phased and not dealt and not leads):
         return  # what merely begins and ends is a process
     head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
@@ -98,13 +106,14 @@ def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[
     """Deals about different things, such as a class and a coach, are no steps of one way; a payment is of any."""
     clusters: list[tuple[set[str], list[Reading]]] = []
     for r in chosen:
-        if ranks[r.name] < 62 or not r.things:
+        things = {word for word in r.things if not word.endswith("ed")}  # `payment_authorised`: what is done to it
+        if ranks[r.name] < 62 or not things:
             continue
-        home = next((c for c in clusters if c[0] & r.things), None)
+        home = next((c for c in clusters if c[0] & things), None)
         if home is None:
-            clusters.append((set(r.things), [r]))
+            clusters.append((things, [r]))
         else:
-            home[0].update(r.things)
+            home[0].update(things)
             home[1].append(r)
     if len(clusters) < 2:
         return [list(chosen)]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.event_chains import (
+    breaks_off,
     find_chains,
     goes_wrong,
     identifiers_of,
@@ -313,6 +314,8 @@ def _leaves(order: EventOrder, r: Reading, cluster: Sequence[Reading]) -> bool:
     """Whether an event of no known phase stands among the outcomes of a process: a fight that is left."""
     ends = [o for o in cluster if o.place == 5 and abs(o.index - r.index) <= 2]
     begun = [o for o in cluster if o.place is not None and o.place < 3 and o.index < r.index]
+    if begun and any((o.place or 0) >= 5 for o in cluster) and breaks_off(order, r, begun[0]):
+        return bool(set(identifiers_of(order, r.name)) & begun[0].properties)
     alike = bool(begun) and begun[0].topic < r.topic and r.action is None and r.tag == begun[0].tag
     return bool(ends) and alike and bool(set(identifiers_of(order, r.name)) & begun[0].properties)
 
