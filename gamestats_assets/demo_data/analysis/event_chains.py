@@ -442,7 +442,9 @@ def _as_steps(line: Sequence[Reading], ends: dict[str, list[Reading]], afterward
         events = [r.name, *(b.name for b in bad)]
         follows = [before.name] if len(steps[-1].events) > 1 else []
         pace = _pace(r, line[0])
-        steps.append(Step(events=events, weights=weights, probability=0.95, after_s=pace, follows=follows))
+        awarded = before.succeeds and r.place is None and not r.says(*_SETTLING) and r.topic.isdisjoint(before.topic)
+        probability = 0.3 if awarded else 0.95  # what a few of the winners get
+        steps.append(Step(events=events, weights=weights, probability=probability, after_s=pace, follows=follows))
     if afterwards and len(line) > 1:
         follows = [line[-1].name] if len(steps[-1].events) > 1 else []
         steps.append(Step(events=[r.name for r in afterwards], probability=0.35, after_s=60, follows=follows))

@@ -814,17 +814,21 @@ def _repeat_in_sequences(
     """A later step has what an earlier one had: the order's id, its amount, who fights."""
     for sequence in sequences:
         told: dict[str, tuple[Property, ValueRule | None]] = {}
+        chosen: set[str] = set()
         for step in sequence.steps:
             for name in step.events:
                 for prop in maker.taxonomy.event(name).properties:
                     earlier = told.get(prop.name)
-                    if earlier and _repeats(prop, earlier, found, name, maker):
+                    fixed = prop.type is not PropertyType.TIME or prop.name in chosen
+                    if earlier and fixed and _repeats(prop, earlier, found, name, maker):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
             for name in step.events:
                 for prop in maker.taxonomy.event(name).properties:
                     told.setdefault(prop.name, (prop, rule_of(prop)))
+                    if maker.order.readings[name].phase == "choose":
+                        chosen.add(prop.name)  # the time of an appointment
 
 
 def _repeats(
@@ -835,7 +839,7 @@ def _repeats(
     maker: _Maker,
 ) -> bool:
     constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
-    if constraint.copy_of or constraint.first_only or constraint.counter or prop.type is PropertyType.TIME:
+    if constraint.copy_of or constraint.first_only or constraint.counter:
         return False
     if any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is not earlier[0].type:
         return False

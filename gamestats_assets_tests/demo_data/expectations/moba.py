@@ -119,7 +119,9 @@ EXPECTED = (
     updates("gemOrderPaid", "firstPayTime", "set_once", "{{#time}}"),
     updates("gemOrderPaid", "totalPayJpy", "increment", "{{priceJpy}}"),
     updates("teamJoin", "teamId", "set", "{{teamId}}"),
-    remembers("matchWin", "rating", "ratingAfter"),
+    any_of(
+        remembers("matchWin", "rating", "ratingAfter"), updates("matchWin", "rating", "increment", "{{ratingGain}}")
+    ),
     any_of(remembers("skinBuy", "gem", "gemAfter"), updates("skinBuy", "gem", "decrement", "{{costGem}}")),
     rarer_than("gemOrderFailed", "gemOrderPaid"),
     rarer_than("skinBuy", "matchStart"),
