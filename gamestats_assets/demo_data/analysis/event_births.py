@@ -25,7 +25,7 @@ _PERSONS = word_set(
     """
 ).union(PEOPLE, GROUPS)
 """Words before an id that are no thing of a user's own."""
-_SHELVED = word_set(
+SHELVED = word_set(
     """
     title level stage dungeon quest character hero skill weapon pet chara boss map song track genre card sku menu recipe
     achievement reward banner theme tag topic post comment feed currency gacha pack bundle
@@ -84,7 +84,7 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         return _related(named, carriers)
     acted = [r for r in named if said & ACTIONS & set(r.words) and _brings(r, ACTIONS)]  # an order is ordered
     made = [r for r in named if _brings(r, _MAKING)]
-    if {thing[-1], *said} & _SHELVED and not made and not acted:
+    if {thing[-1], *said} & SHELVED and not made and not acted:
         return {}
     brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
@@ -97,7 +97,7 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5 and r.phase != "done", r.index))
         if any(index < first.index for index in looked) and first not in acted:
             return {}
-        shelved = bool({thing[-1], *said} & _SHELVED) and (first.action in _PUBLISHING or first in acted)
+        shelved = bool({thing[-1], *said} & SHELVED) and (first.action in _PUBLISHING or first in acted)
         public = bool(looked) or shelved
         return {r.name: first.name for r in carriers if r is not first and _needs(r, first, public=public)}
     if noted:

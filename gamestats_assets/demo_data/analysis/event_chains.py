@@ -279,7 +279,10 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     return replace(chain, steps=tuple(_as_steps(line, ends, afterwards if fast else [])), lasts=lasts)
 
 
-_MIDWAY = re.compile(r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨겼긴어]|途切れ", re.IGNORECASE)
+_MIDWAY = re.compile(
+    r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨겼긴어]|途切れ",
+    re.IGNORECASE,
+)
 
 
 def breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:

@@ -8,8 +8,8 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     REGRETTED,
     Chain,
     goes_wrong,
-    is_of_others,
     identifiers_of,
+    is_of_others,
     pieces,
     takes_back,
     takes_days,
@@ -221,7 +221,12 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
         elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
         elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
         if not (
-            is_of_others(order, r) or elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE
+            is_of_others(order, r)
+            or elsewhere
+            or staged
+            or r.action in _NO_ACT
+            or takes_back(order, r)
+            or order.kinds[r.name] in _NO_CHOICE
         ):
             found.append(r)
     return found

@@ -369,7 +369,10 @@ class _Finder:
             if o is not r and ids & o.properties
             for piece in _name_pieces(o)
             for word in told.about
-            if piece.endswith("ed") and min(len(piece), len(word)) > 5 and word[:6] == piece.lower()[:6] and word[:6] not in r.name.lower()
+            if piece.endswith("ed")
+            and min(len(piece), len(word)) > 5
+            and word[:6] == piece.lower()[:6]
+            and word[:6] not in r.name.lower()
         ]
         return found[0] if len(found) == 1 else None
 

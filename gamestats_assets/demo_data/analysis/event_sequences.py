@@ -48,12 +48,13 @@ def find_sequences(order: EventOrder) -> None:
     _processes(order)
     find_discoveries(order)
     find_choices(order, chains)
-    _during(order)
+    _come_about(order)
     _on_screens(order)
 
 
 _NUMBERED = re.compile(
-    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계", re.IGNORECASE
+    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계",
+    re.IGNORECASE,
 )
 
 
@@ -69,13 +70,20 @@ def _numbered(order: EventOrder) -> None:
             order.add("_".join(sorted(steps[1].topic)), "funnel", [_single(steps[n], 0.85) for n in sorted(steps)])
 
 
-def _during(order: EventOrder) -> None:
-    """What is done while something else is going on, as its description says."""
+def _come_about(order: EventOrder) -> None:
+    """What the last step of a sequence brings about at once, as a description and a shared id tell: a policy."""
     for r in order.free():
-        ongoing = [m.event for m in order.told.get(r.name, ()) if m.ongoing]
-        heads = {event for sequence in order.sequences for event in sequence.steps[0].events}
-        if ongoing and ongoing[0] in heads and not r.fails:
-            order.add("_".join(sorted(r.topic)), "funnel", [_single(order.readings[ongoing[0]], 1), _single(r, 0.3)])
+        if r.action not in ("issue", "create") or r.fails or order.kinds[r.name] in _NO_PROCESS:
+            continue
+        ids = set(identifiers_of(order, r.name))
+        told = {m.event for m in order.told.get(r.name, ()) if not (m.here or m.ongoing)}
+        for place, sequence in enumerate(order.sequences):
+            ends = [e for e in sequence.steps[-1].events if e in told and ids & order.readings[e].properties]
+            if ends and not takes_days(order.taxonomy.event(r.name), order.readings[ends[0]].properties):
+                follows = ends if len(sequence.steps[-1].events) > 1 else []
+                step = Step(events=[r.name], probability=0.9, after_s=60, follows=follows)
+                order.sequences[place] = sequence.model_copy(update={"steps": [*sequence.steps, step]})
+                break
 
 
 def _on_screens(order: EventOrder) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from gamestats_assets.demo_data.analysis.event_births import SHELVED
 from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, Reading, concepts, word_set
+from gamestats_assets.demo_data.analysis.event_words import ACTIONS, PLAYABLE, Reading, concepts, word_set
 from gamestats_assets.demo_data.analysis.measures import rule_of
 from gamestats_assets.demo_data.analysis.state_words import undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -58,6 +59,7 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
+_BEGUN = frozenset({"start", "enter", "open", "launch", "attempt"})
 _OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
@@ -292,7 +294,7 @@ class Recalls:
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
-        elif lasting and reading.phase not in ("start", "enter", "open", "launch", "attempt"):
+        elif self._is_begun(name, reading) or (lasting and reading.phase not in _BEGUN):
             self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
@@ -301,6 +303,14 @@ class Recalls:
             if lasting or self._ends(event, first):
                 found[event] = self._nearest(event, having) or makers
         return found
+
+    def _is_begun(self, name: str, reading: Reading) -> bool:
+        """Whether an event begins what a text names, and what lies on no shelf: a stream, a dispute, no stage."""
+        stem = {concept for piece in stem_of(name) for concept in (piece, *concepts(piece))}
+        begins = reading.phase in ("start", "open", "request") or reading.says("queue")
+        about = bool(stem & set(reading.words)) or bool(stem & {piece for piece in pieces_of(reading.name)})
+        text = all(own[name].type is PropertyType.STRING for own in self.own.values() if name in own)
+        return begins and about and text and not stem & (SHELVED | SIGHTS | PLAYABLE)
 
     def _is_made(self, name: str, first: str) -> bool:
         """Whether the first event makes what the id names, and does not just pick what is there."""

@@ -656,8 +656,9 @@ class _Guess:
         left = [p for p in numbers if p.name == prop.name or (tells_after(p.prop) and self._is_of(p, r, thing))]
         if left:
             return Update(type="set", value=_ref(left[0].name))
-        if r.fails or not self._settled(r):
-            return None
+        made = r.action == "create" and r.place is None
+        if r.fails or not self._settled(r) or (made and any(o.succeeds and o.topic == r.topic for o in self.of_users)):
+            return None  # an order that is made is not paid yet
         if not thing:
             return self._booked(r)
         amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
@@ -837,7 +838,15 @@ class _Guess:
         own = nouns(prop.name) - _NAMELY
         found: list[tuple[Reading, str]] = []
         for r in self.of_users:
-            if r.fails or r.phase in _OVER or not self._settled(r) or r.says("trial", "invite") or r.action in _NEITHER:
+            begun = self.order.kinds[r.name] is Kind.CHECKOUT
+            if (
+                begun
+                or r.fails
+                or r.phase in _OVER
+                or not self._settled(r)
+                or r.says("trial", "invite")
+                or r.action in _NEITHER
+            ):
                 continue
             for p in self.events[r.name].properties:
                 stem = nouns(p.name) - _NEW - _NAMELY - {"selected", "chosen"}

@@ -154,7 +154,8 @@ _UNITS: dict[str, str] = {
     "percent": r"(?<!\d)(?<!\d )%|\d\s*(?:-|~|to)\s*\d+ ?%|\b100 ?%"
     r"|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
     "share": r"\b0\s*(?:-|to|~|and)\s*1\b(?!\d)|\bas a (?:fraction|ratio)\b|\bfraction of\b",
-    "KRW": r"\bkrw\b|\b(?:in|of|korean|price|amount|fee|cost|paid|pay|\d) ?won\b|\(won\)|^won$|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
+    "KRW": r"\bkrw\b|\b(?:in|of|korean|price|amount|fee|cost|paid|pay|\d) ?won\b|\(won\)|^won$"
+    r"|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
     "JPY": r"\b(?:jpy|yen)\b|[¥￥]|(?:^|[(\s\d])(?:単位\s*:?\s*)?円|日本円",
     "VND": r"\b(?:vnd|dong)\b|₫",
     "IDR": r"\b(?:idr|rupiah)\b",

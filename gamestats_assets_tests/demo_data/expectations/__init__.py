@@ -41,6 +41,8 @@ _BY_NAME = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 
 PRODUCTS: dict[str, ProductInfo] = {name: module.PRODUCT for name, module in _BY_NAME.items()}
 EXPECTED: dict[str, tuple[Expectation, ...]] = {name: module.EXPECTED for name, module in _BY_NAME.items()}
+NOT_YET: dict[str, tuple[Expectation, ...]] = {name: getattr(m, "NOT_YET", ()) for name, m in _BY_NAME.items()}
+"""What a person says and the analyst does not yet."""
 
 REAL = ("casual_game", "card_game")
 """Tracking plans that are in use; the others are ours."""

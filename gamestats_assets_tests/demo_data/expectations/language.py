@@ -213,8 +213,10 @@ class _Example:
         match _deciding(constraint):
             case "same_as_before" | "recalls" if name in self.times:
                 told = self._within(next(_entries(self.rules.value_ranges, name), None))
-                ahead = told is not None and bool((told > _DAY_S).all())  # a date that is still to come when it is told
-                return (told if ahead else 0.0) + self.random.uniform(-_DAY_S, -1, _SAMPLES)
+                late = self.random.uniform(-_DAY_S, -1, _SAMPLES)
+                if told is not None and bool((told > _DAY_S).all()):
+                    return told + late  # a date that is still to come when it is told
+                return late
             case "copy_of":
                 return self.some(bare(constraint.copy_of or ""))
             case "counter" if constraint.counter and not constraint.counter.source:

@@ -70,7 +70,6 @@ EXPECTED = (
     needs("tournamentResult", "tournamentCheckin"),
     needs("friendAccepted", "friendRequest"),
     path("spectateStart", "spectateEnd"),
-    path("shopView", "gemOrderCreate", "gemOrderPaid"),
     either("gemOrderPaid", "gemOrderFailed"),
     needs("passReward", "passBuy"),
     does_not_need("matchStart", "skinBuy"),
@@ -126,3 +125,9 @@ EXPECTED = (
     rarer_than("gemOrderFailed", "gemOrderPaid"),
     rarer_than("skinBuy", "matchStart"),
 )
+
+NOT_YET = (
+    # No id, no text and no row beside says that the order is made in the shop.
+    path("shopView", "gemOrderCreate", "gemOrderPaid"),
+)
+"""What a person says, and the analyst does not."""
