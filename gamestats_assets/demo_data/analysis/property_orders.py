@@ -41,8 +41,10 @@ _ABOVE = (
     r"greater than or equal to|(?<!not )(?<!never )above)\s+(?:the\s+)?([^,.;()]+)"
 )
 _SHARE = r"(?:share|part|portion|fraction|percentage|subset|some)\s+of\s+(?:the\s+)?([^,.;()]+)"
-_BELOW_ELSEWHERE = r"([^\s,、。()]+?)(?:을|를)?\s*(?:이하|초과하지|넘지|以下|以内|を超えない|"
-    r"보다\s*(?:낮|작|적|짧)|より(?:低|小|少|短))"
+_BELOW_ELSEWHERE = (
+    r"([^\s,、。()]+?)(?:을|를)?\s*"
+    r"(?:이하|초과하지|넘지|以下|以内|を超えない|보다\s*(?:낮|작|적|짧)|より(?:低|小|少|短))"
+)
 _ABOVE_ELSEWHERE = r"([^\s,、。()]+?)\s*(?:이상|以上|보다\s*(?:높|크|큰|많|길)|より(?:高|大|多|長))"
 
 
