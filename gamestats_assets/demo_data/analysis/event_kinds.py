@@ -94,8 +94,10 @@ _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron"
 
 _PERSON = r"(?:user|customer|member|viewer|player|person|visitor|passenger|anyone|anybody)"
 _MACHINE = r"(?:servers?|batch|backend|scheduler|cron|monitoring|job|feed|networks?)"
-_AGAIN = r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
-_AGAIN += r"|once (?:a|an|per) (?:second|minute|hour)"
+_AGAIN = (
+    r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
+    r"|once (?:a|an|per) (?:second|minute|hour)"
+)
 _OF_MACHINES = re.compile(
     rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
     rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"

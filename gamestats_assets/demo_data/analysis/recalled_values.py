@@ -59,6 +59,7 @@ _PEOPLE = word_set(
     """
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
+_ADDING = frozenset({"add", "connect", "register"})
 _BEGUN = frozenset({"start", "enter", "open", "launch", "attempt"})
 _OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
@@ -295,7 +296,8 @@ class Recalls:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
         elif self._is_begun(name, reading) or (lasting and reading.phase not in _BEGUN):
-            self.made.add(name)
+            if not (reading.succeeds and reading.action in _ADDING):  # few devices are paired, and used again
+                self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
             if event in makers:
@@ -316,7 +318,7 @@ class Recalls:
         """Whether the first event makes what the id names, and does not just pick what is there."""
         reading = self.order.readings[first]
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
-        if reading.succeeds and stem & reading.description and reading.action in ("add", "connect", "register"):
+        if reading.succeeds and stem & reading.description and reading.action in _ADDING:
             return True  # `Device joined the home` of a pairing that succeeded
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
