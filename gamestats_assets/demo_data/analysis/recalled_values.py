@@ -292,12 +292,12 @@ class Recalls:
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
         makers = [e for e in having if e == first or (lasting and _alike(self.order.readings[e], reading))]
+        paired = reading.succeeds and reading.action in _ADDING  # few devices are, and each is used again
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
-        elif self._is_begun(name, reading) or (lasting and reading.phase not in _BEGUN):
-            if not (reading.succeeds and reading.action in _ADDING):  # few devices are paired, and used again
-                self.made.add(name)
+        elif not paired and (self._is_begun(name, reading) or (lasting and reading.phase not in _BEGUN)):
+            self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
             if event in makers:
