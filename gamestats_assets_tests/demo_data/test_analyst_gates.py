@@ -393,3 +393,79 @@ def test_what_is_cancelled_before_a_step_does_not_wait_for_it() -> None:
     )
     assert "visit_complete" not in _before(rules, "visit_cancel")
     assert {"visit_reserve"} <= _before(rules, "visit_cancel") & _before(rules, "visit_complete")
+
+
+# --------------------------------------------------------------------------- what descriptions name in passing
+
+
+@pytest.mark.parametrize(
+    ("earlier", "description"),
+    [
+        ("permit_issued", "Permit holder parks the car"),
+        ("permit_issued", "Holder of a permit parks the car"),
+        ("garage_created", "Car is assigned to the garage"),
+        ("meter_paired", "A paired meter counts the minutes"),
+        ("race_won", "Winner takes a place"),
+    ],
+)
+def test_who_has_something_was_given_it(earlier: str, description: str) -> None:
+    rules = _rules(f"{earlier} |  | Cars\nother_thing |  | Cars\ncar_left_alone |  | Cars | {description}")
+
+    assert earlier in _before(rules, "car_left_alone")
+
+
+def test_a_noun_names_the_deed_that_another_event_tells() -> None:
+    rules = _rules(
+        """
+        Report_Filed |  | Reports |  | Report_Id
+        Report_Inspected |  | Reports | Somebody looks at it | Report_Id
+        Report_Contested |  | Reports | The author writes against the inspection | Report_Id
+        """
+    )
+
+    assert "Report_Inspected" in _before(rules, "Report_Contested")
+
+
+def test_what_is_disarmed_or_delisted_was_armed_or_listed() -> None:
+    rules = _rules(
+        "trap_armed |  | Traps\ntrap_disarmed |  | Traps\nhouse_listed |  | Homes\nhouse_delisted |  | Homes"
+    )
+
+    assert _before(rules, "trap_disarmed") >= {"trap_armed"}
+    assert _before(rules, "house_delisted") >= {"house_listed"}
+
+
+def test_steps_that_texts_number_are_a_funnel() -> None:
+    rules = _rules(
+        """
+        tax_year_given |  | Form | Step 1 of 3: the year |
+        tax_income_given |  | Form | Step 2 of 3: the income |
+        tax_shown |  | Form | Step 3 of 3: what is due |
+        """
+    )
+
+    assert rules.followers() == {"tax_income_given": {"tax_year_given"}, "tax_shown": {"tax_income_given"}}
+
+
+def test_who_gives_up_midway_does_not_come_to_the_end() -> None:
+    sequences = _constraints(
+        """
+        dungeon_started |  | Dungeons |  | run_id
+        dungeon_finished |  | Dungeons |  | run_id
+        dungeon_walked_out |  | Exits | The party gives up | run_id
+        """
+    ).sequences
+
+    assert any({"dungeon_finished", "dungeon_walked_out"} <= set(step.events) for s in sequences for step in s.steps)
+
+
+def test_a_machine_reports_without_the_user() -> None:
+    constraints = _constraints(
+        "tank_level |  | Tanks | Sent by each tank once an hour, without the user\ntank_cleaned |  | Tanks"
+    )
+
+    assert constraints.not_of_users == ["tank_level"]
+
+
+def test_once_a_day_is_written_in_figures_too() -> None:
+    assert _constraints("wheel_turned |  | Fun | free wheel, 1x per day").daily == ["wheel_turned"]

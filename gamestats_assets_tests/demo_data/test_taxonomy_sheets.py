@@ -11,6 +11,8 @@ from gamestats_assets_tests.demo_data.sheets import FOLDERS, rows_of
 WIRE_NAME = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
 TYPES = {"number", "string", "boolean", "time", "list", "object", "object_group"}
 FROM_EVENT = re.compile(r"(\w+)\|([\w#.]+)\|(first|last|sum|cnt|daycnt|equal)")
+SLOPPY = ("auction",)
+"""Taxonomies that leave cells empty, as many do."""
 TWO_SHEETS = tuple(name for name, folder in FOLDERS.items() if (folder / "events.csv").is_file())
 
 
@@ -63,7 +65,8 @@ class TestSheets:
         rows = rows_of(FOLDERS[name] / "events.csv")
 
         assert 15 <= len(rows) <= 40
-        assert all(row["description"].strip() and row["event_tag"].strip() for row in rows)
+        sloppy = name in SLOPPY
+        assert sloppy != all(row["description"].strip() and row["event_tag"].strip() for row in rows)
 
 
 @pytest.mark.parametrize("name", TWO_SHEETS)

@@ -33,7 +33,7 @@ _PERSONS = word_set(
     """
 ).union(PEOPLE, GROUPS)
 """Words before an id that are no thing of a user's own."""
-_SHELVED = word_set(
+SHELVED = word_set(
     """
     title level stage dungeon quest character hero skill weapon pet chara boss map song track genre card sku menu recipe
     achievement reward banner theme tag topic post comment feed currency gacha pack bundle
@@ -85,22 +85,27 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     """By event that carries a thing's id, the one that brings the thing."""
     said = set(concepts("_".join(thing)))
     named = [r for r in carriers if set(r.words) & said or thing[-1] in r.name.lower()]
+    added = [r for r in carriers if r.succeeds and r.action in ("add", "connect") and said & r.description]
+    if len(added) == 1:  # a device that is paired
+        return {r.name: added[0].name for r in carriers if r.index > added[0].index}
     if {thing[-1], *said} & _PERSONS:
         return _related(named, carriers)
     acted = [r for r in named if said & ACTIONS & set(r.words) and _brings(r, ACTIONS)]  # an order is ordered
     made = [r for r in named if _brings(r, _MAKING)]
-    if {thing[-1], *said} & _SHELVED and not made and not acted:
+    if {thing[-1], *said} & SHELVED and not made and not acted:
         return {}
     brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
     looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
     noted = named[:1] if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6) else []
+    if noted and made and noted[0].topic <= said and all(r.topic > noted[0].topic for r in made):
+        made = brought = []  # a photo that is added to a claim
     if noted and not made and brought and noted[0].index < brought[0].index:
         brought = []  # a claim that is reported, and paid in the end
     if brought:
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5 and r.phase != "done", r.index))
         if any(index < first.index for index in looked) and first not in acted:
             return {}
-        shelved = bool({thing[-1], *said} & _SHELVED) and (first.action in _PUBLISHING or first in acted)
+        shelved = bool({thing[-1], *said} & SHELVED) and (first.action in _PUBLISHING or first in acted)
         public = bool(looked) or shelved
         return {r.name: first.name for r in carriers if r is not first and _needs(r, first, public=public)}
     if noted:

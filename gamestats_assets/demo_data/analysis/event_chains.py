@@ -94,6 +94,7 @@ _NO_STAGE = frozenset(
 _NOT_AT_ONCE = frozenset({Kind.SUBSCRIBE, Kind.AFTER_SALE, Kind.REGISTER, Kind.SOCIAL})
 """Kinds of beginnings whose end takes days, or another user."""
 _MAKING = word_set("create add upload save post write send issue import")
+_NOTING = word_set("report record register send")
 _TRYING = word_set("order book buy rent pay enroll recharge transfer withdraw deposit bid")
 _ASIDE = word_set("report share chat block gift invite comment bookmark download export")
 _AFTERWARDS = word_set("rate review donate")
@@ -129,6 +130,10 @@ def _chain(order: EventOrder, name: str, members: Sequence[Reading]) -> Chain | 
         swift = any(map(_takes_minutes, told)) and not any(map(takes_days, told))
         if swift and not _returns(first[0]) and (first[0].place is None or first[0].phase == "done"):
             birth = first[0]  # no word tells that it begins: a job is placed, an alert raised
+    if birth is not None and first[0] is not birth and birth.action in _MAKING:  # a photo that is added to a claim
+        thing = set(concepts(" ".join(pieces(name)[:-1])))
+        whole = first[0].topic <= thing < birth.topic and first[0].action in _NOTING
+        birth = first[0] if whole else birth
     if birth is not None and birth.action in _TRYING:  # what is packed has been ordered in a row above
         above = [r for r in first if r.index < birth.index and r.action == birth.action and (r.place or 0) >= 5]
         birth = above[0] if birth.place is None and above else birth
@@ -217,7 +222,7 @@ def is_regret(r: Reading) -> bool:
 
 # --------------------------------------------------------------------------- pace
 
-_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?|초|분|秒|分)\b|分数|秒数", re.IGNORECASE)
+_SHORT = re.compile(r"\b(?:seconds?|minutes?|secs?|mins?|ms|millis|초|분|秒|分)\b|分数|秒数", re.IGNORECASE)
 _LONG = re.compile(r"\b(?:hours?|days?|weeks?|months?|일|개월|日|か月)\b|일수|개월수|日数|月数", re.IGNORECASE)
 _PERIODIC = re.compile(r"\b(?:monthly|weekly|yearly|annual(?:ly)?|(?:days|weeks|months) later)\b|매월|매달|毎月")
 _FAST = ("food", "mobility")
@@ -247,7 +252,7 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     birth = order.readings[chain.birth]
     if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase == "progress" or r.step for r in members):
         return chain
-    bad = [r for r in members if goes_wrong(r) or _breaks_off(order, r, birth)]
+    bad = [r for r in members if goes_wrong(r) or breaks_off(order, r, birth)]
     good = [r for r in members if r not in (*bad, birth) and r.phase not in _PAUSES and not takes_back(order, r)]
     good = [birth, *in_order(order, good)]
     later = [order.taxonomy.event(r.name) for r in members if r is not birth]
@@ -269,12 +274,15 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     return replace(chain, steps=tuple(_as_steps(line, ends, afterwards if fast else [])), lasts=lasts)
 
 
-_MIDWAY = re.compile(r"途中|中断|중도|중단|(?:mid|half|part)-?\s?way|g(?:ives?|ave) up|quits?", re.IGNORECASE)
+_MIDWAY = re.compile(
+    r"途中|中断|중도|중단|\b(?:mid|half|part)-?\s?way\b|\bg(?:ives?|ave) up\b|\bquits?\b|끊[기겨겼긴어]|途切れ",
+    re.IGNORECASE,
+)
 
 
-def _breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
+def breaks_off(order: EventOrder, r: Reading, birth: Reading) -> bool:
     """Whether an event of no known phase ends something midway."""
-    same = r is not birth and birth.topic <= r.topic and r.phase in (None, "end")
+    same = r is not birth and (birth.topic <= r.topic or r.topic <= birth.topic) and r.phase in (None, "end")
     return same and bool(_MIDWAY.search(order.taxonomy.event(r.name).description))
 
 
@@ -288,15 +296,27 @@ def _returns(r: Reading) -> bool:
     return _looks(r) or r.phase in ("open", "enter")
 
 
+_OF_OTHERS = re.compile(r"(?:some(?:one|body) else|another \w+|(?:the )?others?)\b|다른 (?:사람|유저|사용자)|他の")
+"""Texts of what others do to a thing, which is no stage of the way."""
+
+
+def is_of_others(order: EventOrder, r: Reading) -> bool:
+    """Whether an event tells what somebody else did."""
+    return bool(_OF_OTHERS.match(order.taxonomy.event(r.name).description.lower()))
+
+
 def is_aside(order: EventOrder, r: Reading) -> bool:
     """Whether something may be done with a thing at any time of its life."""
-    during = order.taxonomy.event(r.name).description.lower().startswith(("during", "while"))
+    text = order.taxonomy.event(r.name).description.lower()
+    during = text.startswith(("during", "while")) or is_of_others(order, r)
+    during = during or any(m.ongoing for m in order.told.get(r.name, ()))
     return during or r.action in _ASIDE or order.kinds[r.name] in _NO_STAGE
 
 
 def _is_later(order: EventOrder, r: Reading, birth: Reading, *, slow: bool) -> bool:
     """Whether an event comes hours or days after the birth."""
-    if _returns(r) or r.says(*_ON_THE_WAY) or order.kinds[r.name] is Kind.AFTER_SALE:
+    comes_back = _returns(r) and (_looks(r) or r.topic <= birth.topic)  # and does not enter something else into it
+    if comes_back or r.says(*_ON_THE_WAY) or order.kinds[r.name] is Kind.AFTER_SALE:
         return True
     if takes_days(order.taxonomy.event(r.name), birth.properties) or (birth.action == "book" and r.phase == "start"):
         return True
@@ -424,7 +444,9 @@ def _as_steps(line: Sequence[Reading], ends: dict[str, list[Reading]], afterward
         events = [r.name, *(b.name for b in bad)]
         follows = [before.name] if len(steps[-1].events) > 1 else []
         pace = _pace(r, line[0])
-        steps.append(Step(events=events, weights=weights, probability=0.95, after_s=pace, follows=follows))
+        awarded = before.succeeds and r.place is None and not r.says(*_SETTLING) and r.topic.isdisjoint(before.topic)
+        probability = 0.3 if awarded else 0.95  # what a few of the winners get
+        steps.append(Step(events=events, weights=weights, probability=probability, after_s=pace, follows=follows))
     if afterwards and len(line) > 1:
         follows = [line[-1].name] if len(steps[-1].events) > 1 else []
         steps.append(Step(events=[r.name for r in afterwards], probability=0.35, after_s=60, follows=follows))
@@ -488,9 +510,13 @@ def lead(order: EventOrder, birth: str, apart: Iterable[str]) -> list[str]:
     return found
 
 
+_LASTING = word_set("connect register join enable subscribe enroll")
+"""What is done once and holds from then on."""
+
+
 def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     if any(m.event == r.name for m in order.told.get(head.name, ())):
-        return True
+        return r.action not in _LASTING
     same_tag = r.tag == head.tag
     shared = [name for name in r.properties & head.properties if is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed, takes_back
+from gamestats_assets.demo_data.analysis.event_chains import carriers, is_listed, is_of_others, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, spelt_out, word_set
@@ -69,6 +69,8 @@ _BEGINNING = word_set(
 )
 _ASIDE = word_set("download bookmark save follow like export upload share subscribe invite read play view")
 """Actions that are done by the way, and leave a thing where it is."""
+_NOW_AND_THEN = frozenset({"renew", "edit"})
+"""Actions that may be done with a thing that is there, long after it came about."""
 _OPINIONS: Mapping[str, float] = {"rate": 0.3, "donate": 0.2, "review": 0.15, "comment": 0.1}
 """Actions after a thing has come to its end, and how many of those who could take them do."""
 _OPINIONS_OF_CONTENT = 0.1
@@ -249,6 +251,8 @@ def _share(order: EventOrder, r: Reading, *, of_content: bool) -> float:
         return _UNDO
     if is_trouble(order, r):
         return COMPLAINT if r.action or not _IN_VAIN.search(" ".join(pieces(r.name))) else _BAD_END
+    if is_of_others(order, r) or r.action in _NOW_AND_THEN:
+        return _LEFT_AGAIN
     if said := opinion(r):
         return _OPINIONS[said] * (_OPINIONS_OF_CONTENT if of_content else 1)
     return _STAGE

@@ -9,6 +9,7 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     Chain,
     goes_wrong,
     identifiers_of,
+    is_of_others,
     takes_back,
     takes_days,
 )
@@ -219,7 +220,12 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
         elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
         elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
         if not (
-            elsewhere or staged or r.action in _NO_ACT or takes_back(order, r) or order.kinds[r.name] in _NO_CHOICE
+            is_of_others(order, r)
+            or elsewhere
+            or staged
+            or r.action in _NO_ACT
+            or takes_back(order, r)
+            or order.kinds[r.name] in _NO_CHOICE
         ):
             found.append(r)
     return found

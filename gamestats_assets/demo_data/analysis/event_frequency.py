@@ -36,7 +36,8 @@ _COMING = re.compile("regist|sign|join|activat|enrol")
 
 _DAY = re.compile(
     r"(?<!than )\bonce (?:an?|per|each|every|in an?|on an?) (?:\w+ )?day|\bonce daily|\bone (?:an?|per|each|every) day"
-    r"|\b(?:one|1) time (?:an?|per|each|every) day|\bfirst (?:\w+ ){0,3}of (?:the|an?|each|every|that) (?:\w+ )?day"
+    r"|\b(?:one|1) ?(?:time|x) (?:an?|per|each|every) day"
+    r"|\bfirst (?:\w+ ){0,3}of (?:the|an?|each|every|that) (?:\w+ )?day"
     r"|\bdaily (?:log-?in|sign-?in|check-?in|attendance|stamp)\b"
     r"|(?:1일|하루|매일|일일|당일|1일간)에?\s*(?:최대\s*)?(?:1회|1번|한\s?번|한\s?차례)|(?<![\d월])일\s?1회"
     r"|(?:1일|하루|매일|당일|그날|오늘)(?:의|에)?\s*(?:최초|처음|첫)(?:로|으로)?(?:\s*1회)?"

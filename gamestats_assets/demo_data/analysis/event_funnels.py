@@ -37,7 +37,7 @@ def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
     Args:
         chains: lives of things; what they say of the order of events counts for more than words.
     """
-    later = {e for c in chains for e in c.members - {c.birth} if not c.lasts or _comes_days_later(order, c, e)}
+    later = {e for c in chains for e in c.members - {c.birth} if _comes_later(order, c, e)}
     ranks = {r.name: rank for r in order.free() if r.name not in later and (rank := _deal_rank(r, order)) is not None}
     group_of = {name: _deal_group(order.readings[name], ranks[name], ranks, order) for name in ranks}
     lived = {group_of.get(chain.birth) for chain in chains if len(chain.steps) > 1}
@@ -47,6 +47,17 @@ def find_funnels(order: EventOrder, chains: Sequence[Chain] = ()) -> None:
         if not chain.events & order.taken():
             _chain_alone(order, chain, later)
     _of_groups(order, [g for g in groups if g not in lived], group_of, ranks, chains)
+
+
+def _comes_later(order: EventOrder, chain: Chain, event: str) -> bool:
+    """Whether a life has an event later on; the purchase of what was only asked for is a deal of its own."""
+    if chain.lasts or _comes_days_later(order, chain, event):
+        return _comes_days_later(order, chain, event)
+    r, birth = order.readings[event], order.readings[chain.birth]
+    ends = order.kinds[event] in (Kind.PAY, Kind.PAY_FAIL, Kind.CHECKOUT) and not r.succeeds
+    lives = len(chain.steps) > 1 and not chain.events & order.taken()
+    lives = lives or not any(order.kinds[e] is Kind.CHECKOUT for e in chain.members)
+    return lives or deals(birth) or not ends
 
 
 def _comes_days_later(order: EventOrder, chain: Chain, event: str) -> bool:
@@ -63,8 +74,15 @@ def _of_groups(
     for group in groups:
         taken = order.taken()
         chosen = [order.readings[name] for name in ranks if group_of[name] == group and name not in taken]
+        chosen = [r for r in chosen if not _comes_of_a_deal(order, r, {o.name for o in chosen})]
         for deals_of in _kinds_of_deals(chosen, ranks):
             _funnel(order, group, deals_of, ranks, chains)
+
+
+def _comes_of_a_deal(order: EventOrder, r: Reading, chosen: Set[str]) -> bool:
+    """Whether texts tell that an event follows what a deal leads to: who holds a policy enrols."""
+    before = {m.event for m in order.told.get(r.name, ()) if not m.here} - chosen
+    return any(m.event in chosen - {r.name} for event in before for m in order.told.get(event, ()))
 
 
 def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
@@ -73,7 +91,9 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     dealt = [r for r in stages if deals(r) or r.says("recharge")]
     of_one_thing = bool(frozenset.intersection(*(r.topic for r in stages)))
     leads = lead(order, chain.birth, order.taken() | later | chain.events)
-    if len(chain.steps) < 2 or (of_one_thing and not dealt and not leads):
+    birth = order.readings[chain.birth]
+    phased = birth.place is not None or birth.index > min(order.readings[name].index for name in chain.members)
+    if len(chain.steps) < 2 or (of_one_thing and phased and not dealt and not leads):
         return  # what merely begins and ends is a process
     head = [Step(events=[name], probability=0.6, after_s=25) for name in leads]
     begun = chain.steps[0].model_copy(update={"probability": 0.5 if leads else 1.0, "after_s": 30})
@@ -85,13 +105,14 @@ def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[
     """Deals about different things, such as a class and a coach, are no steps of one way; a payment is of any."""
     clusters: list[tuple[set[str], list[Reading]]] = []
     for r in chosen:
-        if ranks[r.name] < 62 or not r.things:
+        things = {word for word in r.things if not word.endswith("ed")}  # `payment_authorised`: what is done to it
+        if ranks[r.name] < 62 or not things:
             continue
-        home = next((c for c in clusters if c[0] & r.things), None)
+        home = next((c for c in clusters if c[0] & things), None)
         if home is None:
-            clusters.append((set(r.things), [r]))
+            clusters.append((things, [r]))
         else:
-            home[0].update(r.things)
+            home[0].update(things)
             home[1].append(r)
     if len(clusters) < 2:
         return [list(chosen)]
@@ -279,6 +300,10 @@ def _funnel(
     if chain is not None:  # other deals are not on the way to this one
         on_the_way = [r for r in chosen if ranks[r.name] < 62 or ranks[r.name] == 70.5]
         chosen = [r for r in chosen if r.name == chain.birth or (r in on_the_way and r.name not in chain.events)]
+        ids = set(identifiers_of(order, chain.birth))
+        told = [order.readings[m.event] for m in order.told.get(chain.birth, ()) if not m.here]
+        if any(ids & r.properties and r not in chosen for r in told):
+            chosen = [r for r in chosen if ranks[r.name] >= 40]  # it comes of something else than a look
     commits = [r for r in chosen if ranks[r.name] >= 40]
     if not commits:
         return

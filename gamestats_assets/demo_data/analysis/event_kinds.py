@@ -94,10 +94,14 @@ _SERVER = frozenset({"status", "report", "heartbeat", "monitor", "batch", "cron"
 
 _PERSON = r"(?:user|customer|member|viewer|player|person|visitor|passenger|anyone|anybody)"
 _MACHINE = r"(?:servers?|batch|backend|scheduler|cron|monitoring|job|feed|networks?)"
-_AGAIN = r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
+_AGAIN = (
+    r"(?:every|each) (?:\w+ )?(?:second|minute|hour|night|day|week)s?|hourly|nightly|daily|per (?:\w+ and )?day"
+    r"|once (?:a|an|per) (?:second|minute|hour)"
+)
 _OF_MACHINES = re.compile(
     rf"\bnot (?:caused|related|triggered|sent|an? \w+|by|of)\b[^.]{{0,30}}\b{_PERSON}|belongs to no {_PERSON}"
     rf"|\bno {_PERSON} action|\b{_MACHINE}\b.*\b(?:{_AGAIN})|\b(?:{_AGAIN})\b.*\b{_MACHINE}"
+    rf"|\b(?:{_AGAIN})\b[^.]*\bwithout (?:the |an? |any )?{_PERSON}"
     r"|(?:유저|사용자|고객|회원)의? (?:행동|행위)이? 아니|서버가 .*마다|(?:시간|일정) 간격|주기적"
     r"|interval|定期的|ユーザーの行動では"
 )
@@ -120,6 +124,12 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.SPEND
         if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
             found[r.name] = EventKind.AFTER_SALE
+    registers = [r for r in readings if found[r.name] is EventKind.REGISTER]
+    own = [r for r in registers if r.topic <= _PEOPLE | {"register"} and not _carried(r, readings)]
+    for r in registers:  # an insurance is registered, an invited person joins
+        if own and r not in own and r.index > own[0].index and not r.says("character", "profile"):
+            other = _carried(r, readings)
+            found[r.name] = EventKind.SOCIAL if other else EventKind.CREATE if r.topic - _PEOPLE else found[r.name]
     if EventKind.SESSION_END not in found.values():
         for r in readings:  # who launches a game, and not a match, quits it
             if r.topic == {"game"} and r.phase in ("end", "exit", "abandon", "close"):
@@ -139,6 +149,12 @@ def _lead_in(readings: Sequence[Reading], kinds: dict[str, EventKind]) -> None:
     for r in readings[: sign_up.index]:
         if r.says("trial") and r.phase in ("request", "submit") and r.tag == sign_up.tag:
             kinds[r.name] = EventKind.INSTALL
+
+
+def _carried(r: Reading, readings: Sequence[Reading]) -> bool:
+    """Whether an event tells the id of something that an event above it told: an invitation that was sent."""
+    ids = {name for name in r.properties if re.search(r"(?:_id|Id|ID)$", name)}
+    return any(ids & o.properties for o in readings if o.index < r.index)
 
 
 def _is_begun(r: Reading, readings: Sequence[Reading]) -> bool:

@@ -62,7 +62,10 @@ def _stages(order: EventOrder, chain: Chain, members: Sequence[Reading], births:
     """What every such life passes, one after the other, the birth first."""
     birth = order.readings[chain.birth]
     good = [r for r in members if r is not birth and r.name not in births and _may_be_passed(order, r)]
-    good = [r for r in good if not (chain.lasts and r.action in _AT_WILL)]
+    good = [r for r in good if not (r.action in _AT_WILL and (chain.lasts or birth.topic < r.topic))]
+    good = [r for r in good if r.action != "save"]  # kept for later, by who likes
+    bad = {r.name for r in members if goes_wrong(r)}
+    good = [r for r in good if not bad & {mention.event for mention in order.told.get(r.name, ())}]
     good = [r for r in good if not any(_is_instead(r, o) for o in good) and _trouble_of(order, r, members) is None]
     return [birth, *in_order(order, good)]
 

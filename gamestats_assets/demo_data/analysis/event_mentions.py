@@ -35,10 +35,12 @@ class Mention:
     Attributes:
         event: its name.
         here: whether it is what the user has in front of him or her: a screen, a list, a step of a process.
+        ongoing: whether it has begun and is not over.
     """
 
     event: str
     here: bool = False
+    ongoing: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,18 @@ class _Told:
         about: the words of what it was done to.
         here: see `Mention`.
         ongoing: whether it has begun and is not over.
+        made: whether only the making of the thing itself is meant.
+        leading: whether it begins the sentence: `Enrolled car starts moving`.
+        exact: whether only what tells the same thing by its id is meant: `the paid lot`, but no `paid plan`.
     """
 
     doing: str | None
     about: tuple[str, ...]
     here: bool = False
     ongoing: bool = False
+    exact: bool = False
+    leading: bool = False
+    made: bool = False
 
 
 _UNNAMED = frozenset(
@@ -73,11 +81,11 @@ def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping
         if kinds[event.name] is Kind.SYSTEM or not event.description:
             continue
         for told in _told(event.description):
-            earlier = finder.find(told, r)
+            earlier = finder.find(told, r) or finder.spelt(told, r)
             if earlier is not None:
                 of_event = found.setdefault(event.name, [])
                 if earlier.name not in {mention.event for mention in of_event}:
-                    of_event.append(Mention(earlier.name, told.here))
+                    of_event.append(Mention(earlier.name, told.here, told.ongoing))
     return found
 
 
@@ -115,6 +123,7 @@ def _told(description: str) -> Iterator[_Told]:
         words = _WORD.findall(sentence)
         if words:
             yield from _attributes(words)
+            yield from _agents(words)
             yield from _clauses(words)
             yield from _places(words)
     if not text.isascii():
@@ -147,7 +156,7 @@ def _deed(word: str) -> str | None:
     said = concepts(word)
     if len(said) == 1 and said[0] in ACTIONS | PHASES.keys():
         return said[0]
-    return f"~{_stem(word)}" if len(said) == 1 and len(word) > 6 else None
+    return f"~{_stem(word)}" if len(said) == 1 and len(word) > 4 else None
 
 
 def _stem(word: str) -> str:
@@ -158,10 +167,26 @@ def _attributes(words: Sequence[str]) -> Iterator[_Told]:
     """`the ordered card`, `requested refund`."""
     for place, word in enumerate(words[:-1]):
         before = words[place - 1] if place else ""
+        if word == "paid" and before == "the":
+            yield _Told("pay", _content(words[place + 1 :], 1), exact=True)
         deed = "start" if word == "open" and before in ("a", "an", "the") else _deed(word)
         about = _content(words[place + 1 :])
         if deed and about and (not before or before in _LEADING or before in ",()"):
-            yield _Told(deed, about, ongoing=word in _ONGOING or word == "open")
+            yield _Told(deed, about, ongoing=word in _ONGOING or word == "open", leading=not place)
+
+
+_AGENTS = {"winner": "win", "subscriber": "subscribe", "enrollee": "enroll"}
+
+
+def _agents(words: Sequence[str]) -> Iterator[_Told]:
+    """`policy holder`, `holder of a pass`: who has been given something; `winner`: who has done something."""
+    for place, word in enumerate(words):
+        if word.rstrip("s") == "holder":
+            held = _before(words[:place])[-1:] or _content([w for w in words[place + 1 :] if w not in _SMALL], 1)
+            yield _Told("issue", held)
+            yield _Told("create", held)
+        elif place == 0 and word in _AGENTS:
+            yield _Told(_AGENTS[word], (_AGENTS[word],))
 
 
 def _clauses(words: Sequence[str]) -> Iterator[_Told]:
@@ -179,6 +204,13 @@ def _clauses(words: Sequence[str]) -> Iterator[_Told]:
             said = concepts(" ".join(told))
             deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
             yield _Told(deed, tuple(told))
+        elif word in ("to", "into", "from") and rest[:1] == ["the"] and len(thing := _content(rest[1:])) == 1:
+            if thing[0] not in _ANYWHERE:
+                yield _Told("create", thing, made=True)  # `linked to the home`
+        elif word == "against" and rest[:1] == ["the"]:
+            yield _Told(None, _content(rest[1:], 1))
+        elif word == "had" and rest and concepts(rest[0])[:1] and concepts(rest[0])[0] in ACTIONS:
+            yield _Told(concepts(rest[0])[0], ())  # `user had bid but ...`
         elif word in ("needs", "requires") and rest[:1] and rest[0] in ("a", "an", "the", "at", "one"):
             yield _Told("create", _content([w for w in rest if w not in ("at", "least", "one")][rest[0] in _A :]))
 
@@ -223,6 +255,9 @@ def _in_korean(text: str) -> Iterator[_Told]:
                 yield _Told(_deed_of(words, place, match[1]), tuple(map(_plain, rest)))
         elif match := re.fullmatch(r"(.{2,}?)(?:해야|하여야|되어야)", word):
             yield _Told(_deed_of(words, place, match[1]), tuple(map(_plain, words[max(place - 2, 0) : place])))
+        elif word.endswith("에서") and rest and "view" in (shown := concepts(_plain(word))):
+            before = [_plain(words[place - 1])] if place and shown == ("view",) else []
+            yield _Told(None, (*before, _plain(word)), here=True)
         elif word == "소속" and rest:
             yield _Told("join", tuple(map(_plain, rest[:1])))
         elif re.sub(r"(?:에만|에|만|로)$", "", word) in _AFTER and rest and not rest[0].startswith(_SELF):
@@ -243,6 +278,8 @@ def _in_japanese(text: str) -> Iterator[_Told]:
         deed = next((w for w in reversed(said) if w in ACTIONS or w in PHASES), None)
         if said and not (deed is None and len(said) > 3):
             yield _Told(deed, (match[1],))
+    for match in re.finditer(r"所属([^\s、。がをはにでと]{2,8})", text):
+        yield _Told("join", (match[1],))
     for match in re.finditer(
         r"([^\s、。がをはにでと]{2,8})(?:した|済みの|された)([^\s、。がをはにでと時後際場]{2,12})", text
     ):
@@ -285,6 +322,7 @@ class _Finder:
         self.named = {event.name: {*concepts(event.name), *concepts(event.alias)} for event in taxonomy.events}
         aliases = {event.name: frozenset(concepts(event.alias)) for event in taxonomy.events}
         self.words = {r.name: _name_words(r) | aliases[r.name] for r in self.readings}
+        self.carried = {r.name: _things_of(r) for r in self.readings}
         self.stems = {r.name: {f"~{_stem(piece)}" for piece in pieces(r.name)} for r in self.readings}
         self.descriptions = {event.name: event.description.lower() for event in taxonomy.events}
         self.common = {
@@ -299,7 +337,8 @@ class _Finder:
             return self._shown(told, r)
         about = {concept for word in told.about for concept in concepts(word)} - {"done"}
         own = told.doing is not None and told.doing in (r.action, r.phase) and told.doing in self.named[r.name]
-        if told.doing == "" or (own and (not told.ongoing or about & set(r.words))):
+        other_thing = bool(about) and not about & _name_words(r)
+        if told.doing == "" or (own and not other_thing and (not told.ongoing or about & set(r.words))):
             return None
         if told.doing is None:
             return self._thing(about, r)
@@ -314,7 +353,29 @@ class _Finder:
             only = [o for o in self.readings if o is not r and (not o.fails or told.doing in FAILURES)]
             only = [o for o in only if _does(o, told.doing) == 2]
             return only[0] if len(only) == 1 else None  # `after verification`
+        if not scored and told.leading:
+            beside = [o for o in self.readings if o.tag and o.tag == r.tag and o.index < r.index and not o.fails]
+            beside = [o for o in beside if _does(o, told.doing) == 2 and not told.doing.startswith("~")]
+            return beside[0] if len(beside) == 1 else None
         return max(scored, key=lambda item: item[:2])[2] if scored else None
+
+    def spelt(self, told: _Told, r: Reading) -> Reading | None:
+        """Of the events about the same thing the one whose name spells what is told: `assessed` of `the assessment`."""
+        if told.here or told.ongoing:
+            return None
+        ids = {name for name in r.properties if _ID.search(name)}
+        found = [
+            o
+            for o in self.readings
+            if o is not r and ids & o.properties
+            for piece in pieces(o.name)
+            for word in told.about
+            if piece.endswith("ed")
+            and min(len(piece), len(word)) > 5
+            and word[:6] == piece.lower()[:6]
+            and word[:6] not in r.name.lower()
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _score(self, o: Reading, told: _Told, about: set[str], r: Reading) -> float:
         doing = str(told.doing)
@@ -324,6 +385,12 @@ class _Finder:
             return 0
         words = self.words[o.name] - {doing}
         same: float = len(about & words)
+        if told.made and not (o.action == "create" and o.phase is None and about == o.topic):
+            return 0
+        if told.exact and not about & self.carried[o.name] & self.carried.get(r.name, frozenset()):
+            return 0
+        if not same and does == 2 and about & self.carried[o.name] & self.carried.get(r.name, frozenset()):
+            same = 0.5  # `the received lot`: both events tell which
         if told.ongoing and not same and about & o.description:
             same = 0.5
         if about and not same:
@@ -348,7 +415,8 @@ class _Finder:
     def _shown(self, told: _Told, r: Reading) -> Reading | None:
         """What shows, or begins, the thing that a user has in front of him or her."""
         about = {concept for word in told.about for concept in concepts(word)} - {"view"}
-        on_screen = bool(_SCREENS.intersection(told.about) or _PROCESSES & about)
+        on_screen = any("view" in concepts(word) for word in told.about if not word.isascii())
+        on_screen = on_screen or bool(_SCREENS.intersection(told.about) or _PROCESSES & about)
         phrase = " ".join(told.about)
         found: list[tuple[float, int, Reading]] = []
         for o in self.readings:
@@ -368,9 +436,18 @@ class _Finder:
         return max(found, key=lambda item: item[:2])[2] if found else None
 
 
+_ID = re.compile(r"(?:_id|Id|ID|_Id|_no|No|_No)$")
+
+
 def _name_words(r: Reading) -> frozenset[str]:
     """Concepts of a name, of each of its words by itself too."""
     return frozenset(r.words) | {concept for piece in pieces(r.name) for concept in concepts(piece)}
+
+
+def _things_of(r: Reading) -> frozenset[str]:
+    """Concepts of the things whose ids an event carries."""
+    ids = [_ID.sub("", name) for name in r.properties if _ID.search(name)]
+    return frozenset(concept for name in ids for concept in concepts(name))
 
 
 def _does(o: Reading, doing: str) -> int:
@@ -378,7 +455,7 @@ def _does(o: Reading, doing: str) -> int:
     own = {o.action, o.phase} - {None}
     if doing in own:
         return 2
-    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found")
+    settled = o.phase is None or o.succeeds or o.phase in ("start", "submit", "accept", "match_found", "end")
     if settled and doing in o.topic:
         return 1
     return int(settled and any(doing in group and own & group for group in _LIKE))

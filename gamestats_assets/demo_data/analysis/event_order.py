@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ ALWAYS_ALLOWED = frozenset(
     }
 )
 """Kinds of events that happen in every stage of a life."""
+
+
+_EACH_TIME = re.compile(r"\b(?:each|every) time\b|\b(?:may|can) (?:be repeated|happen several)|할 때마다|たびに|度に")
 
 
 @dataclass
@@ -69,10 +73,18 @@ class EventOrder:
         known = {sequence.name for sequence in self.sequences}
         unique = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in known)
         steps = [self._followed(before, step) for before, step in zip([None, *steps], steps, strict=False)]
+        if kind != "onboarding":
+            steps = [steps[0], *map(self._repeated, steps[1:-1]), *steps[1:][-1:]]
         first = steps[0].model_copy(update={"probability": 1.0})
         self.sequences.append(
             EventSequence.model_validate({"name": unique, "kind": kind, "steps": [first, *steps[1:]]})
         )
+
+    def _repeated(self, step: Step) -> Step:
+        """A step within a process that the sheet says happens each time: `倒すたびに`, `on every kill`."""
+        text = self.taxonomy.event(step.events[0]).description.lower()
+        again = len(step.events) == 1 and step.repeats == 1 and _EACH_TIME.search(text)
+        return step.model_copy(update={"repeats": 4}) if again else step
 
     def _followed(self, before: Step | None, step: Step) -> Step:
         """A step that follows only the good outcomes of the one before, unless it is the end whatever the outcome."""

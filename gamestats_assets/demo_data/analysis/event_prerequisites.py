@@ -296,10 +296,10 @@ def _by_phase(order: EventOrder, before: _Before) -> None:
             same = [o for o in begun if o is not r and o.topic == r.topic and o.action == r.action]
             if same:
                 before.add(r.name, same[0].name)
-    # What is undone was done: `pass_unfrozen` after `pass_frozen`.
+    # What is undone was done: `pass_unfrozen` after `pass_frozen`, `alarm_disarmed` after `alarm_armed`.
     spelt = {r.name.lower().replace("_", ""): r.name for r in order.readings.values()}
     for name in list(spelt):
-        for undone in re.finditer("un(?=[a-z]{4})", name):
+        for undone in re.finditer("(?:un|dis|de)(?=[a-z]{4})", name):
             done = spelt.get(name[: undone.start()] + name[undone.end() :])
             if done:
                 before.add(spelt[name], done)

@@ -7,10 +7,12 @@ several sequences; otherwise it is in one at most.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.event_chains import (
+    breaks_off,
     find_chains,
     goes_wrong,
     identifiers_of,
@@ -39,12 +41,62 @@ _LONG_LIVED = frozenset(
 def find_sequences(order: EventOrder) -> None:
     """Note the sequences of a product in its order."""
     _onboarding(order)
+    _numbered(order)
     chains = find_chains(order)
     find_funnels(order, chains)
     find_exposures(order)
     _processes(order)
     find_discoveries(order)
     find_choices(order, chains)
+    _come_about(order)
+    _on_screens(order)
+
+
+_NUMBERED = re.compile(
+    r"\bstep (\d+)\s?(?:of|/)\s?(\d+)|(?:^|\s)(\d+)\s?/\s?(\d+)\s?(?:단계|ステップ)|(\d+)단계\s?/\s?총?\s?(\d+)단계",
+    re.IGNORECASE,
+)
+
+
+def _numbered(order: EventOrder) -> None:
+    """Events whose descriptions number them as the steps of one process: `Step 2 of 4`."""
+    found: dict[tuple[str, int], dict[int, Reading]] = {}
+    for r in order.free():
+        if match := _NUMBERED.search(order.taxonomy.event(r.name).description):
+            number, of = map(int, filter(None, match.groups()))
+            found.setdefault((r.tag, of), {}).setdefault(number, r)
+    for (_, of), steps in found.items():
+        if of > 1 and sorted(steps) == list(range(1, of + 1)):
+            order.add("_".join(sorted(steps[1].topic)), "funnel", [_single(steps[n], 0.85) for n in sorted(steps)])
+
+
+def _come_about(order: EventOrder) -> None:
+    """What the last step of a sequence brings about at once, as a description and a shared id tell: a policy."""
+    for r in order.free():
+        if r.action not in ("issue", "create") or r.fails or order.kinds[r.name] in _NO_PROCESS:
+            continue
+        ids = set(identifiers_of(order, r.name))
+        told = {m.event for m in order.told.get(r.name, ()) if not (m.here or m.ongoing)}
+        for place, sequence in enumerate(order.sequences):
+            ends = [e for e in sequence.steps[-1].events if e in told and ids & order.readings[e].properties]
+            if ends and not takes_days(order.taxonomy.event(r.name), order.readings[ends[0]].properties):
+                follows = ends if len(sequence.steps[-1].events) > 1 else []
+                step = Step(events=[r.name], probability=0.9, after_s=60, follows=follows)
+                order.sequences[place] = sequence.model_copy(update={"steps": [*sequence.steps, step]})
+                break
+
+
+def _on_screens(order: EventOrder) -> None:
+    """What begins on a screen, as its description says, comes after the look at it."""
+    heads = [sequence.steps[0].events for sequence in order.sequences]
+    for place, sequence in enumerate(order.sequences):
+        head = sequence.steps[0].events[0]
+        shown = [m.event for m in order.told.get(head, ()) if m.here and order.kinds[m.event] is Kind.BROWSE]
+        alone = heads.count([head]) == 1 and sequence.kind != "onboarding"
+        if shown and alone and not order.readings[shown[0]].says("home"):
+            begun = sequence.steps[0].model_copy(update={"probability": 0.4})
+            steps = [_single(order.readings[shown[0]], 1), begun, *sequence.steps[1:]]
+            order.sequences[place] = sequence.model_copy(update={"kind": "funnel", "steps": steps})
 
 
 # --------------------------------------------------------------------------- onboarding
@@ -270,6 +322,8 @@ def _leaves(order: EventOrder, r: Reading, cluster: Sequence[Reading]) -> bool:
     """Whether an event of no known phase stands among the outcomes of a process: a fight that is left."""
     ends = [o for o in cluster if o.place == 5 and abs(o.index - r.index) <= 2]
     begun = [o for o in cluster if o.place is not None and o.place < 3 and o.index < r.index]
+    if begun and any((o.place or 0) >= 5 for o in cluster) and breaks_off(order, r, begun[0]):
+        return bool(set(identifiers_of(order, r.name)) & begun[0].properties)
     alike = bool(begun) and begun[0].topic < r.topic and r.action is None and r.tag == begun[0].tag
     return bool(ends) and alike and bool(set(identifiers_of(order, r.name)) & begun[0].properties)
 
@@ -433,7 +487,7 @@ def _with_inner(order: EventOrder, told: Sequence[Reading], steps: list[Step], f
     return [step for _, step in placed]
 
 
-_INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})
+_INNER = frozenset({Kind.CORE, Kind.OTHER, Kind.CHECKOUT, Kind.GROWTH, Kind.SPEND, Kind.BROWSE, Kind.ADVANCED})
 
 
 def _particular(order: EventOrder, names: frozenset[str], rows: tuple[int, int]) -> frozenset[str]:

@@ -38,7 +38,7 @@ answer: answer respond 응답 답변 回答
 submit: submit submission 제출 提出
 pause: pause 일시정지 일시중지 一時停止
 resume: resume unpause continue 재개 이어하기 계속 再開 続き
-complete: complete completion finish finalize 완료 마침 완수 수료 完了
+complete: complete completion finish finalize 완료 마침 마친 완수 수료 完了
 success: success succeed successful 성공 成功
 clear: clear 클리어 クリア
 win: win won victory 승리 勝利
@@ -112,7 +112,7 @@ share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
 comment: comment reply 댓글 답글 コメント
-post: post posting publish 게시 발행 投稿
+post: post posting publish listed relist 게시 발행 投稿
 write: write written 쓰기 書く
 review: review 리뷰 후기 レビュー
 rate: rate 평가 평점 評価
@@ -125,7 +125,7 @@ disconnect: disconnect unlink unpair 연결해제 切断
 enable: enable activate activation turnon 활성화 有効化
 disable: disable deactivate turnoff 비활성화 無効化
 edit: edit modify change update rename 수정 변경 편집 編集 変更
-delete: delete deletion remove removal 삭제 제거 削除
+delete: delete deletion remove removal erase erasure delist unlist 삭제 제거 削除
 dissolve: dissolve disband 해산 解散
 archive: archive 보관
 save: save 저장 保存
@@ -707,9 +707,13 @@ _BACKGROUND = re.compile(
 )
 
 
+_ATTRIBUTES = re.compile(r"\b(an?|the|this|that)\s+\w{3,}ed\s+(?=[a-z])", re.IGNORECASE)
+"""`switches a paired light on` is no pairing."""
+
+
 def _foreground(event: Event) -> tuple[str, ...]:
     """What a description says of the event itself, without what has happened before."""
-    return concepts(_BACKGROUND.sub(" ", event.description))
+    return concepts(_ATTRIBUTES.sub(r"\1 ", _BACKGROUND.sub(" ", event.description)))
 
 
 def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:

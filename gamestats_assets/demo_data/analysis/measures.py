@@ -191,6 +191,7 @@ _DEFAULTS: dict[str, tuple[float, float, float, Growth, bool]] = {
     "rank": (1, 1_000, 380, "rank", True),
     "age": (14, 75, 33, "none", True),
     "birth_year": (1950, 2012, 1991, "none", True),
+    "years": (0, 40, 9, "none", True),
     "year": (2020, 2026, 2025, "none", True),
     "month": (1, 12, 6, "none", True),
     "hour": (0, 23, 14, "none", True),
@@ -434,7 +435,7 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
         said.add("sleep")
     name = _thing(words, is_game=industry == "game") or _health(said)
     name = name or (head_word(words) in _PRICES_AND_SUCH and _sized(place, said, industry)) or _technical(place, words)
-    name = name or _quantity(place, words) or _sized(place, said, industry)
+    name = name or _quantity(place, words, is_game=industry == "game") or _sized(place, said, industry)
     unit = unit_of(place.prop, measure_words(place.prop))
     if head_word(words) == "charge":
         name = "price"
@@ -543,6 +544,10 @@ def _health(said: set[str]) -> str | None:
     return "water" if "water" in said and not said & {"count", "times"} else None
 
 
+_YEARS = re.compile(r"[(（][년年][)）]|\b(?:years? of|in years|how many years)\b|경력|경과|年数|経歴")
+"""Texts of how many years something has lasted, rather than which year it was."""
+
+
 def _technical(place: Place, words: list[str]) -> str | None:
     said = set(words)
     last = words[-1] if words else ""
@@ -555,6 +560,8 @@ def _technical(place: Place, words: list[str]) -> str | None:
         return "birth_year"
     if "heartbeat" in said:
         return "online"
+    if last == "year" and _YEARS.search(f"{place.prop.alias} {place.prop.description}"):
+        return "years"
     if last in ("year", "month", "index", "code"):
         return last
     return None
@@ -577,7 +584,7 @@ def _identifier(name: str) -> str:
     return "unique_id" if words & UNIQUE else "own_id" if words & OWNED else "id"
 
 
-def _quantity(place: Place, words: list[str]) -> str | None:
+def _quantity(place: Place, words: list[str], *, is_game: bool) -> str | None:
     said = set(words)
     if "ms" in said:
         return "latency"
@@ -589,8 +596,9 @@ def _quantity(place: Place, words: list[str]) -> str | None:
         return "percent"
     if said & {"rate", "ctr"}:
         return "ratio"
-    if "rating" in said:
-        return "rating"
+    if "rating" in said:  # what goes up and down in a game is no number of stars
+        moves = said & {"before", "after", "gain", "loss", "average"} or not place.of_event
+        return "game_score" if is_game and moves and not said & {"app", "store", "review"} else "rating"
     if "vip" in said:
         return "vip"
     if "level" in said and not said & {"count", "id"}:

@@ -120,7 +120,7 @@ def _pairs(beside: Beside) -> list[tuple[frozenset[str], str | None, str | None]
 
 def _terms(beside: Beside, stem: frozenset[str], pair: set[str]) -> list[tuple[str, str]]:
     """Sign and name of every number that was added or taken away."""
-    around = event_sign(beside.around)
+    around = _pair_sign(beside, pair) or event_sign(beside.around)
     found: list[tuple[str, str]] = []
     plain: list[tuple[str, str]] = []
     parts: list[tuple[str, str]] = []
@@ -146,6 +146,13 @@ def _terms(beside: Beside, stem: frozenset[str], pair: set[str]) -> list[tuple[s
     if found and all(sign == around for sign, _ in found):
         found = sorted([*parts, *found], key=lambda term: list(beside.own).index(term[1]))
     return totals[:1] or found or plain[:1] or parts[:1]
+
+
+def _pair_sign(beside: Beside, pair: set[str]) -> str:
+    """What the labels of before and after say: `付与後のジェム`; what is paid for in money is got."""
+    labels = " ".join(label_of(beside.own[name].prop) for name in sorted(pair) if name in beside.own)
+    gains, losses = bool(_GAIN_ELSEWHERE.search(labels)), bool(_LOSS_ELSEWHERE.search(labels))
+    return "" if gains == losses else "+" if gains else "-"
 
 
 def _own_sign(place: Place) -> str | None:

@@ -41,8 +41,11 @@ _ABOVE = (
     r"greater than or equal to|(?<!not )(?<!never )above)\s+(?:the\s+)?([^,.;()]+)"
 )
 _SHARE = r"(?:share|part|portion|fraction|percentage|subset|some)\s+of\s+(?:the\s+)?([^,.;()]+)"
-_BELOW_ELSEWHERE = r"([^\s,、。()]+?)(?:을|를)?\s*(?:이하|초과하지|넘지|以下|以内|を超えない)"
-_ABOVE_ELSEWHERE = r"([^\s,、。()]+?)\s*(?:이상|以上)"
+_BELOW_ELSEWHERE = (
+    r"([^\s,、。()]+?)(?:을|를)?\s*"
+    r"(?:이하|초과하지|넘지|以下|以内|を超えない|보다\s*(?:낮|작|적|짧)|より(?:低|小|少|短))"
+)
+_ABOVE_ELSEWHERE = r"([^\s,、。()]+?)\s*(?:이상|以上|보다\s*(?:높|크|큰|많|길)|より(?:高|大|多|長))"
 
 
 def written_orders(beside: Beside) -> None:
@@ -199,9 +202,16 @@ def _plain(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value}"
 
 
+_FORMER = word_set("before previous prev old prior last")
+
+
 def subtracted(beside: Beside, name: str) -> None:
     """What a written formula subtracts is no more than what it is subtracted from: `orders - failed_orders`."""
     match = re.fullmatch(r"(\w+) - (\w+)", beside.found[name])
     if match and match[1] in beside.own and match[2] in beside.own and not beside.measure(match[2]).given:
+        was, now = pieces(match[2]), pieces(match[1])
+        if was & _FORMER and was - _FORMER <= now and (measure := beside.measure(match[1])).given:
+            beside.give(match[2], f"random({_plain(measure.low)}, {_plain(measure.high)})")
+            return  # what it was lies where it lies now
         good = _part_words(match[2]) - _BAD_PARTS - {"used", "lost"}
         beside.give(match[2], (_part_of if good else _little_of)(beside, match[2], match[1]))

@@ -35,7 +35,7 @@ from gamestats_assets.demo_data.rules.model import (
     PropertyConstraint,
     ValueRange,
 )
-from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Between,
@@ -213,7 +213,7 @@ def property_constraints(
         for place in where:
             if place.of_event and told[place] != plain:
                 found[place.key] = told[place]
-    _repeat_in_sequences(found, order.taxonomy, events.sequences)
+    _repeat_in_sequences(found, order, events.sequences)
     recalls = Recalls(order, events.prerequisites, found)
     for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
@@ -597,9 +597,15 @@ class _Maker:
         self.number_ranges.setdefault(place.name, wanted)
         return f"{base.lstrip('#')}_{{n}}"
 
+    def _is_added(self, place: Place) -> bool:
+        """Whether an event adds what an id names, so that a device is one of several and not the user's phone."""
+        carriers = [r for r in self.order.readings.values() if place.prop.name in r.properties]
+        adds = [r for r in carriers if r.action in ("add", "connect", "register") and not r.fails]
+        return place.of_event and len(carriers) > 2 and any(r.succeeds or r.place is None for r in adds)
+
     def _identifier(self, place: Place, last: str) -> PropertyConstraint | None:
         pieces = pieces_of(last)
-        if last in _DEVICE_IDS:
+        if last in _DEVICE_IDS and not self._is_added(place):
             return PropertyConstraint(copy_of="#distinct_id")
         if _SELF_IDS.fullmatch(last) and "." not in place.name and last not in ("id", "no", "_id"):
             return PropertyConstraint(copy_of="#account_id")
@@ -758,7 +764,8 @@ def _of_person(place: Place, last: str) -> bool:
         pieces_of(last)
     ):
         return True
-    return last in keep and place.kind is not Kind.SYSTEM
+    home = last.startswith("home_") and last.removeprefix("home_") in keep
+    return (last in keep or home) and place.kind is not Kind.SYSTEM
 
 
 def _tells_first(prop: Property) -> bool:
@@ -790,22 +797,26 @@ _OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elaps
 
 
 def _repeat_in_sequences(
-    found: dict[str, PropertyConstraint], taxonomy: Taxonomy, sequences: Sequence[EventSequence]
+    found: dict[str, PropertyConstraint], order: EventOrder, sequences: Sequence[EventSequence]
 ) -> None:
     """A later step has what an earlier one had: the order's id, its amount, who fights."""
     for sequence in sequences:
         told: dict[str, tuple[Property, ValueRule | None]] = {}
+        chosen: set[str] = set()
         for step in sequence.steps:
             for name in step.events:
-                for prop in taxonomy.event(name).properties:
+                for prop in order.taxonomy.event(name).properties:
                     earlier = told.get(prop.name)
-                    if earlier and _repeats(prop, earlier, found, name):
+                    fixed = prop.type is not PropertyType.TIME or prop.name in chosen
+                    if earlier and fixed and _repeats(prop, earlier, found, name):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
             for name in step.events:
-                for prop in taxonomy.event(name).properties:
+                for prop in order.taxonomy.event(name).properties:
                     told.setdefault(prop.name, (prop, rule_of(prop)))
+                    if order.readings[name].phase == "choose":
+                        chosen.add(prop.name)  # the time of an appointment
 
 
 def _repeats(
@@ -815,7 +826,7 @@ def _repeats(
     event: str,
 ) -> bool:
     constraint = found.get(f"{event}/{prop.name}", found.get(prop.name, _NOTHING))
-    if constraint.copy_of or constraint.first_only or constraint.counter or prop.type is PropertyType.TIME:
+    if constraint.copy_of or constraint.first_only or constraint.counter:
         return False
     if any(word in prop.name.lower() for word in _OWN_TO_EACH_STEP) or prop.type is not earlier[0].type:
         return False

@@ -11,11 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from gamestats_assets.demo_data.analysis.event_births import SHELVED
 from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import ACTIONS, LOOKS, Reading, concepts, own_name, word_set
+from gamestats_assets.demo_data.analysis.event_words import (
+    ACTIONS,
+    LOOKS,
+    PLAYABLE,
+    Reading,
+    concepts,
+    own_name,
+    word_set,
+)
 from gamestats_assets.demo_data.analysis.measures import OWNED, UNIQUE, rule_of
 from gamestats_assets.demo_data.analysis.state_words import ENDINGS, undoes
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
@@ -49,6 +58,8 @@ _PEOPLE = word_set(
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
 _ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
+_ADDING = frozenset({"add", "connect", "register"})
+_BEGUN = frozenset({"start", "enter", "open", "launch", "attempt"})
 _OVER = frozenset({"cancel", "timeout", "end", "close"})
 _COUNTING = word_set("count cnt num number quantity qty total days level rank score balance times")
 _PAID = word_set("charged charge paid pay refund refunded settled billed payment captured debited")
@@ -95,7 +106,8 @@ class Recalls:
         self.own = {event.name: {prop.name: prop for prop in event.properties} for event in taxonomy.events}
         self.row = {event.name: number for number, event in enumerate(taxonomy.events)}
         users, common = taxonomy.user_properties, taxonomy.common_properties
-        self.states = {prop.name for prop in common} | {p.name for p in users if p.type is PropertyType.NUMBER}
+        counted = {p.name for p in users if p.type is PropertyType.NUMBER and not set(stem_of(p.name)) & OWNED}
+        self.states = {prop.name for prop in common} | counted
         self.made: set[str] = set()
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
@@ -109,6 +121,9 @@ class Recalls:
                 self._sources[event, name] = sources
         for event, name, sources in self._undone():
             recalled.setdefault(f"{event}/{name}", sources)
+        for event, name, source in self._told():
+            if recalled.setdefault(f"{event}/{name}", [source]) == [source]:
+                self._sources.setdefault((event, name), [source])
         for (event, name), sources in self._sources.items():
             for prop in self._beside(event, name):
                 if before := self._tellers(event, name, prop, sources):
@@ -136,6 +151,21 @@ class Recalls:
                 sources = [o.name for o in done if name in o.properties]
                 if sources:
                     yield r.name, name, sources
+
+    def _told(self) -> Iterator[tuple[str, str, str]]:
+        """Events whose description names an earlier one, or that answer one, their ids, and where they are from."""
+        for event, own in self.own.items():
+            r = self.order.readings[event]
+            before = [mention.event for mention in self.order.told.get(event, ())]
+            asked = [self.order.readings[e] for e in self.needs.get(event, ()) if r.phase in ("accept", "reject")]
+            asked = asked if "request" in r.description else []  # whose request it is, only a text can tell
+            before += [o.name for o in asked if o.topic == r.topic and o.phase == "request"]
+            for name in own:
+                sources = [e for e in before if name in self.own.get(e, ()) and self.row[e] < self.row[event]]
+                constraint = self.constraints.get(f"{event}/{name}", self.constraints.get(name))
+                fixed = constraint is not None and bool(constraint.copy_of or constraint.counter)
+                if sources and stem_of(name) and name not in self.states and not fixed:
+                    yield event, name, sources[-1]
 
     # ----------------------------------------------------------------- what lasts without an id
 
@@ -207,6 +237,8 @@ class Recalls:
             return 0
         happening = set(pieces_of(event)) | {w.removesuffix("ed") for w in pieces_of(event)} | _PAID
         rest = said - happening - {"amount"}
+        if not rest and self.order.readings[event].says("refund") and told & {"pay", "paid", "total", "due"}:
+            return 1  # what is refunded is what was paid
         if rest and rest == told - {"total"}:
             return 3
         of_event = self.taxonomy.event(event)
@@ -267,10 +299,11 @@ class Recalls:
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
         makers = [e for e in having if e == first or (lasting and _alike(self.order.readings[e], reading))]
+        paired = reading.succeeds and reading.action in _ADDING  # few devices are, and each is used again
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
             lasting, makers = bool(joins), joins
-        elif lasting and reading.phase not in ("start", "enter", "open", "launch", "attempt"):
+        elif not paired and (self._is_begun(name, reading) or (lasting and reading.phase not in _BEGUN)):
             self.made.add(name)
         found: dict[str, list[str]] = {}
         for event in having:
@@ -280,10 +313,20 @@ class Recalls:
                 found[event] = self._nearest(event, having) or makers
         return found
 
+    def _is_begun(self, name: str, reading: Reading) -> bool:
+        """Whether an event begins what a text names, and what lies on no shelf: a stream, a dispute, no stage."""
+        stem = {concept for piece in stem_of(name) for concept in (piece, *concepts(piece))}
+        begins = reading.phase in ("start", "open", "request") or reading.says("queue")
+        about = bool(stem & set(reading.words)) or bool(stem & {piece for piece in pieces_of(reading.name)})
+        text = all(own[name].type is PropertyType.STRING for own in self.own.values() if name in own)
+        return begins and about and text and not stem & (SHELVED | SIGHTS | PLAYABLE)
+
     def _is_made(self, name: str, first: str) -> bool:
         """Whether the first event makes what the id names, and does not just pick what is there."""
         reading = self.order.readings[first]
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
+        if reading.succeeds and stem & reading.description and reading.action in _ADDING:
+            return True  # `Device joined the home` of a pairing that succeeded
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
         named = {(*stem_of(name), ending) for ending in ("name", "title")}

@@ -422,7 +422,7 @@ class Habits:
             for o in self.order.readings.values()
             if self.order.kinds[o.name] in (Kind.CORE, Kind.OTHER, Kind.BROWSE)
         )
-        return 0.3 * tags[r.tag] / max(tags.values()) if r.tag else 0
+        return 0.3 * tags[r.tag] / max(tags.values(), default=1) if r.tag else 0
 
     def _needed(self, choice: _Choice) -> float:
         """More, the more events wait for it or follow it: those that nothing else leads to come first."""

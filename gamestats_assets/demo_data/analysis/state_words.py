@@ -86,7 +86,7 @@ _COUNTS = word_set("count cnt times num number")
 _COUNTED = re.compile(
     r"\bnumber of\b|\bhow (?:many|often)\b|횟수|건수|회수|\s수$|回数|件数|(?<=[^\W\d_秒分間])数$", re.IGNORECASE
 )
-_SUMMED = re.compile(r"\b(?:sum|amounts?|value)\b|금액|金額|額$", re.IGNORECASE)
+_SUMMED = re.compile(r"\b(?:sum|amounts?|value|money)\b|금액|金額|額$", re.IGNORECASE)
 _HELD = re.compile(
     r"\b(?:owned|held|holds?|balance|remaining|left|current(?:ly)?|now|in stock|in the wallet)\b"
     r"|보유|잔액|잔여|남은|현재|所持|保有|残高|残り|現在",

@@ -283,12 +283,20 @@ class _Guess:
         """The event that a property speaks of."""
         texts = [frozenset(w for w in concepts(text) if w.isascii()) for text in (prop.alias, prop.description)]
         said = meaning(prop.alias, prop.description)
+        if (spelt := self._spelt(prop)) is not None:
+            return spelt
         own = self._best(self._about(prop), said)
         if own is not None:
             return own
         return next(
             (found for words in texts if (found := self._best(words - {"first", "user"}, said)) is not None), None
         )
+
+    def _spelt(self, prop: Property) -> Reading | None:
+        """The one event of which the description says every word: `Policies issued so far`."""
+        said = set(concepts(prop.description))
+        found = [r for r in self.of_users if len(r.words) > 1 and set(r.words) <= said and self._settled(r)]
+        return found[0] if len(found) == 1 else None
 
     def _best(self, about: frozenset[str], said: Set[str] = frozenset()) -> Reading | None:
         if not about:
@@ -297,7 +305,9 @@ class _Guess:
         if len(about) > 1 and near and about <= frozenset(near[0].words):
             return near[0]
         if about & {"pay", "buy", "order", "spend", "purchase", "revenue", "book"} and (paid := self._paid()):
-            return paid
+            deal = about & {"order", "book"}
+            of_deal = [r for r in near if r.succeeds and deal <= set(r.words)] if deal and not paid.says(*deal) else []
+            return of_deal[0] if of_deal else paid
         if "register" in about or (about & {"create"} and about <= {"create", "account", "character", "user"}):
             registers = self._registers()
             done = [r for r in registers if r.succeeds or r.place is None]
@@ -331,6 +341,9 @@ class _Guess:
         for r in self.of_users:
             words = frozenset(r.words)
             common = about & (words | pieces(r.name))
+            if common & (ACTIONS | PHASES.keys()):  # `lots_won` of the win of an auction that tells its lot
+                ids = [_ID.sub("", name) for name in r.properties if _ID.search(name)]
+                common |= about & {concept for name in ids for concept in concepts(name)}
             looks = r.action in ("view", "list", "search", "click", "show") and r.action not in about
             if not common or looks or r.fails:
                 continue
@@ -365,6 +378,8 @@ class _Guess:
             for r in self.order.of(kind)
             if not r.fails and r.action not in ("renew", "cancel") and not r.says("trial", "first")
         ]
+        done = {r.topic for r in paid if r.succeeds}
+        paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
         sold = [r for r in self.of_users if r.says("buy", "pay", "order") and self._settled(r) and self._in_currency(r)]
         return sorted(dict.fromkeys([*paid, *sold]), key=lambda r: self._money(r) is None)
 
@@ -480,12 +495,24 @@ class _Guess:
             yield from self._times_happened(prop)
 
     def _times_happened(self, prop: Property) -> Iterator[tuple[str, Update]]:
-        found = self._event(prop)
+        found = self._whole(self._event(prop), prop)
         several = self._several(prop)
         if found is None or found.name in several:
             yield from ((event, Update(type="increment", value=_ref(name))) for event, name in several.items())
         else:
             yield found.name, Update(type="increment", value=1)
+
+    def _whole(self, found: Reading | None, prop: Property) -> Reading | None:
+        """Of what is won or lost the beginning, unless wins are counted; of what is told to be complete its end."""
+        said = {*concepts(prop.name), *meaning(prop.alias, prop.description)}
+        if found is None or said & {"win"}:
+            return found
+        alike = [r for r in self.of_users if r.topic == found.topic and r is not found]
+        if found.phase == "win":
+            return next((r for r in alike if r.phase == "start"), found)
+        if found.place is not None and found.place < 3 and said & {"complete", "end"}:
+            return next((r for r in alike if not r.fails and r.phase in ("complete", "success", "end")), found)
+        return found
 
     def _several(self, prop: Property) -> dict[str, str]:
         """Numbers that tell how many things are done at once: `draw_count` of a draw of ten."""
@@ -506,11 +533,16 @@ class _Guess:
         wanted = nouns(prop.name)
         bare = wanted - SPENT - EARNED - CURRENCIES.keys()
         way = -1 if (wanted | meaning(prop.alias, prop.description)) & SPENT else 1
+        described = wanted | meaning(prop.description) if sums(prop) else wanted
         found: list[tuple[Reading, Place]] = []
         for r in self.of_users:
-            for place in self.numbers.get(r.name, ()) if self._settled(r) or "refund" in wanted else ():
+            for place in self.numbers.get(r.name, ()):
                 said = nouns(place.name)
+                seen = r.action in _SIGHTS and said == wanted and len(wanted) > 1  # what is told on being looked at
+                if not (seen or self._settled(r) or "refund" in wanted):
+                    continue
                 alike = said == wanted or (bool(bare) and said - SPENT - EARNED == bare)
+                alike = alike or (bool(bare) and wanted < said <= described)
                 alike = alike or (bool(wanted) and wanted < said <= wanted | pieces(r.name))
                 against = direction(place.prop) not in (0, way) and said != wanted
                 if alike and not against and is_amount(place.prop, wanted) and same_currency(prop, place.prop):
@@ -625,8 +657,9 @@ class _Guess:
         left = [p for p in numbers if p.name == prop.name or (tells_after(p.prop) and self._is_of(p, r, thing))]
         if left:
             return Update(type="set", value=_ref(left[0].name))
-        if r.fails or not self._settled(r):
-            return None
+        made = r.action == "create" and r.place is None
+        if r.fails or not self._settled(r) or (made and any(o.succeeds and o.topic == r.topic for o in self.of_users)):
+            return None  # an order that is made is not paid yet
         if not thing:
             return self._booked(r)
         amounts = [p for p in numbers if thing <= pieces(p.name) and is_amount(p.prop, thing)]
@@ -747,11 +780,21 @@ class _Guess:
             yield from told
             return
         named = pieces(prop.name) - {"is", "has", "had", "user", "active", "now", "on", "enabled", "running"}
+        named = (named - {"id", "member", "used", "already"}) or named
         stems = {"paying": "pay", "payer": "pay", "paid": "pay", "subscriber": "subscribe", "premium": "subscribe"}
         about = frozenset(stems.get(piece) or (concepts(piece) or (piece,))[0] for piece in named)
         found = self._best(about - {"complete", "done", "active"} or about)
+        if found is None:  # `가입 여부`, `登録の有無`
+            label = re.sub(r"\s*(?:여부|유무|の?有無|かどうか|か)$", "", prop.alias)
+            said = frozenset(concepts(label)) if label != prop.alias else frozenset()
+            same = [r for r in self.of_users if said and said == frozenset(concepts(self.events[r.name].alias))]
+            found = same[0] if same else self._best(said)
+            about = frozenset(concepts(label)) if found is not None else about
         if found is None or (prop.name in self.common and prop.name not in self.users and not found.says(*about)):
             return
+        if ends(found, about | named):  # a flag is set by what begins
+            begun = [r for r in self.of_users if r.topic == found.topic and not r.fails and (r.place or 0) < 5]
+            found = begun[0] if begun else found
         yield found.name, Update(type="set", value=True)
         for r in self._over(about | named):
             if r.name != found.name:
@@ -796,7 +839,15 @@ class _Guess:
         own = nouns(prop.name) - _NAMELY
         found: list[tuple[Reading, str]] = []
         for r in self.of_users:
-            if r.fails or r.phase in _OVER or not self._settled(r) or r.says("trial", "invite") or r.action in _NEITHER:
+            begun = self.order.kinds[r.name] is Kind.CHECKOUT
+            if (
+                begun
+                or r.fails
+                or r.phase in _OVER
+                or not self._settled(r)
+                or r.says("trial", "invite")
+                or r.action in _NEITHER
+            ):
                 continue
             for p in self.events[r.name].properties:
                 stem = nouns(p.name) - _NEW - _NAMELY - {"selected", "chosen"}

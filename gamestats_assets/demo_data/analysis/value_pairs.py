@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gamestats_assets.demo_data.analysis.event_words import word_set
-from gamestats_assets.demo_data.analysis.numbers_beside import pieces
+from gamestats_assets.demo_data.analysis.numbers_beside import ordered_pieces, pieces
 from gamestats_assets.demo_data.analysis.state_words import BEFORE
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
@@ -30,7 +30,8 @@ def goes_with(
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(texts) or len(values) != len(texts) or len(set(texts)) < max(len(texts), 2):
         return None
-    one_thing = (pieces(prop.name) - _AMOUNTS) & (pieces(text.name) - _NAMING)
+    named = (pieces(text.name) - _NAMING) or set(ordered_pieces(text.name)[:-1])
+    one_thing = (pieces(prop.name) - _AMOUNTS) & named
     counted = [_number_in(said) for said in texts]
     grows = None not in counted and _ascends([float(n) for n in counted if n is not None]) and _ascends(numbers)
     if not (one_thing or grows):

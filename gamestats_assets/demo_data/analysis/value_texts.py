@@ -94,7 +94,7 @@ def _listed(text: str, type: PropertyType, least: int, *, spoken: bool) -> OneOf
 # --------------------------------------------------------------------------- limits
 
 _N = r"(-?\d{1,9}(?:[.,]\d+)?)"
-_UNIT = r"\s*(?:%|점|세|개|회|点|歳|回|個|stars?|points?|percent)?\s*"
+_UNIT = r"\s*(?:%|점|세|개|회|위|등|点|歳|回|個|位|stars?|points?|percent)?\s*"
 _RANGES = (
     rf"(?:between|from)\s+{_N}{_UNIT}(?:and|to)\s+{_N}",
     rf"(?<![\w.:/-]){_N}{_UNIT}(?:to|through|~|-|\.\.|부터|에서|から)\s*{_N}(?![\w:/-]*\d)(?!\s*(?:times|x)\b)",
@@ -154,7 +154,8 @@ _UNITS: dict[str, str] = {
     "percent": r"(?<!\d)(?<!\d )%|\d\s*(?:-|~|to)\s*\d+ ?%|\b100 ?%"
     r"|\b(?:percent|percentage|per cent|pct)\b|퍼센트|백분율|パーセント",
     "share": r"\b0\s*(?:-|to|~|and)\s*1\b(?!\d)|\bas a (?:fraction|ratio)\b|\bfraction of\b",
-    "KRW": r"\b(?:krw|won)\b|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
+    "KRW": r"\bkrw\b|\b(?:in|of|korean|price|amount|fee|cost|paid|pay|\d) ?won\b|\(won\)|^won$"
+    r"|₩|(?:^|[(\s\d])(?:단위\s*:?\s*)?원\b|원화",
     "JPY": r"\b(?:jpy|yen)\b|[¥￥]|(?:^|[(\s\d])(?:単位\s*:?\s*)?円|日本円",
     "VND": r"\b(?:vnd|dong)\b|₫",
     "IDR": r"\b(?:idr|rupiah)\b",
@@ -192,6 +193,8 @@ def unit_of(prop: Property, name_words: Sequence[str]) -> str | None:
 
 def _units(prop: Property, name_words: Sequence[str]) -> Iterator[str]:
     last = " ".join(name_words[-1:])
+    if last == "won" and any(word.endswith("s") for word in name_words[:-1]):
+        last = ""  # `lots_won` are no money
     for text in (last if len(name_words) > 1 else "", prop.alias, prop.description):
         found = units_in(text)
         for unit in _UNITS:  # the more exact ones stand first

@@ -111,6 +111,8 @@ def _candidates(text: str) -> Iterator[str]:
     sides = [plain, *(part for part in re.split(r"\s*(?:[=:;。]|\.\s|\bequals\b|\bcalculated as\b)\s*", plain))]
     inner = re.findall(r"\(((?:[^()]|\([^()]*\))+)\)", plain)
     for side in dict.fromkeys([*sides, *inner]):
+        if re.fullmatch(r"[A-Za-zµ°]{1,4}/[A-Za-z]{1,4}", side):
+            continue  # a unit: `km/h`
         for shorter in dict.fromkeys((side, re.sub(r"(?<=\w)\s*\([^()*+/]*\)", "", side), side.partition(", ")[0])):
             yield shorter.strip(" .。")
 

@@ -214,7 +214,11 @@ class _Example:
         relationship = next(_entries(self.rules.property_relationships, key), None)
         match _deciding(constraint):
             case "same_as_before" | "recalls" if name in self.times:
-                return self.random.uniform(-_DAY_S, -1, _SAMPLES)
+                told = self._within(next(_entries(self.rules.value_ranges, name), None))
+                late = self.random.uniform(-_DAY_S, -1, _SAMPLES)
+                if told is not None and bool((told > _DAY_S).all()):
+                    return told + late  # a date that is still to come when it is told
+                return late
             case "copy_of":
                 return self.some(bare(constraint.copy_of or ""))
             case "counter" if constraint.counter and not constraint.counter.source:
