@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gamestats_assets.demo_data.generator.generate import Generated
     from gamestats_assets.demo_data.generator.generate import Progress as ProgressCallback
     from gamestats_assets.demo_data.production import Produced, RuleMaker
+    from gamestats_assets.demo_data.taxonomies.model import Taxonomy as TaxonomyModel
     from gamestats_assets.settings import Settings
 
 _SHOWN_EVENTS = 15
@@ -94,7 +95,10 @@ def generate(
         typer.Option("--refine", help="Measure the data against the rules, mend the rules, and make the data again."),
     ] = False,
     industry: Annotated[
-        str | None, typer.Option(help="Industry of the product: game, ecommerce, saas, health, ...")
+        str | None,
+        typer.Option(
+            help="Industry of the product: game, ecommerce, saas, health, ...", show_default="what its events speak of"
+        ),
     ] = None,
     platform: Annotated[str | None, typer.Option(help="Platform: mobile, web, pc or console.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the product, for the report.")] = None,
@@ -146,7 +150,7 @@ def generate(
 
     settings = Settings()
     told = _read(taxonomy)
-    configuration = configuration_of(config, given, product, told.name)
+    configuration = configuration_of(config, given, product, told)
     folder = folder or Path(f"demo-{told.name}")
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
         if not _is_taken(day):
@@ -216,20 +220,23 @@ def _read(text: str) -> Any:
 
 
 def configuration_of(
-    path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: str
+    path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: TaxonomyModel
 ) -> Configuration:
-    """A configuration from a file, and options that win over it.
+    """A configuration from a file, and options that win over it; an industry that nobody told is read off the events.
 
     Raises:
         ConfigurationError: naming every field that cannot be read.
     """
+    from gamestats_assets.demo_data.analysis.analyst import likely_industry
     from gamestats_assets.demo_data.configuration import configuration_from, read_configuration
 
     told = read_configuration(path) if path is not None else {}
     told |= {key: value for key, value in given.items() if value is not None}
     of_product = {**told.get("product", {}), **{key: value for key, value in product.items() if value is not None}}
-    of_product.setdefault("industry", taxonomy if taxonomy in ("game", "ecommerce", "saas", "health") else "game")
-    of_product.setdefault("name", taxonomy.replace("_", " ").title())
+    if "industry" not in of_product:
+        of_product["industry"] = likely_industry(taxonomy)
+        say(f"By its events the product's industry is taken to be: {of_product['industry']}.", "dim")
+    of_product.setdefault("name", taxonomy.name.replace("_", " ").title())
     return configuration_from({**told, "product": of_product}, str(path) if path else "the options")
 
 
@@ -245,6 +252,7 @@ def _ask(
 
     What cannot be used is asked for again at once, and not found out after the last question.
     """
+    from gamestats_assets.demo_data.analysis.analyst import likely_industry
     from gamestats_assets.lakehouse.errors import GamestatsError
 
     console = out()
@@ -270,9 +278,7 @@ def _ask(
     if given["seed"] is None:
         given["seed"] = IntPrompt.ask("Seed", default=7, console=console)
     if product["industry"] is None:
-        bare = Path(taxonomy).stem
-        default = bare if bare in ("ecommerce", "saas", "health") else "game"
-        product["industry"] = Prompt.ask("Industry", default=default, console=console)
+        product["industry"] = Prompt.ask("Industry", default=likely_industry(_read(taxonomy)), console=console)
     if product["platform"] is None:
         product["platform"] = Prompt.ask(
             "Platform", choices=["mobile", "web", "pc", "console"], default="mobile", console=console
@@ -422,7 +428,9 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
 @taxonomy_app.command("rules")
 def rules_of_taxonomy(
     taxonomy: Taxonomy,
-    industry: Annotated[str, typer.Option(help="Industry of the product.")] = "game",
+    industry: Annotated[
+        str, typer.Option(help="Industry of the product; other is what its events speak of.")
+    ] = "other",
     platform: Annotated[str, typer.Option(help="Platform of the product.")] = "mobile",
 ) -> None:
     """Print the rules that the analyst reads out of a taxonomy, as JSON, to be edited and given to `generate --rules`.

@@ -107,7 +107,7 @@ def add(
         return
     told = read_taxonomy(taxonomy_path(taxonomy))
     run = {"users": users, "days": days, "start": start.date() if start else None, "seed": seed}
-    configuration = configuration_of(config, run, {"name": product}, told.name)
+    configuration = configuration_of(config, run, {"name": product}, told)
     if not only_read:
         _refuse_early(configuration.start.isoformat())
     if rules is not None:

@@ -33,13 +33,14 @@ class ProductInfo(_Part):
     """What the product is; it shapes the rules.
 
     Attributes:
-        industry: `game`, `ecommerce`, `saas`, `health`, or any other word.
+        industry: `game`, `ecommerce`, `saas`, `health`, or any other word; one that is unheard of is taken for what the
+            events speak of.
         platform: `mobile`, `web`, `pc` or `console`.
         name: for people.
         description: in a sentence or two, for a language model.
     """
 
-    industry: str = "game"
+    industry: str = "other"
     platform: Literal["mobile", "web", "pc", "console"] = "mobile"
     name: str = "Demo"
     description: str = ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules, SegmentAnalysis, named_events
 from gamestats_assets.demo_data.rules.soundness import problems
@@ -18,6 +18,8 @@ from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 from gamestats_assets_tests.demo_data.expectations import EXPECTED, NOT_YET, PRODUCTS, REAL
 from gamestats_assets_tests.demo_data.expectations.language import Expectation, bare, said_about
 from gamestats_assets_tests.demo_data.sheets import FOLDERS, listed_events
+
+GAMES = ("game", "gacha", "moba", "card_game", "casual_game")
 
 
 @cache
@@ -53,6 +55,16 @@ def test_what_the_analyst_does_not_name_yet_is_no_expectation(
     rules: Rules, taxonomy_name: str, expected: Expectation
 ) -> None:
     assert not expected.holds(rules), f"{taxonomy_name}: {expected.says} holds; move it to EXPECTED"
+
+
+@pytest.mark.parametrize("taxonomy_name", PRODUCTS)
+def test_only_games_are_taken_for_games(taxonomy_name: str, request: pytest.FixtureRequest) -> None:
+    path = FOLDERS[taxonomy_name] if taxonomy_name not in REAL else None
+    path = path or request.getfixturevalue("realdata") / "taxonomies" / f"{taxonomy_name}.xlsx"
+    likely = likely_industry(read_taxonomy(path))
+    assert (likely == "game") == (taxonomy_name in GAMES)
+    if taxonomy_name in ("ecommerce", "saas", "health"):
+        assert likely == taxonomy_name
 
 
 @pytest.mark.parametrize("taxonomy_name", PRODUCTS)

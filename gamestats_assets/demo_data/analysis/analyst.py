@@ -77,7 +77,8 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     7. times, and the numbers that follow from them;
     8. habits of each segment; whatever is left in a circle goes.
     """
-    product = _with_known_industry(taxonomy, product)
+    if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
+        product = product.model_copy(update={"industry": likely})
     order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
@@ -171,15 +172,13 @@ _AT_HOME = {
 }
 
 
-def _with_known_industry(taxonomy: Taxonomy, product: ProductInfo) -> ProductInfo:
-    """The product; one of an unheard-of industry is taken for what most of its events speak of."""
-    if industry_of(product) != "other":
-        return product
+def likely_industry(taxonomy: Taxonomy) -> str:
+    """The industry that most of a taxonomy's events speak of; `other` where they do not tell."""
     readings = read_events(taxonomy.events)
     count = {name: sum(r.says(*words) for r in readings) for name, words in _AT_HOME.items()}
     likely = max(count, key=lambda name: count[name])
     enough = count[likely] >= max(2, len(readings) * 0.15)
-    return product.model_copy(update={"industry": likely}) if enough else product
+    return likely if enough else "other"
 
 
 def _event_constraints(order: EventOrder) -> EventConstraints:
