@@ -868,8 +868,8 @@ def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(en
 def test_another_order_of_landing_gives_the_same_published_tables(
     tmp_path: Path, postgres_url: str, instances: list[dg.DagsterInstance], changed: Changed
 ) -> None:
-    plan, order = as_changed(), random.Random(11)
-    files = plan.files()
+    plan, order = changed.state.plan, random.Random(11)
+    files = dict(plan.files())
     match_object, telemetry = files.pop(plan.told)
     # The last evening first, of the others what was second to come; the telemetry and the rest much later.
     early = {match_id for match_id in files if plan.game(match_id).start >= local(EVENINGS[2], 12, 0)}
