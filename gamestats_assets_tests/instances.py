@@ -1,14 +1,41 @@
-"""Ephemeral instances of Dagster that keep their connections."""
+"""Ephemeral instances of Dagster that keep their connections, and copies of them."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
 from dagster._core.storage.event_log import in_memory
+from sqlalchemy.engine import Connection
 from sqlalchemy.pool import SingletonThreadPool
 
 
 def keep_connections() -> None:
     """Let ephemeral instances of this process keep one connection per thread to the events in their memory.
 
-    Left to themselves they connect anew for each of the thousands of events of a run.
+    Left to themselves they connect anew, and configure the connection, for each of the thousands of events of a run.
     """
     setattr(in_memory, "NullPool", SingletonThreadPool)  # noqa: B010
+    setattr(in_memory.InMemoryEventLogStorage, "_connect", _kept)  # noqa: B010
+
+
+@contextmanager
+def _kept(storage: Any) -> Iterator[Connection]:
+    with storage._db_lock, storage._engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def copy_of(instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
+    """An ephemeral instance with the runs and the events of another."""
+    with dg.DagsterInstance.ephemeral() as copy:
+        _memory(instance.run_storage).backup(_memory(copy.run_storage))
+        _memory(instance.event_log_storage).backup(_memory(copy.event_log_storage))
+        yield copy
+
+
+def _memory(storage: Any) -> sqlite3.Connection:
+    return storage._held_conn.connection.driver_connection

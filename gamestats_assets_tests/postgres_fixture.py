@@ -40,11 +40,12 @@ def postgres_url(postgres_settings: Settings) -> str:
 
 
 @contextmanager
-def database(server: str) -> Iterator[str]:
-    """URL of an empty database on a server, dropped afterwards."""
+def database(server: str, copy_of: str = "/template1") -> Iterator[str]:
+    """URL of an empty database on a server, or of a copy of one that nobody is connected to; dropped afterwards."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        copied = sql.Identifier(urlsplit(copy_of).path[1:])
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), copied))
     yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

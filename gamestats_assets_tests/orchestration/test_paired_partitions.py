@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of, values_read
 from gamestats_assets.orchestration.requests import range_tags
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.orchestration import goals as matches_game
 from gamestats_assets_tests.orchestration import stalls as game
 from gamestats_assets_tests.orchestration.stalls import (
@@ -145,36 +147,54 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def opened(folder: Path, url: str) -> Iterator[House]:
+def opened(folder: Path, url: str, instance: dg.DagsterInstance) -> Iterator[House]:
     """A house of its own, which the commands take for all there is."""
     path = folder / "sql" / "stalls" / "best.sql"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(game.BEST_SQL)
     stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(url), workers=1))
-    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+    with pytest.MonkeyPatch.context() as patch:
         for module in (known, pending):
             patch.setattr(module, "declared_tables", lambda: game.TABLES)
-        instance.add_dynamic_partitions("product", ["quiz", "shop"])
         game.decoded.clear()
         game.totalled.clear()
         yield House(stores, instance, SqlModel.load(path, Best, game.KNOWN))
 
 
 @pytest.fixture
-def house(tmp_path: Path, fresh_database: str) -> Iterator[House]:
-    with opened(tmp_path, fresh_database) as house:
+def house(tmp_path: Path, fresh_database: str, instance: dg.DagsterInstance) -> Iterator[House]:
+    with opened(tmp_path, fresh_database, instance) as house:
         yield house
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[House]:
     """Three days of shop and one of quiz, made from landing to PostgreSQL; for tests that leave them as they are."""
-    with database(postgres_url) as url, opened(tmp_path_factory.mktemp("filled"), url) as house:
+    with (
+        database(postgres_url) as url,
+        dg.DagsterInstance.ephemeral() as instance,
+        opened(tmp_path_factory.mktemp("filled"), url, instance) as house,
+    ):
+        instance.add_dynamic_partitions("product", ["quiz", "shop"])
         for day, prices in ((DAY, [100, 50]), (NEXT, [200]), (THIRD, [300])):
             land(house.stores.landing, "shop", day, prices)
         land(house.stores.landing, "quiz", NEXT, [7])
         assert all(house.follow())
         house.decoded = sorted(game.decoded)
+        yield house
+
+
+@pytest.fixture
+def refilled(filled: House, tmp_path: Path, postgres_url: str) -> Iterator[House]:
+    """A copy of these days, to be changed."""
+    settings = filled.stores.settings
+    assert settings.postgres_url
+    shutil.copytree(settings.data, tmp_path, dirs_exist_ok=True)
+    with (
+        database(postgres_url, settings.postgres_url.get_secret_value()) as url,
+        copy_of(filled.instance) as instance,
+        opened(tmp_path, url, instance) as house,
+    ):
         yield house
 
 
@@ -318,14 +338,10 @@ def test_a_partition_is_loaded_by_whoever_asks_dagster_for_it(filled: House) -> 
     assert found.collect().get_column("cents").to_list() == [200]
 
 
-def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(house: House) -> None:
-    for product, day, cents in (("shop", DAY, 150), ("shop", NEXT, 200), ("shop", THIRD, 300), ("quiz", NEXT, 7)):
-        land(house.stores.landing, product, day, [cents])
-    assert all(house.follow())
+def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(refilled: House) -> None:
+    house = refilled
     tables = (RawSales, RawFiles, Takings, Points, Trend)
     before = {(table, key): house.files(table, key) for table in tables for (key,) in house.rows(table, "product_day")}
-    game.decoded.clear()
-    game.totalled.clear()
     land(house.stores.landing, "shop", DAY, [1000])
     assert all(house.follow())
     assert game.decoded == [f"{DAY}|shop"]
@@ -339,22 +355,20 @@ def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(house:
 
 
 def test_what_changes_or_lands_for_one_product_leaves_the_others_untouched(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    refilled: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    land(house.stores.landing, "shop", DAY, [5])
-    land(house.stores.landing, "quiz", DAY, [7])
-    assert all(house.follow())
-    quiz = house.files(Points, f"{DAY}|quiz")
+    house = refilled
+    quiz = house.files(Points, f"{NEXT}|quiz")
     monkeypatch.setitem(game.RATES, "shop", 3)
     assert house.run((Rates,), "shop")
     assert all(house.follow())
-    assert house.rows(Points, "points") == [(70,), (15,)]
-    assert house.files(Points, f"{DAY}|quiz") == quiz
+    assert house.rows(Points, "points") == [(450,), (70,), (600,), (900,)]
+    assert house.files(Points, f"{NEXT}|quiz") == quiz
     shop = house.files(Totals, "shop")
     land(house.stores.landing, "tour", NEXT, [9])
     assert all(house.follow())
     assert {*house.instance.get_dynamic_partitions("product")} == {"quiz", "shop", "tour"}
-    assert house.rows(Totals, "product", "cents") == [("quiz", 7), ("shop", 5), ("tour", 9)]
+    assert house.rows(Totals, "product", "cents") == [("quiz", 7), ("shop", 650), ("tour", 9)]
     assert house.files(Totals, "shop") == shop
     assert house.follow() == []
 

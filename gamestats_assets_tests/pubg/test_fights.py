@@ -837,45 +837,40 @@ def skirmishes(draw: st.DrawFn) -> list[Event]:
     return events
 
 
+def fights_and_participants(frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
+    fights = run(team_fights, frames)
+    return fights, run(fight_participants, {**frames, TeamFights: fights})
+
+
 @settings(max_examples=40, deadline=None)
 @given(skirmishes(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_nothing(events: list[Event], shuffler: random.Random) -> None:
+def test_neither_the_order_of_rows_nor_another_match_at_the_same_time_changes_anything(
+    events: list[Event], shuffler: random.Random
+) -> None:
     frames = frames_of(*events)
     mixed = {
-        table: frame.sample(fraction=1, shuffle=True, seed=shuffler.randrange(99)) for table, frame in frames.items()
+        table: pl.concat([frame, frame.with_columns(match_id=pl.lit("other"))]).sample(
+            fraction=1, shuffle=True, seed=shuffler.randrange(99)
+        )
+        for table, frame in frames.items()
     }
-    for function in (team_fights, fight_participants):
-        made = run(function, frames)
+    for made, alone in zip(fights_and_participants(mixed), fights_and_participants(frames), strict=True):
         key = [name for name in ("fight_number", "account_id") if name in made.columns]
-        assert run(function, mixed).sort(key).equals(made.sort(key))
-
-
-@settings(max_examples=25, deadline=None)
-@given(skirmishes())
-def test_another_match_at_the_same_time_changes_nothing(events: list[Event]) -> None:
-    frames = frames_of(*events)
-    doubled = {
-        table: pl.concat([frame, frame.with_columns(match_id=pl.lit("other"))]) for table, frame in frames.items()
-    }
-    for function in (team_fights, fight_participants):
-        made = run(function, doubled)
-        key = [name for name in ("fight_number", "account_id") if name in made.columns]
-        alone = run(function, frames).sort(key)
-        assert made.filter(match_id="m").sort(key).equals(alone)
-        assert made.filter(match_id="other").drop("match_id").sort(key).equals(alone.drop("match_id"))
+        expected = alone.sort(key)
+        assert made.filter(match_id="m").sort(key).equals(expected)
+        assert made.filter(match_id="other").drop("match_id").sort(key).equals(expected.drop("match_id"))
 
 
 @settings(max_examples=25, deadline=None)
 @given(skirmishes())
 def test_both_tables_tell_of_the_same_fights(events: list[Event]) -> None:
-    frames = frames_of(*events)
+    fights, participants = fights_and_participants(frames_of(*events))
     sums = (
-        run(fight_participants, frames)
-        .group_by("fight_number")
+        participants.group_by("fight_number")
         .agg(pl.len().cast(pl.Int16), pl.col("damage_dealt", "damage_taken").sum(), pl.col("knocks", "kills").sum())
         .sort("fight_number")
     )
-    whole = run(team_fights, frames).sort("fight_number")
+    whole = fights.sort("fight_number")
     assert sums.get_column("fight_number").to_list() == whole.get_column("fight_number").to_list()
     for theirs, own in (("len", "participants"), ("knocks", "knocks"), ("kills", "kills")):
         assert sums.get_column(theirs).to_list() == whole.get_column(own).to_list()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,11 +27,15 @@ from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import DAYS
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.sensors import tracked_player_details
-from gamestats_assets.pubg.simulate import MatchTruth, simulate_match
+from gamestats_assets.pubg.simulate import MatchTruth, SimulatedMatch, simulate_match
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.instances import copy_of
+from gamestats_assets_tests.postgres_fixture import database
 
 DAY = date(2026, 3, 14)
+ARCHIVED = (1, 2)
+UNARCHIVED, LATER = 3, 4
 DETAIL = {
     t.PlayerCirclePositions: (t.CirclePositions, ["account_id"]),
     t.PlayerDamageEvents: (t.DamageEvents, ["attacker_account_id", "victim_account_id"]),
@@ -44,23 +50,19 @@ class House:
     """A lake, a PostgreSQL and a Dagster instance."""
 
     def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
-        self.url = postgres_url
+        self.folder, self.url = folder, postgres_url
         self.stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(postgres_url), workers=1))
         self.instance = instance
         self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
         migrate(self.stores.postgres_url)
 
-    def land(self, seed: int, hour: int, *, telemetry: bool = True, **options: Any) -> MatchTruth:
-        match = simulate_match(
-            seed, datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC), match_type="custom", **options
-        )
-        self.land_file(match.truth.match_id, "match", match.match_json)
-        if telemetry:
-            self.land_file(match.truth.match_id, "telemetry", match.telemetry_json)
+    def land(self, number: int, *kinds: str) -> MatchTruth:
+        """Land a match, or files of it."""
+        match = simulated(number)
+        for kind, content in (("match", match.match_json), ("telemetry", match.telemetry_json)):
+            if not kinds or kind in kinds:
+                self.stores.landing.put("pubg", DAY, match.truth.match_id, kind, content, content)
         return match.truth
-
-    def land_file(self, match_id: str, kind: str, content: bytes) -> None:
-        self.stores.landing.put("pubg", DAY, match_id, kind, content, content)
 
     def run_days(self) -> None:
         """Make the day tables that players' tables are made from."""
@@ -133,10 +135,31 @@ class House:
         return {table.spec.name: self.stores.lake.version(table) for table in DETAIL}
 
 
+@functools.cache
+def simulated(number: int) -> SimulatedMatch:
+    """One of the matches of the day; many play in several of them."""
+    start = datetime(DAY.year, DAY.month, DAY.day, 10 + number, tzinfo=UTC)
+    return simulate_match(number, start, match_type="custom", players=24, population=64)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[House]:
+    """The tables of a day with two matches, and a third whose telemetry nobody has; nobody is tracked."""
+    with database(postgres_url) as url, dg.DagsterInstance.ephemeral() as instance:
+        house = House(tmp_path_factory.mktemp("made"), url, instance)
+        for number in ARCHIVED:
+            house.land(number)
+        house.land(UNARCHIVED, "match")
+        house.run_days()
+        yield house
+
+
 @pytest.fixture
-def house(tmp_path: Path, fresh_database: str) -> Iterator[House]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield House(tmp_path, fresh_database, instance)
+def house(made: House, tmp_path: Path, postgres_url: str) -> Iterator[House]:
+    """A copy of its own."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    with database(postgres_url, made.url) as url, copy_of(made.instance) as instance:
+        yield House(tmp_path, url, instance)
 
 
 def everybodys(house: House, table: type[Any], account: str, matches: Sequence[str]) -> pl.DataFrame:
@@ -149,15 +172,20 @@ def everybodys(house: House, table: type[Any], account: str, matches: Sequence[s
     ).sort("match_id", "event_index")
 
 
-def people_of(truth: MatchTruth) -> list[str]:
-    return sorted(truth.players_truth)
+def people_of(number: int) -> set[str]:
+    return {*simulated(number).truth.players_truth}
+
+
+def only_in_the_first() -> str:
+    return min(people_of(1) - people_of(2) - people_of(UNARCHIVED))
+
+
+def match_of(number: int) -> str:
+    return simulated(number).truth.match_id
 
 
 def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: House) -> None:
-    truths = [house.land(seed, 10 + seed, players=24, population=64) for seed in (1, 2)]
-    unarchived = house.land(3, 13, players=24, population=64, telemetry=False)
-    house.run_days()
-    account = min({*truths[0].players_truth} & {*truths[1].players_truth} & {*unarchived.players_truth})
+    account = min(people_of(1) & people_of(2) & people_of(3))
     assert house.tick() == []
     house.track(account, "Somebody", added=DAY + timedelta(days=5), days=30)
 
@@ -170,7 +198,7 @@ def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(hou
     house.cursor = None
     assert house.follow() == [account]
 
-    ids = [truth.match_id for truth in truths]
+    ids = [match_of(number) for number in ARCHIVED]
     for table in DETAIL:
         made = house.rows(table, account).sort("match_id", "event_index")
         expected = everybodys(house, table, account, ids)
@@ -179,20 +207,17 @@ def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(hou
         published = read_published(house.stores.postgres_url, table).sort("match_id", "event_index")
         assert published.equals(made)
     status = dict(house.rows(t.PlayerBackfillStatus, account).select("match_id", "backfill_status").iter_rows())
-    assert status == {**dict.fromkeys(ids, "completed"), unarchived.match_id: "pending"}
-    kills = sum(truth.players_truth[account].kills for truth in [*truths, unarchived])
+    assert status == {**dict.fromkeys(ids, "completed"), match_of(UNARCHIVED): "pending"}
+    kills = sum(simulated(number).truth.players_truth[account].kills for number in (*ARCHIVED, UNARCHIVED))
     career = house.rows(t.PlayerAdvancedCareerStats, account).filter(match_type="all")
     assert career.select("matches_played", "matches_with_telemetry", "total_kills").row(0) == (3, 2, kills)
     assert house.follow() == []
 
 
 def test_a_new_match_refreshes_the_tracked_players_in_it_and_no_others(house: House) -> None:
-    first = house.land(1, 10, players=24, population=64)
-    house.run_days()
-    with_second = house.land(2, 11, players=24, population=64)
-    there = set(people_of(with_second))
-    playing = next(account for account in people_of(first) if account in there)
-    absent = next(account for account in people_of(first) if account not in there)
+    new = house.land(LATER).match_id
+    before = people_of(1) - people_of(2)
+    playing, absent = min(before & people_of(LATER)), min(before - people_of(LATER))
     house.track(playing, "Playing")
     house.track(absent, "Absent")
     assert sorted(map(str, house.follow())) == sorted([playing, absent])
@@ -206,24 +231,21 @@ def test_a_new_match_refreshes_the_tracked_players_in_it_and_no_others(house: Ho
     assert behind.partitions[asset_key(t.PlayerMatches)] == {playing}
     house.cursor = None
     assert house.follow() == [playing]
-    assert set(house.rows(t.PlayerCirclePositions, playing)["match_id"]) == {first.match_id, with_second.match_id}
+    assert set(house.rows(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), new}
     assert house.rows(t.PlayerCirclePositions, absent).equals(kept)
 
 
 def test_processing_again_changes_nothing_and_telemetry_that_lands_later_is_taken(house: House) -> None:
-    match = simulate_match(5, datetime(2026, 3, 14, 15, tzinfo=UTC), players=24, population=64, match_type="custom")
-    house.land_file(match.truth.match_id, "match", match.match_json)
-    house.run_days()
-    account = people_of(match.truth)[0]
+    account = min(people_of(UNARCHIVED) - people_of(1) - people_of(2))
     house.track(account, "Somebody")
     assert house.follow() == [account]
     assert house.rows(t.PlayerDamageEvents).is_empty()
 
-    house.land_file(match.truth.match_id, "telemetry", match.telemetry_json)
+    house.land(UNARCHIVED, "telemetry")
     house.run_days()
     assert house.follow() == [account]
     made = house.rows(t.PlayerDamageEvents, account)
-    assert made.height == everybodys(house, t.PlayerDamageEvents, account, [match.truth.match_id]).height > 0
+    assert made.height == everybodys(house, t.PlayerDamageEvents, account, [match_of(UNARCHIVED)]).height > 0
     versions = house.versions()
     house.run_days()
     assert house.follow() == []
@@ -235,16 +257,13 @@ def test_processing_again_changes_nothing_and_telemetry_that_lands_later_is_take
 
 
 def test_an_inactive_player_keeps_the_data_and_is_refreshed_no_more(house: House) -> None:
-    truth = house.land(1, 10, players=24, population=64)
-    house.run_days()
-    later = simulate_match(2, datetime(2026, 3, 14, 11, tzinfo=UTC), match_type="custom", players=24, population=64)
-    account = min({*truth.players_truth} & {*later.truth.players_truth})
+    account = min(people_of(1) & people_of(LATER) - people_of(2) - people_of(UNARCHIVED))
     house.track(account, "Somebody")
     house.follow()
     kept = house.rows(t.PlayerCirclePositions, account)
     assert not kept.is_empty()
     house.enter("UPDATE ops.tracked_players SET is_active = false")
-    house.land(2, 11, players=24, population=64)
+    house.land(LATER)
     house.run_days()
     assert house.follow() == []
     assert house.rows(t.PlayerCirclePositions, account).equals(kept)
@@ -254,9 +273,7 @@ def test_an_inactive_player_keeps_the_data_and_is_refreshed_no_more(house: House
 
 
 def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no_further(house: House) -> None:
-    truth = house.land(1, 10, players=24, population=64)
-    house.run_days()
-    account = people_of(truth)[0]
+    account = only_in_the_first()
     house.track(account, "Somebody", added=DAY + timedelta(days=20), days=10)
     house.follow()
     assert house.rows(t.PlayerMatches, account).is_empty()
@@ -271,7 +288,7 @@ def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no
         " SELECT tracked_player_id, '2026-03-14', '2026-03-14' FROM ops.tracked_players"
     )
     assert house.follow() == [account]
-    assert house.rows(t.PlayerMatches, account)["match_id"].to_list() == [truth.match_id]
+    assert house.rows(t.PlayerMatches, account)["match_id"].to_list() == [match_of(1)]
     house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
     assert house.follow() == []
     assert house.rows(t.PlayerMatches, account).height == 1
@@ -280,9 +297,7 @@ def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no
 def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_one_each(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    match = house.land(1, 10, players=24, population=64)
-    house.run_days()
-    both = sorted(people_of(match))[:2]
+    both = sorted(people_of(1) - people_of(2))[:2]
     for account in both:
         house.track(account, account[-6:])
     [request] = house.tick()
@@ -297,7 +312,7 @@ def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_o
     assert [request.partition_key for request in house.tick()] == both
     assert house.follow() == both
     for account in both:
-        assert set(house.rows(t.PlayerCirclePositions, account)["match_id"]) == {match.match_id}
+        assert set(house.rows(t.PlayerCirclePositions, account)["match_id"]) == {match_of(1)}
     assert house.follow() == []
 
 
@@ -309,8 +324,7 @@ def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_ane
             run = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags), status=status)
             house.instance.add_run(run)
 
-    account = people_of(house.land(1, 10, players=24, population=64))[0]
-    house.run_days()
+    account = only_in_the_first()
     house.track(account, "Somebody", added=DAY + timedelta(days=1))
     [first] = house.tick()
     end([first], dg.DagsterRunStatus.FAILURE)
@@ -331,10 +345,8 @@ def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_ane
 
 
 def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:
-    truth = house.land(1, 10, players=24, population=64)
-    house.run_days()
-    account, person = next(iter(truth.players_truth.items()))
-    house.track(None, person.player_name)
+    account = only_in_the_first()
+    house.track(None, simulated(1).truth.players_truth[account].player_name)
     assert house.tick() == []
     with psycopg.connect(house.url) as conn:
         assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]
@@ -344,9 +356,7 @@ def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_histor
 
 
 def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batches(house: House) -> None:
-    truths = [house.land(seed, 10 + seed, players=24, population=64) for seed in (1, 2)]
-    house.run_days()
-    pair = sorted({*truths[0].players_truth} & {*truths[1].players_truth})[:2]
+    pair = sorted(people_of(1) & people_of(2) - people_of(UNARCHIVED))[:2]
     for account in pair:
         house.track(account, account)
     steps = {f"pubg__{table.spec.name}": {"config": {"batch_size": 1}} for table in (t.PlayerMatches, *DETAIL)}
@@ -356,7 +366,7 @@ def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batche
         house.definitions, house.instance, selection, partitions=(keys[0], keys[-1]), config={"ops": steps}
     )
     assert result.success
-    ids = [truth.match_id for truth in truths]
+    ids = [match_of(number) for number in ARCHIVED]
     for account in pair:
         assert sorted(house.rows(t.PlayerMatches, account)["match_id"]) == sorted(ids)
         for table in DETAIL:

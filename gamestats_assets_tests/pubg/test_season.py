@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -41,6 +42,7 @@ from gamestats_assets.pubg.source import ingest, mark_expired
 from gamestats_assets.pubg.tournament_entry import Place
 from gamestats_assets.pubg.tournament_import import import_rosters, import_schedule
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.pubg.season import (
     EVENINGS,
@@ -393,9 +395,10 @@ class State:
 
 @dataclass(frozen=True)
 class Entered:
-    """The season as it was entered first."""
+    """The season as it was entered first; what it is changed to goes to `house`, and `copy` stays behind."""
 
     house: House
+    copy: House
     state: State
     asked: list[list[set[str]]]
     versions: dict[type[Table], int]
@@ -416,7 +419,7 @@ class Changed:
 @pytest.fixture(scope="module")
 def instances() -> Iterator[list[dg.DagsterInstance]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(dg.DagsterInstance.ephemeral()) for _ in range(3)]
+        yield [stack.enter_context(dg.DagsterInstance.ephemeral()) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -434,11 +437,15 @@ def entered(
         house.make()
         versions = house.versions()
         asked.append(house.entries())
-        days = house.stores.landing.days("pubg")
-        house.run(dg.AssetSelection.assets(*map(asset_key, PLACED)), (days[0], days[-1]))
-        again = house.versions()
-        house.automation()
-        yield Entered(house, State(plan, house.planned()), asked, versions, again)
+        copied = tmp_path_factory.mktemp("copy")
+        shutil.copytree(house.folder, copied, dirs_exist_ok=True)
+        with database(postgres_url, url) as copied_url, copy_of(house.instance) as instance:
+            copy = House(copied, copied_url, instance, [t.Matches])
+            days = house.stores.landing.days("pubg")
+            house.run(dg.AssetSelection.assets(*map(asset_key, PLACED)), (days[0], days[-1]))
+            again = house.versions()
+            house.automation()
+            yield Entered(house, copy, State(plan, house.planned()), asked, versions, again)
 
 
 @pytest.fixture(scope="module")
@@ -820,11 +827,9 @@ def test_changes_reach_the_published_tables(entered: Entered, changed: Changed) 
 # --------------------------------------------------------------------------- matches that land later
 
 
-def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(
-    tmp_path: Path, postgres_url: str, instances: list[dg.DagsterInstance]
-) -> None:
+def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(entered: Entered) -> None:
     """Both ways to bring tables up to date look at the days around the one that a match landed in."""
-    plan = LandedSeason(moved=False)
+    house, plan = entered.copy, entered.state.plan
     last = plan.game("d1r2m6")
     assert last.start.astimezone(UTC).date() == EVENINGS[1] + timedelta(days=1)
 
@@ -833,35 +838,28 @@ def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(
         assert start.astimezone(UTC).date() == EVENINGS[1]
         return plan.match_object(replace(last, match_id=match_id, start=start, minutes=5.0))
 
-    with database(postgres_url) as url:
-        house = House(tmp_path, url, instances[2], [t.Matches])
+    def of_the_slot() -> dict[str, tuple[str, int | None]]:
+        rows = house.planned()[t.Matches]
+        return {
+            row["match_id"]: (row["validation_status"], row["scheduled_match_id"])
+            for row in rows
+            if row["match_id"] in ("d1r2m6", "nearer", "nearest")
+        }
 
-        def of_the_slot() -> dict[str, tuple[str, int | None]]:
-            rows = house.planned()[t.Matches]
-            return {
-                row["match_id"]: (row["validation_status"], row["scheduled_match_id"])
-                for row in rows
-                if row["match_id"] in ("d1r2m6", "nearer", "nearest")
-            }
-
-        slot, taken = slot_of(1, 2, 6), ("unscheduled", None)
-        house.enter(lambda conn: enter(conn, plan, house.folder))
-        house.entries()
-        house.land(plan.files()["d1r2m6"])
-        house.make()
-        assert of_the_slot() == {"d1r2m6": ("confirmed", slot)}
-        house.land([like_the_last("nearer", 16)])
-        session = Session(house.definitions, house.instance, house.stores)
-        assert all(outcome.success for outcome in session.follow(house.selection))
-        assert of_the_slot() == {"d1r2m6": taken, "nearer": ("confirmed", slot)}
-        assert session.follow(house.selection) == []
-        house.land([like_the_last("nearest", 21)])
-        house.automation()
-        raw = dg.AssetSelection.assets(*(asset_key(table) for table in t.ALL if table.spec.made_by == "raw"))
-        house.run(raw, (f"{EVENINGS[1]}", f"{EVENINGS[1]}"))
-        while house.automation():
-            pass
-        assert of_the_slot() == {"d1r2m6": taken, "nearer": taken, "nearest": ("confirmed", slot)}
+    slot, taken = slot_of(1, 2, 6), ("unscheduled", None)
+    assert of_the_slot() == {"d1r2m6": ("confirmed", slot)}
+    house.land([like_the_last("nearer", 16)])
+    session = Session(house.definitions, house.instance, house.stores)
+    assert all(outcome.success for outcome in session.follow(house.selection))
+    assert of_the_slot() == {"d1r2m6": taken, "nearer": ("confirmed", slot)}
+    assert session.follow(house.selection) == []
+    house.land([like_the_last("nearest", 21)])
+    house.automation()
+    raw = dg.AssetSelection.assets(*(asset_key(table) for table in t.ALL if table.spec.made_by == "raw"))
+    house.run(raw, (f"{EVENINGS[1]}", f"{EVENINGS[1]}"))
+    while house.automation():
+        pass
+    assert of_the_slot() == {"d1r2m6": taken, "nearer": taken, "nearest": ("confirmed", slot)}
 
 
 # --------------------------------------------------------------------------- another order
@@ -870,8 +868,8 @@ def test_a_nearer_match_that_lands_later_takes_the_slot_of_one_after_midnight(
 def test_another_order_of_landing_gives_the_same_published_tables(
     tmp_path: Path, postgres_url: str, instances: list[dg.DagsterInstance], changed: Changed
 ) -> None:
-    plan, order = as_changed(), random.Random(11)
-    files = plan.files()
+    plan, order = changed.state.plan, random.Random(11)
+    files = dict(plan.files())
     match_object, telemetry = files.pop(plan.told)
     # The last evening first, of the others what was second to come; the telemetry and the rest much later.
     early = {match_id for match_id in files if plan.game(match_id).start >= local(EVENINGS[2], 12, 0)}
