@@ -125,9 +125,11 @@ def gamestats(demo: tuple[Gamestats, Result]) -> Gamestats:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Gamestats:
-    """The command line over a folder where nothing ever happened."""
-    return Gamestats(tmp_path / "data")
+def empty(tmp_path: Path) -> Iterator[Gamestats]:
+    """The command line over a folder where nothing ever happened; what a command starts there is stopped."""
+    gamestats = Gamestats(tmp_path / "data")
+    yield gamestats
+    stop_embedded(gamestats.stores.settings)
 
 
 @pytest.fixture(scope="session")
