@@ -53,6 +53,23 @@ class Outcome:
     differences: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Calm:
+    """An undisturbed run.
+
+    Attributes:
+        prepared: the data folder it began with, as it was.
+        data: the data folder it left.
+        contents: its tables, as `contents` tells them.
+        seconds: how long it took.
+    """
+
+    prepared: Path
+    data: Path
+    contents: dict[str, str]
+    seconds: float
+
+
 def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCHES, players: int = 16) -> Path:
     """A data folder with a few small landed matches on each of the days."""
     from gamestats_assets.lakehouse.landing import Landing
@@ -141,6 +158,11 @@ def postgres_contents(postgres_url: str) -> dict[str, str]:
     }
 
 
+def contents(data: Path, postgres_url: str) -> dict[str, str]:
+    """Every table of the lake and every one published by day, as digests."""
+    return lake_contents(data) | postgres_contents(postgres_url)
+
+
 def _digest(frame: pl.DataFrame) -> str:
     import polars as pl
     from polars import selectors
@@ -157,41 +179,40 @@ def forget_published(postgres_url: str) -> None:
         connection.execute("DROP SCHEMA IF EXISTS pubg CASCADE")
 
 
+def undisturbed(prepared: Path, postgres_url: str) -> Calm:
+    """Do the work on a copy of a data folder, and nobody dies."""
+    data, context = prepared.with_name("calm"), workers()
+    shutil.copytree(prepared, data)
+    # The server of processes imports what it does before the first process, which is not the work's time.
+    finish(start(context, data, postgres_url, ()))
+    began = time.monotonic()
+    finish(start(context, data, postgres_url))
+    seconds = time.monotonic() - began
+    return Calm(prepared, data, contents(data, postgres_url), seconds)
+
+
 def kill_at_random(
-    folder: Path, postgres_url: str, *, kills: int, per_round: int = 2, seed: int | None = None
+    calm: Calm, postgres_url: str, *, kills: int, per_round: int = 2, seed: int | None = None
 ) -> Outcome:
     """Kill workers at random moments, restart them, and compare with an undisturbed run.
 
     Args:
-        folder: an empty folder to work in.
+        calm: the undisturbed run; the work is done beside it.
         kills: processes to kill in all.
         per_round: kills before the work is left to end and its result compared.
     """
     chance = random.Random(seed)
     began = time.monotonic()
-    prepared = prepare(folder)
     context = workers()
     outcome = Outcome()
-
-    calm = folder / "calm"
-    shutil.copytree(prepared, calm)
-    forget_published(postgres_url)
-    finish(start(context, calm, postgres_url))
-    started = time.monotonic()
-    shutil.rmtree(calm / "lake")
-    forget_published(postgres_url)
-    finish(start(context, calm, postgres_url))
-    usual_s = time.monotonic() - started
-    expected = lake_contents(calm) | postgres_contents(postgres_url)
-
     while outcome.kills < kills:
         outcome.rounds += 1
-        data = folder / f"round{outcome.rounds}"
-        shutil.copytree(prepared, data)
+        data = calm.prepared.with_name(f"round{outcome.rounds}")
+        shutil.copytree(calm.prepared, data)
         forget_published(postgres_url)
         for _ in range(min(per_round, kills - outcome.kills)):
             process = start(context, data, postgres_url)
-            process.join(chance.uniform(0.0, usual_s * 1.05))
+            process.join(chance.uniform(0.0, calm.seconds * 1.05))
             if process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGKILL)
                 process.join()
@@ -199,11 +220,11 @@ def kill_at_random(
             else:
                 outcome.too_late += 1
         finish(start(context, data, postgres_url))
-        found = lake_contents(data) | postgres_contents(postgres_url)
+        found = contents(data, postgres_url)
         outcome.differences += [
-            f"round {outcome.rounds}: {name} has {found.get(name)}, undisturbed {expected[name]}"
-            for name in expected
-            if found.get(name) != expected[name]
+            f"round {outcome.rounds}: {name} has {found.get(name)}, undisturbed {expected}"
+            for name, expected in calm.contents.items()
+            if found.get(name) != expected
         ]
         shutil.rmtree(data)
     outcome.seconds = round(time.monotonic() - began, 1)
@@ -223,9 +244,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         settings = Settings(data=temporary)
         try:
+            url = start_embedded(settings)
             outcome = kill_at_random(
-                Path(temporary, "work"),
-                start_embedded(settings),
+                undisturbed(prepare(Path(temporary, "work")), url),
+                url,
                 kills=arguments.kills,
                 per_round=arguments.per_round,
                 seed=arguments.seed,

@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+
+import pytest
 
 from gamestats_assets_tests.faults import (
+    DAY,
+    Calm,
+    contents,
     finish,
     kill_at_random,
-    lake_contents,
-    postgres_contents,
     prepare,
     start,
+    undisturbed,
     workers,
 )
+from gamestats_assets_tests.postgres_fixture import database
+
+NEXT_DAY = date(2026, 3, 15)
+
+
+@dataclass
+class Published:
+    """An undisturbed run, and the database it published to."""
+
+    calm: Calm
+    url: str
+
+
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Published]:
+    """Two days landed and the first one's work done."""
+    prepared = prepare(tmp_path_factory.mktemp("faults"), days=[DAY, NEXT_DAY], matches=2)
+    with database(postgres_url) as url:
+        yield Published(undisturbed(prepared, url), url)
 
 
 def test_tables_are_those_of_an_undisturbed_run_after_kills_at_ten_random_points(
-    tmp_path: Path, fresh_database: str
+    first_day: Published, fresh_database: str
 ) -> None:
-    outcome = kill_at_random(tmp_path, fresh_database, kills=10, per_round=5)
+    outcome = kill_at_random(first_day.calm, fresh_database, kills=10, per_round=10)
     assert outcome.kills == 10
     assert outcome.differences == []
 
 
-def test_two_processes_that_materialise_different_days_at_once_lose_nothing(
-    tmp_path: Path, fresh_database: str
-) -> None:
-    days = [date(2026, 3, 14), date(2026, 3, 15)]
-    names = [day.isoformat() for day in days]
-    prepared = prepare(tmp_path, days=days, matches=2)
-    context = workers()
-    one_by_one, at_once = tmp_path / "one_by_one", tmp_path / "at_once"
-    shutil.copytree(prepared, one_by_one)
-    finish(start(context, one_by_one, fresh_database, names))
-    expected = lake_contents(one_by_one) | postgres_contents(fresh_database)
+def test_two_processes_that_materialise_different_days_at_once_lose_nothing(first_day: Published) -> None:
+    calm, url, context = first_day.calm, first_day.url, workers()
+    finish(start(context, calm.data, url, [NEXT_DAY.isoformat()]))
+    expected = contents(calm.data, url)
     # What the first run published stays: the second one replaces it.
-    shutil.copytree(prepared, at_once)
-    for process in [start(context, at_once, fresh_database, [name]) for name in names]:
+    at_once = calm.prepared.with_name("at_once")
+    shutil.copytree(calm.prepared, at_once)
+    for process in [start(context, at_once, url, [day.isoformat()]) for day in (DAY, NEXT_DAY)]:
         finish(process)
-    assert lake_contents(at_once) | postgres_contents(fresh_database) == expected
+    assert contents(at_once, url) == expected

@@ -27,6 +27,7 @@ from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.test_cli import Gamestats
 
 DAY = "2026-03-14"
 _PATIENCE_MS = 60_000
@@ -36,32 +37,22 @@ _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "
 pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine; install Debian's `chromium`")
 
 
-def gamestats(*words: str, data: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gamestats_assets.cli", *words],
-        env={**os.environ, "GAMESTATS_DATA": str(data), "GAMESTATS_WORKERS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A day of two small matches, published; then a row doubled in the lake, and the day made once more."""
+    """A day of two small matches, published; then a row doubled in the lake, and its table made once more."""
     folder = Path(tempfile.mkdtemp(prefix="gamestats-ui-"))
     stores = Stores(Settings(data=str(folder)))
     try:
         simulate_day(folder / "raw", date.fromisoformat(DAY), 2, seed=3, players=16)
         ingest([folder / "raw"], stores.landing)
-        first = gamestats("materialize", data=folder)
-        assert first.returncode == 0, first.stdout + first.stderr
+        gamestats = Gamestats(folder)
+        first = gamestats("materialize")
+        assert first.exit_code == 0, first.output
         doubled = stores.lake.scan(t.Matches).head(1).collect()
         write_deltalake(stores.lake.uri(t.Matches), doubled, mode="append")
-        second = gamestats("materialize", "--partition", DAY, data=folder)
-        assert second.returncode == 1
-        assert "declared_rules" in second.stdout + second.stderr
+        second = gamestats("materialize", "--select", "pubg.matches+", "--partition", DAY)
+        assert second.exit_code == 1
+        assert "declared_rules" in second.output
         yield folder
     finally:
         stop_embedded(stores.settings)
@@ -89,8 +80,8 @@ def address(data: Path) -> Iterator[str]:
         assert up.poll() is None, "".join(told)
         yield f"http://127.0.0.1:{port}"
     finally:
-        up.send_signal(signal.SIGINT)
-        up.wait(60)
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(60) == 0
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +110,8 @@ def test_a_failed_blocking_check_is_shown_and_nothing_was_published_after_it(pag
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible(timeout=_PATIENCE_MS)
     expect(page.get_by_text("doubled").first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "failed_check")
-    answer = gamestats("query", "--on", "postgres", "--format", "csv", "select count(*) from pubg.matches", data=data)
-    assert answer.stdout.split() == ["count", "2"]
+    answer = Gamestats(data).answer("select count(*) as matches from pubg.matches", "--on", "postgres")
+    assert answer == [{"matches": 2}]
 
 
 def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> None:

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from gamestats_assets.cli.guard import members, stop_groups
+from gamestats_assets.cli.up import stop_requests
 from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
 from gamestats_assets.settings import Settings
 
@@ -128,15 +129,16 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*_COMMAND, *arguments], env=environment(folder), capture_output=True, text=True, timeout=120)
 
 
-def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_of_it(
+def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_started(
     start: Callable[[], Up], folder: Path
 ) -> None:
+    start_embedded(settings_of(folder))
+    before = set(processes_of(folder))
     up = start()
     assert "dagster_webserver_version" in httpx.get(f"{up.url}/server_info").json()
     locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
     answer = httpx.post(f"{up.url}/graphql", json={"query": locations}, timeout=60).json()
     assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
-    assert is_running(settings_of(folder))
 
     second = run(folder, "up", "--port", str(up.port + 1))
     assert second.returncode == 1
@@ -150,15 +152,23 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_of_it(
     rest, _ = up.process.communicate(timeout=60)
     assert up.process.returncode == 0, rest
     assert "Traceback" not in rest
-    assert not is_running(settings_of(folder))
-    assert processes_of(folder) == []
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", up.port))
 
+    # PostgreSQL ran before, and runs on until it is stopped.
+    assert is_running(settings_of(folder))
+    assert before - set(processes_of(folder)) == set()
+    told = run(folder, "down").stdout
+    assert "PostgreSQL was stopped" in told
+    assert not is_running(settings_of(folder))
+    assert processes_of(folder) == []
+    assert "Nothing runs" in run(folder, "down").stdout
+
 
 def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Callable[[], Up], folder: Path) -> None:
     up = start()
+    assert is_running(settings_of(folder))
     assert len(processes_of(folder)) >= 4
     up.process.kill()
     up.process.wait()
@@ -169,6 +179,7 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
     assert "runs at" not in run(folder, "doctor").stdout
 
     again = start()
+    assert is_running(settings_of(folder))
     daemon = next(line for line in processes_of(folder) if "_daemon run" in line)
     os.kill(int(daemon.split()[0]), signal.SIGKILL)
     told, _ = again.process.communicate(timeout=60)
@@ -176,19 +187,21 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
     assert "daemon was killed by signal 9" in told
     assert "daemon.log ends:" in told
     assert "Traceback" not in told
+    assert not is_running(settings_of(folder))
     assert processes_of(folder) == []
 
 
-def test_postgres_that_ran_before_runs_on_until_down(start: Callable[[], Up], folder: Path) -> None:
-    start_embedded(settings_of(folder))
-    up = start()
-    os.kill(up.process.pid, signal.SIGTERM)
-    up.process.communicate(timeout=60)
-    assert is_running(settings_of(folder))
-    told = run(folder, "down").stdout
-    assert "PostgreSQL was stopped" in told
-    assert not is_running(settings_of(folder))
-    assert "Nothing runs" in run(folder, "down").stdout
+@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_a_polite_kill_and_a_closed_terminal_ask_to_stop_and_asked_again_interrupt(
+    asked_by: signal.Signals,
+) -> None:
+    before = signal.getsignal(asked_by)
+    with stop_requests() as stop:
+        signal.raise_signal(asked_by)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(asked_by)
+    assert signal.getsignal(asked_by) == before
 
 
 def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:

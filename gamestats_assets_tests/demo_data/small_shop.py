@@ -179,7 +179,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 def at(record: Mapping[str, Any]) -> datetime:
     """When a record happened."""
-    return datetime.strptime(record["#time"], "%Y-%m-%d %H:%M:%S.%f")
+    return datetime.fromisoformat(record["#time"])
 
 
 def by_user(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -120,7 +120,7 @@ def tracked(life: list[Record]) -> list[Record]:
 
 
 def moment_of(told: str) -> datetime:
-    return datetime.strptime(told, "%Y-%m-%d %H:%M:%S.%f")
+    return datetime.fromisoformat(told)
 
 
 def is_new(life: list[Record]) -> bool:
