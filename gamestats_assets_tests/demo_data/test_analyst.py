@@ -6,7 +6,10 @@ import hashlib
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,7 +18,8 @@ from hypothesis import strategies as st
 
 from gamestats_assets.demo_data.analysis.analyst import analyse
 from gamestats_assets.demo_data.analysis.event_words import concepts
-from gamestats_assets.demo_data.configuration import ProductInfo
+from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
+from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -1676,6 +1680,30 @@ def test_any_sheet_gives_sound_rules_whose_orders_agree(sheet: Taxonomy, industr
     assert not placed & {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_sheets(), st.lists(st.sampled_from(["order_id", "room_id", "stage_id"]), unique=True, min_size=1), st.randoms())
+def test_any_sheet_whose_events_share_ids_can_be_generated(sheet: Taxonomy, ids: list[str], random: Random) -> None:
+    carried = tuple(Property(name=name, type=PropertyType.STRING) for name in ids)
+    events = tuple(
+        event_.model_copy(update={"properties": (*event_.properties, *random.sample(carried, random.randint(0, 1)))})
+        for event_ in sheet.events
+    )
+    carrying = sheet.model_copy(update={"events": events})
+    few = Configuration(start=date(2026, 1, 1), days=2, users=15, seed=7)
+    with TemporaryDirectory() as folder:
+        generate(carrying, analyse(carrying, ProductInfo()), few, Path(folder) / "logs", processes=1)
+
+
+@pytest.mark.parametrize(
+    "names", [("view_hotel", "book_hotel"), ("hotel_view", "hotel_book"), ("see_room", "book_room")]
+)
+def test_what_is_booked_was_seen_and_not_the_other_way_round(names: tuple[str, str]) -> None:
+    seen, booked = names
+    rules = analyse(taxonomy(event(seen, "hotel_id"), event(booked, "hotel_id")), ProductInfo())
+    assert rules.property_constraints[f"{booked}/hotel_id"].same_as_before
+    assert f"{seen}/hotel_id" not in rules.property_constraints
+
+
 # --------------------------------------------------------------------------- what is wrong with rules
 
 SHEET = taxonomy(
@@ -1699,6 +1727,19 @@ def only_problem(rules: Rules, sheet: Taxonomy = SHEET) -> str:
     """The one problem."""
     (found,) = problems(rules, sheet)
     return found
+
+
+def test_a_step_cannot_recall_what_a_later_one_repeats_of_it() -> None:
+    rooms = taxonomy(event("view", "room_id"), event("book", "room_id"))
+    rules = made(
+        property_constraints={"view/room_id": {"recalls": ["book"]}, "book/room_id": {"same_as_before": True}},
+        event_constraints={
+            "sequences": [{"name": "stay", "kind": "funnel", "steps": [{"events": ["view"]}, {"events": ["book"]}]}]
+        },
+    )
+    assert only_problem(rules, rooms) == (
+        "These values need each other, so none of them can be made: book/room_id -> view/room_id -> book/room_id"
+    )
 
 
 def in_order(*names: str, probability: float = 1) -> EventSequence:

@@ -134,7 +134,18 @@ class Recalls:
         for event, name in list(self._sources):
             for key, told in self._amounts(event, name):
                 recalled.setdefault(key, told)
-        return recalled
+        told_before = {key: [e for e in told if not self._comes_before(key, e)] for key, told in recalled.items()}
+        return {key: told for key, told in told_before.items() if told}
+
+    def _comes_before(self, key: str, source: str) -> bool:
+        """Whether what recalls must have happened before what it recalls, and so cannot have been told by it."""
+        event, waiting, seen = key.partition("/")[0], [source.partition("/")[0]], set[str]()
+        while waiting:
+            for before in self.needs.get(waiting.pop(), ()):
+                if before not in seen:
+                    seen.add(before)
+                    waiting.append(before)
+        return event in seen and event != source.partition("/")[0]
 
     def is_told_once(self, key: str) -> bool:
         """Whether an event says how a thing ends that an id names, which happens once to each of them."""

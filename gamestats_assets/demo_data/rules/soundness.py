@@ -7,6 +7,7 @@ be kept, every value can be made without needing itself.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -522,6 +523,8 @@ class _Check:
                 recalled = [recalled_property(told, name) for told in constraint.recalls]
                 if scope in self.own and ("/" in key or scope not in {event for event, _ in recalled}):
                     uses.setdefault(f"{scope}/{name}", set()).update(f"{event}/{of}" for event, of in recalled)
+        for event, name, teller in self._told_in_flows():
+            uses.setdefault(f"{event}/{name}", set()).add(f"{teller}/{name}")
         for key, relationship in self.rules.property_relationships.items():
             for scope, name in self._deciding(key, self.rules.property_relationships):
                 self._note(uses, scope, name, [*relationship.depends_on, *_names_of(relationship.formula)])
@@ -533,6 +536,28 @@ class _Check:
                     uses.setdefault(name, set()).update(f"{event}/{n}" for n in own)
                     uses[name] |= {n for n in names if n in self.common and n not in self.own[event] and n != name}
         return uses
+
+    def _told_in_flows(self) -> Iterator[tuple[str, str, str]]:
+        """Events, with a property, that repeat what an earlier step recalled, and the event of that step."""
+        constraints = self.rules.property_constraints
+        for sequence in self.rules.event_constraints.sequences:
+            earlier: list[str] = []
+            for step in sequence.steps:
+                for teller, event in itertools.product(earlier, step.events):
+                    for name in self.own.get(teller, {}).keys() & self.own.get(event, {}).keys():
+                        told = constraints.get(f"{teller}/{name}") or constraints.get(name)
+                        if teller != event and told and told.recalls and self._repeats(event, teller, name):
+                            yield event, name, teller
+                earlier += step.events
+
+    def _repeats(self, event: str, teller: str, name: str) -> bool:
+        """Whether an event says of a property what an earlier one of its flow did: both mean the same by it."""
+        tables = (self.rules.property_constraints, self.rules.value_ranges)
+        own, theirs = ([table.get(f"{e}/{name}") or table.get(name) for table in tables] for e in (event, teller))
+        said = self.rules.property_constraints.get(f"{event}/{name}") or self.rules.property_constraints.get(name)
+        if said is not None and (said.copy_of or said.first_only or said.counter):
+            return False
+        return (said is not None and said.same_as_before) or own in (theirs, [None, None])
 
     def _deciding(self, key: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
         """Where a key holds, without the events for which a more exact one does."""
