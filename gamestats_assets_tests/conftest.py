@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from gamestats_assets_tests.instances import keep_connections
 from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_settings, postgres_url
@@ -11,6 +12,9 @@ from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_set
 __all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
 
 keep_connections()
+# How long an example takes says how busy the machine is; speed is the benchmarks' affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -357,7 +357,7 @@ def by_hand(frame: pl.DataFrame, target: date) -> set[tuple[str, datetime, datet
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(EVENTS)
 def test_sessions_are_those_of_a_plain_reading(given_: list[Event]) -> None:
     frame = made_events(given_)
@@ -369,7 +369,7 @@ def test_sessions_are_those_of_a_plain_reading(given_: list[Event]) -> None:
         assert len(set(of_day)) == len(of_day)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(EVENTS)
 def test_a_day_is_the_same_made_alone_or_with_others(given_: list[Event]) -> None:
     whole = made_events(given_)

@@ -1655,7 +1655,7 @@ def _sheets(draw: st.DrawFn) -> Taxonomy:
     )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(_sheets(), st.sampled_from(["game", "ecommerce", "saas", "education", "gardening"]))
 def test_any_sheet_gives_sound_rules_whose_orders_agree(sheet: Taxonomy, industry: str) -> None:
     rules = analyse(sheet, ProductInfo(industry=industry))
@@ -1680,7 +1680,7 @@ def test_any_sheet_gives_sound_rules_whose_orders_agree(sheet: Taxonomy, industr
     assert not placed & {*constraints.session_start, *constraints.session_end, *constraints.not_of_users}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(_sheets(), st.lists(st.sampled_from(["order_id", "room_id", "stage_id"]), unique=True, min_size=1), st.randoms())
 def test_any_sheet_whose_events_share_ids_can_be_generated(sheet: Taxonomy, ids: list[str], random: Random) -> None:
     carried = tuple(Property(name=name, type=PropertyType.STRING) for name in ids)

@@ -341,7 +341,7 @@ def pairs(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
 
 
 @given(pairs(), st.integers(-20, 20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_arithmetic_means_what_it_means_in_python(pair: tuple[str, str], level: int) -> None:
     text, python = pair
     if len(text) > LONGEST:

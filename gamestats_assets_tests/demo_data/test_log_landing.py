@@ -324,7 +324,7 @@ LINES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(found=st.lists(LINES, min_size=1, max_size=25, unique=True), size=st.integers(200, 3000), zipped=st.booleans())
 def test_every_line_is_in_exactly_one_piece(
     found: list[bytes], size: int, zipped: bool, tmp_path_factory: pytest.TempPathFactory

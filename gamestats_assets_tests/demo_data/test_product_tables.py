@@ -186,7 +186,7 @@ def test_sessions_of_a_day() -> None:
     assert frame.select("sessions", "mean_session_min").rows() == [(3, 5.0), (0, None)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.permutations([0.1, 0.2, 0.3, 1e6, 0.7, 123.457]))
 def test_the_mean_length_does_not_follow_the_order_of_the_users(lengths: list[float]) -> None:
     given_ = [{"user_id": f"{n}", "sessions": 1, "session_s": length} for n, length in enumerate(lengths)]
@@ -201,7 +201,7 @@ VISITS = st.sets(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(VISITS)
 def test_active_users_are_those_of_sets(given_: set[Visit]) -> None:
     frame = made(t.DailyActiveUsers, {t.ActiveDays: visits(*given_)})
@@ -241,7 +241,7 @@ def test_retention_of_a_cohort() -> None:
     ]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(VISITS)
 def test_retention_is_that_of_sets(given_: set[Visit]) -> None:
     frame = made(t.Retention, {t.ActiveDays: visits(*given_)})
@@ -425,7 +425,7 @@ def by_hand(given_: set[Visit], number: int) -> Counter[str]:
     return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.sets(st.tuples(st.sampled_from([f"u{n:02d}" for n in range(24)]), st.integers(0, 25)), min_size=1, max_size=150)
 )

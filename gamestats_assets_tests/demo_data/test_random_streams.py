@@ -260,7 +260,7 @@ def ranges(draw: st.DrawFn) -> ValueRange:
     return ValueRange(min=low, max=low + width, mean=mean, spread=spread, integer=integer)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ranges())
 @example(ValueRange(min=1, max=150, mean=50))
 @example(ValueRange(min=0, max=1_000_000, mean=50_000))

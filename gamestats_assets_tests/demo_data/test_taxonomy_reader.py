@@ -1230,7 +1230,7 @@ def write(folder: Path, sheets: Mapping[str, Cells], name: str) -> tuple[Path, P
     return write_folder(folder / name, sheets), write_workbook(folder / f"{name}.xlsx", sheets)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(plans(), st.randoms(use_true_random=False))
 def test_any_tracking_plan_that_is_written_is_read_back(taxonomy: Taxonomy, order: random.Random) -> None:
     sheets = list(plan_sheets(taxonomy).items())
@@ -1276,7 +1276,7 @@ def listings(draw: st.DrawFn) -> tuple[Taxonomy, dict[str, Cells]]:
     return taxonomy, {"properties": [(*DEFINITIONS, "alias"), *rows], "events": [EVENTS, *lists]}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(listings())
 def test_any_lists_and_definitions_that_are_written_are_read_back(written: tuple[Taxonomy, dict[str, Cells]]) -> None:
     taxonomy, sheets = written
@@ -1285,7 +1285,7 @@ def test_any_lists_and_definitions_that_are_written_are_read_back(written: tuple
             assert read_taxonomy(path) == taxonomy
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.lists(st.one_of(st.sampled_from([*PLAN, *DEFINITIONS, "a.b", "number"]), TEXTS), max_size=9), max_size=6

@@ -511,7 +511,7 @@ def test_an_object_that_events_declare_differently_may_hold_what_any_of_them_say
 # --------------------------------------------------------------------------- across many lines
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     numbers=st.lists(st.integers(0, 12), max_size=40),
     owners=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([None, "x", "y", "z"])), max_size=40),
@@ -617,7 +617,7 @@ def valid_records(draw: st.DrawFn) -> Record:
     return record
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(records=st.lists(valid_records(), max_size=8, unique_by=lambda r: r.get("#uuid", id(r))), spaced=st.booleans())
 def test_whatever_the_grammar_allows_is_clean(
     tmp_path_factory: pytest.TempPathFactory, records: list[Record], spaced: bool
@@ -662,7 +662,7 @@ MUTATIONS: dict[Problem, Callable[[Record], Record | bytes]] = {
 }
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=70)
 @given(
     before=st.lists(valid_records(), max_size=3, unique_by=lambda r: r.get("#uuid", id(r))),
     record=valid_records(),

@@ -299,7 +299,7 @@ def replacements(draw: st.DrawFn) -> tuple[list[date], list[str] | None, Model]:
     return days, ids, draw(st.dictionaries(cells, st.integers(0, 20), max_size=6))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(replacements() | st.just("compact"), min_size=1, max_size=5))
 def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
     operations: list[tuple[list[date], list[str] | None, Model] | str],

@@ -58,7 +58,7 @@ def test_every_form_of_a_content_reads_the_same(payload: bytes) -> None:
     assert decompressed(payload) == CONTENT
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000).filter(lambda content: not content.startswith(b"\x1f\x8b")))
 def test_gzipping_never_changes_a_content(content: bytes) -> None:
     assert decompressed(content) == content

@@ -206,7 +206,7 @@ def passes(rows: list[dict[str, object]]) -> tuple[list[dict[str, object]], int]
     return ([], len(rows)) if broken * 4 > len(rows) else (good, broken)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(damaged_frames())
 def test_rows_in_are_rows_out_plus_rejected_rows(frame: pl.DataFrame) -> None:
     screened = screen(Goals, frame)

@@ -645,7 +645,7 @@ def shared_totals(tmp_path_factory: pytest.TempPathFactory) -> SqlModel:
     return SqlModel.load(path, Totals, KNOWN, ["since"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=ROWS)
 def test_a_model_agrees_with_the_same_thing_said_in_polars(
     shared_totals: SqlModel, rows: list[tuple[Any, ...]]

@@ -664,7 +664,7 @@ def of_enemies(row: Mapping[str, Any], by: str, to: str) -> bool:
 
 
 @given(history=histories(), order=st.randoms(use_true_random=False), twice=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_careers_follow_the_rules_and_depend_neither_on_order_nor_on_processing_twice(
     history: Frames, order: random.Random, twice: bool
 ) -> None:
@@ -756,7 +756,7 @@ def test_careers_follow_the_rules_and_depend_neither_on_order_nor_on_processing_
 
 
 @given(parts=st.lists(st.floats(0, 100, allow_subnormal=False), min_size=2, max_size=40), order=st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_figures_are_the_same_to_the_last_bit_in_any_order_and_whoever_else_is_in_the_frames(
     parts: list[float], order: random.Random
 ) -> None:

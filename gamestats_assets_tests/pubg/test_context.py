@@ -147,7 +147,7 @@ def test_new_override_touches_its_match_and_the_one_it_takes_the_slot_from(
 
 
 @given(order=st.randoms(use_true_random=False), twice=st.booleans())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_context_depends_neither_on_order_nor_on_seeing_matches_twice(
     frames: Frames, context: pl.DataFrame, order: random.Random, twice: bool
 ) -> None:
@@ -161,7 +161,7 @@ def test_context_depends_neither_on_order_nor_on_seeing_matches_twice(
 
 
 @given(data=st.data())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_context_of_a_day_needs_its_neighbours_and_no_other_days(
     frames: Frames, context: pl.DataFrame, data: st.DataObject
 ) -> None:

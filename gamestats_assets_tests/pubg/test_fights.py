@@ -842,7 +842,7 @@ def fights_and_participants(frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]
     return fights, run(fight_participants, {**frames, TeamFights: fights})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(skirmishes(), st.randoms(use_true_random=False))
 def test_neither_the_order_of_rows_nor_another_match_at_the_same_time_changes_anything(
     events: list[Event], shuffler: random.Random
@@ -861,7 +861,7 @@ def test_neither_the_order_of_rows_nor_another_match_at_the_same_time_changes_an
         assert made.filter(match_id="other").drop("match_id").sort(key).equals(expected.drop("match_id"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(skirmishes())
 def test_both_tables_tell_of_the_same_fights(events: list[Event]) -> None:
     fights, participants = fights_and_participants(frames_of(*events))

@@ -305,7 +305,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = _places(_document())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     place=st.sampled_from(PLACES),
     garbage=st.sampled_from([None, "", "x", -1, 3.7, 2**70, True, [], {}, [None], {"x": "y"}, "drop"]),

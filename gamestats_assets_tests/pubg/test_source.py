@@ -477,7 +477,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return payload + draw(st.sampled_from([b"", b"\n", b"\x1f\x8b", b"junk"]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(mutated(), st.binary(max_size=60)), min_size=1, max_size=5))
 def test_every_file_is_taken_known_or_quarantined_and_can_be_found_again(payloads: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -503,7 +503,7 @@ def test_every_file_is_taken_known_or_quarantined_and_can_be_found_again(payload
         assert again.quarantined == report.quarantined
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutated())
 def test_a_content_is_recognised_or_refused_and_nothing_else(payload: bytes) -> None:
     try:

@@ -253,7 +253,7 @@ def test_what_needs_a_person_is_told_with_its_reason(made: Frames) -> None:
 
 
 @given(order=st.randoms(use_true_random=False), twice=st.booleans())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tables_depend_neither_on_the_order_of_rows_nor_on_processing_twice(
     made: Frames, order: random.Random, twice: bool
 ) -> None:

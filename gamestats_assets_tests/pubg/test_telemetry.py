@@ -614,7 +614,7 @@ def _mutate(events: list[Any], random: Random) -> int:
     return index
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), damages=st.integers(0, 12), pieces=st.sampled_from([300, 5000, 200_000]))
 def test_no_damage_stops_the_reading_and_every_event_is_accounted_for(seed: int, damages: int, pieces: int) -> None:
     random = Random(seed)
