@@ -131,6 +131,19 @@ def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path
     assert "colour" in done.output
 
 
+@pytest.mark.parametrize(("days", "is_taken"), [(5, False), (30, False), (31, True)])
+def test_a_retention_day_that_nobody_reaches_in_the_run_is_refused_before_anything_is_written(
+    gamestats, tmp_path: Path, days: int, is_taken: bool
+) -> None:
+    truth = {"kind": "retention", "curve": {"1": 0.4, "30": 0.1}}
+    (tmp_path / "run.json").write_text(json.dumps({"users": 20, "truths": [truth]}))
+    done = gamestats("generate", "game", "--config", "run.json", "--days", str(days), "--processes", "1")
+    assert (done.exit_code == 0) == is_taken
+    assert (tmp_path / "demo-game").exists() == is_taken
+    if not is_taken:
+        assert f"planted for day 30, but nobody who signs up in a run of {days} days" in " ".join(done.output.split())
+
+
 def test_taxonomy_check_lists_every_mistake_and_fails(gamestats, tmp_path: Path) -> None:
     folder = tmp_path / "plan"
     folder.mkdir()

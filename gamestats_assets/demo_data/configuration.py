@@ -249,6 +249,13 @@ class Configuration(_Part):
             raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
         if self.countries is not None and not sum(self.countries.values()):
             raise ValueError("countries has no weight above 0")
+        curves = [truth.curve for truth in self.truths if isinstance(truth, RetentionTruth)]
+        planted = max((day for curve in curves for day in curve), default=0)
+        if planted >= self.days:
+            raise ValueError(
+                f"retention is planted for day {planted}, but nobody who signs up in a run of {self.days} days gets "
+                f"further than day {self.days - 1}: give days {planted + 1} or more, or leave that day out"
+            )
         return self
 
 
