@@ -114,7 +114,8 @@ def test_interactive_asks_for_what_is_missing_and_takes_what_is_given(gamestats,
         (("generate", "game", "--ai", "anthropic"), "ANTHROPIC_API_KEY"),
         (("generate", "game", "--config", "missing.json"), "missing.json cannot be read"),
         (("report", "."), "holds no finished run"),
-        (("logs", "check", "."), "no .jsonl"),
+        (("logs", "check", "."), "There are no logs in there"),
+        (("logs", "check", "nowhere"), "No logs at nowhere"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(gamestats, arguments: tuple[str, ...], told: str) -> None:
