@@ -171,6 +171,8 @@ def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: P
         before = len(receiver.requests)
         assert gamestats("logs", "upload", "logs", *where).exit_code == 0
         assert len(receiver.requests) == before
+        assert gamestats("logs", "upload", "logs", *where, "--state", "states/another.json").exit_code == 0
+        assert len(receiver.requests) == 2 * before
     done = gamestats("logs", "logbus", "logs", "--push-url", "https://receiver.example.com", "--app-id", "id1")
     assert done.exit_code == 0, done.output
     assert json.loads(Path("daemon.json").read_text())["push_url"] == "https://receiver.example.com"

@@ -523,8 +523,17 @@ def upload_logs(
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
     batch_records: Annotated[int, typer.Option(min=1, help="Records in one request, at most.")] = 1000,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Remembers what was sent; a new one sends everything.  [default: one for each receiver and project]",
+        ),
+    ] = None,
 ) -> None:
     """Send logs to a ThinkingData receiver; what was sent is remembered, and an interrupted upload goes on.
+
+    It goes on, too, behind what was sent of files that have grown since.
 
     Example:
 
@@ -534,9 +543,9 @@ def upload_logs(
     from gamestats_assets.settings import Settings
 
     files = _logs(paths)
-    folder = Settings().state_folder / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    state = folder / f"{hashlib.sha256(f'{receiver} {app_id}'.encode()).hexdigest()[:16]}.json"
+    if state is None:
+        name = hashlib.sha256(f"{receiver} {app_id}".encode()).hexdigest()[:16]
+        state = Settings().state_folder / "uploads" / f"{name}.json"
     with bars() as progress:
         done = upload(
             files,
