@@ -114,7 +114,8 @@ def test_interactive_asks_for_what_is_missing_and_takes_what_is_given(gamestats,
         (("generate", "game", "--ai", "anthropic"), "ANTHROPIC_API_KEY"),
         (("generate", "game", "--config", "missing.json"), "missing.json cannot be read"),
         (("report", "."), "holds no finished run"),
-        (("logs", "check", "."), "no .jsonl"),
+        (("logs", "check", "."), "There are no logs in there"),
+        (("logs", "check", "nowhere"), "No logs at nowhere"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(gamestats, arguments: tuple[str, ...], told: str) -> None:
@@ -129,6 +130,19 @@ def test_every_wrong_field_of_a_configuration_is_named(gamestats, tmp_path: Path
     assert done.exit_code == 1
     assert "users" in done.output
     assert "colour" in done.output
+
+
+@pytest.mark.parametrize(("days", "is_taken"), [(5, False), (30, False), (31, True)])
+def test_a_retention_day_that_nobody_reaches_in_the_run_is_refused_before_anything_is_written(
+    gamestats, tmp_path: Path, days: int, is_taken: bool
+) -> None:
+    truth = {"kind": "retention", "curve": {"1": 0.4, "30": 0.1}}
+    (tmp_path / "run.json").write_text(json.dumps({"users": 20, "truths": [truth]}))
+    done = gamestats("generate", "game", "--config", "run.json", "--days", str(days), "--processes", "1")
+    assert (done.exit_code == 0) == is_taken
+    assert (tmp_path / "demo-game").exists() == is_taken
+    if not is_taken:
+        assert f"planted for day 30, but nobody who signs up in a run of {days} days" in " ".join(done.output.split())
 
 
 def test_taxonomy_check_lists_every_mistake_and_fails(gamestats, tmp_path: Path) -> None:
@@ -157,6 +171,8 @@ def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: P
         before = len(receiver.requests)
         assert gamestats("logs", "upload", "logs", *where).exit_code == 0
         assert len(receiver.requests) == before
+        assert gamestats("logs", "upload", "logs", *where, "--state", "states/another.json").exit_code == 0
+        assert len(receiver.requests) == 2 * before
     done = gamestats("logs", "logbus", "logs", "--push-url", "https://receiver.example.com", "--app-id", "id1")
     assert done.exit_code == 0, done.output
     assert json.loads(Path("daemon.json").read_text())["push_url"] == "https://receiver.example.com"

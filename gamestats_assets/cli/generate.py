@@ -484,7 +484,7 @@ def check_logs(
     from gamestats_assets.demo_data.logs.wire_check import check_files
 
     with status("Checking"):
-        found = check_files(log_files(paths), taxonomy=_read(taxonomy) if taxonomy else None)
+        found = check_files(_logs(paths), taxonomy=_read(taxonomy) if taxonomy else None)
     for line in found.lines_of_text():
         say(line)
     for told in (found.first_time, found.last_time):
@@ -500,19 +500,17 @@ def _is_taken(day: date) -> bool:
     return today - timedelta(days=3 * 365) <= day <= today + timedelta(days=3)
 
 
-def log_files(paths: list[Path]) -> list[Path]:
-    """The log files among files and folders, in the order of their names.
+def _logs(paths: list[Path]) -> list[Path]:
+    """The log files among files and folders, those that `gamestats ingest logs` takes.
 
     Raises:
-        typer.BadParameter: when a path does not exist, or no log is among them.
+        typer.BadParameter: when no log is among them.
     """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise typer.BadParameter(f"There is nothing at {path}.")
-        found += sorted((*path.glob("*.jsonl"), *path.glob("*.jsonl.gz"))) if path.is_dir() else [path]
+    from gamestats_assets.demo_data.logs.landing import log_files
+
+    found, _ = log_files(paths)
     if not found:
-        raise typer.BadParameter("There are no .jsonl or .jsonl.gz files in there.")
+        raise typer.BadParameter("There are no logs in there: neither a file's name nor its beginning is that of one.")
     return found
 
 
@@ -525,8 +523,17 @@ def upload_logs(
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
     batch_records: Annotated[int, typer.Option(min=1, help="Records in one request, at most.")] = 1000,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Remembers what was sent; a new one sends everything.  [default: one for each receiver and project]",
+        ),
+    ] = None,
 ) -> None:
     """Send logs to a ThinkingData receiver; what was sent is remembered, and an interrupted upload goes on.
+
+    It goes on, too, behind what was sent of files that have grown since.
 
     Example:
 
@@ -535,10 +542,10 @@ def upload_logs(
     from gamestats_assets.demo_data.logs.upload import upload
     from gamestats_assets.settings import Settings
 
-    files = log_files(paths)
-    folder = Settings().state_folder / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    state = folder / f"{hashlib.sha256(f'{receiver} {app_id}'.encode()).hexdigest()[:16]}.json"
+    files = _logs(paths)
+    if state is None:
+        name = hashlib.sha256(f"{receiver} {app_id}".encode()).hexdigest()[:16]
+        state = Settings().state_folder / "uploads" / f"{name}.json"
     with bars() as progress:
         done = upload(
             files,

@@ -6,7 +6,9 @@ A taxonomy, rules and a configuration decide every byte that is generated.
 from __future__ import annotations
 
 import json
+import math
 import re
+from bisect import bisect
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -69,11 +71,31 @@ class RetentionTruth(_Part):
     """The share of users who are active again on the n-th day after the one they signed up on.
 
     Attributes:
-        curve: by day n, the share; between two of them it is interpolated.
+        curve: by day n, the share. Between two of them it follows a power law of n, a straight line where both axes
+            are logarithmic, so that it falls steepest first; beyond the last it goes on so, or stays rather than
+            rises. Day 0 is 1; from there to the first, and on where that is the only one, it is a power law of n + 1.
+            Towards a share of 0, or away from one, it is straight in the logarithm of n.
     """
 
     kind: Literal["retention"] = "retention"
     curve: dict[Annotated[int, Field(ge=1)], Share] = Field(min_length=1)
+
+    def share(self, day: int) -> float:
+        """The share on the n-th day, planted or between and beyond those that are."""
+        known = {0: 1.0, **self.curve}
+        if day in known:
+            return known[day]
+        planted = sorted(self.curve)
+        place = min(bisect(planted, day), len(planted) - 1)
+        low, high = planted[place - 1] if place else 0, planted[place]
+        first, last = known[low], known[high]
+        if day > high and last >= first:
+            return last
+        shift = 0 if low else 1  # day 0 has no logarithm
+        along = math.log((day + shift) / (low + shift)) / math.log((high + shift) / (low + shift))
+        if first and last:
+            return first * (last / first) ** along
+        return max(first + (last - first) * along, 0.0)
 
 
 class ConversionTruth(_Part):
@@ -227,6 +249,13 @@ class Configuration(_Part):
             raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
         if self.countries is not None and not sum(self.countries.values()):
             raise ValueError("countries has no weight above 0")
+        curves = [truth.curve for truth in self.truths if isinstance(truth, RetentionTruth)]
+        planted = max((day for curve in curves for day in curve), default=0)
+        if planted >= self.days:
+            raise ValueError(
+                f"retention is planted for day {planted}, but nobody who signs up in a run of {self.days} days gets "
+                f"further than day {self.days - 1}: give days {planted + 1} or more, or leave that day out"
+            )
         return self
 
 

@@ -402,10 +402,33 @@ def test_a_planted_retention_is_in_the_data() -> None:
         users=3000, days=15, truths=[truth], segments={"new_user": 1.0}, sign_up_share_in_run=1.0
     )
     found = by_user(simulated(TAXONOMY, QUIET, configuration))
-    for day, share in ((1, 0.45), (2, 0.375), (3, 0.3), (5, 0.245), (7, 0.19), (9, 0.19)):
+    for day, share in ((1, 0.45), (2, 0.348), (3, 0.3), (5, 0.228), (7, 0.19), (9, 0.166)):
         signed_up = [u for u in found.values() if (at(u[0]).date() - configuration.start).days + day < 15]
         back = [u for u in signed_up if any((at(r).date() - at(u[0]).date()).days == day for r in u)]
         assert near(len(back), len(signed_up), share), day
+
+
+@pytest.mark.parametrize(
+    ("curve", "shares"),
+    [
+        # Halved whenever the day doubles, so 0.5 / n; then 0.125 * (n / 4) ** -2.
+        ({1: 0.5, 4: 0.125, 8: 0.03125}, {0: 1, 1: 0.5, 2: 0.25, 3: 1 / 6, 4: 0.125, 8: 0.03125, 16: 1 / 128}),
+        # From day 0, or with a single day: 1 / (n + 1).
+        ({3: 0.25}, {0: 1, 1: 0.5, 2: 1 / 3, 3: 0.25, 7: 0.125}),
+        ({1: 0.2, 4: 0.4}, {2: 0.2 * 2**0.5, 4: 0.4, 5: 0.4, 30: 0.4}),
+        ({1: 0.4, 4: 0}, {1: 0.4, 2: 0.2, 4: 0, 9: 0}),
+        ({1: 0, 4: 0.4}, {1: 0, 2: 0.2, 4: 0.4, 9: 0.4}),
+        ({1: 0, 4: 0}, {1: 0, 2: 0, 9: 0}),
+        ({1: 1}, {1: 1, 9: 1}),
+    ],
+    ids=["falls", "single", "rises", "to_zero", "from_zero", "zero", "everybody"],
+)
+def test_retention_between_and_beyond_the_planted_days_is_a_power_law(
+    curve: dict[int, float], shares: dict[int, float]
+) -> None:
+    truth = RetentionTruth(curve=curve)
+    assert {day: truth.share(day) for day in shares} == pytest.approx(shares)
+    assert all(truth.share(day) == share for day, share in curve.items())
 
 
 def test_a_planted_season_is_in_the_data() -> None:

@@ -109,7 +109,9 @@ def test_the_tally_counts_what_was_written(tmp_path: Path) -> None:
 
 def test_gzip_division_and_parquet_hold_the_same_records(small: Path, tmp_path: Path) -> None:
     wanted = SMALL.model_copy(update={"gzip": True, "file_megabytes": 0.3, "parquet": True})
-    generate(TAXONOMY, RULES, wanted, tmp_path)
+    made = generate(TAXONOMY, RULES, wanted, tmp_path)
+    lines_of_all = sum(path.read_bytes().count(b"\n") for path in small.glob("*.jsonl"))
+    assert made.records == generating.read_manifest(tmp_path)["records"] == lines_of_all
     for day in ("20260101", "20260102", "20260103"):
         plain = (small / f"logs_{day}.jsonl").read_bytes()
         parts = sorted(tmp_path.glob(f"logs_{day}.*.jsonl.gz"))

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from gamestats_assets.cli import app
 from gamestats_assets.demo_data.logs import landing as log_landing
 from gamestats_assets.demo_data.logs.landing import (
     LogIngestReport,
@@ -253,6 +255,18 @@ def test_a_file_of_a_folder_is_a_log_by_its_name_or_its_beginning(
     (folder / name).write_bytes(content)
     report = land_logs([folder], PRODUCT, landing)
     assert (report.files, len(report.passed_over)) == ((1, 0) if is_taken else (0, 1))
+    checked = CliRunner().invoke(app, ["logs", "check", str(folder)]).output
+    assert ("There are no logs" not in checked) == is_taken
+
+
+def test_what_is_generated_beside_logs_is_no_log_but_may_be_elsewhere(tmp_path: Path, landing: Landing) -> None:
+    for name in ("manifest.json", "rules.json", "run.json", "logs_20260110.jsonl"):
+        log(tmp_path / "run", record("10:00:00"), name=name)
+    log(tmp_path / "in", record("10:00:00", uuid="1"), name="run.json")
+    report = land_logs([tmp_path / "run", tmp_path / "in"], PRODUCT, landing)
+    assert [Path(outcome.name).parts[-2:] for outcome in report.outcomes] == [
+        ("in", "run.json"), ("run", "logs_20260110.jsonl"),
+    ]  # fmt: skip
 
 
 def test_the_report_tells_the_lines_of_each_day(tmp_path: Path, landing: Landing) -> None:

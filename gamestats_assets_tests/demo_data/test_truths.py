@@ -145,7 +145,8 @@ def test_dirt_that_nobody_planted_is_refused_and_none_is_no_verdict(clean: Measu
 
 
 def test_what_a_run_is_too_short_for_cannot_be_told(clean: Measured) -> None:
-    late = verify(clean, run(RetentionTruth(curve={1: 0.5, 30: 0.1})))
+    few = dataclasses.replace(clean, retained=[*clean.retained[:-1], (0, 0)])
+    late = verify(few, run(RetentionTruth(curve={1: 0.5, DAYS - 1: 0.1})))
     assert [(verdict.holds, verdict.n > 0) for verdict in late] == [(True, True), (None, False)]
     six = dataclasses.replace(clean, together=np.full((6, 6), 10.0), active_before=[10] * 6)
     assert verdict_on(six, SEASON) == [None] * 7

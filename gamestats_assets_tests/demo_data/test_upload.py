@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -13,7 +14,7 @@ import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -353,14 +354,64 @@ def test_an_answer_lost_on_its_way_repeats_the_batch_with_the_same_uuids(receive
 
 
 @pytest.mark.parametrize("name", ["1.jsonl", "1.jsonl.gz"])
-def test_a_file_that_changed_since_is_told(receiver: Receiver, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["stopped", "whole"])
+def test_of_a_file_that_grew_only_what_is_new_is_sent(
+    receiver: Receiver, tmp_path: Path, name: str, whole: bool
+) -> None:
     path = write(tmp_path / name, records(6))
     state = tmp_path / "state"
-    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=2)
-    write(path, records(7))
-    with pytest.raises(ChangedFileError, match=r"changed after 6 lines of it were sent: it has .* bytes now"):
-        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
-    assert len(receiver.requests) == 3
+
+    def stop(done: int, total: int) -> None:
+        if not whole:
+            raise Stop
+
+    with contextlib.suppress(Stop):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, progress=stop)
+    write(path, records(9))
+    report = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert numbers(receiver) == list(range(9))
+    assert (report.lines, report.known_lines) == ((3, 6) if whole else (5, 4))
+    again = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert (again.lines, again.known_lines) == (0, 9)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 60], ids=["line_end", "brace", "half"])
+def test_a_line_that_was_being_written_arrives_once_when_it_is_whole(
+    receiver: Receiver, tmp_path: Path, missing: int
+) -> None:
+    path = write(tmp_path / "1.jsonl", records(5))
+    content = path.read_bytes()
+    whole = write(path, records(3)).read_bytes()
+    state = tmp_path / "state"
+    path.write_bytes(whole[:-missing])
+    first = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert (first.lines, first.unreadable) == ((3, ()) if missing == 1 else (2, (f"{path}:3",)))
+    path.write_bytes(content)
+    second = upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
+    assert numbers(receiver) == [0, 1, 2, 3, 4]
+    assert (second.lines, second.known_lines, second.unreadable_lines) == (5 - first.lines, first.lines, 0)
+
+
+@pytest.mark.parametrize(
+    ("now", "how"),
+    [
+        (lambda sent: sent[:-40], "it begins with something else"),
+        (lambda sent: sent.replace(b'"n": 0', b'"n": 8'), "it begins with something else"),
+        (lambda sent: sent + b'{"more": 1}\n', "the last of them goes on"),
+    ],
+    ids=["shorter", "other", "longer_line"],
+)
+def test_a_file_that_does_not_begin_with_what_was_sent_is_told(
+    receiver: Receiver, tmp_path: Path, now: Callable[[bytes], bytes], how: str
+) -> None:
+    path = write(tmp_path / "1.jsonl", records(3))
+    sent = path.read_bytes().rstrip(b"\n")
+    path.write_bytes(sent)
+    upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+    path.write_bytes(now(sent))
+    with pytest.raises(ChangedFileError, match=f"changed after 3 lines of it were sent: {how}"):
+        upload([path], receiver=receiver.url, app_id=receiver.app_id, state=tmp_path / "state")
+    assert len(receiver.requests) == 1
 
 
 def test_a_file_of_the_same_size_with_another_content_is_told(receiver: Receiver, tmp_path: Path) -> None:
@@ -373,7 +424,7 @@ def test_a_file_of_the_same_size_with_another_content_is_told(receiver: Receiver
     with pytest.raises(Stop):
         upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state, batch_records=4, progress=stop)
     write(path, records(3, 6) + records(3, 3))
-    with pytest.raises(ChangedFileError, match="changed after 4 lines of it were sent: its content is another"):
+    with pytest.raises(ChangedFileError, match="changed after 4 lines of it were sent: it begins with something else"):
         upload([path], receiver=receiver.url, app_id=receiver.app_id, state=state)
     assert numbers(receiver) == [0, 1, 2, 3]
 

@@ -228,17 +228,16 @@ def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None
             "hovertemplate": "day %{x}: %{y:.1f} %<extra>Found</extra>",
         }
     ]
-    curve = next((t.curve for t in measured.configuration.truths if isinstance(t, RetentionTruth)), None)
-    if curve is not None:
-        known = sorted(curve)
-        days = [day for day, _ in told if known[0] <= day <= known[-1]]
+    truth = next((t for t in measured.configuration.truths if isinstance(t, RetentionTruth)), None)
+    if truth is not None:
+        days = [day for day, _ in told if min(truth.curve) <= day <= max(truth.curve)]
         data.append(
             {
                 "type": "scatter",
                 "mode": "lines",
                 "name": "Planted",
                 "x": days,
-                "y": [100 * float(np.interp(day, known, [curve[k] for k in known])) for day in days],
+                "y": [100 * truth.share(day) for day in days],
                 "line": {"color": "--series-2", "width": 2.5, "dash": "dash"},
                 "hovertemplate": "day %{x}: %{y:.1f} %<extra>Planted</extra>",
             }

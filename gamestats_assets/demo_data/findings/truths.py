@@ -112,7 +112,7 @@ def _each(count: int) -> float:
 
 def _retention(truth: RetentionTruth, measured: Measured) -> Iterator[Verdict]:
     days = sorted(truth.curve)
-    told = {day: measured.retained[day] for day in days if day < len(measured.retained) and measured.retained[day][0]}
+    told = {day: measured.retained[day] for day in days if measured.retained[day][0]}
     for day in days:
         what = f"day {day} after the sign-up"
         if day not in told or told[day][0] < _FEWEST:

@@ -132,8 +132,8 @@ def active_days(plan: Blueprint, streams: Streams, users: Users) -> Array:
     gone = _away(plan, streams, users)
     new = users.signed_up_day >= 0
     if plan.retention is not None:
-        curve = _retention_curve(plan.retention.curve, plan.configuration.days)
-        probability[new] = curve[np.clip(age[new], 0, len(curve) - 1)]
+        curve = np.array([plan.retention.share(day) for day in days.tolist()])
+        probability[new] = curve[np.clip(age[new], 0, None)]
         gone[new] = False
     habit = streams.normal("habit", users.number)[:, None]
     mood = streams.normal("mood", users.number[:, None], days[None, :] + plan.first_day)
@@ -152,12 +152,6 @@ def _threshold(probability: Array) -> Array:
         -np.inf if level == 0 else np.inf if level == 10_000 else normal.inv_cdf(level / 10_000) for level in distinct
     ]
     return np.array(bounds)[place].reshape(probability.shape)
-
-
-def _retention_curve(curve: dict[int, float], days: int) -> Array:
-    """By days since the sign-up, the planted share; day 0 is 1, and beyond the last day it stays."""
-    known = {0: 1.0, **curve}
-    return np.interp(np.arange(max(days, max(known)) + 1), sorted(known), [known[day] for day in sorted(known)])
 
 
 def _away(plan: Blueprint, streams: Streams, users: Users) -> Array:

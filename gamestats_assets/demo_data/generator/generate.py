@@ -97,7 +97,7 @@ class Generated:
 
     Attributes:
         folder: where the files are.
-        records: lines written.
+        records: lines written; Parquet holds the same again and does not count.
         tally: columns `type`, `name`, `segment`, `records`: what was generated, before dirt.
         users: columns `segment`, `users`.
         seconds: wall clock.
@@ -320,7 +320,8 @@ def generate(
     named = pl.Series(list(plan.segments), dtype=pl.String)
     tally = tally.with_columns(segment=named.gather(tally["segment"]))
     users = pl.DataFrame({"segment": named, "users": in_segment})
-    result = Generated(folder, files, sum(f.records for f in files), tally, users, time.perf_counter() - started)
+    written = sum(f.records for f in files if not f.name.endswith(".parquet"))
+    result = Generated(folder, files, written, tally, users, time.perf_counter() - started)
     _write_manifest(result, identity, taxonomy, configuration)
     for name in stale - {file.name for file in files}:
         (folder / name).unlink(missing_ok=True)

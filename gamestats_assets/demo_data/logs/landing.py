@@ -45,6 +45,8 @@ _GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 # `app.jsonl`, and as LogBus and ThinkingData's SDKs name logs: log.2026-01-01, log.2026-01-01_0, shop.2026-01-01.log.
 _LOG_NAME = re.compile(r"(\.(jsonl?|log|gz)|(^|\.)log\.\d[^.]*)$", re.IGNORECASE)
+# What `gamestats generate` writes beside its logs.
+_OF_A_RUN = ("manifest.json", "rules.json", "run.json")
 _LOG_BEGINNING = re.compile(rb"\s*(\[\s*)?\{")
 _BEGINNING_BYTES = 4096
 _DECODER = json.JSONDecoder()
@@ -181,7 +183,7 @@ def land_logs(
         ProductNameError: when the product cannot be called so.
     """
     game = landing_game(product)
-    files, passed_over = _regular_files(paths, landing)
+    files, passed_over = log_files(paths, landing)
     outcomes: list[LogOutcome] = []
     for file in files:
         outcomes.append(_land(file, game, landing))
@@ -352,14 +354,25 @@ def _encoded(text: str) -> bytes:
 # --------------------------------------------------------------------------- files
 
 
-def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path], list[Path]]:
-    zone = None if "://" in landing.root else Path(landing.root).resolve()
+def log_files(paths: Iterable[Path], landing: Landing | None = None) -> tuple[list[Path], list[Path]]:
+    """The files among files and folders, each once, in the order of their paths; of folders, those that are logs.
+
+    Args:
+        landing: whose zone is no place for logs to come from.
+
+    Returns:
+        Those files, and the others of the folders.
+
+    Raises:
+        LogPathError: when there is nothing at a path, or it lies in the landing zone.
+    """
+    zone = None if landing is None or "://" in landing.root else Path(landing.root).resolve()
     files: dict[Path, Path] = {}
     passed_over: dict[Path, Path] = {}
     for path in paths:
         resolved = path.resolve()
         if not path.exists():
-            raise LogPathError(f"Nothing to land at {path}: there is no such file or folder.")
+            raise LogPathError(f"No logs at {path}: there is no such file or folder.")
         if zone is not None and resolved.is_relative_to(zone):
             raise LogPathError(f"Nothing to land at {path}: it lies inside the landing zone {zone}.")
         if path.is_file():
@@ -371,7 +384,7 @@ def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path],
 
 
 def _is_log(file: Path) -> bool:
-    if file.name.startswith("."):
+    if file.name.startswith(".") or (file.name in _OF_A_RUN and file.with_name("manifest.json").exists()):
         return False
     if _LOG_NAME.search(file.name):
         return True

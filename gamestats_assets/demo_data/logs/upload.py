@@ -1,8 +1,8 @@
 """Log files sent to a ThinkingData receiver over HTTP, as its server SDKs send: batch by batch, in order.
 
 A state file says how far each file has got. It is renewed after every batch that the receiver has acknowledged, so
-that an upload that was cut off goes on there; only the batch that was under way may arrive twice, and the receiver
-drops what it knows by its `#uuid`.
+that an upload that was cut off, or whose files grew, goes on there; only the batch that was under way may arrive twice,
+and the receiver drops what it knows by its `#uuid`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class UnavailableError(UploadError):
 
 
 class ChangedFileError(UploadError):
-    """A file is not what it was when a part of it was sent."""
+    """A file no longer begins with what was sent of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def upload(
     Raises:
         RefusedError: naming file, lines and the receiver's words, when it will not have a batch.
         UnavailableError: when every attempt failed.
-        ChangedFileError: when a file changed after a part of it was sent.
+        ChangedFileError: when a file no longer begins with what was sent of it.
         UploadError: when the arguments or the state are no good, or another upload uses the state.
         UnreadableLogError: when a file cannot be opened, or its compressed bytes are damaged.
     """
@@ -203,9 +203,8 @@ def _address(receiver: str) -> str:
 
 
 class _FileState(msgspec.Struct, frozen=True):
-    """How far a file has got: its size on the disk, and of what was read the digest, bytes and lines."""
+    """How far a file has got: of what was read the digest, bytes and lines."""
 
-    size: int
     digest: str
     offset: int
     lines: int
@@ -282,12 +281,12 @@ class _Upload:
     unreadable: list[str] = field(default_factory=list)
 
     def run(self, sender: _Sender, progress: Progress | None) -> UploadReport:
-        sizes = [self._size(path) for path in self.files]
+        sizes = [_size(path) for path in self.files]
         lines = batches = content = sent = 0
         touched: set[Path] = set()
         done = 0
         for path, size in zip(self.files, sizes, strict=True):
-            for batch in self._batches(path, size):
+            for batch in self._batches(path):
                 if batch.records:
                     sent += sender.send(batch)
                     batches += 1
@@ -314,28 +313,17 @@ class _Upload:
             dry_run=sender.is_dry,
         )
 
-    def _size(self, path: Path) -> int:
-        """The size of a file, which must be what it was when a part of it was sent."""
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise UnreadableLogError(f"Expected a log file at {path}: {error.strerror}.") from None
-        known = self.state.files.get(str(path))
-        if known is not None and known.size != size:
-            raise self._changed(path, known, f"it has {size:,} bytes now, and had {known.size:,}")
-        return size
-
     def _changed(self, path: Path, known: _FileState, how: str) -> ChangedFileError:
         return ChangedFileError(
             f"{path} changed after {known.lines:,} lines of it were sent: {how}. "
             f"Put the file back as it was, or give another state than {self.state.path} to send it from its beginning."
         )
 
-    def _batches(self, path: Path, size: int) -> Iterator[_Batch]:
+    def _batches(self, path: Path) -> Iterator[_Batch]:
         with open_log(path) as file:
             try:
                 digest, known = self._resumed(path, file)
-                yield from self._cut(path, file, size, digest, known)
+                yield from self._cut(path, file, digest, known)
             except DAMAGE as error:
                 raise UnreadableLogError(
                     f"{path} is damaged: {error}. The lines before that were sent as far as batches were full."
@@ -347,23 +335,29 @@ class _Upload:
         known = self.state.files.get(str(path))
         if known is None:
             return digest, None
-        left = known.offset
+        left, piece = known.offset, b""
         while left and (piece := file.read(min(left, 1 << 20))):
             digest.update(piece)
             left -= len(piece)
         if left or digest.hexdigest() != known.digest:
-            raise self._changed(path, known, "its content is another")
+            raise self._changed(path, known, "it begins with something else")
+        if not piece.endswith(b"\n"):
+            end = file.readline()
+            if end.strip():
+                raise self._changed(path, known, "the last of them goes on")
+            digest.update(end)
+            known = msgspec.structs.replace(known, offset=known.offset + len(end))
         self.known_lines += known.lines
         return digest, known
 
-    def _cut(self, path: Path, file: Any, size: int, digest: Any, known: _FileState | None) -> Iterator[_Batch]:
+    def _cut(self, path: Path, file: Any, digest: Any, known: _FileState | None) -> Iterator[_Batch]:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
         number = known.lines if known else 0
         offset = known.offset if known else 0
         first, records, weight = number + 1, [], 2
 
         def batch() -> _Batch:
-            reached = _FileState(size, digest.hexdigest(), offset, number)
+            reached = _FileState(digest.hexdigest(), offset, number)
             return _Batch(path, first, number, records, reached, os.lseek(file.fileno(), 0, os.SEEK_CUR))
 
         for raw in file:
@@ -371,16 +365,19 @@ class _Upload:
             if records and (len(records) >= self.batch_records or weight + len(record) > self.batch_bytes):
                 yield batch()
                 first, records, weight = number + 1, [], 2
-            number += 1
-            offset += len(raw)
-            digest.update(raw)
             try:
                 decode(record)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._pass_over(path, number)
-                continue
-            records.append(record)
-            weight += len(record) + 1
+                self._pass_over(path, number + 1)
+                if not raw.endswith(b"\n"):
+                    # Somebody may still be writing it: the next upload reads it again.
+                    break
+            else:
+                records.append(record)
+                weight += len(record) + 1
+            number += 1
+            offset += len(raw)
+            digest.update(raw)
         if number >= first:
             yield batch()
 
@@ -388,6 +385,13 @@ class _Upload:
         self.unreadable_lines += 1
         if len(self.unreadable) < _EXAMPLES:
             self.unreadable.append(f"{path}:{number}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UnreadableLogError(f"Expected a log file at {path}: {error.strerror}.") from None
 
 
 # --------------------------------------------------------------------------- requests
