@@ -11,7 +11,7 @@ from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, OneOf, Rows
 
 SHOP = ProductInfo(industry="ecommerce")
 GAME = ProductInfo(industry="game")
@@ -306,3 +306,20 @@ def test_what_happened_before_stands_in_its_order() -> None:
     assert when(rules, "order_delivered/delivered_at")[1] == 0
     assert reckon(rules, "order_delivered/shipped_at", delivered_at=0) < 0
     assert reckon(rules, "order_delivered/ordered_at", shipped_at=-100) < -100
+
+
+def test_the_other_side_of_a_match_is_about_as_strong() -> None:
+    rules = told(
+        event("login", number("power")), event("pvp_start", number("power"), number("rival_power")), product=GAME
+    )
+    assert reckon(rules, "pvp_start/rival_power", share=0, power=1000) == 750
+    assert reckon(rules, "pvp_start/rival_power", share=1, power=1000) == 1250
+
+
+def test_a_whole_is_the_sum_over_its_parts_within_their_limits() -> None:
+    kcal = number("food_kcal", "{20,650}", rule=Between(min=20, max=650, integer=True))
+    foods = Property(name="foods", type=PropertyType.OBJECT_GROUP, rule=Rows(count=3), properties=(kcal,))
+    rules = told(event("log_meal", foods, number("meal_kcal", "Energy of the meal, the sum of food_kcal")))
+    assert formula(rules, "log_meal/meal_kcal") == "foods.food_kcal"
+    limits = rules.value_ranges["meal_kcal"]
+    assert (limits.min, limits.max) == (60, 1950)

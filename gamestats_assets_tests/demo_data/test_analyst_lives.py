@@ -65,6 +65,20 @@ SHEETS = {
         answerPicked | quiz | Player picks an answer | questionId, millis:n
         answerReverted | quiz | Player takes the answer back | questionId
     """,
+    "board": """
+        sign_up | account | Once per person |
+        project_created | Projects | A project has been set up | project_id
+        task_created | Tasks | A task has been added to a project | project_id, task_id
+        project_archived | Projects | A project has been archived | project_id
+    """,
+    "training": """
+        sign_up | account | Once per person |
+        start_workout | Workouts | A workout begins | workout_type
+        pause_workout | Workouts | The running workout is paused | workout_type
+        resume_workout | Workouts | The paused workout goes on | workout_type
+        finish_workout | Workouts | A workout has been carried out to its end | workout_type, workout_minutes:n
+        abandon_workout | Workouts | A workout has been broken off | workout_type, workout_minutes:n
+    """,
 }
 _TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER}
 
@@ -144,3 +158,19 @@ def test_companies_rest_at_weekends() -> None:
 
     assert max(week("freight")[5:]) < 0.5 * min(week("freight")[:5])
     assert max(week("quiz")[5:]) > 0.8 * min(week("quiz")[:5])
+
+
+def test_a_thing_is_made_within_another_that_was_made() -> None:
+    found = rules_of("board").property_constraints
+    assert found["task_created/project_id"].recalls == ["project_created"]
+    assert found["task_created/project_id"].per_user, "who was there before has a project"
+    assert not found.get("task_created/task_id", found["task_id"]).recalls
+    assert found["project_archived/project_id"].recalls == ["project_created"]
+
+
+def test_how_long_it_took_is_told_by_each_way_in_which_it_ends() -> None:
+    found = rules_of("training").property_constraints
+    for event in ("finish_workout", "abandon_workout"):
+        assert found[f"{event}/workout_type"].same_as_before
+        told = found[f"{event}/workout_minutes"]
+        assert (told.elapsed, told.unit_s, told.same_as_before) == ("flow", 60, False)

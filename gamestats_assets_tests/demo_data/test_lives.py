@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.demo_data.configuration import Configuration, ConfigurationError, ConversionTruth
+from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.configuration import Configuration, ConfigurationError, ConversionTruth, ProductInfo
 from gamestats_assets.demo_data.generator.blueprint import blueprint
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -26,6 +27,8 @@ from gamestats_assets.demo_data.rules.model import (
 )
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
+from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+from gamestats_assets_tests.demo_data.sheets import FOLDERS
 from gamestats_assets_tests.demo_data.small_shop import at, by_user, number, sessions, text
 from gamestats_assets_tests.demo_data.test_behaviour import simulated
 
@@ -42,8 +45,8 @@ TAXONOMY = Taxonomy(
     events=(
         Event(name="join", properties=(text("plan"), text("home"))),
         Event(name="open"),
-        Event(name="order", properties=(text("parcel_id"), number("weight"), moment("due_at"))),
-        Event(name="pick_up", properties=(text("parcel_id"), number("weight"))),
+        Event(name="order", properties=(text("parcel_id"), number("weight"), moment("due_at"), text("depot_id"))),
+        Event(name="pick_up", properties=(text("parcel_id"), number("weight"), text("depot_id"))),
         Event(name="deliver", properties=(text("parcel"), moment("from_time"), moment("to_time"), number("took_min"))),
         Event(name="check_in"),
         Event(name="upgrade", properties=(text("plan"),)),
@@ -65,6 +68,7 @@ RULES = Rules(
         "parcel_id": PropertyConstraint(recalls=["order"]),
         "weight": PropertyConstraint(recalls=["order"]),
         "deliver/parcel": PropertyConstraint(recalls=["order/parcel_id"]),
+        "pick_up/depot_id": PropertyConstraint(recalls=["order"], per_user=True),
         "plan": PropertyConstraint(values=["free", "gold"], initial="free"),
         "upgrade/plan": PropertyConstraint(values=["gold"]),
         "join/plan": PropertyConstraint(values=["free"]),
@@ -145,6 +149,75 @@ def test_an_id_is_that_of_the_users_latest_order_in_whichever_session(lives: dic
         r["properties"]["parcel_id"] for life in lives.values() for r in tracked(life) if r["#event_name"] == "order"
     ]
     assert len(set(ids)) == len(ids), "orders have ids of their own"
+
+
+def test_what_lasts_is_one_thing_for_who_had_it_before(lives: dict[str, list[Record]]) -> None:
+    before: Counter[int] = Counter()
+    for life in lives.values():
+        depot, seen = None, list[str]()
+        for record in tracked(life):
+            if record["#event_name"] == "order":
+                depot = record["properties"]["depot_id"]
+            elif record["#event_name"] == "pick_up":
+                if depot is None:
+                    seen.append(record["properties"]["depot_id"])
+                else:
+                    assert record["properties"]["depot_id"] == depot
+        assert len(set(seen)) <= 1
+        before[len(seen)] += 1
+    assert sum(times for seen, times in before.items() if seen > 1) > 2
+
+
+@pytest.fixture(scope="module")
+def players() -> dict[str, list[Record]]:
+    """Records of each player of the shipped game, in order."""
+    sheet = read_taxonomy(FOLDERS["game"])
+    return by_user(simulated(sheet, analyse(sheet, ProductInfo(industry="game")), RUN))
+
+
+def test_nobody_was_there_on_more_days_than_since_the_sign_up(players: dict[str, list[Record]]) -> None:
+    most: list[float] = []
+    for life in players.values():
+        signed_up, days = None, 0.0
+        for record in life:
+            told = record["properties"]
+            signed_up = moment_of(told["sign_up_time"]) if "sign_up_time" in told else signed_up
+            if record["#type"].startswith("user_") and "total_login_days" in told:
+                days = told["total_login_days"] + (days if record["#type"] == "user_add" else 0)
+                assert signed_up is not None
+                assert days <= (at(record).date() - signed_up.date()).days + 1
+        most.append(days)
+    assert sum(days > RUN.days for days in most) > 20
+
+
+def test_each_thing_of_a_player_has_a_count_of_its_own(players: dict[str, list[Record]]) -> None:
+    again: Counter[str] = Counter()
+    for life in players.values():
+        heroes, equipment = dict[int, int](), dict[int, int]()
+        for record in tracked(life):
+            told = record["properties"]
+            if record["#event_name"] == "hero_level_up":
+                if told["hero_id"] in heroes:
+                    assert told["hero_level"] == heroes[told["hero_id"]] + 1
+                    again["hero"] += 1
+                heroes[told["hero_id"]] = told["hero_level"]
+            elif record["#event_name"] == "equipment_enhance":
+                which, worked = told["equipment_id"], told["is_enhance_success"]
+                assert told["enhance_level"] == equipment.get(which, 0) + worked
+                again["failed"] += not worked
+                equipment[which] = told["enhance_level"]
+    assert min(again["hero"], again["failed"]) > 50
+
+
+def test_a_draw_costs_and_brings_as_much_as_is_drawn(players: dict[str, list[Record]]) -> None:
+    draws: Counter[int] = Counter()
+    for record in (record for life in players.values() for record in tracked(life)):
+        if record["#event_name"] == "gacha_draw":
+            told = record["properties"]
+            assert told["cost_diamond"] == 300 * told["draw_count"]
+            assert len(told["drawn_heroes"]) == told["draw_count"]
+            draws[told["draw_count"]] += 1
+    assert draws.keys() == {1, 10}
 
 
 def test_what_happens_once_a_day_happens_once_a_day(lives: dict[str, list[Record]]) -> None:

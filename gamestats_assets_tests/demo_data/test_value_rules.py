@@ -57,6 +57,7 @@ def test_two_bounds_are_a_range_of_a_number(text: str, rule: Between) -> None:
     [
         ("1|+1", Counter(start=1, step=1)),
         ("0|+1|10", Counter(start=0, step=1, max=10)),
+        ("1|+1 group by hero_id|240", Counter(start=1, step=1, max=240, group_by="hero_id")),
         (" 0 | +2.5 | 10 ", Counter(start=0, step=2.5, max=10)),
         ("1|+0", Counter(start=1, step=0)),
         ("10|-1|0", Counter(start=10, step=-1, max=0)),

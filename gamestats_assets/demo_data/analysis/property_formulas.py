@@ -37,7 +37,7 @@ from gamestats_assets.demo_data.rules.model import (
     ValueRange,
 )
 from gamestats_assets.demo_data.taxonomies.model import PropertyType
-from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, Rows
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Reckoned:
         whole: whether only whole numbers come out.
         signed: whether results below zero are meant.
         of_state: whether it follows a state of users, which grows beyond what it begins with.
+        objects: how many objects a list has over which it sums.
     """
 
     place: Place
@@ -57,6 +58,7 @@ class Reckoned:
     whole: bool = True
     signed: bool = False
     of_state: bool = False
+    objects: int = 1
 
     @property
     def names(self) -> frozenset[str]:
@@ -181,6 +183,7 @@ def _written(beside: Beside) -> None:
 
 def _by_name(beside: Beside) -> None:
     """What names say of totals, bodies, shares and levels."""
+    _wholes(beside)
     _deals(beside)
     _by_thing(beside)
     _spent_on_each(beside)
@@ -189,6 +192,7 @@ def _by_name(beside: Beside) -> None:
     _around_means(beside)
     _shares(beside)
     _levels(beside, beside.around.outer)
+    _rivals(beside)
 
 
 def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
@@ -208,7 +212,10 @@ def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
         smooth = shares or any(operand is not None and not operand.integer for operand in operands)
         whole = (cut or not smooth) and _is_whole(formula)
         of_state = name in states or parsed(formula).names <= {*states.values()}
-        found.formulas.append(Reckoned(place, formula, whole, formula.startswith("if("), of_state))
+        rules = {other.prop.name: rule_of(other.prop) for other in beside.around.others}
+        lists = {group: rule.count for group, rule in rules.items() if isinstance(rule, Rows)}
+        objects = max((lists.get(use.partition(".")[0], 1) for use in parsed(formula).names), default=1)
+        found.formulas.append(Reckoned(place, formula, whole, formula.startswith("if("), of_state, objects))
     for name, least in beside.least.items():
         measure = beside.measure(name)
         if not measure.given or least <= measure.high / 2:
@@ -279,6 +286,16 @@ def _deals(beside: Beside) -> None:
 def _sum(goods: str, discount: str | None, extra: Sequence[str]) -> str:
     kept = f"max({goods} - {discount}, 0)" if discount else goods
     return " + ".join([kept, *extra])
+
+
+def _wholes(beside: Beside) -> None:
+    """What the sheet calls the sum over a list of objects: `meal_kcal`, the sum of `food_kcal` of its foods."""
+    for group in beside.around.others:
+        for child in group.prop.properties if group.prop.type is PropertyType.OBJECT_GROUP else ():
+            for name, place in beside.own.items():
+                said = re.findall(r"\w+", place.prop.description, re.ASCII)
+                if child.type is PropertyType.NUMBER and child.name in said and "sum" in said:
+                    beside.give(name, f"{group.prop.name}.{child.name}", said=True)
 
 
 # --------------------------------------------------------------------------- prices of each
@@ -507,6 +524,18 @@ def _levels(beside: Beside, outer: Mapping[str, Place]) -> None:
         beside.give(beside.one(name, whole=True), f"{level} * {factor} + random(0-20)")
 
 
+_RIVALS = word_set("rival opponent enemy")
+_MEASURES_OF_A_SIDE = (frozenset({"power"}), frozenset({"combat", "power"}), frozenset({"battle", "power"}))
+
+
+def _rivals(beside: Beside) -> None:
+    """How strong the other side is that a user is matched with: about as strong as the user."""
+    own = next((n for n in beside.visible() if pieces(n) in _MEASURES_OF_A_SIDE), None)
+    for name in beside.own if own else ():
+        if pieces(name) & _RIVALS and pieces(name) - _RIVALS in _MEASURES_OF_A_SIDE:
+            beside.give(name, f"round({own} * random(0.75, 1.25))")
+
+
 def _is_level(place: Place, name: str) -> bool:
     said = pieces(name)
     return "level" in measure_words(place.prop) and not said & set(_LEVEL_NOT.split())
@@ -591,7 +620,9 @@ def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float,
     """Lowest and highest result."""
     formula = parsed(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
-    corners = np.array(list(itertools.product(*((r.min, r.max) for r in ranges.values()), (0.0, 1.0))))
+    times = {use: reckoned.objects if "." in use else 1 for use in ranges}
+    ends = ((r.min * times[use], r.max * times[use]) for use, r in ranges.items())
+    corners = np.array(list(itertools.product(*ends, (0.0, 1.0))))
     values = dict(zip(ranges, corners.T[:-1], strict=True))
     results = formula.evaluate(values, lambda _: corners.T[-1])
     return float(np.min(results)), float(np.max(results))
@@ -601,7 +632,8 @@ def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
     """Result of what is expected of everything that a formula uses."""
     formula = parsed(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
-    means = {use: r.mean if r.mean is not None else (r.min + r.max) / 2 for use, r in ranges.items()}
+    times = {use: reckoned.objects if "." in use else 1 for use in ranges}
+    means = {use: (r.mean if r.mean is not None else (r.min + r.max) / 2) * times[use] for use, r in ranges.items()}
     return float(formula.evaluate(means, lambda _: np.array(0.5)))
 
 

@@ -198,7 +198,7 @@ def property_constraints(
         prices: by property, between what prices lie.
     """
     maker = _Maker(order, prices)
-    told = {place: maker.constraint(place) for place in maker.everywhere}
+    told = {place: maker.as_many(place, maker.constraint(place)) for place in maker.everywhere}
     by_name: dict[str, list[Place]] = {}
     for place in maker.everywhere:
         by_name.setdefault(place.name, []).append(place)
@@ -217,7 +217,8 @@ def property_constraints(
     recalls = Recalls(order, events.prerequisites, found)
     for key, told_by in recalls.found().items():
         base = found.get(key, found.get(key.partition("/")[2], _NOTHING))
-        found[key] = base.model_copy(update={"recalls": told_by, "once_each": recalls.is_told_once(key)})
+        told = {"recalls": told_by, "once_each": recalls.is_told_once(key)}
+        found[key] = base.model_copy(update=told | ({"per_user": True} if recalls.is_within(key) else {}))
     maker.number_ranges |= {name: _ANY_NUMBER for name in recalls.made if name in maker.number_ranges}
     return found, maker.number_ranges
 
@@ -297,6 +298,15 @@ class _Maker:
         if given is not None:
             return self._kept(place, given)
         return self._kept(place, self._by_name(place))
+
+    def as_many(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
+        """Of a list whose description names a number of the event, that it has as many texts."""
+        if place.prop.type is not PropertyType.LIST or not place.of_event or "." in place.name:
+            return told
+        said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
+        numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
+        named = [p.name for p in numbers if p.name in said]
+        return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
         """What users have once for all: an event that tells it tells what is known of the user."""
@@ -453,7 +463,9 @@ class _Maker:
     def _counter(self, place: Place, rule: Counter, *, own: bool) -> CounterRule:
         shares = any(isinstance(self.rules[o], SharedCounter) for o in self._defined.get(place.name, []))
         shared = place.name if shares or not own else None
-        return CounterRule(start=rule.start, step=rule.step if own else 0, max=rule.max, shared=shared)
+        has = {other.name for other in self.everywhere if other.event == place.event}
+        group = rule.group_by if own and rule.group_by in has - {place.name} else None
+        return CounterRule(start=rule.start, step=rule.step if own else 0, max=rule.max, shared=shared, group_by=group)
 
     def _shared(self, place: Place, step: float) -> CounterRule:
         starter = next((r for o in self._defined[place.name] if isinstance(r := self.rules[o], Counter)), None)
@@ -799,24 +811,28 @@ _OWN_TO_EACH_STEP = ("duration", "result", "outcome", "reason", "status", "elaps
 def _repeat_in_sequences(
     found: dict[str, PropertyConstraint], order: EventOrder, sequences: Sequence[EventSequence]
 ) -> None:
-    """A later step has what an earlier one had: the order's id, its amount, who fights."""
+    """A later step has what an earlier one on the way to it had: the order's id, its amount, who fights."""
     for sequence in sequences:
-        told: dict[str, tuple[Property, ValueRule | None]] = {}
+        before: dict[str, dict[str, tuple[Property, ValueRule | None]]] = {}
         chosen: set[str] = set()
         for step in sequence.steps:
+            told = {name: said for event in reversed(step.follows or [*before]) for name, said in before[event].items()}
+            before = {}
             for name in step.events:
-                for prop in order.taxonomy.event(name).properties:
+                own = order.taxonomy.event(name).properties
+                for prop in own:
                     earlier = told.get(prop.name)
                     fixed = prop.type is not PropertyType.TIME or prop.name in chosen
                     if earlier and fixed and _repeats(prop, earlier, found, name):
                         key = f"{name}/{prop.name}"
                         base = found.get(key, found.get(prop.name, _NOTHING))
                         found[key] = base.model_copy(update={"same_as_before": True})
+                before[name] = {prop.name: (prop, rule_of(prop)) for prop in own} | told
             for name in step.events:
-                for prop in order.taxonomy.event(name).properties:
-                    told.setdefault(prop.name, (prop, rule_of(prop)))
-                    if order.readings[name].phase == "choose":
-                        chosen.add(prop.name)  # the time of an appointment
+                if order.readings[name].phase == "choose":
+                    chosen |= {
+                        prop.name for prop in order.taxonomy.event(name).properties
+                    }  # the time of an appointment
 
 
 def _repeats(

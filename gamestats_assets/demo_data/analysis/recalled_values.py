@@ -111,6 +111,7 @@ class Recalls:
         self.made: set[str] = set()
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
+        self._within: set[str] = set()
 
     def found(self) -> dict[str, list[str]]:
         """By key of a property, the events that it recalls."""
@@ -153,6 +154,10 @@ class Recalls:
         reading = self.order.readings[event]
         ends = reading.phase in _ONCE_EACH or reading.action in ("delete", "leave")
         return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
+
+    def is_within(self, key: str) -> bool:
+        """Whether an event makes a thing within what it recalls, of which who was there before has one already."""
+        return key in self._within
 
     def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""
@@ -309,7 +314,10 @@ class Recalls:
         first = (self._made_by_name(name) if late else None) or having[0]
         reading = self.order.readings[first]
         lasting = bool(set(stem_of(name)) & UNIQUE) or self._is_made(name, first)
-        makers = [e for e in having if e == first or (lasting and _alike(self.order.readings[e], reading))]
+        alike = [e for e in having if lasting and _alike(self.order.readings[e], reading)]
+        within = {e for e in alike if e != first and self._makes_another(e, name, first)}
+        self._within |= {f"{event}/{name}" for event in within}
+        makers = [e for e in having if e == first or e in set(alike) - within]
         paired = reading.succeeds and reading.action in _ADDING  # few devices are, and each is used again
         if set(stem_of(name)) & OWNED:
             joins = [e for e in having if _JOINS & set(self.order.readings[e].words)]
@@ -323,6 +331,12 @@ class Recalls:
             if lasting or self._ends(event, first):
                 found[event] = self._nearest(event, having) or makers
         return found
+
+    def _makes_another(self, event: str, name: str, first: str) -> bool:
+        """Whether an event makes a thing that another id names, within what `first` makes: a task of a project."""
+        said = set(self.order.readings[event].words)
+        others = [other for other in self.own[event] if other != name and set(stem_of(other)) & said]
+        return bool(others) and not set(stem_of(name)) & said and first in self.needs.get(event, ())
 
     def _is_begun(self, name: str, reading: Reading) -> bool:
         """Whether an event begins what a text names, and what lies on no shelf: a stream, a dispute, no stage."""

@@ -27,7 +27,7 @@ _MOST_CHOICES = 120
 """Free choices in one session."""
 _APART_S = 35 * 60
 """Sessions of a day lie further apart than the half hour after which analysts begin a new one."""
-_LONGEST_GAP_S = 25 * 60
+LONGEST_GAP_S = 25 * 60
 """Within a session nothing is further apart."""
 _SAME_HABIT = 0.45
 """Share of the variance of a day's activity that is the user's own, the same every day."""
@@ -531,7 +531,7 @@ def times_ms(
     """
     first = np.ones(len(found), bool)
     first[1:] = found.session[1:] != found.session[:-1]
-    gap_ms = np.maximum((np.minimum(gap_s, _LONGEST_GAP_S) * 1000).astype(np.int64), 1)
+    gap_ms = np.maximum((np.minimum(gap_s, LONGEST_GAP_S) * 1000).astype(np.int64), 1)
     gap_ms[first] = 0
     running = np.cumsum(gap_ms)
     begin = np.maximum.accumulate(np.where(first, np.arange(len(found)), 0))

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import names
-from gamestats_assets.demo_data.generator.behaviour import Happenings, History, Sessions
+from gamestats_assets.demo_data.generator.behaviour import LONGEST_GAP_S, Happenings, History, Sessions
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import (
     Coded,
@@ -181,7 +181,7 @@ class Properties:
             return self._balanced(event, name)
         if constraint.per_user and f"{event}/{name}" not in self.plan.rules.property_constraints:
             return self.user_column(name, given).take(self.happened.user[rows])
-        if constraint.per_user:
+        if constraint.per_user and not constraint.recalls:
             return self._value(self._context(event, rows, np.zeros(rows.size, np.int64)), name, given)
         if not self._shares_values(constraint, name, event):
             return self._value(self._context(event, rows, self.ordinal[rows]), name, given)
@@ -199,7 +199,8 @@ class Properties:
                 recalled = self._recalled(event, rows[own], creators)
                 parts += [(own[found], column) for found, column in recalled]
                 own = np.delete(own, np.concatenate([np.zeros(0, np.int64), *(found for found, _ in recalled)]))
-            context = self._context(teller, source[own], self.ordinal[source[own]])
+            counter = np.zeros(own.size, np.int64) if constraint.per_user else self.ordinal[source[own]]
+            context = self._context(teller, source[own], counter)
             parts.append((own, self._value(context, name, self.properties_of(teller)[name])))
         return merged(parts, rows.size) if parts else self._value(self._context(event, rows, rows), name, given)
 
@@ -509,12 +510,16 @@ class Properties:
         return Coded(codes, tuple(f"{last.lstrip('#')}_{number}" for number in range(1, _NUMBERED + 1)))
 
     def _texts(self, context: Rows, name: str, constraint: PropertyConstraint) -> Column:
-        """A list of texts."""
+        """A list of texts, as many as another number of the event says, if it is to be that."""
+        wanted = None
         count = constraint.rows or 3
+        if constraint.rows_by is not None and context.key != "user" and len(context):
+            wanted = np.clip(np.nan_to_num(self._named_numbers(context, constraint.rows_by, name)), 0, _MOST_ROWS)
+            count = max(int(wanted.max()), 1)
         each = context.repeated(count)
         one = Property(name=name, type=PropertyType.STRING)
         inner = self._one_of(each, name, constraint, one) if constraint.values else self._text(each, name, constraint)
-        return Pieces(_grouped(inner.json(), count))
+        return Pieces(_grouped(inner.json(), count) if wanted is None else _counted_lists(inner.json(), count, wanted))
 
     # ----------------------------------------------------------------- objects
 
@@ -785,9 +790,19 @@ class Properties:
         user = self.happened.user[rows]
         start = count_start(self.plan, self.streams, self.users, shared)
         most = [rule.max for _, _, rule in members if rule.max is not None]
+        group = user
+        if any(rule.group_by for _, _, rule in members):
+            keys = [
+                self.column(event, rule.group_by).json()
+                if rule.group_by
+                else pl.Series([""]).gather(np.zeros(self.rows_of(event).size, np.uint32))
+                for event, _, rule in members
+            ]
+            keyed = pl.DataFrame({"user": user, "key": pl.concat(keys)})
+            group = keyed.select(pl.struct("user", "key").rank("dense")).to_series().to_numpy()
         before, after = np.empty(rows.size), np.empty(rows.size)
         before[order], after[order] = running_count(
-            user[order], moves[order], start[user[order]], max(most) if most else None
+            group[order], moves[order], start[user[order]], max(most) if most else None
         )
         found: dict[tuple[str, str], Column] = {}
         for number, (event, name, rule) in enumerate(members):
@@ -796,7 +811,9 @@ class Properties:
             if rule.source in self.properties_of(event):
                 raw = self._raw(event, rule.source or "")
                 decimals = raw.decimals if isinstance(raw, Numbers) else 0
-                found[event, rule.source or ""] = Numbers(np.abs(after[own] - before[own]), decimals)
+                is_flag = self.properties_of(event)[rule.source or ""].type is PropertyType.BOOLEAN
+                moved = raw if is_flag else Numbers(np.abs(after[own] - before[own]), decimals)
+                found[event, rule.source or ""] = moved
             found[event, name] = Numbers(after[own], decimals)
         return found
 
@@ -928,6 +945,8 @@ class Properties:
             segments = range(len(self.plan.segments))
             least = np.array([range_of(self.plan, number, "user", name).min for number in segments])
             start = initial if constraint.initial is not None else np.maximum(least, 0)[self.users.segment]
+            if all(update.once_per_day and update.type == "increment" for _, update in updates):
+                drawn = np.minimum(drawn, -self.users.signed_up_day)  # as many days as there were
             initial = np.where(self.users.signed_up_day >= 0, start, drawn)
         return initial
 
@@ -1069,7 +1088,9 @@ def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenin
         rows = np.flatnonzero((found.event == plan.event_index[event]) & (found.step > 0))
         context = Rows(found.user[rows], ordinal[rows], np.zeros(rows.size, np.int64), event)
         seconds[rows] = numbers_of(plan, streams, users, context, name).numbers() * (told[name] or 1)
-    return seconds
+    # What takes longer than a session allows nears the longest gap, rather than that many take just as long.
+    half = LONGEST_GAP_S / 2
+    return np.where(seconds > half, half + half * (1 - np.exp(1 - seconds / half)), seconds)
 
 
 def _elapsed_unit_s(plan: Blueprint, event: str, name: str) -> float | None:
@@ -1143,6 +1164,20 @@ def _grouped(texts: pl.Series, count: int) -> pl.Series:
             parts.append(pl.lit(","))
         parts.append(pl.lit(texts.gather_every(count, place)))
     return pl.select(pl.concat_str(*parts, pl.lit("]"))).to_series()
+
+
+def _counted_lists(texts: pl.Series, count: int, wanted: Array) -> pl.Series:
+    """The first few of every `count` texts, as many as wanted, as one JSON list."""
+    row = np.repeat(np.arange(wanted.size), count)
+    kept = np.tile(np.arange(count), wanted.size) < wanted[row]
+    lists = (
+        pl.DataFrame({"row": row, "text": texts})
+        .filter(pl.Series(kept))
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("text").str.join(","))
+    )
+    every = pl.DataFrame({"row": np.arange(wanted.size)}).join(lists, on="row", how="left", maintain_order="left")
+    return every.select(pl.concat_str(pl.lit("["), pl.col("text").fill_null(""), pl.lit("]"))).to_series()
 
 
 def _as_objects(inner: Mapping[str, Column], count: int) -> Pieces:

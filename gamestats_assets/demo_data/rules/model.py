@@ -82,9 +82,9 @@ class CounterRule(_Part):
         max: where it stops.
         shared: name of the count, where several properties show one; None is the property's own.
         source: dotted name of the event's property whose value moves the count, in place of `step`;
-            the count is then a balance, which never goes below zero.
+            the count is then a balance, which never goes below zero. What is true moves it by 1.
         sign: -1 where `source` is spent.
-        group_by: dotted name of the property that tells balances apart.
+        group_by: dotted name of the property that tells counts or balances apart.
     """
 
     start: float = 0
@@ -141,7 +141,8 @@ class PropertyConstraint(_Part):
         depends_on, mapping: allowed values by the value of the property that it depends on, e.g. carrier by country.
         values, weights: allowed values; weights are relative, none are equal ones.
         rows: how many objects an object group has, or texts a list.
-        per_user: a value is drawn once for each user and kept.
+        rows_by: name of the event's number that says how many texts a list has, in place of `rows`.
+        per_user: a value is drawn once for each user and kept; of what is recalled, where there was nothing before.
         template: a text with `{n}` for a number from the property's range, e.g. `item_{n}`.
         faker: name of a pattern of `names`, for texts.
     """
@@ -161,6 +162,7 @@ class PropertyConstraint(_Part):
     values: list[Scalar] = Field(default_factory=list)
     weights: list[float] = Field(default_factory=list)
     rows: int | None = Field(default=None, ge=1, le=500)
+    rows_by: str | None = None
     per_user: bool = False
     template: str | None = None
     faker: str | None = None

@@ -297,7 +297,9 @@ class _Check:
         """References of constraints to properties that are not there, and mappings on values that never occur."""
         for key, constraint in self.rules.property_constraints.items():
             place = f"property_constraints.{key}"
-            sources = {"copy_of": constraint.copy_of, "depends_on": constraint.depends_on}
+            sources = {
+                "copy_of": constraint.copy_of, "depends_on": constraint.depends_on, "rows_by": constraint.rows_by,
+            }  # fmt: skip
             if constraint.counter:
                 sources |= {
                     "counter.source": constraint.counter.source,
@@ -512,7 +514,8 @@ class _Check:
             wanted = [
                 constraint.copy_of or "",
                 constraint.depends_on or "",
-                *(constraint.counter.source or "" for _ in "x" if constraint.counter),
+                constraint.rows_by or "",
+                *((constraint.counter.source or "", constraint.counter.group_by or "") if constraint.counter else ()),
             ]
             for scope, name in self._deciding(key, self.rules.property_constraints):
                 self._note(uses, scope, name, [source for source in wanted if source])

@@ -784,8 +784,9 @@ def _doubt_rules(contents: _Contents, findings: _Findings) -> None:
             doubt(row, f"no event starts the count of {row.name!r}; one needs a rule such as 1|+1")
     for event in contents.events:
         for row in event.properties:
-            if isinstance(row.rule, Balance):
-                for name in filter(None, (row.rule.source, row.rule.group_by)):
+            if isinstance(row.rule, Balance | Counter):
+                source = row.rule.source if isinstance(row.rule, Balance) else None
+                for name in filter(None, (source, row.rule.group_by)):
                     if name.lower() not in has[event.name.lower()]:
                         doubt(row, f"the rule names {name!r}, which the event {event.name!r} does not have")
 

@@ -8,6 +8,7 @@
 | `{1,4}` (also with a full-width comma) | a whole number between the two, both included |
 | `[29,43]=value` | the same; the suffix only says that it is a plain value |
 | `1|+1`, `0|+1|10` | counts its own event per user: start, step, largest value |
+| `1|+1 group by hero_id` | a count per value of another property of the event |
 | `1|+0` | shows the count that another event moves, from this start |
 | `++1`, `+0` | moves, or shows, the count of the property of that name that another event started |
 | `5000|+info.num group by info.item_id` | a balance per item, moved by another property of the event |
@@ -68,12 +69,14 @@ class Counter(_Rule):
     Attributes:
         start: value before the first event.
         max: where it stops; None is nowhere.
+        group_by: name of the event's property that tells counts apart; None is one count.
     """
 
     kind: Literal["counter"] = "counter"
     start: float
     step: float
     max: float | None = None
+    group_by: str | None = None
 
 
 class SharedCounter(_Rule):
@@ -244,8 +247,9 @@ def _piped(plain: str, type: PropertyType) -> ValueRule | None:
 
 def _count(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
     start, moved, *rest = parts
-    step = re.fullmatch(rf"(?:\+\s*|(?=-))({_NUMBER})", moved)
-    source = re.fullmatch(rf"\+\s*({_NAME})(?:\s+group\s+by\s+({_NAME}))?", moved, re.IGNORECASE)
+    grouped = rf"(?:\s+group\s+by\s+({_NAME}))?"
+    step = re.fullmatch(rf"(?:\+\s*|(?=-))({_NUMBER}){grouped}", moved, re.IGNORECASE)
+    source = re.fullmatch(rf"\+\s*({_NAME}){grouped}", moved, re.IGNORECASE)
     first, largest = _number(start), _number(rest[0]) if rest else None
     if first is None or not (step or source) or len(rest) > (1 if step else 0) or (rest and largest is None):
         _refuse(
@@ -260,7 +264,7 @@ def _count(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
     by = float(step[1])
     if largest is not None and (largest - first) * (by or 1) < 0:
         _refuse("a last value that the steps lead to", plain, "exchange it and the start, or change the step's sign")
-    return Counter(start=first, step=by, max=largest)
+    return Counter(start=first, step=by, max=largest, group_by=step[2])
 
 
 def _told(parts: list[str], plain: str, type: PropertyType) -> ValueRule:

@@ -53,7 +53,7 @@ EXPECTED = (
     needs("complete_profile", "create_account"),
     does_not_need("start_workout", "subscribe"),
     of_users("finish_workout", "sync_wearable", "subscribe"),
-    between("workout_minutes", 5, 120, whole=True),
+    between("workout_minutes", 5, 60, whole=True),
     between("sleep_hours", 3.5, 10.5, whole=False),
     between("resting_heart_rate", 45, 95, whole=True),
     between("weight_kg", 42, 135),
