@@ -12,9 +12,11 @@ from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_set
 __all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
 
 keep_connections()
-# How long an example takes says how busy the machine is; speed is the benchmarks' affair.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
+# every run, so that a change is what makes one fail; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

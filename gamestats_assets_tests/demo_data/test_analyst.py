@@ -1694,6 +1694,12 @@ def test_any_sheet_whose_events_share_ids_can_be_generated(sheet: Taxonomy, ids:
         generate(carrying, analyse(carrying, ProductInfo()), few, Path(folder) / "logs", processes=1)
 
 
+@pytest.mark.parametrize("own", ["total_amount:n", "price:n"])
+def test_a_common_property_is_never_changed_by_what_is_told_under_its_own_name(own: str) -> None:
+    sheet = taxonomy(event("start", own), common=("total_amount:n",))
+    assert analyse(sheet, ProductInfo()).update_patterns == {}
+
+
 @pytest.mark.parametrize(
     "names", [("view_hotel", "book_hotel"), ("hotel_view", "hotel_book"), ("see_room", "book_room")]
 )
@@ -1953,6 +1959,13 @@ def test_updates_of_what_is_no_state_and_references_to_what_events_do_not_have()
     assert "no user property or common property 'levle'; did you mean 'level'" in unknown
     missing = only_problem(made(update_patterns={"battle_win": {"level": Update(type="set", value="{{price}}")}}))
     assert "'battle_win' has no property 'price' for {{price}}" in missing
+    level = event("level_set", "level:n"), event("level_add", "level:n")
+    by_own_name = {
+        event_.name: {"level": Update(type=how, value="{{level}}")}
+        for event_, how in zip(level, ("set", "increment"), strict=True)
+    }
+    itself = only_problem(made(update_patterns=by_own_name), taxonomy(*level, common=("level:n",)))
+    assert "update_patterns.level_add.level" in itself
     good = {
         "purchase": {
             "level": Update(type="increment", value="{{price}} * 2"),

@@ -331,3 +331,36 @@ def test_truths_that_share_steps_are_refused() -> None:
     truths = [ConversionTruth(from_event="pick_up", to_event="deliver", rate=rate) for rate in (0.5, 0.6)]
     with pytest.raises(ConfigurationError, match="shares steps of the sequence 'way' with another planted truth"):
         blueprint(TAXONOMY, RULES, RUN.model_copy(update={"truths": truths}))
+
+
+def test_every_record_tells_the_number_that_an_event_set_last_by_the_same_name() -> None:
+    sheet = Taxonomy(
+        name="clocks",
+        events=(Event(name="open"), Event(name="set_clock", properties=(number("hour"),))),
+        common_properties=(number("hour"),),
+    )
+    rules = RULES.model_copy(
+        update={
+            "property_constraints": {},
+            "event_constraints": EventConstraints(session_start=["open"]),
+            "property_relationships": {},
+            "value_ranges": {"set_clock/hour": ValueRange(min=1, max=12, integer=True)},
+            "update_patterns": {"set_clock": {"hour": Update(type="set", value="{{hour}}")}},
+            "segment_analysis": {
+                name: SegmentAnalysis(activity=Activity(daily_probability=0.9, events_per_session=8))
+                for name in SEGMENTS
+            },
+        }
+    )
+    assert problems(rules, sheet) == []
+    told: set[float] = set()
+    for life in by_user(simulated(sheet, rules, RUN)).values():
+        last = None
+        for record in tracked(life):
+            hour = record["properties"]["hour"]
+            if record["#event_name"] == "set_clock":
+                last = hour
+                told.add(hour)
+            elif last is not None:
+                assert hour == last
+    assert told == set(range(1, 13))

@@ -98,12 +98,18 @@ def update_patterns(
     found: dict[str, dict[str, Update]] = {}
     guess = _Guess(order, everywhere, measures)
     shown = states_shown(taxonomy)
+    common = {prop.name for prop in taxonomy.common_properties}
     for prop in (*taxonomy.common_properties, *taxonomy.user_properties):
         if prop.name in shown:
             continue
         told = [_told(order, prop.rule)] if isinstance(prop.rule, FromEvent) else None
         for event, update in told if told is not None else guess.updates(prop):
-            if event in order.readings and order.kinds[event] is not Kind.SYSTEM:
+            if event not in order.readings or order.kinds[event] is Kind.SYSTEM:
+                continue
+            own = {given.name for given in taxonomy.event(event).properties}
+            # By one name a record tells one value: what the event sets, or else the state itself.
+            circular = update.value == _ref(prop.name) and not (update.sets_to(prop.name) and prop.name in own)
+            if prop.name not in common or not circular:
                 found.setdefault(event, {}).setdefault(prop.name, update)
     return {event: found[event] for event in taxonomy.event_names() if event in found}
 

@@ -219,7 +219,8 @@ class Properties:
 
     def _sets(self, event: str, name: str) -> bool:
         """Whether an event says of itself what a state becomes."""
-        return any(who == event and how.value == f"{{{{{name}}}}}" for who, how in self.plan.updates.get(name, ()))
+        updates = self.plan.updates.get(name, ())
+        return any(who == event and how.sets_to(name) for who, how in updates)
 
     def _context(self, event: str, rows: Array, counter: Array) -> Rows:
         return Rows(self.happened.user[rows], counter, self.at_ms[rows], event)
@@ -726,7 +727,7 @@ class Properties:
             child = self.plan.nested_of[context.key][f"{parent}.{wanted}"]
             return self._value(context, f"{parent}.{wanted}", child).numbers()
         if wanted in self.properties_of(context.key):
-            if wanted in self.plan.common_types and self._is_state(wanted):
+            if wanted in self.plan.common_types and self._is_state(wanted) and not self._sets(context.key, wanted):
                 return self.state(wanted).before(self.rows_of(context.key)[self._positions(context)])
             return self.column(context.key, wanted).numbers()[self._positions(context)]
         if "." in wanted:

@@ -344,6 +344,10 @@ class Update(_Part):
     allow_negative: bool = False
     once_per_day: bool = False
 
+    def sets_to(self, name: str) -> bool:
+        """Whether the property becomes what the event says under a name."""
+        return self.type in ("set", "set_once") and self.value == f"{{{{{name}}}}}"
+
 
 class Rules(_Part):
     """Everything that decides a product's data besides its taxonomy and the run's configuration."""

@@ -477,9 +477,9 @@ class _Check:
                     near = self._near(name, [*self.users, *self.common])
                     yield f"{place}: there is no user property or common property {name!r}{near}"
                 if event in self.own:
-                    yield from self._unknown_references(place, event, update)
+                    yield from self._unfit_references(place, event, name, update)
 
-    def _unknown_references(self, place: str, event: str, update: Update) -> Iterator[str]:
+    def _unfit_references(self, place: str, event: str, changed: str, update: Update) -> Iterator[str]:
         if not isinstance(update.value, str):
             return
         from gamestats_assets.demo_data.rules.formulas import FormulaError, parse_formula
@@ -487,6 +487,11 @@ class _Check:
         references = _REFERENCE.findall(update.value)
         for reference in references:
             name = _KEYED.sub(r"\1\3", reference)
+            if name == changed and name in self.common and not (update.sets_to(name) and name in self.own[event]):
+                yield (
+                    f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
+                    f"what changes it; only an event with a property of its own named {name!r} can, by 'set' or 'set_once'"
+                )
             if reference != "#time" and name not in self.own[event] and name not in self.common:
                 near = self._near(name, [*self.own[event], *self.common])
                 yield f"{place}: the event {event!r} has no property {reference!r} for {{{{{reference}}}}}{near}"

@@ -65,7 +65,7 @@ class Property(_Part):
 
 
 class Event(_Part):
-    """A kind of event; its properties do not repeat the common ones."""
+    """A kind of event; a property that repeats a common one stands for it."""
 
     name: str
     alias: str = ""
