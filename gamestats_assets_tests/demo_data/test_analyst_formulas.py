@@ -104,6 +104,17 @@ def test_formulas_by_the_aliases_of_numbers(written: str, first: str, second: st
     assert reckon(rules, "tell/outcome", aaa=30, bbb=20) == pytest.approx(result)
 
 
+@pytest.mark.parametrize("most", [2.25, 90, 3000])
+def test_a_number_follows_no_formula_whose_results_the_sheet_does_not_allow(most: float) -> None:
+    power = number("power").model_copy(update={"rule": Between(min=0.5, max=most, integer=False)})
+    rules = told(event("start", power), common=(number("level"),))
+    assert (formula(rules, "start/power") is not None) == (most == 3000)
+    assert (rules.value_ranges["power"].min, rules.value_ranges["power"].max) == (
+        (120 if most == 3000 else 0.5),
+        most,
+    )
+
+
 def test_percentages_are_hundredths() -> None:
     rate = Between(min=5, max=25, integer=True)
     rules = told(

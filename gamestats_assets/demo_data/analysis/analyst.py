@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, of_kind
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_order import EventOrder, waits_for
 from gamestats_assets.demo_data.analysis.event_prerequisites import prerequisites
 from gamestats_assets.demo_data.analysis.event_sequences import find_sequences
 from gamestats_assets.demo_data.analysis.event_stages import (
@@ -99,13 +99,14 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
+    of_numbers = [formula for formula in told.formulas if formula.place.key in reckoned]
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
     times = property_times(
         order,
         everywhere,
         {name for of in updates.values() for name in of},
-        {reckoned.place.key for reckoned in told.formulas},
+        reckoned.keys(),
         {key for key, constraint in values.items() if constraint.recalls},
     )
     values |= {key: _free(values.get(key)) for key in times.lengths}
@@ -118,7 +119,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     rules = Rules(
         property_constraints=values,
         event_constraints=constraints,
-        property_relationships=relationships([*told.formulas, *times.formulas], everywhere),
+        property_relationships=relationships([*of_numbers, *times.formulas], everywhere),
         value_ranges=overall_ranges,
         segment_analysis={
             segment: _segment(segment, habits, of_segment)
@@ -211,22 +212,11 @@ def _shared_by_alternatives(
             every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
             for event in step.events:
                 own = found.get(event, [])
-                added = [before for before in every if before not in {*rest, *own} and not _needs(found, before, event)]
+                kept = {*rest, *own}
+                added = [before for before in every if before not in kept and not waits_for(found, before, event)]
                 if added:
                     found[event] = [*own, *added]
     return found
-
-
-def _needs(needs: Mapping[str, Sequence[str]], event: str, wanted: str) -> bool:
-    """Whether an event waits for another, directly or not."""
-    waiting, seen = [event], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name == wanted:
-            return True
-        waiting += [before for before in needs.get(name, ()) if before not in seen]
-        seen.update(waiting)
-    return False
 
 
 def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind, kinds_of, of_kind
@@ -102,3 +102,19 @@ def anchor(found: Sequence[Reading]) -> Reading | None:
     done = [r for r in good if r.succeeds or r.phase == "accept"]
     plain = [r for r in good if r.place is None]
     return (done or plain or good or [None])[-1 if done else 0]
+
+
+def waits_for(needs: Mapping[str, Sequence[str]], event: str, wanted: str) -> bool:
+    """Whether an event is another, or waits for it, directly or not.
+
+    Args:
+        needs: by event, those that must have happened before.
+    """
+    waiting, seen = [event], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name == wanted:
+            return True
+        waiting += [before for before in needs.get(name, ()) if before not in seen]
+        seen.update(waiting)
+    return False

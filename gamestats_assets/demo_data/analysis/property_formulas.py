@@ -578,6 +578,8 @@ def reckoned_ranges(
 ) -> tuple[dict[str, ValueRange], dict[str, dict[str, ValueRange]]]:
     """Where results lie, overall and by segment: as far as what the formulas use reaches, within the sheet's limits.
 
+    A formula whose results all lie beyond the limits has no range: it is none of this number's.
+
     Args:
         overall: ranges by key, of everything that formulas use.
         segments: likewise by segment.
@@ -590,10 +592,13 @@ def reckoned_ranges(
         low, high = _extent(reckoned, {**overall, **of_all})
         high = high * _GROWS if reckoned.of_state else high
         least, most = limits.get(key, (-np.inf if reckoned.signed else 0.0, np.inf))
+        if low > most or high < least:
+            continue
         low, high = _within(low, least, most), _within(high, least, most)
+        whole = reckoned.whole and low.is_integer() and high.is_integer()
         for known, into in ((overall, of_all), *((segments[s], of_each[s]) for s in SEGMENTS)):
             mean = _within(_expected(reckoned, {**known, **into}), low, high)
-            into[key] = ValueRange(min=low, max=high, mean=mean, integer=reckoned.whole)
+            into[key] = ValueRange(min=low, max=high, mean=mean, integer=whole)
     return of_all, of_each
 
 

@@ -15,7 +15,7 @@ from gamestats_assets.demo_data.analysis.event_births import SHELVED
 from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
-from gamestats_assets.demo_data.analysis.event_order import EventOrder
+from gamestats_assets.demo_data.analysis.event_order import EventOrder, waits_for
 from gamestats_assets.demo_data.analysis.event_words import (
     ACTIONS,
     LOOKS,
@@ -140,13 +140,8 @@ class Recalls:
 
     def _comes_before(self, key: str, source: str) -> bool:
         """Whether what recalls must have happened before what it recalls, and so cannot have been told by it."""
-        event, waiting, seen = key.partition("/")[0], [source.partition("/")[0]], set[str]()
-        while waiting:
-            for before in self.needs.get(waiting.pop(), ()):
-                if before not in seen:
-                    seen.add(before)
-                    waiting.append(before)
-        return event in seen and event != source.partition("/")[0]
+        event, told_by = key.partition("/")[0], source.partition("/")[0]
+        return event != told_by and waits_for(self.needs, told_by, event)
 
     def is_told_once(self, key: str) -> bool:
         """Whether an event says how a thing ends that an id names, which happens once to each of them."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.findings.measure import Funnel, Measured, Moments, Violations, label
-from gamestats_assets.demo_data.rules.model import EventSequence, PropertyConstraint, Rules, ValueRange
+from gamestats_assets.demo_data.rules.model import EventSequence, PropertyConstraint, Rules, ValueRange, holding
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 
 FEWEST = 30
@@ -136,11 +136,6 @@ def _rule_of(rules: Mapping[str, Any], event: str, name: str) -> str | None:
     return next((key for key in (f"{event}/{name}", name) if key in rules), None)
 
 
-def _constraint(rules: Rules, event: str, name: str) -> PropertyConstraint:
-    key = _rule_of(rules.property_constraints, event, name)
-    return rules.property_constraints[key] if key else PropertyConstraint()
-
-
 def _segment_ranges(rules: Rules, configuration: Configuration) -> list[Mapping[str, ValueRange]]:
     """By segment that has users, its own ranges."""
     found: list[Mapping[str, ValueRange]] = []
@@ -154,13 +149,13 @@ def _segment_ranges(rules: Rules, configuration: Configuration) -> list[Mapping[
 
 def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     """Whether a number lies where its range says, and does not follow from something else."""
-    constraint = _constraint(rules, event, name)
+    constraint = rules.constraint_of(event, name)
     if constraint.copy_of or constraint.counter or constraint.mapping or constraint.values or constraint.elapsed:
         return False
     if constraint.same_as_before or constraint.recalls or constraint.totals:
         return False
-    formula = _rule_of(rules.property_relationships, event, name)
-    if formula and rules.property_relationships[formula].formula:
+    followed = holding(rules.property_relationships, event, name)
+    if followed and followed.formula:
         return False
     if _is_state(rules, name):
         return False
@@ -193,11 +188,7 @@ def _numbers(measured: Measured, rules: Rules, kept: Set[str]) -> Iterator[Devia
 
 
 def _range(own: Mapping[str, ValueRange], rules: Rules, event: str, name: str) -> ValueRange | None:
-    for ranges in (own, rules.value_ranges):
-        key = _rule_of(ranges, event, name)
-        if key:
-            return ranges[key]
-    return None
+    return holding(own, event, name) or holding(rules.value_ranges, event, name)
 
 
 def _mean(wanted: ValueRange) -> float:
@@ -258,7 +249,7 @@ def _truth(written: str) -> str:
 
 def _is_chosen(rules: Rules, event: str, name: str) -> bool:
     """Whether a property's values come as often as their weights say."""
-    found = _constraint(rules, event, name)
+    found = rules.constraint_of(event, name)
     if not found.values or found.copy_of or found.first_only or found.counter or found.mapping or found.recalls:
         return False
     return not (_is_state(rules, name) or _OF_USERS.match(name))

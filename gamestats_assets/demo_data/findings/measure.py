@@ -429,7 +429,7 @@ class _Log:
     """Reads lines; counts what a line tells by itself, and keeps the rest in columns by day."""
 
     def __init__(self, taxonomy: Taxonomy, rules: Rules, configuration: Configuration) -> None:
-        self._constraints = rules.property_constraints
+        self._rules = rules
         self._start = configuration.start.toordinal() - _EPOCH
         self._days = configuration.days
         self._events = {name: number for number, name in enumerate(taxonomy.event_names())}
@@ -592,8 +592,7 @@ class _Log:
 
     def _look(self, event: str, given: Property, dotted: str) -> _Wanted:
         key = f"{event}/{dotted}"
-        constraint = self._constraints.get(key) or self._constraints.get(dotted)
-        has_values = constraint is not None and bool(constraint.values)
+        has_values = bool(self._rules.constraint_of(event, dotted).values)
         children = [self._look(event, child, f"{dotted}.{child.name}") for child in given.properties]
         return _Wanted(
             given.name,

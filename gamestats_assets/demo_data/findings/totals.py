@@ -30,7 +30,7 @@ class Totals:
         self._rules: dict[tuple[Any, ...], dict[str, dict[str, TotalRule]]] = {}
         for event in taxonomy.events:
             for name, given in flattened(event.properties):
-                rule = _rule(rules, event.name, name)
+                rule = rules.constraint_of(event.name, name).totals
                 if rule is not None and (given.type is PropertyType.NUMBER or "." in name):
                     of_events = self._rules.setdefault(rule.events, {})
                     of_events.setdefault(event.name, {})[name] = rule
@@ -60,12 +60,6 @@ class Totals:
                 counts[1] += not _same(found, [thing[name] for thing in things])
             if event in until:
                 things.clear()
-
-
-def _rule(rules: Rules, event: str, name: str) -> TotalRule | None:
-    constraints = rules.property_constraints
-    found = constraints.get(f"{event}/{name}") or constraints.get(name)
-    return found.totals if found else None
 
 
 def _told(formula: str, properties: Mapping[str, Any]) -> Any:

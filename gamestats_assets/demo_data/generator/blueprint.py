@@ -321,9 +321,8 @@ def _updates(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, Upda
 
 
 def _counter_of(rules: Rules, event: str, name: str) -> CounterRule | None:
-    constraints = rules.property_constraints
-    found = constraints.get(f"{event}/{name}") or constraints.get(name)
-    return found.counter if found and found.copy_of is None and not found.first_only else None
+    found = rules.constraint_of(event, name)
+    return found.counter if found.copy_of is None and not found.first_only else None
 
 
 def _counters(taxonomy: Taxonomy, rules: Rules) -> dict[str, list[tuple[str, str, CounterRule]]]:

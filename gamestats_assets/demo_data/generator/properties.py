@@ -34,7 +34,14 @@ from gamestats_assets.demo_data.generator.random_streams import Streams, quantil
 from gamestats_assets.demo_data.generator.state import Gathering, State, running_count, running_state
 from gamestats_assets.demo_data.generator.users import Users, app_versions
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import PropertyConstraint, TotalRule, Update, ValueRange, recalled_property
+from gamestats_assets.demo_data.rules.model import (
+    PropertyConstraint,
+    TotalRule,
+    Update,
+    ValueRange,
+    holding,
+    recalled_property,
+)
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
 from gamestats_assets.lakehouse.errors import GamestatsError
 
@@ -113,12 +120,10 @@ class Properties:
         return self.plan.properties_of[event]
 
     def _constraint(self, event: str, name: str) -> PropertyConstraint:
-        constraints = self.plan.rules.property_constraints
-        return constraints.get(f"{event}/{name}") or constraints.get(name) or _NO_CONSTRAINT
+        return self.plan.rules.constraint_of(event, name)
 
     def _formula(self, event: str, name: str) -> str | None:
-        relationships = self.plan.rules.property_relationships
-        found = relationships.get(f"{event}/{name}") or relationships.get(name)
+        found = holding(self.plan.rules.property_relationships, event, name)
         return found.formula if found else None
 
     def _is_state(self, name: str) -> bool:
@@ -252,7 +257,12 @@ class Properties:
         step = self.happened.step[rows]
         source = rows.copy()
         own = self.plan.event_names[int(self.happened.event[rows[0]])] if rows.size else ""
-        having = np.array([self._tells(event, own, name) for event in self.plan.event_names])
+        having = np.array(
+            [
+                name in self.properties_of(event) and self.plan.rules.repeats(own, name, event)
+                for event in self.plan.event_names
+            ]
+        )
         waiting = np.flatnonzero(step > 0)
         earlier = 0
         while waiting.size:
@@ -296,17 +306,6 @@ class Properties:
             if own.size:
                 parts.append((own, self.column(event, name).take(within[place[own]])))
         return parts
-
-    def _tells(self, event: str, other: str, name: str) -> bool:
-        """Whether what an event says of a property holds for another's of the same flow: both mean the same by it."""
-        if name not in self.properties_of(event):
-            return False
-        if self._constraint(other, name).same_as_before:
-            return True
-        rules = self.plan.rules
-        told = (rules.property_constraints, rules.value_ranges)
-        said = [[found.get(f"{which}/{name}") or found.get(name) for found in told] for which in (event, other)]
-        return said[0] == said[1] or said[1] == [None, None]
 
     def _since_flow_start(self, event: str, name: str, rows: Array, unit_s: float) -> Column:
         """How long a flow has taken up to each row; of a row that begins one, what its range says."""
@@ -456,8 +455,7 @@ class Properties:
         return Coded(np.minimum(codes, len(values) - 1), values)
 
     def _share_true(self, event: str, name: str) -> float:
-        ranges = self.plan.rules.value_ranges
-        found = ranges.get(f"{event}/{name}") or ranges.get(name)
+        found = holding(self.plan.rules.value_ranges, event, name)
         return found.mean if found is not None and found.mean is not None and found.mean <= 1 else 0.5
 
     def _number(self, context: Rows, name: str) -> Column:
@@ -666,10 +664,7 @@ class Properties:
         if not things.size:
             return Pieces(pl.Series(["[]"]).gather(np.zeros(size, np.uint32)))
         inner = {child: merged(self._told_of(things, rule.adds), things.size) for child, rule in rules.items()}
-        texts = pl.DataFrame({"row": which, "text": _as_objects(inner, 0).texts})
-        lists = texts.group_by("row", maintain_order=True).agg(pl.col("text").str.join(","))
-        every = pl.DataFrame({"row": np.arange(size)}).join(lists, on="row", how="left", maintain_order="left")
-        listed = every.select(pl.concat_str(pl.lit("["), pl.col("text").fill_null(""), pl.lit("]"))).to_series()
+        listed = _lists(which, _as_objects(inner, 0).texts, size)
         # As many places for each row, so that formulas can look into them.
         count = np.bincount(which, minlength=size)
         most = int(count.max(initial=1))
@@ -1010,7 +1005,6 @@ class Properties:
         return Numbers(np.nan_to_num(state.after(rows)), state.decimals)
 
 
-_NO_CONSTRAINT = PropertyConstraint()
 _ANY_NUMBER = ValueRange(min=1, max=100, mean=30)
 _NUMBERED = 12
 _JOINING_MS = 6 * 3_600_000
@@ -1022,8 +1016,7 @@ _LAST_DAYS = 14
 def range_of(plan: Blueprint, segment: int, event: str, name: str) -> ValueRange:
     """Where a number of a segment's users lies."""
     for ranges in (plan.analyses[segment].property_ranges, plan.rules.value_ranges):
-        found = ranges.get(f"{event}/{name}") or ranges.get(name)
-        if found is not None:
+        if (found := holding(ranges, event, name)) is not None:
             return found
     return _ANY_NUMBER
 
@@ -1096,8 +1089,7 @@ def durations_s(plan: Blueprint, streams: Streams, users: Users, found: Happenin
 
 def _elapsed_unit_s(plan: Blueprint, event: str, name: str) -> float | None:
     """Seconds of the unit in which a property tells how long a flow took; None where it tells something else."""
-    constraints = plan.rules.property_constraints
-    constraint = constraints.get(f"{event}/{name}") or constraints.get(name) or _NO_CONSTRAINT
+    constraint = plan.rules.constraint_of(event, name)
     return constraint.unit_s if constraint.elapsed == "flow" or name in _DURATIONS else None
 
 
@@ -1171,13 +1163,14 @@ def _counted_lists(texts: pl.Series, count: int, wanted: Array) -> pl.Series:
     """The first few of every `count` texts, as many as wanted, as one JSON list."""
     row = np.repeat(np.arange(wanted.size), count)
     kept = np.tile(np.arange(count), wanted.size) < wanted[row]
-    lists = (
-        pl.DataFrame({"row": row, "text": texts})
-        .filter(pl.Series(kept))
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("text").str.join(","))
-    )
-    every = pl.DataFrame({"row": np.arange(wanted.size)}).join(lists, on="row", how="left", maintain_order="left")
+    return _lists(row[kept], texts.filter(pl.Series(kept)), wanted.size)
+
+
+def _lists(row: Array, texts: pl.Series, rows: int) -> pl.Series:
+    """For each of so many rows, the texts that belong to it as one JSON list."""
+    lists = pl.DataFrame({"row": row, "text": texts}).group_by("row", maintain_order=True)
+    joined = lists.agg(pl.col("text").str.join(","))
+    every = pl.DataFrame({"row": np.arange(rows)}).join(joined, on="row", how="left", maintain_order="left")
     return every.select(pl.concat_str(pl.lit("["), pl.col("text").fill_null(""), pl.lit("]"))).to_series()
 
 

@@ -26,6 +26,7 @@ A result that is no finite number (after a division by zero, an overflow, the lo
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,8 +137,9 @@ class Formula:
             ) from None
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_formula(text: str) -> Formula:
-    """Read a formula.
+    """Read a formula; the same text is read once.
 
     Raises:
         FormulaError: saying where the text stops being one, and what was expected there.

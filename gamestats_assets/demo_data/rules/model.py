@@ -9,9 +9,9 @@ property stands, or `event/property` (`purchase/price`) for one event alone; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -366,6 +366,18 @@ class Rules(_Part):
             raise ValueError(f"segment_analysis lacks {', '.join(missing)}")
         return self
 
+    def constraint_of(self, event: str, name: str) -> PropertyConstraint:
+        """The constraint that holds for a property of an event; of nothing where there is none."""
+        return holding(self.property_constraints, event, name) or _UNCONSTRAINED
+
+    def repeats(self, event: str, name: str, teller: str) -> bool:
+        """Whether an event says of a property what an earlier one of its flow did: both mean the same by it."""
+        own, theirs = (
+            [holding(table, which, name) for table in (self.property_constraints, self.value_ranges)]
+            for which in (event, teller)
+        )
+        return self.constraint_of(event, name).same_as_before or own in (theirs, [None, None])
+
     def followers(self) -> dict[str, set[str]]:
         """By event of a later step, the events of which one must stand before it in the session."""
         found: dict[str, set[str]] = {}
@@ -376,6 +388,15 @@ class Rules(_Part):
                 for event in step.events:
                     found.setdefault(event, set()).update(step.follows or before.events)
         return {event: before for event, before in found.items() if event not in heads}
+
+
+_UNCONSTRAINED = PropertyConstraint()
+_Held = TypeVar("_Held")
+
+
+def holding(table: Mapping[str, _Held], event: str, name: str) -> _Held | None:
+    """What a table by property holds for an event's: its own entry, or else everybody's."""
+    return table.get(f"{event}/{name}") or table.get(name)
 
 
 def recalled_property(recalled: str, key: str) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from functools import cached_property
 
 from gamestats_assets.demo_data.rules.model import (
     LifecycleStage,
-    PropertyConstraint,
     Rules,
     TotalRule,
     Update,
@@ -350,7 +349,7 @@ class _Check:
             yield f"{place}: {self._where(scope)} {name!r}, but only properties of events can be totals"
         elif group and own[group].type is PropertyType.OBJECT_GROUP:
             for child in own[group].properties:
-                beside = self.deciding(scope, f"{group}.{child.name}").totals
+                beside = self.rules.constraint_of(scope, f"{group}.{child.name}").totals
                 if beside is None or beside.events != totals.events:
                     yield f"{place}: {group}.{child.name} must be told of the same things, like all of {group!r}"
         elif group or own[name].type is not PropertyType.NUMBER:
@@ -372,11 +371,6 @@ class _Check:
                 yield f"{place}: the event {event!r} has no property {wanted!r}{near}"
             elif given.type is not PropertyType.NUMBER and not alone:
                 yield f"{place}: {wanted!r} is no number"
-
-    def deciding(self, scope: str, name: str) -> PropertyConstraint:
-        """The constraint that holds for a property of an event."""
-        constraints = self.rules.property_constraints
-        return constraints.get(f"{scope}/{name}") or constraints.get(name) or PropertyConstraint()
 
     def _where(self, scope: str) -> str:
         if scope == "user":
@@ -403,11 +397,10 @@ class _Check:
 
     def _values_of(self, scope: str, name: str) -> set[str]:
         """Values that a property can have, where the rules or the sheet list them; nothing where they do not."""
-        constraints = self.rules.property_constraints
-        constraint = constraints.get(f"{scope}/{name}") or constraints.get(name)
-        if constraint and constraint.values:
+        constraint = self.rules.constraint_of(scope, name)
+        if constraint.values:
             return {str(value) for value in constraint.values}
-        if constraint and constraint.mapping:
+        if constraint.mapping:
             return {str(value) for values in constraint.mapping.values() for value in values}
         for prop in self.everywhere.get(name, ()):
             rule = _rule(prop)
@@ -490,7 +483,7 @@ class _Check:
             if name == changed and name in self.common and not (update.sets_to(name) and name in self.own[event]):
                 yield (
                     f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
-                    f"what changes it; only an event with a property of its own named {name!r} can, by 'set' or 'set_once'"
+                    f"what changes it; only an event with its own property of that name can, by 'set' or 'set_once'"
                 )
             if reference != "#time" and name not in self.own[event] and name not in self.common:
                 near = self._near(name, [*self.own[event], *self.common])
@@ -547,25 +540,17 @@ class _Check:
 
     def _told_in_flows(self) -> Iterator[tuple[str, str, str]]:
         """Events, with a property, that repeat what an earlier step recalled, and the event of that step."""
-        constraints = self.rules.property_constraints
         for sequence in self.rules.event_constraints.sequences:
             earlier: list[str] = []
             for step in sequence.steps:
                 for teller, event in itertools.product(earlier, step.events):
                     for name in self.own.get(teller, {}).keys() & self.own.get(event, {}).keys():
-                        told = constraints.get(f"{teller}/{name}") or constraints.get(name)
-                        if teller != event and told and told.recalls and self._repeats(event, teller, name):
+                        own = self.rules.constraint_of(event, name)
+                        of_its_own = bool(own.copy_of or own.first_only or own.counter)
+                        recalls = teller != event and self.rules.constraint_of(teller, name).recalls
+                        if recalls and not of_its_own and self.rules.repeats(event, name, teller):
                             yield event, name, teller
                 earlier += step.events
-
-    def _repeats(self, event: str, teller: str, name: str) -> bool:
-        """Whether an event says of a property what an earlier one of its flow did: both mean the same by it."""
-        tables = (self.rules.property_constraints, self.rules.value_ranges)
-        own, theirs = ([table.get(f"{e}/{name}") or table.get(name) for table in tables] for e in (event, teller))
-        said = self.rules.property_constraints.get(f"{event}/{name}") or self.rules.property_constraints.get(name)
-        if said is not None and (said.copy_of or said.first_only or said.counter):
-            return False
-        return (said is not None and said.same_as_before) or own in (theirs, [None, None])
 
     def _deciding(self, key: str, table: Mapping[str, object]) -> list[tuple[str, str]]:
         """Where a key holds, without the events for which a more exact one does."""
