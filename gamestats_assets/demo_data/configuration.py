@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Share, ValueRange
+from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Rules, SegmentAnalysis, Share, ValueRange
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
 PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
@@ -257,6 +257,20 @@ class Configuration(_Part):
                 f"further than day {self.days - 1}: give days {planted + 1} or more, or leave that day out"
             )
         return self
+
+    def analyses(self, rules: Rules) -> dict[str, SegmentAnalysis]:
+        """How the users of each segment with a share behave by rules, in the order of `segments`."""
+        found = dict(rules.segment_analysis)
+        for name, custom in self.custom_segments.items():
+            base = found[custom.like]
+            found[name] = base.model_copy(
+                update={
+                    "activity": custom.activity or base.activity,
+                    "property_ranges": {**base.property_ranges, **custom.property_ranges},
+                    "event_probabilities": {**base.event_probabilities, **custom.event_probabilities},
+                }
+            )
+        return {name: found[name] for name, share in self.segments.items() if share}
 
 
 def configuration_from(told: Mapping[str, Any], where: str) -> Configuration:

@@ -170,6 +170,27 @@ def test_rules_hold_in_every_session_of_every_user(product: tuple[Taxonomy, Rule
                     assert before is None or before & set(names[:place])
 
 
+@pytest.mark.parametrize("stage", ["registered", "active", "advanced"])
+def test_what_opens_a_session_waits_for_its_stage_of_life(stage: str) -> None:
+    taxonomy = Taxonomy(name="any", events=tuple(Event(name=name) for name in ("install", "greet", "join", "walk")))
+    segment = SegmentAnalysis(activity=Activity(daily_probability=0.9, events_per_session=3))
+    rules = Rules(
+        event_constraints=EventConstraints(
+            session_start=["install", "greet", "join"], once=["install", "join"],
+            lifecycle={"greet": LifecycleStage(stage)}, stage_events={"join": LifecycleStage.REGISTERED},
+        ),
+        segment_analysis=dict.fromkeys(SEGMENTS, segment),
+    )  # fmt: skip
+    run = Configuration(users=60, days=10, segments={"new_user": 1.0})
+    first: list[int] = []
+    for life in by_user(simulated(taxonomy, rules, run)).values():
+        if life[0]["#event_name"] == "install":
+            greeted = next((at(record) for record in life if record.get("#event_name") == "greet"), None)
+            if greeted is not None:
+                first.append((greeted.date() - at(life[0]).date()).days)
+    assert min(first) == {"registered": 0, "active": 2, "advanced": 7}[stage]
+
+
 # --------------------------------------------------------------------------- the small shop
 
 

@@ -15,6 +15,7 @@ from gamestats_assets.demo_data.findings.measure import DirtFound, Funnel, Measu
 from gamestats_assets.demo_data.generator.generate import generate
 from gamestats_assets.demo_data.rules.model import (
     EventSequence,
+    LifecycleStage,
     PropertyConstraint,
     PropertyRelationship,
     Rules,
@@ -40,6 +41,8 @@ def found(**given: Any) -> Measured:
             "configuration": Configuration(),
             "dirt": dirt,
             "funnels": [purchase(0, 0, 0)],
+            "events_before": {},
+            "sessions_before": 0,
             "users": MANY,
             **given,
         }
@@ -203,6 +206,40 @@ def test_steps_whose_events_another_sequence_has_too_are_not_compared() -> None:
         assert set(only(told, "step")) == compared
 
 
+def likely(*typical: str, **probabilities: float) -> dict[str, SegmentAnalysis]:
+    given = {"event_sequence": [*typical], "event_probabilities": probabilities}
+    return {name: segment.model_copy(update=given) for name, segment in RULES.segment_analysis.items()}
+
+
+def test_free_choices_are_compared_by_their_weights() -> None:
+    product = rules(segment_analysis=likely(look=0.6, talk=0.2))
+    told = deviations(found(events_before={"look": MANY, "talk": MANY, "pay": MANY}), product, TAXONOMY)
+    assert only(told, "frequency") == {("look", "chosen"): (0.75, 0.5, 0.25), ("talk", "chosen"): (0.25, 0.5, 0.25)}
+    line = "Of what users are free to do, look should be 75.0% and is 50.0%: see its event_probabilities."
+    assert line in told.lines()
+    # Chosen as often as each other, with other weights, the two are nearer to what is wanted.
+    again = corrected(product, told).segment_analysis["new_user"].event_probabilities
+    assert again == {"look": pytest.approx(0.8), "talk": pytest.approx(0.02)}
+
+
+def test_what_is_typical_of_a_session_is_compared_by_sessions() -> None:
+    product = rules(segment_analysis=likely("look", look=0.5, talk=0.25))
+    # One free choice in each session: talk, and for each of these two more looks than those of the sequence.
+    seen = found(events_before={"look": 4 * MANY, "talk": MANY}, sessions_before=MANY)
+    told = deviations(seen, product, TAXONOMY)
+    assert only(told, "frequency")["look", "sessions"] == (2.5, 4, 1.5)
+    assert "A session should have 2.5 of look on average and has 4." in told.lines()
+    fewer = corrected(product, told).segment_analysis["new_user"].event_probabilities
+    assert fewer["look"] == pytest.approx(0.05)
+
+
+def test_what_some_cannot_do_yet_or_again_is_not_compared_by_how_often_it_is() -> None:
+    constraints = RULES.event_constraints.model_copy(update={"lifecycle": {"talk": LifecycleStage.ADVANCED}})
+    product = rules(event_constraints=constraints, segment_analysis=likely(look=0.6, talk=0.2))
+    told = deviations(found(events_before={"look": MANY, "talk": MANY, "join": MANY}), product, TAXONOMY)
+    assert only(told, "frequency") == {("look", "chosen"): (1, 1, 0)}
+
+
 def test_events_out_of_order_count_unless_lost_records_explain_them() -> None:
     measured = found(
         order={"cart": Violations(1000, 30)},
@@ -356,3 +393,23 @@ def test_data_of_corrected_rules_are_nearer_to_the_first_ones(tmp_path: Path) ->
     after = run(corrected(wanted, before), tmp_path / "second")
     assert before.distance > 0
     assert after.distance < 0.7 * before.distance
+
+
+def test_rules_by_which_things_happen_more_often_are_further_from_the_data(tmp_path: Path) -> None:
+    configuration = Configuration(users=300, days=4, seed=5)
+    generate(small_shop.TAXONOMY, small_shop.RULES, configuration, tmp_path)
+    everything = dict.fromkeys(small_shop.TAXONOMY.event_names(), 0.97)
+    always = small_shop.RULES.model_copy(
+        update={
+            "segment_analysis": {
+                name: segment.model_copy(update={"event_probabilities": everything})
+                for name, segment in small_shop.RULES.segment_analysis.items()
+            }
+        }
+    )
+    of_own, of_others = (
+        deviations(measure(tmp_path, small_shop.TAXONOMY, chosen, configuration), chosen, small_shop.TAXONOMY)
+        for chosen in (small_shop.RULES, always)
+    )
+    assert {d.distance for d in of_own.list if d.kind == "frequency"} == {0}
+    assert max(d.distance for d in of_others.list if d.kind == "frequency") > 0.02

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +16,14 @@ from typing import Any, Literal
 
 from gamestats_assets.demo_data.configuration import Configuration, ConversionTruth, ExperimentTruth
 from gamestats_assets.demo_data.findings.measure import Funnel, Measured, Moments, Violations, label
-from gamestats_assets.demo_data.rules.model import EventSequence, PropertyConstraint, Rules, ValueRange, holding
+from gamestats_assets.demo_data.rules.model import (
+    EventSequence,
+    LifecycleStage,
+    PropertyConstraint,
+    Rules,
+    ValueRange,
+    holding,
+)
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
 
 FEWEST = 30
@@ -40,15 +48,18 @@ class Deviation:
     """One thing that the rules say and the data show.
 
     Attributes:
-        kind: `mean` or `spread` of a number, `share` of a value, `step` of a sequence, `order` of events.
-        where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event out of order.
-        part: the value whose share it is, the number of the step (from 0), or the rule that order breaks.
+        kind: `mean` or `spread` of a number, `share` of a value, `step` of a sequence, `frequency`
+            or `order` of events.
+        where: the key of the rule: `price`, `purchase/price`, the sequence's name, or the event.
+        part: the value whose share it is, the number of the step (from 0), what a frequency is counted by (`chosen`
+            is a share of all free choices that are always open, `sessions` how many there are in one), or the rule
+            that order breaks.
         wanted, found: what the rules say, and what the data show.
         distance: 0 is as wanted, or chance: of means and spreads the difference as a share of the range's width, of
             everything else the difference between two shares; less what chance explains.
     """
 
-    kind: Literal["mean", "spread", "share", "step", "order"]
+    kind: Literal["mean", "spread", "share", "step", "frequency", "order"]
     where: str
     part: str
     wanted: float
@@ -73,6 +84,13 @@ class Deviation:
                     f"In the sequence {self.where}, step {number} should {should} in {self.wanted:.1%} of cases and "
                     f"{does} in {self.found:.1%}."
                 )
+            case "frequency" if self.part == "chosen":
+                return (
+                    f"Of what users are free to do, {self.where} should be {self.wanted:.1%} and is {self.found:.1%}: "
+                    "see its event_probabilities."
+                )
+            case "frequency":
+                return f"A session should have {wanted} of {self.where} on average and has {found}."
             case "order":
                 return f"{self.found:.1%} of the events {self.where} break their rule: {self.part}."
 
@@ -97,7 +115,8 @@ class Deviations:
 
 
 def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviations:
-    """Compare what was measured by rules with these: means, given spreads, shares of listed values, steps, and order.
+    """Compare what was measured by rules with these: means, given spreads, shares of listed values, steps, how
+    often events that are always open happen, and order.
 
     Not compared is what the rules leave to other things: numbers that follow from others or are counted, states that
     events change, texts that a user's country and device decide, steps that a planted truth decides or that hang on the
@@ -106,7 +125,7 @@ def deviations(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Deviatio
     """
     kept = {found.name for found in (*taxonomy.common_properties, *taxonomy.user_properties)}
     found = [*_numbers(measured, rules, kept), *_shares(measured, rules, taxonomy, kept)]
-    found += [*_steps(measured, rules), *_orders(measured, rules)]
+    found += [*_steps(measured, rules), *_frequencies(measured, rules, taxonomy), *_orders(measured, rules)]
     found.sort(key=lambda one: (-one.distance, one.kind, one.where, one.part))
     return Deviations(found, _distance(found))
 
@@ -136,17 +155,6 @@ def _rule_of(rules: Mapping[str, Any], event: str, name: str) -> str | None:
     return next((key for key in (f"{event}/{name}", name) if key in rules), None)
 
 
-def _segment_ranges(rules: Rules, configuration: Configuration) -> list[Mapping[str, ValueRange]]:
-    """By segment that has users, its own ranges."""
-    found: list[Mapping[str, ValueRange]] = []
-    for name, share in configuration.segments.items():
-        custom = configuration.custom_segments.get(name)
-        base = rules.segment_analysis[custom.like if custom else name].property_ranges
-        if share:
-            found.append({**base, **custom.property_ranges} if custom else base)
-    return found
-
-
 def _is_drawn(rules: Rules, event: str, name: str) -> bool:
     """Whether a number lies where its range says, and does not follow from something else."""
     constraint = rules.constraint_of(event, name)
@@ -169,7 +177,7 @@ def _is_state(rules: Rules, name: str) -> bool:
 
 
 def _numbers(measured: Measured, rules: Rules, kept: Set[str]) -> Iterator[Deviation]:
-    segments = _segment_ranges(rules, measured.configuration)
+    segments = [analysis.property_ranges for analysis in measured.configuration.analyses(rules).values()]
     pooled: dict[tuple[str, tuple[ValueRange, ...]], Moments] = {}
     for key, moments in measured.numbers.items():
         event, _, name = key.partition("/")
@@ -308,6 +316,63 @@ def _planted(sequence: EventSequence, configuration: Configuration) -> set[int]:
     return found
 
 
+def _frequencies(measured: Measured, rules: Rules, taxonomy: Taxonomy) -> Iterator[Deviation]:
+    """How often those do what they may do as often as they like who were there before the run."""
+    counts, sessions = measured.events_before, measured.sessions_before
+    segments = [*measured.configuration.analyses(rules).values()]
+    typical = {event for analysis in segments for event in analysis.event_sequence}
+    chosen = _always_open(rules, taxonomy)
+    free = [event for event in chosen if event not in typical]
+    choices = sum(counts.get(event, 0) for event in free)
+    weights = [sum(analysis.weight_of(event) for event in free) for analysis in segments]
+    if choices < FEWEST or not all(weights):
+        return
+    shares = {event: [a.weight_of(event) / w for a, w in zip(segments, weights, strict=True)] for event in chosen}
+    for event in chosen:
+        count = counts.get(event, 0)
+        if event not in typical:
+            spread = max(math.sqrt(share * (1 - share)) for share in shares[event])
+            yield _frequency(event, "chosen", shares[event], count, choices, spread)
+        elif sessions >= FEWEST:
+            begun = [a.event_probabilities.get(event, 1.0) * (event in a.event_sequence) for a in segments]
+            often = [p + share * choices / sessions for p, share in zip(begun, shares[event], strict=True)]
+            yield _frequency(event, "sessions", often, count, sessions, math.sqrt(max(often)))
+
+
+def _frequency(event: str, part: str, wanted: Sequence[float], count: int, of: int, spread: float) -> Deviation:
+    found = count / of
+    nearest = min(max(found, min(wanted)), max(wanted))
+    return Deviation("frequency", event, part, nearest, found, _off(nearest, found, spread / math.sqrt(of)))
+
+
+def _always_open(rules: Rules, taxonomy: Taxonomy) -> list[str]:
+    """Events that begin a flow of their own, if any, and that nothing keeps those from who were there before a run."""
+    constraints = rules.event_constraints
+    kept = {
+        *(*constraints.session_start, *constraints.session_end, *constraints.not_of_users),
+        *(*constraints.once, *constraints.daily, *constraints.final),
+        *(
+            event
+            for event, stage in constraints.lifecycle.items()
+            if stage.rank > LifecycleStage.ONBOARDING_COMPLETED.rank
+        ),
+    }
+    if not constraints.once:  # Who signs up within the run cannot be told from the others.
+        kept.update((*constraints.lifecycle, *constraints.prerequisites))
+    for sequence in constraints.sequences:
+        for number, step in enumerate(sequence.steps):
+            if number or len(step.events) > 1 or step.repeats > 1 or sequence.kind == "onboarding":
+                kept.update(step.events)
+    begun = Counter(event for sequence in constraints.sequences for event in sequence.steps[0].events)
+    kept.update(event for event, times in begun.items() if times > 1)
+    for key, constraint in rules.property_constraints.items():
+        # What is at its end, or not there, does not happen.
+        kept.update(constraint.totals.takes if constraint.totals else ())
+        if constraint.counter or constraint.once_each:
+            kept.add(key.partition("/")[0])
+    return [event for event in taxonomy.event_names() if event not in kept]
+
+
 def _orders(measured: Measured, rules: Rules) -> Iterator[Deviation]:
     """Events where they must not be, and totals that are none; what lost records explain does not count."""
     followers, prerequisites = rules.followers(), rules.event_constraints.prerequisites
@@ -362,11 +427,22 @@ def corrected(rules: Rules, deviations: Deviations) -> Rules:
                     if sequence["name"] == found.where:
                         step = sequence["steps"][int(found.part)]
                         step["probability"] = min(max(step["probability"] + found.wanted - found.found, 0.0), 1.0)
+            case "frequency":
+                for segment in told["segment_analysis"].values():
+                    _tip(segment["event_probabilities"], found)
             case "order":
                 pass
     for given in moved:
         _keep_possible(given)
     return Rules.model_validate(told)
+
+
+def _tip(probabilities: dict[str, float], found: Deviation) -> None:
+    """Make an event likelier, or less so, where it has a probability."""
+    if found.where in probabilities:
+        old = probabilities[found.where]
+        new = old * (2 - found.found / found.wanted) if found.part == "chosen" else old + found.wanted - found.found
+        probabilities[found.where] = min(max(new, old / 10), 1.0)
 
 
 def _shift(given: dict[str, Any], found: Deviation) -> None:

@@ -229,6 +229,7 @@ class Measured:
         first_seen_before: by day, those who were there before the run and have their first event in it.
         retained: by day n since the sign-up, those who could be and those who were active on exactly that day.
         session_s, session_events, sessions_by_user: length in whole seconds, events, and sessions per user.
+        sessions_before, events_before: of those who were there before the run: sessions, and events by name.
         events_by_hour: of people, by hour UTC.
         funnels: one for each sequence of the rules.
         conversions: by from, to and variant, of planted ones; the variant is empty outside experiments.
@@ -259,6 +260,8 @@ class Measured:
     session_s: Distribution
     session_events: Distribution
     sessions_by_user: Distribution
+    sessions_before: int
+    events_before: Mapping[str, int]
     events_by_hour: Sequence[int]
     funnels: Sequence[Funnel]
     conversions: Mapping[tuple[str, str, str], Conversion]
@@ -308,7 +311,7 @@ def measure(folder: Path, taxonomy: Taxonomy, rules: Rules, configuration: Confi
         if path is not None:
             log.read(path, file_day - start)
     lives.finish()
-    return _measured(log, lives, configuration)
+    return _measured(log, lives, taxonomy, configuration)
 
 
 def _file_day(name: str) -> int:
@@ -319,7 +322,7 @@ def _file_day(name: str) -> int:
         raise MeasureError(f"{name} names no day: expected logs_YYYYMMDD.jsonl. Rename the file.") from None
 
 
-def _measured(log: _Log, lives: _Lives, configuration: Configuration) -> Measured:
+def _measured(log: _Log, lives: _Lives, taxonomy: Taxonomy, configuration: Configuration) -> Measured:
     dirt = log.dirt
     unreadable = dirt["unreadable"]
     events = dirt["events"] - lives.duplicates + unreadable
@@ -340,6 +343,8 @@ def _measured(log: _Log, lives: _Lives, configuration: Configuration) -> Measure
         session_s=Distribution(lives.session_s),
         session_events=Distribution(lives.session_events),
         sessions_by_user=Distribution(np.bincount(lives.sessions[lives.first_day >= 0])),
+        sessions_before=lives.sessions_before,
+        events_before=dict(zip(taxonomy.event_names(), lives.events_before.tolist(), strict=False)),
         events_by_hour=lives.hours.tolist(),
         funnels=[path.funnel() for path in lives.paths],
         conversions=lives.conversions(log),
@@ -842,6 +847,8 @@ class _Lives:
         self._returned = np.zeros(days, np.int64)
         self.session_s = np.zeros(1, np.int64)
         self.session_events = np.zeros(1, np.int64)
+        self.sessions_before = 0
+        self.events_before = np.zeros(len(events) + 1, np.int64)
         self.hours = np.zeros(24, np.int64)
         self.order: dict[str, list[int]] = {name: [0, 0] for name in self._followers}
         self.needs: dict[str, list[int]] = {name: [0, 0] for name in self._prerequisites}
@@ -912,6 +919,9 @@ class _Lives:
         user, at_ms, event, session, new = (column[over] for column in (user, at_ms, event, session, new))
         if user.size:
             self._note_sessions(user, at_ms, np.unique(session, return_counts=True)[1], new)
+            before = ~self.signed_up[user]
+            self.sessions_before += int(np.count_nonzero(new & before))
+            self.events_before += np.bincount(event[before], minlength=self.events_before.size)
             self._note_order(user, event, session, _starts(new))
 
     def _note_sessions(self, user: Array, at_ms: Array, events: Array, new: Array) -> None:

@@ -337,7 +337,7 @@ class _Scene:
                 of = plan.bit_of[plan.event_index[before]]
                 happens &= (self.life.mask[user, of // 64] >> np.uint64(of % 64)) & np.uint64(1) == 1
         stage = plan.rules.event_constraints.lifecycle.get(plan.event_names[event])
-        if stage is not None and stage > LifecycleStage.INSTALLED:
+        if stage is not None:
             happens &= self._stage(rows) >= stage.rank
         rows, user = rows[happens], user[happens]
         size = rows.size

@@ -44,8 +44,6 @@ Array = npt.NDArray[Any]
 _BIRTH_RANK = LifecycleStage.REGISTERED.rank
 """Once-only events of stages up to this one, and of the sheet's rows up to theirs, open a user's first session."""
 DAY_MS = 86_400_000
-DEFAULT_PROBABILITY = 0.3
-"""Of an event that the rules give no probability in a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +226,8 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
     names = taxonomy.event_names()
     index = {name: number for number, name in enumerate(names)}
     constraints = rules.event_constraints
-    segments, analyses = _segments(rules, configuration)
+    of_segments = configuration.analyses(rules)
+    segments, analyses = tuple(of_segments), tuple(of_segments.values())
     bits = sorted({*constraints.once, *(b for before in constraints.prerequisites.values() for b in before)})
     bit_of = np.full(len(names), -1, np.int64)
     bit_of[[index[name] for name in bits]] = np.arange(len(bits))
@@ -355,22 +354,6 @@ def _only(truths: Iterable[Any], kind: type[Any]) -> Any:
     if len(found) > 1:
         raise ConfigurationError(f"A run can have one planted {found[0].kind}; the configuration has {len(found)}.")
     return found[0] if found else None
-
-
-def _segments(rules: Rules, configuration: Configuration) -> tuple[tuple[str, ...], tuple[SegmentAnalysis, ...]]:
-    """The segments with a share, a configuration's own ones included."""
-    analyses = dict(rules.segment_analysis)
-    for name, custom in configuration.custom_segments.items():
-        base = analyses[custom.like]
-        analyses[name] = base.model_copy(
-            update={
-                "activity": custom.activity or base.activity,
-                "property_ranges": {**base.property_ranges, **custom.property_ranges},
-                "event_probabilities": {**base.event_probabilities, **custom.event_probabilities},
-            }
-        )
-    named = tuple(name for name, share in configuration.segments.items() if share)
-    return named, tuple(analyses[name] for name in named)
 
 
 def _session_events(
@@ -619,6 +602,6 @@ def _free_weights(analyses: Sequence[SegmentAnalysis], flows: Sequence[Flow]) ->
     for s, analysis in enumerate(analyses):
         for f, flow in enumerate(flows):
             if flow.kind != "onboarding":
-                chance = max(analysis.event_probabilities.get(head, DEFAULT_PROBABILITY) for head in flow.heads)
+                chance = max(analysis.weight_of(head) for head in flow.heads)
                 weights[s, f] = chance / sharing[f]
     return weights

@@ -310,6 +310,10 @@ class Activity(_Part):
         return self
 
 
+_USUAL_PROBABILITY = 0.3
+"""Of an event of which rules do not say how likely it is."""
+
+
 class SegmentAnalysis(_Part):
     """How users of one segment differ from others.
 
@@ -325,6 +329,10 @@ class SegmentAnalysis(_Part):
     event_sequence: list[str] = Field(default_factory=list)
     event_probabilities: dict[str, Share] = Field(default_factory=dict)
     activity: Activity
+
+    def weight_of(self, event: str) -> float:
+        """How much an event weighs among those that are chosen freely."""
+        return self.event_probabilities.get(event, _USUAL_PROBABILITY)
 
 
 class Update(_Part):
