@@ -135,8 +135,8 @@ def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
 
 @breaking_rows(of=RecordCounts, blocking=False, figures=("differing", "duplicates", "records"))
 def copies_say_the_same(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No record came twice with different contents. Of such copies the latest log's counts; to correct records, send
-    them again in a log of a later day.
+    """No record came twice with different contents. Of such copies the latest log's counts, of those with times on two
+    consecutive days that of the earlier one; to correct records, send them again in a log of a later day.
     """
     return counts.filter(pl.col("differing") > 0).select(*DAY, "event_type", "event_name", "differing", "duplicates")
 

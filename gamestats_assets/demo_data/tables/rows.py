@@ -14,7 +14,7 @@ PRODUCT = f"^{PRODUCT_NAME.pattern}$"
 
 BY_DAY: dict[str, Any] = {"partitioned_by": "product_day", "replaced_by": "product"}
 # One step reads a landed file once and feeds every bronze table.
-LANDED: dict[str, Any] = {**BY_DAY, "layer": "bronze", "made_by": "logs"}
+LANDED: dict[str, Any] = {**BY_DAY, "layer": "bronze", "made_by": "logs", "after_day_before": True}
 BY_PRODUCT: dict[str, Any] = {"partitioned_by": "product"}
 PUBLISHED: dict[str, Any] = {**BY_PRODUCT, "layer": "gold", "published": True}
 
