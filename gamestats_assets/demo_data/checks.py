@@ -8,6 +8,7 @@ doubled records); the data stay usable and somebody should look.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dataframely as dy
 import polars as pl
@@ -405,8 +406,9 @@ def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.
 @breaking_rows(of=DailyActiveUsers)
 def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.LazyFrame[UserDays]) -> pl.LazyFrame:
     """New and returning users are the active ones; a day's users are some of its week's, those of its month's; every
-    day with users has its row, with its events and sessions.
+    day with users has its row, with its events and sessions, and so has every day in between, with none.
     """
+    found = ["users_found", "events_found", "sessions_found"]
     known = user_days.group_by("product", "day").agg(
         pl.len().cast(pl.Int64).alias("users_found"),
         pl.col("events").sum().alias("events_found"),
@@ -416,13 +418,20 @@ def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.Laz
         (pl.col("dau") == pl.col("new_users") + pl.col("returning_users"))
         & (pl.col("dau") <= pl.col("wau"))
         & (pl.col("wau") <= pl.col("mau"))
-        & ((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
+        & pl.when(pl.col("mau") > 0)
+        .then((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
+        .otherwise(pl.col("stickiness").is_null())
+        & (pl.col("day") - pl.col("day_before") == timedelta(days=1)).fill_null(True)
         # Two ids of one day can be found to be one user.
         & (pl.col("dau") <= pl.col("users_found"))
         & (pl.col("events") == pl.col("events_found"))
         & (pl.col("sessions") == pl.col("sessions_found"))
     )
-    return daily.join(known, on=["product", "day"], how="full", coalesce=True).filter(~sound.fill_null(False))
+    return (
+        daily.join(known, on=["product", "day"], how="full", coalesce=True)
+        .with_columns(pl.col(found).fill_null(0), day_before=pl.col("day").shift().over("product", order_by="day"))
+        .filter(~sound.fill_null(False))
+    )
 
 
 @breaking_rows(of=DailyActiveUsers)

@@ -14,7 +14,7 @@ from gamestats_assets.demo_data import checks
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets_tests.demo_data.log_scenario import DAY, derive, of_records, product, record, rows
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, run_sql, without
 
 BY_NAME = {check.name: check for check in checks.ALL}
 
@@ -270,6 +270,17 @@ def test_payments_in_several_currencies_have_no_sum(sound: Frames) -> None:
     frames = {**sound, **doubled(t.Payments, currency="EUR", event_id="another")(sound)}
     frames |= changed(t.UserDays, pl.col("payments") == 1, revenue=None, payments=2)(sound)
     assert breaking(BY_NAME["user_days_hold_every_payment"], frames).height == 0
+
+
+def test_a_day_without_users_has_its_row(sound: Frames) -> None:
+    frames = {**sound, t.UserDays: rows(t.UserDays, {"user_id": "a"}, {"user_id": "a", "day": 2})}
+    for table in (t.ActiveDays, t.DailyActiveUsers):
+        frames[table] = run_sql(table, frames)
+    check = BY_NAME["active_users_add_up"]
+    assert breaking(check, frames).height == 0
+    nobody = pl.col("dau") == 0
+    for plant in (without(t.DailyActiveUsers, nobody), changed(t.DailyActiveUsers, nobody, stickiness=None)):
+        assert breaking(check, {**frames, **plant(frames)}).height == 1
 
 
 def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
