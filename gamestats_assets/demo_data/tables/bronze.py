@@ -53,7 +53,11 @@ class _Record(ProductDayRow):
     is_late = dy.Bool(description="Whether its log file is of a later day than the record.")
     account_id = told("#account_id; null while the user is not registered.")
     distinct_id = told("#distinct_id, of a device or a guest.")
-    user_id = dy.String(min_length=1, description="The account, or else the distinct_id.")
+    user_id = dy.String(
+        min_length=1,
+        description="The account that the record itself tells, or else its distinct_id. Which account that one belongs "
+        "to, other records tell: see identities.",
+    )
     properties = dy.String(description="All properties, presets included, as compact JSON in the order sent.")
 
     @dy.rule()

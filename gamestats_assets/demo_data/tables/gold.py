@@ -79,7 +79,7 @@ class Funnels(ProductRow, key="demo_data/funnels", reconciled=("users", "attempt
     funnel = dy.Int16(primary_key=True, min=1, description="Number of the funnel in the product's settings, from 1.")
     step = dy.Int16(primary_key=True, min=1, description="Number of the step, from 1.")
     event_name = dy.String(description="Event of the step.")
-    users = count("Users who reached the step.")
+    users = count("Users who reached the step, told apart as in sessions.")
     attempts = count("Attempts that reached the step; each first event of the funnel begins one.")
     converted_users = dy.Int64(nullable=True, min=0, description="Users who reached the next step; null for the last.")
     converted_attempts = dy.Int64(nullable=True, min=0, description="Attempts that did; null for the last step.")
