@@ -47,6 +47,13 @@ ROUNDING = 1e-9
 """Relative tolerance of a sum, for the sums are of the same numbers in another order."""
 DAY = ("product_day", "product", "day")
 _NO_TYPE = ("null", "empty_list")
+# Words of an event's name by which it looks like a payment, and by which it is none, or not one that was made.
+_PAID = r"_(?:pay|paid|payment|purchased?|buy|bought|iap|charged|billed)_"
+_NOT_PAID = (
+    r"_(?:view(?:ed)?|page|screen|show|shown|open(?:ed)?|click(?:ed)?|button|popup|start(?:ed)?|begin|try|attempt|"
+    r"request(?:ed)?|initiated?|created?|select(?:ed)?|add(?:ed)?|removed?|changed?|method|fail(?:ed)?|failure|error|"
+    r"cancel(?:l?ed)?|declined?|refused?|reject(?:ed)?|abandon(?:ed)?|refund(?:ed)?|out)_"
+)
 _JSON_TYPE = {"time": "string"}
 """JSON type of a declared one, where it is another word."""
 
@@ -205,6 +212,33 @@ def _with_declaration(found: pl.LazyFrame, taxonomy: pl.LazyFrame) -> pl.LazyFra
         .join(common, on=["product", "name"], how="left")
         .with_columns(declared_type=pl.coalesce("declared_type", pl.when(is_event).then("common_type")))
         .drop("name", "common_type")
+    )
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def payments_are_recognised(
+    counts: dy.LazyFrame[RecordCounts], types: dy.LazyFrame[PropertyTypes], products: dy.LazyFrame[Products]
+) -> pl.LazyFrame:
+    """A product with events that look like payments has a setting that says which one is, and what tells the amount:
+    without it there is no revenue. `gamestats product change` sets both.
+    """
+    known = products.filter(pl.col("payment_event").is_not_null())
+    event = [*DAY, "event_name"]
+    numbers = (
+        types.filter((pl.col("json_type") == "number") & ~pl.col("property").str.starts_with("#"))
+        .group_by(event)
+        .agg(pl.col("property").sort().str.join(", ").alias("numbers"))
+    )
+    words = pl.col("event_name")
+    for border in (r"([a-z0-9])([A-Z])", r"([A-Z])([A-Z][a-z])"):
+        words = words.str.replace_all(border, "${1}_${2}")
+    words = pl.format("_{}_", words.str.to_lowercase())
+    return (
+        counts.filter((pl.col("event_type") != INVALID) & words.str.contains(_PAID) & ~words.str.contains(_NOT_PAID))
+        .join(known, on="product", how="anti")
+        .group_by(event)
+        .agg(pl.col("records").sum())
+        .join(numbers, on=event, how="left")
     )
 
 
