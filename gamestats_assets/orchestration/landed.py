@@ -4,10 +4,11 @@ Files of a day are of the partition of that day; where a game has areas (product
 partition of both, `2026-01-01|shop`.
 
 The sensor's cursor holds one digest of the listing of every partition that was processed or
-requested. One whose listing has another digest has gained files; it is requested unless
-the step that reads them has already done so, and again when its run failed. The reason of a run
-is the partition and its digest (see `requests`), so a lost cursor repeats nothing, and a file that lands
-while a tick runs changes the digest and is found by the next one.
+requested. One whose listing has another digest has gained files, or the day before has where rows
+depend on that (`after_day_before`). It is requested unless the step that reads them has already done
+so, and again when its run failed. The reason of a run is the partition and its digest (see `requests`),
+so a lost cursor repeats nothing, and a file that lands while a tick runs changes the digest and is found
+by the next one.
 """
 
 import json
