@@ -8,6 +8,7 @@ doubled records); the data stay usable and somebody should look.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dataframely as dy
 import polars as pl
@@ -46,6 +47,13 @@ ROUNDING = 1e-9
 """Relative tolerance of a sum, for the sums are of the same numbers in another order."""
 DAY = ("product_day", "product", "day")
 _NO_TYPE = ("null", "empty_list")
+# Words of an event's name by which it looks like a payment, and by which it is none, or not one that was made.
+_PAID = r"_(?:pay|paid|payment|purchased?|buy|bought|iap|charged|billed)_"
+_NOT_PAID = (
+    r"_(?:view(?:ed)?|page|screen|show|shown|open(?:ed)?|click(?:ed)?|button|popup|start(?:ed)?|begin|try|attempt|"
+    r"request(?:ed)?|initiated?|created?|select(?:ed)?|add(?:ed)?|removed?|changed?|method|fail(?:ed)?|failure|error|"
+    r"cancel(?:l?ed)?|declined?|refused?|reject(?:ed)?|abandon(?:ed)?|refund(?:ed)?|out)_"
+)
 _JSON_TYPE = {"time": "string"}
 """JSON type of a declared one, where it is another word."""
 
@@ -135,8 +143,8 @@ def few_records_come_twice(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
 
 @breaking_rows(of=RecordCounts, blocking=False, figures=("differing", "duplicates", "records"))
 def copies_say_the_same(counts: dy.LazyFrame[RecordCounts]) -> pl.LazyFrame:
-    """No record came twice with different contents. Of such copies the latest log's counts; to correct records, send
-    them again in a log of a later day.
+    """No record came twice with different contents. Of such copies the latest log's counts, of those with times on two
+    consecutive days that of the earlier one; to correct records, send them again in a log of a later day.
     """
     return counts.filter(pl.col("differing") > 0).select(*DAY, "event_type", "event_name", "differing", "duplicates")
 
@@ -204,6 +212,33 @@ def _with_declaration(found: pl.LazyFrame, taxonomy: pl.LazyFrame) -> pl.LazyFra
         .join(common, on=["product", "name"], how="left")
         .with_columns(declared_type=pl.coalesce("declared_type", pl.when(is_event).then("common_type")))
         .drop("name", "common_type")
+    )
+
+
+@breaking_rows(of=RecordCounts, blocking=False)
+def payments_are_recognised(
+    counts: dy.LazyFrame[RecordCounts], types: dy.LazyFrame[PropertyTypes], products: dy.LazyFrame[Products]
+) -> pl.LazyFrame:
+    """A product with events that look like payments has a setting that says which one is, and what tells the amount:
+    without it there is no revenue. `gamestats product change` sets both.
+    """
+    known = products.filter(pl.col("payment_event").is_not_null())
+    event = [*DAY, "event_name"]
+    numbers = (
+        types.filter((pl.col("json_type") == "number") & ~pl.col("property").str.starts_with("#"))
+        .group_by(event)
+        .agg(pl.col("property").sort().str.join(", ").alias("numbers"))
+    )
+    words = pl.col("event_name")
+    for border in (r"([a-z0-9])([A-Z])", r"([A-Z])([A-Z][a-z])"):
+        words = words.str.replace_all(border, "${1}_${2}")
+    words = pl.format("_{}_", words.str.to_lowercase())
+    return (
+        counts.filter((pl.col("event_type") != INVALID) & words.str.contains(_PAID) & ~words.str.contains(_NOT_PAID))
+        .join(known, on="product", how="anti")
+        .group_by(event)
+        .agg(pl.col("records").sum())
+        .join(numbers, on=event, how="left")
     )
 
 
@@ -405,8 +440,9 @@ def operations_fit_their_properties(profiles: dy.LazyFrame[UserProfiles]) -> pl.
 @breaking_rows(of=DailyActiveUsers)
 def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.LazyFrame[UserDays]) -> pl.LazyFrame:
     """New and returning users are the active ones; a day's users are some of its week's, those of its month's; every
-    day with users has its row, with its events and sessions.
+    day with users has its row, with its events and sessions, and so has every day in between, with none.
     """
+    found = ["users_found", "events_found", "sessions_found"]
     known = user_days.group_by("product", "day").agg(
         pl.len().cast(pl.Int64).alias("users_found"),
         pl.col("events").sum().alias("events_found"),
@@ -416,13 +452,20 @@ def active_users_add_up(daily: dy.LazyFrame[DailyActiveUsers], user_days: dy.Laz
         (pl.col("dau") == pl.col("new_users") + pl.col("returning_users"))
         & (pl.col("dau") <= pl.col("wau"))
         & (pl.col("wau") <= pl.col("mau"))
-        & ((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
+        & pl.when(pl.col("mau") > 0)
+        .then((pl.col("stickiness") - pl.col("dau") / pl.col("mau")).abs() < ROUNDING)
+        .otherwise(pl.col("stickiness").is_null())
+        & (pl.col("day") - pl.col("day_before") == timedelta(days=1)).fill_null(True)
         # Two ids of one day can be found to be one user.
         & (pl.col("dau") <= pl.col("users_found"))
         & (pl.col("events") == pl.col("events_found"))
         & (pl.col("sessions") == pl.col("sessions_found"))
     )
-    return daily.join(known, on=["product", "day"], how="full", coalesce=True).filter(~sound.fill_null(False))
+    return (
+        daily.join(known, on=["product", "day"], how="full", coalesce=True)
+        .with_columns(pl.col(found).fill_null(0), day_before=pl.col("day").shift().over("product", order_by="day"))
+        .filter(~sound.fill_null(False))
+    )
 
 
 @breaking_rows(of=DailyActiveUsers)

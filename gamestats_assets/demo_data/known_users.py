@@ -1,8 +1,11 @@
-"""Who a record is of, as the records of its day and of the days around it tell.
+"""Who a record is of, as the events of its day and of the days around it tell.
 
 An account is who it says it is. A record without one is of the account that its distinct_id was first seen with in
-the three days around its own, or of nobody but the distinct_id. A record so is of the same user whatever is made of
-it, and whether one day is made or many at once.
+the events of its own day, the day before and the day after, or of nobody but the distinct_id. A record so is of the
+same user whatever is made of it, and whether one day is made or many at once.
+
+A login that comes later than that does not reach it: days that were made would change with every login. Tables of
+all history (`identities`, and what is resolved by them) know it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
     """Every payment of each day.
 
     The amount is the number in the property that the settings name, rounded to four places; a number that is sent as a
-    text is one. The currency is the text in its property, else that of the settings.
+    text is one. The currency is the text in its property, else that of the settings. Names that differ in no more than
+    case are one property.
     """
     settings = products.filter(pl.col("payment_event").is_not_null()).select(
         "product",
@@ -49,10 +50,11 @@ def payments(events: dy.LazyFrame[Events], products: dy.LazyFrame[Products]) -> 
 
 
 def _path(setting: str) -> pl.Expr:
-    """JSON path of a property, a.b being the property b of the object a."""
-    names = pl.col(setting).str.replace_all(".", "']['", literal=True)
+    """JSON path of a property in small letters, a.b being the property b of the object a."""
+    names = pl.col(setting).str.to_lowercase().str.replace_all(".", "']['", literal=True)
     return pl.concat_str(pl.lit("$['"), names, pl.lit("']")).alias(setting)
 
 
 def _value(setting: str) -> pl.Expr:
-    return pl.col("properties").str.json_path_match(pl.col(setting))
+    # Neither numbers nor currencies say anything else in small letters.
+    return pl.col("properties").str.to_lowercase().str.json_path_match(pl.col(setting))

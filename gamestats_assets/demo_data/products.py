@@ -1,7 +1,7 @@
 """Products, as people enter them: whose logs are read, and which of them are generated here.
 
-What a product's events mean (which one is a payment, which ones make a funnel) is read off its rules when it is
-entered, and may be said otherwise.
+What a product's events mean (which one is a payment, which ones make a funnel) is read off its rules, and the names of
+its taxonomy, when it is entered, and may be said otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+from gamestats_assets.demo_data.analysis.analyst import payment_of
+from gamestats_assets.demo_data.analysis.event_words import pieces as ordered_pieces
+from gamestats_assets.demo_data.analysis.state_words import pieces
 from gamestats_assets.demo_data.configuration import PRODUCT_NAME, Configuration
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy, flattened
@@ -20,7 +23,22 @@ from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlread
 
 _AMOUNTS = ("pay_amount", "amount", "price", "revenue", "total", "total_price", "total_amount", "cost")
 _CURRENCIES = ("currency_type", "currency", "currency_code", "pay_currency")
-_TOTALS = ("spent", "pay", "revenue", "purchase_amount", "ltv", "payment_amount", "order_amount")
+# Words of a property that adds up what a user paid; all those of one of these.
+_TOTALS = [
+    frozenset(words.split())
+    for words in (
+        "spent",
+        "pay",
+        "paid",
+        "revenue",
+        "ltv",
+        "purchase amount",
+        "payment amount",
+        "order amount",
+        "charge amount",
+        "charge price",
+    )
+]
 _CHANGEABLE = ("is_active", "payment_event", "amount_property", "currency_property", "currency", "funnels")
 
 
@@ -141,30 +159,31 @@ def _refuse_unknown(taxonomy: Taxonomy | None, told: dict[str, Any]) -> None:
 
 
 def meaning_of(taxonomy: Taxonomy, rules: Rules) -> dict[str, Any]:
-    """Payment event with amount and currency, and funnels, as far as the rules tell."""
+    """Payment event with amount and currency, and funnels, as far as the rules tell, or else the names."""
     found: dict[str, Any] = {"funnels": _funnels(rules)}
-    payment = _payment(taxonomy, rules)
+    payment = _payment(taxonomy, rules) or payment_of(taxonomy)
     if payment is not None:
         event, amount = payment
         names = [name for name, _ in flattened((*taxonomy.event(event).properties, *taxonomy.common_properties))]
-        currency = next((name for name in _CURRENCIES if name in names), None)
+        spelt = {"_".join(ordered_pieces(name)): name for name in reversed(names)}
+        currency = next((spelt[name] for name in _CURRENCIES if name in spelt), None)
         found |= {"payment_event": event, "amount_property": amount, "currency_property": currency}
     return found
 
 
 def _payment(taxonomy: Taxonomy, rules: Rules) -> tuple[str, str] | None:
     """The event by which money comes in: it adds its amount to a total of what the user paid."""
-    candidates: list[tuple[int, str, str]] = []
-    for event in taxonomy.events:
+    candidates: list[tuple[int, int, str, str]] = []
+    for number, event in enumerate(taxonomy.events):
         numbers = {name for name, given in flattened(event.properties) if given.type is PropertyType.NUMBER}
         for state, update in rules.update_patterns.get(event.name, {}).items():
             if update.type != "increment" or not isinstance(update.value, str):
                 continue
             amount = update.value.strip().removeprefix("{{").removesuffix("}}").strip()
-            if amount in numbers and any(word in state for word in _TOTALS):
+            if amount in numbers and any(words <= pieces(state) for words in _TOTALS):
                 place = _AMOUNTS.index(amount) if amount in _AMOUNTS else len(_AMOUNTS)
-                candidates.append((place, event.name, amount))
-    return min(candidates)[1:] if candidates else None
+                candidates.append((place, number, event.name, amount))
+    return min(candidates)[2:] if candidates else None
 
 
 def _funnels(rules: Rules) -> Sequence[Sequence[str]]:

@@ -77,6 +77,8 @@ class TableSpec:
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
         made_by: name of the step that makes it, when one step makes several tables.
+        after_day_before: of a table by day and name that is made from landed files, whether its rows depend on those
+            of the day before, too.
         tolerance: share of a unit's rows that may break a value rule before the whole
             unit is quarantined.
     """
@@ -90,6 +92,7 @@ class TableSpec:
     reconciled: tuple[str, ...] = ()
     fresh_within: timedelta | None = None
     made_by: str | None = None
+    after_day_before: bool = False
     tolerance: float = 0.01
 
     @property

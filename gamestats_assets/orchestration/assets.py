@@ -43,7 +43,7 @@ from gamestats_assets.orchestration.checks import (
     refusals,
 )
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
-from gamestats_assets.orchestration.landed import file_refused, landed_hashes, landed_units
+from gamestats_assets.orchestration.landed import file_refused, inputs_of, landed_hashes, landed_units
 from gamestats_assets.orchestration.metadata import (
     DAYS_AROUND,
     FROM_LANDING,
@@ -59,6 +59,7 @@ from gamestats_assets.orchestration.partitions import (
     dimensions,
     has_days,
     is_paired,
+    key_of_day_before,
     partition_mapping,
     partitions_of,
     pieces,
@@ -182,7 +183,8 @@ def landed_tables(
     """One step that reads landed files once and feeds all the given bronze tables.
 
     Of tables by day and name (`product_day`) the id is the name: `replaced_by="product"`. All files of that product
-    and day are decoded together, by themselves, so a new file makes the product's whole day anew, and no other.
+    and day are decoded together, by themselves, so a new file makes the product's whole day anew, and no other but
+    the day after where its rows depend on the files of the day before (`after_day_before`).
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
@@ -215,10 +217,11 @@ def landed_tables(
     def land(context: dg.AssetExecutionContext, config: Decoding) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         keys = _keys(context)
-        units = {key: landed_units(stores.landing, game, key) for key in keys}
+        read = {*keys, *map(key_of_day_before, keys)} if tables[0].spec.after_day_before else keys
+        units = {key: landed_units(stores.landing, game, key) for key in read}
         ledger = Ledger(stores.lake, game, step)
-        inputs = {key: landed_hashes(day) for key, day in units.items()}
-        work = ledger.work(inputs, code_version=version, everything=config.everything)
+        inputs = inputs_of(tables[0], {key: landed_hashes(day) for key, day in units.items()})
+        work = ledger.work({key: inputs[key] for key in keys}, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} {units_named} are new or changed in {len(keys)} partitions.")
         commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
         file_refused(stores, game, refused(stores.landing))

@@ -4,10 +4,11 @@ Files of a day are of the partition of that day; where a game has areas (product
 partition of both, `2026-01-01|shop`.
 
 The sensor's cursor holds one digest of the listing of every partition that was processed or
-requested. One whose listing has another digest has gained files; it is requested unless
-the step that reads them has already done so, and again when its run failed. The reason of a run
-is the partition and its digest (see `requests`), so a lost cursor repeats nothing, and a file that lands
-while a tick runs changes the digest and is found by the next one.
+requested. One whose listing has another digest has gained files, or the day before has where rows
+depend on that (`after_day_before`). It is requested unless the step that reads them has already done
+so, and again when its run failed. The reason of a run is the partition and its digest (see `requests`),
+so a lost cursor repeats nothing, and a file that lands while a tick runs changes the digest and is found
+by the next one.
 """
 
 import json
@@ -23,7 +24,13 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import dimensions, is_paired, is_partition_day, partitions_of
+from gamestats_assets.orchestration.partitions import (
+    dimensions,
+    is_paired,
+    is_partition_day,
+    key_of_day_before,
+    partitions_of,
+)
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, due_attempt, is_on_its_way, range_tags, request
 
 AREA_TAG = "gamestats/area"
@@ -59,9 +66,22 @@ def landed_inputs(landing: Landing, game: str) -> dict[str, dict[str, str]]:
 
 
 def inputs_of(table: type[Table], inputs: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """Those of its game's `landed_inputs` that are of a table's kind of partitions."""
+    """Those of its game's `landed_inputs` that are of a table's kind of partitions.
+
+    Where rows depend on what landed for the day before, too, that adds to the hash.
+    """
     paired = is_paired(partitions_of(table))
-    return {key: units for key, units in inputs.items() if ("|" in key) == paired}
+    of_kind = {key: units for key, units in inputs.items() if ("|" in key) == paired}
+    if not table.spec.after_day_before:
+        return of_kind
+    return {
+        key: {
+            unit: combined_hash([digest, f"before {before[unit]}"]) if unit in before else digest
+            for unit, digest in units.items()
+        }
+        for key, units in of_kind.items()
+        for before in [of_kind.get(key_of_day_before(key), {})]
+    }
 
 
 def add_areas(instance: dg.DagsterInstance, landing: Landing, table: type[Table]) -> None:

@@ -120,6 +120,16 @@ def values_read(
     return values_of(source, [key for key in held if part_of(theirs, key, shared) in wanted])
 
 
+def key_of_day_before(key: str) -> str:
+    """The key of the day before, of the same name.
+
+    >>> key_of_day_before("2026-01-01|shop")
+    '2025-12-31|shop'
+    """
+    day, bar, name = key.partition("|")
+    return f"{date.fromisoformat(day) - timedelta(days=1)}{bar}{name}"
+
+
 def with_days_around(keys: Iterable[str], days: int) -> list[str]:
     """Keys that have a day, with those of so many days before and after."""
     found: set[str] = set()

@@ -228,6 +228,12 @@ def test_settings_say_which_properties_they_are() -> None:
     assert paid({}, settings_=product(product="other")) == []
 
 
+def test_amounts_and_currencies_are_found_whatever_the_case_of_their_names() -> None:
+    assert paid({"properties": '{"PRICE":2.5,"Currency":"eur","name":"Ü"}'}) == [(Decimal("2.5000"), "EUR")]
+    nested = product(amount_property="Order.Sum", currency_property="Order.In")
+    assert paid({"properties": '{"order":{"sum":2E1,"IN":"jpy"}}'}, settings_=nested) == [(Decimal("20.0000"), "JPY")]
+
+
 def test_settings_that_name_no_property_are_refused() -> None:
     for name in ("two words", "a..b", "']", ""):
         assert screen(t.Products, product(amount_property=name)).rejected_rows == 1

@@ -45,7 +45,7 @@ FOREIGN = [
      "#event_name": "pay", "properties": {"money": 7.5, "currency": "KRW"}},
     {"#account_id": "ann", "#type": "user_set", "#time": "2026-01-06 10:06:00.000", "properties": {"vip": 3}},
     {"#distinct_id": "b-1", "#type": "track", "#time": "2026-01-07 23:50:00.000", "#event_name": "open",
-     "properties": {"#zone_offset": 9}},
+     "#uuid": "slow-clock", "properties": {"#zone_offset": 9}},
 ]  # fmt: skip
 
 
@@ -255,7 +255,10 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
     later = {**FOREIGN[0], "#time": "2026-01-06 12:00:00.000", "#uuid": "late"}
     unreadable = tmp_path / "app-2026-01-08.log"
     unreadable.write_text(json.dumps(later) + '\n{"#account_id": "ann", "#type": "tra\n')
-    land_logs([path, unreadable], "foreign", stores.landing)
+    # The one record of the 7th, sent again with the time of the day before.
+    again = tmp_path / "again-2026-01-09.log"
+    again.write_text(json.dumps({**FOREIGN[3], "#time": "2026-01-06 23:50:00.000"}) + "\n")
+    land_logs([path, unreadable, again], "foreign", stores.landing)
     outcomes = processed.follow(dg.AssetSelection.groups("demo_data"))
     assert outcomes
     assert [failure for outcome in outcomes for failure in outcome.failures] == []
@@ -267,6 +270,10 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
     assert stores.lake.scan(t.Events).filter(product="foreign", event_id="late").collect().height == 1
     counts = stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-08|foreign").collect()
     assert counts.select("event_type", "records", "quarantined").rows() == [(t.INVALID, 1, 1)]
+    moved = stores.lake.scan(t.Events).filter(product="foreign", event_id="slow-clock").collect()
+    assert moved["product_day"].to_list() == ["2026-01-06|foreign"]
+    counts = stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-07|foreign").collect()
+    assert counts.select("records", "kept", "duplicates").rows() == [(1, 0, 1)]
     assert processed.follow(dg.AssetSelection.groups("demo_data")) == []
 
 

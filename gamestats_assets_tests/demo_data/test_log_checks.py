@@ -14,7 +14,7 @@ from gamestats_assets.demo_data import checks
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets_tests.demo_data.log_scenario import DAY, derive, of_records, product, record, rows
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, run_sql, without
 
 BY_NAME = {check.name: check for check in checks.ALL}
 
@@ -100,6 +100,8 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("root_keys_are_known", changed(t.RecordCounts, unknown_root_keys=1)),
     ("events_are_declared", changed(t.RecordCounts, PLAYED, event_name="never_heard_of")),
     ("events_are_declared", without(t.DemoTaxonomy, PLAYED)),
+    ("payments_are_recognised", changed(t.Products, payment_event=None, amount_property=None)),
+    ("payments_are_recognised", changed(t.Products, product="other")),
     ("properties_are_declared", changed(t.PropertyTypes, PRICE, property="prize")),
     ("properties_are_declared", without(t.DemoTaxonomy, pl.col("property") == "Level")),
     ("properties_are_declared", changed(t.PropertyTypes, pl.col("property") == "gold", property="silver")),
@@ -243,6 +245,7 @@ def test_what_a_log_can_bring_stops_nothing() -> None:
         "copies_say_the_same",
         "root_keys_are_known",
         "events_are_declared",
+        "payments_are_recognised",
         "properties_are_declared",
         "properties_have_their_declared_type",
         "properties_have_one_type",
@@ -270,6 +273,43 @@ def test_payments_in_several_currencies_have_no_sum(sound: Frames) -> None:
     frames = {**sound, **doubled(t.Payments, currency="EUR", event_id="another")(sound)}
     frames |= changed(t.UserDays, pl.col("payments") == 1, revenue=None, payments=2)(sound)
     assert breaking(BY_NAME["user_days_hold_every_payment"], frames).height == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "looks_like_one"),
+    [
+        ("buy", True),
+        ("IAPPurchase", True),
+        ("subscriptionPurchased", True),
+        ("Invoice_Paid", True),
+        ("buyer_rated", False),
+        ("payment_method_added", False),
+        ("purchaseFailed", False),
+        ("Claim_Paid_Out", False),
+        ("display", False),
+    ],
+)
+def test_what_looks_like_a_payment_is_told_while_nobody_says_which_event_is_one(
+    name: str, looks_like_one: bool, sound: Frames
+) -> None:
+    named = pl.when(pl.col("event_name") == "purchase").then(pl.lit(name)).otherwise("event_name")
+    frames = {**sound, t.Products: product(payment_event=None, amount_property=None)}
+    for table in (t.RecordCounts, t.PropertyTypes):
+        frames[table] = sound[table].with_columns(event_name=named)
+    found = breaking(BY_NAME["payments_are_recognised"], frames).sort("day")
+    told = [(DAY, name, 1, "price"), (DAY + timedelta(days=1), name, 2, "price")]
+    assert found.select("day", "event_name", "records", "numbers").rows() == (told if looks_like_one else [])
+
+
+def test_a_day_without_users_has_its_row(sound: Frames) -> None:
+    frames = {**sound, t.UserDays: rows(t.UserDays, {"user_id": "a"}, {"user_id": "a", "day": 2})}
+    for table in (t.ActiveDays, t.DailyActiveUsers):
+        frames[table] = run_sql(table, frames)
+    check = BY_NAME["active_users_add_up"]
+    assert breaking(check, frames).height == 0
+    nobody = pl.col("dau") == 0
+    for plant in (without(t.DailyActiveUsers, nobody), changed(t.DailyActiveUsers, nobody, stickiness=None)):
+        assert breaking(check, {**frames, **plant(frames)}).height == 1
 
 
 def test_no_rows_at_all_break_nothing(sound: Frames) -> None:

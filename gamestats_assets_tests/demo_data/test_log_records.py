@@ -11,7 +11,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +214,44 @@ def test_a_log_that_comes_again_in_other_pieces_doubles_nothing(
     assert counts(frames)["track", "play"] == {"records": 33, "kept": 20, "duplicates": 13}
 
 
-def test_one_uuid_on_two_days_is_two_records(tmp_path: Path) -> None:
-    frames = of_records(tmp_path, record("10:00:00", uuid="u"), record("10:00:00", uuid="u", day=1))
-    assert frames[t.Events].select("product_day", "event_id").sort("product_day").rows() == [
-        ("2026-01-10|shop", "u"),
-        ("2026-01-11|shop", "u"),
-    ]
+def test_a_record_that_comes_again_with_the_time_of_the_next_day_stands_on_the_earlier(tmp_path: Path) -> None:
+    days = [[record("10:00:00", uuid="u", day=n), record("11:00:00", uuid=f"v{n}", day=n)] for n in range(3)]
+    sent = [log(tmp_path / str(n), *given_, name=f"2026-01-1{n}.log") for n, given_ in enumerate(days)]
+    sent_back = [log(tmp_path / str(-n), *given_, name=f"2026-01-1{3 - n}.log") for n, given_ in enumerate(days)]
+    for name, logs in (("sent", sent), ("sent_back", sent_back)):
+        frames, _ = bronze(tmp_path / name, *logs)
+        assert frames[t.Events].select("day", "event_id").sort("day", "event_id").rows() == [
+            (DAY, "u"),
+            *((DAY + timedelta(days=n), f"v{n}") for n in range(3)),
+        ]
+        for day in ("2026-01-11", "2026-01-12"):
+            figures = counts(frames, day)["track", "play"]
+            assert (figures["records"], figures["kept"], figures["duplicates"], figures["differing"]) == (2, 1, 1, 1)
+        assert frames[t.PropertyTypes].height == 0
+
+
+def test_copies_of_a_record_of_the_day_before_are_all_duplicates(tmp_path: Path) -> None:
+    again = [record("10:00:00", uuid="u", day=1, properties={"n": n}) for n in (1, 2, 2)]
+    frames = of_records(tmp_path, record("10:00:00", type="user_set", uuid="u"), *again)
+    assert (frames[t.Events].height, frames[t.UserOperations].height) == (0, 1)
+    assert counts(frames, "2026-01-11") == {("track", "play"): {"records": 3, "duplicates": 3, "differing": 3}}
+
+
+def test_copies_that_are_further_apart_than_a_day_stand_on_both(tmp_path: Path) -> None:
+    frames = of_records(tmp_path, record("10:00:00", uuid="u"), record("10:00:00", uuid="u", day=2))
+    assert sorted(frames[t.Events]["product_day"]) == ["2026-01-10|shop", "2026-01-12|shop"]
+
+
+def test_what_is_in_quarantine_the_day_before_keeps_nothing_away(tmp_path: Path) -> None:
+    broken = record("10:00:00", name="no name", uuid="u")
+    elsewhere = Landing(tmp_path / "landing")
+    land_logs([log(tmp_path, broken, record("10:00:00", uuid="u", day=1))], PRODUCT, elsewhere)
+    # A piece of a day whose line is of another one, and a damaged piece.
+    for content in (lines(record("10:00:00", uuid="u", day=5)), b"\x1f\x8b"):
+        elsewhere.put(landing_game(PRODUCT), DAY, f"20260110-{len(content)}", "log", content, content)
+    frames, _ = decoded(elsewhere, landed(elsewhere))
+    assert frames[t.Events].select("product_day", "event_id").rows() == [("2026-01-11|shop", "u")]
+    assert counts(frames)[t.INVALID, ""]["quarantined"] == 2
 
 
 # --------------------------------------------------------------------------- records that change others

@@ -164,14 +164,29 @@ def test_active_users_of_a_day_a_week_and_a_month() -> None:
     active = visits(("a", 0), ("b", 0), ("a", 6), ("a", 7), ("c", 7), ("a", 29), ("a", 30))
     frame = made(t.DailyActiveUsers, {t.ActiveDays: active})
     columns = ("day", "dau", "wau", "mau", "new_users", "returning_users", "events")
-    assert frame.select(columns).rows() == [
-        (day(0), 2, 2, 2, 2, 0, 2),
-        (day(6), 1, 2, 2, 0, 1, 1),
-        (day(7), 2, 2, 3, 1, 1, 2),
-        (day(29), 1, 1, 3, 0, 1, 1),
-        (day(30), 1, 1, 2, 0, 1, 1),
-    ]
-    assert frame["stickiness"].to_list() == pytest.approx([1, 1 / 2, 2 / 3, 1 / 3, 1 / 2])
+    found = {row[0]: row[1:] for row in frame.select(columns).rows()}
+    assert list(found) == [day(n) for n in range(31)]
+    assert found[day(0)] == (2, 2, 2, 2, 0, 2)
+    assert found[day(6)] == (1, 2, 2, 0, 1, 1)
+    assert found[day(7)] == (2, 2, 3, 1, 1, 2)
+    assert found[day(29)] == (1, 1, 3, 0, 1, 1)
+    assert found[day(30)] == (1, 1, 2, 0, 1, 1)
+    stickiness = dict(frame.select("day", "stickiness").iter_rows())
+    assert [stickiness[day(n)] for n in (0, 6, 7, 29, 30)] == pytest.approx([1, 1 / 2, 2 / 3, 1 / 3, 1 / 2])
+
+
+def test_a_day_without_users_has_those_of_its_week_and_month() -> None:
+    frame = made(t.DailyActiveUsers, {t.ActiveDays: visits(("a", 0), ("b", 1), ("a", 33))})
+    columns = ("dau", "wau", "mau", "stickiness", "events", "sessions", "new_users", "returning_users")
+    found = dict(zip(frame["day"], frame.select(columns).rows(), strict=True))
+    assert list(found) == [day(n) for n in range(34)]
+    assert found[day(6)] == (0, 2, 2, 0.0, 0, 0, 0, 0)
+    assert found[day(7)] == (0, 1, 2, 0.0, 0, 0, 0, 0)
+    assert found[day(8)] == (0, 0, 2, 0.0, 0, 0, 0, 0)
+    assert found[day(30)] == (0, 0, 1, 0.0, 0, 0, 0, 0)
+    assert found[day(31)] == found[day(32)] == (0, 0, 0, None, 0, 0, 0, 0)
+    assert found[day(33)][:4] == (1, 1, 1, 1.0)
+    assert frame.filter(dau=0)["mean_session_min"].null_count() == 31
 
 
 def test_sessions_of_a_day() -> None:
@@ -209,9 +224,10 @@ def test_active_users_are_those_of_sets(given_: set[Visit]) -> None:
     def users(first: int, last: int) -> set[str]:
         return {user for user, number in given_ if first <= number <= last}
 
+    given_numbers = [number for _, number in given_]
     expected = [
         (day(n), len(users(n, n)), len(users(n - 6, n)), len(users(n - 29, n)), len(users(n, n) - users(0, n - 1)))
-        for n in sorted({number for _, number in given_})
+        for n in range(min(given_numbers), max(given_numbers) + 1)
     ]
     assert frame.select("day", "dau", "wau", "mau", "new_users").rows() == expected
 
@@ -458,6 +474,7 @@ def test_products_are_apart() -> None:
     daily = made(t.DailyActiveUsers, frames)
     assert daily.select("product", "day", "dau", "mau").rows() == [
         ("game", day(1), 1, 1),
+        ("game", day(2), 0, 1),
         ("game", day(3), 1, 1),
         ("shop", day(0), 1, 1),
     ]

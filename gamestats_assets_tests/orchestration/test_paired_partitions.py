@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from gamestats_assets.orchestration.automation import automation_sensor
 from gamestats_assets.orchestration.checks import evaluate, refusals, table_checks
 from gamestats_assets.orchestration.instance import chosen_ranges, ranges, stages, within_range
 from gamestats_assets.orchestration.io_manager import lake_io_manager
-from gamestats_assets.orchestration.landed import landed_keys, landed_sensor, landed_units
+from gamestats_assets.orchestration.landed import inputs_of, landed_inputs, landed_keys, landed_sensor, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of, values_read
 from gamestats_assets.orchestration.requests import range_tags
@@ -41,6 +41,7 @@ from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.orchestration import goals as matches_game
 from gamestats_assets_tests.orchestration import stalls as game
 from gamestats_assets_tests.orchestration.stalls import (
+    DAILY,
     Best,
     Points,
     Rates,
@@ -591,6 +592,24 @@ def test_the_keys_of_a_game_are_its_days_and_those_of_its_areas(tmp_path: Path) 
     matches_game.land(stores.landing, "m1", DAY, [1])
     assert landed_keys(stores.landing, "demo") == [DAY]
     assert [*landed_units(stores.landing, "demo", DAY)] == ["m1"]
+
+
+def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_path: Path) -> None:
+    class Repeats(RawSales, key="stalls/repeats", layer="bronze", after_day_before=True, **DAILY):
+        """Sales that stood among those of the day before."""
+
+    landing = Stores(Settings(data=str(tmp_path))).landing
+
+    def inputs(table: type[Table]) -> dict[str, Mapping[str, str]]:
+        return inputs_of(table, landed_inputs(landing, "stalls"))
+
+    for product, day in (("shop", NEXT), ("quiz", NEXT), ("shop", THIRD)):
+        land(landing, product, day, [1])
+    before, alone = inputs(Repeats), inputs(RawSales)
+    land(landing, "shop", DAY, [2])
+    after = inputs(Repeats)
+    assert {key for key in after if after[key] != before.get(key)} == {f"{DAY}|shop", f"{NEXT}|shop"}
+    assert {key: units for key, units in inputs(RawSales).items() if key in alone} == alone
 
 
 # --------------------------------------------------------------------------- stages and ranges

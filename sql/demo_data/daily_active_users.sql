@@ -1,4 +1,4 @@
--- How many users there were on each day with data.
+-- How many users there were on each day from the first one with data to the last; on one without data, none.
 -- A user counts from an active day on for 7 days (30 days), or until the next active day takes over: so the
 -- users of a week or a month are a running sum, and no user is looked at once for each day of it.
 WITH visits AS (
@@ -32,13 +32,30 @@ changed AS (
     GROUP BY product, day
 ),
 
+lives AS (
+    SELECT product, min(day) AS first_day, max(day) AS last_day
+    FROM visits
+    GROUP BY product
+),
+
+numbers AS (
+    SELECT product, first_day, unnest(generate_series(0, date_diff('day', first_day, last_day))) AS day_number
+    FROM lives
+),
+
+calendar AS (
+    SELECT product, CAST(first_day + day_number * INTERVAL 1 DAY AS DATE) AS day
+    FROM numbers
+),
+
 running AS (
     SELECT
-        product,
-        day,
-        sum(week) OVER (PARTITION BY product ORDER BY day) AS wau,
-        sum(month) OVER (PARTITION BY product ORDER BY day) AS mau
-    FROM changed
+        calendar.product,
+        calendar.day,
+        sum(coalesce(changed.week, 0)) OVER (PARTITION BY calendar.product ORDER BY calendar.day) AS wau,
+        sum(coalesce(changed.month, 0)) OVER (PARTITION BY calendar.product ORDER BY calendar.day) AS mau
+    FROM calendar
+    LEFT JOIN changed ON changed.product = calendar.product AND changed.day = calendar.day
 ),
 
 days AS (
@@ -56,16 +73,18 @@ days AS (
 )
 
 SELECT
-    CAST(days.product AS VARCHAR) AS product,
-    CAST(days.day AS DATE) AS day,
-    CAST(days.dau AS BIGINT) AS dau,
+    CAST(running.product AS VARCHAR) AS product,
+    CAST(running.day AS DATE) AS day,
+    CAST(coalesce(days.dau, 0) AS BIGINT) AS dau,
     CAST(running.wau AS BIGINT) AS wau,
     CAST(running.mau AS BIGINT) AS mau,
-    CAST(CAST(days.dau AS DOUBLE) / running.mau AS DOUBLE) AS stickiness,
-    CAST(days.new_users AS BIGINT) AS new_users,
-    CAST(days.dau - days.new_users AS BIGINT) AS returning_users,
-    CAST(days.events AS BIGINT) AS events,
-    CAST(days.sessions AS BIGINT) AS sessions,
+    CAST(
+        CASE WHEN running.mau > 0 THEN CAST(coalesce(days.dau, 0) AS DOUBLE) / running.mau END AS DOUBLE
+    ) AS stickiness,
+    CAST(coalesce(days.new_users, 0) AS BIGINT) AS new_users,
+    CAST(coalesce(days.dau - days.new_users, 0) AS BIGINT) AS returning_users,
+    CAST(coalesce(days.events, 0) AS BIGINT) AS events,
+    CAST(coalesce(days.sessions, 0) AS BIGINT) AS sessions,
     CAST(CASE WHEN days.sessions > 0 THEN days.session_s / days.sessions / 60 END AS DOUBLE) AS mean_session_min
-FROM days
-INNER JOIN running ON running.product = days.product AND running.day = days.day
+FROM running
+LEFT JOIN days ON days.product = running.product AND days.day = running.day

@@ -47,7 +47,7 @@ from gamestats_assets.demo_data.analysis.property_formulas import (
 from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
-from gamestats_assets.demo_data.analysis.user_updates import level_counts, states_shown, update_patterns
+from gamestats_assets.demo_data.analysis.user_updates import level_counts, payment, states_shown, update_patterns
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -77,12 +77,10 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     7. times, and the numbers that follow from them;
     8. habits of each segment; whatever is left in a circle goes.
     """
-    if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
-        product = product.model_copy(update={"industry": likely})
-    order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    order = _order(taxonomy, product)
     constraints = _event_constraints(order)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
-    measures = _measures(everywhere, product)
+    measures = _measures(everywhere, order.product)
     cart = gathered(order, constraints)
     values, identifiers = property_constraints(order, constraints, cart.prices)
     values = cart.constraints(values)
@@ -128,6 +126,20 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
         update_patterns=updates,
     )
     return _without_circles(rules, taxonomy)
+
+
+def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:
+    """The event by which money comes in, and its property that is the amount, as names and texts tell them."""
+    order = _order(taxonomy, ProductInfo())
+    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    return payment(order, everywhere, _measures(everywhere, order.product))
+
+
+def _order(taxonomy: Taxonomy, product: ProductInfo) -> EventOrder:
+    """The events of a product, whose industry they tell where nobody else does."""
+    if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
+        product = product.model_copy(update={"industry": likely})
+    return EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
 
 
 def _free(constraint: PropertyConstraint | None) -> PropertyConstraint:

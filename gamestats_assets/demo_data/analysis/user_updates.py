@@ -114,6 +114,13 @@ def update_patterns(
     return {event: found[event] for event in taxonomy.event_names() if event in found}
 
 
+def payment(
+    order: EventOrder, everywhere: Sequence[Place], measures: Mapping[Place, Measure]
+) -> tuple[str, str] | None:
+    """The event that tells of money received, and the property that tells how much; None where none tells both."""
+    return _Guess(order, everywhere, measures).payment()
+
+
 def _told(order: EventOrder, rule: FromEvent) -> tuple[str, Update]:
     """The update that a rule of the sheet asks for."""
     event = rule.event if rule.event in order.readings else ""
@@ -371,6 +378,10 @@ class _Guess:
         return settled(r, self.of_users)
 
     # ----------------------------------------------------------------- what is paid
+
+    def payment(self) -> tuple[str, str] | None:
+        """The event that tells of money received, with its amount."""
+        return next(((r.name, name) for r in self._payments() if (name := self._money(r)) is not None), None)
 
     def _paid(self) -> Reading | None:
         """The event that tells of money received."""

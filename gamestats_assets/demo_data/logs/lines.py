@@ -127,6 +127,10 @@ class _Zone(msgspec.Struct, gc=False):
     zone_offset: Any = msgspec.field(default=None, name="#zone_offset")
 
 
+class _Identified(msgspec.Struct, gc=False):
+    uuid: str | None = msgspec.field(default=None, name="#uuid")
+
+
 class _Timed(msgspec.Struct, gc=False):
     time: str = msgspec.field(name="#time")
     properties: _Zone | None = None
@@ -135,6 +139,7 @@ class _Timed(msgspec.Struct, gc=False):
 _STRICT = msgspec.json.Decoder(_KnownRoot)
 _LENIENT = msgspec.json.Decoder(Record)
 _TIMED = msgspec.json.Decoder(_Timed)
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -150,6 +155,14 @@ def time_of(line: bytes) -> datetime | None:
         found = _TIMED.decode(line)
         return _utc(found.time, None if found.properties is None else found.properties.zone_offset)[0]
     except (*_UNREADABLE, InvalidLineError):
+        return None
+
+
+def uuid_of(line: bytes) -> str | None:
+    """The #uuid of a line; None where it tells none readably. As quick as `time_of`."""
+    try:
+        return _IDENTIFIED.decode(line).uuid
+    except _UNREADABLE:
         return None
 
 

@@ -1,8 +1,9 @@
 """Landed log pieces to bronze: the days of products decoded in several processes, frames per table out.
 
 One task reads all pieces of one day of one product, for what a record is depends on the others of its day: whether it
-came before, whether it changes another one. The result depends on which pieces there are, never on their order or on
-the number of workers.
+came before, whether it changes another one. Of the pieces of the day before it reads the ids, for a record that stands
+there does not stand again. The result depends on which pieces there are, never on their order or on the number of
+workers.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from gamestats_assets.demo_data.logs.landing import KIND
-from gamestats_assets.demo_data.logs.lines import InvalidLineError, Line, Shape, container_type, read_line
+from gamestats_assets.demo_data.logs.landing import KIND, landing_game
+from gamestats_assets.demo_data.logs.lines import InvalidLineError, Line, Shape, container_type, read_line, uuid_of
 from gamestats_assets.demo_data.tables import (
     INVALID,
     Events,
@@ -147,6 +148,7 @@ class _Day:
     """The records of one day of one product, as they are read piece by piece.
 
     Attributes:
+        before: ids of records that stand on the day before, which is known from reading both days before.
         held: copies of records whose copies differ, by id; which ids those are is known from reading the day before.
         seen: hash of the first line of every other record, by id.
         differing: ids of records that came again in another line.
@@ -155,6 +157,7 @@ class _Day:
 
     product: str
     day: date
+    before: Collection[str] = ()
     held: dict[str, list[_Copy]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     differing: set[str] = field(default_factory=set)
@@ -193,7 +196,9 @@ class _Day:
             counts = self.counts_of(line)
             counts["records"] += 1
             place = _Place(log_date, file.unit_id, number)
-            if record_id in self.held:
+            if record_id in self.before:
+                counts.update(duplicates=1, differing=1)
+            elif record_id in self.held:
                 self.held[record_id].append(_Copy(line, place))
             elif (known := self.seen.get(record_id)) is None:
                 self.seen[record_id] = hash(text)
@@ -453,16 +458,40 @@ def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
 
 
 def _decoded(landing: Landing, unit: _Unit) -> _Day:
-    day = _read(landing, unit, ())
-    if day.differing:
+    day = _read(landing, unit)
+    before = _before(landing, unit, day.seen)
+    if day.differing or before:
         # Which of its copies counts is known only after the last one. It is rare enough to read the day again.
-        day = _read(landing, unit, day.differing)
+        day = _read(landing, unit, before, day.differing - before)
     day.end()
     return day
 
 
-def _read(landing: Landing, unit: _Unit, held: Collection[str]) -> _Day:
-    day = _Day(unit.product, unit.day, {record_id: [] for record_id in held})
+def _before(landing: Landing, unit: _Unit, ids: Collection[str]) -> set[str]:
+    """Those of the ids under which a valid record of the day before has landed."""
+    day = unit.day - timedelta(days=1)
+    found: set[str] = set()
+    for file in landing.files(landing_game(unit.product), day.isoformat()):
+        try:
+            content = decompressed(landing.read(file)) if file.kind == KIND else b""
+        except UnreadableContentError:
+            continue  # It is told of where its own day is read.
+        for text in content.split(b"\n"):
+            record_id = uuid_of(text)
+            if record_id and record_id in ids and record_id not in found and _is_of(text, _log_date(file), day):
+                found.add(record_id)
+    return found
+
+
+def _is_of(text: bytes, log_date: date, day: date) -> bool:
+    try:
+        return read_line(text, log_date).occurred_at.date() == day
+    except InvalidLineError:
+        return False
+
+
+def _read(landing: Landing, unit: _Unit, before: Collection[str] = (), held: Collection[str] = ()) -> _Day:
+    day = _Day(unit.product, unit.day, before, {record_id: [] for record_id in held})
     for file in unit.files:
         try:
             content = decompressed(landing.read(file))
@@ -502,8 +531,9 @@ def decode_batches(
 
     A record is known by its #uuid, one without it, and a line that cannot be read, by the line itself: what is equal is
     one record, wherever it stands. Of copies with other contents the latest log's counts, and of one log's that whose
-    JSON sorts last. A piece or line that cannot be read is a rejection, never an error. Close the generator when not
-    all of it is read.
+    JSON sorts last. A record that has landed with a time on the day before, too, is a duplicate of that one; days
+    further apart are not compared. A piece or line that cannot be read is a rejection, never an error. Close the
+    generator when not all of it is read.
 
     Args:
         landing: where the pieces stand; each worker opens it itself.

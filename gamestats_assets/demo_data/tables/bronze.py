@@ -53,7 +53,11 @@ class _Record(ProductDayRow):
     is_late = dy.Bool(description="Whether its log file is of a later day than the record.")
     account_id = told("#account_id; null while the user is not registered.")
     distinct_id = told("#distinct_id, of a device or a guest.")
-    user_id = dy.String(min_length=1, description="The account, or else the distinct_id.")
+    user_id = dy.String(
+        min_length=1,
+        description="The account that the record itself tells, or else its distinct_id. Which account that one belongs "
+        "to, other records tell: see identities.",
+    )
     properties = dy.String(description="All properties, presets included, as compact JSON in the order sent.")
 
     @dy.rule()
@@ -84,6 +88,9 @@ class Events(
     #event_id are one row: track_update merges its properties into it, track_overwrite replaces it. All this within one
     day of one product: what an update, or a first record, of another day would change stays as it is, and both days
     have a row.
+
+    A record that came with times on two consecutive days (sent again with a corrected clock) stands on the earlier one,
+    whichever came first. Copies that are further apart are not looked for: each of their days has a row.
     """
 
     event_id = dy.String(
@@ -126,7 +133,10 @@ class RecordCounts(ProductDayRow, key="demo_data/record_counts", **LANDED):
     event_name = dy.String(primary_key=True, description="#event_name; empty for user operations and invalid lines.")
     records = count("Lines read.", least=1)
     kept = count("Records that became rows.")
-    duplicates = count("Records that had come before, with the same #uuid, or as the same line.")
+    duplicates = count(
+        "Records that had come before, with the same #uuid, or as the same line; or that stand on the day before, with "
+        "the same #uuid and another time."
+    )
     differing = count("Those of the duplicates that say something else than the record that stands.")
     merged = count("Records that changed the row of another one (track_update, track_overwrite).")
     not_first = count("track_first records that came after the first one of their #first_check_id.")

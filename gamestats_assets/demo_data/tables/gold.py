@@ -39,16 +39,20 @@ class UserProfiles(
 
 
 class DailyActiveUsers(ProductRow, key="demo_data/daily_active_users", reconciled=("dau", "events"), **PUBLISHED):
-    """How many users there were on each day with data."""
+    """How many users there were on each day, from a product's first one with data to its last.
+
+    A day in between on which nobody was active has a row like any other, and so has one whose logs never landed; what
+    tells the two apart is log_files, which has nothing of the latter.
+    """
 
     day = dy.Date(primary_key=True, description="UTC day.")
-    dau = count("Users active on the day.", least=1)
-    wau = count("Users active on the day or the 6 days before.", least=1)
-    mau = count("Users active on the day or the 29 days before.", least=1)
-    stickiness = share("dau / mau.")
+    dau = count("Users active on the day.")
+    wau = count("Users active on the day or the 6 days before.")
+    mau = count("Users active on the day or the 29 days before.")
+    stickiness = share("dau / mau; null where mau is 0.", nullable=True)
     new_users = count("Users active for the first time.")
     returning_users = count("The other active users.")
-    events = count("Events.", least=1)
+    events = count("Events.")
     sessions = count("Sessions that started on the day.")
     mean_session_min = _mean("Mean length of these sessions, in minutes; null without any.")
 
@@ -75,7 +79,7 @@ class Funnels(ProductRow, key="demo_data/funnels", reconciled=("users", "attempt
     funnel = dy.Int16(primary_key=True, min=1, description="Number of the funnel in the product's settings, from 1.")
     step = dy.Int16(primary_key=True, min=1, description="Number of the step, from 1.")
     event_name = dy.String(description="Event of the step.")
-    users = count("Users who reached the step.")
+    users = count("Users who reached the step, told apart as in sessions.")
     attempts = count("Attempts that reached the step; each first event of the funnel begins one.")
     converted_users = dy.Int64(nullable=True, min=0, description="Users who reached the next step; null for the last.")
     converted_attempts = dy.Int64(nullable=True, min=0, description="Attempts that did; null for the last step.")

@@ -14,7 +14,7 @@ PRODUCT = f"^{PRODUCT_NAME.pattern}$"
 
 BY_DAY: dict[str, Any] = {"partitioned_by": "product_day", "replaced_by": "product"}
 # One step reads a landed file once and feeds every bronze table.
-LANDED: dict[str, Any] = {**BY_DAY, "layer": "bronze", "made_by": "logs"}
+LANDED: dict[str, Any] = {**BY_DAY, "layer": "bronze", "made_by": "logs", "after_day_before": True}
 BY_PRODUCT: dict[str, Any] = {"partitioned_by": "product"}
 PUBLISHED: dict[str, Any] = {**BY_PRODUCT, "layer": "gold", "published": True}
 
@@ -70,7 +70,8 @@ class UserRow(ProductDayRow):
 
     user_id = dy.String(
         min_length=1,
-        description="Account, where a record tells it or the records of the days around bind the distinct_id to one; "
-        "else the distinct_id.",
+        description="Account, where a record tells it, or where events of the day, of the day before or of the day "
+        "after bind the distinct_id to one; else the distinct_id. A login further away does not reach it: active_days, "
+        "revenue and user_profiles know all of them, by identities.",
     )
     is_anonymous = dy.Bool(description="Whether user_id is a distinct_id, because no account was known.")

@@ -106,7 +106,10 @@ class FunnelProgress(UserRow, key="demo_data/funnel_progress", layer="silver", *
 
 
 class Identities(ProductRow, key="demo_data/identities", layer="silver", **BY_PRODUCT):
-    """Which account each distinct_id belongs to: the first one that was seen with it, for ever."""
+    """Which account each distinct_id belongs to: the first one that was seen with it, in all history.
+
+    To have the user of any row of single days: the account bound to its user_id where is_anonymous, else user_id.
+    """
 
     distinct_id = dy.String(primary_key=True, description="The distinct_id.")
     account_id = dy.String(min_length=1, description="The account.")
