@@ -157,6 +157,21 @@ def test_taxonomy_check_lists_every_mistake_and_fails(gamestats, tmp_path: Path)
     assert gamestats("taxonomy", "check", "game").exit_code == 0
 
 
+def test_taxonomy_check_doubts_limits_that_are_none_and_formulas_that_need_each_other(
+    gamestats, tmp_path: Path
+) -> None:
+    (tmp_path / "events.csv").write_text('event_name,event_tag,description,properties\nbuy,,Buys,"a,b,c,d"\n')
+    (tmp_path / "properties.csv").write_text(
+        "name,type,description,constraint\na,number,= b + 1,\nb,number,= a + 1,\nc,number,,low-high\nd,number,,1-9\n"
+    )
+    done = gamestats("taxonomy", "check", str(tmp_path))
+    assert done.exit_code == 0
+    told = " ".join(done.output.split())
+    assert told.count("Doubtful:") == 2
+    assert "row 4, column 'constraint' (D): expected limits such as 1-150, or numbers, found 'low-high'" in told
+    assert "buy/b = a + 1 needs its own result" in told
+
+
 def test_logs_are_uploaded_once_and_configured_for_logbus(gamestats, tmp_path: Path) -> None:
     gamestats("generate", "health", *SHORT, "--out", "logs")
     total = len(lines(Path("logs")))

@@ -403,11 +403,12 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
 
         gamestats taxonomy check plan.xlsx
     """
+    from gamestats_assets.demo_data.analysis.analyst import contradictions
     from gamestats_assets.demo_data.taxonomies.model import flattened
     from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy as check
 
     report = check(taxonomy_path(taxonomy))
-    for warning in report.warnings:
+    for warning in [*report.warnings, *(contradictions(report.taxonomy) if report.taxonomy else ())]:
         say(f"Doubtful: {warning}", "yellow")
     for mistake in report.mistakes:
         say(f"Mistake: {mistake}", "red", console=err())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import Rules, Update
@@ -334,3 +334,14 @@ def test_a_whole_is_the_sum_over_its_parts_within_their_limits() -> None:
     assert formula(rules, "log_meal/meal_kcal") == "foods.food_kcal"
     limits = rules.value_ranges["meal_kcal"]
     assert (limits.min, limits.max) == (60, 1950)
+
+
+def test_written_formulas_that_need_each_other_are_told_and_one_of_them_is_left_out() -> None:
+    price, fee = number("price", "= total - fee"), number("fee")
+    circle = event("pay", price, fee, number("total", "= price + fee"))
+    (told_of_it,) = contradictions(Taxonomy(name="sheet", events=(circle,)))
+    assert told_of_it.startswith("pay/total = price + fee needs its own result")
+    assert formula(told(circle), "pay/price") == "total - fee"
+    assert (
+        contradictions(Taxonomy(name="sheet", events=(event("pay", number("price"), fee, circle.properties[2]),))) == []
+    )

@@ -43,6 +43,7 @@ from gamestats_assets.demo_data.analysis.property_formulas import (
     number_scopes,
     reckoned_ranges,
     relationships,
+    written,
 )
 from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
@@ -140,6 +141,18 @@ def _order(taxonomy: Taxonomy, product: ProductInfo) -> EventOrder:
     if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
         product = product.model_copy(update={"industry": likely})
     return EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+
+
+def contradictions(taxonomy: Taxonomy) -> list[str]:
+    """Formulas of the sheet that need each other, of which the analyst leaves the last one out; each in a sentence."""
+    order = EventOrder(taxonomy, ProductInfo(), is_game=False)
+    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    scopes = number_scopes(order, everywhere, _measures(everywhere, ProductInfo()), frozenset(), frozenset())
+    return [
+        f"{beside.own[name].key} = {formula} needs its own result, because of what other formulas say; it is left out"
+        for beside in scopes.values()
+        for name, formula in written(beside).items()
+    ]
 
 
 def _free(constraint: PropertyConstraint | None) -> PropertyConstraint:

@@ -123,7 +123,7 @@ def formulas(scopes: Mapping[tuple[str, str], Beside], updates: Mapping[str, Map
     moved, states = moved_states(updates, scopes)
     found = Findings([], {}, moved, {}, {})
     for (event, _), beside in scopes.items():
-        _written(beside)
+        written(beside)
         shown = {name: state for (of, name), state in states.items() if of == event}
         before_and_after(beside, shown)
         _by_name(beside)
@@ -171,14 +171,17 @@ def number_scopes(
     return scopes
 
 
-def _written(beside: Beside) -> None:
-    """What the sheet says in words."""
+def written(beside: Beside) -> dict[str, str]:
+    """Take up what the sheet says in words; what it says that needs its own result is given back, by name."""
+    refused: dict[str, str] = {}
     for name in beside.own:
-        if beside.is_open(name, said=True) and (formula := written_formula(name, beside)):
-            beside.give(name, formula, said=True)
+        formula = written_formula(name, beside) if beside.is_open(name, said=True) else None
+        if formula and not beside.give(name, formula, said=True):
+            refused[name] = formula
     for name in list(beside.found):
         subtracted(beside, name)
     written_orders(beside)
+    return refused
 
 
 def _by_name(beside: Beside) -> None:

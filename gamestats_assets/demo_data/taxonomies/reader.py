@@ -545,10 +545,19 @@ def _rule(found: _PropertyRow, findings: _Findings, *, reads_description: bool) 
     if found.type is None or text.strip().lower() in (found.alias.lower(), found.key):
         return None
     try:
-        return parse_value_rule(text, found.type)
+        rule = parse_value_rule(text, found.type)
     except ValueRuleError as error:
         findings.mistakes.append(found.at(column, str(error)))
         return None
+    if (
+        rule is None
+        and column == "constraint"
+        and found.type is PropertyType.NUMBER
+        and re.fullmatch(r"[^\d\s]+", text)
+    ):
+        message = f"expected limits such as 1-150, or numbers, found {text!r}; it is read as a mere text"
+        findings.warnings.append(found.at(column, message))
+    return rule
 
 
 # --------------------------------------------------------------------------- the sheets together
