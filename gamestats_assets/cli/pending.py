@@ -19,7 +19,7 @@ from gamestats_assets.demo_data.assets import LOGS, logs_behind
 from gamestats_assets.lakehouse.ledger import Ledger, follows_ids, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
-from gamestats_assets.orchestration.entered import is_current
+from gamestats_assets.orchestration.entered import not_current
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
 from gamestats_assets.orchestration.metadata import DAYS_AROUND, FROM_LANDING, asset_key, publication_key
@@ -86,8 +86,8 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             if FROM_LANDING in node.tags:
                 add_areas(instance, stores.landing, table)
                 behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
-            elif not parents and node.partitions_def is None:
-                behind[key] = frozenset() if is_current(stores, table) else frozenset([""])
+            elif not parents:
+                behind[key] = frozenset(not_current(stores, table, instance))
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))

@@ -178,7 +178,7 @@ def _generated_days(stores: Stores) -> dict[str, str]:
 def assets() -> list[dg.AssetsDefinition]:
     """Every asset of event logs: generated files, bronze, silver, gold, and the publications."""
     made = [
-        entered_tables((tables.Products,), {tables.Products: ("product", "product")}),
+        entered_tables((tables.Products,)),
         _generated_logs(),
         _event_views(),
         landed_tables(LANDED, _decode, deps=[LOGS], code_version=LANDED_VERSION),

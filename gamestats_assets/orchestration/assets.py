@@ -146,7 +146,8 @@ def _freshness(table: type[Table]) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
 
 
-def _keys(context: dg.AssetExecutionContext) -> list[str]:
+def keys_of_run(context: dg.AssetExecutionContext) -> list[str]:
+    """Partition keys of a run; none where it has no partitions."""
     # Those of pairs are a class of Dagster's own, which not every library takes for texts.
     return [*map(str, context.partition_keys)] if context.has_partition_key or context.has_partition_key_range else []
 
@@ -216,7 +217,7 @@ def landed_tables(
     )
     def land(context: dg.AssetExecutionContext, config: Decoding) -> Iterator[Any]:
         stores: Stores = context.resources.stores
-        keys = _keys(context)
+        keys = keys_of_run(context)
         read = {*keys, *map(key_of_day_before, keys)} if tables[0].spec.after_day_before else keys
         units = {key: landed_units(stores.landing, game, key) for key in read}
         ledger = Ledger(stores.lake, game, step)
@@ -494,7 +495,7 @@ def _asset(
         **common,
     )
     def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
-        keys = _keys(context)
+        keys = keys_of_run(context)
         yield dg.Output(replacements(context, config, keys))
         yield from declared_check_results(table, context.resources.stores.lake, keys, context)
 
@@ -596,7 +597,7 @@ def publication(
         from gamestats_assets.lakehouse.postgres import published_rows
 
         stores: Stores = context.resources.stores
-        keys = _keys(context)
+        keys = keys_of_run(context)
         state = stores.lake.state(table)
         if state is None:
             raise MissingPartitionError(

@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.ops import migrate, snapshot, versions
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.assets import Days, common_definition
+from gamestats_assets.orchestration.assets import Days, common_definition, keys_of_run
 from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs
-from gamestats_assets.orchestration.instance import ranges_behind
+from gamestats_assets.orchestration.instance import ranges, ranges_behind
 from gamestats_assets.orchestration.io_manager import Replacement, commit
 from gamestats_assets.orchestration.metadata import asset_key, materialisation_metadata
-from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.orchestration.partitions import dimensions, partitions_of
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
     REQUESTED_BY_TAG,
@@ -41,11 +42,13 @@ def entered_tables(
     """One step that takes snapshots of tables of `ops`; those that nobody changed are passed over.
 
     Args:
-        tables: unpartitioned tables of one game with the same `made_by`.
+        tables: tables of one game with the same `made_by`: without partitions, or by the same names, of which only
+            those are taken up that a run is of.
         partition_keys: tables whose rows are partitions of others: the column that holds the key
             (null where there is none yet), and the name of the dynamic partitions.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
+    own_partitions = partitions_of(tables[0])
 
     @dg.multi_asset(
         name=f"{game}_{step}",
@@ -54,36 +57,69 @@ def entered_tables(
             for table in tables
         ],
         check_specs=[spec for table in tables for spec in declared_check_specs(table)],
+        partitions_def=own_partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if own_partitions else None,
         required_resource_keys={"stores"},
         pool=f"{game}_{step}",
     )
     def enter(context: dg.AssetExecutionContext) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         migrate(stores.postgres_url)
+        keys = keys_of_run(context)
         for table in tables:
-            rows = snapshot(stores.postgres_url, table)
+            rows = _entered(stores, table, keys)
             column, partitions = (partition_keys or {}).get(table, (None, ""))
             if column is not None:
                 # Ahead of the snapshot: what has a row in the lake has its partition.
                 keys = rows.get_column(column).drop_nulls().unique(maintain_order=True).to_list()
                 context.instance.add_dynamic_partitions(partitions, keys)
-            if not is_current(stores, table, rows=rows):
-                written = commit(stores, table, Replacement(rows), [])
+            current = is_current(stores, table, keys, rows=rows)
+            written = [] if current else [commit(stores, table, Replacement(rows), keys)]
+            if written or keys:
                 yield dg.MaterializeResult(
-                    asset_key=asset_key(table), metadata=materialisation_metadata(stores.lake, table, None, [written])
+                    asset_key=asset_key(table),
+                    metadata=materialisation_metadata(stores.lake, table, keys or None, written),
                 )
-            yield from declared_check_results(table, stores.lake, [], context)
+            yield from declared_check_results(table, stores.lake, keys, context)
 
     return enter
 
 
-def is_current(stores: Stores, table: type[Table], *, rows: Any = None) -> bool:
-    """Whether the lake's snapshot of a table is what stands in `ops`."""
+def _entered(stores: Stores, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:
+    """Rows of `ops`, of some partitions where there are any."""
+    rows = snapshot(stores.postgres_url, table)
+    return rows.filter(pl.col(table.spec.partitioned_by or "").is_in(list(keys))) if keys else rows
+
+
+def is_current(stores: Stores, table: type[Table], keys: Sequence[str] = (), *, rows: Any = None) -> bool:
+    """Whether the lake's snapshot of a table, or of some of its partitions, is what stands in `ops`."""
     if stores.lake.open(table) is None:
         return False
-    rows = snapshot(stores.postgres_url, table) if rows is None else rows
-    keys = table.primary_key()
-    return bool(stores.lake.scan(table).collect().sort(keys).equals(rows.sort(keys)))
+    rows = _entered(stores, table, keys) if rows is None else rows
+    by = table.primary_key()
+    return bool(stores.lake.scan(table, list(keys) or None).collect().sort(by).equals(rows.sort(by)))
+
+
+def not_current(stores: Stores, table: type[Table], instance: dg.DagsterInstance) -> list[str]:
+    """Partitions whose snapshot is not what stands in `ops`, or was never taken; "" is that of a table without any.
+
+    Names that are new become partitions.
+    """
+    rows = snapshot(stores.postgres_url, table)
+    column, partitions = table.spec.partitioned_by, partitions_of(table)
+    if column is None or partitions is None:
+        return [] if is_current(stores, table, rows=rows) else [""]
+    (names,) = dimensions(partitions)
+    entered = rows.get_column(column).unique().to_list()
+    known = instance.get_dynamic_partitions(names)
+    if new := sorted({*entered} - {*known}):
+        instance.add_dynamic_partitions(names, new)
+    taken = instance.get_materialized_partitions(asset_key(table))
+    return [
+        key
+        for key in (*known, *new)
+        if key not in taken or not is_current(stores, table, [key], rows=rows.filter(pl.col(column) == key))
+    ]
 
 
 def entered_sensor(
@@ -109,6 +145,7 @@ def entered_sensor(
         after: sensors whose runs make the same days; their end is waited for.
     """
     snapshots = [asset_key(table) for table in tables]
+    partitions = partitions_of(tables[0])
 
     @dg.sensor(
         name=name,
@@ -129,12 +166,14 @@ def entered_sensor(
                 requests.append(request(reason, attempt, assets, tags=tags | range_tags(*span) if span else tags))
 
         known = versions(stores.postgres_url)
-        entered = combined_hash(f"{table.spec.name} {known.get(table.spec.name, 0)}" for table in tables)
+        names = [] if partitions is None else partitions.get_partition_keys(dynamic_partitions_store=instance)
+        entered = combined_hash([*(f"{table.spec.name} {known.get(table.spec.name, 0)}" for table in tables), *names])
         if told.get("entered") != entered:
-            if all(is_current(stores, table) for table in tables):
+            due = {key for table in tables for key in not_current(stores, table, instance)}
+            for span in ranges(partitions, due, instance):
+                ask(" ".join(["entered", *(span or ()), entered]), snapshots, span)
+            if not due:
                 told["entered"] = entered
-            else:
-                ask(f"entered {entered}", snapshots, None)
         held = combined_hash(f"{table.spec.key} {stores.lake.version(table)}" for table in tables)
         is_due = told.get("held") != held or told.get("again_at", float("inf")) <= time.time()
         if is_due and not any(is_on_its_way(instance, sensor) for sensor in (name, *after)):

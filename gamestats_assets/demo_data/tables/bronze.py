@@ -187,7 +187,7 @@ class LogFiles(ProductDayRow, key="demo_data/log_files", **LANDED):
 # --------------------------------------------------------------------------- what is configured
 
 
-class Products(Table, key="demo_data/products", layer="bronze"):
+class Products(Table, key="demo_data/products", layer="bronze", **BY_PRODUCT):
     """Products whose logs are read, and what their events mean."""
 
     product = dy.String(primary_key=True, regex=PRODUCT, description="Short name: a partition key.")
