@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,9 +8,15 @@ import pytest
 from hypothesis import settings
 
 from gamestats_assets_tests.instances import keep_connections
-from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_settings, postgres_url
+from gamestats_assets_tests.postgres_fixture import (
+    fresh_database,
+    ops_database,
+    ops_template,
+    postgres_settings,
+    postgres_url,
+)
 
-__all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
+__all__ = ["fresh_database", "ops_database", "ops_template", "postgres_settings", "postgres_url", "realdata"]
 
 keep_connections()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
@@ -47,3 +54,8 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, each in one piece."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often than every 700 objects: each look goes through thousands of tests that stay."""
+    gc.set_threshold(50_000, 20, 20)
