@@ -40,14 +40,25 @@ def realdata() -> Path:
 LONG = (
     "test_cli.py",
     "test_faults.py",
-    "test_players.py",
     "test_season.py",
+    "test_players.py",
     "test_end_to_end.py",
-    "test_ui.py",
     "test_up.py",
+    "test_ui.py",
+    "test_cli_tournament.py",
+    "test_tournament_entry.py",
     "test_behaviour.py",
     "test_generate.py",
+    "test_paired_partitions.py",
     "test_simulate.py",
+    "test_discovery.py",
+    "test_postgres.py",
+    "test_delta.py",
+    "test_cli_generate.py",
+    "test_summaries.py",
+    "test_sql.py",
+    "test_assets.py",
+    "test_analyst_expectations.py",
 )
 
 
