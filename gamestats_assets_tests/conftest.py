@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,9 +8,15 @@ import pytest
 from hypothesis import settings
 
 from gamestats_assets_tests.instances import keep_connections
-from gamestats_assets_tests.postgres_fixture import fresh_database, postgres_settings, postgres_url
+from gamestats_assets_tests.postgres_fixture import (
+    fresh_database,
+    ops_database,
+    ops_template,
+    postgres_settings,
+    postgres_url,
+)
 
-__all__ = ["fresh_database", "postgres_settings", "postgres_url", "realdata"]
+__all__ = ["fresh_database", "ops_database", "ops_template", "postgres_settings", "postgres_url", "realdata"]
 
 keep_connections()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
@@ -33,17 +40,33 @@ def realdata() -> Path:
 LONG = (
     "test_cli.py",
     "test_faults.py",
-    "test_players.py",
     "test_season.py",
+    "test_players.py",
     "test_end_to_end.py",
-    "test_ui.py",
     "test_up.py",
+    "test_ui.py",
+    "test_cli_tournament.py",
+    "test_tournament_entry.py",
     "test_behaviour.py",
     "test_generate.py",
+    "test_paired_partitions.py",
     "test_simulate.py",
+    "test_discovery.py",
+    "test_postgres.py",
+    "test_delta.py",
+    "test_cli_generate.py",
+    "test_summaries.py",
+    "test_sql.py",
+    "test_assets.py",
+    "test_analyst_expectations.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, each in one piece."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often than every 700 objects: each look goes through thousands of tests that stay."""
+    gc.set_threshold(50_000, 20, 20)

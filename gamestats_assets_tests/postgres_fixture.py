@@ -11,8 +11,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.settings import Settings
 
 
@@ -35,8 +37,12 @@ def postgres_settings() -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_settings: Settings) -> str:
-    """URL of the session's embedded server, database `gamestats`."""
-    return start_embedded(postgres_settings)
+    """URL of the session's embedded server, database `gamestats`; what it holds need not outlive the machine."""
+    url = start_embedded(postgres_settings)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("ALTER SYSTEM SET fsync = off")
+        conn.execute("SELECT pg_reload_conf()")
+    return url
 
 
 @contextmanager
@@ -55,4 +61,19 @@ def database(server: str, copy_of: str = "/template1") -> Iterator[str]:
 def fresh_database(postgres_url: str) -> Iterator[str]:
     """URL of an empty database on the session's server, dropped after the test."""
     with database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ops_template(postgres_url: str) -> Iterator[str]:
+    """URL of a database with `ops` and nothing entered, for copies alone: nobody may be connected to it."""
+    with database(postgres_url) as url:
+        migrate(SecretStr(url))
+        yield url
+
+
+@pytest.fixture
+def ops_database(postgres_url: str, ops_template: str) -> Iterator[str]:
+    """URL of a database where nothing was entered yet, dropped after the test."""
+    with database(postgres_url, ops_template) as url:
         yield url

@@ -51,8 +51,8 @@ class Admin:
 
 
 @pytest.fixture
-def admin(tmp_path: Path, fresh_database: str) -> Admin:
-    return Admin(tmp_path / "data", fresh_database)
+def admin(tmp_path: Path, ops_database: str) -> Admin:
+    return Admin(tmp_path / "data", ops_database)
 
 
 @pytest.fixture

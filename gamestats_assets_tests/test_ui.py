@@ -46,7 +46,9 @@ def data() -> Iterator[Path]:
         simulate_day(folder / "raw", date.fromisoformat(DAY), 2, seed=3, players=16)
         ingest([folder / "raw"], stores.landing)
         gamestats = Gamestats(folder)
-        first = gamestats("materialize")
+        first = gamestats(
+            "materialize", "--select", "+postgres.pubg.match_summaries", "--select", "+postgres.pubg.matches"
+        )
         assert first.exit_code == 0, first.output
         doubled = stores.lake.scan(t.Matches).head(1).collect()
         write_deltalake(stores.lake.uri(t.Matches), doubled, mode="append")

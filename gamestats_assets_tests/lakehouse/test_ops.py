@@ -41,10 +41,9 @@ ACCOUNTS = [f"account.{number:032x}" for number in range(3)]
 
 
 @pytest.fixture
-def url(fresh_database: str) -> SecretStr:
+def url(ops_database: str) -> SecretStr:
     """An empty database with `ops` in it."""
-    migrate(SecretStr(fresh_database))
-    return SecretStr(fresh_database)
+    return SecretStr(ops_database)
 
 
 @pytest.fixture

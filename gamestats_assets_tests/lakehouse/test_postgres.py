@@ -658,8 +658,8 @@ def test_processes_that_ask_at_once_get_one_server_which_outlives_them(own_serve
     assert query(urls.pop(), "select 1 as one")["one"].item() == 1
 
 
-def test_the_embedded_server_is_tuned_when_made(postgres_url: str) -> None:
-    found = dict(query(postgres_url, "select name, setting from pg_settings").iter_rows())
+def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
+    found = dict(query(start_embedded(own_server), "select name, setting from pg_settings").iter_rows())
 
     assert int(found["shared_buffers"]) * int(found["block_size"]) >= 128 * 2**20
     assert (found["listen_addresses"], found["unix_socket_permissions"], found["fsync"]) == ("", "0700", "on")

@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import discovery, sensors
 from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError
@@ -33,10 +32,8 @@ PLAYERS = "/shards/steam/players"
 
 
 @pytest.fixture
-def url(fresh_database: str) -> SecretStr:
-    secret = SecretStr(fresh_database)
-    migrate(secret)
-    return secret
+def url(ops_database: str) -> SecretStr:
+    return SecretStr(ops_database)
 
 
 def execute(url: SecretStr, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:

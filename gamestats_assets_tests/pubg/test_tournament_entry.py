@@ -37,9 +37,9 @@ FIRST = date(2026, 10, 1)
 
 
 @pytest.fixture
-def conn(fresh_database: str) -> Iterator[psycopg.Connection]:
+def conn(ops_database: str) -> Iterator[psycopg.Connection]:
     """A transaction in which ada enters things."""
-    with ops.entering(SecretStr(fresh_database), "ada") as connection:
+    with ops.entering(SecretStr(ops_database), "ada") as connection:
         yield connection
 
 
