@@ -65,14 +65,15 @@ def entered_tables(
     def enter(context: dg.AssetExecutionContext) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         migrate(stores.postgres_url)
-        keys = keys_of_run(context)
+        # A run of partitions may have assets without any beside it.
+        keys = keys_of_run(context) if own_partitions else []
         for table in tables:
             rows = _entered(stores, table, keys)
             column, partitions = (partition_keys or {}).get(table, (None, ""))
             if column is not None:
                 # Ahead of the snapshot: what has a row in the lake has its partition.
-                keys = rows.get_column(column).drop_nulls().unique(maintain_order=True).to_list()
-                context.instance.add_dynamic_partitions(partitions, keys)
+                names = rows.get_column(column).drop_nulls().unique(maintain_order=True).to_list()
+                context.instance.add_dynamic_partitions(partitions, names)
             current = is_current(stores, table, keys, rows=rows)
             written = [] if current else [commit(stores, table, Replacement(rows), keys)]
             if written or keys:
