@@ -481,8 +481,18 @@ def outcomes_of(order: EventOrder, r: Reading) -> list[Reading]:
         return []
     found = [o for o in order.readings.values() if o.topic == r.topic and (o.place or 0) >= 5 and o.place != 7]
     ids = numbered(r)
+    if entries_into(order, r):
+        return []
     return [o for o in found if o.phase in concepts(o.name) and ids and ids <= o.properties]
 
+
+def entries_into(order: EventOrder, r: Reading) -> list[Reading]:
+    """Events by which one enters upon the thing that another is about: who completes a course has enrolled."""
+    ids = numbered(r)
+    return [o for o in order.readings.values() if o is not r and o.action in _ENTRIES and ids & o.properties]
+
+
+_ENTRIES = frozenset({"enroll", "join"})
 
 # --------------------------------------------------------------------------- what leads to a life
 
@@ -521,6 +531,8 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     shared = [name for name in r.properties & head.properties if is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties
     shows = r.action in LOOKS or r.phase in ("open", "enter", "choose", "launch")
+    if shows and head not in (entered := entries_into(order, r)) and any(o.index < head.index for o in entered):
+        return False  # who looks at a course enrols; the lessons are of those who have
     if len(shared) > 1 or (shared and same_tag) or (ids and shows):
         return True
     return same_tag and shows and bool((r.topic - LOOKS) & (head.topic | head.description))

@@ -661,7 +661,10 @@ class Reading:
 
 
 def read_event(event: Event, index: int) -> Reading:
-    """What an event's name says, and where it says nothing that is known, its alias or description."""
+    """What an event's name says, and where it says nothing that is known, its alias or description.
+
+    What is added to a cart, or removed from one, is known by the description as well.
+    """
     alias = concepts(event.alias)
     said = next(
         (words for words in (concepts(event.name), alias, _foreground(event)) if _KNOWN.intersection(words)),
@@ -671,6 +674,8 @@ def read_event(event: Event, index: int) -> Reading:
     plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
     if "withdrawal" in plain and _moves_money(event):
         plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
+    if {"add", "delete"} & set(plain) and "cart" in {*alias, *_foreground(event)} - set(plain):
+        plain = (*plain, "cart")
     phase, action, topic = _parts(plain)
     if phase is None and plain[:1] in (("no",), ("not",)) and len(plain) > 1:
         phase, topic = "fail", frozenset(plain) - {"no", "not", "found"} or topic  # `no_driver_found`
@@ -721,7 +726,14 @@ def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
     kept = tuple(word for word in words if word not in _EMPTY) or words
     if "details" in name.lower() and {"enter", "submit", "add", "edit", "save"} & set(kept):
         kept = tuple("info" if word == "view" else word for word in kept)
+    if _VISITS & set(pieces(name)) and _ARRANGING & set(kept):
+        kept = tuple("appointment" if word in ("view", "show") else word for word in kept)
     return kept
+
+
+_VISITS = frozenset({"viewing", "viewings", "showing", "showings"})
+_ARRANGING = frozenset({"book", "cancel", "edit", "confirm", "request", "attend", "complete", "done", "schedule"})
+"""What is done with a viewing that is a visit, and no look."""
 
 
 _OF_STEPS = frozenset({"complete", "done", "success", "start", "pass"})

@@ -68,6 +68,8 @@ _OTHER_LENGTHS = word_set(
 )
 _OF_LENGTH = word_set("duration length period term minutes stay transit trip rental lease validity total elapsed time")
 _PLANS = re.compile(r"\b(?:schedul\w*|book\w*|reserv\w*|plan\w*|appointment|window|arrange\w*)\b|예약|예정|予約|予定")
+_OF_BOOKING = r"\b(?:book(?:ed|ing)?|reserv\w*|order\w*|request\w*|confirm\w*|paid|pay\w*|cancel\w*)\b"
+"""Of times that a booking tells, that of the booking itself."""
 _BOOKED = re.compile(r"\b(?:schedul|book|reserv)\w*")
 
 
@@ -271,7 +273,15 @@ class _Times:
             return _range(-30 * DAY, -HOUR)
         if _says(place, _FIRST):
             return _range(-_YEAR, -DAY)
-        return None
+        return _range(HOUR, 14 * DAY) if self._is_booked(place) else None
+
+    def _is_booked(self, place: Place) -> bool:
+        """Whether a time is that for which something is booked: `viewing_date` of `book_viewing`."""
+        books = self.reading is not None and (
+            self.reading.action == "book" or bool(_BOOKED.search(" ".join(self._event_words())))
+        )
+        when = bool(_about(place)) or "date" in pieces(place.name)
+        return books and when and not _says(place, _ONCE) and not _says(place, _OF_BOOKING)
 
     def _due(self, place: Place) -> ValueRange:
         said = _told_length(self.said)

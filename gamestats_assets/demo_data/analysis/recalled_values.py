@@ -153,7 +153,13 @@ class Recalls:
         event, _, name = key.partition("/")
         reading = self.order.readings[event]
         ends = reading.phase in _ONCE_EACH or reading.action in ("delete", "leave")
+        others = [other for other in self.own[event] if other != name and self._is_about(reading, other)]
+        ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
         return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
+
+    def _is_about(self, reading: Reading, name: str) -> bool:
+        """Whether an event is named after what an id names."""
+        return bool({*stem_of(name), *concepts(" ".join(stem_of(name)))} & {*reading.words, *pieces_of(reading.name)})
 
     def is_within(self, key: str) -> bool:
         """Whether an event makes a thing within what it recalls, of which who was there before has one already."""
@@ -330,7 +336,14 @@ class Recalls:
                 continue
             if lasting or self._ends(event, first):
                 found[event] = self._nearest(event, having) or makers
+            elif (near := self._nearest(event, having)) and not self._is_repeated(event, name):
+                found[event] = near  # of what lies there, that to which the user has come
         return found
+
+    def _is_repeated(self, event: str, name: str) -> bool:
+        """Whether an earlier step of a sequence tells a property anyway."""
+        told = self.constraints.get(f"{event}/{name}")
+        return told is not None and told.same_as_before
 
     def _makes_another(self, event: str, name: str, first: str) -> bool:
         """Whether an event makes a thing that another id names, within what `first` makes: a task of a project."""

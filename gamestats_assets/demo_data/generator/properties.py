@@ -358,6 +358,8 @@ class Properties:
         formula = self._formula(event, name)
         if formula is not None and given.type is PropertyType.NUMBER:
             return self._reckoned(context, name, formula)
+        if formula is not None and given.type is PropertyType.BOOLEAN:
+            return Flags(self._reckoned(context, name, formula).numbers() != 0)
         match given.type:
             case PropertyType.NUMBER:
                 return self._number(context, name)
