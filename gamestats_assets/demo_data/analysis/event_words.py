@@ -107,7 +107,7 @@ like: like heart 좋아요 いいね
 unlike: unlike
 bookmark: bookmark favorite favourite wishlist watchlist wish scrap
 bookmark: 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
-unbookmark: unbookmark unfavorite unfavourite
+unbookmark: unbookmark unfavorite unfavourite unsave
 share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
@@ -768,6 +768,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
     action = max(reversed(actions), key=_strength) if actions else None
     if action and rest[0] in ACTIONS and rest[-1] not in ACTIONS and _strength(rest[0]) == _strength(action):
         action = rest[0]  # `remove_saved_item`
+    if rest[:1] == ["rate"] and rest[-1] in _NAMES_OF_DEALS:
+        action = "rate"  # `rate_order`
     if phase is None and action is not None and len(rest) > 1:
         rest = [word for word in rest if word != action] or rest
     topic = frozenset(word for word in rest if word not in FILLERS) or frozenset(rest)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_births import SHELVED
-from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
+from gamestats_assets.demo_data.analysis.event_chains import identifiers_of, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
 from gamestats_assets.demo_data.analysis.event_lives import taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
@@ -58,6 +58,7 @@ _PEOPLE = word_set(
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
 _ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
+_ENDING = frozenset({"delete", "leave", "unbookmark", "pay", "refund", "return", "ship", "deliver", "disburse"})
 _ADDING = frozenset({"add", "connect", "register"})
 _BEGUN = frozenset({"start", "enter", "open", "launch", "attempt"})
 _OVER = frozenset({"cancel", "timeout", "end", "close"})
@@ -152,7 +153,7 @@ class Recalls:
         """Whether an event says how a thing ends that an id names, which happens once to each of them."""
         event, _, name = key.partition("/")
         reading = self.order.readings[event]
-        ends = reading.phase in _ONCE_EACH or reading.action in ("delete", "leave")
+        ends = reading.phase in _ONCE_EACH or takes_back(self.order, reading) or reading.action in _ENDING
         others = [other for other in self.own[event] if other != name and self._is_about(reading, other)]
         ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
         return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
@@ -162,7 +163,7 @@ class Recalls:
         return bool({*stem_of(name), *concepts(" ".join(stem_of(name)))} & {*reading.words, *pieces_of(reading.name)})
 
     def is_within(self, key: str) -> bool:
-        """Whether an event makes a thing within what it recalls, of which who was there before has one already."""
+        """Whether an event is about something within what it recalls, of which who was there before has one already."""
         return key in self._within
 
     def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
@@ -338,6 +339,7 @@ class Recalls:
                 found[event] = self._nearest(event, having) or makers
             elif (near := self._nearest(event, having)) and not self._is_repeated(event, name):
                 found[event] = near  # of what lies there, that to which the user has come
+                self._within.add(f"{event}/{name}")
         return found
 
     def _is_repeated(self, event: str, name: str) -> bool:

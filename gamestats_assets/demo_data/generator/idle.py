@@ -76,10 +76,22 @@ def _from_nothing(plan: Blueprint, users: Users, found: Happenings) -> Iterator[
             for events in (rule.adds, rule.takes, rule.until)
         )
         idle = Gathering(found.user, adds, takes, ends).idle()
-        # Who was there before the run has made things before it, too.
+        # Who was there before the run has made things before it, too, but not without end.
         known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
+        known &= _places(found.user[idle]) < _LEFT_FROM_BEFORE
         first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
         yield idle[~known & ~(opens[idle] & first)]
+
+
+_LEFT_FROM_BEFORE = 3
+"""Things of a kind that a user has left from before the run."""
+
+
+def _places(user: Array) -> Array:
+    """Place of each row among those of its user, which stand together."""
+    rows = np.arange(user.size)
+    begins = np.append(True, user[1:] != user[:-1])[: user.size]
+    return rows - np.maximum.accumulate(np.where(begins, rows, 0))
 
 
 def _firsts(user: Array, event: Array) -> Array:
