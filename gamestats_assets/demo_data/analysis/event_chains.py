@@ -19,6 +19,7 @@ from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, conc
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 Kind = EventKind
 
@@ -185,7 +186,7 @@ def _begins(r: Reading) -> bool:
 
 def _is_another_way(birth: Reading, r: Reading) -> bool:
     """Whether an event brings the thing about as well: it is bought, or rented."""
-    deals_too = r.action in _TRYING - _SETTLING and r.action != birth.action and birth.action in _TRYING
+    deals_too = r.action in (_TRYING - _SETTLING) | {"sell"} and r.action != birth.action and birth.action in _TRYING
     return deals_too and r.place is None and birth.place is None and _about(r) == _about(birth)
 
 
@@ -236,8 +237,20 @@ def takes_days(event: Event, known: Set[str] = frozenset()) -> bool:
         known: names of properties that were known from the beginning, such as the months of a plan.
     """
     own = [prop for prop in event.properties if prop.name not in known]
-    measured = any(_LONG.search(" ".join((*pieces(prop.name), prop.alias))) for prop in own)
+    measured = any(_LONG.search(" ".join((*pieces(prop.name), prop.alias))) or _lasts_hours(prop) for prop in own)
     return measured or bool(_PERIODIC.search(event.description.lower()))
+
+
+def lasts_days(order: EventOrder, birth: Reading) -> bool:
+    """Whether what begins tells how many days it lasts, and is no deal, such as the purchase of a plan."""
+    return birth.phase in ("start", "open") and not deals(birth) and takes_days(order.taxonomy.event(birth.name))
+
+
+def _lasts_hours(prop: Property) -> bool:
+    """Whether the limits of minutes are those of hours: a car is parked for 10 to 720 of them."""
+    rule = rule_of(prop)
+    minutes = bool({"minutes", "minute", "mins", "분", "分"} & set(pieces(prop.name)))
+    return minutes and isinstance(rule, Between) and rule.min + rule.max >= 8 * 60
 
 
 def _takes_minutes(event: Event) -> bool:
@@ -250,6 +263,8 @@ def _takes_minutes(event: Event) -> bool:
 def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain:
     """A life with the part of it that happens at once; its birth alone where the rest takes days."""
     birth = order.readings[chain.birth]
+    if lasts_days(order, birth):
+        return chain
     if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase == "progress" or r.step for r in members):
         return chain
     bad = [r for r in members if goes_wrong(r) or breaks_off(order, r, birth)]

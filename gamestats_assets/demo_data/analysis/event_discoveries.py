@@ -225,6 +225,7 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
             is_of_others(order, r)
             or elsewhere
             or staged
+            or (r.action == "sell" and any(o.action == "buy" and o.topic == r.topic for o in order.readings.values()))
             or "certificate" in r.things
             or r.action in _NO_ACT
             or takes_back(order, r)

@@ -293,6 +293,8 @@ _PHRASES = {
     ("create", "account"): "register",
     ("user", "create"): "register",
     ("join", "user"): "register",
+    ("enroll", "user"): "register",
+    ("user", "enroll"): "register",
     ("user", "join"): "register",
     ("sign", "in"): "login",
     ("log", "in"): "login",
@@ -674,6 +676,8 @@ def read_event(event: Event, index: int) -> Reading:
     plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
     if "withdrawal" in plain and _moves_money(event):
         plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
+    if "withdraw" in plain and len(plain) > 1 and event.properties and not _moves_money(event):
+        plain = tuple("cancel" if word == "withdraw" else word for word in plain)  # an application
     if {"add", "delete"} & set(plain) and "cart" in {*alias, *_foreground(event)} - set(plain):
         plain = (*plain, "cart")
     phase, action, topic = _parts(plain)

@@ -277,9 +277,7 @@ class _Times:
 
     def _is_booked(self, place: Place) -> bool:
         """Whether a time is that for which something is booked: `viewing_date` of `book_viewing`."""
-        books = self.reading is not None and (
-            self.reading.action == "book" or bool(_BOOKED.search(" ".join(self._event_words())))
-        )
+        books = self.reading is not None and (_books(self.reading) or self._leads_to_booking(place))
         when = bool(_about(place)) or "date" in pieces(place.name)
         return books and when and not _says(place, _ONCE) and not _says(place, _OF_BOOKING)
 
@@ -315,6 +313,11 @@ class _Times:
         return self._duration() if lasts and not paired and _told_length(self.said) is None else ""
 
     # ----------------------------------------------------------------- what happened before
+
+    def _leads_to_booking(self, place: Place) -> bool:
+        """Whether one looks for what is booked then: `checkin_date` of a search."""
+        looks = self.reading is not None and self.reading.action in LOOKS
+        return looks and any(_books(r) and place.name in r.properties for r in self.order.readings.values())
 
     def _history(self) -> None:
         """What happened before the event, in the order in which it did, and the event's own time."""
@@ -358,6 +361,10 @@ class _Times:
 
 
 _OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
+
+
+def _books(reading: Reading) -> bool:
+    return reading.action == "book" or bool(_BOOKED.search(" ".join(ordered_pieces(reading.name))))
 
 
 def _about(place: Place) -> frozenset[str]:

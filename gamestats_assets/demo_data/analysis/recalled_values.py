@@ -113,6 +113,8 @@ class Recalls:
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
         self._within: set[str] = set()
+        self._lying: set[str] = set()
+        """Ids of what lies there for everybody, of which an earlier event tells the user's own."""
 
     def found(self) -> dict[str, list[str]]:
         """By key of a property, the events that it recalls."""
@@ -120,7 +122,8 @@ class Recalls:
         for name in self._ids():
             for event, sources in self._of_id(name).items():
                 recalled.setdefault(f"{event}/{name}", sources)
-                self._sources[event, name] = sources
+                if f"{event}/{name}" not in self._lying:
+                    self._sources[event, name] = sources
         for event, name, sources in self._undone():
             recalled.setdefault(f"{event}/{name}", sources)
         for event, name, source in self._told():
@@ -156,7 +159,8 @@ class Recalls:
         ends = reading.phase in _ONCE_EACH or takes_back(self.order, reading) or reading.action in _ENDING
         others = [other for other in self.own[event] if other != name and self._is_about(reading, other)]
         ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
-        return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
+        told = (event, name) in self._sources or key in self._lying
+        return ends and bool(set(stem_of(name)) - OWNED) and told
 
     def _is_about(self, reading: Reading, name: str) -> bool:
         """Whether an event is named after what an id names."""
@@ -164,7 +168,7 @@ class Recalls:
 
     def is_within(self, key: str) -> bool:
         """Whether an event is about something within what it recalls, of which who was there before has one already."""
-        return key in self._within
+        return key in self._within | self._lying
 
     def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""
@@ -303,9 +307,15 @@ class Recalls:
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
         for event in self._having(name):
             reading = self.order.readings[event]
-            if stem & set(reading.words) and _makes(reading):
+            if stem & set(reading.words) and _makes(reading) and not self._makes_beside(event, name):
                 return event
         return None
+
+    def _makes_beside(self, event: str, name: str) -> bool:
+        """Whether an event makes something else of what users look at: an application for a job."""
+        others = [n for n in self.own[event] if n != name and stem_of(n) and not set(stem_of(n)) & OWNED]
+        begun = [n for n in others if (having := self._having(n))[1:] and having[0] == event]
+        return bool(begun) and self.order.readings[self._having(name)[0]].action in _PASSING
 
     def _having(self, name: str) -> list[str]:
         kinds = self.order.kinds
@@ -339,7 +349,7 @@ class Recalls:
                 found[event] = self._nearest(event, having) or makers
             elif (near := self._nearest(event, having)) and not self._is_repeated(event, name):
                 found[event] = near  # of what lies there, that to which the user has come
-                self._within.add(f"{event}/{name}")
+                self._lying.add(f"{event}/{name}")
         return found
 
     def _is_repeated(self, event: str, name: str) -> bool:
@@ -454,4 +464,6 @@ def _alike(one: Reading, other: Reading) -> bool:
     words = ACTIONS | _MAKES
     if not words & set(one.words):
         return False
+    if {one.action, other.action} == {"buy", "sell"}:
+        return one.topic == other.topic
     return (one.phase, one.action) == (other.phase, other.action) and set(one.words) & words == set(other.words) & words
