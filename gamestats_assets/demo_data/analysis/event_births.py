@@ -106,7 +106,7 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         not made
         and not acted
         and head not in named
-        and _heads(head)
+        and heads(head)
         and head.index < min(r.index for r in named or carriers[1:])
     ):
         return {r.name: head.name for r in carriers[1:]}  # a gate is entered, and the parking extended later on
@@ -140,7 +140,7 @@ def _brings(r: Reading, verbs: frozenset[str]) -> bool:
     return bool({r.action, r.phase} & verbs) and settled and not r.fails and r.action not in _LOOKING
 
 
-def _heads(r: Reading) -> bool:
+def heads(r: Reading) -> bool:
     """Whether the first event with an id begins something, by a word that does not name what the id is of."""
     return not r.fails and r.action not in LOOKS and (r.phase in _HEADING or r.action in _HEADING)
 

@@ -50,8 +50,8 @@ def stages_before(order: EventOrder) -> dict[str, str]:
             found.setdefault(r.name, before.name)
         for r in members:
             before = _of_outcome(order, r, line, members)
-            if before is None and opinion(r) and len(line) > 1 and line[-1].index < r.index:
-                before = line[-1]
+            if before is None and opinion(r):
+                before = next((stage for stage in reversed(line[1:]) if stage.index < r.index), None)
             if before is not None:
                 found.setdefault(r.name, before.name)
     return {name: before for name, before in found.items() if name not in taken}

@@ -78,7 +78,7 @@ _EARLIER = {
     "retry": "fail start",
     "resume": "pause",
     "cancel": "book order subscribe enable register enroll request buy create start",
-    "claim": "complete success achieve clear win done",
+    "claim": "complete success achieve clear win done get receive",
     "complete": "create add start accept receive assign join enroll",
     "attend": "book order join enroll request",
     "board": "checkin book",

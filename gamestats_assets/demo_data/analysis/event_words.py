@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.taxonomies.model import Event
 
@@ -781,5 +781,7 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
 
 
 def read_events(events: Iterable[Event]) -> list[Reading]:
-    """What every event says, in the order of the sheet."""
-    return [read_event(event, index) for index, event in enumerate(events)]
+    """What every event says, in the order of the sheet; who leaves what one enters and cannot win has not failed."""
+    found = [read_event(event, index) for index, event in enumerate(events)]
+    entered = {r.topic for r in found if r.phase == "enter"} - {r.topic for r in found if r.succeeds}
+    return [replace(r, phase="end") if r.phase == "exit" and r.topic in entered else r for r in found]

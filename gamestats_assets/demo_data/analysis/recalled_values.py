@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.event_births import SHELVED
+from gamestats_assets.demo_data.analysis.event_births import SHELVED, heads
 from gamestats_assets.demo_data.analysis.event_chains import identifiers_of, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
-from gamestats_assets.demo_data.analysis.event_lives import taken_back
+from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import (
     ACTIONS,
@@ -109,6 +109,7 @@ class Recalls:
         users, common = taxonomy.user_properties, taxonomy.common_properties
         counted = {p.name for p in users if p.type is PropertyType.NUMBER and not set(stem_of(p.name)) & OWNED}
         self.states = {prop.name for prop in common} | counted
+        self._stages = stages_before(order)
         self.made: set[str] = set()
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
@@ -159,6 +160,7 @@ class Recalls:
         ends = reading.phase in _ONCE_EACH or takes_back(self.order, reading) or reading.action in _ENDING
         others = [other for other in self.own[event] if other != name and self._is_about(reading, other)]
         ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
+        ends = ends or (event in self._stages and name in self.made)  # checked in, interviewed, assessed
         told = (event, name) in self._sources or key in self._lying
         return ends and bool(set(stem_of(name)) - OWNED) and told
 
@@ -346,7 +348,8 @@ class Recalls:
             if event in makers:
                 continue
             if lasting or self._ends(event, first):
-                found[event] = self._nearest(event, having) or makers
+                deeds = [e for e in having if self.order.readings[e].action not in _PASSING]
+                found[event] = self._nearest(event, deeds if lasting else having) or makers
             elif (near := self._nearest(event, having)) and not self._is_repeated(event, name):
                 found[event] = near  # of what lies there, that to which the user has come
                 self._lying.add(f"{event}/{name}")
@@ -367,7 +370,10 @@ class Recalls:
         """Whether an event begins what a text names, and what lies on no shelf: a stream, a dispute, no stage."""
         stem = {concept for piece in stem_of(name) for concept in (piece, *concepts(piece))}
         begins = reading.phase in ("start", "open", "request") or reading.says("queue")
-        about = bool(stem & set(reading.words)) or bool(stem & {piece for piece in pieces_of(reading.name)})
+        about = self._is_about(reading, name)
+        if heads(reading) and not about:  # a gate is entered, and the parking paid
+            later = [self.order.readings[event] for event in self._having(name)]
+            begins = about = later[0] is reading and any(self._is_about(r, name) for r in later)
         text = all(own[name].type is PropertyType.STRING for own in self.own.values() if name in own)
         return begins and about and text and not stem & (SHELVED | SIGHTS | PLAYABLE)
 
@@ -377,12 +383,20 @@ class Recalls:
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
         if reading.succeeds and stem & reading.description and reading.action in _ADDING:
             return True  # `Device joined the home` of a pairing that succeeded
+        if self._is_removed(name, reading) and stem & set(reading.words) and not stem & (SHELVED | SIGHTS | PLAYABLE):
+            return True  # a vehicle of one's own
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
         named = {(*stem_of(name), ending) for ending in ("name", "title")}
         if any(tuple(pieces_of(prop)) in named for own in self.own.values() for prop in own):
             return bool(set(reading.words) & {"create", "make", "request", "add", "upload", "write", "post"})
         return True
+
+    def _is_removed(self, name: str, reading: Reading) -> bool:
+        """Whether what an event adds or sets is removed by another one."""
+        others = [self.order.readings[event] for event in self._having(name)]
+        added = reading.action in ("add", "set", "register") and not reading.says("cart")
+        return added and any(o.action == "delete" and o.topic == reading.topic for o in others)
 
     def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
         """Whether a later event tells what became of the thing: drafted, signed, terminated."""

@@ -490,7 +490,8 @@ class _Check:
             if name == changed and name in self.common and not (update.sets_to(name) and name in self.own[event]):
                 yield (
                     f"{place}: every record tells {name!r} as it is then, so {event!r} cannot tell by the same name "
-                    f"what changes it; only an event with a property of its own named {name!r} can, by 'set' or 'set_once'"
+                    f"what changes it; only an event with a property of its own named {name!r} can, by 'set' or "
+                    "'set_once'"
                 )
             if reference != "#time" and name not in self.own[event] and name not in self.common:
                 near = self._near(name, [*self.own[event], *self.common])
