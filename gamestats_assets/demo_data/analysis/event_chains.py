@@ -246,6 +246,15 @@ def lasts_days(order: EventOrder, birth: Reading) -> bool:
     return birth.phase in ("start", "open") and not deals(birth) and takes_days(order.taxonomy.event(birth.name))
 
 
+def is_planned(order: EventOrder, r: Reading) -> bool:
+    """Whether an event tells when something will take place."""
+    told = order.taxonomy.event(r.name).properties
+    return bool(_PLANNED & set(pieces(r.name))) and any(prop.type is PropertyType.TIME for prop in told)
+
+
+_PLANNED = word_set("schedule scheduled book booked reserve reserved arrange arranged plan planned")
+
+
 def _lasts_hours(prop: Property) -> bool:
     """Whether the limits of minutes are those of hours: a car is parked for 10 to 720 of them."""
     rule = rule_of(prop)
@@ -277,7 +286,8 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     afterwards: list[Reading] = []
     decided = False
     for r in good[1:]:
-        if r.says(*_DAYS_LATER) or (not fast and _is_later(order, r, birth, slow=slow)):
+        later = not fast and _is_later(order, r, birth, slow=slow)
+        if r.says(*_DAYS_LATER) or later or (len(line) > 1 and is_planned(order, line[-1])):
             break
         if r.says(*_AFTERWARDS):
             afterwards.append(r)

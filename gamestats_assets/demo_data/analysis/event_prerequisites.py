@@ -602,13 +602,15 @@ def _by_first(order: EventOrder, before: _Before) -> None:
 
 def _by_sight(order: EventOrder, before: _Before) -> None:
     """What is done with a thing of those that are looked at, as its id and the rows tell, is done after a look."""
+    later = {event for sequence in order.sequences for step in sequence.steps[1:] for event in step.events}
     for name, having in carriers(order, _UNSEEN).items() if not order.is_game else ():
         seen = next((r for r in having if r.action == "view" and r.place is None), None)
         if seen is None or not seen.topic & set(concepts(" ".join(pieces(name)[:-1]))):
             continue
         names = {r.name for r in having}
         for r in having:
-            if r.index > seen.index and r.action not in LOOKS and not names & set(before.found.get(r.name, ())):
+            needed = names & set(before.found.get(r.name, ()))
+            if r.index > seen.index and r.action not in LOOKS and r.name not in later and not needed:
                 before.add(r.name, seen.name)
 
 

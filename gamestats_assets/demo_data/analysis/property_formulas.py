@@ -147,7 +147,8 @@ def _passes(beside: Beside) -> Iterator[Reckoned]:
     for place in beside.around.others:
         if place.prop.type is PropertyType.BOOLEAN and own_name(place.prop.name) in _PASSED and len(scores) == 1:
             told = beside.measure(scores[0])
-            yield Reckoned(place, f"{scores[0]} >= {needs or round(told.low + 0.6 * (told.high - told.low), 2):g}")
+            enough = f"{told.low + 0.6 * (told.high - told.low):g}"
+            yield Reckoned(place, f"{scores[0]} >= {needs or enough}")
 
 
 def number_scopes(

@@ -350,15 +350,16 @@ class Recalls:
             if lasting or self._ends(event, first):
                 deeds = [e for e in having if self.order.readings[e].action not in _PASSING]
                 found[event] = self._nearest(event, deeds if lasting else having) or makers
-            elif (near := self._nearest(event, having)) and not self._is_repeated(event, name):
+            elif (near := self._nearest(event, having)) and not self._is_apart(event, name, near[0], having):
                 found[event] = near  # of what lies there, that to which the user has come
                 self._lying.add(f"{event}/{name}")
         return found
 
-    def _is_repeated(self, event: str, name: str) -> bool:
-        """Whether an earlier step of a sequence tells a property anyway."""
+    def _is_apart(self, event: str, name: str, before: str, having: Sequence[str]) -> bool:
+        """Whether an event has no id from the one before it: an earlier step tells it, or each makes its own."""
         told = self.constraints.get(f"{event}/{name}")
-        return told is not None and told.same_as_before
+        repeated = told is not None and told.same_as_before
+        return repeated or (before == having[0] and _alike(self.order.readings[event], self.order.readings[before]))
 
     def _makes_another(self, event: str, name: str, first: str) -> bool:
         """Whether an event makes a thing that another id names, within what `first` makes: a task of a project."""

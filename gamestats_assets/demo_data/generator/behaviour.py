@@ -256,16 +256,16 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
         chosen = by_number[start:stop]
         stuck = chosen[life.stage[sessions.user[chosen]] < life.finished] if start and plan.retention is None else []
         of_sessions = _session_parts(plan, streams, users, sessions, chosen, life, opened=False)
-        parts += [_with_something_to_do(of_sessions, np.asarray(stuck, np.int64))] if of_sessions else []
+        parts += [_with_something_to_do(plan, of_sessions, np.asarray(stuck, np.int64))] if of_sessions else []
     found = _together(parts) if parts else _nothing()
     found = found.take(np.lexsort((found.step, found.order, found.session)))
     return found.take(_before_the_end(plan, found)) if plan.final.any() else found
 
 
-def _with_something_to_do(parts: list[Happenings], stuck: Array) -> Happenings:
+def _with_something_to_do(plan: Blueprint, parts: list[Happenings], stuck: Array) -> Happenings:
     """Sessions without those in which users who left the onboarding could only come and go: these do not come back."""
     found = _together(parts)
-    idle = np.setdiff1d(stuck, found.session[found.flow >= 0])
+    idle = np.setdiff1d(stuck, found.session[(found.flow >= 0) | plan.once[found.event]])
     return found.take(np.flatnonzero(~np.isin(found.session, idle)))
 
 
