@@ -614,7 +614,9 @@ def _by_sight(order: EventOrder, before: _Before) -> None:
                 before.add(r.name, seen.name)
 
 
-_UNSEEN = frozenset({Kind.SYSTEM, Kind.SHARE, Kind.EXPOSURE, Kind.AD, Kind.SUPPORT, Kind.SESSION_START})
+_UNSEEN = frozenset(
+    {Kind.SYSTEM, Kind.AFTER_SALE, Kind.SHARE, Kind.EXPOSURE, Kind.AD, Kind.SUPPORT, Kind.SESSION_START}
+)
 """Kinds of events by which one may come to a thing without a look at it in the app."""
 
 

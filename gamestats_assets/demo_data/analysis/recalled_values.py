@@ -158,7 +158,10 @@ class Recalls:
         event, _, name = key.partition("/")
         reading = self.order.readings[event]
         ends = reading.phase in _ONCE_EACH or takes_back(self.order, reading) or reading.action in _ENDING
-        others = [other for other in self.own[event] if other != name and self._is_about(reading, other)]
+        if reading.says("cart", "sweep"):
+            return False
+        named = [n for n in self.own[event] if n != name and stem_of(n) and self._is_about(reading, n)]
+        others = [n for n in named if (event, n) in self._sources or key in self._lying]
         ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
         ends = ends or (event in self._stages and name in self.made)  # checked in, interviewed, assessed
         told = (event, name) in self._sources or key in self._lying
@@ -348,7 +351,7 @@ class Recalls:
             if event in makers:
                 continue
             if lasting or self._ends(event, first):
-                deeds = [e for e in having if self.order.readings[e].action not in _PASSING]
+                deeds = [e for e in having if self.order.readings[e].action != "view"]
                 found[event] = self._nearest(event, deeds if lasting else having) or makers
             elif (near := self._nearest(event, having)) and not self._is_apart(event, name, near[0], having):
                 found[event] = near  # of what lies there, that to which the user has come
