@@ -28,6 +28,8 @@ _IDS = frozenset({"id", "no", "code", "key", "sku", "number"})
 _NAMES = frozenset({"name", "title"})
 _TRAITS = frozenset({"genre", "category", "rarity", "brand", "author", "artist", "publisher", "cuisine", "price"})
 _MAKERS = frozenset({"brand", "author", "artist", "publisher"})
+_ASKED = frozenset({"asking", "list", "listed", "regular", "original", "base", "standard", "retail", "full"})
+"""Of a price that it is the thing's own, whatever is paid in the end."""
 _OF_PEOPLE = frozenset({"user", "player", "member", "driver", "friend", "customer", "account", "login", "role"})
 
 
@@ -137,7 +139,8 @@ class Catalogues:
     def _is_trait(self, place: Place, stem: list[str], *, alone: bool) -> bool:
         pieces = pieces_of(place.name)
         own = pieces[: len(stem)] == stem and pieces[-1] in {*_TRAITS, "type", "grade"}
-        if not own and not (alone and len(pieces) == 1 and pieces[0] in _TRAITS):
+        plain = [piece for piece in pieces if piece not in _ASKED] if pieces[-1] == "price" else pieces
+        if not own and not (alone and len(plain) == 1 and plain[0] in _TRAITS):
             return False
         rules = [rule_of(p.prop) for p in self.places[place.name]]
         if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:

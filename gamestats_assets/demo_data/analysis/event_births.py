@@ -101,6 +101,15 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
         made = brought = []  # a photo that is added to a claim
     if noted and not made and brought and noted[0].index < brought[0].index:
         brought = []  # a claim that is reported, and paid in the end
+    head = carriers[0]
+    if (
+        not made
+        and not acted
+        and head not in named
+        and heads(head)
+        and head.index < min(r.index for r in named or carriers[1:])
+    ):
+        return {r.name: head.name for r in carriers[1:]}  # a gate is entered, and the parking extended later on
     if brought:
         first = min(brought, key=lambda r: (r.place is not None and r.place >= 5 and r.phase != "done", r.index))
         if any(index < first.index for index in looked) and first not in acted:
@@ -129,6 +138,14 @@ _OF_STRANGERS = word_set("follow like block report invite")
 def _brings(r: Reading, verbs: frozenset[str]) -> bool:
     settled = r.phase is None or r.phase in verbs or r.succeeds
     return bool({r.action, r.phase} & verbs) and settled and not r.fails and r.action not in _LOOKING
+
+
+def heads(r: Reading) -> bool:
+    """Whether the first event with an id begins something, by a word that does not name what the id is of."""
+    return not r.fails and r.action not in LOOKS and (r.phase in _HEADING or r.action in _HEADING)
+
+
+_HEADING = word_set("request submit enter start open")
 
 
 def _may_begin(r: Reading) -> bool:

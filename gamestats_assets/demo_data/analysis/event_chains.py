@@ -19,6 +19,7 @@ from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, conc
 from gamestats_assets.demo_data.analysis.measures import industry_of, rule_of
 from gamestats_assets.demo_data.rules.model import Step
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 Kind = EventKind
 
@@ -185,7 +186,7 @@ def _begins(r: Reading) -> bool:
 
 def _is_another_way(birth: Reading, r: Reading) -> bool:
     """Whether an event brings the thing about as well: it is bought, or rented."""
-    deals_too = r.action in _TRYING - _SETTLING and r.action != birth.action and birth.action in _TRYING
+    deals_too = r.action in (_TRYING - _SETTLING) | {"sell"} and r.action != birth.action and birth.action in _TRYING
     return deals_too and r.place is None and birth.place is None and _about(r) == _about(birth)
 
 
@@ -236,8 +237,29 @@ def takes_days(event: Event, known: Set[str] = frozenset()) -> bool:
         known: names of properties that were known from the beginning, such as the months of a plan.
     """
     own = [prop for prop in event.properties if prop.name not in known]
-    measured = any(_LONG.search(" ".join((*pieces(prop.name), prop.alias))) for prop in own)
+    measured = any(_LONG.search(" ".join((*pieces(prop.name), prop.alias))) or _lasts_hours(prop) for prop in own)
     return measured or bool(_PERIODIC.search(event.description.lower()))
+
+
+def lasts_days(order: EventOrder, birth: Reading) -> bool:
+    """Whether what begins tells how many days it lasts, and is no deal, such as the purchase of a plan."""
+    return birth.phase in ("start", "open") and not deals(birth) and takes_days(order.taxonomy.event(birth.name))
+
+
+def is_planned(order: EventOrder, r: Reading) -> bool:
+    """Whether an event tells when something will take place."""
+    told = order.taxonomy.event(r.name).properties
+    return bool(_PLANNED & set(pieces(r.name))) and any(prop.type is PropertyType.TIME for prop in told)
+
+
+_PLANNED = word_set("schedule scheduled book booked reserve reserved arrange arranged plan planned")
+
+
+def _lasts_hours(prop: Property) -> bool:
+    """Whether the limits of minutes are those of hours: a car is parked for 10 to 720 of them."""
+    rule = rule_of(prop)
+    minutes = bool({"minutes", "minute", "mins", "분", "分"} & set(pieces(prop.name)))
+    return minutes and isinstance(rule, Between) and rule.min + rule.max >= 8 * 60
 
 
 def _takes_minutes(event: Event) -> bool:
@@ -250,6 +272,8 @@ def _takes_minutes(event: Event) -> bool:
 def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain:
     """A life with the part of it that happens at once; its birth alone where the rest takes days."""
     birth = order.readings[chain.birth]
+    if lasts_days(order, birth):
+        return chain
     if order.kinds[birth.name] in _NOT_AT_ONCE or any(r.phase == "progress" or r.step for r in members):
         return chain
     bad = [r for r in members if goes_wrong(r) or breaks_off(order, r, birth)]
@@ -262,7 +286,8 @@ def _lived(order: EventOrder, chain: Chain, members: Sequence[Reading]) -> Chain
     afterwards: list[Reading] = []
     decided = False
     for r in good[1:]:
-        if r.says(*_DAYS_LATER) or (not fast and _is_later(order, r, birth, slow=slow)):
+        later = not fast and _is_later(order, r, birth, slow=slow)
+        if r.says(*_DAYS_LATER) or later or (len(line) > 1 and is_planned(order, line[-1])):
             break
         if r.says(*_AFTERWARDS):
             afterwards.append(r)
@@ -481,8 +506,18 @@ def outcomes_of(order: EventOrder, r: Reading) -> list[Reading]:
         return []
     found = [o for o in order.readings.values() if o.topic == r.topic and (o.place or 0) >= 5 and o.place != 7]
     ids = numbered(r)
+    if entries_into(order, r):
+        return []
     return [o for o in found if o.phase in concepts(o.name) and ids and ids <= o.properties]
 
+
+def entries_into(order: EventOrder, r: Reading) -> list[Reading]:
+    """Events by which one enters upon the thing that another is about: who completes a course has enrolled."""
+    ids = numbered(r)
+    return [o for o in order.readings.values() if o is not r and o.action in _ENTRIES and ids & o.properties]
+
+
+_ENTRIES = frozenset({"enroll", "join"})
 
 # --------------------------------------------------------------------------- what leads to a life
 
@@ -521,6 +556,8 @@ def _leads(order: EventOrder, r: Reading, head: Reading) -> bool:
     shared = [name for name in r.properties & head.properties if is_particular(order, name)]
     ids = {*identifiers_of(order, r.name)} & head.properties
     shows = r.action in LOOKS or r.phase in ("open", "enter", "choose", "launch")
+    if shows and head not in (entered := entries_into(order, r)) and any(o.index < head.index for o in entered):
+        return False  # who looks at a course enrols; the lessons are of those who have
     if len(shared) > 1 or (shared and same_tag) or (ids and shows):
         return True
     return same_tag and shows and bool((r.topic - LOOKS) & (head.topic | head.description))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gamestats_assets.demo_data.analysis.event_chains import (
     REGRETTED,
     Chain,
+    entries_into,
     goes_wrong,
     identifiers_of,
     is_of_others,
@@ -216,6 +217,7 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
         if r is shown or not ids & r.properties or r.tag != shown.tag or r.name in births:
             continue
         begun = any(o.topic == r.topic and (o.place or 9) < 5 and o.name not in births for o in order.readings.values())
+        begun = begun or bool(entries_into(order, r))
         staged = r.phase in _named(order, r) and ((r.place or 9) < 5 or begun or r.phase in ("timeout", "cancel"))
         elsewhere = any(m.event != shown.name for m in order.told.get(r.name, ()))
         elsewhere = elsewhere or takes_days(order.taxonomy.event(r.name)) or pieces(r.name)[-1] in REGRETTED
@@ -223,6 +225,8 @@ def _choices(order: EventOrder, shown: Reading, chains: Sequence[Chain]) -> list
             is_of_others(order, r)
             or elsewhere
             or staged
+            or (r.action == "sell" and any(o.action == "buy" and o.topic == r.topic for o in order.readings.values()))
+            or "certificate" in r.things
             or r.action in _NO_ACT
             or takes_back(order, r)
             or order.kinds[r.name] in _NO_CHOICE

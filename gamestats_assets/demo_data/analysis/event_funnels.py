@@ -75,7 +75,7 @@ def _of_groups(
         taken = order.taken()
         chosen = [order.readings[name] for name in ranks if group_of[name] == group and name not in taken]
         chosen = [r for r in chosen if not _comes_of_a_deal(order, r, {o.name for o in chosen})]
-        for deals_of in _kinds_of_deals(chosen, ranks):
+        for deals_of in _kinds_of_deals(order, chosen, ranks):
             _funnel(order, group, deals_of, ranks, chains)
 
 
@@ -101,7 +101,7 @@ def _chain_alone(order: EventOrder, chain: Chain, later: Set[str]) -> None:
     order.add(name, "funnel" if leads or dealt else "sequence", [*head, begun, *chain.steps[1:]])
 
 
-def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[list[Reading]]:
+def _kinds_of_deals(order: EventOrder, chosen: Sequence[Reading], ranks: dict[str, float]) -> list[list[Reading]]:
     """Deals about different things, such as a class and a coach, are no steps of one way; a payment is of any."""
     clusters: list[tuple[set[str], list[Reading]]] = []
     for r in chosen:
@@ -117,8 +117,10 @@ def _kinds_of_deals(chosen: Sequence[Reading], ranks: dict[str, float]) -> list[
     if len(clusters) < 2:
         return [list(chosen)]
     specific = {r.name for _, found in clusters for r in found}
+    ids = [{name for r in found for name in identifiers_of(order, r.name)} for _, found in clusters]
     of_cluster = [
-        [*found, *(r for r in chosen if ranks[r.name] < 40 and r.things & words)] for words, found in clusters
+        [*found, *(r for r in chosen if ranks[r.name] < 40 and (r.things & words or of & r.properties))]
+        for (words, found), of in zip(clusters, ids, strict=True)
     ]
     placed = specific | {r.name for found in of_cluster for r in found}
     return [[r for r in chosen if r.name not in placed], *of_cluster]

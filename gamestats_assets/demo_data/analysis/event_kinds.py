@@ -203,7 +203,7 @@ def _makes_an_account(r: Reading, event: Event) -> bool:
 
 
 _SIGN_UP = re.compile(
-    r"\bsign(?:s|ed)? up\b|\b(?:account|profile) (?:(?:is|was|has been) )?(?:created|opened)\b"
+    r"\bsign(?:s|ed)? up\b(?! for an? )|\b(?:account|profile) (?:(?:is|was|has been) )?(?:created|opened)\b"
     r"|\b(?:creates|opened|created|opens) (?:an|the|his|her|their) account\b"
     r"|(?:user|member|customer)s? registers\b"
     r"|회원\s?가입|계정\s?생성|会員登録|新規登録|アカウント(?:を)?作成"

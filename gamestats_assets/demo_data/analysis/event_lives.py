@@ -20,7 +20,7 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_consequences import is_trouble, opinion
-from gamestats_assets.demo_data.analysis.event_kinds import EventKind
+from gamestats_assets.demo_data.analysis.event_kinds import EventKind, deals
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import LOOKS, Reading, pieces, word_set
 
@@ -29,6 +29,10 @@ Kind = EventKind
 _NO_STAGE = frozenset({Kind.SOCIAL, Kind.SHARE, Kind.BROWSE, Kind.SEARCH, Kind.SUPPORT, Kind.VERIFY})
 _AT_WILL = word_set("assign edit add create upload archive delete connect")
 """What may be done with a thing that lies there, such as a task."""
+
+
+_EXTRA = frozenset({"order", "rent"})
+"""What may be dealt in within what was booked: a meal within a stay."""
 
 
 def stages_before(order: EventOrder) -> dict[str, str]:
@@ -46,6 +50,8 @@ def stages_before(order: EventOrder) -> dict[str, str]:
             found.setdefault(r.name, before.name)
         for r in members:
             before = _of_outcome(order, r, line, members)
+            if before is None and opinion(r):
+                before = next((stage for stage in reversed(line[1:]) if stage.index < r.index), None)
             if before is not None:
                 found.setdefault(r.name, before.name)
     return {name: before for name, before in found.items() if name not in taken}
@@ -64,6 +70,7 @@ def _stages(order: EventOrder, chain: Chain, members: Sequence[Reading], births:
     good = [r for r in members if r is not birth and r.name not in births and _may_be_passed(order, r)]
     good = [r for r in good if not (r.action in _AT_WILL and (chain.lasts or birth.topic < r.topic))]
     good = [r for r in good if r.action != "save"]  # kept for later, by who likes
+    good = [r for r in good if not (deals(birth) and r.action in _EXTRA and r.action != birth.action)]
     bad = {r.name for r in members if goes_wrong(r)}
     good = [r for r in good if not bad & {mention.event for mention in order.told.get(r.name, ())}]
     good = [r for r in good if not any(_is_instead(r, o) for o in good) and _trouble_of(order, r, members) is None]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gamestats_assets.demo_data.analysis.event_births import births, shares_a_thing, successes
+from gamestats_assets.demo_data.analysis.event_chains import carriers
 from gamestats_assets.demo_data.analysis.event_funnels import cart_rank, commits
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind, after_sale
 from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
@@ -77,7 +78,7 @@ _EARLIER = {
     "retry": "fail start",
     "resume": "pause",
     "cancel": "book order subscribe enable register enroll request buy create start",
-    "claim": "complete success achieve clear win done",
+    "claim": "complete success achieve clear win done get receive",
     "complete": "create add start accept receive assign join enroll",
     "attend": "book order join enroll request",
     "board": "checkin book",
@@ -196,6 +197,7 @@ def prerequisites(order: EventOrder) -> dict[str, list[str]]:
     _by_learning(order, before)
     _by_first(order, before)
     _by_onboarding(order, before)
+    _by_sight(order, before)
     return {name: before.found[name] for name in order.readings if name in before.found}
 
 
@@ -568,6 +570,10 @@ def _by_learning(order: EventOrder, before: _Before) -> None:
             taught = anchor([o for o in readings if "lesson" in o.things and o.succeeds and o.index < r.index])
             if taught:
                 before.add(r.name, taught.name)
+        if "course" in r.things and r.succeeds:
+            taught = anchor([o for o in readings if "lesson" in o.things and o.succeeds])
+            if taught:
+                before.add(r.name, taught.name)
         if "certificate" in r.things:
             for thing in ("course", "quiz", "lesson"):
                 done = anchor([o for o in readings if thing in o.things and o.succeeds])
@@ -592,6 +598,26 @@ def _by_first(order: EventOrder, before: _Before) -> None:
             for o in order.readings.values():
                 if o is not r and set(o.words) == set(r.words) - {"first"}:
                     before.add(r.name, o.name)
+
+
+def _by_sight(order: EventOrder, before: _Before) -> None:
+    """What is done with a thing of those that are looked at, as its id and the rows tell, is done after a look."""
+    later = {event for sequence in order.sequences for step in sequence.steps[1:] for event in step.events}
+    for name, having in carriers(order, _UNSEEN).items() if not order.is_game else ():
+        seen = next((r for r in having if r.action == "view" and r.place is None), None)
+        if seen is None or not seen.topic & set(concepts(" ".join(pieces(name)[:-1]))):
+            continue
+        names = {r.name for r in having}
+        for r in having:
+            needed = names & set(before.found.get(r.name, ()))
+            if r.index > seen.index and r.action not in LOOKS and r.name not in later and not needed:
+                before.add(r.name, seen.name)
+
+
+_UNSEEN = frozenset(
+    {Kind.SYSTEM, Kind.AFTER_SALE, Kind.SHARE, Kind.EXPOSURE, Kind.AD, Kind.SUPPORT, Kind.SESSION_START}
+)
+"""Kinds of events by which one may come to a thing without a look at it in the app."""
 
 
 def _by_onboarding(order: EventOrder, before: _Before) -> None:

@@ -17,6 +17,8 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     goes_wrong,
     identifiers_of,
     is_particular,
+    is_planned,
+    lasts_days,
     numbered,
     outcomes_of,
     takes_days,
@@ -331,7 +333,8 @@ def _leaves(order: EventOrder, r: Reading, cluster: Sequence[Reading]) -> bool:
 def _takes_days(order: EventOrder, cluster: Sequence[Reading]) -> bool:
     first, *rest = sorted(cluster, key=lambda r: (r.place or 0, r.index))
     ends = [order.taxonomy.event(r.name) for r in rest if (r.place or 0) >= 5 or r.phase in ("accept", "reject")]
-    return any(takes_days(event, first.properties) for event in ends)
+    planned = is_planned(order, first) or lasts_days(order, first)
+    return planned or any(takes_days(event, first.properties) for event in ends)
 
 
 def _as_step(r: Reading) -> Reading:

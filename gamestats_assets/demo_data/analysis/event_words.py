@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gamestats_assets.demo_data.taxonomies.model import Event
 
@@ -107,7 +107,7 @@ like: like heart 좋아요 いいね
 unlike: unlike
 bookmark: bookmark favorite favourite wishlist watchlist wish scrap
 bookmark: 찜 즐겨찾기 북마크 위시리스트 お気に入り ブックマーク
-unbookmark: unbookmark unfavorite unfavourite
+unbookmark: unbookmark unfavorite unfavourite unsave
 share: share 공유 共有 シェア
 invite: invite invitation 초대 招待
 send: send sent give 발송 보내기 전송됨 送信 送る
@@ -293,6 +293,8 @@ _PHRASES = {
     ("create", "account"): "register",
     ("user", "create"): "register",
     ("join", "user"): "register",
+    ("enroll", "user"): "register",
+    ("user", "enroll"): "register",
     ("user", "join"): "register",
     ("sign", "in"): "login",
     ("log", "in"): "login",
@@ -661,7 +663,10 @@ class Reading:
 
 
 def read_event(event: Event, index: int) -> Reading:
-    """What an event's name says, and where it says nothing that is known, its alias or description."""
+    """What an event's name says, and where it says nothing that is known, its alias or description.
+
+    What is added to a cart, or removed from one, is known by the description as well.
+    """
     alias = concepts(event.alias)
     said = next(
         (words for words in (concepts(event.name), alias, _foreground(event)) if _KNOWN.intersection(words)),
@@ -671,6 +676,10 @@ def read_event(event: Event, index: int) -> Reading:
     plain = _meaningful(tuple(word for word in said if not word.isdigit()), event.name)
     if "withdrawal" in plain and _moves_money(event):
         plain = tuple("withdraw" if word == "withdrawal" else word for word in plain)
+    if "withdraw" in plain and len(plain) > 1 and event.properties and not _moves_money(event):
+        plain = tuple("cancel" if word == "withdraw" else word for word in plain)  # an application
+    if {"add", "delete"} & set(plain) and "cart" in {*alias, *_foreground(event)} - set(plain):
+        plain = (*plain, "cart")
     phase, action, topic = _parts(plain)
     if phase is None and plain[:1] in (("no",), ("not",)) and len(plain) > 1:
         phase, topic = "fail", frozenset(plain) - {"no", "not", "found"} or topic  # `no_driver_found`
@@ -721,7 +730,14 @@ def _meaningful(words: tuple[str, ...], name: str) -> tuple[str, ...]:
     kept = tuple(word for word in words if word not in _EMPTY) or words
     if "details" in name.lower() and {"enter", "submit", "add", "edit", "save"} & set(kept):
         kept = tuple("info" if word == "view" else word for word in kept)
+    if _VISITS & set(pieces(name)) and _ARRANGING & set(kept):
+        kept = tuple("appointment" if word in ("view", "show") else word for word in kept)
     return kept
+
+
+_VISITS = frozenset({"viewing", "viewings", "showing", "showings"})
+_ARRANGING = frozenset({"book", "cancel", "edit", "confirm", "request", "attend", "complete", "done", "schedule"})
+"""What is done with a viewing that is a visit, and no look."""
 
 
 _OF_STEPS = frozenset({"complete", "done", "success", "start", "pass"})
@@ -756,6 +772,8 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
     action = max(reversed(actions), key=_strength) if actions else None
     if action and rest[0] in ACTIONS and rest[-1] not in ACTIONS and _strength(rest[0]) == _strength(action):
         action = rest[0]  # `remove_saved_item`
+    if rest[:1] == ["rate"] and rest[-1] in _NAMES_OF_DEALS:
+        action = "rate"  # `rate_order`
     if phase is None and action is not None and len(rest) > 1:
         rest = [word for word in rest if word != action] or rest
     topic = frozenset(word for word in rest if word not in FILLERS) or frozenset(rest)
@@ -763,5 +781,7 @@ def _parts(words: tuple[str, ...]) -> tuple[str | None, str | None, frozenset[st
 
 
 def read_events(events: Iterable[Event]) -> list[Reading]:
-    """What every event says, in the order of the sheet."""
-    return [read_event(event, index) for index, event in enumerate(events)]
+    """What every event says, in the order of the sheet; who leaves what one enters and cannot win has not failed."""
+    found = [read_event(event, index) for index, event in enumerate(events)]
+    entered = {r.topic for r in found if r.phase == "enter"} - {r.topic for r in found if r.succeeds}
+    return [replace(r, phase="end") if r.phase == "exit" and r.topic in entered else r for r in found]

@@ -41,8 +41,11 @@ def durations(
     later = {event for flow in constraints.sequences for step in flow.steps[1:] for event in step.events}
     heads = {event for flow in constraints.sequences for event in flow.steps[0].events}
     found: dict[str, PropertyConstraint] = {}
+    everywhere = list(everywhere)
+    keys = {place.key.lower() for place in everywhere}
     for place in everywhere:
-        unit_s = _unit_s(place)
+        is_least = place.key.lower().endswith("min") and place.key.lower()[:-3] + "max" in keys  # and no minutes
+        unit_s = None if is_least else _unit_s(place)
         if unit_s is None or place.key in values or not place.of_event or "." in place.name:
             continue
         if place.event in constraints.session_end and not _asks_for_long(place, unit_s):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from gamestats_assets.demo_data.analysis.event_kinds import EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
-from gamestats_assets.demo_data.analysis.event_words import word_set
+from gamestats_assets.demo_data.analysis.event_words import own_name, word_set
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, by_parent, measure_words, rule_of
 from gamestats_assets.demo_data.analysis.numbers_beside import (
     USABLE_NAME,
@@ -130,7 +130,25 @@ def formulas(scopes: Mapping[tuple[str, str], Beside], updates: Mapping[str, Map
         pairs_in_order(beside)
         completed(beside)
         _note(found, beside, shown)
+        found.formulas.extend(_passes(beside))
     return found
+
+
+_SCORES = word_set("score mark marks grade point points percent accuracy")
+_NOT_REACHED = word_set("max min pass passing required cutoff threshold target before previous best average avg")
+_PASSED = frozenset({"pass", "passed", "is_pass", "is_passed", "pass_yn", "pass_flag", "has_passed"})
+
+
+def _passes(beside: Beside) -> Iterator[Reckoned]:
+    """Whether a score is high enough, where a flag beside it tells that: by what the sheet asks for, or six tenths."""
+    needs = beside.one("pass score", "passing score", "pass mark", "required score", "cutoff score", "score threshold")
+    scores = [n for n in beside.own if pieces(n) & _SCORES and not pieces(n) & _NOT_REACHED]
+    scores = [name for name in scores if name != needs]
+    for place in beside.around.others:
+        if place.prop.type is PropertyType.BOOLEAN and own_name(place.prop.name) in _PASSED and len(scores) == 1:
+            told = beside.measure(scores[0])
+            enough = f"{told.low + 0.6 * (told.high - told.low):g}"
+            yield Reckoned(place, f"{scores[0]} >= {needs or enough}")
 
 
 def number_scopes(
@@ -590,7 +608,7 @@ def reckoned_ranges(
     """
     of_all: dict[str, ValueRange] = {}
     of_each: dict[str, dict[str, ValueRange]] = {segment: {} for segment in SEGMENTS}
-    for reckoned in _in_order(found):
+    for reckoned in _in_order([told for told in found if told.place.prop.type is not PropertyType.BOOLEAN]):
         key = reckoned.place.key
         low, high = _extent(reckoned, {**overall, **of_all})
         high = high * _GROWS if reckoned.of_state else high

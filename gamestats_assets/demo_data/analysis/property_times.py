@@ -68,6 +68,8 @@ _OTHER_LENGTHS = word_set(
 )
 _OF_LENGTH = word_set("duration length period term minutes stay transit trip rental lease validity total elapsed time")
 _PLANS = re.compile(r"\b(?:schedul\w*|book\w*|reserv\w*|plan\w*|appointment|window|arrange\w*)\b|예약|예정|予約|予定")
+_OF_BOOKING = r"\b(?:book(?:ed|ing)?|reserv\w*|order\w*|request\w*|confirm\w*|paid|pay\w*|cancel\w*)\b"
+"""Of times that a booking tells, that of the booking itself."""
 _BOOKED = re.compile(r"\b(?:schedul|book|reserv)\w*")
 
 
@@ -271,7 +273,13 @@ class _Times:
             return _range(-30 * DAY, -HOUR)
         if _says(place, _FIRST):
             return _range(-_YEAR, -DAY)
-        return None
+        return _range(HOUR, 14 * DAY) if self._is_booked(place) else None
+
+    def _is_booked(self, place: Place) -> bool:
+        """Whether a time is that for which something is booked: `viewing_date` of `book_viewing`."""
+        books = self.reading is not None and (_books(self.reading) or self._leads_to_booking(place))
+        when = bool(_about(place)) or "date" in pieces(place.name)
+        return books and when and not _says(place, _ONCE) and not _says(place, _OF_BOOKING)
 
     def _due(self, place: Place) -> ValueRange:
         said = _told_length(self.said)
@@ -305,6 +313,11 @@ class _Times:
         return self._duration() if lasts and not paired and _told_length(self.said) is None else ""
 
     # ----------------------------------------------------------------- what happened before
+
+    def _leads_to_booking(self, place: Place) -> bool:
+        """Whether one looks for what is booked then: `checkin_date` of a search."""
+        looks = self.reading is not None and self.reading.action in LOOKS
+        return looks and any(_books(r) and place.name in r.properties for r in self.order.readings.values())
 
     def _history(self) -> None:
         """What happened before the event, in the order in which it did, and the event's own time."""
@@ -348,6 +361,10 @@ class _Times:
 
 
 _OF_ANYTHING = word_set("event log logged occurred server client local utc recorded reported happened fired triggered")
+
+
+def _books(reading: Reading) -> bool:
+    return reading.action == "book" or bool(_BOOKED.search(" ".join(ordered_pieces(reading.name))))
 
 
 def _about(place: Place) -> frozenset[str]:

@@ -305,7 +305,8 @@ class _Maker:
             return told
         said = set(re.findall(r"\w+", place.prop.description, re.ASCII))
         numbers = [p for p in self.everywhere if p.event == place.event and p.prop.type is PropertyType.NUMBER]
-        named = [p.name for p in numbers if p.name in said]
+        own = [piece.rstrip("s") for piece in pieces_of(place.name)]
+        named = [p.name for p in numbers if p.name in said or pieces_of(p.name) == [*own, "count"]]
         return told.model_copy(update={"rows_by": named[0], "rows": None}) if len(named) == 1 else told
 
     def _kept(self, place: Place, told: PropertyConstraint) -> PropertyConstraint:
@@ -653,6 +654,8 @@ class _Maker:
                 return PropertyConstraint(values=[good if reading.succeeds else bad])
             return PropertyConstraint(values=[good, bad], weights=[0.7, 0.3]) if last != "status" else None
         choices = _REASONS.get(place.kind) if place.kind is not Kind.SUBSCRIBE or reading.fails else None
+        if (place.kind is Kind.BAD and not self.order.is_game) or reading.says("book"):
+            choices = None
         if pieces[-1] != "reason":
             return None
         if choices and self.catalogues.locale == "en_US":

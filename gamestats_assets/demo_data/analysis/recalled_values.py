@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from gamestats_assets.demo_data.analysis.event_births import SHELVED
-from gamestats_assets.demo_data.analysis.event_chains import identifiers_of
+from gamestats_assets.demo_data.analysis.event_births import SHELVED, heads
+from gamestats_assets.demo_data.analysis.event_chains import identifiers_of, takes_back
 from gamestats_assets.demo_data.analysis.event_kinds import SIGHTS, EventKind
-from gamestats_assets.demo_data.analysis.event_lives import taken_back
+from gamestats_assets.demo_data.analysis.event_lives import stages_before, taken_back
 from gamestats_assets.demo_data.analysis.event_order import EventOrder, waits_for
 from gamestats_assets.demo_data.analysis.event_words import (
     ACTIONS,
@@ -58,6 +58,7 @@ _PEOPLE = word_set(
 )
 _TEXTS_OF_EACH = word_set("result outcome reason status step before after change new message note comment memo")
 _ONCE_EACH = word_set("accept confirm complete done success clear cancel reject timeout end abandon")
+_ENDING = frozenset({"delete", "leave", "unbookmark", "pay", "refund", "return", "ship", "deliver", "disburse"})
 _ADDING = frozenset({"add", "connect", "register"})
 _BEGUN = frozenset({"start", "enter", "open", "launch", "attempt"})
 _OVER = frozenset({"cancel", "timeout", "end", "close"})
@@ -108,10 +109,13 @@ class Recalls:
         users, common = taxonomy.user_properties, taxonomy.common_properties
         counted = {p.name for p in users if p.type is PropertyType.NUMBER and not set(stem_of(p.name)) & OWNED}
         self.states = {prop.name for prop in common} | counted
+        self._stages = stages_before(order)
         self.made: set[str] = set()
         """Ids that an event makes anew each time."""
         self._sources: dict[tuple[str, str], list[str]] = {}
         self._within: set[str] = set()
+        self._lying: set[str] = set()
+        """Ids of what lies there for everybody, of which an earlier event tells the user's own."""
 
     def found(self) -> dict[str, list[str]]:
         """By key of a property, the events that it recalls."""
@@ -119,7 +123,8 @@ class Recalls:
         for name in self._ids():
             for event, sources in self._of_id(name).items():
                 recalled.setdefault(f"{event}/{name}", sources)
-                self._sources[event, name] = sources
+                if f"{event}/{name}" not in self._lying:
+                    self._sources[event, name] = sources
         for event, name, sources in self._undone():
             recalled.setdefault(f"{event}/{name}", sources)
         for event, name, source in self._told():
@@ -147,12 +152,23 @@ class Recalls:
         """Whether an event says how a thing ends that an id names, which happens once to each of them."""
         event, _, name = key.partition("/")
         reading = self.order.readings[event]
-        ends = reading.phase in _ONCE_EACH or reading.action in ("delete", "leave")
-        return ends and bool(set(stem_of(name)) - OWNED) and (event, name) in self._sources
+        ends = reading.phase in _ONCE_EACH or takes_back(self.order, reading) or reading.action in _ENDING
+        if reading.says("cart", "sweep"):
+            return False
+        named = [n for n in self.own[event] if n != name and stem_of(n) and self._is_about(reading, n)]
+        others = [n for n in named if (event, n) in self._sources or key in self._lying]
+        ends = ends and (not others or self._is_about(reading, name))  # a lesson ends, and not its course
+        ends = ends or (event in self._stages and name in self.made)  # checked in, interviewed, assessed
+        told = (event, name) in self._sources or key in self._lying
+        return ends and bool(set(stem_of(name)) - OWNED) and told
+
+    def _is_about(self, reading: Reading, name: str) -> bool:
+        """Whether an event is named after what an id names."""
+        return bool({*stem_of(name), *concepts(" ".join(stem_of(name)))} & {*reading.words, *pieces_of(reading.name)})
 
     def is_within(self, key: str) -> bool:
-        """Whether an event makes a thing within what it recalls, of which who was there before has one already."""
-        return key in self._within
+        """Whether an event is about something within what it recalls, of which who was there before has one already."""
+        return key in self._within | self._lying
 
     def _undone(self) -> Iterator[tuple[str, str, list[str]]]:
         """Events that take something back, their ids, and what they take back, whosever ids these are."""
@@ -291,9 +307,15 @@ class Recalls:
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
         for event in self._having(name):
             reading = self.order.readings[event]
-            if stem & set(reading.words) and _makes(reading):
+            if stem & set(reading.words) and _makes(reading) and not self._makes_beside(event, name):
                 return event
         return None
+
+    def _makes_beside(self, event: str, name: str) -> bool:
+        """Whether an event makes something else of what users look at: an application for a job."""
+        others = [n for n in self.own[event] if n != name and stem_of(n) and not set(stem_of(n)) & OWNED]
+        begun = [n for n in others if (having := self._having(n))[1:] and having[0] == event]
+        return bool(begun) and self.order.readings[self._having(name)[0]].action in _PASSING
 
     def _having(self, name: str) -> list[str]:
         kinds = self.order.kinds
@@ -324,8 +346,18 @@ class Recalls:
             if event in makers:
                 continue
             if lasting or self._ends(event, first):
-                found[event] = self._nearest(event, having) or makers
+                deeds = [e for e in having if self.order.readings[e].action != "view"]
+                found[event] = self._nearest(event, deeds if lasting else having) or makers
+            elif (near := self._nearest(event, having)) and not self._is_apart(event, name, near[0], having):
+                found[event] = near  # of what lies there, that to which the user has come
+                self._lying.add(f"{event}/{name}")
         return found
+
+    def _is_apart(self, event: str, name: str, before: str, having: Sequence[str]) -> bool:
+        """Whether an event has no id from the one before it: an earlier step tells it, or each makes its own."""
+        told = self.constraints.get(f"{event}/{name}")
+        repeated = told is not None and told.same_as_before
+        return repeated or (before == having[0] and _alike(self.order.readings[event], self.order.readings[before]))
 
     def _makes_another(self, event: str, name: str, first: str) -> bool:
         """Whether an event makes a thing that another id names, within what `first` makes: a task of a project."""
@@ -337,7 +369,10 @@ class Recalls:
         """Whether an event begins what a text names, and what lies on no shelf: a stream, a dispute, no stage."""
         stem = {concept for piece in stem_of(name) for concept in (piece, *concepts(piece))}
         begins = reading.phase in ("start", "open", "request") or reading.says("queue")
-        about = bool(stem & set(reading.words)) or bool(stem & {piece for piece in pieces_of(reading.name)})
+        about = self._is_about(reading, name)
+        if heads(reading) and not about:  # a gate is entered, and the parking paid
+            later = [self.order.readings[event] for event in self._having(name)]
+            begins = about = later[0] is reading and any(self._is_about(r, name) for r in later)
         text = all(own[name].type is PropertyType.STRING for own in self.own.values() if name in own)
         return begins and about and text and not stem & (SHELVED | SIGHTS | PLAYABLE)
 
@@ -347,12 +382,20 @@ class Recalls:
         stem = {word for piece in stem_of(name) for word in concepts(piece)}
         if reading.succeeds and stem & reading.description and reading.action in _ADDING:
             return True  # `Device joined the home` of a pairing that succeeded
+        if self._is_removed(name, reading) and stem & set(reading.words) and not stem & (SHELVED | SIGHTS | PLAYABLE):
+            return True  # a vehicle of one's own
         if not stem & set(reading.words) or not (_makes(reading) or self._comes_to_an_end(name, first, stem)):
             return False
         named = {(*stem_of(name), ending) for ending in ("name", "title")}
         if any(tuple(pieces_of(prop)) in named for own in self.own.values() for prop in own):
             return bool(set(reading.words) & {"create", "make", "request", "add", "upload", "write", "post"})
         return True
+
+    def _is_removed(self, name: str, reading: Reading) -> bool:
+        """Whether what an event adds or sets is removed by another one."""
+        others = [self.order.readings[event] for event in self._having(name)]
+        added = reading.action in ("add", "set", "register") and not reading.says("cart")
+        return added and any(o.action == "delete" and o.topic == reading.topic for o in others)
 
     def _comes_to_an_end(self, name: str, first: str, stem: set[str]) -> bool:
         """Whether a later event tells what became of the thing: drafted, signed, terminated."""
@@ -434,4 +477,6 @@ def _alike(one: Reading, other: Reading) -> bool:
     words = ACTIONS | _MAKES
     if not words & set(one.words):
         return False
+    if {one.action, other.action} == {"buy", "sell"}:
+        return one.topic == other.topic
     return (one.phase, one.action) == (other.phase, other.action) and set(one.words) & words == set(other.words) & words

@@ -195,14 +195,14 @@ class _Life:
         known = LifecycleStage.ONBOARDING_COMPLETED if plan.has_onboarding else LifecycleStage.REGISTERED
         if not plan.has_registration and not plan.has_onboarding:
             known = LifecycleStage.FIRST_SESSION
-        self._finished = known.rank
+        self.finished = known.rank
         self.stage = np.where(before, known.rank, LifecycleStage.INSTALLED.rank)
         self.account = before | (not plan.has_registration)
         self.done_on = np.full((len(users), int(plan.daily.sum())), -1)
 
     def stages(self, users: Users, user: Array, day: Array) -> Array:
         """Stage of users on days: what they have done, and the time since, for those who are through the onboarding."""
-        return timed_stage(self.stage[user], day - users.signed_up_day[user], self._finished)
+        return timed_stage(self.stage[user], day - users.signed_up_day[user], self.finished)
 
     def take_day(self, user: Array, event: Array, day: Array) -> None:
         """Enter on which days those happened that happen once a day."""
@@ -253,10 +253,20 @@ def happenings(plan: Blueprint, streams: Streams, users: Users, sessions: Sessio
     by_number = waiting[np.argsort(numbers, kind="stable")]
     bounds = np.searchsorted(np.sort(numbers), np.arange(numbers.max(initial=-1) + 2))
     for start, stop in pairwise(bounds):
-        parts += _session_parts(plan, streams, users, sessions, by_number[start:stop], life, opened=False)
+        chosen = by_number[start:stop]
+        stuck = chosen[life.stage[sessions.user[chosen]] < life.finished] if start and plan.retention is None else []
+        of_sessions = _session_parts(plan, streams, users, sessions, chosen, life, opened=False)
+        parts += [_with_something_to_do(plan, of_sessions, np.asarray(stuck, np.int64))] if of_sessions else []
     found = _together(parts) if parts else _nothing()
     found = found.take(np.lexsort((found.step, found.order, found.session)))
     return found.take(_before_the_end(plan, found)) if plan.final.any() else found
+
+
+def _with_something_to_do(plan: Blueprint, parts: list[Happenings], stuck: Array) -> Happenings:
+    """Sessions without those in which users who left the onboarding could only come and go: these do not come back."""
+    found = _together(parts)
+    idle = np.setdiff1d(stuck, found.session[(found.flow >= 0) | plan.once[found.event]])
+    return found.take(np.flatnonzero(~np.isin(found.session, idle)))
 
 
 def _before_the_end(plan: Blueprint, found: Happenings) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gamestats_assets.demo_data.generator.properties import count_start
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.state import Gathering, running_count
 from gamestats_assets.demo_data.generator.users import Users
-from gamestats_assets.demo_data.rules.model import CounterRule
+from gamestats_assets.demo_data.rules.model import CounterRule, TotalRule
 
 
 def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings) -> Happenings:
@@ -21,13 +21,25 @@ def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings
     Flows in which a truth is planted are left as they are.
     """
     kept = found
-    for idle in (*_at_their_limit(plan, streams, users, found), *_from_nothing(plan, users, found)):
-        planted = (found.flow[idle] >= 0) & (plan.tables.together[found.flow[idle]] > 0)
-        kept = _without(kept, found.take(idle[~planted]))
+    for idle in _at_their_limit(plan, streams, users, found):
+        kept = _without(plan, kept, found.take(idle))
+    for rule in _in_turn([*plan.gathered.values(), *plan.told_once]):
+        kept = _without(plan, kept, kept.take(_from_nothing(plan, users, kept, rule)))
     return kept
 
 
-def _without(found: Happenings, idle: Happenings) -> Happenings:
+def _in_turn(rules: Sequence[TotalRule]) -> Iterator[TotalRule]:
+    """Rules, those first whose events others need: who is not interviewed gets no offer."""
+    waiting = list(rules)
+    while waiting:
+        taken = [(other, set(other.takes)) for other in waiting]
+        ready = [r for r in waiting if not any(o is not r and takes & r.adds.keys() for o, takes in taken)]
+        yield (ready or waiting)[0]
+        waiting.remove((ready or waiting)[0])
+
+
+def _without(plan: Blueprint, found: Happenings, idle: Happenings) -> Happenings:
+    idle = idle.take(np.flatnonzero((idle.flow < 0) | (plan.tables.together[idle.flow] == 0)))
     if not len(idle):
         return found
     key, of_idle = (told.session * 10_000 + told.order for told in (found, idle))
@@ -67,19 +79,30 @@ def _does_nothing_else(plan: Blueprint, event: str, name: str, rule: CounterRule
     return rule.max is not None and bool(rest) and all(update.value == f"{{{{{name}}}}}" for update in rest)
 
 
-def _from_nothing(plan: Blueprint, users: Users, found: Happenings) -> Iterator[Array]:
+def _from_nothing(plan: Blueprint, users: Users, found: Happenings, rule: TotalRule) -> Array:
     """Rows that would take things away where none is; not the first ones of events that open doors."""
-    opens = ((plan.bit_of >= 0) | (plan.stage_of >= 0))[found.event]
-    for rule in (*plan.gathered.values(), *plan.told_once):
-        adds, takes, ends = (
-            np.flatnonzero(np.isin(found.event, [plan.event_index[event] for event in events]))
-            for events in (rule.adds, rule.takes, rule.until)
-        )
-        idle = Gathering(found.user, adds, takes, ends).idle()
-        # Who was there before the run has made things before it, too.
-        known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
-        first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
-        yield idle[~known & ~(opens[idle] & first)]
+    adds, takes, ends = (
+        np.flatnonzero(np.isin(found.event, [plan.event_index[event] for event in events]))
+        for events in (rule.adds, rule.takes, rule.until)
+    )
+    idle = Gathering(found.user, adds, takes, ends).idle()
+    opens = ((plan.bit_of >= 0) | (plan.stage_of >= 0))[found.event[idle]]
+    # Who was there before the run has made things before it, too, but not without end.
+    known = users.signed_up_day[found.user[idle]] < 0 if rule in plan.told_once else np.zeros(idle.size, bool)
+    known &= _places(found.user[idle]) < _LEFT_FROM_BEFORE
+    first = np.isin(idle, takes[_firsts(found.user[takes], found.event[takes])])
+    return idle[~known & ~(opens & first)]
+
+
+_LEFT_FROM_BEFORE = 3
+"""Things of a kind that a user has left from before the run."""
+
+
+def _places(user: Array) -> Array:
+    """Place of each row among those of its user, which stand together."""
+    rows = np.arange(user.size)
+    begins = np.append(True, user[1:] != user[:-1])[: user.size]
+    return rows - np.maximum.accumulate(np.where(begins, rows, 0))
 
 
 def _firsts(user: Array, event: Array) -> Array:

@@ -357,6 +357,8 @@ class Properties:
         formula = self._formula(event, name)
         if formula is not None and given.type is PropertyType.NUMBER:
             return self._reckoned(context, name, formula)
+        if formula is not None and given.type is PropertyType.BOOLEAN:
+            return Flags(self._reckoned(context, name, formula).numbers() != 0)
         match given.type:
             case PropertyType.NUMBER:
                 return self._number(context, name)
@@ -518,6 +520,8 @@ class Properties:
         each = context.repeated(count)
         one = Property(name=name, type=PropertyType.STRING)
         inner = self._one_of(each, name, constraint, one) if constraint.values else self._text(each, name, constraint)
+        if isinstance(inner, Coded):
+            inner = Coded(_apart(inner.codes.reshape(-1, count), len(inner.values)).ravel(), inner.values)
         return Pieces(_grouped(inner.json(), count) if wanted is None else _counted_lists(inner.json(), count, wanted))
 
     # ----------------------------------------------------------------- objects
@@ -1130,6 +1134,16 @@ def decimals_of(wanted: ValueRange) -> int:
         return 0
     width = wanted.max - wanted.min
     return 2 if width >= 0.2 else 4 if width >= 0.01 else 6
+
+
+def _apart(codes: Array, values: int) -> Array:
+    """Codes of lists, one a row, no list having a code twice as long as there are enough: the next one that is free."""
+    codes = codes.copy()
+    for place in range(1, min(codes.shape[1], values)):
+        before = codes[:, :place]
+        while (again := (before == codes[:, place : place + 1]).any(axis=1)).any():
+            codes[again, place] = (codes[again, place] + 1) % values
+    return codes
 
 
 def _as_type(value: Any, type_: PropertyType) -> Any:
