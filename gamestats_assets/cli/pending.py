@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.entered import not_current
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
-from gamestats_assets.orchestration.metadata import DAYS_AROUND, FROM_LANDING, asset_key, publication_key
+from gamestats_assets.orchestration.metadata import DAYS_AROUND, FROM_LANDING, FROM_PEOPLE, asset_key, publication_key
 from gamestats_assets.orchestration.partitions import (
     dimensions,
     is_paired,
@@ -86,7 +86,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             if FROM_LANDING in node.tags:
                 add_areas(instance, stores.landing, table)
                 behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
-            elif not parents:
+            elif FROM_PEOPLE in node.tags:
                 behind[key] = frozenset(not_current(stores, table, instance))
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.

@@ -21,7 +21,7 @@ from gamestats_assets.orchestration.assets import Days, common_definition, keys_
 from gamestats_assets.orchestration.checks import declared_check_results, declared_check_specs
 from gamestats_assets.orchestration.instance import ranges, ranges_behind
 from gamestats_assets.orchestration.io_manager import Replacement, commit
-from gamestats_assets.orchestration.metadata import asset_key, materialisation_metadata
+from gamestats_assets.orchestration.metadata import FROM_PEOPLE, asset_key, materialisation_metadata
 from gamestats_assets.orchestration.partitions import dimensions, partitions_of
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
@@ -53,7 +53,12 @@ def entered_tables(
     @dg.multi_asset(
         name=f"{game}_{step}",
         specs=[
-            dg.AssetSpec(asset_key(table), skippable=True, code_version="1", **common_definition(table, {"postgres"}))
+            dg.AssetSpec(
+                asset_key(table),
+                skippable=True,
+                code_version="1",
+                **common_definition(table, {"postgres"}, {FROM_PEOPLE: "true"}),
+            )
             for table in tables
         ],
         check_specs=[spec for table in tables for spec in declared_check_specs(table)],

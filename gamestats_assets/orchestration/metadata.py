@@ -13,6 +13,8 @@ from gamestats_assets.lakehouse.table import PartitionValue, Table
 
 FROM_LANDING = "from_landing"
 """Tag of assets that are made from landed files."""
+FROM_PEOPLE = "from_people"
+"""Tag of a table that is a snapshot of what people enter in `ops`."""
 DAYS_AROUND = "days_around"
 """Tag of assets that are made from the days before and after as well: how many."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from collections import Counter, defaultdict
@@ -279,9 +280,15 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
 
 def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session) -> None:
     stores, whole = processed.stores, dg.AssetSelection.groups("demo_data")
+    made = functools.partial(
+        processed.instance.get_latest_storage_id_by_partition, event_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    before = {table: made(asset_key(table)) for table in t.ALL}
     with entering(stores.postgres_url, "ann") as conn:
         change_product(conn, "foreign", funnels=[["pay", "open"]])
     outcomes = processed.follow(whole)
+    again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}
+    assert {key.rpartition("|")[2] for key in again} == {"foreign"}
     assert [failure for outcome in outcomes for failure in outcome.failures] == []
     funnels = read_published(stores.postgres_url, t.Funnels).filter(product="foreign")
     assert funnels.filter(step=1)["event_name"].unique().to_list() == ["pay"]
@@ -306,6 +313,7 @@ def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(proces
         add_product(conn, "second", taxonomy=TAXONOMY, rules=RULES, origin="a", configuration=second, generated=True)
     (asked,) = tick()
     assert asked.asset_selection == [asset_key(t.Products)]
+    assert {asked.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")} == {"second"}
     outcomes = processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
     assert all(outcome.success for outcome in outcomes)
     (asked,) = tick()

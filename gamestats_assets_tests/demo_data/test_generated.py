@@ -25,7 +25,7 @@ def with_run(folder: Path, start: date, days: int) -> Stores:
         rules=RULES.model_dump_json(),
         configuration=Configuration(users=5, days=days, start=start).model_dump_json(),
     )
-    stores.lake.replace(t.Products, entered)
+    stores.lake.replace(t.Products, entered, partitions=entered["product"].to_list())
     return stores
 
 

@@ -61,7 +61,7 @@ from gamestats_assets.demo_data.rules.model import (
     ValueRange,
 )
 from gamestats_assets.demo_data.rules.soundness import circles
-from gamestats_assets.demo_data.taxonomies.model import Taxonomy
+from gamestats_assets.demo_data.taxonomies.model import PropertyType, Taxonomy
 
 
 def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
@@ -98,14 +98,18 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     ranges, of_segments = told.bounded(ranges), {name: told.bounded(of) for name, of in of_segments.items()}
     limits = {place.key: (m.low, m.high) for place, m in measures.items() if m.given and place.key not in borrowed}
     reckoned, reckoned_of = reckoned_ranges(told.formulas, ranges, of_segments, limits)
-    of_numbers = [formula for formula in told.formulas if formula.place.key in reckoned]
+    followed = [
+        formula
+        for formula in told.formulas
+        if formula.place.key in reckoned or formula.place.prop.type is PropertyType.BOOLEAN
+    ]
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
     times = property_times(
         order,
         everywhere,
         {name for of in updates.values() for name in of},
-        reckoned.keys(),
+        {formula.place.key for formula in followed},
         {key for key, constraint in values.items() if constraint.recalls},
     )
     values |= {key: _free(values.get(key)) for key in times.lengths}
@@ -118,7 +122,7 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     rules = Rules(
         property_constraints=values,
         event_constraints=constraints,
-        property_relationships=relationships([*of_numbers, *times.formulas], everywhere),
+        property_relationships=relationships([*followed, *times.formulas], everywhere),
         value_ranges=overall_ranges,
         segment_analysis={
             segment: _segment(segment, habits, of_segment)
