@@ -284,8 +284,15 @@ def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session
         processed.instance.get_latest_storage_id_by_partition, event_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     )
     before = {table: made(asset_key(table)) for table in t.ALL}
+    evaluated = dg.evaluate_automation_conditions(processed.definitions, processed.instance)
     with entering(stores.postgres_url, "ann") as conn:
         change_product(conn, "foreign", funnels=[["pay", "open"]])
+    processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
+    evaluated = dg.evaluate_automation_conditions(processed.definitions, processed.instance, cursor=evaluated.cursor)
+    requested = {
+        str(key) for table in t.ALL for key in evaluated.get_requested_partitions(asset_key(table)) if key is not None
+    }
+    assert {key.rpartition("|")[2] for key in requested} == {"foreign"}
     outcomes = processed.follow(whole)
     again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}
     assert {key.rpartition("|")[2] for key in again} == {"foreign"}
