@@ -18,6 +18,8 @@ from gamestats_assets.demo_data.generator.generate import WrittenFile
 
 _MEGABYTE = 1_000_000
 _GZIP_LEVEL = 2
+_PIECE = 1 << 20
+"""Bytes written at once: Linux takes many small pieces several times faster than one of many megabytes."""
 
 
 class DayFiles:
@@ -125,7 +127,8 @@ class _File:
             for place in (texts.offset, texts.offset + len(texts))
         )
         content = memoryview(texts.buffers()[2])[first:last]
-        self._file.write(content)
+        for start in range(0, len(content), _PIECE):
+            self._file.write(content[start : start + _PIECE])
         self.records += lines.len()
         self.content_bytes += last - first
 
