@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gamestats_assets.demo_data.analysis.event_words import own_name
 from gamestats_assets.demo_data.analysis.measures import Measure, Place, rule_of
-from gamestats_assets.demo_data.rules.formulas import Formula, parse_formula
+from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import PropertyConstraint
 from gamestats_assets.demo_data.taxonomies.model import Property
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
@@ -19,12 +19,6 @@ USABLE_NAME = re.compile(
 )
 """Names that can stand in a formula as they are."""
 _PIECES = re.compile(r"[a-z]+|\d+")
-
-
-@functools.lru_cache(maxsize=1024)
-def parsed(formula: str) -> Formula:
-    """A formula that has been read."""
-    return parse_formula(formula)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -135,7 +129,7 @@ class Beside:
         """Note a formula, if its property is free to follow one; whether it is noted."""
         if name is None or not self.is_open(name, said=said):
             return False
-        if self.circular(name, parsed(formula).names):
+        if self.circular(name, parse_formula(formula).names):
             return False
         self.found[name] = formula
         return True
@@ -147,4 +141,5 @@ class Beside:
     def _reaches(self, start: str, goal: str) -> bool:
         if start == goal:
             return True
-        return start in self.found and any(self._reaches(use, goal) for use in parsed(self.found[start]).names)
+        uses = parse_formula(self.found[start]).names if start in self.found else ()
+        return any(self._reaches(use, goal) for use in uses)

@@ -23,12 +23,12 @@ from gamestats_assets.demo_data.analysis.numbers_beside import (
     Beside,
     label_of,
     ordered_pieces,
-    parsed,
     pieces,
 )
 from gamestats_assets.demo_data.analysis.property_changes import before_and_after, moved_states
 from gamestats_assets.demo_data.analysis.property_orders import completed, pairs_in_order, subtracted, written_orders
 from gamestats_assets.demo_data.analysis.written_formulas import written_formula
+from gamestats_assets.demo_data.rules.formulas import parse_formula
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
     PropertyConstraint,
@@ -63,7 +63,7 @@ class Reckoned:
     @property
     def names(self) -> frozenset[str]:
         """What it uses."""
-        return parsed(self.formula).names
+        return parse_formula(self.formula).names
 
 
 class Findings(NamedTuple):
@@ -91,7 +91,7 @@ class Findings(NamedTuple):
             plain = found.get(reckoned.place.name)
             if told is None and plain is not None and plain.values and reckoned.place.of_event:
                 found[reckoned.place.key] = plain.model_copy(update={"values": [], "weights": []})
-            if told is not None and told.same_as_before and not parsed(reckoned.formula).randoms:
+            if told is not None and told.same_as_before and not parse_formula(reckoned.formula).randoms:
                 found[reckoned.place.key] = told.model_copy(update={"same_as_before": False})
         return found
 
@@ -227,15 +227,17 @@ def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
         place = beside.own[name]
         if place.kind is EventKind.SYSTEM:
             continue
-        operands = [beside.measures.get(visible[use]) if use in visible else None for use in parsed(formula).names]
+        operands = [
+            beside.measures.get(visible[use]) if use in visible else None for use in parse_formula(formula).names
+        ]
         cut = formula.startswith(("round(", "floor(", "ceil(", "min(round("))
         shares = not beside.measures[place].integer and ("/" in formula or "." in formula)
         smooth = shares or any(operand is not None and not operand.integer for operand in operands)
         whole = (cut or not smooth) and _is_whole(formula)
-        of_state = name in states or parsed(formula).names <= {*states.values()}
+        of_state = name in states or parse_formula(formula).names <= {*states.values()}
         rules = {other.prop.name: rule_of(other.prop) for other in beside.around.others}
         lists = {group: rule.count for group, rule in rules.items() if isinstance(rule, Rows)}
-        objects = max((lists.get(use.partition(".")[0], 1) for use in parsed(formula).names), default=1)
+        objects = max((lists.get(use.partition(".")[0], 1) for use in parse_formula(formula).names), default=1)
         found.formulas.append(Reckoned(place, formula, whole, formula.startswith("if("), of_state, objects))
     for name, least in beside.least.items():
         measure = beside.measure(name)
@@ -247,7 +249,7 @@ def _note(found: Findings, beside: Beside, states: Mapping[str, str]) -> None:
 
 def _is_whole(formula: str) -> bool:
     """Whether only whole numbers come out of whole numbers, tried with a few of them."""
-    read = parsed(formula)
+    read = parse_formula(formula)
     rows = np.arange(1, 30, dtype=np.float64)
     values = {name: rows * (place + 2) for place, name in enumerate(sorted(read.names))}
     results = read.evaluate(values, lambda place: (rows * (0.37 + place / 7)) % 1)
@@ -644,7 +646,7 @@ def _name_beside(place: Place, use: str) -> str:
 
 def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float, float]:
     """Lowest and highest result."""
-    formula = parsed(reckoned.formula)
+    formula = parse_formula(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
     times = {use: reckoned.objects if "." in use else 1 for use in ranges}
     ends = ((r.min * times[use], r.max * times[use]) for use, r in ranges.items())
@@ -656,7 +658,7 @@ def _extent(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> tuple[float,
 
 def _expected(reckoned: Reckoned, known: Mapping[str, ValueRange]) -> float:
     """Result of what is expected of everything that a formula uses."""
-    formula = parsed(reckoned.formula)
+    formula = parse_formula(reckoned.formula)
     ranges = {use: _range_of(reckoned.place, use, known) for use in sorted(formula.names)}
     times = {use: reckoned.objects if "." in use else 1 for use in ranges}
     means = {use: (r.mean if r.mean is not None else (r.min + r.max) / 2) * times[use] for use, r in ranges.items()}

@@ -268,13 +268,15 @@ def hex_texts(*words: Array, dashes: bool = False) -> pl.Series:
 
     >>> hex_texts(np.array([0xAB], np.uint64)).to_list()
     ['00000000000000ab']
+    >>> hex_texts(np.zeros(0, np.uint64), np.zeros(0, np.uint64), dashes=True).len()
+    0
     """
     count = words[0].size
-    raw = np.stack(words, axis=1).astype(">u8").view(np.uint8).reshape(count, -1)
+    raw = np.stack(words, axis=1).astype(">u8").view(np.uint8).reshape(count, 8 * len(words))
     if dashes:
         raw[:, 6] = (raw[:, 6] & 0x0F) | 0x40
         raw[:, 8] = (raw[:, 8] & 0x3F) | 0x80
-    digits = np.ascontiguousarray(_HEX[raw]).view(np.uint8).reshape(count, -1)
+    digits = np.ascontiguousarray(_HEX[raw]).view(np.uint8).reshape(count, 16 * len(words))
     if dashes:
         whole = np.full((count, 36), ord("-"), np.uint8)
         for to, start, stop in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):

@@ -750,11 +750,11 @@ class Properties:
         rows = self.rows_of(event).size
         if not isinstance(group, Pieces) or group.inner is None or child not in group.inner:
             return np.zeros(rows)
-        values = group.inner[child].numbers().reshape(rows, -1)
+        values = group.inner[child].numbers().reshape(rows, group.per_row)
         if not key:
             return values.sum(axis=1)
         first = next(iter(group.inner.values()))
-        keys = first.json().str.strip_chars('"').to_numpy().reshape(rows, -1) == key
+        keys = first.json().str.strip_chars('"').to_numpy().reshape(rows, group.per_row) == key
         return np.where(keys.any(axis=1), np.where(keys, values, 0).sum(axis=1), np.nan)
 
     # ----------------------------------------------------------------- counts and balances
