@@ -233,11 +233,21 @@ def _event_constraints(order: EventOrder) -> EventConstraints:
 def _shared_by_alternatives(
     needs: Mapping[str, Sequence[str]], sequences: Sequence[EventSequence]
 ) -> dict[str, list[str]]:
-    """Prerequisites, the alternatives of a step having the same ones: who cannot pay cannot fail to pay either."""
+    """Prerequisites, the alternatives of a step having the same ones: who cannot pay cannot fail to pay either.
+
+    What itself waits for an alternative, or for a later step, is none.
+    """
     found = {event: list(before) for event, before in needs.items()}
     for sequence in sequences:
-        for number, step in enumerate(sequence.steps[1:], start=1):
+        for number, step in enumerate(sequence.steps):
             rest = {event for later in sequence.steps[number:] for event in later.events}
+            for event in step.events:
+                others = rest - {event}
+                found[event] = [
+                    b for b in found.get(event, ()) if not any(waits_for(found, b, other) for other in others)
+                ]
+            if not number:
+                continue
             every = dict.fromkeys(before for event in step.events for before in found.get(event, ()))
             for event in step.events:
                 own = found.get(event, [])
@@ -245,7 +255,7 @@ def _shared_by_alternatives(
                 added = [before for before in every if before not in kept and not waits_for(found, before, event)]
                 if added:
                     found[event] = [*own, *added]
-    return found
+    return {event: before for event, before in found.items() if before}
 
 
 def _segment(segment: str, habits: Habits, ranges: dict[str, ValueRange]) -> SegmentAnalysis:
