@@ -234,7 +234,12 @@ def payments_are_recognised(
         words = words.str.replace_all(border, "${1}_${2}")
     words = pl.format("_{}_", words.str.to_lowercase())
     return (
-        counts.filter((pl.col("event_type") != INVALID) & words.str.contains(_PAID) & ~words.str.contains(_NOT_PAID))
+        counts.filter(
+            (pl.col("event_type") != INVALID)
+            & (pl.col("kept") > 0)
+            & words.str.contains(_PAID)
+            & ~words.str.contains(_NOT_PAID)
+        )
         .join(known, on="product", how="anti")
         .group_by(event)
         .agg(pl.col("records").sum())

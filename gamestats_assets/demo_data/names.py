@@ -297,7 +297,8 @@ _PEOPLE = {
     "job": _Pattern("job, job title, occupation, profession", lambda s: s.faker("job").job()),
     "company": _Pattern(
         "company, company name, organization, organization name, organisation, employer, corporation, vendor, "
-        "vendor name, supplier, supplier name, merchant, merchant name, partner name, client name",
+        "vendor name, supplier, supplier name, merchant, merchant name, partner name, client name, "
+        "stock name, issuer, issuer name, listed company",
         lambda s: s.faker("company").company(),
         alone="org",
     ),

@@ -336,6 +336,25 @@ def test_a_whole_is_the_sum_over_its_parts_within_their_limits() -> None:
     assert (limits.min, limits.max) == (60, 1950)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("qty * prise", True),
+        ("= undefined * 2", True),
+        ("= qty * * 2", True),
+        ("= total * 2", True),
+        ("qty * price", False),
+        ("The total of the order", False),
+        ("Price - what one piece costs", False),
+    ],
+)
+def test_what_looks_like_a_formula_and_is_none_is_told(text: str, is_told: bool) -> None:
+    sheet = Taxonomy(name="sheet", events=(event("buy", number("qty"), number("price"), number("total", text)),))
+    assert [line.startswith(f"buy/total: {text!r} looks like a formula") for line in contradictions(sheet)] == [
+        True
+    ] * is_told
+
+
 def test_written_formulas_that_need_each_other_are_told_and_one_of_them_is_left_out() -> None:
     price, fee = number("price", "= total - fee"), number("fee")
     circle = event("pay", price, fee, number("total", "= price + fee"))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data import names
+from gamestats_assets.demo_data.analysis.analyst import analyse, payment_of
 from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Event, Taxonomy
@@ -256,3 +257,75 @@ def test_who_leaves_the_onboarding_and_can_do_nothing_else_does_not_come_back() 
             left += 1
             assert len(list(sessions(of_user))) == 1
     assert left > 5
+
+
+def test_a_posting_is_of_one_employer_and_titles_are_those_of_jobs() -> None:
+    seen = ("job_view", "posting opened", ["job_id", "job_title", "company_name"])
+    rules = rules_of("recruiting", [*[row for row in HIRING if row[0] != "job_view"], seen])
+    for name, pattern in (("job_title", "job"), ("company_name", "company")):
+        told = constraint(rules, f"job_view/{name}")
+        assert told.depends_on == "job_id"
+        assert {value for values in told.mapping.values() for value in values} <= {*names.pool(pattern, "en_US")}
+
+
+def test_pay_is_what_a_person_earns_however_long_they_are_users() -> None:
+    profile = ("profile_complete", "", ["desired_salary:n|20000-250000", "years_experience:n|0-40"])
+    rules = rules_of("recruiting", [("app_open", "opened", []), profile, *HIRING])
+    for name in ("desired_salary", "years_experience"):
+        found = {
+            (own.min, own.max, own.mean)
+            for analysis in rules.segment_analysis.values()
+            if (own := analysis.property_ranges.get(name) or rules.value_ranges[name])
+        }
+        assert len(found) == 1
+        assert found.pop()[1] == rules.value_ranges[name].max
+
+
+def test_a_membership_is_on_from_its_purchase_to_its_end() -> None:
+    sheet = Taxonomy(
+        name="sheet",
+        events=(Event(name="app_open"), Event(name="buy_premium"), Event(name="cancel_premium")),
+        common_properties=(prop("is_premium:b"),),
+        user_properties=(prop("is_premium:b"),),
+    )
+    updates = analyse(sheet, ProductInfo()).update_patterns
+    assert {event: updates[event]["is_premium"].value for event in updates} == {
+        "buy_premium": True, "cancel_premium": False,
+    }  # fmt: skip
+
+
+def test_a_payment_tells_what_was_paid_before_what_was_ordered() -> None:
+    rows: list[Row] = [
+        ("order_submit", "order of shares", ["order_id", "order_amount:n|1000-90000"]),
+        ("premium_subscribe", "monthly fee paid", ["pay_amount:n|9-99", "currency"]),
+    ]
+    sheet = Taxonomy(
+        name="sheet",
+        events=tuple(Event(name=n, description=d, properties=tuple(map(prop, of))) for n, d, of in rows),
+    )
+    assert payment_of(sheet) == ("premium_subscribe", "pay_amount")
+
+
+def test_cash_is_what_was_there_and_what_came_or_went() -> None:
+    sheet = Taxonomy(
+        name="sheet",
+        events=(
+            Event(name="deposit", properties=tuple(map(prop, ["deposit_krw:n|10000-50000000", "cash_after:n"]))),
+            Event(
+                name="withdraw",
+                properties=tuple(map(prop, ["withdraw_krw:n|10000-20000000", "cash_before:n", "cash_after:n"])),
+            ),
+        ),
+        user_properties=(prop("cash:n"),),
+    )
+    rules = analyse(sheet, ProductInfo(industry="finance"))
+    checked = 0
+    for life in by_user(simulated(sheet, rules, Configuration(users=60, days=5, seed=3))).values():
+        for record in life:
+            told = record["properties"]
+            if record.get("#event_name") == "withdraw":
+                assert told["cash_after"] == pytest.approx(told["cash_before"] - told["withdraw_krw"], abs=1)
+                checked += 1
+            elif record.get("#event_name") == "deposit":
+                assert told["cash_after"] >= told["deposit_krw"]
+    assert checked > 10

@@ -49,6 +49,7 @@ from gamestats_assets.demo_data.analysis.property_times import property_times
 from gamestats_assets.demo_data.analysis.property_values import property_constraints
 from gamestats_assets.demo_data.analysis.segment_habits import Habits, activity
 from gamestats_assets.demo_data.analysis.user_updates import level_counts, payment, states_shown, update_patterns
+from gamestats_assets.demo_data.analysis.written_formulas import unread_formulas
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import (
     SEGMENTS,
@@ -148,15 +149,20 @@ def _order(taxonomy: Taxonomy, product: ProductInfo) -> EventOrder:
 
 
 def contradictions(taxonomy: Taxonomy) -> list[str]:
-    """Formulas of the sheet that need each other, of which the analyst leaves the last one out; each in a sentence."""
+    """Formulas of the sheet that are not followed, because they need each other or cannot be read; in sentences."""
     order = EventOrder(taxonomy, ProductInfo(), is_game=False)
     everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
     scopes = number_scopes(order, everywhere, _measures(everywhere, ProductInfo()), frozenset(), frozenset())
-    return [
-        f"{beside.own[name].key} = {formula} needs its own result, because of what other formulas say; it is left out"
-        for beside in scopes.values()
-        for name, formula in written(beside).items()
-    ]
+    found: list[str] = []
+    for beside in scopes.values():
+        for name, formula in written(beside).items():
+            found.append(f"{beside.own[name].key} = {formula} needs its own result, by other formulas; it is left out")
+        for name, text in unread_formulas(beside):
+            found.append(
+                f"{beside.own[name].key}: {text!r} looks like a formula, but is none of numbers that stand beside it; "
+                "it is not followed"
+            )
+    return found
 
 
 def _free(constraint: PropertyConstraint | None) -> PropertyConstraint:

@@ -26,8 +26,8 @@ _ENTRIES = 40
 _LOCALES: dict[Language, str] = {"en": "en_US", "ko": "ko_KR", "ja": "ja_JP"}
 _IDS = frozenset({"id", "no", "code", "key", "sku", "number"})
 _NAMES = frozenset({"name", "title"})
-_TRAITS = frozenset({"genre", "category", "rarity", "brand", "author", "artist", "publisher", "cuisine", "price"})
-_MAKERS = frozenset({"brand", "author", "artist", "publisher"})
+_MAKERS = frozenset({"brand", "author", "artist", "publisher", "company", "employer", "manufacturer"})
+_TRAITS = _MAKERS | {"genre", "category", "rarity", "cuisine", "price", "market", "exchange"}
 _ASKED = frozenset({"asking", "list", "listed", "regular", "original", "base", "standard", "retail", "full"})
 """Of a price that it is the thing's own, whatever is paid in the end."""
 _OF_PEOPLE = frozenset({"user", "player", "member", "driver", "friend", "customer", "account", "login", "role"})
@@ -140,19 +140,20 @@ class Catalogues:
         pieces = pieces_of(place.name)
         own = pieces[: len(stem)] == stem and pieces[-1] in {*_TRAITS, "type", "grade"}
         plain = [piece for piece in pieces if piece not in _ASKED] if pieces[-1] == "price" else pieces
+        plain = plain[:-1] if plain[-1] == "name" and plain[0] in _MAKERS else plain
         if not own and not (alone and len(plain) == 1 and plain[0] in _TRAITS):
             return False
         rules = [rule_of(p.prop) for p in self.places[place.name]]
         if pieces[-1] == "price" and place.prop.type is PropertyType.NUMBER:
             told = [rule for rule in rules if rule is not None]
             return all(rule == told[0] and isinstance(rule, Between | OneOf) for rule in told)
-        if pieces[-1] in _MAKERS and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
+        if plain[-1] in _MAKERS and place.prop.type is PropertyType.STRING and rules == [None] * len(rules):
             return True
         return len({rule.values for rule in rules if isinstance(rule, OneOf)}) == 1
 
     def _is_named(self, name: str) -> bool:
         """Whether a trait is what tells things apart, rather than who makes them."""
-        return name in self._names and pieces_of(name)[-1] not in _MAKERS
+        return name in self._names and not _MAKERS & {*pieces_of(name)}
 
     def _priced(self, place: Place) -> list[Scalar]:
         """Prices from the lowest to the highest, many low and few high ones, the mean being what is usual."""
@@ -216,4 +217,5 @@ class Catalogues:
         pattern = names.pattern_of(name, PropertyType.STRING)
         if pattern == "product_name" and self.is_game:
             return "pack_name"
-        return pattern if pattern in names.INVENTED else "item_name" if self.is_game else "work_title"
+        known = pattern in names.INVENTED or pattern in ("job", "company")
+        return pattern if pattern and known else "item_name" if self.is_game else "work_title"

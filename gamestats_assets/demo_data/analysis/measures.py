@@ -197,6 +197,7 @@ _DEFAULTS: dict[str, tuple[float, float, float, Growth, bool]] = {
     "hour": (0, 23, 14, "none", True),
     "step": (1, 10, 4, "none", True),
     "steps": (0, 30_000, 7_000, "mild", True),
+    "salary": (12_000, 250_000, 48_000, "none", True),
     "weight": (40, 130, 68, "none", False),
     "height": (145, 200, 169, "none", False),
     "bmi": (14, 45, 23.6, "none", False),
@@ -433,7 +434,8 @@ def _named(place: Place, words: list[str], industry: str) -> Measure:
         return Measure("total_count", low, high, typical, growth, integer)
     if "hours" in said and "sleep" in place.event.lower():
         said.add("sleep")
-    name = _thing(words, is_game=industry == "game") or _health(said)
+    of_work = "xp" in said and "years" in place.name.lower()
+    name = "years" if of_work else _thing(words, is_game=industry == "game") or _health(said)
     name = name or (head_word(words) in _PRICES_AND_SUCH and _sized(place, said, industry)) or _technical(place, words)
     name = name or _quantity(place, words, is_game=industry == "game") or _sized(place, said, industry)
     unit = unit_of(place.prop, measure_words(place.prop))
@@ -653,7 +655,9 @@ def _sized(place: Place, said: set[str], industry: str) -> str | None:
         return "game_amount"  # stones that were paid for
     if said & {"fee", "tax", "tip"} or ("discount" in said and not said & {"count"}):
         return "part"
-    if said & {"balance", "salary", "loan", "capital"}:
+    if "salary" in said:
+        return "salary"
+    if said & {"balance", "loan", "capital"}:
         return "wealth"
     soft = is_game and place.of_event and place.kind not in _REAL_MONEY
     if said & {"before", "after"} and (soft or said & {"change"}):

@@ -44,7 +44,7 @@ _GAIN_ELSEWHERE = re.compile(
 _LOSS_ELSEWHERE = re.compile(r"소모|소비|사용|차감|감소|출금|지불|消費|使用|減少|出金|支払|消耗")
 _MOVED = word_set("change changed delta diff difference adjustment")
 _MOVED_ELSEWHERE = re.compile(r"증감|변화|변동|増減|変動|変化")
-_HOW_MANY = word_set("amount amt num number quantity qty count cnt value units")
+_HOW_MANY = word_set("amount amt num number quantity qty count cnt value units krw usd eur gbp jpy inr won yen money")
 _NO_CHANGE = word_set(
     "price fee rate limit max min id level percent pct ratio tax minutes mins seconds sec hours days duration time"
 )

@@ -625,7 +625,7 @@ def reckoned_ranges(
     return of_all, of_each
 
 
-_GROWS = 100
+_GROWS = 10_000
 """How many times as much as at the beginning a state becomes at most."""
 
 

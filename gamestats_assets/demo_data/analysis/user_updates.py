@@ -388,7 +388,7 @@ class _Guess:
         return next(iter(self._payments()), None)
 
     def _payments(self) -> list[Reading]:
-        """Events that tell of money received, those with an amount before the others."""
+        """Events that tell of money received: those that tell what was paid, those with another amount, the others."""
         paid = [
             r
             for kind in _MONEY_KINDS
@@ -398,7 +398,12 @@ class _Guess:
         done = {r.topic for r in paid if r.succeeds}
         paid = [r for r in paid if r.succeeds or r.topic not in done]  # not an order that is made and then paid
         sold = [r for r in self.of_users if r.says("buy", "pay", "order") and self._settled(r) and self._in_currency(r)]
-        return sorted(dict.fromkeys([*paid, *sold]), key=lambda r: self._money(r) is None)
+
+        def rank(r: Reading) -> int:
+            amount = self._money(r)
+            return 2 if amount is None else int(_paid_rank(pieces(amount)) > 0)
+
+        return sorted(dict.fromkeys([*paid, *sold]), key=rank)
 
     def _in_currency(self, r: Reading) -> bool:
         """Whether an event tells an amount of money by its currency."""
@@ -800,7 +805,7 @@ class _Guess:
         named = (named - {"id", "member", "used", "already"}) or named
         stems = {"paying": "pay", "payer": "pay", "paid": "pay", "subscriber": "subscribe", "premium": "subscribe"}
         about = frozenset(stems.get(piece) or (concepts(piece) or (piece,))[0] for piece in named)
-        found = self._best(about - {"complete", "done", "active"} or about)
+        found = self._best(about - {"complete", "done", "active"} or about) or self._best(frozenset(named))
         if found is None:  # `가입 여부`, `登録の有無`
             label = re.sub(r"\s*(?:여부|유무|の?有無|かどうか|か)$", "", prop.alias)
             said = frozenset(concepts(label)) if label != prop.alias else frozenset()

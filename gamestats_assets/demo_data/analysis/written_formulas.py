@@ -73,6 +73,18 @@ def written_formula(name: str, beside: Beside) -> str | None:
     return None
 
 
+def unread_formulas(beside: Beside) -> Iterator[tuple[str, str]]:
+    """Names and texts of numbers whose description looks like a formula and is none: `qty * prise`, `= qty * * 2`."""
+    visible = beside.visible()
+    for name, place in beside.own.items():
+        text = place.prop.description.strip()
+        names = set(re.findall(r"[A-Za-z_]\w*", text))
+        signs = re.search(r"\w\s*[-+*/]", text) and re.fullmatch(r"[\w\s.+*/()-]+", text)
+        meant = text.startswith("=") or (signs and len(names) <= 6 and names & (visible.keys() - {name}))
+        if meant and beside.is_free(name, said=True) and written_formula(name, beside) is None:
+            yield name, text
+
+
 def said_number(phrase: str, own: str, beside: Beside) -> str | None:
     """Name of the number that a phrase speaks of, another one than `own`."""
     visible = {n: p for n, p in beside.visible().items() if n != own}
