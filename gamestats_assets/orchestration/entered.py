@@ -152,10 +152,21 @@ def entered_sensor(
     """
     snapshots = [asset_key(table) for table in tables]
     partitions = partitions_of(tables[0])
+    targets: dict[str, Any] = {"target": dg.AssetSelection.assets(*snapshots, *followers)}
+    jobs: dict[str, str | None] = dict.fromkeys(("entered", "placed"))
+    if partitions is not None:
+        # One job cannot have assets of different partitions.
+        jobs = {"entered": f"{name}_entered", "placed": f"{name}_made"}
+        each = {"entered": snapshots, "placed": followers}
+        targets = {
+            "jobs": [
+                dg.define_asset_job(str(job), dg.AssetSelection.assets(*each[which])) for which, job in jobs.items()
+            ]
+        }
 
     @dg.sensor(
         name=name,
-        target=dg.AssetSelection.assets(*snapshots, *followers),
+        **targets,
         minimum_interval_seconds=interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=description,
@@ -169,7 +180,9 @@ def entered_sensor(
         def ask(reason: str, assets: Sequence[dg.AssetKey], span: Days) -> None:
             if (attempt := due_attempt(instance, reason)) is not None:
                 tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
-                requests.append(request(reason, attempt, assets, tags=tags | range_tags(*span) if span else tags))
+                tags |= range_tags(*span) if span else {}
+                job = jobs[reason.partition(" ")[0]]
+                requests.append(request(reason, attempt, assets, tags=tags, job_name=job))
 
         known = versions(stores.postgres_url)
         names = [] if partitions is None else partitions.get_partition_keys(dynamic_partitions_store=instance)

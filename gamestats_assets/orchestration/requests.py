@@ -36,9 +36,11 @@ def request(
     *,
     partition_key: str | None = None,
     tags: Mapping[str, str] | None = None,
+    job_name: str | None = None,
 ) -> dg.RunRequest:
-    """The request of an attempt."""
+    """The request of an attempt; of a sensor with several jobs, which one."""
     return dg.RunRequest(
+        job_name=job_name,
         run_key=f"{reason} {attempt}",
         partition_key=partition_key,
         asset_selection=[*assets],

@@ -302,6 +302,10 @@ def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session
     assert processed.follow(whole) == []
 
 
+def test_everything_that_is_defined_can_be_loaded_by_dagster(processed: Session) -> None:
+    dg.Definitions.validate_loadable(processed.definitions)
+
+
 def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(processed: Session) -> None:
     stores, instance = processed.stores, processed.instance
 
@@ -324,7 +328,7 @@ def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(proces
     outcomes = processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
     assert all(outcome.success for outcome in outcomes)
     (asked,) = tick()
-    assert asked.asset_selection == [LOGS]
+    assert (asked.job_name, asked.asset_selection) == ("demo_data_products_made", [LOGS])
     span = {asked.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")}
     assert span == {"2026-01-05|second", "2026-01-06|second"}
     assert PARTITION_TAG not in asked.tags
