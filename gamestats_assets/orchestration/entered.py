@@ -116,15 +116,20 @@ def not_current(stores: Stores, table: type[Table], instance: dg.DagsterInstance
     if column is None or partitions is None:
         return [] if is_current(stores, table, rows=rows) else [""]
     (names,) = dimensions(partitions)
-    entered = rows.get_column(column).unique().to_list()
+    held = rows.clear() if stores.lake.open(table) is None else stores.lake.scan(table).collect()
+    wanted, there = (
+        {key: of.sort(table.primary_key()) for (key,), of in frame.partition_by(column, as_dict=True).items()}
+        for frame in (rows, held)
+    )
     known = instance.get_dynamic_partitions(names)
-    if new := sorted({*entered} - {*known}):
+    if new := sorted(wanted.keys() - {*known}):
         instance.add_dynamic_partitions(names, new)
     taken = instance.get_materialized_partitions(asset_key(table))
+    nothing = rows.clear()
     return [
         key
         for key in (*known, *new)
-        if key not in taken or not is_current(stores, table, [key], rows=rows.filter(pl.col(column) == key))
+        if key not in taken or not there.get(key, nothing).equals(wanted.get(key, nothing))
     ]
 
 
@@ -153,16 +158,12 @@ def entered_sensor(
     snapshots = [asset_key(table) for table in tables]
     partitions = partitions_of(tables[0])
     targets: dict[str, Any] = {"target": dg.AssetSelection.assets(*snapshots, *followers)}
-    jobs: dict[str, str | None] = dict.fromkeys(("entered", "placed"))
+    taking = making = None
     if partitions is not None:
         # One job cannot have assets of different partitions.
-        jobs = {"entered": f"{name}_entered", "placed": f"{name}_made"}
-        each = {"entered": snapshots, "placed": followers}
-        targets = {
-            "jobs": [
-                dg.define_asset_job(str(job), dg.AssetSelection.assets(*each[which])) for which, job in jobs.items()
-            ]
-        }
+        taking, making = f"{name}_entered", f"{name}_made"
+        of_jobs = {taking: snapshots, making: followers}
+        targets = {"jobs": [dg.define_asset_job(job, dg.AssetSelection.assets(*of)) for job, of in of_jobs.items()]}
 
     @dg.sensor(
         name=name,
@@ -177,11 +178,10 @@ def entered_sensor(
         instance = context.instance
         requests: list[dg.RunRequest] = []
 
-        def ask(reason: str, assets: Sequence[dg.AssetKey], span: Days) -> None:
+        def ask(reason: str, job: str | None, assets: Sequence[dg.AssetKey], span: Days) -> None:
             if (attempt := due_attempt(instance, reason)) is not None:
                 tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
                 tags |= range_tags(*span) if span else {}
-                job = jobs[reason.partition(" ")[0]]
                 requests.append(request(reason, attempt, assets, tags=tags, job_name=job))
 
         known = versions(stores.postgres_url)
@@ -190,7 +190,7 @@ def entered_sensor(
         if told.get("entered") != entered:
             due = {key for table in tables for key in not_current(stores, table, instance)}
             for span in ranges(partitions, due, instance):
-                ask(" ".join(["entered", *(span or ()), entered]), snapshots, span)
+                ask(" ".join(["entered", *(span or ()), entered]), taking, snapshots, span)
             if not due:
                 told["entered"] = entered
         held = combined_hash(f"{table.spec.key} {stores.lake.version(table)}" for table in tables)
@@ -199,7 +199,7 @@ def entered_sensor(
             days = behind(stores)
             for first, last, work in ranges_behind(partitions_of(behind_of), days, instance):
                 # With the snapshots' versions: what is entered, taken back and entered again is three reasons.
-                ask(f"placed {first} {combined_hash([held, work])}", followers, (first, last))
+                ask(f"placed {first} {combined_hash([held, work])}", making, followers, (first, last))
             told["held"] = held
             told.pop("again_at", None)
             if days:

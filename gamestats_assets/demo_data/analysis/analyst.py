@@ -79,10 +79,8 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     7. times, and the numbers that follow from them;
     8. habits of each segment; whatever is left in a circle goes.
     """
-    order = _order(taxonomy, product)
+    order, everywhere, measures = _read(taxonomy, product)
     constraints = _event_constraints(order)
-    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
-    measures = _measures(everywhere, order.product)
     cart = gathered(order, constraints)
     values, identifiers = property_constraints(order, constraints, cart.prices)
     values = cart.constraints(values)
@@ -136,23 +134,21 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
 
 def payment_of(taxonomy: Taxonomy) -> tuple[str, str] | None:
     """The event by which money comes in, and its property that is the amount, as names and texts tell them."""
-    order = _order(taxonomy, ProductInfo())
-    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
-    return payment(order, everywhere, _measures(everywhere, order.product))
+    return payment(*_read(taxonomy, ProductInfo()))
 
 
-def _order(taxonomy: Taxonomy, product: ProductInfo) -> EventOrder:
-    """The events of a product, whose industry they tell where nobody else does."""
+def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Place], dict[Place, Measure]]:
+    """A product's events, whose industry they tell where nobody else does; its properties; what numbers measure."""
     if industry_of(product) == "other" and (likely := likely_industry(taxonomy)) != "other":
         product = product.model_copy(update={"industry": likely})
-    return EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    order = EventOrder(taxonomy, product, is_game=industry_of(product) == "game")
+    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
+    return order, everywhere, _measures(everywhere, product)
 
 
 def contradictions(taxonomy: Taxonomy) -> list[str]:
     """Formulas of the sheet that are not followed, because they need each other or cannot be read; in sentences."""
-    order = EventOrder(taxonomy, ProductInfo(), is_game=False)
-    everywhere = list(dict.fromkeys(places(taxonomy, order.kinds)))
-    scopes = number_scopes(order, everywhere, _measures(everywhere, ProductInfo()), frozenset(), frozenset())
+    scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset(), frozenset())
     found: list[str] = []
     for beside in scopes.values():
         for name, formula in written(beside).items():
