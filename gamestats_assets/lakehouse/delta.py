@@ -237,12 +237,18 @@ class Lake:
         return ParquetSource(delta.file_uris(filters), hive, only)
 
     def state(self, table: type[Table]) -> TableState | None:
-        """Version, rows, bytes and rows per partition, or None when nothing was ever written."""
+        """Version, rows, bytes and rows per partition, or None when nothing was ever written.
+
+        Raises:
+            IncompatibleSchemaError: when the stored table has other partitions than the declared one.
+        """
         delta = self._newest(table)
         if delta is None:
             return None
-        actions = pl.DataFrame(delta.get_add_actions(flatten=True))
         partition = table.spec.partitioned_by
+        if delta.metadata().partition_columns != ([partition] if partition else []):
+            self._refuse_incompatible(table, delta)
+        actions = pl.DataFrame(delta.get_add_actions(flatten=True))
         per_partition: dict[str, int] = {}
         if partition and actions.height:
             grouped = actions.group_by(f"partition.{partition}").agg(pl.col("num_records").sum())

@@ -425,6 +425,13 @@ def test_a_new_nullable_column_reads_as_null_and_is_stored_with_the_next_write(a
     assert_frame_equal(after.drop("assists"), pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")]))
 
 
+def test_a_table_that_is_stored_by_other_partitions_says_so_when_it_is_looked_at(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    with pytest.raises(IncompatibleSchemaError, match="stored partitions are by") as refused:
+        lake.state(OtherGoals)
+    assert "gamestats rebuild" in str(refused.value)
+
+
 def test_an_incompatible_change_is_spelled_out_with_the_command_that_rebuilds(lake: Lake) -> None:
     lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
     with pytest.raises(IncompatibleSchemaError) as refused:
