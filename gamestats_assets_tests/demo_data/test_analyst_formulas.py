@@ -364,3 +364,15 @@ def test_written_formulas_that_need_each_other_are_told_and_one_of_them_is_left_
     assert (
         contradictions(Taxonomy(name="sheet", events=(event("pay", number("price"), fee, circle.properties[2]),))) == []
     )
+
+
+def test_a_written_formula_whose_results_the_sheet_rules_out_is_told_and_left_out() -> None:
+    def order(most: float) -> Event:
+        few = Between(min=1, max=5, integer=True)
+        total = number("total", "= qty * price", rule=Between(min=0 if most < 1000 else 900, max=most, integer=True))
+        return event("buy", number("qty", rule=few), number("price", rule=few), total)
+
+    (told_of_it,) = contradictions(Taxonomy(name="sheet", events=(order(1000),)))
+    assert told_of_it.startswith("buy/total = qty * price gives nothing within the limits of total")
+    assert contradictions(Taxonomy(name="sheet", events=(order(25),))) == []
+    assert formula(told(order(1000)), "buy/total") is None

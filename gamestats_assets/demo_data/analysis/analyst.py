@@ -147,12 +147,19 @@ def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Pl
 
 
 def contradictions(taxonomy: Taxonomy) -> list[str]:
-    """Formulas of the sheet that are not followed, because they need each other or cannot be read; in sentences."""
+    """Formulas of the sheet that are not followed, because they need each other, contradict the sheet's limits, or
+    cannot be read; in sentences."""
     scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset(), frozenset())
+    relations = analyse(taxonomy, ProductInfo()).property_relationships
+    followed = {key for key, relation in relations.items() if relation.formula}
     found: list[str] = []
     for beside in scopes.values():
         for name, formula in written(beside).items():
             found.append(f"{beside.own[name].key} = {formula} needs its own result, by other formulas; it is left out")
+        for name, formula in beside.found.items():
+            place = beside.own[name]
+            if beside.measure(name).given and not {place.key, place.name} & followed:
+                found.append(f"{place.key} = {formula} gives nothing within the limits of {place.name}; it is left out")
         for name, text in unread_formulas(beside):
             found.append(
                 f"{beside.own[name].key}: {text!r} looks like a formula, but is none of numbers that stand beside it; "
