@@ -325,12 +325,10 @@ class Lake:
         for column, owned in ((table.spec.partitioned_by, partitions), (table.spec.replaced_by, ids)):
             if column is None or owned is None:
                 continue
-            found = frame.get_column(column).drop_nulls().unique()
-            strangers = found.filter(~found.is_in(list(owned))).sort()
-            if strangers.len():
+            if strangers := {*frame.get_column(column).unique()} - {None, *owned}:
                 raise OutsidePredicateError(
                     f"{table.spec.key}: the write replaces {column} in {_few(owned)}, "
-                    f"but the frame holds {_few(strangers.to_list())}. Nothing was written."
+                    f"but the frame holds {_few(sorted(strangers))}. Nothing was written."
                 )
         if (dimension := table.pair_dimension()) is not None:
             # A day's rows of one name are read by that name too.

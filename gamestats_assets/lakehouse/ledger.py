@@ -258,7 +258,8 @@ def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, s
     for (value, unit_id), of_unit in lines.group_by(partition, unit, maintain_order=True):
         # A unit may be millions of rows, which must not all be in Python's hands at once.
         digest = hashlib.sha256()
-        for place, part in enumerate(of_unit.select("line").iter_slices(10_000)):
-            digest.update(("\n" * bool(place) + "\n".join(part.to_series())).encode())
+        rows_of_unit = of_unit.get_column("line")
+        for start in range(0, len(rows_of_unit), 10_000):
+            digest.update(("\n" * bool(start) + "\n".join(rows_of_unit.slice(start, 10_000))).encode())
         found.setdefault(partition_key_of(value), {})[unit_id] = digest.hexdigest()[:32]
     return found

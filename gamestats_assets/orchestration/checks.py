@@ -145,9 +145,9 @@ def _results(
     of an older one it would not count, and nothing that waits for the check would ever go on.
     """
     severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-    failing = sorted(set(broken.get_column("partition").drop_nulls()))
+    failing = sorted({*broken.get_column("partition")} - {None})
     for key, materialisation in made.items():
-        own = broken.filter(pl.col("partition") == key)
+        own = broken.filter(pl.col("partition") == key) if key in failing else broken.clear()
         yield dg.AssetCheckEvaluation(
             asset_key=asset_key(table),
             check_name=name,
