@@ -67,6 +67,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
+def pytest_configure() -> None:
+    """Look for no garbage while tests are collected: they all stay."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Look for garbage less often than every 700 objects: each look goes through thousands of tests that stay."""
+    """Look for garbage in what comes after the tests only, and less often than every 700 objects."""
+    gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()

@@ -34,6 +34,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, OptimizeError, SqlglotError
 from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.table import Table
@@ -216,16 +217,20 @@ _DIFFERENT_ON_SPARK: Mapping[str, str] = {
 }
 
 
-def _spark_objections(tree: exp.Expr) -> Iterator[str]:
-    """Everything in a query that Spark would refuse or, worse, compute differently."""
-    for node in tree.walk():
-        reason = _DIFFERENT_ON_SPARK.get(type(node).__name__) or _particular_objection(node)
-        if reason:
-            yield f"{_excerpt(node)}: {reason}"
+def _on_spark(tree: exp.Expr) -> tuple[str, list[str]]:
+    """A query in Spark's dialect, and everything in it that Spark would refuse or, worse, compute differently."""
+    objections = [
+        f"{_excerpt(node)}: {reason}"
+        for node in tree.walk()
+        if (reason := _DIFFERENT_ON_SPARK.get(type(node).__name__) or _particular_objection(node))
+    ]
+    text = ""
     try:
-        sqlglot.parse_one(tree.sql("spark", unsupported_level=ErrorLevel.RAISE), dialect="spark")
+        text = tree.sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
+        sqlglot.parse_one(text, dialect="spark")
     except SqlglotError as error:
-        yield _first_line(error)
+        objections.append(_first_line(error))
+    return text, list(dict.fromkeys(objections))
 
 
 def _particular_objection(node: exp.Expr) -> str | None:
@@ -276,6 +281,7 @@ class SqlModel:
         description: the comment block at the head of the file, or "".
         reads: the tables it names, by `game.table`, in alphabetical order.
         parameters: names bound as `$name`, in alphabetical order.
+        spark_sql: the same query in Spark's dialect; parameters become `:name`.
     """
 
     path: Path
@@ -284,7 +290,7 @@ class SqlModel:
     description: str
     reads: Mapping[str, type[Table]]
     parameters: tuple[str, ...]
-    _tree: exp.Query = field(repr=False)
+    spark_sql: str = field(repr=False)
     _qualified: exp.Query = field(repr=False)
 
     @classmethod
@@ -317,12 +323,12 @@ class SqlModel:
         tree = _one_select(path, text)
         reads = _tables_read(path, tree, table, known)
         bound = _parameters_of(path, tree, parameters)
-        objections = list(dict.fromkeys(_spark_objections(tree)))
+        spark, objections = _on_spark(tree)
         if objections:
             raise SqlModelError(f"{path}: this would not mean the same on Spark:" + _bullets(objections))
         qualified = _qualify(path, tree, reads)
         _expect_columns(path, qualified, table)
-        return cls(path, table, text, _leading_comment(text), reads, bound, tree, qualified)
+        return cls(path, table, text, _leading_comment(text), reads, bound, spark, qualified)
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -340,6 +346,8 @@ class SqlModel:
             self._qualified,
             _sqlglot_schema(self.reads),
             dialect="duckdb",
+            # What is qualified already is not qualified once more.
+            scope=build_scope(self._qualified),
             trim_selects=False,
             copy=False,
         )
@@ -350,10 +358,6 @@ class SqlModel:
         sources = ((node.source, node.name) for node in root.walk() if isinstance(node.source, exp.Table))
         named = {(f"{source.db}.{source.name}", exp.to_column(column).name) for source, column in sources}
         return sorted(pair for pair in named if pair[0] in self.reads)
-
-    def spark_sql(self) -> str:
-        """The same query in Spark's dialect; parameters become `:name`."""
-        return self._tree.sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
 
 
 def _text_of(path: Path) -> str:

@@ -391,7 +391,7 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
         inputs,
         make,
         kinds={"sql", "duckdb"},
-        code_version=hashlib.sha256(model.spark_sql().encode()).hexdigest()[:8],
+        code_version=hashlib.sha256(model.spark_sql.encode()).hexdigest()[:8],
         resources={"duckdb"},
         metadata={"dagster/column_lineage": lineage, "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```")},
     )

@@ -293,7 +293,7 @@ def test_spark_gets_the_same_query_with_its_own_parameters(load: Callable[..., S
         QUALIFY row_number() OVER (PARTITION BY player ORDER BY day DESC) = 1
         """
     )
-    assert model.spark_sql() == dedent(
+    assert model.spark_sql == dedent(
         """\
         /* Best day. */
         SELECT

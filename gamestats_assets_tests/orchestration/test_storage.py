@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def servers(conn: psycopg.Connection) -> set[int]:
     return {
         pid
         for (pid,) in conn.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"  # the server itself may be vacuuming
         )
     }
 
@@ -46,7 +48,9 @@ def servers(conn: psycopg.Connection) -> set[int]:
 def test_many_events_take_few_connections(instance: dg.DagsterInstance, fresh_database: str) -> None:
     with psycopg.connect(fresh_database, autocommit=True) as conn:
         store(instance, 1)
-        before = servers(conn)
+        patience = time.monotonic() + 10
+        while len(before := servers(conn)) > 2 and time.monotonic() < patience:
+            time.sleep(0.05)  # whoever migrated may still be leaving
         assert 1 <= len(before) <= 2
         store(instance, 30)
         assert servers(conn) == before

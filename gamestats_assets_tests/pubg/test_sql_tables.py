@@ -41,7 +41,7 @@ def test_models_fit_their_tables_tell_what_they_are_and_translate_to_spark(table
     wanted = model(table)
     check_types(wanted)
     assert wanted.description
-    assert wanted.spark_sql()
+    assert wanted.spark_sql
 
 
 # --------------------------------------------------------------------------- landings
