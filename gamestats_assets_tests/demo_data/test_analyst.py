@@ -513,6 +513,8 @@ def test_what_must_have_happened_before(events: str, later: str, earlier: str) -
         ("guild_join", "altar_light", "소속 길드의 제단에 불을 켰을 때 전송"),
         ("course_enroll", "pen_pick", "수강 신청한 코스의 펜을 고를 때 전송"),
         ("character_create", "prologue_roll", "캐릭터 생성 후 프롤로그가 나올 때 전송"),
+        ("deposit", "hat_trade", "모자를 거래하면 전송. 입금 후 가능"),
+        ("premium_subscribe", "leaflet_fold", "프리미엄 구독 고객이 전단을 접으면 전송"),
     ],
 )
 def test_descriptions_tell_what_has_happened_before(earlier: str, later: str, description: str) -> None:

@@ -329,3 +329,16 @@ def test_cash_is_what_was_there_and_what_came_or_went() -> None:
             elif record.get("#event_name") == "deposit":
                 assert told["cash_after"] >= told["deposit_krw"]
     assert checked > 10
+
+
+def test_what_is_done_to_a_thing_is_of_its_measures_by_whatever_name() -> None:
+    rows: list[Row] = [
+        ("order_submit", "order sent", ["order_id", "order_qty:n|1-500", "order_price:n|1-900", "note_count:n|0-9"]),
+        ("order_filled", "The submitted order was filled", ["order_id", "filled_qty:n|1-500", "filled_price:n|1-900"]),
+        ("order_returned", "A filled order was sent back", ["order_id", "returned_qty:n|1-20", "days_kept:n|0-14"]),
+    ]
+    rules = rules_of("finance", rows)
+    assert constraint(rules, "order_filled/filled_qty").recalls == ["order_submit/order_qty"]
+    assert constraint(rules, "order_filled/filled_price").recalls == ["order_submit/order_price"]
+    for other in ("returned_qty", "days_kept"):  # of other limits, or of no measure that the order has
+        assert not constraint(rules, f"order_returned/{other}").recalls

@@ -127,7 +127,8 @@ def _told(description: str) -> Iterator[_Told]:
             yield from _clauses(words)
             yield from _places(words)
     if not text.isascii():
-        yield from _in_korean(text)
+        for sentence in re.split(r"[.;:\n]", text):
+            yield from _in_korean(sentence)
         yield from _in_japanese(text)
 
 
@@ -243,6 +244,7 @@ def _places(words: Sequence[str]) -> Iterator[_Told]:
 _PARTICLES = re.compile(r"(?:에서|으로|에게|까지|부터|을|를|이|가|은|는|의|에|로|와|과|도)$")
 _AFTER = ("후", "뒤", "이후")
 _SELF = ("전송", "기록", "발생", "수집", "저장", "때", "시", "경우", "자동")
+_CUSTOMERS = re.compile(r"(?:고객|회원|이용자|사용자|유저)(?:이|가|은|는|의|에게|만)?")
 
 
 def _in_korean(text: str) -> Iterator[_Told]:
@@ -260,6 +262,10 @@ def _in_korean(text: str) -> Iterator[_Told]:
             yield _Told(None, (*before, _plain(word)), here=True)
         elif word == "소속" and rest:
             yield _Told("join", tuple(map(_plain, rest[:1])))
+        elif place > 1 and _CUSTOMERS.fullmatch(word):  # `프리미엄 구독 고객이`
+            deed = next((w for w in concepts(words[place - 1]) if w in ACTIONS), None)
+            if deed is not None:
+                yield _Told(deed, (_plain(words[place - 2]),))
         elif re.sub(r"(?:에만|에|만|로)$", "", word) in _AFTER and rest and not rest[0].startswith(_SELF):
             told = [_plain(w) for w in words[max(place - 3, 0) : place]]
             said = concepts(" ".join(told))

@@ -223,13 +223,14 @@ class Recalls:
         return prop.type is PropertyType.NUMBER and bool(set(pieces_of(prop.name)) & _COUNTING)
 
     def _amounts(self, event: str, name: str) -> Iterator[tuple[str, list[str]]]:
-        """Amounts of a thing that go by another name: what is charged is the fare, what is refunded the price."""
+        """Numbers of a thing that go by another name: what is charged is the fare, what is filled was ordered."""
         own = self.own[event]
         chain = self._chain(event, name)
         for prop in own.values():
             key = f"{event}/{prop.name}"
             said = set(pieces_of(prop.name))
-            if prop.type is not PropertyType.NUMBER or not said & _PAID or key in self.constraints:
+            happened = said & set(pieces_of(event))
+            if prop.type is not PropertyType.NUMBER or not said & _PAID | happened or key in self.constraints:
                 continue
             if _PARTLY.search(f"{prop.name} {prop.alias} {prop.description}"):
                 continue
@@ -238,7 +239,10 @@ class Recalls:
                 for before in chain
                 for other in self.own[before].values()
                 if other.name not in own and other.name not in self.states
-                if (score := self._one_amount(event, prop, before, other))
+                if (
+                    score := self._one_amount(event, prop, before, other)
+                    or self._one_measure(event, prop, before, other)
+                )
             ]
             best = max((score for score, *_ in found), default=0)
             if best:
@@ -275,6 +279,13 @@ class Recalls:
         named = (told - {"total", "amount", "final"}) & text
         speaks = not rest and bool(named) and bool(set(pieces_of(before)) & text)
         return (2 if told & {"total", "final"} else 1) if speaks else 0
+
+    def _one_measure(self, event: str, prop: Property, before: str, other: Property) -> int:
+        """Whether two numbers differ by what happened alone: `filled_qty` of `order_filled`, and `order_qty`."""
+        here, there = ({*pieces_of(p.name)} - {*pieces_of(e)} for p, e in ((prop, event), (other, before)))
+        named = here and here == there and pieces_of(prop.name) != pieces_of(other.name)
+        measured = other.type is PropertyType.NUMBER and not self._changes(event, prop)
+        return int(bool(named) and measured and rule_of(prop) in (None, rule_of(other)))
 
     # ----------------------------------------------------------------- ids
 
