@@ -509,6 +509,7 @@ def test_what_must_have_happened_before(events: str, later: str, earlier: str) -
         ("flight_board", "hat_lost", "The passenger loses a hat after boarding the flight"),
         ("checkout_start", "ribbon_tied", "A ribbon is tied around it during the checkout"),
         ("truce_proposed", "truce_signed", "The proposed truce is signed by both"),
+        ("job_search", "bell_ring", "The candidate keeps the search and hangs a bell on it"),
         ("guild_join", "altar_light", "길드에 가입해야 사용 가능"),
         ("guild_join", "altar_light", "소속 길드의 제단에 불을 켰을 때 전송"),
         ("course_enroll", "pen_pick", "수강 신청한 코스의 펜을 고를 때 전송"),

@@ -342,3 +342,16 @@ def test_what_is_done_to_a_thing_is_of_its_measures_by_whatever_name() -> None:
     assert constraint(rules, "order_filled/filled_price").recalls == ["order_submit/order_price"]
     for other in ("returned_qty", "days_kept"):  # of other limits, or of no measure that the order has
         assert not constraint(rules, f"order_returned/{other}").recalls
+
+
+@pytest.mark.parametrize("who", ["employer", "candidate"])
+def test_what_others_look_at_was_made_and_what_everybody_looks_at_need_not_be(who: str) -> None:
+    rows: list[Row] = [
+        ("job_search", "The candidate looks for a job", ["keyword"]),
+        ("essay_submit", "The candidate hands in an essay", ["essay_id", "words:n|100-900"]),
+        ("essay_viewed", f"The {who} has opened an essay", ["essay_id"]),
+        ("bell_ring", "The candidate rings", ["tone"]),
+        ("pen_drop", "The candidate drops a pen", ["colour"]),
+    ]
+    needs = rules_of("other", rows).event_constraints.prerequisites.get("essay_viewed", [])
+    assert ("essay_submit" in needs) == (who == "employer")

@@ -6,6 +6,8 @@ and sessions are none of these, nor are those of a catalogue: what users look at
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from gamestats_assets.demo_data.analysis.event_chains import is_identifier
@@ -73,15 +75,33 @@ def births(order: EventOrder) -> dict[str, list[str]]:
         for thing in dict.fromkeys(filter(None, map(thing_of, event.properties))):
             carriers.setdefault(thing, []).append(order.readings[event.name])
     found: dict[str, list[str]] = {}
+    theirs = _done_by_others(order)
     for thing, of_thing in carriers.items():
         if len(of_thing) > 1 and thing[-1] not in _NO_THINGS:
-            for event, birth in _born(thing, of_thing).items():
+            for event, birth in _born(thing, of_thing, theirs).items():
                 found.setdefault(event, [])
                 found[event] += [birth] if birth not in found[event] else []
     return found
 
 
-def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]:
+_SUBJECT = re.compile(r"(?:the|an?) (\w+) (?!of |that |which |who )")
+
+
+def _done_by_others(order: EventOrder) -> frozenset[str]:
+    """Events that somebody else does than most of the sheet's: the employer has opened the candidate's application."""
+    told = {event.name: _SUBJECT.match(event.description.lower()) for event in order.taxonomy.events}
+    subjects = {name: match[1] for name, match in told.items() if match}
+    usual = Counter(subjects.values()).most_common(1)
+    if not usual or usual[0][1] < _OFTEN:
+        return frozenset()
+    return frozenset(name for name, subject in subjects.items() if subject != usual[0][0])
+
+
+_OFTEN = 4
+"""How often a sheet tells who does something before it is known whom it is about."""
+
+
+def _born(thing: tuple[str, ...], carriers: Sequence[Reading], theirs: frozenset[str]) -> dict[str, str]:
     """By event that carries a thing's id, the one that brings the thing."""
     said = set(concepts("_".join(thing)))
     named = [r for r in carriers if set(r.words) & said or thing[-1] in r.name.lower()]
@@ -95,7 +115,8 @@ def _born(thing: tuple[str, ...], carriers: Sequence[Reading]) -> dict[str, str]
     if {thing[-1], *said} & SHELVED and not made and not acted:
         return {}
     brought = made or [r for r in named if _brings(r, _BRINGING) and r not in acted] or acted
-    looked = [r.index for r in carriers if r.action in _LOOKING - {"click", "filter"} and (r in named or not r.things)]
+    looks = [r for r in carriers if r.action in _LOOKING - {"click", "filter"} and r.name not in theirs]
+    looked = [r.index for r in looks if r in named or not r.things]
     noted = named[:1] if named and _may_begin(named[0]) and named[0].index <= min(looked, default=10**6) else []
     if noted and made and noted[0].topic <= said and all(r.topic > noted[0].topic for r in made):
         made = brought = []  # a photo that is added to a claim

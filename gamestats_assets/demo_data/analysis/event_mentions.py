@@ -210,6 +210,8 @@ def _clauses(words: Sequence[str]) -> Iterator[_Told]:
                 yield _Told("create", thing, made=True)  # `linked to the home`
         elif word == "against" and rest[:1] == ["the"]:
             yield _Told(None, _content(rest[1:], 1))
+        elif word == "the" and place and rest[:1] == ["search"]:
+            yield _Told("search", ("search",))  # `saves the search`
         elif word == "had" and rest and concepts(rest[0])[:1] and concepts(rest[0])[0] in ACTIONS:
             yield _Told(concepts(rest[0])[0], ())  # `user had bid but ...`
         elif word in ("needs", "requires") and rest[:1] and rest[0] in ("a", "an", "the", "at", "one"):
