@@ -1,0 +1,576 @@
+"""Raw logs of an MMO with a known truth planted in them: who plays, pays, farms, and of which guild they are.
+
+Knows the format of the logs and nothing of what is made of them. A day's logs are made for some thousands of accounts
+at a time, so memory does not grow with the rows; what lasts from day to day (balances, levels, guilds, payments) is
+kept per account. The same plan gives the same logs.
+
+    truth = simulate(Plan(accounts=2_000, days=7), folder)
+    truth.days[0].kpis      # what has to come out
+
+What is planted: farms of accounts behind one address, accounts that gain items and never leave the first level, cafes
+whose honest players share an address, households and a dormitory that share one among fewer than ten, and people who
+are at the first level because they came today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Format = Literal["parquet", "csv", "jsonl"]
+
+TABLES: tuple[str, ...] = (
+    "login",
+    "logout",
+    "recharge",
+    "increase_item",
+    "decrease_item",
+    "increase_money",
+    "decrease_money",
+)
+"""The seven logs."""
+COUNTRIES = ("VN", "TH", "ID", "PH", "MY", "SG", "KR")
+"""As logs say them; KR is none of those that are told apart."""
+_COUNTRY_SHARES = (0.40, 0.24, 0.12, 0.11, 0.06, 0.04, 0.03)
+_CURRENCIES = ("VND", "THB", "IDR", "PHP", "MYR", "SGD", "USD")
+_PRICES: Mapping[str, tuple[str, ...]] = {
+    "VND": ("25000", "119000", "259000", "499000", "1290000", "2590000"),
+    "THB": ("35", "169", "349", "699", "1790", "3500"),
+    "IDR": ("15000", "79000", "159000", "329000", "799000", "1599000"),
+    "PHP": ("49", "249", "499", "999", "2490", "4990"),
+    "MYR": ("4.90", "22.90", "44.90", "89.90", "219.90", "449.90"),
+    "SGD": ("1.48", "6.98", "14.98", "28.98", "68.98", "148.98"),
+    "USD": ("0.99", "4.99", "9.99", "19.99", "49.99", "99.99"),
+}
+_USD: Mapping[str, tuple[str, str]] = {
+    # Dollars for one unit, and by how much they differ from day to day. A price times a rate has at most six decimals.
+    "VND": ("0.00003850", "0.00000005"),
+    "THB": ("0.0295", "0.0001"),
+    "IDR": ("0.00006140", "0.00000010"),
+    "PHP": ("0.0172", "0.0001"),
+    "MYR": ("0.2250", "0.0010"),
+    "SGD": ("0.7450", "0.0010"),
+    "USD": ("1", "0"),
+}
+_CHANNELS = ("google_play", "app_store", "web_shop", "one_store")
+_DEVICES = ("SM-S918N", "SM-A546E", "iPhone15,2", "iPhone13,4", "Redmi Note 12", "CPH2481", "PC")
+_DIAMONDS = ("902", "912")
+_GOLD = "101"
+_MONEY_TYPES = (*_DIAMONDS, _GOLD)
+KEY_ITEMS = tuple(range(1001, 1052))
+"""51 of the items."""
+_OTHER_ITEMS = tuple(range(2001, 2150))
+_GAINED_BY, _SPENT_BY = (11, 12, 13, 14, 15), (21, 22, 23, 24)
+_MONEY_GAINED_BY, _MONEY_SPENT_BY = (31, 32, 33), (41, 42, 43, 44)
+_DAY_US = 86_400_000_000
+_LAST_US = _DAY_US - 1_000_000
+"""Nothing happens in the last second of a day, so that what is moved apart stays on it."""
+_SHARING = 9
+"""Accounts behind the address of a dormitory: one less than what counts as a farm."""
+_CAFE = 40
+"""Honest players of a cafe."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate.
+
+    Attributes:
+        start: the first day.
+        actions: mean number of gains and spendings of an account on a day on which it plays.
+        farms: addresses with 12 to 20 farming accounts each.
+        level_one: farming accounts that stay at the first level.
+        cafes: addresses with 40 honest players each.
+        together: accounts simulated at a time.
+    """
+
+    accounts: int = 1_000
+    days: int = 7
+    start: date = date(2026, 3, 1)
+    seed: int = 7
+    servers: int = 8
+    guilds: int = 40
+    actions: float = 12.0
+    farms: int = 3
+    level_one: int = 20
+    cafes: int = 1
+    together: int = 50_000
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the accounts are too few for all that is planted."""
+        planted = self.farms * 20 + self.level_one + self.cafes * _CAFE + _SHARING
+        if self.accounts < planted:
+            raise ValueError(f"expected at least {planted} accounts for what is planted, found {self.accounts}")
+
+
+@dataclass(frozen=True)
+class DayTruth:
+    """What has to come out of one day.
+
+    Attributes:
+        active: accounts that any log names, with server and highest level.
+        kpis: by server: dau, nru, pu, npu, nnpu, revenue_usd.
+        rows: rows of each log.
+    """
+
+    ds: date
+    active: pl.DataFrame
+    kpis: pl.DataFrame
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What has to come out of all days.
+
+    Attributes:
+        farmers: user_id and kind (shared_ip, level_one).
+        whitelist: prefixes of the addresses of cafes.
+        lifetime_usd: user_id and what was paid in all, of those who ever paid.
+        guilds: user_id and guild_id, as the last money log that names one tells it.
+        guild_changes: user_id, ds and guild_id of everybody's first guild and of each change.
+        balances: user_id, money_type and balance after the last day.
+        rates: ds, currency and dollars for one unit.
+    """
+
+    days: tuple[DayTruth, ...]
+    farmers: pl.DataFrame
+    whitelist: tuple[str, ...]
+    lifetime_usd: pl.DataFrame
+    guilds: pl.DataFrame
+    guild_changes: pl.DataFrame
+    balances: pl.DataFrame
+    rates: pl.DataFrame
+
+
+def rate_usd(currency: str, ds: date) -> Decimal:
+    """Dollars for one unit of a currency on a day.
+
+    >>> rate_usd("USD", date(2026, 3, 1))
+    Decimal('1')
+    """
+    usual, step = map(Decimal, _USD[currency])
+    return usual + step * (ds.toordinal() % 7 - 3)
+
+
+def simulate(plan: Plan, folder: Path, format: Format = "parquet") -> Truth:
+    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them."""
+    world = _World(plan)
+    days: list[DayTruth] = []
+    for number in range(plan.days):
+        rows = dict.fromkeys(TABLES, 0)
+        for part, logs in enumerate(world.day(number)):
+            for table, frame in logs.items():
+                rows[table] += frame.height
+                if frame.height:
+                    place = folder / world.ds(number).isoformat() / f"{table}-{part:03}.{format}"
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _write(frame, place, format)
+        days.append(world.truth_of_day(rows))
+    return world.truth(days)
+
+
+def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
+    if format == "parquet":
+        frame.write_parquet(path, compression="zstd", compression_level=1)
+        return
+    # Amounts of money as they are written, times as most databases export them.
+    plain = frame.with_columns(
+        pl.col(pl.Decimal).cast(pl.String), pl.col(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    )
+    plain.write_csv(path) if format == "csv" else plain.write_ndjson(path)
+
+
+@dataclass
+class _Today:
+    """What was seen of the day that was simulated last."""
+
+    ds: date
+    number: int
+    active: list[Ints] = field(default_factory=list)
+    levels: list[Ints] = field(default_factory=list)
+    paid: list[tuple[Ints, list[Decimal]]] = field(default_factory=list)
+
+
+class _World:
+    """Every account, and what lasts from day to day."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        rng = np.random.default_rng([plan.seed, 0])
+        n = plan.accounts
+        self.country = rng.choice(len(COUNTRIES), n, p=_COUNTRY_SHARES)
+        self.server = rng.integers(1, plan.servers + 1, n)
+        self.came = np.where(rng.random(n) < 0.6, 0, rng.integers(0, plan.days, n))
+        self.growth = rng.uniform(0.4, 3.0, n)
+        self.begun_at = np.where(self.came == 0, rng.integers(1, 40, n), 1)
+        self.pays = rng.random(n) < 0.08
+        self.plays = rng.beta(2.0, 2.2, n)
+        self.device = rng.integers(0, len(_DEVICES), n)
+        self.host = np.arange(n)
+        self.guild = np.where(rng.random(n) < 0.5, rng.integers(0, plan.guilds, n), -1)
+        self.balance = rng.integers(0, 500, (n, len(_MONEY_TYPES)))
+        self.farm_of, self.level_one = np.full(n, -1), np.zeros(n, bool)
+        self.cafe_of = np.full(n, -1)
+        self._plant(rng)
+        self.lifetime = [Decimal(0)] * n
+        self.first_active, self.first_paid = np.full(n, -1), np.full(n, -1)
+        self.told_guild = np.full(n, -1)
+        self.servers = pl.Series([f"S{server:02}" for server in range(plan.servers + 1)])
+        # The last one, of number -1, is none.
+        self.guild_ids = pl.Series([*(f"g{guild:03}" for guild in range(plan.guilds)), None])
+        self.guild_names = pl.Series([*(f"Guild {guild}" for guild in range(plan.guilds)), None])
+        self.changes: list[tuple[int, date, int]] = []
+        self.today = _Today(plan.start, 0)
+
+    def _plant(self, rng: np.random.Generator) -> None:
+        plan, place = self.plan, 0
+        for farm in range(plan.farms):
+            size = int(rng.integers(12, 21))
+            self.farm_of[place : place + size] = farm
+            place += size
+        self.level_one[place : place + plan.level_one] = True
+        place += plan.level_one
+        for cafe in range(plan.cafes):
+            self.cafe_of[place : place + _CAFE] = cafe
+            self.plays[place : place + _CAFE] = 0.9  # so that it is always more than ten
+            place += _CAFE
+        self.host[place : place + _SHARING] = place  # a dormitory
+        rest = np.arange(place + _SHARING, plan.accounts)
+        homes = rest[rng.random(rest.size) < 0.2]
+        self.host[homes] = np.where(homes % 3 == 0, homes, np.maximum(homes - homes % 3, place + _SHARING))
+        farming = (self.farm_of >= 0) | self.level_one
+        self.planted = farming | (self.cafe_of >= 0)
+        self.came[self.planted] = 0
+        self.plays[farming] = 0.97
+        self.pays[farming & (rng.random(plan.accounts) < 0.9)] = False
+
+    # ----------------------------------------------------------------- who and where
+
+    def ds(self, number: int) -> date:
+        """The day of a number, from 0."""
+        return self.plan.start + timedelta(days=number)
+
+    @cached_property
+    def names(self) -> pl.Series:
+        """user_id of every account."""
+        return pl.Series("user_id", [f"u{number:08}" for number in range(self.plan.accounts)])
+
+    @cached_property
+    def addresses(self) -> pl.Series:
+        """ip of every account."""
+        farms = [f"45.9.{farm // 250}.{farm % 250 + 1}" for farm in self.farm_of.tolist()]
+        cafes = [f"103.7.{cafe}.5" for cafe in self.cafe_of.tolist()]
+        homes = [
+            f"{10 + host // 16_777_216}.{host // 65_536 % 256}.{host // 256 % 256}.{host % 256}" for host in self.host
+        ]
+        chosen = np.where(self.farm_of >= 0, farms, np.where(self.cafe_of >= 0, cafes, homes))
+        return pl.Series("ip", chosen.tolist())
+
+    def _level(self, who: Ints, number: int) -> Ints:
+        """The level at the end of a day."""
+        grown = self.begun_at[who] + np.floor(self.growth[who] * (number - self.came[who] + 0.3)).astype(np.int64)
+        return np.where(self.level_one[who], 1, np.clip(grown, 1, 90))
+
+    # ----------------------------------------------------------------- a day
+
+    def day(self, number: int) -> Iterator[dict[str, pl.DataFrame]]:
+        """The logs of a day, of some accounts at a time; days must be asked for in order, each once."""
+        self.today = _Today(self.ds(number), number)
+        for begin in range(0, self.plan.accounts, self.plan.together):
+            rng = np.random.default_rng([self.plan.seed, 1 + number, begin])
+            who = np.arange(begin, min(begin + self.plan.together, self.plan.accounts))
+            fading = np.maximum(np.exp(-0.03 * np.maximum(number - self.came[who], 0)), 0.35)
+            chance = self.plays[who] * np.where(self.planted[who], 1.0, fading)
+            chance[(self.came[who] == number) & (number > 0)] = 1.0
+            who = who[(self.came[who] <= number) & (rng.random(who.size) < chance)]
+            if who.size:
+                yield self._logs(rng, who, number)
+
+    def _logs(self, rng: np.random.Generator, who: Ints, number: int) -> dict[str, pl.DataFrame]:
+        day_us = int(datetime(*self.ds(number).timetuple()[:3], tzinfo=UTC).timestamp()) * 1_000_000
+        begun = rng.integers(0, _DAY_US // 2, who.size)
+        length = np.minimum(rng.exponential(5400e6, who.size).astype(np.int64) + 60_000_000, _LAST_US - begun)
+        farming = (self.farm_of[who] >= 0) | self.level_one[who]
+        begun, length = np.where(farming, 1_000_000, begun), np.where(farming, _DAY_US - 2_000_000, length)
+        level = self._level(who, number)
+        before = np.where(self.level_one[who] | (self.came[who] == number), 1, self._level(who, max(number - 1, 0)))
+        moved = (rng.random(who.size) < 0.02) & (self.guild[who] >= 0)
+        self.guild[who[moved]] = rng.integers(0, self.plan.guilds, int(moved.sum()))
+        crossing = rng.random(who.size) < 0.03  # logged in before midnight, and out after the next one
+        logs = {
+            "login": self._visits(who[~crossing], day_us + begun[~crossing], np.minimum(before, level)[~crossing]),
+            "logout": self._visits(who[rng.random(who.size) < 0.95], day_us + (begun + length), level, of=who),
+        }
+        moments = _Moments(who, day_us + begun, length, np.minimum(before, level), level)
+        items, balances = self._items(rng, moments), self._money(rng, moments)
+        logs |= {"recharge": self._payments(rng, who), **items, **balances}
+        named = [frame.get_column("user_id") for frame in logs.values() if frame.height]
+        seen = who[self.names.gather(who).is_in(pl.concat(named).unique().implode()).to_numpy()]
+        highest = (
+            pl.concat(
+                [
+                    frame.select("user_id", pl.col("level").cast(pl.Int64))
+                    for frame in logs.values()
+                    if "level" in frame.columns
+                ]
+            )
+            .group_by("user_id")
+            .agg(pl.col("level").max())
+        )
+        levels = pl.DataFrame({"user_id": self.names.gather(seen)}).join(
+            highest, on="user_id", how="left", maintain_order="left"
+        )
+        self.today.active.append(seen)
+        self.today.levels.append(levels.get_column("level").fill_null(0).to_numpy())
+        new = seen[self.first_active[seen] < 0]
+        self.first_active[new] = number
+        return logs
+
+    def _visits(self, who: Ints, at_us: Ints, level: Ints, *, of: Ints | None = None) -> pl.DataFrame:
+        if of is not None:
+            kept = np.isin(of, who)
+            at_us, level = at_us[kept], level[kept]
+        return pl.DataFrame(
+            {
+                "user_id": self.names.gather(who),
+                "server_id": self.servers.gather(self.server[who]),
+                "level": level.astype(np.int16),
+                "ip": self.addresses.gather(who),
+                "device": _chosen(_DEVICES, self.device[who]),
+                "country": _chosen(COUNTRIES, self.country[who]),
+                "time": _times(at_us),
+            }
+        )
+
+    def _payments(self, rng: np.random.Generator, who: Ints) -> pl.DataFrame:
+        today = self.today
+        payers = who[self.pays[who] & (rng.random(who.size) < 0.35)]
+        payers = np.repeat(payers, rng.integers(1, 4, payers.size))
+        which = rng.choice(6, payers.size, p=(0.30, 0.26, 0.19, 0.13, 0.08, 0.04))
+        currencies = [_CURRENCIES[country] for country in self.country[payers].tolist()]
+        amounts = [
+            Decimal(_PRICES[currency][price]) for currency, price in zip(currencies, which.tolist(), strict=True)
+        ]
+        rates = {currency: rate_usd(currency, today.ds) for currency in _CURRENCIES}
+        dollars = [amount * rates[currency] for amount, currency in zip(amounts, currencies, strict=True)]
+        for account, paid in zip(payers.tolist(), dollars, strict=True):
+            self.lifetime[account] += paid
+        first = payers[self.first_paid[payers] < 0]
+        self.first_paid[first] = today.number
+        today.paid.append((payers, dollars))
+        return pl.DataFrame(
+            {
+                "user_id": self.names.gather(payers),
+                "server_id": self.servers.gather(self.server[payers]),
+                "pmc": _chosen(_CHANNELS, rng.integers(0, len(_CHANNELS), payers.size)),
+                "currency": pl.Series(currencies, dtype=pl.String),
+                "amount": pl.Series(amounts, dtype=pl.Decimal(18, 4)),
+            }
+        )
+
+    def _items(self, rng: np.random.Generator, moments: _Moments) -> dict[str, pl.DataFrame]:
+        found: dict[str, pl.DataFrame] = {}
+        items = np.array((*KEY_ITEMS, *_OTHER_ITEMS))
+        for table, share, reasons in (("increase_item", 0.35, _GAINED_BY), ("decrease_item", 0.15, _SPENT_BY)):
+            gains = table == "increase_item"
+            who, at_us, level = moments.drawn(
+                rng, self.plan.actions * share, at_least=self.level_one if gains else None
+            )
+            found[table] = pl.DataFrame(
+                {
+                    "user_id": self.names.gather(who),
+                    "server_id": self.servers.gather(self.server[who]),
+                    "item_id": items[rng.integers(0, items.size, who.size)].astype(str),
+                    "count": rng.integers(1, 20, who.size),
+                    "reason_id": np.array(reasons)[rng.integers(0, len(reasons), who.size)].astype(str),
+                    "level": level.astype(np.int16),
+                    "time": _times(at_us),
+                }
+            ).with_columns(pl.col("item_id", "reason_id").cast(pl.String))
+        return found
+
+    def _money(self, rng: np.random.Generator, moments: _Moments) -> dict[str, pl.DataFrame]:
+        """Gains, some of which are followed by a smaller spending of the same money: nobody goes below zero."""
+        who, at_us, level = moments.drawn(rng, self.plan.actions * 0.3)
+        kind = rng.choice(len(_MONEY_TYPES), who.size, p=(0.25, 0.15, 0.60))
+        amount = rng.integers(1, 400, who.size) * np.where(kind == 2, 100, 1)
+        spends = rng.random(who.size) < 0.65
+        spent = np.where(spends, (amount * rng.uniform(0.2, 1.0, who.size)).astype(np.int64), 0)
+        spends = spent > 0
+        # In order of time within each account and kind of money, balances are what came before them added up.
+        order = np.lexsort((at_us, kind, who))
+        who, at_us, level = who[order], at_us[order], level[order]
+        kind, amount, spent, spends = kind[order], amount[order], spent[order], spends[order]
+        at_us = _apart(at_us, who, kind)
+        key = who * len(_MONEY_TYPES) + kind
+        moved = amount - spent
+        net = np.cumsum(moved)
+        starts, lengths = _runs(key)
+        after = self.balance[who, kind] + net - np.repeat(net[starts] - moved[starts], lengths)
+        last = starts + lengths - 1
+        self.balance[who[last], kind[last]] = after[last]
+        guild = self.guild[who]
+        for account in np.unique(who[(guild >= 0) & (guild != self.told_guild[who])]).tolist():
+            self.changes.append((account, self.today.ds, int(self.guild[account])))
+            self.told_guild[account] = self.guild[account]
+
+        def logged(of: Flags, moved: Ints, balance: Ints, reasons: tuple[int, ...], later_us: int) -> pl.DataFrame:
+            whose = who[of]
+            return pl.DataFrame(
+                {
+                    "user_id": self.names.gather(whose),
+                    "server_id": self.servers.gather(self.server[whose]),
+                    "money_type": _chosen(_MONEY_TYPES, kind[of]),
+                    "amount": moved[of],
+                    "reason_id": np.array(reasons)[rng.integers(0, len(reasons), whose.size)].astype(str),
+                    "level": level[of].astype(np.int16),
+                    "balance_after": balance[of],
+                    "guild_id": self.guild_ids.gather(guild[of]),
+                    "guild_name": self.guild_names.gather(guild[of]),
+                    "time": _times(at_us[of] + later_us),
+                }
+            ).with_columns(pl.col("reason_id").cast(pl.String))
+
+        return {
+            "increase_money": logged(np.ones(who.size, bool), amount, after + spent, _MONEY_GAINED_BY, 0),
+            "decrease_money": logged(spends, spent, after, _MONEY_SPENT_BY, 1),
+        }
+
+    # ----------------------------------------------------------------- what has to come out
+
+    def truth_of_day(self, rows: Mapping[str, int]) -> DayTruth:
+        """Of the day that was simulated last."""
+        today = self.today
+        seen, level = np.concatenate(today.active), np.concatenate(today.levels)
+        revenue: dict[str, Decimal] = {}
+        payers: set[int] = set()
+        for whose, dollars in today.paid:
+            payers |= set(whose.tolist())
+            for account, paid in zip(whose.tolist(), dollars, strict=True):
+                server = self.servers[int(self.server[account])]
+                revenue[server] = revenue.get(server, Decimal(0)) + paid
+        pays = np.isin(seen, list(payers))
+        active = pl.DataFrame(
+            {"user_id": self.names.gather(seen), "server_id": self.servers.gather(self.server[seen]), "level": level}
+        )
+        kpis = (
+            active.with_columns(
+                new=pl.Series(self.first_active[seen] == today.number),
+                pays=pl.Series(pays),
+                pays_first=pl.Series(pays & (self.first_paid[seen] == today.number)),
+            )
+            .group_by("server_id")
+            .agg(
+                dau=pl.len(),
+                nru=pl.col("new").sum(),
+                pu=pl.col("pays").sum(),
+                npu=pl.col("pays_first").sum(),
+                nnpu=(pl.col("pays_first") & pl.col("new")).sum(),
+            )
+            .with_columns(
+                revenue_usd=pl.col("server_id").replace_strict(
+                    revenue, default=Decimal(0), return_dtype=pl.Decimal(20, 6)
+                )
+            )
+            .sort("server_id")
+        )
+        return DayTruth(today.ds, active.sort("user_id"), kpis, dict(rows))
+
+    def truth(self, days: list[DayTruth]) -> Truth:
+        """Of everything that was simulated."""
+        plan, everybody = self.plan, np.arange(self.plan.accounts)
+        farms, ones = np.flatnonzero(self.farm_of >= 0), np.flatnonzero(self.level_one)
+        kinds = ["shared_ip"] * farms.size + ["level_one"] * ones.size
+        paid = [account for account in everybody.tolist() if self.lifetime[account]]
+        told = everybody[self.told_guild >= 0]
+        return Truth(
+            days=tuple(days),
+            farmers=pl.DataFrame({"user_id": self.names.gather(np.concatenate([farms, ones])), "kind": kinds}),
+            whitelist=tuple(f"103.7.{cafe}." for cafe in range(plan.cafes)),
+            lifetime_usd=pl.DataFrame(
+                {
+                    "user_id": self.names.gather(paid),
+                    "lifetime_usd": pl.Series([self.lifetime[account] for account in paid], dtype=pl.Decimal(20, 6)),
+                }
+            ),
+            guilds=pl.DataFrame(
+                {"user_id": self.names.gather(told), "guild_id": self.guild_ids.gather(self.told_guild[told])}
+            ),
+            guild_changes=pl.DataFrame(
+                [(self.names[account], ds, self.guild_ids[guild]) for account, ds, guild in self.changes],
+                schema={"user_id": pl.String, "ds": pl.Date, "guild_id": pl.String},
+                orient="row",
+            ),
+            balances=pl.DataFrame(
+                {
+                    "user_id": self.names.gather(np.repeat(everybody, len(_MONEY_TYPES))),
+                    "money_type": list(_MONEY_TYPES) * plan.accounts,
+                    "balance": self.balance.ravel(),
+                }
+            ),
+            rates=pl.DataFrame(
+                [
+                    (self.ds(number), currency, rate_usd(currency, self.ds(number)))
+                    for number in range(plan.days)
+                    for currency in _CURRENCIES
+                ],
+                schema={"ds": pl.Date, "currency": pl.String, "usd_per_unit": pl.Decimal(18, 8)},
+                orient="row",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """When accounts play on a day, and at which levels they begin and end it."""
+
+    who: Ints
+    begun_us: Ints
+    length_us: Ints
+    level_before: Ints
+    level_after: Ints
+
+    def drawn(self, rng: np.random.Generator, mean: float, *, at_least: Flags | None = None) -> tuple[Ints, Ints, Ints]:
+        """Accounts, times and levels of so many things that each does; of at least one, of whom that is said."""
+        times = rng.poisson(mean, self.who.size)
+        times = np.where(at_least[self.who], np.maximum(times, 1), times) if at_least is not None else times
+        place = np.repeat(np.arange(self.who.size), times)
+        share = rng.random(place.size)
+        at_us = self.begun_us[place] + (share * self.length_us[place]).astype(np.int64)
+        rising = self.level_after[place] - self.level_before[place]
+        level = self.level_before[place] + np.floor(share * (rising + 1) * 0.999).astype(np.int64)
+        return self.who[place], at_us, level
+
+
+def _apart(at_us: Ints, who: Ints, kind: Ints) -> Ints:
+    """Times in their order, those of one account and kind of money at least two microseconds apart."""
+    key = who * len(_MONEY_TYPES) + kind
+    place = np.arange(at_us.size)
+    starts = np.repeat(*_runs(key)) if at_us.size else place
+    return at_us + 2 * (place - starts)
+
+
+def _runs(key: Ints) -> tuple[Ints, Ints]:
+    """Where each run of equal values begins, and how long it is."""
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    return starts, np.diff(np.append(starts, key.size))
+
+
+def _times(at_us: Ints) -> pl.Series:
+    return pl.Series(at_us).cast(pl.Datetime("us", "UTC"))
+
+
+def _chosen(values: tuple[str, ...], which: Ints) -> pl.Series:
+    return pl.Series(values).gather(which) if which.size else pl.Series([], dtype=pl.String)
