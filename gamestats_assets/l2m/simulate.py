@@ -68,11 +68,11 @@ _DEVICES = ("SM-S918N", "SM-A546E", "iPhone15,2", "iPhone13,4", "Redmi Note 12",
 _DIAMONDS = ("902", "912")
 _GOLD = "101"
 _MONEY_TYPES = (*_DIAMONDS, _GOLD)
-KEY_ITEMS = tuple(range(1001, 1052))
+KEY_ITEMS = tuple(map(str, range(1001, 1052)))
 """51 of the items."""
-_OTHER_ITEMS = tuple(range(2001, 2150))
-_GAINED_BY, _SPENT_BY = (11, 12, 13, 14, 15), (21, 22, 23, 24)
-_MONEY_GAINED_BY, _MONEY_SPENT_BY = (31, 32, 33), (41, 42, 43, 44)
+_OTHER_ITEMS = tuple(map(str, range(2001, 2150)))
+_GAINED_BY, _SPENT_BY = ("11", "12", "13", "14", "15"), ("21", "22", "23", "24")
+_MONEY_GAINED_BY, _MONEY_SPENT_BY = ("31", "32", "33"), ("41", "42", "43", "44")
 _DAY_US = 86_400_000_000
 _LAST_US = _DAY_US - 1_000_000
 """Nothing happens in the last second of a day, so that what is moved apart stays on it."""
@@ -382,7 +382,7 @@ class _World:
 
     def _items(self, rng: np.random.Generator, moments: _Moments) -> dict[str, pl.DataFrame]:
         found: dict[str, pl.DataFrame] = {}
-        items = np.array((*KEY_ITEMS, *_OTHER_ITEMS))
+        items = (*KEY_ITEMS, *_OTHER_ITEMS)
         for table, share, reasons in (("increase_item", 0.35, _GAINED_BY), ("decrease_item", 0.15, _SPENT_BY)):
             gains = table == "increase_item"
             who, at_us, level = moments.drawn(
@@ -392,13 +392,13 @@ class _World:
                 {
                     "user_id": self.names.gather(who),
                     "server_id": self.servers.gather(self.server[who]),
-                    "item_id": items[rng.integers(0, items.size, who.size)].astype(str),
+                    "item_id": _chosen(items, rng.integers(0, len(items), who.size)),
                     "count": rng.integers(1, 20, who.size),
-                    "reason_id": np.array(reasons)[rng.integers(0, len(reasons), who.size)].astype(str),
+                    "reason_id": _chosen(reasons, rng.integers(0, len(reasons), who.size)),
                     "level": level.astype(np.int16),
                     "time": _times(at_us),
                 }
-            ).with_columns(pl.col("item_id", "reason_id").cast(pl.String))
+            )
         return found
 
     def _money(self, rng: np.random.Generator, moments: _Moments) -> dict[str, pl.DataFrame]:
@@ -426,7 +426,7 @@ class _World:
             self.changes.append((account, self.today.ds, int(self.guild[account])))
             self.told_guild[account] = self.guild[account]
 
-        def logged(of: Flags, moved: Ints, balance: Ints, reasons: tuple[int, ...], later_us: int) -> pl.DataFrame:
+        def logged(of: Flags, moved: Ints, balance: Ints, reasons: tuple[str, ...], later_us: int) -> pl.DataFrame:
             whose = who[of]
             return pl.DataFrame(
                 {
@@ -434,14 +434,14 @@ class _World:
                     "server_id": self.servers.gather(self.server[whose]),
                     "money_type": _chosen(_MONEY_TYPES, kind[of]),
                     "amount": moved[of],
-                    "reason_id": np.array(reasons)[rng.integers(0, len(reasons), whose.size)].astype(str),
+                    "reason_id": _chosen(reasons, rng.integers(0, len(reasons), whose.size)),
                     "level": level[of].astype(np.int16),
                     "balance_after": balance[of],
                     "guild_id": self.guild_ids.gather(guild[of]),
                     "guild_name": self.guild_names.gather(guild[of]),
                     "time": _times(at_us[of] + later_us),
                 }
-            ).with_columns(pl.col("reason_id").cast(pl.String))
+            )
 
         return {
             "increase_money": logged(np.ones(who.size, bool), amount, after + spent, _MONEY_GAINED_BY, 0),
