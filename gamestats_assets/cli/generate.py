@@ -145,6 +145,7 @@ def generate(
         raise typer.BadParameter(f"Give a TAXONOMY, or --interactive to be asked. {_ADVICE}")
     if rules is not None and ai is not None:
         raise typer.BadParameter("Give --rules or --ai: rules that are there need no language model to make them.")
+    from gamestats_assets.demo_data.analysis.analyst import contradictions
     from gamestats_assets.demo_data.production import produce, read_rules
     from gamestats_assets.settings import Settings
 
@@ -155,6 +156,9 @@ def generate(
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
         if not _is_taken(day):
             say(f"A receiver takes what is at most three years old or three days ahead; {day} is not.", "yellow")
+    if rules is None and ai is None:
+        for warning in contradictions(told):
+            say(f"Doubtful: {warning}", "yellow")
     started = time.perf_counter()
     with bars() as progress:
         produced = produce(

@@ -365,3 +365,23 @@ def test_goods_with_an_id_have_no_life() -> None:
 )
 def test_names_of_any_style_have_the_same_words(name: str, words: list[str]) -> None:
     assert pieces(name) == words
+
+
+def test_descriptions_that_call_the_event_before_by_its_name_make_a_funnel_up_to_the_last_deal() -> None:
+    rules = analyse(
+        Taxonomy(
+            name="sheet",
+            events=(
+                Event(name="app_open"),
+                Event(name="view_film", description="The page of a film"),
+                Event(name="pick_evening", description="Picks an evening; requires view_film"),
+                Event(name="pick_seats", description="Seats picked. Prerequisite: pick_evening"),
+                Event(name="pay", description="Pays for the seats; only possible after pick_seats"),
+                Event(name="check_in", description="Checks in with the code after pay"),
+            ),
+        ),
+        ProductInfo(),
+    )
+    steps = [[e for step in sequence.steps for e in step.events] for sequence in rules.event_constraints.sequences]
+    assert ["view_film", "pick_evening", "pick_seats", "pay"] in steps
+    assert "pay" in rules.event_constraints.prerequisites["check_in"]

@@ -8,7 +8,7 @@ import pytest
 from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.formulas import parse_formula
-from gamestats_assets.demo_data.rules.model import Rules, Update
+from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between, Counter, OneOf, Rows
@@ -376,3 +376,24 @@ def test_a_written_formula_whose_results_the_sheet_rules_out_is_told_and_left_ou
     assert told_of_it.startswith("buy/total = qty * price gives nothing within the limits of total")
     assert contradictions(Taxonomy(name="sheet", events=(order(25),))) == []
     assert formula(told(order(1000)), "buy/total") is None
+
+
+def test_a_formula_after_its_own_words_is_read_once() -> None:
+    points = number("points", "5 % of the fare: fare * 0.05")
+    assert reckon(told(event("buy", number("fare"), points)), "buy/points", fare=1000) == pytest.approx(50)
+
+
+def test_results_lie_alike_where_what_they_follow_from_does_not_stand_beside() -> None:
+    total = number("total", "= price * pieces")
+    price, pieces = (number(n, rule=Between(min=10, max=90, integer=True)) for n in ("price", "pieces"))
+    rules = told(event("pay_start", total), event("pay_end", price, pieces, total))
+    elsewhere = rules.value_ranges.get("pay_start/total") or rules.value_ranges["total"]
+    assert (elsewhere.min, elsewhere.max) == (100, 8100)
+    assert formula(rules, "pay_start/total") is None or "pay_start/total" not in rules.property_relationships
+    assert not rules.property_constraints.get("pay_end/total", PropertyConstraint()).recalls
+
+
+def test_a_fee_by_the_month_is_no_commission() -> None:
+    rules = told(event("subscribed", number("monthly_fee"), number("transfer_fee"), number("amount")))
+    assert formula(rules, "subscribed/monthly_fee") is None
+    assert formula(rules, "subscribed/transfer_fee") == "round(amount * 0.01, 2)"

@@ -104,6 +104,12 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     ]
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
+    # Where what a formula uses does not stand beside, its results lie where they do elsewhere.
+    for told_of, found in ((ranges, reckoned), *((of_segments[name], reckoned_of[name]) for name in SEGMENTS)):
+        for place in everywhere:
+            elsewhere = [key for key in found if key.rpartition("/")[2] == place.name]
+            if elsewhere and place.key in told_of and place.key not in {*found, *limits}:
+                told_of[place.key] = found[elsewhere[0]]
     times = property_times(
         order,
         everywhere,

@@ -36,11 +36,13 @@ class Mention:
         event: its name.
         here: whether it is what the user has in front of him or her: a screen, a list, a step of a process.
         ongoing: whether it has begun and is not over.
+        by_name: whether the description writes the event's own name: `requires view_cart`.
     """
 
     event: str
     here: bool = False
     ongoing: bool = False
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping
         r = readings[event.name]
         if kinds[event.name] is Kind.SYSTEM or not event.description:
             continue
+        for name in _names_in(event.description, readings):
+            if name != event.name and kinds[name] not in _UNNAMED:
+                found.setdefault(event.name, []).append(Mention(name, by_name=True))
         for told in _told(event.description):
             earlier = finder.find(told, r) or finder.spelt(told, r)
             if earlier is not None:
@@ -90,6 +95,29 @@ def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping
 
 
 Mentions = dict[str, list[Mention]]
+
+_BEFORE_NAMES = re.compile(
+    r"\b(?:requires?|needs?|prerequisites?|after|once|following|follows|depends on)\b[\s:]*(?=[a-z])"
+)
+_BESIDE_NAMES = word_set("the a an event events step of successful completed finished previous both either any and or")
+_AFTER_NAMES = r"\b(?:이벤트)?[가이]?\s*(?:완료|발생|성공)?\s*(?:후|이후|뒤|다음|필요)"
+
+
+def _names_in(description: str, readings: Mapping[str, Reading]) -> list[str]:
+    """Events that a description calls by their names, as what has to come before: `requires a and b`, `a 이후`."""
+    text, by_name = description.lower(), {name.lower(): name for name in readings}
+    found: list[str] = []
+    for cue in _BEFORE_NAMES.finditer(text):
+        for word in re.findall(r"[^\s,;:.()&]+|[;:.()]", text[cue.end() :]):
+            if word in by_name:
+                found.append(by_name[word])
+            elif word not in _BESIDE_NAMES:
+                break
+    if not text.isascii():
+        found += [
+            name for low, name in by_name.items() if re.search(rf"\b{re.escape(low)}{_AFTER_NAMES}", text, re.ASCII)
+        ]
+    return list(dict.fromkeys(found))
 
 
 # --------------------------------------------------------------------------- what a text tells

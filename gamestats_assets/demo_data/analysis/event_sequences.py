@@ -24,7 +24,7 @@ from gamestats_assets.demo_data.analysis.event_chains import (
     takes_days,
 )
 from gamestats_assets.demo_data.analysis.event_discoveries import find_choices, find_discoveries, find_exposures
-from gamestats_assets.demo_data.analysis.event_funnels import find_funnels
+from gamestats_assets.demo_data.analysis.event_funnels import commits, find_funnels
 from gamestats_assets.demo_data.analysis.event_kinds import GROUPS, EventKind
 from gamestats_assets.demo_data.analysis.event_order import EventOrder
 from gamestats_assets.demo_data.analysis.event_words import Reading, concepts, pieces, word_set
@@ -44,6 +44,7 @@ def find_sequences(order: EventOrder) -> None:
     """Note the sequences of a product in its order."""
     _onboarding(order)
     _numbered(order)
+    _written(order)
     chains = find_chains(order)
     find_funnels(order, chains)
     find_exposures(order)
@@ -70,6 +71,22 @@ def _numbered(order: EventOrder) -> None:
     for (_, of), steps in found.items():
         if of > 1 and sorted(steps) == list(range(1, of + 1)):
             order.add("_".join(sorted(steps[1].topic)), "funnel", [_single(steps[n], 0.85) for n in sorted(steps)])
+
+
+def _written(order: EventOrder) -> None:
+    """Three events and more of which each description calls the one before by its name, up to the last deal."""
+    free = {r.name: r for r in order.free() if order.kinds[r.name] not in _NO_PROCESS and not r.fails}
+    before = {name: {m.event for m in order.told.get(name, ()) if m.by_name and m.event in free} for name in free}
+    after = {name: [later for later, of in before.items() if of == {name}] for name in free}
+    for head in [name for name in free if not before[name]]:
+        line = [head]
+        while len(after[line[-1]]) == 1 and after[line[-1]][0] not in line:
+            line += after[line[-1]]
+        deals = [place for place, name in enumerate(line) if commits(free[name])]
+        line = line[: deals[-1] + 1] if deals else line
+        if len(line) > 2:
+            name = "_".join(sorted(free[line[-1]].topic)) or line[-1]
+            order.add(name, "funnel", [_single(free[each], 0.75) for each in line])
 
 
 def _come_about(order: EventOrder) -> None:

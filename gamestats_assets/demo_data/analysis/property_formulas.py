@@ -86,13 +86,19 @@ class Findings(NamedTuple):
     def constraints(self, values: Mapping[str, PropertyConstraint]) -> dict[str, PropertyConstraint]:
         """Constraints with those that formulas need; what follows from others repeats no earlier step's value."""
         found = {**values, **self.values}
+        followed = {reckoned.place.key for reckoned in self.formulas}
         for reckoned in self.formulas:
             told = found.get(reckoned.place.key)
             plain = found.get(reckoned.place.name)
             if told is None and plain is not None and plain.values and reckoned.place.of_event:
                 found[reckoned.place.key] = plain.model_copy(update={"values": [], "weights": []})
-            if told is not None and told.same_as_before and not parse_formula(reckoned.formula).randoms:
-                found[reckoned.place.key] = told.model_copy(update={"same_as_before": False})
+            if told is None or parse_formula(reckoned.formula).randoms:
+                continue
+            # What was told before, by no formula, is not the result of this one.
+            sources = {source if "/" in source else f"{source}/{reckoned.place.name}" for source in told.recalls}
+            recalls = told.recalls if sources & followed else []
+            if told.same_as_before or recalls != told.recalls:
+                found[reckoned.place.key] = told.model_copy(update={"same_as_before": False, "recalls": recalls})
         return found
 
     def bounded(self, ranges: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
@@ -498,7 +504,9 @@ def _shares(beside: Beside) -> None:
         "transfer amount", "amount", "principal", "loan amount", without="fee tax discount interest refund"
     )
     if amount:
-        beside.give(beside.one("fee amount", "transfer fee", "commission", "fee"), f"round({amount} * 0.01, 2)")
+        recurring = "month monthly year yearly annual week weekly membership subscription recurring"
+        fee = beside.one("fee amount", "transfer fee", "commission", "fee", without=recurring)
+        beside.give(fee, f"round({amount} * 0.01, 2)")
         interest = beside.one("interest rate")
         if interest:
             beside.give(

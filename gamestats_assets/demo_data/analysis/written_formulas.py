@@ -120,7 +120,8 @@ def _candidates(text: str) -> Iterator[str]:
     plain = unicodedata.normalize("NFKC", text).translate(_SIGNS).strip()
     if not plain or len(plain) > _LONGEST:
         return
-    sides = [plain, *(part for part in re.split(r"\s*(?:[=:;。]|\.\s|\bequals\b|\bcalculated as\b)\s*", plain))]
+    sides = [*(part for part in re.split(r"\s*(?:[=:;。]|\.\s|\bequals\b|\bcalculated as\b)\s*", plain))]
+    sides = sides if len(sides) > 1 else [plain]
     inner = re.findall(r"\(((?:[^()]|\([^()]*\))+)\)", plain)
     for side in dict.fromkeys([*sides, *inner]):
         if re.fullmatch(r"[A-Za-zµ°]{1,4}/[A-Za-z]{1,4}", side):

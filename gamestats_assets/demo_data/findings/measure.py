@@ -440,6 +440,10 @@ class _Log:
         self._events = {name: number for number, name in enumerate(taxonomy.event_names())}
         common = {found.name: found for found in taxonomy.common_properties}
         self._declared = {event.name: common | {p.name: p for p in event.properties} for event in taxonomy.events}
+        # Where a sheet declares a property with several types, a value of any of them is none that drifted.
+        self._types: dict[str, set[type]] = {}
+        for found in (found for of_event in self._declared.values() for found in of_event.values()):
+            self._types.setdefault(found.name, set()).update(_TYPES[found.type])
         self._state = {found.name: found for found in taxonomy.user_properties}
         self.totals = Totals(taxonomy, rules)
         self._experiment = any(isinstance(truth, ExperimentTruth) for truth in configuration.truths)
@@ -571,14 +575,13 @@ class _Log:
         self._shapes[signature] = shape
         return shape
 
-    @staticmethod
-    def _wrong(declared: Mapping[str, Property], types: Mapping[str, type]) -> Iterator[str]:
+    def _wrong(self, declared: Mapping[str, Property], types: Mapping[str, type]) -> Iterator[str]:
         """What is wrong with a record whose properties have these types."""
         yield "with_properties" if declared else "without_properties"
         if NoneType in types.values():
             yield "nulls"
         drifted = any(
-            found is not NoneType and name in declared and found not in _TYPES[declared[name].type]
+            found is not NoneType and name in declared and found not in self._types[name]
             for name, found in types.items()
         )
         added = any(name not in declared and name[:1] != "#" and name != "ab_test" for name in types)

@@ -947,7 +947,9 @@ class Properties:
             start = initial if constraint.initial is not None else np.maximum(least, 0)[self.users.segment]
             if all(update.once_per_day and update.type == "increment" for _, update in updates):
                 drawn = np.minimum(drawn, -self.users.signed_up_day)  # as many days as there were
-            initial = np.where(self.users.signed_up_day >= 0, start, drawn)
+            facts = bool(updates) and all(update.type == "set_once" for _, update in updates)
+            # What never changes is so from the beginning: nobody is born twice.
+            initial = drawn if facts else np.where(self.users.signed_up_day >= 0, start, drawn)
         return initial
 
     def _initial_texts(self, name: str, type_: PropertyType, updates: list[tuple[str, Update]]) -> pl.Series:
