@@ -351,6 +351,8 @@ def test_a_plain_reading_finds_the_same(records: list[dict[str, Any]]) -> None:
     for n in range(4):
         able = [user for user in new if days[user][0] + n < 4]
         assert found.retained[n] == (len(able), sum(days[user][0] + n in days[user] for user in able))
+        seen = [user for user in days if days[user][0] + n < 4]
+        assert found.seen_again[n] == (len(seen), sum(days[user][0] + n in days[user] for user in seen))
     hours = Counter(at.hour for life in lives.values() for at, _ in life)
     assert found.events_by_hour == [hours[hour] for hour in range(24)]
     sessions = [session for life in lives.values() for session in _sessions(life)]

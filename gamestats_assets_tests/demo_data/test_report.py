@@ -137,6 +137,15 @@ def test_pictures_are_what_was_measured_with_titles_and_units(measured: Measured
     assert "Share of users (%)" in found["retention"]["layout"]["yaxis"]["title"]["text"]
 
 
+def test_retention_is_of_everybody_where_nothing_tells_who_signed_up(measured: Measured) -> None:
+    nobody = dataclasses.replace(measured, sign_ups=[0] * len(measured.sign_ups))
+    found = next(f for f in figures(nobody, verify(nobody, CONFIGURATION), GENERATED) if f["id"] == "retention")
+    users, active = measured.seen_again[1]
+    assert users > measured.retained[1][0]
+    assert found["data"][0]["y"][0] == pytest.approx(100 * active / users)
+    assert "everybody" in found["note"]
+
+
 def test_a_run_without_anybody_has_a_report(tmp_path: Path, measured: Measured) -> None:
     (tmp_path / "logs_20260101.jsonl").write_text("")
     nobody = measure(tmp_path, TAXONOMY, RULES, CONFIGURATION)

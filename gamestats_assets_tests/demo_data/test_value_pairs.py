@@ -44,3 +44,12 @@ def test_what_something_becomes_is_never_what_it_was() -> None:
     assert changes(TIERS, TIERS, "Tier_Upgraded") == {"Bronze": ["Silver", "Gold"], "Silver": ["Gold"]}
     assert changes(TIERS, TIERS, "등급 하향") == {"Silver": ["Bronze"], "Gold": ["Bronze", "Silver"]}
     assert changes(TIERS[:2], TIERS[:2], "tier_changed") == {"Bronze": ["Silver"], "Silver": ["Bronze"]}
+
+
+def test_as_many_rising_numbers_as_products_are_those_of_the_products() -> None:
+    products = ["80 gems", "500 gems", "Growth pack", "Season pass"]
+    found = goes_with(number("pay_amount"), [1200, 5900, 33000, 65000], text("product_name"), products)
+    assert found is not None
+    assert found.mapping == {"80 gems": [1200], "500 gems": [5900], "Growth pack": [33000], "Season pass": [65000]}
+    assert goes_with(number("pay_amount"), [1200, 5900, 33000, 200], text("product_name"), products) is None
+    assert goes_with(number("wait_hours"), [1, 2, 3, 4], text("payment_method"), ["card", "cash", "a", "b"]) is None

@@ -15,6 +15,9 @@ from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 
 _NAMING = word_set("name title type kind category code tier plan grade level id key class")
 _AMOUNTS = word_set("price cost fee amount value total count cnt num number quantity qty")
+_SOLD = word_set("product package pack bundle goods offer sku")
+_ENOUGH = 4
+"""Of so many products, as many numbers that rise are no coincidence."""
 _AFTER = word_set("after new next to now current")
 _BESIDES = word_set("bonus free extra balance total left remaining owned price cost fee")
 _UP = re.compile(
@@ -34,7 +37,8 @@ def goes_with(
     one_thing = (pieces(prop.name) - _AMOUNTS) & named
     counted = [_number_in(said) for said in texts]
     grows = None not in counted and _ascends([float(n) for n in counted if n is not None]) and _ascends(numbers)
-    if not (one_thing or grows):
+    sold = bool(pieces(text.name) & _SOLD) and len(texts) >= _ENOUGH and _ascends(numbers)
+    if not (one_thing or grows or sold):
         return None
     mapping: dict[str, list[Scalar]] = {said: [value] for said, value in zip(texts, values, strict=True)}
     return PropertyConstraint(depends_on=text.name, mapping=mapping, values=list(values))

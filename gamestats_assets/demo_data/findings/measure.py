@@ -228,6 +228,7 @@ class Measured:
         active_users, active_before: by day, people with an event; those of them who were there before the run.
         first_seen_before: by day, those who were there before the run and have their first event in it.
         retained: by day n since the sign-up, those who could be and those who were active on exactly that day.
+        seen_again: likewise by days since anybody's first event in the run, be it that of a sign-up or not.
         session_s, session_events, sessions_by_user: length in whole seconds, events, and sessions per user.
         sessions_before, events_before: of those who were there before the run: sessions, and events by name.
         events_by_hour: of people, by hour UTC.
@@ -257,6 +258,7 @@ class Measured:
     active_before: Sequence[int]
     first_seen_before: Sequence[int]
     retained: Sequence[tuple[int, int]]
+    seen_again: Sequence[tuple[int, int]]
     session_s: Distribution
     session_events: Distribution
     sessions_by_user: Distribution
@@ -340,6 +342,7 @@ def _measured(log: _Log, lives: _Lives, taxonomy: Taxonomy, configuration: Confi
         active_before=lives.active_before.tolist(),
         first_seen_before=lives.first_seen_before.tolist(),
         retained=lives.retained(),
+        seen_again=lives.seen_again(),
         session_s=Distribution(lives.session_s),
         session_events=Distribution(lives.session_events),
         sessions_by_user=Distribution(np.bincount(lives.sessions[lives.first_day >= 0])),
@@ -848,6 +851,7 @@ class _Lives:
         self.active_before = np.zeros(days, np.int64)
         self.first_seen_before = np.zeros(days, np.int64)
         self._returned = np.zeros(days, np.int64)
+        self._seen_again = np.zeros(days, np.int64)
         self.session_s = np.zeros(1, np.int64)
         self.session_events = np.zeros(1, np.int64)
         self.sessions_before = 0
@@ -902,7 +906,9 @@ class _Lives:
         self.active_before[day] = there.size - signed_up.sum()
         self.sign_ups[day] = (new & signed_up).sum()
         self.first_seen_before[day] = (new & ~signed_up).sum()
-        self._returned += np.bincount(day - self.first_day[there[signed_up]], minlength=self._days)[: self._days]
+        since = day - self.first_day[there]
+        self._returned += np.bincount(since[signed_up], minlength=self._days)[: self._days]
+        self._seen_again += np.bincount(since, minlength=self._days)[: self._days]
         if self._keeps_days:
             self._active_on = _fitted(self._active_on, self.first_day.size)
             self._active_on[there, day // 8] |= np.uint8(128 >> day % 8)
@@ -969,6 +975,11 @@ class _Lives:
         """By days since the sign-up: who could be active, and who was."""
         could = np.cumsum(self.sign_ups)[::-1]
         return list(zip(could.tolist(), self._returned.tolist(), strict=True))
+
+    def seen_again(self) -> list[tuple[int, int]]:
+        """By days since the first event in the run: who could be active, and who was."""
+        could = np.cumsum(self.sign_ups + self.first_seen_before)[::-1]
+        return list(zip(could.tolist(), self._seen_again.tolist(), strict=True))
 
     def conversions(self, log: _Log) -> dict[tuple[str, str, str], Conversion]:
         """Of every planted pair: of all people, and of each variant."""

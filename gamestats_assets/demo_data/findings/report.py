@@ -212,8 +212,14 @@ def _days(measured: Measured) -> Figure:
     )  # fmt: skip
 
 
+_OF_SIGN_UPS = "Of those who signed up in the run: who was active on exactly that day."
+_OF_EVERYBODY = "Nothing tells who signed up in the run. Of everybody seen in it: who was active on exactly that day."
+
+
 def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None:
-    told = [(day, active / users) for day, (users, active) in enumerate(measured.retained) if day and users]
+    signed_up = any(measured.sign_ups)
+    retained = measured.retained if signed_up else measured.seen_again
+    told = [(day, active / users) for day, (users, active) in enumerate(retained) if day and users]
     if not told:
         return None
     data: list[Any] = [
@@ -243,8 +249,8 @@ def _retention(measured: Measured, verdicts: Sequence[Verdict]) -> Figure | None
             }
         )
     return _figure(
-        "retention", "Retention", "Of those who signed up in the run: who was active on exactly that day.", data,
-        "Days since the sign-up", "Share of users (%)",
+        "retention", "Retention", _OF_SIGN_UPS if signed_up else _OF_EVERYBODY, data,
+        "Days since the sign-up" if signed_up else "Days since the first event in the run", "Share of users (%)",
         xaxis={"rangemode": "tozero", "dtick": max(1, len(told) // 10)}, yaxis={"rangemode": "tozero"},
     )  # fmt: skip
 
