@@ -241,7 +241,6 @@ def test_examples(text: str, type_: PropertyType, rule: object) -> None:
         ("null", STRING),
         ("등급 (A, B, C)", STRING),
         ("[A, B]", STRING),
-        ("iOS|Android", STRING),
         ("[통화] 원", STRING),
         (">=0", NUMBER),
         (">=0", STRING),
@@ -293,7 +292,6 @@ def test_a_mere_text_is_no_rule(text: str, type_: PropertyType) -> None:
         ("level_up|level|max", NUMBER, "one of first, last, sum, cnt, daycnt, equal"),
         ("login|cnt", NUMBER, r"expected event\|property\|aggregate"),
         ("get|>>info.num|last", NUMBER, r"expected event\|property\|aggregate"),
-        ("M|F|X", STRING, "values to choose from are separated by commas"),
         ("=true_once", BOOLEAN, "expected =true_first, =account_id or =distinct_id"),
         ("=true_first", STRING, "=true_first is for the type boolean"),
         ("=account_id", NUMBER, "an id is for the type string"),
@@ -361,3 +359,14 @@ WORDS = (
 def test_values_between_separators_are_a_choice(words: list[str], separator: str, ending: str) -> None:
     rule = OneOf(values=tuple(words), open_ended=bool(ending))
     assert parse_value_rule(separator.join(words) + ending.replace(", ", separator), STRING) == rule
+
+
+@pytest.mark.parametrize("text", ["iOS|Android", "standard|first|business", "M | F | X", "a|b|c|d"])
+def test_single_words_between_bars_are_values_to_choose_from(text: str) -> None:
+    assert parse_value_rule(text, STRING) == one_of(*(part.strip() for part in text.split("|")))
+
+
+@pytest.mark.parametrize("text", ["level_up|after_level|lst", "level_up|after_level|frist"])
+def test_a_slip_of_an_aggregate_is_no_value_to_choose_from(text: str) -> None:
+    with pytest.raises(ValueRuleError, match=r"expected event\|property\|aggregate"):
+        parse_value_rule(text, STRING)

@@ -12,7 +12,7 @@
 | `1|+0` | shows the count that another event moves, from this start |
 | `++1`, `+0` | moves, or shows, the count of the property of that name that another event started |
 | `5000|+info.num group by info.item_id` | a balance per item, moved by another property of the event |
-| `A, B, C` with `,` `，` `、` or `/`, a trailing "etc." allowed | one of these |
+| `A, B, C` with `,` `，` `、` or `/`, a trailing "etc." allowed; `A|B|C` of single words | one of these |
 | `6,15,38` in a number's cell | one of these numbers |
 | `Y/N` | true or false |
 | `=true_first` | true the first time, false from then on |
@@ -25,6 +25,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -239,10 +240,18 @@ def _piped(plain: str, type: PropertyType) -> ValueRule | None:
         return None
     if _number(parts[0]) is not None or parts[1].startswith("+"):
         return _count(parts, plain, type)
+    codes = [_CODE.fullmatch(part) is not None and bool(part) for part in parts]
+    if type in ("string", "list") and all(codes) and not _is_nearly_told(parts[-1]):
+        return OneOf(values=tuple(dict.fromkeys(parts)))
     names = [bool(re.fullmatch(_NAME, part.rpartition(">>")[2])) for part in parts]
     if parts[-1].lower() in _AGGREGATES or (len(parts) == 3 and all(names)):
         return _told(parts, plain, type)
     return None
+
+
+def _is_nearly_told(word: str) -> bool:
+    """Whether a word is one of the aggregates, or a slip of one."""
+    return bool(difflib.get_close_matches(word.lower(), _AGGREGATES, cutoff=0.6))
 
 
 def _count(parts: list[str], plain: str, type: PropertyType) -> ValueRule:
