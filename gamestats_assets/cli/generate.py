@@ -145,7 +145,6 @@ def generate(
         raise typer.BadParameter(f"Give a TAXONOMY, or --interactive to be asked. {_ADVICE}")
     if rules is not None and ai is not None:
         raise typer.BadParameter("Give --rules or --ai: rules that are there need no language model to make them.")
-    from gamestats_assets.demo_data.analysis.analyst import contradictions
     from gamestats_assets.demo_data.production import produce, read_rules
     from gamestats_assets.settings import Settings
 
@@ -156,9 +155,6 @@ def generate(
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
         if not _is_taken(day):
             say(f"A receiver takes what is at most three years old or three days ahead; {day} is not.", "yellow")
-    if rules is None and ai is None:
-        for warning in contradictions(told):
-            say(f"Doubtful: {warning}", "yellow")
     started = time.perf_counter()
     with bars() as progress:
         produced = produce(
@@ -174,7 +170,7 @@ def generate(
         )
     if refine and produced.after is None:
         say("Nothing to refine: the data are as the rules want them.", "green")
-    _close(produced, folder, time.perf_counter() - started)
+    _close(produced, told, folder, time.perf_counter() - started)
 
 
 def rule_maker(settings: Settings, ai: str | None, *, refresh: bool = False) -> RuleMaker:
@@ -325,10 +321,11 @@ def bars() -> Iterator[ProgressCallback]:
         yield tell
 
 
-def _close(produced: Produced, folder: Path, seconds: float) -> None:
+def _close(produced: Produced, taxonomy: TaxonomyModel, folder: Path, seconds: float) -> None:
     """The closing report: events by type, users by segment, truths, files, speed."""
     import polars as pl
 
+    from gamestats_assets.demo_data.analysis.analyst import contradictions
     from gamestats_assets.demo_data.production import told_of
 
     generated = produced.generated
@@ -363,6 +360,9 @@ def _close(produced: Produced, folder: Path, seconds: float) -> None:
     _files(generated)
     origin = {"ai": "a language model", "cache": "a language model, cached", "analyst": "the analyst", "file": "a file"}
     say(f"Rules: {origin[produced.made.origin]}. {told_of(produced.made)}".rstrip())
+    if produced.made.origin == "analyst":
+        for warning in contradictions(taxonomy, produced.made.rules):
+            say(f"Doubtful: {warning}", "yellow")
     if produced.after is not None:
         say(
             f"Refined: distance to the rules {produced.before.distance:.4f} before, "
@@ -407,12 +407,14 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
 
         gamestats taxonomy check plan.xlsx
     """
-    from gamestats_assets.demo_data.analysis.analyst import contradictions
+    from gamestats_assets.demo_data.analysis.analyst import analyse, contradictions
+    from gamestats_assets.demo_data.configuration import ProductInfo
     from gamestats_assets.demo_data.taxonomies.model import flattened
     from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy as check
 
     report = check(taxonomy_path(taxonomy))
-    for warning in [*report.warnings, *(contradictions(report.taxonomy) if report.taxonomy else ())]:
+    read = report.taxonomy
+    for warning in [*report.warnings, *(contradictions(read, analyse(read, ProductInfo())) if read else ())]:
         say(f"Doubtful: {warning}", "yellow")
     for mistake in report.mistakes:
         say(f"Mistake: {mistake}", "red", console=err())

@@ -1,1 +1,1 @@
-"""L2M, an MMO: from daily raw logs to who played, who paid, where diamonds and items went, and which accounts farm."""
+"""L2M, an MMO: so far its raw logs, simulated with a known truth in them."""

@@ -308,40 +308,28 @@ class _World:
         before = np.where(self.level_one[who] | (self.came[who] == number), 1, self._level(who, max(number - 1, 0)))
         moved = (rng.random(who.size) < 0.02) & (self.guild[who] >= 0)
         self.guild[who[moved]] = rng.integers(0, self.plan.guilds, int(moved.sum()))
-        crossing = rng.random(who.size) < 0.03  # logged in before midnight, and out after the next one
+        before = np.minimum(before, level)
+        # Some came before midnight, and some leave after the next one.
+        come, leave = rng.random(who.size) >= 0.03, rng.random(who.size) < 0.95
         logs = {
-            "login": self._visits(who[~crossing], day_us + begun[~crossing], np.minimum(before, level)[~crossing]),
-            "logout": self._visits(who[rng.random(who.size) < 0.95], day_us + (begun + length), level, of=who),
+            "login": self._visits(who[come], day_us + begun[come], before[come]),
+            "logout": self._visits(who[leave], day_us + (begun + length)[leave], level[leave]),
         }
-        moments = _Moments(who, day_us + begun, length, np.minimum(before, level), level)
+        moments = _Moments(who, day_us + begun, length, before, level)
         items, balances = self._items(rng, moments), self._money(rng, moments)
         logs |= {"recharge": self._payments(rng, who), **items, **balances}
-        named = [frame.get_column("user_id") for frame in logs.values() if frame.height]
-        seen = who[self.names.gather(who).is_in(pl.concat(named).unique().implode()).to_numpy()]
-        highest = (
-            pl.concat(
-                [
-                    frame.select("user_id", pl.col("level").cast(pl.Int64))
-                    for frame in logs.values()
-                    if "level" in frame.columns
-                ]
-            )
-            .group_by("user_id")
-            .agg(pl.col("level").max())
-        )
-        levels = pl.DataFrame({"user_id": self.names.gather(seen)}).join(
-            highest, on="user_id", how="left", maintain_order="left"
-        )
+        told = [frame.select("user_id", *({"level"} & {*frame.columns})) for frame in logs.values()]
+        highest = pl.concat(told, how="diagonal").group_by("user_id").agg(pl.col("level").max())
+        people = pl.DataFrame({"account": who, "user_id": self.names.gather(who)})
+        people = people.join(highest, on="user_id", maintain_order="left")
+        seen = people.get_column("account").to_numpy()
         self.today.active.append(seen)
-        self.today.levels.append(levels.get_column("level").fill_null(0).to_numpy())
+        self.today.levels.append(people.get_column("level").cast(pl.Int64).fill_null(0).to_numpy())
         new = seen[self.first_active[seen] < 0]
         self.first_active[new] = number
         return logs
 
-    def _visits(self, who: Ints, at_us: Ints, level: Ints, *, of: Ints | None = None) -> pl.DataFrame:
-        if of is not None:
-            kept = np.isin(of, who)
-            at_us, level = at_us[kept], level[kept]
+    def _visits(self, who: Ints, at_us: Ints, level: Ints) -> pl.DataFrame:
         return pl.DataFrame(
             {
                 "user_id": self.names.gather(who),
@@ -413,11 +401,11 @@ class _World:
         order = np.lexsort((at_us, kind, who))
         who, at_us, level = who[order], at_us[order], level[order]
         kind, amount, spent, spends = kind[order], amount[order], spent[order], spends[order]
-        at_us = _apart(at_us, who, kind)
-        key = who * len(_MONEY_TYPES) + kind
         moved = amount - spent
         net = np.cumsum(moved)
-        starts, lengths = _runs(key)
+        starts, lengths = _runs(who * len(_MONEY_TYPES) + kind)
+        # At least two microseconds apart: a spending comes one after its gain.
+        at_us = at_us + 2 * (np.arange(at_us.size) - np.repeat(starts, lengths))
         after = self.balance[who, kind] + net - np.repeat(net[starts] - moved[starts], lengths)
         last = starts + lengths - 1
         self.balance[who[last], kind[last]] = after[last]
@@ -554,14 +542,6 @@ class _Moments:
         return self.who[place], at_us, level
 
 
-def _apart(at_us: Ints, who: Ints, kind: Ints) -> Ints:
-    """Times in their order, those of one account and kind of money at least two microseconds apart."""
-    key = who * len(_MONEY_TYPES) + kind
-    place = np.arange(at_us.size)
-    starts = np.repeat(*_runs(key)) if at_us.size else place
-    return at_us + 2 * (place - starts)
-
-
 def _runs(key: Ints) -> tuple[Ints, Ints]:
     """Where each run of equal values begins, and how long it is."""
     starts = np.flatnonzero(np.diff(key, prepend=-1))
@@ -573,4 +553,4 @@ def _times(at_us: Ints) -> pl.Series:
 
 
 def _chosen(values: tuple[str, ...], which: Ints) -> pl.Series:
-    return pl.Series(values).gather(which) if which.size else pl.Series([], dtype=pl.String)
+    return pl.Series(values).gather(which)

@@ -246,7 +246,7 @@ class Lake:
         if delta is None:
             return None
         partition = table.spec.partitioned_by
-        if delta.metadata().partition_columns != ([partition] if partition else []):
+        if delta.metadata().partition_columns != _partition_columns(table):
             self._refuse_incompatible(table, delta)
         actions = pl.DataFrame(delta.get_add_actions(flatten=True))
         per_partition: dict[str, int] = {}
@@ -402,7 +402,7 @@ class Lake:
             self.uri(table),
             schema=delta_schema(table),
             mode=mode,
-            partition_by=[table.spec.partitioned_by] if table.spec.partitioned_by else None,
+            partition_by=_partition_columns(table) or None,
             name=table.spec.dotted,
             description=table.description(),
             storage_options=self.storage_options,
@@ -542,10 +542,15 @@ def schema_differences(table: type[Table], delta: DeltaTable) -> list[str]:
             problems.append(
                 f"column {name} is stored {words[stored[name].nullable]}, declared {words[column.nullable]}"
             )
-    partitioned = [table.spec.partitioned_by] if table.spec.partitioned_by else []
+    partitioned = _partition_columns(table)
     if delta.metadata().partition_columns != partitioned:
         problems.append(f"stored partitions are by {delta.metadata().partition_columns}, declared by {partitioned}")
     return problems
+
+
+def _partition_columns(table: type[Table]) -> list[str]:
+    """The declared partition column, as Delta lists such columns."""
+    return [table.spec.partitioned_by] if table.spec.partitioned_by else []
 
 
 def _is_in(column: str, values: Sequence[str]) -> str:

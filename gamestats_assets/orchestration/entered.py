@@ -116,7 +116,7 @@ def not_current(stores: Stores, table: type[Table], instance: dg.DagsterInstance
     if column is None or partitions is None:
         return [] if is_current(stores, table, rows=rows) else [""]
     (names,) = dimensions(partitions)
-    held = rows.clear() if stores.lake.open(table) is None else stores.lake.scan(table).collect()
+    held = stores.lake.scan(table).collect()
     wanted, there = (
         {key: of.sort(table.primary_key()) for (key,), of in frame.partition_by(column, as_dict=True).items()}
         for frame in (rows, held)

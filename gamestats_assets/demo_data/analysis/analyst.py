@@ -105,11 +105,10 @@ def analyse(taxonomy: Taxonomy, product: ProductInfo) -> Rules:
     for name, identifier in identifiers.items():
         ranges.setdefault(name, identifier)
     # Where what a formula uses does not stand beside, its results lie where they do elsewhere.
+    elsewhere = {key.rpartition("/")[2]: key for key in reversed(reckoned)}
+    alike = {p.key: elsewhere[p.name] for p in everywhere if p.name in elsewhere and p.key not in {*reckoned, *limits}}
     for told_of, found in ((ranges, reckoned), *((of_segments[name], reckoned_of[name]) for name in SEGMENTS)):
-        for place in everywhere:
-            elsewhere = [key for key in found if key.rpartition("/")[2] == place.name]
-            if elsewhere and place.key in told_of and place.key not in {*found, *limits}:
-                told_of[place.key] = found[elsewhere[0]]
+        told_of.update({key: found[source] for key, source in alike.items() if key in told_of})
     times = property_times(
         order,
         everywhere,
@@ -152,12 +151,15 @@ def _read(taxonomy: Taxonomy, product: ProductInfo) -> tuple[EventOrder, list[Pl
     return order, everywhere, _measures(everywhere, product)
 
 
-def contradictions(taxonomy: Taxonomy) -> list[str]:
+def contradictions(taxonomy: Taxonomy, rules: Rules) -> list[str]:
     """Formulas of the sheet that are not followed, because they need each other, contradict the sheet's limits, or
-    cannot be read; in sentences."""
+    cannot be read; in sentences.
+
+    Args:
+        rules: what the analyst made of the sheet.
+    """
     scopes = number_scopes(*_read(taxonomy, ProductInfo()), frozenset(), frozenset())
-    relations = analyse(taxonomy, ProductInfo()).property_relationships
-    followed = {key for key, relation in relations.items() if relation.formula}
+    followed = {key for key, relation in rules.property_relationships.items() if relation.formula}
     found: list[str] = []
     for beside in scopes.values():
         for name, formula in written(beside).items():

@@ -76,13 +76,13 @@ _UNNAMED = frozenset(
 
 def mentions(taxonomy: Taxonomy, readings: Mapping[str, Reading], kinds: Mapping[str, EventKind]) -> Mentions:
     """By event, those that its description names as earlier ones."""
-    finder = _Finder(taxonomy, readings, kinds)
+    finder, by_name = _Finder(taxonomy, readings, kinds), {name.lower(): name for name in readings}
     found: Mentions = {}
     for event in taxonomy.events:
         r = readings[event.name]
         if kinds[event.name] is Kind.SYSTEM or not event.description:
             continue
-        for name in _names_in(event.description, readings):
+        for name in _names_in(event.description.lower(), by_name):
             if name != event.name and kinds[name] not in _UNNAMED:
                 found.setdefault(event.name, []).append(Mention(name, by_name=True))
         for told in _told(event.description):
@@ -103,9 +103,13 @@ _BESIDE_NAMES = word_set("the a an event events step of successful completed fin
 _AFTER_NAMES = r"\b(?:이벤트)?[가이]?\s*(?:완료|발생|성공)?\s*(?:후|이후|뒤|다음|필요)"
 
 
-def _names_in(description: str, readings: Mapping[str, Reading]) -> list[str]:
-    """Events that a description calls by their names, as what has to come before: `requires a and b`, `a 이후`."""
-    text, by_name = description.lower(), {name.lower(): name for name in readings}
+def _names_in(text: str, by_name: Mapping[str, str]) -> list[str]:
+    """Events that a description calls by their names, as what has to come before: `requires a and b`, `a 이후`.
+
+    Args:
+        text: the description, in small letters.
+        by_name: names of events by the same in small letters.
+    """
     found: list[str] = []
     for cue in _BEFORE_NAMES.finditer(text):
         for word in re.findall(r"[^\s,;:.()&]+|[;:.()]", text[cue.end() :]):

@@ -116,12 +116,11 @@ def is_share(place: Place, measures: Mapping[Place, Measure]) -> bool:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Parts of a text that may be a formula, the longest first."""
+    """Parts of a text that may be a formula, in their order, then what stands in brackets."""
     plain = unicodedata.normalize("NFKC", text).translate(_SIGNS).strip()
     if not plain or len(plain) > _LONGEST:
         return
-    sides = [*(part for part in re.split(r"\s*(?:[=:;。]|\.\s|\bequals\b|\bcalculated as\b)\s*", plain))]
-    sides = sides if len(sides) > 1 else [plain]
+    sides = re.split(r"\s*(?:[=:;。]|\.\s|\bequals\b|\bcalculated as\b)\s*", plain)
     inner = re.findall(r"\(((?:[^()]|\([^()]*\))+)\)", plain)
     for side in dict.fromkeys([*sides, *inner]):
         if re.fullmatch(r"[A-Za-zµ°]{1,4}/[A-Za-z]{1,4}", side):

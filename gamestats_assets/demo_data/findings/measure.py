@@ -973,13 +973,11 @@ class _Lives:
 
     def retained(self) -> list[tuple[int, int]]:
         """By days since the sign-up: who could be active, and who was."""
-        could = np.cumsum(self.sign_ups)[::-1]
-        return list(zip(could.tolist(), self._returned.tolist(), strict=True))
+        return _by_days_since(self.sign_ups, self._returned)
 
     def seen_again(self) -> list[tuple[int, int]]:
         """By days since the first event in the run: who could be active, and who was."""
-        could = np.cumsum(self.sign_ups + self.first_seen_before)[::-1]
-        return list(zip(could.tolist(), self._seen_again.tolist(), strict=True))
+        return _by_days_since(self.sign_ups + self.first_seen_before, self._seen_again)
 
     def conversions(self, log: _Log) -> dict[tuple[str, str, str], Conversion]:
         """Of every planted pair: of all people, and of each variant."""
@@ -1004,6 +1002,11 @@ class _Lives:
             days = np.unpackbits(self._active_on[rows], axis=1)[:, : self._days].astype(np.float32)
             found += days.T @ days
         return found
+
+
+def _by_days_since(begun: Array, active: Array) -> list[tuple[int, int]]:
+    """By days since they began, by day: who could be active, and who was."""
+    return list(zip(np.cumsum(begun)[::-1].tolist(), active.tolist(), strict=True))
 
 
 def _added(one: Array, other: Array) -> Array:

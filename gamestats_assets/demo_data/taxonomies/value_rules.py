@@ -240,8 +240,7 @@ def _piped(plain: str, type: PropertyType) -> ValueRule | None:
         return None
     if _number(parts[0]) is not None or parts[1].startswith("+"):
         return _count(parts, plain, type)
-    codes = [_CODE.fullmatch(part) is not None and bool(part) for part in parts]
-    if type in ("string", "list") and all(codes) and not _is_nearly_told(parts[-1]):
+    if type in ("string", "list") and all(map(_CODE.fullmatch, parts)) and not _is_nearly_told(parts[-1]):
         return OneOf(values=tuple(dict.fromkeys(parts)))
     names = [bool(re.fullmatch(_NAME, part.rpartition(">>")[2])) for part in parts]
     if parts[-1].lower() in _AGGREGATES or (len(parts) == 3 and all(names)):
