@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.demo_data import definitions as demo_data
+from gamestats_assets.l2m import definitions as l2m
 from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
 from gamestats_assets.orchestration.metadata import asset_key
@@ -37,7 +38,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.Definitions.merge(pubg.definitions(), demo_data.definitions(), shared)
+        return dg.Definitions.merge(pubg.definitions(), demo_data.definitions(), l2m.definitions(), shared)
 
 
 @dg.definitions

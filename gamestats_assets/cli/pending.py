@@ -16,13 +16,21 @@ import dagster as dg
 
 from gamestats_assets.cli.known import declared_tables
 from gamestats_assets.demo_data.assets import LOGS, logs_behind
+from gamestats_assets.l2m.assets import settled as settled_of_l2m
 from gamestats_assets.lakehouse.ledger import Ledger, follows_ids, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.entered import not_current
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
-from gamestats_assets.orchestration.metadata import DAYS_AROUND, FROM_LANDING, FROM_PEOPLE, asset_key, publication_key
+from gamestats_assets.orchestration.metadata import (
+    DAYS_AROUND,
+    FROM_LANDING,
+    FROM_PEOPLE,
+    SETTLED,
+    asset_key,
+    publication_key,
+)
 from gamestats_assets.orchestration.partitions import (
     dimensions,
     is_paired,
@@ -30,6 +38,7 @@ from gamestats_assets.orchestration.partitions import (
     shared_dimensions,
     with_days_around,
 )
+from gamestats_assets.orchestration.settled import Contents
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
@@ -71,6 +80,8 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     graph = definitions.resolve_asset_graph()
     last = functools.cache(functools.partial(_last_materialised, instance, graph))
     by_key = {asset_key(table): table for table in declared_tables()}
+    settled = {each.table: each for each in settled_of_l2m()}
+    contents = Contents(stores.lake)
     jointly = dict(made_jointly(stores.lake, function) for function in BY_TOURNAMENT)
     landed: set[str] = set()
     behind: dict[dg.AssetKey, frozenset[str]] = {}
@@ -88,6 +99,9 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
             elif FROM_PEOPLE in node.tags:
                 behind[key] = frozenset(not_current(stores, table, instance))
+            elif SETTLED in node.tags:
+                found = settled[table].behind(stores.lake, contents)
+                behind[key] = frozenset(found if settled[table].has_days else ([""] if found else []))
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))

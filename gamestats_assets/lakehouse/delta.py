@@ -9,13 +9,15 @@ the game's quarantine, in the same call.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
+import pyarrow as pa
 import tenacity
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -23,6 +25,7 @@ from deltalake.schema import ArrayType, PrimitiveType
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.quality import (
+    PieceScreening,
     QuarantineRow,
     Rejection,
     check_schema,
@@ -89,6 +92,19 @@ class Commit:
     def rejected_rows(self) -> int:
         """Rows that went to the quarantine."""
         return sum(rejection.rejected_rows for rejection in self.rejections)
+
+
+@dataclass(slots=True)
+class _Written:
+    """What was written so far of rows that come in pieces."""
+
+    preview: pl.DataFrame
+    rows: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+class _CondemnedError(Exception):
+    """All of the rows are rejected, as is known when the last one has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +226,12 @@ class Lake:
             for name, dtype in table.schema().items()
         )
 
+    def pieces(
+        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, *, rows: int = 1_000_000
+    ) -> Iterator[pl.DataFrame]:
+        """As `scan`, in frames of about so many rows, one after another."""
+        yield from self.scan(table, partitions).collect_batches(chunk_size=rows, maintain_order=True)
+
     def source(
         self,
         table: type[Table],
@@ -229,12 +251,12 @@ class Lake:
         only: dict[str, Sequence[PartitionValue]] = {}
         filters = None
         if spec.partitioned_by and partitions is not None:
-            only[spec.partitioned_by] = list(partitions)
             filters = [(spec.partitioned_by, "in", [partition_key_of(value) for value in partitions])]
         if spec.replaced_by and ids is not None:
             only[spec.replaced_by] = list(ids)
         hive = {spec.partitioned_by: sql_type(table.schema()[spec.partitioned_by])} if spec.partitioned_by else {}
-        return ParquetSource(delta.file_uris(filters), hive, only)
+        # No partition at all is no filter to Delta.
+        return ParquetSource([] if partitions == [] else delta.file_uris(filters), hive, only)
 
     def state(self, table: type[Table]) -> TableState | None:
         """Version, rows, bytes and rows per partition, or None when nothing was ever written.
@@ -266,7 +288,7 @@ class Lake:
     def replace(
         self,
         table: type[Table],
-        frame: pl.DataFrame | pl.LazyFrame,
+        frame: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame],
         *,
         partitions: Sequence[PartitionValue] | None = None,
         ids: Sequence[str] | None = None,
@@ -279,10 +301,14 @@ class Lake:
         table's rules are quarantined (see `quality.screen`) together with the given
         rejections, which were made before there was a row.
 
+        Frames that come one after another are never held together; they are one unit of quarantine, replace whole
+        partitions, and see `quality.PieceScreening` for their keys.
+
         Args:
             partitions: values of the partition column that the write owns, or their keys;
                 required for a partitioned table, refused for another.
             ids: values of the table's `replaced_by` column; None replaces whole partitions.
+            rejections: read after the rows.
             partition_of: id to the partition key it belongs to, where it is known; it files the
                 rejections of ids that have no row.
 
@@ -304,6 +330,10 @@ class Lake:
             raise MissingPredicateError(f"{spec.key}: the list of ids to replace is empty; do not write at all.")
         if partitions is not None:
             partitions = [table.partition_value(partition_key_of(value)) for value in partitions]
+        if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+            if ids is not None:
+                raise MissingPredicateError(f"{spec.key}: rows that come in pieces replace whole partitions, not ids.")
+            return self._replace_in_pieces(table, frame, partitions, rejections)
         eager = frame.lazy().collect()
         check_schema(table, eager.schema)
         self._refuse_outsiders(table, eager, partitions, ids)
@@ -314,6 +344,82 @@ class Lake:
         self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
         version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
         return Commit(version, screened.rows.height, all_rejections, screened.rows.head(5))
+
+    def _replace_in_pieces(
+        self,
+        table: type[Table],
+        pieces: Iterable[pl.DataFrame],
+        partitions: Sequence[PartitionValue] | None,
+        rejections: Iterable[Rejection],
+    ) -> Commit:
+        self._refuse_incompatible(table, self._newest(table))
+        screening = PieceScreening(table)
+        written = _Written(pl.DataFrame(schema=table.schema()))
+
+        def good() -> Iterator[pl.DataFrame]:
+            for piece in pieces:
+                rows = screening.rows(piece)
+                self._refuse_outsiders(table, rows, partitions, None)
+                if not rows.is_empty():
+                    written.rows += rows.height
+                    written.preview = rows.head(5)
+                    yield rows
+            # What is written is committed as soon as the rows end, and what is rejected is entered before that.
+            before = [*rejections]
+            accepted, found = screening.verdict(before)
+            written.rejections = [*before, *found]
+            self._replace_quarantine(table, written.preview, partitions, None, written.rejections, {})
+            if not accepted:
+                raise _CondemnedError
+
+        predicate = self._predicate(table, partitions, None)
+        try:
+            version = self._commit_stream(table, good(), predicate, written)
+        except _CondemnedError:
+            written.rows, written.preview = 0, written.preview.clear()
+            version = self._commit(table, written.preview, predicate)
+        return Commit(version, written.rows, written.rejections, written.preview)
+
+    def _commit_stream(
+        self, table: type[Table], frames: Iterator[pl.DataFrame], predicate: str | None, written: _Written
+    ) -> int:
+        """Commit frames as they come; of a lost race over the version the files would be written in vain, so it is one.
+
+        Writers of a table wait for each other in its pool, and the partition is nobody else's.
+        """
+        first = next(frames, None)
+        if first is None:
+            return self._commit(table, written.preview, predicate)
+        delta = _retry_conflicts(self._prepared)(table)
+        raised: list[BaseException] = []
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                for frame in itertools.chain([first], frames):
+                    yield from (
+                        frame.select(table.column_names()).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+                    )
+            except BaseException as error:
+                raised.append(error)
+                raise
+
+        schema = first.clear().select(table.column_names()).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        try:
+            write_deltalake(
+                delta,
+                pa.RecordBatchReader.from_batches(schema, batches()),
+                mode="overwrite",
+                predicate=predicate,
+                writer_properties=_writer(table),
+                commit_properties=CommitProperties(max_commit_retries=100),
+            )
+        except Exception:
+            # What the rows raised comes back from the writer as an error of its own.
+            if raised:
+                raise raised[0] from None
+            raise
+        delta.update_incremental()
+        return delta.version()
 
     def _refuse_outsiders(
         self,
@@ -497,10 +603,17 @@ def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
 
 @functools.cache
 def _writer(table: type[Table]) -> WriterProperties:
-    # Measured figures hardly ever repeat: a dictionary of them costs a quarter of the write and saves nothing.
+    # Measured figures, times and numbers that are keys hardly ever repeat: a dictionary of them costs a quarter of the
+    # write and saves nothing.
     plain = ColumnProperties(dictionary_enabled=False)
-    floats = {name: plain for name, dtype in table.schema().items() if dtype.is_float()}
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=floats or None)
+    differences = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+    keys = table.primary_key()
+    columns = {
+        name: plain if dtype.is_float() else differences
+        for name, dtype in table.schema().items()
+        if dtype.is_float() or isinstance(dtype, pl.Datetime) or (dtype.is_integer() and name == keys[-1])
+    }
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=columns or None)
 
 
 def delta_schema(table: type[Table]) -> Schema:

@@ -2,7 +2,7 @@
 
 The path is the catalogue. A file stands at
 
-    <root>/<game>/<day>/<unit>.<kind>.<content hash>.<json|json.gz|bin>
+    <root>/<game>/<day>/<unit>.<kind>.<content hash>.<json|json.gz|parquet|csv|csv.gz|jsonl|jsonl.gz|bin>
 
 or, where a game has areas (a product, a server), at `<root>/<game>/<area>/<day>/...`,
 so a day's files, their ids and their hashes are read from one directory listing, and
@@ -19,22 +19,29 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-_NAME = re.compile(r"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{32})\.(?:json|json\.gz|bin)")
+_SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz")
+_NAME = re.compile(
+    rf"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{{32}})\.(?:{'|'.join(map(re.escape, _SUFFIXES))})"
+)
 _PART = re.compile(r"[A-Za-z0-9_-]+")
 _KIND = re.compile(r"[a-z_]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CLAIMS = "_days"
 _GZIP = b"\x1f\x8b"
+_CHUNK = 1024 * 1024
 
 
 class UnreadableContentError(GamestatsError):
@@ -98,9 +105,24 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
+def file_hash(path: Path) -> str:
+    """As `content_hash`, of a file, which is read in pieces; one that is gzipped is named by its content."""
+    with open(path, "rb") as raw:
+        is_gzip = raw.read(2) == _GZIP
+    digest = hashlib.sha256()
+    try:
+        with igzip.open(path, "rb") if is_gzip else open(path, "rb") as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)  # pyright: ignore[reportArgumentType] (bytes, as the file is opened)
+    except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues]
+        raise UnreadableContentError(f"{path}: the gzip stream cannot be read to its end: {error}.") from None
+    return digest.hexdigest()[:32]
+
+
 class _Store(Protocol):
-    def create(self, path: str, payload: bytes) -> bool: ...
+    def create(self, path: str, payload: bytes | Path) -> bool: ...
     def read(self, path: str) -> bytes: ...
+    def on_disk(self, path: str) -> AbstractContextManager[Path]: ...
     def exists(self, path: str) -> bool: ...
     def files(self, folder: str) -> list[str]: ...
     def folders(self, folder: str) -> list[str]: ...
@@ -112,7 +134,7 @@ class _LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def create(self, path: str, payload: bytes) -> bool:
+    def create(self, path: str, payload: bytes | Path) -> bool:
         target = self._root / path
         if target.exists():
             return False
@@ -121,7 +143,11 @@ class _LocalStore:
         temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(8)}.tmp"
         try:
             with open(temporary, "xb") as file:
-                file.write(payload)
+                if isinstance(payload, Path):
+                    with open(payload, "rb") as source:
+                        shutil.copyfileobj(source, file, _CHUNK)
+                else:
+                    file.write(payload)
                 file.flush()
                 os.fsync(file.fileno())
             try:
@@ -141,6 +167,10 @@ class _LocalStore:
 
     def read(self, path: str) -> bytes:
         return (self._root / path).read_bytes()
+
+    @contextmanager
+    def on_disk(self, path: str) -> Iterator[Path]:
+        yield self._root / path
 
     def exists(self, path: str) -> bool:
         return (self._root / path).exists()
@@ -188,12 +218,14 @@ class _ObjectStore:
 
         self._store = obstore.store.from_url(url, **_object_store_options(options))
 
-    def create(self, path: str, payload: bytes) -> bool:
+    def create(self, path: str, payload: bytes | Path) -> bool:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            obstore.put(self._store, path, payload, mode="create")
+            # In one request, for only such a one can be refused where the name is taken.
+            content = payload.read_bytes() if isinstance(payload, Path) else payload
+            obstore.put(self._store, path, content, mode="create")
         except AlreadyExistsError:
             return False
         return True
@@ -202,6 +234,17 @@ class _ObjectStore:
         import obstore
 
         return bytes(obstore.get(self._store, path).bytes())
+
+    @contextmanager
+    def on_disk(self, path: str) -> Iterator[Path]:
+        import obstore
+
+        with tempfile.TemporaryDirectory(prefix="gamestats-landing-") as folder:
+            copy = Path(folder, path.rsplit("/", 1)[-1])
+            with open(copy, "wb") as file:
+                for chunk in obstore.get(self._store, path):
+                    file.write(chunk)
+            yield copy
 
     def exists(self, path: str) -> bool:
         import obstore
@@ -271,6 +314,21 @@ class Landing:
         kept = self.claim_day(game, unit_id, day)
         return self._create(game, kept, unit_id, kind, payload, content)
 
+    def put_file(
+        self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str
+    ) -> tuple[LandedFile, bool]:
+        """As `put`, of a file of any size, whose landed name ends in the given suffix (`parquet`, `csv.gz`, ...).
+
+        Raises:
+            ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
+            UnreadableContentError: when the file is gzipped and damaged.
+        """
+        _refuse_path_parts(game, unit_id, kind)
+        if suffix not in _SUFFIXES:
+            raise ValueError(f"{suffix!r} cannot be the ending of a landed file; these can: {', '.join(_SUFFIXES)}.")
+        kept = self.claim_day(game, unit_id, day)
+        return self._create_as(game, kept, unit_id, kind, file_hash(path), path, suffix)
+
     def put_undated(self, game: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
         """Land a payload that belongs to no day, under the folder of its kind.
 
@@ -282,14 +340,17 @@ class Landing:
         self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes
     ) -> tuple[LandedFile, bool]:
         _refuse_path_parts(game, unit_id, kind)
-        digest = content_hash(content)
-        stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
-        suffixes = ("json", "json.gz", "bin")
-        # The same content may have landed in the other form, plain or gzipped.
-        for suffix in suffixes:
-            if self._store.exists(f"{stem}.{suffix}"):
-                return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), False
         suffix = "bin" if kind == "unreadable" else "json.gz" if payload.startswith(_GZIP) else "json"
+        return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, suffix)
+
+    def _create_as(
+        self, game: str, folder: str, unit_id: str, kind: str, digest: str, payload: bytes | Path, suffix: str
+    ) -> tuple[LandedFile, bool]:
+        stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
+        # The same content may have landed in the other form, plain or gzipped.
+        for known in _SUFFIXES:
+            if self._store.exists(f"{stem}.{known}"):
+                return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{known}"), False
         created = self._store.create(f"{stem}.{suffix}", payload)
         return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), created
 
@@ -333,3 +394,7 @@ class Landing:
     def read(self, file: LandedFile) -> bytes:
         """The bytes as received; pass them to `decompressed`."""
         return self._store.read(file.path)
+
+    def on_disk(self, file: LandedFile) -> AbstractContextManager[Path]:
+        """A path of the file for as long as the context is open: its own, or a copy of what an object store holds."""
+        return self._store.on_disk(file.path)

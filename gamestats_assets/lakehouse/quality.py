@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import json
 import typing
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +23,10 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.table import Table
 
 Frame = pl.LazyFrame
+_ALL = "(all)"
+_BROKEN = "__broken__"
+# Of rows that come in pieces; the others are counted.
+_TOLD_ROW_BY_ROW = 10_000
 
 
 class SchemaMismatchError(GamestatsError):
@@ -109,59 +115,174 @@ def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
         SchemaMismatchError: when columns or types are not the declared ones: a fault of the
             program, not of the data.
     """
-    check_schema(table, frame.schema)
-    frame = frame.select(table.column_names())
-    good, failure = table.filter(frame)
-    if good.height == frame.height:
+    good, broken = _divided(table, frame)
+    if broken.is_empty():
         return Screened(good, [])
-    keys = table.primary_key()
-    fatal_rules = {"primary_key", *(f"{key}|nullability" for key in keys)}
-    details = failure.details()
-    rule_names = [name for name in details.columns if name not in frame.columns]
-    broken = details.with_columns(
-        pl.concat_list([pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in rule_names])
-        .list.drop_nulls()
-        .alias("__broken__")
-    )
     unit = table.spec.replaced_by
-    unit_column = pl.col(unit).fill_null("(none)") if unit else pl.lit("(all)")
+    unit_column = pl.col(unit).fill_null("(none)") if unit else pl.lit(_ALL)
     totals = dict(frame.group_by(unit_column.alias("u")).len().iter_rows())
     rejections: list[Rejection] = []
     condemned: list[str] = []
     for (unit_id,), rows in broken.group_by(unit_column.alias("u"), maintain_order=True):
         unit_id = str(unit_id)
         total = totals[unit_id]
-        rules = rows.get_column("__broken__").explode().value_counts(sort=True)
-        fatal = [name for name in rules.get_column("__broken__") if name in fatal_rules]
-        if not fatal and rows.height / total <= table.spec.tolerance:
-            rejections += [
-                Rejection(unit_id, "row", ", ".join(names), _what_broke(table, row, names), 1, _as_json(row))
-                for row, names in zip(
-                    rows.select(frame.columns).iter_rows(named=True), rows.get_column("__broken__"), strict=True
-                )
-            ]
+        rules = Counter(rows.get_column(_BROKEN).explode())
+        reason = _why_condemned(table, rules, rows.height, total)
+        if reason is None:
+            rejections += _row_rejections(table, unit_id, rows)
             continue
         condemned.append(unit_id)
-        counts = ", ".join(f"{name} {count}x" for name, count in rules.iter_rows())
-        examples = [_as_json(row) for row in rows.select(frame.columns).head(5).iter_rows(named=True)]
-        why = (
-            f"a key is null or doubled ({', '.join(fatal)})"
-            if fatal
-            else f"{rows.height} of {total} rows broke a rule, more than {table.spec.tolerance:.1%}"
-        )
-        rejections.append(
-            Rejection(
-                unit_id,
-                "unit",
-                rules.get_column("__broken__")[0],
-                f"All {total} rows of {unit_id} for {table.spec.dotted} are rejected: {why}. Rules broken: {counts}.",
-                total,
-                f"[{', '.join(examples)}]"[:4000],
-            )
-        )
+        rejections.append(_condemned(table, unit_id, reason, rules, total, _examples(table, rows)))
     if condemned:
         good = good.filter(~unit_column.is_in(condemned))
     return Screened(good, rejections)
+
+
+class PieceScreening:
+    """As `screen`, of rows that come in pieces and are one unit together; `verdict` tells at the end what became of it.
+
+    Whether keys are doubled across pieces is known exactly where each piece is in ascending order of its last key
+    column and the same in the others; elsewhere by a hash of 64 bits for each key.
+    """
+
+    def __init__(self, table: type[Table]) -> None:
+        self._table = table
+        self._total = 0
+        self._broken = 0
+        self._rules: Counter[str] = Counter()
+        self._examples: list[str] = []
+        self._rejections: list[Rejection] = []
+        self._keys = _KeysInPieces(table.primary_key())
+
+    def rows(self, piece: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a piece that break no rule.
+
+        Raises:
+            SchemaMismatchError: as `screen` does.
+        """
+        good, broken = _divided(self._table, piece)
+        self._total += piece.height
+        self._keys.add(piece)
+        if not broken.is_empty():
+            self._broken += broken.height
+            self._rules.update(broken.get_column(_BROKEN).explode())
+            self._examples += _examples(self._table, broken)[: 5 - len(self._examples)]
+            told = broken.head(max(0, _TOLD_ROW_BY_ROW - len(self._rejections)))
+            self._rejections += _row_rejections(self._table, _ALL, told)
+        return good
+
+    def verdict(self, before: Sequence[Rejection] = ()) -> tuple[bool, list[Rejection]]:
+        """Whether the good rows may be committed, and what is rejected: rows, or everything.
+
+        Args:
+            before: what was rejected before there was a row; single rows count as broken ones.
+        """
+        unread = Counter[str]()
+        for rejection in before:
+            if rejection.scope == "row":
+                unread[rejection.rule] += rejection.rejected_rows
+        rules = self._rules + unread
+        if self._keys.are_doubled() and not rules["primary_key"]:
+            rules = rules + Counter(primary_key=1)
+        broken, total = self._broken + unread.total(), self._total + unread.total()
+        reason = _why_condemned(self._table, rules, broken, total) if rules else None
+        if reason is not None:
+            return False, [_condemned(self._table, _ALL, reason, rules, self._total, self._examples)]
+        if untold := self._broken - len(self._rejections):
+            named = ", ".join(f"{name} {count}x" for name, count in rules.most_common())
+            why = f"{untold} more rows broke a rule and are not told one by one. Rules broken in all: {named}."
+            self._rejections.append(Rejection(_ALL, "row", rules.most_common(1)[0][0], why, untold))
+        return True, self._rejections
+
+
+class _KeysInPieces:
+    """Keys of pieces: as ranges where they ascend, else as hashes."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = list(keys)
+        self._ranged: bool | None = None
+        self._ranges: list[tuple[tuple[object, ...], int, int]] = []
+        self._hashes: list[pl.Series] = []
+
+    def add(self, piece: pl.DataFrame) -> None:
+        if piece.is_empty():
+            return
+        if self._ranged is not False:
+            ascends = self._ascends(piece)
+            if self._ranged and not ascends:
+                raise ValueError(f"the first piece ascends by {self._keys[-1]}, and a later one does not")
+            self._ranged = ascends
+        if self._ranged:
+            *others, last = (piece.get_column(name) for name in self._keys)
+            self._ranges.append((tuple(column[0] for column in others), last[0], last[-1]))
+        else:
+            self._hashes.append(piece.select(self._keys).hash_rows())
+
+    def _ascends(self, piece: pl.DataFrame) -> bool:
+        *others, last = (piece.get_column(name) for name in self._keys)
+        return (
+            last.dtype.is_integer()
+            and not last.null_count()
+            and all(column.n_unique() == 1 for column in others)
+            and bool((last.slice(1) > last.slice(0, last.len() - 1)).all())
+        )
+
+    def are_doubled(self) -> bool:
+        ordered = sorted(self._ranges, key=lambda of: (str(of[0]), of[1]))
+        if any(one[0] == other[0] and one[2] >= other[1] for one, other in itertools.pairwise(ordered)):
+            return True
+        hashes = pl.concat([pl.Series([], dtype=pl.UInt64), *self._hashes])
+        return hashes.n_unique() < hashes.len()
+
+
+def _divided(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that break no rule, and those that do with the names of the rules in the column `_BROKEN`."""
+    check_schema(table, frame.schema)
+    frame = frame.select(table.column_names())
+    good, failure = table.filter(frame)
+    if good.height == frame.height:
+        return good, frame.clear()
+    details = failure.details()
+    rule_names = [name for name in details.columns if name not in frame.columns]
+    broken = pl.concat_list([pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in rule_names])
+    return good, details.select(*frame.columns, broken.list.drop_nulls().alias(_BROKEN))
+
+
+def _why_condemned(table: type[Table], rules: Counter[str], broken: int, total: int) -> str | None:
+    """Why a whole unit is rejected, if it is."""
+    fatal_rules = {"primary_key", *(f"{key}|nullability" for key in table.primary_key())}
+    if fatal := [name for name, _ in rules.most_common() if name in fatal_rules]:
+        return f"a key is null or doubled ({', '.join(fatal)})"
+    if broken / total > table.spec.tolerance:
+        return f"{broken} of {total} rows broke a rule, more than {table.spec.tolerance:.1%}"
+    return None
+
+
+def _row_rejections(table: type[Table], unit_id: str, broken: pl.DataFrame) -> list[Rejection]:
+    return [
+        Rejection(unit_id, "row", ", ".join(names), _what_broke(table, row, names), 1, _as_json(row))
+        for row, names in zip(
+            broken.drop(_BROKEN).iter_rows(named=True), broken.get_column(_BROKEN).to_list(), strict=True
+        )
+    ]
+
+
+def _examples(table: type[Table], broken: pl.DataFrame) -> list[str]:
+    return [_as_json(row) for row in broken.select(table.column_names()).head(5).iter_rows(named=True)]
+
+
+def _condemned(
+    table: type[Table], unit_id: str, reason: str, rules: Counter[str], total: int, examples: Sequence[str]
+) -> Rejection:
+    counts = ", ".join(f"{name} {count}x" for name, count in rules.most_common())
+    return Rejection(
+        unit_id,
+        "unit",
+        rules.most_common(1)[0][0],
+        f"All {total} rows of {unit_id} for {table.spec.dotted} are rejected: {reason}. Rules broken: {counts}.",
+        total,
+        f"[{', '.join(examples)}]"[:4000],
+    )
 
 
 def _what_broke(table: type[Table], row: Mapping[str, object], rules: Sequence[str]) -> str:

@@ -76,6 +76,7 @@ class TableSpec:
         indexes: columns of each PostgreSQL index besides the primary key.
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
+        fresh_by_hour: of a table by day, the hour (UTC) by which a day must be there after it has ended.
         made_by: name of the step that makes it, when one step makes several tables.
         after_day_before: of a table by day and name that is made from landed files, whether its rows depend on those
             of the day before, too.
@@ -91,6 +92,7 @@ class TableSpec:
     indexes: tuple[tuple[str, ...], ...] = ()
     reconciled: tuple[str, ...] = ()
     fresh_within: timedelta | None = None
+    fresh_by_hour: int | None = None
     made_by: str | None = None
     after_day_before: bool = False
     tolerance: float = 0.01

@@ -3,6 +3,7 @@
 - `landed_tables`: the bronze tables that one reading of landed files feeds.
 - `table_asset`: a table made by a pure function of frames.
 - `sql_asset`: a table made by one SELECT.
+- `settled_asset`: a table of whole days, or of all days, that depends on days before.
 - `publication`: a published table's copy in PostgreSQL.
 
 Each step keeps a ledger of the ids it has processed (see `lakehouse.ledger`), so a
@@ -13,7 +14,8 @@ import contextlib
 import functools
 import hashlib
 import typing
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
@@ -32,7 +34,7 @@ from gamestats_assets.lakehouse.ledger import (
     unit_hashes,
 )
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, run_model
+from gamestats_assets.lakehouse.sql import SqlModel, run_model, stream_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS, on_inputs_of_pairs
@@ -47,6 +49,7 @@ from gamestats_assets.orchestration.landed import file_refused, inputs_of, lande
 from gamestats_assets.orchestration.metadata import (
     DAYS_AROUND,
     FROM_LANDING,
+    SETTLED,
     asset_key,
     column_schema,
     definition_metadata,
@@ -56,6 +59,7 @@ from gamestats_assets.orchestration.metadata import (
     publication_key,
 )
 from gamestats_assets.orchestration.partitions import (
+    days_mapping,
     dimensions,
     has_days,
     is_paired,
@@ -67,6 +71,7 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
     values_read,
 )
+from gamestats_assets.orchestration.settled import INPUTS, ROWS, Contents, RowsHash, Settled
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -105,13 +110,13 @@ class Decoded(Protocol):
     """What decoding landed files gives."""
 
     @property
-    def frames(self) -> Mapping[type[Table], pl.LazyFrame]:
-        """Rows per table; they can be read until the next batch is asked for."""
+    def frames(self) -> Mapping[type[Table], pl.LazyFrame | Iterable[pl.DataFrame]]:
+        """Rows per table, which can be read until the next batch is asked for; frames one after another only once."""
         ...
 
     @property
     def rejections(self) -> Mapping[type[Table], Sequence[Rejection]]:
-        """What was rejected, by the table it was meant for."""
+        """What was rejected, by the table it was meant for; of frames one after another when the last one has come."""
         ...
 
     @property
@@ -142,6 +147,10 @@ def common_definition(table: type[Table], kinds: set[str], tags: Mapping[str, st
 
 
 def _freshness(table: type[Table]) -> dg.FreshnessPolicy | None:
+    if (hour := table.spec.fresh_by_hour) is not None:
+        return dg.FreshnessPolicy.cron(
+            deadline_cron=f"0 {hour} * * *", lower_bound_delta=timedelta(hours=hour), timezone="UTC"
+        )
     window = table.spec.fresh_within
     return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
 
@@ -185,7 +194,8 @@ def landed_tables(
 
     Of tables by day and name (`product_day`) the id is the name: `replaced_by="product"`. All files of that product
     and day are decoded together, by themselves, so a new file makes the product's whole day anew, and no other but
-    the day after where its rows depend on the files of the day before (`after_day_before`).
+    the day after where its rows depend on the files of the day before (`after_day_before`). So are the files of a day,
+    of tables by day that are replaced whole.
 
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
@@ -195,8 +205,10 @@ def landed_tables(
     """
     game, step, unit = tables[0].spec.game, tables[0].spec.step, tables[0].spec.replaced_by or "file"
     version = step_version(tables, code_version)
-    units_named = "matches" if unit == "match_id" else f"{unit.removesuffix('_id')}s"
-    paired = is_paired(partitions_of(tables[0]))
+    # A name is the id of all its days, which must not be screened or quarantined as one; a whole day has no id.
+    whole = is_paired(partitions_of(tables[0])) or tables[0].spec.replaced_by is None
+    named = {"match_id": "matches", "file": "days"}
+    units_named = named.get(unit, f"{unit.removesuffix('_id')}s")
 
     @dg.multi_asset(
         name=f"{game}_{step}",
@@ -230,19 +242,18 @@ def landed_tables(
         for key, gone in work.vanished.items():
             if gone:
                 for table in tables:
-                    rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], None if paired else list(gone))
+                    rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], None if whole else list(gone))
                     commits[table].append(commit(stores, table, rows, keys))
                 ledger.record({}, {key: gone})
-        # A name is the id of all its days, which must not be screened or quarantined as one.
-        batches = list(work.batches(1 if paired else config.batch_size))
+        batches = list(work.batches(1 if whole else config.batch_size))
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
         with (
             contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results,
-            ledger.entering(_ENTERED_TOGETHER if paired else 1) as enter,
+            ledger.entering(_ENTERED_TOGETHER if is_paired(partitions_of(tables[0])) else 1) as enter,
         ):
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
-                ids = None if paired else sorted(partition_of)
+                ids = None if whole else sorted(partition_of)
                 for table in tables:
                     rows = Replacement(
                         decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
@@ -380,12 +391,6 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
                 # The resource closes the connection only when nothing is raised.
                 connection.close()
 
-    lineage = dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(asset_key(known[name]), source) for name, source in origins]
-            for column, origins in model.column_lineage.items()
-        }
-    )
     return _asset(
         table,
         inputs,
@@ -393,8 +398,103 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
         kinds={"sql", "duckdb"},
         code_version=hashlib.sha256(model.spark_sql.encode()).hexdigest()[:8],
         resources={"duckdb"},
-        metadata={"dagster/column_lineage": lineage, "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```")},
+        metadata=_sql_metadata(model),
     )
+
+
+def settled_asset(settled: Settled) -> dg.AssetsDefinition:
+    """A table of whole days, or of all days, that is made again when what it is made from is not what it was.
+
+    Days that are as they should be are passed over, unless `everything` is asked for. No condition requests the table:
+    a `settling_sensor` does.
+    """
+    table, spec, made_by = settled.table, settled.table.spec, settled.made_by
+    is_sql = isinstance(made_by, SqlModel)
+    common = common_definition(table, {"sql", "duckdb"} if is_sql else {"polars"}, {SETTLED: "true"})
+    common["metadata"] = {**common["metadata"], **(_sql_metadata(made_by) if isinstance(made_by, SqlModel) else {})}
+
+    def made(context: dg.AssetExecutionContext, key: str | None) -> Iterator[pl.DataFrame]:
+        lake: Lake = context.resources.stores.lake
+        days = {source: settled.days_of(source, key, lake) if key else None for source in settled.reads}
+        if isinstance(made_by, SqlModel):
+            sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
+            parameters = {"ds": date.fromisoformat(key)} if key and "ds" in made_by.parameters else {}
+            with context.resources.duckdb.get_connection() as connection:
+                try:
+                    yield from stream_model(made_by, sources, parameters, connection=connection)
+                finally:
+                    # The resource closes the connection only when nothing is raised.
+                    connection.close()
+            return
+        frames = {name: lake.scan(source, days[source]) for name, source in settled.frame_arguments.items()}
+        yield made_by(**frames).collect(engine="streaming")
+
+    def replacements(
+        context: dg.AssetExecutionContext, config: Processing, keys: Sequence[str]
+    ) -> Iterator[Replacement]:
+        lake: Lake = context.resources.stores.lake
+        ledger = Ledger(lake, spec.game, spec.step)
+        # Before any rows are read: what changes meanwhile is then found to be behind.
+        wanted = settled.wanted(Contents(lake))
+        entries = ledger.entries(keys or None)
+        entry = INPUTS if settled.has_days else ROWS
+        behind = [
+            key
+            for key in (keys if settled.has_days else sorted({*wanted, *entries}))
+            if entries.get(key, {}).get(entry) != wanted.get(key) or (config.everything and key in wanted)
+        ]
+        context.log.info(f"{len(behind)} of {len(keys or wanted)} days are new or changed.")
+        if not settled.has_days:
+            if behind:
+                yield Replacement(made(context, None), [])
+                ledger.record(
+                    {key: {ROWS: wanted[key]} for key in behind if key in wanted},
+                    {key: [ROWS] for key in behind if key not in wanted},
+                )
+            return
+        for number, key in enumerate(behind, 1):
+            if key not in wanted:
+                yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
+                ledger.record({}, {key: [*entries[key]]})
+                continue
+            rows = RowsHash()
+            yield Replacement(map(rows.add, made(context, key)), [key])
+            ledger.record({key: {INPUTS: wanted[key], ROWS: rows.hexdigest()}})
+            context.log.info(f"{number} of {len(behind)} days committed.")
+
+    @dg.asset(
+        key=asset_key(table),
+        deps=[
+            dg.AssetDep(asset_key(source), partition_mapping=days_mapping(source, table, number))
+            for source, number in settled.reads.items()
+        ],
+        check_specs=declared_check_specs(table),
+        partitions_def=partitions_of(table),
+        backfill_policy=dg.BackfillPolicy.single_run() if settled.has_days else None,
+        io_manager_key="lake",
+        required_resource_keys={"stores", *({"duckdb"} if is_sql else ())},
+        code_version=settled.version,
+        pool=f"{spec.game}_{spec.name}",
+        **common,
+    )
+    def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
+        # A run of days may have tables without any beside it.
+        keys = keys_of_run(context) if settled.has_days else []
+        yield dg.Output(replacements(context, config, keys))
+        yield from declared_check_results(table, context.resources.stores.lake, keys, context)
+
+    # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
+    return cast(dg.AssetsDefinition, run)
+
+
+def _sql_metadata(model: SqlModel) -> dict[str, Any]:
+    lineage = dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(model.reads[name]), source) for name, source in origins]
+            for column, origins in model.column_lineage.items()
+        }
+    )
+    return {"dagster/column_lineage": lineage, "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```")}
 
 
 def _of_keys(table: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:

@@ -19,7 +19,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.quality import Check, destination, quarantine_of, screen
+from gamestats_assets.lakehouse.quality import Check, PieceScreening, QuarantineRow, destination, quarantine_of, screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
@@ -67,7 +67,16 @@ def declared_check_results(
     found: list[tuple[str | None, str, str]] = []
     rows_checked = 0
     for piece in pieces(table, keys):
-        committed = lake.scan(table, values_of(table, piece) if partition else None).collect()
+        values = values_of(table, piece) if partition else None
+        if table.spec.replaced_by is None:
+            screening = PieceScreening(table)
+            for rows in lake.pieces(table, values):
+                screening.rows(rows)
+                rows_checked += rows.height
+            of = piece[0] if len(piece) == 1 else None
+            found += [(of, rejection.unit_id, rejection.reason) for rejection in screening.verdict()[1]]
+            continue
+        committed = lake.scan(table, values).collect()
         rows_checked += committed.height
         for rejection in screen(table, committed).rejections:
             # A name is the id of rows in all of its days, so the rows would not tell of which one this is.
@@ -248,7 +257,10 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
             check.name,
             blocking=check.blocking,
             description=check.description,
-            additional_deps=sorted({asset_key(other) for other in check.inputs.values() if other is not table}),
+            # The quarantine is written with the tables; it is no asset.
+            additional_deps=sorted(
+                asset_key(other) for other in {*check.inputs.values()} - {table} if not issubclass(other, QuarantineRow)
+            ),
         )
         for check in checks
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -26,14 +26,14 @@ class Replacement:
     """Rows, and what they replace.
 
     Attributes:
-        rows: frame with the declared columns; may be empty.
+        rows: frame with the declared columns; may be empty. Or frames, one after another, of whole partitions.
         keys: partition keys the rows belong to; None means the keys of the run.
         ids: ids that are replaced within those partitions; None replaces the partitions.
-        rejections: what was rejected before it became a row.
+        rejections: what was rejected before it became a row; read after the rows.
         partition_of: id to its partition key, for the rejections of ids without a row.
     """
 
-    rows: pl.LazyFrame | pl.DataFrame
+    rows: pl.LazyFrame | pl.DataFrame | Iterable[pl.DataFrame]
     keys: Sequence[str] | None = None
     ids: Sequence[str] | None = None
     rejections: Sequence[Rejection] = field(default=())

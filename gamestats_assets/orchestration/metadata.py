@@ -15,6 +15,8 @@ FROM_LANDING = "from_landing"
 """Tag of assets that are made from landed files."""
 FROM_PEOPLE = "from_people"
 """Tag of a table that is a snapshot of what people enter in `ops`."""
+SETTLED = "settled"
+"""Tag of tables whose ledger tells of every day whether it is as its inputs are now (see `settled`)."""
 DAYS_AROUND = "days_around"
 """Tag of assets that are made from the days before and after as well: how many."""
 

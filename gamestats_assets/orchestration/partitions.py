@@ -22,6 +22,8 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2017-03-01", timezone="UTC", end
 # Dagster's conditions look at every day of every name: with those of ten years a look takes seconds.
 PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
 _DAY = "day"
+# More days than there are partitions of.
+_ALL_DAYS = 20_000
 
 
 @functools.cache
@@ -86,9 +88,11 @@ def is_partition_day(key: str) -> bool:
 def pieces(table: type[Table], keys: Sequence[str]) -> list[list[str]]:
     """Keys whose rows are made, screened and checked in one piece.
 
-    Pairs one by one: their days are big, and one name is the id of rows in all of them.
+    Pairs one by one: their days are big, and one name is the id of rows in all of them. So are days that are replaced
+    whole.
     """
-    return [[key] for key in keys] if is_paired(partitions_of(table)) else [[*keys]]
+    whole_days = partitions_of(table) == DAYS and table.spec.replaced_by is None
+    return [[key] for key in keys] if whole_days or is_paired(partitions_of(table)) else [[*keys]]
 
 
 def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
@@ -168,3 +172,11 @@ def partition_mapping(source: type[Table], table: type[Table], *, days_around: i
     _, name = shared
     same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
     return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, around), name: same})
+
+
+def days_mapping(source: type[Table], table: type[Table], number: int | None) -> dg.PartitionMapping | None:
+    """For Dagster, which days of an input a day is made from: so many up to itself, or with None all of them."""
+    if number == 1 or partitions_of(source) != DAYS or partitions_of(table) != DAYS:
+        return None
+    before = _ALL_DAYS if number is None else number - 1
+    return dg.TimeWindowPartitionMapping(start_offset=-before, allow_nonexistent_upstream_partitions=True)

@@ -1,0 +1,61 @@
+"""Which function or SELECT makes which table of the MMO, from which days, and what is published."""
+
+import functools
+
+import dagster as dg
+
+from gamestats_assets.l2m import checks, reference, tables
+from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.lakehouse.ledger import combined_hash
+from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.assets import landed_tables, publication, settled_asset, upstream_of
+from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.orchestration.settled import ALL_BEFORE, Settled
+from gamestats_assets.settings import shipped
+
+GAME = "l2m"
+CHECKS: tuple[Check, ...] = checks.ALL
+KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
+PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
+LANDED_VERSION = "1"
+"""To be raised when the same landed files give other rows."""
+DAYS_READ: dict[type[Table], dict[type[Table], int | None]] = {
+    tables.CumulativeRevenue: {tables.Recharge: ALL_BEFORE},
+    tables.KpiDaily: {tables.Active: 30},
+    tables.Retention: {tables.Active: 31},
+}
+"""How many days of an input a day is made from, up to itself, where that is not the one day."""
+
+
+@functools.cache
+def settled() -> tuple[Settled, ...]:
+    """Every table that is made in the lake, each after those it is made from."""
+    constant = [
+        Settled.of(table, function, KNOWN, code_version=combined_hash([reference.text_of(table)])[:8])
+        for table, function in (
+            (tables.VipTiers, reference.vip_tiers),
+            (tables.Countries, reference.countries),
+            (tables.KeyItems, reference.key_items),
+            (tables.MoneyKinds, reference.money_kinds),
+        )
+    ]
+    return (
+        *constant,
+        *(Settled.of(table, _model(table), KNOWN, DAYS_READ.get(table)) for table in (*tables.SILVER, *tables.GOLD)),
+    )
+
+
+def _model(table: type[Table]) -> SqlModel:
+    return SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN, parameters=("ds",))
+
+
+def assets() -> list[dg.AssetsDefinition]:
+    """Every asset of the MMO: extracts, what people enter, silver, gold, and the publications."""
+    made = [
+        landed_tables(tables.LANDED_TABLES, decode_days, code_version=LANDED_VERSION),
+        entered_tables((tables.IpWhitelist,)),
+        *map(settled_asset, settled()),
+    ]
+    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]

@@ -1,0 +1,295 @@
+"""What the tables of the MMO must keep together: nothing lost, the same money in every layer, balances that follow.
+
+All of them block: figures that do not add up are not published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.l2m.tables import (
+    ETL,
+    Active,
+    CumulativeRevenue,
+    EtlDecreaseItem,
+    EtlDecreaseMoney,
+    EtlIncreaseItem,
+    EtlIncreaseMoney,
+    EtlLogin,
+    EtlLogout,
+    EtlRecharge,
+    ExchangeRates,
+    KpiDaily,
+    LogCounts,
+    MoneyBalances,
+    Recharge,
+    ServerPerformance,
+    StdActive,
+)
+from gamestats_assets.lakehouse.quality import Check, QuarantineRow, breaking_rows, quarantine_of
+
+Quarantine: type[QuarantineRow] = quarantine_of("l2m")
+
+
+def _unequal(left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str], first: str, second: str) -> pl.LazyFrame:
+    """Keys whose figures differ; one that lacks on a side counts as zero there."""
+    return (
+        left.join(right, on=list(by), how="full", coalesce=True)
+        .with_columns(pl.col(first, second).fill_null(0))
+        .filter(pl.col(first) != pl.col(second))
+        .select(*by, first, second)
+    )
+
+
+# --------------------------------------------------------------------------- extracts
+
+
+def _uncounted(logs: Mapping[str, pl.LazyFrame], counts: pl.LazyFrame, quarantine: pl.LazyFrame) -> pl.LazyFrame:
+    """Logs whose rows are not those of the extract, those in quarantine, and those that came twice."""
+    kept = [
+        frame.group_by("ds").agg(pl.len().cast(pl.Int64).alias("rows")).select("ds", pl.lit(log).alias("log"), "rows")
+        for log, frame in logs.items()
+    ]
+    names = {ETL[log].spec.name: log for log in logs}
+    rejected = quarantine.filter(pl.col("table_name").is_in(list(names))).select(
+        pl.col("partition_key").str.to_date("%Y-%m-%d", strict=False).alias("ds"),
+        pl.col("table_name").replace(names).alias("log"),
+        pl.col("rejected_rows").alias("rows"),
+    )
+    read = counts.filter(pl.col("log").is_in(list(logs))).select(
+        "ds", "log", (pl.col("rows_read") - pl.col("duplicates")).alias("rows_read")
+    )
+    accounted = pl.concat([*kept, rejected]).group_by("ds", "log").agg(pl.col("rows").sum())
+    days = pl.concat([read.select("ds"), *(frame.select("ds") for frame in logs.values())]).unique()
+    return _unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], "rows_read", "rows")
+
+
+@breaking_rows(of=EtlRecharge)
+def every_payment_is_counted(
+    recharge: dy.LazyFrame[EtlRecharge],
+    counts: dy.LazyFrame[LogCounts],
+    quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
+) -> pl.LazyFrame:
+    """The rows of the log of payments are those of its extract, those in quarantine, and those that came twice."""
+    return _uncounted({"recharge": recharge}, counts, quarantine)
+
+
+@breaking_rows(of=StdActive)
+def every_row_is_counted(
+    counts: dy.LazyFrame[LogCounts],
+    login: dy.LazyFrame[EtlLogin],
+    logout: dy.LazyFrame[EtlLogout],
+    increase_item: dy.LazyFrame[EtlIncreaseItem],
+    decrease_item: dy.LazyFrame[EtlDecreaseItem],
+    increase_money: dy.LazyFrame[EtlIncreaseMoney],
+    decrease_money: dy.LazyFrame[EtlDecreaseMoney],
+    quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
+) -> pl.LazyFrame:
+    """The rows of each log are those of its extract, those in quarantine, and those that came twice."""
+    logs = {
+        "login": login,
+        "logout": logout,
+        "increase_item": increase_item,
+        "decrease_item": decrease_item,
+        "increase_money": increase_money,
+        "decrease_money": decrease_money,
+    }
+    return _uncounted(logs, counts, quarantine)
+
+
+@breaking_rows(of=EtlRecharge)
+def every_payment_has_a_rate(recharge: dy.LazyFrame[EtlRecharge], counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+    """No payment in a known currency lacks the day's rate: revenue without it would be too small."""
+    return counts.filter(pl.col("payments_without_rate") > 0).select("ds", "log", "payments_without_rate")
+
+
+@breaking_rows(of=EtlRecharge)
+def dollars_are_amount_times_rate(
+    recharge: dy.LazyFrame[EtlRecharge], rates: dy.LazyFrame[ExchangeRates]
+) -> pl.LazyFrame:
+    """Every payment's worth is its amount times the day's rate of its currency."""
+    wide = pl.Decimal(38, 12)
+    worth = (pl.col("amount").cast(wide) * pl.col("usd_per_unit_of_day").cast(wide)).cast(pl.Decimal(20, 6))
+    return (
+        recharge.join(
+            rates.select("ds", "currency", pl.col("usd_per_unit").alias("usd_per_unit_of_day")),
+            on=["ds", "currency"],
+            how="left",
+        )
+        .filter(pl.col("daily_rev_usd").ne_missing(worth))
+        .select("ds", "row_number", "currency", "amount", "usd_per_unit_of_day", "daily_rev_usd")
+    )
+
+
+# --------------------------------------------------------------------------- active users and money
+
+
+@breaking_rows(of=StdActive)
+def active_accounts_are_those_of_the_seven_logs(
+    active: dy.LazyFrame[StdActive],
+    login: dy.LazyFrame[EtlLogin],
+    logout: dy.LazyFrame[EtlLogout],
+    recharge: dy.LazyFrame[EtlRecharge],
+    increase_item: dy.LazyFrame[EtlIncreaseItem],
+    decrease_item: dy.LazyFrame[EtlDecreaseItem],
+    increase_money: dy.LazyFrame[EtlIncreaseMoney],
+    decrease_money: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """An account is active on a server on a day if any of the seven logs names it there, and only then."""
+    logs = [login, logout, recharge, increase_item, decrease_item, increase_money, decrease_money]
+    by = ["ds", "user_id", "server_id"]
+    told = pl.concat([frame.select(by).unique() for frame in logs]).unique()
+    return pl.concat(
+        [
+            told.join(active, on=by, how="anti").with_columns(pl.lit("not active").alias("what")),
+            active.join(told, on=by, how="anti").select(*by, pl.lit("in no log").alias("what")),
+        ]
+    )
+
+
+def _revenue(frame: pl.LazyFrame, column: str, name: str) -> pl.LazyFrame:
+    return frame.group_by("ds").agg(pl.col(column).sum().cast(pl.Decimal(38, 6)).alias(name))
+
+
+@breaking_rows(of=Recharge)
+def revenue_is_that_of_the_payments(
+    recharge: dy.LazyFrame[Recharge], payments: dy.LazyFrame[EtlRecharge]
+) -> pl.LazyFrame:
+    """The day's revenue is the sum of its payments, to the last decimal."""
+    return _unequal(
+        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
+        _revenue(payments, "daily_rev_usd", "payments_usd"),
+        ["ds"],
+        "revenue_usd",
+        "payments_usd",
+    )
+
+
+@breaking_rows(of=Active)
+def active_accounts_have_the_days_revenue(
+    active: dy.LazyFrame[Active], recharge: dy.LazyFrame[Recharge]
+) -> pl.LazyFrame:
+    """What the active accounts paid is the day's revenue, to the last decimal."""
+    return _unequal(
+        _revenue(active, "revenue_usd", "revenue_of_active_usd"),
+        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
+        ["ds"],
+        "revenue_of_active_usd",
+        "revenue_usd",
+    )
+
+
+@breaking_rows(of=Active)
+def every_active_account_is_there(active: dy.LazyFrame[Active], seen: dy.LazyFrame[StdActive]) -> pl.LazyFrame:
+    """The accounts are those that were active on the day, each once for each server."""
+    return _unequal(
+        active.group_by("ds").agg(pl.len().alias("accounts")),
+        seen.group_by("ds").agg(pl.len().alias("active_accounts")),
+        ["ds"],
+        "accounts",
+        "active_accounts",
+    )
+
+
+@breaking_rows(of=CumulativeRevenue)
+def what_was_paid_on_the_day_is_the_days_revenue(
+    lifetime: dy.LazyFrame[CumulativeRevenue], recharge: dy.LazyFrame[Recharge]
+) -> pl.LazyFrame:
+    """The day's part of what everybody has paid is the day's revenue, to the last decimal."""
+    return _unequal(
+        _revenue(lifetime, "daily_rev_usd", "lifetime_usd"),
+        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
+        ["ds"],
+        "lifetime_usd",
+        "revenue_usd",
+    )
+
+
+@breaking_rows(of=ServerPerformance)
+def servers_add_up_to_the_days_revenue(
+    servers: dy.LazyFrame[ServerPerformance], recharge: dy.LazyFrame[Recharge]
+) -> pl.LazyFrame:
+    """The servers' revenue is the day's revenue, to the last decimal."""
+    return _unequal(
+        _revenue(servers, "revenue_usd", "servers_usd"),
+        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
+        ["ds"],
+        "servers_usd",
+        "revenue_usd",
+    )
+
+
+@breaking_rows(of=KpiDaily)
+def figures_of_all_parts_are_those_of_the_whole(
+    kpis: dy.LazyFrame[KpiDaily], recharge: dy.LazyFrame[Recharge]
+) -> pl.LazyFrame:
+    """The revenue of everybody, of all servers and of all countries is the day's revenue, to the last decimal."""
+    found = kpis.group_by("ds", "dimension").agg(pl.col("revenue_usd").sum().cast(pl.Decimal(38, 6)).alias("parts_usd"))
+    wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
+    dimensions = found.select("ds", "dimension")
+    return _unequal(
+        found, dimensions.join(wanted, on="ds", how="left"), ["ds", "dimension"], "parts_usd", "revenue_usd"
+    )
+
+
+# --------------------------------------------------------------------------- balances
+
+
+@breaking_rows(of=MoneyBalances)
+def balances_follow_from_gains_and_spendings(
+    balances: dy.LazyFrame[MoneyBalances],
+    gains: dy.LazyFrame[EtlIncreaseMoney],
+    spendings: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """What an account has of a money at the day's end is what it had, plus what came, minus what went.
+
+    Where rows of one moment could have come in another order, some order must do.
+    """
+    by = ["ds", "user_id", "server_id", "money_type"]
+    net = pl.col("gained") - pl.col("spent")
+    doubtful = balances.filter((pl.col("untold") == 0) & (pl.col("closing_balance") - pl.col("opening_balance") != net))
+    moved = pl.concat(
+        [
+            frame.join(doubtful, on=by, how="semi").select(
+                *by, after=pl.col("balance_after"), before=pl.col("balance_after") - sign * pl.col("amount")
+            )
+            for frame, sign in ((gains, 1), (spendings, -1))
+        ]
+    )
+    # Rows are a chain in some order if all balances but the first and the last are left as often as they are met.
+    ends = (
+        pl.concat(
+            [
+                moved.select(*by, pl.col("after").alias("balance"), pl.lit(1).alias("times")),
+                moved.select(*by, pl.col("before").alias("balance"), pl.lit(-1).alias("times")),
+            ]
+        )
+        .group_by(*by, "balance")
+        .agg(pl.col("times").sum())
+        .group_by(by)
+        .agg(pl.col("times").filter(pl.col("times") > 0).sum().alias("loose_ends"))
+    )
+    return (
+        doubtful.join(ends, on=by, how="left")
+        .filter(pl.col("loose_ends").fill_null(2) > 1)
+        .select(*by, "opening_balance", "gained", "spent", "closing_balance")
+    )
+
+
+ALL: tuple[Check, ...] = (
+    every_payment_is_counted,
+    every_row_is_counted,
+    every_payment_has_a_rate,
+    dollars_are_amount_times_rate,
+    active_accounts_are_those_of_the_seven_logs,
+    revenue_is_that_of_the_payments,
+    what_was_paid_on_the_day_is_the_days_revenue,
+    every_active_account_is_there,
+    active_accounts_have_the_days_revenue,
+    servers_add_up_to_the_days_revenue,
+    figures_of_all_parts_are_those_of_the_whole,
+    balances_follow_from_gains_and_spendings,
+)

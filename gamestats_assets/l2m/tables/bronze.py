@@ -1,0 +1,175 @@
+"""Bronze: what the logs say, row by row, and what they are read with."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from gamestats_assets.l2m.tables.rows import LANDED, DayRow, count, one_of, text, usd, utc
+from gamestats_assets.lakehouse.table import Table
+
+LOGS = (
+    "login",
+    "logout",
+    "recharge",
+    "increase_item",
+    "decrease_item",
+    "increase_money",
+    "decrease_money",
+)
+"""The seven raw logs."""
+RATES = "exchange_rates"
+"""The log of the day's rates, which payments are turned into dollars with."""
+
+
+class LogRow(DayRow):
+    """Columns of every row of a log."""
+
+    row_number = dy.Int64(primary_key=True, min=0, description="Number of the row in the day's files, from 0.")
+    user_id = text("Account.")
+    server_id = text("Server.")
+
+
+class _Visit(LogRow):
+    level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
+    ip = dy.String(nullable=True, description="Address that the account came from.")
+    device = dy.String(nullable=True, description="Model of the device.")
+    country = dy.String(nullable=True, description="Country, as the log tells it.")
+    time = utc("When it happened.")
+
+
+class EtlLogin(_Visit, key="l2m/etl_login", **LANDED):
+    """Logins, as logged."""
+
+
+class EtlLogout(_Visit, key="l2m/etl_logout", **LANDED):
+    """Logouts, as logged."""
+
+
+class EtlRecharge(LogRow, key="l2m/etl_recharge", **LANDED):
+    """Payments, as logged, with their worth in US dollars at the day's rate."""
+
+    pmc = text("Payment channel.")
+    currency = dy.String(regex=r"^[A-Z]{3}$", description="Currency of the payment, as ISO 4217 has it.")
+    amount = dy.Decimal(18, 4, min=0, description="Amount, in major units of its currency.")
+    usd_per_unit = dy.Decimal(18, 8, min=0, description="US dollars for one unit of the currency on that day.")
+    daily_rev_usd = usd("Amount times the day's rate, in US dollars, rounded to six decimals.")
+    time = utc("When it happened, where the log tells.", nullable=True)
+
+
+class _ItemLog(LogRow):
+    item_id = text("Item.")
+    item_count = count("How many of it.")
+    reason_id = text("Why, as the game numbers reasons.")
+    level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
+    time = utc("When it happened.", nullable=True)
+
+
+class EtlIncreaseItem(_ItemLog, key="l2m/etl_increase_item", **LANDED):
+    """Items gained, as logged: all of them, the key items and the others."""
+
+
+class EtlDecreaseItem(_ItemLog, key="l2m/etl_decrease_item", **LANDED):
+    """Items spent, as logged: all of them, the key items and the others."""
+
+
+class _MoneyLog(LogRow):
+    money_type = text("Kind of money; which of them are diamonds, money_kinds tells.")
+    amount = count("How much of it.")
+    reason_id = text("Why, as the game numbers reasons.")
+    level = dy.Int16(nullable=True, min=0, description="Level of the character at that moment.")
+    balance_after = dy.Int64(nullable=True, description="What the account has of it afterwards.")
+    guild_id = dy.String(nullable=True, description="Guild (clan) of the account at that moment.")
+    guild_name = dy.String(nullable=True, description="Its name.")
+    time = utc("When it happened.", nullable=True)
+
+
+class EtlIncreaseMoney(_MoneyLog, key="l2m/etl_increase_money", **LANDED):
+    """Money gained, as logged: diamonds and every other kind."""
+
+
+class EtlDecreaseMoney(_MoneyLog, key="l2m/etl_decrease_money", **LANDED):
+    """Money spent, as logged: diamonds and every other kind."""
+
+
+class ExchangeRates(DayRow, key="l2m/exchange_rates", **LANDED):
+    """What one unit of a currency is worth on a day."""
+
+    currency = dy.String(primary_key=True, regex=r"^[A-Z]{3}$", description="Currency, as ISO 4217 has it.")
+    usd_per_unit = dy.Decimal(18, 8, min=0, description="US dollars for one unit of it.")
+
+
+class LogCounts(DayRow, key="l2m/log_counts", **LANDED):
+    """What became of the rows of each log of a day: those that were read stand in its table, in quarantine, or here."""
+
+    log = one_of(
+        (*LOGS, RATES, "thinkingdata"), "Which log, or thinkingdata for what is none of them.", primary_key=True
+    )
+    files = count("Landed files that were read.")
+    rows_read = count("Rows, or lines, in these files.")
+    unreadable = count("Those that could not be read as rows of the log's table; the quarantine has them.")
+    duplicates = count("ThinkingData records that had come before, by their #uuid.")
+    not_wanted = count("ThinkingData records of other events.")
+    payments_without_rate = count("Payments in a known currency of which the day has no rate; they are quarantined.")
+
+
+# --------------------------------------------------------------------------- reference data
+
+
+class VipTiers(Table, key="l2m/vip_tiers", layer="bronze"):
+    """VIP tiers by what an account has paid in its life."""
+
+    vip = text("Tier.", primary_key=True)
+    from_usd = usd("Least lifetime revenue of the tier, in US dollars.")
+
+
+class Countries(Table, key="l2m/countries", layer="bronze"):
+    """Countries that are told apart; all others are Other."""
+
+    country = text("Country, as ISO 3166-1 has it.", primary_key=True)
+    name = text("Its name.")
+
+
+class KeyItems(Table, key="l2m/key_items", layer="bronze"):
+    """The items that progress hangs on, whose gain and spending is followed."""
+
+    item_id = text("Item.", primary_key=True)
+    name = text("Its name.")
+
+
+class MoneyKinds(Table, key="l2m/money_kinds", layer="bronze"):
+    """Which kinds of money are which, by patterns of their ids."""
+
+    pattern = text("Pattern of money_type, as SQL's LIKE has it.", primary_key=True)
+    kind = text("What money of such a type is.")
+
+
+class IpWhitelist(Table, key="l2m/ip_whitelist", layer="bronze", made_by="whitelist"):
+    """Addresses that many honest players share, such as cafes: nobody is taken for a farmer because of them."""
+
+    ip_prefix = text("How the addresses begin, such as 103.7.0. (with its last point).", primary_key=True)
+    note = dy.String(nullable=True, description="Whose addresses these are.")
+
+
+REFERENCE: tuple[type[Table], ...] = (VipTiers, Countries, KeyItems, MoneyKinds)
+"""Small tables that travel with the program, under data/reference/l2m."""
+LANDED_TABLES: tuple[type[Table], ...] = (
+    EtlLogin,
+    EtlLogout,
+    EtlRecharge,
+    EtlIncreaseItem,
+    EtlDecreaseItem,
+    EtlIncreaseMoney,
+    EtlDecreaseMoney,
+    ExchangeRates,
+    LogCounts,
+)
+ETL: dict[str, type[LogRow]] = {
+    "login": EtlLogin,
+    "logout": EtlLogout,
+    "recharge": EtlRecharge,
+    "increase_item": EtlIncreaseItem,
+    "decrease_item": EtlDecreaseItem,
+    "increase_money": EtlIncreaseMoney,
+    "decrease_money": EtlDecreaseMoney,
+}
+"""The extract of each log."""

@@ -1,0 +1,212 @@
+"""Tables of whole days, or of all days, whose rows may depend on days before: whether they are as their inputs are now.
+
+The ledger of such a table holds for each day a hash of all that its rows were made from, and one of the rows
+themselves. What is made from the table looks at the second: a day that was made again with the same rows changes
+nothing that follows. So every day can be made in any order and as often as one likes; what is behind is made again, and
+where nothing is, the lake is what one run over all days in their order would have made.
+
+A table without days (a history, a profile of every user) has in its ledger, for each day, what it was made from of that
+day. Whoever reads it for a day looks at the entries up to that day: what it takes of the table must depend on no later
+one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import accumulate
+
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, ledger_of, step_version
+from gamestats_assets.lakehouse.quality import table_inputs
+from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+from gamestats_assets.orchestration.partitions import DAYS, partitions_of
+
+INPUTS, ROWS = "inputs", "rows"
+"""What the ledger's entries of a day are of."""
+ALWAYS = "(always)"
+"""The ledger's key of what is of no day. By alphabet it comes before every day."""
+ALL_BEFORE = None
+"""Of an input, every day up to the day itself."""
+
+Function = Callable[..., pl.LazyFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A table that is made again when, and only when, what it is made from is not what it was.
+
+    Attributes:
+        made_by: the SELECT, or the pure function of frames.
+        reads: each table it is made from, with how many of its days up to the day itself; `ALL_BEFORE` is all of them.
+            Of a table without days everything is read.
+        version: version of the code and of the declared columns.
+    """
+
+    table: type[Table]
+    made_by: SqlModel | Function
+    reads: Mapping[type[Table], int | None]
+    version: str = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        table: type[Table],
+        made_by: SqlModel | Function,
+        known: Mapping[str, type[Table]],
+        days_read: Mapping[type[Table], int | None] | None = None,
+        code_version: str = "1",
+    ) -> Settled:
+        """As the model or the annotations of the function tell; a function without inputs gives what never changes.
+
+        Args:
+            known: every table a model may name, by `game.table`.
+            days_read: days read of inputs of which it is not the same day alone.
+            code_version: to be raised when a function gives other rows of the same inputs.
+        """
+        if isinstance(made_by, SqlModel):
+            sources = [known[name] for name in made_by.dependencies]
+            own = combined_hash([made_by.spark_sql])[:8]
+        else:
+            sources = [*table_inputs(made_by).values()]
+            own = code_version
+        far = days_read or {}
+        if unread := [source.spec.dotted for source in far if source not in sources]:
+            raise ValueError(f"{table.spec.dotted} does not read {', '.join(unread)}")
+        # The number of days is a part of what the rows are.
+        spans = [f"{source.spec.key} {days}" for source, days in far.items()]
+        version = step_version([table], combined_hash([own, *spans])[:8])
+        return cls(table, made_by, {source: far.get(source, 1) for source in sources}, version)
+
+    @property
+    def has_days(self) -> bool:
+        """Whether the table has a partition for each day."""
+        return partitions_of(self.table) == DAYS
+
+    @property
+    def frame_arguments(self) -> Mapping[str, type[Table]]:
+        """Of a function, its arguments."""
+        return {} if isinstance(self.made_by, SqlModel) else table_inputs(self.made_by)
+
+    def days_of(self, source: type[Table], key: str, lake: Lake) -> list[PartitionValue] | None:
+        """Which days of an input a day is made from; None where it has none, or all are read."""
+        if partitions_of(source) != DAYS or not self.has_days:
+            return None
+        day, number = date.fromisoformat(key), self.reads[source]
+        if number is not None:
+            return [day - timedelta(days=back) for back in reversed(range(number))]
+        state = lake.state(source)
+        return [date.fromisoformat(held) for held in (state.rows_per_partition if state else ()) if held <= key]
+
+    def wanted(self, contents: Contents) -> dict[str, str]:
+        """By day, the hash of what the rows are to be made from; by `ALWAYS`, that of what is of no day."""
+        if not self.reads:
+            return {ALWAYS: self._hash([])}
+        of = {source: contents.of(source) for source in self.reads}
+        daily = [source for source in self.reads if partitions_of(source) == DAYS]
+        if not self.has_days:
+            keys = sorted({key for held in of.values() for key in held})
+            return {
+                key: self._hash(f"{source.spec.key} {held[key]}" for source, held in of.items() if key in held)
+                for key in keys
+            }
+        days = sorted({day for source in daily for day in of[source]})
+        parts: dict[str, list[str]] = {day: [] for day in days}
+        for source, number in self.reads.items():
+            span = number if source in daily else ALL_BEFORE
+            for day, found in _up_to(of[source], days, span).items():
+                parts[day].append(f"{source.spec.key} {found}")
+        return {day: self._hash(of_day) for day, of_day in parts.items()}
+
+    def _hash(self, parts: Iterable[str]) -> str:
+        return combined_hash([*parts, f"code {self.version}"])
+
+    def behind(self, lake: Lake, contents: Contents | None = None) -> dict[str, str]:
+        """What is not as it should be: by day (or `ALWAYS`) what it is to be made from; "" where it is to go."""
+        wanted = self.wanted(contents or Contents(lake))
+        entry = INPUTS if self.has_days else ROWS
+        done = {
+            key: units.get(entry, "")
+            for key, units in Ledger(lake, self.table.spec.game, self.table.spec.step).entries().items()
+        }
+        return {key: wanted.get(key, "") for key in sorted({*wanted, *done}) if wanted.get(key) != done.get(key)}
+
+
+class Contents:
+    """What tables hold of each day, as hashes; each is looked at once."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._known: dict[type[Table], dict[str, str]] = {}
+
+    def of(self, table: type[Table]) -> dict[str, str]:
+        """By day, the hash of the table's rows; `ALWAYS` of a table that has no days and no ledger."""
+        if table not in self._known:
+            self._known[table] = self._look(table)
+        return self._known[table]
+
+    def _look(self, table: type[Table]) -> dict[str, str]:
+        ledger = ledger_of(table.spec.game, table.spec.step)
+        if self._lake.version(ledger) is None:
+            if partitions_of(table) is not None or self._lake.version(table) is None:
+                return {}
+            return {ALWAYS: RowsHash().add_all(self._lake.pieces(table)).hexdigest()}
+        entries = Ledger(self._lake, table.spec.game, table.spec.step).entries()
+        return {
+            key: units.get(ROWS) or combined_hash(f"{unit} {digest}" for unit, digest in units.items())
+            for key, units in entries.items()
+            if units
+        }
+
+
+class RowsHash:
+    """A hash of rows, whatever their order.
+
+    Another release of polars may hash differently; what is made from the rows is then made once more.
+    """
+
+    def __init__(self) -> None:
+        self._rows, self._sums = 0, [0, 0]
+
+    def add(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Take rows; gives them back."""
+        if not rows.is_empty():
+            self._rows += rows.height
+            self._sums = [(known + int(rows.hash_rows(seed).sum())) % 2**64 for seed, known in enumerate(self._sums)]
+        return rows
+
+    def add_all(self, pieces: Iterable[pl.DataFrame]) -> RowsHash:
+        """Take the rows of all frames."""
+        for piece in pieces:
+            self.add(piece)
+        return self
+
+    def hexdigest(self) -> str:
+        """The hash, with the number of rows."""
+        return f"{self._rows:x}-" + "".join(f"{each:016x}" for each in self._sums)
+
+
+def _up_to(held: Mapping[str, str], days: Sequence[str], number: int | None) -> dict[str, str]:
+    """For each of some days, one hash of what is held of so many days up to it."""
+    if number == 1:
+        return {day: held.get(day, "") for day in days}
+    if number is not None:
+        return {
+            day: combined_hash(f"{each} {held[each]}" for each in _days_up_to(day, number) if each in held)
+            for day in days
+        }
+    # In order, each from the one before: of ten years all pairs of days would take seconds.
+    keys = sorted(held)
+    chain = [*accumulate(keys, lambda before, key: combined_hash([before, f"{key} {held[key]}"]), initial="")]
+    return {day: chain[bisect_right(keys, day)] for day in days}
+
+
+def _days_up_to(day: str, number: int) -> Iterator[str]:
+    last = date.fromisoformat(day)
+    for back in range(number):
+        yield partition_key_of(last - timedelta(days=back))

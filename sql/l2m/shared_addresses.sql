@@ -1,0 +1,28 @@
+-- Addresses of which ten or more accounts came on a day, and these accounts. Cafes are among them: the whitelist is
+-- looked at by farmers_snapshot, so that an entry of it holds for every day at once.
+WITH visits AS (
+    SELECT ds, ip, user_id
+    FROM l2m.etl_login
+    WHERE ip IS NOT NULL
+    GROUP BY ds, ip, user_id
+    UNION
+    SELECT ds, ip, user_id
+    FROM l2m.etl_logout
+    WHERE ip IS NOT NULL
+    GROUP BY ds, ip, user_id
+),
+
+shared AS (
+    SELECT ds, ip, count(*) AS accounts
+    FROM visits
+    GROUP BY ds, ip
+    HAVING count(*) >= 10
+)
+
+SELECT
+    CAST(visits.ds AS DATE) AS ds,
+    CAST(visits.ip AS VARCHAR) AS ip,
+    CAST(visits.user_id AS VARCHAR) AS user_id,
+    CAST(shared.accounts AS BIGINT) AS accounts
+FROM visits
+INNER JOIN shared ON shared.ds = visits.ds AND shared.ip = visits.ip
