@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp, parse_one
@@ -174,7 +174,7 @@ def must_be(log: str, names: Mapping[str, str], called: str) -> str:
 # --------------------------------------------------------------------------- values
 
 
-def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple[list[exp.Expr], list[exp.Expr]]:
+def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, str]:
     """What to select of a raw file, and then of that: the columns of the log's table, and what is wrong with a row.
 
     The latter are `LINE`, the number of a row's line (null where rows are no lines); `FAULT`, what is wrong with the
@@ -185,6 +185,13 @@ def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple
         names: our column's name to that of the file, where it is another.
         found: the file's columns and their types, as DuckDB tells them.
     """
+    return _typed(log, tuple(names.items()), tuple(found.items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    # Files of a log are mostly alike, and may be many small ones.
+    names, found = dict(renamed), dict(types)
     values: list[exp.Expr] = []
     used: dict[str, exp.Expr] = {}
     wrong: dict[str, exp.Expr] = {}
@@ -210,13 +217,18 @@ def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple
     problem = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(SEPARATOR), *each_wrong])
     as_json = [part for called, raw in used.items() for part in (exp.Literal.string(called), raw)]
     text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=as_json)
-    return values, [
+    rows = [
         *(_named(exp.column(column.target, quoted=True), column.target) for column in COLUMNS[log]),
         _named(_column_of(found, LINE, "BIGINT"), LINE),
         _named(_column_of(found, FAULT, "VARCHAR"), FAULT),
         _named(filled("CASE WHEN is_bad THEN problem END", is_bad=is_bad, problem=problem), PROBLEM),
         _named(filled("CASE WHEN is_bad THEN CAST(text AS VARCHAR) END", is_bad=is_bad, text=text), TEXT),
     ]
+    return _text_of(values), _text_of(rows)
+
+
+def _text_of(selected: Sequence[exp.Expr]) -> str:
+    return ", ".join(each.sql("duckdb") for each in selected)
 
 
 def _column_of(found: Mapping[str, str], name: str, type: str) -> exp.Expr:

@@ -367,7 +367,7 @@ def _typed(log: str, names: Mapping[str, str], rows: duckdb.DuckDBPyRelation) ->
     """Rows of a raw file in the types of the log's table; see `columns.typed`."""
     found = dict(zip(rows.columns, map(str, rows.types), strict=True))
     for selected in typed(log, names, found):
-        rows = rows.project(", ".join(each.sql("duckdb") for each in selected))
+        rows = rows.project(selected)
     for batch in cast(Any, rows).to_arrow_reader(_PIECE_ROWS):
         yield cast(pl.DataFrame, pl.from_arrow(batch))
 

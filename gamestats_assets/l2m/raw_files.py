@@ -7,6 +7,7 @@ other. Lines that are blank are none.
 from __future__ import annotations
 
 import csv
+import functools
 import glob
 import io
 import itertools
@@ -248,37 +249,44 @@ def _keys(lines: pl.DataFrame) -> list[str]:
 
 def _extracted(rows: duckdb.DuckDBPyRelation, wanted: Mapping[str, RawColumn]) -> duckdb.DuckDBPyRelation:
     """Lines of JSON with the values of some keys as texts; of a line that is no object none, but a FAULT."""
-    line, fault, is_object = (exp.column(name, quoted=True) for name in (TEXT, FAULT, "is object"))
-    is_one = filled(
-        "fault IS NULL AND CASE WHEN json_valid(x) THEN json_type(x) = 'OBJECT' ELSE false END", fault=fault, x=line
-    )
-    known = rows.project(f"*, {_as(is_one, 'is object')}")
-    pointers = exp.array(*(exp.Literal.string(_pointer(name)) for name in wanted))
-    told = filled(
-        "CASE WHEN is_object THEN json_extract_string(x, pointers) END", is_object=is_object, x=line, pointers=pointers
-    )
-    extracted = known.project(f"*, {_as(told, 'told')}")
-    values = [_as(_value(column, name, number), name) for number, (name, column) in enumerate(wanted.items(), 1)]
-    faults = filled(
-        "CASE WHEN is_object THEN NULL ELSE coalesce(fault, 'no_object') END", is_object=is_object, fault=fault
-    )
-    kept = [exp.column(LINE, quoted=True).sql("duckdb"), line.sql("duckdb"), _as(faults, FAULT)]
-    return extracted.project(", ".join([*kept, *values]))
+    for selected in _extraction(tuple((name, column.type) for name, column in wanted.items())):
+        rows = rows.project(selected)
+    return rows
 
 
-def _value(column: RawColumn, name: str, number: int) -> exp.Expr:
-    value = exp.Bracket(this=exp.column("told", quoted=True), expressions=[exp.Literal.number(number)], offset=1)
-    if not column.type.startswith("DECIMAL"):
+@functools.lru_cache(maxsize=64)
+def _extraction(wanted: Sequence[tuple[str, str]]) -> list[str]:
+    parts = {name: exp.column(name, quoted=True) for name in ("is_object", "told")}
+    parts |= {"line": exp.column(TEXT, quoted=True), "fault": exp.column(FAULT, quoted=True)}
+    pointers = exp.array(*(exp.Literal.string(_pointer(name)) for name, _ in wanted))
+    is_object = "fault IS NULL AND CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+    told = "CASE WHEN is_object THEN json_extract_string(line, pointers) END"
+    fault = "CASE WHEN is_object THEN NULL ELSE coalesce(fault, 'no_object') END"
+    values = [(_value(name, type, number, parts), name) for number, (name, type) in enumerate(wanted, 1)]
+    columns = [
+        (exp.column(LINE, quoted=True), LINE),
+        (parts["line"], TEXT),
+        (filled(fault, **parts), FAULT),
+        *values,
+    ]
+    return [
+        f"*, {_as(filled(is_object, **parts), 'is_object')}",
+        f"*, {_as(filled(told, pointers=pointers, **parts), 'told')}",
+        ", ".join(_as(value, name) for value, name in columns),
+    ]
+
+
+def _value(name: str, type: str, number: int, parts: Mapping[str, exp.Expr]) -> exp.Expr:
+    value = filled(f"told[{number}]", **parts)
+    if not type.startswith("DECIMAL"):
         return value
     # DuckDB's JSON keeps 15 digits of a fraction; the line has them all.
     written = exp.Literal.string(rf'"{re.escape(name)}"\s*:\s*(-?[0-9][0-9.eE+-]*)')
-    return filled(
-        "CASE WHEN TRY_CAST(regexp_extract(x, written, 1) AS DOUBLE) = TRY_CAST(told AS DOUBLE) "
-        "THEN regexp_extract(x, written, 1) ELSE told END",
-        x=exp.column(TEXT, quoted=True),
-        written=written,
-        told=value,
+    exact = (
+        "CASE WHEN TRY_CAST(regexp_extract(line, written, 1) AS DOUBLE) = TRY_CAST(value AS DOUBLE) "
+        "THEN regexp_extract(line, written, 1) ELSE value END"
     )
+    return filled(exact, written=written, value=value, **parts)
 
 
 def _pointer(key: str) -> str:
