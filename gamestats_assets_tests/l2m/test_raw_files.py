@@ -309,7 +309,7 @@ def read_lines(name: str, header: list[bytes], body: list[bytes]) -> tuple[Read,
     """A log of these lines, read; and how many of them are not blank."""
     content = b"\n".join([*header, *body])
     physical = content.split(b"\n")[len(header) :]
-    blank = sum(not line.decode(errors="replace").strip() for line in physical)
+    blank = sum(not line.strip(b" \t\r") for line in physical)
     with tempfile.TemporaryDirectory() as folder:
         return read_content(Path(folder), name, content), len(physical) - blank
 
