@@ -206,6 +206,8 @@ class DayOfLogs:
 
     def _relations(self, log: str, table: type[Table], names: Mapping[str, str]) -> Relations:
         """The files of a log, one after another, as DuckDB reads them."""
+        # Of its own, for logs are read side by side.
+        con = self._open.enter_context(self._con.cursor())
         count = self._counts.setdefault(log, _Count())
         delivery = self._deliveries.get(log)
         for digest in delivery.files if delivery is not None else ():
@@ -225,17 +227,25 @@ class DayOfLogs:
             count.files += 1
             path = str(self._open.enter_context(self._landing.on_disk(file)))
             try:
-                yield from self._open_file(log, table, names, _name(file), path)
+                yield from self._open_file(con, log, table, names, _name(file), path)
             except (duckdb.Error, OSError) as error:
                 self.rejections[table].append(
                     Rejection(_name(file), "file", "unreadable_file", f"It cannot be read to its end: {error}", 0)
                 )
         if log in self._told:
-            yield THINKINGDATA, self._con.from_arrow(self._told[log].to_arrow())
+            yield THINKINGDATA, con.from_arrow(self._told[log].to_arrow())
 
-    def _open_file(self, log: str, table: type[Table], names: Mapping[str, str], name: str, path: str) -> Relations:
+    def _open_file(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        log: str,
+        table: type[Table],
+        names: Mapping[str, str],
+        name: str,
+        path: str,
+    ) -> Relations:
         if path.endswith(".parquet"):
-            yield name, self._con.read_parquet(path)
+            yield name, con.read_parquet(path)
             return
         if ".csv" in path:
             rejects = f"rejects_{len(self.rejections[table])}"
@@ -244,15 +254,15 @@ class DayOfLogs:
                 "store_rejects = true, rejects_table = $rejects, rejects_scan = $scan)"
             )
             parameters = {"path": path, "rejects": rejects, "scan": f"{rejects}_scan"}
-            yield name, self._con.sql(sql, params=parameters)
-            self._torn_lines(log, table, name, rejects)
+            yield name, con.sql(sql, params=parameters)
+            self._torn_lines(con, log, table, name, rejects)
             return
         wanted = [names.get(column.name, column.name) for column in COLUMNS[log]]
-        yield name, self._json_lines(path, wanted)
+        yield name, self._json_lines(con, path, wanted)
 
-    def _json_lines(self, path: str, wanted: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    def _json_lines(self, con: duckdb.DuckDBPyConnection, path: str, wanted: Sequence[str]) -> duckdb.DuckDBPyRelation:
         """Lines of JSON: the wanted keys of each as texts; of a line that is no object all are null."""
-        lines = self._con.sql(
+        lines = con.sql(
             "FROM read_csv($path, columns = {'line': 'VARCHAR'}, delim = $none, quote = '', escape = '', "
             "header = false, auto_detect = false, max_line_size = $longest)",
             params={"path": path, "none": _NO_SEPARATOR, "longest": _LONGEST_LINE},
@@ -267,10 +277,12 @@ class DayOfLogs:
         ]
         return told.project(", ".join(key.sql("duckdb") for key in keys))
 
-    def _torn_lines(self, log: str, table: type[Table], name: str, rejects: str) -> None:
+    def _torn_lines(
+        self, con: duckdb.DuckDBPyConnection, log: str, table: type[Table], name: str, rejects: str
+    ) -> None:
         """Lines of a CSV file that have more or fewer fields than its header."""
         named = exp.to_identifier(rejects, quoted=True).sql("duckdb")
-        torn = self._con.table(named).project("line, csv_line, error_message").order("line").fetchall()
+        torn = con.table(named).project("line, csv_line, error_message").order("line").fetchall()
         by_line = {line: (text, why) for line, text, why in reversed(torn)}
         count = self._counts[log]
         count.rows_read += len(by_line)

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import typing
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -111,7 +112,11 @@ class Decoded(Protocol):
 
     @property
     def frames(self) -> Mapping[type[Table], pl.LazyFrame | Iterable[pl.DataFrame]]:
-        """Rows per table, which can be read until the next batch is asked for; frames one after another only once."""
+        """Rows per table, which can be read until the next batch is asked for.
+
+        Frames one after another can be gone through once, those of two tables at the same time; those of the last table
+        come when all others have been gone through.
+        """
         ...
 
     @property
@@ -254,11 +259,15 @@ def landed_tables(
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
                 ids = None if whole else sorted(partition_of)
-                for table in tables:
-                    rows = Replacement(
-                        decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
+                frames = decoded.frames
+                replacements = {
+                    table: Replacement(
+                        frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
                     )
-                    commits[table].append(commit(stores, table, rows, keys))
+                    for table in tables
+                }
+                for table, done_to in _committed(stores, replacements, keys):
+                    commits[table].append(done_to)
                 if decoded.unreadable < len(partition_of):
                     enter(batch)
                 unreadable += decoded.unreadable
@@ -283,6 +292,22 @@ def landed_tables(
             )
 
     return land
+
+
+def _committed(
+    stores: Stores, replacements: Mapping[type[Table], Replacement], keys: Sequence[str]
+) -> Iterator[tuple[type[Table], Commit]]:
+    """Commit to several tables; where rows come in pieces to two at a time, for writing keeps one core busy.
+
+    The last table's turn is when all others are done.
+    """
+    *first, last = replacements
+    together = [table for table in first if isinstance(replacements[table].rows, Iterator)]
+    with ThreadPoolExecutor(2) as pool:
+        tasks = {table: pool.submit(commit, stores, table, replacements[table], keys) for table in together}
+        for table in first:
+            yield table, tasks[table].result() if table in tasks else commit(stores, table, replacements[table], keys)
+    yield last, commit(stores, last, replacements[last], keys)
 
 
 # --------------------------------------------------------------------------- frames to frame
