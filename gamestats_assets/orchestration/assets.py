@@ -16,7 +16,7 @@ import hashlib
 import typing
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
@@ -35,7 +35,7 @@ from gamestats_assets.lakehouse.ledger import (
     unit_hashes,
 )
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, run_model, stream_model
+from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS, on_inputs_of_pairs
@@ -72,7 +72,7 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
     values_read,
 )
-from gamestats_assets.orchestration.settled import INPUTS, ROWS, Contents, RowsHash, Settled
+from gamestats_assets.orchestration.settled import Settled, remade
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -438,55 +438,6 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
     common = common_definition(table, {"sql", "duckdb"} if is_sql else {"polars"}, {SETTLED: "true"})
     common["metadata"] = {**common["metadata"], **(_sql_metadata(made_by) if isinstance(made_by, SqlModel) else {})}
 
-    def made(context: dg.AssetExecutionContext, key: str | None) -> Iterator[pl.DataFrame]:
-        lake: Lake = context.resources.stores.lake
-        days = {source: settled.days_of(source, key, lake) if key else None for source in settled.reads}
-        if isinstance(made_by, SqlModel):
-            sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
-            parameters = {"ds": date.fromisoformat(key)} if key and "ds" in made_by.parameters else {}
-            with context.resources.duckdb.get_connection() as connection:
-                try:
-                    yield from stream_model(made_by, sources, parameters, connection=connection)
-                finally:
-                    # The resource closes the connection only when nothing is raised.
-                    connection.close()
-            return
-        frames = {name: lake.scan(source, days[source]) for name, source in settled.frame_arguments.items()}
-        yield made_by(**frames).collect(engine="streaming")
-
-    def replacements(
-        context: dg.AssetExecutionContext, config: Processing, keys: Sequence[str]
-    ) -> Iterator[Replacement]:
-        lake: Lake = context.resources.stores.lake
-        ledger = Ledger(lake, spec.game, spec.step)
-        # Before any rows are read: what changes meanwhile is then found to be behind.
-        wanted = settled.wanted(Contents(lake))
-        entries = ledger.entries(keys or None)
-        entry = INPUTS if settled.has_days else ROWS
-        behind = [
-            key
-            for key in (keys if settled.has_days else sorted({*wanted, *entries}))
-            if entries.get(key, {}).get(entry) != wanted.get(key) or (config.everything and key in wanted)
-        ]
-        context.log.info(f"{len(behind)} of {len(keys or wanted)} days are new or changed.")
-        if not settled.has_days:
-            if behind:
-                yield Replacement(made(context, None), [])
-                ledger.record(
-                    {key: {ROWS: wanted[key]} for key in behind if key in wanted},
-                    {key: [ROWS] for key in behind if key not in wanted},
-                )
-            return
-        for number, key in enumerate(behind, 1):
-            if key not in wanted:
-                yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
-                ledger.record({}, {key: [*entries[key]]})
-                continue
-            rows = RowsHash()
-            yield Replacement(map(rows.add, made(context, key)), [key])
-            ledger.record({key: {INPUTS: wanted[key], ROWS: rows.hexdigest()}})
-            context.log.info(f"{number} of {len(behind)} days committed.")
-
     @dg.asset(
         key=asset_key(table),
         deps=[
@@ -505,8 +456,12 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
     def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         # A run of days may have tables without any beside it.
         keys = keys_of_run(context) if settled.has_days else []
-        yield dg.Output(replacements(context, config, keys))
-        yield from declared_check_results(table, context.resources.stores.lake, keys, context)
+        lake: Lake = context.resources.stores.lake
+        session = context.resources.duckdb.get_connection if is_sql else None
+        yield dg.Output(
+            remade(settled, lake, keys, everything=config.everything, session=session, tell=context.log.info)
+        )
+        yield from declared_check_results(table, lake, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
