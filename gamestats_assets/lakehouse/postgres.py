@@ -40,6 +40,7 @@ READER_ROLE = "gamestats_reader"
 DAGSTER_SCHEMA = "dagster"
 
 _ROWS_PER_COPY = 50_000
+_ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a large frame
 _LOCKED_PARTITIONS = 500  # more than that lock the whole table: PostgreSQL's lock table is finite
 _FLOAT_TOLERANCE = 1e-9
 _IDENTIFIER_BYTES = 63
@@ -451,7 +452,8 @@ def _creation(table: type[Table], declared: _Definition) -> list[_Step]:
         )
         for name, column in declared.columns.items()
     ]
-    key = sql.SQL("PRIMARY KEY ({})").format(_list(declared.primary_key))
+    # While a partition is replaced every key stands twice, deleted and new; merging the two takes longer than it saves.
+    key = sql.SQL("PRIMARY KEY ({}) WITH (deduplicate_items = off)").format(_list(declared.primary_key))
     schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table.spec.game))
     create = sql.SQL("CREATE TABLE {} ({})").format(_identifier(table), sql.SQL(", ").join([*columns, key]))
     bare = _Definition(
@@ -705,10 +707,7 @@ def _replayable(
 ) -> Iterator[tuple[Callable[[], Iterator[pl.DataFrame]], Mapping[PartitionValue | None, _Figures]]]:
     """The rows as chunks that can be gone through several times, checked, and their figures."""
     if isinstance(frame, pl.DataFrame):
-        yield (
-            lambda: frame.iter_slices(_ROWS_PER_COPY),
-            _totals(table, owned, [_figures(table, owned, frame)]),
-        )
+        yield lambda: _in_order(table, frame), _totals(table, owned, [_figures(table, owned, frame)])
         return
     with tempfile.TemporaryDirectory(prefix="gamestats-publication-") as folder:
         paths: list[Path] = []
@@ -720,9 +719,15 @@ def _replayable(
 
         def chunks() -> Iterator[pl.DataFrame]:
             for path in paths:
-                yield from pl.read_ipc(path).iter_slices(_ROWS_PER_COPY)
+                yield from _in_order(table, pl.read_ipc(path))
 
         yield chunks, _totals(table, owned, parts)
+
+
+def _in_order(table: type[Table], frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows in the order of the key, where the next index entry stands beside the last: half the cost of a COPY."""
+    for part in frame.iter_slices(_ROWS_SORTED):
+        yield from part.sort(table.primary_key()).iter_slices(_ROWS_PER_COPY)
 
 
 def _figures(table: type[Table], owned: list[PartitionValue] | None, frame: pl.DataFrame) -> pl.DataFrame:
@@ -796,13 +801,9 @@ def _replace(url: SecretStr | str, replacement: _Replacement) -> tuple[TableChan
         change = _ensure_table(conn, table)
         with conn.transaction(), conn.cursor() as cursor:
             _lock_partitions(cursor, table, partitions)
-            _copy_aside(cursor, table, replacement.chunks())
-            target, where, bound = _identifier(table), _where(table, partitions), _bound(partitions)
-            deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(target, where), bound).rowcount
-            columns = _list(table.columns())
-            cursor.execute(
-                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.arriving").format(target, columns, columns)
-            )
+            delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), _where(table, partitions))
+            deleted = cursor.execute(delete, _bound(partitions)).rowcount
+            _copy(cursor, table, replacement.chunks())
             _reconcile(cursor, replacement)
             if replacement.before_commit is not None:
                 replacement.before_commit(cursor)
@@ -819,12 +820,10 @@ def _lock_partitions(cursor: psycopg.Cursor, table: type[Table], partitions: lis
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{whole} {partition_key_of(value)}"])
 
 
-def _copy_aside(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.DataFrame]) -> None:
-    """COPY the rows into a temporary table: the published one is touched only when all have arrived."""
-    identifier = _identifier(table)
-    cursor.execute(sql.SQL("CREATE TEMPORARY TABLE arriving (LIKE {}) ON COMMIT DROP").format(identifier))
+def _copy(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.DataFrame]) -> None:
+    """COPY the rows into the table itself: nobody sees them before the commit."""
     fields = [_as_field(name, dtype) for name, dtype in table.schema().items()]
-    statement = sql.SQL("COPY pg_temp.arriving ({}) FROM STDIN (FORMAT csv)").format(_list(table.columns()))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_identifier(table), _list(table.columns()))
     with cursor.copy(statement) as copy:
         for chunk in chunks:
             buffer = io.BytesIO()

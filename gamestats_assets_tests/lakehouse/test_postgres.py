@@ -290,6 +290,13 @@ def test_work_of_the_caller_is_committed_with_the_rows_or_not_at_all(url: str) -
     assert published_rows(url, Results, DAY) == 10
 
 
+def test_rows_stand_in_the_order_of_the_key_however_they_come(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 300).sample(fraction=1, shuffle=True, seed=1))
+
+    stored = query(url, "select match_id, player from demo.results order by ctid").rows()
+    assert stored == sorted((f"m-2026-03-14-{row // 100}", f"p{row % 100}") for row in range(300))
+
+
 def test_a_doubled_key_is_refused_and_named(url: str) -> None:
     with pytest.raises(PublicationError, match=r"demo\.results \[2026-03-14\].*\(m-2026-03-14-0, p0\)"):
         publish(url, Results, [DAY], pl.concat([results(DAY, 1), results(DAY, 1)]))
@@ -635,6 +642,155 @@ def test_readers_see_old_or_new_and_never_wait(url: str) -> None:
     assert seen == [[(OLD, 100)], [(NEW, 200)]]
 
 
+ALL_DAYS = (DAY, NEXT, date(2026, 3, 16))
+
+
+def rows_of(number: int) -> int:
+    return 200 + 10 * (number % 7)
+
+
+def version(day: date, number: int) -> pl.DataFrame:
+    """A version of a day: the kills of a row tell which."""
+    return results(day, rows_of(number), kills=1 + number, match=f"v{number % 3}")
+
+
+class Watch:
+    """Readers on connections of their own, one of them new for every look, until they are told to stop.
+
+    Attributes:
+        wrong: what a reader of whole days must never see.
+        looks: how often they looked.
+        versions: versions seen of the first day.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.wrong: list[str] = []
+        self.looks = 0
+        self.versions: set[int] = set()
+        self._url = url
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(2)
+
+    def __enter__(self) -> "Watch":
+        self._reading = [self._pool.submit(self._read, anew) for anew in (False, True)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for reading in self._reading:
+            reading.result()
+        self._pool.shutdown()
+
+    def _connect(self) -> psycopg.Connection:
+        # A wait for a lock is an error, however slow the machine is.
+        return psycopg.connect(self._url, autocommit=True, options="-c lock_timeout=250 -c statement_timeout=10000")
+
+    def _read(self, anew: bool) -> None:
+        figures = sql.SQL("select day, count(*), sum(kills) from demo.results {} group by 1")
+        conn, last = self._connect(), 0
+        while not self._stop.wait(0.002):
+            if anew:
+                conn.close()
+                conn = self._connect()
+            try:
+                one = conn.execute(figures.format(sql.SQL("where day = %s")), [DAY]).fetchall()
+                every = conn.execute(figures.format(sql.SQL(""))).fetchall()
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+                self.wrong.append(f"waited: {error.diag.message_primary}")
+                continue
+            seen = [[day for day, *_ in days] for days in (one, every)]
+            self.wrong += [f"missing {day}" for day in ALL_DAYS if day not in seen[1]]
+            self.wrong += [] if seen[0] else [f"missing {DAY} alone"]
+            for day, rows, kills in one + every:
+                number = kills // rows - 1
+                if (rows, kills) != (rows_of(number), rows_of(number) * (1 + number)):
+                    self.wrong.append(f"{day}: {rows} rows, {kills} kills")
+                elif day == DAY:
+                    if number < last:
+                        self.wrong.append(f"{day}: version {number} after {last}")
+                    last = number
+                    self.versions.add(number)
+            self.looks += 1
+        conn.close()
+
+
+def test_readers_never_see_less_or_more_than_a_whole_day_and_never_wait(url: str) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 0) for day in ALL_DAYS]))
+    done = threading.Event()
+
+    def publish_other(day: date) -> int:
+        number = 0
+        while not done.wait(0.05):
+            number += 1
+            publish(url, Results, [day], version(day, number % 90))
+        return number
+
+    with Watch(url) as watch, ThreadPoolExecutor() as pool:
+        others = [pool.submit(publish_other, day) for day in ALL_DAYS[1:]]
+        try:
+            for number in range(1, 101):
+                assert publish(url, Results, [DAY], version(DAY, number)).attempts == 1
+        finally:
+            done.set()
+
+    assert watch.wrong == []
+    assert watch.looks > 50
+    assert len(watch.versions) > 20
+    assert all(other.result() > 10 for other in others)
+
+
+def _half_a_day(conn: psycopg.Connection) -> None:
+    conn.execute("delete from demo.results where day = %s and match_id like '%%-0'", [DAY])
+
+
+def _no_day(conn: psycopg.Connection) -> None:
+    conn.execute("delete from demo.results where day = %s", [DAY])
+
+
+def _day_twice(conn: psycopg.Connection) -> None:
+    conn.execute(
+        "insert into demo.results (match_id, player, day, kills) "
+        "select match_id || '-again', player, day, kills from demo.results where day = %s",
+        [DAY],
+    )
+
+
+def _locked(conn: psycopg.Connection) -> None:
+    with conn.transaction():
+        conn.execute("lock table demo.results in access exclusive mode")
+        time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (_half_a_day, f"{DAY}: 110 rows, 220 kills"),
+        (_no_day, f"missing {DAY}"),
+        (_day_twice, f"{DAY}: 420 rows, 840 kills"),
+        (_locked, "waited: canceling statement due to lock timeout"),
+    ],
+)
+def test_those_readers_notice_a_writer_without_a_transaction_or_with_a_lock(
+    url: str, harm: Callable[[psycopg.Connection], None], told: str
+) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 1) for day in ALL_DAYS]))
+
+    with Watch(url) as watch, psycopg.connect(url, autocommit=True) as conn:
+        wait_until(lambda: watch.looks > 2, "the readers")
+        assert watch.wrong == []
+        harm(conn)
+        wait_until(lambda: told in watch.wrong, "the readers to notice")
+
+
+def test_those_readers_notice_an_older_version(url: str) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 5) for day in ALL_DAYS]))
+
+    with Watch(url) as watch:
+        wait_until(lambda: watch.looks > 2, "the readers")
+        publish(url, Results, [DAY], version(DAY, 4))
+        wait_until(lambda: f"{DAY}: version 4 after 5" in watch.wrong, "the readers to notice")
+
+
 # --- the embedded server -------------------------------------------------------------------------
 
 
@@ -663,6 +819,8 @@ def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
 
     assert int(found["shared_buffers"]) * int(found["block_size"]) >= 128 * 2**20
     assert (found["listen_addresses"], found["unix_socket_permissions"], found["fsync"]) == ("", "0700", "on")
+    locale = "select datlocprovider::text, datlocale from pg_database where datname = current_database()"
+    assert query(start_embedded(own_server), locale).rows() == [("b", "C.UTF-8")]
 
 
 def test_stopping_what_does_not_run_is_no_error(tmp_path: Path) -> None:
@@ -782,7 +940,7 @@ def test_the_declaration_becomes_the_definition(url: str) -> None:
     indexes = query(url, "select indexdef from pg_indexes where schemaname = 'demo' and tablename = 'results'")
     assert sorted(definition.split(" USING btree ")[1] for definition in indexes["indexdef"]) == [
         "(day)",
-        "(match_id, player)",
+        "(match_id, player) WITH (deduplicate_items=off)",
         "(player, at)",
     ]
 
