@@ -39,6 +39,7 @@ from gamestats_assets.lakehouse.postgres import (
     ensure_reader,
     ensure_table,
     publish,
+    published_hashes,
     published_rows,
     query,
     read_published,
@@ -300,6 +301,128 @@ def test_rows_stand_in_the_order_of_the_key_however_they_come(url: str) -> None:
 def test_a_doubled_key_is_refused_and_named(url: str) -> None:
     with pytest.raises(PublicationError, match=r"demo\.results \[2026-03-14\].*\(m-2026-03-14-0, p0\)"):
         publish(url, Results, [DAY], pl.concat([results(DAY, 1), results(DAY, 1)]))
+
+
+# --- what content is published -------------------------------------------------------------------
+
+
+def test_the_hash_of_what_is_published_is_told(url: str) -> None:
+    assert published_hashes(url, Results) == {}
+
+    publish(url, Results, [DAY, NEXT], results(DAY, 10), content_hash={DAY: "a1", NEXT: "empty"})
+    publish(url, Everything, None, Everything.create_empty(), content_hash={None: "e1"})
+    publish(url, Results, [DAY], results(DAY, 7), content_hash={DAY: "a2"})
+
+    assert published_hashes(url, Results) == {"2026-03-14": "a2", "2026-03-15": "empty"}
+    assert published_hashes(url, Everything) == {"": "e1"}
+    noted = query(url, "select partition_key, rows, now() - published_at < '1 minute' from demo.published_partitions")
+    assert sorted(noted.rows()) == [("", 0, True), ("2026-03-14", 7, True), ("2026-03-15", 0, True)]
+
+
+def test_a_publication_without_a_hash_leaves_none(url: str) -> None:
+    publish(url, Results, [DAY, NEXT], results(DAY, 10), content_hash={DAY: "a", NEXT: "b"})
+
+    publish(url, Results, [DAY], results(DAY, 10))
+    assert published_hashes(url, Results) == {"2026-03-15": "b"}
+
+    publish(url, Results, [DAY, NEXT], results(NEXT, 10), content_hash={DAY: "c"})
+    assert published_hashes(url, Results) == {"2026-03-14": "c"}
+
+
+def test_without_hashes_nothing_is_noted_at_all(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={})
+
+    assert query(url, "select tablename::text from pg_tables where schemaname = 'demo'").rows() == [("results",)]
+    assert published_hashes(url, Results) == {}
+
+
+def test_a_publication_that_fails_leaves_the_hash_with_the_rows_it_names(url: str) -> None:
+    seen: list[dict[str, str]] = []
+
+    def fail(_: psycopg.Cursor) -> None:
+        seen.append(published_hashes(url, Results))
+        raise RuntimeError("the caller's check failed")
+
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "old"})
+    with pytest.raises(RuntimeError):
+        publish(url, Results, [DAY], results(DAY, 20), content_hash={DAY: "new"}, before_commit=fail)
+    with pytest.raises(RuntimeError):
+        publish(url, Results, [DAY], results(DAY, 20), before_commit=fail)
+
+    assert seen == [{"2026-03-14": "old"}] * 2
+    assert published_hashes(url, Results) == {"2026-03-14": "old"}
+    assert published_rows(url, Results, DAY) == 10
+
+
+def test_a_lost_connection_leaves_one_hash_of_the_attempt_that_succeeded(url: str) -> None:
+    ended: list[int] = []
+
+    def end_own_session(cursor: psycopg.Cursor) -> None:
+        if not ended:
+            ended.append(cursor.connection.info.backend_pid)
+            with psycopg.connect(url, autocommit=True) as conn:
+                conn.execute("select pg_terminate_backend(%s)", ended)
+            cursor.execute("select pg_sleep(1)")
+
+    publication = publish(url, Results, [DAY], results(DAY, 5), content_hash={DAY: "a"}, before_commit=end_own_session)
+
+    assert publication.attempts == 2
+    assert published_hashes(url, Results) == {"2026-03-14": "a"}
+
+
+@pytest.mark.parametrize("hashes", [{NEXT: "a"}, {DAY: ""}, {None: "a"}, {"2026-03-14": "a"}])
+def test_a_hash_of_nothing_published_is_refused_before_anything_is_sent(hashes: dict[Any, str]) -> None:
+    unreachable = "postgresql://nobody@127.0.0.1:1/none"
+
+    with pytest.raises(PublicationError, match=r"demo\.results: '.*' cannot be the hash of partition"):
+        publish(unreachable, Results, [DAY], results(DAY, 10), content_hash=hashes)
+
+
+def test_a_table_made_anew_has_no_hashes_of_the_old_one(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+    publish(url, Everything, None, Everything.create_empty(), content_hash={None: "e"})
+
+    with connect(url) as conn:
+        rebuild_table(conn, Results)
+    assert published_hashes(url, Results) == {}
+
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+    with connect(url) as conn:
+        conn.execute("drop table demo.results")
+        assert published_hashes(url, Results) == {}
+        ensure_table(conn, Results)
+    assert published_hashes(url, Results) == {}
+    assert published_hashes(url, Everything) == {"": "e"}
+
+
+def test_rows_that_lack_a_column_declared_later_have_no_hash(url: str) -> None:
+    first, wider = declared(a=text()), declared(a=text(), b=text())
+    publish(url, first, None, pl.DataFrame({"id": ["1"], "a": ["x"]}), content_hash={None: "h"})
+
+    assert published_hashes(url, wider) == {}
+    with connect(url) as conn:
+        ensure_table(conn, wider)
+    assert published_hashes(url, wider) == {}
+
+
+def test_a_table_that_must_be_rebuilt_is_of_unknown_content(url: str) -> None:
+    publish(url, declared(a=text()), None, pl.DataFrame({"id": ["1"], "a": ["x"]}), content_hash={None: "h"})
+
+    assert published_hashes(url, declared(a=dy.Int64(nullable=True, description="A."))) == {}
+
+
+def test_what_is_published_may_be_read_by_readers(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+
+    with connect(url) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+        row = conn.execute("select table_name, content_hash from demo.published_partitions").fetchone()
+    assert row == ("results", "a")
+
+
+def test_no_table_may_take_the_name_of_the_notes(url: str) -> None:
+    with connect(url) as conn, pytest.raises(UnpublishableTableError, match="'published_partitions' is taken"):
+        ensure_table(conn, declared("published_partitions"))
 
 
 # --- reconciliation ------------------------------------------------------------------------------
