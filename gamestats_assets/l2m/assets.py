@@ -58,4 +58,8 @@ def assets() -> list[dg.AssetsDefinition]:
         entered_tables((tables.IpWhitelist,)),
         *map(settled_asset, settled()),
     ]
-    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
+    by_table = {each.table: each for each in settled()}
+    return [
+        *made,
+        *(publication(table, CHECKS, upstream_of(table, made, KNOWN), settled=by_table[table]) for table in PUBLISHED),
+    ]

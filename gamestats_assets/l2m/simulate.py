@@ -7,9 +7,9 @@ kept per account. The same plan gives the same logs.
     truth = simulate(Plan(accounts=2_000, days=7), folder)
     truth.days[0].kpis      # what has to come out
 
-What is planted: farms of accounts behind one address that act like clockwork, accounts that gain items and never leave the first level, cafes
-whose honest players share an address, households and a dormitory that share one among fewer than ten, and people who
-are at the first level because they came today.
+What is planted: farms of accounts behind one address that act like clockwork, accounts that gain items and never leave
+the first level, cafes whose honest players share an address, households and a dormitory that share one among fewer than
+ten, and people who are at the first level because they came today.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
     values_read,
 )
-from gamestats_assets.orchestration.settled import Settled, remade
+from gamestats_assets.orchestration.settled import Settled, published_contents, remade
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -627,14 +627,21 @@ class ChangedMeanwhileError(GamestatsError):
 
 
 def publication(
-    table: type[Table], checks: Sequence[Check], upstream: Collection[type[Table]] = ()
+    table: type[Table],
+    checks: Sequence[Check],
+    upstream: Collection[type[Table]] = (),
+    *,
+    settled: Settled | None = None,
 ) -> dg.AssetsDefinition:
     """The table's copy in PostgreSQL: exactly the run's partitions, replaced in one transaction each.
+
+    Of a settled table those are passed over whose very content is published already.
 
     Args:
         checks: the game's checks; before anything is published, the blocking ones of this table
             and of the upstream tables with the same partitions are evaluated again.
         upstream: every table this one is made from, directly or not.
+        settled: how the table is made, where it is a settled one.
     """
     spec = table.spec
     guarding = [
@@ -658,7 +665,7 @@ def publication(
         kinds={"postgres"},
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
-        automation_condition=_condition(table, [table], (), jointly=False),
+        automation_condition=None if settled else _condition(table, [table], (), jointly=False),
         required_resource_keys={"stores"},
         code_version="1",
         check_specs=[
@@ -674,10 +681,11 @@ def publication(
         freshness_policy=_freshness(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from gamestats_assets.lakehouse.postgres import published_rows
+        from gamestats_assets.lakehouse.postgres import published_hashes, published_rows
 
         stores: Stores = context.resources.stores
-        keys = keys_of_run(context)
+        # A run of days may have tables without any beside it.
+        keys = keys_of_run(context) if partitions_of(table) is not None else []
         state = stores.lake.state(table)
         if state is None:
             raise MissingPartitionError(
@@ -689,20 +697,27 @@ def publication(
         different: dict[str, str] = {}
         guard = _Guard(stores, table, guarding, keys)
         refused: dict[str, BlockingCheckError] = {}
+        # Before any rows are read: what is published then under an old name is published once more.
+        contents = published_contents(settled, stores.lake) if settled else {}
+        published = published_hashes(stores.postgres_url, table) if settled else {}
         for key in keys or [None]:
-            try:
-                rows, done = _publish_partition(stores, table, guard, key)
-            except BlockingCheckError as error:
-                refused[key or ""] = error
-                continue
-            inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
-            preview = rows.head(5) if not rows.is_empty() else preview
             value = table.partition_value(key) if key is not None else None
-            found = published_rows(stores.postgres_url, table, value)
-            if found != rows.height:
-                different[key or "all"] = f"{rows.height} in the lake, {found} in PostgreSQL"
+            height = state.rows_per_partition.get(key, 0) if key is not None else state.rows
+            is_there = contents.get(key or "") is not None and contents[key or ""] == published.get(key or "")
+            found = published_rows(stores.postgres_url, table, value) if is_there else None
+            if found != height:
+                try:
+                    rows, done = _publish_partition(stores, table, guard, key, contents.get(key or ""))
+                except BlockingCheckError as error:
+                    refused[key or ""] = error
+                    continue
+                inserted, deleted, height = inserted + done.rows_inserted, deleted + done.rows_deleted, rows.height
+                preview = rows.head(5) if not rows.is_empty() else preview
+                found = published_rows(stores.postgres_url, table, value)
+            if found != height:
+                different[key or "all"] = f"{height} in the lake, {found} in PostgreSQL"
             if key is not None:
-                context.add_asset_metadata({"dagster/partition_row_count": rows.height}, publication_key(table), key)
+                context.add_asset_metadata({"dagster/partition_row_count": height}, publication_key(table), key)
         if refused:
             # One bad day does not hold up the others: they are published, and Dagster is told.
             for key in [key for key in keys if key not in refused]:
@@ -756,12 +771,17 @@ class _Guard:
 
 
 def _publish_partition(
-    stores: Stores, table: type[Table], guard: _Guard, key: str | None
+    stores: Stores, table: type[Table], guard: _Guard, key: str | None, content: str | None
 ) -> "tuple[pl.DataFrame, Publication]":
-    """Check, read and publish one partition of one version of the table; again when it changed meanwhile."""
+    """Check, read and publish one partition of one version of the table; again when it changed meanwhile.
+
+    Args:
+        content: names what is published, where that is known.
+    """
     from gamestats_assets.lakehouse.postgres import publish
 
     values = values_of(table, [key]) if key is not None else None
+    named = {values[0] if values else None: content} if content else None
     attempt = 0
     while True:
         attempt += 1
@@ -779,7 +799,7 @@ def _publish_partition(
                 )
 
         try:
-            return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged)
+            return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged, content_hash=named)
         except ChangedMeanwhileError:
             if attempt == _PUBLISHING_ATTEMPTS:
                 raise

@@ -162,6 +162,14 @@ class Contents:
         }
 
 
+def published_contents(settled: Settled, lake: Lake) -> dict[str, str]:
+    """What names the content of each partition of a published table; under "" that of a table without days."""
+    held = Contents(lake).of(settled.table)
+    if settled.has_days:
+        return held
+    return {"": combined_hash(f"{key} {digest}" for key, digest in held.items())} if held else {}
+
+
 class RowsHash:
     """A hash of rows, whatever their order.
 
