@@ -166,8 +166,12 @@ def rate_usd(currency: str, ds: date) -> Decimal:
     return usual + step * (ds.toordinal() % 7 - 3)
 
 
-def simulate(plan: Plan, folder: Path, format: Format = "parquet") -> Truth:
-    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them."""
+def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: bool = False) -> Truth:
+    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them.
+
+    Args:
+        rates: write each day's rates, too, as `exchange_rates.csv`.
+    """
     world = _World(plan)
     days: list[DayTruth] = []
     for number in range(plan.days):
@@ -180,7 +184,12 @@ def simulate(plan: Plan, folder: Path, format: Format = "parquet") -> Truth:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _write(frame, place, format)
         days.append(world.truth_of_day(rows))
-    return world.truth(days)
+    truth = world.truth(days)
+    for (ds,), of_day in truth.rates.partition_by("ds", as_dict=True).items() if rates else ():
+        of_day.drop("ds").with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(
+            folder / f"{ds}" / "exchange_rates.csv"
+        )
+    return truth
 
 
 def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:

@@ -33,8 +33,7 @@ def _simulate(rows: int, folder: Path) -> int:
     from gamestats_assets.l2m.simulate import Plan, simulate
 
     plan = Plan(accounts=max(200, round(rows / _ROWS_OF_AN_ACCOUNT)), days=1, start=DAY, actions=ACTIONS)
-    truth = simulate(plan, folder)
-    truth.rates.drop("ds").write_csv(folder / DAY.isoformat() / "rates.csv")
+    truth = simulate(plan, folder, rates=True)
     return sum(truth.days[0].rows.values())
 
 

@@ -28,10 +28,7 @@ from gamestats_assets.orchestration.settling import days_behind
 
 def simulated(plan: Plan, folder: Path) -> Truth:
     """Logs of a plan, and each day's rates, in a folder for each day."""
-    truth = simulate(plan, folder)
-    for (ds,), rates in truth.rates.partition_by("ds", as_dict=True).items():
-        rates.drop("ds").write_csv(folder / f"{ds}" / "rates.csv")
-    return truth
+    return simulate(plan, folder, rates=True)
 
 
 @dataclass
