@@ -236,7 +236,7 @@ class _World:
         self.cafe_of = np.full(n, -1)
         self._plant(rng)
         self.lifetime = [Decimal(0)] * n
-        self.first_active, self.first_paid = np.full(n, -1), np.full(n, -1)
+        self.first_active, self.first_login, self.first_paid = np.full(n, -1), np.full(n, -1), np.full(n, -1)
         self.told_guild = np.full(n, -1)
         self.servers = pl.Series([f"S{server:02}" for server in range(plan.servers + 1)])
         # The last one, of number -1, is none.
@@ -322,6 +322,7 @@ class _World:
         before = np.minimum(before, level)
         # Some came before midnight, and some leave after the next one.
         come, leave = rng.random(who.size) >= 0.03, rng.random(who.size) < 0.95
+        self.first_login[who[come & (self.first_login[who] < 0)]] = number
         logs = {
             "login": self._visits(who[come], day_us + begun[come], before[come]),
             "logout": self._visits(who[leave], day_us + (begun + length)[leave], level[leave]),
@@ -468,6 +469,7 @@ class _World:
             active.with_columns(
                 new=pl.Series(self.first_active[seen] == today.number),
                 pays=pl.Series(pays),
+                logs_in_first=pl.Series(self.first_login[seen] == today.number),
                 pays_first=pl.Series(pays & (self.first_paid[seen] == today.number)),
             )
             .group_by("server_id")
@@ -476,7 +478,7 @@ class _World:
                 nru=pl.col("new").sum(),
                 pu=pl.col("pays").sum(),
                 npu=pl.col("pays_first").sum(),
-                nnpu=(pl.col("pays_first") & pl.col("new")).sum(),
+                nnpu=(pl.col("pays_first") & pl.col("logs_in_first")).sum(),
             )
             .with_columns(
                 revenue_usd=pl.col("server_id").replace_strict(
