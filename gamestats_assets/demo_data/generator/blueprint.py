@@ -38,6 +38,7 @@ from gamestats_assets.demo_data.rules.model import (
     recalled_property,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 Array = npt.NDArray[Any]
 
@@ -209,6 +210,11 @@ class Blueprint:
     def user_names(self) -> frozenset[str]:
         """Names of the user properties."""
         return frozenset(self.user_properties)
+
+    def limit_of(self, name: str) -> float | None:
+        """The largest number that the sheet allows a property that events change; None without limits."""
+        told = (found for found in self.taxonomy.user_properties if found.name == name)
+        return next((found.rule.max for found in told if isinstance(found.rule, Between)), None)
 
     def state_type(self, name: str) -> PropertyType:
         """Type of a property that events change."""

@@ -870,6 +870,7 @@ class Properties:
             initial_texts=None if numeric else self._initial_texts(name, type_, updates),
             negative=negative,
             initial=initial,
+            most=self.plan.limit_of(name) if {*kinds} == {"increment"} else None,
             decimals=self._state_decimals(name),
         )
 
