@@ -15,8 +15,9 @@ from gamestats_assets_tests.postgres_fixture import (
     postgres_settings,
     postgres_url,
 )
+from gamestats_assets_tests.s3_fixture import s3
 
-__all__ = ["fresh_database", "ops_database", "ops_template", "postgres_settings", "postgres_url", "realdata"]
+__all__ = ["fresh_database", "ops_database", "ops_template", "postgres_settings", "postgres_url", "realdata", "s3"]
 
 keep_connections()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in

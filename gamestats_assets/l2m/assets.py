@@ -8,6 +8,7 @@ import dagster as dg
 
 from gamestats_assets.l2m import checks, reference, tables
 from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.l2m.source import refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
@@ -101,7 +102,9 @@ def assets() -> list[dg.AssetsDefinition]:
     """Every asset of the MMO: extracts, what people enter, silver, gold, and the publications."""
     made = [
         _deliveries(),
-        landed_tables(tables.LANDED_TABLES, decode_days, deps=[DELIVERIES], code_version=LANDED_VERSION),
+        landed_tables(
+            tables.LANDED_TABLES, decode_days, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION
+        ),
         entered_tables((tables.IpWhitelist,)),
         *map(settled_asset, settled()),
     ]

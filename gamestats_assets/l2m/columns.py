@@ -6,9 +6,9 @@ is read is exact: a fraction of an item, or a fifth decimal of an amount, is no 
 
 from __future__ import annotations
 
+import functools
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp, parse_one
@@ -16,7 +16,15 @@ from sqlglot import exp, parse_one
 from gamestats_assets.l2m.tables import RATES
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-_INTEGERS = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)")
+LINE, TEXT, FAULT, PROBLEM = "__line__", "__text__", "__fault__", "__problem__"
+"""Columns beside those of a log: see `typed`."""
+SEPARATOR = "\x1f"
+"""Between the names of columns in `PROBLEM`."""
+_UTC = "TIMESTAMP WITH TIME ZONE"
+_FLOATS = frozenset(("FLOAT", "DOUBLE"))
+_INTEGERS = frozenset(
+    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+)
 
 
 class ColumnMappingError(GamestatsError):
@@ -46,7 +54,7 @@ class RawColumn:
 
 
 _WHO = (RawColumn("user_id", "VARCHAR", True), RawColumn("server_id", "VARCHAR", True))
-_TIME = RawColumn("time", "TIMESTAMP WITH TIME ZONE")
+_TIME = RawColumn("time", _UTC)
 _LEVEL = RawColumn("level", "SMALLINT")
 _VISIT = (
     *_WHO,
@@ -54,7 +62,7 @@ _VISIT = (
     RawColumn("ip", "VARCHAR"),
     RawColumn("device", "VARCHAR"),
     RawColumn("country", "VARCHAR"),
-    RawColumn("time", "TIMESTAMP WITH TIME ZONE", True),
+    RawColumn("time", _UTC, True),
 )
 _ITEM = (
     *_WHO,
@@ -92,10 +100,19 @@ COLUMNS: Mapping[str, tuple[RawColumn, ...]] = {
     RATES: (RawColumn("currency", "VARCHAR", True), RawColumn("usd_per_unit", "DECIMAL(18,8)", True)),
 }
 """Columns of each log."""
+NAMES: Mapping[str, str] = {
+    **{log: log for log in COLUMNS},
+    "item_gain": "increase_item",
+    "item_spend": "decrease_item",
+    "money_gain": "increase_money",
+    "money_spend": "decrease_money",
+    "rates": RATES,
+}
+"""What logs may be called, and what they are."""
 
 
-def read_mapping(text: str, where: str) -> dict[str, dict[str, str]]:
-    """Per log, our column's name to a studio's own, from JSON: `{"login": {"user_id": "uid"}, "*": {"ds": "dt"}}`.
+def read_mapping(text: bytes, where: str) -> dict[str, dict[str, str]]:
+    """Per log, our column's name to a studio's own, from JSON: `{"login": {"ip": "addr"}, "*": {"user_id": "uid"}}`.
 
     What stands under `*` holds for every log that has the column and says nothing else of it.
 
@@ -106,125 +123,211 @@ def read_mapping(text: str, where: str) -> dict[str, dict[str, str]]:
         ColumnMappingError: when it is no such JSON, or names a log or a column that does not exist.
     """
     try:
-        told = json.loads(text)
-    except ValueError as error:
+        told = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise ColumnMappingError(f"{where}: expected JSON; {error}.") from None
     if not isinstance(told, dict) or not all(
-        isinstance(names, dict) and all(isinstance(name, str) and name for name in names.values())
+        isinstance(names, dict) and all(isinstance(name, str) and name.strip() for name in names.values())
         for names in told.values()
     ):
         raise ColumnMappingError(
             f'{where}: expected, for each log, our column names and yours: {{"login": {{"user_id": "uid"}}}}.'
         )
-    if unknown := sorted({*told} - {*COLUMNS, "*"}):
-        raise ColumnMappingError(
-            f"{where}: there is no log {unknown[0]!r}. Logs: {', '.join(COLUMNS)}; * is every one."
-        )
-    for log, names in told.items():
-        known = {column.name for of in ([log] if log != "*" else COLUMNS) for column in COLUMNS[of]}
+    if unknown := sorted({*told} - {*NAMES, "*"}):
+        raise ColumnMappingError(f"{where}: there is no log {unknown[0]!r}. Logs: {', '.join(NAMES)}; * is every one.")
+    found: dict[str, dict[str, str]] = {log: {} for log in COLUMNS}
+    for called, names in sorted(told.items(), key=lambda item: item[0] != "*"):
+        logs = [*COLUMNS] if called == "*" else [NAMES[called]]
+        known = {column.name for log in logs for column in COLUMNS[log]}
         if unknown := sorted({*names} - known):
             raise ColumnMappingError(
-                f"{where}: {log} has no column {unknown[0]!r}. Its columns: {', '.join(sorted(known))}. "
+                f"{where}: {called} has no column {unknown[0]!r}. Its columns: {', '.join(sorted(known))}. "
                 "Our name stands before the colon, yours after it."
             )
-    everywhere = told.get("*", {})
-    return {
-        log: {
-            column.name: names[column.name]
-            for column in COLUMNS[log]
-            for names in [{**everywhere, **told.get(log, {})}]
-            if column.name in names
-        }
-        for log in COLUMNS
-    }
+        for log in logs:
+            of_log = {column.name for column in COLUMNS[log]}
+            found[log] |= {ours: theirs.strip() for ours, theirs in names.items() if ours in of_log}
+    return found
 
 
-def missing(log: str, names: Mapping[str, str], found: Sequence[str]) -> list[str]:
-    """Required columns of a log that a file does not have, as the file would call them."""
-    return [
-        called
-        for column in COLUMNS[log]
-        if column.required and (called := names.get(column.name, column.name)) not in found
-    ]
+def missing(log: str, names: Mapping[str, str], found: Collection[str]) -> list[RawColumn]:
+    """Required columns of a log that a file does not have."""
+    return [column for column in COLUMNS[log] if column.required and names.get(column.name, column.name) not in found]
 
 
-def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> list[exp.Expr]:
-    """What to select of a raw log: its columns typed, `problem` (null where a row can be read) and `content`.
+_MUST_BE: Mapping[str, str] = {
+    "VARCHAR": "a text",
+    "SMALLINT": "a whole number up to 32,767",
+    "BIGINT": "a whole number",
+    "DECIMAL(18,4)": "a number with at most 4 decimals",
+    "DECIMAL(18,8)": "a number with at most 8 decimals",
+    _UTC: "a time of this century (2026-03-01 10:00:00, with or without +09:00, or seconds or milliseconds since 1970)",
+}
+
+
+def must_be(log: str, names: Mapping[str, str], called: str) -> str:
+    """What values of a file's column have to be, in words."""
+    [column, *_] = [column for column in COLUMNS[log] if names.get(column.name, column.name) == called]
+    return f"{called} must be {_MUST_BE[column.type]}" + (", and may not lack" if column.required else "")
+
+
+# --------------------------------------------------------------------------- values
+
+
+def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, str]:
+    """What to select of a raw file, and then of that: the columns of the log's table, and what is wrong with a row.
+
+    The latter are `LINE`, the number of a row's line (null where rows are no lines); `FAULT`, what is wrong with the
+    line; `PROBLEM`, the columns whose values cannot be read, with a `SEPARATOR` (null where all can); and `TEXT`,
+    such a row as it stands in the file. Texts are trimmed, and empty ones are none.
 
     Args:
         names: our column's name to that of the file, where it is another.
-        found: the file's columns and their types, as DuckDB tells them. Texts are trimmed, and empty ones are none.
+        found: the file's columns and their types, as DuckDB tells them.
     """
-    selected: list[exp.Expr] = []
-    problems: list[exp.Expr] = []
-    raw: list[exp.Expr] = []
+    return _typed(log, tuple(names.items()), tuple(found.items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    # Files of a log are mostly alike, and may be many small ones.
+    names, found = dict(renamed), dict(types)
+    values: list[exp.Expr] = []
+    used: dict[str, exp.Expr] = {}
+    wrong: dict[str, exp.Expr] = {}
     for column in COLUMNS[log]:
         called = names.get(column.name, column.name)
         if called not in found:
-            selected.append(exp.alias_(exp.cast(exp.null(), column.type, dialect="duckdb"), column.target, quoted=True))
+            values.append(_named(exp.cast(exp.null(), column.type, dialect="duckdb"), column.target))
             continue
-        raw.append(exp.column(called, quoted=True))
-        value, is_told, is_exact = _read(exp.column(called, quoted=True), found[called], column.type)
-        selected.append(exp.alias_(value.copy(), column.target, quoted=True))
-        wrong: list[exp.Expr] = []
+        used[called] = exp.column(f"raw {called}", quoted=True)
+        told, value = _read(exp.column(called, quoted=True), found[called], column.type)
+        values.append(_named(value, column.target))
+        lacks = filled("value IS NULL", value=exp.column(column.target, quoted=True))
         if column.required:
-            wrong.append(exp.Is(this=value.copy(), expression=exp.null()))
-        elif is_told is not None:
-            wrong.append(exp.and_(is_told, exp.Is(this=value.copy(), expression=exp.null())))
-        if is_exact is not None:
-            wrong.append(exp.not_(exp.func("coalesce", is_exact, exp.true(), dialect="duckdb")))
-        if wrong:
-            problems.append(exp.Case().when(exp.or_(*wrong), exp.Literal.string(called)))
-    named = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(", "), *problems])
-    problem = exp.Nullif(this=named, expression=exp.Literal.string("")) if problems else exp.null()
-    content = exp.Case().when(
-        exp.not_(exp.Is(this=problem.copy(), expression=exp.null())),
-        exp.Anonymous(this="to_json", expressions=[exp.Anonymous(this="row", expressions=raw)]),
-    )
-    return [
-        *selected,
-        exp.alias_(exp.cast(problem, "VARCHAR", dialect="duckdb"), "__problem__", quoted=True),
-        exp.alias_(exp.cast(content, "VARCHAR", dialect="duckdb"), "__content__", quoted=True),
+            wrong[called] = lacks
+        elif told != value:
+            flag = f"told {called}"
+            values.append(_named(filled("told IS NOT NULL", told=told), flag))
+            wrong[called] = exp.and_(exp.column(flag, quoted=True), lacks)
+    values += [_named(exp.column(called, quoted=True), raw.name) for called, raw in used.items()]
+    values += [_named(exp.column(name, quoted=True), name) for name in (LINE, TEXT, FAULT) if name in found]
+    is_bad = exp.or_(*(each.copy() for each in wrong.values()))
+    each_wrong = [exp.Case().when(condition, exp.Literal.string(called)) for called, condition in wrong.items()]
+    problem = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(SEPARATOR), *each_wrong])
+    as_json = [part for called, raw in used.items() for part in (exp.Literal.string(called), raw)]
+    text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=as_json)
+    rows = [
+        *(_named(exp.column(column.target, quoted=True), column.target) for column in COLUMNS[log]),
+        _named(_column_of(found, LINE, "BIGINT"), LINE),
+        _named(_column_of(found, FAULT, "VARCHAR"), FAULT),
+        _named(filled("CASE WHEN is_bad THEN problem END", is_bad=is_bad, problem=problem), PROBLEM),
+        _named(filled("CASE WHEN is_bad THEN CAST(text AS VARCHAR) END", is_bad=is_bad, text=text), TEXT),
     ]
+    return _text_of(values), _text_of(rows)
 
 
-def _read(value: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, exp.Expr | None, exp.Expr | None]:
-    """A value of the wanted type, whether there is one to be read, and whether reading it changes nothing.
+def _text_of(selected: Sequence[exp.Expr]) -> str:
+    return ", ".join(each.sql("duckdb") for each in selected)
 
-    The last two are None where no value can fail, and where none can change.
+
+def _column_of(found: Mapping[str, str], name: str, type: str) -> exp.Expr:
+    return exp.column(name, quoted=True) if name in found else exp.cast(exp.null(), type, dialect="duckdb")
+
+
+def filled(template: str, **parts: exp.Expr) -> exp.Expr:
+    """An expression with others in the place of the names that stand for them.
+
+    >>> filled("nullif(trim(x), '')", x=exp.column("user_id")).sql("duckdb")
+    "NULLIF(TRIM(user_id), '')"
     """
-    is_text = found == "VARCHAR"
-    if is_text:
-        value = parse_one("nullif(trim(x), '')", dialect="duckdb").transform(
-            lambda node: value.copy() if isinstance(node, exp.Column) else node
-        )
-    is_told = exp.not_(exp.Is(this=value.copy(), expression=exp.null()))
-    if wanted == found or wanted == "VARCHAR":
-        return exp.cast(value, wanted, dialect="duckdb"), None, None
+    return _parsed(template).transform(
+        lambda node: parts[node.name].copy() if isinstance(node, exp.Column) and node.name in parts else node
+    )
+
+
+@functools.cache
+def _parsed(template: str) -> exp.Expr:
+    return parse_one(template, dialect="duckdb")
+
+
+def _named(value: exp.Expr, name: str) -> exp.Expr:
+    return exp.alias_(value.copy(), name, quoted=True)
+
+
+def _read(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, exp.Expr]:
+    """What a row tells, null where it tells nothing, and its value, null where it is none of the wanted type."""
+    if found in _FLOATS:
+        raw = filled("CASE WHEN NOT isnan(x) THEN x END", x=raw)
+    is_number = found in _FLOATS or found in _INTEGERS or found.startswith("DECIMAL")
+    is_moment = found.startswith("TIMESTAMP") or found == "DATE"
+    if wanted == "VARCHAR":
+        told = raw if found == "VARCHAR" else _as_text(raw, is_number=is_number)
+        told = filled("nullif(trim(x), '')", x=told)
+        # PostgreSQL keeps no text with a zero character.
+        return told, filled("CASE WHEN NOT contains(x, chr(0)) THEN x END", x=told)
+    if not (is_number or (is_moment and wanted.startswith("TIMESTAMP"))):
+        raw = raw if found == "VARCHAR" else exp.cast(raw, "VARCHAR", dialect="duckdb")
+        raw = filled("nullif(trim(x), '')", x=raw)
+        return raw, _moment_of_text(raw) if wanted.startswith("TIMESTAMP") else _number_of_text(raw, wanted)
     if wanted.startswith("TIMESTAMP"):
-        return _moment(value, found, wanted), is_told, None
-    tried = _try(value, wanted)
-    if _INTEGERS.fullmatch(found):
-        return tried, is_told, None
-    wide = "DECIMAL(38,12)" if wanted.startswith("DECIMAL") else "DOUBLE"
-    exact = exp.EQ(this=_try(value, wide), expression=_try(tried, wide))
-    return tried, is_told, exact
+        return raw, _moment(raw, found) if is_moment else _moment_of_number(raw)
+    if found == wanted:
+        return raw, raw
+    tried = _try(raw, wanted)
+    if found in _INTEGERS:
+        return raw, tried
+    return raw, filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=raw, tried=tried)
 
 
-def _moment(value: exp.Expr, found: str, wanted: str) -> exp.Expr:
-    """A time in UTC: as it is, or of a number the seconds, or milliseconds, since 1970."""
-    if found.startswith("TIMESTAMP") or found == "DATE":
-        return _try(value, wanted)
-    number = _try(value, "BIGINT")
-    since_1970 = parse_one(
-        "CASE WHEN abs(n) >= 100000000000 THEN to_timestamp(n / 1000) ELSE to_timestamp(n) END", dialect="duckdb"
+def _as_text(value: exp.Expr, *, is_number: bool) -> exp.Expr:
+    text = exp.cast(value, "VARCHAR", dialect="duckdb")
+    if not is_number:
+        return text
+    # Ids become fractions where a library has no other way to say that one lacks: 17.0 is 17.
+    whole = "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE text END"
+    return filled(whole, x=value, text=text)
+
+
+def _number_of_text(text: exp.Expr, wanted: str) -> exp.Expr:
+    tried = _try(text, wanted)
+    # DuckDB itself takes 0x10 and 1_000 for numbers, and rounds what is none of the wanted type.
+    if not wanted.startswith("DECIMAL"):
+        return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=text, tried=tried)
+    exact = (
+        r"CASE WHEN regexp_full_match(x, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') AND "
+        "TRY_CAST(x AS DECIMAL(38, 18)) = tried THEN tried END"
     )
-    epoch = since_1970.transform(
-        lambda node: number.copy() if isinstance(node, exp.Column) and node.name == "n" else node
+    return filled(exact, x=text, tried=tried)
+
+
+def _moment(value: exp.Expr, found: str) -> exp.Expr:
+    """A time in UTC, to the microsecond that it is in; null before 2000 and after 2099."""
+    if found.endswith("_NS"):
+        value = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=value)
+    if found != _UTC:
+        value = _try(value, _UTC)
+    return filled(
+        "CASE WHEN x >= TIMESTAMPTZ '2000-01-01 00:00:00+00' AND x < TIMESTAMPTZ '2100-01-01 00:00:00+00' THEN x END",
+        x=value,
     )
-    if found != "VARCHAR":
-        return epoch
-    return exp.func("coalesce", _try(value, wanted), epoch, dialect="duckdb")
+
+
+def _moment_of_number(number: exp.Expr) -> exp.Expr:
+    """A time in UTC of the seconds since 1970, or the milliseconds, microseconds or nanoseconds, as its size tells."""
+    since_us = filled(
+        "TRY_CAST(floor(CASE WHEN n < 1e11 THEN n * 1000000 WHEN n < 1e14 THEN n * 1000 WHEN n < 1e17 THEN n "
+        "ELSE n * 0.001 END) AS BIGINT)",
+        n=_try(number, "DECIMAL(27,6)"),
+    )
+    between = (
+        "CASE WHEN us >= 946684800000000 AND us < 4102444800000000 THEN CAST(make_timestamp(us) AS TIMESTAMPTZ) END"
+    )
+    return filled(between, us=since_us)
+
+
+def _moment_of_text(text: exp.Expr) -> exp.Expr:
+    return filled("coalesce(iso, epoch)", iso=_moment(text, "VARCHAR"), epoch=_moment_of_number(text))
 
 
 def _try(value: exp.Expr, to: str) -> exp.Expr:

@@ -9,58 +9,69 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import duckdb
+import msgspec
 import polars as pl
-from sqlglot import exp
 
-from gamestats_assets.l2m.columns import COLUMNS, missing, typed
+from gamestats_assets.l2m.columns import COLUMNS, FAULT, LINE, PROBLEM, SEPARATOR, TEXT, missing, must_be, typed
+from gamestats_assets.l2m.raw_files import FAULTS, READ_ERRORS, Format, open_file
 from gamestats_assets.l2m.reference import currencies
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, RATES, EtlRecharge, ExchangeRates, LogCounts
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.quality import Rejection, screen
 from gamestats_assets.lakehouse.table import Table
 
 FILE, DELIVERY, THINKINGDATA = "log", "delivery", "thinkingdata"
 """Kinds of landed files: a raw file, the document of a delivery, a day's lines of ThinkingData records."""
 _PIECE_ROWS = 1_000_000
-_LONGEST_LINE = 16 * 1024 * 1024
 # Of one log, told one by one; the others are counted.
 _TOLD_ROW_BY_ROW = 10_000
-_NO_SEPARATOR = "\x02"
+_EXACT = pl.Decimal(38, 12)
+"""An amount times a rate, before it is rounded."""
 
-Relations = Iterator[tuple[str, duckdb.DuckDBPyRelation]]
+
+class DeliveredFile(msgspec.Struct, frozen=True):
+    """A file of a delivery.
+
+    Attributes:
+        hash: of its content; it names the landed file.
+        name: what it was called where it came from.
+        format: how it is to be read.
+    """
+
+    hash: str
+    name: str
+    format: Format
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """What was delivered of one log of a day: the document that lands with the files.
 
     Attributes:
         number: of several deliveries of the log the one with the highest number counts.
-        files: content hashes of its files, in their order.
+        files: in their order.
         columns: our column's name to that of the files, where it is another.
     """
 
     log: str
     day: str
-    number: int
-    files: tuple[str, ...]
-    columns: Mapping[str, str] = field(default_factory=dict)
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    files: tuple[DeliveredFile, ...]
+    columns: dict[str, str] = {}
+
+    def says_as(self, other: Delivery) -> bool:
+        """Whether both deliver the same: the same contents, read in the same way, whatever they are called."""
+        found, others = ({(file.hash, file.format) for file in each.files} for each in (self, other))
+        return found == others and self.columns == other.columns
 
     def to_json(self) -> bytes:
         """The document."""
-        told = {
-            "log": self.log,
-            "day": self.day,
-            "number": self.number,
-            "files": [*self.files],
-            "columns": dict(sorted(self.columns.items())),
-        }
-        return json.dumps(told, indent=1).encode()
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
 
     @classmethod
     def from_json(cls, content: bytes) -> Delivery:
@@ -69,11 +80,7 @@ class Delivery:
         Raises:
             ValueError: when it is none.
         """
-        told = json.loads(content)
-        try:
-            found = cls(told["log"], told["day"], int(told["number"]), tuple(told["files"]), dict(told["columns"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no document of a delivery: {error}") from None
+        found = msgspec.json.decode(content, type=cls)
         if found.log not in COLUMNS:
             raise ValueError(f"there is no log {found.log!r}")
         return found
@@ -91,9 +98,9 @@ def in_force(landing: Landing, files: Sequence[LandedFile]) -> tuple[dict[str, D
             continue
         try:
             delivery = Delivery.from_json(landing.read(file))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             unreadable.append(
-                Rejection(_name(file), "file", "unreadable_delivery", f"Expected a delivery's document: {error}.", 1)
+                Rejection(_name(file), "file", "unreadable_delivery", f"Expected a delivery's document: {error}.", 0)
             )
             continue
         ranked = (delivery.number, file.content_hash, delivery)
@@ -121,8 +128,8 @@ class _Count:
 class DayOfLogs:
     """The landed files of one day as rows; `frames` may be gone through once, `log_counts` last."""
 
-    def __init__(self, landing: Landing, files: Sequence[LandedFile], open_files: contextlib.ExitStack) -> None:
-        self._landing, self._open = landing, open_files
+    def __init__(self, landing: Landing, files: Sequence[LandedFile], con: duckdb.DuckDBPyConnection) -> None:
+        self._landing = landing
         self.ds = date.fromisoformat(files[0].day)
         self._by_hash = {file.content_hash: file for file in files if file.kind == FILE}
         self._deliveries, unreadable = in_force(landing, files)
@@ -130,19 +137,19 @@ class DayOfLogs:
         self._counts: dict[str, _Count] = {}
         self.rejections: dict[type[Table], list[Rejection]] = {table: [] for table in LANDED_TABLES}
         self.rejections[LogCounts] += unreadable
-        self._con = open_files.enter_context(duckdb.connect(config={"autoinstall_known_extensions": "false"}))
-        self._con.execute("SET TimeZone = 'UTC'")
-        self._con.execute("SET python_enable_replacements = false")
+        self._con = con
         self._told: Mapping[str, pl.DataFrame] = {}
         if self._thinkingdata:
             self._read_thinkingdata()
-        self.rates = pl.concat([pl.DataFrame(schema=ExchangeRates.schema()), *self._rows_of_rates()])
+        self._rates_read = self._rates_told()
+        # Those that the table will not take are no rates either.
+        self.rates = screen(ExchangeRates, self._rates_read).rows
 
     @property
     def frames(self) -> Mapping[type[Table], Iterator[pl.DataFrame]]:
         """Rows of every bronze table, in pieces."""
         made: dict[type[Table], Iterator[pl.DataFrame]] = {table: self._rows(log) for log, table in ETL.items()}
-        return {**made, ExchangeRates: iter([self.rates]), LogCounts: self._log_counts()}
+        return {**made, ExchangeRates: iter([self._rates_read]), LogCounts: self._log_counts()}
 
     @property
     def unreadable(self) -> int:
@@ -154,176 +161,149 @@ class DayOfLogs:
     def _rows(self, log: str) -> Iterator[pl.DataFrame]:
         """Rows of a log's table, numbered in the order of the files."""
         table = ETL[log]
-        count = self._counts.setdefault(log, _Count())
         for name, rows in self._readable(log, table):
-            numbered = rows.with_columns(
-                pl.lit(self.ds).alias("ds"),
-                pl.int_range(count.rows_read, count.rows_read + rows.height, dtype=pl.Int64).alias("row_number"),
-            )
-            count.rows_read += rows.height
-            good = self._without_problems(log, table, name, numbered)
-            if table is EtlRecharge:
-                good = self._in_dollars(name, good)
+            good = self._in_dollars(name, rows) if table is EtlRecharge else rows
             yield good.select(
                 pl.col(column).cast(dtype) if column in good.columns else pl.lit(None, dtype=dtype).alias(column)
                 for column, dtype in table.schema().items()
             )
 
-    def _rows_of_rates(self) -> Iterator[pl.DataFrame]:
-        count = self._counts.setdefault(RATES, _Count())
-        for name, rows in self._readable(RATES, ExchangeRates):
-            count.rows_read += rows.height
-            numbered = rows.with_row_index("row_number").with_columns(pl.lit(self.ds).alias("ds"))
-            good = self._without_problems(RATES, ExchangeRates, name, numbered)
-            yield good.select(pl.col(column).cast(dtype) for column, dtype in ExchangeRates.schema().items())
+    def _rates_told(self) -> pl.DataFrame:
+        """The day's rates; a currency has one, or none where it is told different ones."""
+        told = [rows.with_columns(pl.lit(name).alias("file")) for name, rows in self._readable(RATES, ExchangeRates)]
+        if not told:
+            return pl.DataFrame(schema=ExchangeRates.schema())
+        rates = pl.concat(told)
+        other = pl.col("usd_per_unit").n_unique().over("currency") > 1
+        repeated = rates.filter(pl.col("currency").is_first_distinct().not_() | other)
+        for (file,), rows in repeated.group_by("file", maintain_order=True):
+            self._reject(
+                RATES,
+                ExchangeRates,
+                rows,
+                lambda row, file=file: (
+                    str(file),
+                    "doubled_rate",
+                    f"{_place(row)}: {row['currency']} has more than one rate on {self.ds}. One that is told again is "
+                    "passed over; of different ones none is taken. Deliver the day's rates again, each currency once.",
+                ),
+            )
+        kept = rates.join(repeated, on="row_number", how="anti", maintain_order="left")
+        return kept.select(pl.col(column).cast(dtype) for column, dtype in ExchangeRates.schema().items())
 
     def _readable(self, log: str, table: type[Table]) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Pieces of a log's files, each with the file's name, typed, with `__problem__` and `__content__`."""
+        """Pieces of a log's files, each with the file's name: typed rows with their day and number."""
         count = self._counts.setdefault(log, _Count())
-        names = self._deliveries[log].columns if log in self._deliveries else {}
-        for name, relation in self._relations(log, table, names):
-            found = {column: str(kind) for column, kind in zip(relation.columns, relation.types, strict=True)}
-            if lacking := missing(log, names, [*found]):
-                rows = relation.count("*").fetchall()[0][0]
-                count.rows_read += rows
-                count.unreadable += rows
-                self.rejections[table].append(
-                    Rejection(
-                        name,
-                        "file",
-                        "missing_column",
-                        f"The {log} log of {self.ds} has no column {', '.join(lacking)}; its columns are "
-                        f"{', '.join(found)}. Deliver the day again with a mapping: "
-                        f'gamestats ingest l2m PATH --day {self.ds} --columns FILE, where FILE says {{"{log}": '
-                        '{"OURS": "YOURS"}}.',
-                        rows,
-                    )
+        for name, pieces in self._files(log, table, count):
+            place = 0
+            for rows in pieces:
+                height = rows.height
+                numbered = rows.with_columns(
+                    pl.lit(self.ds).alias("ds"),
+                    pl.int_range(count.rows_read, count.rows_read + height, dtype=pl.Int64).alias("row_number"),
+                    pl.int_range(place + 1, place + 1 + height, dtype=pl.Int64).alias("place"),
                 )
-                continue
-            selected = ", ".join(each.sql("duckdb") for each in typed(log, names, found))
-            for batch in cast(Any, relation.project(selected)).to_arrow_reader(_PIECE_ROWS):
-                yield name, cast(pl.DataFrame, pl.from_arrow(batch))
+                count.rows_read += height
+                place += height
+                yield name, self._without_problems(log, table, name, numbered)
 
-    def _relations(self, log: str, table: type[Table], names: Mapping[str, str]) -> Relations:
-        """The files of a log, one after another, as DuckDB reads them."""
+    def _files(self, log: str, table: type[Table], count: _Count) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
+        """The files of a log, one after another: each one's name and rows."""
         # Of its own, for logs are read side by side.
-        con = self._open.enter_context(self._con.cursor())
-        count = self._counts.setdefault(log, _Count())
+        con = self._con.cursor()
         delivery = self._deliveries.get(log)
-        for digest in delivery.files if delivery is not None else ():
-            file = self._by_hash.get(digest)
-            if file is None:
-                self.rejections[table].append(
-                    Rejection(
-                        digest,
-                        "file",
-                        "missing_file",
-                        f"Delivery {delivery.number if delivery else 0} of the {log} log of {self.ds} names a file "
-                        "that has not landed. Deliver the day again.",
-                        0,
-                    )
-                )
+        for file in delivery.files if delivery is not None else ():
+            landed = self._by_hash.get(file.hash)
+            if landed is None:
+                reason = f"It is named by delivery {delivery.number if delivery else 0} of the {log} log of {self.ds}, "
+                reason += "and has not landed. Deliver the day again."
+                self.rejections[table].append(Rejection(file.name, "file", "missing_file", reason, 0))
                 continue
             count.files += 1
-            path = str(self._open.enter_context(self._landing.on_disk(file)))
-            try:
-                yield from self._open_file(con, log, table, names, _name(file), path)
-            except (duckdb.Error, OSError) as error:
-                self.rejections[table].append(
-                    Rejection(_name(file), "file", "unreadable_file", f"It cannot be read to its end: {error}", 0)
-                )
-        if log in self._told:
-            yield THINKINGDATA, con.from_arrow(self._told[log].to_arrow())
+            with self._landing.on_disk(landed) as path:
+                yield file.name, self._pieces(con, log, table, file, path, delivery.columns if delivery else {})
+        if (told := self._told.get(log)) is not None and not told.is_empty():
+            yield THINKINGDATA, _typed(log, {}, con.from_arrow(told.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
-    def _open_file(
+    def _pieces(
         self,
         con: duckdb.DuckDBPyConnection,
         log: str,
         table: type[Table],
+        file: DeliveredFile,
+        path: Path,
         names: Mapping[str, str],
-        name: str,
-        path: str,
-    ) -> Relations:
-        if path.endswith(".parquet"):
-            yield name, con.read_parquet(path)
-            return
-        if ".csv" in path:
-            rejects = f"rejects_{len(self.rejections[table])}"
-            sql = (
-                "FROM read_csv($path, all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', "
-                "store_rejects = true, rejects_table = $rejects, rejects_scan = $scan)"
-            )
-            parameters = {"path": path, "rejects": rejects, "scan": f"{rejects}_scan"}
-            yield name, con.sql(sql, params=parameters)
-            self._torn_lines(con, log, table, name, rejects)
-            return
-        wanted = [names.get(column.name, column.name) for column in COLUMNS[log]]
-        yield name, self._json_lines(con, path, wanted)
-
-    def _json_lines(self, con: duckdb.DuckDBPyConnection, path: str, wanted: Sequence[str]) -> duckdb.DuckDBPyRelation:
-        """Lines of JSON: the wanted keys of each as texts; of a line that is no object all are null."""
-        lines = con.sql(
-            "FROM read_csv($path, columns = {'line': 'VARCHAR'}, delim = $none, quote = '', escape = '', "
-            "header = false, auto_detect = false, max_line_size = $longest)",
-            params={"path": path, "none": _NO_SEPARATOR, "longest": _LONGEST_LINE},
-        ).filter("line IS NOT NULL AND trim(line) <> ''")
-        paths = exp.array(*(exp.Literal.string(f'$."{key}"') for key in wanted)).sql("duckdb")
-        told = lines.project(f"CASE WHEN json_valid(line) THEN json_extract_string(line, {paths}) END AS told")
-        keys = [
-            exp.alias_(
-                exp.Bracket(this=exp.column("told"), expressions=[exp.Literal.number(n)], offset=1), key, quoted=True
-            )
-            for n, key in enumerate(wanted, 1)
-        ]
-        return told.project(", ".join(key.sql("duckdb") for key in keys))
-
-    def _torn_lines(
-        self, con: duckdb.DuckDBPyConnection, log: str, table: type[Table], name: str, rejects: str
-    ) -> None:
-        """Lines of a CSV file that have more or fewer fields than its header."""
-        named = exp.to_identifier(rejects, quoted=True).sql("duckdb")
-        torn = con.table(named).project("line, csv_line, error_message").order("line").fetchall()
-        by_line = {line: (text, why) for line, text, why in reversed(torn)}
-        count = self._counts[log]
-        count.rows_read += len(by_line)
-        count.unreadable += len(by_line)
-        self.rejections[table] += [
-            Rejection(name, "row", "torn_line", f"Line {line}: {why}.", 1, text)
-            for line, (text, why) in by_line.items()
-        ]
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of a file; of one that is damaged those that come before the damage."""
+        rows = read = 0
+        try:
+            raw = open_file(con, path, file.format, log, names)
+            if lacking := missing(log, names, raw.types):
+                theirs = [names.get(column.name, column.name) for column in lacking]
+                self._reject_file(
+                    log,
+                    table,
+                    file.name,
+                    "missing_column",
+                    f"The {log} log of {self.ds} has no column {', '.join(theirs)}; its columns are "
+                    f"{', '.join(raw.names) or 'none'}. Deliver the day again with a mapping: gamestats ingest l2m "
+                    f'PATH --day {self.ds} --log {log} --columns FILE, where FILE says {{"{log}": '
+                    f'{{"{lacking[0].name}": "YOURS"}}}}.',
+                    raw.rows(),
+                )
+                return
+            # What a damaged Parquet file should have held it still tells.
+            rows = raw.rows() if file.format == "parquet" else 0
+            for piece in raw.pieces:
+                for frame in _typed(log, names, piece):
+                    read += frame.height
+                    yield frame
+        except READ_ERRORS as error:
+            reason = f"It cannot be read to its end: {error}".rstrip(".") + ". Deliver the day again."
+            self._reject_file(log, table, file.name, "unreadable_file", reason, max(0, rows - read))
 
     # ----------------------------------------------------------------- what is wrong with rows
 
     def _without_problems(self, log: str, table: type[Table], name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        bad = rows.filter(pl.col("__problem__").is_not_null())
-        if not bad.is_empty():
-            self._reject(
-                log,
-                table,
-                bad,
-                lambda row: (name, "unreadable_value", f"Row {row['row_number']}: no value in {row['__problem__']}."),
-            )
-        return rows.filter(pl.col("__problem__").is_null()) if not bad.is_empty() else rows
+        is_bad = pl.col(FAULT).is_not_null() | pl.col(PROBLEM).is_not_null()
+        bad = rows.filter(is_bad)
+        if bad.is_empty():
+            return rows
+
+        def told(row: Mapping[str, Any]) -> tuple[str, str, str]:
+            if row[FAULT] is not None:
+                return name, row[FAULT], f"{_place(row)}: {FAULTS[row[FAULT]]}."
+            names = self._deliveries[log].columns if log in self._deliveries and name != THINKINGDATA else {}
+            wanted = "; ".join(must_be(log, names, called) for called in row[PROBLEM].split(SEPARATOR))
+            return name, "unreadable_value", f"{_place(row)}: {wanted}."
+
+        self._reject(log, table, bad, told)
+        return rows.filter(~is_bad)
 
     def _in_dollars(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        """Payments with their worth at the day's rate; those in an unknown currency or without a rate are rejected."""
+        """Payments with their worth at the day's rate: rounded once to six decimals, a half to the even one.
+
+        Those in an unknown currency or without a rate are rejected, and those worth more than a table can hold.
+        """
+        worth = (pl.col("amount").cast(_EXACT) * pl.col("usd_per_unit").cast(_EXACT)).cast(
+            EtlRecharge.schema()["daily_rev_usd"], strict=False
+        )
         rows = rows.join(
             self.rates.select("currency", "usd_per_unit"), on="currency", how="left", maintain_order="left"
-        )
-        unknown = rows.filter(~pl.col("currency").is_in(currencies()))
+        ).with_columns(worth.alias("daily_rev_usd"))
+        is_known = pl.col("currency").is_in(currencies())
         self._reject(
             "recharge",
             EtlRecharge,
-            unknown,
+            rows.filter(~is_known),
             lambda row: (
                 name,
                 "unknown_currency",
-                f"Row {row['row_number']}: {row['currency']!r} is no known currency; data/reference/l2m/currencies.csv "
+                f"{_place(row)}: {row['currency']!r} is no known currency; data/reference/l2m/currencies.csv "
                 "lists them.",
             ),
         )
-        known = rows.filter(pl.col("currency").is_in(currencies()))
-        unrated = known.filter(pl.col("usd_per_unit").is_null())
+        unrated = rows.filter(is_known & pl.col("usd_per_unit").is_null())
         self._counts["recharge"].payments_without_rate += unrated.height
         self._reject(
             "recharge",
@@ -332,12 +312,27 @@ class DayOfLogs:
             lambda row: (
                 name,
                 "no_rate",
-                f"Row {row['row_number']}: there is no rate of {row['currency']} for {self.ds}. Deliver it: "
+                f"{_place(row)}: there is no rate of {row['currency']} for {self.ds}. Deliver it: "
                 f"gamestats ingest l2m rates.csv --day {self.ds} (columns currency, usd_per_unit).",
             ),
         )
-        dollars = pl.col("amount").cast(pl.Decimal(38, 12)) * pl.col("usd_per_unit").cast(pl.Decimal(38, 12))
-        return known.filter(pl.col("usd_per_unit").is_not_null()).with_columns(dollars.alias("daily_rev_usd"))
+        self._reject(
+            "recharge",
+            EtlRecharge,
+            rows.filter(is_known & pl.col("usd_per_unit").is_not_null() & pl.col("daily_rev_usd").is_null()),
+            lambda row: (
+                name,
+                "too_large",
+                f"{_place(row)}: {row['amount']} {row['currency']} at {row['usd_per_unit']} are more dollars than can "
+                "be stored.",
+            ),
+        )
+        return rows.filter(is_known & pl.col("daily_rev_usd").is_not_null())
+
+    def _reject_file(self, log: str, table: type[Table], name: str, rule: str, reason: str, rows: int) -> None:
+        self._counts[log].rows_read += rows
+        self._counts[log].unreadable += rows
+        self.rejections[table].append(Rejection(name, "file", rule, reason, rows))
 
     def _reject(
         self,
@@ -352,11 +347,11 @@ class DayOfLogs:
         room = max(0, _TOLD_ROW_BY_ROW - len(entered))
         for row in rows.head(room).iter_rows(named=True):
             name, rule, reason = told(row)
-            entered.append(Rejection(name, "row", rule, reason, 1, row["__content__"] or _plain(row)))
+            entered.append(Rejection(name, "row", rule, reason, 1, row[TEXT] or _plain(table, row)))
         if rows.height > room:
             name, rule, reason = told(rows.row(room, named=True))
             more = rows.height - room
-            entered.append(Rejection(name, "row", rule, f"{more} more rows are like this one. {reason}", more))
+            entered.append(Rejection(name, "row", rule, f"{more} more rows are not told one by one. {reason}", more))
 
     # ----------------------------------------------------------------- ThinkingData, and counts
 
@@ -365,19 +360,51 @@ class DayOfLogs:
 
         read = read_logs([self._landing.read(file) for file in self._thinkingdata])
         self._told = read.frames
+        for log in ETL:
+            count = self._counts.setdefault(log, _Count())
+            count.files += len(self._thinkingdata)
+            count.duplicates += read.duplicates.get(log, 0)
+        others = sum(read.not_wanted.values())
+        unread = len(read.unreadable)
+        self._counts[THINKINGDATA] = _Count(len(self._thinkingdata), others + unread, unread, 0, others)
+        self.rejections[LogCounts] += [
+            Rejection(
+                THINKINGDATA, "row", "unreadable_record", str(line), 1, line.content[:4000].decode(errors="replace")
+            )
+            for line in read.unreadable[:_TOLD_ROW_BY_ROW]
+        ]
+        if more := unread - _TOLD_ROW_BY_ROW:
+            self.rejections[LogCounts] += [
+                Rejection(THINKINGDATA, "row", "unreadable_record", f"{more} more lines cannot be read.", more)
+            ] * (more > 0)
 
     def _log_counts(self) -> Iterator[pl.DataFrame]:
         """What became of each log's rows; it must be asked for when the rows have been gone through."""
         rows = [
-            {"ds": self.ds, "log": log, **{name: value for name, value in vars(count).items()}}
+            # What came twice was read as well.
+            {"ds": self.ds, "log": log, **vars(count), "rows_read": count.rows_read + count.duplicates}
             for log, count in sorted(self._counts.items())
             if count.files or count.rows_read
         ]
         yield pl.DataFrame(rows, schema=LogCounts.schema())
 
 
-def _plain(row: Mapping[str, Any]) -> str:
-    return json.dumps({key: value for key, value in row.items() if not key.startswith("__")}, default=str)
+def _typed(log: str, names: Mapping[str, str], rows: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
+    """Rows of a raw file in the types of the log's table; see `columns.typed`."""
+    found = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    for selected in typed(log, names, found):
+        rows = rows.project(selected)
+    for batch in cast(Any, rows).to_arrow_reader(_PIECE_ROWS):
+        yield cast(pl.DataFrame, pl.from_arrow(batch))
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"Row {row['place']}" if row[LINE] is None else f"Line {row[LINE]}"
+
+
+def _plain(table: type[Table], row: Mapping[str, Any]) -> str:
+    told = {name: row[name] for name in table.column_names() if row.get(name) is not None}
+    return json.dumps({name: value for name, value in told.items() if name not in ("ds", "row_number")}, default=str)
 
 
 def decode_days(
@@ -389,5 +416,7 @@ def decode_days(
         workers: not looked at; DuckDB uses every core by itself.
     """
     for files in batches:
-        with contextlib.ExitStack() as open_files:
-            yield DayOfLogs(landing, files, open_files)
+        with contextlib.closing(duckdb.connect(config={"autoinstall_known_extensions": "false"})) as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute("SET python_enable_replacements = false")
+            yield DayOfLogs(landing, files, con)

@@ -14,33 +14,33 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, Delivery, in_force
-from gamestats_assets.l2m.tables import LOGS, RATES
+from isal import igzip, isal_zlib
+
+from gamestats_assets.l2m.columns import NAMES
+from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, in_force
+from gamestats_assets.l2m.raw_files import Format
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
+from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import is_day
 
 GAME = "l2m"
-_ALSO_CALLED: Mapping[str, str] = {
-    "item_gain": "increase_item",
-    "item_spend": "decrease_item",
-    "money_gain": "increase_money",
-    "money_spend": "decrease_money",
-    "rates": RATES,
-}
-_NAMES: Mapping[str, str] = {**{log: log for log in (*LOGS, RATES)}, **_ALSO_CALLED}
-_ENDINGS: Mapping[str, str] = {
+UNREADABLE = "unreadable"
+"""Kind of landed lines that are of no day."""
+_ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".csv": "csv",
-    ".csv.gz": "csv.gz",
+    ".csv.gz": "csv",
     ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl.gz",
+    ".jsonl.gz": "jsonl",
     ".ndjson": "jsonl",
-    ".ndjson.gz": "jsonl.gz",
+    ".ndjson.gz": "jsonl",
 }
 _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)", re.ASCII)
-_RECORD = re.compile(rb'^\s*\{.*"#(?:event_name|type|time)"', re.DOTALL)
+_RECORD = re.compile(rb'\s*\{.*"#(?:event_name|type|time)"', re.DOTALL)
 _BEGINNING_BYTES = 64 * 1024
+_GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
+_DAMAGED_GZIP = (EOFError, OSError, isal_zlib.error)
 
 Progress = Callable[[int, int], None]
 Status = Literal["delivered", "known", "refused"]
@@ -55,11 +55,11 @@ class Outcome:
     """What became of the files of one log and day.
 
     Attributes:
-        log: the log; `thinkingdata` for records of all of them; empty for a file that was refused.
-        day: the day, as YYYY-MM-DD; empty for a file that was refused.
+        log: the log; `thinkingdata` for records of all of them; empty for a file of unknown days.
+        day: the day, as YYYY-MM-DD; empty for a file of unknown days.
         files: files of it.
-        number: number of the delivery that counts now.
-        reason: why a file was refused.
+        number: number of the delivery that counts now; 0 where there is none.
+        reason: why nothing of it was delivered.
     """
 
     status: Status
@@ -79,9 +79,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of everything; `days` are those that gained something."""
+    """What became of everything.
 
-    outcomes: tuple[Outcome, ...] = field(default=())
+    Attributes:
+        outcomes: of each log of each day.
+        passed_over: files of the folders that are no logs by their names.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    passed_over: tuple[Path, ...] = field(default=())
 
     @property
     def days(self) -> list[str]:
@@ -89,8 +95,16 @@ class Report:
         return sorted({outcome.day for outcome in self.outcomes if outcome.status == "delivered"})
 
     def count(self, status: Status) -> int:
-        """Deliveries (or files refused) with a status."""
+        """Logs of days with a status."""
         return sum(outcome.status == status for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file to be delivered, and what it is called within the path that was given."""
+
+    path: Path
+    name: str
 
 
 def deliver(
@@ -118,17 +132,20 @@ def deliver(
         progress: called with the number of files done and that of all.
 
     Raises:
-        LogPathError: when a path does not exist, or a file tells no log or no day; nothing has landed then.
+        LogPathError: when a path does not exist, a log is none, or a file tells no log or no day; nothing has landed
+            then.
     """
-    found = [path for given in paths for path in _files(given)]
+    if log is not None and log not in NAMES:
+        raise LogPathError(f"There is no log {log!r}. Logs: {', '.join(NAMES)}.")
+    found, passed_over = _walked(paths)
     outcomes: list[Outcome] = []
-    groups: dict[tuple[str, str], list[Path]] = {}
+    groups: dict[tuple[str, str], list[_Found]] = {}
     records: list[Path] = []
-    for path in found:
-        if log is None and _holds_records(path):
-            records.append(path)
+    for file in found:
+        if log is None and _holds_records(file.path):
+            records.append(file.path)
             continue
-        groups.setdefault((_log_of(path, log), _day_of(path, day).isoformat()), []).append(path)
+        groups.setdefault((_log_of(file.path, log), _day_of(file.path, day).isoformat()), []).append(file)
     done = 0
 
     def tell(files: int) -> None:
@@ -138,105 +155,181 @@ def deliver(
             progress(done, len(found))
 
     for (of, on), files in sorted(groups.items()):
-        outcomes += _deliver(landing, of, date.fromisoformat(on), sorted(files), (columns or {}).get(of, {}), add=add)
+        outcomes.append(_deliver(landing, of, date.fromisoformat(on), files, (columns or {}).get(of, {}), add=add))
         tell(len(files))
     for path in records:
         outcomes += _land_records(landing, path)
         tell(1)
-    return Report(tuple(outcomes))
+    return Report(tuple(outcomes), tuple(passed_over))
 
 
 def _deliver(
-    landing: Landing, log: str, day: date, files: Sequence[Path], columns: Mapping[str, str], *, add: bool
-) -> list[Outcome]:
-    on, refused, hashes = day.isoformat(), [], []
-    readable: list[Path] = []
-    for path in files:
+    landing: Landing, log: str, day: date, files: Sequence[_Found], columns: Mapping[str, str], *, add: bool
+) -> Outcome:
+    on = day.isoformat()
+
+    def refused(why: str) -> Outcome:
+        return Outcome("refused", log, on, len(files), reason=f"{why} Nothing of the {log} log of {on} was delivered.")
+
+    delivered: dict[str, DeliveredFile] = {}
+    paths: dict[str, Path] = {}
+    for file in sorted(files, key=lambda file: file.name):
         try:
-            hashes.append(file_hash(path))
-            readable.append(path)
+            digest, format = file_hash(file.path), _format_of(file.path)
         except UnreadableContentError as error:
-            refused.append(Outcome("refused", "", "", reason=str(error)))
-    if not readable:
-        return refused
+            # Half of a delivery would count as all of it.
+            return refused(f"{error} Mend it, or leave it out.")
+        delivered.setdefault(digest, DeliveredFile(digest, file.name, format))
+        paths.setdefault(digest, file.path)
     before = in_force(landing, landing.files(GAME, on))[0].get(log)
-    hashes = [*dict.fromkeys([*(before.files if add and before else ()), *hashes])]
-    delivery = Delivery(log, on, (before.number if before else 0) + 1, tuple(hashes), dict(columns))
-    if before is not None and (before.files, dict(before.columns)) == (delivery.files, dict(delivery.columns)):
-        return [*refused, Outcome("known", log, on, len(hashes), before.number)]
-    for path in readable:
-        landing.put_file(GAME, day, on, FILE, path, _suffix_of(path) or "bin")
+    number, named = (before.number if before else 0) + 1, dict(columns)
+    if add and before is not None:
+        named = named or before.columns
+        if named != before.columns:
+            return refused(
+                f"Files are added to a delivery whose columns are called otherwise ({before.columns or 'as ours'}); "
+                "deliver them all again, without --add."
+            )
+        delivered = {**{file.hash: file for file in before.files}, **delivered}
+    delivery = Delivery(log, on, number, tuple(delivered.values()), named)
+    if before is not None and delivery.says_as(before):
+        return Outcome("known", log, on, len(files), before.number)
+    for digest, path in paths.items():
+        suffix = delivered[digest].format + (".gz" if delivered[digest].format != "parquet" and _is_gzip(path) else "")
+        landing.put_file(GAME, day, on, FILE, path, suffix, digest)
     # Last: a delivery counts when all of it is there.
     document = delivery.to_json()
     landing.put(GAME, day, on, DELIVERY, document, document)
-    return [*refused, Outcome("delivered", log, on, len(hashes), delivery.number)]
+    return Outcome("delivered", log, on, len(files), number)
 
 
 def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     from gamestats_assets.l2m.thinkingdata import split_days
 
+    told = split_days(path)
     outcomes: list[Outcome] = []
-    for day, content in sorted(split_days(path).items()):
+    for day, content in sorted(told.days.items()):
         _, is_new = landing.put(GAME, day, day.isoformat(), THINKINGDATA, content, content)
         outcomes.append(Outcome("delivered" if is_new else "known", THINKINGDATA, day.isoformat()))
+    if told.undated:
+        lines = b"\n".join(line.content for line in told.undated)
+        landing.put_undated(GAME, UNREADABLE, lines, lines)
+        reason = f"{len(told.undated)} of {told.lines} lines tell no usable time, such as {told.undated[0]}"
+        outcomes.append(Outcome("refused", "", "", reason=reason))
     return outcomes
+
+
+def refused(landing: Landing) -> list[Rejection]:
+    """What landed and is of no day, as entries for the quarantine; the unit is the content's hash."""
+    return [
+        Rejection(file.content_hash, "file", "undated_lines", f"Lines without a usable #time: {file.path}", 0)
+        for file in landing.files(GAME, UNREADABLE)
+    ]
 
 
 # --------------------------------------------------------------------------- what a file is
 
 
-def _files(given: Path) -> list[Path]:
-    if not given.exists():
-        raise LogPathError(f"{given} does not exist.")
-    if given.is_file():
-        if _suffix_of(given) is None and not _holds_records(given):
-            raise LogPathError(f"{given}: expected a file that ends in {', '.join(_ENDINGS)}, or ThinkingData records.")
-        return [given]
-    found = sorted(path for path in given.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-    taken = [path for path in found if _suffix_of(path) is not None or _holds_records(path)]
-    if not taken:
-        raise LogPathError(f"{given} holds no file that ends in {', '.join(_ENDINGS)}, and no ThinkingData records.")
-    return taken
+def _walked(paths: Sequence[Path]) -> tuple[list[_Found], list[Path]]:
+    """The files to be delivered, each once, and those of the folders that are none."""
+    found: dict[Path, _Found] = {}
+    passed_over: list[Path] = []
+    for given in paths:
+        if not given.exists():
+            raise LogPathError(f"{given} does not exist.")
+        if given.is_file():
+            if _ending(given) is None and not _holds_records(given):
+                raise LogPathError(
+                    f"{given}: expected a file that ends in {', '.join(_ENDINGS)}, or ThinkingData records."
+                )
+            found.setdefault(given.resolve(), _Found(given, given.name))
+            continue
+        # What Spark and others write beside their files, or while they write them, begins so.
+        inside = sorted(
+            path
+            for path in given.rglob("*")
+            if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)
+        )
+        taken = [path for path in inside if _ending(path) is not None or _holds_records(path)]
+        if not taken:
+            raise LogPathError(
+                f"{given} holds no file that ends in {', '.join(_ENDINGS)}, and no ThinkingData records."
+            )
+        passed_over += [path for path in inside if path not in {*taken}]
+        for path in taken:
+            found.setdefault(path.resolve(), _Found(path, path.relative_to(given).as_posix()))
+    return [*found.values()], passed_over
 
 
-def _suffix_of(path: Path) -> str | None:
+def _ending(path: Path) -> Format | None:
     name = path.name.lower()
-    return next((suffix for ending, suffix in _ENDINGS.items() if name.endswith(ending)), None)
+    return next((format for ending, format in _ENDINGS.items() if name.endswith(ending)), None)
+
+
+def _format_of(path: Path) -> Format:
+    """How a file is to be read: its content tells, or else its name.
+
+    Raises:
+        UnreadableContentError: when it is called Parquet and is none, or is gzipped twice.
+    """
+    beginning, named = _beginning(path), _ending(path) or "jsonl"
+    if beginning.startswith(_GZIP):
+        raise UnreadableContentError(f"{path}: it is gzipped twice.")
+    if beginning.startswith(_PARQUET):
+        if _is_gzip(path):
+            raise UnreadableContentError(f"{path}: a Parquet file that is gzipped; unpack it.")
+        return "parquet"
+    if named == "parquet":
+        raise UnreadableContentError(f"{path}: expected a Parquet file, which begins with {_PARQUET.decode()}.")
+    return "jsonl" if beginning.removeprefix(_BOM).lstrip().startswith(b"{") else named
+
+
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file's content; as they are where it is a damaged gzip."""
+    with open(path, "rb") as file:
+        raw = file.read(_BEGINNING_BYTES)
+    if not raw.startswith(_GZIP):
+        return raw
+    try:
+        with igzip.open(path) as unzipped:
+            return bytes(unzipped.read(_BEGINNING_BYTES))  # type: ignore[arg-type]  (as the file is opened)
+    except _DAMAGED_GZIP:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call one of them an instance)
+        return raw
 
 
 def _holds_records(path: Path) -> bool:
     if path.name.lower().endswith((".parquet", ".csv", ".csv.gz")):
         return False
-    with open(path, "rb") as file:
-        beginning = file.read(_BEGINNING_BYTES)
-    if beginning.startswith(b"\x1f\x8b"):
-        from isal import igzip
-
-        try:
-            with igzip.open(path) as file:
-                beginning = bytes(file.read(_BEGINNING_BYTES))  # type: ignore[arg-type]  (as the file is opened)
-        except (OSError, EOFError):
-            return False
-    return bool(_RECORD.match(beginning.split(b"\n", 1)[0]))
+    return bool(_RECORD.match(_beginning(path).removeprefix(_BOM).split(b"\n", 1)[0]))
 
 
 def _log_of(path: Path, log: str | None) -> str:
     if log is not None:
-        return _NAMES[log]
-    for part in reversed(path.parts):
+        return NAMES[log]
+    for part in reversed(path.absolute().parts):
         words = re.sub(r"[^a-z]+", "_", part.lower())
-        if named := [name for name in _NAMES if re.search(rf"(?:^|_){name}(?:_|$)", words)]:
-            return _NAMES[max(named, key=len)]
+        named = {name for name in NAMES if re.search(rf"(?:^|_){name}(?:_|$)", words)}
+        # Those that a longer one of them contains are not told by themselves: exchange_rates.csv tells no rates.
+        told = {NAMES[name] for name in named if not any(name != other and name in other for other in named)}
+        if len(told) > 1:
+            raise LogPathError(f"{path}: {part} names more than one log: {', '.join(sorted(told))}. Give --log.")
+        if told:
+            return told.pop()
     raise LogPathError(
-        f"{path}: neither its name nor its folder tells which log it is. Name it, such as login-000{path.suffix}, or "
-        f"give --log. Logs: {', '.join(_NAMES)}."
+        f"{path}: neither its name nor a folder tells which log it is. Name it, such as login-000{path.suffix}, or "
+        f"give --log. Logs: {', '.join(NAMES)}."
     )
 
 
 def _day_of(path: Path, day: date | None) -> date:
     if day is not None:
         return day
-    for part in reversed(path.parts):
+    for part in reversed(path.absolute().parts):
         for match in _DAY.finditer(part):
             if is_day(text := "-".join(match.groups())):
                 return date.fromisoformat(text)

@@ -364,20 +364,24 @@ class Lake:
                     written.rows += rows.height
                     written.preview = rows.head(5)
                     yield rows
-            # What is written is committed as soon as the rows end, and what is rejected is entered before that.
             before = [*rejections]
             accepted, found = screening.verdict(before)
             written.rejections = [*before, *found]
-            self._replace_quarantine(table, written.preview, partitions, None, written.rejections, {})
             if not accepted:
                 raise _CondemnedError
+
+        def quarantine() -> None:
+            self._replace_quarantine(table, written.preview, partitions, None, written.rejections, {})
 
         predicate = self._predicate(table, partitions, None)
         try:
             version = self._commit_stream(table, good(), predicate, written)
         except _CondemnedError:
             written.rows, written.preview = 0, written.preview.clear()
-            version = self._commit(table, written.preview, predicate)
+            quarantine()
+            return Commit(self._commit(table, written.preview, predicate), 0, written.rejections, written.preview)
+        # Only now: the writer takes the rows in a thread of its own, in which nothing else can be committed.
+        quarantine()
         return Commit(version, written.rows, written.rejections, written.preview)
 
     def _commit_stream(
@@ -399,6 +403,9 @@ class Lake:
                     yield from (
                         frame.select(table.column_names()).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
                     )
+            except GeneratorExit:
+                # The writer gave up, and says why itself.
+                raise
             except BaseException as error:
                 raised.append(error)
                 raise

@@ -16,6 +16,7 @@ stays: files of the same unit that arrive later land on the same day whatever th
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -26,7 +27,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from isal import igzip, isal_zlib
 
@@ -46,6 +47,10 @@ _CHUNK = 1024 * 1024
 
 class UnreadableContentError(GamestatsError):
     """Compressed bytes end early or are damaged."""
+
+
+class ChangedMeanwhileError(GamestatsError):
+    """A file has other bytes than it had a moment ago: somebody is writing it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -106,21 +111,40 @@ def content_hash(content: bytes) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """As `content_hash`, of a file, which is read in pieces; one that is gzipped is named by its content."""
-    with open(path, "rb") as raw:
-        is_gzip = raw.read(2) == _GZIP
+    """As `content_hash`, of a file, which is read in pieces; one that is gzipped is named by its content.
+
+    Raises:
+        UnreadableContentError: when it is gzipped and damaged.
+    """
+    with open(path, "rb") as file:
+        return _hash_of(file, str(path))
+
+
+def _hash_of(file: BinaryIO, named: str) -> str:
+    is_gzip = file.read(len(_GZIP)) == _GZIP
+    file.seek(0)
     digest = hashlib.sha256()
     try:
-        with igzip.open(path, "rb") if is_gzip else open(path, "rb") as content:
-            while chunk := content.read(_CHUNK):
-                digest.update(chunk)  # pyright: ignore[reportArgumentType] (bytes, as the file is opened)
+        content: Any = igzip.GzipFile(fileobj=file) if is_gzip else file
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
     except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues]
-        raise UnreadableContentError(f"{path}: the gzip stream cannot be read to its end: {error}.") from None
+        raise UnreadableContentError(f"{named}: the gzip stream cannot be read to its end: {error}.") from None
     return digest.hexdigest()[:32]
 
 
+def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
+    """Raise `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
+    try:
+        found = file_hash(copy) if isinstance(copy, Path) else _hash_of(copy, str(path))
+    except UnreadableContentError:
+        found = ""
+    if found != digest:
+        raise ChangedMeanwhileError(f"{path} changed while it was read; give it again when it is written to its end.")
+
+
 class _Store(Protocol):
-    def create(self, path: str, payload: bytes | Path) -> bool: ...
+    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool: ...
     def read(self, path: str) -> bytes: ...
     def on_disk(self, path: str) -> AbstractContextManager[Path]: ...
     def exists(self, path: str) -> bool: ...
@@ -134,7 +158,7 @@ class _LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def create(self, path: str, payload: bytes | Path) -> bool:
+    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
         target = self._root / path
         if target.exists():
             return False
@@ -150,6 +174,8 @@ class _LocalStore:
                     file.write(payload)
                 file.flush()
                 os.fsync(file.fileno())
+            if isinstance(payload, Path):
+                _refuse_changed(payload, temporary, digest)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -218,13 +244,15 @@ class _ObjectStore:
 
         self._store = obstore.store.from_url(url, **_object_store_options(options))
 
-    def create(self, path: str, payload: bytes | Path) -> bool:
+    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
+        content = payload.read_bytes() if isinstance(payload, Path) else payload
+        if isinstance(payload, Path):
+            _refuse_changed(payload, io.BytesIO(content), digest)
         try:
             # In one request, for only such a one can be refused where the name is taken.
-            content = payload.read_bytes() if isinstance(payload, Path) else payload
             obstore.put(self._store, path, content, mode="create")
         except AlreadyExistsError:
             return False
@@ -315,19 +343,24 @@ class Landing:
         return self._create(game, kept, unit_id, kind, payload, content)
 
     def put_file(
-        self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str
+        self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str, digest: str | None = None
     ) -> tuple[LandedFile, bool]:
         """As `put`, of a file of any size, whose landed name ends in the given suffix (`parquet`, `csv.gz`, ...).
+
+        Args:
+            digest: its `file_hash`, where it is known.
 
         Raises:
             ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
             UnreadableContentError: when the file is gzipped and damaged.
+            ChangedMeanwhileError: when it is being written; nothing of it has landed then.
         """
         _refuse_path_parts(game, unit_id, kind)
         if suffix not in _SUFFIXES:
             raise ValueError(f"{suffix!r} cannot be the ending of a landed file; these can: {', '.join(_SUFFIXES)}.")
+        digest = digest or file_hash(path)
         kept = self.claim_day(game, unit_id, day)
-        return self._create_as(game, kept, unit_id, kind, file_hash(path), path, suffix)
+        return self._create_as(game, kept, unit_id, kind, digest, path, suffix)
 
     def put_undated(self, game: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
         """Land a payload that belongs to no day, under the folder of its kind.
@@ -351,7 +384,7 @@ class Landing:
         for known in _SUFFIXES:
             if self._store.exists(f"{stem}.{known}"):
                 return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{known}"), False
-        created = self._store.create(f"{stem}.{suffix}", payload)
+        created = self._store.create(f"{stem}.{suffix}", payload, digest)
         return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), created
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:

@@ -26,6 +26,7 @@ from gamestats_assets.lakehouse.table import Table
 Frame = pl.LazyFrame
 _ALL = "(all)"
 _BROKEN = "__broken__"
+_LONGEST_CONTENT = 4_000
 # Of rows that come in pieces; the others are counted.
 _TOLD_ROW_BY_ROW = 10_000
 
@@ -296,7 +297,7 @@ def _condemned(
         rules.most_common(1)[0][0],
         f"All {total} rows of {unit_id} for {table.spec.dotted} are rejected: {reason}. Rules broken: {counts}.",
         total,
-        f"[{', '.join(examples)}]"[:4000],
+        f"[{', '.join(examples)}]",
     )
 
 
@@ -315,7 +316,7 @@ def _what_broke(table: type[Table], row: Mapping[str, object], rules: Sequence[s
 
 def _as_json(row: Mapping[str, object]) -> str:
     text = json.dumps(row, default=str)
-    return text if len(text) <= 4000 else json.dumps({key: str(value)[:80] for key, value in row.items()})[:4000]
+    return text if len(text) <= _LONGEST_CONTENT else json.dumps({key: str(value)[:80] for key, value in row.items()})
 
 
 def destination(table: type[Table], partition_key: str) -> str:
@@ -341,7 +342,7 @@ def quarantine_frame(table: type[Table], partition_key: str, rejections: Sequenc
                 "rule": rejection.rule,
                 "reason": rejection.reason,
                 "rejected_rows": rejection.rejected_rows,
-                "content": rejection.content,
+                "content": rejection.content and rejection.content[:_LONGEST_CONTENT],
             }
         )
     return pl.DataFrame(records, schema=quarantine_of(table.spec.game).schema())

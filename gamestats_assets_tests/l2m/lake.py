@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +13,7 @@ import polars as pl
 
 from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import LANDED_VERSION, settled
-from gamestats_assets.l2m.logs import DayOfLogs
+from gamestats_assets.l2m.logs import decode_days
 from gamestats_assets.l2m.simulate import Plan, Truth, simulate
 from gamestats_assets.l2m.source import GAME, deliver
 from gamestats_assets.lakehouse.delta import Lake
@@ -54,8 +53,8 @@ class SmallLake:
             units = landed_units(self.landing, GAME, key)
             ledger = Ledger(self.lake, GAME, "logs")
             pending = ledger.work({key: landed_hashes(units)}, code_version=LANDED_VERSION).pending
-            with ExitStack() as open_files:
-                day = DayOfLogs(self.landing, [file for of in units.values() for file in of], open_files)
+            files = [file for of in units.values() for file in of]
+            for day in decode_days(self.landing, [files], 1):
                 for table, frames in day.frames.items():
                     self.lake.replace(table, frames, partitions=[day.ds], rejections=day.rejections[table])
             ledger.record(pending)

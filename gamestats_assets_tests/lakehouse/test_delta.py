@@ -48,7 +48,7 @@ from gamestats_assets_tests.lakehouse.declared import (
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
 
 if TYPE_CHECKING:
-    from gamestats_assets_tests.lakehouse.conftest import S3
+    from gamestats_assets_tests.s3_fixture import S3
 
 Place = tuple[str, Mapping[str, str]]
 

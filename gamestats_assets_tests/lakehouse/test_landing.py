@@ -26,7 +26,7 @@ from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
 
 if TYPE_CHECKING:
-    from gamestats_assets_tests.lakehouse.conftest import S3
+    from gamestats_assets_tests.s3_fixture import S3
 
 CONTENT = b'{"match": "m1"}' * 100
 GZIPPED = gzip.compress(CONTENT, mtime=0)

@@ -9,8 +9,8 @@ import pytest
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.settings import Settings, shipped
-from gamestats_assets_tests.lakehouse.conftest import S3
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals
+from gamestats_assets_tests.s3_fixture import S3
 
 SECRET = "hunter2"
 OPTIONS = {"aws_secret_access_key": SECRET}

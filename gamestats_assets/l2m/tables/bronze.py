@@ -52,7 +52,7 @@ class EtlRecharge(LogRow, key="l2m/etl_recharge", **LANDED):
     currency = dy.String(regex=r"^[A-Z]{3}$", description="Currency of the payment, as ISO 4217 has it.")
     amount = dy.Decimal(18, 4, min=0, description="Amount, in major units of its currency.")
     usd_per_unit = dy.Decimal(18, 8, min=0, description="US dollars for one unit of the currency on that day.")
-    daily_rev_usd = usd("Amount times the day's rate, in US dollars, rounded to six decimals.")
+    daily_rev_usd = usd("Amount times the day's rate, in US dollars, rounded to six decimals, a half to the even one.")
     time = utc("When it happened, where the log tells.", nullable=True)
 
 
@@ -91,11 +91,14 @@ class EtlDecreaseMoney(_MoneyLog, key="l2m/etl_decrease_money", **LANDED):
     """Money spent, as logged: diamonds and every other kind."""
 
 
-class ExchangeRates(DayRow, key="l2m/exchange_rates", **LANDED):
-    """What one unit of a currency is worth on a day."""
+class ExchangeRates(DayRow, key="l2m/exchange_rates", tolerance=1, **LANDED):
+    """What one unit of a currency is worth on a day.
+
+    A rate that is none costs that rate alone: they are few, and payments without one are told.
+    """
 
     currency = dy.String(primary_key=True, regex=r"^[A-Z]{3}$", description="Currency, as ISO 4217 has it.")
-    usd_per_unit = dy.Decimal(18, 8, min=0, description="US dollars for one unit of it.")
+    usd_per_unit = dy.Decimal(18, 8, min_exclusive=0, description="US dollars for one unit of it.")
 
 
 class LogCounts(DayRow, key="l2m/log_counts", **LANDED):

@@ -1,4 +1,4 @@
-"""An S3-compatible server for the tests of the landing zone and the lake."""
+"""An S3-compatible server for tests of the landing zone and the lake."""
 
 import itertools
 import logging
@@ -9,8 +9,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import httpx
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,10 @@ def s3() -> Iterator[S3]:
     moto looks for an object and stores it in two steps; one request at a time makes its
     conditional put atomic, as S3's is.
     """
+    # What no test of an object store needs takes a second to import.
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     application = DomainDispatcherApplication(create_backend_app)
     puts: list[tuple[str, str | None]] = []

@@ -1,0 +1,508 @@
+"""Deliveries: which log and day a file is of, what replaces what, and that nothing counts before it is all there."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import random
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gamestats_assets.l2m import source
+from gamestats_assets.l2m.columns import NAMES
+from gamestats_assets.l2m.logs import DELIVERY, FILE, DeliveredFile, Delivery, in_force
+from gamestats_assets.l2m.source import LogPathError, Outcome, deliver
+from gamestats_assets.l2m.tables import LOGS, EtlLogin, LogCounts
+from gamestats_assets.lakehouse.landing import ChangedMeanwhileError, Landing, content_hash
+from gamestats_assets_tests.l2m.log_day import (
+    DAY,
+    Read,
+    csv_bytes,
+    delivered,
+    json_bytes,
+    put,
+    put_parquet,
+    read_day,
+    read_files,
+    rows,
+)
+from gamestats_assets_tests.lakehouse.processes import killed
+
+if TYPE_CHECKING:
+    from gamestats_assets_tests.s3_fixture import S3
+
+ON = DAY.isoformat()
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+def logins(folder: Path, name: str, *users: str) -> Path:
+    """A CSV file of logins of these accounts."""
+    return put(folder, name, csv_bytes([row for user in users for row in rows("login", user_id=user)]))
+
+
+def users(landing: Landing) -> list[str]:
+    """Who logged in, as the day has it."""
+    return read_day(landing).column("login", "user_id")
+
+
+def only(outcomes: Sequence[Outcome]) -> Outcome:
+    [outcome] = outcomes
+    return outcome
+
+
+# --------------------------------------------------------------------------- which log, which day
+
+
+@pytest.mark.parametrize("name", [*NAMES])
+def test_a_log_may_have_any_of_its_names(tmp_path: Path, landing: Landing, name: str) -> None:
+    assert only(delivered(tmp_path, [put(tmp_path, f"{name}-000.csv", b"x\n")])).log == NAMES[name]
+
+
+@pytest.mark.parametrize(
+    ("path", "log", "day"),
+    [
+        ("2026-03-02/login-000.csv", "login", "2026-03-02"),
+        ("2026-03-02/LOGOUT.csv", "logout", "2026-03-02"),
+        ("ds=2026-03-02/etl_increase_item.part-7.csv", "increase_item", "2026-03-02"),
+        ("login/20260302/part-0.csv", "login", "2026-03-02"),
+        ("login/dt=20260302/hour=03/part-0.csv", "login", "2026-03-02"),
+        ("2026-03-01/login_20260302.csv", "login", "2026-03-02"),
+        ("recharge/2026-03-02/active_login.csv", "login", "2026-03-02"),
+        ("2026-03-02/exchange_rates.csv", "exchange_rates", "2026-03-02"),
+        ("2026-03-02/l2m.item-gain.csv", "increase_item", "2026-03-02"),
+        ("2026-03-02/2026-99-99/login.csv", "login", "2026-03-02"),
+    ],
+)
+def test_names_of_files_and_folders_tell_log_and_day(tmp_path: Path, path: str, log: str, day: str) -> None:
+    file = tmp_path / "drop" / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x\n")
+    for given in (file, tmp_path / "drop"):
+        found = only(delivered(tmp_path / str(given.is_file()), [given]))
+        assert (found.status, found.log, found.day) == ("delivered", log, day)
+
+
+def test_what_is_said_outright_holds_whatever_names_say(tmp_path: Path) -> None:
+    file = tmp_path / "logout-2025-01-01.csv"
+    file.write_bytes(csv_bytes(rows("login")))
+    found = only(delivered(tmp_path, [file], day=DAY, log="login"))
+    assert (found.log, found.day) == ("login", ON)
+    item = only(delivered(tmp_path, [file], day=DAY, log="item_gain"))
+    assert item.log == "increase_item"
+
+
+def test_a_folder_that_is_given_relative_to_where_one_stands_tells_the_day_too(
+    tmp_path: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logins(tmp_path, "login.csv", "u1")
+    monkeypatch.chdir(tmp_path / ON)
+    assert deliver([Path()], landing).days == [ON]
+    assert users(landing) == ["u1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "told"),
+    [
+        ("nowhere", {}, "nowhere does not exist"),
+        ("2026-03-01/x.csv", {}, "neither its name nor a folder tells which log it is"),
+        ("2026-03-01/logins.csv", {}, "neither its name nor a folder tells which log it is"),
+        ("2026-03-01/login-logout.csv", {}, "names more than one log: login, logout. Give --log."),
+        ("login.csv", {}, "neither its name nor a folder tells the day (YYYY-MM-DD). Give --day."),
+        ("login-2026-02-30.csv", {}, "neither its name nor a folder tells the day"),
+        ("login-12026-03-011.csv", {}, "neither its name nor a folder tells the day"),
+        ("2026-03-01/login.xlsx", {}, "expected a file that ends in .parquet, .csv, .csv.gz, .jsonl"),
+        ("2026-03-01/login.csv", {"log": "logins"}, "There is no log 'logins'. Logs: login, logout"),
+    ],
+)
+def test_what_tells_no_log_or_day_is_refused_before_anything_lands(
+    tmp_path: Path, landing: Landing, path: str, options: dict[str, Any], told: str
+) -> None:
+    sound = logins(tmp_path / "sound", "login.csv", "u1")
+    file = tmp_path / "drop" / path
+    if path != "nowhere":
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x\n")
+    with pytest.raises(LogPathError) as refused:
+        deliver([sound, file], landing, **options)
+    assert told in str(refused.value)
+    assert landing.days("l2m") == []
+
+
+def test_a_folder_without_logs_is_refused(tmp_path: Path, landing: Landing) -> None:
+    put(tmp_path, "notes.txt", b"x")
+    with pytest.raises(LogPathError, match=r"holds no file that ends in \.parquet"):
+        deliver([tmp_path], landing)
+
+
+def test_files_that_are_none_are_passed_over_and_told_and_what_is_hidden_is_not(
+    tmp_path: Path, landing: Landing
+) -> None:
+    logins(tmp_path / "drop", "login.csv", "u1")
+    notes = put(tmp_path / "drop", "notes.txt", b"x")
+    for hidden in ("_SUCCESS", ".login.csv.crc", "_temporary/0/login-0.csv", ".git/login.csv"):
+        put(tmp_path / "drop", hidden, b"x")
+    report = deliver([tmp_path / "drop"], landing)
+    assert report.passed_over == (notes,)
+    assert [outcome.files for outcome in report.outcomes] == [1]
+
+
+def test_a_file_that_is_given_twice_is_one(tmp_path: Path, landing: Landing) -> None:
+    file = logins(tmp_path / "drop", "login.csv", "u1")
+    assert only(deliver([file, tmp_path / "drop", file], landing).outcomes).files == 1
+    assert users(landing) == ["u1"]
+
+
+def test_copies_of_a_file_are_taken_once(tmp_path: Path, landing: Landing) -> None:
+    logins(tmp_path / "drop", "login-0.csv", "u1")
+    logins(tmp_path / "drop", "login-1.csv", "u1")
+    deliver([tmp_path / "drop"], landing)
+    assert users(landing) == ["u1"]
+
+
+def test_the_same_bytes_may_be_files_of_two_logs(tmp_path: Path, landing: Landing) -> None:
+    for log in ("login", "logout"):
+        put(tmp_path / "drop", f"{log}.csv", csv_bytes(rows("login")))
+    deliver([tmp_path / "drop"], landing)
+    found = read_day(landing)
+    assert (found.of("login").height, found.of("logout").height) == (1, 1)
+
+
+def test_progress_is_told_by_files(tmp_path: Path, landing: Landing) -> None:
+    for name in ("login-0.csv", "login-1.csv", "logout.csv"):
+        logins(tmp_path / "drop", name, name)
+    steps: list[tuple[int, int]] = []
+    deliver([tmp_path / "drop"], landing, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(2, 3), (3, 3)]
+
+
+# --------------------------------------------------------------------------- what replaces what
+
+
+def test_a_day_that_is_delivered_again_replaces_what_was_delivered_before(tmp_path: Path, landing: Landing) -> None:
+    first = [logins(tmp_path / "1", f"login-{n}.csv", f"u{n}") for n in range(2)]
+    assert only(deliver(first, landing).outcomes).line() == "delivered login of 2026-03-01: delivery 1, 2 files"
+    deliver([put(tmp_path / "1", "logout.csv", csv_bytes(rows("login", user_id="u5")))], landing)
+    again = only(deliver([logins(tmp_path / "2", "login.csv", "u7", "u8")], landing).outcomes)
+    assert again.line() == "delivered login of 2026-03-01: delivery 2, 1 file"
+    assert users(landing) == ["u7", "u8"]
+    # Other logs of the day stay, and so do all files.
+    assert read_day(landing).column("logout", "user_id") == ["u5"]
+    assert sum(file.kind == FILE for file in landing.files("l2m", ON)) == 4
+
+
+def test_an_identical_delivery_changes_nothing_whatever_its_files_are_called(tmp_path: Path, landing: Landing) -> None:
+    deliver([logins(tmp_path / "1", "login-0.csv", "u1"), logins(tmp_path / "1", "login-1.csv", "u2")], landing)
+    before = landing.files("l2m", ON)
+    again = [logins(tmp_path / "2", "login-a.csv", "u2"), logins(tmp_path / "2", "login-b.csv.gz", "u1")]
+    assert only(deliver(again, landing).outcomes).line() == "known     login of 2026-03-01: delivery 1, 2 files"
+    assert landing.files("l2m", ON) == before
+    assert users(landing) == ["u1", "u2"]
+
+
+def test_what_was_delivered_before_the_last_time_may_be_delivered_again(tmp_path: Path, landing: Landing) -> None:
+    one, other = logins(tmp_path / "1", "login.csv", "u1"), logins(tmp_path / "2", "login.csv", "u2")
+    for file in (one, other, one):
+        deliver([file], landing)
+    assert users(landing) == ["u1"]
+    assert only(deliver([one], landing).outcomes).number == 3
+
+
+def test_files_are_added_where_that_is_asked_for(tmp_path: Path, landing: Landing) -> None:
+    one, other = logins(tmp_path / "1", "login-0.csv", "u1"), logins(tmp_path / "2", "login-1.csv", "u2")
+    assert only(deliver([one], landing, add=True).outcomes).status == "delivered"
+    assert only(deliver([other], landing, add=True).outcomes).status == "delivered"
+    assert users(landing) == ["u1", "u2"]
+    assert only(deliver([one, other], landing, add=True).outcomes).status == "known"
+    assert only(deliver([one], landing, add=True).outcomes).status == "known"
+
+
+def test_files_that_are_added_are_read_by_the_mapping_of_those_before(tmp_path: Path, landing: Landing) -> None:
+    def named(number: int, called: str) -> Path:
+        given = [{called if name == "user_id" else name: value for name, value in row.items()}
+                 for row in rows("login", user_id="x")]  # fmt: skip
+        given[0][called] = f"u{number}"
+        return put(tmp_path / str(number), f"login-{number}.csv", csv_bytes(given))
+
+    deliver([named(1, "uid")], landing, columns={"login": {"user_id": "uid"}})
+    deliver([named(2, "uid")], landing, add=True)
+    assert users(landing) == ["u1", "u2"]
+    other = only(deliver([named(3, "who")], landing, add=True, columns={"login": {"user_id": "who"}}).outcomes)
+    assert other.status == "refused"
+    assert "columns are called otherwise" in other.reason
+    assert users(landing) == ["u1", "u2"]
+
+
+def test_the_same_files_with_another_mapping_are_another_delivery(tmp_path: Path, landing: Landing) -> None:
+    file = put(tmp_path / "1", "login.csv", csv_bytes(rows("login")).replace(b"user_id", b"uid"))
+    deliver([file], landing)
+    assert users(landing) == []
+    assert only(deliver([file], landing, columns={"login": {"user_id": "uid"}}).outcomes).number == 2
+    assert users(landing) == ["u0"]
+    assert only(deliver([file], landing, columns={"login": {"user_id": "uid"}}).outcomes).status == "known"
+
+
+def test_the_same_bytes_called_by_their_right_format_are_another_delivery(tmp_path: Path, landing: Landing) -> None:
+    content = csv_bytes(rows("login", 2))
+    deliver([put(tmp_path / "1", "login.jsonl", content)], landing)
+    assert [each.rule for each in read_day(landing).rejected("login")] == ["no_object"] * 3
+    deliver([put(tmp_path / "2", "login.csv", content)], landing)
+    assert users(landing) == ["u0", "u1"]
+
+
+def race(landing: Landing, *found: Sequence[str], number: int = 1) -> list[bytes]:
+    """Documents of deliveries that were made at the same moment, each of a file per account, landed."""
+    documents: list[bytes] = []
+    for accounts in found:
+        files: list[DeliveredFile] = []
+        for account in accounts:
+            content = csv_bytes(rows("login", user_id=account))
+            landing.put("l2m", DAY, ON, FILE, content, content)
+            files.append(DeliveredFile(content_hash(content), f"{account}.csv", "csv"))
+        documents.append(Delivery("login", ON, number, tuple(files)).to_json())
+    return documents
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_of_deliveries_of_one_number_the_same_one_counts_whatever_the_order(
+    landing: Landing, order: Sequence[int]
+) -> None:
+    documents = race(landing, ["u1"], ["u2", "u3"], ["u4"])
+    for number in order:
+        landing.put("l2m", DAY, ON, DELIVERY, documents[number], documents[number])
+    winner = max(documents, key=content_hash)
+    files = landing.files("l2m", ON)
+    random.Random(str(order)).shuffle(files)
+    assert in_force(landing, files)[0]["login"].to_json() == winner
+    assert read_files(landing, files).column("login", "user_id") == [
+        file["name"].removesuffix(".csv") for file in json.loads(winner)["files"]
+    ]
+
+
+def test_the_tenth_delivery_comes_after_the_ninth(landing: Landing) -> None:
+    for number, account in ((10, "u10"), (9, "u9"), (2, "u2")):
+        [document] = race(landing, [account], number=number)
+        landing.put("l2m", DAY, ON, DELIVERY, document, document)
+    assert users(landing) == ["u10"]
+
+
+# --------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_delivery_whose_file_never_landed_says_so_and_the_others_load(tmp_path: Path, landing: Landing) -> None:
+    deliver([put(tmp_path / "1", "logout.csv", csv_bytes(rows("login")))], landing)
+    content = csv_bytes(rows("login"))
+    landing.put("l2m", DAY, ON, FILE, content, content)
+    files = (DeliveredFile("0" * 32, "gone.csv", "csv"), DeliveredFile(content_hash(content), "login.csv", "csv"))
+    document = Delivery("login", ON, 3, files).to_json()
+    landing.put("l2m", DAY, ON, DELIVERY, document, document)
+    found = read_day(landing)
+    assert (found.of("login").height, found.of("logout").height) == (1, 1)
+    [rejection] = found.rejected("login")
+    assert (rejection.unit_id, rejection.scope, rejection.rule) == ("gone.csv", "file", "missing_file")
+    assert "delivery 3 of the login log of 2026-03-01" in rejection.reason
+    assert found.counts["login"]["files"] == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{cut",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"log": "login"}',
+        b"[" * 100_000,
+        b'{"log": ["login"], "day": "2026-03-01", "number": 9, "files": [], "columns": {}}',
+        b'{"log": "logins", "day": "2026-03-01", "number": 9, "files": [], "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": Infinity, "files": [], "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": 0, "files": [], "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": "9", "files": [], "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": "abc", "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": ["abc"], "columns": {}}',
+        b'{"log": "login", "day": "2026-03-01", "number": 9, "files": [], "columns": [["a", "b"]]}',
+        b'{"log": "login", "day": "2026-03-01", "number": 9, "columns": {},'
+        b' "files": [{"hash": "0", "name": "x", "format": "xml"}]}',
+    ],
+)
+def test_a_corrupt_document_is_told_and_the_delivery_before_it_counts(
+    tmp_path: Path, landing: Landing, document: bytes
+) -> None:
+    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
+    landing.put("l2m", DAY, ON, DELIVERY, document, document)
+    found = read_day(landing)
+    assert found.column("login", "user_id") == ["u1"]
+    [rejection] = found.rejections[LogCounts]
+    assert (rejection.scope, rejection.rule) == ("file", "unreadable_delivery")
+    assert content_hash(document) in rejection.unit_id
+    # And another delivery goes on from there.
+    deliver([logins(tmp_path / "2", "login.csv", "u2")], landing)
+    assert users(landing) == ["u2"]
+
+
+def damaged(path: Path, how: str) -> Path:
+    content = bytearray(path.read_bytes())
+    if how == "end cut off":
+        content = content[:-100]
+    elif how == "pages overwritten":
+        at = len(content) * 2 // 3
+        content[at : at + 400] = bytes(400)
+    elif how == "no Parquet":
+        content = bytearray(b"user_id,server_id\n")
+    elif how == "empty":
+        content = bytearray()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("how", ["end cut off", "pages overwritten"])
+def test_a_corrupt_parquet_file_is_rejected_and_everything_else_loads(
+    tmp_path: Path, landing: Landing, how: str
+) -> None:
+    number = 40_000
+    columns: dict[str, Any] = {name: [value] * number for name, value in rows("login")[0].items()}
+    columns["user_id"] = [f"u{n * 7919 % number}" for n in range(number)]
+    damaged(put_parquet(tmp_path / "drop", "login-0.parquet", columns), how)
+    logins(tmp_path / "drop", "login-1.csv", "after")
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login", 2)))
+    deliver([tmp_path / "drop"], landing)
+    found = read_day(landing)
+    assert found.of("logout").height == 2
+    assert found.column("login", "user_id")[-1] == "after"
+    [rejection] = found.rejected("login")
+    assert (rejection.unit_id, rejection.scope, rejection.rule) == (
+        "2026-03-01/login-0.parquet",
+        "file",
+        "unreadable_file",
+    )
+    assert rejection.reason.startswith("It cannot be read to its end: ")
+    if how == "pages overwritten":
+        assert rejection.rejected_rows + found.of("login").height == number + 1
+        assert rejection.rejected_rows > 0
+    assert found.counts["login"]["files"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "told"),
+    [
+        ("login-1.parquet", "no Parquet", "expected a Parquet file, which begins with PAR1"),
+        ("login-1.parquet", "empty", "expected a Parquet file, which begins with PAR1"),
+        ("login-1.csv.gz", "end cut off", "the gzip stream cannot be read to its end"),
+        ("login-1.csv", "gzipped twice", "it is gzipped twice"),
+        ("login-1.parquet", "gzipped", "a Parquet file that is gzipped; unpack it"),
+    ],
+)
+def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_named(
+    tmp_path: Path, landing: Landing, name: str, how: str, told: str
+) -> None:
+    deliver([logins(tmp_path / "before", "login.csv", "u1")], landing)
+    before = landing.files("l2m", ON)
+    path = put(tmp_path / "drop", name, csv_bytes(rows("login", 200)))
+    if how == "gzipped twice":
+        path.write_bytes(gzip.compress(gzip.compress(path.read_bytes())))
+    elif how == "gzipped":
+        put_parquet(tmp_path / "drop", name, {"a": [1]})
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    else:
+        damaged(path, how)
+    logins(tmp_path / "drop", "login-0.csv", "u2")
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login")))
+    report = deliver([tmp_path / "drop"], landing)
+    [refused] = [outcome for outcome in report.outcomes if outcome.status == "refused"]
+    assert (refused.log, refused.day, refused.files) == ("login", ON, 2)
+    assert str(path) in refused.reason
+    assert told in refused.reason
+    assert refused.reason.endswith("Mend it, or leave it out. Nothing of the login log of 2026-03-01 was delivered.")
+    # What was there stays, and the other logs load.
+    assert report.count("delivered") == 1
+    assert users(landing) == ["u1"]
+    assert [file for file in landing.files("l2m", ON) if file in before] == before
+
+
+def test_a_day_may_have_only_some_of_its_logs(tmp_path: Path, landing: Landing) -> None:
+    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
+    found = read_day(landing)
+    assert {*found.counts} == {"login"}
+    assert all(found.of(log).is_empty() for log in LOGS if log != "login")
+    assert found.of("login").columns == EtlLogin.column_names()
+
+
+def land_and_die(root: str, folder: str) -> None:
+    """Deliver, and die when the files have landed and before they count."""
+    from gamestats_assets_tests.lakehouse.processes import die
+
+    landing = Landing(root)
+    put_document = landing.put
+
+    def put(game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes) -> Any:
+        if kind == DELIVERY:
+            die()
+        return put_document(game, day, unit_id, kind, payload, content)
+
+    landing.put = put  # type: ignore[method-assign]
+    deliver([Path(folder)], landing)
+
+
+def test_a_killed_delivery_leaves_the_day_as_it_was_and_is_mended_by_another(tmp_path: Path, landing: Landing) -> None:
+    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
+    logins(tmp_path / "2", "login-0.csv", "u2")
+    logins(tmp_path / "2", "login-1.csv", "u3")
+    assert killed(land_and_die, str(tmp_path / "landing"), str(tmp_path / "2"), after=60)
+    assert sum(file.kind == FILE for file in landing.files("l2m", ON)) == 3
+    assert users(landing) == ["u1"]
+    deliver([tmp_path / "2"], landing)
+    assert users(landing) == ["u2", "u3"]
+
+
+def test_a_file_that_is_still_being_written_is_not_delivered(
+    tmp_path: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = logins(tmp_path / "1", "login.csv", "u1")
+    take = source.file_hash
+
+    def then_more(path: Path) -> str:
+        digest = take(path)
+        with path.open("ab") as more:
+            more.write(csv_bytes(rows("login")).split(b"\n", 1)[1])
+        return digest
+
+    monkeypatch.setattr(source, "file_hash", then_more)
+    with pytest.raises(ChangedMeanwhileError, match=r"login\.csv changed while it was read; give it again"):
+        deliver([file], landing)
+    monkeypatch.undo()
+    assert [file for file in landing.files("l2m", ON) if file.kind == DELIVERY] == []
+    deliver([file], landing)
+    assert users(landing) == ["u1", "u0"]
+
+
+# --------------------------------------------------------------------------- object stores
+
+
+def test_a_delivery_of_parquet_goes_through_an_object_store(s3: S3, tmp_path: Path) -> None:
+    landing = Landing(s3.empty(), s3.storage_options)
+    columns = {name: [row[name] for row in rows("login", 5)] for name in rows("login")[0]}
+    put_parquet(tmp_path / "drop", "login.parquet", columns)
+    put(tmp_path / "drop", "logout.csv.gz", csv_bytes(rows("login", 2)))
+    put(tmp_path / "drop", "recharge.jsonl", json_bytes(rows("recharge", 3)))
+    put(tmp_path / "drop", "rates.csv", csv_bytes(rows("exchange_rates", usd_per_unit="0.5")))
+    assert deliver([tmp_path / "drop"], landing).count("delivered") == 4
+
+    def check(found: Read) -> None:
+        assert found.column("login", "user_id") == ["u0", "u1", "u2", "u3", "u4"]
+        assert found.column("logout", "user_id") == ["u0", "u1"]
+        assert [str(value) for value in found.column("recharge", "daily_rev_usd")] == ["2.495000"] * 3
+
+    check(read_day(landing))
+    assert deliver([tmp_path / "drop"], landing).count("known") == 4
+    put(tmp_path / "drop", "logout.csv.gz", csv_bytes(rows("login", 3)))
+    assert deliver([tmp_path / "drop"], landing).count("delivered") == 1
+    assert read_day(landing).of("logout").height == 3
