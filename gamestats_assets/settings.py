@@ -110,6 +110,21 @@ class Settings(BaseSettings):
     ai_max_output_tokens: int = Field(
         default=64_000, ge=1000, validation_alias="GAMESTATS_AI_MAX_OUTPUT_TOKENS", description="Longest answer."
     )
+    l2m_inbox: Path | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_L2M_INBOX",
+        description="Folder that a studio drops an MMO's logs in, a folder for each day (YYYY-MM-DD); fetched daily.",
+    )
+    l2m_iceberg: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_L2M_ICEBERG",
+        description="Iceberg catalogue that holds an MMO's logs, as JSON: catalogue, properties, tables, day_column.",
+    )
+    l2m_columns: Path | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_L2M_COLUMNS",
+        description="JSON file that maps our column names of an MMO's logs to a studio's own.",
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

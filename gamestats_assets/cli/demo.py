@@ -1,4 +1,4 @@
-"""`gamestats demo`: two simulated days of PUBG and a week of a made-up shop, from raw files to PostgreSQL."""
+"""`gamestats demo`: two days of PUBG, a week of a made-up shop and a week of an MMO, from raw files to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ PRODUCT, TAXONOMY = "demo-shop", "ecommerce"
 """The generated product, and the shipped taxonomy that it sends."""
 PRODUCT_DAYS = 7
 """Days of the product's logs; the last one is the last day of the matches."""
+ACCOUNTS, ACTIONS = 5200, 30.0
+"""Accounts of the MMO, and about how many things each does on a day on which it plays."""
+_OF_THE_MMO = "select ds, dau, pu, npu, revenue_usd, arppu_usd from l2m.kpi_daily where dimension = 'all' order by ds"
 _OF_PRODUCTS = "select day, dau, new_users, sessions from demo_data.daily_active_users order by day"
 _QUESTION = "select player_name, sum(kills) as kills from pubg.match_summaries group by all order by kills desc limit 5"
 
@@ -42,13 +45,15 @@ def demo(
     matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches a day.")] = 8,
     players: Annotated[int, typer.Option(min=10, max=100, hidden=True, help="Players a match.")] = 100,
     users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 1000,
+    accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
 ) -> None:
-    """See it at work: two simulated days of PUBG and a week of a shop's event logs, from raw files to PostgreSQL.
+    """See it at work: two days of PUBG, a week of a shop and a week of an MMO, from raw files to PostgreSQL.
 
-    Sixteen matches with a hundred players each are simulated as the API would give them, and the
-    logs of a thousand users of a made-up shop are generated. All of it is landed, materialised
-    through Dagster with every check, and published. The runs show in the UI (gamestats up).
-    Running it again finds what is there and does only what is missing.
+    Sixteen matches with a hundred players each are simulated as the API would give them, the logs of
+    a thousand users of a made-up shop are generated, and half a million rows of an MMO's logs are
+    simulated, with farms and cafes in them. All of it is landed, materialised through Dagster with
+    every check, and published. The runs show in the UI (gamestats up). Running it again finds what
+    is there and does only what is missing.
 
     Example:
 
@@ -61,6 +66,7 @@ def demo(
     stores = Stores()
     # Before Dagster is loaded: the simulating processes are forks of this one.
     _land(stores, _Plan(version(), SEED, matches, players))
+    _deliver(stores, accounts)
     from gamestats_assets.cli.session import opened
 
     _add_product(stores, users)
@@ -83,6 +89,7 @@ def demo(
     say("  gamestats up")
     say(f'  gamestats query "{_QUESTION}"')
     say(f'  gamestats query "{_OF_PRODUCTS}"')
+    say(f'  gamestats query "{_OF_THE_MMO}"')
 
 
 # --------------------------------------------------------------------------- raw files
@@ -137,6 +144,21 @@ def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> lis
         )
         match_ids += [truth.match_id for truth in truths]
     return match_ids
+
+
+def _deliver(stores: Stores, accounts: int) -> None:
+    """Simulate and deliver the MMO's week; what was delivered before is known."""
+    from gamestats_assets.l2m.simulate import Plan, simulate
+    from gamestats_assets.l2m.source import deliver
+
+    first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
+    plan = Plan(accounts=accounts, days=PRODUCT_DAYS, start=first, seed=SEED, actions=ACTIONS)
+    with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as folder:
+        truth = simulate(plan, Path(folder), rates=True)
+        report = deliver([Path(folder)], stores.landing)
+    rows = sum(sum(day.rows.values()) for day in truth.days)
+    new = f"{report.count('delivered')} deliveries" if report.days else "all of them known"
+    say(f"Simulated {rows:,} rows of an MMO's logs from {first} to {DAYS[-1]}: {new}")
 
 
 def _add_product(stores: Stores, users: int) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHOWN_EVENTS = 15
 _HOLDS = {True: "[green]holds[/]", False: "[red]misses[/]", None: "[yellow]cannot be told[/]"}
-_ADVICE = "The taxonomies that come with gamestats: game, ecommerce, saas, health."
+_ADVICE = "The taxonomies that come with gamestats: game, ecommerce, saas, health, l2m."
 
 taxonomy_app = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Look at an event taxonomy.")
 logs_app = typer.Typer(
@@ -259,7 +259,7 @@ def _ask(
     say("A few questions; Enter takes what is in brackets.", "dim")
     while taxonomy is None:
         answer = Prompt.ask(
-            "Taxonomy (a file, a folder, or game, ecommerce, saas, health)", default="game", console=console
+            "Taxonomy (a file, a folder, or game, ecommerce, saas, health, l2m)", default="game", console=console
         )
         try:
             _read(answer)

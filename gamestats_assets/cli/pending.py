@@ -38,7 +38,7 @@ from gamestats_assets.orchestration.partitions import (
     shared_dimensions,
     with_days_around,
 )
-from gamestats_assets.orchestration.settled import Contents
+from gamestats_assets.orchestration.settled import Contents, Settled, published_contents
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
@@ -111,7 +111,10 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[key] = _behind_ledger(stores, table, input_hashes(stores.lake, table, parents), version)
             else:
                 behind[key] = _behind_parents(instance, graph, last, key, inputs_of(table, inputs))
-            if table.spec.published:
+            if table in settled:
+                if table.spec.published:
+                    behind[publication_key(table)] = _unpublished(stores, settled[table])
+            elif table.spec.published:
                 behind[publication_key(table)] = _behind_parents(
                     instance, graph, last, publication_key(table), inputs_of(table, inputs)
                 ) | _differently_published(stores, table)
@@ -167,6 +170,17 @@ def _last_materialised(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKe
         return instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
     records = instance.fetch_materializations(key, limit=1).records
     return {"": records[0].storage_id} if records and records[0].partition_key is None else {}
+
+
+def _unpublished(stores: Stores, settled: Settled) -> frozenset[str]:
+    """Partitions of a settled table whose content is not what PostgreSQL was given."""
+    from gamestats_assets.lakehouse.postgres import published_hashes
+
+    held = published_contents(settled, stores.lake)
+    published = published_hashes(stores.postgres_url, settled.table)
+    return frozenset(key for key in {*held, *published} if held.get(key) != published.get(key)) | (
+        _differently_published(stores, settled.table)
+    )
 
 
 def _differently_published(stores: Stores, table: type[Table]) -> frozenset[str]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gamestats_assets.demo_data.rules.model import SEGMENTS, Activity, Rules, SegmentAnalysis, Share, ValueRange
+from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
 
 PRODUCT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
@@ -150,7 +151,58 @@ class SeasonalityTruth(_Part):
     weekday: list[Annotated[float, Field(gt=0)]] = Field(min_length=7, max_length=7)
 
 
-Truth = Annotated[RetentionTruth | ConversionTruth | ExperimentTruth | SeasonalityTruth, Field(discriminator="kind")]
+class SharedAddressTruth(_Part):
+    """Accounts that share an address: whenever one of them is there, its records have the `#ip` of all of them.
+
+    They live in one country and were there before the run. The manifest names them.
+
+    Attributes:
+        addresses: how many there are.
+        accounts: how many accounts share one, from and to; fewer may meet at one by chance.
+        segment: whose users they are; None takes whoever comes. How often they come is the segment's affair.
+    """
+
+    kind: Literal["shared_address"] = "shared_address"
+    addresses: int = Field(ge=1, le=10_000)
+    accounts: tuple[Annotated[int, Field(ge=10, le=1000)], Annotated[int, Field(le=1000)]] = (12, 20)
+    segment: str | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.accounts[0] > self.accounts[1]:
+            raise ValueError(f"from {self.accounts[0]} to {self.accounts[1]} accounts: the smaller number comes first")
+        return self
+
+    @property
+    def fewest(self) -> int:
+        """Accounts that an address must have for them to be told from those who meet by chance: some may be away."""
+        return (self.accounts[0] + 1) // 2
+
+
+class StandstillTruth(_Part):
+    """Users of whom a property stays at a value while they do an event, in every session of theirs.
+
+    Nothing that happens to them changes it. They were there before the run. The manifest names them.
+
+    Attributes:
+        property: of users, the common ones or events: a number, a text, or true and false.
+        event: one that users may do at any time.
+        users: how many there are.
+        segment: whose users they are; None takes whoever comes.
+    """
+
+    kind: Literal["standstill"] = "standstill"
+    property: str
+    value: Scalar
+    event: str
+    users: int = Field(ge=1, le=1_000_000)
+    segment: str | None = None
+
+
+Truth = Annotated[
+    RetentionTruth | ConversionTruth | ExperimentTruth | SeasonalityTruth | SharedAddressTruth | StandstillTruth,
+    Field(discriminator="kind"),
+]
 
 
 # --------------------------------------------------------------------------- dirt
@@ -249,6 +301,9 @@ class Configuration(_Part):
             raise ValueError(f"custom segment {', '.join(unused)} has no share in segments")
         if self.countries is not None and not sum(self.countries.values()):
             raise ValueError("countries has no weight above 0")
+        homes = {truth.segment for truth in self.truths if isinstance(truth, SharedAddressTruth | StandstillTruth)}
+        if empty := sorted(name for name in homes if name is not None and not self.segments.get(name)):
+            raise ValueError(f"a truth is planted in the segment {', '.join(empty)}, which has no share in segments")
         curves = [truth.curve for truth in self.truths if isinstance(truth, RetentionTruth)]
         planted = max((day for curve in curves for day in curve), default=0)
         if planted >= self.days:

@@ -144,7 +144,7 @@ def produce(
     write_whole(folder / RULES_FILE, kept.rules.model_dump_json(indent=2, exclude_defaults=True) + "\n")
     about = {"taxonomy": taxonomy.model_dump(mode="json"), "origin": kept.origin, "detail": kept.detail}
     write_whole(folder / _KEPT, json.dumps(about, ensure_ascii=False) + "\n")
-    produced = Produced(kept, generated, measured, _verdicts(measured, configuration), before, after)
+    produced = Produced(kept, generated, measured, _verdicts(folder, measured, configuration), before, after)
     _write_report(folder, folder / REPORT_FILE, kept, produced)
     return produced
 
@@ -162,10 +162,11 @@ def _measured(
     return found
 
 
-def _verdicts(measured: Measured, configuration: Configuration) -> Sequence[Verdict]:
+def _verdicts(folder: Path, measured: Measured, configuration: Configuration) -> Sequence[Verdict]:
+    from gamestats_assets.demo_data.findings.accounts import known_accounts
     from gamestats_assets.demo_data.findings.truths import verify
 
-    return verify(measured, configuration)
+    return verify(measured, configuration, known_accounts(read_manifest(folder)))
 
 
 def told_of(made: MadeRules) -> str:
@@ -215,7 +216,7 @@ def report_again(folder: Path, path: Path | None = None) -> Path:
     configuration = Configuration.model_validate(manifest["configuration"])
     rules = read_rules(folder / RULES_FILE)
     measured = _measured(folder, taxonomy, rules, configuration, None)
-    found = _Remeasured(measured, _verdicts(measured, configuration), deviations(measured, rules, taxonomy))
+    found = _Remeasured(measured, _verdicts(folder, measured, configuration), deviations(measured, rules, taxonomy))
     path = path or folder / REPORT_FILE
     _write_report(folder, path, MadeRules(rules, kept["origin"], kept["detail"]), found)
     return path

@@ -1,21 +1,33 @@
 """Which function or SELECT makes which table of the MMO, from which days, and what is published."""
 
 import functools
+from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from gamestats_assets.l2m import checks, reference, tables
 from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.l2m.source import refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.assets import landed_tables, publication, settled_asset, upstream_of
+from gamestats_assets.orchestration.assets import (
+    keys_of_run,
+    landed_tables,
+    publication,
+    settled_asset,
+    upstream_of,
+)
 from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.settled import ALL_BEFORE, Settled
 from gamestats_assets.settings import shipped
 
 GAME = "l2m"
+DELIVERIES = dg.AssetKey([GAME, "deliveries"])
 CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
@@ -27,6 +39,41 @@ DAYS_READ: dict[type[Table], dict[type[Table], int | None]] = {
     tables.Retention: {tables.Active: 31},
 }
 """How many days of an input a day is made from, up to itself, where that is not the one day."""
+
+
+def _deliveries() -> dg.AssetsDefinition:
+    """The step that fetches logs."""
+
+    @dg.asset(
+        key=DELIVERIES,
+        partitions_def=partitions_of(tables.LogCounts),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"stores"},
+        group_name=GAME,
+        owners=[f"team:{GAME}"],
+        tags={"layer": "landing"},
+        kinds={"python", "landing"},
+        pool="l2m_deliveries",
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
+        code_version="1",
+        description="A day's logs, fetched into the landing zone from where the settings say that a studio keeps them: "
+        "a folder (GAMESTATS_L2M_INBOX), an Iceberg catalogue (GAMESTATS_L2M_ICEBERG). What was fetched before and has "
+        "not changed lands nothing. Without these settings logs come by `gamestats ingest l2m`.",
+    )
+    def deliveries(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        """Fetch the run's days."""
+        from gamestats_assets.l2m.fetch import fetch_day
+
+        stores: Stores = context.resources.stores
+        delivered = 0
+        for key in keys_of_run(context):
+            report = fetch_day(stores.settings, stores.landing, date.fromisoformat(key), context.log.info)
+            for outcome in report.outcomes:
+                context.log.info(outcome.line())
+            delivered += report.count("delivered")
+        return dg.MaterializeResult(metadata={"new_deliveries": delivered})
+
+    return deliveries
 
 
 @functools.cache
@@ -54,8 +101,15 @@ def _model(table: type[Table]) -> SqlModel:
 def assets() -> list[dg.AssetsDefinition]:
     """Every asset of the MMO: extracts, what people enter, silver, gold, and the publications."""
     made = [
-        landed_tables(tables.LANDED_TABLES, decode_days, code_version=LANDED_VERSION),
+        _deliveries(),
+        landed_tables(
+            tables.LANDED_TABLES, decode_days, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION
+        ),
         entered_tables((tables.IpWhitelist,)),
         *map(settled_asset, settled()),
     ]
-    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
+    by_table = {each.table: each for each in settled()}
+    return [
+        *made,
+        *(publication(table, CHECKS, upstream_of(table, made, KNOWN), settled=by_table[table]) for table in PUBLISHED),
+    ]

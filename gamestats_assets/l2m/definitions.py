@@ -19,4 +19,5 @@ def definitions() -> dg.Definitions:
         assets=assets(),
         asset_checks=[table_checks(table, found) for table, found in by_table.items() if found],
         sensors=[sensors.new_logs(), sensors.days_behind(), sensors.whitelist_entered()],
+        schedules=[sensors.every_night()],
     )

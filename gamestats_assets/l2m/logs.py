@@ -209,6 +209,8 @@ class DayOfLogs:
 
     def _files(self, log: str, table: type[Table], count: _Count) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
         """The files of a log, one after another: each one's name and rows."""
+        # Of its own, for logs are read side by side.
+        con = self._con.cursor()
         delivery = self._deliveries.get(log)
         for file in delivery.files if delivery is not None else ():
             landed = self._by_hash.get(file.hash)
@@ -219,17 +221,23 @@ class DayOfLogs:
                 continue
             count.files += 1
             with self._landing.on_disk(landed) as path:
-                yield file.name, self._pieces(log, table, file, path, delivery.columns if delivery else {})
-        if log in self._told:
-            yield THINKINGDATA, _typed(log, {}, self._con.from_arrow(self._told[log].to_arrow()))
+                yield file.name, self._pieces(con, log, table, file, path, delivery.columns if delivery else {})
+        if (told := self._told.get(log)) is not None and not told.is_empty():
+            yield THINKINGDATA, _typed(log, {}, con.from_arrow(told.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
     def _pieces(
-        self, log: str, table: type[Table], file: DeliveredFile, path: Path, names: Mapping[str, str]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        log: str,
+        table: type[Table],
+        file: DeliveredFile,
+        path: Path,
+        names: Mapping[str, str],
     ) -> Iterator[pl.DataFrame]:
         """The rows of a file; of one that is damaged those that come before the damage."""
         rows = read = 0
         try:
-            raw = open_file(self._con, path, file.format, log, names)
+            raw = open_file(con, path, file.format, log, names)
             if lacking := missing(log, names, raw.types):
                 theirs = [names.get(column.name, column.name) for column in lacking]
                 self._reject_file(
@@ -352,11 +360,29 @@ class DayOfLogs:
 
         read = read_logs([self._landing.read(file) for file in self._thinkingdata])
         self._told = read.frames
+        for log in ETL:
+            count = self._counts.setdefault(log, _Count())
+            count.files += len(self._thinkingdata)
+            count.duplicates += read.duplicates.get(log, 0)
+        others = sum(read.not_wanted.values())
+        unread = len(read.unreadable)
+        self._counts[THINKINGDATA] = _Count(len(self._thinkingdata), others + unread, unread, 0, others)
+        self.rejections[LogCounts] += [
+            Rejection(
+                THINKINGDATA, "row", "unreadable_record", str(line), 1, line.content[:4000].decode(errors="replace")
+            )
+            for line in read.unreadable[:_TOLD_ROW_BY_ROW]
+        ]
+        if more := unread - _TOLD_ROW_BY_ROW:
+            self.rejections[LogCounts] += [
+                Rejection(THINKINGDATA, "row", "unreadable_record", f"{more} more lines cannot be read.", more)
+            ] * (more > 0)
 
     def _log_counts(self) -> Iterator[pl.DataFrame]:
         """What became of each log's rows; it must be asked for when the rows have been gone through."""
         rows = [
-            {"ds": self.ds, "log": log, **{name: value for name, value in vars(count).items()}}
+            # What came twice was read as well.
+            {"ds": self.ds, "log": log, **vars(count), "rows_read": count.rows_read + count.duplicates}
             for log, count in sorted(self._counts.items())
             if count.files or count.rows_read
         ]

@@ -7,9 +7,9 @@ kept per account. The same plan gives the same logs.
     truth = simulate(Plan(accounts=2_000, days=7), folder)
     truth.days[0].kpis      # what has to come out
 
-What is planted: farms of accounts behind one address, accounts that gain items and never leave the first level, cafes
-whose honest players share an address, households and a dormitory that share one among fewer than ten, and people who
-are at the first level because they came today.
+What is planted: farms of accounts behind one address that act like clockwork, accounts that gain items and never leave
+the first level, cafes whose honest players share an address, households and a dormitory that share one among fewer than
+ten, and people who are at the first level because they came today.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ _LAST_US = _DAY_US - 1_000_000
 """Nothing happens in the last second of a day, so that what is moved apart stays on it."""
 _SHARING = 9
 """Accounts behind the address of a dormitory: one less than what counts as a farm."""
+_A_DAY_LIKE_CLOCKWORK = 48
+"""How often an account of a farm does a thing each day: twice in every hour."""
 _CAFE = 40
 """Honest players of a cafe."""
 
@@ -164,8 +166,12 @@ def rate_usd(currency: str, ds: date) -> Decimal:
     return usual + step * (ds.toordinal() % 7 - 3)
 
 
-def simulate(plan: Plan, folder: Path, format: Format = "parquet") -> Truth:
-    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them."""
+def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: bool = False) -> Truth:
+    """Write every day's logs to `<folder>/<day>/<table>-<part>.<format>`, and tell what has to come out of them.
+
+    Args:
+        rates: write each day's rates, too, as `exchange_rates.csv`.
+    """
     world = _World(plan)
     days: list[DayTruth] = []
     for number in range(plan.days):
@@ -178,15 +184,12 @@ def simulate(plan: Plan, folder: Path, format: Format = "parquet") -> Truth:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _write(frame, place, format)
         days.append(world.truth_of_day(rows))
-    return world.truth(days)
-
-
-def write_rates(truth: Truth, folder: Path) -> None:
-    """Write the rates of every simulated day to `<folder>/<day>/exchange_rates.csv`."""
-    for (ds,), rates in truth.rates.group_by("ds", maintain_order=True):
-        rates.drop("ds").with_columns(pl.col("usd_per_unit").cast(pl.String)).write_csv(
-            folder / str(ds) / "exchange_rates.csv"
+    truth = world.truth(days)
+    for (ds,), of_day in truth.rates.partition_by("ds", as_dict=True).items() if rates else ():
+        of_day.drop("ds").with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(
+            folder / f"{ds}" / "exchange_rates.csv"
         )
+    return truth
 
 
 def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
@@ -233,7 +236,7 @@ class _World:
         self.cafe_of = np.full(n, -1)
         self._plant(rng)
         self.lifetime = [Decimal(0)] * n
-        self.first_active, self.first_paid = np.full(n, -1), np.full(n, -1)
+        self.first_active, self.first_login, self.first_paid = np.full(n, -1), np.full(n, -1), np.full(n, -1)
         self.told_guild = np.full(n, -1)
         self.servers = pl.Series([f"S{server:02}" for server in range(plan.servers + 1)])
         # The last one, of number -1, is none.
@@ -319,11 +322,12 @@ class _World:
         before = np.minimum(before, level)
         # Some came before midnight, and some leave after the next one.
         come, leave = rng.random(who.size) >= 0.03, rng.random(who.size) < 0.95
+        self.first_login[who[come & (self.first_login[who] < 0)]] = number
         logs = {
             "login": self._visits(who[come], day_us + begun[come], before[come]),
             "logout": self._visits(who[leave], day_us + (begun + length)[leave], level[leave]),
         }
-        moments = _Moments(who, day_us + begun, length, before, level)
+        moments = _Moments(who, day_us + begun, length, before, level, self.farm_of[who] >= 0)
         items, balances = self._items(rng, moments), self._money(rng, moments)
         logs |= {"recharge": self._payments(rng, who), **items, **balances}
         told = [frame.select("user_id", *({"level"} & {*frame.columns})) for frame in logs.values()]
@@ -402,8 +406,8 @@ class _World:
         who, at_us, level = moments.drawn(rng, self.plan.actions * 0.3)
         kind = rng.choice(len(_MONEY_TYPES), who.size, p=(0.25, 0.15, 0.60))
         amount = rng.integers(1, 400, who.size) * np.where(kind == 2, 100, 1)
-        spends = rng.random(who.size) < 0.65
-        spent = np.where(spends, (amount * rng.uniform(0.2, 1.0, who.size)).astype(np.int64), 0)
+        spends = (rng.random(who.size) < 0.65) | (self.farm_of[who] >= 0)
+        spent = np.where(spends, np.maximum((amount * rng.uniform(0.2, 1.0, who.size)).astype(np.int64), 1), 0)
         spends = spent > 0
         # In order of time within each account and kind of money, balances are what came before them added up.
         order = np.lexsort((at_us, kind, who))
@@ -465,6 +469,7 @@ class _World:
             active.with_columns(
                 new=pl.Series(self.first_active[seen] == today.number),
                 pays=pl.Series(pays),
+                logs_in_first=pl.Series(self.first_login[seen] == today.number),
                 pays_first=pl.Series(pays & (self.first_paid[seen] == today.number)),
             )
             .group_by("server_id")
@@ -473,7 +478,7 @@ class _World:
                 nru=pl.col("new").sum(),
                 pu=pl.col("pays").sum(),
                 npu=pl.col("pays_first").sum(),
-                nnpu=(pl.col("pays_first") & pl.col("new")).sum(),
+                nnpu=(pl.col("pays_first") & pl.col("logs_in_first")).sum(),
             )
             .with_columns(
                 revenue_usd=pl.col("server_id").replace_strict(
@@ -537,13 +542,20 @@ class _Moments:
     length_us: Ints
     level_before: Ints
     level_after: Ints
+    like_clockwork: Flags
 
     def drawn(self, rng: np.random.Generator, mean: float, *, at_least: Flags | None = None) -> tuple[Ints, Ints, Ints]:
-        """Accounts, times and levels of so many things that each does; of at least one, of whom that is said."""
+        """Accounts, times and levels of so many things that each does; of at least one, of whom that is said.
+
+        Who acts like clockwork does the same in every hour.
+        """
         times = rng.poisson(mean, self.who.size)
         times = np.where(at_least[self.who], np.maximum(times, 1), times) if at_least is not None else times
+        times = np.where(self.like_clockwork, _A_DAY_LIKE_CLOCKWORK, times)
         place = np.repeat(np.arange(self.who.size), times)
-        share = rng.random(place.size)
+        number = np.arange(place.size) - np.repeat(np.cumsum(times) - times, times)
+        even = (number + 0.5) / _A_DAY_LIKE_CLOCKWORK
+        share = np.where(self.like_clockwork[place], even, rng.random(place.size))
         at_us = self.begun_us[place] + (share * self.length_us[place]).astype(np.int64)
         rising = self.level_after[place] - self.level_before[place]
         level = self.level_before[place] + np.floor(share * (rising + 1) * 0.999).astype(np.int64)

@@ -21,9 +21,12 @@ from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, DeliveredFil
 from gamestats_assets.l2m.raw_files import Format
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
+from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import is_day
 
 GAME = "l2m"
+UNREADABLE = "unreadable"
+"""Kind of landed lines that are of no day."""
 _ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -203,11 +206,25 @@ def _deliver(
 def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     from gamestats_assets.l2m.thinkingdata import split_days
 
+    told = split_days(path)
     outcomes: list[Outcome] = []
-    for day, content in sorted(split_days(path).items()):
+    for day, content in sorted(told.days.items()):
         _, is_new = landing.put(GAME, day, day.isoformat(), THINKINGDATA, content, content)
         outcomes.append(Outcome("delivered" if is_new else "known", THINKINGDATA, day.isoformat()))
+    if told.undated:
+        lines = b"\n".join(line.content for line in told.undated)
+        landing.put_undated(GAME, UNREADABLE, lines, lines)
+        reason = f"{len(told.undated)} of {told.lines} lines tell no usable time, such as {told.undated[0]}"
+        outcomes.append(Outcome("refused", "", "", reason=reason))
     return outcomes
+
+
+def refused(landing: Landing) -> list[Rejection]:
+    """What landed and is of no day, as entries for the quarantine; the unit is the content's hash."""
+    return [
+        Rejection(file.content_hash, "file", "undated_lines", f"Lines without a usable #time: {file.path}", 0)
+        for file in landing.files(GAME, UNREADABLE)
+    ]
 
 
 # --------------------------------------------------------------------------- what a file is

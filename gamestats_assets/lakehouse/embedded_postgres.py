@@ -339,4 +339,6 @@ def _url_while_alive(pgdata: Path) -> str | None:
 def _ensure_database(maintenance_url: str) -> None:
     with psycopg.connect(maintenance_url, connect_timeout=5, autocommit=True) as conn:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+            # Texts stand in the order of their code points, compared by the server itself: faster than by the system.
+            locale = sql.SQL("TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'")
+            conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(DATABASE), locale))

@@ -4,13 +4,15 @@ What stands in PostgreSQL can always be published again from Delta, so a table w
 declaration changed beyond adding columns is rebuilt, never migrated. One publication is
 one transaction that replaces exactly the partitions it is given and counts them again
 before it commits: a reader sees the old rows or the new, and so does whoever looks after
-the publisher was killed.
+the publisher was killed. What content a partition was published from is noted with it,
+where the caller names it.
 
 A URL may hold a password. It is passed as a `SecretStr`, and no message carries it.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import math
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+import dataframely as dy
 import polars as pl
 import psycopg
 import tenacity
@@ -40,6 +43,7 @@ READER_ROLE = "gamestats_reader"
 DAGSTER_SCHEMA = "dagster"
 
 _ROWS_PER_COPY = 50_000
+_ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a large frame
 _LOCKED_PARTITIONS = 500  # more than that lock the whole table: PostgreSQL's lock table is finite
 _FLOAT_TOLERANCE = 1e-9
 _IDENTIFIER_BYTES = 63
@@ -243,6 +247,24 @@ def _explained(url: SecretStr | str | None, what: str, kind: type[PostgresError]
 # --- definition of a table -----------------------------------------------------------------------
 
 
+class _PublishedPartition(Table):
+    table_name = dy.String(primary_key=True, description="Table of this schema.")
+    partition_key = dy.String(primary_key=True, description="Partition; empty for a table without partitions.")
+    content_hash = dy.String(min_length=1, description="Names the content that was published.")
+    rows = dy.Int64(min=0, description="Rows published.")
+    published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="Start of the publication, UTC.")
+
+
+@functools.cache
+def _notes_of(game: str) -> type[Table]:
+    """The table of what is published of a game, `<game>.published_partitions`."""
+
+    class PublishedPartitions(_PublishedPartition, key=f"{game}/published_partitions", layer="gold"):
+        """What content the partitions of the published tables hold; one that is not here is of unknown content."""
+
+    return PublishedPartitions
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     type: str
@@ -277,12 +299,15 @@ def postgres_types(table: type[Table]) -> Mapping[str, str]:
     64 bits wide, into a 32-bit integer.
 
     Raises:
-        UnpublishableTableError: when a column is a list of lists, or a name is longer than PostgreSQL keeps.
+        UnpublishableTableError: when a column is a list of lists, or a name is taken or longer than PostgreSQL keeps.
     """
     schema = table.schema()
     names = [table.spec.game, table.spec.name, *schema]
     long = [name for name in names if len(name.encode()) > _IDENTIFIER_BYTES]
     problems = [f"name {name!r} is longer than {_IDENTIFIER_BYTES} bytes" for name in long]
+    notes = _notes_of(table.spec.game)
+    if table.spec.key == notes.spec.key and table is not notes:
+        problems.append(f"the name {table.spec.name!r} is taken: {notes.description()}")
     types: dict[str, str] = {}
     for name, dtype in schema.items():
         try:
@@ -363,8 +388,18 @@ def _ensure_table(conn: psycopg.Connection, table: type[Table]) -> TableChange:
         steps = _creation(table, declared) if found is None else _evolution(table, declared, found)
         for step in steps:
             conn.execute(step.statement)
+        if found is None or declared.columns.keys() - found.columns.keys():
+            _forget_published(conn, table)
         warnings = _grant_reader(conn, [table.spec.game]) if found is None else ()
     return TableChange(tuple(step.told for step in steps), warnings)
+
+
+def _forget_published(conn: psycopg.Connection, table: type[Table]) -> None:
+    """Nothing is known any more of what the table holds: it is new, or its rows lack a column."""
+    notes = _notes_of(table.spec.game)
+    if _exists(conn, notes):
+        forget = sql.SQL("DELETE FROM {} WHERE table_name = %s").format(_identifier(notes))
+        conn.execute(forget, [table.spec.name])
 
 
 def _lock_definitions(conn: psycopg.Connection) -> None:
@@ -451,7 +486,8 @@ def _creation(table: type[Table], declared: _Definition) -> list[_Step]:
         )
         for name, column in declared.columns.items()
     ]
-    key = sql.SQL("PRIMARY KEY ({})").format(_list(declared.primary_key))
+    # While a partition is replaced every key stands twice, deleted and new; merging the two takes longer than it saves.
+    key = sql.SQL("PRIMARY KEY ({}) WITH (deduplicate_items = off)").format(_list(declared.primary_key))
     schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table.spec.game))
     create = sql.SQL("CREATE TABLE {} ({})").format(_identifier(table), sql.SQL(", ").join([*columns, key]))
     bare = _Definition(
@@ -612,6 +648,7 @@ class _Replacement:
     partitions: list[PartitionValue] | None
     chunks: Callable[[], Iterator[pl.DataFrame]]
     figures: Mapping[PartitionValue | None, _Figures]
+    content_hash: Mapping[PartitionValue | None, str]
     before_commit: Callable[[psycopg.Cursor], None] | None
 
     @property
@@ -625,6 +662,7 @@ def publish(
     partitions: Sequence[PartitionValue] | None,
     frame: pl.DataFrame | Iterable[pl.DataFrame],
     *,
+    content_hash: Mapping[PartitionValue | None, str] | None = None,
     before_commit: Callable[[psycopg.Cursor], None] | None = None,
     patience: float = 60.0,
 ) -> Publication:
@@ -642,22 +680,26 @@ def publish(
             row in it become empty. None for an unpartitioned table, which is replaced whole.
         frame: the rows, or frames of them, which are kept on disk meanwhile so that they
             need not fit in memory and can be sent again.
+        content_hash: a short text per partition (under None for an unpartitioned table) that names
+            the content published. It is noted in the same transaction, for `published_hashes`;
+            nothing stays noted of a partition without one.
         before_commit: called in the transaction when all is checked, once per attempt.
         patience: seconds for which a lost connection is tried again.
 
     Raises:
-        PublicationError: when the frame is not the table's or has rows of other partitions
-            (nothing is sent then), or when PostgreSQL refuses a row.
+        PublicationError: when the frame is not the table's or has rows of other partitions, or a
+            hash is of another partition or empty (nothing is sent then), or when PostgreSQL refuses a row.
         ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
         IncompatibleTableError: when the table must be rebuilt first.
         PostgresUnavailableError: when the server stays away longer than `patience`.
     """
     started = time.monotonic()
     owned = _owned(table, partitions)
+    hashes = _hashes(table, owned, content_hash or {})
     with _replayable(table, owned, frame) as (chunks, figures):
         if owned == []:
             return Publication(0, 0, time.monotonic() - started, 0, TableChange())
-        replacement = _Replacement(table, owned, chunks, figures, before_commit)
+        replacement = _Replacement(table, owned, chunks, figures, hashes, before_commit)
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5.0),
@@ -699,16 +741,25 @@ def _owned(table: type[Table], partitions: Sequence[PartitionValue] | None) -> l
     return sorted(set(partitions), key=partition_key_of)
 
 
+def _hashes(
+    table: type[Table], owned: list[PartitionValue] | None, content_hash: Mapping[PartitionValue | None, str]
+) -> Mapping[PartitionValue | None, str]:
+    places: list[PartitionValue | None] = [None] if owned is None else [*owned]
+    if wrong := [place for place, digest in content_hash.items() if place not in places or not digest]:
+        raise PublicationError(
+            f"{table.spec.dotted}: {content_hash[wrong[0]]!r} cannot be the hash of partition {wrong[0]!r}. "
+            f"Give a text that is not empty, for no partitions but those replaced{_named(owned)}. Nothing was sent."
+        )
+    return content_hash
+
+
 @contextmanager
 def _replayable(
     table: type[Table], owned: list[PartitionValue] | None, frame: pl.DataFrame | Iterable[pl.DataFrame]
 ) -> Iterator[tuple[Callable[[], Iterator[pl.DataFrame]], Mapping[PartitionValue | None, _Figures]]]:
     """The rows as chunks that can be gone through several times, checked, and their figures."""
     if isinstance(frame, pl.DataFrame):
-        yield (
-            lambda: frame.iter_slices(_ROWS_PER_COPY),
-            _totals(table, owned, [_figures(table, owned, frame)]),
-        )
+        yield lambda: _in_order(table, frame), _totals(table, owned, [_figures(table, owned, frame)])
         return
     with tempfile.TemporaryDirectory(prefix="gamestats-publication-") as folder:
         paths: list[Path] = []
@@ -720,9 +771,15 @@ def _replayable(
 
         def chunks() -> Iterator[pl.DataFrame]:
             for path in paths:
-                yield from pl.read_ipc(path).iter_slices(_ROWS_PER_COPY)
+                yield from _in_order(table, pl.read_ipc(path))
 
         yield chunks, _totals(table, owned, parts)
+
+
+def _in_order(table: type[Table], frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows in the order of the key, where the next index entry stands beside the last: half the cost of a COPY."""
+    for part in frame.iter_slices(_ROWS_SORTED):
+        yield from part.sort(table.primary_key()).iter_slices(_ROWS_PER_COPY)
 
 
 def _figures(table: type[Table], owned: list[PartitionValue] | None, frame: pl.DataFrame) -> pl.DataFrame:
@@ -794,16 +851,15 @@ def _replace(url: SecretStr | str, replacement: _Replacement) -> tuple[TableChan
     table, partitions = replacement.table, replacement.partitions
     with connect(url) as conn:
         change = _ensure_table(conn, table)
+        if replacement.content_hash:
+            _ensure_table(conn, _notes_of(table.spec.game))
         with conn.transaction(), conn.cursor() as cursor:
             _lock_partitions(cursor, table, partitions)
-            _copy_aside(cursor, table, replacement.chunks())
-            target, where, bound = _identifier(table), _where(table, partitions), _bound(partitions)
-            deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(target, where), bound).rowcount
-            columns = _list(table.columns())
-            cursor.execute(
-                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.arriving").format(target, columns, columns)
-            )
+            delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), _where(table, partitions))
+            deleted = cursor.execute(delete, _bound(partitions)).rowcount
+            _copy(cursor, table, replacement.chunks())
             _reconcile(cursor, replacement)
+            _note_published(cursor, replacement)
             if replacement.before_commit is not None:
                 replacement.before_commit(cursor)
     return change, deleted
@@ -819,12 +875,10 @@ def _lock_partitions(cursor: psycopg.Cursor, table: type[Table], partitions: lis
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{whole} {partition_key_of(value)}"])
 
 
-def _copy_aside(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.DataFrame]) -> None:
-    """COPY the rows into a temporary table: the published one is touched only when all have arrived."""
-    identifier = _identifier(table)
-    cursor.execute(sql.SQL("CREATE TEMPORARY TABLE arriving (LIKE {}) ON COMMIT DROP").format(identifier))
+def _copy(cursor: psycopg.Cursor, table: type[Table], chunks: Iterator[pl.DataFrame]) -> None:
+    """COPY the rows into the table itself: nobody sees them before the commit."""
     fields = [_as_field(name, dtype) for name, dtype in table.schema().items()]
-    statement = sql.SQL("COPY pg_temp.arriving ({}) FROM STDIN (FORMAT csv)").format(_list(table.columns()))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_identifier(table), _list(table.columns()))
     with cursor.copy(statement) as copy:
         for chunk in chunks:
             buffer = io.BytesIO()
@@ -909,6 +963,29 @@ def _reconcile(cursor: psycopg.Cursor, replacement: _Replacement) -> None:
         )
 
 
+def _note_published(cursor: psycopg.Cursor, replacement: _Replacement) -> None:
+    """Note what content the partitions hold from now on; of a partition whose content has no name, nothing."""
+    notes, name = _notes_of(replacement.table.spec.game), replacement.table.spec.name
+    if not _exists(cursor.connection, notes):
+        return
+    known = _identifier(notes)
+    replaced = [_note_key(value) for value in replacement.figures]
+    forget = sql.SQL("DELETE FROM {} WHERE table_name = %s AND partition_key = ANY(%s)").format(known)
+    cursor.execute(forget, [name, replaced])
+    note = sql.SQL(
+        "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at) VALUES (%s, %s, %s, %s, now())"
+    ).format(known)
+    rows = [
+        (name, _note_key(value), digest, replacement.figures[value].rows)
+        for value, digest in replacement.content_hash.items()
+    ]
+    cursor.executemany(note, rows)
+
+
+def _note_key(value: PartitionValue | None) -> str:
+    return "" if value is None else partition_key_of(value)
+
+
 def _agree(sent: int | float | Decimal, got: int | float | Decimal, size: int | float | Decimal) -> bool:
     """Whether two sums agree: exactly, and for floats to 1e-9 of the sum of the sizes summed."""
     if not isinstance(sent, float):
@@ -949,6 +1026,25 @@ def published_rows(url: SecretStr | str, table: type[Table], partition: Partitio
         query = sql.SQL("SELECT count(*) FROM {}{}").format(_identifier(table), _where(table, partitions))
         row = conn.execute(query, _bound(partitions)).fetchone()
         return int(row[0]) if row else 0
+
+
+def published_hashes(url: SecretStr | str, table: type[Table]) -> dict[str, str]:
+    """Names of the content published, by partition key; under "" for an unpartitioned table.
+
+    A partition is missing when it was not published, or last without a name of its content. All
+    are when the table does not stand in PostgreSQL as declared: publishing any brings it up to date.
+    Rows that people changed by hand are not noticed.
+
+    Raises:
+        UnpublishableTableError: see `postgres_types`.
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    notes = _notes_of(table.spec.game)
+    with connect(url) as conn, _explained(url, table.spec.dotted):
+        if _found(conn, table) != _declared(table) or not _exists(conn, notes):
+            return {}
+        noted = sql.SQL("SELECT partition_key, content_hash FROM {} WHERE table_name = %s ORDER BY 1")
+        return dict(conn.execute(noted.format(_identifier(notes)), [table.spec.name]).fetchall())
 
 
 def read_published(

@@ -15,7 +15,8 @@ import functools
 import hashlib
 import typing
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
@@ -34,7 +35,7 @@ from gamestats_assets.lakehouse.ledger import (
     unit_hashes,
 )
 from gamestats_assets.lakehouse.quality import Check, Rejection, screen, table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel, run_model, stream_model
+from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.automation import ON_ANY_INPUT, ON_CHECKED_INPUTS, on_inputs_of_pairs
@@ -71,7 +72,7 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
     values_read,
 )
-from gamestats_assets.orchestration.settled import INPUTS, ROWS, Contents, RowsHash, Settled
+from gamestats_assets.orchestration.settled import Settled, published_contents, remade
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -111,7 +112,11 @@ class Decoded(Protocol):
 
     @property
     def frames(self) -> Mapping[type[Table], pl.LazyFrame | Iterable[pl.DataFrame]]:
-        """Rows per table, which can be read until the next batch is asked for; frames one after another only once."""
+        """Rows per table, which can be read until the next batch is asked for.
+
+        Frames one after another can be gone through once, those of two tables at the same time; those of the last table
+        come when all others have been gone through.
+        """
         ...
 
     @property
@@ -254,11 +259,15 @@ def landed_tables(
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
                 ids = None if whole else sorted(partition_of)
-                for table in tables:
-                    rows = Replacement(
-                        decoded.frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
+                frames = decoded.frames
+                replacements = {
+                    table: Replacement(
+                        frames[table], sorted(batch), ids, decoded.rejections.get(table, ()), partition_of
                     )
-                    commits[table].append(commit(stores, table, rows, keys))
+                    for table in tables
+                }
+                for table, done_to in _committed(stores, replacements, keys):
+                    commits[table].append(done_to)
                 if decoded.unreadable < len(partition_of):
                     enter(batch)
                 unreadable += decoded.unreadable
@@ -283,6 +292,22 @@ def landed_tables(
             )
 
     return land
+
+
+def _committed(
+    stores: Stores, replacements: Mapping[type[Table], Replacement], keys: Sequence[str]
+) -> Iterator[tuple[type[Table], Commit]]:
+    """Commit to several tables; where rows come in pieces to two at a time, for writing keeps one core busy.
+
+    The last table's turn is when all others are done.
+    """
+    *first, last = replacements
+    together = [table for table in first if isinstance(replacements[table].rows, Iterator)]
+    with ThreadPoolExecutor(2) as pool:
+        tasks = {table: pool.submit(commit, stores, table, replacements[table], keys) for table in together}
+        for table in first:
+            yield table, tasks[table].result() if table in tasks else commit(stores, table, replacements[table], keys)
+    yield last, commit(stores, last, replacements[last], keys)
 
 
 # --------------------------------------------------------------------------- frames to frame
@@ -413,55 +438,6 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
     common = common_definition(table, {"sql", "duckdb"} if is_sql else {"polars"}, {SETTLED: "true"})
     common["metadata"] = {**common["metadata"], **(_sql_metadata(made_by) if isinstance(made_by, SqlModel) else {})}
 
-    def made(context: dg.AssetExecutionContext, key: str | None) -> Iterator[pl.DataFrame]:
-        lake: Lake = context.resources.stores.lake
-        days = {source: settled.days_of(source, key, lake) if key else None for source in settled.reads}
-        if isinstance(made_by, SqlModel):
-            sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
-            parameters = {"ds": date.fromisoformat(key)} if key and "ds" in made_by.parameters else {}
-            with context.resources.duckdb.get_connection() as connection:
-                try:
-                    yield from stream_model(made_by, sources, parameters, connection=connection)
-                finally:
-                    # The resource closes the connection only when nothing is raised.
-                    connection.close()
-            return
-        frames = {name: lake.scan(source, days[source]) for name, source in settled.frame_arguments.items()}
-        yield made_by(**frames).collect(engine="streaming")
-
-    def replacements(
-        context: dg.AssetExecutionContext, config: Processing, keys: Sequence[str]
-    ) -> Iterator[Replacement]:
-        lake: Lake = context.resources.stores.lake
-        ledger = Ledger(lake, spec.game, spec.step)
-        # Before any rows are read: what changes meanwhile is then found to be behind.
-        wanted = settled.wanted(Contents(lake))
-        entries = ledger.entries(keys or None)
-        entry = INPUTS if settled.has_days else ROWS
-        behind = [
-            key
-            for key in (keys if settled.has_days else sorted({*wanted, *entries}))
-            if entries.get(key, {}).get(entry) != wanted.get(key) or (config.everything and key in wanted)
-        ]
-        context.log.info(f"{len(behind)} of {len(keys or wanted)} days are new or changed.")
-        if not settled.has_days:
-            if behind:
-                yield Replacement(made(context, None), [])
-                ledger.record(
-                    {key: {ROWS: wanted[key]} for key in behind if key in wanted},
-                    {key: [ROWS] for key in behind if key not in wanted},
-                )
-            return
-        for number, key in enumerate(behind, 1):
-            if key not in wanted:
-                yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
-                ledger.record({}, {key: [*entries[key]]})
-                continue
-            rows = RowsHash()
-            yield Replacement(map(rows.add, made(context, key)), [key])
-            ledger.record({key: {INPUTS: wanted[key], ROWS: rows.hexdigest()}})
-            context.log.info(f"{number} of {len(behind)} days committed.")
-
     @dg.asset(
         key=asset_key(table),
         deps=[
@@ -480,8 +456,12 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
     def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         # A run of days may have tables without any beside it.
         keys = keys_of_run(context) if settled.has_days else []
-        yield dg.Output(replacements(context, config, keys))
-        yield from declared_check_results(table, context.resources.stores.lake, keys, context)
+        lake: Lake = context.resources.stores.lake
+        session = context.resources.duckdb.get_connection if is_sql else None
+        yield dg.Output(
+            remade(settled, lake, keys, everything=config.everything, session=session, tell=context.log.info)
+        )
+        yield from declared_check_results(table, lake, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
@@ -647,14 +627,21 @@ class ChangedMeanwhileError(GamestatsError):
 
 
 def publication(
-    table: type[Table], checks: Sequence[Check], upstream: Collection[type[Table]] = ()
+    table: type[Table],
+    checks: Sequence[Check],
+    upstream: Collection[type[Table]] = (),
+    *,
+    settled: Settled | None = None,
 ) -> dg.AssetsDefinition:
     """The table's copy in PostgreSQL: exactly the run's partitions, replaced in one transaction each.
+
+    Of a settled table those are passed over whose very content is published already.
 
     Args:
         checks: the game's checks; before anything is published, the blocking ones of this table
             and of the upstream tables with the same partitions are evaluated again.
         upstream: every table this one is made from, directly or not.
+        settled: how the table is made, where it is a settled one.
     """
     spec = table.spec
     guarding = [
@@ -678,7 +665,7 @@ def publication(
         kinds={"postgres"},
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
-        automation_condition=_condition(table, [table], (), jointly=False),
+        automation_condition=None if settled else _condition(table, [table], (), jointly=False),
         required_resource_keys={"stores"},
         code_version="1",
         check_specs=[
@@ -694,10 +681,11 @@ def publication(
         freshness_policy=_freshness(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from gamestats_assets.lakehouse.postgres import published_rows
+        from gamestats_assets.lakehouse.postgres import published_hashes, published_rows
 
         stores: Stores = context.resources.stores
-        keys = keys_of_run(context)
+        # A run of days may have tables without any beside it.
+        keys = keys_of_run(context) if partitions_of(table) is not None else []
         state = stores.lake.state(table)
         if state is None:
             raise MissingPartitionError(
@@ -709,20 +697,27 @@ def publication(
         different: dict[str, str] = {}
         guard = _Guard(stores, table, guarding, keys)
         refused: dict[str, BlockingCheckError] = {}
+        # Before any rows are read: what is published then under an old name is published once more.
+        contents = published_contents(settled, stores.lake) if settled else {}
+        published = published_hashes(stores.postgres_url, table) if settled else {}
         for key in keys or [None]:
-            try:
-                rows, done = _publish_partition(stores, table, guard, key)
-            except BlockingCheckError as error:
-                refused[key or ""] = error
-                continue
-            inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
-            preview = rows.head(5) if not rows.is_empty() else preview
             value = table.partition_value(key) if key is not None else None
-            found = published_rows(stores.postgres_url, table, value)
-            if found != rows.height:
-                different[key or "all"] = f"{rows.height} in the lake, {found} in PostgreSQL"
+            height = state.rows_per_partition.get(key, 0) if key is not None else state.rows
+            is_there = contents.get(key or "") is not None and contents[key or ""] == published.get(key or "")
+            found = published_rows(stores.postgres_url, table, value) if is_there else None
+            if found != height:
+                try:
+                    rows, done = _publish_partition(stores, table, guard, key, contents.get(key or ""))
+                except BlockingCheckError as error:
+                    refused[key or ""] = error
+                    continue
+                inserted, deleted, height = inserted + done.rows_inserted, deleted + done.rows_deleted, rows.height
+                preview = rows.head(5) if not rows.is_empty() else preview
+                found = published_rows(stores.postgres_url, table, value)
+            if found != height:
+                different[key or "all"] = f"{height} in the lake, {found} in PostgreSQL"
             if key is not None:
-                context.add_asset_metadata({"dagster/partition_row_count": rows.height}, publication_key(table), key)
+                context.add_asset_metadata({"dagster/partition_row_count": height}, publication_key(table), key)
         if refused:
             # One bad day does not hold up the others: they are published, and Dagster is told.
             for key in [key for key in keys if key not in refused]:
@@ -776,12 +771,17 @@ class _Guard:
 
 
 def _publish_partition(
-    stores: Stores, table: type[Table], guard: _Guard, key: str | None
+    stores: Stores, table: type[Table], guard: _Guard, key: str | None, content: str | None
 ) -> "tuple[pl.DataFrame, Publication]":
-    """Check, read and publish one partition of one version of the table; again when it changed meanwhile."""
+    """Check, read and publish one partition of one version of the table; again when it changed meanwhile.
+
+    Args:
+        content: names what is published, where that is known.
+    """
     from gamestats_assets.lakehouse.postgres import publish
 
     values = values_of(table, [key]) if key is not None else None
+    named = {values[0] if values else None: content} if content else None
     attempt = 0
     while True:
         attempt += 1
@@ -799,7 +799,7 @@ def _publish_partition(
                 )
 
         try:
-            return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged)
+            return rows, publish(stores.postgres_url, table, values, rows, before_commit=unchanged, content_hash=named)
         except ChangedMeanwhileError:
             if attempt == _PUBLISHING_ATTEMPTS:
                 raise

@@ -14,17 +14,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
 
+import duckdb
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, ledger_of, step_version
 from gamestats_assets.lakehouse.quality import table_inputs
-from gamestats_assets.lakehouse.sql import SqlModel
+from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+from gamestats_assets.orchestration.io_manager import Replacement
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 
 INPUTS, ROWS = "inputs", "rows"
@@ -87,11 +90,6 @@ class Settled:
     def has_days(self) -> bool:
         """Whether the table has a partition for each day."""
         return partitions_of(self.table) == DAYS
-
-    @property
-    def frame_arguments(self) -> Mapping[str, type[Table]]:
-        """Of a function, its arguments."""
-        return {} if isinstance(self.made_by, SqlModel) else table_inputs(self.made_by)
 
     def days_of(self, source: type[Table], key: str, lake: Lake) -> list[PartitionValue] | None:
         """Which days of an input a day is made from; None where it has none, or all are read."""
@@ -164,6 +162,14 @@ class Contents:
         }
 
 
+def published_contents(settled: Settled, lake: Lake) -> dict[str, str]:
+    """What names the content of each partition of a published table; under "" that of a table without days."""
+    held = Contents(lake).of(settled.table)
+    if settled.has_days:
+        return held
+    return {"": combined_hash(f"{key} {digest}" for key, digest in held.items())} if held else {}
+
+
 class RowsHash:
     """A hash of rows, whatever their order.
 
@@ -210,3 +216,74 @@ def _days_up_to(day: str, number: int) -> Iterator[str]:
     last = date.fromisoformat(day)
     for back in range(number):
         yield partition_key_of(last - timedelta(days=back))
+
+
+def remade(
+    settled: Settled,
+    lake: Lake,
+    keys: Sequence[str],
+    *,
+    everything: bool = False,
+    session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None = None,
+    tell: Callable[[str], object] = lambda message: None,
+) -> Iterator[Replacement]:
+    """What is behind of some days (of a table without days: of all), made again, one after another.
+
+    Each is entered in the ledger when the next one is asked for: whoever takes it must have committed it by then.
+
+    Args:
+        everything: make all of the days again, behind or not.
+        session: gives the DuckDB session of a model; without it one of its own is opened.
+        tell: is told how far it is.
+    """
+    table = settled.table
+    ledger = Ledger(lake, table.spec.game, table.spec.step)
+    # Before any rows are read: what changes meanwhile is then found to be behind.
+    wanted = settled.wanted(Contents(lake))
+    entries = ledger.entries(keys or None)
+    entry = INPUTS if settled.has_days else ROWS
+    days = keys if settled.has_days else sorted({*wanted, *entries})
+    behind = [
+        key for key in days if entries.get(key, {}).get(entry) != wanted.get(key) or (everything and key in wanted)
+    ]
+    tell(f"{len(behind)} of {len(days)} days are new or changed.")
+    if not settled.has_days:
+        if behind:
+            yield Replacement(_made(settled, lake, None, session), [])
+            ledger.record(
+                {key: {ROWS: wanted[key]} for key in behind if key in wanted},
+                {key: [ROWS] for key in behind if key not in wanted},
+            )
+        return
+    for number, key in enumerate(behind, 1):
+        if key in wanted:
+            rows = RowsHash()
+            yield Replacement(map(rows.add, _made(settled, lake, key, session)), [key])
+            ledger.record({key: {INPUTS: wanted[key], ROWS: rows.hexdigest()}})
+        else:
+            yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
+            ledger.record({}, {key: [*entries[key]]})
+        tell(f"{number} of {len(behind)} days committed.")
+
+
+def _made(
+    settled: Settled,
+    lake: Lake,
+    key: str | None,
+    session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None,
+) -> Iterator[pl.DataFrame]:
+    """The rows of a day, or of all days, in pieces."""
+    days = {source: settled.days_of(source, key, lake) if key else None for source in settled.reads}
+    made_by = settled.made_by
+    if not isinstance(made_by, SqlModel):
+        frames = {name: lake.scan(source, days[source]) for name, source in table_inputs(made_by).items()}
+        yield made_by(**frames).collect(engine="streaming")
+        return
+    sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
+    parameters = {"ds": date.fromisoformat(key)} if key and made_by.parameters else {}
+    with (session or duckdb.connect)() as connection:
+        try:
+            yield from stream_model(made_by, sources, parameters, connection=connection)
+        finally:
+            # Dagster's resource closes the connection only when nothing is raised.
+            connection.close()

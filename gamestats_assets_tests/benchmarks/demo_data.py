@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--taxonomy", default="game", choices=["game", "ecommerce", "saas", "health"])
+    parser.add_argument("--taxonomy", default="game", choices=["game", "ecommerce", "saas", "health", "l2m"])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--only", action="store_true", help="leave out the runs that tell how memory grows")
     given = parser.parse_args()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.demo_data.analysis.analyst import analyse
+from gamestats_assets.demo_data.analysis.analyst import analyse, likely_industry
 from gamestats_assets.demo_data.analysis.event_words import concepts
 from gamestats_assets.demo_data.configuration import Configuration, ProductInfo
 from gamestats_assets.demo_data.generator.generate import generate
@@ -1433,6 +1433,13 @@ def test_the_typical_session_is_what_the_product_is_for() -> None:
 )
 def test_industries_as_people_write_them(spelling: str, industry: str) -> None:
     assert analyse(PLAY, ProductInfo(industry=spelling)) == analyse(PLAY, ProductInfo(industry=industry))
+
+
+def test_an_industry_that_names_do_not_tell_is_read_in_the_descriptions() -> None:
+    events = [("login", "A character enters the world"), ("gain", "The hero has found a weapon"), ("logout", "")]
+    told = Taxonomy(name="sheet", events=tuple(Event(name=n, description=d) for n, d in events))
+    silent = Taxonomy(name="sheet", events=tuple(Event(name=n) for n, _ in events))
+    assert (likely_industry(told), likely_industry(silent)) == ("game", "other")
 
 
 def test_a_product_of_an_unheard_of_industry_is_taken_for_what_its_events_speak_of() -> None:

@@ -1,4 +1,4 @@
-"""What a careful person names from a taxonomy's sheet alone, for nineteen industries and two real tracking plans.
+"""What a careful person names from a taxonomy's sheet alone, for twenty industries and two real tracking plans.
 
 The specification stands in `expectations`, one module for each taxonomy.
 """
@@ -19,7 +19,7 @@ from gamestats_assets_tests.demo_data.expectations import EXPECTED, NOT_YET, PRO
 from gamestats_assets_tests.demo_data.expectations.language import Expectation, bare, said_about
 from gamestats_assets_tests.demo_data.sheets import FOLDERS, listed_events
 
-GAMES = ("game", "gacha", "moba", "card_game", "casual_game")
+GAMES = ("game", "gacha", "moba", "l2m", "card_game", "casual_game")
 
 
 @cache

@@ -10,7 +10,7 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import CounterRule, Rules, Update
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
-from gamestats_assets.demo_data.taxonomies.value_rules import OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, OneOf
 
 ADD, SET, ONCE = UpdateMode.ADD, UpdateMode.SET, UpdateMode.SET_ONCE
 TYPES = {"": PropertyType.STRING, "n": PropertyType.NUMBER, "b": PropertyType.BOOLEAN, "t": PropertyType.TIME}
@@ -385,3 +385,18 @@ def test_updates_have_the_form_of_rules() -> None:
     assert rules.update_patterns == {
         "login": {"total_login_days": Update(type="increment", value=1, once_per_day=True)},
     }
+
+
+# --------------------------------------------------------------------------- levels
+
+
+def test_a_level_of_which_no_event_tells_rises_by_playing() -> None:
+    level = Property(name="level", type=PropertyType.NUMBER, update=SET, rule=Between(min=1, max=60, integer=True))
+    rules = rules_of(event("login"), event("hunt"), event("logout"), users=(level,), industry="game")
+    assert rules.update_patterns == {"logout": {"level": Update(type="increment", value=1, once_per_day=True)}}
+    without_end = rules_of(event("login"), event("hunt"), users=(level,), industry="game")
+    assert list(without_end.update_patterns) == ["login"]
+    told = rules_of(event("login"), event("level_up", "level:n"), users=(level,), industry="game")
+    assert list(told.update_patterns) == ["level_up"]
+    shop = rules_of(event("login"), event("buy"), event("logout"), users=(level,), industry="ecommerce")
+    assert shop.update_patterns == {}

@@ -12,7 +12,7 @@ from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import PropertyConstraint, Rules, ValueRange
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
-from gamestats_assets.demo_data.taxonomies.value_rules import parse_value_rule
+from gamestats_assets.demo_data.taxonomies.value_rules import OneOf, OneOfEach, parse_value_rule
 
 TYPES = {
     "": PropertyType.STRING,
@@ -366,3 +366,36 @@ def test_invented_names_and_reasons_are_in_the_language_of_the_sheet() -> None:
         values = [str(value) for value in constraint(rules, key).values]
         assert len(values) > 3
         assert not any(value.isascii() for value in values)
+
+
+# --------------------------------------------------------------------------- values by labels
+
+
+def test_labelled_values_go_with_the_property_that_decides() -> None:
+    by_currency = OneOfEach(on="currency", values=(("USD", (0.99, 4.99)), ("KRW", (1200, 5900))))
+    by_money = OneOfEach(on="money", values=(("gold", (100, 200)), ("gem", (1, 2))))
+    kinds = {"pay": ("currency", ("USD", "KRW"), by_currency), "earn_reward": ("money", ("gold", "gem"), by_money)}
+    events = [
+        Event(
+            name=name,
+            properties=(
+                Property(name=on, type=PropertyType.STRING, rule=OneOf(values=values)),
+                Property(name="amount", type=PropertyType.NUMBER, rule=rule),
+            ),
+        )
+        for name, (on, values, rule) in kinds.items()
+    ]
+    taxonomy = Taxonomy(name="sheet", events=tuple(events))
+    rules = analyse(taxonomy, ProductInfo(industry="game"))
+    assert problems(rules, taxonomy) == []
+    paid, earned = constraint(rules, "pay/amount"), constraint(rules, "earn_reward/amount")
+    assert (paid.depends_on, paid.mapping) == ("currency", {"USD": [0.99, 4.99], "KRW": [1200, 5900]})
+    assert (earned.depends_on, earned.mapping) == ("money", {"gold": [100, 200], "gem": [1, 2]})
+    assert (range_of(rules, "pay/amount").min, range_of(rules, "pay/amount").max) == (0.99, 5900)
+
+
+def test_what_increases_is_earned_and_what_decreases_is_spent() -> None:
+    rows = [(f"{way}_gold", "", ("gold:n|1-50", "gold_after:n|100|+gold")) for way in ("increase", "decrease")]
+    rules = rules_of("game", rows)
+    signs = {name: constraint(rules, f"{name}/gold_after").counter for name, *_ in rows}
+    assert {name: found.sign for name, found in signs.items() if found} == {"increase_gold": 1, "decrease_gold": -1}

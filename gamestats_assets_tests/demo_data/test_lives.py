@@ -28,6 +28,7 @@ from gamestats_assets.demo_data.rules.model import (
 from gamestats_assets.demo_data.rules.soundness import problems
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy, UpdateMode
 from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 from gamestats_assets_tests.demo_data.sheets import FOLDERS
 from gamestats_assets_tests.demo_data.small_shop import at, by_user, number, sessions, text
 from gamestats_assets_tests.demo_data.test_behaviour import simulated
@@ -364,3 +365,19 @@ def test_every_record_tells_the_number_that_an_event_set_last_by_the_same_name()
             elif last is not None:
                 assert hour == last
     assert told == set(range(1, 13))
+
+
+def test_what_only_rises_stops_at_the_limit_of_the_sheet() -> None:
+    level = number("level", update=UpdateMode.SET, rule=Between(min=1, max=4, integer=True))
+    sheet = Taxonomy(name="climb", events=(Event(name="go"),), user_properties=(level,), common_properties=(level,))
+    rules = Rules(
+        value_ranges={"level": ValueRange(min=1, max=4)},
+        segment_analysis={name: SegmentAnalysis(activity=Activity(daily_probability=0.9)) for name in SEGMENTS},
+        update_patterns={"go": {"level": Update(type="increment", value=1)}},
+    )
+    lives = by_user(simulated(sheet, rules, RUN)).values()
+    told = [[r["properties"]["level"] for r in life if r["#type"] == "track"] for life in lives]
+    assert all(levels == sorted(levels) for levels in told)
+    assert {levels[-1] for levels in told if len(levels) > 3} == {4}
+    changes = [[r["properties"]["level"] for r in life if r["#type"] == "user_set"] for life in lives]
+    assert all(len(set(levels)) == len(levels) for levels in changes), "what does not change is not told"

@@ -26,7 +26,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     TrueFirst,
     ValueRule,
 )
-from gamestats_assets_tests.demo_data.written_rules import decimals, one_of, some_of, told, whole
+from gamestats_assets_tests.demo_data.written_rules import decimals, each, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP
@@ -499,6 +499,44 @@ def test_properties_are_defined_once_and_listed_by_events(tmp_path: Path) -> Non
     )
     assert [str(warning) for warning in report.warnings] == [
         "sheet 'properties', row 8, column 'name' (A): no event lists 'vip', so none has it"
+    ]
+
+
+def test_what_decides_between_labelled_values_is_found_where_the_property_stands(tmp_path: Path) -> None:
+    path = listing_plan(
+        tmp_path,
+        events=[
+            ("earn", "", "x", "money, amount, why"),
+            ("spend", "", "x", "money, amount, why"),
+            ("pay", "", "x", "currency, amount, store"),
+        ],
+        definitions=[
+            ("money", "string", "", "gold, gem"),
+            ("currency", "string", "", "USD, KRW, JPY"),
+            ("amount", "number", "", "gold: 100, 200; gem: 1, 2; USD: 0.99, 4.99; KRW: 1200, 5900"),
+            ("why", "string", "", "earn: quest, hunt; spend: shop"),
+            ("store", "string", "", "iOS: apple, web; Android: google"),
+        ],
+    )
+    report = check_taxonomy(path)
+    assert report.warnings == ()
+    assert report.taxonomy is not None
+    rules = {event.name: {p.name: p.rule for p in event.properties} for event in report.taxonomy.events}
+    assert rules["earn"]["amount"] == rules["spend"]["amount"] == each("money", gold=(100, 200), gem=(1, 2))
+    assert rules["pay"]["amount"] == each("currency", USD=(0.99, 4.99), KRW=(1200, 5900))
+    assert (rules["earn"]["why"], rules["spend"]["why"]) == (one_of("quest", "hunt"), one_of("shop"))
+    assert rules["pay"]["store"] == each("#os", iOS=("apple", "web"), Android=("google",))
+
+
+def test_labels_that_nothing_decides_between_are_doubted_where_that_is(tmp_path: Path) -> None:
+    path = listing_plan(
+        tmp_path,
+        events=[("earn", "", "x", "why"), ("lose", "", "x", "why, kind"), ("spend", "", "x", "why")],
+        definitions=[("why", "string", "", "earn: quest, hunt; spend: shop"), ("kind", "string", "", "earn, loss")],
+    )
+    assert [str(warning) for warning in check_taxonomy(path).warnings] == [
+        "sheet 'properties', row 2, column 'constraint' (D): the rule lists values for earn, spend: none of them is "
+        "'lose', and no property beside 'why' lists two of them among its values; it is read as a mere text"
     ]
 
 

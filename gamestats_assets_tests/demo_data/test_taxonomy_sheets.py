@@ -13,6 +13,8 @@ TYPES = {"number", "string", "boolean", "time", "list", "object", "object_group"
 FROM_EVENT = re.compile(r"(\w+)\|([\w#.]+)\|(first|last|sum|cnt|daycnt|equal)")
 SLOPPY = ("auction",)
 """Taxonomies that leave cells empty, as many do."""
+FEW_EVENTS = ("l2m",)
+"""Taxonomies of a game's raw logs alone."""
 TWO_SHEETS = tuple(name for name, folder in FOLDERS.items() if (folder / "events.csv").is_file())
 
 
@@ -64,7 +66,7 @@ class TestSheets:
     def test_a_taxonomy_is_large_enough_to_show(self, name: str) -> None:
         rows = rows_of(FOLDERS[name] / "events.csv")
 
-        assert 15 <= len(rows) <= 40
+        assert 15 <= len(rows) <= 40 or name in FEW_EVENTS
         sloppy = name in SLOPPY
         assert sloppy != all(row["description"].strip() and row["event_tag"].strip() for row in rows)
 

@@ -22,7 +22,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     parse_value_rule,
 )
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets_tests.demo_data.written_rules import decimals, one_of, some_of, told, whole
+from gamestats_assets_tests.demo_data.written_rules import decimals, each, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
 LIST, OBJECT, GROUP = PropertyType.LIST, PropertyType.OBJECT, PropertyType.OBJECT_GROUP
@@ -171,6 +171,27 @@ def test_numbers_to_choose_from(text: str, rule: OneOf) -> None:
 )
 def test_texts_to_choose_from(text: str, rule: OneOf) -> None:
     assert parse_value_rule(text, STRING) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "type_", "rule"),
+    [
+        ("USD: 0.99, 4.99; KRW: 1200, 5900", NUMBER, each(USD=(0.99, 4.99), KRW=(1200, 5900))),
+        ("USD = 1 / 5 ; KRW = 1200", NUMBER, each(USD=(1, 5), KRW=(1200,))),
+        ("buy: 1, 2\nsell: 3\n", NUMBER, each(buy=(1, 2), sell=(3,))),
+        ("iOS: apple; Android: google, one", STRING, each(iOS=("apple",), Android=("google", "one"))),
+        ("iOS：apple；Android：google、one", STRING, each(iOS=("apple",), Android=("google", "one"))),
+        ("검: 강철, 청동; 활: 나무", STRING, each(검=("강철", "청동"), 활=("나무",))),
+        ("win: 1; lose: 2", NUMBER, None),
+        ("USD: 0.99, 4.99", NUMBER, None),
+        ("USD: 0.99, few; KRW: 1200, 5900", NUMBER, None),
+        ("USD: 0.99, 1.99; and more", NUMBER, None),
+        ("Sent on: start, stop; else: when it is closed, after that", STRING, None),
+        ("a: 1, 2; b: 3", BOOLEAN, None),
+    ],
+)
+def test_values_by_labels(text: str, type_: PropertyType, rule: object) -> None:
+    assert parse_value_rule(text, type_) == rule
 
 
 def test_a_list_has_texts_to_choose_from_but_no_single_word() -> None:

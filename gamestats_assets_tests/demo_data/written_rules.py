@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent, OneOf
+from gamestats_assets.demo_data.taxonomies.value_rules import Between, FromEvent, OneOf, OneOfEach
 
 
 def decimals(low: float, high: float) -> Between:
@@ -25,3 +25,7 @@ def told(event: str, name: str, aggregate: str, where_key: str | None = None) ->
     return FromEvent.model_validate(
         {"event": event, "property": name, "aggregate": aggregate, "where_key": where_key},
     )
+
+
+def each(_on: str = "", /, **values: tuple[bool | int | float | str, ...]) -> OneOfEach:
+    return OneOfEach(on=_on, values=tuple(values.items()))

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m import raw_files
 from gamestats_assets.l2m.raw_files import FAULTS, lines
-from gamestats_assets.l2m.simulate import TABLES, Format, Plan, simulate, write_rates
+from gamestats_assets.l2m.simulate import TABLES, Format, Plan, simulate
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, LogCounts
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.l2m.log_day import (
@@ -39,7 +39,7 @@ PLAN = Plan(accounts=200, days=1, farms=1)
 
 def simulated(folder: Path, format: Format) -> Read:
     """A simulated day, read."""
-    write_rates(simulate(PLAN, folder / "logs", format), folder / "logs")
+    simulate(PLAN, folder / "logs", format, rates=True)
     delivered(folder, [folder / "logs"])
     return read_day(Landing(folder / "landing"))
 

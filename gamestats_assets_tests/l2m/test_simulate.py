@@ -83,6 +83,7 @@ def test_kpis_follow_from_first_days_and_payments_at_the_rate_of_the_day(simulat
         for row in paid.iter_rows(named=True)
     ]
     first_active = dict(active.group_by("user_id").agg(pl.col("ds").min()).iter_rows())
+    first_login = dict(simulated.logs("login").group_by("user_id").agg(pl.col("ds").min()).iter_rows())
     first_paid = dict(paid.group_by("user_id").agg(pl.col("ds").min()).iter_rows())
     lifetime: dict[str, Decimal] = {}
     for _, user, _, usd in dollars:
@@ -94,9 +95,10 @@ def test_kpis_follow_from_first_days_and_payments_at_the_rate_of_the_day(simulat
             payers = {user for ds, user, server, _ in dollars if (ds, server) == (day.ds, row["server_id"])}
             new = {user for user in here if first_active[user] == day.ds}
             first = {user for user in payers if first_paid[user] == day.ds}
+            came = {user for user in here if first_login.get(user) == day.ds}
             usd = sum((usd for ds, _, server, usd in dollars if (ds, server) == (day.ds, row["server_id"])), Decimal(0))
             assert (row["dau"], row["nru"], row["pu"]) == (len(here), len(new), len(payers))
-            assert (row["npu"], row["nnpu"], row["revenue_usd"]) == (len(first), len(first & new), usd)
+            assert (row["npu"], row["nnpu"], row["revenue_usd"]) == (len(first), len(first & came), usd)
     assert sum(day.kpis.get_column("npu").sum() for day in simulated.truth.days) == len(first_paid) > 10
 
 

@@ -39,6 +39,7 @@ from gamestats_assets.lakehouse.postgres import (
     ensure_reader,
     ensure_table,
     publish,
+    published_hashes,
     published_rows,
     query,
     read_published,
@@ -290,9 +291,138 @@ def test_work_of_the_caller_is_committed_with_the_rows_or_not_at_all(url: str) -
     assert published_rows(url, Results, DAY) == 10
 
 
+def test_rows_stand_in_the_order_of_the_key_however_they_come(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 300).sample(fraction=1, shuffle=True, seed=1))
+
+    stored = query(url, "select match_id, player from demo.results order by ctid").rows()
+    assert stored == sorted((f"m-2026-03-14-{row // 100}", f"p{row % 100}") for row in range(300))
+
+
 def test_a_doubled_key_is_refused_and_named(url: str) -> None:
     with pytest.raises(PublicationError, match=r"demo\.results \[2026-03-14\].*\(m-2026-03-14-0, p0\)"):
         publish(url, Results, [DAY], pl.concat([results(DAY, 1), results(DAY, 1)]))
+
+
+# --- what content is published -------------------------------------------------------------------
+
+
+def test_the_hash_of_what_is_published_is_told(url: str) -> None:
+    assert published_hashes(url, Results) == {}
+
+    publish(url, Results, [DAY, NEXT], results(DAY, 10), content_hash={DAY: "a1", NEXT: "empty"})
+    publish(url, Everything, None, Everything.create_empty(), content_hash={None: "e1"})
+    publish(url, Results, [DAY], results(DAY, 7), content_hash={DAY: "a2"})
+
+    assert published_hashes(url, Results) == {"2026-03-14": "a2", "2026-03-15": "empty"}
+    assert published_hashes(url, Everything) == {"": "e1"}
+    noted = query(url, "select partition_key, rows, now() - published_at < '1 minute' from demo.published_partitions")
+    assert sorted(noted.rows()) == [("", 0, True), ("2026-03-14", 7, True), ("2026-03-15", 0, True)]
+
+
+def test_a_publication_without_a_hash_leaves_none(url: str) -> None:
+    publish(url, Results, [DAY, NEXT], results(DAY, 10), content_hash={DAY: "a", NEXT: "b"})
+
+    publish(url, Results, [DAY], results(DAY, 10))
+    assert published_hashes(url, Results) == {"2026-03-15": "b"}
+
+    publish(url, Results, [DAY, NEXT], results(NEXT, 10), content_hash={DAY: "c"})
+    assert published_hashes(url, Results) == {"2026-03-14": "c"}
+
+
+def test_without_hashes_nothing_is_noted_at_all(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={})
+
+    assert query(url, "select tablename::text from pg_tables where schemaname = 'demo'").rows() == [("results",)]
+    assert published_hashes(url, Results) == {}
+
+
+def test_a_publication_that_fails_leaves_the_hash_with_the_rows_it_names(url: str) -> None:
+    seen: list[dict[str, str]] = []
+
+    def fail(_: psycopg.Cursor) -> None:
+        seen.append(published_hashes(url, Results))
+        raise RuntimeError("the caller's check failed")
+
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "old"})
+    with pytest.raises(RuntimeError):
+        publish(url, Results, [DAY], results(DAY, 20), content_hash={DAY: "new"}, before_commit=fail)
+    with pytest.raises(RuntimeError):
+        publish(url, Results, [DAY], results(DAY, 20), before_commit=fail)
+
+    assert seen == [{"2026-03-14": "old"}] * 2
+    assert published_hashes(url, Results) == {"2026-03-14": "old"}
+    assert published_rows(url, Results, DAY) == 10
+
+
+def test_a_lost_connection_leaves_one_hash_of_the_attempt_that_succeeded(url: str) -> None:
+    ended: list[int] = []
+
+    def end_own_session(cursor: psycopg.Cursor) -> None:
+        if not ended:
+            ended.append(cursor.connection.info.backend_pid)
+            with psycopg.connect(url, autocommit=True) as conn:
+                conn.execute("select pg_terminate_backend(%s)", ended)
+            cursor.execute("select pg_sleep(1)")
+
+    publication = publish(url, Results, [DAY], results(DAY, 5), content_hash={DAY: "a"}, before_commit=end_own_session)
+
+    assert publication.attempts == 2
+    assert published_hashes(url, Results) == {"2026-03-14": "a"}
+
+
+@pytest.mark.parametrize("hashes", [{NEXT: "a"}, {DAY: ""}, {None: "a"}, {"2026-03-14": "a"}])
+def test_a_hash_of_nothing_published_is_refused_before_anything_is_sent(hashes: dict[Any, str]) -> None:
+    unreachable = "postgresql://nobody@127.0.0.1:1/none"
+
+    with pytest.raises(PublicationError, match=r"demo\.results: '.*' cannot be the hash of partition"):
+        publish(unreachable, Results, [DAY], results(DAY, 10), content_hash=hashes)
+
+
+def test_a_table_made_anew_has_no_hashes_of_the_old_one(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+    publish(url, Everything, None, Everything.create_empty(), content_hash={None: "e"})
+
+    with connect(url) as conn:
+        rebuild_table(conn, Results)
+    assert published_hashes(url, Results) == {}
+
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+    with connect(url) as conn:
+        conn.execute("drop table demo.results")
+        assert published_hashes(url, Results) == {}
+        ensure_table(conn, Results)
+    assert published_hashes(url, Results) == {}
+    assert published_hashes(url, Everything) == {"": "e"}
+
+
+def test_rows_that_lack_a_column_declared_later_have_no_hash(url: str) -> None:
+    first, wider = declared(a=text()), declared(a=text(), b=text())
+    publish(url, first, None, pl.DataFrame({"id": ["1"], "a": ["x"]}), content_hash={None: "h"})
+
+    assert published_hashes(url, wider) == {}
+    with connect(url) as conn:
+        ensure_table(conn, wider)
+    assert published_hashes(url, wider) == {}
+
+
+def test_a_table_that_must_be_rebuilt_is_of_unknown_content(url: str) -> None:
+    publish(url, declared(a=text()), None, pl.DataFrame({"id": ["1"], "a": ["x"]}), content_hash={None: "h"})
+
+    assert published_hashes(url, declared(a=dy.Int64(nullable=True, description="A."))) == {}
+
+
+def test_what_is_published_may_be_read_by_readers(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10), content_hash={DAY: "a"})
+
+    with connect(url) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+        row = conn.execute("select table_name, content_hash from demo.published_partitions").fetchone()
+    assert row == ("results", "a")
+
+
+def test_no_table_may_take_the_name_of_the_notes(url: str) -> None:
+    with connect(url) as conn, pytest.raises(UnpublishableTableError, match="'published_partitions' is taken"):
+        ensure_table(conn, declared("published_partitions"))
 
 
 # --- reconciliation ------------------------------------------------------------------------------
@@ -635,6 +765,155 @@ def test_readers_see_old_or_new_and_never_wait(url: str) -> None:
     assert seen == [[(OLD, 100)], [(NEW, 200)]]
 
 
+ALL_DAYS = (DAY, NEXT, date(2026, 3, 16))
+
+
+def rows_of(number: int) -> int:
+    return 200 + 10 * (number % 7)
+
+
+def version(day: date, number: int) -> pl.DataFrame:
+    """A version of a day: the kills of a row tell which."""
+    return results(day, rows_of(number), kills=1 + number, match=f"v{number % 3}")
+
+
+class Watch:
+    """Readers on connections of their own, one of them new for every look, until they are told to stop.
+
+    Attributes:
+        wrong: what a reader of whole days must never see.
+        looks: how often they looked.
+        versions: versions seen of the first day.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.wrong: list[str] = []
+        self.looks = 0
+        self.versions: set[int] = set()
+        self._url = url
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(2)
+
+    def __enter__(self) -> "Watch":
+        self._reading = [self._pool.submit(self._read, anew) for anew in (False, True)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for reading in self._reading:
+            reading.result()
+        self._pool.shutdown()
+
+    def _connect(self) -> psycopg.Connection:
+        # A wait for a lock is an error, however slow the machine is.
+        return psycopg.connect(self._url, autocommit=True, options="-c lock_timeout=250 -c statement_timeout=10000")
+
+    def _read(self, anew: bool) -> None:
+        figures = sql.SQL("select day, count(*), sum(kills) from demo.results {} group by 1")
+        conn, last = self._connect(), 0
+        while not self._stop.wait(0.002):
+            if anew:
+                conn.close()
+                conn = self._connect()
+            try:
+                one = conn.execute(figures.format(sql.SQL("where day = %s")), [DAY]).fetchall()
+                every = conn.execute(figures.format(sql.SQL(""))).fetchall()
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+                self.wrong.append(f"waited: {error.diag.message_primary}")
+                continue
+            seen = [[day for day, *_ in days] for days in (one, every)]
+            self.wrong += [f"missing {day}" for day in ALL_DAYS if day not in seen[1]]
+            self.wrong += [] if seen[0] else [f"missing {DAY} alone"]
+            for day, rows, kills in one + every:
+                number = kills // rows - 1
+                if (rows, kills) != (rows_of(number), rows_of(number) * (1 + number)):
+                    self.wrong.append(f"{day}: {rows} rows, {kills} kills")
+                elif day == DAY:
+                    if number < last:
+                        self.wrong.append(f"{day}: version {number} after {last}")
+                    last = number
+                    self.versions.add(number)
+            self.looks += 1
+        conn.close()
+
+
+def test_readers_never_see_less_or_more_than_a_whole_day_and_never_wait(url: str) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 0) for day in ALL_DAYS]))
+    done = threading.Event()
+
+    def publish_other(day: date) -> int:
+        number = 0
+        while not done.wait(0.05):
+            number += 1
+            publish(url, Results, [day], version(day, number % 90))
+        return number
+
+    with Watch(url) as watch, ThreadPoolExecutor() as pool:
+        others = [pool.submit(publish_other, day) for day in ALL_DAYS[1:]]
+        try:
+            for number in range(1, 101):
+                assert publish(url, Results, [DAY], version(DAY, number)).attempts == 1
+        finally:
+            done.set()
+
+    assert watch.wrong == []
+    assert watch.looks > 50
+    assert len(watch.versions) > 20
+    assert all(other.result() > 10 for other in others)
+
+
+def _half_a_day(conn: psycopg.Connection) -> None:
+    conn.execute("delete from demo.results where day = %s and match_id like '%%-0'", [DAY])
+
+
+def _no_day(conn: psycopg.Connection) -> None:
+    conn.execute("delete from demo.results where day = %s", [DAY])
+
+
+def _day_twice(conn: psycopg.Connection) -> None:
+    conn.execute(
+        "insert into demo.results (match_id, player, day, kills) "
+        "select match_id || '-again', player, day, kills from demo.results where day = %s",
+        [DAY],
+    )
+
+
+def _locked(conn: psycopg.Connection) -> None:
+    with conn.transaction():
+        conn.execute("lock table demo.results in access exclusive mode")
+        time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (_half_a_day, f"{DAY}: 110 rows, 220 kills"),
+        (_no_day, f"missing {DAY}"),
+        (_day_twice, f"{DAY}: 420 rows, 840 kills"),
+        (_locked, "waited: canceling statement due to lock timeout"),
+    ],
+)
+def test_those_readers_notice_a_writer_without_a_transaction_or_with_a_lock(
+    url: str, harm: Callable[[psycopg.Connection], None], told: str
+) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 1) for day in ALL_DAYS]))
+
+    with Watch(url) as watch, psycopg.connect(url, autocommit=True) as conn:
+        wait_until(lambda: watch.looks > 2, "the readers")
+        assert watch.wrong == []
+        harm(conn)
+        wait_until(lambda: told in watch.wrong, "the readers to notice")
+
+
+def test_those_readers_notice_an_older_version(url: str) -> None:
+    publish(url, Results, ALL_DAYS, pl.concat([version(day, 5) for day in ALL_DAYS]))
+
+    with Watch(url) as watch:
+        wait_until(lambda: watch.looks > 2, "the readers")
+        publish(url, Results, [DAY], version(DAY, 4))
+        wait_until(lambda: f"{DAY}: version 4 after 5" in watch.wrong, "the readers to notice")
+
+
 # --- the embedded server -------------------------------------------------------------------------
 
 
@@ -663,6 +942,8 @@ def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
 
     assert int(found["shared_buffers"]) * int(found["block_size"]) >= 128 * 2**20
     assert (found["listen_addresses"], found["unix_socket_permissions"], found["fsync"]) == ("", "0700", "on")
+    locale = "select datlocprovider::text, datlocale from pg_database where datname = current_database()"
+    assert query(start_embedded(own_server), locale).rows() == [("b", "C.UTF-8")]
 
 
 def test_stopping_what_does_not_run_is_no_error(tmp_path: Path) -> None:
@@ -782,7 +1063,7 @@ def test_the_declaration_becomes_the_definition(url: str) -> None:
     indexes = query(url, "select indexdef from pg_indexes where schemaname = 'demo' and tablename = 'results'")
     assert sorted(definition.split(" USING btree ")[1] for definition in indexes["indexdef"]) == [
         "(day)",
-        "(match_id, player)",
+        "(match_id, player) WITH (deduplicate_items=off)",
         "(player, at)",
     ]
 

@@ -7,34 +7,66 @@ WITH long_days AS (
     HAVING max(last_at) >= min(first_at) + INTERVAL 12 HOUR
 ),
 
+-- Joined log by log: most rows are nobody's whose day is that long, and are dropped where they are read.
 logged AS (
-    SELECT ds, user_id, date_trunc('hour', time) AS begun_at, 1 AS item_gain, 0 AS item_spend, 0 AS money_gain, 0 AS money_spend
-    FROM l2m.etl_increase_item
+    SELECT
+        logged.ds,
+        logged.user_id,
+        date_trunc('hour', logged.time) AS begun_at,
+        1 AS item_gain,
+        0 AS item_spend,
+        0 AS money_gain,
+        0 AS money_spend
+    FROM l2m.etl_increase_item AS logged
+    INNER JOIN long_days ON long_days.ds = logged.ds AND long_days.user_id = logged.user_id
     UNION ALL
-    SELECT ds, user_id, date_trunc('hour', time) AS begun_at, 0 AS item_gain, 1 AS item_spend, 0 AS money_gain, 0 AS money_spend
-    FROM l2m.etl_decrease_item
+    SELECT
+        logged.ds,
+        logged.user_id,
+        date_trunc('hour', logged.time) AS begun_at,
+        0 AS item_gain,
+        1 AS item_spend,
+        0 AS money_gain,
+        0 AS money_spend
+    FROM l2m.etl_decrease_item AS logged
+    INNER JOIN long_days ON long_days.ds = logged.ds AND long_days.user_id = logged.user_id
     UNION ALL
-    SELECT ds, user_id, date_trunc('hour', time) AS begun_at, 0 AS item_gain, 0 AS item_spend, 1 AS money_gain, 0 AS money_spend
-    FROM l2m.etl_increase_money
+    SELECT
+        logged.ds,
+        logged.user_id,
+        date_trunc('hour', logged.time) AS begun_at,
+        0 AS item_gain,
+        0 AS item_spend,
+        1 AS money_gain,
+        0 AS money_spend
+    FROM l2m.etl_increase_money AS logged
+    INNER JOIN long_days ON long_days.ds = logged.ds AND long_days.user_id = logged.user_id
     UNION ALL
-    SELECT ds, user_id, date_trunc('hour', time) AS begun_at, 0 AS item_gain, 0 AS item_spend, 0 AS money_gain, 1 AS money_spend
-    FROM l2m.etl_decrease_money
+    SELECT
+        logged.ds,
+        logged.user_id,
+        date_trunc('hour', logged.time) AS begun_at,
+        0 AS item_gain,
+        0 AS item_spend,
+        0 AS money_gain,
+        1 AS money_spend
+    FROM l2m.etl_decrease_money AS logged
+    INNER JOIN long_days ON long_days.ds = logged.ds AND long_days.user_id = logged.user_id
 ),
 
 hours AS (
     SELECT
-        logged.ds,
-        logged.user_id,
-        logged.begun_at,
+        ds,
+        user_id,
+        begun_at,
         count(*) AS log_rows,
         CAST(sum(item_gain) AS DOUBLE) AS item_gain,
         CAST(sum(item_spend) AS DOUBLE) AS item_spend,
         CAST(sum(money_gain) AS DOUBLE) AS money_gain,
         CAST(sum(money_spend) AS DOUBLE) AS money_spend
     FROM logged
-    INNER JOIN long_days ON long_days.ds = logged.ds AND long_days.user_id = logged.user_id
-    WHERE logged.begun_at IS NOT NULL
-    GROUP BY logged.ds, logged.user_id, logged.begun_at
+    WHERE begun_at IS NOT NULL
+    GROUP BY ds, user_id, begun_at
 ),
 
 -- Half the sum divided by the length: the cosine to (1, 1, 1, 1). In millionths, so that adding up is exact.

@@ -16,12 +16,18 @@ accounts AS (
     GROUP BY ds, kind, id, user_id
 ),
 
-ranked AS (
+-- Accounts that gained equally much are counted together: there are few amounts and many accounts.
+amounts AS (
     SELECT
-        *,
-        row_number() OVER (PARTITION BY ds, kind, id ORDER BY gained DESC, user_id) AS place,
-        sum(CASE WHEN gained > 0 THEN 1 ELSE 0 END) OVER (PARTITION BY ds, kind, id) AS gaining
+        ds,
+        kind,
+        id,
+        gained,
+        count(*) AS accounts,
+        sum(spent) AS spent,
+        sum(CASE WHEN spent > 0 THEN 1 ELSE 0 END) AS spending_accounts
     FROM accounts
+    GROUP BY ds, kind, id, gained
 ),
 
 added AS (
@@ -29,24 +35,55 @@ added AS (
         ds,
         kind,
         id,
-        sum(gained) AS source,
+        sum(gained * accounts) AS source,
         sum(spent) AS sink,
-        sum(CASE WHEN gained > 0 THEN 1 ELSE 0 END) AS gaining_accounts,
-        sum(CASE WHEN spent > 0 THEN 1 ELSE 0 END) AS spending_accounts,
-        -- One of a hundred, and at least one: places 1, 101, 201, ... of the gaining accounts begin another one.
-        sum(CASE WHEN (place - 1) * 100 < gaining THEN gained ELSE 0 END) AS of_the_top
-    FROM ranked
+        sum(CASE WHEN gained > 0 THEN accounts ELSE 0 END) AS gaining_accounts,
+        sum(spending_accounts) AS spending_accounts
+    FROM amounts
     GROUP BY ds, kind, id
+),
+
+ranked AS (
+    SELECT
+        ds,
+        kind,
+        id,
+        gained,
+        accounts,
+        sum(accounts) OVER (PARTITION BY ds, kind, id ORDER BY gained DESC) - accounts AS accounts_before
+    FROM amounts
+    WHERE gained > 0
+),
+
+-- One of a hundred, and at least one: a hundred and one accounts have a top of two.
+topmost AS (
+    SELECT
+        ranked.ds,
+        ranked.kind,
+        ranked.id,
+        sum(
+            ranked.gained
+            * greatest(
+                least(
+                    ranked.accounts, CAST(ceil(added.gaining_accounts / 100.0) AS BIGINT) - ranked.accounts_before
+                ),
+                0
+            )
+        ) AS gained
+    FROM ranked
+    INNER JOIN added ON added.ds = ranked.ds AND added.kind = ranked.kind AND added.id = ranked.id
+    GROUP BY ranked.ds, ranked.kind, ranked.id
 )
 
 SELECT
-    CAST(ds AS DATE) AS ds,
-    CAST(kind AS VARCHAR) AS kind,
-    CAST(id AS VARCHAR) AS id,
-    CAST(source AS BIGINT) AS source,
-    CAST(sink AS BIGINT) AS sink,
-    CAST(source - sink AS BIGINT) AS net,
-    CAST(gaining_accounts AS BIGINT) AS gaining_accounts,
-    CAST(spending_accounts AS BIGINT) AS spending_accounts,
-    CAST(CASE WHEN source > 0 THEN CAST(of_the_top AS DOUBLE) / CAST(source AS DOUBLE) END AS DOUBLE) AS top_1_percent_share
+    CAST(added.ds AS DATE) AS ds,
+    CAST(added.kind AS VARCHAR) AS kind,
+    CAST(added.id AS VARCHAR) AS id,
+    CAST(added.source AS BIGINT) AS source,
+    CAST(added.sink AS BIGINT) AS sink,
+    CAST(added.source - added.sink AS BIGINT) AS net,
+    CAST(added.gaining_accounts AS BIGINT) AS gaining_accounts,
+    CAST(added.spending_accounts AS BIGINT) AS spending_accounts,
+    CAST(CAST(topmost.gained AS DOUBLE) / CAST(added.source AS DOUBLE) AS DOUBLE) AS top_1_percent_share
 FROM added
+LEFT JOIN topmost ON topmost.ds = added.ds AND topmost.kind = added.kind AND topmost.id = added.id

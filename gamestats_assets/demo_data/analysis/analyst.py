@@ -220,12 +220,14 @@ _AT_HOME = {
 
 
 def likely_industry(taxonomy: Taxonomy) -> str:
-    """The industry that most of a taxonomy's events speak of; `other` where they do not tell."""
+    """The industry that most of a taxonomy's events speak of, by name, else by description; `other` where none does."""
     readings = read_events(taxonomy.events)
-    count = {name: sum(r.says(*words) for r in readings) for name, words in _AT_HOME.items()}
-    likely = max(count, key=lambda name: count[name])
-    enough = count[likely] >= max(2, len(readings) * 0.15)
-    return likely if enough else "other"
+    for said in ([frozenset(r.words) for r in readings], [r.description for r in readings]):
+        count = {name: sum(bool(words & of_event) for of_event in said) for name, words in _AT_HOME.items()}
+        likely = max(count, key=lambda name: count[name])
+        if count[likely] >= max(2, len(readings) * 0.15):
+            return likely
+    return "other"
 
 
 def _event_constraints(order: EventOrder) -> EventConstraints:

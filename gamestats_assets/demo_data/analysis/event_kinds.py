@@ -122,6 +122,8 @@ def kinds_of(taxonomy: Taxonomy, readings: Sequence[Reading], *, is_game: bool) 
             found[r.name] = EventKind.AFTER_SALE if any(o.says("book") for o in readings) else EventKind.OTHER
         if found[r.name] is EventKind.PAY and is_game and _soft(r, readings):
             found[r.name] = EventKind.SPEND
+        if is_game and r.words == ("recharge",) and "pay" in r.description:
+            found[r.name] = EventKind.PAY
         if found[r.name] is EventKind.PAY_FAIL and r.phase == "cancel" and not _is_begun(r, readings):
             found[r.name] = EventKind.AFTER_SALE
     registers = [r for r in readings if found[r.name] is EventKind.REGISTER]
@@ -481,9 +483,10 @@ def _play(r: Reading) -> EventKind | None:
         return EventKind.GACHA
     if r.says("setting", "permission") or r.action in ("enable", "disable", "set"):
         return EventKind.SETTING
-    if r.action in ("get", "receive") or r.phase == "claim":
+    owned = bool(r.things & {"item", "currency"})
+    if r.action in ("get", "receive") or r.phase == "claim" or (owned and r.says("increase")):
         return EventKind.EARN
-    if r.action in ("use", "spend", "sell"):
+    if r.action in ("use", "spend", "sell") or (owned and r.says("decrease")):
         return EventKind.SPEND
     if r.fails:
         return EventKind.BAD

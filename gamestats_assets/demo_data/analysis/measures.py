@@ -25,6 +25,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     Counter,
     FromEvent,
     OneOf,
+    OneOfEach,
     ValueRule,
     ValueRuleError,
     parse_value_rule,
@@ -717,8 +718,9 @@ def _limited(found: Measure, rule: ValueRule | None) -> Measure:
     if isinstance(rule, Between):
         whole = rule.min.is_integer() and rule.max.is_integer() and rule.max - rule.min >= 5
         low, high, integer = rule.min, rule.max, rule.integer or (whole and found.integer and found.name != "other")
-    elif isinstance(rule, OneOf):
-        numbers = [float(v) for v in rule.values if isinstance(v, int | float) and not isinstance(v, bool)]
+    elif isinstance(rule, OneOf | OneOfEach):
+        listed = rule.values if isinstance(rule, OneOf) else rule.all_values
+        numbers = [float(v) for v in listed if isinstance(v, int | float) and not isinstance(v, bool)]
         if not numbers:
             return found
         low, high, integer = min(numbers), max(numbers), all(n.is_integer() for n in numbers)

@@ -44,6 +44,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     Example,
     FromEvent,
     OneOf,
+    OneOfEach,
     Rows,
     Scalar,
     SharedCounter,
@@ -379,6 +380,10 @@ class _Maker:
         match rule:
             case OneOf():
                 return self._choice(place, rule)
+            case OneOfEach() if rule.on:
+                self.paired.add(rule.on)
+                mapping: dict[str, list[Scalar]] = {label: list(values) for label, values in rule.values}
+                return PropertyConstraint(depends_on=rule.on, mapping=mapping, values=list(rule.all_values))
             case Counter():
                 return PropertyConstraint(counter=self._counter(place, rule, own=own))
             case SharedCounter():

@@ -650,6 +650,9 @@ class _Guess:
             value = _ref(told[0].name) if told else None
             yield r.name, Update(type="set", value=value) if value else Update(type="increment", value=1)
             return
+        if self.order.is_game:  # who plays rises
+            for played in [*self.order.of(Kind.SESSION_END), *self.order.of(Kind.SESSION_START)][:1]:
+                yield played.name, Update(type="increment", value=1, once_per_day=True)
 
     def _counts_level(self, place: Place) -> bool:
         return self.measures[place].name == "level" and not pieces(place.name) & BEFORE

@@ -33,6 +33,7 @@ from gamestats_assets.demo_data.configuration import (
     ExperimentTruth,
     SeasonalityTruth,
 )
+from gamestats_assets.demo_data.findings.accounts import Accounts, label
 from gamestats_assets.demo_data.findings.totals import Totals
 from gamestats_assets.demo_data.rules.model import EventSequence, Rules
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy
@@ -244,6 +245,7 @@ class Measured:
         once: by event, second times of events that happen once.
         totals: by `event/property`, totals that are not what users gathered; records that dirt takes away or moves
             make them so, too.
+        address_of, standstills: as in `Accounts`; of people.
     """
 
     configuration: Configuration
@@ -275,6 +277,8 @@ class Measured:
     prerequisites: Mapping[str, Violations]
     once: Mapping[str, Violations]
     totals: Mapping[str, Violations]
+    address_of: Mapping[str, str] = field(repr=False)
+    standstills: Mapping[int, tuple[frozenset[str], frozenset[str]]] = field(repr=False)
     dirt: DirtFound
 
     @property
@@ -359,6 +363,8 @@ def _measured(log: _Log, lives: _Lives, taxonomy: Taxonomy, configuration: Confi
         prerequisites=_violations(lives.needs),
         once=_violations(lives.again),
         totals=_violations(log.totals.counts),
+        address_of=log.accounts.address_of,
+        standstills=log.accounts.standstills,
         dirt=DirtFound(
             events=events,
             with_properties=round(events * dirt["with_properties"] / declared) if declared else 0,
@@ -392,6 +398,7 @@ class _Record(msgspec.Struct, gc=False):
     distinct_id: str | None = msgspec.field(default=None, name="#distinct_id")
     event_name: str | None = msgspec.field(default=None, name="#event_name")
     uuid: str | None = msgspec.field(default=None, name="#uuid")
+    ip: str | None = msgspec.field(default=None, name="#ip")
     properties: dict[str, Any] = {}
 
 
@@ -424,15 +431,6 @@ class _Wanted:
     children: tuple[_Wanted, ...] = ()
 
 
-def label(value: Any) -> str:
-    """How a value is called among a property's choices, whatever its type in JSON: `true`, `3`, `lamp`."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 class _Log:
     """Reads lines; counts what a line tells by itself, and keeps the rest in columns by day."""
 
@@ -449,6 +447,7 @@ class _Log:
             self._types.setdefault(found.name, set()).update(_TYPES[found.type])
         self._state = {found.name: found for found in taxonomy.user_properties}
         self.totals = Totals(taxonomy, rules)
+        self.accounts = Accounts(configuration.truths)
         self._experiment = any(isinstance(truth, ExperimentTruth) for truth in configuration.truths)
         self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._users: dict[str, int] = {}
@@ -498,6 +497,7 @@ class _Log:
         users, times, zones, events, uuids = self._batch
         decode = msgspec.json.Decoder(_Record).decode
         known, shapes, unknown, totals = self._users, self._shapes, self._unknown, self.totals
+        accounts = self.accounts if self.accounts.is_needed else None
         with _opened(path) as file:
             for line in file:
                 try:
@@ -520,6 +520,8 @@ class _Log:
                     user = self._new_user(user_id)
                 if user >= 0 and unknown[user] and shape.event >= 0:
                     self._know(user, properties)
+                if accounts is not None and user >= 0 and type_ != "user_add":
+                    accounts.take(user_id, record.ip, record.event_name or "", properties)
                 users.append(user)
                 times.append(record.time)
                 zones.append(properties["#zone_offset"] if shape.has_zone else 0)

@@ -22,7 +22,10 @@ from gamestats_assets.demo_data.configuration import (
     ExperimentTruth,
     RetentionTruth,
     SeasonalityTruth,
+    SharedAddressTruth,
+    StandstillTruth,
 )
+from gamestats_assets.demo_data.findings.accounts import KnownAccounts, sharing
 from gamestats_assets.demo_data.findings.measure import Conversion, Measured
 
 Array = npt.NDArray[Any]
@@ -42,11 +45,11 @@ class Verdict:
     """One planted number, and what was found.
 
     Attributes:
-        truth: `retention`, `conversion`, `experiment`, `seasonality` or `dirt`.
+        truth: `retention`, `conversion`, `experiment`, `seasonality`, `shared_address`, `standstill` or `dirt`.
         what: which number of the truth, for people.
         planted, found: what was asked for, and what the data have; NaN where they cannot tell.
         low, high: the interval around what was found.
-        n: how many users, attempts, records or user-days it was found in.
+        n: how many users, accounts, attempts, records or user-days it was found in.
         holds: whether what was planted lies in the interval; None where the data cannot tell.
         unit: `share` of 1, `change` relative to another one, `level` relative to the week's mean.
     """
@@ -62,10 +65,18 @@ class Verdict:
     unit: Literal["share", "change", "level"] = "share"
 
 
-def verify(measured: Measured, configuration: Configuration) -> list[Verdict]:
-    """A verdict on every planted number, in the order of the configuration, dirt last."""
+def verify(measured: Measured, configuration: Configuration, known: Sequence[KnownAccounts] = ()) -> list[Verdict]:
+    """A verdict on every planted number, in the order of the configuration, dirt last.
+
+    Args:
+        known: the accounts in whom truths are planted, as the manifest names them; without them, what is planted in
+            some accounts cannot be told.
+    """
     verdicts: list[Verdict] = []
-    for truth in configuration.truths:
+    of_addresses = [n for n, truth in enumerate(configuration.truths) if isinstance(truth, SharedAddressTruth)]
+    share_any = frozenset[str]().union(*(group.accounts for group in known if group.truth in of_addresses))
+    for number, truth in enumerate(configuration.truths):
+        groups = [group.accounts for group in known if group.truth == number]
         match truth:
             case RetentionTruth():
                 verdicts += _retention(truth, measured)
@@ -75,6 +86,10 @@ def verify(measured: Measured, configuration: Configuration) -> list[Verdict]:
                 verdicts += _experiment(truth, measured)
             case SeasonalityTruth():
                 verdicts += _seasonality(truth, measured)
+            case SharedAddressTruth():
+                verdicts += _shared_address(truth, groups, share_any, measured)
+            case StandstillTruth():
+                verdicts += _standstill(truth, number, frozenset[str]().union(*groups), measured)
     return [*verdicts, *_dirt(configuration.dirt, measured)]
 
 
@@ -257,6 +272,42 @@ def _fitted(active: Array, level: Array, trend: Array) -> Array:
         if np.abs(step).max() < 1e-10:
             break
     return np.exp(log_level + trend @ coefficients)
+
+
+# --------------------------------------------------------------------------- accounts
+
+
+def _shared_address(
+    truth: SharedAddressTruth, groups: Sequence[frozenset[str]], planted: frozenset[str], measured: Measured
+) -> Iterator[Verdict]:
+    """Planted accounts that were found, and found accounts that were planted.
+
+    What is found are accounts that were never anywhere but at one address, which enough of them have. Of a group of
+    whom fewer came in the run than that, nobody can be told.
+
+    Args:
+        planted: accounts that share an address by any truth.
+    """
+    found = sharing(measured.address_of, truth.fewest)
+    there = [group & measured.address_of.keys() for group in groups]
+    there = [group for group in there if len(group) >= truth.fewest]
+    together = sum(max((len(group & accounts) for accounts in found.values()), default=0) for group in there)
+    yield _all("shared_address", "planted accounts that share an address", together, sum(map(len, there)))
+    every = frozenset[str]().union(*found.values()) if there else frozenset()
+    what = f"accounts of addresses with {truth.fewest} or more that are planted"
+    yield _all("shared_address", what, len(every & planted), len(every))
+
+
+def _standstill(truth: StandstillTruth, number: int, planted: frozenset[str], measured: Measured) -> Iterator[Verdict]:
+    """Planted users who did the event, and of whom the property never left its value."""
+    did, stood = measured.standstills[number]
+    what = f"planted users with {truth.event} whose {truth.property} stays at {truth.value}"
+    yield _all("standstill", what, len(stood & planted), len(did & planted))
+
+
+def _all(truth: str, what: str, found: int, of: int) -> Verdict:
+    """A verdict on what was planted in all of some accounts."""
+    return _judged(truth, what, 1.0, found / of, interval(found / of, of, LEVEL), of) if of else _untold(truth, what, 1)
 
 
 # --------------------------------------------------------------------------- dirt

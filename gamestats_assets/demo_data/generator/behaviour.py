@@ -33,7 +33,7 @@ _SAME_HABIT = 0.45
 """Share of the variance of a day's activity that is the user's own, the same every day."""
 _DAYS_TO_STAGE = {LifecycleStage.ACTIVE: 2, LifecycleStage.ADVANCED: 7}
 """Days since the sign-up after which users who finished the onboarding are that far."""
-_OPENING, _ONBOARDING, _SEQUENCE, _FREE, _END = 0, 1000, 2000, 3000, 9000
+_OPENING, _ONBOARDING, _SEQUENCE, _ALWAYS, _FREE, _END = 0, 1000, 2000, 2500, 3000, 9000
 """Where in a session the parts stand: added to the number of the slot within its part."""
 _DAY_S = 86_400
 
@@ -365,7 +365,7 @@ class _Scene:
         )
 
     def sequence(self, rows: Array) -> list[Happenings]:
-        """The typical sequence of each user's segment, as far as it is not left out."""
+        """The typical sequence of each user's segment, as far as it is not left out, and what some always do."""
         plan = self.plan
         segment = self.users.segment[self.sessions.user[rows]]
         parts: list[Happenings] = []
@@ -378,6 +378,9 @@ class _Scene:
                     continue
                 which = (self._draw("which", taken, order) * len(flows)).astype(np.int64)
                 parts.append(self.flows(taken, np.array(flows)[which], np.full(taken.size, order)))
+        for truth, flow in plan.always.items():
+            own = rows[self.users.truth[self.sessions.user[rows]] == truth]
+            parts.append(self.flows(own, np.full(own.size, flow), np.full(own.size, _ALWAYS + truth)))
         return parts or [_nothing()]
 
     def free(self, rows: Array) -> Happenings:

@@ -24,6 +24,7 @@ from gamestats_assets.demo_data.configuration import (
     ExperimentTruth,
     RetentionTruth,
     SeasonalityTruth,
+    StandstillTruth,
 )
 from gamestats_assets.demo_data.rules.model import (
     Activity,
@@ -38,6 +39,7 @@ from gamestats_assets.demo_data.rules.model import (
     recalled_property,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, Taxonomy, flattened
+from gamestats_assets.demo_data.taxonomies.value_rules import Between
 
 Array = npt.NDArray[Any]
 
@@ -125,6 +127,9 @@ class Blueprint:
         updates: by user or common property, the events that change it, and how.
         counters: by count, the events and properties that show it.
         balances: by balance, the events, object groups and properties that show it.
+        standstills: by number of the truth, those of users of whom a property stays at a value.
+        always: by number of such a truth, the flow that its users begin in every session; none where the event has a
+            fixed place in it.
     """
 
     taxonomy: Taxonomy
@@ -162,6 +167,8 @@ class Blueprint:
     updates: Mapping[str, list[tuple[str, Update]]] = field(default_factory=dict)
     counters: Mapping[str, list[tuple[str, str, CounterRule]]] = field(default_factory=dict)
     balances: Mapping[str, list[tuple[str, str, str, CounterRule]]] = field(default_factory=dict)
+    standstills: Mapping[int, StandstillTruth] = field(default_factory=dict)
+    always: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def moved_by(self) -> Mapping[tuple[str, str], str]:
@@ -210,6 +217,11 @@ class Blueprint:
         """Names of the user properties."""
         return frozenset(self.user_properties)
 
+    def limit_of(self, name: str) -> float | None:
+        """The largest number that the sheet allows a property that events change; None without limits."""
+        told = (found for found in self.taxonomy.user_properties if found.name == name)
+        return next((found.rule.max for found in told if isinstance(found.rule, Between)), None)
+
     def state_type(self, name: str) -> PropertyType:
         """Type of a property that events change."""
         if name in self.user_properties:
@@ -245,6 +257,9 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
     words = max(1, math.ceil(len(bits) / 64))
     tables = _tables(flows, rules, configuration, index, bit_of, words)
     truths = configuration.truths
+    standstills = {number: truth for number, truth in enumerate(truths) if isinstance(truth, StandstillTruth)}
+    for truth in standstills.values():
+        _require_property(taxonomy, truth)
     return Blueprint(
         taxonomy=taxonomy,
         rules=rules,
@@ -281,7 +296,51 @@ def blueprint(taxonomy: Taxonomy, rules: Rules, configuration: Configuration) ->
         updates=_updates(taxonomy, rules),
         counters=_counters(taxonomy, rules),
         balances=_balances(taxonomy, rules),
+        standstills=standstills,
+        always={
+            number: _flow_of(truth, flows, rules)
+            for number, truth in standstills.items()
+            if truth.event not in {names[item.event] for item in (*start, *end) if not item.once}
+        },
     )
+
+
+_KINDS_OF_VALUES: Mapping[PropertyType, tuple[type, ...]] = {
+    PropertyType.NUMBER: (int, float),
+    PropertyType.STRING: (str,),
+    PropertyType.BOOLEAN: (bool,),
+}
+
+
+def _require_property(taxonomy: Taxonomy, truth: StandstillTruth) -> None:
+    """Raises ConfigurationError unless a property is there and can have the value at which it is to stand still."""
+    every = (*taxonomy.common_properties, *taxonomy.user_properties, *_all_properties(taxonomy))
+    types = {found.type for found in every if found.name == truth.property}
+    if not types:
+        raise ConfigurationError(
+            f"The planted standstill of {truth.property!r} is impossible: there is no such property of users, the "
+            "common ones or events. Name one of the taxonomy."
+        )
+    for type_ in types:
+        kinds = _KINDS_OF_VALUES.get(type_, ())
+        if not isinstance(truth.value, kinds) or (isinstance(truth.value, bool) and bool not in kinds):
+            raise ConfigurationError(
+                f"The planted standstill of {truth.property!r} is impossible: its type is "
+                f"{type_.replace('_', ' ')}, which {truth.value!r} is no value of."
+            )
+
+
+def _flow_of(truth: StandstillTruth, flows: Sequence[Flow], rules: Rules) -> int:
+    """The flow with which users do the event of a standstill: the one that surely brings it, if any does."""
+    constraints = rules.event_constraints
+    begun = [n for n, flow in enumerate(flows) if truth.event in flow.heads and flow.kind != "onboarding"]
+    if not begun or truth.event in constraints.once:
+        raise ConfigurationError(
+            f"The planted standstill of {truth.property!r} is impossible: {truth.event!r} is no event that users who "
+            "were there before the run may do at any time. Name one that begins a sequence of the rules, or stands in "
+            "none, and happens more than once in a life."
+        )
+    return min(begun, key=lambda n: len(flows[n].heads))
 
 
 def _properties_of(taxonomy: Taxonomy) -> dict[str, dict[str, Property]]:

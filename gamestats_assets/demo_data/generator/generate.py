@@ -35,7 +35,7 @@ from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Bluepr
 from gamestats_assets.demo_data.generator.idle import effective
 from gamestats_assets.demo_data.generator.properties import durations_s
 from gamestats_assets.demo_data.generator.random_streams import Streams, quantile_table
-from gamestats_assets.demo_data.generator.users import Users, make_users
+from gamestats_assets.demo_data.generator.users import Users, ids_of, make_users, planted_groups
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.rules.soundness import require_sound
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
@@ -169,12 +169,14 @@ def _system(plan: Blueprint, streams: Streams) -> behaviour.History:
     users = make_users(plan, streams, _SYSTEM_USERS, max(count, 1))
     names = [f"system-{plan.event_names[event]}" for event in plan.daily_system] or ["system"]
     texts = pl.Series(names, dtype=pl.String)
+    number = np.array([_SYSTEM_USERS + event for event in plan.daily_system] or [_SYSTEM_USERS], np.uint64)
     users = replace(
         users,
         signed_up_day=np.full(len(users), -1000),
         distinct_texts=texts,
         account_texts=texts,
-        number=np.array([_SYSTEM_USERS + event for event in plan.daily_system] or [_SYSTEM_USERS], np.uint64),
+        number=number,
+        host=number,
     )
     user = np.repeat(np.arange(count), days)
     day = np.tile(np.arange(days), count)
@@ -322,7 +324,7 @@ def generate(
     users = pl.DataFrame({"segment": named, "users": in_segment})
     written = sum(f.records for f in files if not f.name.endswith(".parquet"))
     result = Generated(folder, files, written, tally, users, time.perf_counter() - started)
-    _write_manifest(result, identity, taxonomy, configuration)
+    _write_manifest(result, identity, plan)
     for name in stale - {file.name for file in files}:
         (folder / name).unlink(missing_ok=True)
     return result
@@ -423,11 +425,34 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _write_manifest(result: Generated, identity: str, taxonomy: Taxonomy, configuration: Configuration) -> None:
+def known_accounts(plan: Blueprint) -> list[dict[str, Any]]:
+    """The accounts of which the configuration's truths are, in the words of the manifest.
+
+    One entry for each group of them, with `truth`, the truth's number in the configuration, its `kind`, and `accounts`
+    with `account_id` and `distinct_id`, whether they came in the run or not; of a shared address also that `address`,
+    of a standstill `property`, `value` and `event`.
+    """
+    streams = Streams(plan.configuration.seed)
+    told: list[dict[str, Any]] = []
+    for group in planted_groups(plan, streams):
+        truth = plan.configuration.truths[group.truth]
+        about = truth.model_dump(mode="json", include={"property", "value", "event"})
+        if group.is_at_one_address:
+            about = {"address": wire.home_addresses(plan, streams, group.number[:1])[0]}
+        account, distinct = ids_of(streams, group.number)
+        accounts = pl.DataFrame({"account_id": account, "distinct_id": distinct}).to_dicts()
+        told.append({"truth": group.truth, "kind": truth.kind, **about, "accounts": accounts})
+    return told
+
+
+def _write_manifest(result: Generated, identity: str, plan: Blueprint) -> None:
+    taxonomy = plan.taxonomy
+    known = known_accounts(plan)
     told = {
         "run": identity,
         "taxonomy": {"name": taxonomy.name, "hash": taxonomy.content_hash()},
-        "configuration": configuration.model_dump(mode="json"),
+        "configuration": plan.configuration.model_dump(mode="json"),
+        **({"known": known} if known else {}),
         "records": result.records,
         "users": {name: count for name, count in result.users.iter_rows()},
         "files": [

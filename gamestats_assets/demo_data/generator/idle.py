@@ -6,26 +6,46 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gamestats_assets.demo_data.configuration import StandstillTruth
 from gamestats_assets.demo_data.generator.behaviour import Happenings
 from gamestats_assets.demo_data.generator.blueprint import Array, Blueprint
 from gamestats_assets.demo_data.generator.properties import count_start
 from gamestats_assets.demo_data.generator.random_streams import Streams
 from gamestats_assets.demo_data.generator.state import Gathering, running_count
 from gamestats_assets.demo_data.generator.users import Users
-from gamestats_assets.demo_data.rules.model import CounterRule, TotalRule
+from gamestats_assets.demo_data.rules.model import CounterRule, TotalRule, Update
 
 
 def effective(plan: Blueprint, streams: Streams, users: Users, found: Happenings) -> Happenings:
     """The events without those that would change nothing, and without what would have followed these in their flows.
 
-    Flows in which a truth is planted are left as they are.
+    Flows in which the truth of a conversion is planted are left as they are.
     """
     kept = found
+    for number, truth in plan.standstills.items():
+        moving = [plan.event_index[event] for event in _movers(plan, truth)]
+        rows = (users.truth[kept.user] == number) & np.isin(kept.event, moving) & (kept.flow >= 0)
+        kept = _without(plan, kept, kept.take(np.flatnonzero(rows)))
     for idle in _at_their_limit(plan, streams, users, found):
         kept = _without(plan, kept, found.take(idle))
     for rule in _in_turn([*plan.gathered.values(), *plan.told_once]):
         kept = _without(plan, kept, kept.take(_from_nothing(plan, users, kept, rule)))
     return kept
+
+
+def _movers(plan: Blueprint, truth: StandstillTruth) -> Iterator[str]:
+    """Events that do nothing to users but move a property that is to stand still."""
+    for event in plan.event_names:
+        changed = {
+            name for name, updates in plan.updates.items() for who, how in updates if who == event and _tells(how)
+        }
+        if changed == {truth.property} and event != truth.event:
+            yield event
+
+
+def _tells(update: Update) -> bool:
+    """Whether an update says more than that, and when, an event happened."""
+    return update.type != "set_once" and update.value != "{{#time}}"
 
 
 def _in_turn(rules: Sequence[TotalRule]) -> Iterator[TotalRule]:
@@ -75,7 +95,7 @@ def _at_their_limit(plan: Blueprint, streams: Streams, users: Users, found: Happ
 def _does_nothing_else(plan: Blueprint, event: str, name: str, rule: CounterRule) -> bool:
     """Whether all that an event does to the user is to show a limited count; when it happened is no matter."""
     done = [update for updates in plan.updates.values() for who, update in updates if who == event]
-    rest = [update for update in done if update.type != "set_once" and update.value != "{{#time}}"]
+    rest = [update for update in done if _tells(update)]
     return rule.max is not None and bool(rest) and all(update.value == f"{{{{{name}}}}}" for update in rest)
 
 

@@ -43,6 +43,7 @@ from gamestats_assets.demo_data.rules.model import (
     recalled_property,
 )
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType
+from gamestats_assets.demo_data.taxonomies.value_rules import Scalar
 from gamestats_assets.lakehouse.errors import GamestatsError
 
 _MOST_ROWS = 64
@@ -108,6 +109,9 @@ class Properties:
         self._balanced_columns: dict[str, dict[tuple[str, str, str], tuple[Column, Column]]] = {}
         self._gatherings: dict[tuple[Any, ...], Gathering] = {}
         self._asked: list[str] = []
+        self._still: dict[str, list[tuple[Array, Scalar]]] = {}
+        for number, truth in self.plan.standstills.items():
+            self._still.setdefault(truth.property, []).append((self.users.truth == number, truth.value))
 
     # ----------------------------------------------------------------- what is where
 
@@ -153,7 +157,10 @@ class Properties:
         """
         if (event, name) not in self._columns:
             with self._asking(f"{event}.{name}"):
-                self._columns[event, name] = self._event_column(event, name)
+                column = self._event_column(event, name)
+                self._columns[event, name] = self._with_standstill(
+                    name, self.happened.user[self.rows_of(event)], column
+                )
         return self._columns[event, name]
 
     def _event_column(self, event: str, name: str) -> Column:
@@ -323,6 +330,16 @@ class Properties:
         begin = np.maximum.accumulate(np.where(first, np.arange(session.size), 0))
         return np.rint((self.at_ms[rows] - self.at_ms[begin[rows]]) / 1000)
 
+    def _with_standstill(self, name: str, user: Array, column: Column) -> Column:
+        """Values of a property, those of users of whom it stays at a value being that."""
+        for still, value in self._still.get(name, ()):
+            own = still[user]
+            if own.any():
+                rest = np.flatnonzero(~own)
+                constant = _constant(value, int(own.sum()), like=column)
+                column = merged([(np.flatnonzero(own), constant), (rest, column.take(rest))], own.size)
+        return column
+
     # ----------------------------------------------------------------- users
 
     def user_column(self, name: str, given: Property) -> Column:
@@ -331,7 +348,7 @@ class Properties:
             size = len(self.users)
             context = Rows(np.arange(size), np.zeros(size, np.int64), self.users.signed_up_ms, "user")
             with self._asking(f"user.{name}"):
-                self._user_columns[name] = self._value(context, name, given)
+                self._user_columns[name] = self._with_standstill(name, context.user, self._value(context, name, given))
         return self._user_columns[name]
 
     # ----------------------------------------------------------------- one value
@@ -820,7 +837,8 @@ class Properties:
     def _raw(self, event: str, name: str) -> Column:
         """A property's values before a balance limits them."""
         with self._asking(f"raw {event}.{name}"):
-            return self._event_column(event, name)
+            user = self.happened.user[self.rows_of(event)]
+            return self._with_standstill(name, user, self._event_column(event, name))
 
     # ----------------------------------------------------------------- states of users
 
@@ -853,6 +871,8 @@ class Properties:
                 texts.append(self._update_texts(event, update, type_))
             if update.once_per_day:
                 counts[own] &= self._first_of_day(rows[own])
+        for still, _ in self._still.get(name, ()):
+            counts &= ~still[self.happened.user[rows]]
         order = np.argsort(rows, kind="stable")
         order = order[counts[order]]
         kinds = np.array([update.type for _, update in updates] or ["set"])
@@ -861,15 +881,21 @@ class Properties:
         if numeric and not negative and {*kinds} == {"increment", "decrement"}:
             signs = np.where(kinds[which[order]] == "decrement", -1.0, 1.0)
             initial = np.maximum(initial, self._most_lacking(self.happened.user[rows[order]], signs * values[order]))
+        initial_texts = None if numeric else self._initial_texts(name, type_, updates)
+        for still, value in self._still.get(name, ()):
+            initial = np.where(still, value, initial) if numeric else initial
+            if initial_texts is not None:
+                initial_texts = initial_texts.set(pl.Series(still), as_json(value))
         return running_state(
             user=self.happened.user,
             rows=rows[order],
             kinds=kinds[which[order]] if rows.size else np.zeros(0, "U9"),
             values=values[order] if numeric else None,
             texts=pl.concat(texts).gather(order) if texts else None,
-            initial_texts=None if numeric else self._initial_texts(name, type_, updates),
+            initial_texts=initial_texts,
             negative=negative,
             initial=initial,
+            most=self.plan.limit_of(name) if {*kinds} == {"increment"} else None,
             decimals=self._state_decimals(name),
         )
 
@@ -1146,6 +1172,15 @@ def _apart(codes: Array, values: int) -> Array:
         while (again := (before == codes[:, place : place + 1]).any(axis=1)).any():
             codes[again, place] = (codes[again, place] + 1) % values
     return codes
+
+
+def _constant(value: Scalar, size: int, *, like: Column) -> Column:
+    """One value again and again, as a column of the same kind where that can hold it."""
+    if isinstance(like, Numbers) and isinstance(value, int | float):
+        return Numbers(np.full(size, float(value)), max(like.decimals, 0 if float(value).is_integer() else 2))
+    if isinstance(like, Flags) and isinstance(value, bool):
+        return Flags(np.full(size, value))
+    return Coded(np.zeros(size, np.int64), (value,))
 
 
 def _as_type(value: Any, type_: PropertyType) -> Any:

@@ -158,6 +158,7 @@ def running_state(
     negative: bool,
     initial: Array,
     decimals: int,
+    most: float | None = None,
     initial_texts: pl.Series | None = None,
 ) -> State:
     """A state from its changes.
@@ -169,6 +170,7 @@ def running_state(
         values: numbers; None of texts.
         negative: whether it may fall below zero.
         initial: by user.
+        most: where what is only ever added to stops.
         initial_texts: by user, of what is no number.
     """
     once = kinds == "set_once"
@@ -197,7 +199,7 @@ def running_state(
     frame = pl.DataFrame({"stretch": stretch, "base": base, "move": moves})
     total = pl.col("base").first().over("stretch") + pl.col("move").cum_sum().over("stretch")
     becomes = frame.select(total if negative else _never_negative(total, "stretch")).to_series().to_numpy()
-    becomes = np.round(becomes, decimals)
+    becomes = np.round(becomes if most is None else np.minimum(becomes, most), decimals)
     was = np.empty(rows.size)
     was[1:] = becomes[:-1]
     was[new_user] = initial[whose[new_user]]

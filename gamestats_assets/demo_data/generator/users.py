@@ -13,7 +13,12 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.demo_data import locales
-from gamestats_assets.demo_data.configuration import COUNTRIES
+from gamestats_assets.demo_data.configuration import (
+    COUNTRIES,
+    ConfigurationError,
+    SharedAddressTruth,
+    StandstillTruth,
+)
 from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import Coded, hex_texts
 from gamestats_assets.demo_data.generator.random_streams import Streams
@@ -46,6 +51,8 @@ class Users:
     Attributes:
         number: among all users of the product; it looks up everything else.
         segment: number of the segment.
+        truth: number of the configuration's truth that is planted in the user, -1 of the others.
+        host: number of the user where one lives: oneself, or the first of those who share an address.
         variant: of the experiment, 0 is A.
         signed_up_day: of the run; negative is before it.
         away_from, back_on: days of the run from which the user is gone, and on which the user comes back.
@@ -58,6 +65,8 @@ class Users:
     plan: Blueprint
     number: Array
     segment: Array
+    truth: Array
+    host: Array
     variant: Array
     signed_up_day: Array
     away_from: Array
@@ -85,6 +94,12 @@ class Users:
     def signed_up_ms(self) -> Array:
         """Midnight of the day of the sign-up, in ms since 1970."""
         return self.signed_up_day * DAY_MS + self.plan.start_ms
+
+    @cached_property
+    def shares_address(self) -> Array:
+        """Whether each user is always at the host's address."""
+        truths = self.plan.configuration.truths
+        return np.isin(self.truth, [n for n, truth in enumerate(truths) if isinstance(truth, SharedAddressTruth)])
 
     @cached_property
     def facets(self) -> Mapping[str, Coded]:
@@ -129,21 +144,26 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
     """The users from one number on."""
     number = np.arange(first, first + count, dtype=np.uint64)
     configuration = plan.configuration
-    segment = np.searchsorted(plan.shares, streams.uniform("segment", number) * plan.shares[-1], side="right")
-    segment = np.minimum(segment, len(plan.segments) - 1)
-    countries = countries_of(plan)
-    facts = [locales.country(code) for code in countries]
-    country = streams.choice("country", number, 0, np.cumsum(list(countries.values())))
+    segment = _segments(plan, streams, number)
+    truth, host = np.full(count, -1), number.copy()
+    for group in planted_groups(plan, streams):
+        own = np.isin(number, group.number)
+        truth[own], host[own] = group.truth, group.number[0] if group.is_at_one_address else number[own]
+    countries = home_countries(plan, streams, host)
+    country, facts = countries.codes, [locales.country(code) for code in countries.values]
     zone = _by_country(streams, "time zone", number, country, [found.time_zones for found in facts])
     carrier = _by_country(streams, "carrier", number, country, [_carriers(plan, found) for found in facts])
-    device, os_version = _devices(plan, streams, number, country, list(countries))
+    device, os_version = _devices(plan, streams, number, country, countries.values)
     signed_up, away, back = _lives(plan, streams, number, segment)
+    account_texts, distinct_texts = ids_of(streams, number)
     at = datetime.combine(configuration.start, datetime.min.time(), UTC)
     offsets = np.array([_offset_s(str(name), at) for name in zone.values])
     return Users(
         plan=plan,
         number=number,
         segment=segment,
+        truth=truth,
+        host=host,
         variant=streams.integers("variant", number, 0, 0, 2),
         signed_up_day=signed_up,
         away_from=away,
@@ -151,7 +171,7 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
         keenness=np.minimum(np.exp(streams.normal("keenness", number, 0, -(_KEENNESS**2) / 2, _KEENNESS)), 8.0),
         utc_offset_s=offsets[zone.codes],
         update_delay_days=streams.exponential("update delay", number, 0, _UPDATE_DELAY_DAYS).astype(np.int64),
-        country=Coded(country, tuple(countries)),
+        country=countries,
         country_name=Coded(country, tuple(found.name for found in facts)),
         locale=Coded(country, tuple(found.faker_locale for found in facts)),
         carrier=carrier,
@@ -161,14 +181,89 @@ def make_users(plan: Blueprint, streams: Streams, first: int, count: int) -> Use
         manufacturer=device["manufacturer"],
         language=Coded(country, tuple(found.language for found in facts)),
         time_zone=zone,
-        account_texts=_account_texts(streams, number),
-        distinct_texts=hex_texts(streams.bits("distinct", number, 0), streams.bits("distinct", number, 1), dashes=True),
+        account_texts=account_texts,
+        distinct_texts=distinct_texts,
     )
 
 
-def _account_texts(streams: Streams, number: Array) -> pl.Series:
+def _segments(plan: Blueprint, streams: Streams, number: Array) -> Array:
+    segment = np.searchsorted(plan.shares, streams.uniform("segment", number) * plan.shares[-1], side="right")
+    return np.minimum(segment, len(plan.segments) - 1)
+
+
+# --------------------------------------------------------------------------- in whom truths are planted
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedGroup:
+    """Users in whom a truth is planted together.
+
+    Attributes:
+        truth: its number among the configuration's.
+        is_at_one_address: whether they share one.
+        number: of the users among all of the product.
+    """
+
+    truth: int
+    is_at_one_address: bool
+    number: Array
+
+
+def planted_groups(plan: Blueprint, streams: Streams) -> list[PlantedGroup]:
+    """Users in whom the truths about some users are planted: those of the lowest numbers, nobody in two truths.
+
+    Raises:
+        ConfigurationError: when a run has too few users for a truth.
+    """
+    found: list[PlantedGroup] = []
+    taken = np.zeros(0, np.uint64)
+    for place, truth in enumerate(plan.configuration.truths):
+        if isinstance(truth, SharedAddressTruth):
+            low, high = truth.accounts
+            sizes = streams.integers("accounts at an address", place, np.arange(truth.addresses), low, high + 1)
+        elif isinstance(truth, StandstillTruth):
+            sizes = np.array([truth.users])
+        else:
+            continue
+        chosen = _first_users(plan, streams, truth, int(sizes.sum()), taken)
+        taken = np.concatenate([taken, chosen])
+        for number in np.split(chosen, np.cumsum(sizes)[:-1]):
+            found.append(PlantedGroup(place, isinstance(truth, SharedAddressTruth), number))
+    return found
+
+
+def _first_users(
+    plan: Blueprint, streams: Streams, truth: SharedAddressTruth | StandstillTruth, count: int, taken: Array
+) -> Array:
+    """The first so many users of a truth's segment who were there before the run, without those who are taken."""
+    chosen = np.zeros(0, np.uint64)
+    for first in range(0, plan.configuration.users, _LOOKED_AT):
+        number = np.arange(first, min(first + _LOOKED_AT, plan.configuration.users), dtype=np.uint64)
+        segment = _segments(plan, streams, number)
+        signed_up, *_ = _lives(plan, streams, number, segment)
+        fits = (signed_up < 0) & ~np.isin(number, taken)
+        if truth.segment is not None:
+            fits &= segment == plan.segments.index(truth.segment)
+        chosen = np.concatenate([chosen, number[fits]])
+        if chosen.size >= count:
+            return chosen[:count]
+    whose = f" of the segment {truth.segment!r}" if truth.segment is not None else ""
+    raise ConfigurationError(
+        f"The planted {truth.kind} needs {count:,} users{whose} who were there before the run and in whom no other "
+        f"truth is planted; of {plan.configuration.users:,} users {chosen.size:,} are. Give the run more users, or "
+        "plant fewer."
+    )
+
+
+_LOOKED_AT = 8192
+"""Users that are looked at together."""
+
+
+def ids_of(streams: Streams, number: Array) -> tuple[pl.Series, pl.Series]:
+    """Account and distinct ids of users."""
     digits = hex_texts(streams.bits("account", number)).str.head(14)
-    return pl.select(pl.concat_str(pl.lit("u"), pl.lit(digits))).to_series()
+    account = pl.select(pl.concat_str(pl.lit("u"), pl.lit(digits))).to_series()
+    return account, hex_texts(streams.bits("distinct", number, 0), streams.bits("distinct", number, 1), dashes=True)
 
 
 def _carriers(plan: Blueprint, found: locales.Country) -> locales.Shares:
@@ -178,6 +273,12 @@ def _carriers(plan: Blueprint, found: locales.Country) -> locales.Shares:
         if constraint is not None and found.code in constraint.mapping:
             return tuple((str(value), 1.0) for value in constraint.mapping[found.code])
     return found.carriers
+
+
+def home_countries(plan: Blueprint, streams: Streams, host: Array) -> Coded:
+    """Countries of users, by the numbers of their hosts."""
+    weights = countries_of(plan)
+    return Coded(streams.choice("country", host, 0, np.cumsum(list(weights.values()))), tuple(weights))
 
 
 def countries_of(plan: Blueprint) -> dict[str, float]:

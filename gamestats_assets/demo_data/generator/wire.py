@@ -13,10 +13,11 @@ import polars as pl
 
 from gamestats_assets.demo_data import locales
 from gamestats_assets.demo_data.generator.behaviour import Happenings, History
-from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array
+from gamestats_assets.demo_data.generator.blueprint import DAY_MS, Array, Blueprint
 from gamestats_assets.demo_data.generator.columns import Coded, Column, Numbers, Times, as_json, hex_texts, time_texts
 from gamestats_assets.demo_data.generator.properties import Properties
-from gamestats_assets.demo_data.generator.users import Users, app_versions
+from gamestats_assets.demo_data.generator.random_streams import Streams
+from gamestats_assets.demo_data.generator.users import Users, app_versions, home_countries
 from gamestats_assets.demo_data.taxonomies.model import Property, PropertyType, UpdateMode
 
 UNKNOWN_EVENT = "undeclared_event"
@@ -166,8 +167,9 @@ def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
     plan, users, sessions = history.plan, history.users, history.sessions
     user, number = sessions.user, users.number[sessions.user]
     network = history.streams.choice("network", number, sessions.number, [0.58, 0.8, 1.0])
+    network = np.where(users.shares_address[user], 0, network)
     # At home it is always the same address, on the way another one each time.
-    drawn = history.streams.uniform("address", number, np.where(network == 0, 0, sessions.number + 1))
+    drawn = history.streams.uniform("address", users.host[user], np.where(network == 0, 0, sessions.number + 1))
     pieces = {
         "account": pl.lit(users.account_texts.gather(user)),
         "distinct": pl.lit(users.distinct_texts.gather(user)),
@@ -197,6 +199,11 @@ def _of_sessions(history: History) -> tuple[pl.Series, pl.Series]:
     told = [pl.concat_str(pl.lit(f'"{n}":'), pl.lit(c.json())) for n, c in known.items() if n not in declared]
     presets = pl.select(pl.concat_str(*told, separator=",")).to_series()
     return pl.concat([heads["without"], heads["with_account"]]), presets
+
+
+def home_addresses(plan: Blueprint, streams: Streams, host: Array) -> pl.Series:
+    """The addresses of users at home, by the numbers of their hosts."""
+    return _addresses(home_countries(plan, streams, host), streams.uniform("address", host, 0))
 
 
 def _addresses(country: Coded, drawn: Array) -> pl.Series:

@@ -30,6 +30,8 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     Balance,
     Counter,
     FromEvent,
+    OneOf,
+    OneOfEach,
     SharedCounter,
     ValueRule,
     ValueRuleError,
@@ -785,6 +787,13 @@ def _doubt_rules(contents: _Contents, findings: _Findings) -> None:
         column = "constraint" if row.constraint else "description"
         findings.warnings.append(row.at(column, message))
 
+    for event, rows, beside in _together(contents):
+        for row in rows:
+            rule = _decided(row, event, beside)
+            if isinstance(rule, OneOfEach) and not rule.on:
+                labels = ", ".join(label for label, _ in rule.values)
+                message = f"the rule lists values for {labels}: none of them is {event!r}, and no property beside "
+                doubt(row, f"{message}{row.name!r} lists two of them among its values; it is read as a mere text")
     for row in dict.fromkeys((*contents.of_events(), *contents.users)):
         if isinstance(row.rule, FromEvent):
             for message in _doubts_of_source(row.rule, row.type, has.get(row.rule.event.lower())):
@@ -816,28 +825,51 @@ def _doubts_of_source(
         yield f"the rule names {rule.property!r} of the event {rule.event!r}, whose type is {kinds}"
 
 
+# --------------------------------------------------------------------------- what decides which values there are
+
+_PRESETS = {"#os": ("Android", "iOS", "Windows", "macOS", "Linux")}
+"""Properties that every event has whatever its sheet says, and their values."""
+
+
+def _together(contents: _Contents) -> Iterator[tuple[str, list[_PropertyRow], list[_PropertyRow]]]:
+    """Properties that stand together, and all that stand beside them: by event, the common ones, the users'."""
+    for event in contents.events:
+        yield event.name, event.properties, [*event.properties, *contents.common]
+    yield "", contents.common, contents.common
+    yield "", contents.users, contents.users
+
+
+def _decided(row: _PropertyRow, event: str, beside: Sequence[_PropertyRow]) -> ValueRule | None:
+    """A property's rule where it stands: of values by labels, those for its event, or by which property."""
+    if not isinstance(row.rule, OneOfEach):
+        return row.rule
+    if values := dict(row.rule.values).get(event):
+        return OneOf(values=values)
+    listed = {other.name: set(map(str, other.rule.values)) for other in beside if isinstance(other.rule, OneOf)}
+    told = [row.rule.of(on, labels) for on, labels in {**_PRESETS, **listed}.items() if on != row.name]
+    best = max(told, key=lambda rule: len(rule.values))
+    return best if len(best.values) > 1 else row.rule
+
+
 # --------------------------------------------------------------------------- the result
 
 
 def _taxonomy(name: str, contents: _Contents) -> Taxonomy:
+    *of_events, common, users = (_properties(*together) for together in _together(contents))
     return Taxonomy(
         name=name,
         events=tuple(
-            Event(
-                name=event.name,
-                alias=event.alias,
-                description=event.description,
-                tag=event.tag,
-                properties=_properties(event.properties),
-            )
-            for event in contents.events
+            Event(name=event.name, alias=event.alias, description=event.description, tag=event.tag, properties=own)
+            for event, own in zip(contents.events, of_events, strict=True)
         ),
-        common_properties=_properties(contents.common),
-        user_properties=_properties(contents.users),
+        common_properties=common,
+        user_properties=users,
     )
 
 
-def _properties(rows: list[_PropertyRow], parent: str = "") -> tuple[Property, ...]:
+def _properties(
+    event: str, rows: list[_PropertyRow], beside: Sequence[_PropertyRow], parent: str = ""
+) -> tuple[Property, ...]:
     found = []
     for row in rows:
         if row.parent != parent:
@@ -849,10 +881,10 @@ def _properties(rows: list[_PropertyRow], parent: str = "") -> tuple[Property, .
                 type=row.type,
                 alias=row.alias,
                 description=row.description,
-                rule=row.rule,
+                rule=_decided(row, event, beside),
                 constraint=row.constraint,
                 update=row.update,
-                properties=_properties(rows, row.key),
+                properties=_properties(event, rows, beside, row.key),
             )
         )
     return tuple(found)

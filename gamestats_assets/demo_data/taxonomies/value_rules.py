@@ -14,6 +14,7 @@
 | `5000|+info.num group by info.item_id` | a balance per item, moved by another property of the event |
 | `A, B, C` with `,` `，` `、` or `/`, a trailing "etc." allowed; `A|B|C` of single words | one of these |
 | `6,15,38` in a number's cell | one of these numbers |
+| `USD: 0.99, 4.99; KRW: 1200, 5900` | one of these, by what another property of the event says, or by the event |
 | `Y/N` | true or false |
 | `=true_first` | true the first time, false from then on |
 | `=account_id`, ` =#distinct_id` | a copy of the id |
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +64,28 @@ class OneOf(_Rule):
     kind: Literal["one_of"] = "one_of"
     values: tuple[Scalar, ...]
     open_ended: bool = False
+
+
+class OneOfEach(_Rule):
+    """One of some values, which ones depends on something else: `USD: 0.99, 4.99; KRW: 1200, 5900`.
+
+    Attributes:
+        on: name of the property that decides, among those that stand beside; empty as long as that is not known.
+        values: by label, which is a value of that property; of labels that are names of events, the event decides.
+    """
+
+    kind: Literal["one_of_each"] = "one_of_each"
+    on: str = ""
+    values: tuple[tuple[str, tuple[Scalar, ...]], ...]
+
+    @property
+    def all_values(self) -> tuple[Scalar, ...]:
+        """The values of all labels, each once."""
+        return tuple(dict.fromkeys(value for _, values in self.values for value in values))
+
+    def of(self, on: str, labels: Collection[str]) -> OneOfEach:
+        """The part of it that a property decides, which has values of these."""
+        return OneOfEach(on=on, values=tuple(of for of in self.values if of[0] in labels))
 
 
 class Counter(_Rule):
@@ -147,7 +171,7 @@ class Example(_Rule):
 
 
 ValueRule = Annotated[
-    Between | OneOf | Counter | SharedCounter | Balance | TrueFirst | CopyOf | Rows | FromEvent | Example,
+    Between | OneOf | OneOfEach | Counter | SharedCounter | Balance | TrueFirst | CopyOf | Rows | FromEvent | Example,
     Field(discriminator="kind"),
 ]
 
@@ -162,7 +186,8 @@ def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
     Beyond the table above: `1-150` or `1~150` in a number's cell is a range; a lone word in Latin letters is the one
     value a text has; `win=1, lose=2` lists codes; examples that a sentence gives in brackets (`... (e.g. A, B)`), and
     examples that end in "etc.", are some of the values; what lists values of a list's cell lists those of its texts.
-    Commas alone make no list: an item that reads as a clause makes the whole cell a text.
+    Commas alone make no list: an item that reads as a clause makes the whole cell a text. What lists values by labels
+    has at least two of these, one of them with several values.
 
     Raises:
         ValueRuleError: naming what was expected, for what is half a rule (`[7200,60]`, `0|+|10`), or a rule that
@@ -174,7 +199,7 @@ def parse_value_rule(text: str, type: PropertyType) -> ValueRule | None:
         return _example(written[example.end() :], type)
     if _SAMPLE.match(plain) or (type == "list" and _LIST_SAMPLE.fullmatch(plain)):
         return _example(written, type)
-    for read in (_equal, _piped, _bracketed, _shared_count, _range, _rows):
+    for read in (_equal, _piped, _bracketed, _shared_count, _range, _rows, _each):
         if rule := read(plain, type):
             return rule
     return _choice(written, type)
@@ -346,6 +371,24 @@ def _rows(plain: str, type: PropertyType) -> ValueRule | None:
     if not 1 <= int(plain) <= _MOST_ROWS:
         _refuse(f"a number from 1 to {_MOST_ROWS}", plain, "correct how many there are")
     return Rows(count=int(plain))
+
+
+_LABELLED = re.compile(r"\s*([#\w][\w .#&-]{0,49}?)\s*[:=]\s*([^:=]+)")
+
+
+def _each(plain: str, type: PropertyType) -> ValueRule | None:
+    parts = [_LABELLED.fullmatch(part) for part in re.split(r"[;；\n]", plain) if part.strip()]
+    if type not in ("number", "string") or len(parts) < 2 or None in parts:
+        return None
+    found: dict[str, tuple[Scalar, ...]] = {}
+    for part in filter(None, parts):
+        items = [item.strip() for item in re.split(r"[,、/]", part[2]) if item.strip()]
+        values = [_number(item) for item in items] if type == "number" else items
+        if not items or None in values or (type == "string" and any(map(_is_clause, items))) or part[1] in found:
+            return None
+        found[part[1]] = tuple(value for value in values if value is not None)
+    several = any(len(values) > 1 for values in found.values())
+    return OneOfEach(values=tuple(found.items())) if several else None
 
 
 # --------------------------------------------------------------------------- values to choose from

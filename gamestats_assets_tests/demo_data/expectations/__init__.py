@@ -21,6 +21,7 @@ from gamestats_assets_tests.demo_data.expectations import (
     game,
     health,
     insurance,
+    l2m,
     logistics,
     moba,
     ride_hailing,
@@ -35,7 +36,7 @@ from gamestats_assets_tests.demo_data.expectations.language import Expectation
 _MODULES = (
     *(game, ecommerce, saas, health, video_streaming, food_delivery, banking, education, travel),
     *(dating, webtoon, gacha, logistics, ride_hailing, casual_game, card_game),
-    *(clinic, moba, auction, insurance, smart_home),
+    *(clinic, moba, auction, insurance, smart_home, l2m),
 )
 _BY_NAME = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 

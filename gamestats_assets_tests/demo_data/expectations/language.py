@@ -585,6 +585,20 @@ def goes_with(prop: str, on: str, pairs: dict[str, Scalar]) -> Expectation:
     return Expectation(f"{prop} goes with {on}", (prop, on), holds)
 
 
+def each_of(key: str, on: str, some: dict[str, tuple[Scalar, ...]]) -> Expectation:
+    """Each value of one has several of the other, which no other value has; `some` are among them."""
+
+    def holds(rules: Rules) -> bool:
+        mapping = _mapping(rules, key, on)
+        others = {told: {v for value, values in mapping.items() if value != told for v in values} for told in some}
+        return all(
+            set(values) <= set(mapping.get(told, ())) and not set(values) <= others[told]
+            for told, values in some.items()
+        )
+
+    return Expectation(f"{key} by {on}", (bare(key), bare(on)), holds)
+
+
 def differs(prop: str, other: str) -> Expectation:
     """The one decides which values the other may have, and its own is none of them."""
 
