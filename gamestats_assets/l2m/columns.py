@@ -174,8 +174,8 @@ def must_be(log: str, names: Mapping[str, str], called: str) -> str:
 # --------------------------------------------------------------------------- values
 
 
-def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, str]:
-    """What to select of a raw file, and then of that: the columns of the log's table, and what is wrong with a row.
+def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> Sequence[str]:
+    """What to select of a raw file, one after another, to get the columns of the log's table and what is wrong.
 
     The latter are `LINE`, the number of a row's line (null where rows are no lines); `FAULT`, what is wrong with the
     line; `PROBLEM`, the columns whose values cannot be read, with a `SEPARATOR` (null where all can); and `TEXT`,
@@ -189,42 +189,42 @@ def typed(log: str, names: Mapping[str, str], found: Mapping[str, str]) -> tuple
 
 
 @functools.lru_cache(maxsize=256)
-def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+def _typed(log: str, renamed: tuple[tuple[str, str], ...], types: tuple[tuple[str, str], ...]) -> Sequence[str]:
     # Files of a log are mostly alike, and may be many small ones.
     names, found = dict(renamed), dict(types)
+    of_lines = [exp.column(name, quoted=True) for name in (LINE, TEXT, FAULT) if name in found]
+    # Step by step, for DuckDB reckons anew what an expression says twice.
+    all_told: dict[str, exp.Expr] = {}
+    all_tried: list[exp.Expr] = []
     values: list[exp.Expr] = []
-    used: dict[str, exp.Expr] = {}
     wrong: dict[str, exp.Expr] = {}
     for column in COLUMNS[log]:
         called = names.get(column.name, column.name)
         if called not in found:
             values.append(_named(exp.cast(exp.null(), column.type, dialect="duckdb"), column.target))
             continue
-        used[called] = exp.column(f"raw {called}", quoted=True)
-        told, value = _read(exp.column(called, quoted=True), found[called], column.type)
-        values.append(_named(value, column.target))
+        raw, told, tried = (exp.column(f"{step}{called}", quoted=True) for step in ("", "told ", "tried "))
+        all_told[called], type = _told(raw, found[called], column.type)
+        all_tried.append(_named(_tried(told, type, column.type), tried.name))
+        values.append(_named(_value(told, tried, type, column.type), column.target))
         lacks = filled("value IS NULL", value=exp.column(column.target, quoted=True))
-        if column.required:
-            wrong[called] = lacks
-        elif told != value:
-            flag = f"told {called}"
-            values.append(_named(filled("told IS NOT NULL", told=told), flag))
-            wrong[called] = exp.and_(exp.column(flag, quoted=True), lacks)
-    values += [_named(exp.column(called, quoted=True), raw.name) for called, raw in used.items()]
-    values += [_named(exp.column(name, quoted=True), name) for name in (LINE, TEXT, FAULT) if name in found]
+        wrong[called] = lacks if column.required else exp.and_(filled("told IS NOT NULL", told=told), lacks)
     is_bad = exp.or_(*(each.copy() for each in wrong.values()))
     each_wrong = [exp.Case().when(condition, exp.Literal.string(called)) for called, condition in wrong.items()]
     problem = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(SEPARATOR), *each_wrong])
-    as_json = [part for called, raw in used.items() for part in (exp.Literal.string(called), raw)]
-    text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=as_json)
+    told_all = [
+        p for called in all_told for p in (exp.Literal.string(called), exp.column(f"told {called}", quoted=True))
+    ]
+    text = exp.column(TEXT, quoted=True) if TEXT in found else exp.Anonymous(this="json_object", expressions=told_all)
     rows = [
-        *(_named(exp.column(column.target, quoted=True), column.target) for column in COLUMNS[log]),
+        *(exp.column(column.target, quoted=True) for column in COLUMNS[log]),
         _named(_column_of(found, LINE, "BIGINT"), LINE),
         _named(_column_of(found, FAULT, "VARCHAR"), FAULT),
         _named(filled("CASE WHEN is_bad THEN problem END", is_bad=is_bad, problem=problem), PROBLEM),
         _named(filled("CASE WHEN is_bad THEN CAST(text AS VARCHAR) END", is_bad=is_bad, text=text), TEXT),
     ]
-    return _text_of(values), _text_of(rows)
+    first = [*(_named(told, f"told {called}") for called, told in all_told.items()), *of_lines]
+    return [_text_of(selected) for selected in (first, [exp.Star(), *all_tried], [exp.Star(), *values], rows)]
 
 
 def _text_of(selected: Sequence[exp.Expr]) -> str:
@@ -255,62 +255,60 @@ def _named(value: exp.Expr, name: str) -> exp.Expr:
     return exp.alias_(value.copy(), name, quoted=True)
 
 
-def _read(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, exp.Expr]:
-    """What a row tells, null where it tells nothing, and its value, null where it is none of the wanted type."""
+def _told(raw: exp.Expr, found: str, wanted: str) -> tuple[exp.Expr, str]:
+    """What a row says, null where it says nothing, and the type of that: as it is stored, or a text."""
+    is_number = _is_number(found)
     if found in _FLOATS:
         raw = filled("CASE WHEN NOT isnan(x) THEN x END", x=raw)
-    is_number = found in _FLOATS or found in _INTEGERS or found.startswith("DECIMAL")
-    is_moment = found.startswith("TIMESTAMP") or found == "DATE"
+    if wanted != "VARCHAR" and (is_number or (wanted == _UTC and _is_moment(found))):
+        return raw, found
+    text = raw if found == "VARCHAR" else exp.cast(raw, "VARCHAR", dialect="duckdb")
+    if is_number:
+        # Ids become fractions where a library has no other way to say that one lacks: 17.0 is 17.
+        whole = "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE text END"
+        text = filled(whole, x=raw, text=text)
+    return filled("nullif(trim(x), '')", x=text), "VARCHAR"
+
+
+def _tried(told: exp.Expr, found: str, wanted: str) -> exp.Expr:
+    """What is told in the wanted type; null where it cannot be."""
+    if wanted == _UTC and _is_number(found):
+        return _moment_of_number(told)
+    if found.endswith("_NS"):
+        # As in texts, what is beyond a microsecond is cut off.
+        told = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=told)
+    return told if found == wanted else _try(told, wanted)
+
+
+def _value(told: exp.Expr, tried: exp.Expr, found: str, wanted: str) -> exp.Expr:
+    """What was tried, where that is what is told; else null."""
     if wanted == "VARCHAR":
-        told = raw if found == "VARCHAR" else _as_text(raw, is_number=is_number)
-        told = filled("nullif(trim(x), '')", x=told)
         # PostgreSQL keeps no text with a zero character.
-        return told, filled("CASE WHEN NOT contains(x, chr(0)) THEN x END", x=told)
-    if not (is_number or (is_moment and wanted.startswith("TIMESTAMP"))):
-        raw = raw if found == "VARCHAR" else exp.cast(raw, "VARCHAR", dialect="duckdb")
-        raw = filled("nullif(trim(x), '')", x=raw)
-        return raw, _moment_of_text(raw) if wanted.startswith("TIMESTAMP") else _number_of_text(raw, wanted)
-    if wanted.startswith("TIMESTAMP"):
-        return raw, _moment(raw, found) if is_moment else _moment_of_number(raw)
-    if found == wanted:
-        return raw, raw
-    tried = _try(raw, wanted)
-    if found in _INTEGERS:
-        return raw, tried
-    return raw, filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=raw, tried=tried)
-
-
-def _as_text(value: exp.Expr, *, is_number: bool) -> exp.Expr:
-    text = exp.cast(value, "VARCHAR", dialect="duckdb")
-    if not is_number:
-        return text
-    # Ids become fractions where a library has no other way to say that one lacks: 17.0 is 17.
-    whole = "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE text END"
-    return filled(whole, x=value, text=text)
-
-
-def _number_of_text(text: exp.Expr, wanted: str) -> exp.Expr:
-    tried = _try(text, wanted)
+        return filled("CASE WHEN NOT contains(x, chr(0)) THEN x END", x=tried)
+    if wanted == _UTC:
+        otherwise = _moment_of_number(told) if found == "VARCHAR" else exp.cast(exp.null(), _UTC, dialect="duckdb")
+        first, last = "TIMESTAMPTZ '2000-01-01 00:00:00+00'", "TIMESTAMPTZ '2100-01-01 00:00:00+00'"
+        return filled(f"CASE WHEN x >= {first} AND x < {last} THEN x ELSE otherwise END", x=tried, otherwise=otherwise)
+    if found == wanted or found in _INTEGERS:
+        return tried
+    if found != "VARCHAR":
+        return filled("CASE WHEN back = x THEN tried END", back=_try(tried, found), x=told, tried=tried)
     # DuckDB itself takes 0x10 and 1_000 for numbers, and rounds what is none of the wanted type.
     if not wanted.startswith("DECIMAL"):
-        return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=text, tried=tried)
+        return filled(r"CASE WHEN regexp_full_match(x, '[+-]?\d+(\.0*)?') THEN tried END", x=told, tried=tried)
     exact = (
         r"CASE WHEN regexp_full_match(x, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') AND "
         "TRY_CAST(x AS DECIMAL(38, 18)) = tried THEN tried END"
     )
-    return filled(exact, x=text, tried=tried)
+    return filled(exact, x=told, tried=tried)
 
 
-def _moment(value: exp.Expr, found: str) -> exp.Expr:
-    """A time in UTC, to the microsecond that it is in; null before 2000 and after 2099."""
-    if found.endswith("_NS"):
-        value = filled("make_timestamp(epoch_ns(CAST(x AS TIMESTAMP_NS)) // 1000)", x=value)
-    if found != _UTC:
-        value = _try(value, _UTC)
-    return filled(
-        "CASE WHEN x >= TIMESTAMPTZ '2000-01-01 00:00:00+00' AND x < TIMESTAMPTZ '2100-01-01 00:00:00+00' THEN x END",
-        x=value,
-    )
+def _is_number(type: str) -> bool:
+    return type in _FLOATS or type in _INTEGERS or type.startswith("DECIMAL")
+
+
+def _is_moment(type: str) -> bool:
+    return type.startswith("TIMESTAMP") or type == "DATE"
 
 
 def _moment_of_number(number: exp.Expr) -> exp.Expr:
@@ -320,14 +318,11 @@ def _moment_of_number(number: exp.Expr) -> exp.Expr:
         "ELSE n * 0.001 END) AS BIGINT)",
         n=_try(number, "DECIMAL(27,6)"),
     )
+    # Of 2000 to 2099, for of others there may be no timestamp at all.
     between = (
         "CASE WHEN us >= 946684800000000 AND us < 4102444800000000 THEN CAST(make_timestamp(us) AS TIMESTAMPTZ) END"
     )
     return filled(between, us=since_us)
-
-
-def _moment_of_text(text: exp.Expr) -> exp.Expr:
-    return filled("coalesce(iso, epoch)", iso=_moment(text, "VARCHAR"), epoch=_moment_of_number(text))
 
 
 def _try(value: exp.Expr, to: str) -> exp.Expr:
