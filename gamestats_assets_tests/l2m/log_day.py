@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from gamestats_assets.l2m.logs import decode_days
 from gamestats_assets.l2m.source import Outcome, deliver
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, RATES, ExchangeRates, LogCounts
+from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
@@ -140,6 +141,18 @@ def read_files(landing: Landing, files: Sequence[LandedFile]) -> Read:
             assert numbers == sorted({*numbers})
             assert all(0 <= number < told["rows_read"] for number in numbers)
     return Read(result.tables, result.rejections, counts)
+
+
+def write(lake: Lake, landing: Landing) -> dict[type, Commit]:
+    """Read the day, and write all of it to the lake as the step does."""
+    [commits] = [
+        {
+            table: lake.replace(table, frames, partitions=[DAY], rejections=day.rejections[table])
+            for table, frames in day.frames.items()
+        }
+        for day in decode_days(landing, [landing.files("l2m", DAY.isoformat())], 1)
+    ]
+    return commits
 
 
 def _together(table: type[Table], pieces: Any) -> pl.DataFrame:

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from gamestats_assets.l2m import logs
 from gamestats_assets.l2m.checks import Quarantine
-from gamestats_assets.l2m.logs import DayOfLogs, decode_days
+from gamestats_assets.l2m.logs import DayOfLogs
 from gamestats_assets.l2m.tables import ETL, EtlIncreaseItem, EtlLogin, EtlRecharge, ExchangeRates, LogCounts
-from gamestats_assets.lakehouse.delta import Commit, Lake
+from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.l2m.log_day import (
-    DAY,
     Read,
     csv_bytes,
     delivered,
@@ -30,6 +29,7 @@ from gamestats_assets_tests.l2m.log_day import (
     read_content,
     read_day,
     rows,
+    write,
 )
 
 
@@ -184,18 +184,6 @@ def test_a_rate_that_is_none_values_no_payment_and_costs_no_other_rate(tmp_path:
 
 
 # --------------------------------------------------------------------------- into the lake
-
-
-def write(lake: Lake, landing: Landing) -> dict[type, Commit]:
-    """Read the day, and write all of it to the lake as the step does."""
-    [commits] = [
-        {
-            table: lake.replace(table, frames, partitions=[DAY], rejections=day.rejections[table])
-            for table, frames in day.frames.items()
-        }
-        for day in decode_days(landing, [landing.files("l2m", DAY.isoformat())], 1)
-    ]
-    return commits
 
 
 def quarantined(lake: Lake) -> pl.DataFrame:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gamestats_assets.l2m import source
+from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.columns import NAMES
 from gamestats_assets.l2m.logs import DELIVERY, FILE, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.source import LogPathError, Outcome, deliver
-from gamestats_assets.l2m.tables import LOGS, EtlLogin, LogCounts
+from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
+from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.landing import ChangedMeanwhileError, Landing, content_hash
 from gamestats_assets_tests.l2m.log_day import (
     DAY,
@@ -30,6 +32,7 @@ from gamestats_assets_tests.l2m.log_day import (
     read_day,
     read_files,
     rows,
+    write,
 )
 from gamestats_assets_tests.lakehouse.processes import killed
 
@@ -505,4 +508,16 @@ def test_a_delivery_of_parquet_goes_through_an_object_store(s3: S3, tmp_path: Pa
     assert deliver([tmp_path / "drop"], landing).count("known") == 4
     put(tmp_path / "drop", "logout.csv.gz", csv_bytes(rows("login", 3)))
     assert deliver([tmp_path / "drop"], landing).count("delivered") == 1
-    assert read_day(landing).of("logout").height == 3
+    # And on, into a lake that stands there as well: files are fetched while the lake is written to.
+    bad = csv_bytes(rows("increase_item", 200)).replace(b"u7,", b",")
+    put(tmp_path / "drop", "increase_item-0.csv", bad)
+    put(tmp_path / "drop", "increase_item-1.csv", csv_bytes(rows("increase_item", 3)))
+    deliver([tmp_path / "drop"], landing)
+    lake = Lake(s3.empty(), s3.storage_options)
+    commits = write(lake, landing)
+    assert {table.spec.name: commit.rows for table, commit in commits.items() if commit.rows} == {
+        "etl_login": 5, "etl_logout": 3, "etl_recharge": 3, "etl_increase_item": 202, "exchange_rates": 1,
+        "log_counts": 5,
+    }  # fmt: skip
+    assert lake.scan(EtlIncreaseItem).collect().height == 202
+    assert lake.scan(Quarantine).collect().get_column("rule").to_list() == ["unreadable_value"]
