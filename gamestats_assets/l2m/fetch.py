@@ -52,7 +52,7 @@ def mapping_of(settings: Settings) -> Mapping[str, Mapping[str, str]]:
     if path is None:
         return {}
     try:
-        return read_mapping(path.expanduser().read_text(encoding="utf-8"), str(path))
+        return read_mapping(path.expanduser().read_bytes(), str(path))
     except OSError as error:
         raise SourceSettingsError(f"GAMESTATS_L2M_COLUMNS names {path}, which cannot be read: {error}.") from None
 
