@@ -47,6 +47,7 @@ _BLOCK_BYTES = 32 * 1024 * 1024
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
 # Lines of JSON that tell which keys a file has.
 _LOOKED_AT = 1_000
+_BLANKS = " \t\r"
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _OF_LINES: Mapping[str, str] = {LINE: "BIGINT", TEXT: "VARCHAR", FAULT: "VARCHAR"}
@@ -114,7 +115,7 @@ def lines(path: Path) -> Iterator[pl.DataFrame]:
             found = _lines_of(block.removeprefix(_BOM) if begun == 1 else block)
             numbers = pl.int_range(begun, begun + found.height, dtype=pl.Int64).alias(LINE)
             begun += found.height
-            yield found.select(numbers, TEXT, FAULT).filter(pl.col(TEXT).str.strip_chars() != "")
+            yield found.select(numbers, TEXT, FAULT).filter(pl.col(TEXT).str.strip_chars(_BLANKS) != "")
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -192,14 +192,6 @@ def simulate(plan: Plan, folder: Path, format: Format = "parquet", *, rates: boo
     return truth
 
 
-def write_rates(truth: Truth, folder: Path) -> None:
-    """Write the rates of every simulated day to `<folder>/<day>/exchange_rates.csv`."""
-    for (ds,), rates in truth.rates.group_by("ds", maintain_order=True):
-        rates.drop("ds").with_columns(pl.col("usd_per_unit").cast(pl.String)).write_csv(
-            folder / str(ds) / "exchange_rates.csv"
-        )
-
-
 def _write(frame: pl.DataFrame, path: Path, format: Format) -> None:
     if format == "parquet":
         frame.write_parquet(path, compression="zstd", compression_level=1)

@@ -143,8 +143,8 @@ def screen(table: type[Table], frame: pl.DataFrame) -> Screened:
 class PieceScreening:
     """As `screen`, of rows that come in pieces and are one unit together; `verdict` tells at the end what became of it.
 
-    Whether keys are doubled across pieces is known exactly where each piece is in ascending order of its last key
-    column and the same in the others; elsewhere by a hash of 64 bits for each key.
+    Whether keys are doubled across pieces is known exactly, and for next to nothing, where each piece is in ascending
+    order of its last key column and the same in the others; elsewhere by a hash of 64 bits for each key.
     """
 
     def __init__(self, table: type[Table]) -> None:
@@ -199,43 +199,73 @@ class PieceScreening:
 
 
 class _KeysInPieces:
-    """Keys of pieces: as ranges where they ascend, else as hashes."""
+    """Keys of pieces: runs where they ascend, else hashes of 64 bits."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
-        self._ranged: bool | None = None
-        self._ranges: list[tuple[tuple[object, ...], int, int]] = []
+        self._runs: list[_Run] = []
         self._hashes: list[pl.Series] = []
 
     def add(self, piece: pl.DataFrame) -> None:
         if piece.is_empty():
             return
-        if self._ranged is not False:
-            ascends = self._ascends(piece)
-            if self._ranged and not ascends:
-                raise ValueError(f"the first piece ascends by {self._keys[-1]}, and a later one does not")
-            self._ranged = ascends
-        if self._ranged:
-            *others, last = (piece.get_column(name) for name in self._keys)
-            self._ranges.append((tuple(column[0] for column in others), last[0], last[-1]))
+        keys = piece.select(self._keys)
+        if (run := _Run.of(keys)) is not None:
+            self._runs.append(run)
         else:
-            self._hashes.append(piece.select(self._keys).hash_rows())
-
-    def _ascends(self, piece: pl.DataFrame) -> bool:
-        *others, last = (piece.get_column(name) for name in self._keys)
-        return (
-            last.dtype.is_integer()
-            and not last.null_count()
-            and all(column.n_unique() == 1 for column in others)
-            and bool((last.slice(1) > last.slice(0, last.len() - 1)).all())
-        )
+            self._hashes.append(keys.hash_rows())
 
     def are_doubled(self) -> bool:
-        ordered = sorted(self._ranges, key=lambda of: (str(of[0]), of[1]))
-        if any(one[0] == other[0] and one[2] >= other[1] for one, other in itertools.pairwise(ordered)):
-            return True
-        hashes = pl.concat([pl.Series([], dtype=pl.UInt64), *self._hashes])
+        ordered = sorted(self._runs, key=lambda run: (str(run.others), run.begins[0]))
+        apart = all(
+            one.others != other.others or one.ends[-1] < other.begins[0] for one, other in itertools.pairwise(ordered)
+        )
+        if apart and not self._hashes:
+            return False
+        hashes = pl.concat([*self._hashes, *(run.hashes() for run in ordered)])
         return hashes.n_unique() < hashes.len()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Keys that are the same but for the last column, by which they ascend.
+
+    Attributes:
+        first: the first key.
+        begins: the numbers in the last column that follow upon no other, where stretches without a gap begin.
+        ends: where these end.
+    """
+
+    first: pl.DataFrame
+    begins: pl.Series
+    ends: pl.Series
+
+    @classmethod
+    def of(cls, keys: pl.DataFrame) -> _Run | None:
+        """Keys as a run, if they are one, and one that is shorter than its keys."""
+        *others, last = keys.get_columns()
+        if not last.dtype.is_integer() or last.null_count() or any(column.n_unique() != 1 for column in others):
+            return None
+        before, after = last.slice(0, last.len() - 1), last.slice(1)
+        if not (after > before).all():
+            return None
+        is_gap = after - before > 1
+        begins, ends = (
+            pl.concat(parts) for parts in ((last.head(1), after.filter(is_gap)), (before.filter(is_gap), last.tail(1)))
+        )
+        return cls(keys.head(1), begins, ends) if 2 * begins.len() <= max(2, last.len()) else None
+
+    @property
+    def others(self) -> tuple[object, ...]:
+        """What is the same in all keys."""
+        return self.first.row(0)[:-1]
+
+    def hashes(self) -> pl.Series:
+        """Hashes of the keys, as `hash_rows` has them."""
+        *others, last = self.first.get_columns()
+        stretches = pl.select(pl.int_ranges(self.begins, self.ends + 1, dtype=last.dtype).alias(last.name))
+        numbers = stretches.get_column(last.name).explode()
+        return pl.DataFrame([*(other.new_from_index(0, numbers.len()) for other in others), numbers]).hash_rows()
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m import raw_files
 from gamestats_assets.l2m.raw_files import FAULTS, lines
-from gamestats_assets.l2m.simulate import TABLES, Format, Plan, simulate, write_rates
+from gamestats_assets.l2m.simulate import TABLES, Format, Plan, simulate
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, LogCounts
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.l2m.log_day import (
@@ -39,7 +39,7 @@ PLAN = Plan(accounts=200, days=1, farms=1)
 
 def simulated(folder: Path, format: Format) -> Read:
     """A simulated day, read."""
-    write_rates(simulate(PLAN, folder / "logs", format), folder / "logs")
+    simulate(PLAN, folder / "logs", format, rates=True)
     delivered(folder, [folder / "logs"])
     return read_day(Landing(folder / "landing"))
 
@@ -309,7 +309,7 @@ def read_lines(name: str, header: list[bytes], body: list[bytes]) -> tuple[Read,
     """A log of these lines, read; and how many of them are not blank."""
     content = b"\n".join([*header, *body])
     physical = content.split(b"\n")[len(header) :]
-    blank = sum(not line.decode(errors="replace").strip() for line in physical)
+    blank = sum(not line.strip(b" \t\r") for line in physical)
     with tempfile.TemporaryDirectory() as folder:
         return read_content(Path(folder), name, content), len(physical) - blank
 

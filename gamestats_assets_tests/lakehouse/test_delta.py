@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from gamestats_assets.lakehouse import delta
 from gamestats_assets.lakehouse.delta import (
     IncompatibleSchemaError,
     Lake,
     MissingPredicateError,
     OutsidePredicateError,
 )
-from gamestats_assets.lakehouse.quality import SchemaMismatchError
+from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table
 from gamestats_assets_tests.lakehouse.declared import (
@@ -362,7 +363,7 @@ def test_a_sql_source_names_the_files_of_the_partitions_asked_for(lake: Lake) ->
     source = lake.source(Goals, [MARCH_2], ["m2"])
     assert isinstance(source, ParquetSource)
     assert [Path(file).parent.name for file in source.files] == ["day=2026-03-02"]
-    assert source.only == {"day": [MARCH_2], "match_id": ["m2"]}
+    assert source.only == {"match_id": ["m2"]}
 
 
 def test_the_state_tells_rows_bytes_and_files(anywhere: Lake) -> None:
@@ -641,6 +642,205 @@ def test_a_commit_to_s3_is_a_conditional_put(s3: S3) -> None:
     assert commits == ["*"] * 3
 
 
+# --- Rows in pieces --------------------------------------------------------------------------
+
+
+class Steps(Table, key="demo/steps", layer="bronze", partitioned_by="day"):
+    """Steps of a day, numbered."""
+
+    day = dy.Date(primary_key=True, description="UTC day.")
+    number = dy.Int64(primary_key=True, description="Number of the step.")
+    length_cm = dy.Int32(min=0, description="Length.")
+
+
+def steps(begin: int, end: int, *bad: int, day: date = MARCH_1) -> pl.DataFrame:
+    """Steps of these numbers, some of them shorter than can be."""
+    numbers = pl.int_range(begin, end, dtype=pl.Int64, eager=True)
+    length = pl.when(pl.col("number").is_in(list(bad))).then(-1).otherwise(70).cast(pl.Int32)
+    return pl.DataFrame({"number": numbers}).select(pl.lit(day).alias("day"), "number", length.alias("length_cm"))
+
+
+def rejected(lake: Lake) -> list[tuple[str, str, str, int]]:
+    """What the quarantine holds: destination, scope, rule, rejected rows."""
+    found = stored(lake, QUARANTINE)
+    return found.select("destination", "scope", "rule", "rejected_rows").sort(pl.all()).rows()
+
+
+def numbers(lake: Lake, day: date = MARCH_1) -> list[int]:
+    """Numbers of the stored steps of a day."""
+    return lake.scan(Steps, [day]).collect().get_column("number").sort().to_list()
+
+
+@pytest.mark.parametrize("bad", [(), (5, 250)])
+def test_pieces_leave_what_one_frame_of_them_leaves(anywhere: Lake, tmp_path: Path, bad: tuple[int, ...]) -> None:
+    pieces = [steps(0, 100, *bad), steps(100, 100), steps(100, 101), steps(101, 300, *bad)]
+    unread = [Rejection("file.csv", "row", "torn_line", "Line 7.", 1)]
+    one = Lake(tmp_path / "one")
+    for lake in (anywhere, one):
+        lake.replace(Steps, steps(0, 50, 3), partitions=[MARCH_1])
+        lake.replace(Steps, steps(0, 2, day=MARCH_2), partitions=[MARCH_2])
+    expected = one.replace(Steps, pl.concat(pieces), partitions=[MARCH_1], rejections=unread)
+    found = anywhere.replace(Steps, iter(pieces), partitions=[MARCH_1], rejections=unread)
+    assert_frame_equal(stored(anywhere, Steps), stored(one, Steps))
+    assert_frame_equal(stored(anywhere, QUARANTINE), stored(one, QUARANTINE))
+    assert (found.rows, found.rejections) == (expected.rows, expected.rejections)
+    assert found.rows + found.rejected_rows == 301
+    assert found.preview.height == 5
+    assert found.version == anywhere.version(Steps)
+
+
+def test_pieces_make_a_table_and_a_quarantine_that_were_never_there(lake: Lake) -> None:
+    """The writer takes rows in a thread of its own runtime, in which no other table can be made."""
+    lake.replace(Steps, iter([steps(0, 100, 7), steps(100, 200)]), partitions=[MARCH_1])
+    assert numbers(lake) == [n for n in range(200) if n != 7]
+    assert rejected(lake) == [("steps@2026-03-01", "row", "length_cm|min", 1)]
+    # Mended, nothing is left in quarantine.
+    lake.replace(Steps, iter([steps(0, 100), steps(100, 200)]), partitions=[MARCH_1])
+    assert (len(numbers(lake)), rejected(lake)) == (200, [])
+
+
+def test_rejections_are_read_when_the_last_piece_has_come(lake: Lake) -> None:
+    told: list[Rejection] = []
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for number in range(3):
+            told.append(Rejection("f", "file", "lost", f"{number}", 1))
+            yield steps(number, number + 1)
+
+    commit = lake.replace(Steps, pieces(), partitions=[MARCH_1], rejections=told)
+    assert [each.reason for each in commit.rejections] == ["0", "1", "2"]
+    assert rejected(lake) == [("steps@2026-03-01", "file", "lost", 1)] * 3
+
+
+@pytest.mark.parametrize("pieces", [[], [steps(0, 0)], [steps(0, 0), steps(0, 0)]])
+def test_pieces_without_rows_empty_the_partition_and_no_other(anywhere: Lake, pieces: list[pl.DataFrame]) -> None:
+    for day in (MARCH_1, MARCH_2):
+        anywhere.replace(Steps, iter([steps(0, 3, day=day)]), partitions=[day])
+    assert anywhere.replace(Steps, iter(pieces), partitions=[MARCH_1]).rows == 0
+    assert (numbers(anywhere), numbers(anywhere, MARCH_2)) == ([], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rule"),
+    [
+        ([steps(0, 100), steps(100, 200, *range(150, 160))], "length_cm|min"),
+        ([steps(0, 100, *range(100))], "length_cm|min"),
+        ([steps(0, 100), steps(50, 150)], "primary_key"),
+        ([steps(0, 100), steps(0, 100).reverse()], "primary_key"),
+        ([pl.concat([steps(0, 100), steps(0, 1)])], "primary_key"),
+    ],
+)
+@pytest.mark.parametrize("there_before", [False, True])
+def test_pieces_that_are_rejected_leave_the_partition_empty_and_say_why(
+    lake: Lake, pieces: list[pl.DataFrame], rule: str, there_before: bool
+) -> None:
+    if there_before:
+        for day in (MARCH_1, MARCH_2):
+            lake.replace(Steps, steps(0, 5, day=day), partitions=[day])
+    commit = lake.replace(Steps, iter(pieces), partitions=[MARCH_1])
+    height = sum(piece.height for piece in pieces)
+    assert (commit.rows, commit.preview.height, commit.rejected_rows) == (0, 0, height)
+    assert rejected(lake) == [("steps@2026-03-01", "unit", rule, height)]
+    assert (numbers(lake), len(numbers(lake, MARCH_2))) == ([], 5 * there_before)
+    assert commit.version == lake.version(Steps)
+
+
+class BrokenSourceError(Exception):
+    """A source of rows that breaks."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_source_that_breaks_leaves_the_old_rows_and_says_so_itself(anywhere: Lake, after: int) -> None:
+    anywhere.replace(Steps, iter([steps(0, 300, 7)]), partitions=[MARCH_1])
+    before = rejected(anywhere)
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for number in range(after):
+            yield steps(1000 + number, 1001 + number)
+        raise BrokenSourceError("the file ends")
+
+    with pytest.raises(BrokenSourceError, match="the file ends"):
+        anywhere.replace(Steps, pieces(), partitions=[MARCH_1])
+    assert len(numbers(anywhere)) == 299
+    assert rejected(anywhere) == before
+    anywhere.replace(Steps, iter([steps(0, 2)]), partitions=[MARCH_1])
+    assert numbers(anywhere) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("piece", "error"),
+    [
+        (steps(9, 10, day=MARCH_2), OutsidePredicateError),
+        (steps(9, 10).drop("length_cm"), SchemaMismatchError),
+        (steps(9, 10).cast({"length_cm": pl.Int64}), SchemaMismatchError),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_piece_that_does_not_belong_there_keeps_all_of_them_out(
+    lake: Lake, piece: pl.DataFrame, error: type[Exception], place: int
+) -> None:
+    lake.replace(Steps, steps(0, 5), partitions=[MARCH_1])
+    pieces = [steps(0, 1), steps(1, 2)]
+    pieces.insert(place, piece)
+    with pytest.raises(error):
+        lake.replace(Steps, iter(pieces), partitions=[MARCH_1])
+    assert numbers(lake) == [0, 1, 2, 3, 4]
+
+
+def test_pieces_replace_whole_partitions_and_say_which(lake: Lake) -> None:
+    with pytest.raises(MissingPredicateError, match="rows that come in pieces replace whole partitions, not ids"):
+        lake.replace(Goals, iter([goals(MARCH_1, "m1")]), partitions=[MARCH_1], ids=["m1"])
+    with pytest.raises(MissingPredicateError, match="say which values of day"):
+        lake.replace(Steps, iter([steps(0, 1)]))
+    lake.replace(Clubs, iter([clubs(red="Oslo"), clubs(blue="Bern")]))
+    assert stored(lake, Clubs).height == 2
+
+
+def test_a_writer_that_gives_up_says_why(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.replace(Steps, steps(0, 5), partitions=[MARCH_1])
+
+    def full(table: Any, rows: Any, **options: Any) -> None:
+        rows.read_next_batch()
+        rows.close()
+        del rows
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(delta, "write_deltalake", full)
+    with pytest.raises(OSError, match="No space left"):
+        lake.replace(Steps, (steps(n, n + 1) for n in range(10)), partitions=[MARCH_1])
+    assert numbers(lake) == [0, 1, 2, 3, 4]
+
+
+def stream_day(root: str, options: Mapping[str, str], day: date) -> None:
+    lake = Lake(root, options)
+    lake.replace(Steps, (steps(n * 100, n * 100 + 100, 7, day=day) for n in range(20)), partitions=[day])
+
+
+def test_processes_that_stream_partitions_at_once_lose_nothing(place: Place) -> None:
+    at_once(stream_day, [(*place, day) for day in (MARCH_1, MARCH_2)])
+    lake = Lake(*place)
+    assert [len(numbers(lake, day)) for day in (MARCH_1, MARCH_2)] == [1999, 1999]
+    assert [entry[3] for entry in rejected(lake)] == [1, 1]
+
+
+def memory_of(root: str, pieces: int) -> int:
+    """Most memory that writing so many pieces needed, in megabytes."""
+    import resource
+
+    of_piece = 100_000
+    rows = (steps(n * of_piece, (n + 1) * of_piece) for n in range(pieces))
+    commit = Lake(root).replace(Steps, rows, partitions=[MARCH_1])
+    assert commit.rows == pieces * of_piece
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def test_memory_does_not_grow_with_the_pieces(tmp_path: Path) -> None:
+    [few] = at_once(memory_of, [(str(tmp_path / "few"), 5)])
+    [many] = at_once(memory_of, [(str(tmp_path / "many"), 60)])
+    # The rows of the difference alone are 90 MB, and held as frames and as keys twice that.
+    assert many - few < 60
+
+
 # --- Sudden death ----------------------------------------------------------------------------
 
 
@@ -695,3 +895,34 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_rows_and_heals_when_run
     write(str(disturbed), 2)
     assert_frame_equal(stored(Lake(disturbed), Goals), states[1])
     assert_frame_equal(stored(Lake(disturbed), QUARANTINE), stored(Lake(undisturbed), QUARANTINE))
+
+
+def stream_slowly(root: str, length_cm: int) -> None:
+    def pieces() -> Iterator[pl.DataFrame]:
+        for number in range(10):
+            time.sleep(0.05)
+            yield steps(number * 100, number * 100 + 100, number).with_columns(
+                pl.when(pl.col("length_cm") > 0)
+                .then(length_cm)
+                .otherwise("length_cm")
+                .cast(pl.Int32)
+                .alias("length_cm")
+            )
+
+    Lake(root).replace(Steps, pieces(), partitions=[MARCH_1])
+
+
+def test_a_writer_of_pieces_killed_at_any_moment_leaves_old_or_new_rows_and_heals(tmp_path: Path) -> None:
+    lake, chance = Lake(tmp_path), random.Random(5)
+    states = []
+    for length_cm in (1, 2):
+        stream_slowly(str(tmp_path), length_cm)
+        states.append(stored(lake, Steps))
+    died = 0
+    for _ in range(6):
+        stream_slowly(str(tmp_path), 1)
+        died += killed(stream_slowly, str(tmp_path), 2, after=chance.uniform(0.05, 0.5))
+        assert any(stored(lake, Steps).equals(state) for state in states)
+    assert died
+    stream_slowly(str(tmp_path), 2)
+    assert stored(lake, Steps).equals(states[1])

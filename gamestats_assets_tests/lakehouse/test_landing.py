@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamestats_assets.lakehouse.landing import (
+    ChangedMeanwhileError,
     LandedFile,
     Landing,
     UnreadableContentError,
     content_hash,
     decompressed,
+    file_hash,
 )
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, MARCH_2
 from gamestats_assets_tests.lakehouse.processes import at_once, killed
@@ -179,6 +181,112 @@ def test_files_come_in_a_fixed_order_and_days_too(landing: Landing) -> None:
 def test_nothing_landed_reads_as_nothing(landing: Landing) -> None:
     assert landing.days("demo") == []
     assert landing.files("demo", "2026-03-01") == []
+
+
+# --- Files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(CONTENT, id="plain"),
+        pytest.param(GZIPPED, id="gzip"),
+        pytest.param(gzip.compress(CONTENT[:50]) + gzip.compress(CONTENT[50:]), id="two-members"),
+        pytest.param(GZIPPED + b"\0" * 512, id="padded"),
+    ],
+)
+def test_a_file_is_named_by_its_content_plain_or_gzipped(tmp_path: Path, payload: bytes) -> None:
+    (tmp_path / "file").write_bytes(payload)
+    assert file_hash(tmp_path / "file") == content_hash(CONTENT)
+
+
+def test_a_file_larger_than_what_is_read_at_a_time_is_named_by_all_of_it(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "file").write_bytes(content)
+    (tmp_path / "zipped").write_bytes(gzip.compress(content, 1))
+    assert file_hash(tmp_path / "file") == file_hash(tmp_path / "zipped") == content_hash(content)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [GZIPPED[:2], GZIPPED[:20], GZIPPED[:-1], GZIPPED[:-8] + b"12345678", GZIPPED[:9] + b"x" * 20],
+)
+def test_a_damaged_gzip_has_no_name_and_does_not_land(landing: Landing, tmp_path: Path, payload: bytes) -> None:
+    (tmp_path / "file.csv.gz").write_bytes(payload)
+    with pytest.raises(UnreadableContentError, match=r"file\.csv\.gz: the gzip stream cannot be read to its end"):
+        landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file.csv.gz", "csv.gz")
+    assert landing.days("demo") == []
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "jsonl", "jsonl.gz", "json", "json.gz", "bin"])
+def test_a_file_lands_as_it_is_with_the_ending_that_tells_what_it_is(
+    landing: Landing, tmp_path: Path, suffix: str
+) -> None:
+    payload = GZIPPED if suffix.endswith(".gz") else CONTENT
+    (tmp_path / "file").write_bytes(payload)
+    file, is_new = landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", suffix)
+    assert is_new
+    assert file.path == f"demo/2026-03-01/m1.log.{content_hash(CONTENT)}.{suffix}"
+    assert landing.files("demo", "2026-03-01") == [file]
+    assert landing.read(file) == payload
+    assert landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", suffix) == (file, False)
+
+
+def test_a_file_whose_content_has_landed_is_known_in_every_form(landing: Landing, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(CONTENT)
+    (tmp_path / "zipped").write_bytes(GZIPPED)
+    first, _ = landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "plain", "csv")
+    assert landing.put_file("demo", MARCH_2, "m1", "log", tmp_path / "zipped", "csv.gz") == (first, False)
+    assert landing.put("demo", MARCH_1, "m1", "log", CONTENT, CONTENT) == (first, False)
+
+
+def test_a_landed_file_is_on_disk_as_long_as_it_is_asked_for(landing: Landing, tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "file").write_bytes(content)
+    file, _ = landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", "parquet")
+    with landing.on_disk(file) as path:
+        assert path.read_bytes() == content
+        assert path.name.endswith(".parquet")
+    # A copy goes; a file of the landing zone stays.
+    assert path.exists() == ("://" not in landing.root)
+    assert landing.read(file) == content
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "", "parquet/..", "tmp"])
+def test_an_ending_that_tells_nothing_is_refused(landing: Landing, tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "file").write_bytes(CONTENT)
+    with pytest.raises(ValueError, match="cannot be the ending of a landed file; these can: json"):
+        landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", suffix)
+
+
+@pytest.mark.parametrize("payload", [CONTENT + b"more", GZIPPED + GZIPPED, GZIPPED[:-4]])
+def test_a_file_that_somebody_writes_to_does_not_land_under_a_name_that_is_not_its_own(
+    landing: Landing, tmp_path: Path, payload: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(payload)
+    with pytest.raises(ChangedMeanwhileError, match=r"file changed while it was read; give it again"):
+        landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", "bin", content_hash(CONTENT))
+    assert landing.files("demo", "2026-03-01") == []
+    (tmp_path / "file").write_bytes(CONTENT)
+    _, is_new = landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", "bin", content_hash(CONTENT))
+    assert is_new
+
+
+def test_a_file_that_cannot_be_copied_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "file").write_bytes(CONTENT)
+    landing = Landing(tmp_path / "landing")
+    landing.claim_day("demo", "m1", MARCH_1)
+    before = [*(tmp_path / "landing").rglob("*")]
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file", "csv")
+    assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file() and path not in before] == []
+
+
+# --- Names -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

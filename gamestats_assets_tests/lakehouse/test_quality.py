@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from gamestats_assets.lakehouse import quality
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.quality import (
+    PieceScreening,
     Rejection,
     SchemaMismatchError,
     breaking_rows,
@@ -221,6 +224,153 @@ def test_rows_in_are_rows_out_plus_rejected_rows(frame: pl.DataFrame) -> None:
         assert sum(r.rejected_rows for r in screened.rejections if r.unit_id == unit) == rejected
     assert_frame_equal(screened.rows, pl.DataFrame(expected, schema=Goals.schema()), check_row_order=False)
     assert Counter(r.scope for r in screened.rejections if r.scope == "unit").total() <= 4
+
+
+# --- Rows that come in pieces ----------------------------------------------------------------
+
+
+class Shots(Table, key="demo/shots", layer="bronze", partitioned_by="day"):
+    """Shots of a day, numbered."""
+
+    day = dy.Date(primary_key=True, description="UTC day.")
+    number = dy.Int64(primary_key=True, description="Number of the shot.")
+    speed = dy.Int32(min=0, description="Speed in km/h.")
+
+
+def shots(numbers: Sequence[int], *slow: int, day: date = MARCH_1) -> pl.DataFrame:
+    """Shots of these numbers, some of them slower than can be."""
+    rows = [(day, number, -1 if number in slow else 90) for number in numbers]
+    return pl.DataFrame(rows, schema=Shots.schema(), orient="row")
+
+
+def in_pieces(
+    table: type[Table], *pieces: pl.DataFrame, before: Sequence[Rejection] = ()
+) -> tuple[bool, pl.DataFrame, list[Rejection]]:
+    """Whether pieces are accepted, their good rows, and what is rejected."""
+    screening = PieceScreening(table)
+    good = [screening.rows(piece) for piece in pieces]
+    accepted, rejections = screening.verdict(before)
+    return accepted, pl.concat([pl.DataFrame(schema=table.schema()), *good]), rejections
+
+
+def test_rows_that_break_a_rule_are_rejected_alone_up_to_the_tolerance_of_all_pieces() -> None:
+    pieces = [shots(range(start, start + 100), 7, 250) for start in (0, 100, 200)]
+    accepted, good, rejections = in_pieces(Shots, *pieces)
+    assert accepted
+    assert_frame_equal(good, pl.concat(pieces).filter(pl.col("speed") >= 0))
+    assert [(each.scope, each.rule, each.rejected_rows) for each in rejections] == [("row", "speed|min", 1)] * 2
+    assert [json.loads(each.content or "")["number"] for each in rejections] == [7, 250]
+
+
+def test_above_the_tolerance_all_pieces_are_rejected_with_counts_and_five_examples() -> None:
+    slow = range(90, 110)
+    accepted, _, [rejection] = in_pieces(Shots, *(shots(range(s, s + 100), *slow) for s in (0, 100, 200)))
+    assert not accepted
+    assert (rejection.unit_id, rejection.scope, rejection.rejected_rows) == ("(all)", "unit", 300)
+    assert "20 of 300 rows broke a rule, more than 1.0%" in rejection.reason
+    assert [row["number"] for row in json.loads(rejection.content or "")] == [90, 91, 92, 93, 94]
+
+
+@pytest.mark.parametrize(("unread", "of", "passes"), [(1, 99, True), (2, 99, False), (1, 98, False)])
+def test_rows_that_could_not_be_read_count_for_the_tolerance(unread: int, of: int, passes: bool) -> None:
+    before = [Rejection("f", "row", "unreadable", "?", unread), Rejection("g", "file", "lost", "?", 1000)]
+    accepted, good, rejections = in_pieces(Shots, shots(range(of)), before=before)
+    assert accepted == passes
+    assert good.height == of
+    assert sum(each.rejected_rows for each in rejections) == (0 if passes else of)
+
+
+def test_where_no_row_could_be_read_there_is_none_to_reject() -> None:
+    accepted, good, [rejection] = in_pieces(Shots, before=[Rejection("f", "row", "unreadable", "?", 5)])
+    assert (accepted, good.height, rejection.rejected_rows) == (False, 0, 0)
+
+
+def test_nothing_is_accepted() -> None:
+    for pieces in ([], [shots([])], [shots([]), shots([])]):
+        accepted, good, rejections = in_pieces(Shots, *pieces)
+        assert (accepted, good.height, rejections) == (True, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "doubled"),
+    [
+        # Ascending, with and without gaps, in any order of the pieces.
+        ([[0, 1, 2], [3, 4]], False),
+        ([[3, 4], [0, 1, 2]], False),
+        ([[0, 1, 2], [2, 3]], True),
+        ([[0, 1, 2], [0, 1, 2]], True),
+        ([[0, 1, 2, 7, 8, 9], [3, 4, 5, 6]], False),
+        ([[0, 1, 2, 7, 8, 9], [3, 4, 5, 7]], True),
+        ([[0, 1, 2, 7, 8, 9], [10, 11], [5, 6]], False),
+        # Not ascending, or with more gaps than numbers; and some of the pieces one and some the other.
+        ([[4, 0], [3, 1]], False),
+        ([[4, 0], [3, 4]], True),
+        ([[0, 100, 200], [50, 150]], False),
+        ([[0, 100, 200], [50, 200]], True),
+        ([[0, 1], [9, 5], [2, 3]], False),
+        ([[0, 1], [9, 1], [2, 3]], True),
+        ([[5], [4], [5]], True),
+        ([[5], [4], [6]], False),
+        ([[1, 1]], True),
+        ([[0, 1, 2], [], [3]], False),
+    ],
+)
+def test_a_key_that_is_doubled_across_pieces_rejects_them_all(pieces: list[list[int]], doubled: bool) -> None:
+    accepted, _, rejections = in_pieces(Shots, *map(shots, pieces))
+    assert accepted == (not doubled)
+    assert [each.rule for each in rejections] == (["primary_key"] if doubled else [])
+
+
+def test_the_same_number_of_another_day_is_another_key() -> None:
+    assert in_pieces(Shots, shots([1, 2]), shots([1, 2], day=MARCH_2))[0]
+    assert in_pieces(Shots, shots([2, 1]), shots([1, 2], day=MARCH_2))[0]
+    mixed = pl.concat([shots([1]), shots([1], day=MARCH_2)])
+    assert in_pieces(Shots, mixed, shots([2], day=MARCH_2))[0]
+    assert not in_pieces(Shots, mixed, shots([1, 2], day=MARCH_2))[0]
+
+
+def test_keys_of_texts_are_found_doubled_too() -> None:
+    assert in_pieces(Goals, goals(MARCH_1, "m1"), goals(MARCH_1, "m2"))[0]
+    accepted, _, [rejection] = in_pieces(Goals, goals(MARCH_1, "m1", "m2"), goals(MARCH_1, "m3", "m1"))
+    assert (accepted, rejection.rejected_rows) == (False, 8)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=8), max_size=6), st.booleans())
+def test_keys_are_doubled_as_counting_them_tells(pieces: list[list[int]], ascending: bool) -> None:
+    given_pieces = [sorted({*piece}) if ascending else piece for piece in pieces]
+    counts = Counter(number for piece in given_pieces for number in piece)
+    assert in_pieces(Shots, *map(shots, given_pieces))[0] == (max([0, *counts.values()]) <= 1)
+
+
+def test_a_key_that_lacks_rejects_all_pieces() -> None:
+    lacking = pl.DataFrame([(MARCH_1, None, 90)], schema=Shots.schema(), orient="row")
+    accepted, _, [rejection] = in_pieces(Shots, shots(range(200)), lacking)
+    assert (accepted, rejection.rule, rejection.rejected_rows) == (False, "number|nullability", 201)
+
+
+def test_rows_of_pieces_are_told_one_by_one_up_to_a_number_and_then_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "_TOLD_ROW_BY_ROW", 3)
+    pieces = [shots(range(start, start + 1000), start, start + 1) for start in (0, 1000, 2000)]
+    accepted, good, rejections = in_pieces(Shots, *pieces)
+    assert accepted
+    assert [each.rejected_rows for each in rejections] == [1, 1, 1, 3]
+    assert good.height + sum(each.rejected_rows for each in rejections) == 3000
+    assert "3 more rows broke a rule" in rejections[-1].reason
+
+
+@pytest.mark.parametrize("sizes", [[1] * 9, [4, 5], [9], [0, 9, 0]])
+@pytest.mark.parametrize("broken", [0, 2, 7])
+def test_pieces_are_divided_as_one_frame_is(sizes: list[int], broken: int) -> None:
+    whole = match_with(broken, 9)
+    pieces = [whole.slice(sum(sizes[:n]), size) for n, size in enumerate(sizes)]
+    accepted, good, rejections = in_pieces(Goals, *pieces)
+    expected = screen(Goals, whole)
+    assert accepted == (not broken or not expected.rows.is_empty())
+    assert_frame_equal(good.clear() if not accepted else good, expected.rows)
+    assert [(each.scope, each.rule, each.rejected_rows, each.content) for each in rejections] == [
+        (each.scope, each.rule, each.rejected_rows, each.content) for each in expected.rejections
+    ]
 
 
 # --- The quarantine in the lake --------------------------------------------------------------
