@@ -196,7 +196,10 @@ _CLOCK = "its value changes from run to run; bind a $parameter instead"
 _OUTSIDE = "a model reads tables of the lake only"
 _WEEKDAY = "the engines number the days of the week differently; use date_diff from a known Monday, modulo 7"
 _EPOCH = "Spark has only whole seconds there; use date_diff with the unit wanted"
-_BEST_ROW = "of ties, and of nulls, each engine takes another; order and take row_number() = 1"
+_BEST_ROW = (
+    "of ties, and of nulls, each engine takes another; order by a struct that no two rows share, such as "
+    "{'time': time, 'n': n}, or order and take row_number() = 1"
+)
 _ANY_ROW = "which row comes first is not told; use min or max, or order and take row_number() = 1"
 _MOMENTS = "the engines have different formulas; write it with sums"
 _NAMES_OF_DAYS = "the engines write other names; join a table of them"
@@ -210,8 +213,6 @@ _DIFFERENT_ON_SPARK: Mapping[str, str] = {
     "ApproxQuantile": _RANKED,
     "ApproxDistinct": "the engines approximate differently; use count(DISTINCT ...)",
     "Mode": "ties are broken differently; count, order and take row_number() = 1",
-    "ArgMax": _BEST_ROW,
-    "ArgMin": _BEST_ROW,
     "AnyValue": _ANY_ROW,
     "First": _ANY_ROW,
     "Last": _ANY_ROW,
@@ -305,6 +306,8 @@ def _particular_objection(node: exp.Expr) -> str | None:
             return "Spark has no UNION BY NAME; name the columns in order"
         case exp.Star() if node.args.get("replace") or node.args.get("rename"):
             return "Spark has only * EXCLUDE; name the columns"
+        case exp.ArgMax() | exp.ArgMin() if not isinstance(node.expression, exp.Struct):
+            return _BEST_ROW
         case exp.Anonymous():
             return f"the function {node.name!r} has no known translation to Spark"
         case exp.Select() if node.args.get("qualify") and _groups_by_all(node):
