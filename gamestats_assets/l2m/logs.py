@@ -413,6 +413,7 @@ def decode_days(
     """
     for files in batches:
         with contextlib.closing(duckdb.connect(config={"autoinstall_known_extensions": "false"})) as con:
-            con.execute("SET TimeZone = 'UTC'")
-            con.execute("SET python_enable_replacements = false")
+            # For its cursors too, which know nothing of what holds for this one alone.
+            con.execute("SET GLOBAL TimeZone = 'UTC'")
+            con.execute("SET GLOBAL python_enable_replacements = false")
             yield DayOfLogs(landing, files, con)

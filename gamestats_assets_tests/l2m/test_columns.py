@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -27,6 +29,7 @@ from gamestats_assets_tests.l2m.log_day import (
     read_day,
     rows,
 )
+from gamestats_assets_tests.lakehouse.processes import at_once
 
 
 def read_csv(tmp_path: Path, log: str, column: str, value: Any) -> Read:
@@ -162,6 +165,18 @@ def test_an_impossible_time_is_none(tmp_path: Path, written: str) -> None:
     for log in ("login", "increase_item"):
         [rejection] = read_csv(tmp_path / log, log, "time", written).rejected(log)
         assert rejection.reason.startswith("Line 3: time must be a time of this century")
+
+
+def times_read_in(zone: str, folder: str) -> list[datetime]:
+    """Times of logins without a zone, read on a machine that stands in a zone."""
+    os.environ["TZ"] = zone
+    time.tzset()
+    found = read_content(Path(folder), "login.csv", csv_bytes([*rows("login"), *rows("login", time="2026-03-01")]))
+    return found.column("login", "time")
+
+
+def test_a_time_without_a_zone_is_in_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
+    assert at_once(times_read_in, [("Asia/Seoul", str(tmp_path))]) == [[NOON, NOON.replace(hour=0)]]
 
 
 def test_a_time_may_lack_where_the_log_needs_none(tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""A day with dirt in it, through Dagster: it succeeds, every row is accounted for, and a row that is lost is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.l2m.checks import Quarantine
+from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
+from gamestats_assets.l2m.source import deliver
+from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, ExchangeRates, LogCounts, StdActive
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.instance import run_here
+from gamestats_assets.orchestration.metadata import asset_key
+from gamestats_assets.settings import Settings
+
+PLAN = Plan(accounts=400, days=1, farms=1, actions=20)
+ON = PLAN.start.isoformat()
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass
+class Run:
+    """A day that was run."""
+
+    stores: Stores
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    result: dg.ExecuteInProcessResult
+    rows: dict[str, int]
+
+    def again(self, *tables: type[Table], everything: bool = False) -> dg.ExecuteInProcessResult:
+        """Run some tables of the day."""
+        selection = dg.AssetSelection.assets(*map(asset_key, tables))
+        steps = {f"l2m__{table.spec.name}": {"config": {"everything": everything}} for table in tables}
+        config = {"ops": steps} if everything else None
+        return run_here(
+            self.definitions, self.instance, selection, partitions=(ON, ON), config=config, log_level="CRITICAL"
+        )
+
+    def of_day(self, table: type[Table]) -> pl.DataFrame:
+        """Rows of a table."""
+        return self.stores.lake.scan(table).collect()
+
+
+def checked(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """What became of each check."""
+    return {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A simulated day in CSV with lines that are torn, or say what cannot be; and one log of which most is wrong."""
+    folder = tmp_path_factory.mktemp("extracts")
+    truth = simulate(PLAN, folder / "logs", "csv", rates=True)
+    rows = dict(truth.days[0].rows)
+
+    def spoil(log: str, *lines: str) -> None:
+        with (folder / "logs" / ON / f"{log}-000.csv").open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+        rows[log] += len(lines)
+
+    spoil("increase_item", "u1,S01,1001", "u1,S01,1001,half,11,3,", ",S01,1001,1,11,3,")
+    spoil("decrease_money", "u1,S01,902,-5,41,3,7,,,", '"')
+    spoil("logout", *["u1,S01,high,10.0.0.1,PC,VN,2026-03-01 10:00:00"] * 200)
+    (folder / "logs" / ON / "increase_money-900.parquet").write_bytes(b"PAR1 and no more")
+    stores = Stores(Settings(data=str(folder / "data"), postgres_url=None))
+    deliver([folder / "logs"], stores.landing)
+    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
+    selection = dg.AssetSelection.assets(*map(asset_key, (*LANDED_TABLES, StdActive)))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run_here(definitions, instance, selection, partitions=(ON, ON), log_level="CRITICAL")
+        yield Run(stores, definitions, instance, result, rows)
+
+
+def test_a_day_with_dirt_in_it_succeeds(ran: Run) -> None:
+    assert ran.result.success
+    assert checked(ran.result)["every_row_is_counted"]
+    assert checked(ran.result)["every_payment_is_counted"]
+    assert not ran.of_day(StdActive).is_empty()
+
+
+def test_rows_of_every_log_are_kept_or_in_quarantine_and_counted(ran: Run) -> None:
+    quarantine = ran.of_day(Quarantine)
+    counts = {row["log"]: row for row in ran.of_day(LogCounts).iter_rows(named=True)}
+    for log in TABLES:
+        entries = quarantine.filter(pl.col("table_name") == ETL[log].spec.name)
+        kept, rejected = ran.of_day(ETL[log]).height, int(entries.get_column("rejected_rows").sum())
+        assert counts[log]["rows_read"] == kept + rejected == ran.rows[log], log
+    assert ran.of_day(ExchangeRates).height == 7
+    told = quarantine.select("table_name", "unit_id", "scope", "rule", "rejected_rows").sort(pl.all()).rows()
+    at = f"{ON}/"
+    assert [each for each in told if each[0] != "etl_logout"] == [
+        ("etl_decrease_money", "(all)", "row", "amount|min", 1),
+        ("etl_decrease_money", f"{at}decrease_money-000.csv", "row", "torn_line", 1),
+        ("etl_increase_item", f"{at}increase_item-000.csv", "row", "torn_line", 1),
+        ("etl_increase_item", f"{at}increase_item-000.csv", "row", "unreadable_value", 1),
+        ("etl_increase_item", f"{at}increase_item-000.csv", "row", "unreadable_value", 1),
+        ("etl_increase_money", f"{at}increase_money-900.parquet", "file", "unreadable_file", 0),
+    ]
+    # More than one in a hundred: the whole log, and no other.
+    assert ran.of_day(ETL["logout"]).is_empty()
+    assert [each[2] for each in told if each[0] == "etl_logout"].count("unit") == 1
+
+
+def test_a_row_that_is_lost_is_found_and_stops_what_follows(ran: Run) -> None:
+    logins = ran.of_day(ETL["login"])
+    ran.stores.lake.replace(ETL["login"], logins.slice(1), partitions=[ON])
+    try:
+        result = ran.again(StdActive, everything=True)
+        assert not result.success
+        assert not checked(result)["every_row_is_counted"]
+    finally:
+        ran.stores.lake.replace(ETL["login"], logins, partitions=[ON])
+    assert checked(ran.again(StdActive, everything=True))["every_row_is_counted"]
+
+
+def test_running_the_day_again_changes_nothing(ran: Run) -> None:
+    before = {table: ran.stores.lake.version(table) for table in (*LANDED_TABLES, Quarantine)}
+    assert ran.again(*LANDED_TABLES).success
+    assert {table: ran.stores.lake.version(table) for table in before} == before
