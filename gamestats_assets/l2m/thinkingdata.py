@@ -56,6 +56,7 @@ _LOG, _UUID, _PLACE = "#log", "#uuid", "#place"
 _BATCH_BYTES = 1024 * 1024
 """Of lines that are decoded together: small enough that what is made of them is in the processor's cache when used."""
 _HELD_BATCHES = 64
+"""Batches after which their records are divided among the logs."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TIME_LENGTHS = len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.123456")
 _ZONE_OFFSETS = -12.0, 14.0
