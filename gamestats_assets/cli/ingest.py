@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gamestats_assets.demo_data.logs.landing import LogIngestReport
+    from gamestats_assets.l2m.source import Report
     from gamestats_assets.pubg.source import IngestReport
 
 _QUIET_BEYOND = 20
@@ -165,6 +167,95 @@ def _print_days(report: LogIngestReport, product: str) -> None:
         if lines:
             of = days_named([str(day) for day in lines])
             say(f"{sum(lines.values()):,} of the lines {what} ({of}).", "yellow")
+
+
+@ingest_app.command("l2m")
+def ingest_l2m(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders to walk.", show_default=False)
+    ],
+    day: Annotated[
+        datetime | None,
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="UTC day of all the files.", show_default=False),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Log of all the files, such as login or item_gain.", show_default=False),
+    ] = None,
+    columns: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help='JSON that tells your column names: {"*": {"user_id": "uid"}}.', show_default=False
+        ),
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="The files come to those delivered before, and do not replace them.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Print a line for every log of every day, however many.")
+    ] = False,
+) -> None:
+    """Take raw logs of the MMO: Parquet, CSV or JSON lines, plain or gzipped; exchange rates; ThinkingData records.
+
+    A file's name, or that of a folder, tells which log it is (login, logout, recharge, increase_item or item_gain,
+    decrease_item or item_spend, increase_money or money_gain, decrease_money or money_spend, exchange_rates) and which
+    day (2026-03-01 or 20260301). The files of a log of a day are one delivery: the same again changes nothing, and
+    others replace what was delivered before, unless they are added.
+
+    Examples:
+
+        gamestats ingest l2m logs
+        gamestats ingest l2m export.csv --day 2026-03-01 --log item_gain --columns columns.json
+        gamestats ingest l2m late/2026-03-01/login-2.csv --add
+    """
+    from gamestats_assets.l2m.columns import read_mapping
+    from gamestats_assets.l2m.source import GAME, deliver, refused
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.landed import file_refused
+
+    stores = Stores()
+    mapping = read_mapping(columns.read_bytes(), str(columns)) if columns is not None else None
+    with counting("Taking files") as progress:
+        report = deliver(
+            paths,
+            stores.landing,
+            day=day.date() if day is not None else None,
+            log=log,
+            columns=mapping,
+            add=add,
+            progress=progress,
+        )
+    if report.count("refused"):
+        file_refused(stores, GAME, refused(stores.landing))
+    _print_deliveries(report, every=every)
+    if report.outcomes and report.count("refused") == len(report.outcomes):
+        raise typer.Exit(1)
+
+
+def _print_deliveries(report: Report, *, every: bool) -> None:
+    from gamestats_assets.orchestration.partitions import DAYS, is_partition_day
+
+    for outcome in report.outcomes:
+        if every or len(report.outcomes) <= _QUIET_BEYOND or outcome.status == "refused":
+            say(outcome.line(), "yellow" if outcome.status == "refused" else "")
+    if report.passed_over:
+        passed = [str(path) for path in report.passed_over]
+        told = ", ".join(passed) if every else few(passed)
+        say(f"{counted(len(passed), 'file')} passed over, for their names are no logs': {told}.", "yellow")
+    files = sum(outcome.files for outcome in report.outcomes)
+    delivered, known, refused = (report.count(status) for status in ("delivered", "known", "refused"))
+    logs = counted(len(report.outcomes), "daily log")
+    say(f"{counted(files, 'file')}, {logs}: {delivered:,} delivered, {known:,} known, {refused:,} refused.", "bold")
+    if days := [day for day in report.days if is_partition_day(day)]:
+        say(f"{days_named(days)} gained logs. Next: gamestats materialize")
+    first = f"{DAYS.start.date()}"
+    outside = [day for day in report.days if not is_partition_day(day)]
+    if before := [day for day in outside if day < first]:
+        told = f"before {first}, with which the tables begin: what landed is kept, and stands in no table"
+        say(f"{days_named(before)}: {told}.", "yellow")
+    if ahead := [day for day in outside if day >= first]:
+        told = "still to come: what landed is kept, and processed when its day is there"
+        say(f"{days_named(ahead)}: {told}.", "yellow")
 
 
 @fetch_app.command("pubg")

@@ -263,7 +263,7 @@ class _Run:
     def hashes(self) -> pl.Series:
         """Hashes of the keys, as `hash_rows` has them."""
         *others, last = self.first.get_columns()
-        stretches = pl.select(pl.int_ranges(self.begins, self.ends + 1, dtype=last.dtype).alias(last.name))
+        stretches = pl.select(pl.int_ranges(self.begins, self.ends + 1).cast(pl.List(last.dtype)).alias(last.name))
         numbers = stretches.get_column(last.name).explode()
         return pl.DataFrame([*(other.new_from_index(0, numbers.len()) for other in others), numbers]).hash_rows()
 

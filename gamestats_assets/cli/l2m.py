@@ -1,0 +1,148 @@
+"""`gamestats l2m`: the MMO's whitelist of addresses, and simulated logs to try it with."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
+
+l2m_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""The MMO: addresses that many honest players share, and simulated logs to try it with.
+
+        gamestats l2m simulate l2m-logs --accounts 2000 --days 7
+        gamestats ingest l2m l2m-logs
+        gamestats l2m whitelist add 103.7.0. --note "a cafe"
+    """,
+)
+whitelist_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""Addresses that many honest players share, such as cafes: nobody is taken for a farmer because of them.
+
+    An entry is how the addresses begin, to the letter; it holds for every day.
+
+        gamestats l2m whitelist add 103.7.0. --note "a cafe"
+        gamestats l2m whitelist list
+        gamestats l2m whitelist remove 103.7.0.
+    """,
+)
+l2m_app.add_typer(whitelist_app, name="whitelist")
+
+_Prefix = Annotated[
+    str,
+    typer.Argument(
+        metavar="PREFIX", help="How the addresses begin, such as 103.7.0. with its last point.", show_default=False
+    ),
+]
+
+
+class LogFormat(StrEnum):
+    """How simulated logs are written."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@whitelist_app.command("add")
+def add(
+    prefix: _Prefix,
+    note: Annotated[str | None, typer.Option(help="Whose addresses these are.", show_default=False)] = None,
+) -> None:
+    """Whitelist the addresses that begin so. Of an entry that is there the note is changed, if one is given.
+
+    Mind the last point: 103.7.0. is a network of 256 addresses, and 103.7.0 would also cover 103.7.01, as 103.7.1 does
+    103.7.10 to 103.7.199. Fewer than two whole numbers are refused.
+
+    Examples:
+
+        gamestats l2m whitelist add 103.7.0. --note "a cafe in Hanoi"
+        gamestats l2m whitelist add 2001:db8:1:
+    """
+    from gamestats_assets.l2m.whitelist import add_prefix
+
+    enter(lambda conn: add_prefix(conn, prefix, note))
+
+
+@whitelist_app.command("remove")
+def remove(prefix: _Prefix) -> None:
+    """Take an entry off the whitelist.
+
+    Example:
+
+        gamestats l2m whitelist remove 103.7.0.
+    """
+    from gamestats_assets.l2m.whitelist import remove_prefix
+
+    enter(lambda conn: remove_prefix(conn, prefix))
+
+
+@whitelist_app.command("list")
+def list_whitelist(form: Form = None, output: Output = None) -> None:
+    """List the whitelist.
+
+    Example:
+
+        gamestats l2m whitelist list
+    """
+    from gamestats_assets.l2m.whitelist import list_prefixes
+
+    listed(list_prefixes, form, output)
+
+
+@l2m_app.command("simulate")
+def simulate_logs(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the logs go; a folder for each day.", show_default=False)
+    ],
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts of the game.")] = 1000,
+    days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 7,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-03-01 without.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other logs.")] = 7,
+    format: Annotated[LogFormat, typer.Option(help="How they are written.")] = LogFormat.PARQUET,
+) -> None:
+    """Simulate the seven raw logs of an MMO, and each day's exchange rates: a week to try everything with.
+
+    Farms of accounts behind one address, accounts that gain items and never leave the first level, and a cafe are
+    planted in them. The same options give the same logs.
+
+    Examples:
+
+        gamestats l2m simulate l2m-logs
+        gamestats l2m simulate l2m-logs --accounts 5000 --days 30 --start 2026-01-01 --format csv
+    """
+    from gamestats_assets.l2m.simulate import Plan, simulate
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    first_day = start.date() if start is not None else Plan.start
+    try:
+        plan = Plan(accounts=accounts, days=days, start=first_day, seed=seed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--accounts") from None
+    with status(f"Simulating {counted(days, 'day')}"):
+        truth = simulate(plan, folder, format.value, rates=True)
+    rows = sum(sum(day.rows.values()) for day in truth.days)
+    say(f"{rows:,} rows of {counted(accounts, 'account')}, {first_day} to {truth.days[-1].ds}: {folder}", "bold")
+    farmers = dict(truth.farmers.get_column("kind").value_counts().iter_rows())
+    say(
+        f"Planted: {counted(farmers['shared_ip'], 'account')} of farms, "
+        f"{counted(farmers['level_one'], 'account')} that stay at the first level, "
+        f"and honest players of a cafe at {', '.join(truth.whitelist)}"
+    )
+    say(f"Next: gamestats ingest l2m {shlex.quote(str(folder))}")
+    say(f'And:  gamestats l2m whitelist add {truth.whitelist[0]} --note "a cafe"')
