@@ -45,6 +45,7 @@ LONG = (
     "test_players.py",
     "test_end_to_end.py",
     "test_up.py",
+    "test_spark.py",
     "test_ui.py",
     "test_cli_tournament.py",
     "test_tournament_entry.py",

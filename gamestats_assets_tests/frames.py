@@ -1,8 +1,8 @@
-"""Tables as frames: made by SQL and checked without an asset, and faults planted in them that a check must find."""
+"""Tables as frames: made by SQL and checked without an asset, compared, and with faults that a check must find."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -75,3 +75,50 @@ def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:
 def breaking(check: Check, frames: Frames) -> pl.DataFrame:
     """The rows that break a check."""
     return check.rows(**{name: frames[table].lazy() for name, table in check.inputs.items()}).collect()
+
+
+RELATIVE = 1e-9
+"""How far apart two floats may be, of the larger one, and still be the same."""
+
+
+def differences(left: pl.DataFrame, right: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Where two frames of the same columns and types differ, row by row; no rows when they are the same.
+
+    Floats are the same within `RELATIVE`, everything else only exactly; nulls are the same, and so are NaNs.
+
+    Returns:
+        The columns of the key; `column` that differs, `(rows)` where a key does not have one row on either side;
+        `left` and `right`, its values (or the number of rows) as text.
+
+    Raises:
+        ValueError: when the frames have other columns or types.
+    """
+    if left.schema != right.schema:
+        raise ValueError(f"Two frames of one schema are expected; found {left.schema} and {right.schema}.")
+    counts = left.group_by(key).len("left").join(right.group_by(key).len("right"), on=key, how="full", **_SAME_KEY)
+    counts = counts.with_columns(pl.col("left", "right").fill_null(0))
+    single = pl.col("left", "right") == 1
+    found = [_differing(counts.filter(~pl.all_horizontal(single)), key, "(rows)", "left", "right")]
+    paired = counts.filter(pl.all_horizontal(single)).select(key)
+    for side, frame in (("left", left), ("right", right)):
+        paired = paired.join(frame.select(key).with_row_index(side), on=key, how="left", **_SAME_KEY)
+    for name, dtype in left.schema.items():
+        if name not in key:
+            values = paired.with_columns(
+                left=left[name].gather(paired["left"]), right=right[name].gather(paired["right"])
+            )
+            same = pl.col("left").eq_missing(pl.col("right"))
+            if dtype.is_float():
+                larger = pl.max_horizontal(pl.col("left").abs(), pl.col("right").abs())
+                near = (pl.col("left") - pl.col("right")).abs() <= RELATIVE * larger
+                same |= near.fill_null(False) & larger.is_finite()
+            found.append(_differing(values.filter(~same), key, name, "left", "right"))
+    return pl.concat(found)
+
+
+_SAME_KEY: dict[str, Any] = {"nulls_equal": True, "coalesce": True}
+
+
+def _differing(rows: pl.DataFrame, key: Sequence[str], column: str, *sides: str) -> pl.DataFrame:
+    texts = [pl.Series(side, [str(value) for value in rows[side]], pl.String) for side in sides]
+    return rows.select(*key, pl.lit(column).alias("column")).with_columns(texts)

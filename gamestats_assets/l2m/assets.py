@@ -103,9 +103,14 @@ def assets() -> list[dg.AssetsDefinition]:
     made = [
         _deliveries(),
         landed_tables(
-            tables.LANDED_TABLES, decode_days, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION
+            tables.LANDED_TABLES,
+            decode_days,
+            refused=refused,
+            deps=[DELIVERIES],
+            code_version=LANDED_VERSION,
+            by_conditions=False,
         ),
-        entered_tables((tables.IpWhitelist,)),
+        entered_tables((tables.IpWhitelist,), by_conditions=False),
         *map(settled_asset, settled()),
     ]
     by_table = {each.table: each for each in settled()}

@@ -254,10 +254,18 @@ def balances_follow_from_gains_and_spendings(
     moved = pl.concat(
         [
             frame.join(doubtful, on=by, how="semi").select(
-                *by, after=pl.col("balance_after"), before=pl.col("balance_after") - sign * pl.col("amount")
+                *by,
+                pl.lit(sign).alias("sign"),
+                "amount",
+                after="balance_after",
+                before=pl.col("balance_after") - change,
             )
-            for frame, sign in ((gains, 1), (spendings, -1))
+            for frame, sign, change in ((gains, 1, pl.col("amount")), (spendings, -1, -pl.col("amount")))
         ]
+    )
+    logged = moved.group_by(by).agg(
+        pl.col("amount").filter(pl.col("sign") > 0).sum().alias("gained_in_logs"),
+        pl.col("amount").filter(pl.col("sign") < 0).sum().alias("spent_in_logs"),
     )
     # Rows are a chain in some order if all balances but the first and the last are left as often as they are met.
     ends = (
@@ -272,9 +280,11 @@ def balances_follow_from_gains_and_spendings(
         .group_by(by)
         .agg(pl.col("times").filter(pl.col("times") > 0).sum().alias("loose_ends"))
     )
+    added_up = (pl.col("gained") == pl.col("gained_in_logs")) & (pl.col("spent") == pl.col("spent_in_logs"))
     return (
-        doubtful.join(ends, on=by, how="left")
-        .filter(pl.col("loose_ends").fill_null(2) > 1)
+        doubtful.join(logged, on=by, how="left")
+        .join(ends, on=by, how="left")
+        .filter(~added_up.fill_null(False) | (pl.col("loose_ends").fill_null(2) > 1))
         .select(*by, "opening_balance", "gained", "spent", "closing_balance")
     )
 

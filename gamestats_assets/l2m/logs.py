@@ -367,16 +367,12 @@ class DayOfLogs:
         others = sum(read.not_wanted.values())
         unread = len(read.unreadable)
         self._counts[THINKINGDATA] = _Count(len(self._thinkingdata), others + unread, unread, 0, others)
-        self.rejections[LogCounts] += [
-            Rejection(
-                THINKINGDATA, "row", "unreadable_record", str(line), 1, line.content[:4000].decode(errors="replace")
-            )
-            for line in read.unreadable[:_TOLD_ROW_BY_ROW]
-        ]
-        if more := unread - _TOLD_ROW_BY_ROW:
-            self.rejections[LogCounts] += [
-                Rejection(THINKINGDATA, "row", "unreadable_record", f"{more} more lines cannot be read.", more)
-            ] * (more > 0)
+        entered = self.rejections[LogCounts]
+        for line in read.unreadable[:_TOLD_ROW_BY_ROW]:
+            content = line.content[:4000].decode(errors="replace")
+            entered.append(Rejection(THINKINGDATA, "row", "unreadable_record", str(line), 1, content))
+        if (more := unread - _TOLD_ROW_BY_ROW) > 0:
+            entered.append(Rejection(THINKINGDATA, "row", "unreadable_record", f"{more} more cannot be read.", more))
 
     def _log_counts(self) -> Iterator[pl.DataFrame]:
         """What became of each log's rows; it must be asked for when the rows have been gone through."""

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,9 @@ _LOG, _UUID, _PLACE = "#log", "#uuid", "#place"
 _BATCH_BYTES = 1024 * 1024
 """Of lines that are decoded together: small enough that what is made of them is in the processor's cache when used."""
 _HELD_BATCHES = 64
+"""Batches after which their records are divided among the logs."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_TIME_BYTES = len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.123456")
+_TIME_LENGTHS = len("2026-01-01 10:00:00"), len("2026-01-01 10:00:00.123456")
 _ZONE_OFFSETS = -12.0, 14.0
 _SHOWN = 80
 _EPOCH = date(1970, 1, 1)
@@ -276,10 +276,8 @@ class _Logs:
         for (kind, event), count in Counter(other).items():
             self._not_wanted[kind, event or ""] += count
         if records:
-            frame, usable = _frame(records)
-            frame = frame.with_columns(
-                pl.Series(_LOG, codes, pl.UInt8), pl.Series(_PLACE, places, pl.Int64) + self._places
-            )
+            own = {_LOG: pl.Series(codes, dtype=pl.UInt8), _PLACE: pl.Series(places, dtype=pl.Int64) + self._places}
+            frame, usable = _frame(records, **own)
             if may_have_nul:  # no database takes it
                 has_nul = pl.any_horizontal(pl.col(pl.String).str.contains("\0", literal=True).fill_null(False))
                 usable &= ~frame.select(has_nul).to_series()
@@ -329,19 +327,24 @@ class _Logs:
         )
 
 
-def _frame(records: list[_Record]) -> tuple[pl.DataFrame, pl.Series]:
-    """Records of whichever logs with all columns, and whether each can be used."""
-    told = [record.properties or _NOTHING for record in records]
-    at_us, known = _utc_us([record.time for record in records], [of.zone_offset for of in told])
+def _frame(records: list[_Record], **more: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Records of whichever logs with all columns, and whether each can be used.
+
+    Args:
+        more: further columns.
+    """
+    told = zip(*[msgspec.structs.astuple(record.properties or _NOTHING) for record in records], strict=True)
+    offsets, *properties = map(list, told)
+    at_us, known = _utc_us([record.time for record in records], offsets)
+    users = _texts([record.account_id or record.distinct_id or None for record in records])
     columns = {
-        "user_id": _texts([record.account_id or record.distinct_id or None for record in records]),
+        "user_id": users,
         "time": pl.Series(at_us).cast(pl.Datetime("us", "UTC")),
         "ip": _texts([record.ip for record in records]),
         _UUID: _texts([record.uuid or None for record in records]),
-        **{name: _texts(list(map(attrgetter(name), told))) for name in _OF_PROPERTIES},
+        **dict(zip(_OF_PROPERTIES, map(_texts, properties), strict=True)),
     }
-    frame = pl.DataFrame(columns)
-    return frame, pl.Series(known) & frame["user_id"].is_not_null()
+    return pl.DataFrame({**columns, **more}), pl.Series(known) & users.is_not_null()
 
 
 def _empty(log: str) -> pl.DataFrame:
@@ -434,9 +437,11 @@ def _texts(values: list[Any]) -> pl.Series:
 
 def _utc_us(times: list[str], zone_offsets: list[Any]) -> tuple[_Ints, _Flags]:
     """Times in UTC as microseconds since 1970, and whether each could be read."""
-    texts = pl.DataFrame({"time": pl.Series(times, dtype=pl.String)})
-    fits = pl.col("time").str.len_bytes().is_between(*_TIME_BYTES)
-    local = _parsed(texts.select(pl.when(fits).then("time")).to_series().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    shortest, longest = _TIME_LENGTHS
+    lengths = set(map(len, times))
+    fits = shortest <= min(lengths) and max(lengths) <= longest
+    texts = times if fits else [time if shortest <= len(time) <= longest else None for time in times]
+    local = _parsed(pl.Series(texts, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest()))
     if set(map(type, zone_offsets)) <= {int, str, type(None)}:
         hours_of = {offset: _hours(offset) for offset in set(zone_offsets)}
         hours = pl.Series([hours_of[offset] for offset in zone_offsets], dtype=pl.Float64)

@@ -325,7 +325,7 @@ def _condemned(
         unit_id,
         "unit",
         rules.most_common(1)[0][0],
-        f"All {total} rows of {unit_id} for {table.spec.dotted} are rejected: {reason}. Rules broken: {counts}.",
+        f"All rows of {unit_id} for {table.spec.dotted} are rejected: {reason}. Rules broken: {counts}.",
         total,
         f"[{', '.join(examples)}]",
     )

@@ -9,7 +9,13 @@ result to the declared types, refusing what a cast would change.
     model = SqlModel.load(folder / "demo" / "totals.sql", Totals, {"demo.goals": Goals})
     frame = run_model(model, {"demo.goals": ParquetSource(files, {"day": "DATE"})})
 
-A model keeps to the SQL that means the same on Spark; `SqlModel.load` refuses the rest.
+A model keeps to the SQL that means the same on Spark; `SqlModel.load` refuses the rest. What no text tells
+is left to its author, who
+
+- divides by nullif(x, 0): a zero there is infinite in DuckDB and an error on Spark;
+- takes ln of what is above 0: of the rest Spark says null, DuckDB minus infinity or an error;
+- sums fractions as DECIMAL wherever the last digit counts: a sum of DOUBLE follows the order of its rows;
+- gives lower and upper plain letters: of the likes of ß and İ the engines make different ones.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ from polars import selectors
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, OptimizeError, SqlglotError
 from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
@@ -189,6 +196,14 @@ _CLOCK = "its value changes from run to run; bind a $parameter instead"
 _OUTSIDE = "a model reads tables of the lake only"
 _WEEKDAY = "the engines number the days of the week differently; use date_diff from a known Monday, modulo 7"
 _EPOCH = "Spark has only whole seconds there; use date_diff with the unit wanted"
+_BEST_ROW = (
+    "of ties, and of nulls, each engine takes another; order by a struct that no two rows share, such as "
+    "{'time': time, 'n': n}, or order and take row_number() = 1"
+)
+_ANY_ROW = "which row comes first is not told; use min or max, or order and take row_number() = 1"
+_MOMENTS = "the engines have different formulas; write it with sums"
+_NAMES_OF_DAYS = "the engines write other names; join a table of them"
+_ABSENT = "Spark has no such function"
 # By class name: sqlglot adds and renames expression classes between releases.
 _DIFFERENT_ON_SPARK: Mapping[str, str] = {
     "Median": _RANKED,
@@ -196,7 +211,16 @@ _DIFFERENT_ON_SPARK: Mapping[str, str] = {
     "PercentileCont": _RANKED,
     "PercentileDisc": _RANKED,
     "ApproxQuantile": _RANKED,
+    "ApproxDistinct": "the engines approximate differently; use count(DISTINCT ...)",
     "Mode": "ties are broken differently; count, order and take row_number() = 1",
+    "AnyValue": _ANY_ROW,
+    "First": _ANY_ROW,
+    "Last": _ANY_ROW,
+    "CountIf": "where there are only nulls it is null in DuckDB and 0 on Spark; use count(*) FILTER (WHERE ...)",
+    "Corr": "where nothing varies it is NaN in DuckDB and null on Spark; write it with covar_pop and stddev_pop",
+    "Skewness": _MOMENTS,
+    "Kurtosis": _MOMENTS,
+    "IsNan": "of null it is null in DuckDB and false on Spark; compare with 'nan'::DOUBLE",
     "Rand": _CLOCK,
     "Uuid": _CLOCK,
     "CurrentDate": _CLOCK,
@@ -208,12 +232,23 @@ _DIFFERENT_ON_SPARK: Mapping[str, str] = {
     "ReadParquet": _OUTSIDE,
     "Pivot": "Spark writes PIVOT differently; write one aggregate with FILTER for each column",
     "Columns": "Spark has no COLUMNS(...); name the columns",
+    "Comprehension": "Spark has no list comprehension; use list_transform and list_filter",
+    "Slice": "Spark has no [from:to]; use substr for texts, and list_filter for lists",
     "SimilarTo": "Spark has no SIMILAR TO; use regexp_matches",
+    "Glob": "Spark has no GLOB; use LIKE or regexp_matches",
+    "RegexpFullMatch": f"{_ABSENT}; use regexp_matches with ^ and $",
+    "Format": "Spark fills in other marks; put texts together with ||",
     "AtTimeZone": "Spark turns it into a shift of the same type; every timestamp of the lake is UTC already",
     "DateBin": "Spark has no date_bin; use date_trunc",
+    "DateAdd": "Spark counts days there; use + INTERVAL",
+    "ToDays": f"{_ABSENT}; multiply INTERVAL 1 DAY",
+    "Week": f"{_ABSENT}; use date_trunc('week', ...), or weekofyear",
     "DayOfWeek": _WEEKDAY,
     "DayOfWeekIso": _WEEKDAY,
+    "Dayname": _NAMES_OF_DAYS,
+    "Monthname": _NAMES_OF_DAYS,
     "TimeToUnix": _EPOCH,
+    "UnixToTime": _EPOCH,
 }
 
 
@@ -226,11 +261,34 @@ def _on_spark(tree: exp.Expr) -> tuple[str, list[str]]:
     ]
     text = ""
     try:
-        text = tree.sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
+        text = _spelt_out(tree).sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
         sqlglot.parse_one(text, dialect="spark")
     except SqlglotError as error:
         objections.append(_first_line(error))
     return text, list(dict.fromkeys(objections))
+
+
+def _spelt_out(tree: exp.Expr) -> exp.Expr:
+    """The query with what DuckDB does on its own accord written out, where Spark would do something else.
+
+    DuckDB divides and averages decimals as DOUBLE, Spark to a few decimal places. From one time to another DuckDB
+    counts how often an hour, a day, ... begins, Spark how many whole ones fit in between.
+    """
+    tree = tree.copy()
+    # The innermost first: what is put into another expression is a copy.
+    for node in reversed(list(tree.find_all(exp.Div, exp.Avg, exp.DateDiff))):
+        if isinstance(node, exp.Div):
+            if not isinstance(node.this, exp.Div):
+                node.set("this", exp.cast(node.this, exp.DType.DOUBLE))
+        elif isinstance(node, exp.Avg):
+            averaged = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+            averaged.replace(exp.cast(averaged.copy(), exp.DType.DOUBLE))
+        elif (unit := node.text("unit").upper()) != "MICROSECOND":
+            for side in ("this", "expression"):
+                time = node.args[side]
+                day = exp.cast(time, exp.DType.DATE)
+                node.set(side, day if unit in ("DAY", "WEEK") else exp.TimestampTrunc(this=time, unit=exp.var(unit)))
+    return tree
 
 
 def _particular_objection(node: exp.Expr) -> str | None:
@@ -242,29 +300,137 @@ def _particular_objection(node: exp.Expr) -> str | None:
             return f"Spark has no {node.method} JOIN; join on columns"
         case exp.With() if node.recursive:
             return "Spark before 4.1 has no WITH RECURSIVE; unroll it, or write the table in Python"
+        case exp.CTE() if node.args.get("materialized") is not None:
+            return "Spark decides that itself; leave [NOT] MATERIALIZED out"
         case exp.SetOperation() if node.args.get("by_name"):
             return "Spark has no UNION BY NAME; name the columns in order"
+        case exp.Star() if node.args.get("replace") or node.args.get("rename"):
+            return "Spark has only * EXCLUDE; name the columns"
+        case exp.ArgMax() | exp.ArgMin() if not isinstance(node.expression, exp.Struct):
+            return _BEST_ROW
         case exp.Anonymous():
             return f"the function {node.name!r} has no known translation to Spark"
         case exp.Select() if node.args.get("qualify") and _groups_by_all(node):
             return "its Spark form would group by the window too; name the columns of GROUP BY"
+        case exp.Window() if node.this.find(exp.Distinct):
+            return "Spark counts nothing DISTINCT over a window; group first"
+        case exp.WindowSpec() if str(node.args.get("kind")).upper() == "GROUPS":
+            return "Spark has no GROUPS; use RANGE or ROWS"
         case exp.Log() if node.expression is None:
             return "log(x) is base 10 in DuckDB and base e in Spark; use log10 or ln"
         case exp.RegexpReplace() if "g" not in str(node.args.get("modifiers") or ""):
             return "without 'g' DuckDB replaces the first match and Spark all of them; add 'g'"
+        case exp.RegexpReplace() if re.search(r"[\\$]", node.text("replacement")):
+            return "the engines name groups differently, \\1 and $1; use regexp_extract"
+        case exp.Like() | exp.ILike() if not isinstance(node.parent, exp.Escape) and _may_escape(node.expression):
+            return "a \\ in a pattern escapes on Spark only; say which character does with ESCAPE"
+        case exp.Substring() if node.text("start") == "0":
+            return "what begins at 0 lacks a character in DuckDB; begin at 1"
         case exp.ArrayAgg() if isinstance(node.this, exp.Order):
             return "Spark drops the order inside it; sort with list_sort"
+        case exp.ArrayAgg() if not _is_list_without_nulls(node):
+            return (
+                "Spark leaves nulls out, and has an empty list where DuckDB has null; "
+                "write coalesce(list_sort(list(x) FILTER (WHERE x IS NOT NULL)), [])"
+            )
+        case exp.GroupConcat() if not isinstance(node.this, exp.Order):
+            return "the order of rows is not told; add ORDER BY inside it"
+        case exp.GroupConcat() if _is_beside_distinct(node):
+            return "Spark fails on it beside another aggregate that is DISTINCT; join two SELECTs"
+        case exp.Max() | exp.Min() if isinstance(node.this, (exp.Struct, exp.Tuple)):
+            return "nulls in it come last in DuckDB and first on Spark; order and take row_number() = 1"
+        case exp.Explode() if not isinstance(node.parent, exp.Select) and not (
+            isinstance(node.parent, exp.Alias) and isinstance(node.parent.parent, exp.Select)
+        ):
+            return "Spark takes it only by itself in a SELECT; put what is around it into an outer one"
+        case exp.In() if node.args.get("query") and type(node.find_ancestor(*_CONDITIONS, exp.Select)) is exp.Select:
+            return "where DuckDB says null Spark says false; use EXISTS or a join"
         case exp.Extract() if node.name.upper() == "EPOCH":
             return _EPOCH
+        case exp.Extract() if node.name.upper() == "SECOND":
+            return "it has a fraction on Spark only; use second(...)"
+        case exp.Interval() if not isinstance(node.this, exp.Literal):
+            return "Spark takes a number there only; multiply INTERVAL 1 DAY"
+        case exp.Collate():
+            return "the engines name collations differently; compare lower(...)"
         case exp.DataType() if node.this in (exp.DType.INT128, exp.DType.UINT128):
             return "Spark has no 128 bit integer; use BIGINT or DECIMAL(38, 0)"
         case _:
             return None
 
 
+# Where null and false come to the same.
+_CONDITIONS = (exp.Where, exp.Having, exp.Qualify, exp.Join, exp.If)
+
+
 def _groups_by_all(select: exp.Select) -> bool:
     group = select.args.get("group")
     return group is not None and bool(group.args.get("all"))
+
+
+def _may_escape(pattern: exp.Expr) -> bool:
+    return not isinstance(pattern, exp.Literal) or "\\" in pattern.name
+
+
+def _is_beside_distinct(aggregate: exp.GroupConcat) -> bool:
+    select = aggregate.parent_select
+    found = [d for one in (select.expressions if select else []) for d in one.find_all(exp.Distinct)]
+    return any(distinct.find_ancestor(exp.GroupConcat) is not aggregate for distinct in found)
+
+
+def _is_list_without_nulls(aggregate: exp.ArrayAgg) -> bool:
+    """Whether a list is sorted, without nulls, and [] where it has nothing."""
+    listed = aggregate.this.expressions[0] if isinstance(aggregate.this, exp.Distinct) else aggregate.this
+    kept = aggregate.parent
+    if not isinstance(kept, exp.Filter) or not isinstance(kept.parent, exp.ArraySort):
+        return False
+    only = [found.this for found in kept.expression.find_all(exp.Is) if isinstance(found.parent, exp.Not)]
+    return listed in only and isinstance(kept.parent.parent, exp.Coalesce)
+
+
+def _typed_objections(qualified: exp.Query) -> list[str]:
+    """What Spark would compute differently because of the types that it is given."""
+    objections = [
+        f"{_excerpt(node)}: {reason}"
+        for node in qualified.walk()
+        if isinstance(node.this, exp.Expr) and (reason := _typed_objection(node, node.this))
+    ]
+    return list(dict.fromkeys(objections))
+
+
+_INTEGERS = exp.DataType.INTEGER_TYPES
+_FLOATS = exp.DataType.FLOAT_TYPES
+_TIMESTAMPS = exp.DataType.TEMPORAL_TYPES - {exp.DType.DATE}
+_WHOLE = (exp.Round, exp.Floor, exp.Ceil, exp.Trunc)
+
+
+def _typed_objection(node: exp.Expr, operand: exp.Expr) -> str | None:
+    match node:
+        case exp.Cast() if node.to.is_type(*_INTEGERS) and _has_fraction(operand.unnest()):
+            return "DuckDB rounds and Spark cuts off; write round, floor or ceil inside of it"
+        case exp.Cast() if node.to.is_type(*exp.DataType.TEXT_TYPES) and operand.is_type(*_FLOATS, *_TIMESTAMPS):
+            return "the engines write it differently; use strftime, or cast to DECIMAL first"
+        case exp.Round() if node.args.get("decimals") and operand.is_type(*_FLOATS):
+            return "of a DOUBLE such as 1.005 DuckDB rounds the binary value, Spark the text; CAST it AS DECIMAL before"
+        case exp.IntDiv() if not (operand.is_type(*_INTEGERS) and node.expression.is_type(*_INTEGERS)):
+            return "of fractions DuckDB makes a DOUBLE, Spark an integer; use floor(x / y)"
+        case exp.Sub() if operand.is_type(exp.DType.DATE) and node.expression.is_type(exp.DType.DATE):
+            return "it is a number in DuckDB and an INTERVAL on Spark; use date_diff('day', earlier, later)"
+        case exp.Length() if operand.is_type(exp.DType.ARRAY, exp.DType.LIST):
+            return "Spark has it for texts only; use array_length"
+        case exp.Bracket() if operand.is_type(*exp.DataType.TEXT_TYPES):
+            return "Spark has it for lists only; use substr"
+        case _:
+            return None
+
+
+def _has_fraction(operand: exp.Expr) -> bool:
+    if isinstance(operand, _WHOLE) and not operand.args.get("decimals"):
+        return False
+    if operand.is_type(exp.DType.DECIMAL):
+        scale = operand.type.expressions[1:] if operand.type else []
+        return not scale or scale[0].name != "0"
+    return operand.is_type(*_FLOATS)
 
 
 # --- Models ----------------------------------------------------------------------------------
@@ -327,6 +493,8 @@ class SqlModel:
         if objections:
             raise SqlModelError(f"{path}: this would not mean the same on Spark:" + _bullets(objections))
         qualified = _qualify(path, tree, reads)
+        if objections := _typed_objections(qualified):
+            raise SqlModelError(f"{path}: this would not mean the same on Spark:" + _bullets(objections))
         _expect_columns(path, qualified, table)
         return cls(path, table, text, _leading_comment(text), reads, bound, spark, qualified)
 
@@ -387,9 +555,11 @@ def _tables_read(
     names: set[str] = set()
     for node in tree.find_all(exp.Table):
         if not isinstance(node.this, exp.Identifier):
-            if not isinstance(node.this, exp.GenerateSeries):
-                raise SqlModelError(f"{path}: {_excerpt(node)}: {_OUTSIDE}; name a declared table as game.table.")
-        elif node.db or node.name.lower() not in ctes:
+            raise SqlModelError(
+                f"{path}: {_excerpt(node)}: {_OUTSIDE}; name a declared table as game.table. "
+                f"Numbers or days come from a SELECT of unnest(generate_series(...))."
+            )
+        if node.db or node.name.lower() not in ctes:
             names.add(".".join(part.name for part in node.parts).lower())
     for name in sorted(names):
         if name not in known:
@@ -416,8 +586,9 @@ def _parameters_of(path: Path, tree: exp.Query, declared: Collection[str]) -> tu
 
 
 def _qualify(path: Path, tree: exp.Query, reads: Mapping[str, type[Table]]) -> exp.Query:
+    schema = _sqlglot_schema(reads)
     try:
-        return qualify(tree.copy(), schema=_sqlglot_schema(reads), dialect="duckdb")
+        return annotate_types(qualify(tree.copy(), schema=schema, dialect="duckdb"), schema=schema, dialect="duckdb")
     except OptimizeError as error:
         message = _first_line(error)
         named = re.search(r"column:? [\"']?(\w+)", message, re.IGNORECASE)
@@ -511,14 +682,38 @@ def stream_model(
             the query, when a column's type is not the declared one and a cast could change
             values, or when a value does not fit the declared type.
     """
-    _expect_names(model, "source", model.dependencies, sources)
-    _expect_names(model, "parameter", model.parameters, parameters)
+    expect_given(model, sources, parameters)
     with _blamed_on(model), _session(engine, connection) as con:
         for name, table in model.reads.items():
             _create_view(con, table, sources[name])
         result = _declared_columns(con.sql(model.text, params=dict(parameters)), model)
         for batch in cast(Iterable[Any], result.to_arrow_reader(batch_rows)):
-            yield _declared_types(cast(pl.DataFrame, pl.from_arrow(batch)), model)
+            yield declared_types(cast(pl.DataFrame, pl.from_arrow(batch)), model)
+
+
+def expect_given(model: SqlModel, sources: Collection[str], parameters: Collection[str]) -> None:
+    """Refuse to run a model without exactly the sources and the parameters that it names.
+
+    Raises:
+        SqlModelError: with the missing, or else the unknown names.
+    """
+    for kind, expected, given in (("source", model.reads, sources), ("parameter", model.parameters, parameters)):
+        problems = [f"{kind} {name!r} is missing" for name in expected if name not in given]
+        problems += [f"{kind} {name!r} is not used by the model" for name in given if name not in expected]
+        if problems:
+            raise SqlModelError(f"{model.path}: expected exactly the {kind}s the model names:{_bullets(problems)}")
+
+
+def declared_rows(table: type[Table], source: Source) -> pl.DataFrame:
+    """The rows of a source with exactly the declared columns and types, as a model is shown them.
+
+    Raises:
+        SqlModelError: when a column is stored as a type whose cast could change values.
+    """
+    with _session(Engine(), None) as con:
+        _create_view(con, table, source)
+        rows = con.sql(exp.select("*").from_(exp.table_(table.spec.name, table.spec.game, quoted=True)).sql("duckdb"))
+        return cast(pl.DataFrame, pl.from_arrow(rows.to_arrow_table(), schema=dict(table.schema())))
 
 
 def check_types(model: SqlModel) -> None:
@@ -677,7 +872,21 @@ def _parquet(con: DuckDBPyConnection, source: ParquetSource, schema: pl.Schema) 
 
 def _declared_columns(result: DuckDBPyRelation, model: SqlModel) -> DuckDBPyRelation:
     """The result with declared columns in declared order, refused where a cast could change values."""
-    found = {name.lower(): str(kind) for name, kind in zip(result.columns, result.types, strict=True)}
+    refuse_lossy(model, {name: str(kind) for name, kind in zip(result.columns, result.types, strict=True)})
+    return result.select(*(ColumnExpression(name).alias(name) for name in model.table.columns()))
+
+
+def refuse_lossy(model: SqlModel, types: Mapping[str, str]) -> None:
+    """Refuse a result whose cast to the declared types could change values.
+
+    Args:
+        model: whose result it is.
+        types: DuckDB type of each column of the result.
+
+    Raises:
+        SqlModelError: with every such column.
+    """
+    found = {name.lower(): kind for name, kind in types.items()}
     problems = [
         f"column {name!r} is declared {sql_type(dtype)}, found {found[name.lower()]}"
         for name, dtype in model.table.schema().items()
@@ -688,10 +897,14 @@ def _declared_columns(result: DuckDBPyRelation, model: SqlModel) -> DuckDBPyRela
             f"{model.path}: a cast to the declared type could change values. Write the CAST in the model, "
             f"or declare the type found:{_bullets(problems)}"
         )
-    return result.select(*(ColumnExpression(name).alias(name) for name in model.table.columns()))
 
 
-def _declared_types(batch: pl.DataFrame, model: SqlModel) -> pl.DataFrame:
+def declared_types(batch: pl.DataFrame, model: SqlModel) -> pl.DataFrame:
+    """Rows of a model's result, cast to the declared types.
+
+    Raises:
+        SqlModelError: when a value does not fit.
+    """
     columns: list[pl.Series] = []
     for name, dtype in model.table.schema().items():
         try:
@@ -725,13 +938,6 @@ def _blamed_on(model: SqlModel) -> Iterator[None]:
         yield
     except (duckdb.Error, OSError) as error:  # pyarrow turns what fails amid the stream into an OSError
         raise SqlModelError(f"{model.path}: the engine refuses the query: {error}") from error
-
-
-def _expect_names(model: SqlModel, kind: str, expected: Collection[str], given: Collection[str]) -> None:
-    problems = [f"{kind} {name!r} is missing" for name in expected if name not in given]
-    problems += [f"{kind} {name!r} is not used by the model" for name in given if name not in expected]
-    if problems:
-        raise SqlModelError(f"{model.path}: expected exactly the {kind}s the model names:{_bullets(problems)}")
 
 
 def _nearest(name: str, among: Iterable[str], heading: str | None = None) -> str:

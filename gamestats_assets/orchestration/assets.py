@@ -194,6 +194,7 @@ def landed_tables(
     refused: Callable[[Landing], Sequence[Rejection]] = lambda landing: (),
     deps: Sequence[dg.AssetKey] = (),
     code_version: str = "1",
+    by_conditions: bool = True,
 ) -> dg.AssetsDefinition:
     """One step that reads landed files once and feeds all the given bronze tables.
 
@@ -207,6 +208,7 @@ def landed_tables(
         decode: reads batches of files; gives the frames and rejections of each.
         refused: landed files that belong to no id and that nobody can read, for the quarantine.
         deps: assets that must come first and are not read, such as one that fetches or generates the files.
+        by_conditions: whether what is made from them is requested by automation conditions.
     """
     game, step, unit = tables[0].spec.game, tables[0].spec.step, tables[0].spec.replaced_by or "file"
     version = step_version(tables, code_version)
@@ -227,7 +229,7 @@ def landed_tables(
             )
             for table in tables
         ],
-        check_specs=[spec for table in tables for spec in declared_check_specs(table)],
+        check_specs=[spec for table in tables for spec in declared_check_specs(table, by_conditions=by_conditions)],
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"stores"},
         pool=f"{game}_{step}",
@@ -444,7 +446,7 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
             dg.AssetDep(asset_key(source), partition_mapping=days_mapping(source, table, number))
             for source, number in settled.reads.items()
         ],
-        check_specs=declared_check_specs(table),
+        check_specs=declared_check_specs(table, by_conditions=False),
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if settled.has_days else None,
         io_manager_key="lake",

@@ -41,14 +41,18 @@ def _spec(table: type[Table], name: str, **keywords: Any) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(name, asset=asset_key(table), partitions_def=partitions_of(table), **keywords)
 
 
-def declared_check_specs(table: type[Table]) -> list[dg.AssetCheckSpec]:
-    """Specs of the two checks that every table has."""
+def declared_check_specs(table: type[Table], *, by_conditions: bool = True) -> list[dg.AssetCheckSpec]:
+    """Specs of the two checks that every table has.
+
+    Args:
+        by_conditions: whether tables of its game are requested by automation conditions.
+    """
     return [
         _spec(
             table,
             RULES,
             blocking=True,
-            automation_condition=WITH_ITS_ASSET,
+            automation_condition=WITH_ITS_ASSET if by_conditions else None,
             description="What was committed has the declared keys, bounds and rules when read back.",
         ),
         _spec(

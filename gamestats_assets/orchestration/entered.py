@@ -37,7 +37,10 @@ _LOOK_AGAIN_S = 60
 
 
 def entered_tables(
-    tables: Sequence[type[Table]], partition_keys: Mapping[type[Table], tuple[str, str]] | None = None
+    tables: Sequence[type[Table]],
+    partition_keys: Mapping[type[Table], tuple[str, str]] | None = None,
+    *,
+    by_conditions: bool = True,
 ) -> dg.AssetsDefinition:
     """One step that takes snapshots of tables of `ops`; those that nobody changed are passed over.
 
@@ -46,6 +49,7 @@ def entered_tables(
             those are taken up that a run is of.
         partition_keys: tables whose rows are partitions of others: the column that holds the key
             (null where there is none yet), and the name of the dynamic partitions.
+        by_conditions: whether what is made from them is requested by automation conditions.
     """
     game, step = tables[0].spec.game, tables[0].spec.step
     own_partitions = partitions_of(tables[0])
@@ -61,7 +65,7 @@ def entered_tables(
             )
             for table in tables
         ],
-        check_specs=[spec for table in tables for spec in declared_check_specs(table)],
+        check_specs=[spec for table in tables for spec in declared_check_specs(table, by_conditions=by_conditions)],
         partitions_def=own_partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if own_partitions else None,
         required_resource_keys={"stores"},

@@ -24,8 +24,8 @@ together AS (
         min(is_anonymous) AS is_anonymous,
         sum(events) AS events,
         sum(sessions) AS sessions,
-        -- To the millisecond: else the last digit would follow the order of the sum.
-        round(sum(session_s), 3) AS session_s,
+        -- As DECIMAL: else the last digit would follow the order of the sum.
+        round(sum(CAST(session_s AS DECIMAL(18, 6))), 3) AS session_s,
         min(first_at) AS first_at,
         max(last_at) AS last_at
     FROM known

@@ -66,8 +66,8 @@ days AS (
         sum(CASE WHEN day = first_day THEN 1 ELSE 0 END) AS new_users,
         sum(events) AS events,
         sum(sessions) AS sessions,
-        -- To the millisecond: else the last digit would follow the order of the sum.
-        round(sum(session_s), 3) AS session_s
+        -- As DECIMAL: else the last digit would follow the order of the sum.
+        round(sum(CAST(session_s AS DECIMAL(18, 6))), 3) AS session_s
     FROM visits
     GROUP BY product, day
 )

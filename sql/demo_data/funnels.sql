@@ -8,8 +8,8 @@ WITH reached AS (
         step,
         count(DISTINCT user_id) AS users,
         count(*) AS attempts,
-        -- To the microsecond: else the last digit would follow the order of the sum.
-        round(avg(after_s), 6) AS mean_s
+        -- As DECIMAL: else the last digit would follow the order of the sum.
+        sum(CAST(after_s AS DECIMAL(18, 6))) / nullif(count(after_s), 0) AS mean_s
     FROM demo_data.funnel_progress
     GROUP BY product, day, funnel, step
 ),

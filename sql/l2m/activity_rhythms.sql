@@ -76,12 +76,11 @@ alike AS (
         user_id,
         log_rows,
         CAST(
-            round(
-                1000000 * 0.5 * (item_gain + item_spend + money_gain + money_spend)
+            floor(
+                0.5 + 1000000 * 0.5 * (item_gain + item_spend + money_gain + money_spend)
                 / sqrt(
                     item_gain * item_gain + item_spend * item_spend + money_gain * money_gain + money_spend * money_spend
-                ),
-                0
+                )
             ) AS BIGINT
         ) AS cosine
     FROM hours
@@ -105,8 +104,6 @@ SELECT
     CAST(active_hours AS BIGINT) AS active_hours,
     CAST(log_rows AS BIGINT) AS log_rows,
     CAST(
-        round(
-            1 - 0.5 * sqrt(greatest(squares / active_hours - (cosines / active_hours) * (cosines / active_hours), 0)), 6
-        ) AS DOUBLE
+        1 - 0.5 * sqrt(greatest(squares / active_hours - (cosines / active_hours) * (cosines / active_hours), 0)) AS DOUBLE
     ) AS self_similarity
 FROM added

@@ -36,7 +36,8 @@ counted AS (
         sum(CASE WHEN revenue_usd > 0 THEN 1 ELSE 0 END) AS pu,
         sum(CASE WHEN revenue_usd > 0 AND first_charge_ds = ds THEN 1 ELSE 0 END) AS npu,
         sum(CASE WHEN revenue_usd > 0 AND first_charge_ds = ds AND first_login_ds = ds THEN 1 ELSE 0 END) AS nnpu,
-        sum(revenue_usd) AS revenue_usd
+        sum(revenue_usd) AS revenue_usd,
+        CAST(floor(sum(revenue_usd) * 1000000) AS BIGINT) AS millionths
     FROM accounts
     GROUP BY dimension, member
 ),
@@ -60,6 +61,7 @@ longer AS (
 )
 
 -- A server on which nobody played today has had players this month.
+-- Averages are divided in millionths of a dollar: whole numbers are rounded alike on every engine.
 SELECT
     CAST($ds AS DATE) AS ds,
     CAST(longer.dimension AS VARCHAR) AS dimension,
@@ -71,10 +73,10 @@ SELECT
     CAST(coalesce(counted.nnpu, 0) AS BIGINT) AS nnpu,
     CAST(coalesce(counted.revenue_usd, 0) AS DECIMAL(20, 6)) AS revenue_usd,
     CAST(
-        CASE WHEN counted.dau > 0 THEN round(CAST(counted.revenue_usd AS DOUBLE) / counted.dau, 6) END AS DECIMAL(20, 6)
+        CASE WHEN counted.dau > 0 THEN CAST((2 * counted.millionths + counted.dau) // (2 * counted.dau) AS DECIMAL(20, 0)) * 0.000001 END AS DECIMAL(20, 6)
     ) AS arpu_usd,
     CAST(
-        CASE WHEN counted.pu > 0 THEN round(CAST(counted.revenue_usd AS DOUBLE) / counted.pu, 6) END AS DECIMAL(20, 6)
+        CASE WHEN counted.pu > 0 THEN CAST((2 * counted.millionths + counted.pu) // (2 * counted.pu) AS DECIMAL(20, 0)) * 0.000001 END AS DECIMAL(20, 6)
     ) AS arppu_usd,
     CAST(CASE WHEN counted.dau > 0 THEN CAST(counted.pu AS DOUBLE) / counted.dau END AS DOUBLE) AS paying_rate,
     CAST(longer.wau AS BIGINT) AS wau,

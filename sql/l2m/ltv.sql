@@ -28,11 +28,13 @@ counted AS (
         member,
         count(*) AS cohort_users,
         sum(CASE WHEN total_rev_usd > 0 THEN 1 ELSE 0 END) AS paying_users,
-        sum(total_rev_usd) AS revenue_usd
+        sum(total_rev_usd) AS revenue_usd,
+        CAST(floor(sum(total_rev_usd) * 1000000) AS BIGINT) AS millionths
     FROM members
     GROUP BY cohort_ds, dimension, member
 )
 
+-- Averages are divided in millionths of a dollar: whole numbers are rounded alike on every engine.
 SELECT
     CAST($ds AS DATE) AS ds,
     CAST(dimension AS VARCHAR) AS dimension,
@@ -42,5 +44,5 @@ SELECT
     CAST(cohort_users AS BIGINT) AS cohort_users,
     CAST(paying_users AS BIGINT) AS paying_users,
     CAST(revenue_usd AS DECIMAL(20, 6)) AS revenue_usd,
-    CAST(round(CAST(revenue_usd AS DOUBLE) / cohort_users, 6) AS DECIMAL(20, 6)) AS ltv_usd
+    CAST(CAST((2 * millionths + cohort_users) // (2 * cohort_users) AS DECIMAL(20, 0)) * 0.000001 AS DECIMAL(20, 6)) AS ltv_usd
 FROM counted

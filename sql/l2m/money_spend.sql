@@ -2,7 +2,7 @@
 WITH diamonds AS (
     SELECT DISTINCT logged.money_type
     FROM l2m.etl_decrease_money AS logged
-    INNER JOIN l2m.money_kinds AS kinds ON logged.money_type LIKE kinds.pattern AND kinds.kind = 'diamonds'
+    INNER JOIN l2m.money_kinds AS kinds ON logged.money_type LIKE kinds.pattern ESCAPE '!' AND kinds.kind = 'diamonds'
 ),
 
 moved AS (

@@ -101,7 +101,8 @@ class ExchangeRates(DayRow, key="l2m/exchange_rates", tolerance=1, **LANDED):
     usd_per_unit = dy.Decimal(18, 8, min_exclusive=0, description="US dollars for one unit of it.")
 
 
-class LogCounts(DayRow, key="l2m/log_counts", **LANDED):
+# Lines that are of no log are rejected under this table, whose own rows they are not.
+class LogCounts(DayRow, key="l2m/log_counts", tolerance=1, **LANDED):
     """What became of the rows of each log of a day: those that were read stand in its table, in quarantine, or here."""
 
     log = one_of(

@@ -1,0 +1,140 @@
+"""Every check of the MMO passes on what is right, and finds what is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gamestats_assets.l2m import checks
+from gamestats_assets.l2m import tables as t
+from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.lakehouse.quality import Check, quarantine_of
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets_tests.l2m.lake import SmallLake, simulated
+
+PLAN = Plan(accounts=220, days=2, farms=1, level_one=6, servers=3, guilds=6, actions=8.0)
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
+    folder = tmp_path_factory.mktemp("checked")
+    truth = simulated(PLAN, folder / "logs")
+    lake = SmallLake(folder)
+    days = [day.ds.isoformat() for day in truth.days]
+    for ds in days:
+        lake.deliver(folder / "logs" / ds, ds)
+        lake.extract(ds)
+    lake.make(days)
+    return lake
+
+
+def broken(lake: SmallLake, check: Check, changes: dict[type[Table], Change] | None = None) -> pl.DataFrame:
+    """The rows that break a check, after some of its inputs were changed."""
+    frames = {}
+    for name, table in check.inputs.items():
+        rows = lake.lake.scan(table).collect()
+        frames[name] = (changes or {}).get(table, lambda same: same)(rows).lazy()
+    return check.rows(**frames).collect()
+
+
+def one_less(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without the last one."""
+    return rows.head(rows.height - 1)
+
+
+def one_cent(column: str) -> Change:
+    """The rows with a millionth of a dollar more in the first one."""
+    first = pl.int_range(pl.len()) == 0
+    more = pl.lit(Decimal("0.000001"))
+    return lambda rows: rows.with_columns(
+        pl.when(first).then(pl.col(column) + more).otherwise(pl.col(column)).cast(rows.schema[column]).alias(column)
+    )
+
+
+def as_first(**values: object) -> Change:
+    """The rows with other values in the first one."""
+    first = pl.int_range(pl.len()) == 0
+    return lambda rows: rows.with_columns(
+        pl.when(first).then(pl.lit(value)).otherwise(pl.col(name)).cast(rows.schema[name]).alias(name)
+        for name, value in values.items()
+    )
+
+
+PLANTED: list[tuple[Check, dict[type[Table], Change]]] = [
+    (checks.every_payment_is_counted, {t.EtlRecharge: one_less}),
+    (checks.every_row_is_counted, {t.EtlLogout: one_less}),
+    (checks.every_row_is_counted, {t.EtlIncreaseItem: lambda rows: pl.concat([rows, rows.head(1)])}),
+    (checks.every_row_is_counted, {t.EtlDecreaseMoney: lambda rows: rows.clear()}),
+    (checks.every_payment_has_a_rate, {t.LogCounts: as_first(payments_without_rate=1)}),
+    (checks.dollars_are_amount_times_rate, {t.EtlRecharge: one_cent("daily_rev_usd")}),
+    (checks.dollars_are_amount_times_rate, {t.ExchangeRates: lambda rows: rows.clear()}),
+    (checks.active_accounts_are_those_of_the_seven_logs, {t.StdActive: one_less}),
+    (checks.active_accounts_are_those_of_the_seven_logs, {t.StdActive: as_first(user_id="nobody")}),
+    (checks.revenue_is_that_of_the_payments, {t.Recharge: one_cent("daily_rev_usd")}),
+    (checks.revenue_is_that_of_the_payments, {t.EtlRecharge: one_less}),
+    (checks.what_was_paid_on_the_day_is_the_days_revenue, {t.CumulativeRevenue: one_cent("daily_rev_usd")}),
+    (checks.every_active_account_is_there, {t.Active: one_less}),
+    (checks.active_accounts_have_the_days_revenue, {t.Active: one_cent("revenue_usd")}),
+    (checks.servers_add_up_to_the_days_revenue, {t.ServerPerformance: one_cent("revenue_usd")}),
+    (checks.figures_of_all_parts_are_those_of_the_whole, {t.KpiDaily: one_cent("revenue_usd")}),
+    (checks.balances_follow_from_gains_and_spendings, {t.MoneyBalances: as_first(gained=1_000_000_007)}),
+]
+
+
+def test_every_check_blocks_and_passes_on_what_is_right(lake: SmallLake) -> None:
+    assert {check.name for check, _ in PLANTED} == {check.name for check in checks.ALL}
+    for check in checks.ALL:
+        assert check.blocking
+        assert broken(lake, check).is_empty(), check.name
+
+
+@pytest.mark.parametrize(("check", "changes"), PLANTED, ids=lambda part: getattr(part, "name", ""))
+def test_every_check_finds_what_is_planted(lake: SmallLake, check: Check, changes: dict[type[Table], Change]) -> None:
+    assert not broken(lake, check, changes).is_empty()
+
+
+def test_what_is_in_quarantine_counts_as_accounted_for(lake: SmallLake) -> None:
+    row = {
+        "destination": f"etl_recharge@{PLAN.start}",
+        "table_name": "etl_recharge",
+        "partition_key": str(PLAN.start),
+        "unit_id": "(all)",
+        "entry": 0,
+        "scope": "row",
+        "rule": "unreadable_value",
+        "reason": "Row 1: amount must be a number.",
+        "rejected_rows": 1,
+        "content": None,
+    }
+    quarantine = quarantine_of("l2m")
+    held = pl.DataFrame([row], schema=quarantine.schema())
+    first_of_the_day = pl.int_range(pl.len()).over("ds") > 0
+    without_one = {
+        t.EtlRecharge: lambda rows: rows.filter(first_of_the_day | (pl.col("ds") != PLAN.start)),
+        quarantine: lambda _: held,
+    }
+    assert broken(lake, checks.every_payment_is_counted, without_one).is_empty()
+
+
+def test_rows_of_one_moment_may_have_come_in_any_order_and_a_lost_one_is_found(tmp_path: Path) -> None:
+    at = pl.lit("2026-03-01 10:00:00").str.to_datetime(time_unit="us", time_zone="UTC")
+    columns = {"user_id": "u1", "server_id": "S1", "money_type": "902", "reason_id": "31"}
+    # 10 before; at one moment 5 go and 20 come, in this order: balances of 5 and 25.
+    gains = pl.DataFrame([{**columns, "amount": 20, "balance_after": 25}])
+    spends = pl.DataFrame([{**columns, "amount": 5, "balance_after": 5}])
+    gains, spends = gains.with_columns(time=at), spends.with_columns(time=at)
+    for name, spendings, is_right in (("right", spends, True), ("lost", spends.with_columns(balance_after=4), False)):
+        folder = tmp_path / name
+        folder.mkdir()
+        gains.write_parquet(folder / "increase_money.parquet")
+        spendings.write_parquet(folder / "decrease_money.parquet")
+        small = SmallLake(tmp_path / f"{name}_lake")
+        small.deliver(folder, "2026-03-01")
+        small.extract("2026-03-01")
+        small.make(["2026-03-01"], [t.MoneyBalances])
+        assert broken(small, checks.balances_follow_from_gains_and_spendings).is_empty() == is_right
