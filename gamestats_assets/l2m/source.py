@@ -181,7 +181,8 @@ def _deliver(
             return refused(f"{error} Mend it, or leave it out.")
         delivered.setdefault(digest, DeliveredFile(digest, file.name, format))
         paths.setdefault(digest, file.path)
-    before = in_force(landing, landing.files(GAME, on))[0].get(log)
+    landed = landing.files(GAME, on)
+    before = in_force(landing, landed)[0].get(log)
     number, named = (before.number if before else 0) + 1, dict(columns)
     if add and before is not None:
         named = named or before.columns
@@ -192,11 +193,15 @@ def _deliver(
             )
         delivered = {**{file.hash: file for file in before.files}, **delivered}
     delivery = Delivery(log, on, number, tuple(delivered.values()), named)
-    if before is not None and delivery.says_as(before):
-        return Outcome("known", log, on, len(files), before.number)
+    same = before if before is not None and delivery.says_as(before) else None
+    if same is not None and {*delivered} <= {file.content_hash for file in landed if file.kind == FILE}:
+        return Outcome("known", log, on, len(files), same.number)
     for digest, path in paths.items():
         suffix = delivered[digest].format + (".gz" if delivered[digest].format != "parquet" and _is_gzip(path) else "")
         landing.put_file(GAME, day, on, FILE, path, suffix, digest)
+    if same is not None:
+        # Only files of it were lacking.
+        return Outcome("delivered", log, on, len(files), same.number)
     # Last: a delivery counts when all of it is there.
     document = delivery.to_json()
     landing.put(GAME, day, on, DELIVERY, document, document)
@@ -206,7 +211,10 @@ def _deliver(
 def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     from gamestats_assets.l2m.thinkingdata import split_days
 
-    told = split_days(path)
+    try:
+        told = split_days(path)
+    except GamestatsError as error:
+        return [Outcome("refused", "", "", reason=str(error))]
     outcomes: list[Outcome] = []
     for day, content in sorted(told.days.items()):
         _, is_new = landing.put(GAME, day, day.isoformat(), THINKINGDATA, content, content)

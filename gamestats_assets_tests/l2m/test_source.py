@@ -315,6 +315,16 @@ def test_a_delivery_whose_file_never_landed_says_so_and_the_others_load(tmp_path
     assert found.counts["login"]["files"] == 1
 
 
+def test_a_file_that_is_gone_lands_again_with_the_same_delivery(tmp_path: Path, landing: Landing) -> None:
+    deliver([logins(tmp_path / "1", "login.csv", "u1")], landing)
+    [file] = [file for file in landing.files("l2m", ON) if file.kind == FILE]
+    Path(landing.root, file.path).unlink()
+    assert users(landing) == []
+    again = only(deliver([logins(tmp_path / "1", "login.csv", "u1")], landing).outcomes)
+    assert again.line() == "delivered login of 2026-03-01: delivery 1, 1 file"
+    assert users(landing) == ["u1"]
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -429,6 +439,22 @@ def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_
     assert report.count("delivered") == 1
     assert users(landing) == ["u1"]
     assert [file for file in landing.files("l2m", ON) if file in before] == before
+
+
+def test_records_that_cannot_be_read_to_their_end_are_refused_and_everything_else_lands(
+    tmp_path: Path, landing: Landing
+) -> None:
+    record = {"#type": "track", "#time": "2026-03-01 12:00:00", "#event_name": "login", "#account_id": "u"}
+    # Such as do not repeat, so that what is left of them is long enough to be known for records.
+    chance = random.Random(3)
+    lines = [json.dumps({**record, "properties": {"x": chance.random()}}) for _ in range(3000)]
+    path = put(tmp_path / "drop", "records.jsonl.gz", "\n".join(lines).encode())
+    path.write_bytes(path.read_bytes()[:-2000])
+    logins(tmp_path / "drop", "login.csv", "u1")
+    report = deliver([tmp_path / "drop"], landing)
+    assert [outcome.status for outcome in report.outcomes] == ["delivered", "refused"]
+    assert str(path) in report.outcomes[1].reason
+    assert users(landing) == ["u1"]
 
 
 def test_a_day_may_have_only_some_of_its_logs(tmp_path: Path, landing: Landing) -> None:
