@@ -62,8 +62,8 @@ def doubled(table: type[Table], where: pl.Expr | None = None, **values: Any) -> 
 
 
 def model(table: type[Table]) -> SqlModel:
-    """The SQL model of a table."""
-    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
+    """The SQL model of a table; it may bind the day `ds`."""
+    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN, ["ds"])
 
 
 def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:

@@ -196,10 +196,6 @@ _CLOCK = "its value changes from run to run; bind a $parameter instead"
 _OUTSIDE = "a model reads tables of the lake only"
 _WEEKDAY = "the engines number the days of the week differently; use date_diff from a known Monday, modulo 7"
 _EPOCH = "Spark has only whole seconds there; use date_diff with the unit wanted"
-_BEST_ROW = (
-    "of ties, and of nulls, each engine takes another; order by a struct that no two rows share, such as "
-    "{'time': time, 'n': n}, or order and take row_number() = 1"
-)
 _ANY_ROW = "which row comes first is not told; use min or max, or order and take row_number() = 1"
 _MOMENTS = "the engines have different formulas; write it with sums"
 _NAMES_OF_DAYS = "the engines write other names; join a table of them"
@@ -271,24 +267,49 @@ def _on_spark(tree: exp.Expr) -> tuple[str, list[str]]:
 def _spelt_out(tree: exp.Expr) -> exp.Expr:
     """The query with what DuckDB does on its own accord written out, where Spark would do something else.
 
-    DuckDB divides and averages decimals as DOUBLE, Spark to a few decimal places. From one time to another DuckDB
-    counts how often an hour, a day, ... begins, Spark how many whole ones fit in between.
+    - DuckDB divides and averages decimals as DOUBLE, Spark to a few decimal places.
+    - Between two times DuckDB counts how often an hour, a day, ... begins, Spark how many whole ones there are.
+    - arg_max leaves nulls out, and of what it orders by they come last; Spark takes them, and has them first.
+    - A \\ in the pattern of LIKE is a character like any other; on Spark it escapes.
     """
     tree = tree.copy()
     # The innermost first: what is put into another expression is a copy.
-    for node in reversed(list(tree.find_all(exp.Div, exp.Avg, exp.DateDiff))):
-        if isinstance(node, exp.Div):
-            if not isinstance(node.this, exp.Div):
+    for node in reversed(
+        list(tree.find_all(exp.Div, exp.Avg, exp.DateDiff, exp.ArgMax, exp.ArgMin, exp.Like, exp.ILike))
+    ):
+        match node:
+            case exp.Div() if not isinstance(node.this, exp.Div):
                 node.set("this", exp.cast(node.this, exp.DType.DOUBLE))
-        elif isinstance(node, exp.Avg):
-            averaged = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-            averaged.replace(exp.cast(averaged.copy(), exp.DType.DOUBLE))
-        elif (unit := node.text("unit").upper()) != "MICROSECOND":
-            for side in ("this", "expression"):
-                time = node.args[side]
-                day = exp.cast(time, exp.DType.DATE)
-                node.set(side, day if unit in ("DAY", "WEEK") else exp.TimestampTrunc(this=time, unit=exp.var(unit)))
+            case exp.Avg():
+                averaged = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+                averaged.replace(exp.cast(averaged.copy(), exp.DType.DOUBLE))
+            case exp.DateDiff() if (unit := node.text("unit").upper()) != "MICROSECOND":
+                for side in ("this", "expression"):
+                    time = node.args[side]
+                    day, begun = exp.cast(time, exp.DType.DATE), exp.TimestampTrunc(this=time, unit=exp.var(unit))
+                    node.set(side, day if unit in ("DAY", "WEEK") else begun)
+            case exp.ArgMax() | exp.ArgMin():
+                _spell_out_nulls(node)
+            case exp.Like() | exp.ILike() if not isinstance(node.parent, exp.Escape) and _may_escape(node.expression):
+                backslash = [exp.Literal.string(text) for text in ("\\", "\\\\")]
+                node.set("expression", exp.func("REPLACE", node.expression, *backslash, dialect="duckdb"))
     return tree
+
+
+def _spell_out_nulls(node: exp.ArgMax | exp.ArgMin) -> None:
+    parts = [part.expression if isinstance(part, exp.PropertyEQ) else part for part in node.expression.expressions]
+    ordered = [each for part in parts for each in (part.is_(exp.null()), part.copy())]
+    told = exp.not_(node.this.is_(exp.null()))
+    node.set("expression", exp.Tuple(expressions=ordered))
+    if isinstance(node.parent, exp.Filter):
+        only = node.parent.expression
+        only.set("this", exp.and_(only.this, told))
+    else:
+        node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=told)))
+
+
+def _may_escape(pattern: exp.Expr) -> bool:
+    return not isinstance(pattern, exp.Literal) or "\\" in pattern.name
 
 
 def _particular_objection(node: exp.Expr) -> str | None:
@@ -306,8 +327,6 @@ def _particular_objection(node: exp.Expr) -> str | None:
             return "Spark has no UNION BY NAME; name the columns in order"
         case exp.Star() if node.args.get("replace") or node.args.get("rename"):
             return "Spark has only * EXCLUDE; name the columns"
-        case exp.ArgMax() | exp.ArgMin() if not isinstance(node.expression, exp.Struct):
-            return _BEST_ROW
         case exp.Anonymous():
             return f"the function {node.name!r} has no known translation to Spark"
         case exp.Select() if node.args.get("qualify") and _groups_by_all(node):
@@ -322,8 +341,8 @@ def _particular_objection(node: exp.Expr) -> str | None:
             return "without 'g' DuckDB replaces the first match and Spark all of them; add 'g'"
         case exp.RegexpReplace() if re.search(r"[\\$]", node.text("replacement")):
             return "the engines name groups differently, \\1 and $1; use regexp_extract"
-        case exp.Like() | exp.ILike() if not isinstance(node.parent, exp.Escape) and _may_escape(node.expression):
-            return "a \\ in a pattern escapes on Spark only; say which character does with ESCAPE"
+        case exp.ArgMax() | exp.ArgMin() if not isinstance(node.expression, (exp.Struct, exp.Tuple)):
+            return "of ties each engine takes another; order by what tells them apart too, such as (time, row_number)"
         case exp.Substring() if node.text("start") == "0":
             return "what begins at 0 lacks a character in DuckDB; begin at 1"
         case exp.ArrayAgg() if isinstance(node.this, exp.Order):
@@ -368,10 +387,6 @@ def _groups_by_all(select: exp.Select) -> bool:
     return group is not None and bool(group.args.get("all"))
 
 
-def _may_escape(pattern: exp.Expr) -> bool:
-    return not isinstance(pattern, exp.Literal) or "\\" in pattern.name
-
-
 def _is_beside_distinct(aggregate: exp.GroupConcat) -> bool:
     select = aggregate.parent_select
     found = [d for one in (select.expressions if select else []) for d in one.find_all(exp.Distinct)]
@@ -410,7 +425,7 @@ def _typed_objection(node: exp.Expr, operand: exp.Expr) -> str | None:
             return "DuckDB rounds and Spark cuts off; write round, floor or ceil inside of it"
         case exp.Cast() if node.to.is_type(*exp.DataType.TEXT_TYPES) and operand.is_type(*_FLOATS, *_TIMESTAMPS):
             return "the engines write it differently; use strftime, or cast to DECIMAL first"
-        case exp.Round() if node.args.get("decimals") and operand.is_type(*_FLOATS):
+        case exp.Round() if not _is_whole(node) and operand.is_type(*_FLOATS):
             return "of a DOUBLE such as 1.005 DuckDB rounds the binary value, Spark the text; CAST it AS DECIMAL before"
         case exp.IntDiv() if not (operand.is_type(*_INTEGERS) and node.expression.is_type(*_INTEGERS)):
             return "of fractions DuckDB makes a DOUBLE, Spark an integer; use floor(x / y)"
@@ -424,8 +439,13 @@ def _typed_objection(node: exp.Expr, operand: exp.Expr) -> str | None:
             return None
 
 
+def _is_whole(rounded: exp.Expr) -> bool:
+    decimals = rounded.args.get("decimals")
+    return decimals is None or decimals.name == "0"
+
+
 def _has_fraction(operand: exp.Expr) -> bool:
-    if isinstance(operand, _WHOLE) and not operand.args.get("decimals"):
+    if isinstance(operand, _WHOLE) and _is_whole(operand):
         return False
     if operand.is_type(exp.DType.DECIMAL):
         scale = operand.type.expressions[1:] if operand.type else []

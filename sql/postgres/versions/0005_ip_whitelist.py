@@ -17,7 +17,7 @@ CREATE TABLE ops.ip_whitelist (
     changed_by text NOT NULL DEFAULT ops.person()
 );
 COMMENT ON TABLE ops.ip_whitelist IS 'Addresses that many honest players share, such as cafes.';
-COMMENT ON COLUMN ops.ip_whitelist.ip_prefix IS 'How the addresses begin, with the last point: 103.7.0. is not 103.7.01.';
+COMMENT ON COLUMN ops.ip_whitelist.ip_prefix IS 'How they begin, with the last point: 103.7.0. is not 103.7.01.';
 COMMENT ON COLUMN ops.ip_whitelist.note IS 'Whose addresses these are.';
 
 CREATE TRIGGER note_change BEFORE UPDATE ON ops.ip_whitelist
