@@ -46,6 +46,7 @@ def demo(
     players: Annotated[int, typer.Option(min=10, max=100, hidden=True, help="Players a match.")] = 100,
     users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 1000,
     accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
+    mmo_days: Annotated[int, typer.Option(min=1, max=7, hidden=True, help="Days of the MMO.")] = PRODUCT_DAYS,
 ) -> None:
     """See it at work: two days of PUBG, a week of a shop and a week of an MMO, from raw files to PostgreSQL.
 
@@ -66,7 +67,7 @@ def demo(
     stores = Stores()
     # Before Dagster is loaded: the simulating processes are forks of this one.
     _land(stores, _Plan(version(), SEED, matches, players))
-    _deliver(stores, accounts)
+    _deliver(stores, accounts, mmo_days)
     from gamestats_assets.cli.session import opened
 
     _add_product(stores, users)
@@ -146,13 +147,13 @@ def _simulate(folder: Path, plan: _Plan, progress: Callable[[int], None]) -> lis
     return match_ids
 
 
-def _deliver(stores: Stores, accounts: int) -> None:
+def _deliver(stores: Stores, accounts: int, days: int) -> None:
     """Simulate and deliver the MMO's week; what was delivered before is known."""
     from gamestats_assets.l2m.simulate import Plan, simulate
     from gamestats_assets.l2m.source import deliver
 
-    first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
-    plan = Plan(accounts=accounts, days=PRODUCT_DAYS, start=first, seed=SEED, actions=ACTIONS)
+    first = DAYS[-1] - timedelta(days=days - 1)
+    plan = Plan(accounts=accounts, days=days, start=first, seed=SEED, actions=ACTIONS)
     with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as folder:
         truth = simulate(plan, Path(folder), rates=True)
         report = deliver([Path(folder)], stores.landing)
