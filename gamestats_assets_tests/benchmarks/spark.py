@@ -24,7 +24,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.spark import run_on_spark, spark_session
-from gamestats_assets.lakehouse.sql import Engine, SqlModel, run_model
+from gamestats_assets.lakehouse.sql import Engine, SqlModel, SqlModelError, run_model
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.frames import KNOWN, differences
@@ -55,7 +55,8 @@ def compare(
 
     Returns:
         For each model: rows read and made, seconds on either engine, `ratio` (Spark's seconds by DuckDB's), whether
-        all rows are equal, the number of differences and the first of them.
+        all rows are equal, the number of differences and the first of them; or the `error` of the engine that
+        could not run it.
     """
     given = parameters or {}
     told: list[dict[str, Any]] = []
@@ -65,13 +66,17 @@ def compare(
         sources = {name: lake.source(read) for name, read in model.reads.items()}
         bound = {name: given[name] for name in model.parameters}
         states = [state for read in model.reads.values() if (state := lake.state(read)) is not None]
-        duckdb, duckdb_s = _timed(lambda: run_model(model, sources, bound, engine=engine), repeat)  # noqa: B023
-        spark, spark_s = _timed(lambda: run_on_spark(session, model, sources, bound), repeat)  # noqa: B023
+        said = {"model": table.spec.dotted, "input_rows": sum(state.rows for state in states)}
+        try:
+            duckdb, duckdb_s = _timed(lambda: run_model(model, sources, bound, engine=engine), repeat)  # noqa: B023
+            spark, spark_s = _timed(lambda: run_on_spark(session, model, sources, bound), repeat)  # noqa: B023
+        except SqlModelError as error:
+            told.append(said | {"equal": False, "error": str(error)})
+            continue
         found = differences(duckdb, spark, table.primary_key())
         told.append(
-            {
-                "model": table.spec.dotted,
-                "input_rows": sum(state.rows for state in states),
+            said
+            | {
                 "rows": duckdb.height,
                 "duckdb_s": round(duckdb_s, 3),
                 "spark_s": round(spark_s, 3),

@@ -670,7 +670,7 @@ def test_a_missing_extra_or_java_names_itself(monkeypatch: pytest.MonkeyPatch, t
         spark_session(1, "1g", tmp_path)
 
 
-def test_the_benchmark_compares_every_model_of_a_game_over_a_lake(session: Any, tmp_path: Path) -> None:
+def test_the_benchmark_compares_every_model_of_a_game_and_tells_which_fails(session: Any, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     read = {table for name in MODELS if name.startswith("pubg.") for table in model(KNOWN[name]).reads.values()}
     for table in read:
@@ -680,3 +680,9 @@ def test_the_benchmark_compares_every_model_of_a_game_over_a_lake(session: Any, 
     assert {one["model"] for one in told} == {name for name in MODELS if name.startswith("pubg.")}
     assert all(one["equal"] and one["rows"] > 0 and one["input_rows"] > 0 for one in told)
     assert all(one["ratio"] > 0 and one["differences"] == [] for one in told)
+
+    for path in (tmp_path / "pubg" / "damage_events").rglob("*.parquet"):
+        path.write_bytes(b"PAR1")
+    (broken,) = compare(session, lake, "pubg", Engine(threads=1), only="player_match_weapon_distribution")
+    assert not broken["equal"]
+    assert "the engine refuses the query" in broken["error"]
