@@ -40,7 +40,7 @@ pytestmark = pytest.mark.timeout(240)
 
 PLAYERS = 40
 TABLES = declared_tables()
-SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "150", "--mmo-days", "2")
+SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "200", "--mmo-days", "2")
 
 
 class Gamestats:
