@@ -113,7 +113,7 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[key] = _behind_parents(instance, graph, last, key, inputs_of(table, inputs))
             if table in settled:
                 if table.spec.published:
-                    behind[publication_key(table)] = _unpublished(stores, settled[table])
+                    behind[publication_key(table)] = _unpublished(stores, settled[table], contents)
             elif table.spec.published:
                 behind[publication_key(table)] = _behind_parents(
                     instance, graph, last, publication_key(table), inputs_of(table, inputs)
@@ -172,11 +172,11 @@ def _last_materialised(instance: dg.DagsterInstance, graph: Any, key: dg.AssetKe
     return {"": records[0].storage_id} if records and records[0].partition_key is None else {}
 
 
-def _unpublished(stores: Stores, settled: Settled) -> frozenset[str]:
+def _unpublished(stores: Stores, settled: Settled, contents: Contents) -> frozenset[str]:
     """Partitions of a settled table whose content is not what PostgreSQL was given."""
     from gamestats_assets.lakehouse.postgres import published_hashes
 
-    held = published_contents(settled, stores.lake)
+    held = published_contents(settled, contents)
     published = published_hashes(stores.postgres_url, settled.table)
     return frozenset(key for key in {*held, *published} if held.get(key) != published.get(key)) | (
         _differently_published(stores, settled.table)

@@ -80,13 +80,8 @@ def _deliveries() -> dg.AssetsDefinition:
 def settled() -> tuple[Settled, ...]:
     """Every table that is made in the lake, each after those it is made from."""
     constant = [
-        Settled.of(table, function, KNOWN, code_version=combined_hash([reference.text_of(table)])[:8])
-        for table, function in (
-            (tables.VipTiers, reference.vip_tiers),
-            (tables.Countries, reference.countries),
-            (tables.KeyItems, reference.key_items),
-            (tables.MoneyKinds, reference.money_kinds),
-        )
+        Settled.of(table, reference.reader(table), KNOWN, code_version=combined_hash([reference.text_of(table)])[:8])
+        for table in tables.REFERENCE
     ]
     return (
         *constant,

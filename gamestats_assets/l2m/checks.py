@@ -150,8 +150,14 @@ def active_accounts_are_those_of_the_seven_logs(
     )
 
 
-def _revenue(frame: pl.LazyFrame, column: str, name: str) -> pl.LazyFrame:
-    return frame.group_by("ds").agg(pl.col(column).sum().cast(pl.Decimal(38, 6)).alias(name))
+def _revenue(frame: pl.LazyFrame, column: str, name: str, by: Sequence[str] = ("ds",)) -> pl.LazyFrame:
+    return frame.group_by(by).agg(pl.col(column).sum().cast(pl.Decimal(38, 6)).alias(name))
+
+
+def _other_revenue(frame: pl.LazyFrame, column: str, name: str, recharge: pl.LazyFrame) -> pl.LazyFrame:
+    """Days whose revenue by a table is not what was recharged."""
+    wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
+    return _unequal(_revenue(frame, column, name), wanted, ["ds"], name, "revenue_usd")
 
 
 @breaking_rows(of=Recharge)
@@ -159,13 +165,7 @@ def revenue_is_that_of_the_payments(
     recharge: dy.LazyFrame[Recharge], payments: dy.LazyFrame[EtlRecharge]
 ) -> pl.LazyFrame:
     """The day's revenue is the sum of its payments, to the last decimal."""
-    return _unequal(
-        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
-        _revenue(payments, "daily_rev_usd", "payments_usd"),
-        ["ds"],
-        "revenue_usd",
-        "payments_usd",
-    )
+    return _other_revenue(payments, "daily_rev_usd", "payments_usd", recharge)
 
 
 @breaking_rows(of=Active)
@@ -173,13 +173,7 @@ def active_accounts_have_the_days_revenue(
     active: dy.LazyFrame[Active], recharge: dy.LazyFrame[Recharge]
 ) -> pl.LazyFrame:
     """What the active accounts paid is the day's revenue, to the last decimal."""
-    return _unequal(
-        _revenue(active, "revenue_usd", "revenue_of_active_usd"),
-        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
-        ["ds"],
-        "revenue_of_active_usd",
-        "revenue_usd",
-    )
+    return _other_revenue(active, "revenue_usd", "revenue_of_active_usd", recharge)
 
 
 @breaking_rows(of=Active)
@@ -199,13 +193,7 @@ def what_was_paid_on_the_day_is_the_days_revenue(
     lifetime: dy.LazyFrame[CumulativeRevenue], recharge: dy.LazyFrame[Recharge]
 ) -> pl.LazyFrame:
     """The day's part of what everybody has paid is the day's revenue, to the last decimal."""
-    return _unequal(
-        _revenue(lifetime, "daily_rev_usd", "lifetime_usd"),
-        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
-        ["ds"],
-        "lifetime_usd",
-        "revenue_usd",
-    )
+    return _other_revenue(lifetime, "daily_rev_usd", "lifetime_usd", recharge)
 
 
 @breaking_rows(of=ServerPerformance)
@@ -213,13 +201,7 @@ def servers_add_up_to_the_days_revenue(
     servers: dy.LazyFrame[ServerPerformance], recharge: dy.LazyFrame[Recharge]
 ) -> pl.LazyFrame:
     """The servers' revenue is the day's revenue, to the last decimal."""
-    return _unequal(
-        _revenue(servers, "revenue_usd", "servers_usd"),
-        _revenue(recharge, "daily_rev_usd", "revenue_usd"),
-        ["ds"],
-        "servers_usd",
-        "revenue_usd",
-    )
+    return _other_revenue(servers, "revenue_usd", "servers_usd", recharge)
 
 
 @breaking_rows(of=KpiDaily)
@@ -227,12 +209,10 @@ def figures_of_all_parts_are_those_of_the_whole(
     kpis: dy.LazyFrame[KpiDaily], recharge: dy.LazyFrame[Recharge]
 ) -> pl.LazyFrame:
     """The revenue of everybody, of all servers and of all countries is the day's revenue, to the last decimal."""
-    found = kpis.group_by("ds", "dimension").agg(pl.col("revenue_usd").sum().cast(pl.Decimal(38, 6)).alias("parts_usd"))
+    found = _revenue(kpis, "revenue_usd", "parts_usd", ["ds", "dimension"])
     wanted = _revenue(recharge, "daily_rev_usd", "revenue_usd")
-    dimensions = found.select("ds", "dimension")
-    return _unequal(
-        found, dimensions.join(wanted, on="ds", how="left"), ["ds", "dimension"], "parts_usd", "revenue_usd"
-    )
+    expected = found.select("ds", "dimension").join(wanted, on="ds", how="left")
+    return _unequal(found, expected, ["ds", "dimension"], "parts_usd", "revenue_usd")
 
 
 # --------------------------------------------------------------------------- balances

@@ -7,11 +7,11 @@ code. All but the currencies are tables of the lake too, for SQL models join the
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from pathlib import Path
 
-import dataframely as dy
 import polars as pl
 
-from gamestats_assets.l2m.tables import Countries, KeyItems, MoneyKinds, VipTiers
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
 
@@ -22,34 +22,19 @@ def currencies() -> tuple[str, ...]:
     return tuple(pl.read_csv(_path("currencies")).get_column("currency"))
 
 
-def vip_tiers() -> dy.LazyFrame[VipTiers]:
-    """VIP tiers."""
-    return VipTiers.cast(_read(VipTiers))
-
-
-def countries() -> dy.LazyFrame[Countries]:
-    """Countries that are told apart."""
-    return Countries.cast(_read(Countries))
-
-
-def key_items() -> dy.LazyFrame[KeyItems]:
-    """The key items."""
-    return KeyItems.cast(_read(KeyItems))
-
-
-def money_kinds() -> dy.LazyFrame[MoneyKinds]:
-    """Which kinds of money are diamonds."""
-    return MoneyKinds.cast(_read(MoneyKinds))
-
-
-def _path(name: str):
-    return shipped("data", "reference", "l2m", f"{name}.csv")
-
-
-def _read(table: type[Table]) -> pl.LazyFrame:
-    return pl.read_csv(_path(table.spec.name), infer_schema=False).lazy()
-
-
 def text_of(table: type[Table]) -> str:
-    """The file of a table, which a change of makes the table anew."""
+    """The file of a table; a change of it makes the table anew."""
     return _path(table.spec.name).read_text(encoding="utf-8")
+
+
+def reader(table: type[Table]) -> Callable[[], pl.LazyFrame]:
+    """A function that reads the file of a table."""
+
+    def rows() -> pl.LazyFrame:
+        return table.cast(pl.read_csv(_path(table.spec.name), infer_schema=False).lazy())
+
+    return rows
+
+
+def _path(name: str) -> Path:
+    return shipped("data", "reference", "l2m", f"{name}.csv")

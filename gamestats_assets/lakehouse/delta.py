@@ -387,7 +387,7 @@ class Lake:
     def _commit_stream(
         self, table: type[Table], frames: Iterator[pl.DataFrame], predicate: str | None, written: _Written
     ) -> int:
-        """Commit frames as they come; of a lost race over the version the files would be written in vain, so it is one.
+        """Commit frames as they come. A lost race over the version is Delta's to retry: the rows come only once.
 
         Writers of a table wait for each other in its pool, and the partition is nobody else's.
         """

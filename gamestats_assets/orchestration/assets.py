@@ -72,7 +72,7 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
     values_read,
 )
-from gamestats_assets.orchestration.settled import Settled, published_contents, remade
+from gamestats_assets.orchestration.settled import Contents, Settled, published_contents, remade
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.postgres import Publication
@@ -700,7 +700,7 @@ def publication(
         guard = _Guard(stores, table, guarding, keys)
         refused: dict[str, BlockingCheckError] = {}
         # Before any rows are read: what is published then under an old name is published once more.
-        contents = published_contents(settled, stores.lake) if settled else {}
+        contents = published_contents(settled, Contents(stores.lake)) if settled else {}
         published = published_hashes(stores.postgres_url, table) if settled else {}
         for key in keys or [None]:
             value = table.partition_value(key) if key is not None else None

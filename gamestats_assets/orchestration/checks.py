@@ -253,6 +253,12 @@ def figures_of(check: Check, lake: Lake, keys: Sequence[str] | None) -> dict[str
     return rows.select(pl.col(check.figures).sum()).collect().row(0, named=True)
 
 
+def checks_of_tables(tables: Sequence[type[Table]], checks: Sequence[Check]) -> list[dg.AssetChecksDefinition]:
+    """The checks of a game: one step for each table that has any."""
+    by_table = {table: [check for check in checks if check.table is table] for table in tables}
+    return [table_checks(table, found) for table, found in by_table.items() if found]
+
+
 def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     """All checks of one table as one step, each selectable on its own."""
     specs = [

@@ -162,9 +162,9 @@ class Contents:
         }
 
 
-def published_contents(settled: Settled, lake: Lake) -> dict[str, str]:
+def published_contents(settled: Settled, contents: Contents) -> dict[str, str]:
     """What names the content of each partition of a published table; under "" that of a table without days."""
-    held = Contents(lake).of(settled.table)
+    held = contents.of(settled.table)
     if settled.has_days:
         return held
     return {"": combined_hash(f"{key} {digest}" for key, digest in held.items())} if held else {}
@@ -239,31 +239,29 @@ def remade(
     table = settled.table
     ledger = Ledger(lake, table.spec.game, table.spec.step)
     # Before any rows are read: what changes meanwhile is then found to be behind.
-    wanted = settled.wanted(Contents(lake))
-    entries = ledger.entries(keys or None)
-    entry = INPUTS if settled.has_days else ROWS
-    days = keys if settled.has_days else sorted({*wanted, *entries})
-    behind = [
-        key for key in days if entries.get(key, {}).get(entry) != wanted.get(key) or (everything and key in wanted)
-    ]
-    tell(f"{len(behind)} of {len(days)} days are new or changed.")
+    contents = Contents(lake)
+    due = settled.behind(lake, contents)
+    wanted = settled.wanted(contents) if everything else {}
+    days = keys if settled.has_days else sorted({*due, *wanted})
+    again = {key: wanted.get(key) or due[key] for key in days if key in due or key in wanted}
+    tell(f"{len(again)} of {len(keys) or 'all'} days are new or changed.")
     if not settled.has_days:
-        if behind:
+        if again:
             yield Replacement(_made(settled, lake, None, session), [])
             ledger.record(
-                {key: {ROWS: wanted[key]} for key in behind if key in wanted},
-                {key: [ROWS] for key in behind if key not in wanted},
+                {key: {ROWS: digest} for key, digest in again.items() if digest},
+                {key: [ROWS] for key, digest in again.items() if not digest},
             )
         return
-    for number, key in enumerate(behind, 1):
-        if key in wanted:
+    for number, (key, digest) in enumerate(again.items(), 1):
+        if digest:
             rows = RowsHash()
             yield Replacement(map(rows.add, _made(settled, lake, key, session)), [key])
-            ledger.record({key: {INPUTS: wanted[key], ROWS: rows.hexdigest()}})
+            ledger.record({key: {INPUTS: digest, ROWS: rows.hexdigest()}})
         else:
             yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
-            ledger.record({}, {key: [*entries[key]]})
-        tell(f"{number} of {len(behind)} days committed.")
+            ledger.record({}, {key: [INPUTS, ROWS]})
+        tell(f"{number} of {len(again)} days committed.")
 
 
 def _made(

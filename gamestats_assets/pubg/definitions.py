@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.automation import automation_sensor
-from gamestats_assets.orchestration.checks import table_checks
+from gamestats_assets.orchestration.checks import checks_of_tables
 from gamestats_assets.pubg import sensors, tables
 from gamestats_assets.pubg.assets import CHECKS, assets
 
@@ -15,10 +15,9 @@ from gamestats_assets.pubg.assets import CHECKS, assets
 @functools.cache
 def definitions() -> dg.Definitions:
     """Assets, checks, the job that archives matches, and what starts work."""
-    by_table = {table: [check for check in CHECKS if check.table is table] for table in tables.ALL}
     return dg.Definitions(
         assets=assets(),
-        asset_checks=[table_checks(table, found) for table, found in by_table.items() if found],
+        asset_checks=checks_of_tables(tables.ALL, CHECKS),
         jobs=[sensors.archive_pubg_matches],
         sensors=[
             sensors.new_pubg_matches(),

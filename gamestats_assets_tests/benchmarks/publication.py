@@ -29,6 +29,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 import psycopg
+from psycopg import sql
 
 from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
 from gamestats_assets.lakehouse.postgres import connect, publish, rebuild_table
@@ -87,8 +88,14 @@ def item_days(day: date, rows: int, seed: int) -> pl.DataFrame:
     )
 
 
-def _bare_copy(url: str, frame: pl.DataFrame) -> None:
-    into = "COPY bare.item_days FROM STDIN (FORMAT csv)"
+def _bare(table: type[Table]) -> sql.Identifier:
+    return sql.Identifier("bare", table.spec.name)
+
+
+def bare_copy(url: str, table: type[Table], frame: pl.DataFrame) -> None:
+    """COPY the rows into the table that `empty_bare_table` made."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_bare(table), columns)
     with psycopg.connect(url) as conn, conn.cursor() as cursor, cursor.copy(into) as copy:
         for chunk in frame.iter_slices(50_000):
             buffer = io.BytesIO()
@@ -96,11 +103,13 @@ def _bare_copy(url: str, frame: pl.DataFrame) -> None:
             copy.write(buffer.getbuffer())
 
 
-def _empty_bare_table(url: str) -> None:
+def empty_bare_table(url: str, table: type[Table]) -> None:
+    """Make an empty table with the columns, primary key and indexes of a published one."""
+    published = sql.Identifier(table.spec.game, table.spec.name)
     with connect(url) as conn:
         conn.execute("CREATE SCHEMA IF NOT EXISTS bare")
-        conn.execute("DROP TABLE IF EXISTS bare.item_days")
-        conn.execute("CREATE TABLE bare.item_days (LIKE benchmark.item_days INCLUDING ALL)")
+        conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_bare(table)))
+        conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(_bare(table), published))
 
 
 def _rows_per_s(frame: pl.DataFrame, work: Callable[[], object]) -> float:
@@ -118,11 +127,11 @@ def _round(url: str, before: pl.DataFrame, after: pl.DataFrame, others: list[pl.
     speeds["first_load"] = _rows_per_s(before, lambda: publish(url, ItemDays, [DAY], before))
     for other in others:
         publish(url, ItemDays, [other["ds"][0]], other)
-    _empty_bare_table(url)
-    speeds["bare_copy"] = _rows_per_s(after, lambda: _bare_copy(url, after))
+    empty_bare_table(url, ItemDays)
+    speeds["bare_copy"] = _rows_per_s(after, lambda: bare_copy(url, ItemDays, after))
     speeds["replaced_day"] = _rows_per_s(after, lambda: publish(url, ItemDays, [DAY], after))
-    _empty_bare_table(url)
-    speeds["bare_copy_in_key_order"] = _rows_per_s(after, lambda: _bare_copy(url, ordered))
+    empty_bare_table(url, ItemDays)
+    speeds["bare_copy_in_key_order"] = _rows_per_s(after, lambda: bare_copy(url, ItemDays, ordered))
     speeds["day_replaced_again"] = _rows_per_s(before, lambda: publish(url, ItemDays, [DAY], before))
     return speeds
 

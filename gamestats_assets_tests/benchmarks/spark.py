@@ -108,6 +108,37 @@ def _value(text: str) -> Any:
         return text
 
 
+def report(
+    lake: Path,
+    game: str,
+    parameters: Mapping[str, Any],
+    threads: int,
+    memory: str,
+    spill: Path = Path(tempfile.gettempdir()),
+    only: str | None = None,
+    repeat: int = 1,
+) -> dict[str, Any]:
+    """What the benchmark prints, see the module's docstring and `compare`."""
+    with tempfile.TemporaryDirectory(dir=spill) as folder:
+        engine = Engine(f"{memory.rstrip('bB')}B".upper(), threads, Path(folder))
+        started = time.perf_counter()
+        with spark_session(threads, memory, Path(folder, "spark")) as session:
+            start_s = time.perf_counter() - started
+            models = compare(session, Lake(lake), game, engine, parameters, only=only, repeat=repeat)
+    return {
+        "python": platform.python_version(),
+        "duckdb": version("duckdb"),
+        "pyspark": version("pyspark"),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "memory": memory,
+        "game": game,
+        "spark_start_s": round(start_s, 2),
+        "equal": all(one["equal"] for one in models),
+        "models": models,
+    }
+
+
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,26 +154,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where the engines spill")
     given = parser.parse_args()
     parameters = {name: _value(text) for name, _, text in (one.partition("=") for one in given.parameter)}
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        engine = Engine(f"{given.memory.rstrip('bB')}B".upper(), given.threads, Path(folder))
-        started = time.perf_counter()
-        with spark_session(given.threads, given.memory, Path(folder, "spark")) as session:
-            start_s = time.perf_counter() - started
-            models = compare(
-                session, Lake(given.lake), given.game, engine, parameters, only=given.only, repeat=given.repeat
-            )
-    told = {
-        "python": platform.python_version(),
-        "duckdb": version("duckdb"),
-        "pyspark": version("pyspark"),
-        "cores": os.cpu_count(),
-        "threads": given.threads,
-        "memory": given.memory,
-        "game": given.game,
-        "spark_start_s": round(start_s, 2),
-        "equal": all(one["equal"] for one in models),
-        "models": models,
-    }
+    told = report(
+        given.lake, given.game, parameters, given.threads, given.memory, given.folder, given.only, given.repeat
+    )
     print(json.dumps(told, indent=2))
 
 

@@ -47,6 +47,12 @@ class SmallLake:
         """Deliver what a folder holds as a day."""
         deliver([folder], self.landing, day=date.fromisoformat(str(ds)))
 
+    def take(self, folder: Path, days: Iterable[str]) -> None:
+        """Deliver and extract days, of each what stands in a folder of its name."""
+        for ds in days:
+            self.deliver(folder / ds, ds)
+            self.extract(ds)
+
     def extract(self, *keys: str) -> None:
         """The bronze tables of some days, as the step that reads landed files makes them."""
         for key in keys:

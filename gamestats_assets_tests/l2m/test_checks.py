@@ -26,9 +26,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
     truth = simulated(PLAN, folder / "logs")
     lake = SmallLake(folder)
     days = [day.ds.isoformat() for day in truth.days]
-    for ds in days:
-        lake.deliver(folder / "logs" / ds, ds)
-        lake.extract(ds)
+    lake.take(folder / "logs", days)
     lake.make(days)
     return lake
 

@@ -111,9 +111,7 @@ def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing
 
 def test_a_day_that_was_made_again_with_the_same_rows_concerns_no_other(deliveries: Path, tmp_path: Path) -> None:
     lake = SmallLake(tmp_path)
-    for ds in DAYS[:3]:
-        lake.deliver(deliveries / "right" / ds, ds)
-        lake.extract(ds)
+    lake.take(deliveries / "right", DAYS[:3])
     lake.settle()
     # Another file with the same rows: a new delivery, of which nothing new follows.
     shutil.copytree(deliveries / "right" / DAYS[0], tmp_path / "rewritten")
@@ -131,9 +129,7 @@ def test_a_day_that_is_no_more_is_taken_out_of_every_table(deliveries: Path, tmp
     from gamestats_assets.lakehouse.ledger import Ledger
 
     lake = SmallLake(tmp_path)
-    for ds in DAYS[:3]:
-        lake.deliver(deliveries / "right" / ds, ds)
-        lake.extract(ds)
+    lake.take(deliveries / "right", DAYS[:3])
     lake.settle()
     gone = DAYS[1]
     for table in t.LANDED_TABLES:
@@ -146,9 +142,7 @@ def test_a_day_that_is_no_more_is_taken_out_of_every_table(deliveries: Path, tmp
             assert gone not in held, table
             assert table is t.Retention or DAYS[2] in held, table
     without = SmallLake(tmp_path / "without")
-    for ds in (DAYS[0], DAYS[2]):
-        without.deliver(deliveries / "right" / ds, ds)
-        without.extract(ds)
+    without.take(deliveries / "right", (DAYS[0], DAYS[2]))
     without.settle()
     for table in (*t.SILVER, *t.GOLD):
         assert_frame_equal(lake.rows(table), without.rows(table))
@@ -156,9 +150,7 @@ def test_a_day_that_is_no_more_is_taken_out_of_every_table(deliveries: Path, tmp
 
 def test_whitelisting_an_address_concerns_every_day_on_which_it_mattered(deliveries: Path, tmp_path: Path) -> None:
     lake = SmallLake(tmp_path)
-    for ds in DAYS[:3]:
-        lake.deliver(deliveries / "right" / ds, ds)
-        lake.extract(ds)
+    lake.take(deliveries / "right", DAYS[:3])
     lake.settle()
     lake.lake.replace(
         t.IpWhitelist, pl.DataFrame([("103.7.0.", "a cafe")], schema=t.IpWhitelist.schema(), orient="row")

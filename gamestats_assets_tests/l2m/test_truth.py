@@ -30,9 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[SmallLake, Truth, Pa
     cafe = pl.DataFrame([(CAFE, "a cafe")], schema=t.IpWhitelist.schema(), orient="row")
     lake.lake.replace(t.IpWhitelist, cafe)
     days = [day.ds.isoformat() for day in truth.days]
-    for ds in days:
-        lake.deliver(folder / "logs" / ds, ds)
-        lake.extract(ds)
+    lake.take(folder / "logs", days)
     lake.make(days)
     return lake, truth, folder / "logs"
 
