@@ -58,7 +58,9 @@ def measure(rows: int, folder: Path, publish: bool, spark_memory: str | None) ->
         told |= pool.apply(_process, (folder, publish))
     if spark_memory:
         with context.Pool(1) as pool:
-            told["spark"] = pool.apply(spark.report, (folder / "data" / "lake", "l2m", {"ds": DAY}, 2, spark_memory))
+            told["spark"] = pool.apply(
+                spark.report, (folder / "data" / "lake", "l2m", {"ds": DAY}, 2, spark_memory, folder)
+            )
     return told
 
 
@@ -102,8 +104,8 @@ def _process(folder: Path, publish: bool) -> dict[str, Any]:
             }
             told[f"{what}_steps_s"] = dict(sorted(steps.items(), key=lambda step: -step[1]))
             told[f"peak_memory_after_{what}_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    if publish:
-        told |= _replaced_and_copied(stores)
+        if publish:
+            told |= _replaced_and_copied(stores)
     return told
 
 
@@ -112,7 +114,7 @@ def _replaced_and_copied(stores: Stores) -> dict[str, Any]:
     from gamestats_assets.l2m.assets import PUBLISHED
     from gamestats_assets.lakehouse.postgres import publish
 
-    url, seconds = stores.postgres_url, dict[str, tuple[int, float, float]]()
+    url, seconds = stores.postgres_url.get_secret_value(), dict[str, tuple[int, float, float]]()
     for table in PUBLISHED:
         days = [DAY] if table.spec.partitioned_by else None
         rows = stores.lake.scan(table, days).collect()

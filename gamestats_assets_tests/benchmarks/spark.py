@@ -114,7 +114,7 @@ def report(
     parameters: Mapping[str, Any],
     threads: int,
     memory: str,
-    spill: Path = Path(tempfile.gettempdir()),
+    spill: Path | None = None,
     only: str | None = None,
     repeat: int = 1,
 ) -> dict[str, Any]:
