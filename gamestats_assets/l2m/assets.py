@@ -106,7 +106,7 @@ def assets() -> list[dg.AssetsDefinition]:
             by_conditions=False,
         ),
         entered_tables((tables.IpWhitelist,), by_conditions=False),
-        *map(settled_asset, settled()),
+        *(settled_asset(each, CHECKS) for each in settled()),
     ]
     by_table = {each.table: each for each in settled()}
     return [

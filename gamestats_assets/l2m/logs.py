@@ -416,4 +416,5 @@ def decode_days(
             # For its cursors too, which know nothing of what holds for this one alone.
             con.execute("SET GLOBAL TimeZone = 'UTC'")
             con.execute("SET GLOBAL python_enable_replacements = false")
+            con.execute("SET enable_progress_bar = false")
             yield DayOfLogs(landing, files, con)

@@ -838,6 +838,8 @@ def _session(engine: Engine, connection: DuckDBPyConnection | None) -> Iterator[
         con.execute("SET TimeZone = 'UTC'")
         # A misspelt table must not find a Python variable of that name.
         con.execute("SET python_enable_replacements = false")
+        # In a process without a script of its own DuckDB would draw a bar, into whatever stdout is.
+        con.execute("SET enable_progress_bar = false")
         yield con
     finally:
         if connection is None:

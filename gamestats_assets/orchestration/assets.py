@@ -429,13 +429,20 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
     )
 
 
-def settled_asset(settled: Settled) -> dg.AssetsDefinition:
+def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDefinition:
     """A table of whole days, or of all days, that is made again when what it is made from is not what it was.
 
-    Days that are as they should be are passed over, unless `everything` is asked for. No condition requests the table:
-    a `settling_sensor` does.
+    Days that are as they should be are passed over, unless `everything` is asked for; so are those that break a
+    blocking check of a table they are made from, which stay as they were. No condition requests the table: a
+    `settling_sensor` does.
+
+    Args:
+        checks: the game's checks.
     """
     table, spec, made_by = settled.table, settled.table.spec, settled.made_by
+    guarding = [
+        check for check in checks if check.table in settled.reads and partitions_of(check.table) == partitions_of(table)
+    ]
     is_sql = isinstance(made_by, SqlModel)
     common = common_definition(table, {"sql", "duckdb"} if is_sql else {"polars"}, {SETTLED: "true"})
     common["metadata"] = {**common["metadata"], **(_sql_metadata(made_by) if isinstance(made_by, SqlModel) else {})}
@@ -460,8 +467,17 @@ def settled_asset(settled: Settled) -> dg.AssetsDefinition:
         keys = keys_of_run(context) if settled.has_days else []
         lake: Lake = context.resources.stores.lake
         session = context.resources.duckdb.get_connection if is_sql else None
+        # What runs with it is checked before it: Dagster does not come here then.
+        with_it = context.run.asset_selection or ()
+        alone = [check for check in guarding if asset_key(check.table) not in with_it]
+        refused = refusals(alone, lake, keys, "made") if keys and alone else {}
+        for error in refused.values():
+            context.log.warning(str(error))
+        if refused and len(refused) == len(keys):
+            raise dg.Failure(str(next(iter(refused.values()))), allow_retries=False)
+        made = [key for key in keys if key not in refused]
         yield dg.Output(
-            remade(settled, lake, keys, everything=config.everything, session=session, tell=context.log.info)
+            remade(settled, lake, made, everything=config.everything, session=session, tell=context.log.info)
         )
         yield from declared_check_results(table, lake, keys, context)
 
@@ -765,7 +781,7 @@ class _Guard:
         """
         version = self._stores.lake.version(self._table)
         if version != self._version:
-            self._refusals = refusals(self._checks, self._stores.lake, self._keys)
+            self._refusals = refusals(self._checks, self._stores.lake, self._keys, "published")
             self._version = version
         if (key or "") in self._refusals:
             raise self._refusals[key or ""]

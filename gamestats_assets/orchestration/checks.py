@@ -299,11 +299,14 @@ def _has_partitions(context: dg.AssetCheckExecutionContext) -> bool:
     return context.has_partition_key or context.has_partition_key_range
 
 
-def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str]) -> dict[str, BlockingCheckError]:
+def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str], undone: str) -> dict[str, BlockingCheckError]:
     """By partition, the first blocking check that it breaks; "" is a table without partitions.
 
-    A blocking check stops only what runs with it; a later run of a publication alone would
-    go ahead. So a publication asks again.
+    A blocking check stops only what runs with it; a later run of what follows alone would
+    go ahead. So that asks again.
+
+    Args:
+        undone: what is not done therefore, such as "published".
     """
     found: dict[str, BlockingCheckError] = {}
     for check in checks:
@@ -321,10 +324,10 @@ def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str]) -> dict[s
                 found.setdefault(
                     key,
                     BlockingCheckError(
-                        f"Nothing was published: {check.table.spec.dotted} breaks the check {check.name!r} in "
+                        f"Nothing was {undone}: {check.table.spec.dotted} breaks the check {check.name!r} in "
                         f"{broken.height} rows of {key or 'the table'}. {check.description} "
                         f"First: {broken.row(0, named=True)}. "
-                        "Correct the input, materialise the table again, then publish."
+                        f"Correct the input, materialise {check.table.spec.dotted} again, then what follows from it."
                     ),
                 )
     return found

@@ -914,6 +914,19 @@ def test_a_query_sees_no_python_variable(sql: str) -> None:
     assert query("select current_setting('python_enable_replacements') as s", _never, KNOWN)["s"].to_list() == [False]
 
 
+def test_no_bar_of_progress_is_drawn_into_what_a_program_says() -> None:
+    # DuckDB draws one where the process runs no script, as workers do not.
+    asked = "select current_setting('enable_progress_bar') as s"
+    code = f"""
+import duckdb
+from gamestats_assets.lakehouse.sql import query
+assert duckdb.execute({asked!r}).fetchall() == [(True,)]
+print(query({asked!r}, {{}}.__getitem__, {{}})["s"].to_list())
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["[False]"], told.stderr
+
+
 def test_a_wrong_query_gives_the_engines_words() -> None:
     with pytest.raises(QueryError, match="syntax error"):
         query("selec 1", _never, KNOWN)

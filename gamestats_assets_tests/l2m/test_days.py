@@ -1,0 +1,217 @@
+"""Day after day in Dagster: what is fetched, requested, refused and published, against a lake made in one go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pydantic import SecretStr
+
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.l2m import sensors, tables
+from gamestats_assets.l2m.assets import PUBLISHED
+from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.l2m.source import deliver
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.l2m.lake import SmallLake, simulated
+
+PLAN = Plan(accounts=140, days=4, servers=2, guilds=3, actions=3.0)
+DAYS = [(PLAN.start + timedelta(days=number)).isoformat() for number in range(PLAN.days)]
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each day."""
+    folder = tmp_path_factory.mktemp("logs") / "all"
+    simulated(PLAN, folder)
+    return folder
+
+
+class Operation:
+    """The MMO's part of the code location over a folder and a database."""
+
+    def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance) -> None:
+        self.inbox, self.instance = folder / "inbox", instance
+        self.inbox.mkdir()
+        settings = Settings(data=str(folder / "data"), postgres_url=SecretStr(database), l2m_inbox=self.inbox)
+        self.stores = Stores(settings)
+        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        self._job = self.definitions.resolve_implicit_global_asset_job_def()
+        self._cursors: dict[str, str | None] = {}
+
+    def drop(self, logs: Path, *days: str) -> None:
+        """Put days into the inbox."""
+        for day in days:
+            shutil.copytree(logs / day, self.inbox / day)
+
+    def deliver(self, logs: Path, *days: str) -> None:
+        """Ingest days."""
+        for day in days:
+            deliver([logs / day], self.stores.landing, day=date.fromisoformat(day))
+
+    def night_after(self, day: str) -> dg.ExecuteInProcessResult:
+        """Run what the schedule requests half an hour after a day's end."""
+        at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1, minutes=30)
+        schedule = self.definitions.resolve_schedule_def("l2m_daily")
+        context = dg.build_schedule_context(
+            instance=self.instance, scheduled_execution_time=at, resources={"stores": self.stores}
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
+        return self.run(request)
+
+    def tick(self, name: str) -> list[dg.RunRequest]:
+        """What a sensor requests."""
+        sensor = self.definitions.resolve_sensor_def(name)
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self._cursors.get(name),
+            resources={"stores": self.stores},
+            definitions=self.definitions,
+        )
+        told = sensor.evaluate_tick(context)
+        self._cursors[name] = told.cursor
+        return list(told.run_requests or ())
+
+    def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """A run as it was requested."""
+        return self._job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(request.asset_selection or ()),
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    def settle(self) -> int:
+        """Run what the sensors request until they request nothing; how many runs that were."""
+        for runs in range(12):
+            waiting = [*self.tick(sensors.LOGS_LANDED), *self.tick("l2m_days_behind")]
+            if not waiting:
+                return runs
+            for request in waiting:
+                assert self.run(request).success, request.tags
+        raise AssertionError("it has not settled after 12 turns")
+
+    def rows(self, table: type[tables.Active]) -> pl.DataFrame:
+        """All rows of a table in the lake, by its key."""
+        return self.stores.lake.scan(table).collect().sort(table.primary_key())
+
+    def expect_as_made_in_one_go(self, logs: Path, days: list[str], folder: Path) -> None:
+        """Lake and PostgreSQL hold what one run over these days would have made."""
+        once = SmallLake(folder)
+        once.take(logs, days)
+        once.make(days)
+        for table in tables.ALL:
+            if table is tables.IpWhitelist:
+                continue
+            expected = once.rows(table)
+            assert_frame_equal(self.rows(table), expected)
+            if table in PUBLISHED:
+                published = read_published(self.stores.postgres_url, table).select(expected.columns)
+                assert_frame_equal(published.cast(dict(expected.schema)).sort(table.primary_key()), expected)
+
+
+@pytest.fixture
+def operation(tmp_path: Path, ops_database: str) -> Iterator[Operation]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Operation(tmp_path, ops_database, instance)
+
+
+def _broken(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    return {
+        event.step_key: event.step_failure_data.error.to_string() if event.step_failure_data.error else ""
+        for event in result.all_events
+        if event.is_step_failure and event.step_key
+    }
+
+
+def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_made(
+    operation: Operation, logs: Path, tmp_path: Path
+) -> None:
+    operation.drop(logs, *DAYS[:3])
+    late = operation.inbox / DAYS[1] / "recharge-000.parquet"
+    whole = late.read_bytes()
+    pl.read_parquet(late).head(3).write_parquet(late)
+    first = operation.night_after(DAYS[2])
+    assert first.success, _broken(first)
+    before = operation.rows(tables.CumulativeRevenue)
+    # The rest of an old day's payments comes late, with the next day.
+    late.write_bytes(whole)
+    operation.drop(logs, DAYS[3])
+    second = operation.night_after(DAYS[3])
+    assert second.success, _broken(second)
+    operation.settle()
+    assert not before.equals(
+        operation.rows(tables.CumulativeRevenue).filter(pl.col("ds") <= date.fromisoformat(DAYS[2]))
+    )
+    operation.expect_as_made_in_one_go(logs, DAYS, tmp_path / "once")
+    assert operation.settle() == 0
+
+
+def test_ingested_days_are_requested_in_any_order_and_settle(operation: Operation, logs: Path, tmp_path: Path) -> None:
+    operation.deliver(logs, DAYS[2], DAYS[0])
+    requested = operation.tick(sensors.LOGS_LANDED)
+    assert sorted(str(request.partition_key) for request in requested) == [DAYS[0], DAYS[2]]
+    # The later day first: what it looks back upon is not there yet.
+    for request in sorted(requested, key=lambda request: str(request.partition_key), reverse=True):
+        assert operation.run(request).success
+    operation.settle()
+    operation.deliver(logs, DAYS[1])
+    operation.settle()
+    operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
+
+
+def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
+    operation: Operation, logs: Path, tmp_path: Path
+) -> None:
+    poor = tmp_path / "poor"
+    shutil.copytree(logs, poor)
+    (poor / DAYS[1] / "exchange_rates.csv").unlink()
+    operation.deliver(poor, *DAYS[:3])
+    for request in operation.tick(sensors.LOGS_LANDED):
+        is_poor = DAYS[1] in {request.partition_key, *request.tags.values()}
+        assert operation.run(request).success != is_poor
+    bad = date.fromisoformat(DAYS[1])
+    assert operation.rows(tables.EtlLogin).filter(ds=bad).height > 0
+    # Later runs do not make it either, and the days beside it all the same.
+    for _ in range(6):
+        for request in operation.tick("l2m_days_behind"):
+            for error in _broken(operation.run(request)).values():
+                assert "every_payment_has_a_rate" in error
+    made = {day.isoformat() for day in operation.rows(tables.KpiDaily).get_column("ds")}
+    assert made == {DAYS[0], DAYS[2]}
+    for table in (tables.StdActive, tables.Recharge, tables.KpiDaily):
+        assert bad not in operation.rows(table).get_column("ds").to_list()
+        if table in PUBLISHED:
+            assert bad not in read_published(operation.stores.postgres_url, table).get_column("ds").to_list()
+    operation.deliver(logs, DAYS[1])
+    operation.settle()
+    operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
+
+
+def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
+    stores = Stores(Settings(data=str(tmp_path)))
+    schedule = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_schedule_def(
+        "l2m_daily"
+    )
+    told = schedule.evaluate_tick(dg.build_schedule_context(resources={"stores": stores}))
+    assert not told.run_requests
+    assert "GAMESTATS_L2M_INBOX" in (told.skip_message or "")
+
+
+def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:
+    graph = build_defs().resolve_asset_graph()
+    due = {key: getattr(graph.get(key).freshness_policy, "deadline_cron", None) for key in graph.get_all_asset_keys()}
+    assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {"0 2 * * *"}
+    assert {due.get(key(table)) for table in PUBLISHED for key in (asset_key, publication_key)} == {"0 4 * * *"}
