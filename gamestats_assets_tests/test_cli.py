@@ -25,7 +25,8 @@ from typer.testing import CliRunner, Result
 from gamestats_assets.cli import app
 from gamestats_assets.cli.demo import DAYS, SEED
 from gamestats_assets.cli.known import declared_tables, queryable_tables
-from gamestats_assets.cli.materialize import PartitionChoiceError, chosen_range
+from gamestats_assets.cli.materialize import PartitionChoiceError, chosen_range, resolve_selection
+from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.postgres import connect, rebuild_table
@@ -248,6 +249,15 @@ def test_a_published_table_that_somebody_dropped_is_published_again(gamestats: G
     result = gamestats("materialize", "--select", "postgres.pubg.landings")
     assert result.exit_code == 0, result.output
     assert gamestats.answer(sql, "--on", "postgres") == before
+
+
+def test_a_game_by_its_name_is_all_of_its_tables_through_to_postgres() -> None:
+    definitions = build_defs()
+    graph = definitions.resolve_asset_graph()
+    for game in ("l2m", "pubg"):
+        named = {key for key in graph.materializable_asset_keys if game in key.path[:2]}
+        assert resolve_selection([game], definitions).resolve(graph) == named
+        assert dg.AssetKey(["postgres", game, "matches" if game == "pubg" else "active"]) in named
 
 
 def test_selected_tables_of_a_day_are_made_again_and_no_others(gamestats: Gamestats) -> None:

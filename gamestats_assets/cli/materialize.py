@@ -36,8 +36,8 @@ Select = Annotated[
     typer.Option(
         "--select",
         "-s",
-        help="What to materialise: pubg, pubg.matches, postgres.pubg.matches, pubg.matches+ (and all after it), or "
-        "Dagster's own syntax. Can be given several times.",
+        help="What to materialise: pubg (all of a game, through to PostgreSQL), pubg.matches, postgres.pubg.matches, "
+        "pubg.matches+ (and all after it), or Dagster's own syntax. Can be given several times.",
         show_default=False,
     ),
 ]
@@ -74,6 +74,7 @@ def materialize(
 
         gamestats materialize
         gamestats materialize --from 2026-03-01 --to 2026-03-07
+        gamestats materialize --select l2m --from 2025-01-01 --to 2025-12-31
         gamestats materialize --select pubg.matches --partition 2026-03-14
         gamestats materialize --partition "2026-01-01|shop"
         gamestats materialize --select "pubg.weapon_kills+" --everything
@@ -242,7 +243,8 @@ def _in_dagsters_words(text: str, known: dict[str, Any]) -> str:
     if match is None:
         return text
     name = match["name"]
-    under = [other for other in known if other.startswith(f"{name}.")]
+    # A game is all of its tables, and what is published of them.
+    under = [other for other in known if other.startswith((f"{name}.", f"postgres.{name}."))]
     if name not in known and not under:
         near = difflib.get_close_matches(name, known, n=3)
         near = near or [other for other in known if other.endswith(f".{name}")]

@@ -196,6 +196,14 @@ class Lake:
             self._opened[table] = delta, delta.version(), _written(log, delta.version())
         return delta
 
+    def _committed(self, table: type[Table], delta: DeltaTable) -> int:
+        """The version that was committed with a table, which serves readers from now on."""
+        delta.update_incremental()
+        if not self.is_remote:
+            log = Path(self.uri(table), "_delta_log")
+            self._opened[table] = delta, delta.version(), _written(log, delta.version())
+        return delta.version()
+
     def version(self, table: type[Table]) -> int | None:
         """The table's newest version, or None when nothing was ever written."""
         delta = self._newest(table)
@@ -425,8 +433,7 @@ class Lake:
             if raised:
                 raise raised[0] from None
             raise
-        delta.update_incremental()
-        return delta.version()
+        return self._committed(table, delta)
 
     def _refuse_outsiders(
         self,
@@ -475,7 +482,7 @@ class Lake:
         if rows.is_empty():
             # Deleting is said outright; an overwrite by nothing would do it silently.
             delta.delete(predicate)
-            return delta.version()
+            return self._committed(table, delta)
         write_deltalake(
             delta,
             _in_order(table, rows),
@@ -484,8 +491,7 @@ class Lake:
             writer_properties=_writer(table),
             commit_properties=CommitProperties(custom_metadata={"gamestats.rows": str(rows.height)}),
         )
-        delta.update_incremental()
-        return delta.version()
+        return self._committed(table, delta)
 
     def _prepared(self, table: type[Table]) -> DeltaTable:
         """The stored table, made or extended to the declared schema."""

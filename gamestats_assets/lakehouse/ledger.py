@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.table import Table, partition_key_of
+
+ENTERED_TOGETHER = 10
+"""Small partitions that a step enters at a time: an entry takes as long as their rows."""
+_ENTERED_WITHIN_S = 5.0
 
 
 class LedgerRow(Table):
@@ -131,22 +136,25 @@ class Ledger:
 
     @contextmanager
     def entering(self, partitions: int = 1) -> Iterator[Callable[..., None]]:
-        """A function that enters what `record` takes, in one commit for so many partitions.
+        """A function that enters what `record` takes, in one commit for so many partitions, or for some seconds' work.
 
         What is left is entered at the end, be it an error. What a killed step had not entered is done again.
         """
         done: dict[str, Mapping[str, str]] = {}
         gone: dict[str, Sequence[str]] = {}
+        recorded = time.monotonic()
 
         def record() -> None:
+            nonlocal recorded
             self.record(done, gone)
             done.clear()
             gone.clear()
+            recorded = time.monotonic()
 
         def enter(batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
             done.update(batch)
             gone.update(vanished or {})
-            if len({*done, *gone}) >= partitions:
+            if len({*done, *gone}) >= partitions or time.monotonic() - recorded > _ENTERED_WITHIN_S:
                 record()
 
         try:

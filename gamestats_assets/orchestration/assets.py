@@ -26,6 +26,7 @@ from gamestats_assets.lakehouse.delta import Commit, Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import (
+    ENTERED_TOGETHER,
     Ledger,
     LedgerRow,
     Work,
@@ -81,8 +82,6 @@ if TYPE_CHECKING:
 BATCH = 200
 # While a batch of files is committed the next is decoded: small ones keep all cores busy.
 DECODED_BATCH = 40
-# Days of a name are a batch each. Many are small, and an entry in the ledger takes as long as their rows.
-_ENTERED_TOGETHER = 10
 
 
 # For steps that reach outside this process: a store or a server may be away for a moment.
@@ -256,7 +255,7 @@ def landed_tables(
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
         with (
             contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results,
-            ledger.entering(_ENTERED_TOGETHER if is_paired(partitions_of(tables[0])) else 1) as enter,
+            ledger.entering(ENTERED_TOGETHER if whole else 1) as enter,
         ):
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
@@ -557,7 +556,7 @@ def _asset(
             inputs = {**{key: {} for key in keys}, **found}
             return ledger.work(inputs, code_version=version, everything=config.everything)
 
-        with ledger.entering(_ENTERED_TOGETHER if paired else 1) as enter:
+        with ledger.entering(ENTERED_TOGETHER if paired else 1) as enter:
             if by_ids:
                 work = work_of(input_hashes(lake, table, inputs.values(), keys), keys)
                 context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")

@@ -23,7 +23,7 @@ import duckdb
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, ledger_of, step_version
+from gamestats_assets.lakehouse.ledger import ENTERED_TOGETHER, Ledger, combined_hash, ledger_of, step_version
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
@@ -34,6 +34,7 @@ INPUTS, ROWS = "inputs", "rows"
 """What the ledger's entries of a day are of."""
 ALWAYS = "(always)"
 """The ledger's key of what is of no day. By alphabet it comes before every day."""
+_UNKNOWN = "(being made)"
 ALL_BEFORE = None
 """Of an input, every day up to the day itself."""
 
@@ -229,7 +230,7 @@ def remade(
 ) -> Iterator[Replacement]:
     """What is behind of some days (of a table without days: of all), made again, one after another.
 
-    Each is entered in the ledger when the next one is asked for: whoever takes it must have committed it by then.
+    Each is entered in the ledger after the next one is asked for: whoever takes it must have committed it by then.
 
     Args:
         everything: make all of the days again, behind or not.
@@ -253,15 +254,18 @@ def remade(
                 {key: [ROWS] for key, digest in again.items() if not digest},
             )
         return
-    for number, (key, digest) in enumerate(again.items(), 1):
-        if digest:
-            rows = RowsHash()
-            yield Replacement(map(rows.add, _made(settled, lake, key, session)), [key])
-            ledger.record({key: {INPUTS: digest, ROWS: rows.hexdigest()}})
-        else:
-            yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
-            ledger.record({}, {key: [INPUTS, ROWS]})
-        tell(f"{number} of {len(again)} days committed.")
+    # Days that are left half made are behind, even when what they were to be made from is by then what it was before.
+    ledger.record({key: {INPUTS: _UNKNOWN} for key, entries in ledger.entries([*again]).items() if entries})
+    with ledger.entering(ENTERED_TOGETHER) as enter:
+        for number, (key, digest) in enumerate(again.items(), 1):
+            if digest:
+                rows = RowsHash()
+                yield Replacement(map(rows.add, _made(settled, lake, key, session)), [key])
+                enter({key: {INPUTS: digest, ROWS: rows.hexdigest()}})
+            else:
+                yield Replacement(pl.LazyFrame(schema=table.schema()), [key])
+                enter({}, {key: [INPUTS, ROWS]})
+            tell(f"{number} of {len(again)} days committed.")
 
 
 def _made(

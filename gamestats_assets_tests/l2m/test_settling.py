@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.l2m import tables as t
 from gamestats_assets.l2m.assets import settled
 from gamestats_assets.l2m.simulate import Plan
-from gamestats_assets.orchestration.settled import ALWAYS
+from gamestats_assets.orchestration.settled import ALWAYS, remade
 from gamestats_assets.orchestration.settling import days_behind
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
@@ -83,6 +83,27 @@ def test_random_orders_repeats_and_corrections_end_in_the_same_lake(
     for name, expected in in_order.items():
         assert_frame_equal(found[name], expected)
     assert sum(frame.height for frame in found.values()) > 2_000
+
+
+def test_a_day_whose_making_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
+    deliveries: Path, tmp_path: Path
+) -> None:
+    lake = SmallLake(tmp_path)
+    lake.take(deliveries / "right", DAYS[:2])
+    lake.settle()
+    before = lake.contents()
+    lake.take(deliveries / "first", [DAYS[1]])
+    (recharge,) = (each for each in settled() if each.table is t.Recharge)
+    making = remade(recharge, lake.lake, [DAYS[1]])
+    lake.lake.replace(t.Recharge, next(making).rows, partitions=[date.fromisoformat(DAYS[1])])
+    # Rows are committed, and the ledger does not know it yet.
+    making.close()
+    assert lake.rows(t.Recharge).height < before["l2m.recharge"].height
+    lake.take(deliveries / "right", [DAYS[1]])
+    lake.settle()
+    for name, expected in before.items():
+        if name != t.LogCounts.spec.dotted:
+            assert_frame_equal(lake.contents()[name], expected)
 
 
 def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing_else(

@@ -199,7 +199,7 @@ def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> No
 def test_blocking_checks_are_asked_again_before_publication(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "b", DAY, list(range(100)))
     pipeline.run(DAY)
-    found = refusals(game.CHECKS, pipeline.stores.lake, ["2019-01-01", DAY])
+    found = refusals(game.CHECKS, pipeline.stores.lake, ["2019-01-01", DAY], "published")
     assert list(found) == [DAY]
     assert isinstance(found[DAY], BlockingCheckError)
     assert "goals_are_few" in str(found[DAY])

@@ -449,7 +449,7 @@ def test_a_day_that_breaks_a_blocking_check_does_not_hold_up_the_others(house: H
     land(house.stores.landing, "shop", NEXT, [2])
     assert not all(house.follow())
     assert not house.run((Takings,), f"{DAY}|shop", f"{NEXT}|shop", publish=True)
-    refused = refusals([game.takings_are_moderate], house.stores.lake, [f"{DAY}|shop", f"{NEXT}|shop"])
+    refused = refusals([game.takings_are_moderate], house.stores.lake, [f"{DAY}|shop", f"{NEXT}|shop"], "published")
     assert [*refused] == [f"{DAY}|shop"]
     publish = dg.AssetSelection.assets(publication_key(Takings))
     assert not house.session.run(publish, (f"{DAY}|shop", f"{NEXT}|shop")).success
