@@ -102,7 +102,9 @@ def materialize(
 def _run_chosen(
     session: Session, selection: dg.AssetSelection, chosen: tuple[str, str], *, everything: bool, verbose: bool
 ) -> list[Outcome]:
-    """Run those of the selected assets that have the chosen partitions.
+    """Run those of the selected assets that have the chosen partitions, and those without any that are behind.
+
+    What has no partitions may be what a day is made from (a table of tiers), or be made from days that are chosen.
 
     Raises:
         PartitionChoiceError: when none of them has.
@@ -116,18 +118,24 @@ def _run_chosen(
     for table in declared_tables():
         add_areas(session.instance, session.stores.landing, table)
     graph = session.definitions.resolve_asset_graph()
-    outcomes: list[Outcome] = []
-    for partitions, assets in stages(session.definitions, selection.resolve(graph)):
-        for span in chosen_ranges(partitions, chosen, session.instance):
-            ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
-            outcomes.append(session.run(assets, span, ops=ops, verbose=verbose))
-    if not outcomes:
+    chosen_stages = [
+        (partitions, assets, chosen_ranges(partitions, chosen, session.instance))
+        for partitions, assets in stages(session.definitions, selection.resolve(graph))
+    ]
+    if not any(spans for _, _, spans in chosen_stages):
         raise PartitionChoiceError(
             f"{' to '.join(dict.fromkeys(chosen))} is no partition of the selected tables. "
             f"Days are written YYYY-MM-DD, from {DAYS.get_first_partition_key()} to {DAYS.get_last_partition_key()}; "
             f"a day of a product 2026-01-01|shop, from {PAIRED_DAYS.get_first_partition_key()} on; "
             "`gamestats tables` shows the last partition of every table."
         )
+    outcomes: list[Outcome] = []
+    for partitions, assets, spans in chosen_stages:
+        if partitions is None:
+            outcomes += session.follow(assets, verbose=verbose)
+        for span in spans:
+            ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
+            outcomes.append(session.run(assets, span, ops=ops, verbose=verbose))
     return outcomes
 
 

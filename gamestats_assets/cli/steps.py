@@ -14,7 +14,8 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gamestats_assets.cli.terminal import counted, err, out, say
+from gamestats_assets.cli.terminal import counted, days_named, err, few, out, say
+from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
 
@@ -299,8 +300,9 @@ def _told(error: Any) -> str:
 def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     values = {name: metadata.value for name, metadata in check.metadata.items()}
     found: list[str] = []
-    if check.partition or "failing_partitions" in values:
-        found.append(f"in {check.partition or values['failing_partitions']}")
+    if failing := check.partition or str(values.get("failing_partitions", "")):
+        keys = failing.split(", ")
+        found.append(f"in {days_named(keys) if all(map(is_day, keys)) else few(keys)}")
     for name, verb in (("quarantined_rows", "in quarantine"), ("violations", "breaking it")):
         rows = values.get(name)
         if isinstance(rows, int) and rows:

@@ -34,7 +34,7 @@ INPUTS, ROWS = "inputs", "rows"
 """What the ledger's entries of a day are of."""
 ALWAYS = "(always)"
 """The ledger's key of what is of no day. By alphabet it comes before every day."""
-_UNKNOWN = "(being made)"
+_BEING_MADE = "(being made)"
 ALL_BEFORE = None
 """Of an input, every day up to the day itself."""
 
@@ -159,7 +159,7 @@ class Contents:
         return {
             key: units.get(ROWS) or combined_hash(f"{unit} {digest}" for unit, digest in units.items())
             for key, units in entries.items()
-            if units
+            if units and key != _BEING_MADE
         }
 
 
@@ -246,16 +246,17 @@ def remade(
     days = keys if settled.has_days else sorted({*due, *wanted})
     again = {key: wanted.get(key) or due[key] for key in days if key in due or key in wanted}
     tell(f"{len(again)} of {len(keys) or 'all'} days are new or changed.")
+    # What is left half made is behind, even when what it was to be made from is by then what it was before.
     if not settled.has_days:
         if again:
+            ledger.record({_BEING_MADE: {ROWS: _BEING_MADE}})
             yield Replacement(_made(settled, lake, None, session), [])
+            gone = [_BEING_MADE, *(key for key, digest in again.items() if not digest)]
             ledger.record(
-                {key: {ROWS: digest} for key, digest in again.items() if digest},
-                {key: [ROWS] for key, digest in again.items() if not digest},
+                {key: {ROWS: digest} for key, digest in again.items() if digest}, {key: [ROWS] for key in gone}
             )
         return
-    # Days that are left half made are behind, even when what they were to be made from is by then what it was before.
-    ledger.record({key: {INPUTS: _UNKNOWN} for key, entries in ledger.entries([*again]).items() if entries})
+    ledger.record({key: {INPUTS: _BEING_MADE} for key, entries in ledger.entries([*again]).items() if entries})
     with ledger.entering(ENTERED_TOGETHER) as enter:
         for number, (key, digest) in enumerate(again.items(), 1):
             if digest:

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.l2m import tables as t
 from gamestats_assets.l2m.assets import settled
 from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.settled import ALWAYS, remade
 from gamestats_assets.orchestration.settling import days_behind
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
@@ -85,25 +86,28 @@ def test_random_orders_repeats_and_corrections_end_in_the_same_lake(
     assert sum(frame.height for frame in found.values()) > 2_000
 
 
-def test_a_day_whose_making_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
-    deliveries: Path, tmp_path: Path
+@pytest.mark.parametrize("table", [t.Recharge, t.UserProfile])
+def test_what_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
+    deliveries: Path, tmp_path: Path, table: type[Table]
 ) -> None:
     lake = SmallLake(tmp_path)
     lake.take(deliveries / "right", DAYS[:2])
     lake.settle()
     before = lake.contents()
     lake.take(deliveries / "first", [DAYS[1]])
-    (recharge,) = (each for each in settled() if each.table is t.Recharge)
-    making = remade(recharge, lake.lake, [DAYS[1]])
-    lake.lake.replace(t.Recharge, next(making).rows, partitions=[date.fromisoformat(DAYS[1])])
+    lake.make([DAYS[1]], [t.Recharge] if table is t.UserProfile else [])
+    (cut,) = (each for each in settled() if each.table is table)
+    making = remade(cut, lake.lake, [DAYS[1]])
+    lake.lake.replace(table, next(making).rows, partitions=[date.fromisoformat(DAYS[1])] if cut.has_days else None)
     # Rows are committed, and the ledger does not know it yet.
     making.close()
-    assert lake.rows(t.Recharge).height < before["l2m.recharge"].height
+    assert not lake.rows(table).equals(before[table.spec.dotted])
     lake.take(deliveries / "right", [DAYS[1]])
     lake.settle()
-    for name, expected in before.items():
-        if name != t.LogCounts.spec.dotted:
-            assert_frame_equal(lake.contents()[name], expected)
+    found = lake.contents()
+    for name in before.keys() - {t.LogCounts.spec.dotted}:
+        assert_frame_equal(found[name], before[name])
+    assert days_behind(lake.lake, settled()) == ({}, "")
 
 
 def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing_else(
