@@ -45,6 +45,8 @@ from gamestats_assets.orchestration.checks import (
     declared_check_results,
     declared_check_specs,
     refusals,
+    up_to_date_results,
+    up_to_date_spec,
 )
 from gamestats_assets.orchestration.io_manager import NothingLoadedError, Replacement, commit
 from gamestats_assets.orchestration.landed import file_refused, inputs_of, landed_hashes, landed_units
@@ -452,7 +454,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
             dg.AssetDep(asset_key(source), partition_mapping=days_mapping(source, table, number))
             for source, number in settled.reads.items()
         ],
-        check_specs=declared_check_specs(table, by_conditions=False),
+        check_specs=[*declared_check_specs(table, by_conditions=False), up_to_date_spec(table)],
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if settled.has_days else None,
         io_manager_key="lake",
@@ -479,6 +481,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
             remade(settled, lake, made, everything=config.everything, session=session, tell=context.log.info)
         )
         yield from declared_check_results(table, lake, keys, context)
+        yield from up_to_date_results(table, refused, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)

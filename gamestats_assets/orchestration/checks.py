@@ -2,6 +2,8 @@
 
 - `declared_checks` stand on every table: its own rules, read back from what was committed,
   and whether anything of it is in quarantine.
+- `up_to_date_spec` stands on every settled table: whether it is made from what its inputs hold now. A run says so of
+  what it made, and the sensor that looks for what is behind says where it is not.
 - `table_checks` runs the game's `breaking_rows` checks of one table as one step.
 
 A range run tells each partition's result, and names in the result of all those that fail.
@@ -29,6 +31,7 @@ from gamestats_assets.orchestration.requests import PARTITION_TAG
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
+UP_TO_DATE = "is_up_to_date"
 _FOUND: WeakKeyDictionary[Lake, dict[tuple[Any, ...], pl.DataFrame]] = WeakKeyDictionary()
 _MOST_FOUND = 1000
 
@@ -124,19 +127,68 @@ def _materialisations(
     """What a range run, be it of one, looked at; nothing for a run of a partition, which Dagster files itself."""
     if not keys or context.run.tags.get(PARTITION_TAG) is not None:
         return {}
-    instance = context.instance
-    ids = instance.get_latest_storage_id_by_partition(
-        asset_key(table), dg.DagsterEventType.ASSET_MATERIALIZATION, set(keys)
-    )
-    wanted = dg.AssetRecordsFilter(asset_key=asset_key(table), storage_ids=list(ids.values()))
-    records = instance.fetch_materializations(wanted, limit=len(ids)).records if ids else []
+    return _newest(context.instance, table, keys)
+
+
+def _newest(instance: dg.DagsterInstance, table: type[Table], keys: Sequence[str]) -> _Materialisations:
+    """Of each partition the newest materialisation; "" is a table without partitions."""
+    if keys == [""]:
+        records = instance.fetch_materializations(asset_key(table), limit=1).records
+    else:
+        ids = instance.get_latest_storage_id_by_partition(
+            asset_key(table), dg.DagsterEventType.ASSET_MATERIALIZATION, {*keys}
+        )
+        wanted = dg.AssetRecordsFilter(asset_key=asset_key(table), storage_ids=list(ids.values()))
+        records = instance.fetch_materializations(wanted, limit=len(ids)).records if ids else []
     found = {
-        record.partition_key: AssetCheckEvaluationTargetMaterializationData(
+        record.partition_key or "": AssetCheckEvaluationTargetMaterializationData(
             storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
         )
         for record in records
     }
     return {key: found.get(key) for key in keys}
+
+
+def up_to_date_spec(table: type[Table]) -> dg.AssetCheckSpec:
+    """Spec of the check that a settled table has besides the declared ones."""
+    return _spec(
+        table,
+        UP_TO_DATE,
+        description="It is made from what its inputs hold now. Only a warning: what is behind is made again by itself, "
+        "save a day for which an input breaks a blocking check.",
+    )
+
+
+def up_to_date_results(
+    table: type[Table],
+    refused: Mapping[str, BlockingCheckError],
+    keys: Sequence[str],
+    context: dg.AssetExecutionContext,
+) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+    """Results of a run over the partitions `keys`, of which some could not be made."""
+    rows = [(key, str(error)) for key, error in refused.items()]
+    broken = pl.DataFrame(rows, schema={"partition": pl.String, "reason": pl.String}, orient="row")
+    made = _materialisations(context, table, keys)
+    yield from _results(table, UP_TO_DATE, broken, made, blocking=False, metadata={"partitions": len(keys)})
+
+
+def behind_evaluations(
+    instance: dg.DagsterInstance, table: type[Table], keys: Sequence[str]
+) -> list[dg.AssetCheckEvaluation]:
+    """That partitions of a settled table are behind from now on; "" is a table without partitions."""
+    return [
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key(table),
+            check_name=UP_TO_DATE,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            partition=key or None,
+            target_materialization_data=materialisation,
+            metadata={"reason": "What it was made from has changed since. It is made again by itself."},
+        )
+        for key, materialisation in _newest(instance, table, keys).items()
+        if materialisation is not None
+    ]
 
 
 def _results(

@@ -16,6 +16,7 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import combined_hash, ledger_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.checks import behind_evaluations
 from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import DAYS, is_partition_day
@@ -33,12 +34,12 @@ from gamestats_assets.orchestration.settled import Contents, Settled
 _LOOK_AGAIN_S = 60
 
 
-def days_behind(lake: Lake, settled: Sequence[Settled]) -> tuple[dict[str, str], str]:
+def days_behind(lake: Lake, settled: Sequence[Settled], contents: Contents | None = None) -> tuple[dict[str, str], str]:
     """By day, a hash of all that is to be made again there; and one of what is to be made of tables without days alone.
 
     The second is empty where nothing is, or where a day is behind: tables without days are made with it.
     """
-    contents = Contents(lake)
+    contents = contents or Contents(lake)
     days: dict[str, list[str]] = {}
     undated: list[str] = []
     for each in settled:
@@ -48,6 +49,15 @@ def days_behind(lake: Lake, settled: Sequence[Settled]) -> tuple[dict[str, str],
             elif not each.has_days:
                 undated.append(f"{each.table.spec.key} {key} {wanted}")
     return {day: combined_hash(of) for day, of in days.items()}, combined_hash(undated) if undated and not days else ""
+
+
+def _stale(
+    instance: dg.DagsterInstance, lake: Lake, each: Settled, contents: Contents
+) -> list[dg.AssetCheckEvaluation]:
+    """For people: which days of a table were made, and are behind."""
+    behind, made = each.behind(lake, contents), contents.of(each.table)
+    days = [key for key in behind if key in made and is_partition_day(key)] if each.has_days else [""]
+    return behind_evaluations(instance, each.table, days) if behind and days else []
 
 
 def settling_sensor(
@@ -60,6 +70,8 @@ def settling_sensor(
     interval_s: int = 15,
 ) -> dg.SensorDefinition:
     """A sensor that requests what is behind, consecutive days as one run, until nothing is.
+
+    What was made and is behind fails its check `is_up_to_date` until it is made again.
 
     Args:
         publications: made in the same runs.
@@ -86,10 +98,14 @@ def settling_sensor(
         lake, instance = stores.lake, context.instance
         held = combined_hash(f"{table.spec.key} {lake.version(table)}" for table in (*held_in, *ledgers))
         requests: list[dg.RunRequest] = []
+        stale: list[dg.AssetCheckEvaluation] = []
         is_due = told.get("held") != held or told.get("again_at", float("inf")) <= time.time()
         if is_due and not any(is_on_its_way(instance, sensor) for sensor in (name, *after)):
             tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
-            days, alone = days_behind(lake, settled)
+            contents = Contents(lake)
+            days, alone = days_behind(lake, settled, contents)
+            if told.get("held") != held:
+                stale = [one for each in settled for one in _stale(instance, lake, each, contents)]
             for first, last, work in ranges_behind(DAYS, days, instance):
                 reason = f"{name} {first} {last} {work}"
                 if (attempt := due_attempt(instance, reason)) is not None:
@@ -102,6 +118,7 @@ def settling_sensor(
                 told["again_at"] = time.time() + (interval_s if requests else _LOOK_AGAIN_S)
         return dg.SensorResult(
             run_requests=requests,
+            asset_events=stale,
             cursor=json.dumps(told, sort_keys=True),
             skip_reason=None if requests else "Every day is as its logs and the days before make it, or on its way.",
         )

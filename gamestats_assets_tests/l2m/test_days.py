@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -20,6 +21,7 @@ from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.checks import UP_TO_DATE
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
@@ -48,6 +50,7 @@ class Operation:
         self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
         self._job = self.definitions.resolve_implicit_global_asset_job_def()
         self._cursors: dict[str, str | None] = {}
+        self.marked: Sequence[Any] = ()
 
     def drop(self, logs: Path, *days: str) -> None:
         """Put days into the inbox."""
@@ -79,7 +82,7 @@ class Operation:
             definitions=self.definitions,
         )
         told = sensor.evaluate_tick(context)
-        self._cursors[name] = told.cursor
+        self._cursors[name], self.marked = told.cursor, told.asset_events
         return list(told.run_requests or ())
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -183,6 +186,21 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
         if table in PUBLISHED:
             assert bad not in read_published(operation.stores.postgres_url, table).get_column("ds").to_list()
     operation.deliver(logs, DAYS[1])
+    for request in operation.tick(sensors.LOGS_LANDED):
+        assert operation.run(request).success
+    # The day after it looks back, and is shown as behind until it is made again.
+    requests = operation.tick("l2m_days_behind")
+    found = {(each.asset_key.path[-1], each.partition, each.passed) for each in operation.marked}
+    assert {("active", DAYS[2], False), ("retention", DAYS[2], False)} <= found
+    assert {partition for _, partition, _ in found} == {DAYS[2]}
+    (result,) = map(operation.run, requests)
+    told = {
+        each.asset_key.path[-1]: each.passed
+        for each in result.get_asset_check_evaluations()
+        if each.check_name == UP_TO_DATE
+    }
+    assert told["active"]
+    assert all(told.values())
     operation.settle()
     operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
 
