@@ -79,9 +79,11 @@ def test_too_few_accounts_are_refused_with_the_number_that_would_do(gamestats: G
     assert not Path("logs").exists()
 
 
-def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no_days(admin: Admin) -> None:
-    admin.does("l2m", "simulate", "logs", *SMALL, "--start", "2026-02-27")
-    admin.does("ingest", "l2m", "logs")
+def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no_days(
+    admin: Admin, tmp_path: Path
+) -> None:
+    admin.does("l2m", "simulate", str(tmp_path / "logs"), *SMALL, "--start", "2026-02-27")
+    admin.does("ingest", "l2m", str(tmp_path / "logs"))
     told = admin.does("materialize", "--select", "l2m", "--from", "2026-02-27", "--to", "2026-02-28")
     assert "failed" not in told
     assert all(f"ok      {name} " in told for name in ("l2m.vip_tiers", "l2m.user_profile", "postgres.l2m.active"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.lakehouse.table import Table
+    from gamestats_assets.lakehouse.table import Table, TableSpec
 
 Freshness = Literal["fresh", "stale", "never", "no policy"]
 
@@ -184,7 +184,7 @@ def _table(stores: Stores, table: type[Table], records: _Records, now: datetime)
         rows=state.rows if state else None,
         last_partition=max(filled, default=None),
         materialised_at=at,
-        freshness=_freshness(at, spec.fresh_within, now),
+        freshness=_freshness(at, spec, now),
         checks=records.checks.get(spec.dotted) if records.checks is not None else None,
         published=spec.published,
         published_rows=records.published.get(spec.dotted),
@@ -198,12 +198,17 @@ def _last_commit(stores: Stores, table: type[Table]) -> datetime | None:
     return datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
 
-def _freshness(at: datetime | None, within: timedelta | None, now: datetime) -> Freshness:
+def _freshness(at: datetime | None, spec: TableSpec, now: datetime) -> Freshness:
     if at is None:
         return "never"
-    if within is None:
+    if spec.fresh_by_hour is not None:
+        # As of the last time that it was due: since the midnight before.
+        due = now.replace(hour=spec.fresh_by_hour, minute=0, second=0, microsecond=0)
+        due = due if due <= now else due - timedelta(days=1)
+        return "fresh" if at >= due.replace(hour=0) else "stale"
+    if spec.fresh_within is None:
         return "no policy"
-    return "fresh" if now - at <= within else "stale"
+    return "fresh" if now - at <= spec.fresh_within else "stale"
 
 
 def age(at: datetime, now: datetime) -> str:

@@ -100,10 +100,44 @@ def every_row_is_counted(
     return _uncounted(logs, counts, quarantine)
 
 
+def _not_taken(logs: Sequence[str], counts: pl.LazyFrame, quarantine: pl.LazyFrame) -> pl.LazyFrame:
+    """Logs of which a file, or everything, was rejected, and why."""
+    names = {ETL[log].spec.name: log for log in logs}
+    return (
+        quarantine.filter(pl.col("table_name").is_in(list(names)), pl.col("scope") != "row")
+        .select(
+            pl.col("partition_key").str.to_date("%Y-%m-%d", strict=False).alias("ds"),
+            pl.col("table_name").replace(names).alias("log"),
+            "reason",
+        )
+        .join(counts.select("ds").unique(), on="ds", how="semi")
+    )
+
+
+@breaking_rows(of=EtlRecharge)
+def the_log_of_payments_was_taken(
+    counts: dy.LazyFrame[LogCounts],
+    quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
+) -> pl.LazyFrame:
+    """No file of the log of payments was rejected, and not all of it: the day without it is not the day."""
+    return _not_taken(["recharge"], counts, quarantine)
+
+
+@breaking_rows(of=StdActive)
+def every_log_was_taken(
+    counts: dy.LazyFrame[LogCounts],
+    quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
+) -> pl.LazyFrame:
+    """No file of a log was rejected, and no log as a whole: the day without it is not the day."""
+    return _not_taken([log for log in ETL if log != "recharge"], counts, quarantine)
+
+
 @breaking_rows(of=EtlRecharge)
 def every_payment_has_a_rate(recharge: dy.LazyFrame[EtlRecharge], counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
     """No payment in a known currency lacks the day's rate: revenue without it would be too small."""
-    return counts.filter(pl.col("payments_without_rate") > 0).select("ds", "log", "payments_without_rate")
+    return counts.filter(pl.col("payments_without_rate") > 0).select(
+        "ds", "currencies_without_rate", "payments_without_rate"
+    )
 
 
 @breaking_rows(of=EtlRecharge)
@@ -270,9 +304,11 @@ def balances_follow_from_gains_and_spendings(
 
 
 ALL: tuple[Check, ...] = (
+    every_payment_has_a_rate,
     every_payment_is_counted,
     every_row_is_counted,
-    every_payment_has_a_rate,
+    the_log_of_payments_was_taken,
+    every_log_was_taken,
     dollars_are_amount_times_rate,
     active_accounts_are_those_of_the_seven_logs,
     revenue_is_that_of_the_payments,

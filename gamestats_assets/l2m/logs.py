@@ -123,6 +123,7 @@ class _Count:
     duplicates: int = 0
     not_wanted: int = 0
     payments_without_rate: int = 0
+    currencies_without_rate: str | None = None
 
 
 class DayOfLogs:
@@ -304,7 +305,10 @@ class DayOfLogs:
             ),
         )
         unrated = rows.filter(is_known & pl.col("usd_per_unit").is_null())
-        self._counts["recharge"].payments_without_rate += unrated.height
+        count = self._counts["recharge"]
+        count.payments_without_rate += unrated.height
+        lacking = {*unrated.get_column("currency"), *(count.currencies_without_rate or "").split(", ")} - {""}
+        count.currencies_without_rate = ", ".join(sorted(lacking)) or None
         self._reject(
             "recharge",
             EtlRecharge,

@@ -278,7 +278,7 @@ def _format_of(path: Path) -> Format:
     """How a file is to be read: its content tells, or else its name.
 
     Raises:
-        UnreadableContentError: when it is called Parquet and is none, or is gzipped twice.
+        UnreadableContentError: when it is called Parquet and is none, or only a part of one, or is gzipped twice.
     """
     beginning, named = _beginning(path), _ending(path) or "jsonl"
     if beginning.startswith(_GZIP):
@@ -286,10 +286,21 @@ def _format_of(path: Path) -> Format:
     if beginning.startswith(_PARQUET):
         if _is_gzip(path):
             raise UnreadableContentError(f"{path}: a Parquet file that is gzipped; unpack it.")
+        _expect_whole_parquet(path)
         return "parquet"
     if named == "parquet":
         raise UnreadableContentError(f"{path}: expected a Parquet file, which begins with {_PARQUET.decode()}.")
     return "jsonl" if beginning.removeprefix(_BOM).lstrip().startswith(b"{") else named
+
+
+def _expect_whole_parquet(path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableContentError(f"{path}: a Parquet file that is not whole: {error}") from None
 
 
 def _is_gzip(path: Path) -> bool:

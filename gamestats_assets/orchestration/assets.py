@@ -63,7 +63,6 @@ from gamestats_assets.orchestration.metadata import (
     publication_key,
 )
 from gamestats_assets.orchestration.partitions import (
-    days_mapping,
     dimensions,
     has_days,
     is_paired,
@@ -450,10 +449,9 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
 
     @dg.asset(
         key=asset_key(table),
-        deps=[
-            dg.AssetDep(asset_key(source), partition_mapping=days_mapping(source, table, number))
-            for source, number in settled.reads.items()
-        ],
+        # Dagster is told of the same day alone: it would take a backfill of some days to the days after them, with logs
+        # or without, and of each table in a run of its own. Who looks back further is known to the ledgers.
+        deps=[asset_key(source) for source in settled.reads],
         check_specs=[*declared_check_specs(table, by_conditions=False), up_to_date_spec(table)],
         partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run() if settled.has_days else None,

@@ -85,7 +85,8 @@ def entered_tables(
                 context.instance.add_dynamic_partitions(partitions, names)
             current = is_current(stores, table, keys, rows=rows)
             written = [] if current else [commit(stores, table, Replacement(rows), keys)]
-            if written or keys:
+            # Where conditions follow it, only what has changed may be told; a backfill waits to be told in any case.
+            if written or keys or not by_conditions:
                 yield dg.MaterializeResult(
                     asset_key=asset_key(table),
                     metadata=materialisation_metadata(stores.lake, table, keys or None, written),

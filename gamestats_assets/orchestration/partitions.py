@@ -23,7 +23,6 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2017-03-01", timezone="UTC", end
 PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
 _DAY = "day"
 # More days than there are partitions of.
-_ALL_DAYS = 20_000
 
 
 @functools.cache
@@ -172,11 +171,3 @@ def partition_mapping(source: type[Table], table: type[Table], *, days_around: i
     _, name = shared
     same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
     return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, around), name: same})
-
-
-def days_mapping(source: type[Table], table: type[Table], number: int | None) -> dg.PartitionMapping | None:
-    """For Dagster, which days of an input a day is made from: so many up to itself, or with None all of them."""
-    if number == 1 or partitions_of(source) != DAYS or partitions_of(table) != DAYS:
-        return None
-    before = _ALL_DAYS if number is None else number - 1
-    return dg.TimeWindowPartitionMapping(start_offset=-before, allow_nonexistent_upstream_partitions=True)

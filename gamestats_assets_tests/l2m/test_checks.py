@@ -63,11 +63,23 @@ def as_first(**values: object) -> Change:
     )
 
 
+def _rejected(log: str) -> Change:
+    """A quarantine that holds all of a log."""
+    told = {
+        "destination": f"{log}@{PLAN.start}", "table_name": log, "partition_key": str(PLAN.start), "unit_id": "(all)",
+        "entry": 0, "scope": "unit", "rule": "amount|min", "reason": "All rows are rejected.", "rejected_rows": 9,
+        "content": None,
+    }  # fmt: skip
+    return lambda rows: pl.DataFrame([told], schema=quarantine_of("l2m").schema())
+
+
 PLANTED: list[tuple[Check, dict[type[Table], Change]]] = [
     (checks.every_payment_is_counted, {t.EtlRecharge: one_less}),
     (checks.every_row_is_counted, {t.EtlLogout: one_less}),
     (checks.every_row_is_counted, {t.EtlIncreaseItem: lambda rows: pl.concat([rows, rows.head(1)])}),
     (checks.every_row_is_counted, {t.EtlDecreaseMoney: lambda rows: rows.clear()}),
+    (checks.the_log_of_payments_was_taken, {quarantine_of("l2m"): _rejected("etl_recharge")}),
+    (checks.every_log_was_taken, {quarantine_of("l2m"): _rejected("etl_logout")}),
     (checks.every_payment_has_a_rate, {t.LogCounts: as_first(payments_without_rate=1)}),
     (checks.dollars_are_amount_times_rate, {t.EtlRecharge: one_cent("daily_rev_usd")}),
     (checks.dollars_are_amount_times_rate, {t.ExchangeRates: lambda rows: rows.clear()}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from gamestats_assets.l2m.tables.rows import LANDED, DayRow, count, one_of, text, usd, utc
+from gamestats_assets.l2m.tables.rows import LANDED, LOG, DayRow, count, one_of, text, usd, utc
 from gamestats_assets.lakehouse.table import Table
 
 LOGS = (
@@ -37,15 +37,15 @@ class _Visit(LogRow):
     time = utc("When it happened.")
 
 
-class EtlLogin(_Visit, key="l2m/etl_login", **LANDED):
+class EtlLogin(_Visit, key="l2m/etl_login", **LOG):
     """Logins, as logged."""
 
 
-class EtlLogout(_Visit, key="l2m/etl_logout", **LANDED):
+class EtlLogout(_Visit, key="l2m/etl_logout", **LOG):
     """Logouts, as logged."""
 
 
-class EtlRecharge(LogRow, key="l2m/etl_recharge", **LANDED):
+class EtlRecharge(LogRow, key="l2m/etl_recharge", **LOG):
     """Payments, as logged, with their worth in US dollars at the day's rate."""
 
     pmc = text("Payment channel.")
@@ -64,11 +64,11 @@ class _ItemLog(LogRow):
     time = utc("When it happened.", nullable=True)
 
 
-class EtlIncreaseItem(_ItemLog, key="l2m/etl_increase_item", **LANDED):
+class EtlIncreaseItem(_ItemLog, key="l2m/etl_increase_item", **LOG):
     """Items gained, as logged: all of them, the key items and the others."""
 
 
-class EtlDecreaseItem(_ItemLog, key="l2m/etl_decrease_item", **LANDED):
+class EtlDecreaseItem(_ItemLog, key="l2m/etl_decrease_item", **LOG):
     """Items spent, as logged: all of them, the key items and the others."""
 
 
@@ -83,11 +83,11 @@ class _MoneyLog(LogRow):
     time = utc("When it happened.", nullable=True)
 
 
-class EtlIncreaseMoney(_MoneyLog, key="l2m/etl_increase_money", **LANDED):
+class EtlIncreaseMoney(_MoneyLog, key="l2m/etl_increase_money", **LOG):
     """Money gained, as logged: diamonds and every other kind."""
 
 
-class EtlDecreaseMoney(_MoneyLog, key="l2m/etl_decrease_money", **LANDED):
+class EtlDecreaseMoney(_MoneyLog, key="l2m/etl_decrease_money", **LOG):
     """Money spent, as logged: diamonds and every other kind."""
 
 
@@ -114,6 +114,7 @@ class LogCounts(DayRow, key="l2m/log_counts", tolerance=1, **LANDED):
     duplicates = count("ThinkingData records that had come before, by their #uuid.")
     not_wanted = count("ThinkingData records of other events.")
     payments_without_rate = count("Payments in a known currency of which the day has no rate; they are quarantined.")
+    currencies_without_rate = dy.String(nullable=True, description="These currencies; null where there are none.")
 
 
 # --------------------------------------------------------------------------- reference data
