@@ -28,6 +28,7 @@ from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, pieces, values_of, values_read
 from gamestats_assets.orchestration.requests import PARTITION_TAG
+from gamestats_assets.orchestration.settled import Settled
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
@@ -305,14 +306,27 @@ def figures_of(check: Check, lake: Lake, keys: Sequence[str] | None) -> dict[str
     return rows.select(pl.col(check.figures).sum()).collect().row(0, named=True)
 
 
-def checks_of_tables(tables: Sequence[type[Table]], checks: Sequence[Check]) -> list[dg.AssetChecksDefinition]:
-    """The checks of a game: one step for each table that has any."""
+def checks_of_tables(
+    tables: Sequence[type[Table]], checks: Sequence[Check], settled: Sequence[Settled] = ()
+) -> list[dg.AssetChecksDefinition]:
+    """The checks of a game: one step for each table that has any.
+
+    Args:
+        settled: those of the tables that are settled ones.
+    """
     by_table = {table: [check for check in checks if check.table is table] for table in tables}
-    return [table_checks(table, found) for table, found in by_table.items() if found]
+    made = {each.table: each for each in settled}
+    return [table_checks(table, found, made.get(table)) for table, found in by_table.items() if found]
 
 
-def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksDefinition:
-    """All checks of one table as one step, each selectable on its own."""
+def table_checks(
+    table: type[Table], checks: Sequence[Check], settled: Settled | None = None
+) -> dg.AssetChecksDefinition:
+    """All checks of one table as one step, each selectable on its own.
+
+    Days of a settled table that the run itself could not make are left out: what is behind is not what it should be,
+    is published by none, and must not hold up the days beside it.
+    """
     specs = [
         _spec(
             table,
@@ -339,6 +353,13 @@ def table_checks(table: type[Table], checks: Sequence[Check]) -> dg.AssetChecksD
         stores: Stores = context.op_execution_context.resources.stores
         has_keys = partitions_of(table) is not None and _has_partitions(context)
         keys = [*map(str, context.partition_keys)] if has_keys else None
+        if (
+            keys
+            and settled is not None
+            and asset_key(table) in (context.op_execution_context.run.asset_selection or ())
+        ):
+            behind = settled.behind(stores.lake)
+            keys = [key for key in keys if key not in behind] or keys
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
             broken = evaluate(check, stores.lake, keys)

@@ -128,7 +128,8 @@ def landed_sensor(
 ) -> dg.SensorDefinition:
     """A sensor that requests tables for every partition of their game's landing zone that gained files.
 
-    Areas of the landing zone that are new become partitions. Days of an area that are behind together are one run.
+    Areas of the landing zone that are new become partitions. Days of an area that are behind together are one run, and
+    so are days of tables that are replaced whole.
 
     Args:
         tables: the tables that one `landed_tables` step makes.
@@ -167,7 +168,8 @@ def landed_sensor(
             seen[key] = found[key]
             requested.pop(key, None)
         behind = [key for key in changed if work.pending[key]]
-        if is_paired(partitions_of(tables[0])):
+        # Days that are made whole; of others a run of a day takes the new ids alone.
+        if tables[0].spec.replaced_by is None or is_paired(partitions_of(tables[0])):
             requests = _ranges_requested(context.instance, name, tables[0], target, {key: found[key] for key in behind})
             behind = []
         for key in behind:
@@ -195,14 +197,15 @@ def _ranges_requested(
     target: Sequence[dg.AssetKey],
     behind: Mapping[str, str],
 ) -> list[dg.RunRequest]:
-    """Consecutive days of a name as one run each: what is made of days around needs them together.
+    """Consecutive days, or those of a name, as one run each: what is made of days around needs them together.
 
-    While a run of a name is on its way nothing more of it is asked for: what that does not take is found afterwards.
+    While such a run is on its way nothing more of it is asked for: what that does not take is found afterwards.
     """
     requests: list[dg.RunRequest] = []
     for first, last, work in ranges_behind(partitions_of(table), behind, instance):
         reason = f"{table.spec.game} {first} {last} {work}"
-        of_name = {REQUESTED_BY_TAG: name, AREA_TAG: first.partition("|")[2]}
+        area = first.partition("|")[2]
+        of_name = {REQUESTED_BY_TAG: name, **({AREA_TAG: area} if area else {})}
         if is_on_its_way(instance, of_name):
             continue
         attempt = due_attempt(instance, reason)
