@@ -192,17 +192,19 @@ class Lake:
             if not (log / f"{at + 1:020}.json").exists() and _written(log, at) == written is not None:
                 return delta
         delta = self.open(table)
-        if delta is not None:
-            self._opened[table] = delta, delta.version(), _written(log, delta.version())
+        return None if delta is None else self._kept(table, delta)
+
+    def _kept(self, table: type[Table], delta: DeltaTable) -> DeltaTable:
+        """A table at its newest version, which serves readers from now on; nobody may write with it any more."""
+        if not self.is_remote:
+            written = _written(Path(self.uri(table), "_delta_log"), delta.version())
+            self._opened[table] = delta, delta.version(), written
         return delta
 
     def _committed(self, table: type[Table], delta: DeltaTable) -> int:
-        """The version that was committed with a table, which serves readers from now on."""
+        """The version after a commit with a table."""
         delta.update_incremental()
-        if not self.is_remote:
-            log = Path(self.uri(table), "_delta_log")
-            self._opened[table] = delta, delta.version(), _written(log, delta.version())
-        return delta.version()
+        return self._kept(table, delta).version()
 
     def version(self, table: type[Table]) -> int | None:
         """The table's newest version, or None when nothing was ever written."""

@@ -24,6 +24,7 @@ from gamestats_assets.lakehouse.table import Table, partition_key_of
 
 ENTERED_TOGETHER = 10
 """Small partitions that a step enters at a time: an entry takes as long as their rows."""
+# At most so many seconds of work are lost with a step that is killed, or one partition.
 _ENTERED_WITHIN_S = 5.0
 
 

@@ -7,7 +7,7 @@ by that. A day whose rows turn out to be the same ends the chain, and when nothi
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -34,16 +34,20 @@ from gamestats_assets.orchestration.settled import Contents, Settled
 _LOOK_AGAIN_S = 60
 
 
-def days_behind(lake: Lake, settled: Sequence[Settled], contents: Contents | None = None) -> tuple[dict[str, str], str]:
+def days_behind(lake: Lake, settled: Sequence[Settled]) -> tuple[dict[str, str], str]:
     """By day, a hash of all that is to be made again there; and one of what is to be made of tables without days alone.
 
     The second is empty where nothing is, or where a day is behind: tables without days are made with it.
     """
-    contents = contents or Contents(lake)
+    contents = Contents(lake)
+    return _by_day({each: each.behind(lake, contents) for each in settled})
+
+
+def _by_day(behind: Mapping[Settled, Mapping[str, str]]) -> tuple[dict[str, str], str]:
     days: dict[str, list[str]] = {}
     undated: list[str] = []
-    for each in settled:
-        for key, wanted in each.behind(lake, contents).items():
+    for each, keys in behind.items():
+        for key, wanted in keys.items():
             if each.has_days and is_partition_day(key):
                 days.setdefault(key, []).append(f"{each.table.spec.key} {wanted}")
             elif not each.has_days:
@@ -52,10 +56,9 @@ def days_behind(lake: Lake, settled: Sequence[Settled], contents: Contents | Non
 
 
 def _stale(
-    instance: dg.DagsterInstance, lake: Lake, each: Settled, contents: Contents
+    instance: dg.DagsterInstance, each: Settled, behind: Collection[str], made: Collection[str]
 ) -> list[dg.AssetCheckEvaluation]:
     """For people: which days of a table were made, and are behind."""
-    behind, made = each.behind(lake, contents), contents.of(each.table)
     days = [key for key in behind if key in made and is_partition_day(key)] if each.has_days else [""]
     return behind_evaluations(instance, each.table, days) if behind and days else []
 
@@ -103,9 +106,14 @@ def settling_sensor(
         if is_due and not any(is_on_its_way(instance, sensor) for sensor in (name, *after)):
             tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
             contents = Contents(lake)
-            days, alone = days_behind(lake, settled, contents)
+            behind = {each: each.behind(lake, contents) for each in settled}
+            days, alone = _by_day(behind)
             if told.get("held") != held:
-                stale = [one for each in settled for one in _stale(instance, lake, each, contents)]
+                stale = [
+                    evaluation
+                    for each, keys in behind.items()
+                    for evaluation in _stale(instance, each, keys, contents.of(each.table))
+                ]
             for first, last, work in ranges_behind(DAYS, days, instance):
                 reason = f"{name} {first} {last} {work}"
                 if (attempt := due_attempt(instance, reason)) is not None:
