@@ -83,10 +83,10 @@ def settled() -> tuple[Settled, ...]:
         Settled.of(table, reference.reader(table), KNOWN, code_version=combined_hash([reference.text_of(table)])[:8])
         for table in tables.REFERENCE
     ]
-    return (
-        *constant,
-        *(Settled.of(table, _model(table), KNOWN, DAYS_READ.get(table)) for table in (*tables.SILVER, *tables.GOLD)),
-    )
+    made = {each.table: each for each in constant}
+    for table in (*tables.SILVER, *tables.GOLD):
+        made[table] = Settled.of(table, _model(table), KNOWN, DAYS_READ.get(table), made=made)
+    return tuple(made.values())
 
 
 def _model(table: type[Table]) -> SqlModel:

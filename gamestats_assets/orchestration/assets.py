@@ -88,6 +88,7 @@ DECODED_BATCH = 40
 # For steps that reach outside this process: a store or a server may be away for a moment.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 _SAME_ROWS = "rows_equal_the_lake"
+_CHANGED = "What it was made from has changed meanwhile."
 _PUBLISHING_ATTEMPTS = 5
 
 
@@ -472,14 +473,32 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         refused = refusals(alone, lake, keys, "made") if keys and alone else {}
         for error in refused.values():
             context.log.warning(str(error))
-        if refused and len(refused) == len(keys):
-            raise dg.Failure(str(next(iter(refused.values()))), allow_retries=False)
+        contents = Contents(lake)
+        waits = settled.waiting(contents, keys)
+        if keys and len(undone := {**waits, **refused}) == len(keys):
+            raise dg.Failure(f"Nothing was made. {next(iter(undone.values()))}", allow_retries=False)
         made = [key for key in keys if key not in refused]
         yield dg.Output(
-            remade(settled, lake, made, everything=config.everything, session=session, tell=context.log.info)
+            remade(
+                settled,
+                lake,
+                made,
+                contents=contents,
+                everything=config.everything,
+                session=session,
+                tell=context.log.info,
+            )
         )
         yield from declared_check_results(table, lake, keys, context)
-        yield from up_to_date_results(table, refused, keys, context)
+        contents = Contents(lake)
+        left = contents.late(settled)
+        waits = settled.waiting(contents, left)
+        if settled.has_days:
+            why = {key: waits.get(key, _CHANGED) for key in left if key in keys}
+            why |= {key: str(error) for key, error in refused.items()}
+        else:
+            why = {"": min(waits.values(), default=_CHANGED)} if left else {}
+        yield from up_to_date_results(table, why, keys, context)
 
     # The keywords from `common_definition` hide from the type checker which overload of `asset` this is.
     return cast(dg.AssetsDefinition, run)
@@ -716,8 +735,11 @@ def publication(
         guard = _Guard(stores, table, guarding, keys)
         refused: dict[str, BlockingCheckError] = {}
         # Before any rows are read: what is published then under an old name is published once more.
-        contents = published_contents(settled, Contents(stores.lake)) if settled else {}
+        held = Contents(stores.lake)
+        contents = published_contents(settled, held) if settled else {}
         published = published_hashes(stores.postgres_url, table) if settled else {}
+        # A day that is not made is no empty one.
+        waits = settled.waiting(held, held.late(settled) - contents.keys()) if settled and settled.has_days else {}
         for key in keys or [None]:
             value = table.partition_value(key) if key is not None else None
             height = state.rows_per_partition.get(key, 0) if key is not None else state.rows
@@ -725,6 +747,10 @@ def publication(
             found = published_rows(stores.postgres_url, table, value) if is_there else None
             if found != height:
                 try:
+                    if key in waits:
+                        raise BlockingCheckError(
+                            f"Nothing was published: {spec.dotted} of {key} is not made yet. {waits[key]}"
+                        )
                     rows, done = _publish_partition(stores, table, guard, key, contents.get(key or ""))
                 except BlockingCheckError as error:
                     refused[key or ""] = error

@@ -28,7 +28,7 @@ from gamestats_assets.orchestration.automation import WITH_ITS_ASSET
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, pieces, values_of, values_read
 from gamestats_assets.orchestration.requests import PARTITION_TAG
-from gamestats_assets.orchestration.settled import Settled
+from gamestats_assets.orchestration.settled import Contents, Settled
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
@@ -162,12 +162,12 @@ def up_to_date_spec(table: type[Table]) -> dg.AssetCheckSpec:
 
 def up_to_date_results(
     table: type[Table],
-    refused: Mapping[str, BlockingCheckError],
+    behind: Mapping[str, str],
     keys: Sequence[str],
     context: dg.AssetExecutionContext,
 ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
-    """Results of a run over the partitions `keys`, of which some could not be made."""
-    rows = [(key, str(error)) for key, error in refused.items()]
+    """Results of a run over the partitions `keys`, of which some could not be made, and why; "" has no partitions."""
+    rows = [(key or None, reason) for key, reason in behind.items()]
     broken = pl.DataFrame(rows, schema={"partition": pl.String, "reason": pl.String}, orient="row")
     made = _materialisations(context, table, keys)
     yield from _results(table, UP_TO_DATE, broken, made, blocking=False, metadata={"partitions": len(keys)})
@@ -358,8 +358,8 @@ def table_checks(
             and settled is not None
             and asset_key(table) in (context.op_execution_context.run.asset_selection or ())
         ):
-            behind = settled.behind(stores.lake)
-            keys = [key for key in keys if key not in behind] or keys
+            late = Contents(stores.lake).late(settled)
+            keys = [key for key in keys if key not in late] or keys
         for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
             check = by_name[key.name]
             broken = evaluate(check, stores.lake, keys)

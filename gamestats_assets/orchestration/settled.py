@@ -49,12 +49,14 @@ class Settled:
         made_by: the SELECT, or the pure function of frames.
         reads: each table it is made from, with how many of its days up to the day itself; `ALL_BEFORE` is all of them.
             Of a table without days everything is read.
+        upstream: those of the tables it is made from that are settled ones.
         version: version of the code and of the declared columns.
     """
 
     table: type[Table]
     made_by: SqlModel | Function
     reads: Mapping[type[Table], int | None]
+    upstream: tuple[Settled, ...] = field(repr=False)
     version: str = field(repr=False)
 
     @classmethod
@@ -65,6 +67,7 @@ class Settled:
         known: Mapping[str, type[Table]],
         days_read: Mapping[type[Table], int | None] | None = None,
         code_version: str = "1",
+        made: Mapping[type[Table], Settled] | None = None,
     ) -> Settled:
         """As the model or the annotations of the function tell; a function without inputs gives what never changes.
 
@@ -72,6 +75,7 @@ class Settled:
             known: every table a model may name, by `game.table`.
             days_read: days read of inputs of which it is not the same day alone.
             code_version: to be raised when a function gives other rows of the same inputs.
+            made: the settled tables that it may be made from.
         """
         if isinstance(made_by, SqlModel):
             sources = [known[name] for name in made_by.dependencies]
@@ -85,22 +89,28 @@ class Settled:
         # The number of days is a part of what the rows are.
         spans = [f"{source.spec.key} {days}" for source, days in far.items()]
         version = step_version([table], combined_hash([own, *spans])[:8])
-        return cls(table, made_by, {source: far.get(source, 1) for source in sources}, version)
+        upstream = tuple(made[source] for source in sources if made and source in made)
+        return cls(table, made_by, {source: far.get(source, 1) for source in sources}, upstream, version)
 
     @property
     def has_days(self) -> bool:
         """Whether the table has a partition for each day."""
         return partitions_of(self.table) == DAYS
 
-    def days_of(self, source: type[Table], key: str, lake: Lake) -> list[PartitionValue] | None:
-        """Which days of an input a day is made from; None where it has none, or all are read."""
-        if partitions_of(source) != DAYS or not self.has_days:
+    def days_of(self, source: type[Table], up_to: str | None, lake: Lake) -> list[PartitionValue] | None:
+        """Which days of an input a day is made from, or a table without days; None where it has none, or all are read.
+
+        Args:
+            up_to: the day, or the last one that a table without days may be made from; None is any.
+        """
+        if partitions_of(source) != DAYS or up_to is None:
             return None
-        day, number = date.fromisoformat(key), self.reads[source]
+        number = self.reads[source] if self.has_days else ALL_BEFORE
         if number is not None:
+            day = date.fromisoformat(up_to)
             return [day - timedelta(days=back) for back in reversed(range(number))]
         state = lake.state(source)
-        return [date.fromisoformat(held) for held in (state.rows_per_partition if state else ()) if held <= key]
+        return [date.fromisoformat(held) for held in (state.rows_per_partition if state else ()) if held <= up_to]
 
     def wanted(self, contents: Contents) -> dict[str, str]:
         """By day, the hash of what the rows are to be made from; by `ALWAYS`, that of what is of no day."""
@@ -135,6 +145,27 @@ class Settled:
         }
         return {key: wanted.get(key, "") for key in sorted({*wanted, *done}) if wanted.get(key) != done.get(key)}
 
+    def waiting(self, contents: Contents, keys: Iterable[str]) -> dict[str, str]:
+        """Which days must not be made yet, and why: where they look, a table they are made from is not what it will be.
+
+        Their rows would be wrong until it is, and nobody could tell.
+        """
+        found: dict[str, str] = {}
+        keys = [*keys]
+        for source in self.upstream:
+            late = contents.late(source)
+            number = self.reads[source.table] if self.has_days and source.has_days else ALL_BEFORE
+            for key in keys if late else ():
+                seen = [day for day in _days_up_to(key, number) if day in late] if number else [min(late)]
+                if seen and min(seen) <= key:
+                    reason = f"It waits for {source.table.spec.dotted}, which is behind on {min(seen)}."
+                    found.setdefault(key, reason)
+        return found
+
+    def held_from(self, contents: Contents) -> str | None:
+        """The first day on which a table that it is made from is not what it will be."""
+        return min((day for source in self.upstream for day in contents.late(source)), default=None)
+
 
 class Contents:
     """What tables hold of each day, as hashes; each is looked at once."""
@@ -142,12 +173,23 @@ class Contents:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._known: dict[type[Table], dict[str, str]] = {}
+        self._late: dict[Settled, frozenset[str]] = {}
 
     def of(self, table: type[Table]) -> dict[str, str]:
         """By day, the hash of the table's rows; `ALWAYS` of a table that has no days and no ledger."""
         if table not in self._known:
             self._known[table] = self._look(table)
         return self._known[table]
+
+    def late(self, settled: Settled) -> frozenset[str]:
+        """Days on which a table is behind, or one that it is made from is where it looks."""
+        if settled not in self._late:
+            upstream = {day for source in settled.upstream for day in self.late(source)}
+            late = {*settled.behind(self._lake, self)}
+            if upstream:
+                late |= settled.waiting(self, {*settled.wanted(self), *upstream}).keys()
+            self._late[settled] = frozenset(late)
+        return self._late[settled]
 
     def _look(self, table: type[Table]) -> dict[str, str]:
         ledger = ledger_of(table.spec.game, table.spec.step)
@@ -224,15 +266,18 @@ def remade(
     lake: Lake,
     keys: Sequence[str],
     *,
+    contents: Contents | None = None,
     everything: bool = False,
     session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None = None,
     tell: Callable[[str], object] = lambda message: None,
 ) -> Iterator[Replacement]:
     """What is behind of some days (of a table without days: of all), made again, one after another.
 
-    Each is entered in the ledger after the next one is asked for: whoever takes it must have committed it by then.
+    Days that wait are left as they are; so is a table without days that holds such a day already. Each is entered in
+    the ledger after the next one is asked for: whoever takes it must have committed it by then.
 
     Args:
+        contents: what the inputs hold, if that was looked up just now.
         everything: make all of the days again, behind or not.
         session: gives the DuckDB session of a model; without it one of its own is opened.
         tell: is told how far it is.
@@ -240,17 +285,24 @@ def remade(
     table = settled.table
     ledger = Ledger(lake, table.spec.game, table.spec.step)
     # Before any rows are read: what changes meanwhile is then found to be behind.
-    contents = Contents(lake)
+    contents = contents or Contents(lake)
     due = settled.behind(lake, contents)
     wanted = settled.wanted(contents) if everything else {}
     days = keys if settled.has_days else sorted({*due, *wanted})
     again = {key: wanted.get(key) or due[key] for key in days if key in due or key in wanted}
     tell(f"{len(again)} of {len(keys) or 'all'} days are new or changed.")
+    if waits := settled.waiting(contents, again):
+        tell(f"{len(waits)} of them stay as they are. {next(iter(waits.values()))}")
+        again = {key: digest for key, digest in again.items() if key not in waits}
     # What is left half made is behind, even when what it was to be made from is by then what it was before.
     if not settled.has_days:
-        if again:
+        held_from = settled.held_from(contents)
+        if held_from is not None and any(held_from <= key for key in ledger.entries()):
+            tell(f"It stays as it is, for it holds days from {held_from} on, where an input is behind.")
+        elif again:
+            up_to = held_from and max((key for key in settled.wanted(contents) if key < held_from), default=ALWAYS)
             ledger.record({_BEING_MADE: {ROWS: _BEING_MADE}})
-            yield Replacement(_made(settled, lake, None, session), [])
+            yield Replacement(_made(settled, lake, up_to, session), [])
             gone = [_BEING_MADE, *(key for key, digest in again.items() if not digest)]
             ledger.record(
                 {key: {ROWS: digest} for key, digest in again.items() if digest}, {key: [ROWS] for key in gone}
@@ -272,18 +324,18 @@ def remade(
 def _made(
     settled: Settled,
     lake: Lake,
-    key: str | None,
+    up_to: str | None,
     session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None,
 ) -> Iterator[pl.DataFrame]:
-    """The rows of a day, or of all days, in pieces."""
-    days = {source: settled.days_of(source, key, lake) if key else None for source in settled.reads}
+    """The rows of a day, or of all days up to one, in pieces."""
+    days = {source: settled.days_of(source, up_to, lake) for source in settled.reads}
     made_by = settled.made_by
     if not isinstance(made_by, SqlModel):
         frames = {name: lake.scan(source, days[source]) for name, source in table_inputs(made_by).items()}
         yield made_by(**frames).collect(engine="streaming")
         return
     sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
-    parameters = {"ds": date.fromisoformat(key)} if key and made_by.parameters else {}
+    parameters = {"ds": date.fromisoformat(up_to)} if up_to and settled.has_days and made_by.parameters else {}
     with (session or duckdb.connect)() as connection:
         try:
             yield from stream_model(made_by, sources, parameters, connection=connection)

@@ -95,7 +95,7 @@ def test_what_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
     lake.settle()
     before = lake.contents()
     lake.take(deliveries / "first", [DAYS[1]])
-    lake.make([DAYS[1]], [t.Recharge] if table is t.UserProfile else [])
+    lake.make([DAYS[1]], [t.Recharge, t.StdActive] if table is t.UserProfile else [])
     (cut,) = (each for each in settled() if each.table is table)
     making = remade(cut, lake.lake, [DAYS[1]])
     lake.lake.replace(table, next(making).rows, partitions=[date.fromisoformat(DAYS[1])] if cut.has_days else None)
