@@ -252,22 +252,24 @@ def figures_of_all_parts_are_those_of_the_whole(
 # --------------------------------------------------------------------------- balances
 
 
-@breaking_rows(of=MoneyBalances)
-def balances_follow_from_gains_and_spendings(
-    balances: dy.LazyFrame[MoneyBalances],
-    gains: dy.LazyFrame[EtlIncreaseMoney],
-    spendings: dy.LazyFrame[EtlDecreaseMoney],
-) -> pl.LazyFrame:
-    """What an account has of a money at the day's end is what it had, plus what came, minus what went.
+_ACCOUNT = ("user_id", "server_id", "money_type")
 
-    Where rows of one moment could have come in another order, some order must do.
+
+def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
+    """What the rows of accounts add up to, and how many of their balances follow from no other row.
+
+    In some order rows are a chain if all balances but the first and the last are left as often as they are met.
+
+    Args:
+        accounts: the account's columns, `day` that groups rows, and `ds` of the rows.
+
+    Returns:
+        `day`, the account's columns, gained_in_logs, spent_in_logs, loose_ends: 0 or 1 in a chain.
     """
-    by = ["ds", "user_id", "server_id", "money_type"]
-    net = pl.col("gained") - pl.col("spent")
-    doubtful = balances.filter((pl.col("untold") == 0) & (pl.col("closing_balance") - pl.col("opening_balance") != net))
+    by = ["day", *_ACCOUNT]
     moved = pl.concat(
         [
-            frame.join(doubtful, on=by, how="semi").select(
+            frame.join(accounts, on=["ds", *_ACCOUNT]).select(
                 *by,
                 pl.lit(sign).alias("sign"),
                 "amount",
@@ -281,7 +283,6 @@ def balances_follow_from_gains_and_spendings(
         pl.col("amount").filter(pl.col("sign") > 0).sum().alias("gained_in_logs"),
         pl.col("amount").filter(pl.col("sign") < 0).sum().alias("spent_in_logs"),
     )
-    # Rows are a chain in some order if all balances but the first and the last are left as often as they are met.
     ends = (
         pl.concat(
             [
@@ -294,12 +295,68 @@ def balances_follow_from_gains_and_spendings(
         .group_by(by)
         .agg(pl.col("times").filter(pl.col("times") > 0).sum().alias("loose_ends"))
     )
+    return logged.join(ends, on=by, how="left")
+
+
+@breaking_rows(of=MoneyBalances)
+def balances_follow_from_gains_and_spendings(
+    balances: dy.LazyFrame[MoneyBalances],
+    gains: dy.LazyFrame[EtlIncreaseMoney],
+    spendings: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """What an account has of a money at the day's end is what it had, plus what came, minus what went.
+
+    Where rows of one moment could have come in another order, some order must do.
+    """
+    net = pl.col("gained") - pl.col("spent")
+    told = ["ds", *_ACCOUNT, "opening_balance", "gained", "spent", "closing_balance"]
+    doubtful = (
+        balances.filter((pl.col("untold") == 0) & (pl.col("closing_balance") - pl.col("opening_balance") != net))
+        .select(told)
+        .collect()
+    )
+    if doubtful.is_empty():
+        return doubtful.lazy()
+    accounts = doubtful.lazy().with_columns(day="ds")
     added_up = (pl.col("gained") == pl.col("gained_in_logs")) & (pl.col("spent") == pl.col("spent_in_logs"))
     return (
-        doubtful.join(logged, on=by, how="left")
-        .join(ends, on=by, how="left")
+        accounts.join(
+            _unchained(accounts.select("ds", "day", *_ACCOUNT), gains, spendings), on=["day", *_ACCOUNT], how="left"
+        )
         .filter(~added_up.fill_null(False) | (pl.col("loose_ends").fill_null(2) > 1))
-        .select(*by, "opening_balance", "gained", "spent", "closing_balance")
+        .select(told)
+    )
+
+
+@breaking_rows(of=MoneyBalances, days_around=1)
+def balances_go_on_from_the_day_before(
+    balances: dy.LazyFrame[MoneyBalances],
+    gains: dy.LazyFrame[EtlIncreaseMoney],
+    spendings: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """An account that has moved a money on the day before too begins with what it had left: else rows are lost.
+
+    They may be of either day. Where rows of one moment could have come in another order, some order must do.
+    """
+    told = balances.filter(pl.col("untold") == 0)
+    left = told.select(*_ACCOUNT, pl.col("ds").dt.offset_by("1d"), left_the_day_before="closing_balance")
+    doubtful = (
+        told.join(left, on=["ds", *_ACCOUNT])
+        .filter(pl.col("opening_balance") != pl.col("left_the_day_before"))
+        .select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
+        .collect()
+    )
+    if doubtful.is_empty():
+        return doubtful.lazy()
+    both = pl.concat(
+        [doubtful.lazy().select(*_ACCOUNT, pl.col("ds").dt.offset_by(back), day="ds") for back in ("0d", "-1d")]
+    )
+    unchained = _unchained(both, gains, spendings).rename({"day": "ds"})
+    return (
+        doubtful.lazy()
+        .join(unchained, on=["ds", *_ACCOUNT], how="left")
+        .filter(pl.col("loose_ends").fill_null(2) > 1)
+        .select(doubtful.columns)
     )
 
 
@@ -318,4 +375,5 @@ ALL: tuple[Check, ...] = (
     servers_add_up_to_the_days_revenue,
     figures_of_all_parts_are_those_of_the_whole,
     balances_follow_from_gains_and_spendings,
+    balances_go_on_from_the_day_before,
 )

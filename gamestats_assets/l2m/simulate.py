@@ -77,6 +77,8 @@ _DAY_US = 86_400_000_000
 _LAST_US = _DAY_US - 1_000_000
 """Nothing happens in the last second of a day, so that what is moved apart stays on it."""
 _SHARING = 9
+_UNTOLD = -1
+"""The level of whom no log tells one."""
 """Accounts behind the address of a dormitory: one less than what counts as a farm."""
 _A_DAY_LIKE_CLOCKWORK = 48
 """How often an account of a farm does a thing each day: twice in every hour."""
@@ -121,7 +123,7 @@ class DayTruth:
     """What has to come out of one day.
 
     Attributes:
-        active: accounts that any log names, with server and highest level.
+        active: accounts that any log names, with server and highest level; null where no log tells one.
         kpis: by server: dau, nru, pu, npu, nnpu, revenue_usd.
         rows: rows of each log.
     """
@@ -336,7 +338,7 @@ class _World:
         people = people.join(highest, on="user_id", maintain_order="left")
         seen = people.get_column("account").to_numpy()
         self.today.active.append(seen)
-        self.today.levels.append(people.get_column("level").cast(pl.Int64).fill_null(0).to_numpy())
+        self.today.levels.append(people.get_column("level").cast(pl.Int64).fill_null(_UNTOLD).to_numpy())
         new = seen[self.first_active[seen] < 0]
         self.first_active[new] = number
         return logs
@@ -464,7 +466,7 @@ class _World:
         pays = np.isin(seen, list(payers))
         active = pl.DataFrame(
             {"user_id": self.names.gather(seen), "server_id": self.servers.gather(self.server[seen]), "level": level}
-        )
+        ).with_columns(pl.col("level").replace(_UNTOLD, None))
         kpis = (
             active.with_columns(
                 new=pl.Series(self.first_active[seen] == today.number),

@@ -390,6 +390,7 @@ class Check:
         inputs: argument name to table, in the order of the function's signature.
         blocking: whether a violation stops what is downstream, publication included.
         figures: columns of the table whose sums are told with every result, be it passed or not.
+        days_around: of tables with the same partitions it sees so many days before and after those under check too.
         rows: the pure function; returns the rows that break the rule, partition column included.
     """
 
@@ -400,6 +401,7 @@ class Check:
     description: str
     rows: Callable[..., Frame] = field(repr=False)
     figures: tuple[str, ...] = ()
+    days_around: int = 0
 
 
 def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
@@ -419,14 +421,15 @@ def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
 
 
 def breaking_rows(
-    *, of: type[Table], blocking: bool = True, figures: tuple[str, ...] = ()
+    *, of: type[Table], blocking: bool = True, figures: tuple[str, ...] = (), days_around: int = 0
 ) -> Callable[[Callable[..., Frame]], Check]:
     """Declare a check from a function that returns the rows which break it.
 
     The function's name is the check's name and its docstring the description. It is called
     with the frames of the partitions under check; it must return the table's partition
     column and whatever columns explain the violation. `figures` are columns of the table whose
-    sums somebody wants to see even where nothing is wrong.
+    sums somebody wants to see even where nothing is wrong; `days_around` gives it days before and
+    after too, of which nothing that it returns is told.
     """
 
     def declare(function: Callable[..., Frame]) -> Check:
@@ -438,6 +441,7 @@ def breaking_rows(
             description=inspect.cleandoc(function.__doc__ or ""),
             rows=function,
             figures=figures,
+            days_around=days_around,
         )
 
     return declare

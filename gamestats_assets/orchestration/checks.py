@@ -261,7 +261,9 @@ def evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFra
 
 def _evaluate(check: Check, lake: Lake, keys: Sequence[str] | None) -> pl.DataFrame:
     frames = {
-        name: lake.scan(table, None if keys is None else values_read(table, check.table, keys, lake))
+        name: lake.scan(
+            table, None if keys is None else values_read(table, check.table, keys, lake, days_around=check.days_around)
+        )
         for name, table in check.inputs.items()
     }
     rows = check.rows(**frames).collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -93,6 +94,13 @@ PLANTED: list[tuple[Check, dict[type[Table], Change]]] = [
     (checks.servers_add_up_to_the_days_revenue, {t.ServerPerformance: one_cent("revenue_usd")}),
     (checks.figures_of_all_parts_are_those_of_the_whole, {t.KpiDaily: one_cent("revenue_usd")}),
     (checks.balances_follow_from_gains_and_spendings, {t.MoneyBalances: as_first(gained=1_000_000_007)}),
+    (
+        checks.balances_go_on_from_the_day_before,
+        {
+            t.MoneyBalances: lambda rows: rows.with_columns(pl.col("opening_balance") + 1),
+            t.EtlIncreaseMoney: lambda rows: rows.with_columns(pl.col("balance_after") + pl.col("row_number")),
+        },
+    ),
 ]
 
 
@@ -129,6 +137,27 @@ def test_what_is_in_quarantine_counts_as_accounted_for(lake: SmallLake) -> None:
         quarantine: lambda _: held,
     }
     assert broken(lake, checks.every_payment_is_counted, without_one).is_empty()
+
+
+def test_what_was_lost_at_the_end_of_a_day_is_missed_on_the_next(tmp_path: Path) -> None:
+    account = {"user_id": "u1", "server_id": "S1", "money_type": "902", "reason_id": "31"}
+    rows = [("2026-03-01", 10, 15), ("2026-03-01", 5, 20), ("2026-03-02", 3, 23), ("2026-03-04", 1, 30)]
+    for name, kept, found in (("right", rows, []), ("lost", [rows[0], *rows[2:]], [date(2026, 3, 2)])):
+        small = SmallLake(tmp_path / f"{name}_lake")
+        for ds in sorted({ds for ds, _, _ in kept}):
+            folder = tmp_path / name / ds
+            folder.mkdir(parents=True)
+            told = [
+                {**account, "amount": amount, "balance_after": after, "time": f"{ds} 10:00:0{place}"}
+                for place, (day, amount, after) in enumerate(kept)
+                if day == ds
+            ]
+            pl.DataFrame(told).write_csv(folder / "increase_money.csv")
+            small.take(tmp_path / name, [ds])
+            small.make([ds], [t.MoneyBalances])
+        assert broken(small, checks.balances_follow_from_gains_and_spendings).is_empty()
+        # On the fourth it is not known what moved on the third.
+        assert broken(small, checks.balances_go_on_from_the_day_before).get_column("ds").to_list() == found
 
 
 def test_rows_of_one_moment_may_have_come_in_any_order_and_a_lost_one_is_found(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 -- Accounts that look like farmers, from when to when. On each of its active days an account is flagged for
 -- - shared_ip: it came from an address of which ten or more accounts came, and which is not whitelisted;
--- - level_one: it gained items and no log until then tells a level above the first;
+-- - level_one: it gained items, and the logs until then tell of its level, and of none above the first;
 -- - self_similar: over twelve hours and more its hours are as alike as no person's are.
 -- Days with the same flags that follow each other are one row.
 WITH sharing AS (
@@ -21,7 +21,7 @@ first_days AS (
     SELECT
         user_id,
         min(CASE WHEN level > 1 THEN ds END) AS above_one_ds,
-        min(CASE WHEN level = 1 THEN ds END) AS at_one_ds,
+        min(CASE WHEN level <= 1 THEN ds END) AS at_one_ds,
         min(CASE WHEN items_gained > 0 THEN ds END) AS gained_ds
     FROM l2m.std_active
     GROUP BY user_id

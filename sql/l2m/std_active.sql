@@ -104,7 +104,7 @@ SELECT
     CAST(ds AS DATE) AS ds,
     CAST(user_id AS VARCHAR) AS user_id,
     CAST(server_id AS VARCHAR) AS server_id,
-    CAST(coalesce(max(level), 0) AS SMALLINT) AS level,
+    CAST(max(level) AS SMALLINT) AS level,
     CAST(min(country) AS VARCHAR) AS country,
     CAST(sum(logins) AS BIGINT) AS logins,
     CAST(sum(items_gained) AS BIGINT) AS items_gained,

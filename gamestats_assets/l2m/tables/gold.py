@@ -30,7 +30,9 @@ _VIP = "VIP tier by what the account had paid until the end of that day."
 class Active(AccountDayRow, key="l2m/active", **GOLD, indexes=(("user_id",),), reconciled=("revenue_usd",)):
     """Who was active on a day, and who that was: country, first days, payments, VIP tier, and whether it farms."""
 
-    level = dy.Int16(min=0, description="Highest level that any log of the day tells; 0 where none does.")
+    level = dy.Int16(
+        nullable=True, min=0, description="Highest level that any log of the day tells; null where none does."
+    )
     country = text(_COUNTRY)
     first_active_ds = dy.Date(description="First day on which any log names the account.")
     first_login_ds = dy.Date(nullable=True, description="Day of its first login, where that is not later.")
@@ -192,7 +194,7 @@ class UserProfile(Table, key="l2m/user_profile", **PUBLISHED, indexes=(("country
     country_since_ds = dy.Date(nullable=True, description="Day on which a log first told its country.")
     total_rev_usd = usd("What it has paid in its life, in US dollars.")
     vip = text("VIP tier by that.")
-    level = dy.Int16(min=0, description="Highest level that any log tells.")
+    level = dy.Int16(nullable=True, min=0, description="Highest level that any log tells; null where none does.")
     active_days = dy.Int64(min=1, description="Days on which it was active.")
     last_seen_ds = dy.Date(description="Last day on which any log names it.")
 

@@ -10,7 +10,9 @@ from gamestats_assets.l2m.tables.rows import SILVER, AccountDayRow, DayRow, coun
 class StdActive(AccountDayRow, key="l2m/std_active", **SILVER):
     """Who was active: accounts that any of the seven logs of a day names, on each server."""
 
-    level = dy.Int16(min=0, description="Highest level that any log of the day tells; 0 where none does.")
+    level = dy.Int16(
+        nullable=True, min=0, description="Highest level that any log of the day tells; null where none does."
+    )
     country = dy.String(
         nullable=True, description="Country that the day's visits tell; by alphabet the first of several."
     )
