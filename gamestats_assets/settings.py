@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         return "://" in self.data
 
     @property
+    def fetches_l2m_logs(self) -> bool:
+        """Whether an MMO's logs are fetched from somewhere."""
+        return self.l2m_inbox is not None or self.l2m_iceberg is not None
+
+    @property
     def state_folder(self) -> Path:
         """Local folder for what must be on a disk: Dagster's files, the embedded PostgreSQL."""
         if self.state is not None:

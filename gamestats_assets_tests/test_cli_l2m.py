@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.cli.overview import overview
 from gamestats_assets.l2m.simulate import TABLES, Plan, simulate
-from gamestats_assets.l2m.tables import IpWhitelist
+from gamestats_assets.l2m.tables import Active, EtlLogin, EtlRecharge, IpWhitelist, UserProfile
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import snapshot
-from gamestats_assets_tests.l2m.log_day import csv_bytes, put, read_day, rows
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.l2m.lake import SmallLake
+from gamestats_assets_tests.l2m.log_day import DAY, csv_bytes, put, read_day, rows
 from gamestats_assets_tests.test_cli import Gamestats
 from gamestats_assets_tests.test_cli_tournament import Admin
 
@@ -95,6 +99,27 @@ def test_a_range_of_days_is_made_in_an_empty_lake_with_what_it_needs_that_has_no
 
 
 # --------------------------------------------------------------------------- ingest
+
+
+def test_a_table_is_fresh_when_the_day_before_is_there_not_when_an_old_one_was_made_again(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path)
+    put(tmp_path / "logs", "login.csv", csv_bytes(rows("login", 3)))
+    lake.take(tmp_path / "logs", [str(DAY)])
+    lake.make([str(DAY)])
+    stores = Stores(Settings(data=str(tmp_path)))
+
+    def found(days_later: int, hour: int, minute: int) -> list[str]:
+        at = datetime.combine(DAY + timedelta(days=days_later), time(hour, minute), UTC)
+        # Nothing was paid: a table without rows is there all the same.
+        return [table.freshness for table in overview(stores, [EtlLogin, EtlRecharge, Active, UserProfile], at).tables]
+
+    assert found(1, 1, 59) == ["fresh", "fresh", "fresh", "fresh"]
+    assert found(1, 12, 0) == ["fresh", "fresh", "fresh", "fresh"]
+    assert found(2, 1, 59) == ["fresh", "fresh", "fresh", "fresh"]
+    lake.extract(str(DAY))
+    lake.make([str(DAY)], everything=True)
+    assert found(2, 2, 1) == ["stale", "stale", "fresh", "fresh"]
+    assert found(2, 4, 1) == ["stale", "stale", "stale", "stale"]
 
 
 def test_deliveries_are_told_one_by_one_and_counted(gamestats: Gamestats, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class TableOverview:
         rows: rows in the lake; None when it was never written.
         last_partition: its newest partition that holds rows.
         materialised_at: when it was last materialised (or, without Dagster's records, last committed).
-        freshness: that age against the table's policy.
+        freshness: that age against the table's policy; of one that is due by an hour, whether the day is there.
         checks: None when PostgreSQL, which keeps them, does not run.
         published_rows: rows in PostgreSQL; None when it does not run or the table is not published.
     """
@@ -84,11 +84,11 @@ class Overview:
     postgres_runs: bool
 
 
-def overview(stores: Stores, tables: Sequence[type[Table]]) -> Overview:
-    """Look at all the given tables."""
+def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None = None) -> Overview:
+    """Look at all the given tables, as of now unless told."""
     url = running_postgres(stores)
     records = _Records(stores, url, tables)
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     return Overview(tuple(_table(stores, table, records, now) for table in tables), url is not None)
 
 
@@ -184,7 +184,7 @@ def _table(stores: Stores, table: type[Table], records: _Records, now: datetime)
         rows=state.rows if state else None,
         last_partition=max(filled, default=None),
         materialised_at=at,
-        freshness=_freshness(at, spec, now),
+        freshness=_freshness(stores, spec, at, now),
         checks=records.checks.get(spec.dotted) if records.checks is not None else None,
         published=spec.published,
         published_rows=records.published.get(spec.dotted),
@@ -198,14 +198,18 @@ def _last_commit(stores: Stores, table: type[Table]) -> datetime | None:
     return datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
 
-def _freshness(at: datetime | None, spec: TableSpec, now: datetime) -> Freshness:
+def _freshness(stores: Stores, spec: TableSpec, at: datetime | None, now: datetime) -> Freshness:
+    from gamestats_assets.lakehouse.ledger import ledger_of
+
     if at is None:
         return "never"
     if spec.fresh_by_hour is not None:
-        # As of the last time that it was due: since the midnight before.
+        # The day before the last time that it was due. An older day may have been made again since.
         due = now.replace(hour=spec.fresh_by_hour, minute=0, second=0, microsecond=0)
-        due = due if due <= now else due - timedelta(days=1)
-        return "fresh" if at >= due.replace(hour=0) else "stale"
+        wanted = (due if due <= now else due - timedelta(days=1)).date() - timedelta(days=1)
+        ledger = stores.lake.state(ledger_of(spec.game, spec.step))
+        made = [key for key, rows in (ledger.rows_per_partition if ledger else {}).items() if rows]
+        return "fresh" if max(made, default="") >= wanted.isoformat() else "stale"
     if spec.fresh_within is None:
         return "no policy"
     return "fresh" if now - at <= spec.fresh_within else "stale"

@@ -8,7 +8,7 @@ import dagster as dg
 
 from gamestats_assets.l2m import checks, reference, tables
 from gamestats_assets.l2m.logs import decode_days
-from gamestats_assets.l2m.source import refused
+from gamestats_assets.l2m.source import GAME, has_logs, refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
@@ -26,7 +26,6 @@ from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.settled import ALL_BEFORE, Settled
 from gamestats_assets.settings import shipped
 
-GAME = "l2m"
 DELIVERIES = dg.AssetKey([GAME, "deliveries"])
 CHECKS: tuple[Check, ...] = checks.ALL
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
@@ -66,11 +65,21 @@ def _deliveries() -> dg.AssetsDefinition:
 
         stores: Stores = context.resources.stores
         delivered = 0
-        for key in keys_of_run(context):
+        keys = keys_of_run(context)
+        for key in keys:
             report = fetch_day(stores.settings, stores.landing, date.fromisoformat(key), context.log.info)
             for outcome in report.outcomes:
                 context.log.info(outcome.line())
             delivered += report.count("delivered")
+        newest = date.fromisoformat(max(keys))
+        if stores.settings.fetches_l2m_logs and not has_logs(stores.landing, newest):
+            # To make an empty day of it would show tables as fresh that are not.
+            raise dg.Failure(
+                f"No log of {newest} has come: the sources that GAMESTATS_L2M_INBOX and GAMESTATS_L2M_ICEBERG name "
+                "have none (the log of this step says where it looked), and none was ingested. Nothing is made of the "
+                "day. What came of other days is taken up by the sensor new_l2m_logs.",
+                allow_retries=False,
+            )
         return dg.MaterializeResult(metadata={"new_deliveries": delivered})
 
     return deliveries

@@ -132,6 +132,38 @@ def every_log_was_taken(
     return _not_taken([log for log in ETL if log != "recharge"], counts, quarantine)
 
 
+# The time of a studio that keeps its own days differs by fourteen hours at most. Few rows say nothing.
+_MOST_OF_OTHER_DAYS, _FEWEST_TO_JUDGE = 2 / 3, 20
+
+
+def _of_another_day(logs: Sequence[str], counts: pl.LazyFrame) -> pl.LazyFrame:
+    """Logs most of whose rows are not of their day."""
+    return counts.filter(
+        pl.col("log").is_in(list(logs)),
+        pl.col("rows_read") >= _FEWEST_TO_JUDGE,
+        pl.col("rows_of_other_days") > _MOST_OF_OTHER_DAYS * pl.col("rows_read"),
+    ).select("ds", "log", "rows_read", "rows_of_other_days")
+
+
+@breaking_rows(of=EtlRecharge)
+def payments_are_of_their_day(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+    """By their times not more than two in three payments are of other days: else another day's log was delivered."""
+    return _of_another_day(["recharge"], counts)
+
+
+@breaking_rows(of=StdActive)
+def rows_are_of_their_day(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+    """By their times not more than two in three rows of a log are of other days: else another day's was delivered."""
+    return _of_another_day([log for log in ETL if log != "recharge"], counts)
+
+
+@breaking_rows(of=LogCounts, blocking=False)
+def every_log_was_delivered(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
+    """Each of the seven logs has come. Only a warning: a studio may not keep all of them."""
+    wanted = counts.select("ds").unique().join(pl.LazyFrame({"log": [*ETL]}), how="cross")
+    return wanted.join(counts, on=["ds", "log"], how="anti")
+
+
 @breaking_rows(of=EtlRecharge)
 def every_payment_has_a_rate(recharge: dy.LazyFrame[EtlRecharge], counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
     """No payment in a known currency lacks the day's rate: revenue without it would be too small."""
@@ -366,6 +398,9 @@ ALL: tuple[Check, ...] = (
     every_row_is_counted,
     the_log_of_payments_was_taken,
     every_log_was_taken,
+    payments_are_of_their_day,
+    rows_are_of_their_day,
+    every_log_was_delivered,
     dollars_are_amount_times_rate,
     active_accounts_are_those_of_the_seven_logs,
     revenue_is_that_of_the_payments,

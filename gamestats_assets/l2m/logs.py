@@ -122,6 +122,7 @@ class _Count:
     unreadable: int = 0
     duplicates: int = 0
     not_wanted: int = 0
+    rows_of_other_days: int = 0
     payments_without_rate: int = 0
     currencies_without_rate: str | None = None
 
@@ -164,6 +165,8 @@ class DayOfLogs:
         table = ETL[log]
         for name, rows in self._readable(log, table):
             good = self._in_dollars(name, rows) if table is EtlRecharge else rows
+            of_others = good.select((pl.col("time").dt.date() != self.ds).sum()).item() if "time" in good.columns else 0
+            self._counts[log].rows_of_other_days += of_others
             yield good.select(
                 pl.col(column).cast(dtype) if column in good.columns else pl.lit(None, dtype=dtype).alias(column)
                 for column, dtype in table.schema().items()

@@ -5,7 +5,8 @@ from datetime import timedelta
 import dagster as dg
 
 from gamestats_assets.l2m import tables
-from gamestats_assets.l2m.assets import DELIVERIES, GAME, LANDED_VERSION, PUBLISHED, settled
+from gamestats_assets.l2m.assets import DELIVERIES, LANDED_VERSION, PUBLISHED, settled
+from gamestats_assets.l2m.source import GAME, has_logs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.entered import entered_sensor
 from gamestats_assets.orchestration.landed import landed_sensor
@@ -61,24 +62,27 @@ def every_night() -> dg.ScheduleDefinition:
 
     @dg.schedule(
         name="l2m_daily",
-        cron_schedule="30 0 * * *",
+        cron_schedule="30 0-3 * * *",
         execution_timezone="UTC",
         target=dg.AssetSelection.assets(*everything),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Half an hour after a day has ended: fetches its logs, and again those of the three days before, "
-        "and makes every table of what has changed, to PostgreSQL.",
+        "and makes every table of what has changed, to PostgreSQL. Three times more where no log of the day has come.",
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]
     ) -> dg.RunRequest | dg.SkipReason:
-        if stores.settings.l2m_inbox is None and stores.settings.l2m_iceberg is None:
+        if not stores.settings.fetches_l2m_logs:
             return dg.SkipReason(
                 "There is nowhere to fetch logs from: set GAMESTATS_L2M_INBOX or GAMESTATS_L2M_ICEBERG. Logs that are "
                 "ingested are taken up as they land."
             )
-        yesterday = (context.scheduled_execution_time - timedelta(days=1)).date()
+        at = context.scheduled_execution_time
+        yesterday = (at - timedelta(days=1)).date()
+        if at.hour and has_logs(stores.landing, yesterday):
+            return dg.SkipReason(f"Logs of {yesterday} have come. Late ones are fetched tomorrow.")
         days = range_tags(str(yesterday - timedelta(days=LATE_DAYS)), str(yesterday))
-        return dg.RunRequest(run_key=f"l2m {yesterday}", tags=days, asset_selection=everything)
+        return dg.RunRequest(run_key=f"l2m {yesterday} {at.hour}", tags=days, asset_selection=everything)
 
     return schedule
 

@@ -19,6 +19,7 @@ from isal import igzip, isal_zlib
 from gamestats_assets.l2m.columns import NAMES
 from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, in_force
 from gamestats_assets.l2m.raw_files import Format
+from gamestats_assets.l2m.tables import ETL
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
 from gamestats_assets.lakehouse.quality import Rejection
@@ -225,6 +226,12 @@ def _land_records(landing: Landing, path: Path) -> list[Outcome]:
         reason = f"{len(told.undated)} of {told.lines} lines tell no usable time, such as {told.undated[0]}"
         outcomes.append(Outcome("refused", "", "", reason=reason))
     return outcomes
+
+
+def has_logs(landing: Landing, day: date) -> bool:
+    """Whether any log of a day has landed; its rates are none."""
+    files = landing.files(GAME, day.isoformat())
+    return any(file.kind == THINKINGDATA for file in files) or bool({*in_force(landing, files)[0]} & {*ETL})
 
 
 def refused(landing: Landing) -> list[Rejection]:

@@ -334,7 +334,8 @@ def test_a_file_that_lacks_a_column_that_no_row_can_do_without_is_rejected_with_
         '--columns FILE, where FILE says {"login": {"user_id": "YOURS"}}.'
     )
     assert found.counts["login"] == {
-        "files": 2, "rows_read": 4, "unreadable": 3, "duplicates": 0, "not_wanted": 0, "payments_without_rate": 0,
+        "files": 2, "rows_read": 4, "unreadable": 3, "duplicates": 0, "not_wanted": 0, "rows_of_other_days": 0,
+        "payments_without_rate": 0,
         "currencies_without_rate": None,
     }  # fmt: skip
 

@@ -62,15 +62,19 @@ class Operation:
         for day in days:
             deliver([logs / day], self.stores.landing, day=date.fromisoformat(day))
 
-    def night_after(self, day: str) -> dg.ExecuteInProcessResult:
-        """Run what the schedule requests half an hour after a day's end."""
-        at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1, minutes=30)
+    def night_after(self, day: str, hour: int = 0) -> dg.ExecuteInProcessResult:
+        """Run what the schedule requests half an hour after a day's end, or some hours later."""
+        (request,) = self.asked_at_night(day, hour)
+        return self.run(request)
+
+    def asked_at_night(self, day: str, hour: int) -> Sequence[dg.RunRequest]:
+        """What the schedule requests in the night after a day."""
+        at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1, hours=hour, minutes=30)
         schedule = self.definitions.resolve_schedule_def("l2m_daily")
         context = dg.build_schedule_context(
             instance=self.instance, scheduled_execution_time=at, resources={"stores": self.stores}
         )
-        (request,) = schedule.evaluate_tick(context).run_requests or ()
-        return self.run(request)
+        return schedule.evaluate_tick(context).run_requests or ()
 
     def tick(self, name: str) -> list[dg.RunRequest]:
         """What a sensor requests."""
@@ -224,6 +228,25 @@ def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     told = schedule.evaluate_tick(dg.build_schedule_context(resources={"stores": stores}))
     assert not told.run_requests
     assert "GAMESTATS_L2M_INBOX" in (told.skip_message or "")
+
+
+def test_a_night_without_logs_makes_no_empty_day_and_is_tried_again(operation: Operation, logs: Path) -> None:
+    operation.drop(logs, DAYS[0])
+    assert operation.night_after(DAYS[0]).success
+    failed = operation.night_after(DAYS[1])
+    (told,) = _broken(failed).values()
+    assert f"No log of {DAYS[1]} has come" in told
+    made = operation.instance.get_materialized_partitions(asset_key(tables.EtlLogin))
+    assert made == {(PLAN.start - timedelta(days=back)).isoformat() for back in range(4)}
+    # Rates alone are no log.
+    (operation.inbox / DAYS[1]).mkdir()
+    shutil.copy(logs / DAYS[1] / "exchange_rates.csv", operation.inbox / DAYS[1])
+    assert "No log of" in str(_broken(operation.night_after(DAYS[1], hour=1)))
+    shutil.rmtree(operation.inbox / DAYS[1])
+    operation.drop(logs, DAYS[1])
+    assert operation.night_after(DAYS[1], hour=2).success
+    assert {*operation.rows(tables.KpiDaily).get_column("ds").cast(pl.String)} == {*DAYS[:2]}
+    assert not operation.asked_at_night(DAYS[1], hour=3)
 
 
 def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:
