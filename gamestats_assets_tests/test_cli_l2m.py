@@ -68,6 +68,32 @@ def test_a_simulated_week_is_delivered_by_the_command_that_is_named(gamestats: G
     assert not any(found.rejections.values())
 
 
+def test_farmers_that_were_planted_are_found_by_their_signals(gamestats: Gamestats, tmp_path: Path) -> None:
+    planted = tmp_path / "planted.csv"
+    done = gamestats("l2m", "simulate", "logs", *SMALL, "--farmers", str(planted))
+    assert str(planted) in done.stdout.replace("\n", "")
+    lake = SmallLake(gamestats.folder)
+    days = sorted(path.name for path in Path("logs").iterdir())
+    lake.take(Path("logs"), days)
+    lake.make(days)
+    told = json.loads(gamestats("l2m", "farmers", "--known", str(planted), "--format", "json").stdout)
+    by_signal = {row["signal"]: row for row in told}
+    assert [*by_signal] == ["shared_ip", "level_one", "self_similar", "any"]
+    counts = dict(pl.read_csv(planted).group_by("signal").len().iter_rows())
+    assert {signal: by_signal[signal]["known"] for signal in counts} == counts
+    # Nobody has whitelisted the cafe yet.
+    assert (by_signal["shared_ip"]["recall"], by_signal["level_one"]["recall"]) == (1, 1)
+    assert by_signal["shared_ip"]["precision"] < 1
+    # A list without signals: who of them is found by which.
+    (tmp_path / "banned.csv").write_text("user_id\n" + pl.read_csv(planted)["user_id"][0] + "\nwho\n")
+    told = json.loads(gamestats("l2m", "farmers", "--known", str(tmp_path / "banned.csv"), "--format", "json").stdout)
+    assert {(row["known"], row["found"]) for row in told if row["signal"] in ("shared_ip", "any")} == {(2, 1)}
+    (tmp_path / "other.csv").write_text("account\n7\n")
+    refused = gamestats("l2m", "farmers", "--known", str(tmp_path / "other.csv"))
+    assert refused.exit_code == 2
+    assert "has no column user_id; its columns: account" in " ".join(refused.output.replace("│", "").split())
+
+
 def test_simulated_logs_never_mix_with_what_is_there(gamestats: Gamestats) -> None:
     Path("logs").mkdir()
     assert gamestats("l2m", "simulate", "logs", *SMALL).exit_code == 0

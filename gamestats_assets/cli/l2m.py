@@ -1,4 +1,4 @@
-"""`gamestats l2m`: the MMO's whitelist of addresses, and simulated logs to try it with."""
+"""`gamestats l2m`: the MMO's whitelist of addresses, how well farmers are found, and simulated logs to try it with."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Annotated
 import typer
 
 from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.frames import format_for, write_frame
 from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 
 l2m_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
-    help="""The MMO: addresses that many honest players share, and simulated logs to try it with.
+    help="""The MMO: addresses that many honest players share, how well farmers are found, and simulated logs.
 
         gamestats l2m simulate l2m-logs --accounts 2000 --days 7
         gamestats ingest l2m l2m-logs
         gamestats l2m whitelist add 103.7.0. --note "a cafe"
+        gamestats l2m farmers
     """,
 )
 whitelist_app = typer.Typer(
@@ -99,6 +101,49 @@ def list_whitelist(form: Form = None, output: Output = None) -> None:
     listed(list_prefixes, form, output)
 
 
+@l2m_app.command("farmers")
+def farmers(
+    day: Annotated[
+        datetime | None,
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; now without.", show_default=False),
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file of known farmers: user_id, and signal or not.", show_default=False),
+    ] = None,
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """Tell how many accounts each signal of a farmer flags and, of known farmers, how many it finds.
+
+    Known are those a studio has banned, say, or those that were planted in simulated logs. Precision is the known ones'
+    share of the flagged, recall the flagged ones' of the known. Who is flagged, and why: l2m.farmers_snapshot.
+
+    Examples:
+
+        gamestats l2m farmers --day 2026-03-07
+        gamestats l2m farmers --known banned.csv
+    """
+    import polars as pl
+
+    from gamestats_assets.l2m.farmers import by_signal
+    from gamestats_assets.l2m.tables import FarmersSnapshot
+    from gamestats_assets.lakehouse.stores import Stores
+
+    if known is not None:
+        try:
+            told = pl.read_csv(known, infer_schema=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise typer.BadParameter(f"{known} cannot be read: {error}", param_hint="--known") from None
+        if "user_id" not in told.columns:
+            raise typer.BadParameter(
+                f"{known} has no column user_id; its columns: {', '.join(told.columns)}.", param_hint="--known"
+            )
+    snapshot = Stores().lake.scan(FarmersSnapshot).collect()
+    found = by_signal(snapshot, day.date() if day is not None else None, told if known is not None else None)
+    write_frame(found.with_columns(pl.col(pl.Float64).round(3)), format_for(form, output), output)
+
+
 @l2m_app.command("simulate")
 def simulate_logs(
     folder: Annotated[
@@ -114,6 +159,15 @@ def simulate_logs(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other logs.")] = 7,
     format: Annotated[LogFormat, typer.Option(help="How they are written.")] = LogFormat.PARQUET,
+    planted: Annotated[
+        Path | None,
+        typer.Option(
+            "--farmers",
+            metavar="FILE",
+            help="CSV file for the planted farmers, as `gamestats l2m farmers --known` reads it.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Simulate the seven raw logs of an MMO, and each day's exchange rates: a week to try everything with.
 
@@ -124,6 +178,7 @@ def simulate_logs(
 
         gamestats l2m simulate l2m-logs
         gamestats l2m simulate l2m-logs --accounts 5000 --days 30 --start 2026-01-01 --format csv
+        gamestats l2m simulate l2m-logs --farmers planted.csv
     """
     from gamestats_assets.l2m.simulate import Plan, simulate
 
@@ -138,11 +193,14 @@ def simulate_logs(
         truth = simulate(plan, folder, format.value, rates=True)
     rows = sum(sum(day.rows.values()) for day in truth.days)
     say(f"{rows:,} rows of {counted(accounts, 'account')}, {first_day} to {truth.days[-1].ds}: {folder}", "bold")
-    farmers = dict(truth.farmers.get_column("kind").value_counts().iter_rows())
+    counts = dict(truth.farmers.get_column("signal").value_counts().iter_rows())
     say(
-        f"Planted: {counted(farmers['shared_ip'], 'account')} of farms, "
-        f"{counted(farmers['level_one'], 'account')} that stay at the first level, "
+        f"Planted: {counted(counts['shared_ip'], 'account')} of farms, "
+        f"{counted(counts['level_one'], 'account')} that stay at the first level, "
         f"and honest players of a cafe at {', '.join(truth.whitelist)}"
     )
+    if planted is not None:
+        truth.farmers.write_csv(planted)
+        say(f"Who they are: {planted}")
     say(f"Next: gamestats ingest l2m {shlex.quote(str(folder))}")
     say(f'And:  gamestats l2m whitelist add {truth.whitelist[0]} --note "a cafe"')

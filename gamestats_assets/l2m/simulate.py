@@ -139,7 +139,7 @@ class Truth:
     """What has to come out of all days.
 
     Attributes:
-        farmers: user_id and kind (shared_ip, level_one).
+        farmers: user_id and signal that finds it (shared_ip, level_one, self_similar: farms act like clockwork).
         whitelist: prefixes of the addresses of cafes.
         lifetime_usd: user_id and what was paid in all, of those who ever paid.
         guilds: user_id and guild_id, as the last money log that names one tells it.
@@ -495,12 +495,14 @@ class _World:
         """Of everything that was simulated."""
         plan, everybody = self.plan, np.arange(self.plan.accounts)
         farms, ones = np.flatnonzero(self.farm_of >= 0), np.flatnonzero(self.level_one)
-        kinds = ["shared_ip"] * farms.size + ["level_one"] * ones.size
+        signals = ["shared_ip"] * farms.size + ["level_one"] * ones.size + ["self_similar"] * farms.size
         paid = [account for account in everybody.tolist() if self.lifetime[account]]
         told = everybody[self.told_guild >= 0]
         return Truth(
             days=tuple(days),
-            farmers=pl.DataFrame({"user_id": self.names.gather(np.concatenate([farms, ones])), "kind": kinds}),
+            farmers=pl.DataFrame(
+                {"user_id": self.names.gather(np.concatenate([farms, ones, farms])), "signal": signals}
+            ),
             whitelist=tuple(f"103.7.{cafe}." for cafe in range(plan.cafes)),
             lifetime_usd=pl.DataFrame(
                 {

@@ -125,7 +125,7 @@ def test_every_balance_is_the_one_before_it_and_what_came_or_went_and_never_belo
 
 def test_farms_and_cafes_share_addresses_and_nobody_else_in_such_numbers(simulated: Simulated) -> None:
     farming = simulated.truth.farmers
-    in_farms = set(farming.filter(pl.col("kind") == "shared_ip").get_column("user_id"))
+    in_farms = set(farming.filter(pl.col("signal") == "shared_ip").get_column("user_id"))
     seen = pl.concat([simulated.logs(table).select("ds", "ip", "user_id") for table in ("login", "logout")]).unique()
     shared = seen.group_by("ds", "ip").agg(pl.col("user_id"), accounts=pl.len()).filter(pl.col("accounts") >= 10)
     cafes = pl.any_horizontal(pl.col("ip").str.starts_with(prefix) for prefix in simulated.truth.whitelist)
@@ -138,7 +138,7 @@ def test_farms_and_cafes_share_addresses_and_nobody_else_in_such_numbers(simulat
 
 
 def test_farmers_at_the_first_level_gain_items_and_stay_there_and_newcomers_do_not(simulated: Simulated) -> None:
-    stays = set(simulated.truth.farmers.filter(pl.col("kind") == "level_one").get_column("user_id"))
+    stays = set(simulated.truth.farmers.filter(pl.col("signal") == "level_one").get_column("user_id"))
     levels = pl.concat([f.select("user_id", "level") for t in TABLES if "level" in (f := simulated.logs(t)).columns])
     highest = dict(levels.group_by("user_id").agg(pl.col("level").max()).iter_rows())
     gained = simulated.logs("increase_item")

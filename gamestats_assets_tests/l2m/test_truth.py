@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.l2m import tables as t
+from gamestats_assets.l2m.farmers import SIGNALS, by_signal
 from gamestats_assets.l2m.simulate import Plan, Truth
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
@@ -113,22 +114,32 @@ def tier_of(usd: Decimal) -> str:
 def test_farmers_are_found_by_each_signal(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     lake, truth, logs = made
     planted = {
-        kind: set(truth.farmers.filter(pl.col("kind") == kind).get_column("user_id"))
-        for kind in ("shared_ip", "level_one")
+        signal: set(truth.farmers.filter(pl.col("signal") == signal).get_column("user_id")) for signal in SIGNALS
     }
-    # Accounts of farms act like clockwork, too.
-    planted["self_similar"] = planted["shared_ip"]
-    snapshot = lake.rows(t.FarmersSnapshot).filter(pl.col("valid_to").is_null())
+    snapshot = lake.rows(t.FarmersSnapshot)
+    now = snapshot.filter(pl.col("valid_to").is_null())
     flagged = {
-        signal: set(snapshot.filter(pl.col("reasons").str.contains(signal)).get_column("user_id")) for signal in planted
+        signal: set(now.filter(pl.col("reasons").str.contains(signal)).get_column("user_id")) for signal in SIGNALS
     }
+    found = {row["signal"]: row for row in by_signal(snapshot, None, truth.farmers).iter_rows(named=True)}
     with capsys.disabled():
-        for signal, true in planted.items():
-            hits = len(flagged[signal] & true)
-            told = f"precision {hits / len(flagged[signal]):.3f}, recall {hits / len(true):.3f}"
-            sys.stdout.write(f"\nfarmers by {signal}: {told}")
-    assert flagged["shared_ip"] == planted["shared_ip"]
-    assert flagged["self_similar"] == planted["self_similar"]
+        for signal, row in found.items():
+            sys.stdout.write(f"\nfarmers by {signal}: precision {row['precision']:.3f}, recall {row['recall']:.3f}")
+    assert flagged["shared_ip"] == planted["shared_ip"] == planted["self_similar"] == flagged["self_similar"]
+    for signal in SIGNALS:
+        hits = len(flagged[signal] & planted[signal])
+        assert found[signal] == {
+            "signal": signal,
+            "flagged": len(flagged[signal]),
+            "known": len(planted[signal]),
+            "found": hits,
+            "precision": hits / len(flagged[signal]),
+            "recall": hits / len(planted[signal]),
+        }
+    assert found["any"]["recall"] == 1
+    last = max(day.ds for day in truth.days)
+    assert by_signal(snapshot, last).equals(by_signal(snapshot))
+    assert by_signal(snapshot, truth.days[0].ds - timedelta(days=1)).get_column("flagged").to_list() == [0, 0, 0, 0]
     # People who are new, or play little, are at the first level as well; the rule cannot tell them apart.
     read = {
         log: pl.concat([pl.read_parquet(path) for path in sorted(logs.glob(f"*/{log}-*.parquet"))]) for log in t.LOGS
