@@ -85,7 +85,7 @@ def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCH
 
 
 def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
-    """Every table by day, from landing to PostgreSQL, for some days, in this process; exits 1 when it fails."""
+    """Every PUBG table by day, from landing to PostgreSQL, for some days, in this process; exits 1 when it fails."""
     import dagster as dg
     from pydantic import SecretStr
 
@@ -98,7 +98,8 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
     stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))
     definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
     graph = definitions.resolve_asset_graph()
-    by_day = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == DAYS]
+    of_pubg = [key for key in graph.get_all_asset_keys() if "pubg" in key.path]
+    by_day = [key for key in of_pubg if graph.get(key).partitions_def == DAYS]
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
             selection = dg.AssetSelection.assets(*by_day)
@@ -131,15 +132,15 @@ def finish(process: BaseProcess) -> None:
 
 def lake_contents(data: Path) -> dict[str, str]:
     """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows."""
-    from gamestats_assets.definitions import TABLES
     from gamestats_assets.lakehouse.delta import Lake
     from gamestats_assets.lakehouse.ledger import ledger_of
     from gamestats_assets.lakehouse.quality import quarantine_of
+    from gamestats_assets.pubg.tables import ALL
 
     lake = Lake(data / "lake")
-    ledgers = {ledger_of(table.spec.game, table.spec.step) for table in TABLES}
+    ledgers = {ledger_of(table.spec.game, table.spec.step) for table in ALL}
     contents: dict[str, str] = {}
-    for table in [*TABLES, *ledgers, *{quarantine_of(table.spec.game) for table in TABLES}]:
+    for table in [*ALL, *ledgers, *{quarantine_of(table.spec.game) for table in ALL}]:
         frame = lake.scan(table).sort(table.primary_key()).collect()
         contents[f"lake {table.spec.dotted}"] = _digest(frame)
     return contents
@@ -147,13 +148,13 @@ def lake_contents(data: Path) -> dict[str, str]:
 
 def postgres_contents(postgres_url: str) -> dict[str, str]:
     """Every table published by day as one digest of its sorted rows."""
-    from gamestats_assets.definitions import TABLES
     from gamestats_assets.lakehouse.postgres import read_published
     from gamestats_assets.orchestration.partitions import DAYS, partitions_of
+    from gamestats_assets.pubg.tables import ALL
 
     return {
         f"postgres {table.spec.dotted}": _digest(read_published(postgres_url, table).sort(table.primary_key()))
-        for table in TABLES
+        for table in ALL
         if table.spec.published and partitions_of(table) == DAYS
     }
 

@@ -474,7 +474,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         for error in refused.values():
             context.log.warning(str(error))
         contents = Contents(lake)
-        waits = settled.waiting(contents, keys)
+        waits = settled.waiting(contents, contents.late(settled) & {*keys})
         if keys and len(undone := {**waits, **refused}) == len(keys):
             raise dg.Failure(f"Nothing was made. {next(iter(undone.values()))}", allow_retries=False)
         made = [key for key in keys if key not in refused]

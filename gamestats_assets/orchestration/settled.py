@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
+from weakref import WeakKeyDictionary
 
 import duckdb
 import polars as pl
@@ -26,7 +27,7 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import ENTERED_TOGETHER, Ledger, combined_hash, ledger_of, step_version
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, stream_model
-from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day, partition_key_of
 from gamestats_assets.orchestration.io_manager import Replacement
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 
@@ -139,10 +140,7 @@ class Settled:
         """What is not as it should be: by day (or `ALWAYS`) what it is to be made from; "" where it is to go."""
         wanted = self.wanted(contents or Contents(lake))
         entry = INPUTS if self.has_days else ROWS
-        done = {
-            key: units.get(entry, "")
-            for key, units in Ledger(lake, self.table.spec.game, self.table.spec.step).entries().items()
-        }
+        done = {key: units.get(entry, "") for key, units in (_entered(lake, self.table) or {}).items()}
         return {key: wanted.get(key, "") for key in sorted({*wanted, *done}) if wanted.get(key) != done.get(key)}
 
     def waiting(self, contents: Contents, keys: Iterable[str]) -> dict[str, str]:
@@ -158,13 +156,32 @@ class Settled:
             for key in keys if late else ():
                 seen = [day for day in _days_up_to(key, number) if day in late] if number else [min(late)]
                 if seen and min(seen) <= key:
-                    reason = f"It waits for {source.table.spec.dotted}, which is behind on {min(seen)}."
-                    found.setdefault(key, reason)
+                    where = f"is behind on {min(seen)}" if is_day(min(seen)) else "must be materialised first"
+                    found.setdefault(key, f"It waits for {source.table.spec.dotted}, which {where}.")
         return found
 
     def held_from(self, contents: Contents) -> str | None:
         """The first day on which a table that it is made from is not what it will be."""
         return min((day for source in self.upstream for day in contents.late(source)), default=None)
+
+
+_ENTERED: WeakKeyDictionary[Lake, dict[type[Table], tuple[int, dict[str, dict[str, str]]]]] = WeakKeyDictionary()
+
+
+def _entered(lake: Lake, table: type[Table]) -> Mapping[str, Mapping[str, str]] | None:
+    """What the ledger of a table's step holds, if there is one; it is read once in each of its versions.
+
+    Every step of a run looks at the ledgers of all that comes before it.
+    """
+    spec = table.spec
+    version = lake.version(ledger_of(spec.game, spec.step))
+    if version is None:
+        return None
+    known = _ENTERED.setdefault(lake, {})
+    if table not in known or known[table][0] != version:
+        # What is entered meanwhile is of a later version, and is read again.
+        known[table] = version, Ledger(lake, spec.game, spec.step).entries()
+    return known[table][1]
 
 
 class Contents:
@@ -185,19 +202,17 @@ class Contents:
         """Days on which a table is behind, or one that it is made from is where it looks."""
         if settled not in self._late:
             upstream = {day for source in settled.upstream for day in self.late(source)}
-            late = {*settled.behind(self._lake, self)}
-            if upstream:
-                late |= settled.waiting(self, {*settled.wanted(self), *upstream}).keys()
+            concerned = {*settled.wanted(self), *(day for day in upstream if is_day(day) or not settled.has_days)}
+            late = {*settled.behind(self._lake, self), *settled.waiting(self, concerned)}
             self._late[settled] = frozenset(late)
         return self._late[settled]
 
     def _look(self, table: type[Table]) -> dict[str, str]:
-        ledger = ledger_of(table.spec.game, table.spec.step)
-        if self._lake.version(ledger) is None:
+        entries = _entered(self._lake, table)
+        if entries is None:
             if partitions_of(table) is not None or self._lake.version(table) is None:
                 return {}
             return {ALWAYS: RowsHash().add_all(self._lake.pieces(table)).hexdigest()}
-        entries = Ledger(self._lake, table.spec.game, table.spec.step).entries()
         return {
             key: units.get(ROWS) or combined_hash(f"{unit} {digest}" for unit, digest in units.items())
             for key, units in entries.items()

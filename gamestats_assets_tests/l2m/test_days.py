@@ -16,11 +16,12 @@ from pydantic import SecretStr
 
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.l2m import sensors, tables
-from gamestats_assets.l2m.assets import PUBLISHED
+from gamestats_assets.l2m.assets import PUBLISHED, settled
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import UP_TO_DATE
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
@@ -153,11 +154,20 @@ def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_m
     first = operation.night_after(DAYS[2])
     assert first.success, _broken(first)
     before = operation.rows(tables.CumulativeRevenue)
-    # An old day's payments come late, with the next day.
+    # A night without logs makes no empty day, which would show tables as fresh. Rates alone are no log.
+    (operation.inbox / DAYS[3]).mkdir()
+    shutil.copy(logs / DAYS[3] / "exchange_rates.csv", operation.inbox / DAYS[3])
+    (told,) = _broken(operation.night_after(DAYS[3])).values()
+    assert f"No log of {DAYS[3]} has come" in told
+    made = operation.instance.get_materialized_partitions(asset_key(tables.EtlLogin))
+    assert made == {(PLAN.start + timedelta(days=number)).isoformat() for number in range(-1, 3)}
+    shutil.rmtree(operation.inbox / DAYS[3])
+    # An hour later they are there, and an old day's payments have come late.
     late.write_bytes(whole)
     operation.drop(logs, DAYS[3])
-    second = operation.night_after(DAYS[3])
+    second = operation.night_after(DAYS[3], hour=1)
     assert second.success, _broken(second)
+    assert not operation.asked_at_night(DAYS[3], hour=2)
     operation.settle()
     after = operation.rows(tables.CumulativeRevenue).filter(pl.col("ds") <= date.fromisoformat(DAYS[2]))
     assert after.height > before.height
@@ -220,6 +230,23 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
     operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
 
 
+def test_a_day_of_which_nothing_is_known_fails_nobody_and_tiers_must_be_there_for_one_that_is(
+    operation: Operation, logs: Path
+) -> None:
+    def made(*wanted: type[Table]) -> dg.ExecuteInProcessResult:
+        selection = [asset_key(table) for table in wanted]
+        return operation.run(dg.RunRequest(asset_selection=selection, partition_key=DAYS[0]))
+
+    by_day = [each.table for each in settled() if each.has_days]
+    assert not _broken(first := made(*by_day))
+    assert first.success
+    operation.deliver(logs, DAYS[0])
+    assert made(*tables.LANDED_TABLES).success
+    assert "It waits for l2m.vip_tiers, which must be materialised first." in str(_broken(made(*by_day)))
+    assert not operation.rows(tables.StdActive).is_empty()
+    assert operation.rows(tables.Active).is_empty()
+
+
 def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     stores = Stores(Settings(data=str(tmp_path)))
     schedule = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_schedule_def(
@@ -228,25 +255,6 @@ def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     told = schedule.evaluate_tick(dg.build_schedule_context(resources={"stores": stores}))
     assert not told.run_requests
     assert "GAMESTATS_L2M_INBOX" in (told.skip_message or "")
-
-
-def test_a_night_without_logs_makes_no_empty_day_and_is_tried_again(operation: Operation, logs: Path) -> None:
-    operation.drop(logs, DAYS[0])
-    assert operation.night_after(DAYS[0]).success
-    failed = operation.night_after(DAYS[1])
-    (told,) = _broken(failed).values()
-    assert f"No log of {DAYS[1]} has come" in told
-    made = operation.instance.get_materialized_partitions(asset_key(tables.EtlLogin))
-    assert made == {(PLAN.start - timedelta(days=back)).isoformat() for back in range(4)}
-    # Rates alone are no log.
-    (operation.inbox / DAYS[1]).mkdir()
-    shutil.copy(logs / DAYS[1] / "exchange_rates.csv", operation.inbox / DAYS[1])
-    assert "No log of" in str(_broken(operation.night_after(DAYS[1], hour=1)))
-    shutil.rmtree(operation.inbox / DAYS[1])
-    operation.drop(logs, DAYS[1])
-    assert operation.night_after(DAYS[1], hour=2).success
-    assert {*operation.rows(tables.KpiDaily).get_column("ds").cast(pl.String)} == {*DAYS[:2]}
-    assert not operation.asked_at_night(DAYS[1], hour=3)
 
 
 def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:

@@ -19,7 +19,7 @@ from gamestats_assets.orchestration.settled import ALWAYS, remade
 from gamestats_assets.orchestration.settling import days_behind
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
-PLAN = Plan(accounts=160, days=4, farms=1, level_one=6, servers=3, guilds=6, actions=6.0)
+PLAN = Plan(accounts=160, days=3, farms=1, level_one=6, servers=3, guilds=6, actions=6.0)
 DAYS = [str(PLAN.start + timedelta(days=number)) for number in range(PLAN.days)]
 CORRECTED = {DAYS[1]: "recharge", DAYS[0]: "increase_item"}
 """Days that are delivered again with less than before, and the log of which half the rows are gone."""
@@ -41,15 +41,26 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def in_order(deliveries: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
-    """What every table holds after each right day was made once, one after another."""
+def in_order_lake(deliveries: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
+    """A lake in which each right day was made once, one after another."""
     lake = SmallLake(tmp_path_factory.mktemp("in_order"))
     for ds in DAYS:
-        lake.deliver(deliveries / "right" / ds, ds)
-        lake.extract(ds)
+        lake.take(deliveries / "right", [ds])
         lake.make([ds])
     assert lake.settle() == 0
-    return lake.contents()
+    return lake
+
+
+@pytest.fixture(scope="module")
+def in_order(in_order_lake: SmallLake) -> dict[str, pl.DataFrame]:
+    """What every table holds there."""
+    return in_order_lake.contents()
+
+
+@pytest.fixture
+def settled_lake(deliveries: Path, in_order_lake: SmallLake, tmp_path: Path) -> SmallLake:
+    """A copy of the lake of the right days."""
+    return in_order_lake.copy(tmp_path / "lake")
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -88,12 +99,9 @@ def test_random_orders_repeats_and_corrections_end_in_the_same_lake(
 
 @pytest.mark.parametrize("table", [t.Recharge, t.UserProfile])
 def test_what_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
-    deliveries: Path, tmp_path: Path, table: type[Table]
+    deliveries: Path, settled_lake: SmallLake, in_order: dict[str, pl.DataFrame], table: type[Table]
 ) -> None:
-    lake = SmallLake(tmp_path)
-    lake.take(deliveries / "right", DAYS[:2])
-    lake.settle()
-    before = lake.contents()
+    lake, before = settled_lake, in_order
     lake.take(deliveries / "first", [DAYS[1]])
     lake.make([DAYS[1]], [t.Recharge, t.StdActive] if table is t.UserProfile else [])
     (cut,) = (each for each in settled() if each.table is table)
@@ -111,16 +119,11 @@ def test_what_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
 
 
 def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing_else(
-    deliveries: Path, tmp_path: Path
+    deliveries: Path, settled_lake: SmallLake
 ) -> None:
-    lake = SmallLake(tmp_path)
-    for ds in DAYS:
-        lake.deliver(deliveries / ("first" if ds == DAYS[1] else "right") / ds, ds)
-        lake.extract(ds)
-    lake.settle()
+    lake = settled_lake
     assert days_behind(lake.lake, settled()) == ({}, "")
-    lake.deliver(deliveries / "right" / DAYS[1], DAYS[1])
-    lake.extract(DAYS[1])
+    lake.take(deliveries / "first", [DAYS[1]])
     assert {*days_behind(lake.lake, settled())[0]} == {DAYS[1]}
     lake.make([DAYS[1]])
     # Payments of the second day are in what everybody had paid on all days after it.
@@ -134,10 +137,10 @@ def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing
     assert lake.hashes() == before
 
 
-def test_a_day_that_was_made_again_with_the_same_rows_concerns_no_other(deliveries: Path, tmp_path: Path) -> None:
-    lake = SmallLake(tmp_path)
-    lake.take(deliveries / "right", DAYS[:3])
-    lake.settle()
+def test_a_day_that_was_made_again_with_the_same_rows_concerns_no_other(
+    deliveries: Path, settled_lake: SmallLake, tmp_path: Path
+) -> None:
+    lake = settled_lake
     # Another file with the same rows: a new delivery, of which nothing new follows.
     shutil.copytree(deliveries / "right" / DAYS[0], tmp_path / "rewritten")
     path = tmp_path / "rewritten" / "increase_item-000.parquet"
@@ -150,12 +153,12 @@ def test_a_day_that_was_made_again_with_the_same_rows_concerns_no_other(deliveri
     assert days_behind(lake.lake, settled()) == ({}, "")
 
 
-def test_a_day_that_is_no_more_is_taken_out_of_every_table(deliveries: Path, tmp_path: Path) -> None:
+def test_a_day_that_is_no_more_is_taken_out_of_every_table(
+    deliveries: Path, settled_lake: SmallLake, tmp_path: Path
+) -> None:
     from gamestats_assets.lakehouse.ledger import Ledger
 
-    lake = SmallLake(tmp_path)
-    lake.take(deliveries / "right", DAYS[:3])
-    lake.settle()
+    lake = settled_lake
     gone = DAYS[1]
     for table in t.LANDED_TABLES:
         lake.lake.replace(table, pl.DataFrame(schema=table.schema()), partitions=[date.fromisoformat(gone)])
@@ -173,10 +176,8 @@ def test_a_day_that_is_no_more_is_taken_out_of_every_table(deliveries: Path, tmp
         assert_frame_equal(lake.rows(table), without.rows(table))
 
 
-def test_whitelisting_an_address_concerns_every_day_on_which_it_mattered(deliveries: Path, tmp_path: Path) -> None:
-    lake = SmallLake(tmp_path)
-    lake.take(deliveries / "right", DAYS[:3])
-    lake.settle()
+def test_whitelisting_an_address_concerns_every_day_on_which_it_mattered(settled_lake: SmallLake) -> None:
+    lake = settled_lake
     lake.lake.replace(
         t.IpWhitelist, pl.DataFrame([("103.7.0.", "a cafe")], schema=t.IpWhitelist.schema(), orient="row")
     )
