@@ -130,6 +130,7 @@ def farmers(
     from gamestats_assets.l2m.tables import FarmersSnapshot
     from gamestats_assets.lakehouse.stores import Stores
 
+    told: pl.DataFrame | None = None
     if known is not None:
         try:
             told = pl.read_csv(known, infer_schema=False)
@@ -140,7 +141,7 @@ def farmers(
                 f"{known} has no column user_id; its columns: {', '.join(told.columns)}.", param_hint="--known"
             )
     snapshot = Stores().lake.scan(FarmersSnapshot).collect()
-    found = by_signal(snapshot, day.date() if day is not None else None, told if known is not None else None)
+    found = by_signal(snapshot, day.date() if day is not None else None, told)
     write_frame(found.with_columns(pl.col(pl.Float64).round(3)), format_for(form, output), output)
 
 
