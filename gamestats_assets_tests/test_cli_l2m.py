@@ -243,14 +243,20 @@ def test_what_cannot_be_delivered_is_explained(
     assert told in " ".join(refused.output.replace("│", " ").split())
 
 
-def test_it_fails_when_everything_was_refused_and_only_then(gamestats: Gamestats, tmp_path: Path) -> None:
+def test_it_fails_when_something_was_refused(gamestats: Gamestats, tmp_path: Path) -> None:
     bad = put(tmp_path / "drop", "login.parquet", b"no Parquet")
     refused = gamestats("ingest", "l2m", str(bad))
     assert refused.exit_code == 1
     assert f"refused   {bad}: expected a Parquet file" in refused.stdout
     assert "1 file, 1 daily log: 0 delivered, 0 known, 1 refused." in refused.stdout
     put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login")))
-    assert gamestats("ingest", "l2m", str(tmp_path / "drop")).exit_code == 0
+    told = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert (told.exit_code, "1 delivered, 0 known, 1 refused." in told.stdout) == (1, True)
+    bad.unlink()
+    put(tmp_path / "drop", "logout.csv", csv_bytes(rows("login", 2)))
+    again = gamestats("ingest", "l2m", str(tmp_path / "drop"))
+    assert again.exit_code == 0
+    assert f"{DAY} keeps what was delivered before of login." in again.stdout
 
 
 def test_days_that_are_no_partitions_are_told(gamestats: Gamestats, tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def list_whitelist(form: Form = None, output: Output = None) -> None:
 def farmers(
     day: Annotated[
         datetime | None,
-        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; now without.", show_default=False),
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="Flags of that day; of any day without.", show_default=False
+        ),
     ] = None,
     known: Annotated[
         Path | None,

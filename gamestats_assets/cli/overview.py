@@ -141,6 +141,8 @@ def check_states(
     instance: dg.DagsterInstance, definitions: dg.Definitions, keys: Iterable[dg.AssetKey]
 ) -> dict[dg.AssetKey, CheckState]:
     """By asset, the latest evaluation of each of its checks; one that fails on any day has failed."""
+    from gamestats_assets.orchestration.checks import STOPS
+
     graph = definitions.resolve_asset_graph()
     by_asset = {key: sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name) for key in keys}
     latest: dict[dg.AssetCheckKey, dict[str | None, str]] = {}
@@ -150,10 +152,11 @@ def check_states(
     states: dict[dg.AssetKey, CheckState] = {}
     for key, checks in by_asset.items():
         failed = {check: _failed(latest.get(check, {})) for check in checks}
+        stopping = {check for check in checks if graph.get(check).blocking or STOPS in graph.get(check).metadata}
         states[key] = CheckState(
             passed=sum(state is False for state in failed.values()),
-            warned=tuple(check.name for check in checks if failed[check] and not graph.get(check).blocking),
-            failed=tuple(check.name for check in checks if failed[check] and graph.get(check).blocking),
+            warned=tuple(check.name for check in checks if failed[check] and check not in stopping),
+            failed=tuple(check.name for check in checks if failed[check] and check in stopping),
             never=sum(state is None for state in failed.values()),
         )
     return states

@@ -8,7 +8,7 @@ import dagster as dg
 
 from gamestats_assets.l2m import checks, reference, tables
 from gamestats_assets.l2m.logs import decode_days
-from gamestats_assets.l2m.source import GAME, has_logs, refused
+from gamestats_assets.l2m.source import GAME, delivered_logs, refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
@@ -64,15 +64,16 @@ def _deliveries() -> dg.AssetsDefinition:
         from gamestats_assets.l2m.fetch import fetch_day
 
         stores: Stores = context.resources.stores
-        delivered = 0
+        delivered = broken = 0
         keys = keys_of_run(context)
         for key in keys:
             report = fetch_day(stores.settings, stores.landing, date.fromisoformat(key), context.log.info)
             for outcome in report.outcomes:
-                context.log.info(outcome.line())
+                (context.log.warning if outcome.status == "refused" else context.log.info)(outcome.line())
             delivered += report.count("delivered")
+            broken += report.count("refused")
         newest = date.fromisoformat(max(keys))
-        if stores.settings.fetches_l2m_logs and not has_logs(stores.landing, newest):
+        if stores.settings.fetches_l2m_logs and not delivered_logs(stores.landing, newest):
             # To make an empty day of it would show tables as fresh that are not.
             raise dg.Failure(
                 f"No log of {newest} has come: the sources that GAMESTATS_L2M_INBOX and GAMESTATS_L2M_ICEBERG name "
@@ -80,7 +81,7 @@ def _deliveries() -> dg.AssetsDefinition:
                 "day. What came of other days is taken up by the sensor new_l2m_logs.",
                 allow_retries=False,
             )
-        return dg.MaterializeResult(metadata={"new_deliveries": delivered})
+        return dg.MaterializeResult(metadata={"new_deliveries": delivered, "refused": broken})
 
     return deliveries
 

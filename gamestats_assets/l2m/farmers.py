@@ -15,7 +15,7 @@ def by_signal(snapshot: pl.DataFrame, day: date | None = None, known: pl.DataFra
 
     Args:
         snapshot: rows of `l2m.farmers_snapshot`.
-        day: flags of that day; without, those that stand now.
+        day: flags of that day; without, those of any day.
         known: `user_id` of known farmers; with a column `signal`, the one that should find each of them.
 
     Returns:
@@ -23,7 +23,7 @@ def by_signal(snapshot: pl.DataFrame, day: date | None = None, known: pl.DataFra
         flagged) and `recall` (found of known), null where there is nothing to divide by.
     """
     if day is None:
-        stands = pl.col("valid_to").is_null()
+        stands = pl.lit(True)
     else:
         stands = (pl.col("valid_from") <= day) & (pl.col("valid_to").is_null() | (pl.col("valid_to") > day))
     flags = snapshot.filter(stands).select(

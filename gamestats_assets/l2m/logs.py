@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -29,6 +29,8 @@ from gamestats_assets.lakehouse.table import Table
 FILE, DELIVERY, THINKINGDATA = "log", "delivery", "thinkingdata"
 """Kinds of landed files: a raw file, the document of a delivery, a day's lines of ThinkingData records."""
 _PIECE_ROWS = 1_000_000
+_ZONES = timedelta(hours=14)
+"""How far a studio's own day may be off from that in UTC."""
 # Of one log, told one by one; the others are counted.
 _TOLD_ROW_BY_ROW = 10_000
 _EXACT = pl.Decimal(38, 12)
@@ -56,6 +58,8 @@ class Delivery(msgspec.Struct, frozen=True):
         number: of several deliveries of the log the one with the highest number counts.
         files: in their order.
         columns: our column's name to that of the files, where it is another.
+        refused: why it could not be taken. It has the files of the one before then, and stops the day until the log is
+            delivered again.
     """
 
     log: str
@@ -63,11 +67,12 @@ class Delivery(msgspec.Struct, frozen=True):
     number: Annotated[int, msgspec.Meta(ge=1)]
     files: tuple[DeliveredFile, ...]
     columns: dict[str, str] = {}
+    refused: str = ""
 
     def says_as(self, other: Delivery) -> bool:
         """Whether both deliver the same: the same contents, read in the same way, whatever they are called."""
         found, others = ({(file.hash, file.format) for file in each.files} for each in (self, other))
-        return found == others and self.columns == other.columns
+        return found == others and self.columns == other.columns and self.refused == other.refused
 
     def to_json(self) -> bytes:
         """The document."""
@@ -133,6 +138,7 @@ class DayOfLogs:
     def __init__(self, landing: Landing, files: Sequence[LandedFile], con: duckdb.DuckDBPyConnection) -> None:
         self._landing = landing
         self.ds = date.fromisoformat(files[0].day)
+        self._begins = datetime.combine(self.ds, time(), UTC)
         self._by_hash = {file.content_hash: file for file in files if file.kind == FILE}
         self._deliveries, unreadable = in_force(landing, files)
         self._thinkingdata = [file for file in files if file.kind == THINKINGDATA]
@@ -165,8 +171,9 @@ class DayOfLogs:
         table = ETL[log]
         for name, rows in self._readable(log, table):
             good = self._in_dollars(name, rows) if table is EtlRecharge else rows
-            of_others = good.select((pl.col("time").dt.date() != self.ds).sum()).item() if "time" in good.columns else 0
-            self._counts[log].rows_of_other_days += of_others
+            if "time" in good.columns:
+                is_of_day = pl.col("time").is_between(self._begins - _ZONES, self._begins + timedelta(days=1) + _ZONES)
+                self._counts[log].rows_of_other_days += good.select((~is_of_day).sum()).item()
             yield good.select(
                 pl.col(column).cast(dtype) if column in good.columns else pl.lit(None, dtype=dtype).alias(column)
                 for column, dtype in table.schema().items()
@@ -216,6 +223,10 @@ class DayOfLogs:
         # Of its own, for logs are read side by side.
         con = self._con.cursor()
         delivery = self._deliveries.get(log)
+        if delivery is not None and delivery.refused:
+            count.files += not delivery.files
+            named = f"delivery {delivery.number}"
+            self.rejections[table].append(Rejection(named, "file", "refused_delivery", delivery.refused, 0))
         for file in delivery.files if delivery is not None else ():
             landed = self._by_hash.get(file.hash)
             if landed is None:

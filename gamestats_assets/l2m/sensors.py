@@ -6,7 +6,7 @@ import dagster as dg
 
 from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import DELIVERIES, LANDED_VERSION, PUBLISHED, settled
-from gamestats_assets.l2m.source import GAME, has_logs
+from gamestats_assets.l2m.source import GAME, delivered_logs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.entered import entered_sensor
 from gamestats_assets.orchestration.landed import landed_sensor
@@ -67,7 +67,7 @@ def every_night() -> dg.ScheduleDefinition:
         target=dg.AssetSelection.assets(*everything),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Half an hour after a day has ended: fetches its logs, and again those of the three days before, "
-        "and makes every table of what has changed, to PostgreSQL. Three times more where no log of the day has come.",
+        "and makes every table of what has changed, to PostgreSQL. Three times more while a log of the day is lacking.",
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]
@@ -79,8 +79,8 @@ def every_night() -> dg.ScheduleDefinition:
             )
         at = context.scheduled_execution_time
         yesterday = (at - timedelta(days=1)).date()
-        if at.hour and has_logs(stores.landing, yesterday):
-            return dg.SkipReason(f"Logs of {yesterday} have come. Late ones are fetched tomorrow.")
+        if at.hour and delivered_logs(stores.landing, yesterday) == {*tables.ETL}:
+            return dg.SkipReason(f"Every log of {yesterday} has come. Late ones are fetched tomorrow.")
         days = range_tags(str(yesterday - timedelta(days=LATE_DAYS)), str(yesterday))
         return dg.RunRequest(run_key=f"l2m {yesterday} {at.hour}", tags=days, asset_selection=everything)
 

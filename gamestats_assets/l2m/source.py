@@ -172,19 +172,24 @@ def _deliver(
     def refused(why: str) -> Outcome:
         return Outcome("refused", log, on, len(files), reason=f"{why} Nothing of the {log} log of {on} was delivered.")
 
+    landed = landing.files(GAME, on)
+    before = in_force(landing, landed)[0].get(log)
+    number, named = (before.number if before else 0) + 1, dict(columns)
     delivered: dict[str, DeliveredFile] = {}
     paths: dict[str, Path] = {}
     for file in sorted(files, key=lambda file: file.name):
         try:
             digest, format = file_hash(file.path), _format_of(file.path)
         except UnreadableContentError as error:
-            # Half of a delivery would count as all of it.
-            return refused(f"{error} Mend it, or leave it out.")
+            # Half of a delivery would count as all of it; and a day of which a log came broken is not the day.
+            held = (before.files, before.columns) if before is not None else ((), {})
+            why = str(error).replace(str(file.path), file.name)
+            broken = Delivery(log, on, number, *held, refused=why)
+            if before is None or not broken.says_as(before):
+                landing.put(GAME, day, on, DELIVERY, broken.to_json(), broken.to_json())
+            return refused(f"{error} Mend it, or leave it out: the day is not made until the log is delivered.")
         delivered.setdefault(digest, DeliveredFile(digest, file.name, format))
         paths.setdefault(digest, file.path)
-    landed = landing.files(GAME, on)
-    before = in_force(landing, landed)[0].get(log)
-    number, named = (before.number if before else 0) + 1, dict(columns)
     if add and before is not None:
         named = named or before.columns
         if named != before.columns:
@@ -228,10 +233,12 @@ def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     return outcomes
 
 
-def has_logs(landing: Landing, day: date) -> bool:
-    """Whether any log of a day has landed; its rates are none."""
+def delivered_logs(landing: Landing, day: date) -> set[str]:
+    """Which of the seven logs of a day have come, and could be taken. ThinkingData records are of every log."""
     files = landing.files(GAME, day.isoformat())
-    return any(file.kind == THINKINGDATA for file in files) or bool({*in_force(landing, files)[0]} & {*ETL})
+    if any(file.kind == THINKINGDATA for file in files):
+        return {*ETL}
+    return {log for log, delivery in in_force(landing, files)[0].items() if log in ETL and not delivery.refused}
 
 
 def refused(landing: Landing) -> list[Rejection]:

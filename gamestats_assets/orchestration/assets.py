@@ -441,8 +441,13 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         checks: the game's checks.
     """
     table, spec, made_by = settled.table, settled.table.spec, settled.made_by
+    steps = {(source.spec.game, source.spec.step) for source in settled.reads}
+    # Of what one step makes of a day's files all is of the day, or nothing.
     guarding = [
-        check for check in checks if check.table in settled.reads and partitions_of(check.table) == partitions_of(table)
+        check
+        for check in checks
+        if (check.table.spec.game, check.table.spec.step) in steps
+        and partitions_of(check.table) == partitions_of(table)
     ]
     is_sql = isinstance(made_by, SqlModel)
     common = common_definition(table, {"sql", "duckdb"} if is_sql else {"polars"}, {SETTLED: "true"})
@@ -467,10 +472,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         keys = keys_of_run(context) if settled.has_days else []
         lake: Lake = context.resources.stores.lake
         session = context.resources.duckdb.get_connection if is_sql else None
-        # What runs with it is checked before it: Dagster does not come here then.
-        with_it = context.run.asset_selection or ()
-        alone = [check for check in guarding if asset_key(check.table) not in with_it]
-        refused = refusals(alone, lake, keys, "made") if keys and alone else {}
+        refused = refusals(guarding, lake, keys, "made") if keys else {}
         for error in refused.values():
             context.log.warning(str(error))
         contents = Contents(lake)

@@ -33,6 +33,8 @@ from gamestats_assets.orchestration.settled import Contents, Settled
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
 UP_TO_DATE = "is_up_to_date"
+STOPS = "gamestats/stops"
+"""Metadata of a check that stops what follows, though not the whole run."""
 _FOUND: WeakKeyDictionary[Lake, dict[tuple[Any, ...], pl.DataFrame]] = WeakKeyDictionary()
 _MOST_FOUND = 1000
 
@@ -318,13 +320,19 @@ def checks_of_tables(
     """
     by_table = {table: [check for check in checks if check.table is table] for table in tables}
     made = {each.table: each for each in settled}
-    return [table_checks(table, found, made.get(table)) for table, found in by_table.items() if found]
+    stops_days = bool(settled)
+    return [
+        table_checks(table, found, made.get(table), stops_days=stops_days) for table, found in by_table.items() if found
+    ]
 
 
 def table_checks(
-    table: type[Table], checks: Sequence[Check], settled: Settled | None = None
+    table: type[Table], checks: Sequence[Check], settled: Settled | None = None, *, stops_days: bool = False
 ) -> dg.AssetChecksDefinition:
     """All checks of one table as one step, each selectable on its own.
+
+    Dagster's own blocking stops a run with all of its days. Where every step looks by itself whether its days may be
+    made (`stops_days`), that is left to them: a day that breaks a check does not hold up the days beside it.
 
     Days of a settled table that the run itself could not make are left out: what is behind is not what it should be,
     is published by none, and must not hold up the days beside it.
@@ -333,7 +341,8 @@ def table_checks(
         _spec(
             table,
             check.name,
-            blocking=check.blocking,
+            blocking=check.blocking and not stops_days,
+            metadata={STOPS: "its day"} if check.blocking and stops_days else None,
             description=check.description,
             # The quarantine is written with the tables; it is no asset.
             additional_deps=sorted(
@@ -400,8 +409,9 @@ def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str], undone: s
                     key,
                     BlockingCheckError(
                         f"Nothing was {undone}: {check.table.spec.dotted} breaks the check {check.name!r} in "
-                        f"{broken.height} rows of {key or 'the table'}. {check.description} "
-                        f"First: {broken.row(0, named=True)}. "
+                        f"{broken.height} {'rows' if broken.height > 1 else 'row'} of {key or 'the table'}. "
+                        f"{check.description} "
+                        f"First: {', '.join(f'{name} {value}' for name, value in broken.row(0, named=True).items())}. "
                         f"Correct the input, materialise {check.table.spec.dotted} again, then what follows from it."
                     ),
                 )

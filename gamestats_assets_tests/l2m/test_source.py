@@ -17,7 +17,7 @@ from gamestats_assets.l2m import source
 from gamestats_assets.l2m.checks import Quarantine
 from gamestats_assets.l2m.columns import NAMES
 from gamestats_assets.l2m.logs import DELIVERY, FILE, DeliveredFile, Delivery, in_force
-from gamestats_assets.l2m.source import LogPathError, Outcome, deliver
+from gamestats_assets.l2m.source import LogPathError, Outcome, deliver, delivered_logs
 from gamestats_assets.l2m.tables import LOGS, EtlIncreaseItem, EtlLogin, LogCounts
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.landing import ChangedMeanwhileError, Landing, content_hash
@@ -433,11 +433,34 @@ def test_of_a_log_with_a_file_that_is_none_nothing_is_delivered_and_the_file_is_
     assert (refused.log, refused.day, refused.files) == ("login", ON, 2)
     assert str(path) in refused.reason
     assert told in refused.reason
-    assert refused.reason.endswith("Mend it, or leave it out. Nothing of the login log of 2026-03-01 was delivered.")
+    assert refused.reason.endswith(
+        "Mend it, or leave it out: the day is not made until the log is delivered. "
+        "Nothing of the login log of 2026-03-01 was delivered."
+    )
     # What was there stays, and the other logs load.
     assert report.count("delivered") == 1
     assert users(landing) == ["u1"]
     assert [file for file in landing.files("l2m", ON) if file in before] == before
+    # And the day is stopped, however often it is refused, until the log comes.
+    assert delivered_logs(landing, DAY) == {"logout"}
+    [rejection] = read_day(landing).rejected("login")
+    assert (rejection.scope, rejection.rule) == ("file", "refused_delivery")
+    assert told in rejection.reason
+    landed = landing.files("l2m", ON)
+    deliver([tmp_path / "drop"], landing)
+    assert landing.files("l2m", ON) == landed
+    [again] = deliver([logins(tmp_path / "before", "login.csv", "u1")], landing).outcomes
+    assert (again.status, again.number) == ("delivered", 3)
+    assert not read_day(landing).rejected("login")
+    assert delivered_logs(landing, DAY) == {"login", "logout"}
+
+
+def test_a_log_that_came_broken_the_first_time_is_counted_and_stops_its_day(tmp_path: Path, landing: Landing) -> None:
+    put(tmp_path, "login.parquet", b"no Parquet")
+    deliver([tmp_path], landing)
+    found = read_day(landing)
+    assert found.counts["login"]["files"] == 1
+    assert [rejection.rule for rejection in found.rejected("login")] == ["refused_delivery"]
 
 
 def test_records_that_cannot_be_read_to_their_end_are_refused_and_everything_else_lands(

@@ -113,7 +113,9 @@ class LogCounts(DayRow, key="l2m/log_counts", tolerance=1, **LANDED):
     unreadable = count("Those that could not be read as rows of the log's table; the quarantine has them.")
     duplicates = count("ThinkingData records that had come before, by their #uuid.")
     not_wanted = count("ThinkingData records of other events.")
-    rows_of_other_days = count("Rows that were taken, whose time is not of the day in UTC.")
+    rows_of_other_days = count(
+        "Rows that were taken, whose time is of the day in no time zone: more than 14 hours off."
+    )
     payments_without_rate = count("Payments in a known currency of which the day has no rate; they are quarantined.")
     currencies_without_rate = dy.String(nullable=True, description="These currencies; null where there are none.")
 
