@@ -64,6 +64,17 @@ def test_generate_writes_logs_rules_and_a_report_and_tells_what_it_did(gamestats
     assert len((folder / "report.html").read_text()) == pytest.approx(len(first), rel=0.01)
 
 
+def test_farmers_are_planted_in_the_logs_of_an_mmo_unless_they_are_few(gamestats, tmp_path: Path) -> None:
+    done = gamestats("generate", "l2m", "--days", "1", "--processes", "1", "--out", "many")
+    assert done.exit_code == 0, done.output
+    known = json.loads((tmp_path / "many" / "manifest.json").read_text())["known"]
+    assert {each["kind"] for each in known} == {"shared_address", "standstill"}
+    few = gamestats("generate", "l2m", *SHORT, "--out", "few")
+    assert few.exit_code == 0, few.output
+    assert "Nothing is planted in so few users; give 1,000 or more" in few.output
+    assert not json.loads((tmp_path / "few" / "manifest.json").read_text()).get("known")
+
+
 def test_planted_truths_and_refining_are_told(gamestats, tmp_path: Path) -> None:
     config = tmp_path / "run.json"
     truth = {"kind": "conversion", "from_event": "shop_open", "to_event": "shop_buy", "rate": 0.5}

@@ -150,6 +150,7 @@ def generate(
 
     settings = Settings()
     told = _read(taxonomy)
+    config = config or shipped_configuration(taxonomy_path(taxonomy), users)
     configuration = configuration_of(config, given, product, told)
     folder = folder or Path(f"demo-{told.name}")
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
@@ -211,6 +212,20 @@ def taxonomy_path(text: str) -> Path:
     if "/" not in text and folder.is_dir():
         return folder
     raise typer.BadParameter(f"There is no taxonomy at {text}. {_ADVICE}")
+
+
+def shipped_configuration(taxonomy: Path, users: int | None) -> Path | None:
+    """What a taxonomy's folder says of a run, such as truths to plant; None where nothing, or of a smaller run."""
+    import json
+
+    path = taxonomy / "configuration.json"
+    if not path.is_file():
+        return None
+    usual = json.loads(path.read_bytes())["users"]
+    if users is not None and users < usual:
+        say(f"Nothing is planted in so few users; give {usual:,} or more, or a --config of your own.", "yellow")
+        return None
+    return path
 
 
 def _read(text: str) -> Any:

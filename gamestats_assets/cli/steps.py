@@ -292,7 +292,8 @@ def _step_failure(step: str, error: Any) -> Failure | None:
 def _told(error: Any) -> str:
     """An error's message; its class is named where it is not one of ours."""
     prefix, _, message = error.message.strip().partition(": ")
-    if not prefix.startswith("gamestats_assets."):
+    # What we refuse by Dagster's own class says all there is to say.
+    if not prefix.startswith("gamestats_assets.") and not prefix.endswith("events.Failure"):
         return error.message.strip()
     return message
 

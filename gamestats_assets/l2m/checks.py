@@ -133,10 +133,7 @@ def every_log_was_delivered(counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
 
 @breaking_rows(of=EtlRecharge)
 def every_payment_has_a_rate(recharge: dy.LazyFrame[EtlRecharge], counts: dy.LazyFrame[LogCounts]) -> pl.LazyFrame:
-    """No payment in a known currency lacks the day's rate: revenue without it would be too small.
-
-    Deliver the rates: gamestats ingest l2m rates.csv --day DAY (columns currency, usd_per_unit).
-    """
+    """Every payment in a known currency has the day's rate. To deliver it: gamestats ingest l2m rates.csv --day DAY."""
     return counts.filter(pl.col("payments_without_rate") > 0).select(
         "ds", "currencies_without_rate", "payments_without_rate"
     )

@@ -472,11 +472,12 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         keys = keys_of_run(context) if settled.has_days else []
         lake: Lake = context.resources.stores.lake
         session = context.resources.duckdb.get_connection if is_sql else None
-        refused = refusals(guarding, lake, keys, "made") if keys else {}
-        for error in refused.values():
-            context.log.warning(str(error))
         contents = Contents(lake)
         waits = settled.waiting(contents, contents.late(settled) & {*keys})
+        ready = [key for key in keys if key not in waits]
+        refused = refusals(guarding, lake, ready, "made") if ready else {}
+        for error in refused.values():
+            context.log.warning(str(error))
         if keys and len(undone := {**waits, **refused}) == len(keys):
             raise dg.Failure(f"Nothing was made. {next(iter(undone.values()))}", allow_retries=False)
         made = [key for key in keys if key not in refused]
