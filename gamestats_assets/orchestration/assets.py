@@ -478,8 +478,9 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         refused = refusals(guarding, lake, ready, "made") if ready else {}
         for error in refused.values():
             context.log.warning(str(error))
-        if keys and len(undone := {**waits, **refused}) == len(keys):
-            raise dg.Failure(f"Nothing was made. {next(iter(undone.values()))}", allow_retries=False)
+        if keys and len(undone := {**refused, **waits}) == len(keys):
+            first = next(iter(undone.values()))
+            raise dg.Failure(str(first) if refused else f"Nothing was made. {first}", allow_retries=False)
         made = [key for key in keys if key not in refused]
         yield dg.Output(
             remade(

@@ -37,6 +37,7 @@ STOPS = "gamestats/stops"
 """Metadata of a check that stops what follows, though not the whole run."""
 _FOUND: WeakKeyDictionary[Lake, dict[tuple[Any, ...], pl.DataFrame]] = WeakKeyDictionary()
 _MOST_FOUND = 1000
+_PARAGRAPH = "\n\n"
 
 
 class BlockingCheckError(GamestatsError):
@@ -410,7 +411,7 @@ def refusals(checks: Sequence[Check], lake: Lake, keys: Sequence[str], undone: s
                     BlockingCheckError(
                         f"Nothing was {undone}: {check.table.spec.dotted} breaks the check {check.name!r} in "
                         f"{broken.height} {'rows' if broken.height > 1 else 'row'} of {key or 'the table'}. "
-                        f"{check.description} "
+                        f"{' '.join(check.description.partition(_PARAGRAPH)[0].split())} "
                         f"First: {', '.join(f'{name} {value}' for name, value in broken.row(0, named=True).items())}. "
                         f"Correct the input, materialise {check.table.spec.dotted} again, then what follows from it."
                     ),
