@@ -150,8 +150,7 @@ def generate(
 
     settings = Settings()
     told = _read(taxonomy)
-    config = config or shipped_configuration(taxonomy_path(taxonomy), users)
-    configuration = configuration_of(config, given, product, told)
+    configuration = configuration_of(config, given, product, told, taxonomy_path(taxonomy))
     folder = folder or Path(f"demo-{told.name}")
     for day in (configuration.start, configuration.start + timedelta(days=configuration.days - 1)):
         if not _is_taken(day):
@@ -214,30 +213,34 @@ def taxonomy_path(text: str) -> Path:
     raise typer.BadParameter(f"There is no taxonomy at {text}. {_ADVICE}")
 
 
-def shipped_configuration(taxonomy: Path, users: int | None) -> Path | None:
-    """What a taxonomy's folder says of a run, such as truths to plant; None where nothing, or of a smaller run."""
-    import json
-
-    path = taxonomy / "configuration.json"
-    if not path.is_file():
-        return None
-    usual = json.loads(path.read_bytes())["users"]
-    if users is not None and users < usual:
-        say(f"Nothing is planted in so few users; give {usual:,} or more, or a --config of your own.", "yellow")
-        return None
-    return path
-
-
 def _read(text: str) -> Any:
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
 
     return read_taxonomy(taxonomy_path(text))
 
 
+def _configuration_beside(taxonomy: Path, users: int | None) -> Path | None:
+    """What a taxonomy's folder says of a run, such as truths to plant; None where nothing, or of more users."""
+    from gamestats_assets.demo_data.configuration import read_configuration
+
+    path = taxonomy / "configuration.json"
+    if not path.is_file():
+        return None
+    usual = read_configuration(path).get("users")
+    if users is not None and isinstance(usual, int) and users < usual:
+        say(f"Nothing is planted in so few users; give {usual:,} or more, or a --config of your own.", "yellow")
+        return None
+    return path
+
+
 def configuration_of(
-    path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: TaxonomyModel
+    path: Path | None, given: Mapping[str, Any], product: Mapping[str, Any], taxonomy: TaxonomyModel, folder: Path
 ) -> Configuration:
     """A configuration from a file, and options that win over it; an industry that nobody told is read off the events.
+
+    Args:
+        path: the file; without, the one that stands beside the taxonomy.
+        folder: where the taxonomy stands.
 
     Raises:
         ConfigurationError: naming every field that cannot be read.
@@ -245,6 +248,7 @@ def configuration_of(
     from gamestats_assets.demo_data.analysis.analyst import likely_industry
     from gamestats_assets.demo_data.configuration import configuration_from, read_configuration
 
+    path = path or _configuration_beside(folder, given["users"])
     told = read_configuration(path) if path is not None else {}
     told |= {key: value for key, value in given.items() if value is not None}
     of_product = {**told.get("product", {}), **{key: value for key, value in product.items() if value is not None}}

@@ -209,8 +209,7 @@ def ingest_l2m(
         gamestats ingest l2m late/2026-03-01/login-2.csv --add
     """
     from gamestats_assets.l2m.columns import read_mapping
-    from gamestats_assets.l2m.logs import in_force
-    from gamestats_assets.l2m.source import GAME, deliver, refused
+    from gamestats_assets.l2m.source import GAME, deliver, kept_logs, refused
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.orchestration.landed import file_refused
 
@@ -229,10 +228,8 @@ def ingest_l2m(
     if report.count("refused"):
         file_refused(stores, GAME, refused(stores.landing))
     _print_deliveries(report, every=every)
-    for kept in report.days:
-        others = in_force(stores.landing, stores.landing.files(GAME, kept))[0].keys()
-        if others := sorted(others - {outcome.log for outcome in report.outcomes if outcome.day == kept}):
-            say(f"{kept} keeps what was delivered before of {', '.join(others)}.")
+    for kept_on, logs in kept_logs(stores.landing, report).items():
+        say(f"{kept_on} keeps what was delivered before of {', '.join(logs)}.")
     if report.count("refused"):
         raise typer.Exit(1)
 

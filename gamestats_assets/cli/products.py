@@ -87,7 +87,7 @@ def add(
         gamestats product add demo-shop ecommerce --users 1000 --days 7 --start 2026-01-01
         gamestats product add my-game plan.xlsx --only-read
     """
-    from gamestats_assets.cli.generate import configuration_of, rule_maker, shipped_configuration, taxonomy_path
+    from gamestats_assets.cli.generate import configuration_of, rule_maker, taxonomy_path
     from gamestats_assets.demo_data.production import read_rules
     from gamestats_assets.demo_data.products import add_product
     from gamestats_assets.demo_data.rules.soundness import require_sound
@@ -105,10 +105,10 @@ def add(
         enter(lambda conn: add_product(conn, product, **meaning))
         say(f"Bring its logs: gamestats ingest logs PATH --product {product}")
         return
-    told = read_taxonomy(taxonomy_path(taxonomy))
+    folder = taxonomy_path(taxonomy)
+    told = read_taxonomy(folder)
     run = {"users": users, "days": days, "start": start.date() if start else None, "seed": seed}
-    config = config or shipped_configuration(taxonomy_path(taxonomy), users)
-    configuration = configuration_of(config, run, {"name": product}, told)
+    configuration = configuration_of(config, run, {"name": product}, told, folder)
     if not only_read:
         _refuse_early(configuration.start.isoformat())
     if rules is not None:

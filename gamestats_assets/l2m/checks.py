@@ -5,7 +5,7 @@ All of them block: figures that do not add up are not published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dataframely as dy
 import polars as pl
@@ -47,24 +47,16 @@ def _unequal(left: pl.LazyFrame, right: pl.LazyFrame, by: Sequence[str], first: 
 # --------------------------------------------------------------------------- extracts
 
 
-def _uncounted(logs: Mapping[str, pl.LazyFrame], counts: pl.LazyFrame, quarantine: pl.LazyFrame) -> pl.LazyFrame:
-    """Logs whose rows are not those of the extract, those in quarantine, and those that came twice."""
-    kept = [
-        frame.group_by("ds").agg(pl.len().cast(pl.Int64).alias("rows")).select("ds", pl.lit(log).alias("log"), "rows")
-        for log, frame in logs.items()
-    ]
-    names = {ETL[log].spec.name: log for log in logs}
-    rejected = quarantine.filter(pl.col("table_name").is_in(list(names))).select(
+def _rejected(quarantine: pl.LazyFrame) -> pl.LazyFrame:
+    """What is in quarantine of the seven logs: ds, log, scope, reason, rejected_rows."""
+    names = {table.spec.name: log for log, table in ETL.items()}
+    return quarantine.filter(pl.col("table_name").is_in(list(names))).select(
         pl.col("partition_key").str.to_date("%Y-%m-%d", strict=False).alias("ds"),
         pl.col("table_name").replace(names).alias("log"),
-        pl.col("rejected_rows").alias("rows"),
+        "scope",
+        "reason",
+        "rejected_rows",
     )
-    read = counts.filter(pl.col("log").is_in(list(logs))).select(
-        "ds", "log", (pl.col("rows_read") - pl.col("duplicates")).alias("rows_read")
-    )
-    accounted = pl.concat([*kept, rejected]).group_by("ds", "log").agg(pl.col("rows").sum())
-    days = pl.concat([read.select("ds"), *(frame.select("ds") for frame in logs.values())]).unique()
-    return _unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], "rows_read", "rows")
 
 
 @breaking_rows(of=LogCounts)
@@ -89,7 +81,17 @@ def every_row_is_counted(
         "increase_money": increase_money,
         "decrease_money": decrease_money,
     }
-    return _uncounted(logs, counts, quarantine)
+    kept = [
+        frame.group_by("ds").agg(pl.len().cast(pl.Int64).alias("rows")).select("ds", pl.lit(log).alias("log"), "rows")
+        for log, frame in logs.items()
+    ]
+    rejected = _rejected(quarantine).select("ds", "log", pl.col("rejected_rows").alias("rows"))
+    read = counts.filter(pl.col("log").is_in(list(logs))).select(
+        "ds", "log", (pl.col("rows_read") - pl.col("duplicates")).alias("rows_read")
+    )
+    accounted = pl.concat([*kept, rejected]).group_by("ds", "log").agg(pl.col("rows").sum())
+    days = pl.concat([read.select("ds"), *(frame.select("ds") for frame in logs.values())]).unique()
+    return _unequal(read, accounted.join(days, on="ds", how="semi"), ["ds", "log"], "rows_read", "rows")
 
 
 @breaking_rows(of=LogCounts)
@@ -98,16 +100,8 @@ def every_log_was_taken(
     quarantine: dy.LazyFrame[Quarantine],  # type: ignore[valid-type]
 ) -> pl.LazyFrame:
     """No file of a log was rejected, and no log as a whole: the day without it is not the day. Deliver it again."""
-    names = {table.spec.name: log for log, table in ETL.items()}
-    return (
-        quarantine.filter(pl.col("table_name").is_in(list(names)), pl.col("scope") != "row")
-        .select(
-            pl.col("partition_key").str.to_date("%Y-%m-%d", strict=False).alias("ds"),
-            pl.col("table_name").replace(names).alias("log"),
-            "reason",
-        )
-        .join(counts.select("ds").unique(), on="ds", how="semi")
-    )
+    not_taken = _rejected(quarantine).filter(pl.col("scope") != "row").select("ds", "log", "reason")
+    return not_taken.join(counts.select("ds").unique(), on="ds", how="semi")
 
 
 # Another day's log is off by a day at least; single clocks are wrong in every game.

@@ -77,9 +77,9 @@ _DAY_US = 86_400_000_000
 _LAST_US = _DAY_US - 1_000_000
 """Nothing happens in the last second of a day, so that what is moved apart stays on it."""
 _SHARING = 9
+"""Accounts behind the address of a dormitory: one less than what counts as a farm."""
 _UNTOLD = -1
 """The level of whom no log tells one."""
-"""Accounts behind the address of a dormitory: one less than what counts as a farm."""
 _A_DAY_LIKE_CLOCKWORK = 48
 """How often an account of a farm does a thing each day: twice in every hour."""
 _CAFE = 40

@@ -186,7 +186,7 @@ def _deliver(
             why = str(error).replace(str(file.path), file.name)
             broken = Delivery(log, on, number, *held, refused=why)
             if before is None or not broken.says_as(before):
-                landing.put(GAME, day, on, DELIVERY, broken.to_json(), broken.to_json())
+                _land(landing, day, broken)
             return refused(f"{error} Mend it, or leave it out: the day is not made until the log is delivered.")
         delivered.setdefault(digest, DeliveredFile(digest, file.name, format))
         paths.setdefault(digest, file.path)
@@ -209,9 +209,13 @@ def _deliver(
         # Only files of it were lacking.
         return Outcome("delivered", log, on, len(files), same.number)
     # Last: a delivery counts when all of it is there.
-    document = delivery.to_json()
-    landing.put(GAME, day, on, DELIVERY, document, document)
+    _land(landing, day, delivery)
     return Outcome("delivered", log, on, len(files), number)
+
+
+def _land(landing: Landing, day: date, delivery: Delivery) -> None:
+    document = delivery.to_json()
+    landing.put(GAME, day, delivery.day, DELIVERY, document, document)
 
 
 def _land_records(landing: Landing, path: Path) -> list[Outcome]:
@@ -239,6 +243,15 @@ def delivered_logs(landing: Landing, day: date) -> set[str]:
     if any(file.kind == THINKINGDATA for file in files):
         return {*ETL}
     return {log for log, delivery in in_force(landing, files)[0].items() if log in ETL and not delivery.refused}
+
+
+def kept_logs(landing: Landing, report: Report) -> dict[str, list[str]]:
+    """By day that gained something, the logs that were delivered before and were not now: they stay."""
+    found: dict[str, list[str]] = {}
+    for day in report.days:
+        held = in_force(landing, landing.files(GAME, day))[0].keys()
+        found[day] = sorted(held - {outcome.log for outcome in report.outcomes if outcome.day == day})
+    return {day: logs for day, logs in found.items() if logs}
 
 
 def refused(landing: Landing) -> list[Rejection]:

@@ -312,7 +312,7 @@ def remade(
     # What is left half made is behind, even when what it was to be made from is by then what it was before.
     if not settled.has_days:
         held_from = settled.held_from(contents)
-        if held_from is not None and any(held_from <= key for key in ledger.entries()):
+        if held_from is not None and any(held_from <= key for key in _entered(lake, table) or ()):
             tell(f"It stays as it is, for it holds days from {held_from} on, where an input is behind.")
         elif again:
             up_to = held_from and max((key for key in settled.wanted(contents) if key < held_from), default=ALWAYS)
