@@ -83,9 +83,10 @@ SQL_TABLES: tuple[type[Table], ...] = (tables.Landings, tables.KillPositions, ta
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
-    from gamestats_assets.pubg.bronze import decode_batches
+    from gamestats_assets.lakehouse.decoding import decode_batches
+    from gamestats_assets.pubg.bronze import DECODER
 
-    return decode_batches(landing, batches, workers=workers)
+    return decode_batches(DECODER, landing, batches, workers=workers)
 
 
 def assets() -> list[dg.AssetsDefinition]:

@@ -11,11 +11,12 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.bronze import decode_batches
+from gamestats_assets.pubg.bronze import DECODER
 from gamestats_assets.pubg.circles import circle_positions
 from gamestats_assets.pubg.damage import damage_events
 from gamestats_assets.pubg.kills import weapon_kills
@@ -87,7 +88,9 @@ def bronze(folder: Path, *files: tuple[str, str, bytes], day: date = DAY) -> dic
     landing = Landing(folder)
     for match_id, kind, content in files:
         landing.put("pubg", day, match_id, kind, content, content)
-    with contextlib.closing(decode_batches(landing, [landing.files("pubg", day.isoformat())], workers=1)) as results:
+    with contextlib.closing(
+        decode_batches(DECODER, landing, [landing.files("pubg", day.isoformat())], workers=1)
+    ) as results:
         decoded = next(results)
         assert decoded.unreadable == 0
         return complete(

@@ -20,11 +20,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from gamestats_assets.lakehouse.decoding import DecodeWorkerError, decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import Rejection, check_schema
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables
-from gamestats_assets.pubg.bronze import TABLES, DecodeWorkerError, decode_batches
+from gamestats_assets.pubg.bronze import DECODER, TABLES
 
 DAY = date(2026, 3, 1)
 
@@ -74,7 +75,7 @@ Collected = tuple[dict[type[Table], pl.DataFrame], dict[type[Table], list[Reject
 
 
 def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8) -> Collected:
-    with contextlib.closing(decode_batches(landing, [files], workers=workers, part=part)) as results:
+    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=workers, part=part)) as results:
         bronze = next(results)
         frames = {table: frame.collect() for table, frame in bronze.frames.items()}
         return frames, bronze.rejections, bronze.unreadable
@@ -291,14 +292,14 @@ def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
     files = _many(landing, 7)
     batches = [files[:3], files[3:6], [], files[6:]]
     given: list[set[str]] = []
-    for bronze in decode_batches(landing, batches, workers=workers, part=2, spool=spool):
+    for bronze in decode_batches(DECODER, landing, batches, workers=workers, part=2, spool=spool):
         given.append(set(bronze.frames[tables.TelemetryFiles].collect().get_column("match_id")))
     assert given == [{file.unit_id for file in batch} for batch in batches]
     assert list(spool.iterdir()) == []
 
 
 def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
-    results = decode_batches(landing, [[file] for file in _many(landing, 6)], workers=2, part=1, spool=spool)
+    results = decode_batches(DECODER, landing, [[file] for file in _many(landing, 6)], workers=2, part=1, spool=spool)
     assert list(next(results).frames[tables.TelemetryFiles].collect().get_column("match_id")) == ["m0"]
     assert list(spool.rglob("*.arrow"))
     results.close()
@@ -311,13 +312,13 @@ def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landin
     files = _many(landing, 4)
     (Path(landing.root) / files[2].path).unlink()
     with pytest.raises(FileNotFoundError, match=files[2].path):
-        list(decode_batches(landing, [files], workers=workers, part=1, spool=spool))
+        list(decode_batches(DECODER, landing, [files], workers=workers, part=1, spool=spool))
     assert list(spool.iterdir()) == []
 
 
 def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
     files = _many(landing, 12, 20_000)
-    results = decode_batches(landing, [files[:2], files[2:10], files[10:]], workers=2, part=1, spool=spool)
+    results = decode_batches(DECODER, landing, [files[:2], files[2:10], files[10:]], workers=2, part=1, spool=spool)
     next(results)
     children = multiprocessing.active_children()
     assert len(children) == 2
@@ -332,11 +333,12 @@ def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landin
 _ORPHANS = """
 import multiprocessing, os, signal, sys
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.pubg.bronze import decode_batches
+from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets.pubg.bronze import DECODER
 
 if __name__ == "__main__":
     landing = Landing(sys.argv[1])
-    for _ in decode_batches(landing, [[file] for file in landing.files("pubg", "2026-03-01")], workers=2):
+    for _ in decode_batches(DECODER, landing, [[file] for file in landing.files("pubg", "2026-03-01")], workers=2):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 """

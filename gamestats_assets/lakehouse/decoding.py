@@ -1,0 +1,227 @@
+"""Landed files to frames: many files decoded in several processes, frames per table out.
+
+Each worker reads a few units (matches, say) from the landing zone, decodes them and spools one Arrow file
+per table; the parent scans the spool of a batch while the workers go on with the next. The
+result depends on which files there are, never on their order or on the number of workers.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from gamestats_assets.lakehouse import worker
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+
+Rejections = dict[type[Table], list[Rejection]]
+
+
+class DecodeWorkerError(GamestatsError):
+    """A process that decodes files died, for want of memory most likely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The landed files of one id of a day, such as a match."""
+
+    unit_id: str
+    day: date
+    files: tuple[LandedFile, ...]
+
+    def of_kind(self, kind: str) -> list[LandedFile]:
+        """Its files of one kind."""
+        return [file for file in self.files if file.kind == kind]
+
+
+@dataclass(slots=True)
+class DecodedUnits:
+    """What units gave: frames per table, rejections per table, units of which nothing could be read."""
+
+    frames: dict[type[Table], list[pl.DataFrame]] = field(default_factory=dict)
+    rejections: Rejections = field(default_factory=dict)
+    unreadable: int = 0
+
+    def add_frames(self, frames: Mapping[type[Table], pl.DataFrame]) -> None:
+        """Take frames; empty ones are passed over."""
+        for table, frame in frames.items():
+            if frame.height:
+                self.frames.setdefault(table, []).append(frame)
+
+    def add_rejections(self, rejections: Mapping[type[Table], Sequence[Rejection]]) -> None:
+        """Take what was rejected, by the table it was meant for."""
+        for table, entries in rejections.items():
+            self.rejections.setdefault(table, []).extend(entries)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What decodes the landed files of a game.
+
+    Attributes:
+        game: whose files they are; named in messages.
+        tables: every table that the files feed.
+        kinds: kinds of files that are decoded; others are passed over.
+        decode: decodes some units; a function of a module, for it is called in other processes.
+    """
+
+    game: str
+    tables: tuple[type[Table], ...]
+    kinds: Collection[str]
+    decode: Callable[[Landing, Sequence[Unit]], DecodedUnits]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spooled:
+    """A decoded part of a batch, whose frames stand in files."""
+
+    paths: dict[type[Table], str]
+    rejections: Rejections
+    unreadable: int
+
+
+class DecodedBatch:
+    """One batch of decoded files; its lazy frames can be collected until the next batch is asked for.
+
+    Attributes:
+        frames: one lazy frame per table, with its declared columns.
+        rejections: what could not be read, by the table it was meant for.
+        unreadable: units of which nothing could be read.
+    """
+
+    def __init__(self, tables: Sequence[type[Table]], parts: Sequence[_Spooled]) -> None:
+        self.unreadable = sum(part.unreadable for part in parts)
+        self.rejections: Rejections = {}
+        for part in parts:
+            for table, entries in part.rejections.items():
+                self.rejections.setdefault(table, []).extend(entries)
+        self.frames: dict[type[Table], pl.LazyFrame] = {}
+        for table in tables:
+            paths = [part.paths[table] for part in parts if table in part.paths]
+            self.frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
+
+
+def _spool_part(
+    decode: Callable[[Landing, Sequence[Unit]], DecodedUnits],
+    landing: Landing,
+    units: Sequence[Unit],
+    spool: str,
+    number: int,
+) -> _Spooled:
+    _begun(spool, number).touch()
+    decoded = decode(landing, units)
+    paths: dict[type[Table], str] = {}
+    for table, frames in decoded.frames.items():
+        paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
+        pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
+    return _Spooled(paths, decoded.rejections, decoded.unreadable)
+
+
+def _begun(spool: str, number: int) -> Path:
+    """The file that says that a part was begun: when a worker dies, those without a result are suspect."""
+    return Path(spool, f"{number:06d}.begun")
+
+
+def _units_of(files: Sequence[LandedFile], kinds: Collection[str]) -> list[Unit]:
+    grouped: dict[tuple[str, str], list[LandedFile]] = {}
+    for file in sorted(set(files)):
+        if file.kind in kinds:
+            grouped.setdefault((file.day, file.unit_id), []).append(file)
+    return [Unit(unit_id, date.fromisoformat(day), tuple(of_unit)) for (day, unit_id), of_unit in grouped.items()]
+
+
+def _parts(items: Sequence[Unit], size: int) -> list[Sequence[Unit]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch on its way: its parts of a few units each, and what they give."""
+
+    spool: str
+    parts: list[Sequence[Unit]]
+    results: list[Future[_Spooled]] = field(default_factory=list)
+
+    def suspects(self) -> list[str]:
+        """Files that were being read when a worker died."""
+        return [
+            file.path
+            for number, (part, result) in enumerate(zip(self.parts, self.results, strict=False))
+            if _begun(self.spool, number).exists() and (result.exception() if result.done() else True)
+            for unit in part
+            for file in unit.files
+        ]
+
+    def decoded(self, tables: Sequence[type[Table]]) -> DecodedBatch:
+        """The decoded batch, once every part of it is done."""
+        return DecodedBatch(tables, [result.result() for result in self.results])
+
+    def remove(self) -> None:
+        """Remove the spooled frames."""
+        shutil.rmtree(self.spool, ignore_errors=True)
+
+
+def decode_batches(
+    decoder: Decoder,
+    landing: Landing,
+    batches: Sequence[Sequence[LandedFile]],
+    *,
+    workers: int,
+    part: int = 4,
+    spool: Path | None = None,
+) -> Generator[DecodedBatch, None, None]:
+    """Decode batches of landed files, of one or several days; while one is used the next is decoded.
+
+    A file that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
+
+    Args:
+        landing: where the files stand; each worker opens it itself.
+        batches: landed files; all files of a unit are in one batch.
+        workers: processes; a single part is decoded in this one.
+        part: units per task; a worker holds the frames of one part in memory.
+        spool: folder under which frames are spooled; the system's temporary folder without it.
+
+    Raises:
+        DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
+    """
+    folder = tempfile.mkdtemp(prefix=f"gamestats-{decoder.game}-", dir=spool)
+    waiting = [
+        _Batch(str(Path(folder, str(number))), _parts(_units_of(files, decoder.kinds), part))
+        for number, files in enumerate(batches)
+    ]
+    processes = min(workers, sum(len(batch.parts) for batch in waiting))
+    running: list[_Batch] = []
+
+    def start_next(executor: Executor) -> None:
+        if waiting:
+            batch = waiting.pop(0)
+            running.append(batch)
+            Path(batch.spool).mkdir()
+            for number, units in enumerate(batch.parts):
+                batch.results.append(executor.submit(_spool_part, decoder.decode, landing, units, batch.spool, number))
+
+    try:
+        with worker.pool(processes) as executor:
+            start_next(executor)
+            while running:
+                start_next(executor)
+                yield running[0].decoded(decoder.tables)
+                running.pop(0).remove()
+    except BrokenProcessPool:
+        suspects = [path for batch in running for path in batch.suspects()]
+        raise DecodeWorkerError(
+            f"A process that decodes files of {decoder.game} died while at most {len(suspects)} files were being read: "
+            f"{', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
