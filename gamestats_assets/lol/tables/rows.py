@@ -1,0 +1,60 @@
+"""What several League of Legends tables share: keywords, column types, and the columns that rows begin with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import dataframely as dy
+
+from gamestats_assets.lakehouse.table import Table
+
+DAILY: dict[str, Any] = {
+    "partitioned_by": "match_date",
+    "replaced_by": "match_id",
+    "fresh_within": timedelta(days=1),
+}
+LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
+"""One step reads a landed file once and feeds every bronze table."""
+
+MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"
+
+
+def utc(description: str, *, nullable: bool = False) -> dy.Datetime:
+    """A column of times in UTC, to the microsecond."""
+    return dy.Datetime(time_unit="us", time_zone="UTC", nullable=nullable, description=description)
+
+
+def text(description: str, *, nullable: bool = True) -> dy.String:
+    """A column of names or ids as the API writes them."""
+    return dy.String(nullable=nullable, description=description)
+
+
+def count(description: str, *, nullable: bool = True) -> dy.Int32:
+    """A column that counts, or sums whole numbers."""
+    return dy.Int32(nullable=nullable, min=0, description=description)
+
+
+def number(description: str) -> dy.Int32:
+    """A column of whole numbers that may be less than zero, or unknown."""
+    return dy.Int32(nullable=True, description=description)
+
+
+def flag(description: str) -> dy.Bool:
+    """A column of yes and no."""
+    return dy.Bool(nullable=True, description=description)
+
+
+class MatchRow(Table):
+    """Columns of every table whose rows belong to one match."""
+
+    match_id = dy.String(primary_key=True, regex=MATCH_ID, description="Match id, such as NA1_4736000000.")
+    match_date = dy.Date(description="UTC day the match is filed under; it never changes once claimed.")
+
+
+class ParticipantRow(MatchRow):
+    """Columns of rows about one participant of a match."""
+
+    participant_id = dy.Int16(
+        primary_key=True, min=1, description="Number of the participant within the match, from 1."
+    )
