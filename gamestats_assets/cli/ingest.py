@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gamestats_assets.demo_data.logs.landing import LogIngestReport
     from gamestats_assets.l2m.source import Report
-    from gamestats_assets.pubg.source import IngestReport
+    from gamestats_assets.lakehouse.arrivals import IngestReport
 
 _QUIET_BEYOND = 20
 """More files than these are summed up instead of listed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Optional, TypeAlias
 
 import msgspec
 import polars as pl
@@ -205,8 +205,8 @@ _FIELDS: list[tuple[Any, ...]] = [
     *((column, kind) for column, (_, kind) in _REQUIRED.items()),
     *((column, str | None, None) for column in _TEXTS),
     *((column, bool | None, None) for column in _FLAGS),
-    *((column, Int32 | None, None) for column in _NUMBERS),
-    *((name.lower(), Int32 | None, None) for name in _AUGMENTS),
+    *((column, Optional[Int32], None) for column in _NUMBERS),
+    *((name.lower(), Optional[Int32], None) for name in _AUGMENTS),
     ("riot_id_name", str | None, None),
     ("riot_id_game_name", str | None, None),
     ("perks", _Perks | None, None),
@@ -293,7 +293,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "participants": len(info.participants),
         "unknown_keys": len(unknown),
     }
-    frames = {
+    frames: dict[type[Table], pl.DataFrame] = {
         table: pl.DataFrame(
             [{"match_id": match_id, "match_date": match_date, **row} for row in rows], schema=table.schema()
         )

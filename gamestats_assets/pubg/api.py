@@ -24,14 +24,13 @@ import msgspec
 import tenacity
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.arrivals import FileOutcome, UnrecognisedContentError
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.http import retry_after_s, server_time
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.pubg.source import (
     GAME,
-    FileOutcome,
     Kind,
-    UnrecognisedContentError,
     ingest_payload,
     mark_expired,
     recognise,

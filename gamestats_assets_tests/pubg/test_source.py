@@ -14,11 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gamestats_assets.lakehouse import arrivals
+from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
-from gamestats_assets.pubg import source
 from gamestats_assets.pubg.source import (
-    SourcePathError,
-    UnrecognisedContentError,
     ingest,
     ingest_payload,
     mark_expired,
@@ -381,7 +380,7 @@ def test_a_missing_path_is_told_before_anything_lands(inbox: Path, landing: Land
 
 
 def test_a_file_too_large_is_reported_and_left(inbox: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LARGEST_FILE", 100)
+    monkeypatch.setattr(arrivals, "LARGEST_FILE", 100)
     (inbox / "t").write_bytes(telemetry())
     (outcome,) = ingest([inbox], landing).outcomes
     assert outcome.status == "quarantined"

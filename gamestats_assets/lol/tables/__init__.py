@@ -27,4 +27,13 @@ ALL: tuple[type[Table], ...] = (
 )
 """Every table of the game."""
 
-__all__ = ["ALL", *sorted(table.__name__ for table in ALL)]
+__all__ = [
+    "ALL",
+    "RawMatches",
+    "RawParticipants",
+    "RawTeams",
+    "TimelineEventCounts",
+    "TimelineEvents",
+    "TimelineFiles",
+    "TimelineFrames",
+]

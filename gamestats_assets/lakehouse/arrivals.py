@@ -1,0 +1,386 @@
+"""How files of a game reach the landing zone: recognised by content, landed once, nothing lost.
+
+What a file is, is read from its bytes, never from its name, plain or compressed. What nobody can read is landed as
+well, with the reason, so that it can be counted and looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, overload
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, content_hash, decompressed
+from gamestats_assets.lakehouse.quality import Rejection
+
+LARGEST_FILE = 512 * 1024 * 1024
+"""Bytes above which a file is reported and left where it stands."""
+
+Status = Literal["taken", "known", "quarantined"]
+Progress = Callable[[int, int], None]
+
+
+class UnrecognisedContentError(GamestatsError):
+    """The content is none of a game's files."""
+
+
+class SourcePathError(GamestatsError):
+    """A path given for ingestion holds nothing that could be ingested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a content is.
+
+    Attributes:
+        kind: what kind of file, such as `match`.
+        match_id: id of the match it belongs to; None where it belongs to none.
+        started_at: best start of the match the content tells, UTC; None where it belongs to none.
+        start_is_exact: whether that is the start the game itself tells, not an estimate.
+    """
+
+    kind: str
+    match_id: str | None
+    started_at: datetime | None
+    start_is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one file.
+
+    Attributes:
+        name: the file as it was given.
+        kind: what kind of file; None when it is quarantined.
+        status: `taken` (new), `known` (the same content has landed before) or `quarantined`.
+        match_id: id of the match, where it belongs to one.
+        day: day it stands on in the landing zone, YYYY-MM-DD; None for what belongs to no match and
+            the quarantined.
+        landed_path: path in the landing zone; None when the file could not be read from its disk.
+        reason: why it is quarantined; empty otherwise.
+    """
+
+    name: str
+    kind: str | None
+    status: Status
+    match_id: str | None = None
+    day: str | None = None
+    landed_path: str | None = None
+    reason: str = ""
+
+    def line(self) -> str:
+        """The outcome in one line of text."""
+        what = f"{self.kind} {self.match_id or ''}".rstrip() if self.kind else "unreadable"
+        where = f" on {self.day}" if self.day else ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self.status:<11} {what}{where}  {self.name}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of every file, in the order of their paths; taken + known + quarantined = files."""
+
+    outcomes: tuple[FileOutcome, ...]
+
+    def count(self, status: Status, kind: str | None = None) -> int:
+        """Files of one status, of all kinds or of one."""
+        return sum(o.status == status and kind in (None, o.kind) for o in self.outcomes)
+
+    @property
+    def files(self) -> int:
+        """Files that came in."""
+        return len(self.outcomes)
+
+    @property
+    def taken(self) -> int:
+        """Files that landed now."""
+        return self.count("taken")
+
+    @property
+    def known(self) -> int:
+        """Files whose content had landed before."""
+        return self.count("known")
+
+    @property
+    def quarantined(self) -> int:
+        """Files nobody could read, now or when they came before."""
+        return self.count("quarantined")
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """Ids of the matches that gained a file, in order."""
+        return tuple(sorted({o.match_id for o in self.outcomes if o.status == "taken" and o.match_id}))
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """Days that gained a file, in order, YYYY-MM-DD."""
+        return tuple(sorted({o.day for o in self.outcomes if o.status == "taken" and o.day}))
+
+    @property
+    def totals(self) -> dict[tuple[str, Status], int]:
+        """Files by kind (`unreadable` for the quarantined) and status."""
+        counts: Counter[tuple[str, Status]] = Counter((o.kind or "unreadable", o.status) for o in self.outcomes)
+        return dict(sorted(counts.items()))
+
+    def lines(self) -> Iterator[str]:
+        """One line of text for each file."""
+        return (outcome.line() for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class UnreadableFile:
+    """A payload that landed though nobody could read it.
+
+    Attributes:
+        path: path in the landing zone.
+        name: file name it arrived under.
+        reason: why it could not be read.
+        bytes: its size.
+        hash: hash of the bytes, as in the path.
+    """
+
+    path: str
+    name: str
+    reason: str
+    bytes: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A game's files.
+
+    Attributes:
+        game: the game's folder in the landing zone.
+        recognise: tells what a decompressed content is, with its file name; raises `UnrecognisedContentError`.
+        first: kinds that are landed before others which estimate their match's start as well.
+        belongs: of a payload that cannot be read, the kind and the match it would be of, by its name and bytes.
+    """
+
+    game: str
+    recognise: Callable[[bytes, str], Recognised]
+    first: tuple[str, ...] = ()
+    belongs: Callable[[bytes, str], tuple[str, str] | None] = field(default=lambda payload, name: None, repr=False)
+
+    def ingest(self, paths: Iterable[Path], landing: Landing, *, progress: Progress | None = None) -> IngestReport:
+        """Land files and the files of folders, in any mix of kinds, plain or compressed.
+
+        One file at a time is held in memory. What tells a match's exact start is landed before
+        what estimates it, so that the match's day does not depend on the order of the files.
+        Running it again changes nothing. The landing zone itself is left out of a walk.
+
+        Args:
+            paths: files, or folders to walk.
+            landing: where to land.
+            progress: called with files done and files in all, after each file.
+
+        Raises:
+            SourcePathError: when a path does not exist, lies inside the landing zone, or is a folder
+                that cannot be listed.
+        """
+        files = _regular_files(paths, landing)
+        outcomes: dict[Path, FileOutcome] = {}
+
+        def done(file: Path, outcome: FileOutcome) -> None:
+            outcomes[file] = outcome
+            if progress is not None:
+                progress(len(outcomes), len(files))
+
+        deferred: list[tuple[int, Path]] = []
+        for file in files:
+            arrival = self._arrival(file)
+            if isinstance(arrival, _Recognised) and arrival.waits:
+                deferred.append((0 if arrival.recognised.kind in self.first else 1, file))
+            elif isinstance(arrival, _Refused) and arrival.belongs is not None:
+                # Last: another file of the batch may tell the match's day.
+                deferred.append((2, file))
+            else:
+                done(file, self._land(arrival, landing))
+        for _, file in sorted(deferred):
+            done(file, self._land(self._arrival(file), landing))
+        return IngestReport(tuple(outcomes[file] for file in files))
+
+    def ingest_payload(
+        self, payload: bytes, name: str, landing: Landing, *, match_id: str | None = None
+    ) -> FileOutcome:
+        """Land one payload as it was received.
+
+        Args:
+            payload: plain or compressed bytes.
+            name: name to report it under; it may give the match id, as in `recognise`.
+            landing: where to land.
+            match_id: the match it was asked for. A payload of another match is quarantined; so is one that nobody
+                can read, and not filed with the match, whose whole file can still be had where this was asked for.
+        """
+        arrival = self._read(payload, name)
+        if isinstance(arrival, _Recognised) and match_id is not None:
+            found = arrival.recognised.match_id or "no match"
+            if found.lower() != match_id.lower():
+                arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
+        if isinstance(arrival, _Refused) and match_id is not None:
+            return self._quarantine(arrival, landing, of=None)
+        return self._land(arrival, landing)
+
+    def unreadable(self, landing: Landing) -> list[UnreadableFile]:
+        """Payloads that landed though nobody could read them, each once, in the order of their paths.
+
+        The same bytes can have arrived under several names: the first in the alphabet is given.
+        """
+        return _explained(self.game, landing, landing.files(self.game, "unreadable"))
+
+    def refused(self, landing: Landing) -> Sequence[Rejection]:
+        """The same payloads as `unreadable` gives, as entries for the quarantine; the unit is the content's hash.
+
+        Their number costs one listing; files are read only once an entry is looked at.
+        """
+        return _Refusals(self.game, landing)
+
+    def _read(self, payload: bytes, name: str) -> _Recognised | _Refused:
+        try:
+            content = decompressed(payload)
+            return _Recognised(name, self.recognise(content, Path(name).name), payload, content)
+        except (UnreadableContentError, UnrecognisedContentError) as error:
+            return _Refused(name, str(error), payload, self.belongs(payload, Path(name).name))
+
+    def _arrival(self, file: Path) -> _Recognised | _Refused:
+        try:
+            size = file.stat().st_size
+            if size > LARGEST_FILE:
+                reason = f"The file has {size} bytes; up to {LARGEST_FILE} are read. It stays where it is."
+                return _Refused(str(file), reason, None)
+            return self._read(file.read_bytes(), str(file))
+        except OSError as error:
+            return _Refused(str(file), f"The file cannot be read: {error.strerror}.", None)
+
+    def _land(self, arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
+        if isinstance(arrival, _Refused):
+            return self._quarantine(arrival, landing, of=arrival.belongs)
+        found, payload, content = arrival.recognised, arrival.payload, arrival.content
+        if found.match_id is None or found.started_at is None:
+            file, is_new = landing.put_undated(self.game, found.kind, payload, content)
+            return FileOutcome(arrival.name, found.kind, "taken" if is_new else "known", landed_path=file.path)
+        file, is_new = landing.put(self.game, found.started_at.date(), found.match_id, found.kind, payload, content)
+        status: Status = "taken" if is_new else "known"
+        return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
+
+    def _quarantine(self, refused: _Refused, landing: Landing, *, of: tuple[str, str] | None) -> FileOutcome:
+        payload = refused.payload
+        if payload is None:
+            return FileOutcome(refused.name, None, "quarantined", reason=refused.reason)
+        day = landing.day_of(self.game, of[1]) if of is not None else None
+        if of is not None and day is not None:
+            # Filed with its match, whose file then counts as unreadable, with the reason in the quarantine.
+            kind, match_id = of
+            file, _ = landing.put(self.game, date.fromisoformat(day), match_id, kind, payload, payload)
+            return FileOutcome(refused.name, None, "quarantined", match_id, day, file.path, refused.reason)
+        # The reason lands first, so that dying in between leaves no payload without one.
+        told = {
+            "name": Path(refused.name).name,
+            "reason": refused.reason,
+            "bytes": len(payload),
+            "hash": content_hash(payload),
+        }
+        reason = json.dumps(told, sort_keys=True).encode()
+        landing.put_undated(self.game, "unreadable_reason", reason, reason)
+        file, _ = landing.put_undated(self.game, "unreadable", payload, payload)
+        return FileOutcome(refused.name, None, "quarantined", landed_path=file.path, reason=refused.reason)
+
+
+def _explained(game: str, landing: Landing, files: Iterable[LandedFile]) -> list[UnreadableFile]:
+    reasons: dict[str, tuple[str, str, int]] = {}
+    for file in landing.files(game, "unreadable_reason"):
+        told = json.loads(landing.read(file))
+        reason = (told["name"], told["reason"], told["bytes"])
+        reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
+    found: list[UnreadableFile] = []
+    for file in files:
+        name, reason, size = reasons.get(file.content_hash) or (
+            "",
+            "No reason was recorded.",
+            len(landing.read(file)),
+        )
+        found.append(UnreadableFile(file.path, name, reason, size, file.content_hash))
+    return found
+
+
+class _Refusals(Sequence[Rejection]):
+    def __init__(self, game: str, landing: Landing) -> None:
+        self._game, self._landing = game, landing
+
+    @cached_property
+    def _files(self) -> list[LandedFile]:
+        return self._landing.files(self._game, "unreadable")
+
+    @cached_property
+    def _entries(self) -> list[Rejection]:
+        return [
+            Rejection(
+                file.hash,
+                "file",
+                "file_recognised",
+                f"{file.name} ({file.bytes} bytes, {file.path}): {file.reason}",
+                0,
+            )
+            for file in _explained(self._game, self._landing, self._files)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Rejection: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Rejection]: ...
+    def __getitem__(self, index: int | slice) -> Rejection | list[Rejection]:
+        return self._entries[index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recognised:
+    name: str
+    recognised: Recognised
+    payload: bytes
+    content: bytes
+
+    @property
+    def waits(self) -> bool:
+        """Whether another file of the batch may know the match's start better."""
+        return self.recognised.match_id is not None and not self.recognised.start_is_exact
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    name: str
+    reason: str
+    payload: bytes | None
+    belongs: tuple[str, str] | None = None
+
+
+def _regular_files(paths: Iterable[Path], landing: Landing) -> list[Path]:
+    zone = None if "://" in landing.root else Path(landing.root).resolve()
+    files: dict[Path, Path] = {}
+    for path in paths:
+        resolved = path.resolve()
+        if not path.exists():
+            raise SourcePathError(f"Nothing to ingest at {path}: there is no such file or folder.")
+        if zone is not None and resolved.is_relative_to(zone):
+            raise SourcePathError(f"Nothing to ingest at {path}: it lies inside the landing zone {zone}.")
+        for file in [path] if path.is_file() else _walk(path, zone):
+            files.setdefault(file.resolve(), file)
+    return [file for _, file in sorted(files.items())]
+
+
+def _walk(folder: Path, zone: Path | None) -> Iterator[Path]:
+    def unreadable_folder(error: OSError) -> None:
+        raise SourcePathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable_folder):
+        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != zone)
+        yield from (file for name in sorted(names) if (file := Path(parent) / name).is_file())
