@@ -194,7 +194,7 @@ def decode_batches(
     Raises:
         DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
     """
-    folder = tempfile.mkdtemp(prefix=f"gamestats-{decoder.game}-", dir=spool)
+    folder = tempfile.mkdtemp(prefix="gamestats-", dir=spool)
     waiting = [
         _Batch(str(Path(folder, str(number))), _parts(_units_of(files, decoder.kinds), part))
         for number, files in enumerate(batches)
