@@ -3,7 +3,7 @@
 - `landed_tables`: the bronze tables that one reading of landed files feeds.
 - `table_asset`: a table made by a pure function of frames.
 - `sql_asset`: a table made by one SELECT.
-- `settled_asset`: a table of whole days, or of all days, that depends on days before.
+- `settled_asset`: a table of whole days, of all days that depends on days before, or of names (patches).
 - `publication`: a published table's copy in PostgreSQL.
 
 Each step keeps a ledger of the ids it has processed (see `lakehouse.ledger`), so a
@@ -431,7 +431,7 @@ def sql_asset(table: type[Table], model: SqlModel, known: Mapping[str, type[Tabl
 
 
 def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDefinition:
-    """A table of whole days, or of all days, that is made again when what it is made from is not what it was.
+    """A table of whole days, of all days, or of names, that is made again when what it is made from is not what it was.
 
     Days that are as they should be are passed over, unless `everything` is asked for; so are those that break a
     blocking check of a table they are made from, which stay as they were. No condition requests the table: a
@@ -457,10 +457,13 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         key=asset_key(table),
         # Dagster is told of the same day alone: it would take a backfill of some days to the days after them, with logs
         # or without, and of each table in a run of its own. Who looks back further is known to the ledgers.
-        deps=[asset_key(source) for source in settled.reads],
+        deps=[
+            dg.AssetDep(asset_key(source), partition_mapping=partition_mapping(source, table))
+            for source in settled.reads
+        ],
         check_specs=[*declared_check_specs(table, by_conditions=False), up_to_date_spec(table)],
         partitions_def=partitions_of(table),
-        backfill_policy=dg.BackfillPolicy.single_run() if settled.has_days else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if settled.has_partitions else None,
         io_manager_key="lake",
         required_resource_keys={"stores", *({"duckdb"} if is_sql else ())},
         code_version=settled.version,
@@ -469,7 +472,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
     )
     def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         # A run of days may have tables without any beside it.
-        keys = keys_of_run(context) if settled.has_days else []
+        keys = keys_of_run(context) if settled.has_partitions else []
         lake: Lake = context.resources.stores.lake
         session = context.resources.duckdb.get_connection if is_sql else None
         contents = Contents(lake)
@@ -497,7 +500,7 @@ def settled_asset(settled: Settled, checks: Sequence[Check] = ()) -> dg.AssetsDe
         contents = Contents(lake)
         left = contents.late(settled)
         waits = settled.waiting(contents, left)
-        if settled.has_days:
+        if settled.has_partitions:
             why = {key: waits.get(key, _CHANGED) for key in left if key in keys}
             why |= {key: str(error) for key, error in refused.items()}
         else:
@@ -743,7 +746,7 @@ def publication(
         contents = published_contents(settled, held) if settled else {}
         published = published_hashes(stores.postgres_url, table) if settled else {}
         # A day that is not made is no empty one.
-        waits = settled.waiting(held, held.late(settled) - contents.keys()) if settled and settled.has_days else {}
+        waits = settled.waiting(held, held.late(settled) - contents.keys()) if settled and settled.has_partitions else {}
         for key in keys or [None]:
             value = table.partition_value(key) if key is not None else None
             height = state.rows_per_partition.get(key, 0) if key is not None else state.rows

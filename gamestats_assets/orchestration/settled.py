@@ -1,4 +1,6 @@
-"""Tables of whole days, or of all days, whose rows may depend on days before: whether they are as their inputs are now.
+"""Tables of whole days, of all days, or of names (patches): whether they are as their inputs are now.
+
+Rows of a day may depend on days before.
 
 The ledger of such a table holds for each day a hash of all that its rows were made from, and one of the rows
 themselves. What is made from the table looks at the second: a day that was made again with the same rows changes
@@ -8,6 +10,9 @@ where nothing is, the lake is what one run over all days in their order would ha
 A table without days (a history, a profile of every user) has in its ledger, for each day, what it was made from of that
 day. Whoever reads it for a day looks at the entries up to that day: what it takes of the table must depend on no later
 one.
+
+A table by names is made from rows of the name, wherever they stand. What they are, a table without partitions tells
+that has a row for each name: it must be another row whenever anything is another that is read of the name's.
 """
 
 from __future__ import annotations
@@ -20,11 +25,18 @@ from datetime import date, timedelta
 from itertools import accumulate
 from weakref import WeakKeyDictionary
 
+import dagster as dg
 import duckdb
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import ENTERED_TOGETHER, Ledger, combined_hash, ledger_of, step_version
+from gamestats_assets.lakehouse.ledger import (
+    ENTERED_TOGETHER,
+    Ledger,
+    combined_hash,
+    ledger_of,
+    step_version,
+)
 from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day, partition_key_of
@@ -49,7 +61,8 @@ class Settled:
     Attributes:
         made_by: the SELECT, or the pure function of frames.
         reads: each table it is made from, with how many of its days up to the day itself; `ALL_BEFORE` is all of them.
-            Of a table without days everything is read.
+            Of a table without days everything is read; of names, the rows of the name. A ledger that is read stands
+            here as the table that it is of.
         upstream: those of the tables it is made from that are settled ones.
         version: version of the code and of the declared columns.
     """
@@ -82,7 +95,9 @@ class Settled:
             sources = [known[name] for name in made_by.dependencies]
             own = combined_hash([made_by.spark_sql])[:8]
         else:
-            sources = [*table_inputs(made_by).values()]
+            of_step = {(table.spec.game, table.spec.step): table for table in known.values()}
+            ledgers = {ledger_of(*step): source for step, source in of_step.items()}
+            sources = [ledgers.get(source, source) for source in table_inputs(made_by).values()]
             own = code_version
         far = days_read or {}
         if unread := [source.spec.dotted for source in far if source not in sources]:
@@ -97,6 +112,30 @@ class Settled:
     def has_days(self) -> bool:
         """Whether the table has a partition for each day."""
         return partitions_of(self.table) == DAYS
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the table has a partition for each of some names, such as patches."""
+        return isinstance(partitions_of(self.table), dg.DynamicPartitionsDefinition)
+
+    @property
+    def has_partitions(self) -> bool:
+        """Whether the table has days or names."""
+        return self.has_days or self.by_name
+
+    def frame(self, source: type[Table], key: str | None, lake: Lake) -> pl.LazyFrame:
+        """The rows of an input that a day or a name is made from, or a table without either.
+
+        Args:
+            key: as of `days_of`; or the name.
+        """
+        column = self.table.spec.partitioned_by
+        if not self.by_name or key is None or column is None:
+            return lake.scan(source, self.days_of(source, key, lake))
+        if partitions_of(source) == partitions_of(self.table):
+            return lake.scan(source, [key])
+        rows = lake.scan(source)
+        return rows.filter(pl.col(column) == key) if column in source.column_names() else rows
 
     def days_of(self, source: type[Table], up_to: str | None, lake: Lake) -> list[PartitionValue] | None:
         """Which days of an input a day is made from, or a table without days; None where it has none, or all are read.
@@ -114,9 +153,15 @@ class Settled:
         return [date.fromisoformat(held) for held in (state.rows_per_partition if state else ()) if held <= up_to]
 
     def wanted(self, contents: Contents) -> dict[str, str]:
-        """By day, the hash of what the rows are to be made from; by `ALWAYS`, that of what is of no day."""
+        """By day or name, the hash of what the rows are to be made from; by `ALWAYS`, that of what is of neither."""
         if not self.reads:
             return {ALWAYS: self._hash([])}
+        if self.by_name:
+            told: dict[str, list[str]] = {}
+            for source in self.reads:
+                for key, found in contents.of_names(source, self.table).items():
+                    told.setdefault(key, []).append(f"{source.spec.key} {found}")
+            return {key: self._hash(of_key) for key, of_key in told.items()}
         of = {source: contents.of(source) for source in self.reads}
         daily = [source for source in self.reads if partitions_of(source) == DAYS]
         if not self.has_days:
@@ -139,7 +184,7 @@ class Settled:
     def behind(self, lake: Lake, contents: Contents | None = None) -> dict[str, str]:
         """What is not as it should be: by day (or `ALWAYS`) what it is to be made from; "" where it is to go."""
         wanted = self.wanted(contents or Contents(lake))
-        entry = INPUTS if self.has_days else ROWS
+        entry = INPUTS if self.has_partitions else ROWS
         done = {key: units.get(entry, "") for key, units in (_entered(lake, self.table) or {}).items()}
         return {key: wanted.get(key, "") for key in sorted({*wanted, *done}) if wanted.get(key) != done.get(key)}
 
@@ -152,6 +197,12 @@ class Settled:
         keys = [*keys]
         for source in self.upstream:
             late = contents.late(source)
+            if self.by_name:
+                # What tells of names is late as a whole.
+                for key in keys if late else ():
+                    if not source.by_name or key in late:
+                        found.setdefault(key, f"It waits for {source.table.spec.dotted}, which is behind.")
+                continue
             number = self.reads[source.table] if self.has_days and source.has_days else ALL_BEFORE
             for key in keys if late else ():
                 seen = [day for day in _days_up_to(key, number) if day in late] if number else [min(late)]
@@ -198,10 +249,23 @@ class Contents:
             self._known[table] = self._look(table)
         return self._known[table]
 
+    def of_names(self, source: type[Table], table: type[Table]) -> dict[str, str]:
+        """What an input of a table by names holds of each name; nothing of one that does not tell it."""
+        column = table.spec.partitioned_by
+        if partitions_of(source) == partitions_of(table):
+            return self.of(source)
+        if column is None or partitions_of(source) is not None or column not in source.column_names():
+            return {}
+        if self._lake.version(source) is None:
+            return {}
+        rows = self._lake.scan(source).collect()
+        return {key: RowsHash().add_all([of]).hexdigest() for (key,), of in rows.partition_by(column, as_dict=True).items()}
+
     def late(self, settled: Settled) -> frozenset[str]:
         """Days on which a table is behind, or one that it is made from is where it looks."""
         if settled not in self._late:
-            upstream = {day for source in settled.upstream for day in self.late(source)}
+            sources = [source for source in settled.upstream if source.by_name or not settled.by_name]
+            upstream = {day for source in sources for day in self.late(source)}
             concerned = {*settled.wanted(self), *(day for day in upstream if is_day(day) or not settled.has_days)}
             late = {*settled.behind(self._lake, self), *settled.waiting(self, concerned)}
             self._late[settled] = frozenset(late)
@@ -223,7 +287,7 @@ class Contents:
 def published_contents(settled: Settled, contents: Contents) -> dict[str, str]:
     """What names the content of each partition of a published table; under "" that of a table without days."""
     held = contents.of(settled.table)
-    if settled.has_days:
+    if settled.has_partitions:
         return held
     return {"": combined_hash(f"{key} {digest}" for key, digest in held.items())} if held else {}
 
@@ -286,7 +350,7 @@ def remade(
     session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None = None,
     tell: Callable[[str], object] = lambda message: None,
 ) -> Iterator[Replacement]:
-    """What is behind of some days (of a table without days: of all), made again, one after another.
+    """What is behind of some days or names (of a table without either: of all), made again, one after another.
 
     Days that wait are left as they are; so is a table without days that holds such a day already. Each is entered in
     the ledger after the next one is asked for: whoever takes it must have committed it by then.
@@ -303,14 +367,14 @@ def remade(
     contents = contents or Contents(lake)
     due = settled.behind(lake, contents)
     wanted = settled.wanted(contents) if everything else {}
-    days = keys if settled.has_days else sorted({*due, *wanted})
+    days = keys if settled.has_partitions else sorted({*due, *wanted})
     again = {key: wanted.get(key) or due[key] for key in days if key in due or key in wanted}
     tell(f"{len(again)} of {len(keys) or 'all'} days are new or changed.")
     if waits := settled.waiting(contents, again):
         tell(f"{len(waits)} of them stay as they are. {next(iter(waits.values()))}")
         again = {key: digest for key, digest in again.items() if key not in waits}
     # What is left half made is behind, even when what it was to be made from is by then what it was before.
-    if not settled.has_days:
+    if not settled.has_partitions:
         held_from = settled.held_from(contents)
         if held_from is not None and any(held_from <= key for key in _entered(lake, table) or ()):
             tell(f"It stays as it is, for it holds days from {held_from} on, where an input is behind.")
@@ -343,13 +407,14 @@ def _made(
     session: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None,
 ) -> Iterator[pl.DataFrame]:
     """The rows of a day, or of all days up to one, in pieces."""
-    days = {source: settled.days_of(source, up_to, lake) for source in settled.reads}
     made_by = settled.made_by
     if not isinstance(made_by, SqlModel):
-        frames = {name: lake.scan(source, days[source]) for name, source in table_inputs(made_by).items()}
+        frames = {name: settled.frame(source, up_to, lake) for name, source in table_inputs(made_by).items()}
         yield made_by(**frames).collect(engine="streaming")
         return
-    sources = {source.spec.dotted: lake.source(source, days[source]) for source in settled.reads}
+    sources = {
+        source.spec.dotted: lake.source(source, settled.days_of(source, up_to, lake)) for source in settled.reads
+    }
     parameters = {"ds": date.fromisoformat(up_to)} if up_to and settled.has_days and made_by.parameters else {}
     with (session or duckdb.connect)() as connection:
         try:

@@ -8,6 +8,7 @@ by that. A day whose rows turn out to be the same ends the chain, and when nothi
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,10 +17,11 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import combined_hash, ledger_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.assets import Days
 from gamestats_assets.orchestration.checks import behind_evaluations
 from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import DAYS, is_partition_day
+from gamestats_assets.orchestration.partitions import DAYS, is_partition_day, partitions_of
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
     REQUESTED_BY_TAG,
@@ -34,33 +36,59 @@ from gamestats_assets.orchestration.settled import Contents, Settled
 _LOOK_AGAIN_S = 60
 
 
-def days_behind(lake: Lake, settled: Sequence[Settled]) -> tuple[dict[str, str], str]:
-    """By day, a hash of all that is to be made again there; and one of what is to be made of tables without days alone.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be made again.
 
-    The second is empty where nothing is, or where a day is behind: tables without days are made with it.
+    Attributes:
+        days: by day, a hash of all that is to be made again there.
+        names: by name (a patch), the same.
+        alone: a hash of what is to be made of tables without days and names alone; "" where nothing is, or where a day
+            is behind: they are made with it.
     """
+
+    days: Mapping[str, str]
+    names: Mapping[str, str]
+    alone: str
+
+    @classmethod
+    def of(cls, behind: Mapping[Settled, Mapping[str, str]]) -> "Due":
+        """From what is behind of each table."""
+        parts: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
+        alone: list[str] = []
+        for each, keys in behind.items():
+            for key, wanted in keys.items():
+                work = f"{each.table.spec.key} {wanted}"
+                if not each.has_partitions:
+                    alone.append(f"{each.table.spec.key} {key} {wanted}")
+                elif each.by_name or is_partition_day(key):
+                    parts[each.has_days].setdefault(key, []).append(work)
+        days, names = ({key: combined_hash(of) for key, of in parts[dated].items()} for dated in (True, False))
+        return cls(days, names, combined_hash(alone) if alone and not days else "")
+
+
+def days_behind(lake: Lake, settled: Sequence[Settled]) -> Due:
+    """What is to be made again of tables."""
     contents = Contents(lake)
-    return _by_day({each: each.behind(lake, contents) for each in settled})
+    return Due.of({each: each.behind(lake, contents) for each in settled})
 
 
-def _by_day(behind: Mapping[Settled, Mapping[str, str]]) -> tuple[dict[str, str], str]:
-    days: dict[str, list[str]] = {}
-    undated: list[str] = []
-    for each, keys in behind.items():
-        for key, wanted in keys.items():
-            if each.has_days and is_partition_day(key):
-                days.setdefault(key, []).append(f"{each.table.spec.key} {wanted}")
-            elif not each.has_days:
-                undated.append(f"{each.table.spec.key} {key} {wanted}")
-    return {day: combined_hash(of) for day, of in days.items()}, combined_hash(undated) if undated and not days else ""
+def add_names(instance: dg.DagsterInstance, settled: Settled, names: Collection[str]) -> None:
+    """Make names partitions of a table that is by names."""
+    partitions = partitions_of(settled.table)
+    if isinstance(partitions, dg.DynamicPartitionsDefinition) and partitions.name:
+        new = sorted({*names} - {*instance.get_dynamic_partitions(partitions.name)})
+        if new:
+            instance.add_dynamic_partitions(partitions.name, new)
 
 
 def _stale(
     instance: dg.DagsterInstance, each: Settled, behind: Collection[str], made: Collection[str]
 ) -> list[dg.AssetCheckEvaluation]:
-    """For people: which days of a table were made, and are behind."""
-    days = [key for key in behind if key in made and is_partition_day(key)] if each.has_days else [""]
-    return behind_evaluations(instance, each.table, days) if behind and days else []
+    """For people: which days or names of a table were made, and are behind."""
+    keys = [key for key in behind if key in made and (each.by_name or is_partition_day(key))]
+    keys = keys if each.has_partitions else [""]
+    return behind_evaluations(instance, each.table, keys) if behind and keys else []
 
 
 def settling_sensor(
@@ -71,6 +99,7 @@ def settling_sensor(
     after: Sequence[str],
     description: str,
     interval_s: int = 15,
+    names_rest_s: float = 0,
 ) -> dg.SensorDefinition:
     """A sensor that requests what is behind, consecutive days as one run, until nothing is.
 
@@ -79,19 +108,35 @@ def settling_sensor(
     Args:
         publications: made in the same runs.
         after: sensors whose runs make the same tables; their end is waited for.
+        names_rest_s: seconds after which names are asked for again at the earliest: what they are made from may grow
+            all the time.
     """
-    undated = [asset_key(each.table) for each in settled if not each.has_days]
+    undated = [asset_key(each.table) for each in settled if not each.has_partitions]
     by_day = [asset_key(each.table) for each in settled if each.has_days]
+    by_name = [each for each in settled if each.by_name]
+
+    def with_publications(keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
+        return [*keys, *(key for key in publications if dg.AssetKey(key.path[1:]) in keys)]
+
     held_in: list[type[Table]] = sorted(
         {*(each.table for each in settled), *(source for each in settled for source in each.reads)},
         key=lambda table: table.spec.key,
     )
     ledgers = [ledger_of(table.spec.game, table.spec.step) for table in held_in]
-    undated_publications = [key for key in publications if dg.AssetKey(key.path[1:]) in undated]
+    of_undated = with_publications(undated)
+    of_days = with_publications([*undated, *by_day])
+    of_names = with_publications([*undated, *(asset_key(each.table) for each in by_name)])
+    targets: dict[str, Any] = {"target": dg.AssetSelection.assets(*of_days)}
+    dated_job = named_job = None
+    if by_name:
+        # One job cannot have assets of different partitions.
+        dated_job, named_job = f"{name}_made", f"{name}_by_name"
+        of_jobs = {dated_job: of_days, named_job: of_names}
+        targets = {"jobs": [dg.define_asset_job(job, dg.AssetSelection.assets(*of)) for job, of in of_jobs.items()]}
 
     @dg.sensor(
         name=name,
-        target=dg.AssetSelection.assets(*undated, *by_day, *publications),
+        **targets,
         minimum_interval_seconds=interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=description,
@@ -107,22 +152,32 @@ def settling_sensor(
             tags = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name}
             contents = Contents(lake)
             behind = {each: each.behind(lake, contents) for each in settled}
-            days, alone = _by_day(behind)
+            due = Due.of(behind)
             if told.get("held") != held:
                 stale = [
                     evaluation
                     for each, keys in behind.items()
                     for evaluation in _stale(instance, each, keys, contents.of(each.table))
                 ]
-            for first, last, work in ranges_behind(DAYS, days, instance):
-                reason = f"{name} {first} {last} {work}"
-                if (attempt := due_attempt(instance, reason)) is not None:
-                    of_range = {**tags, **range_tags(first, last)}
-                    requests.append(request(reason, attempt, [*undated, *by_day, *publications], tags=of_range))
-            if alone and (attempt := due_attempt(instance, f"{name} {alone}")) is not None:
-                requests.append(request(f"{name} {alone}", attempt, [*undated, *undated_publications], tags=tags))
-            told = {"held": held}
-            if days or alone:
+            named_at = told.get("named_at", 0)
+
+            def ask(reason: str, assets: Sequence[dg.AssetKey], job: str | None, span: Days = None) -> None:
+                if (attempt := due_attempt(instance, f"{name} {reason}")) is not None:
+                    tagged = {**tags, **(range_tags(*span) if span else {})}
+                    requests.append(request(f"{name} {reason}", attempt, assets, tags=tagged, job_name=job))
+
+            for first, last, work in ranges_behind(DAYS, due.days, instance):
+                ask(f"{first} {last} {work}", of_days, dated_job, (first, last))
+            if due.alone:
+                ask(due.alone, of_undated, dated_job)
+            # What tells of names comes first.
+            elif due.names and not due.days and named_at + names_rest_s <= time.time():
+                add_names(instance, by_name[0], due.names)
+                for first, last, work in ranges_behind(partitions_of(by_name[0].table), due.names, instance):
+                    ask(f"{first} {last} {work}", of_names, named_job, (first, last))
+                named_at = time.time() if requests else named_at
+            told = {"held": held, "named_at": named_at}
+            if due.days or due.names or due.alone:
                 told["again_at"] = time.time() + (interval_s if requests else _LOOK_AGAIN_S)
         return dg.SensorResult(
             run_requests=requests,

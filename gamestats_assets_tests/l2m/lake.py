@@ -79,11 +79,11 @@ class SmallLake:
     def settle(self, most: int = 20) -> int:
         """Make what the sensor would ask for until it asks for nothing; how often it asked."""
         for turn in range(most):
-            days, alone = days_behind(self.lake, settled())
-            if not days and not alone:
+            due = days_behind(self.lake, settled())
+            if not due.days and not due.alone:
                 return turn
-            self.make(sorted(days))
-        raise AssertionError(f"it has not settled after {most} turns: {days_behind(self.lake, settled())[0]}")
+            self.make(sorted(due.days))
+        raise AssertionError(f"it has not settled after {most} turns: {days_behind(self.lake, settled()).days}")
 
     def rows(self, table: type[Table]) -> pl.DataFrame:
         """All rows of a table, by its key."""

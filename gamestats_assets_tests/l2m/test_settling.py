@@ -16,7 +16,7 @@ from gamestats_assets.l2m.assets import settled
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.settled import ALWAYS, remade
-from gamestats_assets.orchestration.settling import days_behind
+from gamestats_assets.orchestration.settling import Due, days_behind
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
 PLAN = Plan(accounts=160, days=3, farms=1, level_one=6, servers=3, guilds=6, actions=6.0)
@@ -115,19 +115,19 @@ def test_what_was_cut_off_is_made_again_even_when_its_correction_was_taken_back(
     found = lake.contents()
     for name in before.keys() - {t.LogCounts.spec.dotted}:
         assert_frame_equal(found[name], before[name])
-    assert days_behind(lake.lake, settled()) == ({}, "")
+    assert days_behind(lake.lake, settled()) == Due({}, {}, "")
 
 
 def test_a_corrected_day_leaves_later_days_of_what_looks_back_behind_and_nothing_else(
     deliveries: Path, settled_lake: SmallLake
 ) -> None:
     lake = settled_lake
-    assert days_behind(lake.lake, settled()) == ({}, "")
+    assert days_behind(lake.lake, settled()) == Due({}, {}, "")
     lake.take(deliveries / "first", [DAYS[1]])
-    assert {*days_behind(lake.lake, settled())[0]} == {DAYS[1]}
+    assert {*days_behind(lake.lake, settled()).days} == {DAYS[1]}
     lake.make([DAYS[1]])
     # Payments of the second day are in what everybody had paid on all days after it.
-    assert {*days_behind(lake.lake, settled())[0]} == {*DAYS[2:]}
+    assert {*days_behind(lake.lake, settled()).days} == {*DAYS[2:]}
     behind = {each.table for each in settled() if each.has_days and each.behind(lake.lake)}
     assert {t.CumulativeRevenue, t.Active, t.KpiDaily} <= behind
     assert not behind & {t.StdActive, t.Recharge, t.MoneyBalances, t.ServerPerformance, t.ItemGain}
@@ -147,10 +147,10 @@ def test_a_day_that_was_made_again_with_the_same_rows_concerns_no_other(
     pl.read_parquet(path).write_parquet(path, compression="lz4")
     lake.deliver(tmp_path / "rewritten", DAYS[0])
     lake.extract(DAYS[0])
-    days, _ = days_behind(lake.lake, settled())
+    days = days_behind(lake.lake, settled()).days
     assert [*days] == [DAYS[0]]
     lake.make([DAYS[0]])
-    assert days_behind(lake.lake, settled()) == ({}, "")
+    assert days_behind(lake.lake, settled()) == Due({}, {}, "")
 
 
 def test_a_day_that_is_no_more_is_taken_out_of_every_table(
@@ -181,12 +181,12 @@ def test_whitelisting_an_address_concerns_every_day_on_which_it_mattered(settled
     lake.lake.replace(
         t.IpWhitelist, pl.DataFrame([("103.7.0.", "a cafe")], schema=t.IpWhitelist.schema(), orient="row")
     )
-    days, alone = days_behind(lake.lake, settled())
-    assert not days
-    assert alone
+    due = days_behind(lake.lake, settled())
+    assert not due.days
+    assert due.alone
     lake.make([])
-    assert {*days_behind(lake.lake, settled())[0]} == {*DAYS[:3]}
+    assert {*days_behind(lake.lake, settled()).days} == {*DAYS[:3]}
     lake.settle()
-    assert days_behind(lake.lake, settled()) == ({}, "")
+    assert days_behind(lake.lake, settled()) == Due({}, {}, "")
     behind = next(each for each in settled() if each.table is t.FarmersSnapshot).behind(lake.lake)
     assert ALWAYS not in behind
