@@ -1,7 +1,8 @@
 """How files of a game reach the landing zone: recognised by content, landed once, nothing lost.
 
 What a file is, is read from its bytes, never from its name, plain or compressed. What nobody can read is landed as
-well, with the reason, so that it can be counted and looked at.
+well, with the reason, so that it can be counted and looked at. Files come in from disks (`Source.ingest`), and from
+APIs, whose clients tell with a `FetchReport` what became of each match.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, overload
+from typing import Generic, Literal, TypeVar, overload
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, content_hash, decompressed
@@ -25,6 +26,7 @@ LARGEST_FILE = 512 * 1024 * 1024
 
 Status = Literal["taken", "known", "quarantined"]
 Progress = Callable[[int, int], None]
+_Player = TypeVar("_Player")
 
 
 class UnrecognisedContentError(GamestatsError):
@@ -42,7 +44,7 @@ class Recognised:
     Attributes:
         kind: what kind of file, such as `match`.
         match_id: id of the match it belongs to; None where it belongs to none.
-        started_at: best start of the match the content tells, UTC; None where it belongs to none.
+        started_at: best start of the match the content tells, UTC; None where it belongs to none or tells none.
         start_is_exact: whether that is the start the game itself tells, not an estimate.
     """
 
@@ -134,6 +136,68 @@ class IngestReport:
         return (outcome.line() for outcome in self.outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class MatchFetch:
+    """What became of one match that was asked for.
+
+    Attributes:
+        match_id: id of the match.
+        status: `fetched`, `known` (nothing was missing), `expired` (the API has forgotten it, or a file of it),
+            `passed_over` (of a type that was not wanted; nothing landed) or `failed`.
+        files: what landed, or was known.
+        reason: why it failed, was passed over or cannot be had any more; empty otherwise.
+        is_delayed: whether it failed only because the API was in trouble, or its limit used up.
+    """
+
+    match_id: str
+    status: Literal["fetched", "known", "expired", "passed_over", "failed"]
+    files: tuple[FileOutcome, ...] = ()
+    reason: str = ""
+    is_delayed: bool = False
+
+    def line(self) -> str:
+        """The outcome in one line of text."""
+        return f"{self.status:<11} match {self.match_id}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport(Generic[_Player]):
+    """What a fetch of players' matches gave.
+
+    Attributes:
+        players: players found.
+        unknown_players: those asked for whom the API does not know by that name.
+        matches: every match of those players, once.
+        failures: one message for each request for players that failed.
+    """
+
+    players: tuple[_Player, ...]
+    unknown_players: tuple[str, ...]
+    matches: tuple[MatchFetch, ...]
+    failures: tuple[str, ...]
+
+    def count(self, status: str) -> int:
+        """Matches of one status."""
+        return sum(match.status == status for match in self.matches)
+
+    @property
+    def gained(self) -> tuple[str, ...]:
+        """Ids of matches that gained a file, in order."""
+        return tuple(sorted(m.match_id for m in self.matches if any(f.status == "taken" for f in m.files)))
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """Days that gained a file, in order, YYYY-MM-DD."""
+        files = (file for match in self.matches for file in match.files)
+        return tuple(sorted({file.day for file in files if file.status == "taken" and file.day}))
+
+    def lines(self) -> Iterator[str]:
+        """One line of text for each match, unknown player and failed request."""
+        yield from (match.line() for match in self.matches)
+        yield from (f"unknown     player {name}" for name in self.unknown_players)
+        yield from (f"failed      {failure}" for failure in self.failures)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class UnreadableFile:
     """A payload that landed though nobody could read it.
@@ -159,9 +223,10 @@ class Source:
 
     Attributes:
         game: the game's folder in the landing zone.
-        recognise: tells what a decompressed content is, with its file name; raises `UnrecognisedContentError`.
+        recognise: tells what a decompressed content is, with the path it came under; raises
+            `UnrecognisedContentError`.
         first: kinds that are landed before others which estimate their match's start as well.
-        belongs: of a payload that cannot be read, the kind and the match it would be of, by its name and bytes.
+        belongs: of a payload that cannot be read, the kind and the match it would be of, by its bytes and its path.
     """
 
     game: str
@@ -245,9 +310,9 @@ class Source:
     def _read(self, payload: bytes, name: str) -> _Recognised | _Refused:
         try:
             content = decompressed(payload)
-            return _Recognised(name, self.recognise(content, Path(name).name), payload, content)
+            return _Recognised(name, self.recognise(content, name), payload, content)
         except (UnreadableContentError, UnrecognisedContentError) as error:
-            return _Refused(name, str(error), payload, self.belongs(payload, Path(name).name))
+            return _Refused(name, str(error), payload, self.belongs(payload, name))
 
     def _arrival(self, file: Path) -> _Recognised | _Refused:
         try:
@@ -263,12 +328,26 @@ class Source:
         if isinstance(arrival, _Refused):
             return self._quarantine(arrival, landing, of=arrival.belongs)
         found, payload, content = arrival.recognised, arrival.payload, arrival.content
-        if found.match_id is None or found.started_at is None:
+        if found.match_id is None:
             file, is_new = landing.put_undated(self.game, found.kind, payload, content)
             return FileOutcome(arrival.name, found.kind, "taken" if is_new else "known", landed_path=file.path)
-        file, is_new = landing.put(self.game, found.started_at.date(), found.match_id, found.kind, payload, content)
+        day = self._day(found, found.match_id, landing)
+        if day is None:
+            reason = (
+                f"The {found.kind} of match {found.match_id} tells no time by the clock, and nothing of the match has "
+                "landed that does. Ingest its match object with it."
+            )
+            return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
+        file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content)
         status: Status = "taken" if is_new else "known"
         return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
+
+    def _day(self, found: Recognised, match_id: str, landing: Landing) -> date | None:
+        """The day of a match's start; where the content does not tell it, the one that its other files stand on."""
+        if found.started_at is not None:
+            return found.started_at.date()
+        told = landing.day_of(self.game, match_id)
+        return None if told is None else date.fromisoformat(told)
 
     def _quarantine(self, refused: _Refused, landing: Landing, *, of: tuple[str, str] | None) -> FileOutcome:
         payload = refused.payload

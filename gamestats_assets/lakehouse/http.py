@@ -1,10 +1,83 @@
-"""What HTTP answers say about when to ask again."""
+"""Asking over HTTP: errors that say whether to ask again, and a client that is patient and tells no secrets."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+import tenacity
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+
+_log = logging.getLogger(__name__)
+_KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
+_LARGEST_BODY = 512 * 1024 * 1024
+_T = TypeVar("_T")
+
+
+# ---------------------------------------------------------------- errors
+
+
+class ApiError(GamestatsError):
+    """An API did not give what was asked for.
+
+    Attributes:
+        retry_after: seconds the server asked to wait, where it did.
+    """
+
+    is_passing = False
+    """Whether nothing speaks against what was asked for: the server was in trouble, or its limit used up."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnauthorisedError(ApiError):
+    """The key is missing, malformed or not accepted."""
+
+
+class NotFoundError(ApiError):
+    """The API knows no such thing, or has forgotten it."""
+
+
+class RateLimitedError(ApiError):
+    """The limit was still exceeded after the last try."""
+
+    is_passing = True
+
+
+class UnavailableError(ApiError):
+    """Server errors, timeouts, broken connections or cut bodies until the last try."""
+
+    is_passing = True
+
+
+class UnreadableAnswerError(UnavailableError):
+    """Bodies arrived, yet even the last one was damaged or not what was asked for.
+
+    Attributes:
+        payload: the last body, as received.
+    """
+
+    is_passing = False
+
+    def __init__(self, message: str, payload: bytes) -> None:
+        super().__init__(message)
+        self.payload = payload
+
+
+class UnexpectedAnswerError(ApiError):
+    """An answer that trying again would not change: a status, address or scheme nobody expects."""
+
+
+# ---------------------------------------------------------------- what answers say
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
@@ -35,3 +108,180 @@ def server_time(headers: Mapping[str, str], now: float) -> float:
 
 def _told(headers: Mapping[str, str], name: str) -> str:
     return next((value.strip() for key, value in headers.items() if key.lower() == name.lower()), "")
+
+
+def usable_key(key: SecretStr | None, setting: str) -> SecretStr | None:
+    """A key without white space around it; None when nothing is left.
+
+    Raises:
+        UnauthorisedError: when it has characters no key has. The HTTP library would print the header it refuses.
+    """
+    text = key.get_secret_value().strip() if key else ""
+    if not text:
+        return None
+    if not _KEY.fullmatch(text):
+        raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
+    return SecretStr(text)
+
+
+# ---------------------------------------------------------------- the client
+
+
+class Fetcher:
+    """Asks over HTTP, and asks again when that may help; use it as a context manager. Threads can share it.
+
+    Bodies come back as they were sent, still compressed if the server compressed them.
+
+    Args:
+        headers: sent with every request; none that is secret.
+        sleep: waits for seconds.
+        timeout: seconds for connecting, and between two pieces of a body.
+        body_deadline: seconds for a whole answer, however steadily it trickles.
+        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
+        attempts: tries in all before an error is raised.
+        patience: seconds that a server may ask to wait before the next try; where it asks for more the error is raised.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str] | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: float = 20.0,
+        body_deadline: float = 180.0,
+        deadline: float = float("inf"),
+        attempts: int = 5,
+        patience: float = float("inf"),
+    ) -> None:
+        self._patience = patience
+        self._sleep = sleep
+        self._timeout = timeout
+        self._body_deadline = body_deadline
+        self._deadline = deadline
+        self._attempts = attempts
+        # gzip alone is offered: it is what the landing zone keeps as it came.
+        self._client = httpx.Client(
+            timeout=timeout, headers={"Accept-Encoding": "gzip", "User-Agent": "gamestats", **(headers or {})}
+        )
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _may_help(self, error: BaseException) -> bool:
+        """Whether trying again may help."""
+        return isinstance(error, (RateLimitedError, UnavailableError)) and (error.retry_after or 0.0) <= self._patience
+
+    def fetch(
+        self,
+        url: str,
+        what: str,
+        *,
+        judge: Callable[[int, Mapping[str, str]], None],
+        check: Callable[[bytes], _T],
+        acquire: Callable[[], object] = lambda: None,
+        params: Mapping[str, Any] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
+        follow_redirects: bool = False,
+    ) -> _T:
+        """What `check` makes of the body of an answer.
+
+        Args:
+            url: address, http or https.
+            what: what is asked for, in the words of error messages.
+            judge: is given status and headers of every answer, and raises where that is no good one; what it
+                raises of `RateLimitedError` and `UnavailableError` is tried again.
+            check: is given the body, and raises `UnreadableAnswerError` where that is not what was asked for.
+            acquire: is called before each request; it waits until one may be sent.
+            params: of the address.
+            secret_headers: sent as well; they show in no error.
+            follow_redirects: whether to; a key is for one host, so a request that has one should not.
+
+        Raises:
+            ApiError: what `judge`, `check` or `acquire` raised at last, or one that says how the network failed.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=_wait,
+            retry=tenacity.retry_if_exception(self._may_help),
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
+        def attempt() -> _T:
+            address = _web_address(url, what)
+            if time.monotonic() >= self._deadline:
+                raise UnavailableError(f"The time for asking is over before {what} came to it.")
+            acquire()
+            deadline = min(time.monotonic() + self._body_deadline, self._deadline)
+            # Connecting, sending and each piece of the answer have this long.
+            timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
+            try:
+                with self._client.stream(
+                    "GET",
+                    address,
+                    params=params,
+                    headers=secret_headers,
+                    follow_redirects=follow_redirects,
+                    timeout=timeout,
+                ) as response:
+                    judge(response.status_code, response.headers)
+                    payload = _body(response, deadline, url, what)
+            # Not chained: httpx's errors carry the request, and with it the key.
+            except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+                raise UnexpectedAnswerError(f"{host_of(url)} leads nowhere for {what}: {error}.") from None
+            except httpx.RequestError as error:
+                told = f"{type(error).__name__}: {error}".rstrip(": ")
+                raise UnavailableError(f"{host_of(url)} did not answer whole for {what}: {told}.") from None
+            return check(payload)
+
+        return retrying(attempt)
+
+
+def host_of(url: str) -> str:
+    """Host of an address, for messages: the rest of it may be signed."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "The address"
+
+
+def _web_address(url: str, what: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise UnexpectedAnswerError(f"The address of {what} is none: {error}.") from None
+    if address.scheme not in ("http", "https") or not address.host:
+        raise UnexpectedAnswerError(f"Expected an http or https address for {what}, found scheme {address.scheme!r}.")
+    return address
+
+
+def _body(response: httpx.Response, deadline: float, url: str, what: str) -> bytes:
+    """The body as it came over the line, still compressed if it was sent compressed."""
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{host_of(url)} is too slow for {what}: {len(body)} bytes until the deadline.")
+        if len(body) > _LARGEST_BODY:
+            raise UnexpectedAnswerError(f"{host_of(url)} sent more than {_LARGEST_BODY} bytes for {what}.")
+    return bytes(body)
+
+
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=20.0) + tenacity.wait_random(0.0, 0.5)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next try: as the server asks, else growing, with jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    return _backoff(state) if asked is None else max(asked, 1.0)
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)

@@ -22,7 +22,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -409,6 +409,22 @@ class Landing:
     def days(self, game: str) -> list[str]:
         """Days that hold files, in order, as YYYY-MM-DD."""
         return [folder for folder in self._store.folders(game) if _DAY.fullmatch(folder)]
+
+    def undated_kinds(self, game: str) -> list[str]:
+        """Kinds of which undated files have landed, in order."""
+        areas = self.areas(game)
+        folders = self._store.folders(game)
+        return [name for name in folders if not _DAY.fullmatch(name) and name != _CLAIMS and name not in areas]
+
+    def held(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
+        """Files of units by kind, empty for one of which nothing landed; one listing for each day they stand on."""
+        held: dict[str, dict[str, list[LandedFile]]] = {unit_id: {} for unit_id in unit_ids}
+        days = {self.day_of(game, unit_id) for unit_id in held if _PART.fullmatch(unit_id)}
+        for day in sorted(day for day in days if day):
+            for file in self.files(game, day):
+                if file.unit_id in held:
+                    held[file.unit_id].setdefault(file.kind, []).append(file)
+        return held
 
     def files(self, game: str, folder: str) -> list[LandedFile]:
         """Files of one day (YYYY-MM-DD) or of one kind of undated files, in a fixed order.

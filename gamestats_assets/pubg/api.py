@@ -8,26 +8,34 @@ kind asked for) before it lands, byte for byte as the server sent it.
 from __future__ import annotations
 
 import gzip
-import logging
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
-import httpx
 import msgspec
-import tenacity
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FileOutcome, UnrecognisedContentError
-from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.http import retry_after_s, server_time
+from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
+from gamestats_assets.lakehouse.http import ApiError as PubgApiError
+from gamestats_assets.lakehouse.http import (
+    Fetcher,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    UnreadableAnswerError,
+    host_of,
+    retry_after_s,
+    server_time,
+    usable_key,
+)
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
 from gamestats_assets.pubg.source import (
     GAME,
     Kind,
@@ -46,37 +54,11 @@ WINDOW_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 120.0
 """Cap on a wait the server asks for."""
 
-_log = logging.getLogger(__name__)
+LIMITER = "pubg"
+"""Name of the limit of our API key."""
+
 _MATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _GZIP = b"\x1f\x8b"
-_LARGEST_BODY = 512 * 1024 * 1024
-
-
-# ---------------------------------------------------------------- errors
-
-
-class PubgApiError(GamestatsError):
-    """The PUBG API did not give what was asked for.
-
-    Attributes:
-        retry_after: seconds the server asked to wait, where it did.
-    """
-
-    is_passing = False
-    """Whether nothing speaks against what was asked for: the server was in trouble, or its limit used up."""
-
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class UnauthorisedError(PubgApiError):
-    """The key is missing, malformed or not accepted."""
-
-
-class NotFoundError(PubgApiError):
-    """The API knows no such thing, or has forgotten it (it keeps matches for 14 days)."""
 
 
 class ExpiredTelemetryError(NotFoundError):
@@ -89,36 +71,6 @@ class ExpiredTelemetryError(NotFoundError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-class RateLimitedError(PubgApiError):
-    """The limit was still exceeded after the last try."""
-
-    is_passing = True
-
-
-class UnavailableError(PubgApiError):
-    """Server errors, timeouts, broken connections or cut bodies until the last try."""
-
-    is_passing = True
-
-
-class UnreadableAnswerError(UnavailableError):
-    """Bodies arrived, yet even the last one was damaged or not what was asked for.
-
-    Attributes:
-        payload: the last body, as received.
-    """
-
-    is_passing = False
-
-    def __init__(self, message: str, payload: bytes) -> None:
-        super().__init__(message)
-        self.payload = payload
-
-
-class UnexpectedAnswerError(PubgApiError):
-    """An answer that trying again would not change: a status, address or scheme nobody expects."""
 
 
 # ---------------------------------------------------------------- the limit
@@ -178,7 +130,41 @@ def refusal_wait(headers: Mapping[str, str], now: float, window: float, *, refus
     return window if wait is None else max(wait, 1.0)
 
 
-class InProcessLimiter:
+class KeyLimiter:
+    """One window of requests for a key, as the API's headers tell it.
+
+    Args:
+        limits: who keeps it.
+        limiter: name of the limit.
+        requests: requests allowed in a window, until the server tells its own figure.
+        window: length of the window in seconds.
+        clock: wall clock in unix seconds.
+    """
+
+    def __init__(
+        self, limits: Limits, limiter: str, *, requests: int, window: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._limits = limits
+        self._limiter = limiter
+        self._window = Window(requests, window)
+        self._clock = clock
+
+    def acquire(self) -> None:
+        """Wait until the window has room and no refusal is in force, and count the request."""
+        self._limits.acquire({self._limiter: [self._window]})
+
+    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
+        """Take over the server's limit; wait for its reset when none remain or one was refused."""
+        requests, exhausted = limit_told(headers)
+        if requests is not None:
+            self._limits.learn({self._limiter: [Window(requests, self._window.seconds)]})
+        if exhausted or refused:
+            wait = refusal_wait(headers, self._clock(), self._window.seconds, refused=refused)
+            if wait is not None:
+                self._limits.block(self._limiter, wait)
+
+
+class InProcessLimiter(KeyLimiter):
     """A sliding window of requests, shared by the threads of one process.
 
     Args:
@@ -196,42 +182,8 @@ class InProcessLimiter:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._requests = requests
-        self._window = window
-        self._clock = clock
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._sent: deque[float] = deque()
-        self._blocked_until = 0.0
-
-    def acquire(self) -> None:
-        """Wait until the window has room and no refusal is in force, and count the request."""
-        while (wait := self._take()) > 0:
-            self._sleep(wait)
-
-    def _take(self) -> float:
-        """Seconds until a request may be sent; 0 when this one has been counted."""
-        with self._lock:
-            now = self._clock()
-            while self._sent and self._sent[0] <= now - self._window:
-                self._sent.popleft()
-            if self._blocked_until > now:
-                return self._blocked_until - now
-            if len(self._sent) >= self._requests:
-                # Waits for as many to leave the window as are too many, should the limit have shrunk.
-                return self._sent[len(self._sent) - self._requests] + self._window - now
-            self._sent.append(now)
-            return 0.0
-
-    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
-        """Take over the server's limit; wait for its reset when none remain or one was refused."""
-        requests, exhausted = limit_told(headers)
-        with self._lock:
-            now = self._clock()
-            self._requests = requests or self._requests
-            if exhausted or refused:
-                wait = refusal_wait(headers, now, self._window, refused=refused)
-                self._blocked_until = max(self._blocked_until, now + (wait or 0.0))
+        limits = InProcessLimits(clock=clock, sleep=sleep)
+        super().__init__(limits, LIMITER, requests=requests, window=window, clock=clock)
 
 
 # ---------------------------------------------------------------- what comes back
@@ -271,68 +223,6 @@ class FetchedMatch:
     telemetry_url: str | None
     payload: bytes
     match_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MatchFetch:
-    """What became of one match.
-
-    Attributes:
-        match_id: id of the match.
-        status: `fetched`, `known` (nothing was missing), `expired` (the API has forgotten it), `passed_over`
-            (of a type that was not wanted; nothing landed) or `failed`.
-        files: what landed, or was known.
-        reason: why it failed, was passed over or cannot be had any more; empty otherwise.
-        is_delayed: whether it failed only because the API was in trouble, or its limit used up.
-    """
-
-    match_id: str
-    status: Literal["fetched", "known", "expired", "passed_over", "failed"]
-    files: tuple[FileOutcome, ...] = ()
-    reason: str = ""
-    is_delayed: bool = False
-
-    def line(self) -> str:
-        """The outcome in one line of text."""
-        return f"{self.status:<11} match {self.match_id}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class FetchReport:
-    """What a fetch of players' matches gave.
-
-    Attributes:
-        players: players found.
-        unknown_players: names asked for that no answer held; names are compared with their capitals.
-        matches: every match of those players, once.
-        failures: one message for each request for players that failed.
-    """
-
-    players: tuple[Player, ...]
-    unknown_players: tuple[str, ...]
-    matches: tuple[MatchFetch, ...]
-    failures: tuple[str, ...]
-
-    def count(self, status: str) -> int:
-        """Matches of one status."""
-        return sum(match.status == status for match in self.matches)
-
-    @property
-    def gained(self) -> tuple[str, ...]:
-        """Ids of matches that gained a file, in order."""
-        return tuple(sorted(m.match_id for m in self.matches if any(f.status == "taken" for f in m.files)))
-
-    @property
-    def days(self) -> tuple[str, ...]:
-        """Days that gained a file, in order, YYYY-MM-DD."""
-        files = (file for match in self.matches for file in match.files)
-        return tuple(sorted({file.day for file in files if file.status == "taken" and file.day}))
-
-    def lines(self) -> Iterator[str]:
-        """One line of text for each match, unknown player and failed request."""
-        yield from (match.line() for match in self.matches)
-        yield from (f"unknown     player {name}" for name in self.unknown_players)
-        yield from (f"failed      {failure}" for failure in self.failures)
 
 
 # ---------------------------------------------------------------- JSON:API
@@ -452,25 +342,19 @@ class PubgApi:
         deadline: float = float("inf"),
         attempts: int = 5,
     ) -> None:
-        self._key = _usable(key)
+        self._key = usable_key(key, "PUBG_API_KEY")
         self._landing = landing
         self._base_url = base_url.rstrip("/")
         self._shard = shard
         self._limiter = limiter or InProcessLimiter(clock=clock, sleep=sleep)
         self._clock = clock
-        self._sleep = sleep
-        self._timeout = timeout
-        self._body_deadline = body_deadline
-        self._deadline = deadline
-        self._attempts = attempts
-        # gzip alone is offered: it is what the landing zone keeps as it came.
-        self._client = httpx.Client(
+        self._fetcher = Fetcher(
+            {"Accept": "application/vnd.api+json"},
+            sleep=sleep,
             timeout=timeout,
-            headers={
-                "Accept": "application/vnd.api+json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": "gamestats",
-            },
+            body_deadline=body_deadline,
+            deadline=deadline,
+            attempts=attempts,
         )
 
     def __repr__(self) -> str:
@@ -484,7 +368,7 @@ class PubgApi:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._fetcher.close()
 
     # -- players
 
@@ -527,13 +411,13 @@ class PubgApi:
             only_types: match types that are wanted; a match of another type is passed over.
         """
         match_id = match_id.lower()
-        held = self._held([match_id])[match_id]
+        held = self._landing.held(GAME, [match_id])[match_id]
         if "telemetry" in held and not any(self._is_whole(file) for file in held["telemetry"]):
             # It came as a file; the API may still have a whole one.
             held = {kind: files for kind, files in held.items() if kind != "telemetry"}
         return self._fetch_missing(match_id, held, only_types)
 
-    def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport:
+    def fetch_player_matches(self, names: Iterable[str], *, downloads: int = 4) -> FetchReport[Player]:
         """Fetch everything that is missing of the recent matches of players.
 
         One match's failure, or one batch of players', does not stop the others.
@@ -561,20 +445,10 @@ class PubgApi:
             known = {player.name for player in found}
             unknown += [name for name in batch if name not in known]
         match_ids = list(dict.fromkeys(match_id for player in players for match_id in player.match_ids))
-        held = self._held(match_ids)
+        held = self._landing.held(GAME, match_ids)
         with ThreadPoolExecutor(max_workers=downloads, thread_name_prefix="pubg-fetch") as pool:
             matches = tuple(pool.map(lambda match_id: self._fetch_missing(match_id, held[match_id]), match_ids))
         return FetchReport(tuple(players), tuple(unknown), matches, tuple(failures))
-
-    def _held(self, match_ids: Sequence[str]) -> dict[str, dict[str, list[LandedFile]]]:
-        """What the landing zone holds of each match, by kind; one listing for each day they stand on."""
-        held: dict[str, dict[str, list[LandedFile]]] = {match_id: {} for match_id in match_ids}
-        days = {self._landing.day_of(GAME, match_id) for match_id in match_ids if _MATCH_ID.fullmatch(match_id)}
-        for day in sorted(day for day in days if day):
-            for file in self._landing.files(GAME, day):
-                if file.unit_id in held:
-                    held[file.unit_id].setdefault(file.kind, []).append(file)
-        return held
 
     def _is_whole(self, telemetry: LandedFile) -> bool:
         try:
@@ -634,46 +508,29 @@ class PubgApi:
 
     def _fetch(self, ask: _Ask) -> bytes:
         """The checked body of an answer, as sent; one that nobody could read is kept, and what it is stays wanted."""
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=_wait,
-            retry=tenacity.retry_if_exception_type((RateLimitedError, UnavailableError)),
-            sleep=self._sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
+        keyed = ask.keyed
+        secret = self._authorisation() if keyed else {}
+
+        def judge(status: int, headers: Mapping[str, str]) -> None:
+            if keyed:
+                self._limiter.observe(headers, refused=status == 429)
+            _raise_for_status(status, headers, ask, self._clock())
+
         try:
-            return retrying(self._attempt, ask)
+            return self._fetcher.fetch(
+                ask.url,
+                ask.what,
+                judge=judge,
+                check=lambda payload: _checked(payload, ask),
+                acquire=self._limiter.acquire if keyed else lambda: None,
+                params=ask.params,
+                secret_headers=secret,
+                # A keyed request follows no redirect: the key is for one host.
+                follow_redirects=not keyed,
+            )
         except UnreadableAnswerError as error:
             ingest_payload(error.payload, ask.name, self._landing, match_id=ask.match_id)
             raise
-
-    def _attempt(self, ask: _Ask) -> bytes:
-        headers = self._authorisation() if ask.keyed else {}
-        url = _web_address(ask)
-        if time.monotonic() >= self._deadline:
-            raise UnavailableError(f"The time for asking is over before {ask.what} came to it.")
-        if ask.keyed:
-            self._limiter.acquire()
-        deadline = min(time.monotonic() + self._body_deadline, self._deadline)
-        # Connecting, sending and each piece of the answer have this long.
-        timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
-        try:
-            # A keyed request follows no redirect: the key is for one host.
-            with self._client.stream(
-                "GET", url, params=ask.params, headers=headers, follow_redirects=not ask.keyed, timeout=timeout
-            ) as response:
-                if ask.keyed:
-                    self._limiter.observe(response.headers, refused=response.status_code == 429)
-                _raise_for_status(response, ask, self._clock())
-                payload = _body(response, deadline, ask)
-        # Not chained: httpx's errors carry the request, and with it the key.
-        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise UnexpectedAnswerError(f"{ask.where} leads nowhere for {ask.what}: {error}.") from None
-        except httpx.RequestError as error:
-            told = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise UnavailableError(f"{ask.where} did not answer whole for {ask.what}: {told}.") from None
-        return _checked(payload, ask)
 
     def _authorisation(self) -> dict[str, str]:
         if self._key is None:
@@ -701,19 +558,8 @@ class _Ask:
 
     @property
     def where(self) -> str:
-        """Host for messages: the rest of an address may be signed."""
-        return self.url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "The address"
-
-
-def _usable(key: SecretStr | None) -> SecretStr | None:
-    """The key without white space around it; None when nothing is left."""
-    text = key.get_secret_value().strip() if key else ""
-    if not text:
-        return None
-    if not _KEY.fullmatch(text):
-        # Checked here, because the HTTP library would print the header it refuses.
-        raise UnauthorisedError("PUBG_API_KEY has characters no key has; copy it again, without quotes or spaces.")
-    return SecretStr(text)
+        """Host for messages."""
+        return host_of(self.url)
 
 
 def can_be_asked_for(name: str) -> bool:
@@ -742,18 +588,7 @@ def _match_of(payload: bytes) -> FetchedMatch:
     return FetchedMatch(found.match_id, found.started_at.date(), url, payload, document.data.attributes.match_type)
 
 
-def _web_address(ask: _Ask) -> httpx.URL:
-    try:
-        url = httpx.URL(ask.url)
-    except httpx.InvalidURL as error:
-        raise UnexpectedAnswerError(f"The address of {ask.what} is none: {error}.") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise UnexpectedAnswerError(f"Expected an http or https address for {ask.what}, found scheme {url.scheme!r}.")
-    return url
-
-
-def _raise_for_status(response: httpx.Response, ask: _Ask, now: float) -> None:
-    status = response.status_code
+def _raise_for_status(status: int, headers: Mapping[str, str], ask: _Ask, now: float) -> None:
     if status == 200:
         return
     found = f"{ask.where} answered {status} for {ask.what}"
@@ -766,25 +601,13 @@ def _raise_for_status(response: httpx.Response, ask: _Ask, now: float) -> None:
         )
     if status in (404, 410):
         raise NotFoundError(f"{found}: there is none, or it is older than the 14 days the API keeps.")
-    wait = server_wait(response.headers, now)
+    wait = server_wait(headers, now)
     if status == 429:
         wait = WINDOW_SECONDS if wait is None else wait
         raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
     if status == 408 or status >= 500:
         raise UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
     raise UnexpectedAnswerError(f"{found}: expected 200.")
-
-
-def _body(response: httpx.Response, deadline: float, ask: _Ask) -> bytes:
-    """The body as it came over the line, still compressed if it was sent compressed."""
-    body = bytearray()
-    for piece in response.iter_raw():
-        body += piece
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"{ask.where} is too slow for {ask.what}: {len(body)} bytes until the deadline.")
-        if len(body) > _LARGEST_BODY:
-            raise UnexpectedAnswerError(f"{ask.where} sent more than {_LARGEST_BODY} bytes for {ask.what}.")
-    return bytes(body)
 
 
 def _checked(payload: bytes, ask: _Ask) -> bytes:
@@ -804,18 +627,3 @@ def _checked(payload: bytes, ask: _Ask) -> bytes:
         told = f"{found.kind} {found.match_id or ''}".rstrip()
         raise UnreadableAnswerError(f"{ask.where} sent {told} where {ask.what} was asked for.", payload)
     return payload
-
-
-_backoff = tenacity.wait_exponential(multiplier=0.5, max=20.0) + tenacity.wait_random(0.0, 0.5)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: as the server asks, else growing, with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, PubgApiError) else None
-    return _backoff(state) if asked is None else max(asked, 1.0)
-
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)

@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from datetime import UTC, date, datetime, timedelta
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
@@ -65,7 +66,7 @@ def recognise(content: bytes, name: str = "") -> Recognised:
 
     Args:
         content: plain JSON; a byte order mark and white space around it do not matter.
-        name: file name; it gives the match id of a telemetry that does not tell its own.
+        name: file name, or path; it gives the match id of a telemetry that does not tell its own.
 
     Raises:
         UnrecognisedContentError: when it is no match object, telemetry or player object, is cut,
@@ -159,7 +160,8 @@ def _match_id(value: object) -> str | None:
 
 
 def _named_match_id(name: str) -> str | None:
-    found = _NAMED_MATCH.search(name)
+    # Folders may be named by anything.
+    found = _NAMED_MATCH.search(PurePath(name).name)
     return found[1].lower() if found else None
 
 

@@ -76,14 +76,18 @@ class ApiServer(LocalServer):
         """Requests for a path, in order."""
         return [request for request in self.requests if request.path == path]
 
+    def answer_to(self, request: Request) -> Answer:
+        """The answer to a request; called by one thread at a time."""
+        queue = self._answers.get(request.path, [])
+        return (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else Answer(404)
+
     def serve(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> None:
         """Answer a request."""
         parts = urlsplit(handler.path)
         request = Request(parts.path, parse_qs(parts.query), headers)
         with self.lock:
             self.requests.append(request)
-            queue = self._answers.get(request.path, [])
-            answer = (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else Answer(404)
+            answer = self.answer_to(request)
         handler.close_connection = answer.sent is not None or not answer.tells_length or answer.silent
         if answer.silent:
             return

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import discovery, sensors
 from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError
@@ -772,7 +773,7 @@ def test_waits_of_one_tick_end_together_in_time(
     slept, now = sleeps(monkeypatch), time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
     waits = iter([15.0, 0.0] * 9)
-    monkeypatch.setattr(SharedLimiter, "_take", lambda limiter: next(waits))
+    monkeypatch.setattr(SharedLimits, "_take", lambda limits, limiters: (next(waits), 0.0))
     server.answer(PLAYERS, player_list(Ann=[]))
     with dg.DagsterInstance.ephemeral() as instance:
         told = tick(sensors.tracked_player_matches(), stores, instance)

@@ -1,0 +1,360 @@
+"""Limits of APIs: how many requests may be sent in which windows, kept by one process or by all that use a key.
+
+A limiter is a name, such as `pubg`, with one or several windows; a request can count against several limiters at once,
+such as a key's and an endpoint's. Windows slide: in no stretch of their length more is sent than they allow.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from bisect import bisect_right, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import psycopg
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.http import RateLimitedError
+from gamestats_assets.lakehouse.postgres import connect
+
+# Of two who wait for the same call, one comes too late; it looks again after this long at least.
+_SHORTEST_WAIT_S = 0.05
+# Calls older than this many of the longest windows serve nobody.
+_KEPT_WINDOWS = 5
+_WINDOW = re.compile(r"([0-9]{1,9}):([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Requests allowed in a stretch of time.
+
+    Attributes:
+        requests: how many.
+        seconds: length of the stretch.
+        used: how many of them are used up, where an answer told it.
+    """
+
+    requests: int
+    seconds: float
+    used: int | None = None
+
+
+def parse_windows(text: str) -> list[Window]:
+    """Windows as headers write them, the shortest first; those that cannot be read are left out.
+
+    >>> parse_windows("100:120,20:1")
+    [Window(requests=20, seconds=1.0, used=None), Window(requests=100, seconds=120.0, used=None)]
+    """
+    found = (_WINDOW.fullmatch(part.strip()) for part in text.split(","))
+    windows = (Window(int(match[1]), float(match[2])) for match in found if match)
+    return sorted((w for w in windows if w.requests and w.seconds), key=lambda window: window.seconds)
+
+
+def _written(windows: Sequence[Window]) -> str:
+    return ",".join(f"{window.requests}:{f'{window.seconds:.6f}'.rstrip('0').rstrip('.')}" for window in windows)
+
+
+class Limits(Protocol):
+    """Who decides when the next request may be sent."""
+
+    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
+        """Wait until a request may be sent by all limiters, and count it in each.
+
+        Args:
+            limiters: their names, with the windows that hold until an answer tells others.
+
+        Returns:
+            When it was counted, for `learn`.
+        """
+        ...
+
+    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+        """Take over limits that an answer told, and what of them others have used up.
+
+        Args:
+            told: windows by limiter.
+            since: when the request was counted that was so answered.
+        """
+        ...
+
+    def block(self, limiter: str, seconds: float) -> None:
+        """Send nothing against a limiter for so long."""
+        ...
+
+
+def _used_up(limiters: Iterable[str], wait: float) -> RateLimitedError:
+    return RateLimitedError(
+        f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; what is left is asked "
+        "for later.",
+        retry_after=wait,
+    )
+
+
+# ---------------------------------------------------------------- one process
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of a limiter: when requests were counted, in order, and what answers told."""
+
+    counted: list[float] = field(default_factory=list)
+    windows: Sequence[Window] = ()
+    blocked_until: float = 0.0
+
+    def since(self, time: float) -> int:
+        """How many were counted after a time."""
+        return len(self.counted) - bisect_right(self.counted, time)
+
+    def wait(self, default: Sequence[Window], now: float) -> float:
+        """Seconds until a request may be sent."""
+        waits = [self.blocked_until - now, 0.0]
+        for window in self.windows or default:
+            # As many must leave the window as stand in it beyond one less than is allowed.
+            if self.since(now - window.seconds) >= window.requests:
+                waits.append(self.counted[-window.requests] + window.seconds - now)
+        return max(waits)
+
+
+class InProcessLimits:
+    """Limits shared by the threads of one process.
+
+    Args:
+        patience: seconds of waiting after which `acquire` gives up.
+        clock: wall clock in unix seconds.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience: float = float("inf"),
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._states: defaultdict[str, _State] = defaultdict(_State)
+
+    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
+        """As `Limits.acquire`.
+
+        Raises:
+            RateLimitedError: when that would take longer than `patience`.
+        """
+        waited = 0.0
+        while True:
+            with self._lock:
+                now = self._clock()
+                states = {name: self._states[name] for name in limiters}
+                wait = max((state.wait(limiters[name], now) for name, state in states.items()), default=0.0)
+                if wait <= 0:
+                    for name, state in states.items():
+                        longest = max((window.seconds for window in state.windows or limiters[name]), default=0.0)
+                        del state.counted[: bisect_right(state.counted, now - _KEPT_WINDOWS * longest)]
+                        insort(state.counted, now)
+                    return now
+            if waited + wait > self._patience:
+                raise _used_up(limiters, wait)
+            self._sleep(wait)
+            waited += wait
+
+    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+        """As `Limits.learn`."""
+        with self._lock:
+            now = self._clock()
+            for name, windows in told.items():
+                if not windows:
+                    continue
+                state = self._states[name]
+                state.windows = windows
+                for counted_at, others in _of_others(windows, now, since, state.since):
+                    for _ in range(others):
+                        insort(state.counted, counted_at)
+
+    def block(self, limiter: str, seconds: float) -> None:
+        """As `Limits.block`."""
+        with self._lock:
+            state = self._states[limiter]
+            state.blocked_until = max(state.blocked_until, self._clock() + seconds)
+
+
+def _of_others(
+    windows: Sequence[Window], now: float, since: float | None, counted_since: Callable[[float], int]
+) -> list[tuple[float, int]]:
+    """Requests that others sent: when to count them, and how many.
+
+    What we had counted from a window's length before the request on is all that the server can mean of ours. The
+    rest is counted as late as it can be without standing in a shorter window, which tells its own.
+    """
+    found: list[tuple[float, int]] = []
+    shorter = 0.0
+    for window in windows:
+        if since is not None and window.used is not None:
+            known = counted_since(since - window.seconds) + sum(number for _, number in found)
+            if (others := min(window.used, window.requests) - known) > 0:
+                found.append((now - shorter, others))
+        shorter = window.seconds
+    return found
+
+
+# ---------------------------------------------------------------- all processes
+
+
+class SharedLimits:
+    """Limits shared by all processes, in `ops.api_calls` and `ops.api_limits`, by the clock of PostgreSQL.
+
+    Args:
+        url: PostgreSQL, its schema `ops` migrated.
+        caller: whose requests these are.
+        leave: requests of every window that are left to other callers: this one sends so many fewer than are allowed.
+        patience: seconds of waiting after which `acquire` gives up.
+        deadline: time of `time.monotonic` past which `acquire` does not wait.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        caller: str = "",
+        leave: int = 0,
+        patience: float = float("inf"),
+        deadline: float = float("inf"),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._url = url
+        self._caller = caller
+        self._leave = leave
+        self._patience = patience
+        self._deadline = deadline
+        self._sleep = sleep
+
+    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
+        """As `Limits.acquire`.
+
+        Raises:
+            RateLimitedError: when that would take longer than `patience`, or until after `deadline`.
+        """
+        waited = 0.0
+        while True:
+            wait, counted_at = self._take(limiters)
+            if not wait:
+                return counted_at
+            if waited + wait > self._patience or time.monotonic() + wait > self._deadline:
+                raise _used_up(limiters, wait)
+            self._sleep(wait)
+            waited += wait
+
+    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
+        """Seconds until a request may be sent, 0 when this one has been counted; and when it was."""
+        with connect(self._url) as conn, conn.transaction():
+            waits = [self._wait(conn, name, default) for name, default in sorted(limiters.items())]
+            if any(wait > 0 for wait in waits):
+                return max(*waits, _SHORTEST_WAIT_S), 0.0
+            row = conn.execute(
+                "WITH counted AS (INSERT INTO ops.api_calls (limiter, caller)"
+                " SELECT unnest(%s::text[]), %s RETURNING called_at)"
+                " SELECT extract(epoch FROM min(called_at)) FROM counted",
+                [[*limiters], self._caller],
+            ).fetchone()
+            return 0.0, float(row[0]) if row and row[0] is not None else 0.0
+
+    def _wait(self, conn: psycopg.Connection, limiter: str, default: Sequence[Window]) -> float:
+        _lock(conn, limiter)
+        row = conn.execute(
+            "SELECT windows, extract(epoch FROM blocked_until - clock_timestamp()) FROM ops.api_limits"
+            " WHERE limiter = %s",
+            [limiter],
+        ).fetchone()
+        told, blocked = row or (None, None)
+        windows = (parse_windows(told) if told else None) or default
+        longest = max((window.seconds for window in windows), default=0.0)
+        conn.execute(
+            "DELETE FROM ops.api_calls WHERE limiter = %s"
+            " AND called_at < clock_timestamp() - make_interval(secs => %s)",
+            [limiter, _KEPT_WINDOWS * longest],
+        )
+        waits = [float(blocked or 0.0), 0.0]
+        for window in windows:
+            waits.append(_until_room(conn, limiter, window.requests, window.seconds))
+            if self._leave:
+                waits.append(
+                    _until_room(conn, limiter, window.requests - self._leave, window.seconds, caller=self._caller)
+                )
+        return max(waits)
+
+    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+        """As `Limits.learn`."""
+        with connect(self._url) as conn, conn.transaction():
+            for name, windows in sorted(told.items()):
+                if not windows:
+                    continue
+                conn.execute(
+                    "INSERT INTO ops.api_limits AS l (limiter, windows) VALUES (%s, %s)"
+                    " ON CONFLICT (limiter) DO UPDATE SET windows = excluded.windows"
+                    " WHERE l.windows IS DISTINCT FROM excluded.windows",
+                    [name, _written(windows)],
+                )
+                if since is not None and any(window.used for window in windows):
+                    _lock(conn, name)
+                    self._count_others(conn, name, windows, since)
+
+    def _count_others(self, conn: psycopg.Connection, limiter: str, windows: Sequence[Window], since: float) -> None:
+        def counted_since(time: float) -> int:
+            row = conn.execute(
+                "SELECT count(*) FROM ops.api_calls WHERE limiter = %s AND called_at > to_timestamp(%s)",
+                [limiter, time],
+            ).fetchone()
+            return int(row[0]) if row else 0
+
+        for before_now, others in _of_others(windows, 0.0, since, counted_since):
+            conn.execute(
+                "INSERT INTO ops.api_calls (limiter, caller, called_at)"
+                " SELECT %s, '(others)', clock_timestamp() + make_interval(secs => %s) FROM generate_series(1, %s)",
+                [limiter, before_now, others],
+            )
+
+    def block(self, limiter: str, seconds: float) -> None:
+        """As `Limits.block`."""
+        with connect(self._url) as conn:
+            conn.execute(
+                "INSERT INTO ops.api_limits AS l (limiter, blocked_until)"
+                " VALUES (%s, clock_timestamp() + make_interval(secs => %s))"
+                " ON CONFLICT (limiter) DO UPDATE SET"
+                " blocked_until = greatest(l.blocked_until, excluded.blocked_until)",
+                [limiter, seconds],
+            )
+
+
+def _lock(conn: psycopg.Connection, limiter: str) -> None:
+    # Everybody locks limiters in the order of their names, so that no two wait for each other.
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('api limit ' || %s, 0))", [limiter])
+
+
+def _until_room(
+    conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, *, caller: str | None = None
+) -> float:
+    """Seconds until fewer requests than are allowed stand in the window: everybody's, or one caller's."""
+    # As many must leave the window as stand in it beyond one less than is allowed.
+    nth = conn.execute(
+        "SELECT extract(epoch FROM called_at + make_interval(secs => %(window)s) - clock_timestamp())"
+        " FROM ops.api_calls WHERE limiter = %(limiter)s"
+        " AND called_at > clock_timestamp() - make_interval(secs => %(window)s)"
+        " AND (%(caller)s::text IS NULL OR caller = %(caller)s)"
+        " ORDER BY called_at DESC OFFSET %(fewer)s LIMIT 1",
+        {"window": seconds, "limiter": limiter, "caller": caller, "fewer": max(allowed, 1) - 1},
+    ).fetchone()
+    return 0.0 if nth is None else max(float(nth[0]), _SHORTEST_WAIT_S)
+
+
+def windows_in_force(url: SecretStr, limiter: str) -> list[Window]:
+    """What the API last told of a limiter; nothing while it has told nothing."""
+    with connect(url) as conn:
+        row = conn.execute("SELECT windows FROM ops.api_limits WHERE limiter = %s", [limiter]).fetchone()
+    return parse_windows(row[0]) if row and row[0] else []
