@@ -82,6 +82,26 @@ class Settings(BaseSettings):
         validation_alias="PUBG_REQUESTS_PER_MINUTE",
         description="Requests for players that the key allows a minute, until the API tells its own figure.",
     )
+    riot_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="RIOT_API_KEY",
+        description="Key of the Riot API, for fetching players' matches. Ingesting files works without it.",
+    )
+    riot_api_url: str = Field(
+        default="https://{region}.api.riotgames.com",
+        validation_alias="RIOT_API_URL",
+        description="Address of the Riot API, with {region} for americas, asia, europe or sea; another for a proxy.",
+    )
+    riot_platform: str | None = Field(
+        default=None,
+        validation_alias="RIOT_PLATFORM",
+        description="Platform of League of Legends players where none is given, such as euw1, kr or na1.",
+    )
+    data_dragon_url: str = Field(
+        default="https://ddragon.leagueoflegends.com",
+        validation_alias="DATA_DRAGON_URL",
+        description="Address of Data Dragon, Riot's lists of items and champions; needs no key.",
+    )
     anthropic_api_key: SecretStr | None = Field(
         default=None,
         validation_alias="ANTHROPIC_API_KEY",

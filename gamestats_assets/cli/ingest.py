@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -14,11 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, few, out, say, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gamestats_assets.demo_data.logs.landing import LogIngestReport
     from gamestats_assets.l2m.source import Report
-    from gamestats_assets.lakehouse.arrivals import IngestReport
+    from gamestats_assets.lakehouse.arrivals import FetchReport, IngestReport, Source
+    from gamestats_assets.lakehouse.landing import Landing
+    from gamestats_assets.lakehouse.limits import Limits
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.settings import Settings
 
 _QUIET_BEYOND = 20
 """More files than these are summed up instead of listed."""
@@ -51,40 +55,73 @@ def ingest_pubg(
         gamestats ingest pubg ~/pubg-files
         gamestats ingest pubg match.json telemetry.json.gz
     """
+    from gamestats_assets.pubg.source import SOURCE
+
+    _ingest(SOURCE, paths, every=every)
+
+
+@ingest_app.command("lol")
+def ingest_lol(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take League of Legends files: match objects and timelines of match-v5, items and champions of Data Dragon.
+
+    What a file is, is read from its bytes, plain, gzipped or gzipped twice. Only the language of a Data Dragon document
+    is not in there: it is taken from the file's name or a folder's, as in 13.14.1_ko_KR_item.json or
+    13.14.1/data/ko_KR/item.json. What nobody can read is kept as well, counted and reported with its reason. Taking a
+    file again changes nothing.
+
+    Examples:
+
+        gamestats ingest lol ~/matches ~/timelines
+        gamestats ingest lol dragontail/13.14.1/data/en_US/item.json
+    """
+    from gamestats_assets.lol.source import SOURCE
+
+    report = _ingest(SOURCE, paths, every=every)
+    if any(outcome.status == "taken" and outcome.match_id is None for outcome in report.outcomes):
+        say("Lists of items or champions came. Next: gamestats materialize")
+
+
+def _ingest(source: Source, paths: list[Path], *, every: bool) -> IngestReport:
+    """Take files of a game and say what became of them; exit code 1 when nobody could read any."""
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.source import ingest
 
     stores = Stores()
     with counting("Taking files") as progress:
-        report = ingest(paths, stores.landing, progress=progress)
+        report = source.ingest(paths, stores.landing, progress=progress)
     if report.quarantined:
         from gamestats_assets.orchestration.landed import file_refused
-        from gamestats_assets.pubg.source import refused
 
-        file_refused(stores, "pubg", refused(stores.landing))
+        file_refused(stores, source.game, source.refused(stores.landing))
     for outcome in report.outcomes:
         if every or report.files <= _QUIET_BEYOND or outcome.status == "quarantined":
             say(outcome.line(), "yellow" if outcome.status == "quarantined" else "")
-    _print_totals(report)
+    _print_totals(report, source.game)
     if report.files and report.quarantined == report.files:
         raise typer.Exit(1)
+    return report
 
 
-def _print_totals(report: IngestReport) -> None:
+def _print_totals(report: IngestReport, game: str) -> None:
     if not report.files:
         say("There are no files in there.", "yellow")
         return
     kinds = sorted({kind for kind, _ in report.totals})
+    width = max(len(kind) + 1 for kind in [*kinds, "unreadable"])
     for kind in kinds:
         by_status = [f"{n:,} {of}" for (found, of), n in report.totals.items() if found == kind]
-        say(f"{kind:<11}{', '.join(by_status)}")
+        say(f"{kind:<{width}}{', '.join(by_status)}")
     say(
         f"{counted(report.files, 'file')}: {report.taken:,} taken, {report.known:,} known, "
         f"{report.quarantined:,} quarantined.",
         "bold",
     )
     if report.quarantined:
-        say('What is quarantined, and why: gamestats query "from pubg.quarantine"')
+        say(f'What is quarantined, and why: gamestats query "from {game}.quarantine"')
     if report.days:
         matches = counted(len(report.matches), "match", "matches")
         say(f"{matches} on {days_named(report.days)} gained files. Next: gamestats materialize")
@@ -299,9 +336,20 @@ def fetch_pubg(
         status(f"Fetching the matches of {', '.join(names)}"),
     ):
         report = api.fetch_player_matches(names)
+    _print_fetch(report, unknown="capitals matter")
+    if report.count("failed") or report.failures or not report.players:
+        raise typer.Exit(1)
+
+
+def _print_fetch(report: FetchReport[Any], *, unknown: str) -> None:
+    """What became of the matches of players that were asked for.
+
+    Args:
+        unknown: what to mind of a player the API does not know.
+    """
     troubles = [match.line() for match in report.matches if match.status == "failed"]
     troubles += [f"failed      {failure}" for failure in report.failures]
-    troubles += [f"unknown     player {name}; capitals matter" for name in report.unknown_players]
+    troubles += [f"unknown     player {name}; {unknown}" for name in report.unknown_players]
     for line in troubles:
         say(line, "yellow", console=err())
     found = [f"{report.count(status):,} {status}" for status in ("fetched", "known", "expired", "failed")]
@@ -309,8 +357,165 @@ def fetch_pubg(
     say(f"{counted(len(report.players), 'player')}, {matches}: {', '.join(found)}.", "bold")
     if report.days:
         say(f"{days_named(report.days)} gained files. Next: gamestats materialize")
-    if report.count("failed") or report.failures or not report.players:
+
+
+@fetch_app.command("lol")
+def fetch_lol(
+    player: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--player",
+            metavar="NAME#TAG",
+            help="Riot id; can be given several times. Without any, the seeded players.",
+            show_default=False,
+        ),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.", show_default=False),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Matches of each player, the newest ones.")] = 20,
+    queue: Annotated[
+        int | None, typer.Option(metavar="ID", help="One queue, such as 420 for ranked solo.", show_default=False)
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="Matches since that UTC day, at most COUNT.", show_default=False
+        ),
+    ] = None,
+    data_dragon: Annotated[
+        bool, typer.Option("--data-dragon/--no-data-dragon", help="Lists of items and champions of their patches, too.")
+    ] = True,
+) -> None:
+    """Fetch the newest matches of players: match objects, timelines, and what Data Dragon lists for their patches.
+
+    What has landed already is not fetched again, and the API's limits are kept. Without --player, the matches are
+    fetched that are new of the seeded players (gamestats lol seed add). Needs RIOT_API_KEY; ingesting files, and
+    gamestats fetch data-dragon, work without it.
+
+    Examples:
+
+        gamestats fetch lol --player "Hide on bush#KR1" --platform kr
+        gamestats fetch lol --player "Hide on bush#KR1" --platform kr --count 200 --queue 420
+        gamestats fetch lol
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.lol.api import RiotApi
+    from gamestats_assets.lol.data_dragon import patches_of
+
+    stores = Stores()
+    settings = stores.settings
+    platform = platform or settings.riot_platform
+    if player and platform is None:
+        raise typer.BadParameter("Say where they play: --platform kr, or set RIOT_PLATFORM.")
+    if not player and (queue is not None or since is not None):
+        raise typer.BadParameter("--queue and --since go with --player; of seeded players every new match is fetched.")
+    whom = ", ".join(player) if player else "seeded players"
+    with (
+        RiotApi(
+            settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=_shared_limits(stores)
+        ) as api,
+        status(f"Fetching the matches of {whom}"),
+    ):
+        if player and platform is not None:
+            from_day = since.replace(tzinfo=UTC) if since else None
+            report = api.fetch_player_matches(player, platform, since=from_day, count=count, queue=queue)
+        else:
+            from gamestats_assets.lakehouse.ops import migrate
+            from gamestats_assets.lol.discovery import find_and_fetch
+
+            migrate(stores.postgres_url)
+            report = find_and_fetch(stores.postgres_url, api, now=datetime.now(UTC))
+            if not (report.players or report.unknown_players or report.failures):
+                say('Nobody is a seeded player. Enter some: gamestats lol seed add "NAME#TAG" --platform kr', "yellow")
+    _print_fetch(report, unknown="see the tag after the #")
+    is_whole = True
+    if data_dragon and report.matches:
+        patches = patches_of(stores.landing, [match.match_id for match in report.matches])
+        is_whole = _fetch_documents(stores.landing, settings, patches)
+    if report.count("failed") or report.failures or report.unknown_players or not is_whole:
         raise typer.Exit(1)
+
+
+def _shared_limits(stores: Stores) -> Limits | None:
+    """Limits that every process keeps, where PostgreSQL is at hand; a single fetch does not start it for that."""
+    from gamestats_assets.lakehouse.embedded_postgres import is_running
+
+    if stores.settings.postgres_url is None and not is_running(stores.settings):
+        return None
+    from gamestats_assets.lakehouse.limits import SharedLimits
+    from gamestats_assets.lakehouse.ops import migrate
+    from gamestats_assets.lol.api import PATIENCE_S
+
+    migrate(stores.postgres_url)
+    return SharedLimits(stores.postgres_url, caller="fetch", patience=PATIENCE_S)
+
+
+@fetch_app.command("data-dragon")
+def fetch_data_dragon(
+    patch: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATCH]...", help="Patches such as 13.14; without any, those of the matches in the lake."
+        ),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--language",
+            metavar="LANGUAGE",
+            help="Such as de_DE; can be given several times. en_US and ko_KR by default.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Fetch the items and champions that Data Dragon lists for patches of League of Legends. Needs no key.
+
+    What has landed already is not fetched again. Of a patch that Data Dragon does not list, the nearest one before it.
+
+    Examples:
+
+        gamestats fetch data-dragon
+        gamestats fetch data-dragon 13.14 13.15 --language en_US
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.lol.data_dragon import LANGUAGES, is_language, is_patch, patch_of
+    from gamestats_assets.lol.tables import RawMatches
+
+    if wrong := next((text for text in patch or () if not is_patch(text)), None):
+        raise typer.BadParameter(f"{wrong!r} is no patch. Write its two numbers, such as 13.14.")
+    if wrong := next((text for text in language or () if not is_language(text)), None):
+        raise typer.BadParameter(f"{wrong!r} is no language. Write it with these capitals: en_US.")
+    stores = Stores()
+    if not patch:
+        versions = stores.lake.scan(RawMatches).select("game_version").unique().collect().get_column("game_version")
+        patch = sorted({found for version in versions if is_patch(found := patch_of(version))})
+        if not patch:
+            say("There are no matches in the lake whose patches could be fetched. Name some, such as 13.14.", "yellow")
+            return
+    if not _fetch_documents(stores.landing, stores.settings, patch, language or LANGUAGES):
+        raise typer.Exit(1)
+
+
+def _fetch_documents(
+    landing: Landing, settings: Settings, patches: Sequence[str], languages: Sequence[str] | None = None
+) -> bool:
+    """Fetch what Data Dragon lists for patches, and say what became of it; whether all of it is there."""
+    from gamestats_assets.lol.data_dragon import LANGUAGES, fetch_patches
+
+    with status("Fetching Data Dragon"):
+        fetched = fetch_patches(landing, patches, languages or LANGUAGES, base_url=settings.data_dragon_url)
+    for failure in fetched.failures:
+        say(f"failed      {failure}", "yellow", console=err())
+    for patch, choice in fetched.stands_for.items():
+        if choice.version_is != "exact":
+            say(f"Data Dragon does not list patch {patch}: {choice.version} ({choice.version_is}) stands for it.")
+    figures = f"{fetched.fetched:,} fetched, {fetched.known:,} known, {len(fetched.failures):,} failed"
+    say(f"Data Dragon, {counted(len(patches), 'patch', 'patches')}: {figures}.", "bold")
+    if fetched.fetched:
+        say("Lists of items and champions came. Next: gamestats materialize")
+    return not fetched.failures
 
 
 @contextmanager

@@ -1,17 +1,34 @@
-"""How files of League of Legends reach the landing zone: match objects and timelines of match-v5, told by their content."""
+"""How files of League of Legends reach the landing zone: what each is, its content tells.
+
+- Match objects and timelines of Riot's match-v5, landed under the day of their match.
+- Items and champions of Data Dragon (`item.json`, `champion.json`, `championFull.json`), which belong to no day. Their
+  content tells the version and not the language, so that is taken from the path they come under, and kept in the kind
+  that they land as: `items_ko_kr`. `document_kind` and `document_of` translate.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import PurePath
+from typing import Literal
 
 import msgspec
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing import Landing
 
 GAME = "lol"
 """The game's folder in the landing zone."""
-_TAKEN = "Match objects and timelines of Riot's match-v5 are taken."
+Document = Literal["items", "champions"]
+TIMELINE_GONE = "timeline_gone"
+"""Kind of the marker that lands where the API does not have a match's timeline any more."""
+
+_TAKEN = "Match objects and timelines of match-v5, and items and champions of Data Dragon are taken."
+_DOCUMENTS: dict[str, Document] = {"item": "items", "champion": "champions"}
+_LANGUAGE = re.compile(r"(?<![A-Za-z0-9])([a-z]{2})[_-]([A-Z]{2})(?![A-Za-z0-9])")
+_KIND = re.compile(r"(items|champions)_([a-z]{2})_([a-z]{2})")
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,6})*")
 _MATCH_ID = re.compile(r"[A-Z0-9]{2,6}_[0-9]{1,20}")
 _NAMED = re.compile(r"(?<![A-Za-z0-9])([A-Z0-9]{2,6}_[0-9]{5,20})(?![0-9])", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,12 +59,15 @@ class _Info(msgspec.Struct, rename="camel"):
     game_creation: int | None = None
 
 
-class _Document(msgspec.Struct):
-    metadata: _Metadata
-    info: _Info
+class _File(msgspec.Struct):
+    metadata: _Metadata | None = None
+    info: _Info | None = None
+    type: str | None = None
+    version: str | None = None
+    data: dict[str, msgspec.Raw] | None = None
 
 
-_DOCUMENT = msgspec.json.Decoder(_Document)
+_FILE = msgspec.json.Decoder(_File)
 
 
 def recognise(content: bytes, name: str = "") -> Recognised:
@@ -55,25 +75,33 @@ def recognise(content: bytes, name: str = "") -> Recognised:
 
     Args:
         content: plain JSON; a byte order mark and white space around it do not matter.
-        name: not looked at: both kinds of files tell their match.
+        name: path it came under; it tells the language of a document of Data Dragon.
 
     Raises:
-        UnrecognisedContentError: when it is neither a match object nor a timeline, is cut, or tells no match or no time.
+        UnrecognisedContentError: when it is none of these files, is cut, or tells no match, time, version or language.
     """
     content = content.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     if not content:
         raise UnrecognisedContentError("The file is empty.")
     try:
-        document = _DOCUMENT.decode(content)
+        file = _FILE.decode(content)
     except msgspec.ValidationError as error:
-        raise UnrecognisedContentError(f"Expected a document with metadata and info: {error}. {_TAKEN}") from None
+        raise UnrecognisedContentError(f"Expected an object with metadata and info: {error}. {_TAKEN}") from None
     except (ValueError, RecursionError) as error:
         raise UnrecognisedContentError(f"The JSON is cut or damaged: {error}.") from None
-    match_id, info = document.metadata.match_id.upper(), document.info
+    if file.metadata is not None and file.info is not None:
+        return _of_match(file.metadata, file.info)
+    if file.type is not None and file.data is not None:
+        return _of_data_dragon(file.type, file.version, name)
+    raise UnrecognisedContentError(f"Expected an object with metadata and info, or with type and data. {_TAKEN}")
+
+
+def _of_match(metadata: _Metadata, info: _Info) -> Recognised:
+    match_id = metadata.match_id.upper()
     if not _MATCH_ID.fullmatch(match_id):
         raise UnrecognisedContentError(f"The match id {match_id[:80]!r} is none: one is such as NA1_4736000000.")
     if info.frames is not None:
-        return Recognised("timeline", match_id, _start_of_timeline(match_id, info.frames), False)
+        return Recognised("timeline", match_id, _start_of_timeline(info.frames), False)
     if info.game_duration is not None and info.participants is not None:
         return Recognised("match", match_id, _start_of_match(match_id, info), True)
     raise UnrecognisedContentError(f"Expected info.frames, or info.gameDuration and info.participants. {_TAKEN}")
@@ -86,8 +114,8 @@ def _start_of_match(match_id: str, info: _Info) -> datetime:
     raise UnrecognisedContentError(f"Match object {match_id} tells no usable gameStartTimestamp or gameCreation.")
 
 
-def _start_of_timeline(match_id: str, frames: list[_Frame]) -> datetime:
-    """The few events with a time by the clock tell it; the first is the start of the game itself."""
+def _start_of_timeline(frames: list[_Frame]) -> datetime | None:
+    """The few events with a time by the clock tell it, where there are any; the first is the start of the game."""
     told = [
         event.real_timestamp - (event.timestamp or 0)
         for frame in frames
@@ -96,17 +124,79 @@ def _start_of_timeline(match_id: str, frames: list[_Frame]) -> datetime:
     ]
     if told and _FIRST_MILLIS <= min(told) <= _LAST_MILLIS:
         return _EPOCH + timedelta(milliseconds=min(told))
-    raise UnrecognisedContentError(
-        f"The timeline of {match_id} tells no time by the clock (realTimestamp). Ingest its match object with it."
-    )
+    return None
+
+
+def _of_data_dragon(kind: str, version: str | None, name: str) -> Recognised:
+    if kind not in _DOCUMENTS:
+        raise UnrecognisedContentError(f"Expected a document of type item or champion, found {kind[:80]!r}. {_TAKEN}")
+    if version is None or not is_version(version):
+        raise UnrecognisedContentError(
+            f"Expected a version of Data Dragon such as 13.14.1, found {version[:80] if version else version!r}."
+        )
+    language = _language(name)
+    if language is None:
+        raise UnrecognisedContentError(
+            f"The {kind} document of version {version} does not say its language. Put that in its name or in a "
+            f"folder's, with these capitals: {version}_en_US_{kind}.json, or ko_KR/{kind}.json."
+        )
+    return Recognised(document_kind(_DOCUMENTS[kind], language), None, None, False)
+
+
+def _language(name: str) -> str | None:
+    """The language that a path tells: in the file's name, else in the nearest folder's."""
+    for part in reversed(PurePath(name).parts):
+        if found := _LANGUAGE.findall(part):
+            return "_".join(found[-1])
+    return None
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a version of Data Dragon, such as 13.14.1; the oldest, such as lolpatch_3.7, count as none."""
+    return bool(_VERSION.fullmatch(text))
+
+
+def document_kind(document: Document, language: str) -> str:
+    """Kind under which a document of Data Dragon lands.
+
+    >>> document_kind("items", "ko_KR")
+    'items_ko_kr'
+    """
+    return f"{document}_{language.lower()}"
+
+
+def document_of(kind: str) -> tuple[Document, str] | None:
+    """What a landed kind is of Data Dragon: which document, in which language; None where it is none.
+
+    >>> document_of("items_ko_kr"), document_of("match")
+    (('items', 'ko_KR'), None)
+    """
+    found = _KIND.fullmatch(kind)
+    if found is None:
+        return None
+    return ("items" if found[1] == "items" else "champions"), f"{found[2]}_{found[3].upper()}"
 
 
 def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
-    """Of what cannot be read, the match that its name tells; a timeline is named so, or lies in a folder that is."""
-    found = _NAMED.search(name)
-    return ("timeline", found[1].upper()) if found and "timeline" in name.lower() else None
+    """Of what cannot be read, the match that its name tells; a timeline is named so, or its folder is."""
+    path = PurePath(name)
+    found = _NAMED.search(path.name)
+    return ("timeline", found[1].upper()) if found and "timeline" in "/".join(path.parts[-2:]).lower() else None
 
 
 SOURCE = Source(GAME, recognise, first=("match",), belongs=_belongs)
 """What a match's own object tells of its start is landed before what its timeline does."""
 ingest, ingest_payload, unreadable, refused = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.unreadable, SOURCE.refused
+
+
+def mark_timeline_gone(landing: Landing, match_id: str, day: date) -> bool:
+    """Land the fact that the API does not have a match's timeline any more; True when it is new.
+
+    Args:
+        landing: where to land.
+        match_id: id of the match.
+        day: UTC day of its start, for a match of which nothing has landed.
+    """
+    content = msgspec.json.encode({"match_id": match_id})
+    _, is_new = landing.put(GAME, day, match_id, TIMELINE_GONE, content, content)
+    return is_new

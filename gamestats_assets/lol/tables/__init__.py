@@ -1,6 +1,7 @@
 """Every League of Legends table, declared: columns with descriptions and units, keys, rules.
 
-`match_date`, the partition of what is made match by match, is the UTC day on which the game began.
+`match_date`, the partition of what is made match by match, is the UTC day on which the game began. Statistics are by
+`patch`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,42 @@ from gamestats_assets.lol.tables.bronze import (
     TimelineFiles,
     TimelineFrames,
 )
+from gamestats_assets.lol.tables.gold import (
+    DiscoveredPatterns,
+    FirstObjectiveStats,
+    ItemBuildStats,
+    ItemPathSequences,
+    ObjectiveDecisionTree,
+    OutcomeModels,
+    ParticipantFeatures,
+    PatternHistory,
+    PatternTests,
+    SkillOrderStats,
+    VariableCorrelations,
+    VisionSurvival,
+)
+from gamestats_assets.lol.tables.reference import (
+    Champions,
+    DataDragonChampions,
+    DataDragonItems,
+    Items,
+    Patches,
+    Queues,
+)
+from gamestats_assets.lol.tables.silver import (
+    FinalItems,
+    ItemBuilds,
+    ItemEvents,
+    Matches,
+    Objectives,
+    Participants,
+    SkillOrders,
+    TeamCoordination,
+)
 
 ALL: tuple[type[Table], ...] = (
+    DataDragonItems,
+    DataDragonChampions,
     RawMatches,
     RawTeams,
     RawParticipants,
@@ -24,16 +59,66 @@ ALL: tuple[type[Table], ...] = (
     TimelineFrames,
     TimelineEvents,
     TimelineEventCounts,
+    Items,
+    Champions,
+    Queues,
+    Matches,
+    Patches,
+    Participants,
+    ItemEvents,
+    ItemBuilds,
+    FinalItems,
+    SkillOrders,
+    Objectives,
+    TeamCoordination,
+    ParticipantFeatures,
+    ItemBuildStats,
+    SkillOrderStats,
+    FirstObjectiveStats,
+    VisionSurvival,
+    VariableCorrelations,
+    OutcomeModels,
+    ObjectiveDecisionTree,
+    ItemPathSequences,
+    PatternTests,
+    DiscoveredPatterns,
+    PatternHistory,
 )
 """Every table of the game."""
 
 __all__ = [
     "ALL",
+    "Champions",
+    "DataDragonChampions",
+    "DataDragonItems",
+    "DiscoveredPatterns",
+    "FinalItems",
+    "FirstObjectiveStats",
+    "ItemBuildStats",
+    "ItemBuilds",
+    "ItemEvents",
+    "ItemPathSequences",
+    "Items",
+    "Matches",
+    "ObjectiveDecisionTree",
+    "Objectives",
+    "OutcomeModels",
+    "ParticipantFeatures",
+    "Participants",
+    "Patches",
+    "PatternHistory",
+    "PatternTests",
+    "Queues",
     "RawMatches",
     "RawParticipants",
     "RawTeams",
+    "SkillOrderStats",
+    "SkillOrders",
+    "TeamCoordination",
     "TimelineEventCounts",
     "TimelineEvents",
     "TimelineFiles",
     "TimelineFrames",
+    "VariableCorrelations",
+    "VisionSurvival",
 ]

@@ -16,6 +16,9 @@ DAILY: dict[str, Any] = {
 }
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
 """One step reads a landed file once and feeds every bronze table."""
+SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
+BY_PATCH: dict[str, Any] = {"layer": "gold", "partitioned_by": "patch", "published": True}
+"""Statistics: those of a patch are made together."""
 
 MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"
 
@@ -38,6 +41,21 @@ def count(description: str, *, nullable: bool = True) -> dy.Int32:
 def number(description: str) -> dy.Int32:
     """A column of whole numbers that may be less than zero, or unknown."""
     return dy.Int32(nullable=True, description=description)
+
+
+def real(description: str, *, minimum: float | None = None) -> dy.Float64:
+    """A column of measured or computed numbers, or unknown."""
+    return dy.Float64(nullable=True, min=minimum, description=description)
+
+
+def share(description: str) -> dy.Float64:
+    """A column of shares, from 0 to 1, or unknown."""
+    return dy.Float64(nullable=True, min=0, max=1, description=description)
+
+
+def seconds(description: str, *, nullable: bool = False) -> dy.Float64:
+    """A column of times since the game began, or of lengths."""
+    return dy.Float64(nullable=nullable, min=0, description=f"{description} In seconds.")
 
 
 def flag(description: str) -> dy.Bool:
