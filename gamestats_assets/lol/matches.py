@@ -1,0 +1,111 @@
+"""Queues and matches: how long a match was, whether it counts, and which version of the lists stands for its patch."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lol import reference
+from gamestats_assets.lol.game_state import in_seconds
+from gamestats_assets.lol.tables import Items, Matches, Queues, RawMatches, RawParticipants, TimelineFiles
+from gamestats_assets.lol.tables.silver import POSITIONS
+
+REMAKE_UNDER_S = 300
+"""Games shorter than this are remakes, whether they say so or not."""
+
+
+def queues() -> dy.LazyFrame[Queues]:
+    """Every queue that is known."""
+    return typing.cast("dy.LazyFrame[Queues]", reference.queues().lazy())
+
+
+def patch_number(version: pl.Expr) -> pl.Expr:
+    """Number that orders patches: 1000 times the first number of a version, and the second; null where it has none."""
+    first, second = (version.str.extract(r"^(\d{1,4})\.(\d{1,3})(?:\.|$)", group).cast(pl.Int32) for group in (1, 2))
+    return 1000 * first + second
+
+
+def standing_versions(patches: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
+    """Versions of Data Dragon that stand for patches.
+
+    The highest version of the patch itself; else of the nearest patch before it; else of the nearest after it. Numbers
+    are compared as numbers: 13.9 comes before 13.10.
+
+    Args:
+        patches: column `patch`.
+        items: column `version`.
+
+    Returns:
+        `patch`, each once; `data_dragon_version`, null where there are no versions; `version_is`, one of exact,
+        earlier, later and none.
+    """
+    build = pl.col("version").str.extract(r"^\d+\.\d+\.(\d{1,9})").cast(pl.Int32).fill_null(0)
+    known = (
+        items.select("version", number=patch_number(pl.col("version")))
+        .drop_nulls()
+        .group_by("number")
+        .agg(pl.col("version").sort_by(build).last())
+        .sort("number")
+        .with_columns(of="number")
+    )
+    wanted = patches.select("patch", number=patch_number(pl.col("patch"))).unique().drop_nulls().sort("number")
+    return (
+        wanted.join_asof(known, on="number", strategy="backward")
+        .join_asof(known, on="number", strategy="forward", suffix="_later")
+        .select(
+            "patch",
+            data_dragon_version=pl.coalesce("version", "version_later"),
+            version_is=pl.when(pl.col("of") == pl.col("number"))
+            .then(pl.lit("exact"))
+            .when(pl.col("of").is_not_null())
+            .then(pl.lit("earlier"))
+            .when(pl.col("of_later").is_not_null())
+            .then(pl.lit("later"))
+            .otherwise(pl.lit("none")),
+        )
+    )
+
+
+def matches(
+    raw: dy.LazyFrame[RawMatches],
+    participants: dy.LazyFrame[RawParticipants],
+    timelines: dy.LazyFrame[TimelineFiles],
+    queues: dy.LazyFrame[Queues],
+    items: dy.LazyFrame[Items],
+) -> dy.LazyFrame[Matches]:
+    """Every match that has a match object.
+
+    `gameDuration` is in milliseconds where the end is not told, else in seconds. A match is a remake when a participant
+    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. A queue that is not listed
+    is a group of its own, `queue_<id>`, and its matches are in no statistics until it is; whether it has positions is
+    whether a participant has one.
+    """
+    of_participants = participants.group_by("match_id").agg(
+        gave_up_early=pl.col("game_ended_in_early_surrender").any(),
+        tells_positions=pl.col("team_position").is_in(POSITIONS).any(),
+    )
+    known = queues.select("queue_id", "queue_group", "has_positions", queue_counts="in_statistics")
+    readable = timelines.filter(pl.col("status") == "processed").select("match_id", has_timeline=True)
+    told = raw.with_columns(patch=pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)"))
+    is_remake = pl.col("gave_up_early").fill_null(False) | (pl.col("duration_s") < REMAKE_UNDER_S)
+    result = (
+        told.join(of_participants, on="match_id", how="left")
+        .join(known, on="queue_id", how="left")
+        .join(readable, on="match_id", how="left")
+        .join(standing_versions(told, items), on="patch", how="left")
+        .with_columns(
+            pl.coalesce("queue_group", pl.format("queue_{}", "queue_id")).alias("queue_group"),
+            pl.coalesce("has_positions", "tells_positions", pl.lit(False)).alias("has_positions"),
+            pl.col("has_timeline").fill_null(False),
+            pl.col("version_is").fill_null("none"),
+            duration_s=pl.when(pl.col("ended_at").is_null())
+            .then(in_seconds("game_duration"))
+            .otherwise("game_duration"),
+        )
+        .with_columns(is_remake=is_remake)
+        .with_columns(in_statistics=~pl.col("is_remake") & pl.col("queue_counts").fill_null(False))
+        .select(pl.col(name).cast(dtype) for name, dtype in Matches.schema().items())
+    )
+    return typing.cast("dy.LazyFrame[Matches]", result)
