@@ -10,6 +10,7 @@ import dagster as dg
 
 from gamestats_assets.demo_data import definitions as demo_data
 from gamestats_assets.l2m import definitions as l2m
+from gamestats_assets.lol import definitions as lol
 from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
 from gamestats_assets.orchestration.metadata import asset_key
@@ -38,7 +39,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.Definitions.merge(pubg.definitions(), demo_data.definitions(), l2m.definitions(), shared)
+        return dg.Definitions.merge(
+            pubg.definitions(), demo_data.definitions(), l2m.definitions(), lol.definitions(), shared
+        )
 
 
 @dg.definitions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gamestats_assets.demo_data import tables as demo_data
 from gamestats_assets.l2m import tables as l2m
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol import tables as lol
 from gamestats_assets.pubg import tables as pubg
 
-ALL: tuple[type[Table], ...] = (*pubg.ALL, *demo_data.ALL, *l2m.ALL)
+ALL: tuple[type[Table], ...] = (*pubg.ALL, *demo_data.ALL, *l2m.ALL, *lol.ALL)

@@ -15,6 +15,7 @@ from gamestats_assets.cli.doctor import doctor
 from gamestats_assets.cli.generate import generate, logs_app, report, taxonomy_app
 from gamestats_assets.cli.ingest import fetch_app, ingest_app
 from gamestats_assets.cli.l2m import l2m_app
+from gamestats_assets.cli.lol import lol_app
 from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.players import players_app
 from gamestats_assets.cli.products import product_app
@@ -48,6 +49,7 @@ app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
 app.add_typer(product_app, name="product", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.add_typer(l2m_app, name="l2m", rich_help_panel=_ENTER)
+app.add_typer(lol_app, name="lol", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(tables)
 app.command(rich_help_panel=_LOOK)(query)
 app.command(rich_help_panel=_LOOK)(doctor)

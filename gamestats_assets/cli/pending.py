@@ -20,6 +20,9 @@ from gamestats_assets.l2m.assets import settled as settled_of_l2m
 from gamestats_assets.lakehouse.ledger import Ledger, follows_ids, input_hashes
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table, partition_key_of
+from gamestats_assets.lol.assets import DOCUMENTS as DOCUMENTS_OF_LOL
+from gamestats_assets.lol.assets import JOINTLY as JOINTLY_OF_LOL
+from gamestats_assets.lol.assets import settled as settled_of_lol
 from gamestats_assets.orchestration.entered import not_current
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import add_areas, inputs_of, landed_inputs
@@ -39,6 +42,7 @@ from gamestats_assets.orchestration.partitions import (
     with_days_around,
 )
 from gamestats_assets.orchestration.settled import Contents, Settled, published_contents
+from gamestats_assets.orchestration.settling import add_names
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
@@ -80,9 +84,9 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
     graph = definitions.resolve_asset_graph()
     last = functools.cache(functools.partial(_last_materialised, instance, graph))
     by_key = {asset_key(table): table for table in declared_tables()}
-    settled = {each.table: each for each in settled_of_l2m()}
+    settled = {each.table: each for each in (*settled_of_l2m(), *settled_of_lol())}
     contents = Contents(stores.lake)
-    jointly = dict(made_jointly(stores.lake, function) for function in BY_TOURNAMENT)
+    jointly = dict(made_jointly(stores.lake, function) for function in (*BY_TOURNAMENT, *JOINTLY_OF_LOL))
     landed: set[str] = set()
     behind: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
@@ -96,12 +100,16 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
             version = node.code_version or ""
             if FROM_LANDING in node.tags:
                 add_areas(instance, stores.landing, table)
-                behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
+                if node.partitions_def is None:
+                    behind[key] = frozenset([""] if DOCUMENTS_OF_LOL.behind(stores) else [])
+                else:
+                    behind[key] = _behind_ledger(stores, table, inputs_of(table, inputs), version)
             elif FROM_PEOPLE in node.tags:
                 behind[key] = frozenset(not_current(stores, table, instance))
             elif SETTLED in node.tags:
                 found = settled[table].behind(stores.lake, contents)
-                behind[key] = frozenset(found if settled[table].has_days else ([""] if found else []))
+                add_names(instance, settled[table], found)
+                behind[key] = frozenset(found if settled[table].has_partitions else ([""] if found else []))
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))

@@ -1,1 +1,1 @@
-"""League of Legends: match and timeline files to builds, skill orders, objectives, and patterns that hold up."""
+"""League of Legends: match and timeline files to statistics that hold up, and questions with several conditions."""

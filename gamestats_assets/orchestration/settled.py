@@ -135,7 +135,9 @@ class Settled:
         if partitions_of(source) == partitions_of(self.table):
             return lake.scan(source, [key])
         rows = lake.scan(source)
-        return rows.filter(pl.col(column) == key) if column in source.column_names() else rows
+        # What a table without partitions calls so may be something else, such as the patch of a list of items.
+        has_rows_of_names = column in source.column_names() and partitions_of(source) is not None
+        return rows.filter(pl.col(column) == key) if has_rows_of_names or tells_names(source, column) else rows
 
     def days_of(self, source: type[Table], up_to: str | None, lake: Lake) -> list[PartitionValue] | None:
         """Which days of an input a day is made from, or a table without days; None where it has none, or all are read.
@@ -254,7 +256,7 @@ class Contents:
         column = table.spec.partitioned_by
         if partitions_of(source) == partitions_of(table):
             return self.of(source)
-        if column is None or partitions_of(source) is not None or column not in source.column_names():
+        if column is None or not tells_names(source, column):
             return {}
         if self._lake.version(source) is None:
             return {}
@@ -282,6 +284,11 @@ class Contents:
             for key, units in entries.items()
             if units and key != _BEING_MADE
         }
+
+
+def tells_names(table: type[Table], column: str) -> bool:
+    """Whether a table without partitions has one row for each name."""
+    return partitions_of(table) is None and table.primary_key() == [column]
 
 
 def published_contents(settled: Settled, contents: Contents) -> dict[str, str]:

@@ -1,0 +1,246 @@
+"""`gamestats lol`: questions about League of Legends, a report, seeded players, and simulated matches to try it with."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.terminal import CarefulGroup, say, status
+
+lol_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""League of Legends: questions with several conditions, a report of patterns, players to follow.
+
+        gamestats lol ask --champion Ezreal --items "Trinity Force,Muramana" --metric dpm
+        gamestats lol report
+        gamestats lol seed add "Hide on bush#KR1" --platform kr
+        gamestats lol simulate lol-matches
+    """,
+)
+seed_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""Seeded players: while gamestats up runs, the Riot API is asked for their new matches every ten minutes.
+
+    Needs RIOT_API_KEY. gamestats fetch lol fetches what is new at once.
+
+        gamestats lol seed add "Hide on bush#KR1" --platform kr
+        gamestats lol seed list
+        gamestats lol seed remove "Hide on bush#KR1"
+    """,
+)
+lol_app.add_typer(seed_app, name="seed")
+
+_RiotId = Annotated[
+    str, typer.Argument(metavar="NAME#TAG", help="Riot id; capitals do not matter.", show_default=False)
+]
+
+
+@seed_app.command("add")
+def add(
+    riot_id: _RiotId,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Where they play, such as euw1, kr or na1; RIOT_PLATFORM by default.", show_default=False),
+    ] = None,
+    days: Annotated[int, typer.Option(min=0, max=730, help="Days back from now of which matches are wanted.")] = 30,
+) -> None:
+    """Look for the matches of a player from now on, and for those of the last days.
+
+    Examples:
+
+        gamestats lol seed add "Hide on bush#KR1" --platform kr
+        gamestats lol seed add "Caps#EUW" --platform euw1 --days 365
+    """
+    from gamestats_assets.lol.discovery import add_seed
+    from gamestats_assets.settings import Settings
+
+    where = platform or Settings().riot_platform
+    if where is None:
+        raise typer.BadParameter("Say where the player plays: --platform kr, or set RIOT_PLATFORM.")
+    enter(lambda conn: add_seed(conn, riot_id, where, days=days, now=datetime.now(UTC)))
+
+
+@seed_app.command("list")
+def list_seeded(form: Form = None, output: Output = None) -> None:
+    """List seeded players: since when their matches are wanted, when they were last listed, and what went wrong.
+
+    Example:
+
+        gamestats lol seed list
+    """
+    from gamestats_assets.lol.discovery import list_seeds
+
+    listed(list_seeds, form, output)
+
+
+@seed_app.command("remove")
+def remove(
+    riot_id: _RiotId,
+    platform: Annotated[
+        str | None, typer.Option(help="Where the player plays, if seeded on several.", show_default=False)
+    ] = None,
+) -> None:
+    """Look for a player's matches no more. What has landed is kept.
+
+    Example:
+
+        gamestats lol seed remove "Hide on bush#KR1"
+    """
+    from gamestats_assets.lol.discovery import remove_seed
+
+    enter(lambda conn: remove_seed(conn, riot_id, platform, now=datetime.now(UTC)))
+
+
+@lol_app.command("ask")
+def ask(
+    champion: Annotated[
+        str | None, typer.Option(help="Champion, in English or Korean.", show_default=False)
+    ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Completed items, all of them; in English or Korean.", show_default=False),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="What to average; --metrics lists all.")] = "win_rate",
+    position: Annotated[
+        str | None, typer.Option(help="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.", show_default=False)
+    ] = None,
+    patch: Annotated[str | None, typer.Option(help="Patch, such as 13.14.", show_default=False)] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Group of queues, such as ranked_solo.", show_default=False)
+    ] = None,
+    order: Annotated[bool, typer.Option("--order", help="The items were completed in the order given.")] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(help="More conditions, joined by and, or, not and parentheses.", show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="C,D", help="Columns to group by, such as patch or position.", show_default=False),
+    ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="List what can be asked for, and stop.")] = False,
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """Answer a question about players' games: a mean with its interval, and how it compares.
+
+    What is asked for is set against the eligible baseline: games of the same champion, position, patch and queue that
+    had come as far, at equal gold differences and time. Conditions name columns of lol.participant_features, champion
+    = 'Ezreal', completed('Item', ...), in_order('Item', ...), core_item(1, 'Item') and completed_by('Item', 15) (in
+    minutes).
+
+    Examples:
+
+        gamestats lol ask --champion Ezreal --items "Trinity Force,Muramana" --metric dpm
+        gamestats lol ask --champion 이즈리얼 --items 삼위일체 --position BOTTOM --by patch
+        gamestats lol ask --metric win_rate --where "team_first_dragon and not team_first_tower" --by queue_group
+    """
+    from gamestats_assets.cli.frames import format_for, write_frame
+    from gamestats_assets.lol import questions
+
+    if metrics:
+        import polars as pl
+
+        listed_metrics = [{"metric": name, "description": told} for name, told in questions.metrics().items()]
+        write_frame(pl.DataFrame(listed_metrics), format_for(form, output), output)
+        return
+    from gamestats_assets.lakehouse.stores import Stores
+
+    with status("Looking"):
+        answers = questions.ask(
+            Stores().lake,
+            champion=champion,
+            items=_listed(items),
+            metric=metric,
+            position=position,
+            patch=patch,
+            queue=queue,
+            in_order=order,
+            where=where,
+            by=_listed(by),
+        )
+    if form is not None or output is not None:
+        write_frame(answers.frame(), format_for(form, output), output)
+        return
+    say(answers.question, "bold")
+    if not answers.groups:
+        say("No game meets the conditions.", "yellow")
+    if by:
+        write_frame(answers.frame(), format_for(form, output), output)
+        for note in answers.notes():
+            say(note, "yellow")
+        return
+    for answer in answers.groups:
+        for line in answer.lines(answers.unit):
+            say(line)
+        for note in answer.notes:
+            say(note, "yellow")
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+@lol_app.command("report")
+def report(
+    patch: Annotated[
+        str | None, typer.Option(help="Patch; the newest with matches by default.", show_default=False)
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Group of queues; the one with most games by default.", show_default=False)
+    ] = None,
+    champion: Annotated[
+        str | None, typer.Option(help="Champion of the charts; the most played by default.", show_default=False)
+    ] = None,
+    to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to.")] = Path("lol-report.html"),
+) -> None:
+    """Write the patterns of a patch as one HTML file with charts.
+
+    Win rates of builds with their intervals, damage by skill order, correlations of variables, and every pattern found
+    with its effect, beside what one would say without looking at the state of the game.
+
+    Examples:
+
+        gamestats lol report
+        gamestats lol report --patch 13.14 --champion Ezreal --out ezreal.html
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.lol.report import write_report
+
+    with status("Drawing"):
+        write_report(to, Stores().lake, patch=patch, queue=queue, champion=champion)
+    say(f"Written: {to}")
+
+
+@lol_app.command("simulate")
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to fill.", show_default=False)],
+    matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 200,
+    days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 3,
+    seed: Annotated[int, typer.Option(help="Decides everything that is drawn.")] = 7,
+    first_day: Annotated[
+        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First day.", show_default=False)
+    ] = None,
+) -> None:
+    """Make up matches as the Riot API gives them, with timelines and Data Dragon's lists, and the truth planted in them.
+
+    truth.json tells what was planted: which items, skill orders and objectives change the odds, and by how much.
+
+    Example:
+
+        gamestats lol simulate lol-matches --matches 1000 && gamestats ingest lol lol-matches
+    """
+    from gamestats_assets.lol.simulate import write_season
+
+    with status("Simulating"):
+        written = write_season(
+            folder, matches=matches, first_day=(first_day or datetime(2023, 7, 18)).date(), days=days, seed=seed
+        )
+    say(str(written))
+    say(f"Next: gamestats ingest lol {shlex.quote(str(folder))}")

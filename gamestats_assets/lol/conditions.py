@@ -1,0 +1,231 @@
+"""Conditions of questions: a text such as `completed('Muramana') and not team_first_dragon`, as a polars expression.
+
+The text is read by sqlglot's parser and translated node by node; what is not listed here is refused. Nothing of it is
+ever run as SQL.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Sequence
+
+import polars as pl
+import sqlglot
+from sqlglot import expressions as exp
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lol.tables import ParticipantFeatures
+
+Resolve = Callable[[str], Collection[int]]
+"""Ids of what a name stands for."""
+
+_COMPARED: dict[type[exp.Expression], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    exp.EQ: lambda left, right: left == right,
+    exp.NEQ: lambda left, right: left != right,
+    exp.GT: lambda left, right: left > right,
+    exp.GTE: lambda left, right: left >= right,
+    exp.LT: lambda left, right: left < right,
+    exp.LTE: lambda left, right: left <= right,
+}
+FUNCTIONS = {
+    "completed": "completed('Item', ...): all of them were completed",
+    "in_order": "in_order('Item', 'Item', ...): completed in this order",
+    "core_item": "core_item(1, 'Item'): it was the 1st core item",
+    "completed_by": "completed_by('Item', 15): completed within 15 minutes",
+}
+"""What conditions may call, in words."""
+CHAMPION = "champion"
+"""Stands for the champion by name, in any language."""
+
+
+class ConditionError(GamestatsError):
+    """A condition cannot be read, or names what there is not."""
+
+
+def question_columns() -> dict[str, pl.DataType]:
+    """Columns that conditions, metrics and groups may name."""
+    return {name: dtype for name, dtype in ParticipantFeatures.schema().items() if not isinstance(dtype, pl.List)}
+
+
+def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
+    """Whether all items were completed, each given as the ids that it may have.
+
+    Args:
+        in_order: whether each must have been completed after the one before.
+    """
+    has = [pl.col("completed_item_ids").list.eval(pl.element().is_in([*ids])).list.any() for ids in item_ids]
+    found = pl.all_horizontal(has)
+    if in_order:
+        times = [completed_at(ids) for ids in item_ids]
+        found &= pl.all_horizontal(
+            pl.lit(value=True), *(early < late for early, late in zip(times, times[1:], strict=False))
+        )
+    return found.fill_null(value=False)
+
+
+def completed_at(ids: Collection[int]) -> pl.Expr:
+    """When the first of some items was completed, in seconds; null where none was."""
+    return (
+        pl.struct("completed_item_ids", "completed_items_at_s")
+        .map_batches(lambda rows: _times(rows, ids), return_dtype=pl.Float64)
+        .alias("completed_at_s")
+    )
+
+
+def _times(rows: pl.Series, ids: Collection[int]) -> pl.Series:
+    frame = rows.struct.unnest().with_row_index("__row__")
+    exploded = frame.explode("completed_item_ids", "completed_items_at_s")
+    first = (
+        exploded.filter(pl.col("completed_item_ids").is_in([*ids]))
+        .group_by("__row__")
+        .agg(pl.col("completed_items_at_s").min())
+    )
+    return frame.select("__row__").join(first, on="__row__", how="left", maintain_order="left")["completed_items_at_s"]
+
+
+def condition(text: str, *, items: Resolve, champions: Resolve) -> pl.Expr:
+    """A condition as an expression over `ParticipantFeatures`.
+
+    >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
+    >>> nothing = lambda name: ()
+    >>> rows.filter(condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)).height
+    1
+
+    Args:
+        text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
+        items: ids of an item's name.
+        champions: ids of a champion's name.
+
+    Raises:
+        ConditionError: when it cannot be read, or uses what is not offered.
+    """
+    try:
+        parsed = sqlglot.parse_one(text, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        said = str(error).splitlines()[0]
+        raise ConditionError(f"The condition {text!r} cannot be read: {said} {_OFFERED}") from None
+    return _Reader(text, items, champions).boolean(parsed)
+
+
+_OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
+
+
+class _Reader:
+    def __init__(self, text: str, items: Resolve, champions: Resolve) -> None:
+        self._text, self._items, self._champions = text, items, champions
+
+    def boolean(self, node: exp.Expression) -> pl.Expr:
+        if isinstance(node, exp.Paren):
+            return self.boolean(node.this)
+        if isinstance(node, exp.And):
+            return self.boolean(node.left) & self.boolean(node.right)
+        if isinstance(node, exp.Or):
+            return self.boolean(node.left) | self.boolean(node.right)
+        if isinstance(node, exp.Not):
+            return ~self.boolean(node.this)
+        if isinstance(node, exp.Boolean):
+            return pl.lit(bool(node.this))
+        if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            return self._column(node.this).is_null()
+        if isinstance(node, exp.Between):
+            column = self._column(node.this)
+            return column.is_between(self._literal(node.args["low"], node.this), self._literal(node.args["high"], node.this))
+        if isinstance(node, exp.In) and node.expressions:
+            return self._any_of(node)
+        if type(node) in _COMPARED:
+            return self._comparison(node)
+        if isinstance(node, exp.Column):
+            return self._flag(node)
+        if isinstance(node, exp.Anonymous):
+            return self._call(node)
+        raise self._error(f"{node.sql(dialect='duckdb')!r} is not understood")
+
+    def _comparison(self, node: exp.Expression) -> pl.Expr:
+        left, right = node.this, node.expression
+        if self._is_champion(left):
+            if not isinstance(node, (exp.EQ, exp.NEQ)):
+                raise self._error("a champion can be compared with = or <> only")
+            is_one = pl.col("champion_id").is_in([*self._champions(self._text_of(right))])
+            return is_one if isinstance(node, exp.EQ) else ~is_one
+        if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
+            raise self._error(f"{node.sql(dialect='duckdb')!r}: name the column first")
+        value = self._column(right) if isinstance(right, exp.Column) and self._is_known(right) else None
+        return _COMPARED[type(node)](self._column(left), self._literal(right, left) if value is None else value)
+
+    def _any_of(self, node: exp.In) -> pl.Expr:
+        if self._is_champion(node.this):
+            ids = {one for each in node.expressions for one in self._champions(self._text_of(each))}
+            return pl.col("champion_id").is_in([*ids])
+        return pl.any_horizontal(self._column(node.this) == self._literal(each, node.this) for each in node.expressions)
+
+    def _call(self, node: exp.Anonymous) -> pl.Expr:
+        name, given = str(node.this).lower(), node.expressions
+        if name not in FUNCTIONS:
+            raise self._error(f"there is no {name}(); there are {'; '.join(FUNCTIONS.values())}")
+        try:
+            if name in ("completed", "in_order"):
+                ids = [self._items(self._text_of(each)) for each in given]
+                if not ids:
+                    raise IndexError
+                return completed(ids, in_order=name == "in_order")
+            if name == "core_item":
+                number, item = given
+                slot = int(number.this)
+                return (
+                    pl.col("core_item_ids")
+                    .list.get(slot - 1, null_on_oob=True)
+                    .is_in([*self._items(self._text_of(item))])
+                    .fill_null(value=False)
+                )
+            item, minutes = given
+            ids = self._items(self._text_of(item))
+            return (completed_at(ids) <= 60 * float(minutes.this)).fill_null(value=False)
+        except (IndexError, ValueError, TypeError):
+            raise self._error(f"{node.sql(dialect='duckdb')!r} is not of the form {FUNCTIONS[name]}") from None
+
+    def _flag(self, node: exp.Column) -> pl.Expr:
+        column = self._column(node)
+        if question_columns()[node.name.lower()] != pl.Boolean:
+            raise self._error(f"{node.name} is no yes or no; compare it with something")
+        return column
+
+    def _column(self, node: exp.Expression) -> pl.Expr:
+        if not isinstance(node, exp.Column) or node.table:
+            raise self._error(f"{node.sql(dialect='duckdb')!r} is no column")
+        if not self._is_known(node):
+            near = difflib.get_close_matches(node.name.lower(), [*question_columns(), CHAMPION], n=3)
+            advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists the columns."
+            raise self._error(f"there is no column {node.name!r}. {advice}")
+        return pl.col(node.name.lower())
+
+    def _is_known(self, node: exp.Column) -> bool:
+        return node.name.lower() in question_columns()
+
+    def _is_champion(self, node: exp.Expression) -> bool:
+        return isinstance(node, exp.Column) and node.name.lower() == CHAMPION
+
+    def _text_of(self, node: exp.Expression) -> str:
+        if isinstance(node, exp.Column) and not node.table:
+            # Quoted with the other quotation marks, or not at all.
+            return node.name
+        if not isinstance(node, exp.Literal):
+            raise self._error(f"{node.sql(dialect='duckdb')!r} is no name; write it as 'Name'")
+        return str(node.this)
+
+    def _literal(self, node: exp.Expression, column: exp.Expression) -> pl.Expr:
+        dtype = question_columns().get(getattr(column, "name", "").lower())
+        negative = isinstance(node, exp.Neg)
+        inner = node.this if isinstance(node, exp.Neg) else node
+        if isinstance(inner, exp.Boolean):
+            return pl.lit(bool(inner.this))
+        if dtype == pl.String:
+            text = self._text_of(inner)
+            return pl.lit(text.upper() if getattr(column, "name", "") == "position" else text)
+        if isinstance(inner, exp.Literal) and not inner.is_string:
+            return pl.lit(float(inner.this) * (-1 if negative else 1))
+        if dtype == pl.Date and isinstance(inner, exp.Literal):
+            return pl.lit(str(inner.this)).str.to_date()
+        raise self._error(f"{node.sql(dialect='duckdb')!r} is no number")
+
+    def _error(self, what: str) -> ConditionError:
+        return ConditionError(f"The condition {self._text!r}: {what}.".replace("?.", "?"))

@@ -1,0 +1,142 @@
+"""Sequence mining of core items: which are completed one after another, and how often."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lol.build_stats import ARROW, CELL, Paths, position, written
+from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
+from gamestats_assets.lol.tables import Champions, ItemPathSequences, Items, ParticipantFeatures, Patches
+
+SUPPORT = 0.05
+"""Share of a champion's games below which a path is not frequent."""
+FEWEST_GAMES = 10
+LONGEST_PATH = 4
+_ITEMS = 6
+_ORDERS = {length: math.factorial(length) for length in range(2, LONGEST_PATH + 1)}
+"""In how many orders items can come."""
+
+
+def item_path_sequences(
+    features: dy.LazyFrame[ParticipantFeatures],
+    patches: dy.LazyFrame[Patches],
+    items: dy.LazyFrame[Items],
+    champions: dy.LazyFrame[Champions],
+) -> dy.LazyFrame[ItemPathSequences]:
+    """Frequent paths of two to four core items, others between them or not, of each champion and position.
+
+    A path counts once in a game. It is frequent in a share of `SUPPORT` of the games with as many core items, and in
+    ten games at least. As no path is more frequent than a shorter one within it, longer ones are looked for only
+    among games that have a frequent shorter one (the a priori rule of Agrawal and Srikant).
+    """
+    known = (
+        features.filter(pl.col("core_items") >= 2)
+        .with_columns(position())
+        .select(
+            *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
+            CELL[-1],
+            "won",
+            ids=pl.col("core_item_ids").list.head(_ITEMS),
+        )
+        .with_row_index("game")
+        .collect()
+    )
+    codes = Paths.of(known.get_column("ids"))
+    found: list[pl.DataFrame] = []
+    candidates = known
+    for length in range(2, LONGEST_PATH + 1):
+        eligible = known.filter(pl.col("ids").list.len() >= length).group_by(CELL).agg(eligible=pl.len())
+        paths = _paths(candidates, codes, length)
+        frequent = (
+            paths.group_by(*CELL, "path")
+            .agg(games=pl.len(), wins=pl.col("won").sum())
+            .join(eligible, on=CELL)
+            .with_columns(support=pl.col("games") / pl.col("eligible"), length=pl.lit(length, pl.Int16))
+            .filter((pl.col("games") >= FEWEST_GAMES) & (pl.col("support") >= SUPPORT))
+            .with_columns(item_ids=codes.items("path", length))
+        )
+        if frequent.is_empty():
+            break
+        found.append(frequent)
+        with_one = paths.join(frequent, on=[*CELL, "path"], how="semi").select("game").unique()
+        candidates = candidates.join(with_one, on="game", how="semi")
+    if not found:
+        return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.create_empty(lazy=True))
+    rows = pl.concat(found).with_columns(path=written("item_ids"))
+    rows = _with_lift(rows, known).with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(*CELL, "path")
+    rows = rows.with_columns(is_closed=~_is_within_longer(rows))
+    rows = named_champions(rows, champion_names(patches, champions))
+    rows = named_items(rows, "item_ids", item_names(patches, items))
+    return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.cast(_finished(rows).lazy()))
+
+
+def _finished(rows: pl.DataFrame) -> pl.DataFrame:
+    from gamestats_assets.lol.statistics.intervals import wilson
+
+    rates = wilson(rows.get_column("wins").to_numpy(), rows.get_column("games").to_numpy())
+    return rows.with_columns(
+        win_rate=pl.col("wins") / pl.col("games"),
+        win_rate_low=pl.Series(rates.low),
+        win_rate_high=pl.Series(rates.high),
+        path_name=pl.col("names").list.join(ARROW),
+        path_name_ko=pl.col("names_ko").list.join(ARROW),
+    )
+
+
+def _paths(games: pl.DataFrame, codes: Paths, length: int) -> pl.DataFrame:
+    """Every path of a length in each game, once."""
+    parts = [
+        games.filter(pl.col("ids").list.len() > slots[-1]).select("game", *CELL, "won", path=codes.code(slots))
+        for slots in itertools.combinations(range(_ITEMS), length)
+    ]
+    # An item can be completed twice only when it was sold, so doubles are few; but they are.
+    return pl.concat(parts).unique(["game", "path"])
+
+
+def _with_lift(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """`lift`: the games of a path, against those expected if its items came independently, in this order by chance."""
+    games = known.group_by(CELL).agg(all_games=pl.len())
+    shares = (
+        known.select("game", *CELL, item_id=pl.col("ids"))
+        .explode("item_id")
+        .unique()
+        .group_by(*CELL, "item_id")
+        .agg(with_item=pl.len())
+        .join(games, on=CELL)
+        .with_columns(share=pl.col("with_item") / pl.col("all_games"))
+    )
+    numbered = rows.with_row_index("__row__")
+    expected = (
+        numbered.select("__row__", *CELL, "length", item_id="item_ids")
+        .explode("item_id")
+        .join(shares, on=[*CELL, "item_id"])
+        .group_by("__row__")
+        .agg(pl.col("share").product(), pl.col("length").first())
+        # One of all the orders that the items can come in.
+        .with_columns(chance=pl.col("share") / pl.col("length").replace_strict(_ORDERS, return_dtype=pl.Float64))
+    )
+    return (
+        numbered.join(expected.select("__row__", "chance"), on="__row__", maintain_order="left")
+        .join(games, on=CELL, maintain_order="left")
+        .with_columns(lift=pl.col("games") / pl.col("all_games") / pl.col("chance"))
+        .drop("__row__")
+    )
+
+
+def _is_within_longer(rows: pl.DataFrame) -> pl.Series:
+    """Whether a path that is one item longer has the same games."""
+    numbered = rows.with_row_index("__row__")
+    longer = numbered.filter(pl.col("length") > 2)
+    shorter: list[pl.DataFrame] = []
+    for slot in range(LONGEST_PATH):
+        having = longer.filter(pl.col("length") > slot)
+        kept = pl.concat_list(pl.col("item_ids").list.head(slot), pl.col("item_ids").list.slice(slot + 1))
+        shorter.append(having.select(*CELL, "games", path=kept.cast(pl.List(pl.String)).list.join(">")))
+    within = pl.concat(shorter).unique().with_columns(__within__=pl.lit(value=True))
+    joined = numbered.join(within, on=[*CELL, "games", "path"], how="left", maintain_order="left")
+    return joined.get_column("__within__").fill_null(value=False)

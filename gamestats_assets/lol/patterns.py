@@ -1,0 +1,466 @@
+"""Patterns: hypotheses about what goes with winning and damage, tested together on each patch.
+
+Each is compared with its **eligible baseline**: games of the same champion, position, patch and queue that reached the
+same point (completed as many core items, maxed a skill, saw a first dragon), at an equal state of the game at that
+moment. Else everything that leading teams do would look like a cause of winning. Beside it stands the naive difference.
+
+All hypotheses of a patch are one family: q-values are over all of them. What is found is tried again on the half of
+the matches that is held out by id.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dataframely as dy
+import numpy as np
+import polars as pl
+
+from gamestats_assets.lol.build_stats import CELL, position
+from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
+from gamestats_assets.lol.tables import (
+    Champions,
+    DiscoveredPatterns,
+    Items,
+    Objectives,
+    ParticipantFeatures,
+    Patches,
+    PatternTests,
+    VisionSurvival,
+)
+from gamestats_assets.lol.tables.gold import ALL_POSITIONS, ANY_CHAMPION
+
+LEVEL = 0.05
+"""The share of false finds that is accepted among what is found."""
+SUPPORT = 200
+"""Games that both arms of a comparison must have: with fewer only differences beyond ten points could be found, and
+every test makes the others harder to find."""
+WANTED_POWER = 0.9
+POINTS = 0.03
+"""The effect on the win rate that the power of a test is told for."""
+ORDINALS = ("1st", "2nd", "3rd")
+_ORDINALS_KO = ("첫", "두", "세")
+_LONGEST_PATH = 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Games that are compared with one another: all reached the same point.
+
+    Attributes:
+        of: queue group, position and champion; columns of `PatternTests`.
+        family: the family.
+        keys: by code, the key of each choice, such as `item 3078 1st`.
+        choice: code of what was done in each game; below 0 is nothing that is tested.
+        covariates: state of the game at that point, a column each.
+        outcomes: by name (`win_rate`, `dpm`), what came of it.
+        clusters: number of each game's match.
+        held_out: whether the match is of the held out half.
+    """
+
+    of: Mapping[str, Any]
+    family: str
+    keys: Sequence[str]
+    choice: np.ndarray
+    covariates: np.ndarray
+    outcomes: Mapping[str, np.ndarray]
+    clusters: np.ndarray
+    held_out: np.ndarray
+
+    def part(self, rows: np.ndarray, choice: np.ndarray) -> Cell:
+        """Some of the games, with other choices."""
+        outcomes = {name: values[rows] for name, values in self.outcomes.items()}
+        return Cell(
+            self.of, self.family, self.keys, choice[rows], self.covariates[rows], outcomes, self.clusters[rows],
+            self.held_out[rows],
+        )  # fmt: skip
+
+
+def pattern_tests(
+    features: dy.LazyFrame[ParticipantFeatures],
+    objectives: dy.LazyFrame[Objectives],
+    vision: dy.LazyFrame[VisionSurvival],
+    patches: dy.LazyFrame[Patches],
+    items: dy.LazyFrame[Items],
+    champions: dy.LazyFrame[Champions],
+) -> dy.LazyFrame[PatternTests]:
+    """Every hypothesis with enough games, of each patch by itself.
+
+    - `item`: an item as the 1st, 2nd or 3rd core item, on winning, given the gold differences and the time of its
+      completion.
+    - `item_path`: the first two core items in their order, likewise.
+    - `skill_order`: a max order, on winning and on damage per minute, given gold difference and time when the first
+      skill was maxed.
+    - `objective`: taking the first objective of a kind rather than the other team, on winning, given the gold
+      difference just before.
+    - `vision`: vision per minute and deaths, given the length of the game, as `vision_survival` has them.
+    """
+    numbers = patches.select("patch", "patch_number").collect()
+    found = [
+        family_of_tests(*(_of_patch(rows, patch) for rows in (features, objectives, vision))).with_columns(
+            patch=pl.lit(patch), patch_number=pl.lit(number, pl.Int32)
+        )
+        for patch, number in numbers.iter_rows()
+    ]
+    found = [each for each in found if each.height]
+    if not found:
+        return typing.cast("dy.LazyFrame[PatternTests]", PatternTests.create_empty(lazy=True))
+    tests = named_champions(pl.concat(found, how="diagonal_relaxed"), champion_names(patches, champions))
+    tests = _in_words(named_items(tests, "item_ids", item_names(patches, items)))
+    return typing.cast("dy.LazyFrame[PatternTests]", PatternTests.cast(tests.fill_nan(None).lazy()))
+
+
+def discovered_patterns(tests: dy.LazyFrame[PatternTests]) -> dy.LazyFrame[DiscoveredPatterns]:
+    """The patterns whose q-value is at most 0.05, with a sentence each."""
+    found = tests.filter("is_found").collect()
+    sentences = [sentence(row) for row in found.iter_rows(named=True)]
+    rows = found.with_columns(sentence=pl.Series(sentences, dtype=pl.String)).lazy()
+    return typing.cast("dy.LazyFrame[DiscoveredPatterns]", DiscoveredPatterns.cast(rows))
+
+
+def _of_patch(rows: pl.LazyFrame, patch: str) -> pl.LazyFrame:
+    return rows.filter(pl.col("patch") == patch)
+
+
+# --------------------------------------------------------------------------- what is tested
+
+
+def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
+    """The cells of items, item paths and skill orders."""
+    columns = [
+        "match_id", "held_out", "won", "dpm", "core_items", "core_item_ids", "core_items_at_s",
+        "core_items_team_gold_diff", "core_items_lane_gold_diff", "skill_max_order", "skill_order_is_complete",
+        "skill_first_maxed_at_s", "skill_first_maxed_team_gold_diff",
+    ]  # fmt: skip
+    of_cell = CELL[1:]
+    known = (
+        features.with_columns(position())
+        .select(*of_cell, *columns)
+        .collect()
+        .sort("match_id")
+        .with_columns(match=pl.col("match_id").rle_id())
+    )
+    for order in range(1, len(ORDINALS) + 1):
+        state = {
+            name: pl.col(f"core_items_{name}").list.get(order - 1)
+            for name in ("at_s", "team_gold_diff", "lane_gold_diff")
+        }
+        reached = known.filter(pl.col("core_items") >= order).select(
+            *of_cell, "match", "held_out", "won", ids=pl.col("core_item_ids").list.head(order), **state
+        )
+        at_point = ["team_gold_diff", "lane_gold_diff", "at_s"]
+        key = pl.format("item {} {}", pl.col("ids").list.last(), pl.lit(ORDINALS[order - 1]))
+        yield from _cells(reached.with_columns(key=key), "item", at_point, {"win_rate": "won"})
+        if order == _LONGEST_PATH:
+            path = pl.format("path {}", pl.col("ids").cast(pl.List(pl.String)).list.join(">"))
+            yield from _cells(reached.with_columns(key=path), "item_path", at_point, {"win_rate": "won"})
+    maxed = known.filter(pl.col("skill_order_is_complete") & pl.col("skill_first_maxed_at_s").is_not_null()).select(
+        *of_cell, "match", "held_out", "won", "dpm", "skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s",
+        key=pl.format("skill {}", "skill_max_order"),
+    )  # fmt: skip
+    at_point = ["skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s"]
+    yield from _cells(maxed, "skill_order", at_point, {"win_rate": "won", "dpm": "dpm"})
+
+
+def objective_cells(objectives: pl.LazyFrame, *, minimum: int = SUPPORT) -> Iterator[Cell]:
+    """The cells of first objectives: one row for each match, as the blue team sees it.
+
+    Args:
+        minimum: games that an arm must have.
+    """
+    sign = pl.when(pl.col("team_id") == 100).then(1.0).otherwise(-1.0)
+    known = (
+        objectives.filter(pl.col("in_statistics") & (pl.col("number_in_match") == 1) & pl.col("won").is_not_null())
+        .select(
+            "queue_group",
+            "match_id",
+            "objective",
+            position=pl.lit(ALL_POSITIONS),
+            champion_id=pl.lit(ANY_CHAMPION, pl.Int32),
+            won=(pl.col("team_id") == 100) == pl.col("won"),
+            by_blue=pl.col("team_id") == 100,
+            gold_diff=pl.col("team_gold_diff_before") * sign,
+            at_s="at_s",
+        )
+        .sort("queue_group", "objective", "match_id")
+        .collect()
+    )
+    from gamestats_assets.lol.features import is_held_out
+
+    known = known.with_columns(
+        match=pl.col("match_id").rank("dense"),
+        held_out=pl.col("match_id").map_elements(is_held_out, return_dtype=pl.Boolean),
+    )
+    for (_, objective), rows in known.group_by("queue_group", "objective", maintain_order=True):
+        # What the red team took is no hypothesis of its own, but the other arm of this one.
+        key = pl.when("by_blue").then(pl.lit(f"objective {objective}"))
+        yield from _cells(rows.with_columns(key=key), "objective", ["gold_diff", "at_s"], {"win_rate": "won"}, minimum)
+
+
+def _cells(
+    rows: pl.DataFrame,
+    family: str,
+    covariates: Sequence[str],
+    outcomes: Mapping[str, str],
+    minimum: int = SUPPORT,
+) -> Iterator[Cell]:
+    """A cell for each queue, position and champion in which two arms could have enough games."""
+    of_cell = CELL[1:]
+    counted = rows.with_columns(__games__=pl.len().over(*of_cell, "key"), __all__=pl.len().over(*of_cell))
+    # Most choices are rare: they belong to the baseline of the others.
+    testable = (pl.col("__games__") >= minimum) & (pl.col("__all__") - pl.col("__games__") >= minimum)
+    named = counted.with_columns(key=pl.when(testable & pl.col("key").is_not_null()).then("key"))
+    named = named.filter(pl.col("key").is_not_null().any().over(of_cell))
+    for of, part in named.partition_by(of_cell, as_dict=True, maintain_order=True).items():
+        keys = part.get_column("key").drop_nulls().unique().sort()
+        codes = part.get_column("key").replace_strict(keys, range(len(keys)), default=-1, return_dtype=pl.Int64)
+        # A state that is unknown throughout (no opponents, in ARAM) is no state; one that is unknown here and there is
+        # taken for even.
+        state = [name for name in covariates if part.get_column(name).null_count() < part.height / 2]
+        yield Cell(
+            dict(zip(of_cell, of, strict=True)),
+            family,
+            keys.to_list(),
+            codes.to_numpy(),
+            part.select(pl.col(name).cast(pl.Float64).fill_null(0) for name in state).to_numpy(),
+            {name: part.get_column(column).to_numpy() for name, column in outcomes.items()},
+            part.get_column("match").to_numpy().astype(np.int64),
+            part.get_column("held_out").to_numpy(),
+        )
+
+
+# --------------------------------------------------------------------------- the tests
+
+
+def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFrame:
+    """One row for each choice and outcome of cells: both arms, the naive difference, the effect, its p."""
+    from gamestats_assets.lol.statistics.regressions import compare
+
+    found: list[pl.DataFrame] = []
+    for number, cell in enumerate(cells):
+        for outcome, values in cell.outcomes.items():
+            compared = compare(cell.choice, cell.covariates, values, cell.clusters, minimum=minimum)
+            if not len(compared.choice):
+                continue
+            rows = pl.DataFrame(
+                {
+                    "code": compared.choice,
+                    "games": compared.games,
+                    "baseline_games": compared.games_rest,
+                    "matches": len(np.unique(cell.clusters)),
+                    "value": compared.mean,
+                    "baseline_value": compared.mean_rest,
+                    "naive_effect": compared.naive_effect,
+                    "effect": compared.effect,
+                    "effect_low": compared.low,
+                    "effect_high": compared.high,
+                    "p_value": compared.p_value,
+                    "standard_error": compared.standard_error,
+                    "odds_ratio": compared.odds_ratio,
+                }
+            )
+            said = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
+            named = rows.with_columns(pl.lit(value).alias(name) for name, value in said.items())
+            found.append(named.with_columns(condition_key=pl.Series([cell.keys[code] for code in compared.choice])))
+    return pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame()
+
+
+def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl.LazyFrame) -> pl.DataFrame:
+    """Every test of a patch, with q-values over all and the second look at what is found.
+
+    Args:
+        features: rows of `ParticipantFeatures`, of one patch.
+        objectives: rows of `Objectives`.
+        vision: rows of `VisionSurvival`.
+
+    Returns:
+        The columns of `PatternTests` but those in words, and without the patch; no columns where nothing is tested.
+    """
+    from gamestats_assets.lol.statistics.discovery_rate import q_values
+
+    cells = [*participant_cells(features), *objective_cells(objectives)]
+    tests = pl.concat([each for each in (compare_cells(cells), _of_vision(vision.collect())) if each.height] or [
+        pl.DataFrame()
+    ], how="diagonal_relaxed")  # fmt: skip
+    # What could not be estimated (nobody lost) is no test.
+    tests = tests.filter(pl.col("p_value").is_not_nan() & pl.col("p_value").is_not_null()) if tests.height else tests
+    if tests.is_empty():
+        return tests
+    p = tests.get_column("p_value").to_numpy()
+    q = q_values(p)
+    tests = tests.with_columns(
+        q_value=pl.Series(q), is_found=pl.Series(q <= LEVEL), tests=pl.lit(tests.height, pl.Int32)
+    )
+    return _tried_again(_with_power(tests, LEVEL * max(int((q <= LEVEL).sum()), 1) / tests.height), cells)
+
+
+def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
+    rows = vision.filter((pl.col("position") != ALL_POSITIONS) & pl.col("partial_spearman").is_not_null())
+    return rows.select(
+        "queue_group",
+        "position",
+        champion_id=pl.lit(ANY_CHAMPION, pl.Int32),
+        family=pl.lit("vision"),
+        outcome=pl.lit("deaths"),
+        effect_unit=pl.lit("correlation"),
+        condition_key=pl.lit("vision"),
+        games=pl.col("games"),
+        baseline_games=pl.lit(0),
+        matches=pl.col("matches"),
+        naive_effect="spearman",
+        effect="partial_spearman",
+        effect_low="partial_low",
+        effect_high="partial_high",
+        p_value="p_value",
+        discovery_effect="discovery_partial_spearman",
+        held_out_effect="held_out_partial_spearman",
+        held_out_p_value="held_out_p_value",
+    )
+
+
+def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
+    """What so many games could find: theory, to be read beside what was found.
+
+    Args:
+        alpha: the p up to which Benjamini and Hochberg's rule found, or would have found one.
+    """
+    from scipy.stats import norm
+
+    from gamestats_assets.lol.statistics.power import power_of_rates
+
+    z = float(norm.isf(alpha / 2) + norm.isf(1 - WANTED_POWER))
+    # Of a correlation only the interval is told.
+    from_interval = (pl.col("effect_high") - pl.col("effect_low")) / (2 * float(norm.isf(0.025)))
+    error = pl.coalesce("standard_error", from_interval) if "standard_error" in tests.columns else from_interval
+    is_rate = tests.get_column("effect_unit").to_numpy() == "win_rate"
+    arms = [tests.get_column(name).to_numpy() for name in ("games", "baseline_games")]
+    base = tests.get_column("baseline_value").to_numpy() if "baseline_value" in tests.columns else np.full(len(is_rate), 0.5)
+    power = np.where(is_rate, power_of_rates(POINTS, base, *arms, alpha=alpha), np.nan)
+    return tests.with_columns(smallest_effect=z * error, power_at_3_points=pl.Series(power))
+
+
+def _tried_again(tests: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
+    """The effects of what was found in both halves of the matches, and whether the held out one bears it out."""
+    # Vision has no cells, and brings its halves along.
+    found = tests.filter("is_found").drop_nulls("cell") if "cell" in tests.columns else tests.clear()
+    halves: list[pl.DataFrame] = []
+    for half, name in ((False, "discovery"), (True, "held_out")):
+        again: list[Cell] = []
+        numbers: list[int] = []
+        for (number,), of_cell in found.group_by("cell", maintain_order=True) if found.height else ():
+            cell = cells[int(number)]
+            wanted = of_cell.get_column("code").unique().to_list()
+            choice = np.where(np.isin(cell.choice, wanted), cell.choice, -1)
+            again.append(cell.part(cell.held_out == half, choice))
+            numbers.append(int(number))
+        # Half of the games is enough here: what has them is found already.
+        results = compare_cells(again, minimum=SUPPORT // 4)
+        if results.height:
+            places = pl.Series(numbers).gather(results.get_column("cell"))
+            halves.append(
+                results.select(
+                    places.alias("cell"),
+                    "code",
+                    "outcome",
+                    pl.col("effect").alias(f"{name}_again"),
+                    pl.col("p_value").alias(f"{name}_p_again"),
+                )
+            )
+    for results in halves:
+        tests = tests.join(results, on=["cell", "code", "outcome"], how="left", maintain_order="left")
+    told = {"discovery_effect": "discovery_again", "held_out_effect": "held_out_again", "held_out_p_value": "held_out_p_again"}
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in (*told, *told.values()) if name not in tests.columns]
+    tests = tests.with_columns(missing).with_columns(
+        pl.when("is_found").then(pl.coalesce(again, name)).alias(name) for name, again in told.items()
+    )
+    same_sign = (pl.col("held_out_effect").sign() == pl.col("effect").sign()).fill_null(value=False)
+    is_small = (pl.col("held_out_p_value") <= LEVEL).fill_null(value=False)
+    return tests.with_columns(is_replicated=pl.when("is_found").then(same_sign & is_small)).with_columns(
+        item_ids=pl.col("condition_key").str.extract_all(r"\b\d{4,}\b").cast(pl.List(pl.Int32))
+    )
+
+
+# --------------------------------------------------------------------------- in words
+
+_OBJECTIVE_WORDS: Mapping[str, tuple[str, str]] = {
+    "first_blood": ("drawing first blood", "선취점"),
+    "dragon": ("taking the first dragon", "첫 드래곤"),
+    "herald": ("taking the first herald", "첫 협곡의 전령"),
+    "grubs": ("taking the first void grub", "첫 공허 유충"),
+    "baron": ("taking the first baron", "첫 내셔 남작"),
+    "atakhan": ("taking Atakhan", "아타칸"),
+    "tower": ("taking the first tower", "첫 포탑"),
+    "inhibitor": ("taking the first inhibitor", "첫 억제기"),
+}
+
+
+def _in_words(tests: pl.DataFrame) -> pl.DataFrame:
+    rows = [
+        {"pattern_id": _pattern_id(row), **dict(zip(("condition", "condition_ko", "baseline"), _words(row), strict=True))}
+        for row in tests.select(
+            "family", "queue_group", "position", "champion_id", "condition_key", "outcome", "names", "names_ko"
+        ).iter_rows(named=True)
+    ]
+    return tests.with_columns(
+        pl.DataFrame(rows, schema=dict.fromkeys(("pattern_id", "condition", "condition_ko", "baseline"), pl.String))
+    )
+
+
+def _pattern_id(row: Mapping[str, Any]) -> str:
+    parts = (row[name] for name in ("queue_group", "position", "champion_id", "condition_key", "outcome"))
+    return "/".join(str(part).replace(" ", "-") for part in parts)
+
+
+def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A condition in English and Korean, and its baseline."""
+    family, key = row["family"], row["condition_key"]
+    names, names_ko = row["names"] or [""], row["names_ko"] or [""]
+    if family == "item":
+        ordinal = key.rsplit(" ", 1)[1]
+        baseline = f"games with another {ordinal} core item, at equal gold differences and time of completion"
+        korean = f"{names_ko[0]}, {_ORDINALS_KO[ORDINALS.index(ordinal)]} 번째 핵심 아이템"
+        return f"{names[0]} as the {ordinal} core item", korean, baseline
+    if family == "item_path":
+        baseline = "games with other first two core items, at equal gold differences and time of completion"
+        return f"{' then '.join(names)} as the first core items", " > ".join(names_ko), baseline
+    if family == "skill_order":
+        order = " > ".join(key.removeprefix("skill "))
+        baseline = "games with another max order, at equal gold difference and time when the first skill was maxed"
+        return f"maxing {order}", f"{order} 순서로 마스터", baseline
+    if family == "objective":
+        words = _OBJECTIVE_WORDS[key.removeprefix("objective ")]
+        return *words, "games in which the other team took it, at equal gold difference just before"
+    return "a higher vision score per minute", "더 높은 분당 시야 점수", "games of equal length"
+
+
+def sentence(row: Mapping[str, Any]) -> str:
+    """A pattern in one sentence: who, what, how much with its interval, against what, how sure, whether it held again."""
+    who = row["champion_name"] or "Teams" if row["family"] != "vision" else "Players"
+    where = "" if row["position"] == ALL_POSITIONS else f" ({row['position']})"
+    scale, unit = (100, "points") if row["effect_unit"] == "win_rate" else (1, "damage per minute")
+    effect, low, high = (row[name] * scale for name in ("effect", "effect_low", "effect_high"))
+    if row["effect_unit"] == "correlation":
+        said = (
+            f"{row['condition']} goes with {'more' if effect > 0 else 'fewer'} deaths: rank correlation {effect:+.3f} "
+            f"(95% interval {low:+.3f} to {high:+.3f})"
+        )
+    else:
+        what = "win rate" if row["effect_unit"] == "win_rate" else "damage"
+        said = (
+            f"{row['condition']} goes with a {what} {abs(effect):.1f} {unit} {'higher' if effect > 0 else 'lower'} "
+            f"(95% interval {low:+.1f} to {high:+.1f})"
+        )
+    naive = f"{row['naive_effect'] * scale:+.3f}" if scale == 1 and row["effect_unit"] == "correlation" else (
+        f"{row['naive_effect'] * scale:+.1f}"
+    )  # fmt: skip
+    held = "held" if row["is_replicated"] else "did not hold"
+    games = f"{row['games']:,} games" + (f" against {row['baseline_games']:,}" if row["baseline_games"] else "")
+    return (
+        f"{who}{where}, {row['queue_group']}, patch {row['patch']}: {said} than {row['baseline']}; "
+        f"naively {naive}; {games}, q = {row['q_value']:.2g}; it {held} on the held out half."
+    ).replace(" than games of equal length", " at equal length of the game")
+
+

@@ -1,0 +1,33 @@
+"""The false discovery rate over a whole family of tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+LEVEL = 0.05
+"""Share of the finds that may be false."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def q_values(p: npt.ArrayLike) -> Floats:
+    """Benjamini and Hochberg's q-value of each p-value (1995): the least level at which the test is found.
+
+    A p-value of nan is of a test that was not made: its q-value is nan and it does not count among the tests.
+    """
+    from scipy.stats import false_discovery_control
+
+    given = np.asarray(p, dtype=float)
+    made = ~np.isnan(given)
+    q = np.full(given.shape, np.nan)
+    if made.any():
+        q[made] = false_discovery_control(given[made])
+    return q
+
+
+def threshold(p: npt.ArrayLike, level: float = LEVEL) -> float:
+    """The largest p-value that is found at the level; nought where none is."""
+    given = np.asarray(p, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return float(given[q_values(given) <= level].max(initial=0.0))

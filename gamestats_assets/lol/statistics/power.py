@@ -1,0 +1,91 @@
+"""With what probability a two-sided test finds an effect of a given size.
+
+Of rows that are independent; of rows that come in matches, give the number of rows divided by the design effect.
+Arguments are arrays or numbers, and the result has their common shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+ALPHA = 0.05
+"""Rate of false finds of a test where none is asked for."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def power_of_rates(
+    effect: npt.ArrayLike,
+    base: npt.ArrayLike,
+    games: npt.ArrayLike,
+    games_rest: npt.ArrayLike | None = None,
+    alpha: npt.ArrayLike = ALPHA,
+) -> Floats:
+    """Of the score test of a difference of two proportions, by its normal approximation (Fleiss, Levin and Paik,
+    Statistical Methods for Rates and Proportions, chapter 4): the test's error is that of equal rates, the estimate's
+    that of the rates as they are.
+
+    Args:
+        effect: by how much the rate of the arm is above the base, 0..1.
+        base: rate of the rest, or the known one that the arm is held against.
+        games: in the arm.
+        games_rest: in the rest; without it the base is known.
+        alpha: p-value below which the test finds.
+
+    Returns:
+        Probabilities; nan where base or base and effect are not within 0 and 1.
+    """
+    from scipy.special import ndtr, ndtri
+
+    found, rate = np.asarray(effect, dtype=float), np.asarray(base, dtype=float)
+    n, moved = np.asarray(games, dtype=float), rate + found
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if games_rest is None:
+            equal, actual = rate * (1 - rate) / n, moved * (1 - moved) / n
+        else:
+            rest = np.asarray(games_rest, dtype=float)
+            pooled = (n * moved + rest * rate) / (n + rest)
+            equal = pooled * (1 - pooled) * (1 / n + 1 / rest)
+            actual = moved * (1 - moved) / n + rate * (1 - rate) / rest
+        needed = -ndtri(np.asarray(alpha, dtype=float) / 2) * np.sqrt(equal)
+        error = np.sqrt(actual)
+        power = ndtr((found - needed) / error) + ndtr((-found - needed) / error)
+    possible = (rate >= 0) & (rate <= 1) & (moved >= 0) & (moved <= 1)
+    return np.where(possible, power, np.nan)
+
+
+def power_of_means(
+    effect: npt.ArrayLike,
+    games: npt.ArrayLike,
+    games_rest: npt.ArrayLike | None = None,
+    alpha: npt.ArrayLike = ALPHA,
+) -> Floats:
+    """Of Student's t test of a difference of means, by the noncentral t distribution.
+
+    Args:
+        effect: difference in standard deviations of a single value.
+        games: in the arm.
+        games_rest: in the rest; without it the mean that the arm is held against is known.
+        alpha: p-value below which the test finds.
+    """
+    from scipy.special import stdtrit
+
+    n = np.asarray(games, dtype=float)
+    if games_rest is None:
+        freedom, size = n - 1, n
+    else:
+        rest = np.asarray(games_rest, dtype=float)
+        freedom, size = n + rest - 2, n * rest / (n + rest)
+    away = np.abs(np.asarray(effect, dtype=float)) * np.sqrt(size)
+    needed = -stdtrit(freedom, np.asarray(alpha, dtype=float) / 2)
+    return 1 - _below(freedom, away, needed) + _below(freedom, away, -needed)
+
+
+def _below(freedom: Floats, away: Floats, at: Floats) -> Floats:
+    """Noncentral t distribution function, at or below its middle."""
+    from scipy.special import nctdtr
+
+    share = nctdtr(freedom, away, at)
+    # SciPy has nan for some shares that are too small to count.
+    return np.where(np.isnan(share) & ~np.isnan(freedom + away + at), 0.0, share)
