@@ -73,12 +73,14 @@ class Decoder:
         tables: every table that the files feed.
         kinds: kinds of files that are decoded; others are passed over.
         decode: decodes some units; a function of a module, for it is called in other processes.
+        part: units that are decoded together; a worker holds the frames of one part in memory.
     """
 
     game: str
     tables: tuple[type[Table], ...]
     kinds: Collection[str]
     decode: Callable[[Landing, Sequence[Unit]], DecodedUnits]
+    part: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ def decode_batches(
     batches: Sequence[Sequence[LandedFile]],
     *,
     workers: int,
-    part: int = 4,
+    part: int | None = None,
     spool: Path | None = None,
 ) -> Generator[DecodedBatch, None, None]:
     """Decode batches of landed files, of one or several days; while one is used the next is decoded.
@@ -188,7 +190,7 @@ def decode_batches(
         landing: where the files stand; each worker opens it itself.
         batches: landed files; all files of a unit are in one batch.
         workers: processes; a single part is decoded in this one.
-        part: units per task; a worker holds the frames of one part in memory.
+        part: units per task, where not as many as the decoder says.
         spool: folder under which frames are spooled; the system's temporary folder without it.
 
     Raises:
@@ -196,7 +198,7 @@ def decode_batches(
     """
     folder = tempfile.mkdtemp(prefix="gamestats-", dir=spool)
     waiting = [
-        _Batch(str(Path(folder, str(number))), _parts(_units_of(files, decoder.kinds), part))
+        _Batch(str(Path(folder, str(number))), _parts(_units_of(files, decoder.kinds), part or decoder.part))
         for number, files in enumerate(batches)
     ]
     processes = min(workers, sum(len(batch.parts) for batch in waiting))

@@ -40,6 +40,8 @@ from gamestats_assets.orchestration.settled import Settled
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = checks.ALL
+BATCH = 1000
+"""Matches that are processed and committed together: a million rows of the largest table, and 2 GB of memory."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 # Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
@@ -113,9 +115,9 @@ def assets() -> list[dg.AssetsDefinition]:
     """Every League of Legends asset: reference, bronze, silver, gold, and the publications."""
     made = [
         DOCUMENTS.asset(),
-        landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused),
-        *(table_asset(function, jointly=True, days_around=0, unasked=[tables.Queues, tables.Items]) for function in JOINTLY),
-        *(table_asset(function, unasked=[tables.Items, tables.Champions]) for function in BY_MATCH),
+        landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused, at_once=BATCH),
+        *(table_asset(function, jointly=True, days_around=0, unasked=[tables.Queues, tables.Items], at_once=BATCH) for function in JOINTLY),
+        *(table_asset(function, unasked=[tables.Items, tables.Champions], at_once=BATCH) for function in BY_MATCH),
         *(settled_asset(each, CHECKS) for each in settled()),
     ]
     by_table = {each.table: each for each in settled()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -17,11 +18,31 @@ from gamestats_assets.lol.tables import RawMatches, RawParticipants, TimelineFil
 TABLES: tuple[type[Table], ...] = (*match_objects.TABLES, TimelineFiles, *timeline.TABLES)
 """Every table that landed files feed."""
 
-_Read = tuple[dict[str, Any], dict[type[Table], pl.DataFrame], Rejections]
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One timeline content of a match: its row of `TimelineFiles`, what it holds, and what of it was rejected."""
+
+    row: dict[str, Any]
+    timeline: timeline.DecodedTimeline | None
+    rejections: Rejections
+
+    @property
+    def preference(self) -> tuple[bool, int, str]:
+        """Sorts first: what can be read, then most events, then the smallest hash."""
+        return self.row["status"] != "processed", -self.row["events"], self.row["content_hash"]
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What counts of some units, until tables are made of all of it at once."""
+
+    matches: list[match_objects.DecodedMatch] = field(default_factory=list)
+    other_files: list[int] = field(default_factory=list)
+    timelines: list[timeline.DecodedTimeline] = field(default_factory=list)
+    timeline_files: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
-    """The row of `TimelineFiles` for one content, and what else it gave."""
     payload = landing.read(file)
     row: dict[str, Any] = {
         "match_id": unit.unit_id,
@@ -38,33 +59,28 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
         decoded = timeline.decode(content, unit.unit_id, unit.day)
     except (UnreadableContentError, timeline.UnreadableTimelineError) as error:
         rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
-        return {**row, "reason": str(error)}, {}, {TimelineFiles: [rejection]}
+        return _Read({**row, "reason": str(error)}, None, {TimelineFiles: [rejection]})
     status = "processed" if decoded.unreadable_reason is None else "unreadable"
     row |= {**decoded.facts, "status": status, "reason": decoded.unreadable_reason}
-    return row, decoded.frames, decoded.rejections
+    return _Read(row, decoded, decoded.rejections)
 
 
-def _preference(read: _Read) -> tuple[bool, int, str]:
-    """Sorts first: what can be read, then most events, then the smallest hash."""
-    row = read[0]
-    return row["status"] != "processed", -row["events"], row["content_hash"]
-
-
-def _take_timeline(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
+def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
     """Decode the timeline of a match; whether one can be read."""
     files = unit.of_kind("timeline")
     if not files:
         return False
-    best, *others = sorted((_read_timeline(landing, unit, file) for file in files), key=_preference)
-    row = {**best[0], "other_files": len(others)}
-    into.add_frames({**best[1], TimelineFiles: pl.DataFrame([row], schema=TimelineFiles.schema())})
-    into.add_rejections(best[2])
+    best, *others = sorted((_read_timeline(landing, unit, file) for file in files), key=lambda read: read.preference)
+    taken.timeline_files.append({**best.row, "other_files": len(others)})
+    if best.timeline is not None:
+        taken.timelines.append(best.timeline)
+    into.add_rejections(best.rejections)
     for other in others:
-        into.add_rejections({TimelineFiles: other[2].get(TimelineFiles, [])})
-    return row["status"] == "processed"
+        into.add_rejections({TimelineFiles: other.rejections.get(TimelineFiles, [])})
+    return best.row["status"] == "processed"
 
 
-def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
+def _take_match_object(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
     """Decode the match object of a match; whether one can be read.
 
     Of several the one with most participants counts, then the one with the smallest hash.
@@ -80,23 +96,29 @@ def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool
             rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
             into.add_rejections({RawMatches: [rejection]})
             continue
-        read.append((-found.frames[RawParticipants].height, file.content_hash, found))
+        read.append((-len(found.rows[RawParticipants]), file.content_hash, found))
     if not read:
         return False
     best = min(read, key=lambda each: each[:2])[2]
-    others = pl.lit(len(files) - 1, dtype=RawMatches.schema()["other_files"])
-    into.add_frames({**best.frames, RawMatches: best.frames[RawMatches].with_columns(other_files=others)})
+    taken.matches.append(best)
+    taken.other_files.append(len(files) - 1)
     into.add_rejections(best.rejections)
     return True
 
 
 def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
-    decoded = DecodedUnits()
+    decoded, taken = DecodedUnits(), _Taken()
     for unit in units:
-        has_match, has_timeline = _take_match_object(landing, unit, decoded), _take_timeline(landing, unit, decoded)
+        has_match = _take_match_object(landing, unit, taken, decoded)
+        has_timeline = _take_timeline(landing, unit, taken, decoded)
         decoded.unreadable += not (has_match or has_timeline)
+    matches = match_objects.rows_of(taken.matches)
+    others = pl.Series("other_files", taken.other_files, dtype=RawMatches.schema()["other_files"])
+    decoded.add_frames({**matches, RawMatches: matches[RawMatches].with_columns(others)})
+    decoded.add_frames(timeline.rows_of(taken.timelines))
+    decoded.add_frames({TimelineFiles: pl.DataFrame(taken.timeline_files, schema=TimelineFiles.schema())})
     return decoded
 
 
-DECODER = Decoder("League of Legends", TABLES, ("match", "timeline"), _decode_units)
+DECODER = Decoder("League of Legends", TABLES, ("match", "timeline"), _decode_units, part=32)
 """Match objects and timelines; of several of a match one counts, and `other_files` counts the rest."""

@@ -36,6 +36,12 @@ def position() -> pl.Expr:
     return pl.col("position").fill_null(ALL_POSITIONS)
 
 
+def positioned(features: pl.LazyFrame) -> pl.LazyFrame:
+    """The wide rows with `position`; in queues where others have one, without those who have none."""
+    has_positions = pl.col("position").is_not_null().any().over("patch", "queue_group")
+    return features.filter(pl.col("position").is_not_null() | ~has_positions).with_columns(position())
+
+
 def item_build_stats(
     features: dy.LazyFrame[ParticipantFeatures],
     patches: dy.LazyFrame[Patches],
@@ -44,8 +50,8 @@ def item_build_stats(
 ) -> dy.LazyFrame[ItemBuildStats]:
     """Builds of one to three core items, in the order of completion, with at least five games."""
     known = (
-        features.filter(pl.col("core_items") > 0)
-        .with_columns(position())
+        positioned(features)
+        .filter(pl.col("core_items") > 0)
         .select(
             *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
             CELL[-1],
@@ -136,8 +142,8 @@ def skill_order_stats(
 ) -> dy.LazyFrame[SkillOrderStats]:
     """Complete max orders, first levels, and three levels in a row, with at least five games."""
     known = (
-        features.filter(pl.col("skill_first_levels").is_not_null())
-        .with_columns(position())
+        positioned(features)
+        .filter(pl.col("skill_first_levels").is_not_null())
         .select(
             *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
             CELL[-1],

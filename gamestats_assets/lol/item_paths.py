@@ -9,7 +9,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lol.build_stats import ARROW, CELL, Paths, position, written
+from gamestats_assets.lol.build_stats import ARROW, CELL, Paths, positioned, written
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
 from gamestats_assets.lol.tables import Champions, ItemPathSequences, Items, ParticipantFeatures, Patches
 
@@ -31,12 +31,12 @@ def item_path_sequences(
     """Frequent paths of two to four core items, others between them or not, of each champion and position.
 
     A path counts once in a game. It is frequent in a share of `SUPPORT` of the games with as many core items, and in
-    ten games at least. As no path is more frequent than a shorter one within it, longer ones are looked for only
-    among games that have a frequent shorter one (the a priori rule of Agrawal and Srikant).
+    ten games at least. As no path has more games than a shorter one within it, longer ones are looked for only among
+    games with a shorter one that has enough games for a long one (the a priori rule of Agrawal and Srikant).
     """
     known = (
-        features.filter(pl.col("core_items") >= 2)
-        .with_columns(position())
+        positioned(features)
+        .filter(pl.col("core_items") >= 2)
         .select(
             *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
             CELL[-1],
@@ -47,25 +47,26 @@ def item_path_sequences(
         .collect()
     )
     codes = Paths.of(known.get_column("ids"))
+    lengths = range(2, LONGEST_PATH + 1)
+    eligible = known.group_by(CELL).agg((pl.col("ids").list.len() >= length).sum().alias(str(length)) for length in lengths)
     found: list[pl.DataFrame] = []
     candidates = known
-    for length in range(2, LONGEST_PATH + 1):
-        eligible = known.filter(pl.col("ids").list.len() >= length).group_by(CELL).agg(eligible=pl.len())
+    for length in lengths:
         paths = _paths(candidates, codes, length)
-        frequent = (
+        counted = (
             paths.group_by(*CELL, "path")
             .agg(games=pl.len(), wins=pl.col("won").sum())
+            .filter(pl.col("games") >= FEWEST_GAMES)
             .join(eligible, on=CELL)
-            .with_columns(support=pl.col("games") / pl.col("eligible"), length=pl.lit(length, pl.Int16))
-            .filter((pl.col("games") >= FEWEST_GAMES) & (pl.col("support") >= SUPPORT))
-            .with_columns(item_ids=codes.items("path", length))
+            .with_columns(support=pl.col("games") / pl.col(str(length)), length=pl.lit(length, pl.Int16))
         )
-        if frequent.is_empty():
-            break
-        found.append(frequent)
-        with_one = paths.join(frequent, on=[*CELL, "path"], how="semi").select("game").unique()
+        frequent = counted.filter(pl.col("support") >= SUPPORT).with_columns(item_ids=codes.items("path", length))
+        found.append(frequent.drop(map(str, lengths)))
+        # Fewer games have as many items as a longer path needs, so it can be frequent where this one is not.
+        long_enough = counted.filter(pl.col("games") >= SUPPORT * pl.col(str(LONGEST_PATH)))
+        with_one = paths.join(long_enough, on=[*CELL, "path"], how="semi").select("game").unique()
         candidates = candidates.join(with_one, on="game", how="semi")
-    if not found:
+    if not sum(map(len, found)):
         return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.create_empty(lazy=True))
     rows = pl.concat(found).with_columns(path=written("item_ids"))
     rows = _with_lift(rows, known).with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(*CELL, "path")

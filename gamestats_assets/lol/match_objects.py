@@ -5,7 +5,7 @@ Keys come and go over the years, so everything that a row can do without may be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Optional, TypeAlias
@@ -41,13 +41,13 @@ class DecodedMatch:
     Attributes:
         match_id: id the document gives.
         started_at: when the game began.
-        frames: one frame per table of `TABLES`.
+        rows: rows of each table of `TABLES`.
         rejections: participants and teams that could not be read, by table.
     """
 
     match_id: str
     started_at: datetime
-    frames: dict[type[Table], pl.DataFrame]
+    rows: dict[type[Table], list[dict[str, Any]]]
     rejections: dict[type[Table], list[Rejection]]
 
 
@@ -250,7 +250,7 @@ _ANY_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode_match(content: bytes, match_date: date, content_hash: str) -> DecodedMatch:
-    """Rows of a match object's tables.
+    """What a match object holds.
 
     Args:
         content: the document, decompressed.
@@ -293,13 +293,19 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "participants": len(info.participants),
         "unknown_keys": len(unknown),
     }
-    frames: dict[type[Table], pl.DataFrame] = {
-        table: pl.DataFrame(
-            [{"match_id": match_id, "match_date": match_date, **row} for row in rows], schema=table.schema()
-        )
+    told = {
+        table: [{"match_id": match_id, "match_date": match_date, **row} for row in rows]
         for table, rows in ((RawMatches, [match]), (RawTeams, teams), (RawParticipants, participants))
     }
-    return DecodedMatch(match_id, started_at, frames, {table: each for table, each in rejections.items() if each})
+    return DecodedMatch(match_id, started_at, told, {table: each for table, each in rejections.items() if each})
+
+
+def rows_of(matches: Sequence[DecodedMatch]) -> dict[type[Table], pl.DataFrame]:
+    """The rows of all tables of `TABLES`, of many matches."""
+    return {
+        table: pl.DataFrame([row for match in matches for row in match.rows[table]], schema=table.schema())
+        for table in TABLES
+    }
 
 
 def started_at(content: bytes) -> tuple[str, datetime]:

@@ -10,7 +10,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from gamestats_assets.lol.patterns import objective_cells, compare_cells
+from gamestats_assets.lol.patterns import compare_cells, objective_cells
 from gamestats_assets.lol.tables import FirstObjectiveStats, ObjectiveDecisionTree, Objectives, ParticipantFeatures
 
 FEWEST_GAMES = 20
@@ -42,10 +42,15 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
     rates = wilson(rows.get_column("wins").to_numpy(), rows.get_column("games").to_numpy())
     win_rate = pl.col("wins") / pl.col("games")
     rows = rows.with_columns(
-        win_rate=win_rate, naive_effect=2 * win_rate - 1, win_rate_low=pl.Series(rates.low), win_rate_high=pl.Series(rates.high)
+        win_rate=win_rate,
+        naive_effect=2 * win_rate - 1,
+        win_rate_low=pl.Series(rates.low),
+        win_rate_high=pl.Series(rates.high),
     )
     adjusted = [
-        compare_cells([*objective_cells(of.lazy(), minimum=1)], minimum=FEWEST_GAMES // 4).with_columns(patch=pl.lit(patch))
+        compare_cells([*objective_cells(of.lazy(), minimum=1)], minimum=FEWEST_GAMES // 4).with_columns(
+            patch=pl.lit(patch)
+        )
         for (patch,), of in known.group_by("patch", maintain_order=True)
     ]
     told = [
@@ -121,8 +126,15 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     held = rows.get_column("held_out").to_numpy()
     if min(held.sum(), (~held).sum()) < _FEWEST_TEAMS or len(np.unique(won[~held])) < 2:
         return
-    tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=_SMALLEST_LEAF, random_state=0)
+    tree = DecisionTreeClassifier(
+        max_depth=DEPTH,
+        min_samples_leaf=_SMALLEST_LEAF,  # pyright: ignore[reportArgumentType]
+        random_state=0,
+    )
     tree.fit(values[~held], won[~held])
+    # In whole gold before anything is counted, so that a rule is what it says.
+    is_lead = tree.tree_.feature >= len(_TAKEN)
+    tree.tree_.threshold[is_lead] = np.floor(tree.tree_.threshold[is_lead])
     accuracy = float(tree.score(values[held], won[held]))
     leaf_of = tree.apply(values)
     for number, (leaf, conditions) in enumerate(_paths(tree.tree_)):
@@ -146,7 +158,9 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
 _Condition = tuple[int, float, bool]
 
 
-def _paths(tree: Any, node: int = 0, so_far: tuple[_Condition, ...] = ()) -> Iterator[tuple[int, tuple[_Condition, ...]]]:
+def _paths(
+    tree: Any, node: int = 0, so_far: tuple[_Condition, ...] = ()
+) -> Iterator[tuple[int, tuple[_Condition, ...]]]:
     """Each leaf with the conditions that lead to it: variable, threshold, whether it is above."""
     if tree.children_left[node] < 0:
         yield node, so_far

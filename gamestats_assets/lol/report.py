@@ -22,7 +22,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.build_stats import FEWEST_GAMES
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.matches import patch_number
-from gamestats_assets.lol.patterns import LEVEL, SUPPORT, WANTED_POWER
+from gamestats_assets.lol.patterns import LEVEL, POINTS, SUPPORT, WANTED_POWER
 from gamestats_assets.lol.questions import Names
 from gamestats_assets.lol.tables import (
     DiscoveredPatterns,
@@ -59,16 +59,17 @@ _FADED = 0.22
 
 _FAMILY_TITLES: Mapping[str, str] = {
     "item": "Core items",
-    "item_path": "First two core items",
+    "item_path": "First two core items in their order",
     "skill_order": "Skill orders",
     "objective": "First objectives",
-    "vision": "Vision and deaths",
+    "vision": "Vision",
 }
 _UNITS: Mapping[str, tuple[float, str, str]] = {
     "win_rate": (100, "+.1f", "points"),
     "dpm": (1, "+.1f", "damage per minute"),
     "correlation": (1, "+.3f", "rank correlation"),
 }
+_SHORT_UNITS: Mapping[str, str] = {"win_rate": "points", "dpm": "DPM", "correlation": "rank corr."}
 _UNIT_OF_OUTCOME: Mapping[str, str] = {"win_rate": "win_rate", "dpm": "dpm", "deaths": "correlation"}
 _ABBREVIATIONS: Mapping[str, str] = {"cs": "CS", "dpm": "DPM", "kda": "KDA", "xp": "XP", "diff": "lead", "s": "(s)"}
 
@@ -160,7 +161,7 @@ def write_report(
     of_champion = [_builds(lake, subject), _skill_orders(lake, subject)]
     families = [
         _family(family, [row for row in tests if row["family"] == family], [r for r in found if r["family"] == family])
-        for family in FAMILIES
+        for family in sorted(FAMILIES, key=[*_FAMILY_TITLES].index)
     ]
     of_patch = [_objectives(lake, subject), _vision(lake, subject), _correlations(lake, subject)]
     environment = Environment(
@@ -170,6 +171,7 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"count": "{:,.0f}".format, "rate": _rate, "effect": _effect, "q": _q}
+    environment.filters["unit"] = _SHORT_UNITS.__getitem__
     page = environment.get_template(TEMPLATE).render(
         subject=subject,
         level=LEVEL,
@@ -221,8 +223,9 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
     if queue is None:
         queue = str(here.get_column("queue_group")[0])
     elif queue not in here.get_column("queue_group"):
-        queues = ", ".join(f"{name} ({games:,} games)" for name, games in here.select("queue_group", "games").iter_rows())
-        raise UnknownNameError(f"There are no statistics of the queues {queue!r} on patch {patch}; there are: {queues}.")
+        games = here.select("queue_group", "games").iter_rows()
+        queues = ", ".join(f"{name} ({_plural(count, 'game')} of players)" for name, count in games)
+        raise UnknownNameError(f"There are no statistics of queue {queue!r} on patch {patch}; there are: {queues}.")
     in_slice = (pl.col("patch") == patch) & (pl.col("queue_group") == queue)
     # Ties of games are settled by number, so that the same tables give the same report.
     candidates = played.filter(in_slice).with_columns(total=pl.col("games").sum().over("champion_id"))
@@ -249,14 +252,14 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
     )
     name, korean = names.row(0) if names.height else (key, None)
     matches = lake.scan(ParticipantFeatures).filter(in_slice).select(pl.col("match_id").n_unique()).collect().item()
-    of_queue = slices.filter(pl.col("queue_group") == queue).get_column("patch").to_list()
-    return Subject(patch, tuple(of_queue), queue, champion_id, name, korean, position, games, matches)
+    patches = slices.filter(pl.col("queue_group") == queue).get_column("patch").to_list()
+    return Subject(patch, tuple(patches), queue, champion_id, name, korean, position, games, matches)
 
 
 def _rows(lake: Lake, table: type[Table], subject: Subject, *conditions: pl.Expr) -> list[Row]:
     """Rows of a table of the patch and queue, by key."""
     rows = lake.scan(table, [subject.patch]).filter(pl.col("queue_group") == subject.queue, *conditions)
-    return rows.sort(table.primary_key()).collect().to_dicts()
+    return [*rows.sort(table.primary_key()).collect().iter_rows(named=True)]
 
 
 def _of_champion(subject: Subject) -> pl.Expr:
@@ -310,7 +313,9 @@ def variable_words(variable: str) -> str:
 def _tiles(subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
     """Name, number, and what else there is to it."""
     yield "Matches", f"{subject.matches:,}", subject.where
-    yield f"Games of {subject.champion}", f"{subject.champion_games:,}", f"as {subject.position}, played most"
+    in_all = subject.position == ALL_POSITIONS
+    as_what = "in every position" if in_all else f"as {subject.position}, its most played position"
+    yield f"Games of {subject.champion}", f"{subject.champion_games:,}", as_what
     yield "Hypotheses tested", f"{len(tests):,}", f"in {subject.queue}"
     yield "Patterns found", f"{len(found):,}", f"q of at most {LEVEL}"
     held = sum(bool(row["is_replicated"]) for row in found)
@@ -322,18 +327,20 @@ def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: 
     together = lake.scan(PatternTests, [subject.patch]).select(pl.col("tests").max()).collect().item() or 0
     if not together:
         return [
-            f"No hypothesis was tested on patch {subject.patch}: each needs {SUPPORT:,} games in which it was done, and "
-            "as many in which it was not."
+            f"No hypothesis was tested on patch {subject.patch}: each needs {SUPPORT:,} games in which it was done, "
+            "and as many in which it was not."
         ]
     held = sum(bool(row["is_replicated"]) for row in found)
+    here = "all" if len(tests) == together else f"{len(tests):,} of them"
     said = [
-        f"{_plural(together, 'hypothesis').replace('hypothesiss', 'hypotheses')} tested together on patch "
-        f"{subject.patch}, {len(tests):,} of them in {subject.queue}. At p < 0.05 about {0.05 * together:,.0f} would look "
-        "like finds even if nothing were true; so what counts is q, over all of them.",
+        f"Hypotheses tested together on patch {subject.patch}: {together:,}, {here} in {subject.queue}. At p < 0.05 "
+        f"about {0.05 * together:,.0f} would look like finds even if nothing were true; so what counts as found is q "
+        f"of at most {LEVEL}, over all of them.",
         f"Found in {subject.queue}: {len(found):,}, of which {held:,} held on the held out half.",
     ]
-    if tests and not found:
-        said[1] = f"Nothing was found in {subject.queue}. Below stands, by family, what could have been found."
+    if not found:
+        could = "Below stands, by family, what could have been found." if tests else "None was tested there."
+        said[1] = f"Nothing was found in {subject.queue}. {could}"
     return said
 
 
@@ -349,6 +356,7 @@ class _Mark:
     """One row of a chart of intervals: what is measured, its interval, and what stands beside it to compare."""
 
     label: str
+    korean: str | None
     more: str
     value: float | None
     low: float | None
@@ -380,7 +388,14 @@ def _intervals(
     """
     places = list(range(len(marks)))
     # Plotly reads a few tags in texts; what names hold is none.
-    labels = [f"{_plain(mark.label)}<br><span style='font-size:10.5px'>{_plain(mark.more)}</span>" for mark in marks]
+    told = [[_plain(each) for each in (mark.korean, mark.more) if each and each != mark.label] for mark in marks]
+    labels, tall = (
+        [f"{_plain(mark.label)}<br>{_SMALL}{apart.join(more)}</span>" for mark, more in zip(marks, told, strict=True)]
+        for apart in (" · ", f"</span><br>{_SMALL}")
+    )
+    values = [value for mark in marks for value in (mark.value, mark.low, mark.high, mark.beside) if value is not None]
+    values += [line[0]] if line else []
+    margin = 0.05 * (max(values) - min(values)) or 1.0
     data: list[Any] = []
     if line is not None:
         at, called = line
@@ -434,13 +449,16 @@ def _intervals(
     )
     figure = _figure(
         name, title, note, data, wide=wide, height=110 + 42 * len(marks),
-        xaxis={"title": {"text": x}, "automargin": True},
+        xaxis={"title": {"text": x}, "automargin": True, "range": [min(values) - margin, max(values) + margin]},
         yaxis={
             "range": [len(marks) - 0.4, -0.6], "automargin": True, "showgrid": False, "zeroline": False,
             "tickmode": "array", "tickvals": places, "ticktext": labels,
         },
     )  # fmt: skip
-    return figure | {"labels": labels}
+    return figure | {"labels": tall, "lines": 1 + max(map(len, told), default=0)}
+
+
+_SMALL = "<span style='font-size:10.5px'>"
 
 
 def _plain(text: str) -> str:
@@ -473,19 +491,15 @@ def _builds(lake: Lake, subject: Subject) -> Section:
         built = sorted((row for row in rows if row["items"] == length), key=lambda row: -row["games"])
         if not built:
             missing.append(
-                f"{title}: no build of {subject.who} has {FEWEST_GAMES} games or more {subject.where}, so there is no chart."
+                f"{title}: no build of {subject.who} has {FEWEST_GAMES} games or more {subject.where}, so there is no "
+                "chart."
             )
             continue
         marks = [
             _Mark(
                 row["build_name"],
-                " · ".join(
-                    [
-                        *([row["build_name_ko"]] if row["build_name_ko"] not in (None, row["build_name"]) else []),
-                        _plural(row["games"], "game"),
-                        _gold(row["team_gold_diff"]),
-                    ]
-                ),
+                row["build_name_ko"],
+                f"{_plural(row['games'], 'game')} · {_gold(row['team_gold_diff'])}",
                 *_times(100, row["win_rate"], row["win_rate_low"], row["win_rate_high"]),
                 hover=f"; completed at {_clock(row['completed_at_s'])}, {_rate(row['pick_share'])} of games",
             )
@@ -514,12 +528,13 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
     rows = _rows(lake, SkillOrderStats, subject, _of_champion(subject), pl.col("kind") == "max_order")
     title = "Skill order and damage"
     notes = [
-        f"{subject.who}: mean damage to champions per minute (DPM) by the order in which Q, W and E were maxed, of games "
-        "in which two of them were. Bars are 95% intervals that allow for skewness."
+        f"{subject.who}: mean damage to champions per minute (DPM) by the order in which Q, W and E were maxed, of "
+        "games in which two of them were. Bars are 95% intervals that allow for skewness."
     ]
     marks = [
         _Mark(
             " > ".join(row["skills"]),
+            None,
             f"{_plural(row['games'], 'game')} · won {_rate(row['win_rate'])}",
             row["dpm"], row["dpm_low"], row["dpm_high"],
             hover=f"; {_rate(row['pick_share'])} of games",
@@ -536,7 +551,7 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
 
 
 def _objectives(lake: Lake, subject: Subject) -> Section:
-    title = "First objectives"
+    title = "First objectives, naive and adjusted"
     notes = [
         "Naive: the win rate of the teams that took the first one, less that of their opponents. Adjusted: the "
         "difference that taking it makes at equal gold and time just before. Bars are 95% intervals."
@@ -548,6 +563,7 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
     marks = [
         _Mark(
             variable_words(row["objective"]),
+            None,
             f"{_plural(row['games'], 'game')} · at {_clock(row['at_s'])}",
             *_times(100, row["adjusted_effect"], row["adjusted_low"], row["adjusted_high"], row["naive_effect"]),
             hover=f"; the team that took it won {_rate(row['win_rate'])}, {_gold(row['team_gold_diff_before'])} before",
@@ -555,7 +571,7 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
         for row in sorted(rows, key=lambda row: -row["naive_effect"])
     ]
     figure = _intervals(
-        "objectives", "What taking the first one does", "Sorted by the naive difference.", marks,
+        "first-objectives", "What taking the first one does", "Sorted by the naive difference.", marks,
         "Difference of the win rate (points)", series="At equal gold and time", beside="Naive", line=(0, ""),
     )  # fmt: skip
     return Section("objectives", title, notes, [figure])
@@ -564,8 +580,9 @@ def _objectives(lake: Lake, subject: Subject) -> Section:
 def _vision(lake: Lake, subject: Subject) -> Section:
     title = "Vision and survival"
     notes = [
-        "Rank correlation of vision score per minute and deaths; below 0, those with more vision die less. In longer games "
-        "there is more of both, so the one that counts holds the length of the game. Bars are 95% intervals, by match."
+        "Rank correlation of vision score per minute and deaths; below 0, those with more vision die less. In longer "
+        "games there is more of both, so the one that counts holds the length of the game. Bars are 95% intervals, by "
+        "match. ALL mixes positions that differ in both, so read them one by one."
     ]
     rows = [row for row in _rows(lake, VisionSurvival, subject) if row["partial_spearman"] is not None]
     if not rows:
@@ -575,7 +592,9 @@ def _vision(lake: Lake, subject: Subject) -> Section:
     marks = [
         _Mark(
             row["position"],
-            f"{_plural(row['games'], 'game')} · vision {row['vision_per_minute']:.2f} a minute · {row['deaths']:.1f} deaths",
+            None,
+            f"{_plural(row['games'], 'game')} · vision {row['vision_per_minute']:.2f} a minute · "
+            f"{row['deaths']:.1f} deaths",
             row["partial_spearman"], row["partial_low"], row["partial_high"], row["spearman"],
         )
         for row in sorted(rows, key=lambda row: order[row["position"]])
@@ -605,9 +624,8 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
     hover: list[list[str]] = []
     for name in names:
         found = [pairs.get((name, other)) or pairs.get((other, name)) for other in names]
-        told = [row is not None and row["spearman_q_value"] is not None and row["spearman_q_value"] <= LEVEL for row in found]
-        sure.append([row["spearman"] if row and is_told else None for row, is_told in zip(found, told, strict=True)])
-        unsure.append([row["spearman"] if row and not is_told else None for row, is_told in zip(found, told, strict=True)])
+        sure.append([row["spearman"] if row and _is_sure(row) else None for row in found])
+        unsure.append([row["spearman"] if row and not _is_sure(row) else None for row in found])
         hover.append(
             [
                 f"{variable_words(name)}<br>{variable_words(other)}<br>{row['spearman']:+.3f}, q "
@@ -653,6 +671,10 @@ def _correlations(lake: Lake, subject: Subject) -> Section:
     return Section("correlations", title, notes, [figure | {"broad": True}])
 
 
+def _is_sure(row: Row) -> bool:
+    return row["spearman_q_value"] is not None and row["spearman_q_value"] <= LEVEL
+
+
 def _beside_each_other(pairs: Mapping[tuple[str, str], Row]) -> list[str]:
     """Variables in an order in which those that go together, whichever the sign, are near each other."""
     import numpy as np
@@ -677,7 +699,7 @@ def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
     """A family: what its tests could find, what was found, drawn unit by unit."""
     title = _FAMILY_TITLES[family]
     if not tests:
-        said = f"No hypothesis of this kind was tested: each needs {SUPPORT:,} games in which it was done, and as many without."
+        said = f"No hypothesis of this kind was tested: each needs {SUPPORT:,} games with it, and as many without."
         return Family(f"family-{family}", title, [], missing=[said])
     by_unit = {unit: [row for row in tests if row["effect_unit"] == unit] for unit in _UNITS}
     found = sorted(found, key=lambda row: (row["q_value"], row["p_value"], -abs(row["effect"]), row["pattern_id"]))
@@ -695,6 +717,7 @@ def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
         marks = [
             _Mark(
                 row["condition"],
+                row["condition_ko"],
                 f"{_who(row)} · {_plural(row['games'], 'game')} · q {_q(row['q_value'])}",
                 *_times(scale, row["effect"], row["effect_low"], row["effect_high"], row["naive_effect"]),
                 hover=f"; against {row['baseline']}",
@@ -711,9 +734,8 @@ def _family(family: str, tests: Sequence[Row], found: Sequence[Row]) -> Family:
                 series="At an equal state", beside="Naive", line=(0, ""), whole=form,
             )
         )  # fmt: skip
-    missing = [] if found else ["Found: none."]
     return Family(
-        f"family-{family}", title, notes, figures, missing, found[:_MOST_LISTED], max(0, len(found) - _MOST_LISTED)
+        f"family-{family}", title, notes, figures, rows=found[:_MOST_LISTED], more=max(0, len(found) - _MOST_LISTED)
     )
 
 
@@ -740,21 +762,25 @@ def _power(unit: str, tests: Sequence[Row], found: int) -> str:
         best, middle = _size(min(least), unit), _size(statistics.median(least), unit)
         if found:
             said.append(
-                f"In theory, a true effect is found with power {WANTED_POWER} from {best} on by the best of these tests, "
-                f"and from {middle} on by the median one."
+                f"In theory, a true effect is found with power {WANTED_POWER} from {best} on by the best of these "
+                f"tests, and from {middle} on by the median one."
             )
         else:
             said.append(
-                f"With so many games only effects above {best} could have been found (with power {WANTED_POWER}, by the "
-                f"best of these tests; above {middle} by the median one). That none was found does not mean that there "
-                "are no smaller ones."
+                f"With so many games only effects above {best} could have been found (with power {WANTED_POWER}, by "
+                f"the best of these tests; above {middle} by the median one). That none was found does not mean that "
+                "there are no smaller ones."
             )
     if powers:
-        said.append(
-            f"Power to find a true effect of 3 points: {statistics.median(powers):.2f} in the median, "
-            f"from {min(powers):.2f} to {max(powers):.2f}."
-        )
+        least_power, most_power = _power_of(min(powers)), _power_of(max(powers))
+        middle = _power_of(statistics.median(powers))
+        each = f"{middle} in each" if least_power == most_power else f"{least_power} to {most_power}, median {middle}"
+        said.append(f"Power to find a true effect of {100 * POINTS:.0f} points: {each}.")
     return " ".join(said)
+
+
+def _power_of(value: float) -> str:
+    return "less than 0.01" if value < 0.01 else f"{value:.2f}"
 
 
 def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
@@ -764,7 +790,8 @@ def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
     for row in rows.collect().iter_rows(named=True):
         by_pattern.setdefault(row["pattern_id"], []).append(row)
     if len(subject.patches) < 2:
-        return {"missing": f"There are statistics of one patch only, {subject.patch}, so nothing can be followed over patches."}
+        said = f"There are statistics of one patch only, {subject.patch}, so nothing can be followed over patches."
+        return {"missing": said}
     if not by_pattern:
         patches = f"{len(subject.patches)} patches with statistics"
         return {"missing": f"No pattern was found on any of the {patches}, so there is none to follow."}
@@ -812,7 +839,7 @@ def _followed(of: Sequence[Row], patches: Sequence[str]) -> Mapping[str, Any]:
     return {
         "condition": first["condition"],
         "who": _who(first),
-        "outcome": _OUTCOMES[_UNIT_OF_OUTCOME[first["outcome"]]],
+        "outcome": _MEASURES[_UNIT_OF_OUTCOME[first["outcome"]]],
         "unit": _UNIT_OF_OUTCOME[first["outcome"]],
         "found": max(row["patches_found"] or 0 for row in of),
         "tested": len(of),
@@ -822,4 +849,9 @@ def _followed(of: Sequence[Row], patches: Sequence[str]) -> Mapping[str, Any]:
     }
 
 
+_MEASURES: Mapping[str, str] = {
+    "win_rate": "winning, in points",
+    "dpm": "damage per minute",
+    "correlation": "deaths, by rank correlation",
+}
 _DRAWN: Mapping[str, str] = {"at": "effect", "low": "effect_low", "high": "effect_high"}

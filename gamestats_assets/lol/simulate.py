@@ -161,7 +161,10 @@ def is_true_null(
 
 
 def season(*, matches: int, first_day: date, days: int, seed: int) -> Plan:
-    """A plan of everything there is: two patches, remakes, ARAM and bots, and an effect of each kind."""
+    """A plan of everything there is: two patches, remakes, ARAM and bots, and an effect of each kind.
+
+    Of fewer than a hundred matches nothing could be told, so nothing is planted in them.
+    """
     return Plan(
         matches=matches,
         first_day=first_day,
@@ -176,7 +179,9 @@ def season(*, matches: int, first_day: date, days: int, seed: int) -> Plan:
             Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=2, item=3004, points=0.25),
             Effect(kind="skill_order", champion="Ahri", position="MIDDLE", order="QEW", dpm=60),
             Effect(kind="vision", position="UTILITY", correlation=-0.3),
-        ),
+        )
+        if matches >= 100
+        else (),
         champions={
             "TOP": ("Aatrox", "Camille", "Darius", "Malphite"),
             "JUNGLE": ("Hecarim", "LeeSin", "MonkeyKing", "Vi"),

@@ -414,7 +414,7 @@ class _Telling:
         # What timelines tell of the start is some milliseconds early, and shall be of the same day.
         self.started_ms = np.sort(begin + rng.integers(10_000, 86_390_000, n))
         self.number = 5_000_000_001 + plan.seed % 1000 * 1_000_000 + np.arange(n)
-        others = np.cumsum([math.ceil(share * n) for share in (plan.remakes, plan.aram, plan.bots)])
+        others = np.cumsum([round(share * n) for share in (plan.remakes, plan.aram, plan.bots)])
         kind = np.searchsorted(others, rng.permutation(n), side="right")
         self.remake = kind == 0
         self.queue = np.array([RANKED, ARAM, BOTS, RANKED], np.int16)[kind]
@@ -1000,8 +1000,8 @@ def realised_points(effect: Effect, log_odds: float, logit: Floats, treated: Int
 
 def _solve(effect: Effect, others: Floats, treated: Ints, eligible: Ints) -> float:
     """Log odds that make the planted difference."""
-    if not eligible.any() or not treated.any():
-        raise ValueError(f"nobody is in the arm of {effect}; simulate more matches")
+    if not eligible.any():
+        raise ValueError(f"nobody gets so far as {effect} says in so few matches; simulate more")
     low, high = -12.0, 12.0
     most = realised_points(effect, math.copysign(high, effect.points), others, np.zeros_like(treated), eligible)
     if abs(most) < abs(effect.points):

@@ -7,14 +7,17 @@ participant's frame is read by itself, and those that cannot be are rejections.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.quality import Rejection
@@ -50,19 +53,22 @@ class UnreadableTimelineError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class DecodedTimeline:
-    """One timeline, decoded.
+    """One timeline, decoded; `rows_of` makes tables of many.
 
     Attributes:
         match_id: id the document gives.
-        frames: one frame per table of `TABLES`.
+        match_date: day the match is filed under.
+        found: what it holds; nothing but the counts of a timeline of which nothing is used.
+        quarantined: events of each kind that could not be read.
         facts: what the file says as a whole; columns of `TimelineFiles`.
         rejections: what could not be read, by table.
-        unreadable_reason: why nothing of it is used although it is well-formed; the tables are empty then, but for the
-            counts.
+        unreadable_reason: why nothing of it is used although it is well-formed.
     """
 
     match_id: str
-    frames: dict[type[Table], pl.DataFrame]
+    match_date: date
+    found: Found
+    quarantined: Mapping[str, int]
     facts: dict[str, Any]
     rejections: dict[type[Table], list[Rejection]]
     unreadable_reason: str | None = None
@@ -206,28 +212,36 @@ _NOWHERE, _NO_DAMAGE, _NO_CHAMPION = _Position(), _Damage(), _Champion()
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What a timeline holds.
 
     Attributes:
-        events: those that could be read, with their frame's number and their own.
-        states: participants' frames, with the frame's number and time.
+        timestamps: time of each frame.
+        events: those that could be read.
+        event_frames: the frame of each.
+        event_indexes: the position of each in the timeline.
+        states: participants' frames that could be read.
+        state_frames: the frame of each.
         counts: events of each kind.
         bad: kinds of the events that could not be read, with what is rejected.
+        bad_states: participants' frames that are rejected.
     """
 
     match_id: str
     frame_interval: int | None
     timestamps: list[int]
-    events: list[tuple[int, int, _Event]]
-    states: list[tuple[int, int, _Participant]]
+    events: list[_Event]
+    event_frames: Sequence[int] | np.ndarray
+    event_indexes: Sequence[int] | np.ndarray
+    states: list[_Participant]
+    state_frames: Sequence[int] | np.ndarray
     counts: Counter[str]
     bad: list[tuple[str, Rejection]]
     bad_states: list[Rejection]
 
 
 def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
-    """Rows of a timeline's tables.
+    """What a timeline holds.
 
     Args:
         content: the document, decompressed.
@@ -257,54 +271,61 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
     rejections: dict[type[Table], list[Rejection]] = {}
     if reason is not None:
         rejections[TimelineFiles] = [Rejection(match_id, "file", "unreadable_events", reason, total)]
+        found = replace(found, events=[], event_frames=[], event_indexes=[], states=[], state_frames=[])
     else:
         rejections[TimelineEvents] = [rejection for _, rejection in found.bad]
         rejections[TimelineFrames] = found.bad_states
-    frames = {
-        TimelineFrames: _frame_rows(found.states if reason is None else [], match_id, match_date),
-        TimelineEvents: _event_rows(found.events if reason is None else [], match_id, match_date),
-        TimelineEventCounts: pl.DataFrame(
-            [
-                {
-                    "match_id": match_id,
-                    "match_date": match_date,
-                    "event_type": kind,
-                    "is_known": kind in KNOWN_TYPES,
-                    "events": events,
-                    "quarantined": bad[kind],
-                }
-                for kind, events in sorted(found.counts.items())
-            ],
-            schema=TimelineEventCounts.schema(),
-        ),
+    told = {table: each for table, each in rejections.items() if each}
+    return DecodedTimeline(match_id, match_date, found, bad, facts, told, reason)
+
+
+def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFrame]:
+    """The rows of all tables of `TABLES`, of many timelines: columns are built once for all of them."""
+    counts = [
+        {
+            "match_id": timeline.match_id,
+            "match_date": timeline.match_date,
+            "event_type": kind,
+            "is_known": kind in KNOWN_TYPES,
+            "events": events,
+            "quarantined": timeline.quarantined.get(kind, 0),
+        }
+        for timeline in timelines
+        for kind, events in sorted(timeline.found.counts.items())
+    ]
+    return {
+        TimelineFrames: _frame_rows(timelines),
+        TimelineEvents: _event_rows(timelines),
+        TimelineEventCounts: pl.DataFrame(counts, schema=TimelineEventCounts.schema()),
     }
-    return DecodedTimeline(found.match_id, frames, facts, {t: each for t, each in rejections.items() if each}, reason)
 
 
-def _read(content: bytes, match_id: str) -> _Found:
+def _read(content: bytes, match_id: str) -> Found:
     try:
         read = _WHOLE.decode(content)
     except _READABLE:
         return _read_piece_by_piece(content, match_id)
     frames = read.info.frames
-    numbered = [(number, event) for number, frame in enumerate(frames) for event in frame.events or ()]
-    return _Found(
+    # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
+    events = [event for frame in frames for event in frame.events or ()]
+    states = [state for frame in frames for state in (frame.participant_frames or {}).values()]
+    numbers = np.arange(len(frames))
+    return Found(
         read.metadata.match_id,
         read.info.frame_interval,
         [frame.timestamp for frame in frames],
-        [(number, index, event) for index, (number, event) in enumerate(numbered)],
-        [
-            (number, frame.timestamp, state)
-            for number, frame in enumerate(frames)
-            for state in (frame.participant_frames or {}).values()
-        ],
-        Counter(event.type for _, event in numbered),
+        events,
+        np.repeat(numbers, [len(frame.events or ()) for frame in frames]),
+        np.arange(len(events)),
+        states,
+        np.repeat(numbers, [len(frame.participant_frames or ()) for frame in frames]),
+        Counter([event.type for event in events]),
         [],
         [],
     )
 
 
-def _read_piece_by_piece(content: bytes, match_id: str) -> _Found:
+def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
     try:
         read = _PIECEWISE.decode(content)
     except _READABLE as error:
@@ -312,12 +333,15 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> _Found:
             f"Expected a timeline of match-v5, with metadata and info.frames: {error}."
         ) from None
     frames = read.info.frames
-    found = _Found(
+    found = Found(
         read.metadata.match_id,
         read.info.frame_interval,
         [frame.timestamp for frame in frames],
         [],
+        event_frames := [],
+        event_indexes := [],
         [],
+        state_frames := [],
         Counter(),
         [],
         [],
@@ -333,12 +357,15 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> _Found:
                 found.bad.append((kind, _rejection(match_id, "event_shape", f"{where}: {error}.", raw)))
             else:
                 kind = event.type
-                found.events.append((number, index, event))
+                found.events.append(event)
+                event_frames.append(number)
+                event_indexes.append(index)
             found.counts[kind] += 1
             index += 1
         for key, raw in (frame.participant_frames or {}).items():
             try:
-                found.states.append((number, frame.timestamp, _ONE_PARTICIPANT.decode(raw)))
+                found.states.append(_ONE_PARTICIPANT.decode(raw))
+                state_frames.append(number)
             except _READABLE as error:
                 reason = f"Participant {key} of frame {number}: {error}."
                 found.bad_states.append(_rejection(match_id, "participant_frame_shape", reason, raw))
@@ -357,42 +384,60 @@ def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejec
     return Rejection(match_id, "row", rule, reason, 1, content)
 
 
-_EVENT_FIELDS = _Event.__struct_fields__
 _RENAMED = {"type": "event_type", "timestamp": "timestamp_ms", "winning_team": "winning_team_id"}
 
 
-def _columns(fields: Iterable[str], parts: Sequence[msgspec.Struct]) -> dict[str, Sequence[Any]]:
-    names = list(fields)
-    if not parts:
-        return {name: [] for name in names}
-    return dict(zip(names, zip(*map(msgspec.structs.astuple, parts), strict=True), strict=True))
+def _columns(kind: type[msgspec.Struct], parts: Sequence[msgspec.Struct]) -> dict[str, Sequence[Any]]:
+    """The fields of structs, as columns."""
+    return {name: [*map(operator.attrgetter(name), parts)] for name in kind.__struct_fields__}
 
 
-def _event_rows(found: Sequence[tuple[int, int, _Event]], match_id: str, match_date: date) -> pl.DataFrame:
-    schema = TimelineEvents.schema()
-    told = _columns(_EVENT_FIELDS, [event for _, _, event in found])
-    positions = [position or _NOWHERE for position in told.pop("position")]
-    # Who did it has another name in some kinds.
-    actors = [
-        next((who for who in each if who is not None), None)
-        for each in zip(told.pop("participant_id"), told.pop("creator_id"), told.pop("killer_id"), strict=True)
-    ]
-    columns: dict[str, Any] = {_RENAMED.get(name, name): values for name, values in told.items()}
-    columns |= {
-        "event_index": [index for _, index, _ in found],
-        "frame_index": [number for number, _, _ in found],
-        "participant_id": actors,
-        "position_x": [position.x for position in positions],
-        "position_y": [position.y for position in positions],
+def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
+
+
+def _series(values: Sequence[Any] | np.ndarray, dtype: pl.DataType) -> pl.Series:
+    # Arrow takes values that are mostly null several times as fast.
+    arrow = pl.Series([], dtype=dtype).to_arrow().type
+    return cast(pl.Series, pl.from_arrow(pa.array(values, arrow))).cast(dtype)
+
+
+def _of_matches(
+    timelines: Sequence[DecodedTimeline], rows: Sequence[int], columns: Mapping[str, Sequence[Any] | np.ndarray], table: type[Table]
+) -> pl.DataFrame:
+    """Columns with the match of each row before them.
+
+    Args:
+        rows: how many rows each timeline has.
+    """
+    schema = table.schema()
+    of = np.repeat(np.arange(len(timelines)), rows)
+    matches = {
+        "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(of),
+        "match_date": pl.Series([timeline.match_date for timeline in timelines], dtype=pl.Date).gather(of),
     }
-    at = pl.Series(columns.pop("real_timestamp"), dtype=pl.Int64)
-    rows = pl.DataFrame({name: pl.Series(values, dtype=schema[name]) for name, values in columns.items()})
-    return rows.select(
-        pl.lit(match_id).alias("match_id"),
-        pl.lit(match_date).alias("match_date"),
-        pl.all(),
-        at.cast(pl.Datetime("ms", "UTC")).cast(schema["occurred_at"]).alias("occurred_at"),
-    ).select(list(schema))
+    return pl.DataFrame(matches | {name: _series(values, schema.get(name) or _UNDECLARED[name]) for name, values in columns.items()})
+
+
+_UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestamp": pl.Int64()}
+"""Fields of events that are told in another column."""
+
+
+def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
+    told = _columns(_Event, [event for timeline in timelines for event in timeline.found.events])
+    positions = told.pop("position")
+    columns: dict[str, Sequence[Any] | np.ndarray] = {_RENAMED.get(name, name): values for name, values in told.items()}
+    columns |= {
+        "event_index": _joined([timeline.found.event_indexes for timeline in timelines]),
+        "frame_index": _joined([timeline.found.event_frames for timeline in timelines]),
+        "position_x": [None if position is None else position.x for position in positions],
+        "position_y": [None if position is None else position.y for position in positions],
+    }
+    rows = _of_matches(timelines, [len(timeline.found.events) for timeline in timelines], columns, TimelineEvents)
+    at = pl.col("real_timestamp").cast(pl.Datetime("ms", "UTC")).cast(TimelineEvents.schema()["occurred_at"])
+    # Who did it has another name in some kinds.
+    actor = pl.coalesce("participant_id", "creator_id", "killer_id")
+    return rows.with_columns(participant_id=actor, occurred_at=at).select(TimelineEvents.column_names())
 
 
 _OF_STATE = {"minions_killed": "lane_minions_killed", "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms"}
@@ -406,21 +451,20 @@ _OF_DAMAGE = {
 }
 
 
-def _frame_rows(found: Sequence[tuple[int, int, _Participant]], match_id: str, match_date: date) -> pl.DataFrame:
-    schema = TimelineFrames.schema()
-    told = _columns(_Participant.__struct_fields__, [state for _, _, state in found])
-    positions = _columns(_Position.__struct_fields__, [each or _NOWHERE for each in told.pop("position")])
-    damage = _columns(_Damage.__struct_fields__, [each or _NO_DAMAGE for each in told.pop("damage_stats")])
-    champion = _columns(_Champion.__struct_fields__, [each or _NO_CHAMPION for each in told.pop("champion_stats")])
-    columns: dict[str, Any] = {
+def _frame_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
+    told = _columns(_Participant, [state for timeline in timelines for state in timeline.found.states])
+    positions = _columns(_Position, [each or _NOWHERE for each in told.pop("position")])
+    damage = _columns(_Damage, [each or _NO_DAMAGE for each in told.pop("damage_stats")])
+    champion = _columns(_Champion, [each or _NO_CHAMPION for each in told.pop("champion_stats")])
+    columns: dict[str, Sequence[Any] | np.ndarray] = {
         **{_OF_STATE.get(name, name): values for name, values in told.items()},
         **{_OF_DAMAGE[name]: values for name, values in damage.items()},
         **champion,
         **{f"position_{axis}": values for axis, values in positions.items()},
-        "frame_index": [number for number, _, _ in found],
-        "timestamp_ms": [at for _, at, _ in found],
+        "frame_index": _joined([timeline.found.state_frames for timeline in timelines]),
+        "timestamp_ms": _joined(
+            [np.asarray(timeline.found.timestamps, dtype=np.int64)[timeline.found.state_frames] for timeline in timelines]
+        ),
     }
-    rows = pl.DataFrame({name: pl.Series(values, dtype=schema[name]) for name, values in columns.items()})
-    return rows.select(pl.lit(match_id).alias("match_id"), pl.lit(match_date).alias("match_date"), pl.all()).select(
-        list(schema)
-    )
+    rows = _of_matches(timelines, [len(timeline.found.states) for timeline in timelines], columns, TimelineFrames)
+    return rows.select(TimelineFrames.column_names())

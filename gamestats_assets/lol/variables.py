@@ -66,17 +66,24 @@ _OF_POSITION = ["patch", "queue_group", "position"]
 
 
 def _by_position(features: pl.LazyFrame, columns: Sequence[str]) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
-    """The rows of each position of each queue, then of all positions of each queue that has several."""
+    """The rows of each position of each queue, then of all positions of each queue that has several.
+
+    Of a queue with positions, those who have none are among all.
+    """
     rows = (
         features.with_columns(position(), **_DERIVED)
         .select("match_id", "participant_id", *_OF_POSITION, *columns)
         .sort("match_id", "participant_id")
         .collect()
     )
-    for (patch, queue, of), part in rows.sort(_OF_POSITION, maintain_order=True).group_by(_OF_POSITION, maintain_order=True):
-        yield {"patch": patch, "queue_group": queue, "position": of}, part
+    for (patch, queue, of), part in rows.sort(_OF_POSITION, maintain_order=True).group_by(
+        _OF_POSITION, maintain_order=True
+    ):
+        if of != ALL_POSITIONS:
+            yield {"patch": patch, "queue_group": queue, "position": of}, part
     for (patch, queue), part in rows.group_by(_OF_POSITION[:2], maintain_order=True):
-        if part.get_column("position").n_unique() > 1:
+        found = part.get_column("position").unique()
+        if len(found) > 1 or ALL_POSITIONS in found:
             yield {"patch": patch, "queue_group": queue, "position": ALL_POSITIONS}, part
 
 
@@ -117,10 +124,14 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
     if not found:
         return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.create_empty(lazy=True))
     pairs = pl.concat(found).fill_nan(None).drop_nulls(["pearson", "spearman"])
-    for name in ("pearson", "spearman"):
-        p = pairs.get_column(f"{name}_p_value").fill_null(float("nan")).to_numpy()
-        pairs = pairs.with_columns(pl.Series(f"{name}_q_value", q_values(p)).fill_nan(None))
-    return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.cast(pairs.lazy()))
+    of_patches: list[pl.DataFrame] = []
+    for of_patch in pairs.partition_by("patch", maintain_order=True):
+        p_values = {
+            name: of_patch.get_column(f"{name}_p_value").fill_null(float("nan")) for name in ("pearson", "spearman")
+        }
+        found_q = (pl.Series(f"{name}_q_value", q_values(p)).fill_nan(None) for name, p in p_values.items())
+        of_patches.append(of_patch.with_columns(found_q))
+    return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.cast(pl.concat(of_patches).lazy()))
 
 
 def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[VisionSurvival]:
@@ -167,7 +178,7 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
         )
     if not found:
         return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.create_empty(lazy=True))
-    return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(pl.LazyFrame(found).fill_nan(None)))
+    return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(pl.LazyFrame(found, infer_schema_length=None).fill_nan(None)))
 
 
 # --------------------------------------------------------------------------- regressions
@@ -196,12 +207,14 @@ _INTERCEPT = "intercept"
 def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[OutcomeModels]:
     """Regressions per position and queue, of games that lasted 15 minutes: winning, and damage per minute.
 
-    Errors are clustered by match. A term that does not vary is left out. The area under the curve is of matches that
-    are held out, by a model of the others.
+    Errors are clustered by match. A term that does not vary, or is unknown in most of the rows, is left out; of one
+    that is unknown in some, the rows are. The area under the curve is of matches that are held out, by a model of the
+    others.
     """
     found: list[pl.DataFrame] = []
     columns = ["won", "dpm", "held_out", *dict.fromkeys([*WIN_TERMS, *DPM_TERMS])]
-    for of, rows in _by_position(features, columns):
+    lasted = features.filter(pl.col("team_gold_diff_at_15").is_not_null())
+    for of, rows in _by_position(lasted, columns):
         for model, family, outcome, terms in (
             ("win_given_lead_at_15", "logistic", "won", WIN_TERMS),
             ("dpm", "linear", "dpm", DPM_TERMS),

@@ -97,15 +97,8 @@ class Processing(dg.Config):
 
     everything: bool = False
     """Process every id of the partitions again, not only new and changed ones."""
-    batch_size: int = BATCH
-    """Ids processed and committed together."""
-
-
-class Decoding(Processing):
-    """How much a step that reads landed files does."""
-
-    batch_size: int = DECODED_BATCH
-    """Ids decoded and committed together."""
+    batch_size: int = 0
+    """Ids processed and committed together; 0 is as many as suit the table."""
 
 
 class Decoded(Protocol):
@@ -196,6 +189,7 @@ def landed_tables(
     deps: Sequence[dg.AssetKey] = (),
     code_version: str = "1",
     by_conditions: bool = True,
+    at_once: int = DECODED_BATCH,
 ) -> dg.AssetsDefinition:
     """One step that reads landed files once and feeds all the given bronze tables.
 
@@ -210,6 +204,7 @@ def landed_tables(
         refused: landed files that belong to no id and that nobody can read, for the quarantine.
         deps: assets that must come first and are not read, such as one that fetches or generates the files.
         by_conditions: whether what is made from them is requested by automation conditions.
+        at_once: ids decoded and committed together.
     """
     game, step, unit = tables[0].spec.game, tables[0].spec.step, tables[0].spec.replaced_by or "file"
     version = step_version(tables, code_version)
@@ -235,7 +230,7 @@ def landed_tables(
         required_resource_keys={"stores"},
         pool=f"{game}_{step}",
     )
-    def land(context: dg.AssetExecutionContext, config: Decoding) -> Iterator[Any]:
+    def land(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
         stores: Stores = context.resources.stores
         keys = keys_of_run(context)
         read = {*keys, *map(key_of_day_before, keys)} if tables[0].spec.after_day_before else keys
@@ -253,7 +248,7 @@ def landed_tables(
                     rows = Replacement(pl.LazyFrame(schema=table.schema()), [key], None if whole else list(gone))
                     commits[table].append(commit(stores, table, rows, keys))
                 ledger.record({}, {key: gone})
-        batches = list(work.batches(1 if whole else config.batch_size))
+        batches = list(work.batches(1 if whole else config.batch_size or at_once))
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
         with (
             contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results,
@@ -324,6 +319,7 @@ def table_asset(
     days_around: int = 1,
     unasked: Collection[type[Table]] = (),
     by_itself: bool = True,
+    at_once: int = BATCH,
 ) -> dg.AssetsDefinition:
     """A table made by a pure function, whose annotations name its inputs and its output.
 
@@ -344,6 +340,7 @@ def table_asset(
         days_around: how many days before and after that are, of a table that is made jointly.
         unasked: inputs whose change does not request the table: somebody else does, for fewer partitions.
         by_itself: whether changed inputs request the table; else a sensor does, which knows whom they concern.
+        at_once: ids processed and committed together.
     """
     read = table_inputs(function)
     ledgers = {name: source for name, source in read.items() if issubclass(source, LedgerRow)}
@@ -366,6 +363,7 @@ def table_asset(
         days_around=around,
         unasked=unasked,
         by_itself=by_itself,
+        at_once=at_once,
     )
 
 
@@ -561,6 +559,7 @@ def _asset(
     days_around: int = 0,
     unasked: Collection[type[Table]] = (),
     by_itself: bool = True,
+    at_once: int = BATCH,
 ) -> dg.AssetsDefinition:
     spec = table.spec
     condition = _condition(table, inputs.values(), unasked, jointly=jointly) if by_itself else None
@@ -577,7 +576,7 @@ def _asset(
     ) -> Iterator[Replacement]:
         lake: Lake = context.resources.stores.lake
         ledger = Ledger(lake, spec.game, spec.step)
-        size = 1 if paired else config.batch_size
+        size = 1 if paired else config.batch_size or at_once
 
         def work_of(found: Mapping[str, Mapping[str, str]], keys: Sequence[str]) -> Work:
             inputs = {**{key: {} for key in keys}, **found}

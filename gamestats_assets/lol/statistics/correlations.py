@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.95
-"""Coverage of an interval where none is asked for."""
+from gamestats_assets.lol.statistics.intervals import LEVEL
+
 
 _ROWS_AT_ONCE = 8_192
 _VARIABLES_AT_ONCE = 16

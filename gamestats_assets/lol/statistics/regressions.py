@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.95
-"""Coverage of an interval where none is asked for."""
+from gamestats_assets.lol.statistics.intervals import LEVEL
+
 KNOTS = (7, 3)
 """Knots of the first covariate's spline, and of each other's. With five, a steep dependence of winning on the gold
 difference leaves a bias of up to a point, which 50,000 games mistake for an effect of the choice."""

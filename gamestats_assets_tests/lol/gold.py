@@ -1,0 +1,139 @@
+"""Gold tables of simulated matches, and what tests of statistics share."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import table_inputs
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.features import participant_features
+from gamestats_assets.lol.patches import FeaturesTaken, patches
+from gamestats_assets.lol.simulate_silver import silver as told_as_tables
+from gamestats_assets.lol.simulate_story import Effect, Plan, Story, simulate
+from gamestats_assets_tests.frames import differences
+from gamestats_assets_tests.lol.scenario import kept
+
+Frames = Mapping[type[Table], pl.DataFrame]
+CELL = ("patch", "queue_group", "position", "champion_id")
+
+PLAN = Plan(
+    matches=2_000,
+    patches=(("13.13", 1), ("13.14", 2)),
+    seed=11,
+    remakes=0.02,
+    aram=0.12,
+    bots=0.02,
+    effects=(
+        Effect(kind="objective", objective="dragon", points=0.15),
+        Effect(kind="vision", position="UTILITY", correlation=-0.3),
+    ),
+    champions={
+        "TOP": ("Aatrox", "Camille", "Darius", "Malphite"),
+        "JUNGLE": ("Hecarim", "LeeSin", "MonkeyKing", "Vi"),
+        "MIDDLE": ("Ahri", "Akali", "Lux", "Zed"),
+        "BOTTOM": ("Ezreal", "Jinx", "Kaisa", "Jhin"),
+        "UTILITY": ("Leona", "Lulu", "Nami", "Thresh"),
+    },
+)
+"""Two patches, ranked games and ARAM that count, remakes and games against bots that do not."""
+_OF_TIMELINES = (t.ItemBuilds, t.SkillOrders, t.Objectives, t.TeamCoordination)
+
+
+@functools.cache
+def story() -> Story:
+    """What happened in the matches of `PLAN`."""
+    return simulate(PLAN)
+
+
+@functools.cache
+def silver() -> Frames:
+    """Silver tables of the matches of `PLAN`; of every tenth match without a timeline."""
+    by_name = {table.spec.name: table for table in t.ALL}
+    frames = {by_name[name]: frame for name, frame in told_as_tables(story()).items()}
+    return without_timelines(frames, frames[t.Matches].get_column("match_id").gather_every(10).to_list())
+
+
+def without_timelines(frames: Frames, match_ids: list[str]) -> Frames:
+    """Silver tables as they are where some matches have a match object alone."""
+    is_without = pl.col("match_id").is_in(match_ids)
+    moments = [name for name in t.Participants.column_names() if "_at_1" in name or "_at_2" in name]
+    return {
+        **frames,
+        t.Matches: frames[t.Matches].with_columns(has_timeline=pl.col("has_timeline") & ~is_without),
+        t.Participants: frames[t.Participants].with_columns(
+            pl.when(~is_without).then(name).alias(name) for name in moments
+        ),
+        **{table: frames[table].filter(~is_without) for table in _OF_TIMELINES},
+    }
+
+
+@functools.cache
+def frames() -> Frames:
+    """`silver()` with the wide rows, and with patches."""
+    known = dict(silver())
+    known[t.ParticipantFeatures] = make(participant_features, known)
+    known[FeaturesTaken] = taken(known[t.ParticipantFeatures])
+    known[t.Patches] = make(patches, known)
+    return known
+
+
+def taken(features: pl.DataFrame, digest: str = "digest") -> pl.DataFrame:
+    """The ledger of wide rows."""
+    ids = features.select("match_id").unique()
+    return ids.select(
+        partition_key=pl.lit("2023-07-18"), unit_id="match_id", input_hash=pl.format("{} {}", pl.lit(digest), "match_id")
+    )
+
+
+def table_of(function: Callable[..., Any]) -> type[Table]:
+    """The table that a function makes."""
+    return typing.get_args(typing.get_type_hints(function)["return"])[0]
+
+
+def make(function: Callable[..., Any], known: Frames) -> pl.DataFrame:
+    """What a function makes of frames, by its key; it has the declared columns and keeps the table's rules."""
+    inputs = {name: known[table].lazy() for name, table in table_inputs(function).items()}
+    return kept(table_of(function), function(**inputs))
+
+
+def assert_order_does_not_matter(function: Callable[..., Any], known: Frames) -> None:
+    """The rows are the same whichever order the rows of the inputs are in, and whenever they are made again."""
+    made = make(function, known)
+    shuffled = {table: frame.sample(fraction=1, shuffle=True, seed=5) for table, frame in known.items()}
+    again = make(function, shuffled)
+    assert made.height
+    assert differences(made, again, table_of(function).primary_key()).rows() == []
+    assert make(function, known).equals(made)
+
+
+def assert_nothing_of_nothing(function: Callable[..., Any], known: Frames) -> None:
+    """Without wide rows and objectives there are no rows, whether names are at hand or nothing is at all."""
+    of_games = {t.Matches, t.Participants, t.ParticipantFeatures, t.Objectives}
+    for emptied in (of_games, set(known)):
+        empty = {table: frame.clear() if table in emptied else frame for table, frame in known.items()}
+        assert make(function, empty).is_empty()
+
+
+def position_of(row: Mapping[str, Any]) -> str:
+    """The position that a wide row is counted under."""
+    return row["position"] or "ALL"
+
+
+def cell_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a wide row is compared within."""
+    return row["patch"], row["queue_group"], position_of(row), row["champion_id"]
+
+
+def wilson(wins: int, games: int) -> tuple[float, float]:
+    """Wilson's interval of 95%, as the two rates that lie 1.96 of their own standard errors from the one observed."""
+    z = 1.959963984540054
+    # (p - rate)² = z² rate (1 - rate) / n, solved for the rate.
+    a, b, c = 1 + z * z / games, -(2 * wins / games + z * z / games), (wins / games) ** 2
+    root = max(b * b - 4 * a * c, 0) ** 0.5
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)

@@ -1,0 +1,190 @@
+"""Queues and matches: groups, lengths, remakes, and the version of Data Dragon that stands for a patch."""
+
+import gzip
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.matches import matches, patch_number, queues, standing_versions
+from gamestats_assets_tests.lol.real_pairs import bronze, derived, documents, silver
+from gamestats_assets_tests.lol.scenario import START, kept, rows
+
+USUAL = {"game_duration": 1800, "ended_at": START + timedelta(minutes=30), "participants": 10}
+
+
+def made(
+    match: dict[str, Any], players: list[dict[str, Any]] | None = None, status: str | None = "processed", *versions: str
+) -> dict[str, Any]:
+    """The one match that comes of a match object, of its participants and of its timeline's status."""
+    frame = matches(
+        rows(t.RawMatches, USUAL | match).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.RawParticipants, *(players or [])).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.TimelineFiles, *([{"status": status}] if status else [])).lazy(),  # pyright: ignore[reportArgumentType]
+        queues(),
+        rows(t.Items, *({"version": each} for each in versions)).lazy(),  # pyright: ignore[reportArgumentType]
+    )
+    return kept(t.Matches, frame).row(0, named=True)
+
+
+# --------------------------------------------------------------------------- queues
+
+
+def test_every_queue_the_client_knows_is_listed_once(realdata: Path) -> None:
+    listed = kept(t.Queues, queues()).get_column("queue_id").to_list()
+    document = json.loads(gzip.decompress((realdata / "lol" / "datadragon" / "queues.json.gz").read_bytes()))
+    assert {each["id"] for each in document} - set(listed) == set()
+    against_bots = {each["id"] for each in document if each["category"] == "VersusAi"}
+    counted = queues().filter("in_statistics").collect().get_column("queue_id")
+    assert against_bots.isdisjoint(counted)
+
+
+@pytest.mark.parametrize(
+    ("queue_id", "group", "counts"),
+    [
+        (420, "ranked_solo", True),
+        (440, "ranked_flex", True),
+        (400, "normal", True),
+        (430, "normal", True),
+        (480, "quickplay", True),
+        (490, "quickplay", True),
+        (450, "aram", True),
+        (700, "clash", True),
+        (900, "urf", True),
+        (1700, "arena", True),
+        (830, "bots", False),
+        (840, "bots", False),
+        (850, "bots", False),
+        (0, "custom", False),
+    ],
+)
+def test_groups_of_queues(queue_id: int, group: str, counts: bool) -> None:
+    match = made({"queue_id": queue_id})
+    assert (match["queue_group"], match["in_statistics"]) == (group, counts)
+
+
+def test_a_queue_that_is_not_listed_is_a_group_of_its_own_and_in_no_statistics() -> None:
+    match = made({"queue_id": 98765}, [{"participant_id": 1, "team_position": "TOP"}])
+    assert (match["queue_group"], match["in_statistics"], match["has_positions"]) == ("queue_98765", False, True)
+    assert not made({"queue_id": 98765}, [{"participant_id": 1, "team_position": ""}])["has_positions"]
+
+
+# --------------------------------------------------------------------------- matches
+
+
+def test_the_length_is_in_milliseconds_until_the_end_is_told() -> None:
+    assert made({"game_duration": 1_212_780, "ended_at": None})["duration_s"] == 1212.78
+    assert made({"game_duration": 1213})["duration_s"] == 1213.0
+
+
+@pytest.mark.parametrize(
+    ("match", "gave_up_early", "expected"),
+    [
+        pytest.param({}, False, False, id="a whole game"),
+        pytest.param({"game_duration": 299}, False, True, id="under five minutes"),
+        pytest.param({"game_duration": 300}, False, False, id="five minutes"),
+        pytest.param({"game_duration": 299_900, "ended_at": None}, False, True, id="told in milliseconds"),
+        pytest.param({}, True, True, id="an early surrender"),
+        pytest.param({}, None, False, id="nothing told of a surrender"),
+    ],
+)
+def test_remakes_are_in_no_statistics(match: dict[str, Any], gave_up_early: bool | None, expected: bool) -> None:
+    players = [{"participant_id": 1}, {"participant_id": 2, "game_ended_in_early_surrender": gave_up_early}]
+    row = made(match, players)
+    assert (row["is_remake"], row["in_statistics"]) == (expected, not expected)
+
+
+@pytest.mark.parametrize(("status", "expected"), [("processed", True), ("unreadable", False), (None, False)])
+def test_whether_there_is_a_timeline(status: str | None, expected: bool) -> None:
+    assert made({}, [], status)["has_timeline"] is expected
+
+
+def test_every_real_match_is_what_a_plain_reading_gives(realdata: Path) -> None:
+    pairs = documents(realdata)
+    found = silver(realdata)[t.Matches]
+    assert found.height == len(pairs)
+    for row in found.iter_rows(named=True):
+        info = pairs[row["match_id"]].match
+        length = info["gameDuration"] if "gameEndTimestamp" in info else info["gameDuration"] / 1000
+        assert row["duration_s"] == length
+        last_frame = pairs[row["match_id"]].timeline["frames"][-1]["timestamp"] / 1000
+        assert abs(last_frame - length) < 1.5
+        assert row["patch"] == ".".join(info["gameVersion"].split(".")[:2])
+        assert row["has_positions"] == any(each["teamPosition"] for each in info["participants"])
+        winners = [each["teamId"] for each in info["teams"] if each["win"]]
+        assert row["winning_team_id"] == (winners[0] if len(winners) == 1 else None)
+        assert row["in_statistics"] == (info["queueId"] != 840)
+        assert row["has_timeline"]
+    eras = {row["patch"]: (row["data_dragon_version"], row["version_is"]) for row in found.iter_rows(named=True)}
+    assert eras["10.25"] == ("11.23.1", "later")
+    assert eras["11.23"] == ("11.23.1", "exact")
+    assert eras["12.22"] == ("12.21.1", "earlier")
+    assert eras["13.4"] == eras["13.10"] == eras["13.14"] == ("12.21.1", "earlier")
+
+
+def test_what_comes_of_a_match_does_not_depend_on_other_matches_nor_on_the_order_of_rows(realdata: Path) -> None:
+    raw, together = bronze(realdata), silver(realdata)
+    shuffled = derived({table: frame.sample(fraction=1, shuffle=True, seed=7) for table, frame in raw.items()})
+    for table, frame in together.items():
+        assert shuffled[table].equals(frame), table.__name__
+    for match_id in ("NA1_3720451304", "NA1_4583017440", "NA1_4721564112"):
+        alone = derived({table: frame.filter(match_id=match_id) for table, frame in raw.items()})
+        for table, frame in alone.items():
+            if table is not t.Queues:
+                assert frame.equals(together[table].filter(match_id=match_id)), table.__name__
+
+
+# --------------------------------------------------------------------------- versions
+
+
+@pytest.mark.parametrize(
+    ("patch", "listed", "expected"),
+    [
+        pytest.param("13.10", ["13.9.1", "13.10.1", "13.11.1"], ("13.10.1", "exact"), id="the patch itself"),
+        pytest.param("13.10", ["13.10.2", "13.10.10", "13.10.9"], ("13.10.10", "exact"), id="its highest version"),
+        pytest.param("13.10", ["13.9.1", "13.2.1", "13.11.1"], ("13.9.1", "earlier"), id="numbers, not text"),
+        pytest.param("13.1", ["12.23.1", "12.9.1", "13.10.1"], ("12.23.1", "earlier"), id="over the year's turn"),
+        pytest.param("13.1", ["13.2.1", "13.10.1"], ("13.2.1", "later"), id="none before it"),
+        pytest.param("13.1", [], (None, "none"), id="none at all"),
+        pytest.param("13.1", ["lolpatch_7.20"], (None, "none"), id="no version"),
+    ],
+)
+def test_which_version_stands_for_a_patch(patch: str, listed: list[str], expected: tuple[str | None, str]) -> None:
+    match = made({"game_version": f"{patch}.500.1"}, None, "processed", *listed)
+    assert (match["patch"], match["data_dragon_version"], match["version_is"]) == (patch, *expected)
+
+
+PATCHES = st.tuples(st.integers(9, 16), st.integers(1, 25))
+
+
+@given(wanted=st.lists(PATCHES, min_size=1, max_size=5), listed=st.lists(st.tuples(PATCHES, st.integers(1, 12))))
+def test_the_nearest_version_before_a_patch_stands_for_it_else_the_nearest_after(
+    wanted: list[tuple[int, int]], listed: list[tuple[tuple[int, int], int]]
+) -> None:
+    versions = [f"{major}.{minor}.{build}" for (major, minor), build in listed]
+    found = standing_versions(
+        pl.LazyFrame({"patch": [f"{major}.{minor}" for major, minor in wanted]}, schema={"patch": pl.String}),
+        pl.LazyFrame({"version": versions}, schema={"version": pl.String}),
+    ).collect()
+    assert found.height == len(set(wanted))
+    chosen = {patch: (version, how) for patch, version, how in found.iter_rows()}
+    for patch in wanted:
+        known = {each for each, _ in listed}
+        before, after = [each for each in known if each <= patch], [each for each in known if each > patch]
+        nearest = max(before) if before else min(after) if after else None
+        how = "none" if nearest is None else "exact" if nearest == patch else "earlier" if nearest < patch else "later"
+        build = max((number for each, number in listed if each == nearest), default=None)
+        version = None if nearest is None else f"{nearest[0]}.{nearest[1]}.{build}"
+        assert chosen[f"{patch[0]}.{patch[1]}"] == (version, how)
+
+
+def test_numbers_order_patches() -> None:
+    texts = ["10.25", "13.9", "13.10", "13.10.1", "13", "x", "99999999999.1"]
+    found = pl.DataFrame({"version": texts}).select(patch_number(pl.col("version"))).to_series().to_list()
+    assert found == [10025, 13009, 13010, 13010, None, None, None]
