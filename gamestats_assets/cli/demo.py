@@ -1,4 +1,4 @@
-"""`gamestats demo`: two days of PUBG, a week of a made-up shop and a week of an MMO, from raw files to PostgreSQL."""
+"""`gamestats demo`: PUBG, League of Legends, a made-up shop and an MMO, from raw files to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ PRODUCT_DAYS = 7
 """Days of the product's logs; the last one is the last day of the matches."""
 ACCOUNTS, ACTIONS = 5200, 30.0
 """Accounts of the MMO, and about how many things each does on a day on which it plays."""
+LOL_MATCHES = 400
+"""Matches of League of Legends, on the same days as those of PUBG."""
 _OF_THE_MMO = "select ds, dau, pu, npu, revenue_usd, arppu_usd from l2m.kpi_daily where dimension = 'all' order by ds"
+_OF_LOL = '--champion Ezreal --items "Trinity Force" --metric dpm'
 _OF_PRODUCTS = "select day, dau, new_users, sessions from demo_data.daily_active_users order by day"
 _QUESTION = "select player_name, sum(kills) as kills from pubg.match_summaries group by all order by kills desc limit 5"
 
@@ -47,14 +50,17 @@ def demo(
     users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 1000,
     accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
     mmo_days: Annotated[int, typer.Option(min=1, max=7, hidden=True, help="Days of the MMO.")] = PRODUCT_DAYS,
+    lol_matches: Annotated[
+        int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")
+    ] = LOL_MATCHES,
 ) -> None:
-    """See it at work: two days of PUBG, a week of a shop and a week of an MMO, from raw files to PostgreSQL.
+    """See it at work: two days of PUBG and of League of Legends, a week of a shop and of an MMO, up to PostgreSQL.
 
-    Sixteen matches with a hundred players each are simulated as the API would give them, the logs of
-    a thousand users of a made-up shop are generated, and half a million rows of an MMO's logs are
-    simulated, with farms and cafes in them. All of it is landed, materialised through Dagster with
-    every check, and published. The runs show in the UI (gamestats up). Running it again finds what
-    is there and does only what is missing.
+    Sixteen matches of PUBG with a hundred players each, and 400 matches of League of Legends with their
+    timelines, are simulated as the APIs would give them, the logs of a thousand users of a made-up shop
+    are generated, and half a million rows of an MMO's logs are simulated, with farms and cafes in them.
+    All of it is landed, materialised through Dagster with every check, and published. The runs show in
+    the UI (gamestats up). Running it again finds what is there and does only what is missing.
 
     Example:
 
@@ -68,6 +74,7 @@ def demo(
     # Before Dagster is loaded: the simulating processes are forks of this one.
     _land(stores, _Plan(version(), SEED, matches, players))
     _deliver(stores, accounts, mmo_days)
+    _play(stores, lol_matches)
     from gamestats_assets.cli.session import opened
 
     _add_product(stores, users)
@@ -91,6 +98,8 @@ def demo(
     say(f'  gamestats query "{_QUESTION}"')
     say(f'  gamestats query "{_OF_PRODUCTS}"')
     say(f'  gamestats query "{_OF_THE_MMO}"')
+    say(f"  gamestats lol ask {_OF_LOL}")
+    say("  gamestats lol report")
 
 
 # --------------------------------------------------------------------------- raw files
@@ -160,6 +169,19 @@ def _deliver(stores: Stores, accounts: int, days: int) -> None:
     rows = sum(sum(day.rows.values()) for day in truth.days)
     new = f"{report.count('delivered')} deliveries" if report.days else "all of them known"
     say(f"Simulated {rows:,} rows of an MMO's logs from {first} to {DAYS[-1]}: {new}")
+
+
+def _play(stores: Stores, matches: int) -> None:
+    """Simulate and land matches of League of Legends; what landed before is known."""
+    from gamestats_assets.lol.simulate import write_season
+    from gamestats_assets.lol.source import ingest
+
+    with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as folder:
+        season = Path(folder, "season")
+        write_season(season, matches=matches, first_day=DAYS[0], days=len(DAYS), seed=SEED)
+        report = ingest([season], stores.landing)
+    new = f"{report.taken} files taken" if report.taken else "all of them known"
+    say(f"Simulated {counted(matches, 'match', 'matches')} of League of Legends on {DAYS[0]} and {DAYS[1]}: {new}")
 
 
 def _add_product(stores: Stores, users: int) -> None:

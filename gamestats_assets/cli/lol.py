@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gamestats_assets.cli.entering import Form, Output, enter, listed
-from gamestats_assets.cli.terminal import CarefulGroup, say, status
+from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 
 lol_app = typer.Typer(
     cls=CarefulGroup,
@@ -220,27 +220,69 @@ def report(
 
 @lol_app.command("simulate")
 def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to fill.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.", show_default=False)
+    ],
     matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 200,
     days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 3,
-    seed: Annotated[int, typer.Option(help="Decides everything that is drawn.")] = 7,
-    first_day: Annotated[
-        datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First day.", show_default=False)
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2023-07-18 without.", show_default=False
+        ),
+    ] = None,
+    planted: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE", help="JSON file for what was planted.", show_default=False),
     ] = None,
 ) -> None:
-    """Make up matches as the Riot API gives them, with timelines and Data Dragon's lists, and the truth planted in them.
+    """Simulate matches as the Riot API gives them, with their timelines, and Data Dragon's lists of two patches.
 
-    truth.json tells what was planted: which items, skill orders and objectives change the odds, and by how much.
+    From a hundred matches on effects are planted in them: of an item, a skill order, the first dragons and vision. The
+    same options give the same files.
 
-    Example:
+    Examples:
 
-        gamestats lol simulate lol-matches --matches 1000 && gamestats ingest lol lol-matches
+        gamestats lol simulate lol-matches
+        gamestats lol simulate lol-matches --matches 1000 --days 14 --start 2023-07-01
+        gamestats lol simulate lol-matches --truth planted.json
     """
     from gamestats_assets.lol.simulate import write_season
 
-    with status("Simulating"):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    first_day = (start or datetime(2023, 7, 18)).date()
+    with status(f"Simulating {counted(matches, 'match', 'matches')}"):
         written = write_season(
-            folder, matches=matches, first_day=(first_day or datetime(2023, 7, 18)).date(), days=days, seed=seed
+            folder, matches=matches, first_day=first_day, days=days, seed=seed, truth_file=planted
         )
-    say(str(written))
+    say(
+        f"{counted(matches, 'match', 'matches')} with {written['events']:,} events, {first_day} to "
+        f"{written['last_day']}, patches {' and '.join(written['patches'])}: {folder}",
+        "bold",
+    )
+    for line in _planted(written["truth"]):
+        say(line)
+    if planted is not None:
+        say(f"All of it: {planted}")
     say(f"Next: gamestats ingest lol {shlex.quote(str(folder))}")
+
+
+def _planted(truth: list[dict[str, Any]]) -> list[str]:
+    """What was planted, in words; of every patch it is the same."""
+    told: dict[str, None] = {}
+    for row in truth:
+        who = f"{row['champion_key']} ({row['position']})" if row["champion_key"] else row["position"]
+        size = row["planted"]
+        match row["kind"]:
+            case "item":
+                what = f"{who} with item {row['item_id']} as core item {row['core_order']}: {100 * size:+g} points of wins"
+            case "skill_order":
+                what = f"{who} with {row['skill_order']}: {size:+g} damage a minute"
+            case "objective":
+                what = f"the first {row['objective'].removeprefix('first_')}: {100 * size:+g} points of wins"
+            case _:
+                what = f"vision of {who}: a correlation of {size:g} with deaths"
+        told[f"Planted: {what}"] = None
+    return [*told]

@@ -104,7 +104,7 @@ def settled() -> tuple[Settled, ...]:
         add(Settled.of(table, function, KNOWN, made=made))
     for function in BY_PATCH:
         table = KNOWN[f"{GAME}.{function.__name__}"]
-        add(Settled.of(table, function, KNOWN, made=made))
+        add(Settled.of(table, function, KNOWN, made=made, told_by=tables.Patches))
     for table in SQL_TABLES:
         model = SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN)
         add(Settled.of(table, model, KNOWN, made=made))
@@ -113,11 +113,14 @@ def settled() -> tuple[Settled, ...]:
 
 def assets() -> list[dg.AssetsDefinition]:
     """Every League of Legends asset: reference, bronze, silver, gold, and the publications."""
+    raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
+    # A sensor knows which days another list concerns.
+    lists = [tables.Queues, tables.Items, tables.Champions]
     made = [
         DOCUMENTS.asset(),
-        landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused, at_once=BATCH),
-        *(table_asset(function, jointly=True, days_around=0, unasked=[tables.Queues, tables.Items], at_once=BATCH) for function in JOINTLY),
-        *(table_asset(function, unasked=[tables.Items, tables.Champions], at_once=BATCH) for function in BY_MATCH),
+        landed_tables(raw, _decode, refused=refused, at_once=BATCH),
+        *(table_asset(function, jointly=True, days_around=0, unasked=lists, at_once=BATCH) for function in JOINTLY),
+        *(table_asset(function, unasked=lists, at_once=BATCH) for function in BY_MATCH),
         *(settled_asset(each, CHECKS) for each in settled()),
     ]
     by_table = {each.table: each for each in settled()}

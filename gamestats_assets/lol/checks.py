@@ -214,7 +214,11 @@ def the_first_of_a_kind_is_one(objectives: dy.LazyFrame[Objectives]) -> pl.LazyF
     """Of each kind of objective a match has one first, and numbers without gaps."""
     return (
         objectives.group_by(*MATCH, "objective")
-        .agg(rows=pl.len().cast(pl.Int64), numbers=pl.col("number_in_match").n_unique().cast(pl.Int64), last=pl.col("number_in_match").max().cast(pl.Int64))
+        .agg(
+            rows=pl.len().cast(pl.Int64),
+            numbers=pl.col("number_in_match").n_unique().cast(pl.Int64),
+            last=pl.col("number_in_match").max().cast(pl.Int64),
+        )
         .filter((pl.col("rows") != pl.col("numbers")) | (pl.col("rows") != pl.col("last")))
     )
 
@@ -239,20 +243,21 @@ def every_counted_participant_is_a_wide_row(
 
 @breaking_rows(of=ParticipantFeatures)
 def lists_of_items_are_of_one_length(features: dy.LazyFrame[ParticipantFeatures]) -> pl.LazyFrame:
-    """The lists that tell of core items have an entry for each of them, in the order of time."""
+    """The lists that tell of core items have an entry for each of them, in the order of time, and no item twice."""
     core = ["core_item_ids", "core_items_at_s", "core_items_team_gold_diff", "core_items_lane_gold_diff"]
     uneven = pl.any_horizontal(pl.col(name).list.len() != pl.col("core_items") for name in core)
+    twice = pl.col("core_item_ids").list.n_unique() < pl.col("core_items")
     unordered = pl.col("core_items_at_s").list.diff().list.min() < 0
     odd = pl.col("completed_item_ids").list.len() != pl.col("completed_items_at_s").list.len()
-    return features.filter(uneven | unordered.fill_null(value=False) | odd).select(*PARTICIPANT, *core)
+    return features.filter(uneven | twice | unordered.fill_null(value=False) | odd).select(*PARTICIPANT, *core)
 
 
 @breaking_rows(of=ItemBuildStats)
 def builds_add_up(stats: dy.LazyFrame[ItemBuildStats]) -> pl.LazyFrame:
-    """Builds of one length share the games that reached it: no more than all, and no more won than played."""
+    """Builds of one length share the games that reached it: no more than all, and of each no more won than played."""
     cell = ["patch", "queue_group", "position", "champion_id", "items"]
-    shares = stats.group_by(cell).agg(pl.col("pick_share").sum(), pl.col("wins").sum(), pl.col("games").sum())
-    return shares.filter((pl.col("pick_share") > 1 + 1e-9) | (pl.col("wins") > pl.col("games")))
+    shares = stats.select(*cell, "build", "games", "wins", shared=pl.col("pick_share").sum().over(cell))
+    return shares.filter((pl.col("shared") > 1 + 1e-9) | (pl.col("wins") > pl.col("games")))
 
 
 @breaking_rows(of=FirstObjectiveStats)

@@ -7,11 +7,13 @@ ever run as SQL.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import polars as pl
 import sqlglot
 from sqlglot import expressions as exp
+from sqlglot.errors import SqlglotError
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lol.tables import ParticipantFeatures
@@ -19,7 +21,7 @@ from gamestats_assets.lol.tables import ParticipantFeatures
 Resolve = Callable[[str], Collection[int]]
 """Ids of what a name stands for."""
 
-_COMPARED: dict[type[exp.Expression], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+_COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     exp.EQ: lambda left, right: left == right,
     exp.NEQ: lambda left, right: left != right,
     exp.GT: lambda left, right: left > right,
@@ -47,6 +49,12 @@ def question_columns() -> dict[str, pl.DataType]:
     return {name: dtype for name, dtype in ParticipantFeatures.schema().items() if not isinstance(dtype, pl.List)}
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Advice on a name that there is not among those there are."""
+    near = difflib.get_close_matches(name.lower(), list(known), n=3)
+    return f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists what there is."
+
+
 def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
     """Whether all items were completed, each given as the ids that it may have.
 
@@ -57,9 +65,7 @@ def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) ->
     found = pl.all_horizontal(has)
     if in_order:
         times = [completed_at(ids) for ids in item_ids]
-        found &= pl.all_horizontal(
-            pl.lit(value=True), *(early < late for early, late in zip(times, times[1:], strict=False))
-        )
+        found &= pl.all_horizontal(pl.lit(value=True), *(early < late for early, late in itertools.pairwise(times)))
     return found.fill_null(value=False)
 
 
@@ -101,7 +107,7 @@ def condition(text: str, *, items: Resolve, champions: Resolve) -> pl.Expr:
     """
     try:
         parsed = sqlglot.parse_one(text, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
+    except SqlglotError as error:
         said = str(error).splitlines()[0]
         raise ConditionError(f"The condition {text!r} cannot be read: {said} {_OFFERED}") from None
     return _Reader(text, items, champions).boolean(parsed)
@@ -114,7 +120,7 @@ class _Reader:
     def __init__(self, text: str, items: Resolve, champions: Resolve) -> None:
         self._text, self._items, self._champions = text, items, champions
 
-    def boolean(self, node: exp.Expression) -> pl.Expr:
+    def boolean(self, node: exp.Expr) -> pl.Expr:
         if isinstance(node, exp.Paren):
             return self.boolean(node.this)
         if isinstance(node, exp.And):
@@ -128,8 +134,8 @@ class _Reader:
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             return self._column(node.this).is_null()
         if isinstance(node, exp.Between):
-            column = self._column(node.this)
-            return column.is_between(self._literal(node.args["low"], node.this), self._literal(node.args["high"], node.this))
+            low, high = (self._literal(node.args[end], node.this) for end in ("low", "high"))
+            return self._column(node.this).is_between(low, high)
         if isinstance(node, exp.In) and node.expressions:
             return self._any_of(node)
         if type(node) in _COMPARED:
@@ -140,7 +146,7 @@ class _Reader:
             return self._call(node)
         raise self._error(f"{node.sql(dialect='duckdb')!r} is not understood")
 
-    def _comparison(self, node: exp.Expression) -> pl.Expr:
+    def _comparison(self, node: exp.Expr) -> pl.Expr:
         left, right = node.this, node.expression
         if self._is_champion(left):
             if not isinstance(node, (exp.EQ, exp.NEQ)):
@@ -189,22 +195,21 @@ class _Reader:
             raise self._error(f"{node.name} is no yes or no; compare it with something")
         return column
 
-    def _column(self, node: exp.Expression) -> pl.Expr:
+    def _column(self, node: exp.Expr) -> pl.Expr:
         if not isinstance(node, exp.Column) or node.table:
             raise self._error(f"{node.sql(dialect='duckdb')!r} is no column")
         if not self._is_known(node):
-            near = difflib.get_close_matches(node.name.lower(), [*question_columns(), CHAMPION], n=3)
-            advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists the columns."
+            advice = nearest(node.name, [*question_columns(), CHAMPION])
             raise self._error(f"there is no column {node.name!r}. {advice}")
         return pl.col(node.name.lower())
 
     def _is_known(self, node: exp.Column) -> bool:
         return node.name.lower() in question_columns()
 
-    def _is_champion(self, node: exp.Expression) -> bool:
+    def _is_champion(self, node: exp.Expr) -> bool:
         return isinstance(node, exp.Column) and node.name.lower() == CHAMPION
 
-    def _text_of(self, node: exp.Expression) -> str:
+    def _text_of(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column) and not node.table:
             # Quoted with the other quotation marks, or not at all.
             return node.name
@@ -212,7 +217,7 @@ class _Reader:
             raise self._error(f"{node.sql(dialect='duckdb')!r} is no name; write it as 'Name'")
         return str(node.this)
 
-    def _literal(self, node: exp.Expression, column: exp.Expression) -> pl.Expr:
+    def _literal(self, node: exp.Expr, column: exp.Expr) -> pl.Expr:
         dtype = question_columns().get(getattr(column, "name", "").lower())
         negative = isinstance(node, exp.Neg)
         inner = node.this if isinstance(node, exp.Neg) else node

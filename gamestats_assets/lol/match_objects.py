@@ -5,7 +5,8 @@ Keys come and go over the years, so everything that a row can do without may be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Optional, TypeAlias
@@ -238,12 +239,25 @@ _PASSED_OVER = frozenset(
 )
 """Known keys of participants that no column takes."""
 _KNOWN = _PASSED_OVER | frozenset(_KEYS.values())
+_passed_over = {f"passed_over_{key}": key for key in sorted(_PASSED_OVER)}
+_KnownParticipant = msgspec.defstruct(
+    "_KnownParticipant",
+    [*_FIELDS, *((name, msgspec.Raw, msgspec.Raw()) for name in _passed_over)],
+    rename=_KEYS | _passed_over,
+    forbid_unknown_fields=True,
+)
+"""A participant without any other key."""
 
-_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MATCH = msgspec.json.Decoder(_Match)
 _TEAM = msgspec.json.Decoder(_Team)
+_KNOWN_PARTICIPANT = msgspec.json.Decoder(_KnownParticipant)
 _PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ANY_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+_COLUMNS = (*_REQUIRED, *_TEXTS, *_FLAGS, *_NUMBERS)
+_IN_COLUMNS = operator.attrgetter(*_COLUMNS)
 
 
 # --------------------------------------------------------------------------- bytes to rows
@@ -269,8 +283,9 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
     unknown: set[str] = set()
     for number, raw in enumerate(info.participants, 1):
         try:
-            participants.append(_participant(_PARTICIPANT.decode(raw)))
-            unknown |= _ANY_KEYS.decode(raw).keys() - _KNOWN
+            read, others = _read_participant(raw)
+            participants.append(_participant(read))
+            unknown |= others
         except _READABLE as error:
             reason = f"Participant {number}: {error}."
             rejections[RawParticipants].append(_rejection(match_id, "participant_shape", reason, raw))
@@ -352,8 +367,16 @@ def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[st
     }
 
 
+def _read_participant(raw: msgspec.Raw) -> tuple[Any, Set[str]]:
+    """A participant, and its keys that are not known; to look for them takes as long as to read it."""
+    try:
+        return _KNOWN_PARTICIPANT.decode(raw), frozenset()
+    except _READABLE:
+        return _PARTICIPANT.decode(raw), _ANY_KEYS.decode(raw).keys() - _KNOWN
+
+
 def _participant(read: Any) -> dict[str, Any]:
-    row = {column: getattr(read, column) for column in (*_REQUIRED, *_TEXTS, *_FLAGS, *_NUMBERS)}
+    row = dict(zip(_COLUMNS, _IN_COLUMNS(read), strict=True))
     styles = {style.description: style for style in (read.perks.styles if read.perks is not None else ())}
     primary, sub = (styles.get(name, _Style()) for name in ("primaryStyle", "subStyle"))
     return {

@@ -63,7 +63,7 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
             p_value="p_value",
         )
         for each in adjusted
-        if "effect" in each.columns
+        if each.height
     ]
     nothing = pl.DataFrame(schema=FirstObjectiveStats.schema()).select(
         *_OF_QUEUE, "objective", "adjusted_effect", "adjusted_low", "adjusted_high", "p_value"

@@ -39,7 +39,7 @@ def patches(
         .join(done, on="match_id", how="left")
         .group_by("patch")
         .agg(
-            matches=pl.len(),
+            matches_played=pl.len(),
             matches_in_statistics=pl.col("in_statistics").sum(),
             first_day=pl.col("match_date").min(),
             last_day=pl.col("match_date").max(),
@@ -54,7 +54,9 @@ def patches(
         .collect()
     )
     names = [
-        item_names(rows.lazy(), items).select("patch", name=pl.format("item {} {} {}", "item_id", "name", _known("name_ko"))),
+        item_names(rows.lazy(), items).select(
+            "patch", name=pl.format("item {} {} {}", "item_id", "name", _known("name_ko"))
+        ),
         champion_names(rows.lazy(), champions).select(
             "patch", name=pl.format("champion {} {} {}", "champion_id", "champion_name", _known("champion_name_ko"))
         ),

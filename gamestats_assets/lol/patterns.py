@@ -263,7 +263,7 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
                     "code": compared.choice,
                     "games": compared.games,
                     "baseline_games": compared.games_rest,
-                    "matches": len(np.unique(cell.clusters)),
+                    "matches_played": len(np.unique(cell.clusters)),
                     "value": compared.mean,
                     "baseline_value": compared.mean_rest,
                     "naive_effect": compared.naive_effect,
@@ -278,7 +278,17 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
             said = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
             named = rows.with_columns(pl.lit(value).alias(name) for name, value in said.items())
             found.append(named.with_columns(condition_key=pl.Series([cell.keys[code] for code in compared.choice])))
-    return pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame()
+    return pl.concat(found, how="vertical_relaxed") if found else _NO_TESTS
+
+
+_NO_TESTS = pl.DataFrame(
+    schema={
+        "cell": pl.Int64,
+        "code": pl.Int64,
+        **dict.fromkeys(("value", "baseline_value", "effect", "standard_error", "odds_ratio", "p_value"), pl.Float64),
+    }
+)
+"""What only some families tell."""
 
 
 def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl.LazyFrame) -> pl.DataFrame:
@@ -290,16 +300,14 @@ def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl
         vision: rows of `VisionSurvival`.
 
     Returns:
-        The columns of `PatternTests` but those in words, and without the patch; no columns where nothing is tested.
+        The columns of `PatternTests` but those in words, and without the patch; fewer where nothing is tested.
     """
     from gamestats_assets.lol.statistics.discovery_rate import q_values
 
     cells = [*participant_cells(features), *objective_cells(objectives)]
-    tests = pl.concat([each for each in (compare_cells(cells), _of_vision(vision.collect())) if each.height] or [
-        pl.DataFrame()
-    ], how="diagonal_relaxed")  # fmt: skip
+    tests = pl.concat([_NO_TESTS, compare_cells(cells), _of_vision(vision.collect())], how="diagonal_relaxed")
     # What could not be estimated (nobody lost) is no test.
-    tests = tests.filter(pl.col("p_value").is_not_nan() & pl.col("p_value").is_not_null()) if tests.height else tests
+    tests = tests.filter(pl.col("p_value").is_not_nan() & pl.col("p_value").is_not_null())
     if tests.is_empty():
         return tests
     p = tests.get_column("p_value").to_numpy()
@@ -322,7 +330,7 @@ def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
         condition_key=pl.lit("vision"),
         games=pl.col("games"),
         baseline_games=pl.lit(0),
-        matches=pl.col("matches"),
+        matches_played=pl.col("matches_played"),
         naive_effect="spearman",
         effect="partial_spearman",
         effect_low="partial_low",
@@ -347,10 +355,10 @@ def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
     z = float(norm.isf(alpha / 2) + norm.isf(1 - WANTED_POWER))
     # Of a correlation only the interval is told.
     from_interval = (pl.col("effect_high") - pl.col("effect_low")) / (2 * float(norm.isf(0.025)))
-    error = pl.coalesce("standard_error", from_interval) if "standard_error" in tests.columns else from_interval
+    error = pl.coalesce("standard_error", from_interval)
     is_rate = tests.get_column("effect_unit").to_numpy() == "win_rate"
     arms = [tests.get_column(name).to_numpy() for name in ("games", "baseline_games")]
-    base = tests.get_column("baseline_value").to_numpy() if "baseline_value" in tests.columns else np.full(len(is_rate), 0.5)
+    base = tests.get_column("baseline_value").to_numpy()
     power = np.where(is_rate, power_of_rates(POINTS, base, *arms, alpha=alpha), np.nan)
     return tests.with_columns(smallest_effect=z * error, power_at_3_points=pl.Series(power))
 
@@ -358,12 +366,12 @@ def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
 def _tried_again(tests: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
     """The effects of what was found in both halves of the matches, and whether the held out one bears it out."""
     # Vision has no cells, and brings its halves along.
-    found = tests.filter("is_found").drop_nulls("cell") if "cell" in tests.columns else tests.clear()
+    found = tests.filter("is_found").drop_nulls("cell")
     halves: list[pl.DataFrame] = []
     for half, name in ((False, "discovery"), (True, "held_out")):
         again: list[Cell] = []
         numbers: list[int] = []
-        for (number,), of_cell in found.group_by("cell", maintain_order=True) if found.height else ():
+        for (number,), of_cell in found.group_by("cell", maintain_order=True):
             cell = cells[int(number)]
             wanted = of_cell.get_column("code").unique().to_list()
             choice = np.where(np.isin(cell.choice, wanted), cell.choice, -1)
@@ -384,7 +392,11 @@ def _tried_again(tests: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
             )
     for results in halves:
         tests = tests.join(results, on=["cell", "code", "outcome"], how="left", maintain_order="left")
-    told = {"discovery_effect": "discovery_again", "held_out_effect": "held_out_again", "held_out_p_value": "held_out_p_again"}
+    told = {
+        "discovery_effect": "discovery_again",
+        "held_out_effect": "held_out_again",
+        "held_out_p_value": "held_out_p_again",
+    }
     missing = [pl.lit(None, pl.Float64).alias(name) for name in (*told, *told.values()) if name not in tests.columns]
     tests = tests.with_columns(missing).with_columns(
         pl.when("is_found").then(pl.coalesce(again, name)).alias(name) for name, again in told.items()
@@ -412,13 +424,17 @@ _OBJECTIVE_WORDS: Mapping[str, tuple[str, str]] = {
 
 def _in_words(tests: pl.DataFrame) -> pl.DataFrame:
     rows = [
-        {"pattern_id": _pattern_id(row), **dict(zip(("condition", "condition_ko", "baseline"), _words(row), strict=True))}
+        (_pattern_id(row), *_words(row))
         for row in tests.select(
             "family", "queue_group", "position", "champion_id", "condition_key", "outcome", "names", "names_ko"
         ).iter_rows(named=True)
     ]
     return tests.with_columns(
-        pl.DataFrame(rows, schema=dict.fromkeys(("pattern_id", "condition", "condition_ko", "baseline"), pl.String))
+        pl.DataFrame(
+            rows,
+            schema=dict.fromkeys(("pattern_id", "condition", "condition_ko", "baseline"), pl.String),
+            orient="row",
+        )
     )
 
 
@@ -450,7 +466,7 @@ def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def sentence(row: Mapping[str, Any]) -> str:
-    """A pattern in one sentence: who, what, how much with its interval, against what, how sure, whether it held again."""
+    """A pattern in one sentence: who, what, how much with its interval, against what, how sure, whether it held."""
     who = row["champion_name"] or "Teams" if row["family"] != "vision" else "Players"
     where = "" if row["position"] == ALL_POSITIONS else f" ({row['position']})"
     scale, unit = (100, "points") if row["effect_unit"] == "win_rate" else (1, "damage per minute")

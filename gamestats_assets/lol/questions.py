@@ -21,7 +21,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lol.conditions import completed, completed_at, condition, question_columns
+from gamestats_assets.lol.conditions import completed, completed_at, condition, nearest, question_columns
 from gamestats_assets.lol.items import UnknownNameError, ids_of_name
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 from gamestats_assets.lol.tables.silver import POSITIONS
@@ -147,7 +147,7 @@ class Answers:
             )
         frame = pl.DataFrame(rows, infer_schema_length=None)
         # What no group has (no comparison was asked for) is no column.
-        return frame.select(name for name in frame.columns if name in ("games", "matches") or frame[name].null_count() < frame.height)
+        return frame.select(name for name in frame.columns if frame[name].null_count() < frame.height)
 
     def notes(self) -> list[str]:
         """Notes of all groups, each with the groups that it is of."""
@@ -156,7 +156,8 @@ class Answers:
             for note in answer.notes:
                 said = "Few games: too few to say much." if note.startswith("Only ") and "say much" in note else note
                 of.setdefault(said, []).append(" ".join(map(str, answer.group.values())))
-        return [f"{', '.join(groups[:5])}{' and more' if len(groups) > 5 else ''}: {note}" for note, groups in of.items()]
+        named = {note: ", ".join(groups[:5]) + (" and more" if len(groups) > 5 else "") for note, groups in of.items()}
+        return [f"{groups}: {note}" for note, groups in named.items()]
 
 
 def _told(value: float, unit: str) -> str:
@@ -313,18 +314,14 @@ def ask(
 def _metric(name: str) -> str:
     column = METRICS.get(name, name)
     if name not in metrics():
-        near = difflib.get_close_matches(name, metrics(), n=3)
-        advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists them."
-        raise UnknownNameError(f"There is no metric {name!r}. {advice}")
+        raise UnknownNameError(f"There is no metric {name!r}. {nearest(name, metrics())}")
     return column
 
 
 def _group(name: str) -> str:
     column = "champion_key" if name == "champion" else name
     if column not in question_columns():
-        near = difflib.get_close_matches(name, question_columns(), n=3)
-        advice = f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists the columns."
-        raise UnknownNameError(f"There is no column {name!r} to group by. {advice}")
+        raise UnknownNameError(f"There is no column {name!r} to group by. {nearest(name, question_columns())}")
     return column
 
 
@@ -370,7 +367,9 @@ def _what_there_is(lake: Lake) -> str:
 # --------------------------------------------------------------------------- answers
 
 
-def _answer(group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_items: bool, where: str | None) -> Answer:
+def _answer(
+    group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_items: bool, where: str | None
+) -> Answer:
     from gamestats_assets.lol.statistics.intervals import mean_interval, wilson
 
     asked = rows.filter(pl.col("__items__") & pl.col("__where__") & pl.col("__metric__").is_not_null())
@@ -404,13 +403,13 @@ def _trials(rows: pl.DataFrame) -> pl.DataFrame:
     numbered = rows.with_row_index("game")
     # The core item with which, or after which, the last of the items came.
     before = (pl.col("core_items_at_s").list.get(slot, null_on_oob=True) <= pl.col("__at__") for slot in range(_TRIALS))
-    reached = pl.when("__items__").then(pl.sum_horizontal(each.fill_null(value=False) for each in before).cast(pl.Int64))
+    number = pl.sum_horizontal(each.fill_null(value=False) for each in before).cast(pl.Int64)
+    reached = pl.when("__items__").then(number)
     numbered = numbered.with_columns(reached=reached)
     found: list[pl.DataFrame] = []
     for order in range(1, _TRIALS + 1):
-        here = numbered.filter(
-            (pl.col("core_items_at_s").list.len() >= order) & (pl.col("reached").is_null() | (pl.col("reached") >= order))
-        )
+        got_so_far = pl.col("core_items_at_s").list.len() >= order
+        here = numbered.filter(got_so_far & (pl.col("reached").is_null() | (pl.col("reached") >= order)))
         treated = pl.col("reached").eq_missing(order)
         if here.filter(treated & pl.col("__where__")).is_empty():
             continue
@@ -433,12 +432,12 @@ def _compared(
     rows: pl.DataFrame, asked: pl.DataFrame, trials: pl.DataFrame | None, *, is_rate: bool
 ) -> tuple[Comparison | None, str]:
     """Against the eligible baseline, or why there is none."""
-    value = float(asked.get_column("__metric__").mean() or 0.0)
+    value = float(asked.get_column("__metric__").to_numpy().mean())
     if trials is None or trials.is_empty():
         others = rows.filter(~(pl.col("__items__") & pl.col("__where__")) & pl.col("__metric__").is_not_null())
         if others.height < _FEWEST_COMPARED:
             return None, f"Only {others.height} other games: too few to compare with."
-        base = float(others.get_column("__metric__").mean() or 0.0)
+        base = float(others.get_column("__metric__").to_numpy().mean())
         told = Comparison(others.height, base, value - base, None, None, None, None, "games that do not meet them")
         return told, "The difference is not adjusted for the state of the game: no moment belongs to the conditions."
     from gamestats_assets.lol.statistics.regressions import compare
@@ -447,7 +446,7 @@ def _compared(
     rest = known.filter(~pl.col("treated")).unique("game")
     if rest.height < _FEWEST_COMPARED:
         return None, f"Only {rest.height} games came as far without them: too few to compare with."
-    base = float(rest.get_column("__metric__").mean() or 0.0)
+    base = float(rest.get_column("__metric__").to_numpy().mean())
     words = "games that completed as many core items without them, at equal gold differences and time"
     arms = [known.filter("treated").height, known.height - known.filter("treated").height]
     naive = Comparison(rest.height, base, value - base, None, None, None, None, words)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -67,7 +68,8 @@ def _of_days() -> list[dg.AssetKey]:
 
 def lists_landed() -> dg.SensorDefinition:
     """Takes up lists of items and champions that landed, and makes again the matches that they stand for."""
-    documents = [asset_key(table) for table in DOCUMENTS.tables]
+    # With what is made of them alone, so that a day that comes after them finds its list.
+    documents = [asset_key(table) for table in (*DOCUMENTS.tables, tables.Queues, tables.Items, tables.Champions)]
     days = _of_days()
     reading, making = f"{LISTS_LANDED}_read", f"{LISTS_LANDED}_made"
     jobs = {reading: documents, making: days}
@@ -81,7 +83,7 @@ def lists_landed() -> dg.SensorDefinition:
         "another list stands for from then on; no other match is made again.",
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        told = json.loads(context.cursor) if context.cursor else {}
+        told: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         instance, lake = context.instance, stores.lake
         requests: list[dg.RunRequest] = []
 
@@ -105,7 +107,7 @@ def lists_landed() -> dg.SensorDefinition:
         return dg.SensorResult(
             run_requests=requests,
             cursor=json.dumps(told, sort_keys=True),
-            skip_reason=None if requests else "Every list is read, and every match was made with the list of its patch.",
+            skip_reason=None if requests else "Every list is read, and every match made with that of its patch.",
         )
 
     return sensor

@@ -12,6 +12,7 @@ them, so that agreement proves something.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -199,6 +200,7 @@ def write_season(
     first_day: date = date(2023, 7, 18),
     days: int = 3,
     seed: int = 7,
+    truth_file: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write matches over some days, with an effect of each kind planted, as `write` does, and the truth of them.
@@ -207,10 +209,15 @@ def write_season(
 
     Args:
         folder: made if missing.
+        truth_file: JSON file for the truth, `effects`; it is no file of the game's, so put it outside of the folder.
         progress: called with the number of matches written so far.
 
     Returns:
-        The summary of `write`, and `truth`, the rows of the file of that name.
+        The summary of `write`, and `truth`, the rows of `truth(story)`.
     """
     story = simulate(season(matches=matches, first_day=first_day, days=days, seed=seed))
-    return write(story, folder, truth=truth(story), progress=progress)
+    effects = truth(story).to_dicts()
+    if truth_file is not None:
+        told = json.dumps({"seed": seed, "effects": effects}, ensure_ascii=False, indent=1)
+        truth_file.write_text(told, encoding="utf-8")
+    return {**write(story, folder, progress=progress), "truth": effects}

@@ -7,7 +7,6 @@ pings) is made up here, by a generator of the match's own, so that its files do 
 
 from __future__ import annotations
 
-import json
 import os
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import polars as pl
 from isal import igzip
 
 from gamestats_assets.lol.simulate_reference import CHAMPIONS, ITEMS, POSITIONS, TURNS_INTO, data_dragon
@@ -106,23 +104,20 @@ def write(
     folder: Path,
     *,
     compress: bool = True,
-    truth: pl.DataFrame | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a story as files.
 
-    `matches/<id>.json` and `timelines/<id>.json` of every match, `datadragon/` with documents of the plan's patches,
-    and `truth.json`, which is no file of the game's. The same story gives the same bytes.
+    `matches/<id>.json` and `timelines/<id>.json` of every match, and `datadragon/` with documents of the plan's patches.
+    The same story gives the same bytes.
 
     Args:
         folder: made if missing.
         compress: with gzip, and `.gz` at the end of the names of the game's files.
-        truth: rows for `truth.json`.
         progress: called with the number of matches written so far.
 
     Returns:
-        `matches`, `events`, `bytes` written, `patches`, `first_day`, `last_day`, `remakes`, and `truth`, the rows of
-        `truth.json`.
+        `matches`, `events`, `bytes` written, `patches`, `first_day`, `last_day` and `remakes`.
     """
     ending = ".json.gz" if compress else ".json"
 
@@ -142,9 +137,6 @@ def write(
         events += sum(len(frame["events"]) for frame in timeline["info"]["frames"])
         if progress:
             progress(number)
-    rows = truth.to_dicts() if truth is not None else []
-    told = {"seed": story.plan.seed, "effects": rows}
-    size += _put(folder / "truth.json", json.dumps(told, ensure_ascii=False, indent=1).encode())
     return {
         "matches": len(story),
         "events": events,
@@ -153,7 +145,6 @@ def write(
         "first_day": story.plan.first_day,
         "last_day": story.plan.first_day + timedelta(days=story.plan.days - 1),
         "remakes": int(story.remake.sum()),
-        "truth": rows,
     }
 
 

@@ -1,8 +1,9 @@
 """Decode one timeline of match-v5: frames of every participant, and events of every kind.
 
-Events are one flat struct with every key that any kind has: a kind that is new is a row as well, with the keys that
-are known. A timeline is read in one go; where something in it is not as it should be, each event and each
-participant's frame is read by itself, and those that cannot be are rejections.
+A timeline is read in one go, each event as a struct of its kind, and the common kinds as narrow ones. Where a kind is
+new, or a common one has a key that it never had, all events are read as one flat struct with every key that any kind
+has: a new kind is a row as well. Where something is not as it should be, each event and each participant's frame is
+read by itself, and those that cannot be are rejections.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, Union, cast, get_type_hints
 
 import msgspec
 import numpy as np
@@ -159,14 +160,18 @@ class _Participant(_Part):
     champion_stats: _Champion | None = None
 
 
-class _Frame(_Part):
+E = TypeVar("E")
+P = TypeVar("P")
+
+
+class _Frame(_Part, Generic[E, P]):
     timestamp: Int64
-    events: list[_Event] | None = None
-    participant_frames: dict[str, _Participant] | None = None
+    events: list[E] | None = None
+    participant_frames: dict[str, P] | None = None
 
 
-class _Info(_Part):
-    frames: list[_Frame]
+class _Info(_Part, Generic[E, P]):
+    frames: list[_Frame[E, P]]
     frame_interval: Int32 | None = None
 
 
@@ -174,34 +179,58 @@ class _Metadata(_Part):
     match_id: str
 
 
-class _Timeline(_Part):
+class _Timeline(_Part, Generic[E, P]):
     metadata: _Metadata
-    info: _Info
-
-
-class _RawFrame(_Part):
-    timestamp: Int64
-    events: list[msgspec.Raw] | None = None
-    participant_frames: dict[str, msgspec.Raw] | None = None
-
-
-class _RawInfo(_Part):
-    frames: list[_RawFrame]
-    frame_interval: Int32 | None = None
-
-
-class _RawTimeline(_Part):
-    metadata: _Metadata
-    info: _RawInfo
+    info: _Info[E, P]
 
 
 class _Typed(_Part):
     type: str | None = None
 
 
-_READABLE = (msgspec.DecodeError, UnicodeDecodeError)
-_WHOLE = msgspec.json.Decoder(_Timeline)
-_PIECEWISE = msgspec.json.Decoder(_RawTimeline)
+_FIELDS = {name: kind for name, kind in get_type_hints(_Event, include_extras=True).items() if name != "type"}
+_NARROW: Mapping[str, tuple[str, ...]] = {
+    "CHAMPION_KILL": (
+        "killer_id", "victim_id", "assisting_participant_ids", "bounty", "shutdown_bounty", "kill_streak_length",
+        "position",
+    ),
+    "ITEM_DESTROYED": (item := ("participant_id", "item_id")),
+    "ITEM_PURCHASED": item,
+    "ITEM_SOLD": item,
+    "LEVEL_UP": ("participant_id", "level"),
+    "SKILL_LEVEL_UP": ("participant_id", "skill_slot", "level_up_type"),
+    "WARD_KILL": ("killer_id", "ward_type"),
+    "WARD_PLACED": ("creator_id", "ward_type"),
+}  # fmt: skip
+"""Fields of the kinds that nearly all events are of."""
+_PASSED_OVER: Mapping[str, tuple[str, ...]] = {
+    "CHAMPION_KILL": (
+        "victim_damage_dealt", "victim_damage_received", "victim_teamfight_damage_dealt",
+        "victim_teamfight_damage_received",
+    )
+}  # fmt: skip
+"""Known keys of those kinds that no column takes."""
+
+
+def _struct_of(kind: str) -> type[msgspec.Struct]:
+    """The struct of a known kind: a narrow one refuses other keys, any other has every field."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("timestamp", _FIELDS["timestamp"])]
+    fields += [(name, _FIELDS[name], None) for name in _NARROW.get(kind, _FIELDS) if name != "timestamp"]
+    fields += [(name, msgspec.Raw, msgspec.Raw()) for name in _PASSED_OVER.get(kind, ())]
+    return msgspec.defstruct(
+        kind, fields, tag_field="type", tag=kind, namespace={"type": kind},
+        rename="camel", gc=False, forbid_unknown_fields=kind in _NARROW,
+    )  # fmt: skip
+
+
+_STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
+_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_WHOLE = (
+    msgspec.json.Decoder(_Timeline[Union[tuple(_STRUCTS.values())], _Participant]),  # pyright: ignore
+    msgspec.json.Decoder(_Timeline[_Event, _Participant]),
+)
+"""For files with nothing new in them, and for all files."""
+_PIECEWISE = msgspec.json.Decoder(_Timeline[msgspec.Raw, msgspec.Raw])
 _ONE_EVENT = msgspec.json.Decoder(_Event)
 _ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ONE_TYPE = msgspec.json.Decoder(_Typed)
@@ -230,7 +259,7 @@ class Found:
     match_id: str
     frame_interval: int | None
     timestamps: list[int]
-    events: list[_Event]
+    events: list[Any]
     event_frames: Sequence[int] | np.ndarray
     event_indexes: Sequence[int] | np.ndarray
     states: list[_Participant]
@@ -301,10 +330,15 @@ def rows_of(timelines: Sequence[DecodedTimeline]) -> dict[type[Table], pl.DataFr
 
 
 def _read(content: bytes, match_id: str) -> Found:
-    try:
-        read = _WHOLE.decode(content)
-    except _READABLE:
-        return _read_piece_by_piece(content, match_id)
+    for decoder in _WHOLE:
+        try:
+            return _found(decoder.decode(content))
+        except _READABLE:
+            continue
+    return _read_piece_by_piece(content, match_id)
+
+
+def _found(read: _Timeline[Any, _Participant]) -> Found:
     frames = read.info.frames
     # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
     events = [event for frame in frames for event in frame.events or ()]
@@ -385,38 +419,39 @@ def _rejection(match_id: str, rule: str, reason: str, raw: msgspec.Raw) -> Rejec
 
 
 _RENAMED = {"type": "event_type", "timestamp": "timestamp_ms", "winning_team": "winning_team_id"}
+_SHAPES: Mapping[tuple[str, ...], tuple[type[msgspec.Struct], ...]] = {
+    tuple(_FIELDS): (_Event, *(struct for kind, struct in _STRUCTS.items() if kind not in _NARROW)),
+    **{
+        ("timestamp", *fields): tuple(_STRUCTS[kind] for kind in _NARROW if _NARROW[kind] == fields)
+        for fields in _NARROW.values()
+    },
+}
+"""Structs of events by the fields they have: their columns are built together."""
 
 
-def _columns(kind: type[msgspec.Struct], parts: Sequence[msgspec.Struct]) -> dict[str, Sequence[Any]]:
-    """The fields of structs, as columns."""
-    return {name: [*map(operator.attrgetter(name), parts)] for name in kind.__struct_fields__}
+def _columns(fields: Sequence[str], parts: Sequence[Any]) -> dict[str, list[Any]]:
+    """Fields of objects, as columns."""
+    return {name: [*map(operator.attrgetter(name), parts)] for name in fields}
 
 
 def _joined(parts: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts]).astype(np.int64)
 
 
-def _series(values: Sequence[Any] | np.ndarray, dtype: pl.DataType) -> pl.Series:
-    # Arrow takes values that are mostly null several times as fast.
-    arrow = pl.Series([], dtype=dtype).to_arrow().type
-    return cast(pl.Series, pl.from_arrow(pa.array(values, arrow))).cast(dtype)
+def _series(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if not isinstance(dtype, pl.List):
+        return pl.Series(values, dtype=dtype)
+    # Arrow takes lists a hundred times as fast.
+    return cast(pl.Series, pl.from_arrow(pa.array(values, pl.Series([], dtype=dtype).to_arrow().type)))
 
 
-def _of_matches(
-    timelines: Sequence[DecodedTimeline], rows: Sequence[int], columns: Mapping[str, Sequence[Any] | np.ndarray], table: type[Table]
-) -> pl.DataFrame:
-    """Columns with the match of each row before them.
-
-    Args:
-        rows: how many rows each timeline has.
-    """
-    schema = table.schema()
+def _of_matches(timelines: Sequence[DecodedTimeline], rows: Sequence[int]) -> dict[str, pl.Series]:
+    """The columns of each row's match, of as many rows as each timeline has."""
     of = np.repeat(np.arange(len(timelines)), rows)
-    matches = {
+    return {
         "match_id": pl.Series([timeline.match_id for timeline in timelines], dtype=pl.String).gather(of),
         "match_date": pl.Series([timeline.match_date for timeline in timelines], dtype=pl.Date).gather(of),
     }
-    return pl.DataFrame(matches | {name: _series(values, schema.get(name) or _UNDECLARED[name]) for name, values in columns.items()})
 
 
 _UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestamp": pl.Int64()}
@@ -424,24 +459,41 @@ _UNDECLARED = {"creator_id": pl.Int16(), "killer_id": pl.Int16(), "real_timestam
 
 
 def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
-    told = _columns(_Event, [event for timeline in timelines for event in timeline.found.events])
-    positions = told.pop("position")
-    columns: dict[str, Sequence[Any] | np.ndarray] = {_RENAMED.get(name, name): values for name, values in told.items()}
-    columns |= {
-        "event_index": _joined([timeline.found.event_indexes for timeline in timelines]),
-        "frame_index": _joined([timeline.found.event_frames for timeline in timelines]),
-        "position_x": [None if position is None else position.x for position in positions],
-        "position_y": [None if position is None else position.y for position in positions],
-    }
-    rows = _of_matches(timelines, [len(timeline.found.events) for timeline in timelines], columns, TimelineEvents)
+    events = [event for timeline in timelines for event in timeline.found.events]
+    numbers: dict[tuple[str, ...], list[int]] = {fields: [] for fields in _SHAPES}
+    of_struct = {struct: numbers[fields] for fields, structs in _SHAPES.items() for struct in structs}
+    for number, struct in enumerate(map(type, events)):
+        of_struct[struct].append(number)
+    parts = [_part_of_events(fields, [events[each] for each in rows], rows) for fields, rows in numbers.items()]
+    rows = pl.concat(parts, how="diagonal").sort("number")
     at = pl.col("real_timestamp").cast(pl.Datetime("ms", "UTC")).cast(TimelineEvents.schema()["occurred_at"])
-    # Who did it has another name in some kinds.
-    actor = pl.coalesce("participant_id", "creator_id", "killer_id")
-    return rows.with_columns(participant_id=actor, occurred_at=at).select(TimelineEvents.column_names())
+    return rows.with_columns(
+        **_of_matches(timelines, [len(timeline.found.events) for timeline in timelines]),
+        event_index=pl.Series(_joined([timeline.found.event_indexes for timeline in timelines]), dtype=pl.Int32),
+        frame_index=pl.Series(_joined([timeline.found.event_frames for timeline in timelines]), dtype=pl.Int16),
+        # Who did it has another name in some kinds.
+        participant_id=pl.coalesce("participant_id", "creator_id", "killer_id"),
+        occurred_at=at,
+    ).select(TimelineEvents.column_names())
 
 
-_OF_STATE = {"minions_killed": "lane_minions_killed", "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms"}
-_OF_DAMAGE = {
+def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Sequence[int]) -> pl.DataFrame:
+    """The columns of events that have the same fields."""
+    told = _columns(("type", *fields), events)
+    if positions := told.pop("position", None):
+        told["position_x"] = [None if position is None else position.x for position in positions]
+        told["position_y"] = [None if position is None else position.y for position in positions]
+    schema = {**TimelineEvents.schema(), **_UNDECLARED}
+    columns = {_RENAMED.get(name, name): values for name, values in told.items()}
+    series = {name: _series(values, schema[name]) for name, values in columns.items()}
+    return pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64), **series})
+
+
+_OF_STATE = {
+    "minions_killed": "lane_minions_killed",
+    "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms",
+    "x": "position_x",
+    "y": "position_y",
     "total_damage_done_to_champions": "damage_to_champions",
     "physical_damage_done_to_champions": "physical_damage_to_champions",
     "magic_damage_done_to_champions": "magic_damage_to_champions",
@@ -449,22 +501,29 @@ _OF_DAMAGE = {
     "total_damage_done": "damage_dealt",
     "total_damage_taken": "damage_taken",
 }
+_OF_PARTICIPANT = _Participant.__struct_fields__[:-3]
+_STATE_PARTS = (_OF_PARTICIPANT, *(part.__struct_fields__ for part in (_Position, _Damage, _Champion)))
+_NUMBERS = [_OF_STATE.get(name, name) for fields in _STATE_PARTS for name in fields]
+"""Columns of a participant's frame in the order in which its parts tell them."""
 
 
 def _frame_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
-    told = _columns(_Participant, [state for timeline in timelines for state in timeline.found.states])
-    positions = _columns(_Position, [each or _NOWHERE for each in told.pop("position")])
-    damage = _columns(_Damage, [each or _NO_DAMAGE for each in told.pop("damage_stats")])
-    champion = _columns(_Champion, [each or _NO_CHAMPION for each in told.pop("champion_stats")])
-    columns: dict[str, Sequence[Any] | np.ndarray] = {
-        **{_OF_STATE.get(name, name): values for name, values in told.items()},
-        **{_OF_DAMAGE[name]: values for name, values in damage.items()},
-        **champion,
-        **{f"position_{axis}": values for axis, values in positions.items()},
-        "frame_index": _joined([timeline.found.state_frames for timeline in timelines]),
-        "timestamp_ms": _joined(
-            [np.asarray(timeline.found.timestamps, dtype=np.int64)[timeline.found.state_frames] for timeline in timelines]
-        ),
+    of_participant, of_position, of_damage, of_champion = (operator.attrgetter(*fields) for fields in _STATE_PARTS)
+    # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
+    told: list[int | None] = []
+    for timeline in timelines:
+        for state in timeline.found.states:
+            told += of_participant(state)
+            told += of_position(state.position or _NOWHERE)
+            told += of_damage(state.damage_stats or _NO_DAMAGE)
+            told += of_champion(state.champion_stats or _NO_CHAMPION)
+    numbers = pl.Series(told, dtype=pl.Int32)
+    columns = {name: numbers.gather_every(len(_NUMBERS), place) for place, name in enumerate(_NUMBERS)}
+    at = [np.asarray(each.found.timestamps, dtype=np.int64)[each.found.state_frames] for each in timelines]
+    rows = {
+        **_of_matches(timelines, [len(timeline.found.states) for timeline in timelines]),
+        **columns,
+        "frame_index": pl.Series(_joined([timeline.found.state_frames for timeline in timelines])),
+        "timestamp_ms": pl.Series(_joined(at)),
     }
-    rows = _of_matches(timelines, [len(timeline.found.states) for timeline in timelines], columns, TimelineFrames)
-    return rows.select(TimelineFrames.column_names())
+    return pl.DataFrame({name: rows[name].cast(dtype) for name, dtype in TimelineFrames.schema().items()})

@@ -113,7 +113,7 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
                 "variable": [VARIABLES[i] for i in upper[0]],
                 "other_variable": [VARIABLES[j] for j in upper[1]],
                 "rows": result.n[upper],
-                "matches": np.floor(result.n[upper] * matches / rows.height),
+                "matches_played": np.floor(result.n[upper] * matches / rows.height),
                 "pearson": result.pearson[upper],
                 "pearson_p_value": result.pearson_p[upper],
                 "spearman": result.spearman[upper],
@@ -162,7 +162,7 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
             {
                 **of,
                 "games": known.height,
-                "matches": known.get_column("match_id").n_unique(),
+                "matches_played": known.get_column("match_id").n_unique(),
                 "vision_per_minute": vision.mean(),
                 "deaths": deaths.mean(),
                 "deaths_per_minute": known.get_column("deaths_per_minute").mean(),
@@ -178,7 +178,8 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
         )
     if not found:
         return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.create_empty(lazy=True))
-    return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(pl.LazyFrame(found, infer_schema_length=None).fill_nan(None)))
+    rows = pl.LazyFrame(found, infer_schema_length=None).fill_nan(None)
+    return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(rows))
 
 
 # --------------------------------------------------------------------------- regressions
@@ -258,7 +259,7 @@ def _model(
             "odds_ratio": np.exp(fitted.coefficients) if is_logistic else [None] * (1 + len(told)),
             "p_value": fitted.p_values,
             "rows": fitted.rows,
-            "matches": fitted.clusters,
+            "matches_played": fitted.clusters,
             "fit": fitted.r_squared,
             "auc": _held_out_auc(known, design, target) if is_logistic else None,
         },

@@ -745,7 +745,8 @@ def publication(
         contents = published_contents(settled, held) if settled else {}
         published = published_hashes(stores.postgres_url, table) if settled else {}
         # A day that is not made is no empty one.
-        waits = settled.waiting(held, held.late(settled) - contents.keys()) if settled and settled.has_partitions else {}
+        has_keys = settled is not None and settled.has_partitions
+        waits = settled.waiting(held, held.late(settled) - contents.keys()) if settled and has_keys else {}
         for key in keys or [None]:
             value = table.partition_value(key) if key is not None else None
             height = state.rows_per_partition.get(key, 0) if key is not None else state.rows

@@ -39,7 +39,7 @@ class Documents:
     code_version: str = "1"
 
     def behind(self, stores: Stores) -> str:
-        """A hash of the documents when they are not those that the tables are made from, or their code is not; else ""."""
+        """A hash of the documents when the tables are made from others, or by other code; else ""."""
         wanted = self._wanted(stores)
         return "" if self._ledger(stores).entries([ALWAYS]).get(ALWAYS, {}).get(ROWS) == wanted else wanted
 
@@ -76,7 +76,7 @@ class Documents:
             # Before anything is read: what lands meanwhile is then found to be new.
             wanted = self._wanted(stores)
             due = config.everything or self.behind(stores) != ""
-            context.log.info(f"{len(self.listed(stores.landing))} documents have landed; they are {'' if due else 'not '}new.")
+            context.log.info(f"{len(self.listed(stores.landing))} documents have landed{'' if due else ', none new'}.")
             frames, rejections = self.read(stores.landing) if due else ({}, {})
             for table in self.tables:
                 written = (

@@ -82,6 +82,7 @@ class Settled:
         days_read: Mapping[type[Table], int | None] | None = None,
         code_version: str = "1",
         made: Mapping[type[Table], Settled] | None = None,
+        told_by: type[Table] | None = None,
     ) -> Settled:
         """As the model or the annotations of the function tell; a function without inputs gives what never changes.
 
@@ -90,15 +91,18 @@ class Settled:
             days_read: days read of inputs of which it is not the same day alone.
             code_version: to be raised when a function gives other rows of the same inputs.
             made: the settled tables that it may be made from.
+            told_by: of a table by names, the one that tells of them, where it is not among the inputs.
         """
         if isinstance(made_by, SqlModel):
             sources = [known[name] for name in made_by.dependencies]
             own = combined_hash([made_by.spark_sql])[:8]
         else:
             of_step = {(table.spec.game, table.spec.step): table for table in known.values()}
-            ledgers = {ledger_of(*step): source for step, source in of_step.items()}
+            ledgers: dict[type[Table], type[Table]] = {ledger_of(*step): source for step, source in of_step.items()}
             sources = [ledgers.get(source, source) for source in table_inputs(made_by).values()]
             own = code_version
+        if told_by is not None and told_by not in sources:
+            sources.append(told_by)
         far = days_read or {}
         if unread := [source.spec.dotted for source in far if source not in sources]:
             raise ValueError(f"{table.spec.dotted} does not read {', '.join(unread)}")
@@ -261,7 +265,8 @@ class Contents:
         if self._lake.version(source) is None:
             return {}
         rows = self._lake.scan(source).collect()
-        return {key: RowsHash().add_all([of]).hexdigest() for (key,), of in rows.partition_by(column, as_dict=True).items()}
+        by_name = rows.partition_by(column, as_dict=True)
+        return {key: RowsHash().add_all([of_name]).hexdigest() for (key,), of_name in by_name.items()}
 
     def late(self, settled: Settled) -> frozenset[str]:
         """Days on which a table is behind, or one that it is made from is where it looks."""

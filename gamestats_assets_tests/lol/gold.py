@@ -19,8 +19,10 @@ from gamestats_assets.lol.simulate_story import Effect, Plan, Story, simulate
 from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.scenario import kept
 
-Frames = Mapping[type[Table], pl.DataFrame]
+Frames = Mapping[Any, pl.DataFrame]
+"""Frames by table."""
 CELL = ("patch", "queue_group", "position", "champion_id")
+"""What games are compared within."""
 
 PLAN = Plan(
     matches=2_000,
@@ -83,11 +85,13 @@ def frames() -> Frames:
     return known
 
 
-def taken(features: pl.DataFrame, digest: str = "digest") -> pl.DataFrame:
-    """The ledger of wide rows."""
+def taken(features: pl.DataFrame) -> pl.DataFrame:
+    """The ledger of wide rows: that those of every match were made."""
     ids = features.select("match_id").unique()
     return ids.select(
-        partition_key=pl.lit("2023-07-18"), unit_id="match_id", input_hash=pl.format("{} {}", pl.lit(digest), "match_id")
+        partition_key=pl.lit("2023-07-18"),
+        unit_id="match_id",
+        input_hash=pl.format("{} {}", pl.lit("digest"), "match_id"),
     )
 
 

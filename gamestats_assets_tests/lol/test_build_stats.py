@@ -137,7 +137,7 @@ def test_every_build_is_counted_with_its_figures(builds: pl.DataFrame) -> None:
         own, length = expected[key], row["items"]
         items = [int(item) for item in row["build"].split(">")]
         assert length == len(items)
-        assert [row[f"item{slot}_id"] for slot in (1, 2, 3)] == (items + [None, None])[:3]
+        assert [row[f"item{slot}_id"] for slot in (1, 2, 3)] == [*items, None, None][:3]
         eligible = by_length[*key[:4], length]
         assert row["pick_share"] == pytest.approx(len(own) / len(eligible))
         assert row["baseline_win_rate"] == pytest.approx(statistics.fmean(game["won"] for game in eligible))

@@ -270,10 +270,10 @@ def test_real_teams_have_the_objectives_of_their_match_objects(real: pl.DataFram
         for team in info["teams"]:
             of_team = own.filter(pl.col("team_id") == team["teamId"])
             told = team["objectives"]
-            for name, key in (("team_first_dragon", "dragon"), ("team_first_baron", "baron"), ("team_first_blood", "champion")):
+            for name, key in (("dragon", "dragon"), ("baron", "baron"), ("blood", "champion")):
                 someone = any(each["objectives"][key]["first"] for each in info["teams"])
                 expected = told[key]["first"] if someone else None
-                assert of_team.get_column(name).unique().to_list() == [expected], (path.name, name)
+                assert of_team.get_column(f"team_first_{name}").unique().to_list() == [expected], (path.name, name)
             assert of_team.get_column("team_dragons").unique().to_list() == [told["dragon"]["kills"]], path.name
             assert of_team.get_column("team_towers").unique().to_list() == [told["tower"]["kills"]], path.name
             checked += 1

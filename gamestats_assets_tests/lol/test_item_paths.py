@@ -207,11 +207,11 @@ def test_who_has_no_position_where_others_have_one_is_in_no_cell() -> None:
     assert "ALL" not in made.filter(pl.col("queue_group") == "ranked_solo").get_column("position")
 
 
+SOME_ITEMS = st.permutations(range(1, 8)).flatmap(lambda items: st.integers(0, 7).map(lambda count: items[:count]))
+
+
 @settings(max_examples=40)
-@given(
-    st.lists(st.permutations(range(1, 8)).flatmap(lambda items: st.integers(0, 7).map(lambda n: items[:n])), min_size=1),
-    st.integers(5, 30),
-)
+@given(st.lists(SOME_ITEMS, min_size=1), st.integers(5, 30))
 def test_no_frequent_path_is_missed_and_none_is_made_up(games: list[list[int]], times: int) -> None:
     made, told = of_games(*games * times)
     assert_is_brute(made, told)

@@ -46,7 +46,7 @@ def test_patches_are_those_of_matches_with_their_days() -> None:
     assert made.keys() == by_patch.keys() == {"13.13", "13.14"}
     for patch, own in by_patch.items():
         row = made[patch]
-        assert row["matches"] == len(own)
+        assert row["matches_played"] == len(own)
         assert row["matches_in_statistics"] == sum(match["in_statistics"] for match in own)
         assert row["first_day"] == min(match["match_date"] for match in own)
         assert row["last_day"] == max(match["match_date"] for match in own)
@@ -64,7 +64,7 @@ def test_patches_are_numbered_as_numbers() -> None:
 def test_a_patch_has_matches_that_do_not_count() -> None:
     made = of_matches({"in_statistics": False, "match_date": date(2026, 3, 1)}, {"match_date": date(2026, 3, 9)})
     row = made["13.14"]
-    assert (row["matches"], row["matches_in_statistics"]) == (2, 1)
+    assert (row["matches_played"], row["matches_in_statistics"]) == (2, 1)
     assert (row["first_day"], row["last_day"]) == (date(2026, 3, 1), date(2026, 3, 9))
 
 
@@ -169,7 +169,7 @@ def test_real_patches_are_the_first_two_numbers_of_the_versions(realdata: Path) 
         ".".join(pair.match["gameVersion"].split(".")[:2]) for pair in real_pairs.documents(realdata).values()
     }
     assert set(made.get_column("patch")) == told
-    assert made.get_column("matches").sum() == silver[t.Matches].height
+    assert made.get_column("matches_played").sum() == silver[t.Matches].height
     assert made.get_column("content_hash").n_unique() == made.height
 
 
@@ -191,9 +191,11 @@ def test_items_of_a_list_are_named_in_turn() -> None:
 
 
 def test_champions_have_their_names_and_all_together_none() -> None:
-    listed = rows(t.Champions, {"version": "13.16.1", "patch": "13.16", "champion_id": 81, "name": "Ezreal", "name_ko": "이즈리얼"})
+    ezreal = {"champion_id": 81, "name": "Ezreal", "name_ko": "이즈리얼"}
+    listed = rows(t.Champions, {"version": "13.16.1", "patch": "13.16"} | ezreal)
     names = champion_names(rows(t.Patches, {"patch": "13.15"}).lazy(), listed.lazy())
-    made = named_champions(pl.DataFrame({"patch": "13.15", "champion_id": [81, 0, 5]}).cast({"champion_id": pl.Int32}), names)
+    asked = pl.DataFrame({"patch": "13.15", "champion_id": [81, 0, 5]}, schema_overrides={"champion_id": pl.Int32})
+    made = named_champions(asked, names)
     assert made.select("champion_name", "champion_name_ko").rows() == [
         ("Ezreal", "이즈리얼"), (None, None), ("champion 5", None),
     ]  # fmt: skip

@@ -57,7 +57,7 @@ def made(story: simulate.Story) -> dict[str, pl.DataFrame]:
         {
             "patch": ["13.14"],
             "patch_number": [13014],
-            "matches": [1],
+            "matches_played": [1],
             "matches_in_statistics": [1],
             "first_day": [PLAN.first_day],
             "last_day": [PLAN.first_day],

@@ -52,17 +52,25 @@ _STATISTICS = (
     discovered_patterns,
 )
 POOL = {
-    "TOP": ["Aatrox"], "JUNGLE": ["LeeSin"], "MIDDLE": ["Ahri"], "BOTTOM": ["Ezreal", "Jinx"], "UTILITY": ["Thresh"]
-}  # fmt: skip
+    "TOP": ["Aatrox"],
+    "JUNGLE": ["LeeSin"],
+    "MIDDLE": ["Ahri"],
+    "BOTTOM": ["Ezreal", "Jinx"],
+    "UTILITY": ["Thresh"],
+}
 EVIL_CHAMPION = "Ezreal </script><b>& co</b>"
 EVIL_ITEM = "Trinity <img src=x onerror=alert(1)> & <a href='http://evil.example'>Force</a>"
-HERE = ("13.14", "ranked_solo")
+HERE = ("13.10", "ranked_solo")
 
 Frames = dict[type[Table], pl.DataFrame]
 
 
 def season(plan: Plan) -> Frames:
-    """The tables of a simulated season, made by the statistics; a champion and an item have markup in their names."""
+    """The tables of a simulated season, made by the statistics.
+
+    A champion and an item have markup in their names. In every tenth match those of the middle and bottom lanes change
+    places, so that champions have several positions.
+    """
     by_name = {table.spec.name: table for table in t.ALL}
     made = {by_name[name]: frame for name, frame in silver(simulate(plan)).items()}
     of_match = made[t.Matches].select("match_id", "patch", "queue_group", "in_statistics")
@@ -75,6 +83,11 @@ def season(plan: Plan) -> Frames:
     ):
         evil = pl.when(pl.col(key) == number).then(pl.lit(name)).otherwise("name")
         made[table] = made[table].with_columns(name=evil)
+
+    swapped = pl.col("position").replace({"MIDDLE": "BOTTOM", "BOTTOM": "MIDDLE"})
+    made[t.Participants] = made[t.Participants].with_columns(
+        position=pl.when(pl.col("match_id").str.ends_with("0")).then(swapped).otherwise("position")
+    )
 
     def make(transform: Any) -> None:
         table = typing.get_args(typing.get_type_hints(transform)["return"])[0]
@@ -128,12 +141,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Written:
     plan = Plan(
         matches=2800,
         days=2,
-        patches=(("13.13", 1), ("13.14", 1.5)),
+        patches=(("13.9", 1), ("13.10", 1.5)),
         aram=0.05,
         champions=POOL,
         effects=(
             Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=1, item=3078, points=0.2),
-            Effect(kind="skill_order", champion="Ezreal", position="BOTTOM", order="QWE", dpm=150),
+            Effect(kind="skill_order", champion="Ezreal", position="BOTTOM", order="QWE", dpm=80),
             Effect(kind="objective", objective="dragon", points=0.15),
             Effect(kind="vision", position="UTILITY", correlation=-0.3),
         ),
@@ -148,7 +161,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Written:
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("idle")
-    frames = season(Plan(matches=700, days=1, patches=(("13.14", 1),), champions=POOL))
+    frames = season(Plan(matches=700, days=1, patches=(("13.10", 1),), champions=POOL))
     written = Written(frames, lake_of(folder / "lake", frames, *GOLD), folder / "report.html")
     write_report(written.path, written.lake)
     return written
@@ -214,17 +227,17 @@ def test_by_default_it_is_of_the_newest_patch_the_greatest_queue_and_the_most_pl
     target = planted.path.with_name("default.html")
     write_report(target, planted.lake)
     (heading,) = re.findall(r"(?s)<h1>.*?</h1>", page_of(target))
-    assert words_of(heading) == f"{english} {korean} and the patterns of patch 13.14"
+    assert words_of(heading) == f"{english} {korean} and the patterns of patch 13.10"
     tiles = words_of(part_of(target, "tiles"))
     assert f"Games of {english} {most[0][1]:,} " in tiles
-    assert f"Matches {len({row['match_id'] for row in here}):,} on patch 13.14 in ranked_solo" in tiles
+    assert f"Matches {len({row['match_id'] for row in here}):,} on patch 13.10 in ranked_solo" in tiles
 
 
 def test_a_korean_name_another_patch_and_another_queue_can_be_asked_for(planted: Written) -> None:
     target = planted.path.with_name("korean.html")
-    write_report(target, planted.lake, champion="이즈리얼", patch="13.13")
+    write_report(target, planted.lake, champion="이즈리얼", patch="13.9")
     assert escape(EVIL_CHAMPION, quote=False) in page_of(target)
-    assert "patterns of patch 13.13" in words_of(page_of(target))
+    assert "patterns of patch 13.9" in words_of(page_of(target))
     write_report(target, planted.lake, queue="aram")
     page = words_of(page_of(target))
     assert "in every position" in page
@@ -235,11 +248,11 @@ def test_what_is_not_there_is_told_with_what_there_is(planted: Written, tmp_path
     target = tmp_path / "report.html"
     with pytest.raises(UnknownNameError, match=r"found 'Ezrael'\. Did you mean .*Ezreal"):
         write_report(target, planted.lake, champion="Ezrael")
-    with pytest.raises(UnknownNameError, match=r"patch '13\.9'; there are those of 13\.13, 13\.14\."):
-        write_report(target, planted.lake, patch="13.9")
-    with pytest.raises(UnknownNameError, match=r"queue 'clash' on patch 13\.14; there are: ranked_solo \([\d,]+ games"):
+    with pytest.raises(UnknownNameError, match=r"patch '13\.8'; there are those of 13\.9, 13\.10\."):
+        write_report(target, planted.lake, patch="13.8")
+    with pytest.raises(UnknownNameError, match=r"queue 'clash' on patch 13\.10; there are: ranked_solo \([\d,]+ games"):
         write_report(target, planted.lake, queue="clash")
-    with pytest.raises(UnknownNameError, match=r"Nobody played Garen on patch 13\.14 in ranked_solo; .*Aatrox"):
+    with pytest.raises(UnknownNameError, match=r"Nobody played Garen on patch 13\.10 in ranked_solo; .*Aatrox"):
         write_report(target, planted.lake, champion="Garen")
     with pytest.raises(NothingToReportError, match="gamestats materialize"):
         write_report(target, Lake(tmp_path / "lake"))
@@ -280,6 +293,7 @@ def test_builds_are_those_of_the_champion_in_its_most_played_position(planted: W
         built = sorted((row for row in rows if row["items"] == items), key=lambda row: (-row["games"], row["build"]))
         built = built[:12]
         assert len(built) > 2
+        assert planted.rows(t.ItemBuildStats, champion_id=81, position="MIDDLE", items=1)
         expected = [ends(row, "win_rate", "win_rate_low", "win_rate_high", scale=100) for row in built]
         assert dots(chart) == close(expected)
         (line,) = {row["baseline_win_rate"] for row in built}
@@ -371,7 +385,7 @@ def test_every_family_tells_what_so_many_games_can_find(planted: Written) -> Non
     (together,) = {row["tests"] for row in tests}
     found = [row for row in tests if row["is_found"]]
     said = words_of(part_of(planted.path, "patterns"))
-    assert f"Hypotheses tested together on patch 13.14: {together:,}" in said
+    assert f"Hypotheses tested together on patch 13.10: {together:,}" in said
     assert f"Found in ranked_solo: {len(found)}, of which {sum(row['is_replicated'] for row in found)} held" in said
     units = {"win_rate": (100, "{:.1f} points"), "dpm": (1, "{:.1f} damage per minute")}
     for family in {row["family"] for row in tests}:
@@ -433,7 +447,7 @@ def test_rules_of_the_tree_stand_with_their_win_rates(planted: Written) -> None:
 def test_patterns_are_followed_over_patches(planted: Written) -> None:
     html = part_of(planted.path, "history")
     lines = re.findall(r"(?s)<tr>.*?</tr>", html)
-    assert words_of(lines[0]) == "Pattern Course 13.13 13.14 Found on"
+    assert words_of(lines[0]) == "Pattern Course 13.9 13.10 Found on"
     history = [row for row in planted.frames[t.PatternHistory].to_dicts() if row["queue_group"] == "ranked_solo"]
     by_pattern: dict[str, dict[str, dict[str, Any]]] = {}
     for row in history:
@@ -444,7 +458,7 @@ def test_patterns_are_followed_over_patches(planted: Written) -> None:
         first = next(iter(of.values()))
         scale, form = {"win_rate": (100, "+.1f"), "dpm": (1, "+.1f"), "deaths": (1, "+.3f")}[first["outcome"]]
         cells: list[str] = []
-        for row in (of.get("13.13"), of.get("13.14")):
+        for row in (of.get("13.9"), of.get("13.10")):
             numbers = [f"{scale * row[name]:{form}}" for name in ("effect", "effect_low", "effect_high")] if row else []
             cells.append("{} {} to {}".format(*numbers) if row else "–")
         count = sum(row["is_found"] for row in of.values())
@@ -470,7 +484,7 @@ def test_where_nothing_is_found_it_says_what_could_have_been(idle: Written) -> N
         words = words_of(part_of(idle.path, f"family-{family}"))
         assert f"With so many games only effects above {100 * least:.1f} points could have been found" in words
     assert not [name for name in charts_of(idle.path) if name.startswith("patterns")]
-    assert "There are statistics of one patch only, 13.14" in words_of(part_of(idle.path, "history"))
+    assert "There are statistics of one patch only, 13.10" in words_of(part_of(idle.path, "history"))
 
 
 def test_empty_tables_give_sentences_and_no_empty_charts(planted: Written, tmp_path: Path) -> None:
@@ -481,11 +495,11 @@ def test_empty_tables_give_sentences_and_no_empty_charts(planted: Written, tmp_p
     assert 'class="picture"' not in page
     said = words_of(page)
     for sentence in (
-        "First core item: no build of Jinx (BOTTOM) has 5 games or more on patch 13.14 in ranked_solo",
+        "First core item: no build of Jinx (BOTTOM) has 5 games or more on patch 13.10 in ranked_solo",
         "No max order of Jinx (BOTTOM) has 5 games or more",
-        "No hypothesis was tested on patch 13.14: each needs 200 games",
+        "No hypothesis was tested on patch 13.10: each needs 200 games",
         "tells of a first objective",
-        "Too few games on patch 13.14 in ranked_solo to tell how vision goes with survival",
+        "Too few games on patch 13.10 in ranked_solo to tell how vision goes with survival",
         "to correlate variables",
         "No pattern was found on any of the 2 patches with statistics",
     ):

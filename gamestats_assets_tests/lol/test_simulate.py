@@ -103,12 +103,12 @@ class Season:
 def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     """A season as it is written by default, but for half its matches."""
     folder = tmp_path_factory.mktemp("season")
-    summary = write_season(folder, matches=MATCHES)
+    summary = write_season(folder / "files", matches=MATCHES, truth_file=folder / "truth.json")
     read = {
-        part: {path.name.split(".")[0]: _document(path)["info"] for path in sorted((folder / part).iterdir())}
+        part: {path.name.split(".")[0]: _document(path)["info"] for path in sorted((folder / "files" / part).iterdir())}
         for part in ("matches", "timelines")
     }
-    return Season(folder, summary, read["matches"], read["timelines"])
+    return Season(folder / "files", summary, read["matches"], read["timelines"])
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -504,7 +504,7 @@ def test_files_are_named_as_riot_names_matches(season: Season) -> None:
 def test_a_season_is_small_and_tells_its_truth(season: Season) -> None:
     on_disk = sum(path.stat().st_size for path in season.folder.rglob("*") if path.is_file())
     assert on_disk == season.summary["bytes"] < 25e6 * MATCHES / 240
-    told = json.loads((season.folder / "truth.json").read_text())["effects"]
+    told = json.loads((season.folder.parent / "truth.json").read_text())["effects"]
     assert told == season.summary["truth"]
     assert {row["kind"] for row in told} == {"item", "objective", "skill_order", "vision"}
     queues = Counter(match["queueId"] for match in season.matches.values())

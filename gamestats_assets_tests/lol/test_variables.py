@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from gamestats_assets_tests.lol.gold import (
     frames,
     make,
     position_of,
+    table_of,
 )
 
 Row = dict[str, Any]
@@ -105,20 +106,20 @@ def test_correlations_are_those_of_scipy(pairs: pl.DataFrame) -> None:
             both = np.isfinite(first) & np.isfinite(second)
             incomplete += not both.all()
             assert row["rows"] == both.sum()
-            assert row["pearson"] == pytest.approx(stats.pearsonr(first[both], second[both]).statistic, abs=1e-9)
+            assert row["pearson"] == pytest.approx(stats.pearsonr(first[both], second[both])[0], abs=1e-9)
             # Ranked among all rows that know the one variable, and compared where both are known.
             ranks = [stats.rankdata(np.where(np.isfinite(x), x, np.inf)) for x in (first, second)]
-            rho = stats.pearsonr(*(x[both] for x in ranks)).statistic
+            rho = stats.pearsonr(*(x[both] for x in ranks))[0]
             assert row["spearman"] == pytest.approx(rho, abs=1e-6)
             if both.all():
-                assert row["spearman"] == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-6)
+                assert row["spearman"] == pytest.approx(stats.spearmanr(first, second)[0], abs=1e-6)
             # Several rows of a match count for one.
             freedom = both.sum() * matches / len(rows) - 2
             for name in ("pearson", "spearman"):
                 r = row[name]
                 statistic = abs(r) * np.sqrt(freedom / max(1 - r * r, 1e-300))
                 assert row[f"{name}_p_value"] == pytest.approx(2 * stats.t.sf(statistic, freedom), rel=1e-3, abs=1e-12)
-            assert row["matches"] == int(both.sum() * matches / len(rows) + 1e-9)
+            assert row["matches_played"] == int(both.sum() * matches / len(rows) + 1e-9)
     assert incomplete > 10
 
 
@@ -143,7 +144,7 @@ def partial(vision: np.ndarray, deaths: np.ndarray, length: np.ndarray) -> float
     left = [
         ranks - held @ np.linalg.lstsq(held, ranks)[0] for ranks in (stats.rankdata(vision), stats.rankdata(deaths))
     ]
-    return float(stats.pearsonr(*left).statistic)
+    return float(np.corrcoef(*left)[0, 1])
 
 
 def test_vision_goes_with_deaths_as_ranks_tell() -> None:
@@ -153,11 +154,11 @@ def test_vision_goes_with_deaths_as_ranks_tell() -> None:
         vision, deaths, length = (
             np.array([game[name] for game in games], float) for name in ("vision_per_minute", "deaths", "duration_s")
         )
-        assert (row["games"], row["matches"]) == (len(games), len({game["match_id"] for game in games}))
+        assert (row["games"], row["matches_played"]) == (len(games), len({game["match_id"] for game in games}))
         assert row["vision_per_minute"] == pytest.approx(vision.mean())
         assert row["deaths"] == pytest.approx(deaths.mean())
         assert row["deaths_per_minute"] == pytest.approx(np.mean([game["deaths_per_minute"] for game in games]))
-        assert row["spearman"] == pytest.approx(stats.spearmanr(vision, deaths).statistic, abs=1e-9)
+        assert row["spearman"] == pytest.approx(stats.spearmanr(vision, deaths)[0], abs=1e-9)
         assert row["partial_spearman"] == pytest.approx(partial(vision, deaths, length), abs=1e-9)
         assert row["partial_low"] < row["partial_spearman"] < row["partial_high"]
         assert (row["p_value"] < 0.05) == (row["partial_low"] > 0 or row["partial_high"] < 0)
@@ -167,8 +168,8 @@ def test_vision_goes_with_deaths_as_ranks_tell() -> None:
 
 
 def test_vision_that_keeps_supports_alive_is_found_with_them_alone() -> None:
-    ranked = made_of_some(vision_survival).filter((pl.col("queue_group") == "ranked_solo") & (pl.col("position") != "ALL"))
-    for row in ranked.to_dicts():
+    of_lanes = pl.col("position").is_in(LANES)
+    for row in made_of_some(vision_survival).filter(of_lanes).to_dicts():
         if row["position"] == "UTILITY":
             assert row["partial_low"] < -0.3 < row["partial_high"]
             assert row["held_out_p_value"] < 0.001
@@ -197,7 +198,13 @@ WIN = {
     "team_first_tower": 1,
     "vision_per_minute": 1,
 }
-DPM = {"gold_at_15": 1000, "team_gold_diff_at_15": 1000, "kill_participation": 0.1, "cs_per_minute": 1, "duration_s": 60}
+DPM = {
+    "gold_at_15": 1000,
+    "team_gold_diff_at_15": 1000,
+    "kill_participation": 0.1,
+    "cs_per_minute": 1,
+    "duration_s": 60,
+}
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +212,7 @@ def models() -> pl.DataFrame:
     return made_of_some(outcome_models)
 
 
-def fitted(key: Key, outcome: str, units: dict[str, float]) -> tuple[list[str], Any, list[Row]]:
+def fitted(key: Key, outcome: str, units: Mapping[str, float]) -> tuple[list[str], Any, list[Row]]:
     """The model by statsmodels: its terms, the fit, and its rows."""
     lasted = [row for row in groups()[key] if row["team_gold_diff_at_15"] is not None]
     told = [name for name in units if sum(row[name] is None for row in lasted) < len(lasted) / 2]
@@ -223,7 +230,9 @@ def fitted(key: Key, outcome: str, units: dict[str, float]) -> tuple[list[str], 
 @pytest.mark.parametrize(
     ("model", "outcome", "units"), [("win_given_lead_at_15", "won", WIN), ("dpm", "dpm", DPM)], ids=["win", "dpm"]
 )
-def test_models_are_those_of_statsmodels(models: pl.DataFrame, model: str, outcome: str, units: dict[str, float]) -> None:
+def test_models_are_those_of_statsmodels(
+    models: pl.DataFrame, model: str, outcome: str, units: Mapping[str, float]
+) -> None:
     for key, own in keyed(models.filter(pl.col("model") == model)):
         told, fit, rows = fitted(key, outcome, units)
         terms = {row["term"]: row for row in own.to_dicts()}
@@ -232,7 +241,7 @@ def test_models_are_those_of_statsmodels(models: pl.DataFrame, model: str, outco
         for place, name in enumerate(["intercept", *told]):
             row = terms[name]
             assert row["outcome"] == outcome
-            assert (row["rows"], row["matches"]) == (len(rows), len({each["match_id"] for each in rows}))
+            assert (row["rows"], row["matches_played"]) == (len(rows), len({each["match_id"] for each in rows}))
             got = [row[column] for column in ("coefficient", "coefficient_low", "coefficient_high", "p_value")]
             wanted = [fit.params[place], low[place], high[place], fit.pvalues[place]]
             assert got == pytest.approx(wanted, rel=1e-6, abs=1e-6)
@@ -300,22 +309,14 @@ def test_who_has_no_position_counts_among_all(function: Callable[..., Any]) -> N
     whole = made_of_some(function).filter(pl.col("position") == "ALL")
     # Of the q-values the family is smaller or larger by what positions tell.
     columns = [name for name in whole.columns if not name.endswith("q_value")]
-    key = table_key(function)
+    key = table_of(function).primary_key()
     assert differences(made.select(columns), whole.select(columns), key).rows() == []
-
-
-def table_key(function: Callable[..., Any]) -> list[str]:
-    return {
-        variable_correlations: t.VariableCorrelations,
-        vision_survival: t.VisionSurvival,
-        outcome_models: t.OutcomeModels,
-    }[function].primary_key()  # pyright: ignore[reportReturnType]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_order_of_rows_does_not_matter(function: Callable[..., Any]) -> None:
     features = some()[t.ParticipantFeatures]
-    few = features.filter(pl.col("match_id").hash(2) % 2 == 0)
+    few = features.filter(pl.col("match_id").hash(2) % 4 == 0)
     assert_order_does_not_matter(function, {t.ParticipantFeatures: few})
 
 

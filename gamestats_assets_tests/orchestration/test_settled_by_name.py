@@ -52,6 +52,13 @@ class Records(Table, key="demo/records", layer="gold"):
     goals = dy.Int64(description="Goals.")
 
 
+class Lists(Table, key="demo/lists", layer="silver"):
+    """Lists, whose season is something else."""
+
+    list_id = dy.Int64(primary_key=True, description="List.")
+    season = dy.String(description="What the list is called.")
+
+
 def seasons(games: dy.LazyFrame[Games], taken: dy.LazyFrame[Taken]) -> dy.LazyFrame[Seasons]:  # type: ignore[valid-type]
     """Seasons by the ledger of their games."""
     done = taken.select(match_id="unit_id", digest="input_hash")
@@ -200,6 +207,25 @@ def test_the_asset_of_a_name_reads_every_day_and_its_own_name_of_the_others() ->
     mappings = {dep.asset_key.path[-1]: dep.partition_mapping for dep in spec.deps}
     assert isinstance(mappings["games"], dg.AllPartitionMapping)
     assert mappings["seasons"] is None
+
+
+def goals_alone(games: dy.LazyFrame[Games], lists: dy.LazyFrame[Lists]) -> dy.LazyFrame[Scorers]:
+    """Goals of each season, as long as there is a list; the season of lists is none of the games'."""
+    listed = lists.select(pl.len()).collect().item()
+    rows = games.group_by("season").agg(pl.col("goals").sum() * listed)
+    return typing.cast("dy.LazyFrame[Scorers]", rows)
+
+
+def test_what_tells_of_names_need_not_be_an_input_and_what_only_calls_a_column_so_tells_nothing(lake: Lake) -> None:
+    known = {**KNOWN, Lists.spec.dotted: Lists}
+    each = Settled.of(Scorers, goals_alone, known, made={Seasons: OF_SEASONS}, told_by=Seasons)
+    lake.replace(Lists, pl.DataFrame({"list_id": [1, 2], "season": ["of lists", "spring"]}, schema=Lists.schema()))
+    play(lake, "a", "spring", 2)
+    make(lake, OF_SEASONS)
+    assert {*each.behind(lake)} == {"spring"}
+    make(lake, each, ["spring"])
+    assert rows(lake, Scorers) == [("spring", 4)]
+    assert each.behind(lake) == {}
 
 
 def test_names_become_partitions_once() -> None:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from gamestats_assets.lol.statistics.intervals import LEVEL
 
-
 _ROWS_AT_ONCE = 8_192
 _VARIABLES_AT_ONCE = 16
 """Variables that one thread ranks at a time: as many float32 of a row as a line of the processor's cache holds."""

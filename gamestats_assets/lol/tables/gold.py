@@ -5,7 +5,6 @@ Rates and means stand beside their intervals of 95%. Differences of win rates ar
 
 from __future__ import annotations
 
-
 import dataframely as dy
 
 from gamestats_assets.lakehouse.table import Table
@@ -56,7 +55,7 @@ class ParticipantFeatures(
     skill_max_order = text("Order in which Q, W and E reached their highest ranks, such as QEW.")
     skill_order_is_complete = flag("Whether two of them did.")
     skill_first_levels = text("First six levels, such as QEWQQR.")
-    skill_trigrams = dy.List(dy.String(), nullable=True, description="Every three levels in a row among the first nine.")
+    skill_trigrams = dy.List(dy.String(), nullable=True, description="Three levels in a row, among the first nine.")
     skill_first_maxed_at_s = seconds("When the first skill reached its highest rank.", nullable=True)
     skill_first_maxed_team_gold_diff = real("Gold of the team less that of the other at that moment.")
     team_first_blood = flag("Whether the team drew first blood.")
@@ -81,7 +80,7 @@ class OfPatch(Table):
 class OfPosition(OfPatch):
     """Columns of statistics of a position."""
 
-    position = dy.String(primary_key=True, description="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY; ALL where there is none.")
+    position = dy.String(primary_key=True, description="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY; or ALL.")
 
 
 class OfChampion(OfPosition):
@@ -135,7 +134,11 @@ class ItemBuildStats(
 
 
 class SkillOrderStats(
-    OfChampion, Outcomes, key="lol/skill_order_stats", **BY_PATCH, indexes=(("champion_name", "position", "queue_group"),)
+    OfChampion,
+    Outcomes,
+    key="lol/skill_order_stats",
+    **BY_PATCH,
+    indexes=(("champion_name", "position", "queue_group"),),
 ):
     """How games went by the order in which skills were levelled."""
 
@@ -171,7 +174,7 @@ class VisionSurvival(OfPosition, key="lol/vision_survival", **BY_PATCH):
     """How vision goes with survival: rank correlation of vision score and deaths per minute, length of game held."""
 
     games = count("Games of a participant.", nullable=False)
-    matches = count("Matches.", nullable=False)
+    matches_played = count("Matches.", nullable=False)
     vision_per_minute = real("Mean vision score per minute.", minimum=0)
     deaths = real("Mean deaths.", minimum=0)
     deaths_per_minute = real("Mean deaths per minute.", minimum=0)
@@ -190,7 +193,7 @@ class VariableCorrelations(OfPosition, key="lol/variable_correlations", **BY_PAT
     variable = dy.String(primary_key=True, description="First variable, by alphabet.")
     other_variable = dy.String(primary_key=True, description="Second variable.")
     rows = count("Rows in which both are known.", nullable=False)
-    matches = count("Matches of these rows; tests take this for the number of independent ones.", nullable=False)
+    matches_played = count("Matches of these rows; tests take this for the number of independent ones.", nullable=False)
     pearson = real("Pearson's correlation.")
     pearson_p_value = share("Chance of such a correlation, or a stronger one, if there were none.")
     pearson_q_value = share("Share of false finds among all pairs found up to this one (Benjamini and Hochberg).")
@@ -214,7 +217,7 @@ class OutcomeModels(OfPosition, key="lol/outcome_models", **BY_PATCH):
     odds_ratio = real("Of a logistic model, odds per unit.", minimum=0)
     p_value = share("Chance of such a coefficient, or a greater one, if it were 0.")
     rows = count("Rows it was fitted on.", nullable=False)
-    matches = count("Matches of these rows.", nullable=False)
+    matches_played = count("Matches of these rows.", nullable=False)
     fit = real("McFadden's pseudo R² of a logistic model, R² of a linear one.")
     auc = share("Of a logistic model, the area under the ROC curve on matches held out of the fit.")
 
@@ -274,7 +277,7 @@ class Tested(Table):
     baseline = text("What it is compared with, in words.", nullable=False)
     games = count("Games in which it was done.", nullable=False)
     baseline_games = count("Eligible games in which it was not.", nullable=False)
-    matches = count("Matches of both.", nullable=False)
+    matches_played = count("Matches of both.", nullable=False)
     value = real("Outcome of the games in which it was done.")
     baseline_value = real("Outcome of the eligible games in which it was not.")
     naive_effect = real("Difference of the two: what one would say without looking at the state of the game.")

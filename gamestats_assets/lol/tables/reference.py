@@ -106,7 +106,7 @@ class Patches(Table, key="lol/patches", layer="silver", fresh_within=timedelta(d
 
     patch = dy.String(primary_key=True, regex=PATCH, description="Patch, such as 13.14.")
     patch_number = dy.Int32(min=0, description="Number that orders patches: 1000 times the first part, and the second.")
-    matches = count("Matches on it.", nullable=False)
+    matches_played = count("Matches on it.", nullable=False)
     matches_in_statistics = count("Those of them that count in statistics.", nullable=False)
     first_day = dy.Date(description="UTC day of its first match.")
     last_day = dy.Date(description="UTC day of its last match.")

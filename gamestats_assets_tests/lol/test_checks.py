@@ -1,0 +1,275 @@
+"""Every check passes on sound data and finds the violation planted for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.lol import checks
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.assets import CHECKS, assets
+from gamestats_assets.lol.bronze import DECODER
+from gamestats_assets.lol.build_stats import item_build_stats
+from gamestats_assets.lol.coordination import team_coordination
+from gamestats_assets.lol.data_dragon import read_documents
+from gamestats_assets.lol.features import participant_features
+from gamestats_assets.lol.item_builds import final_items, item_builds
+from gamestats_assets.lol.item_events import item_events
+from gamestats_assets.lol.items import champions, items
+from gamestats_assets.lol.matches import matches, queues
+from gamestats_assets.lol.objective_stats import first_objective_stats
+from gamestats_assets.lol.objectives import objectives
+from gamestats_assets.lol.participants import participants
+from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
+from gamestats_assets.lol.simulate import Plan, simulate, write
+from gamestats_assets.lol.skill_orders import skill_orders
+from gamestats_assets.lol.source import GAME, SOURCE
+from gamestats_assets.lol.variables import vision_survival
+from gamestats_assets.orchestration.assets import upstream_of
+from gamestats_assets_tests.frames import KNOWN, Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.lol import gold, listed, real_pairs
+from gamestats_assets_tests.lol.gold import make, table_of
+
+BY_NAME = {check.name: check for check in checks.ALL}
+OF_MATCHES: tuple[Callable[..., Any], ...] = (
+    items,
+    champions,
+    queues,
+    matches,
+    participants,
+    item_events,
+    item_builds,
+    final_items,
+    skill_orders,
+    objectives,
+    team_coordination,
+    participant_features,
+)
+OF_PATCHES: tuple[Callable[..., Any], ...] = (
+    vision_survival,
+    item_build_stats,
+    first_objective_stats,
+    pattern_tests,
+    discovered_patterns,
+)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
+    """Matches as files, one of them without its timeline, and all that is made of each match; statistics of more."""
+    folder = tmp_path_factory.mktemp("files")
+    write(simulate(Plan(matches=50, days=1, patches=(("13.14", 1),), aram=0.2, bots=0.05, remakes=0.05)), folder)
+    min((folder / "timelines").iterdir()).unlink()
+    landing = Landing(str(tmp_path_factory.mktemp("landing")))
+    SOURCE.ingest([folder / part for part in ("matches", "timelines", "datadragon")], landing)
+    documents = read_documents(landing)
+    files = [file for day in landing.days(GAME) for file in landing.files(GAME, day)]
+    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=1, part=1000)) as batches:
+        known: dict[Any, pl.DataFrame] = {
+            table: frame.collect().select(table.column_names()) for table, frame in next(batches).frames.items()
+        }
+    known |= {t.DataDragonItems: documents.items, t.DataDragonChampions: documents.champions}
+    for function in OF_MATCHES:
+        known[table_of(function)] = make(function, known)
+    of_patches = dict(gold.frames())
+    for function in OF_PATCHES:
+        of_patches[table_of(function)] = known[table_of(function)] = make(function, of_patches)
+    return known
+
+
+# --------------------------------------------------------------------------- planting
+
+LAST_FRAME = pl.col("frame_index") == pl.col("frame_index").max().over("match_id", "participant_id")
+KILL = (pl.col("event_type") == "CHAMPION_KILL") & (pl.col("participant_id") > 0)
+SEVERAL = pl.col("core_items") > 1
+WINNING = (pl.col("wins") > 0) & (pl.col("wins") < pl.col("games"))
+
+
+def items_end_otherwise(frames: Frames) -> Planted:
+    """One participant in ten does not end with the recorded items."""
+    frame = frames[t.FinalItems].with_row_index("__row__")
+    return {t.FinalItems: frame.with_columns(agrees=pl.col("__row__") % 10 > 0).drop("__row__")}
+
+
+VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
+    ("every_event_of_a_timeline_is_counted", changed(t.TimelineFiles, events=pl.col("events") + 1)),
+    ("every_event_of_a_timeline_is_counted", without(t.TimelineEventCounts)),
+    ("no_more_rows_than_events", doubled(t.TimelineEvents)),
+    ("no_more_rows_than_events", doubled(t.TimelineEvents, event_index=999_999)),
+    ("no_more_rows_than_events", changed(t.TimelineEvents, event_type="NEW_KIND")),
+    ("every_event_is_a_row", without(t.TimelineEvents)),
+    ("every_event_is_a_row", changed(t.TimelineEventCounts, events=pl.col("events") + 1)),
+    ("kinds_of_events_are_known", doubled(t.TimelineEventCounts, event_type="NEW_KIND", is_known=False)),
+    ("every_participant_is_a_row", without(t.RawParticipants)),
+    ("every_participant_is_a_row", changed(t.RawMatches, participants=16)),
+    ("every_match_object_is_a_match", without(t.Matches)),
+    ("every_match_object_is_a_match", doubled(t.Matches)),
+    ("every_match_object_is_a_match", doubled(t.Matches, match_id="NA1_1")),
+    ("every_match_object_is_a_match", changed(t.Matches, match_date=date(2026, 1, 1))),
+    ("queues_are_known", changed(t.Matches, queue_id=9999, queue_group="queue_9999")),
+    ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="none", data_dragon_version=None)),
+    ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="later")),
+    ("kills_are_somebodys_deaths", without(t.Participants)),
+    *(
+        ("kills_are_somebodys_deaths", changed(t.Participants, **{name: pl.col(name) + 1}))
+        for name in ("kills", "deaths", "assists", "gold_earned", "damage_to_champions")
+    ),
+    *(
+        ("timelines_end_as_match_objects_tell", changed(t.TimelineFrames, LAST_FRAME, **{name: pl.col(name) + 3000}))
+        for name in ("total_gold", "damage_to_champions")
+    ),
+    ("kills_of_timelines_are_those_of_match_objects", without(t.TimelineEvents, KILL)),
+    ("kills_of_timelines_are_those_of_match_objects", doubled(t.TimelineEvents, KILL, event_index=999_999)),
+    ("items_end_as_recorded", items_end_otherwise),
+    ("items_are_completed_within_the_game", changed(t.ItemBuilds, completed_at_s=7_200.0)),
+    ("items_are_completed_within_the_game", changed(t.ItemBuilds, left_at_s=pl.col("completed_at_s") - 1)),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QQE")),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QE")),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QWER")),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, pl.col("levels").str.len_chars() > 5, first_levels="RRRRRR")),
+    ("the_first_of_a_kind_is_one", doubled(t.Objectives, event_index=999_999)),
+    ("the_first_of_a_kind_is_one", changed(t.Objectives, number_in_match=99)),
+    ("the_first_of_a_kind_is_one", changed(t.Objectives, pl.col("number_in_match") == 2, number_in_match=1)),
+    ("every_counted_participant_is_a_wide_row", without(t.ParticipantFeatures)),
+    ("every_counted_participant_is_a_wide_row", doubled(t.ParticipantFeatures, participant_id=11)),
+    ("every_counted_participant_is_a_wide_row", without(t.Matches, pl.col("in_statistics"))),
+    *(
+        ("every_counted_participant_is_a_wide_row", changed(t.ParticipantFeatures, **{name: pl.col(name) + 1}))
+        for name in ("kills", "deaths", "gold_earned", "damage_to_champions")
+    ),
+    ("lists_of_items_are_of_one_length", changed(t.ParticipantFeatures, core_items=pl.col("core_items") + 1)),
+    (
+        "lists_of_items_are_of_one_length",
+        changed(t.ParticipantFeatures, SEVERAL, core_items_at_s=pl.col("core_items_at_s").list.reverse()),
+    ),
+    *(
+        (
+            "lists_of_items_are_of_one_length",
+            changed(t.ParticipantFeatures, SEVERAL, **{name: pl.col(name).list.head(1)}),
+        )
+        for name in (
+            "core_item_ids",
+            "core_items_at_s",
+            "core_items_team_gold_diff",
+            "core_items_lane_gold_diff",
+            "completed_item_ids",
+        )
+    ),
+    (
+        "lists_of_items_are_of_one_length",
+        changed(
+            t.ParticipantFeatures,
+            SEVERAL,
+            core_item_ids=pl.col("core_item_ids").list.eval(pl.element().first().repeat_by(pl.len()).explode()),
+        ),
+    ),
+    ("builds_add_up", changed(t.ItemBuildStats, pl.col("pick_share") < 0.5, pick_share=1.0)),
+    ("builds_add_up", changed(t.ItemBuildStats, WINNING, wins=pl.col("games") + 1)),
+    ("somebody_wins", changed(t.FirstObjectiveStats, win_rate=pl.col("win_rate_high") + 0.001)),
+    ("somebody_wins", changed(t.FirstObjectiveStats, win_rate=pl.col("win_rate_low") - 0.001)),
+    ("somebody_wins", changed(t.FirstObjectiveStats, wins=pl.col("games") + 1)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, q_value=pl.col("p_value") / 2)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, tests=pl.col("tests") + 1)),
+    ("q_values_are_of_one_family", without(t.PatternTests)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, is_found=~pl.col("is_found"))),
+    (
+        "q_values_are_of_one_family",
+        changed(t.PatternTests, pl.col("p_value") == pl.col("p_value").min().over("patch"), q_value=1.0),
+    ),
+    ("what_is_found_was_tested", without(t.DiscoveredPatterns)),
+    ("what_is_found_was_tested", doubled(t.DiscoveredPatterns, pattern_id="never/tested")),
+    ("what_is_found_was_tested", changed(t.PatternTests, pl.col("is_found"), is_found=False)),
+    ("what_items_are_made_of_is_listed", without(t.Items, pl.col("item_id") == 3044)),
+    ("what_items_are_made_of_is_listed", changed(t.Items, transformed_from=999_999)),
+]
+
+
+# --------------------------------------------------------------------------- tests
+
+
+@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
+def test_sound_data_pass(check: Check, sound: Frames) -> None:
+    assert all(sound[table].height for table in check.inputs.values())
+    assert breaking(check, sound).to_dicts() == []
+
+
+@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
+def test_planted_violation_is_found(number: int, sound: Frames) -> None:
+    name, plant = VIOLATIONS[number]
+    check = BY_NAME[name]
+    found = breaking(check, {**sound, **plant(sound)})
+    assert found.height > 0
+    partition = check.table.spec.partitioned_by
+    assert partition is None or found.schema[partition] == check.table.schema()[partition]
+    assert found.width > 1, "a violation explains itself"
+
+
+def test_every_check_has_a_violation_planted() -> None:
+    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
+
+
+def test_names_are_unique_and_told() -> None:
+    assert len(BY_NAME) == len(checks.ALL)
+    assert all(check.description for check in checks.ALL)
+
+
+def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
+    made = assets()
+    for check in CHECKS:
+        at_once = {other for other in t.ALL if other.spec.step == check.table.spec.step}
+        allowed = {check.table} | at_once | upstream_of(check.table, made, KNOWN)
+        assert set(check.inputs.values()) <= allowed, check.name
+
+
+def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
+    empty = {table: frame.clear() for table, frame in sound.items()}
+    assert [check.name for check in checks.ALL if breaking(check, empty).height] == []
+
+
+def test_an_unreadable_timeline_breaks_nothing(sound: Frames) -> None:
+    of_match = sound[t.TimelineFiles].get_column("match_id").min()
+    lost = pl.col("match_id") == of_match
+    files = sound[t.TimelineFiles].with_columns(
+        status=pl.when(lost).then(pl.lit("unreadable")).otherwise("status"),
+        events=pl.when(lost).then(0).otherwise("events").cast(pl.Int32),
+    )
+    of_timelines = (t.TimelineFrames, t.TimelineEvents, t.TimelineEventCounts)
+    frames = {**sound, t.TimelineFiles: files, **{table: sound[table].filter(~lost) for table in of_timelines}}
+    assert [check.name for check in checks.ALL if breaking(check, frames).height] == []
+
+
+def test_few_participants_whose_items_differ_break_nothing(sound: Frames) -> None:
+    check = BY_NAME["items_end_as_recorded"]
+    planted = items_end_otherwise(sound)
+    few = planted[t.FinalItems].filter(pl.col("agrees").not_() | (pl.col("match_id") == pl.col("match_id").first()))
+    assert breaking(check, {**sound, t.FinalItems: few.head(49)}).is_empty()
+    one = sound[t.FinalItems].with_columns(agrees=pl.int_range(pl.len()) > 0)
+    assert breaking(check, {**sound, t.FinalItems: one}).is_empty()
+
+
+def test_patches_are_families_of_their_own(sound: Frames) -> None:
+    tests = sound[t.PatternTests]
+    assert tests.get_column("patch").n_unique() == 2
+    assert tests.get_column("is_found").any()
+    assert not tests.get_column("is_found").all()
+
+
+def test_real_matches_break_no_blocking_check(realdata: Path) -> None:
+    known: dict[Any, pl.DataFrame] = dict(real_pairs.bronze(realdata)) | {
+        t.DataDragonItems: listed.items(realdata),
+        t.DataDragonChampions: listed.champions(realdata),
+    }
+    for function in OF_MATCHES:
+        known[table_of(function)] = make(function, known)
+    blocking = [check for check in checks.ALL if check.blocking and known.keys() >= set(check.inputs.values())]
+    assert len(blocking) > 8
+    assert {check.name: found for check in blocking if (found := breaking(check, known).to_dicts())} == {}

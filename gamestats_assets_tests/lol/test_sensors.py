@@ -1,0 +1,258 @@
+"""The sensors in the order in which the daemon asks them: files, lists, patches and players become runs, each once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from pydantic import SecretStr
+
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.lakehouse.ledger import Ledger
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol import sensors
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.assets import PUBLISHED
+from gamestats_assets.lol.simulate import Plan, simulate, write
+from gamestats_assets.lol.source import ingest
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, partition_range
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.lol.api_server import KEY, RiotServer
+from gamestats_assets_tests.lol.test_discovery import plays, seed, serve_lists
+
+PATCHES = "lol_patches_behind"
+PLAN = Plan(matches=12, first_day=date(2023, 7, 18), days=3, patches=(("13.13", 1), ("13.14", 2)), seed=5)
+pytestmark = pytest.mark.timeout(240)
+
+
+class Operation:
+    """The game's part of the code location over a folder and a database, asked as the daemon asks it."""
+
+    def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance, **settings: str) -> None:
+        self.instance = instance
+        given = {name: SecretStr(value) if name.endswith("key") else value for name, value in settings.items()}
+        self.stores = Stores(
+            Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
+        )
+        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        self._cursors: dict[str, str | None] = {}
+
+    def ingest(self, *paths: Path) -> None:
+        """Take files, all of which can be read."""
+        assert ingest([*paths], self.stores.landing).quarantined == 0
+
+    def tick(self, name: str) -> list[dg.RunRequest]:
+        """What a sensor requests."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self._cursors.get(name),
+            resources={"stores": self.stores},
+            definitions=self.definitions,
+        )
+        told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
+        self._cursors[name] = told.cursor
+        return list(told.run_requests or ())
+
+    def an_hour_passes(self) -> None:
+        """Everything that a cursor remembers was an hour ago."""
+        for name, cursor in self._cursors.items():
+            told = json.loads(cursor or "{}")
+            for moment in {"named_at", "again_at"} & told.keys():
+                told[moment] -= 3600
+            self._cursors[name] = json.dumps(told)
+
+    def run(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
+        """A run as it was requested, of the job that it names or the sensor's own; it succeeds."""
+        named = request.job_name or job_name
+        job = (
+            self.definitions.resolve_job_def(named)
+            if named
+            else self.definitions.resolve_implicit_global_asset_job_def()
+        )
+        quiet = {} if request.run_config else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+            run_config={**request.run_config, **quiet},
+        )
+        failed = [event.step_key for event in result.all_events if event.is_step_failure]
+        assert result.success, (request.tags, failed)
+        return result
+
+    def rows(self, table: type[Table]) -> pl.DataFrame:
+        """All rows of a table in the lake, by its key."""
+        return self.stores.lake.scan(table).collect().sort(table.primary_key())
+
+    def ledger(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
+        """What the ledger of a table's step holds."""
+        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
+
+    def files(self, table: type[Table], column: str, value: str) -> set[str]:
+        """Files of one partition in the lake: others when it was written again."""
+        return {*DeltaTable(self.stores.lake.uri(table)).file_uris([(column, "=", value)])}
+
+
+def asked_for(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
+    """First and last partition of each."""
+    return [
+        (request.partition_key,) * 2 if request.partition_key else partition_range(_run_of(request))
+        for request in requests
+    ]
+
+
+def _run_of(request: dg.RunRequest) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="asked", tags=dict(request.tags))
+
+
+def names(request: dg.RunRequest) -> set[str]:
+    """Tables that a request is for."""
+    return {".".join(key.path) for key in request.asset_selection or ()}
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("season")
+    write(simulate(PLAN), folder)
+    return folder
+
+
+@pytest.fixture
+def operation(tmp_path: Path, ops_database: str) -> Iterator[Operation]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Operation(tmp_path, ops_database, instance)
+
+
+def days_of_patches(operation: Operation) -> dict[str, set[str]]:
+    """Days on which each patch was played."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for patch, day in operation.rows(t.Matches).select("patch", pl.col("match_date").cast(pl.String)).rows():
+        found[patch].add(day)
+    return found
+
+
+def test_files_become_days_lists_become_matches_made_again_and_both_become_patches(
+    operation: Operation, season: Path
+) -> None:
+    operation.ingest(season / "matches", season / "timelines", *season.glob("datadragon/13.13*"))
+    # Lists first, so that no match is made twice.
+    (lists,) = operation.tick(sensors.LISTS_LANDED)
+    assert {"lol.data_dragon_items", "lol.items", "lol.champions", "lol.queues"} <= names(lists)
+    operation.run(lists)
+    assert operation.tick(sensors.LISTS_LANDED) == []
+
+    days = operation.tick(sensors.MATCHES_LANDED)
+    assert asked_for(days) == [(f"2023-07-{day}",) * 2 for day in (18, 19, 20)]
+    assert operation.tick(sensors.MATCHES_LANDED) == [], "what was asked for is on its way"
+    going = operation.instance.create_run_for_job(
+        operation.definitions.resolve_implicit_global_asset_job_def(),
+        tags={REQUESTED_BY_TAG: sensors.MATCHES_LANDED},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert operation.tick(PATCHES) == [], "matches are still coming"
+    operation.instance.report_run_canceled(going)
+    for day in days:
+        operation.run(day)
+    assert operation.tick(sensors.MATCHES_LANDED) == []
+    assert operation.tick(sensors.LISTS_LANDED) == []
+    version = {row["patch"]: (row["data_dragon_version"], row["version_is"]) for row in operation.rows(t.Matches).to_dicts()}
+    assert version == {"13.13": ("13.13.1", "exact"), "13.14": ("13.13.1", "earlier")}
+
+    (undated,) = operation.tick(PATCHES)
+    assert "lol.patches" in names(undated)
+    assert "lol.item_build_stats" not in names(undated), "which patches there are comes first"
+    operation.run(undated)
+    (named,) = operation.tick(PATCHES)
+    assert asked_for([named]) == [("13.13", "13.14")]
+    assert {"lol.item_build_stats", "postgres.lol.item_build_stats", "lol.discovered_patterns"} <= names(named)
+    operation.run(named)
+    assert {*operation.rows(t.SkillOrderStats).get_column("patch")} == {"13.13", "13.14"}
+    assert [each for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES) for each in operation.tick(name)] == []
+    for table in PUBLISHED:
+        held, published = operation.rows(table), read_published(operation.stores.postgres_url, table)
+        assert published.height == held.height, table
+
+    # The list of the other patch comes late.
+    before = operation.ledger(t.Matches), operation.ledger(t.ParticipantFeatures)
+    stands = operation.files(t.SkillOrderStats, "patch", "13.13")
+    operation.ingest(*season.glob("datadragon/13.14*"))
+    assert operation.tick(sensors.MATCHES_LANDED) == []
+    (lists,) = operation.tick(sensors.LISTS_LANDED)
+    operation.run(lists)
+    again = operation.tick(sensors.LISTS_LANDED)
+    of = days_of_patches(operation)
+    assert asked_for(again) == [(min(of["13.14"]), max(of["13.14"]))]
+    for request in again:
+        operation.run(request)
+    assert operation.tick(sensors.LISTS_LANDED) == []
+    matches = operation.rows(t.Matches)
+    assert {*matches.select("patch", "data_dragon_version", "version_is").rows()} == {
+        ("13.13", "13.13.1", "exact"),
+        ("13.14", "13.14.1", "exact"),
+    }
+    patch_of = dict(matches.select("match_id", "patch").rows())
+    for table, old in zip((t.Matches, t.ParticipantFeatures), before, strict=True):
+        new = operation.ledger(table)
+        made = {patch_of[unit] for day, units in new.items() for unit in units if old[day][unit] != units[unit]}
+        kept = {patch_of[unit] for day, units in new.items() for unit in units if old[day][unit] == units[unit]}
+        assert (made, kept) == ({"13.14"}, {"13.13"}), table
+
+    (undated,) = operation.tick(PATCHES)
+    operation.run(undated)
+    assert operation.tick(PATCHES) == [], "statistics were made less than an hour ago"
+    operation.an_hour_passes()
+    (named,) = operation.tick(PATCHES)
+    assert asked_for([named]) == [("13.14", "13.14")]
+    operation.run(named)
+    assert operation.files(t.SkillOrderStats, "patch", "13.13") == stands
+    operation.an_hour_passes()
+    assert [each for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES) for each in operation.tick(name)] == []
+
+
+def test_what_a_lost_cursor_forgets_is_not_made_again(operation: Operation, season: Path) -> None:
+    first = sorted((season / "matches").iterdir())[0].name
+    operation.ingest(season / "matches" / first, season / "timelines" / first, season / "datadragon")
+    seen: Counter[str] = Counter()
+    for _ in range(6):
+        for name in (sensors.LISTS_LANDED, sensors.MATCHES_LANDED, PATCHES):
+            for request in operation.tick(name):
+                operation.run(request)
+                seen[name] += 1
+    assert seen == {sensors.LISTS_LANDED: 1, sensors.MATCHES_LANDED: 1, PATCHES: 2}
+    operation._cursors.clear()
+    assert [each for name in seen for each in operation.tick(name)] == []
+
+
+def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(
+    tmp_path: Path, ops_database: str
+) -> None:
+    with RiotServer() as server, dg.DagsterInstance.ephemeral() as instance:
+        plays(server, "Ann#NA1", "NA1_1")
+        serve_lists(server)
+        operation = Operation(
+            tmp_path, ops_database, instance, riot_api_key=KEY, riot_api_url=server.template, data_dragon_url=server.url
+        )
+        url = operation.stores.postgres_url
+        assert operation.tick(sensors.PLAYERS_SENSOR) == []
+        seed(url, "Ann#NA1")
+        (fetching,) = operation.tick(sensors.PLAYERS_SENSOR)
+        assert operation.tick(sensors.MATCHES_LANDED) == []
+        operation.run(fetching, sensors.ARCHIVE_JOB)
+        (lists,) = operation.tick(sensors.LISTS_LANDED)
+        (day,) = operation.tick(sensors.MATCHES_LANDED)
+        operation.run(lists)
+        operation.run(day)
+        assert operation.rows(t.Matches).select("match_id", "data_dragon_version").rows() == [("NA1_1", "13.14.1")]
+        assert operation.tick(sensors.PLAYERS_SENSOR) == operation.tick(sensors.LISTS_LANDED) == []
+        assert operation.tick(sensors.MATCHES_LANDED) == []
