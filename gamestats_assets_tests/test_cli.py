@@ -52,7 +52,7 @@ class Gamestats:
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a user who set the data folder, and `extra`."""
-        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_")
+        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_", "RIOT_", "DATA_DRAGON_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "GAMESTATS_DATA": str(self.folder), "GAMESTATS_WORKERS": "1", **(extra or {})}
 

@@ -73,7 +73,8 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _disk(settings.state_folder)
     yield _postgres(settings)
     yield _dagster(settings)
-    yield _keys(settings)
+    yield _pubg_key(settings)
+    yield _riot_key(settings)
     yield _language_models(settings)
     yield _discovery(settings)
     yield from _not_fetched(settings)
@@ -167,7 +168,7 @@ def _dagster(settings: Settings) -> Finding:
     return Finding("ok", "Dagster", f"{home}{made}; `gamestats up` starts the UI")
 
 
-def _keys(settings: Settings) -> Finding:
+def _pubg_key(settings: Settings) -> Finding:
     if settings.pubg_api_key is None or not settings.pubg_api_key.get_secret_value().strip():
         return Finding(
             "missing",
@@ -176,6 +177,17 @@ def _keys(settings: Settings) -> Finding:
             "Ingesting files, and all the rest, works without it",
         )
     return Finding("ok", "PUBG_API_KEY", "set")
+
+
+def _riot_key(settings: Settings) -> Finding:
+    if settings.riot_api_key is None or not settings.riot_api_key.get_secret_value().strip():
+        return Finding(
+            "missing",
+            "RIOT_API_KEY",
+            "not set; needed to fetch League of Legends matches (gamestats fetch lol). "
+            "Ingesting files, and all the rest, works without it",
+        )
+    return Finding("ok", "RIOT_API_KEY", "set")
 
 
 def _language_models(settings: Settings) -> Finding:

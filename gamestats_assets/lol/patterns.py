@@ -21,7 +21,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from gamestats_assets.lol.build_stats import CELL, position
+from gamestats_assets.lol.build_stats import CELL, positioned
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
 from gamestats_assets.lol.tables import (
     Champions,
@@ -142,7 +142,7 @@ def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
     ]  # fmt: skip
     of_cell = CELL[1:]
     known = (
-        features.with_columns(position())
+        positioned(features)
         .select(*of_cell, *columns)
         .collect()
         .sort("match_id")

@@ -281,6 +281,7 @@ def ask(
         )
         .select(
             "match_id",
+            "participant_id",
             *groups,
             "__items__",
             "__where__",
@@ -288,7 +289,7 @@ def ask(
             "__at__",
             *(f"core_items_{name}" for name in ("at_s", "team_gold_diff", "lane_gold_diff")),
         )
-        .sort("match_id")
+        .sort("match_id", "participant_id")
         .collect()
     )
     if rows.is_empty():
@@ -375,8 +376,7 @@ def _answer(
     asked = rows.filter(pl.col("__items__") & pl.col("__where__") & pl.col("__metric__").is_not_null())
     notes: list[str] = []
     if not asked.height:
-        told = rows.filter("__where__").height
-        return Answer(group, 0, 0, None, None, None, None, (f"No game of {told:,} meets the conditions.",))
+        return Answer(group, 0, 0, None, None, None, None, (f"None of {rows.height:,} games meets the conditions.",))
     values = asked.get_column("__metric__").to_numpy()
     matches = asked.get_column("match_id").n_unique()
     value: float = float(values.mean())
@@ -443,7 +443,7 @@ def _compared(
     from gamestats_assets.lol.statistics.regressions import compare
 
     known = trials.drop_nulls("__metric__")
-    rest = known.filter(~pl.col("treated")).unique("game")
+    rest = known.filter(~pl.col("treated")).unique("game", maintain_order=True)
     if rest.height < _FEWEST_COMPARED:
         return None, f"Only {rest.height} games came as far without them: too few to compare with."
     base = float(rest.get_column("__metric__").to_numpy().mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +28,24 @@ from gamestats_assets.lol.source import ingest
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, partition_range
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lol.api_server import KEY, RiotServer
-from gamestats_assets_tests.lol.test_discovery import plays, seed, serve_lists
+from gamestats_assets_tests.lol.test_discovery import plays, seed
 
 PATCHES = "lol_patches_behind"
-PLAN = Plan(matches=12, first_day=date(2023, 7, 18), days=3, patches=(("13.13", 1), ("13.14", 2)), seed=5)
+PLAN = Plan(
+    matches=24,
+    first_day=date(2023, 7, 18),
+    days=3,
+    patches=(("13.13", 1), ("13.14", 2)),
+    # Two of each position: who plays plays often.
+    champions={
+        "TOP": ("Aatrox", "Darius"),
+        "JUNGLE": ("Hecarim", "Vi"),
+        "MIDDLE": ("Ahri", "Zed"),
+        "BOTTOM": ("Ezreal", "Jinx"),
+        "UTILITY": ("Lulu", "Nami"),
+    },
+    seed=5,
+)
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -220,6 +235,10 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
     assert [each for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES) for each in operation.tick(name)] == []
 
 
+def _plain(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
 def test_what_a_lost_cursor_forgets_is_not_made_again(operation: Operation, season: Path) -> None:
     first = sorted((season / "matches").iterdir())[0].name
     operation.ingest(season / "matches" / first, season / "timelines" / first, season / "datadragon")
@@ -235,11 +254,17 @@ def test_what_a_lost_cursor_forgets_is_not_made_again(operation: Operation, seas
 
 
 def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(
-    tmp_path: Path, ops_database: str
+    tmp_path: Path, ops_database: str, season: Path
 ) -> None:
+    match = sorted((season / "matches").iterdir())[-1]
+    match_id = match.name.partition(".")[0]
     with RiotServer() as server, dg.DagsterInstance.ephemeral() as instance:
-        plays(server, "Ann#NA1", "NA1_1")
-        serve_lists(server)
+        plays(server, "Ann#NA1", match_id)
+        server.add_match(match_id, _plain(match), _plain(season / "timelines" / match.name))
+        server.files["/api/versions.json"] = b'["13.14.1", "13.13.1"]'
+        for path in season.glob("datadragon/13.14*"):
+            language, document = path.name.removeprefix("13.14.1_")[:5], path.name.split("_")[-1].removesuffix(".gz")
+            server.files[f"/cdn/13.14.1/data/{language}/{document}"] = _plain(path)
         operation = Operation(
             tmp_path, ops_database, instance, riot_api_key=KEY, riot_api_url=server.template, data_dragon_url=server.url
         )
@@ -253,6 +278,6 @@ def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(
         (day,) = operation.tick(sensors.MATCHES_LANDED)
         operation.run(lists)
         operation.run(day)
-        assert operation.rows(t.Matches).select("match_id", "data_dragon_version").rows() == [("NA1_1", "13.14.1")]
+        assert operation.rows(t.Matches).select("match_id", "data_dragon_version").rows() == [(match_id, "13.14.1")]
         assert operation.tick(sensors.PLAYERS_SENSOR) == operation.tick(sensors.LISTS_LANDED) == []
         assert operation.tick(sensors.MATCHES_LANDED) == []

@@ -1,0 +1,358 @@
+"""A simulated season from files to PostgreSQL, by the commands of a user, against its own word and plain counting."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
+from pydantic import SecretStr
+from typer.testing import Result
+
+from gamestats_assets.lakehouse.ledger import Ledger
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol import simulate as simulator
+from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.assets import BY_PATCH, PUBLISHED
+from gamestats_assets.lol.simulate import silver, simulate
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.test_cli import Gamestats
+
+MATCHES, SEED = 100, 7
+FIRST, SECOND = "2023-07-18", "2023-07-19"
+Document = dict[str, Any]
+Units = Mapping[str, Mapping[str, str]]
+OF_PATCHES = tuple(
+    next(table for table in t.ALL if table.spec.dotted == f"lol.{function.__name__}") for function in BY_PATCH
+)
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The command line over a folder and a database."""
+
+    gamestats: Gamestats
+    url: str
+
+    def __call__(self, *arguments: str) -> Result:
+        return self.gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
+
+    def does(self, *arguments: str) -> str:
+        """Output of a command that succeeds."""
+        result = self(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def materialises(self) -> str:
+        """What bringing everything up to date says; all goes well."""
+        return self.does("materialize", "--select", "lol")
+
+    @property
+    def stores(self) -> Stores:
+        return Stores(Settings(data=str(self.gamestats.folder), postgres_url=SecretStr(self.url)))
+
+    def rows(self, table: type[Table]) -> pl.DataFrame:
+        """All rows of a table in the lake, by its key."""
+        return self.stores.lake.scan(table).collect().sort(table.primary_key())
+
+    def ledger(self, table: type[Table]) -> Units:
+        """What each match of a table was made from, by day."""
+        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
+
+    def files(self, table: type[Table], patch: str) -> set[str]:
+        """The lake's files of a patch: others when it was written again."""
+        return {*DeltaTable(self.stores.lake.uri(table)).file_uris([("patch", "=", patch)])}
+
+    def published(self, table: type[Table], column: str, value: str) -> set[str]:
+        """PostgreSQL's numbers of the transactions that wrote the rows of a patch or a day."""
+        said = f"SELECT DISTINCT xmin::text FROM {table.spec.dotted} WHERE {column}::text = %s"
+        with psycopg.connect(self.url) as connection:
+            return {row[0] for row in connection.execute(said.encode(), [value])}
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("season") / "files"
+    simulator.write_season(folder, matches=MATCHES, days=2, seed=SEED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def documents(season: Path) -> dict[str, Document]:
+    """`info` of every match object by match id, read plainly."""
+    return {path.name.partition(".")[0]: read(path)["info"] for path in sorted((season / "matches").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def told(season: Path) -> dict[str, pl.DataFrame]:
+    """Silver tables as the simulator tells them at once."""
+    return silver(simulate(simulator.season(matches=MATCHES, first_day=date(2023, 7, 18), days=2, seed=SEED)))
+
+
+@pytest.fixture(scope="module")
+def processed(
+    season: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str
+) -> Iterator[tuple[Operation, str]]:
+    """The season ingested, materialised and published; and what that said."""
+    with database(postgres_url, ops_template) as url:
+        operation = Operation(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url)
+        operation.does("ingest", "lol", str(season))
+        yield operation, operation.materialises()
+
+
+@pytest.fixture
+def copy(processed: tuple[Operation, str], tmp_path: Path, postgres_url: str) -> Iterator[Operation]:
+    """The same, to go on with."""
+    shutil.copytree(processed[0].gamestats.folder, tmp_path / "data")
+    with database(postgres_url, processed[0].url) as url:
+        yield Operation(Gamestats(tmp_path / "data"), url)
+
+
+def read(path: Path) -> Document:
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def put(path: Path, document: Document) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(json.dumps(document).encode()))
+    return path
+
+
+def changed(before: Units, after: Units) -> set[str]:
+    """Ids whose entry is new, another one or gone."""
+    one, other = ({unit: digest for units in of.values() for unit, digest in units.items()} for of in (before, after))
+    return {unit for unit in {*one, *other} if one.get(unit) != other.get(unit)}
+
+
+# ---------------------------------------------------------------------------------------------- once
+
+
+def test_a_whole_season_goes_through_every_check_and_running_again_does_nothing(
+    processed: tuple[Operation, str],
+) -> None:
+    operation, said = processed
+    (runs, passed, checks) = re.findall(r"(\d+) runs in [\d.]+ s, (\d+) of (\d+) checks passed\.", said)[0]
+    assert passed == checks
+    assert int(checks) > 80
+    assert int(runs) <= 5
+    assert "2 days to process: 2023-07-18 to 2023-07-19" in said
+    assert operation.stores.lake.scan(quarantine_of("lol")).collect().is_empty()
+    assert "Everything is up to date: 2 days landed, processed and published." in operation.materialises()
+
+
+def test_silver_is_what_the_simulator_tells(processed: tuple[Operation, str], told: dict[str, pl.DataFrame]) -> None:
+    assert len(told) == 8
+    for name, expected in told.items():
+        (table,) = (table for table in t.ALL if table.spec.dotted == f"lol.{name}")
+        found = processed[0].rows(table)
+        if table is t.Objectives:
+            # Where an event stands in its timeline the story does not know.
+            order = ["match_id", "at_s", "kind", "team_id", "killer_participant_id"]
+            found, expected = (each.drop("event_index").sort(order) for each in (found, expected))
+        else:
+            expected = expected.sort(table.primary_key())
+        assert_frame_equal(found.select(expected.columns), expected, abs_tol=1e-9, rel_tol=1e-9)
+
+
+def test_remakes_bots_and_aram_are_kept_apart(processed: tuple[Operation, str], documents: dict[str, Document]) -> None:
+    operation, _ = processed
+    remakes = {match for match, info in documents.items() if info["participants"][0]["gameEndedInEarlySurrender"]}
+    of_queue = {queue: {match for match, info in documents.items() if info["queueId"] == queue} for queue in (450, 840)}
+    assert min(map(len, (remakes, *of_queue.values()))) > 0
+    rows = {row["match_id"]: row for row in operation.rows(t.Matches).to_dicts()}
+    assert {match for match, row in rows.items() if row["is_remake"]} == remakes
+    assert {match for match, row in rows.items() if not row["in_statistics"]} == remakes | of_queue[840]
+    features = operation.rows(t.ParticipantFeatures)
+    assert {*features["match_id"]} == documents.keys() - remakes - of_queue[840]
+    aram = features.filter(pl.col("match_id").is_in([*of_queue[450]]))
+    assert {*aram.select("queue_group", "position").rows()} == {("aram", None)}
+    for table in OF_PATCHES:
+        rows_of = operation.rows(table)
+        assert {*rows_of["queue_group"]} <= {"ranked_solo", "aram"}
+        if "position" in rows_of.columns:
+            of_aram = rows_of.filter(queue_group="aram")
+            assert {*of_aram["position"]} <= {"ALL"}, table
+
+
+def test_statistics_count_the_games_of_the_files(
+    processed: tuple[Operation, str], documents: dict[str, Document], season: Path
+) -> None:
+    operation, _ = processed
+    ranked = {
+        match: info
+        for match, info in documents.items()
+        if info["queueId"] == 420 and not info["participants"][0]["gameEndedInEarlySurrender"]
+    }
+    patch_of = {match: ".".join(info["gameVersion"].split(".")[:2]) for match, info in ranked.items()}
+    patches = {row["patch"]: row for row in operation.rows(t.Patches).to_dicts()}
+    everything = Counter(".".join(info["gameVersion"].split(".")[:2]) for info in documents.values())
+    assert {patch: row["matches"] for patch, row in patches.items()} == everything
+
+    # First dragons: of each team that slew one, whether it won.
+    games, wins = Counter[str](), Counter[str]()
+    for match, info in ranked.items():
+        frames = read(season / "timelines" / f"{match}.json.gz")["info"]["frames"]
+        slain = [
+            event
+            for frame in frames
+            for event in frame["events"]
+            if event["type"] == "ELITE_MONSTER_KILL" and event["monsterType"] == "DRAGON"
+        ]
+        if slain:
+            games[patch_of[match]] += 1
+            wins[patch_of[match]] += {team["teamId"]: team["win"] for team in info["teams"]}[slain[0]["killerTeamId"]]
+    rows = operation.rows(t.FirstObjectiveStats).filter(objective="dragon", queue_group="ranked_solo").to_dicts()
+    assert {row["patch"]: (row["games"], row["wins"]) for row in rows} == {
+        patch: (games[patch], wins[patch]) for patch in games
+    }
+
+    # First core items: of each champion in a position, whether the player won.
+    bought = operation.rows(t.ItemBuilds).filter(core_order=1).select("match_id", "participant_id", "item_id").rows()
+    first: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
+    for match, number, item in bought:
+        if match in ranked:
+            player = ranked[match]["participants"][number - 1]
+            first[patch_of[match], player["teamPosition"], player["championId"], str(item)].append(player["win"])
+    stats = operation.rows(t.ItemBuildStats).filter(pl.col("items") == 1, queue_group="ranked_solo").to_dicts()
+    found = {
+        (row["patch"], row["position"], row["champion_id"], row["build"]): (row["games"], row["wins"]) for row in stats
+    }
+    expected = {key: (len(won), sum(won)) for key, won in first.items() if len(won) >= 5}
+    assert len(expected) > 20
+    assert {key: counts for key, counts in found.items() if key[1] != "ALL"} == expected
+
+    # Vision and deaths of a position.
+    people = Counter(
+        (patch_of[match], player["teamPosition"]) for match, info in ranked.items() for player in info["participants"]
+    )
+    vision = operation.rows(t.VisionSurvival).filter(pl.col("position") != "ALL", queue_group="ranked_solo").to_dicts()
+    assert vision
+    assert all(row["games"] == people[row["patch"], row["position"]] for row in vision)
+
+
+def test_postgres_holds_what_the_lake_holds(processed: tuple[Operation, str]) -> None:
+    operation, _ = processed
+    filled = 0
+    for table in PUBLISHED:
+        expected = operation.rows(table)
+        published = read_published(operation.url, table).select(expected.columns).cast(dict(expected.schema))
+        assert_frame_equal(published.sort(table.primary_key()), expected)
+        filled += not expected.is_empty()
+    assert filled >= 6
+
+
+# ---------------------------------------------------------------------------------------------- and then
+
+
+def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
+    copy: Operation, season: Path, documents: dict[str, Document], tmp_path: Path
+) -> None:
+    patch_of = dict(copy.rows(t.Matches).select("match_id", "patch").rows())
+    day_of = dict(copy.rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
+    assert {(day_of[match], patch_of[match]) for match in day_of} >= {(FIRST, "13.13"), (SECOND, "13.14")}
+
+    # One more match, of the second day.
+    simulator.write_season(tmp_path / "more", matches=6, days=2, seed=8)
+    new = sorted((tmp_path / "more" / "matches").iterdir())[-1].name
+    match_id = new.partition(".")[0]
+    before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
+    stands = {table: copy.files(table, "13.13") for table in OF_PATCHES}
+    gone = {table: copy.files(table, "13.14") for table in OF_PATCHES}
+    rows = {table: copy.published(table, "patch", "13.13") for table in PUBLISHED if table in OF_PATCHES}
+    of_first_day = copy.published(t.ParticipantFeatures, "match_date", FIRST)
+    told = copy.does("ingest", "lol", *(str(tmp_path / "more" / part / new) for part in ("matches", "timelines")))
+    assert "1 match on 2023-07-19 gained files" in told
+    said = copy.materialises()
+    assert "1 day to process: 2023-07-19" in said
+    assert "1 partition to process: 13.14" in said
+    for table, entries in before.items():
+        assert changed(entries, copy.ledger(table)) == {match_id}, table
+    for table, files in stands.items():
+        assert copy.files(table, "13.13") == files, table
+    assert any(gone[table] != copy.files(table, "13.14") for table in OF_PATCHES)
+    assert {table: copy.published(table, "patch", "13.13") for table in rows} == rows
+    assert copy.published(t.ParticipantFeatures, "match_date", FIRST) == of_first_day
+    assert copy.rows(t.Patches)["matches"].sum() == MATCHES + 1
+
+    # A newer list of the first patch, in which an item that many complete is called otherwise.
+    document = read(season / "datadragon" / "13.13.1_en_US_item.json.gz")
+    document["version"] = "13.13.2"
+    document["data"]["3078"]["name"] = "Quadrinity Force"
+    newer = put(tmp_path / "lists" / "13.13.2_en_US_item.json.gz", document)
+    before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ItemBuilds)}
+    stands = {table: copy.files(table, "13.14") for table in OF_PATCHES}
+    copy.does("ingest", "lol", str(newer))
+    said = copy.materialises()
+    assert "1 partition to process: 13.13" in said
+    of_patch = {match for match, patch in patch_of.items() if patch == "13.13"}
+    assert changed(before[t.RawMatches], copy.ledger(t.RawMatches)) == set()
+    for table in (t.Matches, t.ItemBuilds):
+        assert changed(before[table], copy.ledger(table)) == of_patch, table
+    assert {*copy.rows(t.Matches).select("patch", "data_dragon_version").rows()} == {
+        ("13.13", "13.13.2"),
+        ("13.14", "13.14.1"),
+    }
+    assert {table: copy.files(table, "13.14") for table in OF_PATCHES} == stands
+
+    # A match object that is delivered again, with another vision score.
+    (wrong,) = [match for match in documents if match == min(of_patch)]
+    whole = read(season / "matches" / f"{wrong}.json.gz")
+    whole["info"]["participants"][0]["visionScore"] += 40
+    before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
+    copy.does("ingest", "lol", str(put(tmp_path / "corrected" / f"{wrong}.json.gz", whole)))
+    said = copy.materialises()
+    for table in (t.RawMatches, t.ParticipantFeatures):
+        assert changed(before[table], copy.ledger(table)) == {wrong}, table
+    (score,) = copy.rows(t.Participants).filter(match_id=wrong, participant_id=1)["vision_score"]
+    assert score == whole["info"]["participants"][0]["visionScore"]
+    published = read_published(copy.url, t.ParticipantFeatures).filter(match_id=wrong, participant_id=1)
+    assert published["vision_score"].to_list() in ([score], [])
+    assert "Everything is up to date" in copy.materialises()
+
+
+def test_days_in_another_order_with_lists_late_a_correction_and_a_killed_run_end_in_the_same_lake(
+    processed: tuple[Operation, str], season: Path, tmp_path: Path, ops_database: str
+) -> None:
+    operation = Operation(Gamestats(tmp_path / "data"), ops_database)
+    days = dict(processed[0].rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
+    second = [match for match, day in days.items() if day == SECOND]
+    wrong = read(season / "matches" / f"{second[0]}.json.gz")
+    wrong["info"]["participants"][0]["goldEarned"] -= 100
+    files = [season / part / f"{match}.json.gz" for match in second[1:] for part in ("matches", "timelines")]
+    files += [put(tmp_path / "wrong" / f"{second[0]}.json.gz", wrong), season / "timelines" / f"{second[0]}.json.gz"]
+    operation.does("ingest", "lol", *map(str, files), *map(str, season.glob("datadragon/13.13*")))
+    command = [sys.executable, "-m", "gamestats_assets.cli", "materialize", "--select", "lol"]
+    environment = operation.gamestats.environment({"GAMESTATS_POSTGRES_URL": ops_database, "PYTHONUNBUFFERED": "1"})
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any("lol.item_builds" in line for line in running.stdout), "it was killed too late"
+        running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
+    operation.does("ingest", "lol", str(season))
+    operation.materialises()
+    for table in t.ALL:
+        assert_frame_equal(operation.rows(table).drop("other_files", strict=False),
+                           processed[0].rows(table).drop("other_files", strict=False))
+    for table in PUBLISHED:
+        assert read_published(ops_database, table).height == processed[0].rows(table).height, table
+    assert "Everything is up to date" in operation.materialises()
