@@ -469,7 +469,7 @@ def sentence(row: Mapping[str, Any]) -> str:
     """A pattern in one sentence: who, what, how much with its interval, against what, how sure, whether it held."""
     who = row["champion_name"] or "Teams" if row["family"] != "vision" else "Players"
     where = "" if row["position"] == ALL_POSITIONS else f" ({row['position']})"
-    scale, unit = (100, "points") if row["effect_unit"] == "win_rate" else (1, "damage per minute")
+    scale = 100 if row["effect_unit"] == "win_rate" else 1
     effect, low, high = (row[name] * scale for name in ("effect", "effect_low", "effect_high"))
     if row["effect_unit"] == "correlation":
         said = (
@@ -477,11 +477,10 @@ def sentence(row: Mapping[str, Any]) -> str:
             f"(95% interval {low:+.3f} to {high:+.3f})"
         )
     else:
-        what = "win rate" if row["effect_unit"] == "win_rate" else "damage"
-        said = (
-            f"{row['condition']} goes with a {what} {abs(effect):.1f} {unit} {'higher' if effect > 0 else 'lower'} "
-            f"(95% interval {low:+.1f} to {high:+.1f})"
-        )
+        higher, more = ("higher", "more") if effect > 0 else ("lower", "less")
+        rate, damage = f"a win rate {abs(effect):.1f} points {higher}", f"{abs(effect):.1f} {more} damage per minute"
+        what = rate if row["effect_unit"] == "win_rate" else damage
+        said = f"{row['condition']} goes with {what} (95% interval {low:+.1f} to {high:+.1f})"
     naive = f"{row['naive_effect'] * scale:+.3f}" if scale == 1 and row["effect_unit"] == "correlation" else (
         f"{row['naive_effect'] * scale:+.1f}"
     )  # fmt: skip

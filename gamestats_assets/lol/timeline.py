@@ -480,7 +480,8 @@ def _event_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
 def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Sequence[int]) -> pl.DataFrame:
     """The columns of events that have the same fields."""
     told = _columns(("type", *fields), events)
-    if positions := told.pop("position", None):
+    if "position" in fields:
+        positions = told.pop("position")
         told["position_x"] = [None if position is None else position.x for position in positions]
         told["position_y"] = [None if position is None else position.y for position in positions]
     schema = {**TimelineEvents.schema(), **_UNDECLARED}

@@ -1,4 +1,4 @@
-"""Patterns: what was planted is found with its size, what was not is not, and the naive rule is shown for what it is."""
+"""Patterns: what was planted is found with its size, what was not is not, and the naive rule is seen through."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gamestats_assets.lol.patterns import (
     LEVEL,
     SUPPORT,
     Cell,
+    compare_cells,
     discovered_patterns,
     family_of_tests,
     objective_cells,
     participant_cells,
     pattern_tests,
     sentence,
-    compare_cells,
 )
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.tables import DiscoveredPatterns, Patches, PatternTests
@@ -254,9 +254,14 @@ def test_a_pattern_can_be_read(made: dict[str, pl.DataFrame]) -> None:
         "Ezreal (BOTTOM), ranked_solo, patch 13.14: Trinity Force as the 1st core item goes with a win rate "
         f"{100 * row['effect']:.1f} points higher"
     )
-    for figure in (f"{row['games']:,} games", f"{row['baseline_games']:,}", f"q = {row['q_value']:.2g}", "held out half"):
-        assert figure in said
+    games = (f"{row['games']:,} games", f"{row['baseline_games']:,}")
+    assert all(figure in said for figure in (*games, f"q = {row['q_value']:.2g}", "held out half"))
     assert f"naively {100 * row['naive_effect']:+.1f}" in said
+
+
+def test_a_pattern_of_damage_can_be_read_too(made: dict[str, pl.DataFrame]) -> None:
+    row = of(made["patterns"], condition_key="skill EQW", champion_name="Lux", outcome="dpm")
+    assert f"maxing E > Q > W goes with {row['effect']:.1f} more damage per minute (95% interval" in row["sentence"]
 
 
 def test_a_negative_pattern_that_did_not_hold_says_so(made: dict[str, pl.DataFrame]) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from gamestats_assets.lol.statistics.blas import one_blas_thread
 from gamestats_assets.lol.statistics.intervals import LEVEL
 
 _ROWS_AT_ONCE = 8_192
 _VARIABLES_AT_ONCE = 16
-"""Variables that one thread ranks at a time: as many float32 of a row as a line of the processor's cache holds."""
-_RANKED_AT_ONCE = 2
+"""Variables that a thread ranks at a time: as many float32 of a row as a line of the processor's cache holds."""
+_THREADS = 2
 _ROUNDING = 1e-12
 """Share of a column's summed squares at or below which its spread is rounding."""
 _LEFT = 1e-6
@@ -80,12 +80,11 @@ def correlations(values: npt.NDArray[np.floating], effective_n: float | None = N
         raise ValueError(
             f"{rows:,} rows are more than the {2**24:,} whose ranks are held exactly: correlate a random part of them."
         )
-    n, pearson = _pairwise(values)
     ranks = np.empty((variables, rows), np.float32)
-    with ThreadPoolExecutor(_RANKED_AT_ONCE) as pool:
-        for _ in pool.map(lambda first: _rank(values, first, ranks), range(0, variables, _VARIABLES_AT_ONCE)):
-            pass
-    _, spearman = _pairwise(ranks.T)
+    with one_blas_thread(), ThreadPoolExecutor(_THREADS) as pool:
+        n, pearson = _pairwise(values, pool)
+        list(pool.map(lambda first: _rank(values, first, ranks), range(0, variables, _VARIABLES_AT_ONCE)))
+        _, spearman = _pairwise(ranks.T, pool)
     share = 1.0 if effective_n is None else effective_n / max(rows, 1)
     freedom: Floats = n.astype(float) * share - 2
     return Correlations(n, pearson, _p_values(pearson, freedom), spearman, _p_values(spearman, freedom))
@@ -181,30 +180,13 @@ class _Ranked:
         return (greater + sums / 2)[self._codes] / move.size
 
 
-def _parts(values: npt.NDArray[np.floating]) -> Iterator[Floats]:
-    """The rows, some at a time and as float64, each column less a number near its mean, so that squares lose little."""
+def _pairwise(values: npt.NDArray[np.floating], pool: ThreadPoolExecutor) -> tuple[Integers, Floats]:
+    """Rows that are common to each pair of columns, and the product-moment correlation over them."""
     sample = values[:: max(1, len(values) // _ROWS_AT_ONCE)].astype(float)
     known = np.isfinite(sample)
     shift = np.where(known, sample, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    for first in range(0, len(values), _ROWS_AT_ONCE):
-        yield values[first : first + _ROWS_AT_ONCE] - shift
-
-
-def _pairwise(values: npt.NDArray[np.floating]) -> tuple[Integers, Floats]:
-    """Rows that are common to each pair of columns, and the product-moment correlation over them."""
-    n, sums, squares, products = np.zeros((4, values.shape[1], values.shape[1]))
-    for part in _parts(values):
-        known = np.isfinite(part)
-        some = ~known.all(axis=0)
-        if some.any():
-            np.copyto(part, 0, where=~known)
-        present = known[:, some].astype(float)
-        squared = part * part
-        # Over the rows where the other is known, which for most columns is all of them.
-        for moment, of in ((n, known), (sums, part), (squares, squared)):
-            moment[:, ~some] += of.sum(axis=0)[:, None]
-            moment[:, some] += of.T @ present
-        products += part.T @ part
+    shares = pool.map(lambda thread: _moments(values, shift, thread), range(_THREADS))
+    n, sums, squares, products = sum(shares, np.zeros((4, *shift.shape * 2)))
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = squares - sums * sums / n
         spread[spread <= _ROUNDING * squares] = np.nan
@@ -212,6 +194,26 @@ def _pairwise(values: npt.NDArray[np.floating]) -> tuple[Integers, Floats]:
     diagonal = np.diagonal(result)
     np.fill_diagonal(result, np.where(np.isnan(diagonal), np.nan, 1.0))
     return n.astype(np.int64), result
+
+
+def _moments(values: npt.NDArray[np.floating], shift: Floats, thread: int) -> Floats:
+    """Of every pair over the rows where both are known, for this thread's share of the rows: how many, and the sums of
+    the first, of its square and of the product, each less a number near its mean, so that squares lose little."""
+    moments = np.zeros((4, *shift.shape * 2))
+    n, sums, squares, products = moments
+    for first in range(thread * _ROWS_AT_ONCE, len(values), _THREADS * _ROWS_AT_ONCE):
+        part = values[first : first + _ROWS_AT_ONCE] - shift
+        known = np.isfinite(part)
+        some = ~known.all(axis=0)
+        if some.any():
+            np.copyto(part, 0, where=~known)
+        present = known[:, some].astype(float)
+        # Over the rows where the other is known, which for most columns is all of them.
+        for moment, of in ((n, known), (sums, part), (squares, part * part)):
+            moment[:, ~some] += of.sum(axis=0)[:, None]
+            moment[:, some] += of.T @ present
+        products += part.T @ part
+    return moments
 
 
 def _rank(values: npt.NDArray[np.floating], first: int, ranks: npt.NDArray[np.float32]) -> None:
