@@ -1,4 +1,4 @@
-"""`gamestats lol`: questions about League of Legends, a report, seeded players, and simulated matches to try it with."""
+"""`gamestats lol`: questions about League of Legends, a report, seeded players, and simulated matches to try it."""
 
 from __future__ import annotations
 
@@ -254,9 +254,7 @@ def simulate(
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
     first_day = (start or datetime(2023, 7, 18)).date()
     with status(f"Simulating {counted(matches, 'match', 'matches')}"):
-        written = write_season(
-            folder, matches=matches, first_day=first_day, days=days, seed=seed, truth_file=planted
-        )
+        written = write_season(folder, matches=matches, first_day=first_day, days=days, seed=seed, truth_file=planted)
     say(
         f"{counted(matches, 'match', 'matches')} with {written['events']:,} events, {first_day} to "
         f"{written['last_day']}, patches {' and '.join(written['patches'])}: {folder}",
@@ -277,12 +275,16 @@ def _planted(truth: list[dict[str, Any]]) -> list[str]:
         size = row["planted"]
         match row["kind"]:
             case "item":
-                what = f"{who} with item {row['item_id']} as core item {row['core_order']}: {100 * size:+g} points of wins"
+                what = f"{who} with item {row['item_id']} as core item {row['core_order']}: {_points(size)}"
             case "skill_order":
                 what = f"{who} with {row['skill_order']}: {size:+g} damage a minute"
             case "objective":
-                what = f"the first {row['objective'].removeprefix('first_')}: {100 * size:+g} points of wins"
+                what = f"the first {row['objective'].removeprefix('first_')}: {_points(size)}"
             case _:
                 what = f"vision of {who}: a correlation of {size:g} with deaths"
         told[f"Planted: {what}"] = None
     return [*told]
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+g} points of wins"

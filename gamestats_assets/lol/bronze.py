@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ from gamestats_assets.lol.tables import RawMatches, RawParticipants, TimelineFil
 
 TABLES: tuple[type[Table], ...] = (*match_objects.TABLES, TimelineFiles, *timeline.TABLES)
 """Every table that landed files feed."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -62,7 +63,11 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
         return _Read({**row, "reason": str(error)}, None, {TimelineFiles: [rejection]})
     status = "processed" if decoded.unreadable_reason is None else "unreadable"
     row |= {**decoded.facts, "status": status, "reason": decoded.unreadable_reason}
-    return _Read(row, decoded, decoded.rejections)
+    rejections = {
+        table: [replace(each, reason=f"{file.path}: {each.reason}") if each.scope == "file" else each for each in told]
+        for table, told in decoded.rejections.items()
+    }
+    return _Read(row, decoded, rejections)
 
 
 def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
@@ -76,7 +81,7 @@ def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUni
         taken.timelines.append(best.timeline)
     into.add_rejections(best.rejections)
     for other in others:
-        into.add_rejections({TimelineFiles: other.rejections.get(TimelineFiles, [])})
+        into.add_rejections({table: told for table, told in other.rejections.items() if table is TimelineFiles})
     return best.row["status"] == "processed"
 
 

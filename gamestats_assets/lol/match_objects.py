@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Optional, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import polars as pl
@@ -206,8 +206,8 @@ _FIELDS: list[tuple[Any, ...]] = [
     *((column, kind) for column, (_, kind) in _REQUIRED.items()),
     *((column, str | None, None) for column in _TEXTS),
     *((column, bool | None, None) for column in _FLAGS),
-    *((column, Optional[Int32], None) for column in _NUMBERS),
-    *((name.lower(), Optional[Int32], None) for name in _AUGMENTS),
+    *((column, Int32 | None, None) for column in _NUMBERS),
+    *((name.lower(), Int32 | None, None) for name in _AUGMENTS),
     ("riot_id_name", str | None, None),
     ("riot_id_game_name", str | None, None),
     ("perks", _Perks | None, None),
@@ -308,7 +308,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "participants": len(info.participants),
         "unknown_keys": len(unknown),
     }
-    told = {
+    told: dict[type[Table], list[dict[str, Any]]] = {
         table: [{"match_id": match_id, "match_date": match_date, **row} for row in rows]
         for table, rows in ((RawMatches, [match]), (RawTeams, teams), (RawParticipants, participants))
     }

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.lol.build_stats import CELL, positioned
+from gamestats_assets.lol.features import is_held_out
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
 from gamestats_assets.lol.tables import (
     Champions,
@@ -193,8 +194,6 @@ def objective_cells(objectives: pl.LazyFrame, *, minimum: int = SUPPORT) -> Iter
         .sort("queue_group", "objective", "match_id")
         .collect()
     )
-    from gamestats_assets.lol.features import is_held_out
-
     known = known.with_columns(
         match=pl.col("match_id").rank("dense"),
         held_out=pl.col("match_id").map_elements(is_held_out, return_dtype=pl.Boolean),

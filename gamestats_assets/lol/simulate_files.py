@@ -108,8 +108,8 @@ def write(
 ) -> dict[str, Any]:
     """Write a story as files.
 
-    `matches/<id>.json` and `timelines/<id>.json` of every match, and `datadragon/` with documents of the plan's patches.
-    The same story gives the same bytes.
+    `matches/<id>.json` and `timelines/<id>.json` of every match, and `datadragon/` with documents of the plan's
+    patches. The same story gives the same bytes.
 
     Args:
         folder: made if missing.

@@ -8,12 +8,13 @@ read by itself, and those that cannot be are rejections.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, Union, cast, get_type_hints
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast, get_type_hints
 
 import msgspec
 import numpy as np
@@ -226,7 +227,7 @@ def _struct_of(kind: str) -> type[msgspec.Struct]:
 _STRUCTS = {kind: _struct_of(kind) for kind in sorted(KNOWN_TYPES)}
 _READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WHOLE = (
-    msgspec.json.Decoder(_Timeline[Union[tuple(_STRUCTS.values())], _Participant]),  # pyright: ignore
+    msgspec.json.Decoder(_Timeline[functools.reduce(operator.or_, _STRUCTS.values()), _Participant]),
     msgspec.json.Decoder(_Timeline[_Event, _Participant]),
 )
 """For files with nothing new in them, and for all files."""
@@ -235,6 +236,25 @@ _ONE_EVENT = msgspec.json.Decoder(_Event)
 _ONE_PARTICIPANT = msgspec.json.Decoder(_Participant)
 _ONE_TYPE = msgspec.json.Decoder(_Typed)
 _NOWHERE, _NO_DAMAGE, _NO_CHAMPION = _Position(), _Damage(), _Champion()
+_OF_STATE = {
+    "minions_killed": "lane_minions_killed",
+    "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms",
+    "x": "position_x",
+    "y": "position_y",
+    "total_damage_done_to_champions": "damage_to_champions",
+    "physical_damage_done_to_champions": "physical_damage_to_champions",
+    "magic_damage_done_to_champions": "magic_damage_to_champions",
+    "true_damage_done_to_champions": "true_damage_to_champions",
+    "total_damage_done": "damage_dealt",
+    "total_damage_taken": "damage_taken",
+}
+_STATE_PARTS = (
+    _Participant.__struct_fields__[:-3],
+    *(part.__struct_fields__ for part in (_Position, _Damage, _Champion)),
+)
+_OF_PARTICIPANT, _OF_POSITION, _OF_DAMAGE, _OF_CHAMPION = (operator.attrgetter(*fields) for fields in _STATE_PARTS)
+_NUMBERS = [_OF_STATE.get(name, name) for fields in _STATE_PARTS for name in fields]
+"""Columns of a participant's frame in the order in which its parts tell them."""
 
 
 # --------------------------------------------------------------------------- bytes to rows
@@ -249,7 +269,7 @@ class Found:
         events: those that could be read.
         event_frames: the frame of each.
         event_indexes: the position of each in the timeline.
-        states: participants' frames that could be read.
+        states: numbers of the participants' frames that could be read, as `_NUMBERS` names them, one after another.
         state_frames: the frame of each.
         counts: events of each kind.
         bad: kinds of the events that could not be read, with what is rejected.
@@ -262,7 +282,7 @@ class Found:
     events: list[Any]
     event_frames: Sequence[int] | np.ndarray
     event_indexes: Sequence[int] | np.ndarray
-    states: list[_Participant]
+    states: pl.Series
     state_frames: Sequence[int] | np.ndarray
     counts: Counter[str]
     bad: list[tuple[str, Rejection]]
@@ -300,7 +320,7 @@ def decode(content: bytes, match_id: str, match_date: date) -> DecodedTimeline:
     rejections: dict[type[Table], list[Rejection]] = {}
     if reason is not None:
         rejections[TimelineFiles] = [Rejection(match_id, "file", "unreadable_events", reason, total)]
-        found = replace(found, events=[], event_frames=[], event_indexes=[], states=[], state_frames=[])
+        found = replace(found, events=[], event_frames=[], event_indexes=[], states=_numbers([]), state_frames=[])
     else:
         rejections[TimelineEvents] = [rejection for _, rejection in found.bad]
         rejections[TimelineFrames] = found.bad_states
@@ -342,7 +362,7 @@ def _found(read: _Timeline[Any, _Participant]) -> Found:
     frames = read.info.frames
     # No pairs of events and numbers: objects by the ten thousand cost more to be watched than to be made.
     events = [event for frame in frames for event in frame.events or ()]
-    states = [state for frame in frames for state in (frame.participant_frames or {}).values()]
+    states = _numbers([state for frame in frames for state in (frame.participant_frames or {}).values()])
     numbers = np.arange(len(frames))
     return Found(
         read.metadata.match_id,
@@ -367,6 +387,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
             f"Expected a timeline of match-v5, with metadata and info.frames: {error}."
         ) from None
     frames = read.info.frames
+    states: list[_Participant] = []
     found = Found(
         read.metadata.match_id,
         read.info.frame_interval,
@@ -374,7 +395,7 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
         [],
         event_frames := [],
         event_indexes := [],
-        [],
+        _numbers([]),
         state_frames := [],
         Counter(),
         [],
@@ -398,12 +419,23 @@ def _read_piece_by_piece(content: bytes, match_id: str) -> Found:
             index += 1
         for key, raw in (frame.participant_frames or {}).items():
             try:
-                found.states.append(_ONE_PARTICIPANT.decode(raw))
+                states.append(_ONE_PARTICIPANT.decode(raw))
                 state_frames.append(number)
             except _READABLE as error:
                 reason = f"Participant {key} of frame {number}: {error}."
                 found.bad_states.append(_rejection(match_id, "participant_frame_shape", reason, raw))
-    return found
+    return replace(found, states=_numbers(states))
+
+
+def _numbers(states: Sequence[_Participant]) -> pl.Series:
+    # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
+    told: list[int | None] = []
+    for state in states:
+        told += _OF_PARTICIPANT(state)
+        told += _OF_POSITION(state.position or _NOWHERE)
+        told += _OF_DAMAGE(state.damage_stats or _NO_DAMAGE)
+        told += _OF_CHAMPION(state.champion_stats or _NO_CHAMPION)
+    return pl.Series(told, dtype=pl.Int32)
 
 
 def _kind_of(raw: msgspec.Raw) -> str:
@@ -490,39 +522,12 @@ def _part_of_events(fields: Sequence[str], events: Sequence[Any], numbers: Seque
     return pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64), **series})
 
 
-_OF_STATE = {
-    "minions_killed": "lane_minions_killed",
-    "time_enemy_spent_controlled": "time_enemy_spent_controlled_ms",
-    "x": "position_x",
-    "y": "position_y",
-    "total_damage_done_to_champions": "damage_to_champions",
-    "physical_damage_done_to_champions": "physical_damage_to_champions",
-    "magic_damage_done_to_champions": "magic_damage_to_champions",
-    "true_damage_done_to_champions": "true_damage_to_champions",
-    "total_damage_done": "damage_dealt",
-    "total_damage_taken": "damage_taken",
-}
-_OF_PARTICIPANT = _Participant.__struct_fields__[:-3]
-_STATE_PARTS = (_OF_PARTICIPANT, *(part.__struct_fields__ for part in (_Position, _Damage, _Champion)))
-_NUMBERS = [_OF_STATE.get(name, name) for fields in _STATE_PARTS for name in fields]
-"""Columns of a participant's frame in the order in which its parts tell them."""
-
-
 def _frame_rows(timelines: Sequence[DecodedTimeline]) -> pl.DataFrame:
-    of_participant, of_position, of_damage, of_champion = (operator.attrgetter(*fields) for fields in _STATE_PARTS)
-    # Objects lie scattered in memory: what one of them holds is taken at once, and parted by column later.
-    told: list[int | None] = []
-    for timeline in timelines:
-        for state in timeline.found.states:
-            told += of_participant(state)
-            told += of_position(state.position or _NOWHERE)
-            told += of_damage(state.damage_stats or _NO_DAMAGE)
-            told += of_champion(state.champion_stats or _NO_CHAMPION)
-    numbers = pl.Series(told, dtype=pl.Int32)
+    numbers = pl.concat([_numbers([]), *(timeline.found.states for timeline in timelines)])
     columns = {name: numbers.gather_every(len(_NUMBERS), place) for place, name in enumerate(_NUMBERS)}
     at = [np.asarray(each.found.timestamps, dtype=np.int64)[each.found.state_frames] for each in timelines]
     rows = {
-        **_of_matches(timelines, [len(timeline.found.states) for timeline in timelines]),
+        **_of_matches(timelines, [len(timeline.found.state_frames) for timeline in timelines]),
         **columns,
         "frame_index": pl.Series(_joined([timeline.found.state_frames for timeline in timelines])),
         "timestamp_ms": pl.Series(_joined(at)),

@@ -59,7 +59,7 @@ class Operation:
             Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
         )
         self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
-        self._cursors: dict[str, str | None] = {}
+        self.cursors: dict[str, str | None] = {}
 
     def ingest(self, *paths: Path) -> None:
         """Take files, all of which can be read."""
@@ -69,21 +69,21 @@ class Operation:
         """What a sensor requests."""
         context = dg.build_sensor_context(
             instance=self.instance,
-            cursor=self._cursors.get(name),
+            cursor=self.cursors.get(name),
             resources={"stores": self.stores},
             definitions=self.definitions,
         )
         told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
-        self._cursors[name] = told.cursor
+        self.cursors[name] = told.cursor
         return list(told.run_requests or ())
 
     def an_hour_passes(self) -> None:
         """Everything that a cursor remembers was an hour ago."""
-        for name, cursor in self._cursors.items():
+        for name, cursor in self.cursors.items():
             told = json.loads(cursor or "{}")
             for moment in {"named_at", "again_at"} & told.keys():
                 told[moment] -= 3600
-            self._cursors[name] = json.dumps(told)
+            self.cursors[name] = json.dumps(told)
 
     def run(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
         """A run as it was requested, of the job that it names or the sensor's own; it succeeds."""
@@ -106,6 +106,14 @@ class Operation:
         assert result.success, (request.tags, failed)
         return result
 
+    def nothing_is_asked_for(self) -> bool:
+        """Whether none of the sensors that follow what landed requests anything."""
+        return not any(self.tick(name) for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES))
+
+    def stand_in(self) -> set[tuple[str, str, str]]:
+        """Patches, the version of the lists that their matches were made with, and how near that is."""
+        return {*self.rows(t.Matches).select("patch", "data_dragon_version", "version_is").rows()}  # type: ignore[misc]
+
     def rows(self, table: type[Table]) -> pl.DataFrame:
         """All rows of a table in the lake, by its key."""
         return self.stores.lake.scan(table).collect().sort(table.primary_key())
@@ -122,13 +130,11 @@ class Operation:
 def asked_for(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
     """First and last partition of each."""
     return [
-        (request.partition_key,) * 2 if request.partition_key else partition_range(_run_of(request))
+        (request.partition_key, request.partition_key)
+        if request.partition_key
+        else partition_range(dg.DagsterRun(job_name="asked", tags=dict(request.tags)))
         for request in requests
     ]
-
-
-def _run_of(request: dg.RunRequest) -> dg.DagsterRun:
-    return dg.DagsterRun(job_name="asked", tags=dict(request.tags))
 
 
 def names(request: dg.RunRequest) -> set[str]:
@@ -181,8 +187,7 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
         operation.run(day)
     assert operation.tick(sensors.MATCHES_LANDED) == []
     assert operation.tick(sensors.LISTS_LANDED) == []
-    version = {row["patch"]: (row["data_dragon_version"], row["version_is"]) for row in operation.rows(t.Matches).to_dicts()}
-    assert version == {"13.13": ("13.13.1", "exact"), "13.14": ("13.13.1", "earlier")}
+    assert operation.stand_in() == {("13.13", "13.13.1", "exact"), ("13.14", "13.13.1", "earlier")}
 
     (undated,) = operation.tick(PATCHES)
     assert "lol.patches" in names(undated)
@@ -193,7 +198,7 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
     assert {"lol.item_build_stats", "postgres.lol.item_build_stats", "lol.discovered_patterns"} <= names(named)
     operation.run(named)
     assert {*operation.rows(t.SkillOrderStats).get_column("patch")} == {"13.13", "13.14"}
-    assert [each for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES) for each in operation.tick(name)] == []
+    assert operation.nothing_is_asked_for()
     for table in PUBLISHED:
         held, published = operation.rows(table), read_published(operation.stores.postgres_url, table)
         assert published.height == held.height, table
@@ -211,12 +216,8 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
     for request in again:
         operation.run(request)
     assert operation.tick(sensors.LISTS_LANDED) == []
-    matches = operation.rows(t.Matches)
-    assert {*matches.select("patch", "data_dragon_version", "version_is").rows()} == {
-        ("13.13", "13.13.1", "exact"),
-        ("13.14", "13.14.1", "exact"),
-    }
-    patch_of = dict(matches.select("match_id", "patch").rows())
+    assert operation.stand_in() == {("13.13", "13.13.1", "exact"), ("13.14", "13.14.1", "exact")}
+    patch_of = dict(operation.rows(t.Matches).select("match_id", "patch").rows())
     for table, old in zip((t.Matches, t.ParticipantFeatures), before, strict=True):
         new = operation.ledger(table)
         made = {patch_of[unit] for day, units in new.items() for unit in units if old[day][unit] != units[unit]}
@@ -232,7 +233,7 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
     operation.run(named)
     assert operation.files(t.SkillOrderStats, "patch", "13.13") == stands
     operation.an_hour_passes()
-    assert [each for name in (sensors.MATCHES_LANDED, sensors.LISTS_LANDED, PATCHES) for each in operation.tick(name)] == []
+    assert operation.nothing_is_asked_for()
 
 
 def _plain(path: Path) -> bytes:
@@ -249,8 +250,8 @@ def test_what_a_lost_cursor_forgets_is_not_made_again(operation: Operation, seas
                 operation.run(request)
                 seen[name] += 1
     assert seen == {sensors.LISTS_LANDED: 1, sensors.MATCHES_LANDED: 1, PATCHES: 2}
-    operation._cursors.clear()
-    assert [each for name in seen for each in operation.tick(name)] == []
+    operation.cursors.clear()
+    assert operation.nothing_is_asked_for()
 
 
 def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gamestats_assets.lol.statistics.blas import one_blas_thread
 from gamestats_assets.lol.statistics.intervals import LEVEL
 
 _ROWS_AT_ONCE = 8_192
@@ -75,13 +74,16 @@ def correlations(values: npt.NDArray[np.floating], effective_n: float | None = N
     Raises:
         ValueError: there are more than sixteen million rows, whose ranks a float32 does not hold exactly.
     """
+    from threadpoolctl import threadpool_limits
+
     rows, variables = values.shape
     if rows > 2**24:
         raise ValueError(
             f"{rows:,} rows are more than the {2**24:,} whose ranks are held exactly: correlate a random part of them."
         )
     ranks = np.empty((variables, rows), np.float32)
-    with one_blas_thread(), ThreadPoolExecutor(_THREADS) as pool:
+    # The threads are here: those of a matrix product would wait for each other at work, the longer on a busy machine.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
         n, pearson = _pairwise(values, pool)
         list(pool.map(lambda first: _rank(values, first, ranks), range(0, variables, _VARIABLES_AT_ONCE)))
         _, spearman = _pairwise(ranks.T, pool)
@@ -186,7 +188,7 @@ def _pairwise(values: npt.NDArray[np.floating], pool: ThreadPoolExecutor) -> tup
     known = np.isfinite(sample)
     shift = np.where(known, sample, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     shares = pool.map(lambda thread: _moments(values, shift, thread), range(_THREADS))
-    n, sums, squares, products = sum(shares, np.zeros((4, *shift.shape * 2)))
+    n, sums, squares, products = np.sum(list(shares), axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = squares - sums * sums / n
         spread[spread <= _ROUNDING * squares] = np.nan
@@ -199,7 +201,7 @@ def _pairwise(values: npt.NDArray[np.floating], pool: ThreadPoolExecutor) -> tup
 def _moments(values: npt.NDArray[np.floating], shift: Floats, thread: int) -> Floats:
     """Of every pair over the rows where both are known, for this thread's share of the rows: how many, and the sums of
     the first, of its square and of the product, each less a number near its mean, so that squares lose little."""
-    moments = np.zeros((4, *shift.shape * 2))
+    moments: Floats = np.zeros((4, shift.size, shift.size))
     n, sums, squares, products = moments
     for first in range(thread * _ROWS_AT_ONCE, len(values), _THREADS * _ROWS_AT_ONCE):
         part = values[first : first + _ROWS_AT_ONCE] - shift

@@ -15,6 +15,7 @@ from gamestats_assets.lol.statistics.intervals import (
     MOST_RESAMPLED,
     mean_interval,
     median_intervals,
+    skewed_mean_intervals,
     t_intervals,
     wilson,
 )
@@ -105,6 +106,27 @@ def test_the_resampled_interval_is_students_where_nothing_is_skewed() -> None:
     assert told.method == "bootstrap t"
     low, high = stats.t.interval(0.95, values.size - 1, values.mean(), stats.sem(values))
     np.testing.assert_allclose((told.low, told.high), (low, high), atol=0.1 * (high - low))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_transformed_intervals_of_many_groups_cover_a_skewed_mean_better_than_students(sign: int) -> None:
+    values = sign * np.random.default_rng(9).exponential(1, (10_000, 20))
+    mean, spread = values.mean(axis=1), values.std(axis=1, ddof=1)
+    told = skewed_mean_intervals(mean, spread, stats.skew(values, axis=1, bias=False), np.full(10_000, 20))
+    half = stats.t.ppf(0.975, 19) * spread / math.sqrt(20)
+    covered = ((told.low <= sign) & (sign <= told.high)).mean()
+    assert covered == pytest.approx(0.95, abs=0.01)
+    assert covered > ((mean - half <= sign) & (sign <= mean + half)).mean() + 0.02
+    # The longer end is on the side of the rare far values.
+    assert (((told.high - mean) > (mean - told.low)).mean() > 0.95) == (sign == 1)
+
+
+def test_without_skewness_the_transformed_interval_is_students() -> None:
+    told = skewed_mean_intervals([5.0] * 4, [2.0, 2.0, np.nan, np.nan], [0.0, np.nan, np.nan, 0.0], [9, 2, 1, 0])
+    for index, n in enumerate((9, 2)):
+        low, high = stats.t.interval(0.95, n - 1, 5, 2 / math.sqrt(n))
+        np.testing.assert_allclose((told.low[index], told.high[index]), (low, high))
+    assert np.isnan([told.low[2:], told.high[2:]]).all()
 
 
 def test_the_same_values_give_the_same_interval_and_another_seed_another() -> None:
