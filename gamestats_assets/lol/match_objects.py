@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Optional, TypeAlias
 
 import msgspec
 import polars as pl
@@ -202,12 +202,13 @@ class _Perks(msgspec.Struct):
     styles: list[_Style] = []
 
 
+_Number = Optional[Int32]  # noqa: UP045 (Pyright knows no `|` of what is annotated)
 _FIELDS: list[tuple[Any, ...]] = [
     *((column, kind) for column, (_, kind) in _REQUIRED.items()),
     *((column, str | None, None) for column in _TEXTS),
     *((column, bool | None, None) for column in _FLAGS),
-    *((column, Int32 | None, None) for column in _NUMBERS),
-    *((name.lower(), Int32 | None, None) for name in _AUGMENTS),
+    *((column, _Number, None) for column in _NUMBERS),
+    *((name.lower(), _Number, None) for name in _AUGMENTS),
     ("riot_id_name", str | None, None),
     ("riot_id_game_name", str | None, None),
     ("perks", _Perks | None, None),

@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
+from psycopg import sql
 from pydantic import SecretStr
 from typer.testing import Result
 
@@ -86,9 +87,11 @@ class Operation:
 
     def published(self, table: type[Table], column: str, value: str) -> set[str]:
         """PostgreSQL's numbers of the transactions that wrote the rows of a patch or a day."""
-        said = f"SELECT DISTINCT xmin::text FROM {table.spec.dotted} WHERE {column}::text = %s"
+        said = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE {}::text = %s").format(
+            sql.Identifier(*table.spec.dotted.split(".")), sql.Identifier(column)
+        )
         with psycopg.connect(self.url) as connection:
-            return {row[0] for row in connection.execute(said.encode(), [value])}
+            return {row[0] for row in connection.execute(said, [value])}
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +270,7 @@ def test_postgres_holds_what_the_lake_holds(processed: tuple[Operation, str]) ->
     filled = 0
     for table in PUBLISHED:
         expected = operation.rows(table)
-        published = read_published(operation.url, table).select(expected.columns).cast(dict(expected.schema))
+        published = read_published(operation.url, table).select(expected.columns).cast(pl.Schema(expected.schema))
         assert_frame_equal(published.sort(table.primary_key()), expected)
         filled += not expected.is_empty()
     assert filled >= 6
