@@ -8,7 +8,7 @@ rows in PostgreSQL, so that a table somebody dropped is published again.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +79,25 @@ class Pending:
         return sorted(key for key in self.landed if "|" not in key)
 
 
-def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: Stores) -> Pending:
-    """Compare landing zone, ledgers, Dagster's records and PostgreSQL; areas that landed become partitions."""
+def pending(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, stores: Stores, games: Collection[str]
+) -> Pending:
+    """Compare landing zone, ledgers, Dagster's records and PostgreSQL; areas that landed become partitions.
+
+    Args:
+        games: whose tables are looked at.
+    """
     graph = definitions.resolve_asset_graph()
     last = functools.cache(functools.partial(_last_materialised, instance, graph))
-    by_key = {asset_key(table): table for table in declared_tables()}
+    by_key = {asset_key(table): table for table in declared_tables() if table.spec.game in games}
     settled = {each.table: each for each in (*settled_of_l2m(), *settled_of_lol())}
     contents = Contents(stores.lake)
-    jointly = dict(made_jointly(stores.lake, function) for function in (*BY_TOURNAMENT, *JOINTLY_OF_LOL))
+    jointly = dict(
+        made_jointly(stores.lake, function)
+        for game, functions in {"pubg": BY_TOURNAMENT, "lol": JOINTLY_OF_LOL}.items()
+        for function in functions
+        if game in games
+    )
     landed: set[str] = set()
     behind: dict[dg.AssetKey, frozenset[str]] = {}
     for game in sorted({table.spec.game for table in by_key.values()}):
@@ -126,7 +137,8 @@ def pending(definitions: dg.Definitions, instance: dg.DagsterInstance, stores: S
                 behind[publication_key(table)] = _behind_parents(
                     instance, graph, last, publication_key(table), inputs_of(table, inputs)
                 ) | _differently_published(stores, table)
-    behind[LOGS] = frozenset(logs_behind(stores))
+    if LOGS.path[0] in games:
+        behind[LOGS] = frozenset(logs_behind(stores))
     return Pending(frozenset(landed), behind)
 
 

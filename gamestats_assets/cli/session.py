@@ -57,15 +57,18 @@ class Session:
         """
         outcomes: list[Outcome] = []
         graph = self.definitions.resolve_asset_graph()
+        selected = selection.resolve(graph)
+        # The last but one part of a key is the game: a publication has its table's after `postgres`.
+        games = {key.path[-2] for key in selected}
         found: Pending | None = None
-        for partitions, assets in stages(self.definitions, selection.resolve(graph)):
+        for partitions, assets in stages(self.definitions, selected):
             stage = assets.resolve(graph)
             failed: set[tuple[dg.AssetKey, str]] = set()
             # What a run makes of one day can leave the days around it behind, at most once per asset on the way.
             for turn in range(1 + len(stage)):
                 if found is None:
                     with status("Looking for what is behind"):
-                        found = pending(self.definitions, self.instance, self.stores)
+                        found = pending(self.definitions, self.instance, self.stores, games)
                 parts = {key: {part for part in found.of([key]) if (key, part) not in failed} for key in stage}
                 if every_partition and turn == 0:
                     keys, behind = stage, found.all_of(partitions, self.instance)
@@ -82,9 +85,9 @@ class Session:
                     named = days_named(behind) if partitions == DAYS else named
                     say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
                 ops = everything_again(self.definitions, keys) if everything else {}
-                selected = dg.AssetSelection.assets(*keys)
+                together = dg.AssetSelection.assets(*keys)
                 for part in spans:
-                    outcome = self.run(selected, part, ops=ops, verbose=verbose)
+                    outcome = self.run(together, part, ops=ops, verbose=verbose)
                     outcomes.append(outcome)
                     if not outcome.success:
                         tried = within_range(partitions, part, self.instance)

@@ -117,30 +117,6 @@ def version_for(patch: str, versions: Iterable[str]) -> VersionChoice | None:
     return VersionChoice(chosen, "later")
 
 
-def versions_for(patches: Iterable[str], listed: pl.DataFrame) -> pl.DataFrame:
-    """The version that stands for each patch in each language.
-
-    Args:
-        patches: such as 13.14.
-        listed: rows with `version` and `language`, such as those of `DataDragonItems`.
-
-    Returns:
-        Columns patch, language, version and version_is (as in `VersionChoice`): one row per patch and language.
-    """
-    known = listed.select("language", "version").unique()
-    by_language: dict[str, list[str]] = {}
-    for language, version in sorted(known.iter_rows()):
-        by_language.setdefault(language, []).append(version)
-    chosen = [
-        (patch, language, choice.version, choice.version_is)
-        for patch in sorted(set(patches), key=version_number)
-        for language, versions in by_language.items()
-        if (choice := version_for(patch, versions)) is not None
-    ]
-    columns = ("patch", "language", "version", "version_is")
-    return pl.DataFrame(chosen, schema=dict.fromkeys(columns, pl.String), orient="row")
-
-
 # ---------------------------------------------------------------- documents
 
 

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gamestats_assets.lol.game_state import in_seconds
 from gamestats_assets.lol.items import standing_items
 from gamestats_assets.lol.tables import ItemEvents, Items, Matches, TimelineEvents
 from gamestats_assets.lol.tables.silver import ITEM_ACTIONS
@@ -281,9 +282,8 @@ class _Machine:
         came_back = np.where(of_purchase, np.where(self.after == item, 0, self.after), item)
         other = np.where(into > 0, self.item, np.where(takes_back, came_back, 0))
         action = np.where(into > 0, _TRANSFORM, np.where(is_aside, _SET_ASIDE, self.action))
-        at_s = pl.col("timestamp_ms") / 1000
         return self.told.with_columns(
-            at_s=at_s,
+            at_s=in_seconds("timestamp_ms"),
             action=pl.Series(ITEM_ACTIONS).gather(pl.Series(action)),
             item_id=pl.Series(item),
             other_item_id=pl.Series(other),
@@ -291,7 +291,7 @@ class _Machine:
             held_until_s=pl.Series(until),
         ).with_columns(
             other_item_id=pl.when(pl.col("other_item_id") > 0).then("other_item_id"),
-            held_until_s=pl.when(pl.col("held_until_s") != _NEVER).then(pl.col("held_until_s") / 1000),
+            held_until_s=pl.when(pl.col("held_until_s") != _NEVER).then(in_seconds("held_until_s")),
         )
 
 

@@ -25,7 +25,6 @@ from gamestats_assets.lol.data_dragon import (
     patches_of,
     read_documents,
     version_for,
-    versions_for,
 )
 from gamestats_assets.lol.source import ingest, ingest_payload
 from gamestats_assets.lol.tables import DataDragonChampions, DataDragonItems
@@ -278,18 +277,6 @@ def test_versions_are_compared_as_numbers() -> None:
     assert version_for("13.2", versions) == VersionChoice("13.1.1", "earlier")
     assert version_for("10.25", versions) == VersionChoice("9.24.2", "earlier")
     assert version_for("9.3", versions) == VersionChoice("9.24.2", "later")
-
-
-def test_each_language_has_the_version_it_has(landing: Landing) -> None:
-    documents = land(landing, en_US=items("13.13.1"), en_US__2=items("13.14.1"), ko_KR=items("14.10.1"))
-    found = versions_for(["13.14", "13.9", "13.14"], documents.items)
-    assert rows(found) == [
-        {"patch": "13.9", "language": "en_US", "version": "13.13.1", "version_is": "later"},
-        {"patch": "13.9", "language": "ko_KR", "version": "14.10.1", "version_is": "later"},
-        {"patch": "13.14", "language": "en_US", "version": "13.14.1", "version_is": "exact"},
-        {"patch": "13.14", "language": "ko_KR", "version": "14.10.1", "version_is": "later"},
-    ]
-    assert versions_for(["13.14"], documents.items.clear()).schema == found.schema
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class Operation:
             raise_on_error=False,
             run_config={**request.run_config, **quiet},
         )
-        failed = [event.step_key for event in result.all_events if event.is_step_failure]
+        failed = {event.step_key: event.step_failure_data.error for event in result.all_events if event.is_step_failure}
         assert result.success, (request.tags, failed)
         return result
 

@@ -226,7 +226,7 @@ def test_a_new_match_refreshes_the_tracked_players_in_it_and_no_others(house: Ho
     house.run_days()
     [request] = house.tick()
     assert (request.partition_key, request.tags["gamestats/priority"]) == (playing, "normal")
-    behind = pending(house.definitions, house.instance, house.stores)
+    behind = pending(house.definitions, house.instance, house.stores, {"pubg"})
     assert behind.partitions[asset_key(t.PlayerCirclePositions)] <= {playing}
     assert behind.partitions[asset_key(t.PlayerMatches)] == {playing}
     house.cursor = None

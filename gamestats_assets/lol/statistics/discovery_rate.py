@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.05
-"""Share of the finds that may be false."""
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,10 +21,3 @@ def q_values(p: npt.ArrayLike) -> Floats:
     if made.any():
         q[made] = false_discovery_control(given[made])
     return q
-
-
-def threshold(p: npt.ArrayLike, level: float = LEVEL) -> float:
-    """The largest p-value that is found at the level; nought where none is."""
-    given = np.asarray(p, dtype=float)
-    with np.errstate(invalid="ignore"):
-        return float(given[q_values(given) <= level].max(initial=0.0))

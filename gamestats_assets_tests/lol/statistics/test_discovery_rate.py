@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from gamestats_assets.lol.statistics.discovery_rate import q_values, threshold
+from gamestats_assets.lol.statistics.discovery_rate import q_values
 
 
 def found_by_hand(p: list[float], level: float) -> list[bool]:
@@ -27,8 +27,6 @@ def test_what_is_found_is_what_the_procedure_finds(p: list[float], level: float)
         return
     expected = found_by_hand(p, level)
     assert [bool(q <= level) for q in q_values(p)] == expected
-    limit = threshold(p, level)
-    assert [value <= limit for value in p] == expected or (limit == 0 and not any(expected))
 
 
 def test_q_values_are_those_of_statsmodels_over_the_tests_that_were_made() -> None:
@@ -40,13 +38,6 @@ def test_q_values_are_those_of_statsmodels_over_the_tests_that_were_made() -> No
     np.testing.assert_allclose(told[made], np.asarray(multipletests(p[made], method="fdr_bh")[1], dtype=float))
 
 
-def test_nothing_found_has_a_threshold_of_nought() -> None:
-    assert threshold([0.2, 0.9, math.nan]) == 0
-    assert threshold([]) == 0
-    assert threshold([math.nan]) == 0
+def test_no_tests_have_no_q_values() -> None:
     assert q_values([]).size == 0
-
-
-def test_the_threshold_is_the_largest_p_value_found() -> None:
-    assert threshold([0.001, 0.03, 0.02, 0.9]) == 0.03
-    assert threshold([0.001, 0.03, 0.02, 0.9], 0.01) == 0.001
+    assert np.isnan(q_values([math.nan])).all()
