@@ -30,6 +30,7 @@ from gamestats_assets.lakehouse.spark import (
 )
 from gamestats_assets.lakehouse.sql import Engine, ParquetSource, Source, SqlModel, SqlModelError, run_model
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lol.tables.gold import EFFECT_UNITS, FAMILIES
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.benchmarks.spark import compare
 from gamestats_assets_tests.frames import KNOWN, differences, model
@@ -432,6 +433,13 @@ POOLS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "log_rows": [20, 100],
         "self_similarity": [0.95, 0.96, 0.99],
     },
+    "lol": {
+        "pattern_id": [f"p{n}" for n in range(40)],
+        "patch": [f"13.{n}" for n in range(8, 15)],
+        "family": FAMILIES,
+        "effect_unit": EFFECT_UNITS,
+        **{name: [0.001, 0.04, 0.5, 1.0] for name in ("q_value", "p_value", "held_out_p_value", "power_at_3_points")},
+    },
 }
 # Columns that follow from others.
 DERIVED: Mapping[str, pl.Expr] = {
@@ -444,6 +452,7 @@ DERIVED: Mapping[str, pl.Expr] = {
     "time": pl.col("ds").cast(pl.Datetime("us", "UTC")) + (pl.col("time") - pl.col("time").dt.truncate("1d")),
     "valid_to": pl.col("valid_from").sort().shift(-1).over("user_id", order_by="valid_from"),
     "from_usd": pl.col("vip").replace_strict(["Free", "A", "B"], [0, 100, 500], return_dtype=pl.Int64),
+    "patch_number": 13_000 + pl.col("patch").str.slice(3).cast(pl.Int64),
     "score": pl.col("reasons").str.count_matches(",") + 1,
 }
 
