@@ -50,9 +50,7 @@ def demo(
     users: Annotated[int, typer.Option(min=10, hidden=True, help="Users of the product.")] = 1000,
     accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
     mmo_days: Annotated[int, typer.Option(min=1, max=7, hidden=True, help="Days of the MMO.")] = PRODUCT_DAYS,
-    lol_matches: Annotated[
-        int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")
-    ] = LOL_MATCHES,
+    lol_matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")] = LOL_MATCHES,
 ) -> None:
     """See it at work: two days of PUBG and of League of Legends, a week of a shop and of an MMO, up to PostgreSQL.
 

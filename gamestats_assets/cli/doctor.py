@@ -17,6 +17,8 @@ import typer
 from gamestats_assets.cli.terminal import out, quiet_warnings, say, version
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.settings import Settings
 
@@ -73,8 +75,8 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _disk(settings.state_folder)
     yield _postgres(settings)
     yield _dagster(settings)
-    yield _pubg_key(settings)
-    yield _riot_key(settings)
+    yield _key("PUBG_API_KEY", settings.pubg_api_key, "players' match lists (gamestats fetch)")
+    yield _key("RIOT_API_KEY", settings.riot_api_key, "League of Legends matches (gamestats fetch lol)")
     yield _language_models(settings)
     yield _discovery(settings)
     yield from _not_fetched(settings)
@@ -168,26 +170,11 @@ def _dagster(settings: Settings) -> Finding:
     return Finding("ok", "Dagster", f"{home}{made}; `gamestats up` starts the UI")
 
 
-def _pubg_key(settings: Settings) -> Finding:
-    if settings.pubg_api_key is None or not settings.pubg_api_key.get_secret_value().strip():
-        return Finding(
-            "missing",
-            "PUBG_API_KEY",
-            "not set; needed to fetch players' match lists (gamestats fetch). "
-            "Ingesting files, and all the rest, works without it",
-        )
-    return Finding("ok", "PUBG_API_KEY", "set")
-
-
-def _riot_key(settings: Settings) -> Finding:
-    if settings.riot_api_key is None or not settings.riot_api_key.get_secret_value().strip():
-        return Finding(
-            "missing",
-            "RIOT_API_KEY",
-            "not set; needed to fetch League of Legends matches (gamestats fetch lol). "
-            "Ingesting files, and all the rest, works without it",
-        )
-    return Finding("ok", "RIOT_API_KEY", "set")
+def _key(name: str, key: SecretStr | None, needed_for: str) -> Finding:
+    if key is None or not key.get_secret_value().strip():
+        advice = f"not set; needed to fetch {needed_for}. Ingesting files, and all the rest, works without it"
+        return Finding("missing", name, advice)
+    return Finding("ok", name, "set")
 
 
 def _language_models(settings: Settings) -> Finding:

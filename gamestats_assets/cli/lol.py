@@ -100,9 +100,7 @@ def remove(
 
 @lol_app.command("ask")
 def ask(
-    champion: Annotated[
-        str | None, typer.Option(help="Champion, in English or Korean.", show_default=False)
-    ] = None,
+    champion: Annotated[str | None, typer.Option(help="Champion, in English or Korean.", show_default=False)] = None,
     items: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="Completed items, all of them; in English or Korean.", show_default=False),
@@ -112,9 +110,7 @@ def ask(
         str | None, typer.Option(help="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.", show_default=False)
     ] = None,
     patch: Annotated[str | None, typer.Option(help="Patch, such as 13.14.", show_default=False)] = None,
-    queue: Annotated[
-        str | None, typer.Option(help="Group of queues, such as ranked_solo.", show_default=False)
-    ] = None,
+    queue: Annotated[str | None, typer.Option(help="Group of queues, such as ranked_solo.", show_default=False)] = None,
     order: Annotated[bool, typer.Option("--order", help="The items were completed in the order given.")] = False,
     where: Annotated[
         str | None,

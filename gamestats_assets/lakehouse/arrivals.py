@@ -293,6 +293,14 @@ class Source:
             return self._quarantine(arrival, landing, of=None)
         return self._land(arrival, landing)
 
+    def is_whole(self, file: LandedFile, landing: Landing) -> bool:
+        """Whether a landed file can be read: one can have come cut, and the API may still have a whole one."""
+        try:
+            self.recognise(decompressed(landing.read(file)), f"{file.unit_id}.json")
+        except (UnreadableContentError, UnrecognisedContentError):
+            return False
+        return True
+
     def unreadable(self, landing: Landing) -> list[UnreadableFile]:
         """Payloads that landed though nobody could read them, each once, in the order of their paths.
 

@@ -37,7 +37,7 @@ from gamestats_assets.lakehouse.http import (
 )
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window, parse_windows
-from gamestats_assets.lol.source import GAME, TIMELINE_GONE, ingest_payload, mark_timeline_gone, recognise
+from gamestats_assets.lol.source import GAME, TIMELINE_GONE, ingest_payload, is_whole, mark_timeline_gone, recognise
 
 BASE_URL = "https://{region}.api.riotgames.com"
 Region = Literal["americas", "asia", "europe", "sea"]
@@ -329,7 +329,8 @@ class RiotApi:
         )
 
     def _fetch_missing(self, match_id: str, held: Mapping[str, Sequence[LandedFile]]) -> MatchFetch:
-        wants_timeline = TIMELINE_GONE not in held and not any(map(self._is_whole, held.get("timeline", ())))
+        has_timeline = any(is_whole(file, self._landing) for file in held.get("timeline", ()))
+        wants_timeline = TIMELINE_GONE not in held and not has_timeline
         if "match" in held and not wants_timeline:
             return MatchFetch(match_id, "known")
         files: list[FileOutcome] = []
@@ -358,14 +359,6 @@ class RiotApi:
         except ApiError as error:
             return _failed(match_id, files, error)
         return MatchFetch(match_id, "fetched", tuple(files))
-
-    def _is_whole(self, timeline: LandedFile) -> bool:
-        """Whether a landed timeline is whole: one can have come as a file, cut."""
-        try:
-            recognise(decompressed(self._landing.read(timeline)))
-        except (UnreadableContentError, UnrecognisedContentError):
-            return False
-        return True
 
     def _file(self, match_id: str, kind: Literal["match", "timeline"]) -> bytes:
         """The checked body of a match object or a timeline, as sent; one that nobody could read is kept."""

@@ -56,8 +56,6 @@ BY_MATCH = (
     team_coordination,
     participant_features,
 )
-# Of what is at hand, and then of a patch.
-LISTS = (items, champions)
 BY_PATCH = (
     item_build_stats,
     skill_order_stats,

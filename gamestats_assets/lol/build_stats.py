@@ -37,9 +37,17 @@ def position() -> pl.Expr:
 
 
 def positioned(features: pl.LazyFrame) -> pl.LazyFrame:
-    """The wide rows with `position`; in queues where others have one, without those who have none."""
+    """The wide rows with `position`; in queues where others have one, without those who have none.
+
+    The words of `CELL` are categories, for they are grouped by again and again.
+    """
     has_positions = pl.col("position").is_not_null().any().over("patch", "queue_group")
-    return features.filter(pl.col("position").is_not_null() | ~has_positions).with_columns(position())
+    words = [column for column in CELL if column != "champion_id"]
+    return (
+        features.filter(pl.col("position").is_not_null() | ~has_positions)
+        .with_columns(position())
+        .with_columns(pl.col(words).cast(pl.Categorical))
+    )
 
 
 def item_build_stats(
@@ -53,8 +61,7 @@ def item_build_stats(
         positioned(features)
         .filter(pl.col("core_items") > 0)
         .select(
-            *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
-            CELL[-1],
+            *CELL,
             *_OUTCOMES,
             "core_items",
             ids=pl.col("core_item_ids").list.head(LONGEST_BUILD),
@@ -145,8 +152,7 @@ def skill_order_stats(
         positioned(features)
         .filter(pl.col("skill_first_levels").is_not_null())
         .select(
-            *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
-            CELL[-1],
+            *CELL,
             *_OUTCOMES,
             "skill_order_is_complete",
             "skill_max_order",

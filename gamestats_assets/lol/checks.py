@@ -185,9 +185,7 @@ def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame
         participants_of_day=pl.len().over("match_date"), agreeing=pl.col("agrees").mean().over("match_date")
     )
     return of_day.filter(
-        ~pl.col("agrees")
-        & (pl.col("agreeing") < ITEMS_AGREE)
-        & (pl.col("participants_of_day") >= _FEWEST_PARTICIPANTS)
+        ~pl.col("agrees") & (pl.col("agreeing") < ITEMS_AGREE) & (pl.col("participants_of_day") >= _FEWEST_PARTICIPANTS)
     )
 
 

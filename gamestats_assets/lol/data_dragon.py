@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import polars as pl
@@ -27,6 +27,7 @@ from gamestats_assets.lakehouse.http import (
     host_of,
     retry_after_s,
 )
+from gamestats_assets.lakehouse.integers import Int32
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
@@ -111,9 +112,7 @@ def version_for(patch: str, versions: Iterable[str]) -> VersionChoice | None:
     if not numbered:
         return None
     nearest = min(number[:2] for number in numbered.values())
-    chosen = max(
-        (version for version, number in numbered.items() if number[:2] == nearest), key=lambda v: numbered[v]
-    )
+    chosen = max((version for version, number in numbered.items() if number[:2] == nearest), key=lambda v: numbered[v])
     return VersionChoice(chosen, "later")
 
 
@@ -147,14 +146,10 @@ class _Content(msgspec.Struct):
     data: dict[str, msgspec.Raw]
 
 
-# What an Int32 column holds.
-_Int = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-
-
 class _Gold(msgspec.Struct):
-    base: _Int
-    total: _Int
-    sell: _Int
+    base: Int32
+    total: Int32
+    sell: Int32
     purchasable: bool
 
 
@@ -162,12 +157,12 @@ class _Item(msgspec.Struct, rename="camel"):
     name: str
     gold: _Gold
     plaintext: str | None = None
-    from_ids: list[_Int] = msgspec.field(default_factory=list, name="from")
-    into_ids: list[_Int] = msgspec.field(default_factory=list, name="into")
+    from_ids: list[Int32] = msgspec.field(default_factory=list, name="from")
+    into_ids: list[Int32] = msgspec.field(default_factory=list, name="into")
     tags: list[str] = []
-    maps: dict[_Int, bool] = {}
-    depth: _Int | None = None
-    special_recipe: _Int | None = None
+    maps: dict[Int32, bool] = {}
+    depth: Int32 | None = None
+    special_recipe: Int32 | None = None
     required_champion: str | None = None
     required_ally: str | None = None
     consumed: bool = False
@@ -175,7 +170,7 @@ class _Item(msgspec.Struct, rename="camel"):
 
 
 class _Spell(msgspec.Struct):
-    maxrank: _Int
+    maxrank: Int32
 
 
 class _Champion(msgspec.Struct):

@@ -38,8 +38,7 @@ def item_path_sequences(
         positioned(features)
         .filter(pl.col("core_items") >= 2)
         .select(
-            *(pl.col(name).cast(pl.Categorical) for name in CELL[:-1]),
-            CELL[-1],
+            *CELL,
             "won",
             ids=pl.col("core_item_ids").list.head(_ITEMS),
         )

@@ -9,12 +9,13 @@ import operator
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Optional, TypeAlias
+from typing import Any, Optional
 
 import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.tables import RawMatches, RawParticipants, RawTeams
@@ -23,12 +24,6 @@ TABLES: tuple[type[Table], ...] = (RawMatches, RawTeams, RawParticipants)
 """The tables a match object feeds."""
 _CONTENT_CHARACTERS = 4000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Int16: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**15), le=2**15 - 1)]
-Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-# Up to the year 2262.
-Millis: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=9_214_646_400_000)]
 
 
 class UnreadableMatchError(GamestatsError):

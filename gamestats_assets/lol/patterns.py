@@ -489,5 +489,3 @@ def sentence(row: Mapping[str, Any]) -> str:
         f"{who}{where}, {row['queue_group']}, patch {row['patch']}: {said} than {row['baseline']}; "
         f"naively {naive}; {games}, q = {row['q_value']:.2g}; it {held} on the held out half."
     ).replace(" than games of equal length", " at equal length of the game")
-
-

@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.integers import LAST_MILLIS
 from gamestats_assets.lakehouse.landing import Landing
 
 GAME = "lol"
@@ -32,7 +33,6 @@ _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,6})*")
 _MATCH_ID = re.compile(r"[A-Z0-9]{2,6}_[0-9]{1,20}")
 _NAMED = re.compile(r"(?<![A-Za-z0-9])([A-Z0-9]{2,6}_[0-9]{5,20})(?![0-9])", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MILLIS = 9_214_646_400_000
 # The oldest matches of match-v5 are of 2019.
 _FIRST_MILLIS = 1_230_768_000_000
 
@@ -109,7 +109,7 @@ def _of_match(metadata: _Metadata, info: _Info) -> Recognised:
 
 def _start_of_match(match_id: str, info: _Info) -> datetime:
     for millis in (info.game_start_timestamp, info.game_creation):
-        if millis is not None and _FIRST_MILLIS <= millis <= _LAST_MILLIS:
+        if millis is not None and _FIRST_MILLIS <= millis <= LAST_MILLIS:
             return _EPOCH + timedelta(milliseconds=millis)
     raise UnrecognisedContentError(f"Match object {match_id} tells no usable gameStartTimestamp or gameCreation.")
 
@@ -122,7 +122,7 @@ def _start_of_timeline(frames: list[_Frame]) -> datetime | None:
         for event in frame.events or ()
         if event.real_timestamp is not None
     ]
-    if told and _FIRST_MILLIS <= min(told) <= _LAST_MILLIS:
+    if told and _FIRST_MILLIS <= min(told) <= LAST_MILLIS:
         return _EPOCH + timedelta(milliseconds=min(told))
     return None
 
@@ -186,7 +186,8 @@ def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
 
 SOURCE = Source(GAME, recognise, first=("match",), belongs=_belongs)
 """What a match's own object tells of its start is landed before what its timeline does."""
-ingest, ingest_payload, unreadable, refused = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.unreadable, SOURCE.refused
+ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
+unreadable, refused = SOURCE.unreadable, SOURCE.refused
 
 
 def mark_timeline_gone(landing: Landing, match_id: str, day: date) -> bool:

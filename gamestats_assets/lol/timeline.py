@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import Int16, Int32, Int64, Millis
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
@@ -41,12 +42,6 @@ TABLES: tuple[type[Table], ...] = (TimelineFrames, TimelineEvents, TimelineEvent
 _CONTENT_CHARACTERS = 4000
 # More of a file than that, and nothing of it is used.
 _MOST_BAD = 0.05
-
-Int16: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**15), le=2**15 - 1)]
-Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-# The years 1970 to 2262, which is as far as a time in microseconds is certain to be held everywhere.
-Millis: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=9_214_646_400_000)]
 
 
 class UnreadableTimelineError(GamestatsError):

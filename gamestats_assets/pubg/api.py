@@ -40,6 +40,7 @@ from gamestats_assets.pubg.source import (
     GAME,
     Kind,
     ingest_payload,
+    is_whole,
     mark_expired,
     recognise,
 )
@@ -412,7 +413,7 @@ class PubgApi:
         """
         match_id = match_id.lower()
         held = self._landing.held(GAME, [match_id])[match_id]
-        if "telemetry" in held and not any(self._is_whole(file) for file in held["telemetry"]):
+        if "telemetry" in held and not any(is_whole(file, self._landing) for file in held["telemetry"]):
             # It came as a file; the API may still have a whole one.
             held = {kind: files for kind, files in held.items() if kind != "telemetry"}
         return self._fetch_missing(match_id, held, only_types)
@@ -449,13 +450,6 @@ class PubgApi:
         with ThreadPoolExecutor(max_workers=downloads, thread_name_prefix="pubg-fetch") as pool:
             matches = tuple(pool.map(lambda match_id: self._fetch_missing(match_id, held[match_id]), match_ids))
         return FetchReport(tuple(players), tuple(unknown), matches, tuple(failures))
-
-    def _is_whole(self, telemetry: LandedFile) -> bool:
-        try:
-            recognise(decompressed(self._landing.read(telemetry)), name=f"{telemetry.unit_id}.json")
-        except (UnreadableContentError, UnrecognisedContentError):
-            return False
-        return True
 
     def _fetch_missing(
         self, match_id: str, held: Mapping[str, Sequence[LandedFile]], only_types: Collection[str] | None = None

@@ -166,9 +166,7 @@ def test_a_player_is_found_by_riot_id_whatever_its_letters(server: RiotServer, a
 
 
 @pytest.mark.parametrize("riot_id", ["", "Ann", "Ann#", "#NA1", " # ", "Ann#NA1#EU", "An\nn#NA1"])
-def test_what_is_no_riot_id_is_refused_before_anything_is_asked(
-    server: RiotServer, api: RiotApi, riot_id: str
-) -> None:
+def test_what_is_no_riot_id_is_refused_before_anything_is_asked(server: RiotServer, api: RiotApi, riot_id: str) -> None:
     with pytest.raises(RiotIdError, match="Hide on bush#KR1"):
         split_riot_id(riot_id)
     with pytest.raises(RiotIdError):

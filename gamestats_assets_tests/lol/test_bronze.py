@@ -1,13 +1,10 @@
-"""Decoding many landed files in processes: choices between files, quarantine, and workers that die."""
+"""Decoding many landed files: choices between files, and quarantine."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-import multiprocessing
-import os
-import signal
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -18,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.decoding import DecodeWorkerError, decode_batches
+from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import Rejection, check_schema, screen
 from gamestats_assets.lakehouse.table import Table
@@ -61,14 +58,6 @@ def _land(
 def landing(tmp_path: Path) -> Landing:
     """An empty landing zone."""
     return Landing(tmp_path / "landing")
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    """An empty folder to spool frames in."""
-    folder = tmp_path / "spool"
-    folder.mkdir()
-    return folder
 
 
 def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8) -> Collected:
@@ -292,18 +281,3 @@ def test_real_pairs_land_whole_whatever_the_parts(landing: Landing, realdata: Pa
     assert told == {match_id: len(pair.events) for match_id, pair in pairs.items()}
     people = dict(frames[t.RawParticipants].group_by("match_id").len().iter_rows())
     assert people == {match_id: len(pair.match["participants"]) for match_id, pair in pairs.items()}
-
-
-def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
-    files: list[LandedFile] = []
-    for number in range(10):
-        files.append(_land(landing, f"NA1_{number}", "timeline", _timeline(f"NA1_{number}", 30_000)))
-    results = decode_batches(DECODER, landing, [files[:2], files[2:8], files[8:]], workers=2, part=1, spool=spool)
-    next(results)
-    children = multiprocessing.active_children()
-    assert len(children) == 2
-    os.kill(children[0].pid or 0, signal.SIGKILL)
-    with pytest.raises(DecodeWorkerError, match="that decodes files of League of Legends died") as failure:
-        list(results)
-    assert 1 <= len([file.path for file in files if file.path in str(failure.value)]) <= 2
-    assert list(spool.iterdir()) == []

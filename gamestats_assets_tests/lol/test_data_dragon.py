@@ -85,9 +85,7 @@ def test_every_real_item_is_read_as_it_stands_there(real: tuple[Path, Documents]
                     "consumed": entry.get("consumed", False),
                     "map_ids": sorted(int(number) for number, is_on in entry["maps"].items() if is_on),
                 }
-    found = {
-        (row.pop("version"), row.pop("language"), row.pop("item_id")): row for row in rows(documents.items)
-    }
+    found = {(row.pop("version"), row.pop("language"), row.pop("item_id")): row for row in rows(documents.items)}
     assert len(expected) > 3000
     assert found == expected
     assert documents.items.schema == DataDragonItems.schema()
@@ -128,9 +126,7 @@ def test_the_one_real_entry_that_is_no_item_is_rejected_and_told(real: tuple[Pat
 
 
 def test_an_item_in_two_languages_has_both_names(real: tuple[Path, Documents]) -> None:
-    names = dict(
-        real[1].items.filter(item_id=3042).unique("language").select("language", "name").iter_rows()
-    )
+    names = dict(real[1].items.filter(item_id=3042).unique("language").select("language", "name").iter_rows())
     assert names == {"en_US": "Muramana", "ko_KR": "무라마나", "zh_CN": "魔切"}
 
 
@@ -193,9 +189,7 @@ def test_an_item_whose_key_is_no_id_is_rejected(landing: Landing, key: str) -> N
 def test_champions_tell_their_highest_ranks_where_spells_are_listed(landing: Landing) -> None:
     documents = land(
         landing,
-        en_US=champions(
-            champion("Udyr", 77, ranks=(6, 6, 6, 6)), champion("MonkeyKing", 62, "Wukong", (5, 5, 5, 3))
-        ),
+        en_US=champions(champion("Udyr", 77, ranks=(6, 6, 6, 6)), champion("MonkeyKing", 62, "Wukong", (5, 5, 5, 3))),
         ko_KR=champions(champion("Udyr", 77, "우디르")),
         ko_KR__2=champions({"id": "NoKey", "name": "x"}),
     )

@@ -440,9 +440,7 @@ def test_lists_that_cannot_be_had_do_not_fail_the_run(
     assert state(url) == {"NA1_1": "archived"}
 
 
-def test_without_a_key_the_tick_says_what_works(
-    tmp_path: Path, url: SecretStr, instance: dg.DagsterInstance
-) -> None:
+def test_without_a_key_the_tick_says_what_works(tmp_path: Path, url: SecretStr, instance: dg.DagsterInstance) -> None:
     stores = Stores(Settings(data=str(tmp_path), postgres_url=url, riot_api_key=None))
     told = tick(stores, instance).skip_reason.skip_message
     assert "RIOT_API_KEY is not set" in told
@@ -491,5 +489,3 @@ def test_the_frame_of_seeds_has_its_columns_when_there_are_none(url: SecretStr) 
         frame = discovery.list_seeds(conn)
     assert frame.height == 0
     assert frame.schema["wanted_since"] == pl.Datetime("us", "UTC")
-
-

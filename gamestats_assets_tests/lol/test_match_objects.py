@@ -154,9 +154,7 @@ def _assert_as_declared(frames: Frames) -> None:
 @pytest.fixture(scope="module")
 def real(realdata: Path) -> list[bytes]:
     """Real match objects."""
-    return [
-        gzip.decompress(path.read_bytes()) for path in sorted((realdata / "lol" / "matches").glob("*.json.gz"))
-    ]
+    return [gzip.decompress(path.read_bytes()) for path in sorted((realdata / "lol" / "matches").glob("*.json.gz"))]
 
 
 def test_every_row_of_every_real_match_object_is_what_a_plain_reading_gives(real: list[bytes]) -> None:

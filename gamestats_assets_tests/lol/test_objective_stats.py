@@ -103,8 +103,7 @@ def test_adjusted_effect_is_the_average_marginal_effect_of_a_logistic_regression
 
 def test_adjusted_effects_are_those_planted_and_naive_ones_are_not(firsts: pl.DataFrame) -> None:
     realised = {
-        row["patch"]: row["realised"]
-        for row in truth(story()).filter(pl.col("objective") == "dragon").to_dicts()
+        row["patch"]: row["realised"] for row in truth(story()).filter(pl.col("objective") == "dragon").to_dicts()
     }
     ranked = firsts.filter(pl.col("queue_group") == "ranked_solo").to_dicts()
     assert {row["patch"] for row in ranked} == realised.keys()
@@ -289,9 +288,7 @@ def of_teams(matches: int, **every: Any) -> pl.DataFrame:
 def test_a_lead_that_decides_is_the_only_rule() -> None:
     made = make(objective_decision_tree, {t.ParticipantFeatures: of_teams(900)})
     by_lead = {row["rule"]: row for row in made.to_dicts()}
-    lost, won = (
-        f"gold difference after 15 minutes {what}" for what in ("at most -1", "above +0")
-    )
+    lost, won = (f"gold difference after 15 minutes {what}" for what in ("at most -1", "above +0"))
     assert by_lead[lost]["win_rate"] == 0.0
     assert by_lead[won]["win_rate"] == 1.0
     [even] = by_lead.keys() - {lost, won}

@@ -106,9 +106,7 @@ def hashes(
         t.Matches, *({"match_id": f"NA1_{number}", "patch": f"13.{13 + number // 2}"} for number in range(4))
     )
     told = {f"NA1_{number}": f"hash {number}" for number in range(4)} | dict(digests or {})
-    ledger = pl.DataFrame(
-        {"partition_key": "2026-03-14", "unit_id": list(told), "input_hash": list(told.values())}
-    )
+    ledger = pl.DataFrame({"partition_key": "2026-03-14", "unit_id": list(told), "input_hash": list(told.values())})
     known = {t.Matches: matches, FeaturesTaken: ledger, t.Items: items, t.Champions: champions}
     return dict(make(patches, known).select("patch", "content_hash").iter_rows())
 
@@ -165,9 +163,7 @@ def test_real_patches_are_the_first_two_numbers_of_the_versions(realdata: Path) 
     silver = real_pairs.silver(realdata)
     known = {**silver, FeaturesTaken: taken(silver[t.Matches]), t.Items: rows(t.Items), t.Champions: rows(t.Champions)}
     made = make(patches, known)
-    told = {
-        ".".join(pair.match["gameVersion"].split(".")[:2]) for pair in real_pairs.documents(realdata).values()
-    }
+    told = {".".join(pair.match["gameVersion"].split(".")[:2]) for pair in real_pairs.documents(realdata).values()}
     assert set(made.get_column("patch")) == told
     assert made.get_column("matches_played").sum() == silver[t.Matches].height
     assert made.get_column("content_hash").n_unique() == made.height

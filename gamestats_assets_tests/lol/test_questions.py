@@ -26,9 +26,7 @@ PLAN = Plan(
     patches=(("13.13", 1), ("13.14", 1)),
     days=2,
     champions=FEW_CHAMPIONS,
-    effects=(
-        Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=1, item=TRINITY_FORCE, points=0.15),
-    ),
+    effects=(Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=1, item=TRINITY_FORCE, points=0.15),),
 )
 
 
@@ -66,9 +64,7 @@ def mean(games: list[dict[str, Any]], metric: str) -> float:
 
 def test_the_average_dpm_of_ezreal_with_trinity_force_and_muramana(lake: Lake, games: list[dict[str, Any]]) -> None:
     wanted = [
-        game
-        for game in of(games, champion_key="Ezreal")
-        if {TRINITY_FORCE, MURAMANA} <= {*game["completed_item_ids"]}
+        game for game in of(games, champion_key="Ezreal") if {TRINITY_FORCE, MURAMANA} <= {*game["completed_item_ids"]}
     ]
     answer = one(lake, champion="Ezreal", items=["Trinity Force", "Muramana"], metric="dpm")
     assert answer.games == len(wanted) > 30
@@ -282,4 +278,3 @@ def test_an_answer_reads_as_a_sentence(lake: Lake) -> None:
     assert "naively a difference of" in baseline
     assert adjusted.startswith("At an equal state of the game: ")
     assert answers.question == "win_rate of Ezreal with Trinity Force completed"
-

@@ -233,9 +233,7 @@ ONE_OF_EACH: list[Document] = [
 ]  # fmt: skip
 
 
-def _document(
-    *frames: list[Any], states: list[Document] | None = None, match_id: str = MATCH, **info: Any
-) -> Document:
+def _document(*frames: list[Any], states: list[Document] | None = None, match_id: str = MATCH, **info: Any) -> Document:
     """A timeline of frames a minute apart, each with the events given and one participant's state."""
     told = [
         {

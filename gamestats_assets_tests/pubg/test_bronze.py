@@ -1,16 +1,10 @@
-"""Decoding many landed files in processes: choices between files, quarantine, and workers that die."""
+"""Decoding many landed files: choices between files, and quarantine."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.decoding import DecodeWorkerError, decode_batches
+from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import Rejection, check_schema
 from gamestats_assets.lakehouse.table import Table
@@ -272,105 +266,6 @@ def test_a_match_counts_as_unreadable_only_when_nothing_of_it_could_be_read(land
         _land(landing, "stale", "expired", b"{}"),
     ]
     assert _decoded(landing, files)[2] == 2
-
-
-def _many(landing: Landing, matches: int, events: int = 200) -> list[LandedFile]:
-    return [_land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}", events)) for number in range(matches)]
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    folder = tmp_path / "spool"
-    folder.mkdir()
-    return folder
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
-    landing: Landing, spool: Path, workers: int
-) -> None:
-    files = _many(landing, 7)
-    batches = [files[:3], files[3:6], [], files[6:]]
-    given: list[set[str]] = []
-    for bronze in decode_batches(DECODER, landing, batches, workers=workers, part=2, spool=spool):
-        given.append(set(bronze.frames[tables.TelemetryFiles].collect().get_column("match_id")))
-    assert given == [{file.unit_id for file in batch} for batch in batches]
-    assert list(spool.iterdir()) == []
-
-
-def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
-    results = decode_batches(DECODER, landing, [[file] for file in _many(landing, 6)], workers=2, part=1, spool=spool)
-    assert list(next(results).frames[tables.TelemetryFiles].collect().get_column("match_id")) == ["m0"]
-    assert list(spool.rglob("*.arrow"))
-    results.close()
-    assert list(spool.iterdir()) == []
-    assert multiprocessing.active_children() == []
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landing, spool: Path, workers: int) -> None:
-    files = _many(landing, 4)
-    (Path(landing.root) / files[2].path).unlink()
-    with pytest.raises(FileNotFoundError, match=files[2].path):
-        list(decode_batches(DECODER, landing, [files], workers=workers, part=1, spool=spool))
-    assert list(spool.iterdir()) == []
-
-
-def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
-    files = _many(landing, 12, 20_000)
-    results = decode_batches(DECODER, landing, [files[:2], files[2:10], files[10:]], workers=2, part=1, spool=spool)
-    next(results)
-    children = multiprocessing.active_children()
-    assert len(children) == 2
-    os.kill(children[0].pid or 0, signal.SIGKILL)
-    with pytest.raises(DecodeWorkerError, match="Nothing of these was used") as failure:
-        list(results)
-    named = [file.path for file in files if file.path in str(failure.value)]
-    assert 1 <= len(named) <= 2
-    assert list(spool.iterdir()) == []
-
-
-_ORPHANS = """
-import multiprocessing, os, signal, sys
-from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.decoding import decode_batches
-from gamestats_assets.pubg.bronze import DECODER
-
-if __name__ == "__main__":
-    landing = Landing(sys.argv[1])
-    for _ in decode_batches(DECODER, landing, [[file] for file in landing.files("pubg", "2026-03-01")], workers=2):
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
-def test_workers_die_with_their_parent(landing: Landing, tmp_path: Path) -> None:
-    for number in range(6):
-        _land(landing, f"m{number}", "telemetry", _telemetry(f"m{number}", 20_000))
-    script = tmp_path / "orphans.py"
-    script.write_text(_ORPHANS)
-    root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [sys.executable, str(script), landing.root],
-        capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    pids = [int(pid) for pid in done.stdout.split()]
-    assert len(pids) == 2
-    deadline = time.monotonic() + 10
-    while any(map(_is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(_is_running, pids))
 
 
 def test_the_real_telemetry_file_lands_whole(landing: Landing, realdata: Path) -> None:

@@ -70,22 +70,6 @@ def wilson(wins: npt.ArrayLike, games: npt.ArrayLike, level: float = LEVEL) -> I
     return Intervals(low, high)
 
 
-def t_intervals(total: npt.ArrayLike, squares: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) -> Intervals:
-    """Student's interval of each mean, from the sum, the sum of squares and the number of values; nan below two values.
-
-    The variance is what two nearly equal numbers differ by where the mean is far from nought against the spread: with
-    a ratio of 10,000 it is right to about eight digits.
-    """
-    from scipy.special import stdtrit
-
-    sums, count = np.asarray(total, dtype=float), np.asarray(n, dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums / count
-        variance = np.maximum(np.asarray(squares, dtype=float) - sums * mean, 0) / (count - 1)
-        half = np.where(count > 1, stdtrit(count - 1, (1 + level) / 2) * np.sqrt(variance / count), np.nan)
-    return Intervals(mean - half, mean + half)
-
-
 def skewed_mean_intervals(
     mean: npt.ArrayLike, spread: npt.ArrayLike, skewness: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL
 ) -> Intervals:

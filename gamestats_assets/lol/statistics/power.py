@@ -53,39 +53,3 @@ def power_of_rates(
         power = ndtr((found - needed) / error) + ndtr((-found - needed) / error)
     possible = (rate >= 0) & (rate <= 1) & (moved >= 0) & (moved <= 1)
     return np.where(possible, power, np.nan)
-
-
-def power_of_means(
-    effect: npt.ArrayLike,
-    games: npt.ArrayLike,
-    games_rest: npt.ArrayLike | None = None,
-    alpha: npt.ArrayLike = ALPHA,
-) -> Floats:
-    """Of Student's t test of a difference of means, by the noncentral t distribution.
-
-    Args:
-        effect: difference in standard deviations of a single value.
-        games: in the arm.
-        games_rest: in the rest; without it the mean that the arm is held against is known.
-        alpha: p-value below which the test finds.
-    """
-    from scipy.special import stdtrit
-
-    n = np.asarray(games, dtype=float)
-    if games_rest is None:
-        freedom, size = n - 1, n
-    else:
-        rest = np.asarray(games_rest, dtype=float)
-        freedom, size = n + rest - 2, n * rest / (n + rest)
-    away = np.abs(np.asarray(effect, dtype=float)) * np.sqrt(size)
-    needed = -stdtrit(freedom, np.asarray(alpha, dtype=float) / 2)
-    return 1 - _below(freedom, away, needed) + _below(freedom, away, -needed)
-
-
-def _below(freedom: Floats, away: Floats, at: Floats) -> Floats:
-    """Noncentral t distribution function, at or below its middle."""
-    from scipy.special import nctdtr
-
-    share = nctdtr(freedom, away, at)
-    # SciPy has nan for some shares that are too small to count.
-    return np.where(np.isnan(share) & ~np.isnan(freedom + away + at), 0.0, share)

@@ -281,62 +281,6 @@ def compare(
     )
 
 
-@dataclass(frozen=True)
-class RiskDifference:
-    """A difference of two proportions, pooled over strata (Mantel and Haenszel); nan where no stratum has both arms."""
-
-    difference: float
-    """Treated minus others, 0..1."""
-    standard_error: float
-    """Sato's, which holds for few large strata and for many small ones alike."""
-    low: float
-    high: float
-    p_value: float
-    odds_ratio: float
-    """Pooled odds ratio."""
-    strata: int
-    """Those that have both arms; the others say nothing of the difference."""
-
-
-def mantel_haenszel(
-    treated: npt.ArrayLike, outcome: npt.ArrayLike, strata: npt.ArrayLike, level: float = LEVEL
-) -> RiskDifference:
-    """Difference in probability at equal strata, rows independent.
-
-    Weights and difference: Greenland and Robins (1985), Biometrics 41, 55-68; variance: Sato (1989), Biometrics 45,
-    1323-1324. Interval and p-value are Wald's of the difference.
-
-    Args:
-        treated: bool.
-        outcome: bool.
-        strata: code of each row's stratum.
-    """
-    from scipy.special import ndtr, ndtri
-
-    _, codes = np.unique(np.asarray(strata), return_inverse=True)
-    arm, won = np.asarray(treated, dtype=bool), np.asarray(outcome, dtype=bool)
-    cells = np.bincount(codes * 4 + arm * 2 + won, minlength=4 * (int(codes.max(initial=-1)) + 1)).reshape(-1, 4)
-    lost_0, won_0, lost_1, won_1 = cells.astype(float).T
-    games_0, games_1 = lost_0 + won_0, lost_1 + won_1
-    told = (games_0 > 0) & (games_1 > 0)
-    lost_0, won_0, lost_1, won_1 = (cell[told] for cell in (lost_0, won_0, lost_1, won_1))
-    games_0, games_1 = games_0[told], games_1[told]
-    games = games_0 + games_1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = (games_0 * games_1 / games).sum()
-        difference = ((won_1 * games_0 - won_0 * games_1) / games).sum() / weight
-        p = (games_1**2 * won_0 - games_0**2 * won_1 + games_0 * games_1 * (games_0 - games_1) / 2) / games**2
-        q = (won_1 * lost_0 + won_0 * lost_1) / (2 * games)
-        error = np.sqrt(difference * p.sum() + q.sum()) / weight
-        odds_ratio = (won_1 * lost_0 / games).sum() / (won_0 * lost_1 / games).sum()
-        half = ndtri((1 + level) / 2) * error
-        p_value = 2 * ndtr(-np.abs(difference / error))
-    return RiskDifference(
-        *map(float, (difference, error, difference - half, difference + half, p_value, odds_ratio)),
-        strata=int(told.sum()),
-    )
-
-
 # --------------------------------------------------------------------------- sums over matches
 
 

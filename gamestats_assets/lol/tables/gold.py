@@ -18,8 +18,6 @@ ANY_CHAMPION = 0
 """Stands for every champion together."""
 EFFECT_UNITS = ("win_rate", "dpm", "correlation")
 FAMILIES = ("item", "skill_order", "objective", "vision", "item_path")
-CORE_ITEMS = 6
-"""Core items that a wide row tells of."""
 
 
 class ParticipantFeatures(
@@ -340,5 +338,3 @@ class PatternHistory(
     previous_effect = real("Effect on the patch before, of those it was tested on.")
     patches_found = dy.Int64(min=0, description="Patches up to this one on which it was found.")
     first_found_patch_number = number("First patch on which it was found.")
-
-

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +11,6 @@ import pytest
 from scipy import stats
 from statsmodels.api import GLM, OLS, Logit
 from statsmodels.genmod.families import Binomial
-from statsmodels.stats.contingency_tables import StratifiedTable
 
 from gamestats_assets.lol.statistics.regressions import (
     Comparisons,
@@ -22,7 +19,6 @@ from gamestats_assets.lol.statistics.regressions import (
     compare,
     linear_regression,
     logistic_regression,
-    mantel_haenszel,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -348,68 +344,3 @@ def test_without_covariates_that_vary_the_effect_is_the_naive_one() -> None:
     choice, state, won, codes = cell(np.random.default_rng(21), 800)
     told = of(compare(choice, state * 0, won, codes, minimum=50), 1)
     assert told["effect"] == pytest.approx(told["naive_effect"], rel=1e-9)
-
-
-# --------------------------------------------------------------------------- Mantel and Haenszel
-
-
-def tables(*strata: tuple[int, int, int, int]) -> tuple[list[bool], list[bool], list[int]]:
-    """Rows of strata given as (treated won, treated lost, others won, others lost)."""
-    rows = [
-        (treated, won, stratum)
-        for stratum, counts in enumerate(strata)
-        for (treated, won), count in zip(itertools.product((True, False), (True, False)), counts, strict=True)
-        for _ in range(count)
-    ]
-    treated, won, codes = zip(*rows, strict=True)
-    return list(treated), list(won), list(codes)
-
-
-def test_a_stratified_difference_worked_by_hand() -> None:
-    told = mantel_haenszel(*tables((8, 2, 5, 5), (3, 9, 2, 16), (4, 0, 0, 0)))
-    # Strata of 10 and 10 and of 12 and 18; the third has nobody to be held against.
-    weight = Fraction(10 * 10, 20) + Fraction(12 * 18, 30)
-    difference = (Fraction(8 * 10 - 5 * 10, 20) + Fraction(3 * 18 - 2 * 12, 30)) / weight
-    p = (Fraction(5 * 10**2 - 8 * 10**2, 20**2)) + Fraction(2 * 12**2 - 3 * 18**2 + 12 * 18 * 3, 30**2)
-    q = Fraction(8 * 5 + 5 * 2, 2 * 20) + Fraction(3 * 16 + 2 * 9, 2 * 30)
-    assert told.difference == pytest.approx(float(difference))
-    assert told.standard_error == pytest.approx(math.sqrt(difference * p + q) / weight)
-    odds_ratio = (Fraction(8 * 5, 20) + Fraction(3 * 16, 30)) / (Fraction(2 * 5, 20) + Fraction(9 * 2, 30))
-    assert told.odds_ratio == pytest.approx(float(odds_ratio))
-    assert told.strata == 2
-    z = float(difference) / told.standard_error
-    assert told.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
-    assert told.high - told.low == pytest.approx(2 * stats.norm.ppf(0.975) * told.standard_error)
-
-
-def test_the_pooled_odds_ratio_is_that_of_statsmodels() -> None:
-    random = np.random.default_rng(30)
-    treated, codes = random.random(3_000) < 0.4, random.integers(0, 12, 3_000)
-    won = random.random(3_000) < 0.3 + 0.03 * codes + 0.05 * treated
-    counted = [
-        np.array([[np.sum((codes == k) & (treated == a) & (won == b)) for b in (1, 0)] for a in (1, 0)])
-        for k in range(12)
-    ]
-    assert mantel_haenszel(treated, won, codes).odds_ratio == pytest.approx(StratifiedTable(counted).oddsratio_pooled)
-
-
-@pytest.mark.parametrize("size", [4, 400], ids=["many small strata", "a few large ones"])
-def test_the_stratified_error_is_the_spread_of_the_difference(size: int) -> None:
-    random, found, errors, hits = np.random.default_rng(31), [], [], 0
-    for _ in range(400):
-        codes = np.arange(1_200) // size
-        level = np.linspace(0.2, 0.7, codes[-1] + 1)[codes]
-        treated = random.random(1_200) < level / 2
-        told = mantel_haenszel(treated, random.random(1_200) < level + 0.1 * treated, codes)
-        found.append(told.difference)
-        errors.append(told.standard_error)
-        hits += told.low <= 0.1 <= told.high
-    assert np.mean(found) == pytest.approx(0.1, abs=0.006)
-    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.1)
-    assert stats.binomtest(hits, 400, 0.95).pvalue > 0.001
-
-
-def test_a_difference_without_a_stratum_that_has_both_arms_is_not_a_number() -> None:
-    for told in (mantel_haenszel(*tables((3, 2, 0, 0), (0, 0, 4, 1))), mantel_haenszel([], [], [])):
-        assert told.strata == 0
-        assert all(math.isnan(value) for value in (told.difference, told.standard_error, told.p_value, told.odds_ratio))

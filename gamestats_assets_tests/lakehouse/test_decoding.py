@@ -1,0 +1,141 @@
+"""Decoding landed files in processes: batches in order, nothing left behind, and workers that die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, DecodeWorkerError, Unit, decode_batches
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets_tests.lakehouse.declared import MARCH_1, Clubs
+from gamestats_assets_tests.lakehouse.processes import die
+
+_POISON = b"poison"
+
+
+def _decode(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
+    """A club for each file, of the city that stands in it."""
+    decoded = DecodedUnits()
+    for unit in units:
+        content = landing.read(unit.files[0])
+        if content == _POISON:
+            die()
+        decoded.add_frames({Clubs: pl.DataFrame([[unit.unit_id], [content.decode()]], schema=Clubs.schema())})
+    return decoded
+
+
+DECODER = Decoder("demo", (Clubs,), ("city",), _decode)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """An empty folder to spool frames in."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
+
+
+def _clubs(landing: Landing, number: int) -> list[LandedFile]:
+    return [_land(landing, f"club{club}", b"Leeds") for club in range(number)]
+
+
+def _land(landing: Landing, club: str, city: bytes) -> LandedFile:
+    return landing.put("demo", MARCH_1, club, "city", city, city)[0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
+    landing: Landing, spool: Path, workers: int
+) -> None:
+    files = _clubs(landing, 7)
+    batches = [files[:3], files[3:6], [], files[6:]]
+    given: list[set[str]] = []
+    for batch in decode_batches(DECODER, landing, batches, workers=workers, part=2, spool=spool):
+        given.append(set(batch.frames[Clubs].collect().get_column("club")))
+    assert given == [{file.unit_id for file in batch} for batch in batches]
+    assert list(spool.iterdir()) == []
+
+
+def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
+    results = decode_batches(DECODER, landing, [[file] for file in _clubs(landing, 6)], workers=2, part=1, spool=spool)
+    assert list(next(results).frames[Clubs].collect().get_column("club")) == ["club0"]
+    assert list(spool.rglob("*.arrow"))
+    results.close()
+    assert list(spool.iterdir()) == []
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landing, spool: Path, workers: int) -> None:
+    files = _clubs(landing, 4)
+    (Path(landing.root) / files[2].path).unlink()
+    with pytest.raises(FileNotFoundError, match=files[2].path):
+        list(decode_batches(DECODER, landing, [files], workers=workers, part=1, spool=spool))
+    assert list(spool.iterdir()) == []
+
+
+def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
+    files = _clubs(landing, 8)
+    files.insert(5, _land(landing, "deadly", _POISON))
+    results = decode_batches(DECODER, landing, [files[:2], files[2:7], files[7:]], workers=2, part=1, spool=spool)
+    with pytest.raises(DecodeWorkerError, match="that decodes files of demo died") as failure:
+        list(results)
+    assert files[5].path in str(failure.value)
+    assert len([file for file in files if file.path in str(failure.value)]) <= 2
+    assert list(spool.iterdir()) == []
+
+
+_ORPHANS = """
+import multiprocessing, os, signal, sys
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.decoding import decode_batches
+from gamestats_assets_tests.lakehouse.test_decoding import DECODER
+
+if __name__ == "__main__":
+    landing = Landing(sys.argv[1])
+    for _ in decode_batches(DECODER, landing, [[file] for file in landing.files("demo", "2026-03-01")], workers=2):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
+def test_workers_die_with_their_parent(landing: Landing, tmp_path: Path) -> None:
+    _clubs(landing, 6)
+    script = tmp_path / "orphans.py"
+    script.write_text(_ORPHANS)
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, str(script), landing.root],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 10
+    while any(map(_is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_is_running, pids))
