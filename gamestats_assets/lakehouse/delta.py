@@ -242,6 +242,20 @@ class Lake:
         """As `scan`, in frames of about so many rows, one after another."""
         yield from self.scan(table, partitions).collect_batches(chunk_size=rows, maintain_order=True)
 
+    def whole_ids(
+        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, *, rows: int = 1_000_000
+    ) -> Iterator[pl.DataFrame]:
+        """As `pieces`, of a table that is replaced by ids: with all rows of an id in one frame."""
+        unit = str(table.spec.replaced_by)
+        every = self.scan(table, partitions)
+        sizes = every.group_by(unit).agg(size=pl.len()).sort(unit).collect()
+        parts = sizes.with_columns(part=(pl.col("size").cum_sum() - 1) // rows).partition_by(
+            "part", maintain_order=True
+        )
+        for part in parts:
+            ids = part.get_column(unit).implode()
+            yield (every if len(parts) == 1 else every.filter(pl.col(unit).is_in(ids, nulls_equal=True))).collect()
+
     def source(
         self,
         table: type[Table],
@@ -353,7 +367,7 @@ class Lake:
         self._refuse_incompatible(table, self._newest(table))
         self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
         version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
-        return Commit(version, screened.rows.height, all_rejections, screened.rows.head(5))
+        return Commit(version, screened.rows.height, all_rejections, first_rows(screened.rows))
 
     def _replace_in_pieces(
         self,
@@ -372,7 +386,7 @@ class Lake:
                 self._refuse_outsiders(table, rows, partitions, None)
                 if not rows.is_empty():
                     written.rows += rows.height
-                    written.preview = rows.head(5)
+                    written.preview = first_rows(rows)
                     yield rows
             before = [*rejections]
             accepted, found = screening.verdict(before)
@@ -691,6 +705,11 @@ def _is_in(column: str, values: Sequence[str]) -> str:
     # Delta's predicates are text; values are quoted, and a column is a declared name.
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     return f"{column} IN ({quoted})"
+
+
+def first_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Up to five rows, in memory of their own: a slice would keep all rows in memory as long as it lives."""
+    return pl.DataFrame(rows.head(5).rows(), schema=rows.schema, orient="row")
 
 
 def _few(values: Sequence[object]) -> str:

@@ -262,13 +262,16 @@ def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, s
     partition, unit = table.spec.partitioned_by, table.spec.replaced_by
     assert partition is not None
     assert unit is not None
-    lines = rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode()).sort("line")
+    lines = rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode())
+    lines = lines.sort(partition, unit, "line")
     found: dict[str, dict[str, str]] = {}
-    for (value, unit_id), of_unit in lines.group_by(partition, unit, maintain_order=True):
-        # A unit may be millions of rows, which must not all be in Python's hands at once.
+    start = 0
+    for value, unit_id, count in lines.group_by(partition, unit, maintain_order=True).len().iter_rows():
         digest = hashlib.sha256()
-        rows_of_unit = of_unit.get_column("line")
-        for start in range(0, len(rows_of_unit), 10_000):
-            digest.update(("\n" * bool(start) + "\n".join(rows_of_unit.slice(start, 10_000))).encode())
+        rows_of_unit = lines.get_column("line").slice(start, count)
+        start += count
+        # A unit may be millions of rows, which must not all be in Python's hands at once.
+        for first in range(0, count, 10_000):
+            digest.update(("\n" * bool(first) + "\n".join(rows_of_unit.slice(first, 10_000))).encode())
         found.setdefault(partition_key_of(value), {})[unit_id] = digest.hexdigest()[:32]
     return found

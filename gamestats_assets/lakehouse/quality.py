@@ -287,7 +287,7 @@ def _divided(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     frame = frame.select(table.column_names())
     good, failure = table.filter(frame)
     if good.height == frame.height:
-        return good, frame.clear()
+        return frame, frame.clear()
     details = failure.details()
     rule_names = [name for name in details.columns if name not in frame.columns]
     broken = pl.concat_list([pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in rule_names])

@@ -7,9 +7,12 @@ imported, so what `start` sets must be set before.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -52,15 +55,40 @@ class _InThisProcess(Executor):
 
 
 @contextmanager
+def _nameless_program() -> Iterator[None]:
+    """Hide the running program from processes that are started meanwhile.
+
+    A spawned process imports its parent's program again, for tasks that may stand in it. Ours stand in modules, and
+    the program is often all of Dagster, or a script that starts workers whenever it is imported.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
+
+
+class _Process(multiprocessing.context.SpawnProcess):
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802
+        with _nameless_program():
+            return multiprocessing.context.SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+
+
+class _Spawning(multiprocessing.context.SpawnContext):
+    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
+    Process = _Process
+
+
+@contextmanager
 def pool(processes: int) -> Iterator[Executor]:
     """Processes that take tasks; when left, tasks not yet begun are forgotten, and those begun waited for.
 
     Without a second process each task is done in this one, when its result is asked for: ask in order, and what one
     leaves behind can be used and removed before the next.
     """
-    # Spawned, not forked: the parent may have threads, and a fork would copy their locks.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(processes, context, start) if processes > 1 else _InThisProcess()
+    executor = ProcessPoolExecutor(processes, _Spawning(), start) if processes > 1 else _InThisProcess()
     try:
         yield executor
     finally:

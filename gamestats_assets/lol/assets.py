@@ -40,8 +40,10 @@ from gamestats_assets.orchestration.settled import Settled
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = checks.ALL
-BATCH = 1000
-"""Matches that are processed and committed together: a million rows of the largest table, and 2 GB of memory."""
+DECODED_BATCH = 1_000
+"""Matches that are decoded and committed together: a million events, and 2 GB of memory."""
+BATCH = 4_000
+"""Matches of which other tables are made together: those take few columns of the events."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 # Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
@@ -116,7 +118,7 @@ def assets() -> list[dg.AssetsDefinition]:
     lists = [tables.Queues, tables.Items, tables.Champions]
     made = [
         DOCUMENTS.asset(),
-        landed_tables(raw, _decode, refused=refused, at_once=BATCH),
+        landed_tables(raw, _decode, refused=refused, at_once=DECODED_BATCH),
         *(table_asset(function, jointly=True, days_around=0, unasked=lists, at_once=BATCH) for function in JOINTLY),
         *(table_asset(function, unasked=lists, at_once=BATCH) for function in BY_MATCH),
         *(settled_asset(each, CHECKS) for each in settled()),

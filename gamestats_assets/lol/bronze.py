@@ -125,5 +125,5 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     return decoded
 
 
-DECODER = Decoder("League of Legends", TABLES, ("match", "timeline"), _decode_units, part=32)
+DECODER = Decoder("League of Legends", TABLES, ("match", "timeline"), _decode_units, part=100)
 """Match objects and timelines; of several of a match one counts, and `other_files` counts the rest."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import dataframely as dy
@@ -69,11 +70,14 @@ def item_events(
         .sort("match_number", "participant_id", "event_index")
         .collect()
     )
-    made = [
-        _Machine(part).result().select(pl.col(name).cast(dtype) for name, dtype in ItemEvents.schema().items())
-        for part in _parts(told)
-    ]
-    return typing.cast("dy.LazyFrame[ItemEvents]", pl.concat(made).lazy())
+    with ThreadPoolExecutor() as pool:
+        made = pl.concat(pool.map(_made, _parts(told)))
+    return typing.cast("dy.LazyFrame[ItemEvents]", made.lazy())
+
+
+def _made(told: pl.DataFrame) -> pl.DataFrame:
+    made = _Machine(told).result()
+    return made.select(pl.col(name).cast(dtype) for name, dtype in ItemEvents.schema().items())
 
 
 def _parts(told: pl.DataFrame) -> Iterator[pl.DataFrame]:

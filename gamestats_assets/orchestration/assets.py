@@ -15,14 +15,14 @@ import functools
 import hashlib
 import typing
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Commit, Lake
+from gamestats_assets.lakehouse.delta import Commit, Lake, first_rows
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import (
@@ -640,22 +640,44 @@ def _whole_or_batches(
     if work.count == work.total and in_one_piece and not work.is_empty:
         # All there is: replacing the partitions whole is cheaper than naming every id. The input is
         # still limited to what the ledgers hold: an id may be half written in an upstream table.
-        yield Replacement(made(keys, sorted(unit for units in work.pending.values() for unit in units)), keys)
+        yield Replacement(made(keys, _ids_of(work.pending)), keys)
         enter(work.pending, work.vanished)
         return
     for key, units in work.vanished.items():
         if units:
             yield Replacement(pl.LazyFrame(schema=table.schema()), [key], None if paired else list(units))
             enter({}, {key: units})
-    for batch in work.batches(size):
-        ids = sorted({unit for units in batch.values() for unit in units})
-        rows = made(sorted(batch), ids)
-        if paired:
-            yield Replacement(rows, sorted(batch))
-        else:
-            # An id may be of other partitions too, whose turn is another batch's.
-            yield Replacement(_of_keys(table, rows, sorted(batch)), sorted(batch), ids)
+    if paired:
+        for batch in work.batches(size):
+            yield Replacement(made(sorted(batch), _ids_of(batch)), sorted(batch))
+            enter(batch)
+        return
+    batches = [(batch, _ids_of(batch)) for batch in work.batches(size)]
+
+    def rows_of(batch: Collection[str], ids: Sequence[str]) -> pl.DataFrame:
+        # An id may be of other partitions too, whose turn is another batch's.
+        return _of_keys(table, made(sorted(batch), ids), sorted(batch)).collect()
+
+    computed = _ahead([functools.partial(rows_of, *batch) for batch in batches])
+    for (batch, ids), rows in zip(batches, computed, strict=True):
+        yield Replacement(rows, sorted(batch), ids)
         enter(batch)
+
+
+def _ids_of(batch: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return sorted({unit for units in batch.values() for unit in units})
+
+
+def _ahead(tasks: Iterable[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+    """What tasks give, in order: while one is committed, which keeps one core busy, the next is computed."""
+    with ThreadPoolExecutor(1) as pool:
+        begun: Future[pl.DataFrame] | None = None
+        for task in tasks:
+            before, begun = begun, pool.submit(task)
+            if before is not None:
+                yield before.result()
+        if begun is not None:
+            yield begun.result()
 
 
 # --------------------------------------------------------------------------- publication
@@ -763,7 +785,7 @@ def publication(
                     refused[key or ""] = error
                     continue
                 inserted, deleted, height = inserted + done.rows_inserted, deleted + done.rows_deleted, rows.height
-                preview = rows.head(5) if not rows.is_empty() else preview
+                preview = first_rows(rows) if not rows.is_empty() else preview
                 found = published_rows(stores.postgres_url, table, value)
             if found != height:
                 different[key or "all"] = f"{height} in the lake, {found} in PostgreSQL"

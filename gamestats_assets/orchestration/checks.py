@@ -87,12 +87,12 @@ def declared_check_results(
             of = piece[0] if len(piece) == 1 else None
             found += [(of, rejection.unit_id, rejection.reason) for rejection in screening.verdict()[1]]
             continue
-        committed = lake.scan(table, values).collect()
-        rows_checked += committed.height
-        for rejection in screen(table, committed).rejections:
-            # A name is the id of rows in all of its days, so the rows would not tell of which one this is.
-            of = piece[0] if is_paired(partitions_of(table)) else _partition_of(table, committed, rejection.unit_id)
-            found.append((of, rejection.unit_id, rejection.reason))
+        for rows in lake.whole_ids(table, values):
+            rows_checked += rows.height
+            for rejection in screen(table, rows).rejections:
+                # A name is the id of rows in all of its days, so the rows would not tell of which one this is.
+                of = piece[0] if is_paired(partitions_of(table)) else _partition_of(table, rows, rejection.unit_id)
+                found.append((of, rejection.unit_id, rejection.reason))
     columns = {"partition": pl.String, "unit_id": pl.String, "reason": pl.String}
     broken = pl.DataFrame(found, schema=columns, orient="row")
     made = _materialisations(context, table, keys)

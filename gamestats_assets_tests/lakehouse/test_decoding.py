@@ -105,11 +105,10 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets_tests.lakehouse.test_decoding import DECODER
 
-if __name__ == "__main__":
-    landing = Landing(sys.argv[1])
-    for _ in decode_batches(DECODER, landing, [[file] for file in landing.files("demo", "2026-03-01")], workers=2):
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
+landing = Landing(sys.argv[1])
+for _ in decode_batches(DECODER, landing, [[file] for file in landing.files("demo", "2026-03-01")], workers=2):
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -121,6 +120,7 @@ def _is_running(pid: int) -> bool:
     return state != "Z"
 
 
+# The script does not ask whether it is the program that was started: workers must not run it again.
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
 def test_workers_die_with_their_parent(landing: Landing, tmp_path: Path) -> None:
     _clubs(landing, 6)

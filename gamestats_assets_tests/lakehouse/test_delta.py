@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dataframely as dy
+import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
@@ -345,6 +346,30 @@ def test_only_the_partitions_and_ids_asked_for_are_read(anywhere: Lake) -> None:
     assert anywhere.scan(Goals, [MARCH_2], ["m1", "m2"]).collect().height == 2
     assert anywhere.scan(Goals, []).collect().is_empty()
     assert anywhere.scan(Goals, [MARCH_1], []).collect().is_empty()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5, 100])
+def test_rows_of_an_id_are_read_together(anywhere: Lake, rows: int) -> None:
+    for match, players in (("m1", 2), ("m2", 4), ("m3", 1), ("m4", 1)):
+        anywhere.replace(Goals, goals(MARCH_1, match, players=players), partitions=[MARCH_1], ids=[match])
+    anywhere.replace(Goals, goals(MARCH_2, "m5"), partitions=[MARCH_2])
+    read = [*anywhere.whole_ids(Goals, [MARCH_1], rows=rows)]
+    assert (
+        pl.concat(read)
+        .sort("match_id", "player")
+        .equals(anywhere.scan(Goals, [MARCH_1]).collect().sort("match_id", "player"))
+    )
+    ids = [{*frame.get_column("match_id")} for frame in read]
+    assert sum(map(len, ids)) == len({"m1", "m2", "m3", "m4"}.union(*ids)) == 4
+    assert [len(each) for each in ids] == {1: [1, 1, 1, 1], 3: [1, 1, 2], 5: [1, 3], 100: [4]}[rows]
+    assert [*anywhere.whole_ids(Goals, [])] == []
+
+
+def test_what_a_commit_tells_of_its_rows_does_not_keep_all_of_them_in_memory(lake: Lake) -> None:
+    rows = goals(MARCH_1, "m1", players=50_000)
+    preview = lake.replace(Goals, rows, partitions=[MARCH_1]).preview
+    assert preview.equals(goals(MARCH_1, "m1", players=5))
+    assert not np.shares_memory(rows.get_column("goals").to_numpy(), preview.get_column("goals").to_numpy())
 
 
 def test_files_of_other_partitions_are_not_opened(lake: Lake, tmp_path: Path) -> None:
