@@ -138,6 +138,20 @@ def kills_are_somebodys_deaths(
     return joined.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_here")) for name in figures))
 
 
+@breaking_rows(of=Participants, blocking=False)
+def teams_are_of_one_size(participants: dy.LazyFrame[Participants], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
+    """Teams of a match that counts in statistics are of one size. Whom a match object leaves out is in no table."""
+    side = pl.coalesce("subteam_id", "team_id")
+    return (
+        participants.join(matches.filter("in_statistics").select(MATCH), on=MATCH, how="semi")
+        .group_by(*MATCH, side=side)
+        .agg(participants=pl.len())
+        .group_by(MATCH)
+        .agg(smallest=pl.col("participants").min(), largest=pl.col("participants").max())
+        .filter(pl.col("smallest") < pl.col("largest"))
+    )
+
+
 @breaking_rows(of=TimelineFrames, blocking=False)
 def timelines_end_as_match_objects_tell(
     frames: dy.LazyFrame[TimelineFrames], raw: dy.LazyFrame[RawParticipants], matches: dy.LazyFrame[RawMatches]

@@ -76,7 +76,8 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
 
 DEPTH = 4
 _SMALLEST_LEAF = 0.02
-_FEWEST_TEAMS = 400
+_FEWEST_OF_LEAF = 20
+_FEWEST_TEAMS = 200
 _SHORTEST_S = 15 * 60
 _TAKEN: Mapping[str, str] = {
     "team_first_blood": "first blood",
@@ -128,7 +129,7 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         return
     tree = DecisionTreeClassifier(
         max_depth=DEPTH,
-        min_samples_leaf=_SMALLEST_LEAF,  # pyright: ignore[reportArgumentType]
+        min_samples_leaf=max(_FEWEST_OF_LEAF, round(_SMALLEST_LEAF * (~held).sum())),
         random_state=0,
     )
     tree.fit(values[~held], won[~held])

@@ -118,6 +118,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("queues_are_known", changed(t.Matches, queue_id=9999, queue_group="queue_9999")),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="none", data_dragon_version=None)),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="later")),
+    ("teams_are_of_one_size", without(t.Participants, pl.col("position") == "TOP")),
     ("kills_are_somebodys_deaths", without(t.Participants)),
     *(
         ("kills_are_somebodys_deaths", changed(t.Participants, **{name: pl.col(name) + 1}))

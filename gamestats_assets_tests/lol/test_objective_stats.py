@@ -301,7 +301,7 @@ def test_short_games_unknown_leads_and_small_halves_grow_no_tree() -> None:
         of_teams(900, duration_s=899.0),
         of_teams(900, has_timeline=False),
         of_teams(900, team_gold_diff_at_10=None),
-        of_teams(390),
+        of_teams(190),
         of_teams(900, held_out=True),
         of_teams(900, won=True),
     ):
