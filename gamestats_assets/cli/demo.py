@@ -36,7 +36,7 @@ PRODUCT_DAYS = 7
 """Days of the product's logs; the last one is the last day of the matches."""
 ACCOUNTS, ACTIONS = 5200, 30.0
 """Accounts of the MMO, and about how many things each does on a day on which it plays."""
-LOL_MATCHES = 400
+LOL_MATCHES = 480
 """Matches of League of Legends, on the same days as those of PUBG."""
 _OF_THE_MMO = "select ds, dau, pu, npu, revenue_usd, arppu_usd from l2m.kpi_daily where dimension = 'all' order by ds"
 _OF_LOL = '--champion Ezreal --items "Trinity Force" --metric dpm'
@@ -54,7 +54,7 @@ def demo(
 ) -> None:
     """See it at work: two days of PUBG and of League of Legends, a week of a shop and of an MMO, up to PostgreSQL.
 
-    Sixteen matches of PUBG with a hundred players each, and 400 matches of League of Legends with their
+    Sixteen matches of PUBG with a hundred players each, and 480 matches of League of Legends with their
     timelines, are simulated as the APIs would give them, the logs of a thousand users of a made-up shop
     are generated, and half a million rows of an MMO's logs are simulated, with farms and cafes in them.
     All of it is landed, materialised through Dagster with every check, and published. The runs show in

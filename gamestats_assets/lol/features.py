@@ -22,12 +22,12 @@ _PARTICIPANT = ["match_id", "participant_id"]
 _TEAM = ["match_id", "team_id"]
 _EPIC = ("dragon", "herald", "grubs", "baron", "atakhan")
 _FIRST = {
-    "team_first_blood": "first_blood",
-    "team_first_dragon": "dragon",
-    "team_first_herald": "herald",
-    "team_first_grubs": "grubs",
-    "team_first_baron": "baron",
-    "team_first_tower": "tower",
+    "first_blood": "first_blood",
+    "first_dragon": "dragon",
+    "first_herald": "herald",
+    "first_grubs": "grubs",
+    "first_baron": "baron",
+    "first_tower": "tower",
 }
 
 
@@ -66,6 +66,11 @@ def participant_features(
     teams = coordination.select(*_TEAM, team_synchronisation="synchronisation")
     nothing = pl.lit([], pl.List(pl.Int32))
     no_times = pl.lit([], pl.List(pl.Float64))
+
+    def told(name: str, unless: pl.Expr | int) -> pl.Expr:
+        """A column in which there is something else where there is nothing; unknown without a timeline."""
+        return pl.when("has_timeline").then(pl.col(name).fill_null(unless)).alias(name)
+
     result = (
         participants.join(halves, on="match_id")
         .join(_items(builds), on=_PARTICIPANT, how="left")
@@ -74,22 +79,16 @@ def participant_features(
         .join(_took_part(objectives), on=_PARTICIPANT, how="left")
         .join(teams, on=_TEAM, how="left")
         .with_columns(
-            pl.col("core_items").fill_null(0).cast(pl.Int16),
-            *(pl.col(name).fill_null(nothing) for name in ("core_item_ids", "completed_item_ids")),
-            *(pl.col(name).fill_null(no_times) for name in _TIMES),
-        )
-        # What nobody took is null, and so is everything without a timeline.
-        .with_columns(_team_first(name) for name in _FIRST)
-        .with_columns(
-            pl.when("has_timeline").then(pl.col(name).fill_null(0)).cast(pl.Int32).alias(name)
-            for name in ("team_dragons", "team_towers")
+            *(told(name, 0) for name in ("core_items", "team_dragons", "team_towers")),
+            *(told(name, nothing) for name in ("core_item_ids", "completed_item_ids")),
+            *(told(name, no_times) for name in _TIMES),
         )
         .with_columns(
             objective_participation=pl.when(pl.col("team_epic") > 0).then(
                 pl.col("took_part").fill_null(0) / pl.col("team_epic")
             )
         )
-        .select(ParticipantFeatures.column_names())
+        .select(pl.col(name).cast(dtype) for name, dtype in ParticipantFeatures.schema().items())
     )
     return typing.cast("dy.LazyFrame[ParticipantFeatures]", result)
 
@@ -122,26 +121,41 @@ def _items(builds: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _team_objectives(objectives: pl.LazyFrame) -> pl.LazyFrame:
-    """For both teams of a match which objectives they took first, and how many of some."""
-    is_first = pl.col("number_in_match") == 1
+    """For both teams of a match which objectives they took first, when somebody did, and how many of some.
+
+    What nobody took is null.
+    """
+
+    def first(name: str, column: str) -> pl.Expr:
+        of_kind = (pl.col("objective") == _FIRST[name]) & (pl.col("number_in_match") == 1)
+        return pl.col(column).filter(of_kind).first()
+
+    taken = objectives.group_by("match_id").agg(
+        *(first(name, "at_s").alias(f"{name}_at_s") for name in _FIRST),
+        *(first(name, "team_id").alias(f"{name}_team") for name in _FIRST),
+        *(first(name, "team_gold_diff_before").alias(f"team_gold_diff_before_{name}") for name in _FIRST),
+    )
     by_team = objectives.group_by(_TEAM).agg(
-        *(
-            (is_first & (pl.col("objective") == objective)).any().alias(f"{name}_own")
-            for name, objective in _FIRST.items()
-        ),
         team_dragons=(pl.col("objective") == "dragon").sum(),
         team_towers=(pl.col("objective") == "tower").sum(),
         team_epic=pl.col("objective").is_in(_EPIC).sum(),
     )
-    taken = objectives.group_by("match_id").agg(
-        (pl.col("objective") == objective).any().alias(f"{name}_taken") for name, objective in _FIRST.items()
-    )
     teams = pl.LazyFrame({"team_id": [100, 200]}, schema={"team_id": pl.Int16})
-    return taken.join(teams, how="cross").join(by_team, on=_TEAM, how="left")
+    return (
+        taken.join(teams, how="cross")
+        .with_columns((pl.col(f"{name}_team") == pl.col("team_id")).alias(f"team_{name}") for name in _FIRST)
+        .with_columns(
+            pl.when(f"team_{name}").then(lead).otherwise(-lead).alias(f"team_gold_diff_before_{name}")
+            for name in _FIRST
+            for lead in [pl.col(f"team_gold_diff_before_{name}")]
+        )
+        .join(by_team, on=_TEAM, how="left")
+    )
 
 
-def _team_first(name: str) -> pl.Expr:
-    return pl.when(f"{name}_taken").then(pl.col(f"{name}_own").fill_null(value=False)).alias(name)
+def taken_by(name: str, minute: int) -> pl.Expr:
+    """Whether a wide row's team took the first of an objective (`dragon`, say) within so many minutes."""
+    return pl.col(f"team_first_{name}") & (pl.col(f"first_{name}_at_s") <= 60 * minute)
 
 
 def _took_part(objectives: pl.LazyFrame) -> pl.LazyFrame:

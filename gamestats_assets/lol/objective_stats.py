@@ -10,6 +10,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from gamestats_assets.lol.features import taken_by
 from gamestats_assets.lol.patterns import compare_cells, objective_cells
 from gamestats_assets.lol.tables import FirstObjectiveStats, ObjectiveDecisionTree, Objectives, ParticipantFeatures
 
@@ -78,13 +79,13 @@ DEPTH = 4
 _SMALLEST_LEAF = 0.02
 _FEWEST_OF_LEAF = 20
 _FEWEST_TEAMS = 200
-_SHORTEST_S = 15 * 60
+_MINUTE = 15
 _TAKEN: Mapping[str, str] = {
-    "team_first_blood": "first blood",
-    "team_first_dragon": "the first dragon",
-    "team_first_herald": "the first herald",
-    "team_first_grubs": "the first void grub",
-    "team_first_tower": "the first tower",
+    "blood": "first blood",
+    "dragon": "the first dragon",
+    "herald": "the first herald",
+    "grubs": "the first void grub",
+    "tower": "the first tower",
 }
 _LEADS: Mapping[str, str] = {
     "team_gold_diff_at_10": "gold difference after 10 minutes",
@@ -95,14 +96,15 @@ _LEADS: Mapping[str, str] = {
 def objective_decision_tree(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[ObjectiveDecisionTree]:
     """A tree of four decisions at most per queue, grown on one half of the matches and tried on the other.
 
-    One row of input is a team in a game that lasted 15 minutes. What nobody took counts as not taken.
+    One row of input is a team in a game that lasted 15 minutes, as it stood then: what nobody had taken by that time
+    counts as not taken.
     """
     teams = (
-        features.filter(pl.col("has_timeline") & (pl.col("duration_s") >= _SHORTEST_S))
+        features.filter(pl.col("has_timeline") & (pl.col("duration_s") >= 60 * _MINUTE))
+        .with_columns(taken_by(name, _MINUTE).fill_null(value=False).cast(pl.Float64).alias(name) for name in _TAKEN)
         .select("patch", "queue_group", "match_id", "team_id", "held_out", "won", *_TAKEN, *_LEADS)
         .unique(["match_id", "team_id"], keep="any")
         .drop_nulls([*_LEADS])
-        .with_columns(pl.col(name).fill_null(value=False).cast(pl.Float64) for name in _TAKEN)
         .sort("match_id", "team_id")
         .collect()
     )

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.lol.build_stats import position
+from gamestats_assets.lol.features import taken_by
 from gamestats_assets.lol.tables import OutcomeModels, ParticipantFeatures, VariableCorrelations, VisionSurvival
 from gamestats_assets.lol.tables.gold import ALL_POSITIONS
 
@@ -61,7 +62,11 @@ VARIABLES = (
     "xp_at_15",
 )
 """Variables that are correlated, by alphabet."""
-_DERIVED = {"first_core_item_at_s": pl.col("core_items_at_s").list.first()}
+_LANE_TERM = "lane_gold_diff_at_15"
+_DERIVED = {
+    "first_core_item_at_s": pl.col("core_items_at_s").list.first(),
+    **{f"team_first_{name}_by_15": taken_by(name, 15).fill_null(value=False) for name in ("dragon", "herald", "tower")},
+}
 _OF_POSITION = ["patch", "queue_group", "position"]
 
 
@@ -187,12 +192,11 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
 WIN_TERMS: Mapping[str, tuple[float, str]] = {
     "team_gold_diff_at_15": (1000, "1,000 gold"),
     "lane_gold_diff_at_15": (1000, "1,000 gold"),
-    "team_first_dragon": (1, "taken"),
-    "team_first_herald": (1, "taken"),
-    "team_first_tower": (1, "taken"),
-    "vision_per_minute": (1, "1 a minute"),
+    "team_first_dragon_by_15": (1, "taken"),
+    "team_first_herald_by_15": (1, "taken"),
+    "team_first_tower_by_15": (1, "taken"),
 }
-"""Terms of the model of winning: the number that one unit is of, and the unit."""
+"""Terms of the model of winning, all of them known after 15 minutes: the number that one unit is of, and the unit."""
 DPM_TERMS: Mapping[str, tuple[float, str]] = {
     "gold_at_15": (1000, "1,000 gold"),
     "team_gold_diff_at_15": (1000, "1,000 gold"),
@@ -208,9 +212,10 @@ _INTERCEPT = "intercept"
 def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[OutcomeModels]:
     """Regressions per position and queue, of games that lasted 15 minutes: winning, and damage per minute.
 
-    Errors are clustered by match. A term that does not vary, or is unknown in most of the rows, is left out; of one
-    that is unknown in some, the rows are. The area under the curve is of matches that are held out, by a model of the
-    others.
+    Errors are clustered by match. Of all positions together there is no term of the lane: the leads of a team's lanes
+    add up to the lead of the team, and its players win together. A term that does not vary, or is unknown in most of
+    the rows, is left out; of one that is unknown in some, the rows are. The area under the curve is of matches that are
+    held out, by a model of the others.
     """
     found: list[pl.DataFrame] = []
     columns = ["won", "dpm", "held_out", *dict.fromkeys([*WIN_TERMS, *DPM_TERMS])]
@@ -220,7 +225,9 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
             ("win_given_lead_at_15", "logistic", "won", WIN_TERMS),
             ("dpm", "linear", "dpm", DPM_TERMS),
         ):
-            part = _model(rows, family, outcome, terms)
+            of_all = of["position"] == ALL_POSITIONS
+            known = {name: unit for name, unit in terms.items() if not (of_all and name == _LANE_TERM)}
+            part = _model(rows, family, outcome, known)
             if part is not None:
                 named = {**of, "model": model, "family": family, "outcome": outcome}
                 found.append(part.with_columns(pl.lit(value).alias(name) for name, value in named.items()))

@@ -124,7 +124,7 @@ def test_every_build_is_counted_with_its_figures(builds: pl.DataFrame) -> None:
     by_build: dict[Key, list[Row]] = defaultdict(list)
     by_length: dict[Key, list[Row]] = defaultdict(list)
     for game in games():
-        for length in range(1, min(3, len(game["core_item_ids"])) + 1):
+        for length in range(1, min(3, len(game["core_item_ids"] or ())) + 1):
             path = tuple(game["core_item_ids"][:length])
             by_build[*cell_of(game), ">".join(map(str, path))].append(game)
             by_length[*cell_of(game), length].append(game)

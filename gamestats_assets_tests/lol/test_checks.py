@@ -147,7 +147,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
         ("every_counted_participant_is_a_wide_row", changed(t.ParticipantFeatures, **{name: pl.col(name) + 1}))
         for name in ("kills", "deaths", "gold_earned", "damage_to_champions")
     ),
-    ("lists_of_items_are_of_one_length", changed(t.ParticipantFeatures, core_items=pl.col("core_items") + 1)),
+    ("lists_of_items_are_of_one_length", changed(t.ParticipantFeatures, SEVERAL, core_items=pl.col("core_items") + 1)),
     (
         "lists_of_items_are_of_one_length",
         changed(t.ParticipantFeatures, SEVERAL, core_items_at_s=pl.col("core_items_at_s").list.reverse()),

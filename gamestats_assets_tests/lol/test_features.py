@@ -98,7 +98,7 @@ def test_about_half_of_consecutive_matches_is_held_out(first: int, platform: str
 def test_items_stand_in_the_order_of_completion() -> None:
     builds = by(t.ItemBuilds, "match_id", "participant_id")
     transformed, booted = 0, 0
-    for row in features().to_dicts():
+    for row in features().filter("has_timeline").to_dicts():
         own = sorted(builds[row["match_id"], row["participant_id"]], key=lambda each: each["completion"])
         core = sorted(
             (each for each in own if each["kind"] == "core" and not each["is_transformation"]),
@@ -210,17 +210,34 @@ def test_the_team_that_took_nothing_knows_that_the_other_did() -> None:
     assert made.get_column("objective_participation").to_list() == [None] * 5 + [0, 1, 0, 0, 0]
 
 
+def test_both_teams_know_when_the_first_was_taken_and_how_they_stood_before() -> None:
+    objectives = by(t.Objectives, "match_id")
+    seen: set[str] = set()
+    for row in features().to_dicts():
+        for name, kind in FIRSTS.items():
+            first = name.removeprefix("team_")
+            taken = [each for each in objectives[(row["match_id"],)] if each["objective"] == kind]
+            if not taken:
+                assert (row[name], row[f"{first}_at_s"], row[f"team_gold_diff_before_{first}"]) == (None, None, None)
+                continue
+            own = min(taken, key=lambda each: (each["at_s"], each["event_index"]))
+            lead = own["team_gold_diff_before"]
+            assert row[name] == (own["team_id"] == row["team_id"])
+            assert row[f"{first}_at_s"] == own["at_s"]
+            assert row[f"team_gold_diff_before_{first}"] == (lead if lead is None or row[name] else -lead)
+            seen.add(name)
+    assert seen >= {"team_first_blood", "team_first_dragon", "team_first_tower"}
+
+
 def test_without_a_timeline_what_needs_one_is_unknown() -> None:
     without = features().filter(~pl.col("has_timeline"))
     assert without.height
     unknown = [*FIRSTS, "team_dragons", "team_towers", "objective_participation", "team_synchronisation", "boots_id"]
-    unknown += [name for name in without.columns if name.startswith("skill_") or "gold_diff_at" in name]
+    unknown += [name for name in without.columns if name.startswith(("skill_", "first_")) or "gold_diff" in name]
+    unknown += [name for name, kind in without.schema.items() if isinstance(kind, pl.List) or name == "core_items"]
+    unknown.remove("first_blood")
     for name in unknown:
         assert without.get_column(name).null_count() == without.height, name
-    assert without.get_column("core_items").unique().to_list() == [0]
-    lists = [name for name, kind in without.schema.items() if isinstance(kind, pl.List) and name != "skill_trigrams"]
-    for name in lists:
-        assert without.get_column(name).list.len().unique().to_list() == [0], name
     assert without.select("kills", "dpm", "vision_score").null_count().row(0) == (0, 0, 0)
 
 

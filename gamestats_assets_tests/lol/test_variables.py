@@ -193,10 +193,9 @@ def test_a_half_of_few_rows_is_told_nothing_of() -> None:
 WIN = {
     "team_gold_diff_at_15": 1000,
     "lane_gold_diff_at_15": 1000,
-    "team_first_dragon": 1,
-    "team_first_herald": 1,
-    "team_first_tower": 1,
-    "vision_per_minute": 1,
+    "team_first_dragon_by_15": 1,
+    "team_first_herald_by_15": 1,
+    "team_first_tower_by_15": 1,
 }
 DPM = {
     "gold_at_15": 1000,
@@ -212,9 +211,19 @@ def models() -> pl.DataFrame:
     return made_of_some(outcome_models)
 
 
+def with_15(row: Row) -> Row:
+    """A row with what its team had taken after 15 minutes."""
+    taken = {
+        f"team_first_{name}_by_15": bool(row[f"team_first_{name}"]) and row[f"first_{name}_at_s"] <= 900
+        for name in ("dragon", "herald", "tower")
+    }
+    return row | taken
+
+
 def fitted(key: Key, outcome: str, units: Mapping[str, float]) -> tuple[list[str], Any, list[Row]]:
     """The model by statsmodels: its terms, the fit, and its rows."""
-    lasted = [row for row in groups()[key] if row["team_gold_diff_at_15"] is not None]
+    lasted = [with_15(row) for row in groups()[key] if row["team_gold_diff_at_15"] is not None]
+    units = {name: unit for name, unit in units.items() if key[2] != "ALL" or not name.startswith("lane_")}
     told = [name for name in units if sum(row[name] is None for row in lasted) < len(lasted) / 2]
     rows = [row for row in lasted if all(row[name] is not None for name in told)]
     told = [name for name in told if len({row[name] for row in rows}) > 1]
@@ -259,16 +268,16 @@ def test_lanes_have_terms_that_aram_has_not(models: pl.DataFrame) -> None:
     win = models.filter(pl.col("model") == "win_given_lead_at_15")
     terms = {key[1:]: set(own.get_column("term")) for key, own in keyed(win)}
     assert terms["ranked_solo", "TOP"] == {"intercept", *WIN}
+    assert terms["ranked_solo", "ALL"] == {"intercept", *WIN} - {"lane_gold_diff_at_15"}
     assert "lane_gold_diff_at_15" not in terms["aram", "ALL"]
     assert "team_gold_diff_at_15" in terms["aram", "ALL"]
     assert dict(win.select("term", "unit").unique().iter_rows()) | {"intercept": ""} == {
         "intercept": "",
         "team_gold_diff_at_15": "1,000 gold",
         "lane_gold_diff_at_15": "1,000 gold",
-        "team_first_dragon": "taken",
-        "team_first_herald": "taken",
-        "team_first_tower": "taken",
-        "vision_per_minute": "1 a minute",
+        "team_first_dragon_by_15": "taken",
+        "team_first_herald_by_15": "taken",
+        "team_first_tower_by_15": "taken",
     }
 
 

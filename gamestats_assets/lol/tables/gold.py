@@ -36,19 +36,27 @@ class ParticipantFeatures(
     duration_s = seconds("Length of the game.")
     has_timeline = dy.Bool(description="Whether a timeline of the match could be read.")
     held_out = dy.Bool(description="Whether the match is of the half that patterns are tried again on, by its id.")
-    core_items = dy.Int16(min=0, description="Core items completed.")
-    core_item_ids = dy.List(dy.Int32(), description="Core items in the order of completion, as they were bought.")
-    core_items_at_s = dy.List(dy.Float64(), description="When each was completed, in seconds.")
+    core_items = dy.Int16(nullable=True, min=0, description="Core items completed; null without a timeline.")
+    core_item_ids = dy.List(
+        dy.Int32(), nullable=True, description="Core items in the order of completion, as they were bought."
+    )
+    core_items_at_s = dy.List(dy.Float64(), nullable=True, description="When each was completed, in seconds.")
     core_items_team_gold_diff = dy.List(
-        dy.Float64(nullable=True), description="Gold of the team less that of the other when each was completed."
+        dy.Float64(nullable=True),
+        nullable=True,
+        description="Gold of the team less that of the other when each was completed.",
     )
     core_items_lane_gold_diff = dy.List(
-        dy.Float64(nullable=True), description="Gold less that of the lane's opponent when each was completed."
+        dy.Float64(nullable=True),
+        nullable=True,
+        description="Gold less that of the lane's opponent when each was completed.",
     )
     completed_item_ids = dy.List(
-        dy.Int32(), description="Core items and boots completed in order, with what items turned into."
+        dy.Int32(),
+        nullable=True,
+        description="Core items and boots completed in order, with what items turned into.",
     )
-    completed_items_at_s = dy.List(dy.Float64(), description="When each was completed, in seconds.")
+    completed_items_at_s = dy.List(dy.Float64(), nullable=True, description="When each was completed, in seconds.")
     boots_id = number("First boots completed.")
     skill_max_order = text("Order in which Q, W and E reached their highest ranks, such as QEW.")
     skill_order_is_complete = flag("Whether two of them did.")
@@ -62,6 +70,18 @@ class ParticipantFeatures(
     team_first_grubs = flag("Whether the team slew the first void grub; null where nobody did.")
     team_first_baron = flag("Whether the team slew the first baron; null where nobody did.")
     team_first_tower = flag("Whether the team destroyed the first tower; null where nobody did.")
+    first_blood_at_s = seconds("When somebody took first blood.", nullable=True)
+    first_dragon_at_s = seconds("When somebody took the first dragon.", nullable=True)
+    first_herald_at_s = seconds("When somebody took the first herald.", nullable=True)
+    first_grubs_at_s = seconds("When somebody took the first void grub.", nullable=True)
+    first_baron_at_s = seconds("When somebody took the first baron.", nullable=True)
+    first_tower_at_s = seconds("When somebody took the first tower.", nullable=True)
+    team_gold_diff_before_first_blood = real("Gold of the team less that of the other just before first blood.")
+    team_gold_diff_before_first_dragon = real("Gold of the team less that of the other just before the first dragon.")
+    team_gold_diff_before_first_herald = real("Gold of the team less that of the other just before the first herald.")
+    team_gold_diff_before_first_grubs = real("Gold of the team less that of the other just before the first void grub.")
+    team_gold_diff_before_first_baron = real("Gold of the team less that of the other just before the first baron.")
+    team_gold_diff_before_first_tower = real("Gold of the team less that of the other just before the first tower.")
     team_dragons = count("Dragons the team slew.")
     team_towers = count("Towers the team destroyed.")
     objective_participation = share("Share of the team's epic monsters that the participant killed or assisted at.")
@@ -191,7 +211,11 @@ class VariableCorrelations(OfPosition, key="lol/variable_correlations", **BY_PAT
     variable = dy.String(primary_key=True, description="First variable, by alphabet.")
     other_variable = dy.String(primary_key=True, description="Second variable.")
     rows = count("Rows in which both are known.", nullable=False)
-    matches_played = count("Matches of these rows; tests take this for the number of independent ones.", nullable=False)
+    matches_played = count(
+        "Matches of these rows, as many a row as in all rows of the position: tests take this for the number of "
+        "independent ones.",
+        nullable=False,
+    )
     pearson = real("Pearson's correlation.")
     pearson_p_value = share("Chance of such a correlation, or a stronger one, if there were none.")
     pearson_q_value = share("Share of false finds among all pairs found up to this one (Benjamini and Hochberg).")
@@ -221,7 +245,7 @@ class OutcomeModels(OfPosition, key="lol/outcome_models", **BY_PATCH):
 
 
 class ObjectiveDecisionTree(OfPatch, key="lol/objective_decision_tree", **BY_PATCH):
-    """Rules of a decision tree: which objectives, at which lead, go with winning. One row per leaf."""
+    """Rules of a decision tree: which objectives by minute 15, at which lead, go with winning. One row per leaf."""
 
     leaf = dy.Int32(primary_key=True, min=0, description="Number of the leaf.")
     rule = text("Conditions in words, joined by and.", nullable=False)
