@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lol.game_state import at_moments, team_gold_differences
-from gamestats_assets.lol.tables import Matches, Participants, RawParticipants, TimelineFrames
+from gamestats_assets.lol.tables import Champions, Matches, Participants, RawParticipants, TimelineFrames
 from gamestats_assets.lol.tables.silver import POSITIONS
 
 MINUTES = (10, 15, 20)
@@ -22,10 +22,14 @@ _KEY_OF_CHAMPION = {"FiddleSticks": "Fiddlesticks"}
 
 
 def participants(
-    raw: dy.LazyFrame[RawParticipants], matches: dy.LazyFrame[Matches], frames: dy.LazyFrame[TimelineFrames]
+    raw: dy.LazyFrame[RawParticipants],
+    matches: dy.LazyFrame[Matches],
+    frames: dy.LazyFrame[TimelineFrames],
+    champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[Participants]:
     """Every participant of every match.
 
+    A champion is who has the id, or, as match objects of patch 10.25 tell ids that no champion has, the name.
     A participant's opponent is who alone has the same position in the other team, where the own team has it once as
     well. In the Arena a team is a pair: shares are of the pair, gold is compared with nobody, and there are neither
     `kill_participation` (assists there are more than the pair's kills) nor `time_dead_share` (rounds are waited for
@@ -45,6 +49,8 @@ def participants(
         raw.with_columns(pl.when(pl.col(name) > 0).then(name).alias(name) for name in ("subteam_id", "placement"))
         .with_columns(cs=pl.col("lane_minions_killed") + pl.col("neutral_minions_killed"))
         .join(of_match, on="match_id")
+        .with_columns(champion_key=pl.col("champion_name").replace(_KEY_OF_CHAMPION))
+        .pipe(_with_champions, champions)
         .with_columns(position=pl.when(pl.col("has_positions") & position.is_in(POSITIONS)).then(position))
     )
     result = (
@@ -53,7 +59,6 @@ def participants(
         .join(_leads_after_minutes(players, frames), on=["match_id", "team_id"], how="left")
         .with_columns(
             riot_id=_riot_id(),
-            champion_key=pl.col("champion_name").replace(_KEY_OF_CHAMPION),
             kda=(pl.col("kills") + pl.col("assists")) / pl.max_horizontal("deaths", 1),
             kill_participation=pl.when(~is_arena).then(
                 _share(pl.col("kills") + pl.col("assists"), of_side("kills")),
@@ -73,6 +78,19 @@ def participants(
         .select(pl.col(name).cast(dtype) for name, dtype in Participants.schema().items())
     )
     return typing.cast("dy.LazyFrame[Participants]", result)
+
+
+def _with_champions(players: pl.LazyFrame, champions: pl.LazyFrame) -> pl.LazyFrame:
+    """Players with the `champion_id` of their `champion_key`, where nobody has theirs."""
+    listed = champions.select("champion_id", listed_key=pl.col("champion_key").str.to_lowercase()).unique()
+    by_key = listed.group_by("listed_key").agg(id_of_key=pl.col("champion_id").max())
+    return (
+        players.join(listed.select("champion_id", is_listed=True).unique(), on="champion_id", how="left")
+        .join(by_key, left_on=pl.col("champion_key").str.to_lowercase(), right_on="listed_key", how="left")
+        .with_columns(
+            champion_id=pl.when("is_listed").then("champion_id").otherwise(pl.coalesce("id_of_key", "champion_id"))
+        )
+    )
 
 
 def _riot_id() -> pl.Expr:

@@ -1,8 +1,11 @@
 """Participants, and how a game stands at a moment."""
 
 import bisect
+import gzip
+import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from hypothesis import strategies as st
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.game_state import at_moments, team_gold_differences, with_gold_differences
 from gamestats_assets.lol.participants import MINUTES, participants
-from gamestats_assets_tests.lol.real_pairs import documents, silver
+from gamestats_assets_tests.lol.gold import make
+from gamestats_assets_tests.lol.real_pairs import bronze, documents, silver
 from gamestats_assets_tests.lol.scenario import MATCH_ID, gold_frames, kept, player, rows, ten
 
 POSITIONS = ("TOP", "JUNGLE", "MIDDLE", "BOTTOM", "UTILITY")
@@ -42,7 +46,11 @@ def raw_player(number: int, **given: Any) -> dict[str, Any]:
 
 
 def made(
-    *changed: dict[str, Any], frames: pl.DataFrame = FRAMES, listed: int = 10, **match: Any
+    *changed: dict[str, Any],
+    frames: pl.DataFrame = FRAMES,
+    listed: int = 10,
+    champions: Sequence[dict[str, Any]] = (),
+    **match: Any,
 ) -> dict[int, dict[str, Any]]:
     """Participants of one match of 25 minutes by their number; `changed` are some of the ten, by `participant_id`."""
     by_number = {each["participant_id"]: each for each in changed}
@@ -52,6 +60,7 @@ def made(
         rows(t.RawParticipants, *(each for each in players if each.get("team_id"))).lazy(),  # pyright: ignore[reportArgumentType]
         rows(t.Matches, usual | match).lazy(),  # pyright: ignore[reportArgumentType]
         frames.lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.Champions, *champions).lazy(),  # pyright: ignore[reportArgumentType]
     )
     return {row["participant_id"]: row for row in kept(t.Participants, frame).iter_rows(named=True)}
 
@@ -192,7 +201,36 @@ def test_a_participant_whom_the_timeline_lacks_has_no_moments_and_neither_has_th
     assert {row["team_gold_diff_at_15"] for row in found.values()} == {None}
 
 
+def test_a_champion_without_a_known_id_is_known_by_name() -> None:
+    listed = [
+        {"version": version, "champion_id": number, "champion_key": key}
+        for version in ("11.1.1", "11.2.1")
+        for number, key in ((62, "MonkeyKing"), (9, "Fiddlesticks"), (81, "Ezreal"))
+    ]
+    told = [
+        {"participant_id": 1, "champion_id": 37_225_015, "champion_name": "MonkeyKing"},
+        {"participant_id": 2, "champion_id": 37_225_015, "champion_name": "FiddleSticks"},
+        {"participant_id": 3, "champion_id": 62, "champion_name": "Ezreal"},
+        {"participant_id": 4, "champion_id": 999, "champion_name": "Newcomer"},
+    ]
+    found = made(*told, champions=listed)
+    assert [found[number]["champion_id"] for number in (1, 2, 3, 4)] == [62, 9, 62, 999]
+    assert len(found) == 10
+    assert [made(*told)[number]["champion_id"] for number in (1, 2)] == [37_225_015] * 2
+
+
 # --------------------------------------------------------------------------- real matches
+
+
+def test_every_real_champion_has_the_id_that_data_dragon_tells(realdata: Path) -> None:
+    file = realdata / "lol" / "datadragon" / "13.24.1_en_US_champion.json.gz"
+    ids = {key: int(each["key"]) for key, each in json.loads(gzip.decompress(file.read_bytes()))["data"].items()}
+    listed = rows(t.Champions, *({"champion_id": number, "champion_key": key} for key, number in ids.items()))
+    known = {**bronze(realdata), **silver(realdata), t.Champions: listed}
+    found = make(participants, known).select("match_id", "champion_key", "champion_id")
+    assert all(ids[key] == champion_id for _, key, champion_id in found.iter_rows())
+    wrong = bronze(realdata)[t.RawParticipants].filter(~pl.col("champion_id").is_in(list(ids.values())))
+    assert wrong.get_column("match_id").n_unique() == 3, "those of patch 10.25"
 
 
 def close(found: float | None, expected: float | None) -> bool:
