@@ -28,7 +28,7 @@ class Season:
 
     Attributes:
         said: output of `simulate`, `ingest` and `materialize`.
-        players: participants of matches that count, as the files tell them, with `match_id`, `patch` and `minutes`.
+        players: participants of ranked matches that count, as the files tell them, with `match_id`, `patch`, `minutes`.
         builds: items they completed, in order, as the simulator tells them: `item_ids` by match and participant.
     """
 
@@ -81,7 +81,7 @@ def _players(files: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in sorted((files / "matches").iterdir()):
         info = json.loads(gzip.decompress(path.read_bytes()))["info"]
-        if info["queueId"] == 840 or info["participants"][0]["gameEndedInEarlySurrender"]:
+        if info["queueId"] != 420 or info["participants"][0]["gameEndedInEarlySurrender"]:
             continue
         more = {
             "match_id": path.name.partition(".")[0],
@@ -156,15 +156,20 @@ def test_items_in_english_and_korean_are_compared_with_games_that_came_as_far(se
     question = ("--champion", "Ezreal", "--metric", "dpm", "--items")
     (row,) = season.ask(*question, "Trinity Force,Manamune")
     assert (row["games"], row["dpm"]) == (len(has), pytest.approx(mean([dpm(each) for each in has])))
-    assert row["naive_effect"] == pytest.approx(row["dpm"] - row["baseline"])
+    assert row["naive_effect"] == pytest.approx(row["compared"] - row["baseline"])
+    assert 0 < row["compared_games"] <= row["games"]
+    assert row["queue_group"] == "ranked_solo"
     assert 20 <= row["baseline_games"] <= len(season.of("Ezreal"))
     korean = f"{ITEMS[3078].name_ko},{ITEMS[3004].name_ko}"
-    assert season.ask("--champion", "이즈리얼", "--metric", "dpm", "--items", korean) == [row]
+    (same,) = season.ask("--champion", "이즈리얼", "--metric", "dpm", "--items", korean)
+    assert same.pop("queue_group") == row.pop("queue_group")
+    assert same == pytest.approx(row, rel=1e-9)
     said = season.gamestats("lol", "ask", *question, "Trinity Force,Manamune").stdout
-    assert "dpm of Ezreal with Trinity Force and Manamune completed" in said
+    assert "dpm of Ezreal in ranked_solo with Trinity Force and Manamune completed" in said
     assert f"{len(has)} games." in said
     assert "95% interval" in said
     assert "Baseline: " in said
+    assert "Only ranked_solo is looked at; --queue asks for another: aram (" in " ".join(said.split())
 
 
 def test_the_order_of_items_counts_where_it_is_asked_for(season: Season) -> None:

@@ -110,7 +110,13 @@ def ask(
         str | None, typer.Option(help="TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.", show_default=False)
     ] = None,
     patch: Annotated[str | None, typer.Option(help="Patch, such as 13.14.", show_default=False)] = None,
-    queue: Annotated[str | None, typer.Option(help="Group of queues, such as ranked_solo.", show_default=False)] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            help="Group of queues, such as aram; by default ranked_solo, or without such games the most played.",
+            show_default=False,
+        ),
+    ] = None,
     order: Annotated[bool, typer.Option("--order", help="The items were completed in the order given.")] = False,
     where: Annotated[
         str | None,
@@ -126,9 +132,11 @@ def ask(
 ) -> None:
     """Answer a question about players' games: a mean with its interval, and how it compares.
 
-    What is asked for is set against the eligible baseline: games of the same champion, position, patch and queue that
-    had come as far, at equal gold differences and time. Conditions name columns of lol.participant_features, champion
-    = 'Ezreal', completed('Item', ...), in_order('Item', ...), core_item(1, 'Item') and completed_by('Item', 15) (in
+    Who completed items is set against the eligible baseline: games of the same champion, position, patch and queue
+    that had come as far, at equal gold differences and time; --where narrows both. Without items, games that meet the
+    conditions are set against the others of the same champion, position, patch and queue, as they are. One queue is
+    looked at, unless --by or --where name queue_group. Conditions name columns of lol.participant_features, champion =
+    'Ezreal', completed('Item', ...), in_order('Item', ...), core_item(1, 'Item') and completed_by('Item', 15) (in
     minutes).
 
     Examples:
@@ -165,6 +173,8 @@ def ask(
         write_frame(answers.frame(), format_for(form, output), output)
         return
     say(answers.question, "bold")
+    if answers.remark:
+        say(answers.remark, "yellow")
     if not answers.groups:
         say("No game meets the conditions.", "yellow")
     if by:

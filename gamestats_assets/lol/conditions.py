@@ -16,10 +16,14 @@ from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.tables import ParticipantFeatures
+from gamestats_assets.lol.tables.silver import POSITIONS
 
 Resolve = Callable[[str], Collection[int]]
 """Ids of what a name stands for."""
+Values = Callable[[str], Collection[str]]
+"""Every value of a column of texts."""
 
 _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     exp.EQ: lambda left, right: left == right,
@@ -38,6 +42,7 @@ FUNCTIONS = {
 """What conditions may call, in words."""
 CHAMPION = "champion"
 """Stands for the champion by name, in any language."""
+_POSITION_CALLED = {"MID": "MIDDLE", "BOT": "BOTTOM", "ADC": "BOTTOM", "SUPPORT": "UTILITY"}
 
 
 class ConditionError(GamestatsError):
@@ -55,8 +60,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(near)}?" if near else "`gamestats lol ask --metrics` lists what there is."
 
 
+def position_called(name: str) -> str:
+    """The position that somebody means, such as MIDDLE by `mid`.
+
+    Raises:
+        UnknownNameError: when there is none.
+    """
+    wanted = _POSITION_CALLED.get(name.upper(), name.upper())
+    if wanted not in POSITIONS:
+        near = difflib.get_close_matches(wanted, POSITIONS, n=1, cutoff=0.3)
+        raise UnknownNameError(
+            f"There is no position {name!r}. {f'Did you mean {near[0]}? ' if near else ''}"
+            f"There are {', '.join(POSITIONS)}."
+        )
+    return wanted
+
+
 def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
-    """Whether all items were completed, each given as the ids that it may have.
+    """Whether all items were completed, each given as the ids that it may have; null without a timeline.
 
     Args:
         in_order: whether each must have been completed after the one before.
@@ -66,7 +87,7 @@ def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) ->
     if in_order:
         times = [completed_at(ids) for ids in item_ids]
         found &= pl.all_horizontal(pl.lit(value=True), *(early < late for early, late in itertools.pairwise(times)))
-    return found.fill_null(value=False)
+    return found
 
 
 def completed_at(ids: Collection[int]) -> pl.Expr:
@@ -89,8 +110,8 @@ def _times(rows: pl.Series, ids: Collection[int]) -> pl.Series:
     return frame.select("__row__").join(first, on="__row__", how="left", maintain_order="left")["completed_items_at_s"]
 
 
-def condition(text: str, *, items: Resolve, champions: Resolve) -> pl.Expr:
-    """A condition as an expression over `ParticipantFeatures`.
+def condition(text: str, *, items: Resolve, champions: Resolve, values: Values = lambda _: ()) -> pl.Expr:
+    """A condition as an expression over `ParticipantFeatures`; null where it cannot be told, as in SQL.
 
     >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
     >>> nothing = lambda name: ()
@@ -101,24 +122,27 @@ def condition(text: str, *, items: Resolve, champions: Resolve) -> pl.Expr:
         text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
         items: ids of an item's name.
         champions: ids of a champion's name.
+        values: of a column that is compared with a text, which then must be one of them, in capitals or not; where
+            there are none, any text will do.
 
     Raises:
         ConditionError: when it cannot be read, or uses what is not offered.
+        UnknownNameError: when it names an item, a champion, a position or another value that there is not.
     """
     try:
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
         said = str(error).splitlines()[0]
         raise ConditionError(f"The condition {text!r} cannot be read: {said} {_OFFERED}") from None
-    return _Reader(text, items, champions).boolean(parsed)
+    return _Reader(text, items, champions, values).boolean(parsed)
 
 
 _OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
 
 
 class _Reader:
-    def __init__(self, text: str, items: Resolve, champions: Resolve) -> None:
-        self._text, self._items, self._champions = text, items, champions
+    def __init__(self, text: str, items: Resolve, champions: Resolve, values: Values) -> None:
+        self._text, self._items, self._champions, self._values = text, items, champions, values
 
     def boolean(self, node: exp.Expr) -> pl.Expr:
         if isinstance(node, exp.Paren):
@@ -156,13 +180,16 @@ class _Reader:
         if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
             raise self._error(f"{node.sql(dialect='duckdb')!r}: name the column first")
         value = self._column(right) if isinstance(right, exp.Column) and self._is_known(right) else None
-        return _COMPARED[type(node)](self._column(left), self._literal(right, left) if value is None else value)
+        if value is None:
+            value = self._literal(right, left, is_one_of=isinstance(node, (exp.EQ, exp.NEQ)))
+        return _COMPARED[type(node)](self._column(left), value)
 
     def _any_of(self, node: exp.In) -> pl.Expr:
         if self._is_champion(node.this):
             ids = {one for each in node.expressions for one in self._champions(self._text_of(each))}
             return pl.col("champion_id").is_in([*ids])
-        return pl.any_horizontal(self._column(node.this) == self._literal(each, node.this) for each in node.expressions)
+        column = self._column(node.this)
+        return pl.any_horizontal(column == self._literal(each, node.this, is_one_of=True) for each in node.expressions)
 
     def _call(self, node: exp.Anonymous) -> pl.Expr:
         name, given = str(node.this).lower(), node.expressions
@@ -177,15 +204,15 @@ class _Reader:
             if name == "core_item":
                 number, item = given
                 slot = int(number.this)
-                return (
-                    pl.col("core_item_ids")
-                    .list.get(slot - 1, null_on_oob=True)
-                    .is_in([*self._items(self._text_of(item))])
-                    .fill_null(value=False)
-                )
+                ids = self._items(self._text_of(item))
+                if slot < 1:
+                    raise self._error(f"{node.sql(dialect='duckdb')!r}: core items are counted from 1")
+                built = pl.col("core_item_ids")
+                is_it = built.list.get(slot - 1, null_on_oob=True).is_in([*ids]).fill_null(value=False)
+                return pl.when(built.is_not_null()).then(is_it)
             item, minutes = given
             ids = self._items(self._text_of(item))
-            return (completed_at(ids) <= 60 * float(minutes.this)).fill_null(value=False)
+            return completed([ids]) & (completed_at(ids) <= 60 * float(minutes.this))
         except (IndexError, ValueError, TypeError):
             raise self._error(f"{node.sql(dialect='duckdb')!r} is not of the form {FUNCTIONS[name]}") from None
 
@@ -217,20 +244,33 @@ class _Reader:
             raise self._error(f"{node.sql(dialect='duckdb')!r} is no name; write it as 'Name'")
         return str(node.this)
 
-    def _literal(self, node: exp.Expr, column: exp.Expr) -> pl.Expr:
-        dtype = question_columns().get(getattr(column, "name", "").lower())
+    def _literal(self, node: exp.Expr, column: exp.Expr, *, is_one_of: bool = False) -> pl.Expr:
+        name = getattr(column, "name", "").lower()
+        dtype = question_columns().get(name)
         negative = isinstance(node, exp.Neg)
         inner = node.this if isinstance(node, exp.Neg) else node
         if isinstance(inner, exp.Boolean):
             return pl.lit(bool(inner.this))
         if dtype == pl.String:
             text = self._text_of(inner)
-            return pl.lit(text.upper() if getattr(column, "name", "") == "position" else text)
+            return pl.lit(self._value(name, text) if is_one_of else text)
         if isinstance(inner, exp.Literal) and not inner.is_string:
             return pl.lit(float(inner.this) * (-1 if negative else 1))
         if dtype == pl.Date and isinstance(inner, exp.Literal):
             return pl.lit(str(inner.this)).str.to_date()
         raise self._error(f"{node.sql(dialect='duckdb')!r} is no number")
+
+    def _value(self, column: str, text: str) -> str:
+        """The value of a column that is meant."""
+        if column == "position":
+            return position_called(text)
+        known = {each.casefold(): each for each in self._values(column)}
+        if known and text.casefold() not in known:
+            near = difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.5)
+            advice = "Did you mean" if near else "Others are"
+            told = " or ".join(known[each] for each in near) or ", ".join(sorted(known.values())[:10])
+            raise UnknownNameError(f"There is no {column} {text!r}. {advice} {told}{'?' if near else '.'}")
+        return known.get(text.casefold(), text)
 
     def _error(self, what: str) -> ConditionError:
         return ConditionError(f"The condition {self._text!r}: {what}.".replace("?.", "?"))

@@ -4,8 +4,9 @@ Each is compared with its **eligible baseline**: games of the same champion, pos
 same point (completed as many core items, maxed a skill, saw a first dragon), at an equal state of the game at that
 moment. Else everything that leading teams do would look like a cause of winning. Beside it stands the naive difference.
 
-All hypotheses of a patch are one family: q-values are over all of them. What is found is tried again on the half of
-the matches that is held out by id.
+All hypotheses of a patch are one family: q-values are over all of them. What is found is told by all games together,
+which find most. Whether it holds again is told by two halves of the matches, split by id: what the discovery half finds
+by itself, with q-values of its own over the whole family, is tried on the held out half alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from gamestats_assets.lol.tables import (
     VisionSurvival,
 )
 from gamestats_assets.lol.tables.gold import ALL_POSITIONS, ANY_CHAMPION
+from gamestats_assets.lol.variables import vision_survival
 
 if TYPE_CHECKING:
     from gamestats_assets.lol.statistics.regressions import Comparisons
@@ -61,7 +63,7 @@ class Cell:
         family: the family.
         keys: by code, the key of each choice, such as `item 3078 1st`.
         choice: code of what was done in each game; below 0 is nothing that is tested.
-        covariates: state of the game at that point, a column each.
+        covariates: state of the game at that point, a column each; nan where it is unknown.
         outcomes: by name (`win_rate`, `dpm`), what came of it.
         clusters: number of each game's match.
         held_out: whether the match is of the held out half.
@@ -101,8 +103,10 @@ def pattern_tests(
     - `skill_order`: a max order, on winning and on damage per minute, given gold difference and time when the first
       skill was maxed.
     - `objective`: taking the first objective of a kind rather than the other team, on winning, given the gold
-      difference just before.
+      difference just before and the time.
     - `vision`: vision per minute and deaths, given the length of the game, as `vision_survival` has them.
+
+    What cannot be tested has a row too, with the `reason`.
     """
     numbers = patches.select("patch", "patch_number").collect()
     found = [
@@ -221,15 +225,14 @@ def _cells(
     for of, part in named.partition_by(of_cell, as_dict=True, maintain_order=True).items():
         keys = part.get_column("key").drop_nulls().unique().sort()
         codes = part.get_column("key").replace_strict(keys, range(len(keys)), default=-1, return_dtype=pl.Int64)
-        # A state that is unknown throughout (no opponents, in ARAM) is no state; one that is unknown here and there is
-        # taken for even.
-        state = [name for name in covariates if part.get_column(name).null_count() < part.height / 2]
+        # A state that is unknown throughout is no state: in ARAM there are no opponents.
+        state = [name for name in covariates if part.get_column(name).null_count() < part.height]
         yield Cell(
             dict(zip(of_cell, of, strict=True)),
             family,
             keys.to_list(),
             codes.to_numpy(),
-            part.select(pl.col(name).cast(pl.Float64).fill_null(0) for name in state).to_numpy(),
+            part.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in state).to_numpy(),
             {name: part.get_column(column).to_numpy() for name, column in outcomes.items()},
             part.get_column("match").to_numpy().astype(np.int64),
             part.get_column("held_out").to_numpy(),
@@ -240,10 +243,13 @@ def _cells(
 
 
 def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFrame:
-    """One row for each choice and outcome of cells: both arms, the naive difference, the effect, its p."""
+    """One row for each choice and outcome of cells: both arms, the naive difference, the effect, its p.
+
+    Games whose state is unknown are in neither arm. What cannot be estimated has a `reason`, and no effect.
+    """
     from threadpoolctl import threadpool_limits
 
-    from gamestats_assets.lol.statistics.regressions import compare
+    from gamestats_assets.lol.statistics.regressions import Reason, compare
 
     tasks = [(number, cell, outcome) for number, cell in enumerate(cells) for outcome in cell.outcomes]
 
@@ -255,43 +261,70 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
     # Cells are small: several at a time, each on one core, are quicker than each on all.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for (number, cell, outcome), compared in zip(tasks, pool.map(compared_of, tasks), strict=True):
-            if not compared.choice.size:
-                continue
+            known = np.isfinite(cell.covariates).all(axis=1) & np.isfinite(cell.outcomes[outcome].astype(float))
+            games = np.bincount(cell.choice[known & (cell.choice >= 0)], minlength=len(cell.keys))
+            # By code, and nan where an arm has too few games.
+            told = {
+                name: np.full(len(cell.keys), np.nan)
+                for name in ("mean", "mean_rest", "naive_effect", "effect", "low", "high", "p_value", "standard_error",
+                             "odds_ratio", "reason")
+            }  # fmt: skip
+            for name, values in told.items():
+                values[compared.choice] = getattr(compared, name)
             rows = pl.DataFrame(
                 {
-                    "code": compared.choice,
-                    "games": compared.games,
-                    "baseline_games": compared.games_rest,
-                    "matches_played": len(np.unique(cell.clusters)),
-                    "value": compared.mean,
-                    "baseline_value": compared.mean_rest,
-                    "naive_effect": compared.naive_effect,
-                    "effect": compared.effect,
-                    "effect_low": compared.low,
-                    "effect_high": compared.high,
-                    "p_value": compared.p_value,
-                    "standard_error": compared.standard_error,
-                    "odds_ratio": compared.odds_ratio,
+                    "code": np.arange(len(cell.keys)),
+                    "games": games,
+                    "baseline_games": known.sum() - games,
+                    "games_left_out": (~known).sum(),
+                    "matches_played": len(np.unique(cell.clusters[known])),
+                    "value": told["mean"],
+                    "baseline_value": told["mean_rest"],
+                    "naive_effect": told["naive_effect"],
+                    "effect": told["effect"],
+                    "effect_low": told["low"],
+                    "effect_high": told["high"],
+                    "p_value": told["p_value"],
+                    "standard_error": told["standard_error"],
+                    "odds_ratio": told["odds_ratio"],
+                    "reason": told["reason"],
+                    "condition_key": pl.Series(cell.keys, dtype=pl.String),
                 }
             )
             said = {"cell": number, "family": cell.family, "outcome": outcome, "effect_unit": outcome, **cell.of}
-            named = rows.with_columns(pl.lit(value).alias(name) for name, value in said.items())
-            found.append(named.with_columns(condition_key=pl.Series([cell.keys[code] for code in compared.choice])))
-    return pl.concat(found, how="vertical_relaxed") if found else _NO_TESTS
+            found.append(rows.with_columns(pl.lit(value).alias(name) for name, value in said.items()))
+    if not found:
+        return _NO_TESTS
+    words = {Reason.FITTED.value: None} | {Reason[name].value: word for name, word in _REASONS.items()}
+    reason = pl.col("reason").fill_nan(None).cast(pl.Int64).replace_strict(words, default=_TOO_FEW)
+    return pl.concat(found, how="vertical_relaxed").with_columns(reason.cast(pl.String))
 
 
+_REASONS: Mapping[str, str] = {
+    "NO_VARIATION": "every game went alike",
+    "SEPARATED": "all games with it, or all without it, were won or lost, or the state of the game tells who won",
+    "SINGULAR": "the state of the game tells who did it, so that nothing is left to compare",
+    "NOT_CONVERGED": "the regression did not settle",
+    "FEW_CLUSTERS": "too few matches with it, or without it",
+}
+_TOO_FEW = "too few games whose state is known, with it or without it"
+_NO_CORRELATION = "vision or deaths are the same throughout, or there are too few matches"
 _NO_TESTS = pl.DataFrame(
     schema={
         "cell": pl.Int64,
         "code": pl.Int64,
+        "outcome": pl.String,
+        "games_left_out": pl.Int64,
+        "reason": pl.String,
         **dict.fromkeys(("value", "baseline_value", "effect", "standard_error", "odds_ratio", "p_value"), pl.Float64),
+        **dict.fromkeys(("discovery_effect", "discovery_p_value", "held_out_effect", "held_out_p_value"), pl.Float64),
     }
 )
 """What only some families tell."""
 
 
 def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl.LazyFrame) -> pl.DataFrame:
-    """Every test of a patch, with q-values over all and the second look at what is found.
+    """Every hypothesis of a patch, tested by `family_of_cells`.
 
     Args:
         features: rows of `ParticipantFeatures`, of one patch.
@@ -301,24 +334,93 @@ def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl
     Returns:
         The columns of `PatternTests` but those in words, and without the patch; fewer where nothing is tested.
     """
-    from gamestats_assets.lol.statistics.discovery_rate import q_values
-
+    half = typing.cast("dy.LazyFrame[ParticipantFeatures]", features.filter(~pl.col("held_out")))
     cells = [*participant_cells(features), *objective_cells(objectives)]
-    tests = pl.concat([_NO_TESTS, compare_cells(cells), _of_vision(vision.collect())], how="diagonal_relaxed")
-    # What could not be estimated (nobody lost) is no test.
-    tests = tests.filter(pl.col("p_value").is_not_nan() & pl.col("p_value").is_not_null())
+    return family_of_cells(cells, _of_vision(vision.collect(), vision_survival(half).collect()))
+
+
+def family_of_cells(cells: Sequence[Cell], others: pl.DataFrame = _NO_TESTS) -> pl.DataFrame:
+    """Tests over all games, over the discovery half alone, and of what that half finds on the held out half.
+
+    What cannot be tested counts as a hypothesis that shows nothing: whether it can may itself come of the outcome.
+
+    Args:
+        cells: what is compared.
+        others: rows of tests that bring their halves along.
+    """
+    tests = pl.concat([_NO_TESTS, compare_cells(cells), others], how="diagonal_relaxed").fill_nan(None)
     if tests.is_empty():
         return tests
-    p = tests.get_column("p_value").to_numpy()
-    q = q_values(p)
-    tests = tests.with_columns(
-        q_value=pl.Series(q), is_found=pl.Series(q <= LEVEL), tests=pl.lit(tests.height, pl.Int32)
+    half = compare_cells([cell.part(~cell.held_out, cell.choice) for cell in cells], minimum=SUPPORT // 2)
+    tests = _with_half(tests, half, "discovery").with_columns(
+        q_value=_q(pl.col("p_value")), discovery_half_q_value=_q(pl.col("discovery_p_value"))
     )
-    return _tried_again(_with_power(tests, LEVEL * max(int((q <= LEVEL).sum()), 1) / tests.height), cells)
+    is_found, is_tried = (
+        (pl.col(name) <= LEVEL).fill_null(value=False) for name in ("q_value", "discovery_half_q_value")
+    )
+    tests = _with_half(tests, _held_out(cells, tests.filter(is_tried)), "held_out").with_columns(
+        pl.when(is_tried).then(name).alias(name) for name in ("held_out_effect", "held_out_p_value")
+    )
+    # By the halves alone: whether all games find it too hangs on the held out ones.
+    same_sign = pl.col("held_out_effect").sign() == pl.col("discovery_effect").sign()
+    tests = tests.with_columns(
+        is_found=is_found,
+        is_replicated=same_sign & (pl.col("held_out_p_value") <= LEVEL),
+        tests=pl.lit(tests.height, pl.Int32),
+        item_ids=pl.col("condition_key").str.extract_all(r"\b\d{4,}\b").cast(pl.List(pl.Int32)),
+    )
+    found = int(tests.get_column("is_found").sum())
+    return _of_both_teams(_with_power(tests, LEVEL * max(found, 1) / tests.height))
 
 
-def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
-    rows = vision.filter((pl.col("position") != ALL_POSITIONS) & pl.col("partial_spearman").is_not_null())
+def _q(p: pl.Expr) -> pl.Expr:
+    from gamestats_assets.lol.statistics.discovery_rate import q_values
+
+    q = p.fill_null(1.0).map_batches(lambda values: pl.Series(q_values(values.to_numpy())), return_dtype=pl.Float64)
+    return pl.when(p.is_not_null()).then(q)
+
+
+def _held_out(cells: Sequence[Cell], tried: pl.DataFrame) -> pl.DataFrame:
+    """What is tried, compared on the held out half."""
+    again: list[Cell] = []
+    numbers: list[int] = []
+    for (number,), of_cell in tried.drop_nulls("cell").group_by("cell", maintain_order=True):
+        cell = cells[int(number)]
+        wanted = of_cell.get_column("code").unique().to_list()
+        again.append(cell.part(cell.held_out, np.where(np.isin(cell.choice, wanted), cell.choice, -1)))
+        numbers.append(int(number))
+    results = compare_cells(again, minimum=SUPPORT // 4)
+    return results.with_columns(cell=pl.Series(numbers, dtype=pl.Int64).gather(results.get_column("cell")))
+
+
+def _with_half(tests: pl.DataFrame, half: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Tests with the effects and p-values of a half beside them."""
+    key = ["cell", "code", "outcome"]
+    told = {f"{name}_effect": "effect", f"{name}_p_value": "p_value"}
+    of_half = half.select(*key, *(pl.col(column).fill_nan(None).alias(f"of_{half}") for half, column in told.items()))
+    return (
+        tests.join(of_half, on=key, how="left", maintain_order="left")
+        .with_columns(pl.coalesce(column, f"of_{column}") for column in told)
+        .drop(f"of_{column}" for column in told)
+    )
+
+
+def _of_both_teams(tests: pl.DataFrame) -> pl.DataFrame:
+    """Tests with those of objectives told of every game in which somebody took it, not as the blue team sees them."""
+    games = pl.col("games") + pl.col("baseline_games")
+    lost_by_red = pl.col("baseline_value") * pl.col("baseline_games")
+    value = (pl.col("value") * pl.col("games") + pl.col("baseline_games") - lost_by_red) / games
+    told = {"games": games, "baseline_games": 0, "value": value, "baseline_value": 1 - value,
+            "naive_effect": 2 * value - 1}  # fmt: skip
+    return tests.with_columns(
+        pl.when(pl.col("family") == "objective").then(each).otherwise(name).alias(name) for name, each in told.items()
+    )
+
+
+def _of_vision(vision: pl.DataFrame, of_half: pl.DataFrame) -> pl.DataFrame:
+    """Tests of vision; those of all positions mix what differs in both."""
+    of_half = of_half.select("queue_group", "position", discovery_p_value="p_value")
+    rows = vision.filter(pl.col("position") != ALL_POSITIONS).join(of_half, on=["queue_group", "position"], how="left")
     return rows.select(
         "queue_group",
         "position",
@@ -335,7 +437,9 @@ def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
         effect_low="partial_low",
         effect_high="partial_high",
         p_value="p_value",
+        reason=pl.when(pl.col("p_value").is_null()).then(pl.lit(_NO_CORRELATION)),
         discovery_effect="discovery_partial_spearman",
+        discovery_p_value="discovery_p_value",
         held_out_effect="held_out_partial_spearman",
         held_out_p_value="held_out_p_value",
     )
@@ -360,51 +464,6 @@ def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
     base = tests.get_column("baseline_value").to_numpy()
     power = np.where(is_rate, power_of_rates(POINTS, base, *arms, alpha=alpha), np.nan)
     return tests.with_columns(smallest_effect=z * error, power_at_3_points=pl.Series(power))
-
-
-def _tried_again(tests: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
-    """The effects of what was found in both halves of the matches, and whether the held out one bears it out."""
-    # Vision has no cells, and brings its halves along.
-    found = tests.filter("is_found").drop_nulls("cell")
-    halves: list[pl.DataFrame] = []
-    for half, name in ((False, "discovery"), (True, "held_out")):
-        again: list[Cell] = []
-        numbers: list[int] = []
-        for (number,), of_cell in found.group_by("cell", maintain_order=True):
-            cell = cells[int(number)]
-            wanted = of_cell.get_column("code").unique().to_list()
-            choice = np.where(np.isin(cell.choice, wanted), cell.choice, -1)
-            again.append(cell.part(cell.held_out == half, choice))
-            numbers.append(int(number))
-        # Half of the games is enough here: what has them is found already.
-        results = compare_cells(again, minimum=SUPPORT // 4)
-        if results.height:
-            places = pl.Series(numbers).gather(results.get_column("cell"))
-            halves.append(
-                results.select(
-                    places.alias("cell"),
-                    "code",
-                    "outcome",
-                    pl.col("effect").alias(f"{name}_again"),
-                    pl.col("p_value").alias(f"{name}_p_again"),
-                )
-            )
-    for results in halves:
-        tests = tests.join(results, on=["cell", "code", "outcome"], how="left", maintain_order="left")
-    told = {
-        "discovery_effect": "discovery_again",
-        "held_out_effect": "held_out_again",
-        "held_out_p_value": "held_out_p_again",
-    }
-    missing = [pl.lit(None, pl.Float64).alias(name) for name in (*told, *told.values()) if name not in tests.columns]
-    tests = tests.with_columns(missing).with_columns(
-        pl.when("is_found").then(pl.coalesce(again, name)).alias(name) for name, again in told.items()
-    )
-    same_sign = (pl.col("held_out_effect").sign() == pl.col("effect").sign()).fill_null(value=False)
-    is_small = (pl.col("held_out_p_value") <= LEVEL).fill_null(value=False)
-    return tests.with_columns(is_replicated=pl.when("is_found").then(same_sign & is_small)).with_columns(
-        item_ids=pl.col("condition_key").str.extract_all(r"\b\d{4,}\b").cast(pl.List(pl.Int32))
-    )
 
 
 # --------------------------------------------------------------------------- in words
@@ -460,7 +519,7 @@ def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
         return f"maxing {order}", f"{order} 순서로 마스터", baseline
     if family == "objective":
         words = _OBJECTIVE_WORDS[key.removeprefix("objective ")]
-        return *words, "games in which the other team took it, at equal gold difference just before"
+        return *words, "games in which the other team took it, at equal time and gold difference just before"
     return "a higher vision score per minute", "더 높은 분당 시야 점수", "games of equal length"
 
 
@@ -483,9 +542,22 @@ def sentence(row: Mapping[str, Any]) -> str:
     naive = f"{row['naive_effect'] * scale:+.3f}" if scale == 1 and row["effect_unit"] == "correlation" else (
         f"{row['naive_effect'] * scale:+.1f}"
     )  # fmt: skip
-    held = "held" if row["is_replicated"] else "did not hold"
     games = f"{row['games']:,} games" + (f" against {row['baseline_games']:,}" if row["baseline_games"] else "")
     return (
         f"{who}{where}, {row['queue_group']}, patch {row['patch']}: {said} than {row['baseline']}; "
-        f"naively {naive}; {games}, q = {row['q_value']:.2g}; it {held} on the held out half."
+        f"naively {naive}; {games}, q = {row['q_value']:.2g}; {_held_again(row)}."
     ).replace(" than games of equal length", " at equal length of the game")
+
+
+def _held_again(row: Mapping[str, Any]) -> str:
+    if not is_tried(row):
+        return "found only by all games together, so not tried on the held out half"
+    if row["is_replicated"] is None:
+        return "found by half of the matches alone, it could not be tried on the held out half"
+    held = "held" if row["is_replicated"] else "did not hold"
+    return f"found by half of the matches alone, it {held} on the held out half"
+
+
+def is_tried(row: Mapping[str, Any]) -> bool:
+    """Whether the discovery half finds a row of `PatternTests` by itself."""
+    return row["discovery_half_q_value"] is not None and row["discovery_half_q_value"] <= LEVEL

@@ -2,37 +2,67 @@
 
     ask(lake, champion="Ezreal", items=["Trinity Force", "Muramana"], metric="dpm")
 
-Who completed items is compared with **games that had come as far**: at each core item, those in which the items had
-just been completed are set against those of the same champion, position, patch and queue that completed as many core
-items without having all of them, at equal gold differences and time. A game can be of the baseline at one core item and
-of the asked ones at a later one, as in a sequence of trials, which is why matches and not rows are counted.
+Like is compared with like: within a cell, which is a champion, position, patch and queue group. Cells without games of
+both sides tell nothing. Who completed items is compared with **games that had come as far**:
+
+- An item that was the last one needed and is a core item: at the completion of as many core items, those in which the
+  items had just been completed are set against those that did not have all of them yet.
+- First boots: likewise at the completion of the first boots, with as many core items.
+- What an item turned into: at the moment of its completion, each such game is set against games drawn among those that
+  were still running then, with as many core items, and without having completed all of the items yet.
+
+Both at equal gold differences and time. A game can be of the baseline at one moment and of the asked ones at a later
+one, as in a sequence of trials (nothing that comes later decides who is compared), which is why errors are by match.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lol.conditions import completed, completed_at, condition, nearest, question_columns
+from gamestats_assets.lol.conditions import (
+    completed,
+    completed_at,
+    condition,
+    nearest,
+    position_called,
+    question_columns,
+)
 from gamestats_assets.lol.items import UnknownNameError, ids_of_name
+from gamestats_assets.lol.reference import queues
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
-from gamestats_assets.lol.tables.silver import POSITIONS
 
 FEW_GAMES = 30
 """Games below which an answer says that they are few."""
 MOST_GROUPS = 200
 METRICS: Mapping[str, str] = {"win_rate": "won", "deaths_per_game": "deaths", "kills_per_game": "kills"}
 """Other names of metrics."""
+USUAL_QUEUE = "ranked_solo"
+"""What is answered for where no queue is asked for, and there are games of it."""
+_CELL = ("champion_id", "position", "patch", "queue_group")
+_CORE = ("core_items_at_s", "core_items_team_gold_diff", "core_items_lane_gold_diff")
+_STATE_OF_CORE = ("at_s", "team_gold_diff", "lane_gold_diff")
+_MARKS = {600: "10", 900: "15", 1200: "20"}
+"""Seconds at which gold differences are known of every game, and their names in columns."""
+_AT_MARKS = tuple(f"{of}_gold_diff_at_{minute}" for of in ("team", "lane") for minute in _MARKS.values())
+_STATE = ("team_gold_diff", "lane_gold_diff", "at_s", "since_s")
+_ASKED = (
+    *("match_id", "participant_id", "duration_s", *_CELL, *_CORE, *_AT_MARKS),
+    *("__items__", "__where__", "__metric__", "__at__", "__boots_at__"),
+)
 _FEWEST_COMPARED = 20
-_TRIALS = 6
+_FEWEST_PER_COEFFICIENT = 10
+_DRAWN = 10
+"""Games that one moment is set against: with as many, the error is a twentieth above that of all."""
 
 
 class NothingToAskError(GamestatsError):
@@ -41,11 +71,13 @@ class NothingToAskError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was asked for against its eligible baseline.
+    """What was asked for against its eligible baseline: games of cells in which there are both.
 
     Attributes:
+        asked_games: games that were asked for, of those cells.
+        asked_value: the metric's mean (or rate) in them.
         games: games of the baseline.
-        value: the metric's mean (or rate) in them.
+        value: the metric's mean in them, each cell weighing as much as its asked games do.
         naive_effect: the asked games' value less that.
         effect: difference at an equal state of the game; None where no state is known, or too few games.
         low: lower end of its interval.
@@ -54,6 +86,8 @@ class Comparison:
         baseline: what the baseline is, in words.
     """
 
+    asked_games: int
+    asked_value: float
     games: int
     value: float
     naive_effect: float
@@ -99,7 +133,8 @@ class Answer:
         said = [f"{_told(self.value, unit)}{_between(self.low, self.high, unit)}, {self.games:,} games."]
         if (other := self.comparison) is not None:
             said.append(
-                f"Baseline: {_told(other.value, unit)} in {other.games:,} {other.baseline}; naively a difference of "
+                f"Baseline: {_told(other.value, unit)} in {other.games:,} games {other.baseline}. Against it stand "
+                f"{other.asked_games:,} games with {_told(other.asked_value, unit)}: naively a difference of "
                 f"{_difference(other.naive_effect, unit)}."
             )
             if other.effect is not None and other.p_value is not None:
@@ -116,15 +151,19 @@ class Answers:
 
     Attributes:
         unit: "%" where the metric is a rate, else nothing.
+        queue_group: the one group of queues that is answered for; None where the question itself says which.
+        remark: what else there was, where the queue group was not asked for.
     """
 
     question: str
     metric: str
     unit: str
     groups: tuple[Answer, ...]
+    queue_group: str | None = None
+    remark: str = ""
 
     def frame(self) -> pl.DataFrame:
-        """One row for each group: its columns, `games`, `matches`, `value`, `low`, `high`, and the comparison."""
+        """One row for each group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue."""
         rows: list[dict[str, Any]] = []
         for answer in self.groups:
             other = answer.comparison
@@ -136,6 +175,8 @@ class Answers:
                     self.metric: answer.value,
                     "low": answer.low,
                     "high": answer.high,
+                    "compared_games": other.asked_games if other else None,
+                    "compared": other.asked_value if other else None,
                     "baseline_games": other.games if other else None,
                     "baseline": other.value if other else None,
                     "naive_effect": other.naive_effect if other else None,
@@ -143,6 +184,7 @@ class Answers:
                     "effect_low": other.low if other else None,
                     "effect_high": other.high if other else None,
                     "p_value": other.p_value if other else None,
+                    **({"queue_group": self.queue_group} if self.queue_group else {}),
                 }
             )
         frame = pl.DataFrame(rows, infer_schema_length=None)
@@ -154,7 +196,7 @@ class Answers:
         of: dict[str, list[str]] = {}
         for answer in self.groups:
             for note in answer.notes:
-                said = "Few games: too few to say much." if note.startswith("Only ") and "say much" in note else note
+                said = re.sub(r"^(Only )?[\d,]+ ", lambda found: "Few " if found[1] else "Some ", note)
                 of.setdefault(said, []).append(" ".join(map(str, answer.group.values())))
         named = {note: ", ".join(groups[:5]) + (" and more" if len(groups) > 5 else "") for note, groups in of.items()}
         return [f"{groups}: {note}" for note, groups in named.items()]
@@ -212,6 +254,11 @@ class Names:
         return ids
 
     @cached_property
+    def boots(self) -> list[int]:
+        """Ids of all boots."""
+        return self._items.filter(pl.col("kind") == "boots").get_column("item_id").to_list()
+
+    @cached_property
     def _items(self) -> pl.DataFrame:
         return self._lake.scan(Items).select("item_id", "name", "name_ko", "kind").unique().collect()
 
@@ -242,6 +289,9 @@ def ask(
 ) -> Answers:
     """The mean of a metric over the games that meet every condition, with its interval and the eligible baseline.
 
+    Queues are not mixed unless the question does it. Where neither `queue` nor `where` nor `by` names the queue, the
+    answer is for `USUAL_QUEUE`, or where there are no such games for the group with most of them.
+
     Args:
         lake: holds `lol.participant_features`.
         champion: name in any language at hand, or key.
@@ -251,7 +301,8 @@ def ask(
         patch: such as 13.14.
         queue: group of queues, such as ranked_solo.
         in_order: whether the items must have been completed in the order given.
-        where: further conditions, see `conditions.condition`.
+        where: further conditions, see `conditions.condition`. With items they narrow the games that are looked at,
+            those of the baseline as well; without, the games that do not meet them are the baseline.
         by: columns to group by; `champion` is the champion's key.
 
     Raises:
@@ -267,28 +318,32 @@ def ask(
     names = Names(lake)
     column = _metric(metric)
     groups = [_group(name) for name in by]
-    slice_, said = _slice(names, champion, position, patch, queue)
+    slice_, said = _slice(names, champion, position, patch)
     ids = [names.item(name) for name in items]
-    wanted = condition(where, items=names.item, champions=names.champion) if where else pl.lit(value=True)
+    known = _values(lake)
+    wanted = condition(where, items=names.item, champions=names.champion, values=known) if where else None
+    is_met = pl.lit(value=True) if wanted is None else wanted
+    named = {*groups, *([] if wanted is None else wanted.meta.root_names())}
+    remark = ""
+    if queue is not None:
+        queue = {each.casefold(): each for each in known("queue_group")}.get(queue.casefold(), queue)
+    elif not named & {"queue_group", "queue_id"}:
+        queue, remark = _usual_queue(lake, slice_)
+    if queue is not None:
+        slice_ &= pl.col("queue_group") == queue
+        said += f" in {queue}"
+    items_met = completed(ids, in_order=in_order) if ids else pl.lit(value=True)
     rows = (
         lake.scan(ParticipantFeatures)
         .filter(slice_)
         .with_columns(
-            __items__=completed(ids, in_order=in_order) if ids else pl.lit(value=True),
-            __where__=wanted.fill_null(value=False),
+            __items__=items_met,
+            __where__=is_met,
             __metric__=pl.col(column).cast(pl.Float64),
-            __at__=pl.max_horizontal(completed_at(each) for each in ids) if ids else pl.lit(None, pl.Float64),
+            __boots_at__=completed_at(names.boots) if ids else pl.lit(None, pl.Float64),
+            __at__=pl.when(items_met).then(pl.max_horizontal(completed_at(each) for each in ids) if ids else None),
         )
-        .select(
-            "match_id",
-            "participant_id",
-            *groups,
-            "__items__",
-            "__where__",
-            "__metric__",
-            "__at__",
-            *(f"core_items_{name}" for name in ("at_s", "team_gold_diff", "lane_gold_diff")),
-        )
+        .select([*dict.fromkeys([*groups, *_ASKED])])
         .sort("match_id", "participant_id")
         .collect()
     )
@@ -300,16 +355,15 @@ def ask(
     question = " ".join([f"{metric} of {said}", *what, *([f"by {', '.join(by)}"] if by else [])])
     is_rate = question_columns()[column] == pl.Boolean
     unit = "%" if is_rate else ""
-    if not groups:
-        return Answers(question, metric, unit, (_answer({}, rows, is_rate=is_rate, has_items=bool(ids), where=where),))
-    parts = rows.partition_by(groups, as_dict=True, maintain_order=True)
+    parts = rows.partition_by(groups, as_dict=True, maintain_order=True) if groups else {(): rows}
     if len(parts) > MOST_GROUPS:
         raise UnknownNameError(f"{', '.join(by)} has {len(parts):,} values, more than {MOST_GROUPS}; group by less.")
     answers = [
-        _answer(dict(zip(by, key, strict=True)), part, is_rate=is_rate, has_items=bool(ids), where=where)
+        _answer(dict(zip(by, key, strict=True)), part, is_rate=is_rate, has_items=bool(ids), has_where=bool(where))
         for key, part in sorted(parts.items(), key=lambda each: tuple(map(str, each[0])))
     ]
-    return Answers(question, metric, unit, tuple(each for each in answers if each.games))
+    kept = tuple(each for each in answers if each.games or not groups)
+    return Answers(question, metric, unit, kept, None if "queue_group" in groups else queue, remark)
 
 
 def _metric(name: str) -> str:
@@ -326,31 +380,41 @@ def _group(name: str) -> str:
     return column
 
 
-def _slice(
-    names: Names, champion: str | None, position: str | None, patch: str | None, queue: str | None
-) -> tuple[pl.Expr, str]:
+def _slice(names: Names, champion: str | None, position: str | None, patch: str | None) -> tuple[pl.Expr, str]:
     """The games that a question is about, whatever was done in them, and the same in words."""
     conditions = [pl.lit(value=True)]
     said = [champion or "every champion"]
     if champion is not None:
         conditions.append(pl.col("champion_id").is_in([*names.champion(champion)]))
     if position is not None:
-        wanted = {"MID": "MIDDLE", "BOT": "BOTTOM", "ADC": "BOTTOM", "SUPPORT": "UTILITY"}.get(
-            position.upper(), position.upper()
-        )
-        if wanted not in POSITIONS:
-            near = difflib.get_close_matches(wanted, POSITIONS, n=1, cutoff=0.3)
-            raise UnknownNameError(
-                f"There is no position {position!r}. {f'Did you mean {near[0]}? ' if near else ''}"
-                f"There are {', '.join(POSITIONS)}."
-            )
-        conditions.append(pl.col("position") == wanted)
-        said.append(f"({wanted})")
-    for column, value in (("patch", patch), ("queue_group", queue)):
-        if value is not None:
-            conditions.append(pl.col(column) == value)
-            said.append(f"on patch {value}" if column == "patch" else f"in {value}")
+        conditions.append(pl.col("position") == position_called(position))
+        said.append(f"({position_called(position)})")
+    if patch is not None:
+        conditions.append(pl.col("patch") == patch)
+        said.append(f"on patch {patch}")
     return pl.all_horizontal(conditions), " ".join(said)
+
+
+def _values(lake: Lake) -> Callable[[str], Collection[str]]:
+    """Values that a column of texts has."""
+
+    def of(column: str) -> Collection[str]:
+        there = lake.scan(ParticipantFeatures).select(pl.col(column).drop_nulls().unique()).collect().to_series()
+        # A question about a queue that nobody played is a question all the same.
+        return {*there, *(queues().get_column("queue_group") if column == "queue_group" else ())}
+
+    return of
+
+
+def _usual_queue(lake: Lake, slice_: pl.Expr) -> tuple[str | None, str]:
+    """The queue group to answer for, and what there is beside it, in words."""
+    counted = lake.scan(ParticipantFeatures).filter(slice_).group_by("queue_group").len().collect()
+    games = dict(counted.sort(["len", "queue_group"], descending=[True, False]).iter_rows())
+    if not games:
+        return None, ""
+    chosen = USUAL_QUEUE if USUAL_QUEUE in games else next(iter(games))
+    others = ", ".join(f"{name} ({count:,} games)" for name, count in games.items() if name != chosen)
+    return chosen, f"Only {chosen} is looked at; --queue asks for another: {others}." if others else ""
 
 
 def _what_there_is(lake: Lake) -> str:
@@ -368,15 +432,17 @@ def _what_there_is(lake: Lake) -> str:
 # --------------------------------------------------------------------------- answers
 
 
-def _answer(
-    group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_items: bool, where: str | None
-) -> Answer:
+def _answer(group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_items: bool, has_where: bool) -> Answer:
     from gamestats_assets.lol.statistics.intervals import mean_interval, wilson
 
-    asked = rows.filter(pl.col("__items__") & pl.col("__where__") & pl.col("__metric__").is_not_null())
+    known = rows.drop_nulls(["__items__", "__where__"])
     notes: list[str] = []
+    if unknown := rows.height - known.height:
+        notes.append(f"{unknown:,} games are left out: without a timeline, or as what is asked about did not happen.")
+    asked = known.filter(pl.col("__items__") & pl.col("__where__") & pl.col("__metric__").is_not_null())
     if not asked.height:
-        return Answer(group, 0, 0, None, None, None, None, (f"None of {rows.height:,} games meets the conditions.",))
+        none = f"None of {known.height:,} games meets the conditions."
+        return Answer(group, 0, 0, None, None, None, None, (none, *notes))
     values = asked.get_column("__metric__").to_numpy()
     matches = asked.get_column("match_id").n_unique()
     value: float = float(values.mean())
@@ -391,80 +457,137 @@ def _answer(
     if asked.height < FEW_GAMES:
         notes.append(f"Only {asked.height} game{'s' if asked.height > 1 else ''}: too few to say much.")
     comparison = None
-    if has_items or where:
-        baseline = _trials(rows) if has_items else None
-        comparison, why = _compared(rows, asked, baseline, is_rate=is_rate)
-        notes += [why] if why else []
+    if has_items or has_where:
+        eligible = known.drop_nulls("__metric__").with_row_index("game")
+        comparison, why = _at_equal_state(eligible) if has_items else _as_they_are(eligible)
+        notes += why
     return Answer(group, asked.height, matches, value, low, high, comparison, tuple(notes))
 
 
-def _trials(rows: pl.DataFrame) -> pl.DataFrame:
-    """Games at each of their core items: whether the asked ones had just been completed, and the state then."""
-    numbered = rows.with_row_index("game")
-    # The core item with which, or after which, the last of the items came.
-    before = (pl.col("core_items_at_s").list.get(slot, null_on_oob=True) <= pl.col("__at__") for slot in range(_TRIALS))
-    number = pl.sum_horizontal(each.fill_null(value=False) for each in before).cast(pl.Int64)
-    reached = pl.when("__items__").then(number)
-    numbered = numbered.with_columns(reached=reached)
-    found: list[pl.DataFrame] = []
-    for order in range(1, _TRIALS + 1):
-        got_so_far = pl.col("core_items_at_s").list.len() >= order
-        here = numbered.filter(got_so_far & (pl.col("reached").is_null() | (pl.col("reached") >= order)))
-        treated = pl.col("reached").eq_missing(order)
-        if here.filter(treated & pl.col("__where__")).is_empty():
-            continue
-        found.append(
-            here.select(
-                "game",
-                "match_id",
-                "__metric__",
-                treated=treated & pl.col("__where__"),
-                order=pl.lit(order),
-                at_s=pl.col("core_items_at_s").list.get(order - 1),
-                team_gold_diff=pl.col("core_items_team_gold_diff").list.get(order - 1),
-                lane_gold_diff=pl.col("core_items_lane_gold_diff").list.get(order - 1),
-            )
-        )
-    return pl.concat(found) if found else pl.DataFrame()
+# --------------------------------------------------------------------------- comparisons
 
 
-def _compared(
-    rows: pl.DataFrame, asked: pl.DataFrame, trials: pl.DataFrame | None, *, is_rate: bool
-) -> tuple[Comparison | None, str]:
-    """Against the eligible baseline, or why there is none."""
-    value = float(asked.get_column("__metric__").to_numpy().mean())
-    if trials is None or trials.is_empty():
-        others = rows.filter(~(pl.col("__items__") & pl.col("__where__")) & pl.col("__metric__").is_not_null())
-        if others.height < _FEWEST_COMPARED:
-            return None, f"Only {others.height} other games: too few to compare with."
-        base = float(others.get_column("__metric__").to_numpy().mean())
-        told = Comparison(others.height, base, value - base, None, None, None, None, "games that do not meet them")
-        return told, "The difference is not adjusted for the state of the game: no moment belongs to the conditions."
-    from gamestats_assets.lol.statistics.regressions import compare
+def _as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
+    """Games that meet conditions against those of their cells that do not, or why there is nothing to compare."""
+    told = _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
+    found, notes = _naive(told, "of the same champion, position, patch and queue that do not meet the conditions")
+    unadjusted = "The difference is not adjusted for the state of the game: no moment belongs to the conditions."
+    return found, notes or [unadjusted]
 
-    known = trials.drop_nulls("__metric__")
-    rest = known.filter(~pl.col("treated")).unique("game", maintain_order=True)
-    if rest.height < _FEWEST_COMPARED:
-        return None, f"Only {rest.height} games came as far without them: too few to compare with."
-    base = float(rest.get_column("__metric__").to_numpy().mean())
-    words = "games that completed as many core items without them, at equal gold differences and time"
-    arms = [known.filter("treated").height, known.height - known.filter("treated").height]
-    naive = Comparison(rest.height, base, value - base, None, None, None, None, words)
-    if min(arms) < _FEWEST_COMPARED:
-        return naive, "Too few games to adjust for the state of the game."
-    state = [
-        name for name in ("team_gold_diff", "lane_gold_diff", "at_s", "order")
-        if known.get_column(name).null_count() < known.height / 2 and known.get_column(name).n_unique() > 1
-    ]  # fmt: skip
-    outcome = known.get_column("__metric__").to_numpy()
-    result = compare(
-        known.get_column("treated").cast(pl.Int64).to_numpy() - 1,
-        known.select(pl.col(name).cast(pl.Float64).fill_null(0) for name in state).to_numpy(),
-        outcome > 0 if is_rate else outcome,
-        known.get_column("match_id").rle_id().to_numpy().astype(np.int64),
-        minimum=_FEWEST_COMPARED,
+
+def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
+    """Games at the moment at which items were completed against those that had come as far, or why there are none."""
+    from gamestats_assets.lol.statistics.regressions import compare_within
+
+    trials = _trials(rows.filter("__where__"))
+    # Where there are no positions there are no lanes, and nothing that could be unknown of them.
+    lane = pl.when(pl.col("position").is_null()).then(0.0).otherwise("lane_gold_diff")
+    eligible = _both_arms(trials.with_columns(lane_gold_diff=lane))
+    told = _both_arms(eligible.drop_nulls(_STATE))
+    unknown = eligible.filter(pl.any_horizontal(pl.col(*_STATE).is_null())).join(told, on="game", how="anti")
+    notes: list[str] = []
+    if lost := unknown.get_column("game").n_unique():
+        notes.append(f"{lost:,} games are in no comparison: the gold differences at that moment are not known.")
+    words = "of the same champion, position, patch and queue that had come as far and did not have them all yet"
+    naive, why = _naive(told, words)
+    if naive is None:
+        return None, [*notes, *why]
+    found = compare_within(
+        told.get_column("treated").to_numpy(),
+        told.select(pl.col(name).cast(pl.Float64) for name in _STATE).to_numpy(),
+        told.get_column("__metric__").to_numpy(),
+        told.get_column("match_id").rank("dense").to_numpy(),
+        told.get_column("stratum").rank("dense").to_numpy() - 1,
+        fewest_per_coefficient=_FEWEST_PER_COEFFICIENT,
     )
-    if not len(result.effect) or np.isnan(result.effect[0]):
-        return naive, "The difference at an equal state of the game cannot be estimated from these games."
-    effect, low, high, p = (float(each[0]) for each in (result.effect, result.low, result.high, result.p_value))
-    return Comparison(rest.height, base, value - base, effect, low, high, p, words), ""
+    if found is None:
+        return naive, [*notes, "Too few games to compare at an equal state of the game."]
+    return replace(naive, effect=found.effect, low=found.low, high=found.high, p_value=found.p_value), notes
+
+
+def _both_arms(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the strata in which there are both arms."""
+    return rows.filter(pl.col("treated").any().over("stratum") & ~pl.col("treated").all().over("stratum"))
+
+
+def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]]:
+    """Both arms as they are, each stratum weighing as much as its treated rows do."""
+    arms = {arm: part.get_column("game").n_unique() for (arm,), part in rows.group_by("treated")}
+    if arms.get(False, 0) < _FEWEST_COMPARED:
+        return None, [f"Only {arms.get(False, 0)} games {words}: too few to compare with."]
+    mean = rows.group_by("stratum", maintain_order=True).agg(
+        treated=pl.col("treated").sum(),
+        value=pl.col("__metric__").filter("treated").mean(),
+        base=pl.col("__metric__").filter(~pl.col("treated")).mean(),
+    )
+    weights = mean.get_column("treated").to_numpy()
+    value, base = (float(np.average(mean.get_column(name).to_numpy(), weights=weights)) for name in ("value", "base"))
+    return Comparison(arms[True], value, arms[False], base, value - base, None, None, None, None, words), []
+
+
+def _trials(rows: pl.DataFrame) -> pl.DataFrame:
+    """Moments at which items were completed, and the same moments of games that had come as far without them.
+
+    Returns:
+        `game`, `match_id`, `position`, `__metric__`, `treated`, `stratum` (what is compared within), `at_s`, the gold
+        differences last known by then, and `since_s`, how long before that was.
+    """
+    done, at, boots = pl.col("__at__"), pl.col("at_s"), pl.col("__boots_at__")
+    games = rows.with_columns(cell=pl.struct(_CELL).rank("dense")).select(
+        "game", "match_id", "position", "__metric__", "__at__", "__boots_at__", "duration_s", "cell", *_AT_MARKS, *_CORE
+    )
+    core = games.explode(_CORE).rename(dict(zip(_CORE, _STATE_OF_CORE, strict=True))).drop_nulls("at_s")
+    core = core.unique(["game", "at_s"], keep="last", maintain_order=True)
+    core = core.with_columns(order=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("game"))
+    at_core = core.filter(done.is_null() | (at <= done)).with_columns(
+        treated=(at == done).fill_null(value=False), moment=pl.lit(0, pl.Int64), since_s=pl.lit(0.0)
+    )
+    # How long each game had so many core items: until the next one, the end, or what was asked for.
+    start = games.drop(_CORE).with_columns(at_s=0.0, order=pl.lit(0, pl.Int64))
+    stages = pl.concat([start, core], how="diagonal").sort("game", "order")
+    until = at.shift(-1).over("game").fill_null(pl.col("duration_s"))
+    stages = stages.with_columns(until=pl.min_horizontal(until, done)).filter(at < pl.col("until"))
+    got_boots = (at <= boots) & ((boots < pl.col("until")) | ((boots == done) & (boots == pl.col("until"))))
+    at_boots = stages.filter(got_boots).with_columns(
+        treated=(boots == done).fill_null(value=False), moment=pl.lit(-1, pl.Int64), moment_s=boots
+    )
+    at_once = pl.concat([each.filter("treated").select("game") for each in (at_core, at_boots)])
+    cases = stages.filter(pl.col("until") == done).join(at_once, on="game", how="anti", maintain_order="left")
+    chosen = pl.concat([at_boots, _drawn(stages, cases)], how="diagonal")
+    for mark, minute in _MARKS.items():
+        team = pl.col(f"team_gold_diff_at_{minute}")
+        is_newer = (at < mark) & (pl.col("moment_s") >= mark) & team.is_not_null()
+        newer = {"at_s": pl.lit(float(mark)), **{each: pl.col(f"{each}_at_{minute}") for each in _STATE[:2]}}
+        chosen = chosen.with_columns(
+            pl.when(is_newer).then(known).otherwise(name).alias(name) for name, known in newer.items()
+        )
+    chosen = chosen.with_columns(at_s="moment_s", since_s=pl.col("moment_s") - at)
+    stratum = pl.struct("cell", "order", "moment").alias("stratum")
+    wanted = ("game", "match_id", "position", "__metric__", "treated", stratum, *_STATE)
+    return pl.concat([at_core.select(wanted), chosen.select(wanted)])
+
+
+def _drawn(stages: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
+    """Some stages in which games completed the items, each with stages of others that were as far and running then.
+
+    Returns:
+        The stages, with `treated`, `moment` (number of the case, from 1) and `moment_s`.
+    """
+    parts: list[pl.DataFrame] = []
+    # A draw is the same whenever it is made again: by the order of rows.
+    as_far = stages.join(cases, on=["cell", "order"], how="semi", maintain_order="left")
+    pools = as_far.partition_by("cell", "order", as_dict=True, maintain_order=True)
+    random, number = np.random.default_rng(0), 0
+    for key, part in cases.partition_by("cell", "order", as_dict=True, maintain_order=True).items():
+        pool = pools[key]
+        begin, end = (pool.get_column(name).to_numpy() for name in ("at_s", "until"))
+        rows: list[npt.NDArray[np.int64]] = []
+        for moment_s in part.get_column("__at__"):
+            running = np.flatnonzero((begin <= moment_s) & (moment_s < end))
+            rows.append(random.choice(running, min(_DRAWN, running.size), replace=False) if running.size else running)
+        moments = pl.DataFrame({"moment": np.arange(number + 1, number + 1 + part.height), "moment_s": part["__at__"]})
+        number += part.height
+        others = moments[np.repeat(np.arange(part.height), [each.size for each in rows])]
+        parts.append(part.hstack(moments).with_columns(treated=pl.lit(value=True)))
+        parts.append(pool[np.concatenate(rows)].hstack(others).with_columns(treated=pl.lit(value=False)))
+    return pl.concat(parts) if parts else stages.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol.build_stats import FEWEST_GAMES
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.matches import patch_number
-from gamestats_assets.lol.patterns import LEVEL, POINTS, SUPPORT, WANTED_POWER
+from gamestats_assets.lol.patterns import LEVEL, POINTS, SUPPORT, WANTED_POWER, is_tried
 from gamestats_assets.lol.questions import Names
 from gamestats_assets.lol.tables import (
     DiscoveredPatterns,
@@ -157,10 +158,11 @@ def write_report(
 
     subject = chosen(lake, patch, queue, champion)
     tests = _rows(lake, PatternTests, subject)
+    tested = [row for row in tests if row["reason"] is None]
     found = _rows(lake, DiscoveredPatterns, subject)
     of_champion = [_builds(lake, subject), _skill_orders(lake, subject)]
     families = [
-        _family(family, [row for row in tests if row["family"] == family], [r for r in found if r["family"] == family])
+        _family(family, [r for r in tested if r["family"] == family], [r for r in found if r["family"] == family])
         for family in sorted(FAMILIES, key=[*_FAMILY_TITLES].index)
     ]
     of_patch = [_objectives(lake, subject), _vision(lake, subject), _correlations(lake, subject)]
@@ -172,6 +174,7 @@ def write_report(
     )
     environment.filters |= {"count": "{:,.0f}".format, "rate": _rate, "effect": _effect, "q": _q}
     environment.filters["unit"] = _SHORT_UNITS.__getitem__
+    environment.tests["tried"] = is_tried
     page = environment.get_template(TEMPLATE).render(
         subject=subject,
         level=LEVEL,
@@ -316,32 +319,49 @@ def _tiles(subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> Iter
     in_all = subject.position == ALL_POSITIONS
     as_what = "in every position" if in_all else f"as {subject.position}, its most played position"
     yield f"Games of {subject.champion}", f"{subject.champion_games:,}", as_what
-    yield "Hypotheses tested", f"{len(tests):,}", f"in {subject.queue}"
+    untested = sum(row["reason"] is not None for row in tests)
+    more = f"; {untested:,} more could not be" if untested else ""
+    yield "Hypotheses tested", f"{len(tests) - untested:,}", f"in {subject.queue}{more}"
     yield "Patterns found", f"{len(found):,}", f"q of at most {LEVEL}"
-    held = sum(bool(row["is_replicated"]) for row in found)
-    yield "Held again", f"{held:,} of {len(found):,}", "on the half of the matches that is held out"
+    held, tried = _replicated(tests)
+    yield "Held again", f"{held:,} of {tried:,}", "found by half of the matches alone, and tried on the other"
+
+
+def _replicated(tests: Sequence[Row]) -> tuple[int, int]:
+    """How many held on the held out half, of how many that were tried there.
+
+    Of all tests: those that all games find too are a choice that the held out half takes part in.
+    """
+    tried = [row["is_replicated"] for row in tests if row["is_replicated"] is not None]
+    return sum(tried), len(tried)
 
 
 def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: Sequence[Row]) -> list[str]:
     """How many hypotheses were tested, and what came of them."""
-    together = lake.scan(PatternTests, [subject.patch]).select(pl.col("tests").max()).collect().item() or 0
+    together = lake.scan(PatternTests, [subject.patch]).select(pl.col("p_value").count()).collect().item()
+    reasons = Counter(row["reason"] for row in tests if row["reason"] is not None)
+    counted = "; ".join(f"{reason} ({count:,})" for reason, count in sorted(reasons.items()))
+    untested = [f"Could not be tested in {subject.queue}: {reasons.total():,}, as {counted}."] if reasons else []
     if not together:
         return [
             f"No hypothesis was tested on patch {subject.patch}: each needs {SUPPORT:,} games in which it was done, "
-            "and as many in which it was not."
+            "and as many in which it was not.",
+            *untested,
         ]
-    held = sum(bool(row["is_replicated"]) for row in found)
-    here = "all" if len(tests) == together else f"{len(tests):,} of them"
+    held, tried = _replicated(tests)
+    tested = len(tests) - reasons.total()
+    here = "all" if tested == together else f"{tested:,} of them"
     said = [
         f"Hypotheses tested together on patch {subject.patch}: {together:,}, {here} in {subject.queue}. At p < 0.05 "
         f"about {0.05 * together:,.0f} would look like finds even if nothing were true; so what counts as found is q "
         f"of at most {LEVEL}, over all of them.",
-        f"Found in {subject.queue}: {len(found):,}, of which {held:,} held on the held out half.",
+        f"Found in {subject.queue}: {len(found):,}. One half of the matches alone finds {tried:,} that could be tried "
+        f"on the half that is held out; {held:,} of these held there.",
     ]
     if not found:
-        could = "Below stands, by family, what could have been found." if tests else "None was tested there."
+        could = "Below stands, by family, what could have been found." if tested else "None was tested there."
         said[1] = f"Nothing was found in {subject.queue}. {could}"
-    return said
+    return said + untested
 
 
 # --------------------------------------------------------------------------- charts
@@ -798,7 +818,11 @@ def _history(lake: Lake, subject: Subject) -> Mapping[str, Any]:
     # Where a pattern has several patches it tells something; those that were found most often tell most.
     ranked = sorted(
         by_pattern.values(),
-        key=lambda of: (len(of) < 2, -max(row["patches_found"] or 0 for row in of), min(row["q_value"] for row in of)),
+        key=lambda of: (
+            len(of) < 2,
+            -max(row["patches_found"] or 0 for row in of),
+            min(row["q_value"] for row in of if row["q_value"] is not None),
+        ),
     )
     patches = {row["patch"]: row["patch_number"] for of in ranked for row in of}
     shown = sorted(patches, key=lambda patch: patches[patch])[-_MOST_PATCHES:]
@@ -842,7 +866,7 @@ def _followed(of: Sequence[Row], patches: Sequence[str]) -> Mapping[str, Any]:
         "outcome": _MEASURES[_UNIT_OF_OUTCOME[first["outcome"]]],
         "unit": _UNIT_OF_OUTCOME[first["outcome"]],
         "found": max(row["patches_found"] or 0 for row in of),
-        "tested": len(of),
+        "tested": sum(row["reason"] is None for row in of),
         "cells": cells,
         "marks": marks,
         "zero": height(0.0),

@@ -34,7 +34,7 @@ from gamestats_assets.lol.features import participant_features
 from gamestats_assets.lol.item_paths import item_path_sequences
 from gamestats_assets.lol.objective_stats import first_objective_stats, objective_decision_tree
 from gamestats_assets.lol.patches import FeaturesTaken, patches
-from gamestats_assets.lol.patterns import LEVEL, discovered_patterns, pattern_tests
+from gamestats_assets.lol.patterns import LEVEL, discovered_patterns, is_tried, pattern_tests
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.statistics.power import power_of_rates
 from gamestats_assets.lol.tables import ALL, ParticipantFeatures
@@ -172,6 +172,7 @@ def power(sets: int) -> dict[str, Any]:
     result: dict[str, Any] = {"sets": sets}
     for name, (points, games) in ARMS.items():
         found: list[bool] = []
+        by_half: list[bool] = []
         replicated: list[bool] = []
         theory: list[float] = []
         estimates: list[float] = []
@@ -184,12 +185,14 @@ def power(sets: int) -> dict[str, Any]:
             arms = (row["games"], row["baseline_games"])
             theory.append(float(power_of_rates(points, row["baseline_value"], *arms, alpha=cut)))
             found.append(row["is_found"])
+            by_half.append(is_tried(row))
             replicated.append(bool(row["is_replicated"]))
             estimates.append(row["effect"])
         result[name] = {
             "games_in_each_arm": games,
             "power": float(np.mean(found)),
             "theoretical_power": round(float(np.mean(theory)), 3),
+            "found_by_the_discovery_half_alone": float(np.mean(by_half)),
             "replicated_on_the_held_out_half": float(np.mean(replicated)),
             "mean_effect": round(float(np.mean(estimates)), 4),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from gamestats_assets.lol.patterns import (
     Cell,
     compare_cells,
     discovered_patterns,
+    family_of_cells,
     family_of_tests,
     objective_cells,
     participant_cells,
@@ -123,6 +125,29 @@ def test_values_and_naive_effects_are_plain_means(made: dict[str, pl.DataFrame])
         assert row["baseline_value"] == pytest.approx(sum(without) / len(without))
         assert row["naive_effect"] == pytest.approx(row["value"] - row["baseline_value"])
         assert min(row["games"], row["baseline_games"]) >= SUPPORT
+    of_rates = made["tests"].drop_nulls("value").select("naive_effect", "value", "baseline_value").rows()
+    assert [naive for naive, *_ in of_rates] == pytest.approx([value - other for _, value, other in of_rates])
+    assert sum(naive < 0 for naive, *_ in of_rates) > 100
+
+
+def test_first_objectives_are_told_of_every_game_in_which_somebody_took_one(made: dict[str, pl.DataFrame]) -> None:
+    firsts = made["objectives"].filter(objective="dragon", number_in_match=1).get_column("won").to_list()
+    row = of(made["tests"], condition_key="objective dragon")
+    assert (row["games"], row["baseline_games"], row["matches_played"]) == (len(firsts), 0, len(firsts))
+    assert row["value"] == pytest.approx(sum(firsts) / len(firsts))
+    assert row["baseline_value"] == pytest.approx(1 - sum(firsts) / len(firsts))
+    assert row["naive_effect"] == pytest.approx((sum(firsts) - firsts.count(False)) / len(firsts))
+    assert row["baseline"] == "games in which the other team took it, at equal time and gold difference just before"
+    error = math.sqrt(4 * row["value"] * row["baseline_value"] / len(firsts))
+    alpha = LEVEL * made["tests"].get_column("is_found").sum() / made["tests"].height
+    assert row["power_at_3_points"] == pytest.approx(norm.sf(norm.isf(alpha / 2) - 0.03 / error), abs=0.02)
+
+
+def test_objectives_of_matches_that_do_not_count_are_not_compared(made: dict[str, pl.DataFrame]) -> None:
+    dragons = made["objectives"].filter(objective="dragon", number_in_match=1)
+    half = dragons.with_columns(in_statistics=pl.int_range(pl.len()) % 2 == 0)
+    (cell,) = objective_cells(half.lazy())
+    assert len(cell.choice) == (dragons.height + 1) // 2
 
 
 def test_every_choice_with_enough_games_in_both_arms_is_tested(made: dict[str, pl.DataFrame]) -> None:
@@ -195,17 +220,21 @@ def test_the_held_out_half_is_told_by_the_match_alone_and_replication_is_of_that
     halves = dict(features.select("match_id", "held_out").unique().iter_rows())
     assert all(is_held_out(match_id) == held for match_id, held in halves.items())
     assert abs(sum(halves.values()) / len(halves) - 0.5) < 4 * 0.5 / math.sqrt(len(halves))
-    row = of(made["tests"], condition_key="item 3078 1st", champion_name="Ezreal")
+    row = of(made["tests"], condition_key="skill EQW", champion_name="Lux", outcome="dpm")
     cells = [
         cell
         for cell in participant_cells(features.filter("held_out").lazy())
-        if cell.of["champion_id"] == row["champion_id"] and "item 3078 1st" in cell.keys
+        if cell.of["champion_id"] == row["champion_id"] and "skill EQW" in cell.keys
     ]
-    again = compare_cells(cells, minimum=50).filter(pl.col("condition_key") == "item 3078 1st").to_dicts()[0]
+    again = compare_cells(cells, minimum=50).filter(condition_key="skill EQW", outcome="dpm").to_dicts()[0]
     assert row["held_out_effect"] == pytest.approx(again["effect"], abs=1e-9)
-    assert row["held_out_p_value"] == pytest.approx(again["p_value"], abs=1e-9)
-    assert row["is_replicated"] == (again["effect"] * row["effect"] > 0 and again["p_value"] <= LEVEL)
-    assert made["tests"].filter(~pl.col("is_found")).get_column("is_replicated").null_count() > 0
+    assert row["held_out_p_value"] == pytest.approx(again["p_value"], rel=1e-6)
+    assert row["is_replicated"] == (again["effect"] * row["discovery_effect"] > 0 and again["p_value"] <= LEVEL)
+    tried = pl.col("discovery_half_q_value") <= LEVEL
+    untried = made["tests"].filter(tried.not_() | tried.is_null())
+    told = untried.select("is_replicated", "held_out_effect", "held_out_p_value")
+    assert untried.height > 300
+    assert {*told.iter_rows()} == {(None, None, None)}
 
 
 def test_vision_is_spearmans_correlation_with_the_length_of_the_game_held(made: dict[str, pl.DataFrame]) -> None:
@@ -213,6 +242,8 @@ def test_vision_is_spearmans_correlation_with_the_length_of_the_game_held(made: 
     rows = made["features"].filter(pl.col("position") == "UTILITY").drop_nulls("vision_per_minute")
     seen, died, length = (rows.get_column(name).to_numpy() for name in ("vision_per_minute", "deaths", "duration_s"))
     plain = spearmanr(seen, died).statistic
+    positions = made["tests"].filter(pl.col("family") == "vision").get_column("position")
+    assert sorted(positions) == ["BOTTOM", "JUNGLE", "MIDDLE", "TOP", "UTILITY"]
     by_length = [spearmanr(each, length).statistic for each in (seen, died)]
     partial = (plain - by_length[0] * by_length[1]) / math.sqrt((1 - by_length[0] ** 2) * (1 - by_length[1] ** 2))
     assert row["naive_effect"] == pytest.approx(plain, abs=1e-9)
@@ -255,7 +286,7 @@ def test_a_pattern_can_be_read(made: dict[str, pl.DataFrame]) -> None:
         f"{100 * row['effect']:.1f} points higher"
     )
     games = (f"{row['games']:,} games", f"{row['baseline_games']:,}")
-    assert all(figure in said for figure in (*games, f"q = {row['q_value']:.2g}", "held out half"))
+    assert all(figure in said for figure in (*games, f"q = {row['q_value']:.2g}"))
     assert f"naively {100 * row['naive_effect']:+.1f}" in said
 
 
@@ -264,18 +295,39 @@ def test_a_pattern_of_damage_can_be_read_too(made: dict[str, pl.DataFrame]) -> N
     assert f"maxing E > Q > W goes with {row['effect']:.1f} more damage per minute (95% interval" in row["sentence"]
 
 
-def test_a_negative_pattern_that_did_not_hold_says_so(made: dict[str, pl.DataFrame]) -> None:
-    row = {**of(made["patterns"], condition_key="objective dragon"), "effect": -0.05, "is_replicated": False}
+def test_a_negative_pattern_says_so(made: dict[str, pl.DataFrame]) -> None:
+    row = {**of(made["patterns"], condition_key="objective dragon"), "effect": -0.05, "naive_effect": -0.12}
     said = sentence(row)
     assert "5.0 points lower" in said
-    assert "it did not hold on the held out half" in said
+    assert "naively -12.0;" in said
+
+
+@pytest.mark.parametrize(
+    ("q_of_half", "is_replicated", "said"),
+    [
+        (0.05, True, "; found by half of the matches alone, it held on the held out half."),
+        (0.05, False, "; found by half of the matches alone, it did not hold on the held out half."),
+        (0.05, None, "; found by half of the matches alone, it could not be tried on the held out half."),
+        (0.051, None, "; found only by all games together, so not tried on the held out half."),
+        (None, None, "; found only by all games together, so not tried on the held out half."),
+    ],
+)
+def test_a_sentence_says_of_the_halves_what_is_true(
+    made: dict[str, pl.DataFrame], q_of_half: float | None, is_replicated: bool | None, said: str
+) -> None:
+    row = of(made["patterns"], condition_key="objective dragon")
+    told = sentence({**row, "discovery_half_q_value": q_of_half, "is_replicated": is_replicated})
+    assert told.endswith(said)
+    assert told.count("half") == said.count("half")
 
 
 def test_too_few_games_make_no_tests_and_no_fuss() -> None:
     features, objectives = wide(simulate.simulate(Plan(matches=40, patches=PATCH)))
     tests = family_of_tests(features, objectives, vision_survival(features))
     # Vision needs few games, and choices have none of their two hundred.
-    assert {*tests.get_column("family")} <= {"vision"} if tests.height else tests.is_empty()
+    assert {*tests.get_column("family")} == {"vision"}
+    named = {"pattern_id", "patch", "patch_number", "champion_name", "champion_name_ko", "condition", "condition_ko"}
+    assert {*PatternTests.column_names()} <= {*tests.columns} | named | {"baseline"}
     nothing = family_of_tests(features.clear(), objectives.clear(), vision_survival(features.clear()))
     assert nothing.is_empty()
 
@@ -285,9 +337,177 @@ def test_the_order_of_rows_changes_nothing(made: dict[str, pl.DataFrame]) -> Non
     objectives = made["objectives"].sample(fraction=1, shuffle=True, seed=6)
     again = family_of_tests(shuffled.lazy(), objectives.lazy(), vision_survival(shuffled.lazy()))
     key = ["queue_group", "position", "champion_id", "condition_key", "outcome"]
-    columns = ["games", "effect", "p_value", "q_value", "held_out_effect"]
+    columns = ["games", "effect", "p_value", "q_value", "discovery_half_q_value", "held_out_effect"]
     first = made["tests"].sort(key).select(columns)
     second = again.sort(key).select(columns)
     for name in columns:
         one, other = (each.get_column(name).fill_null(-9).to_list() for each in (first, second))
         assert one == pytest.approx(other, rel=1e-6), name
+
+
+# --------------------------------------------------------------------------- cells by hand
+
+Wins = Mapping[tuple[bool, bool], float]
+"""Share of games won, by whether the choice was made and whether the match is held out."""
+
+
+def a_cell(wins: Wins, games: int = 200, *, held_out_games: int | None = None, key: str = "item 1001 1st") -> Cell:
+    """Two arms in two halves with so many games each, of which so many are won; no state."""
+    groups = [
+        (has, held, games if held_out_games is None or not held else held_out_games, share)
+        for (has, held), share in wins.items()
+    ]
+    sizes = [size for _, _, size, _ in groups]
+    won = np.concatenate([np.arange(size) < round(share * size) for _, _, size, share in groups])
+    return Cell(
+        {"queue_group": "ranked_solo", "position": "TOP", "champion_id": 1},
+        "item",
+        [key],
+        np.repeat([0 if has else -1 for has, *_ in groups], sizes),
+        np.empty((sum(sizes), 0)),
+        {"win_rate": won},
+        np.arange(sum(sizes)),
+        np.repeat([held for _, held, *_ in groups], sizes),
+    )
+
+
+def halves(discovery: tuple[float, float], held_out: tuple[float, float]) -> Wins:
+    """With it and without it, in either half."""
+    return {(True, False): discovery[0], (False, False): discovery[1], (True, True): held_out[0],
+            (False, True): held_out[1]}  # fmt: skip
+
+
+def test_a_pattern_is_replicated_where_the_half_that_did_not_find_it_bears_it_out() -> None:
+    cells = [
+        a_cell(halves((0.65, 0.45), (0.65, 0.45))),
+        a_cell(halves((0.65, 0.45), (0.55, 0.50))),
+        a_cell(halves((0.65, 0.45), (0.35, 0.60))),
+        a_cell(halves((0.65, 0.45), (0.65, 0.45)), held_out_games=40),
+        a_cell(halves((0.56, 0.48), (0.65, 0.40))),
+        a_cell(halves((0.40, 0.60), (0.40, 0.60))),
+    ]
+    tests = family_of_cells(cells)
+    half_p = [
+        compare_cells([a_cell({key: share for key, share in wins.items() if not key[1]})], minimum=1)["p_value"][0]
+        for wins in (halves((0.65, 0.45), (0, 0)), halves((0.56, 0.48), (0, 0)), halves((0.40, 0.60), (0, 0)))
+    ]
+    # Of six hypotheses five have smaller ones, and of these the last the greatest.
+    by_half = tests.get_column("discovery_half_q_value").to_list()
+    assert by_half[4] == pytest.approx(half_p[1])
+    assert by_half[4] > LEVEL
+    assert half_p[0] < half_p[2] < half_p[0] * 5 / 4
+    assert [*by_half[:4], by_half[5]] == pytest.approx([half_p[2] * 6 / 5] * 5)
+    assert tests.get_column("is_found").to_list() == [True, True, False, True, True, True]
+    assert tests.get_column("is_replicated").to_list() == [True, False, False, None, None, True]
+    assert tests.get_column("held_out_p_value").is_null().to_list() == [False, False, False, True, True, False]
+
+
+def test_chance_finds_of_one_half_hold_on_the_other_once_in_forty_times() -> None:
+    random = np.random.default_rng(7)
+    games = 150
+    with_it, without = random.binomial(games, 0.5, (2, 800_000))
+    # Nulls that one half takes for finds: some one in four hundred.
+    by_chance = np.flatnonzero(np.abs(with_it - without) > 3 * math.sqrt(games / 2))[:1000]
+    held_out = random.binomial(games, 0.5, (2, len(by_chance)))
+    cells = [
+        a_cell(halves((one / games, other / games), (again / games, against / games)), games)
+        for one, other, again, against in zip(with_it[by_chance], without[by_chance], *held_out, strict=True)
+    ]
+    tests = family_of_cells(cells)
+    assert len(cells) == 1000
+    assert max(tests.get_column("discovery_half_q_value").to_list()) <= LEVEL
+    held = tests.get_column("is_replicated")
+    assert held.null_count() == 0
+    assert abs(held.sum() - 0.025 * 1000) < 3 * binom(1000, 0.025).std()
+
+
+def test_what_always_wins_is_counted_and_said_to_be_untested() -> None:
+    sound = a_cell(halves((0.58, 0.48), (0.58, 0.48)))
+    sure = a_cell(halves((1.0, 0.48), (1.0, 0.48)), key="item 1002 1st")
+    (alone,) = family_of_cells([sound]).to_dicts()
+    tested, untested = family_of_cells([sound, sure]).to_dicts()
+    assert (untested["games"], untested["baseline_games"], untested["value"]) == (400, 400, 1.0)
+    assert untested["naive_effect"] == pytest.approx(0.52)
+    assert untested["reason"].startswith("all games with it")
+    nothing = ("effect", "p_value", "q_value", "discovery_half_q_value", "is_replicated")
+    assert [untested[name] for name in nothing] == [None] * 5
+    assert untested["is_found"] is False
+    assert (tested["reason"], tested["tests"], untested["tests"]) == (None, 2, 2)
+    # It shows nothing, yet it makes the others no surer.
+    assert tested["q_value"] == pytest.approx(2 * alone["p_value"])
+
+
+def test_games_of_a_match_count_once_when_they_go_together() -> None:
+    once = a_cell(halves((0.60, 0.50), (0.60, 0.50)))
+    thrice = Cell(
+        once.of, once.family, once.keys, np.repeat(once.choice, 3), np.repeat(once.covariates, 3, axis=0),
+        {"win_rate": np.repeat(once.outcomes["win_rate"], 3)}, np.repeat(once.clusters, 3), np.repeat(once.held_out, 3),
+    )  # fmt: skip
+    (one,), (three,) = (compare_cells([cell]).to_dicts() for cell in (once, thrice))
+    assert (three["games"], three["matches_played"]) == (3 * one["games"], one["matches_played"])
+    assert three["standard_error"] == pytest.approx(one["standard_error"], rel=0.01)
+    assert three["p_value"] == pytest.approx(one["p_value"], rel=0.1)
+
+
+STATES = ["core_items_team_gold_diff", "core_items_lane_gold_diff", "core_items_at_s",
+          "skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s"]  # fmt: skip
+
+
+def by_state(features: pl.DataFrame, state: str) -> pl.DataFrame:
+    """Games in which one thing of the state alone makes both an item or a max order, and a win."""
+    of = features.filter(champion_id=81)
+    random = np.random.default_rng(3)
+    told = {name: pl.Series(random.normal(1000, 100, of.height)) for name in STATES}
+    by = (told[state].to_numpy() - 1000) / 100
+    has, won = (by + random.normal(0, 0.7, of.height) > 0 for _ in range(2))
+    return of.with_columns(
+        *((pl.concat_list(values) if name.startswith("core") else values).alias(name) for name, values in told.items()),
+        won=pl.Series(won),
+        core_items=pl.lit(1, pl.Int16),
+        core_item_ids=pl.concat_list(pl.Series(np.where(has, 3078, 6672).astype(np.int32))),
+        skill_max_order=pl.Series(np.where(has, "QEW", "EQW")),
+        skill_order_is_complete=pl.lit(value=True),
+    )
+
+
+def win_rate_of(features: pl.DataFrame, state: str) -> dict[str, Any]:
+    key = "item 3078 1st" if state.startswith("core") else "skill QEW"
+    cells = [*participant_cells(features.lazy())]
+    return of(compare_cells(cells), condition_key=key, outcome="win_rate")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_the_state_of_the_game_does_is_not_put_down_to_the_choice(
+    made: dict[str, pl.DataFrame], state: str
+) -> None:
+    row = win_rate_of(by_state(made["features"], state), state)
+    assert row["naive_effect"] > 0.3
+    assert abs(row["effect"]) < 4 * row["standard_error"] < 0.1
+
+
+@pytest.mark.parametrize("state", STATES[1:4])
+def test_games_whose_state_is_unknown_are_in_neither_arm_and_counted(made: dict[str, pl.DataFrame], state: str) -> None:
+    whole = by_state(made["features"], state).with_row_index("row")
+    # Where it was chosen and won, one does not know the state half of the time.
+    lost = (pl.col("row") % 2 == 0) & (pl.col("core_item_ids").list.first() == 3078) & pl.col("won")
+    unknown = pl.lit([None], pl.List(pl.Float64)) if state.startswith("core") else pl.lit(None, pl.Float64)
+    known = whole.filter(~lost)
+    if state == "skill_first_maxed_team_gold_diff":
+        lost = lost & pl.col(state).is_not_null()
+    row = win_rate_of(whole.with_columns(pl.when(lost).then(unknown).otherwise(state).alias(state)), state)
+    expected = win_rate_of(known, state)
+    assert row["games_left_out"] == whole.height - known.height > 200
+    assert (row["games"], row["baseline_games"]) == (expected["games"], expected["baseline_games"])
+    for name in ("value", "effect", "p_value"):
+        assert row[name] == pytest.approx(expected[name], abs=1e-9)
+
+
+def test_a_choice_whose_state_is_hardly_ever_known_is_not_tested_and_says_so(made: dict[str, pl.DataFrame]) -> None:
+    state = "core_items_lane_gold_diff"
+    features = by_state(made["features"], state).with_row_index("row")
+    hardly = pl.when(pl.col("row") < 300).then(state).otherwise(pl.lit([None], pl.List(pl.Float64)))
+    row = win_rate_of(features.with_columns(hardly.alias(state)), state)
+    assert row["games"] + row["baseline_games"] == 300
+    assert row["games_left_out"] == features.height - 300
+    assert "too few games whose state is known" in row["reason"]
+    assert math.isnan(row["p_value"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import math
+import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -19,6 +22,7 @@ from gamestats_assets.lol.questions import Answer, NothingToAskError, ask, metri
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, wide
+from gamestats_assets_tests.lol.gold import cell_of
 
 TRINITY_FORCE, MANAMUNE, MURAMANA = 3078, 3004, 3042
 PLAN = Plan(
@@ -62,6 +66,23 @@ def mean(games: list[dict[str, Any]], metric: str) -> float:
     return sum(values) / len(values)
 
 
+def at_core_item(games: list[dict[str, Any]], order: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Games whose core item of an order is Trinity Force, and those that got so far without it."""
+    so_far = [game for game in games if len(game["core_item_ids"]) > order]
+    has = [game for game in so_far if game["core_item_ids"][order] == TRINITY_FORCE]
+    return has, [game for game in so_far if TRINITY_FORCE not in game["core_item_ids"][: order + 1]]
+
+
+def standardised(arms: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]], metric: str) -> tuple[float, float]:
+    """Means of both arms over the strata that have both, each weighing as much as its first arm."""
+    both = [(has, rest) for has, rest in arms if has and rest]
+    treated = sum(len(has) for has, _ in both)
+    return (
+        sum(len(has) * mean(has, metric) for has, _ in both) / treated,
+        sum(len(has) * mean(rest, metric) for has, rest in both) / treated,
+    )
+
+
 def test_the_average_dpm_of_ezreal_with_trinity_force_and_muramana(lake: Lake, games: list[dict[str, Any]]) -> None:
     wanted = [
         game for game in of(games, champion_key="Ezreal") if {TRINITY_FORCE, MURAMANA} <= {*game["completed_item_ids"]}
@@ -74,8 +95,13 @@ def test_the_average_dpm_of_ezreal_with_trinity_force_and_muramana(lake: Lake, g
     assert answer.high is not None
     assert answer.low < answer.value < answer.high  # type: ignore[operator]
     # Who bought it has it, who does not know its other name finds it.
-    assert answer == one(lake, champion="이즈리얼", items=["삼위일체", str(MURAMANA)], metric="dpm")
-    assert answer == one(lake, champion="ezreal", items=["trinityforce", "MURAMANA"], metric="dpm")
+    assert answer.comparison is not None
+    for champion, items in (("이즈리얼", ["삼위일체", str(MURAMANA)]), ("ezreal", ["trinityforce", "MURAMANA"])):
+        same = one(lake, champion=champion, items=items, metric="dpm")
+        assert (same.games, same.value, same.low, same.high) == (answer.games, answer.value, answer.low, answer.high)
+        assert same.comparison is not None
+        # Sums of another order differ in their last digit.
+        assert same.comparison.effect == pytest.approx(answer.comparison.effect, rel=1e-9)
 
 
 def test_items_in_order_are_those_completed_one_after_the_other(lake: Lake, games: list[dict[str, Any]]) -> None:
@@ -97,18 +123,25 @@ def test_items_in_order_are_those_completed_one_after_the_other(lake: Lake, game
 
 
 def test_a_planted_item_is_better_at_an_equal_state_and_by_how_much(lake: Lake, games: list[dict[str, Any]]) -> None:
-    answer = one(lake, champion="Ezreal", items=["Trinity Force"], where="core_item(1, 'Trinity Force')")
+    answer = one(lake, champion="Ezreal", items=["Trinity Force"])
     told = answer.comparison
     assert told is not None
     assert told.effect is not None
     assert told.low is not None
     assert told.high is not None
     assert told.p_value is not None
+    # It was planted on the first core item alone; a comparison weighs as much as its arms can tell.
+    weights = {
+        order: len(has) * len(rest) / len(has + rest)
+        for order in range(6)
+        for has, rest in [at_core_item(of(games, champion_key="Ezreal"), order)]
+        if has and rest
+    }
+    planted = 0.15 * weights[0] / sum(weights.values())
     error = (told.high - told.low) / (2 * 1.96)
-    assert abs(told.effect - 0.15) < 4 * error
+    assert planted > 0.05
+    assert abs(told.effect - planted) < 3 * error
     assert told.p_value < 0.01
-    with_it = [game for game in of(games, champion_key="Ezreal") if game["core_item_ids"][:1] == [TRINITY_FORCE]]
-    assert (answer.games, answer.value) == (len(with_it), pytest.approx(mean(with_it, "won")))
 
 
 def test_an_item_that_winners_complete_is_naively_better_and_at_an_equal_state_is_not(
@@ -143,10 +176,26 @@ def test_conditions_are_joined_by_and_or_not(lake: Lake, games: list[dict[str, A
     ]
     answer = one(lake, metric="kda", where=where)
     assert (answer.games, answer.value) == (len(wanted), pytest.approx(mean(wanted, "kda")))
-    assert answer.comparison is not None
-    rest = [game for game in games if game not in wanted]
-    assert answer.comparison.value == pytest.approx(mean(rest, "kda"))
-    assert answer.comparison.effect is None
+    told = answer.comparison
+    assert told is not None
+    # Who is neither in the top lane nor one of these cannot meet them, and no cell of theirs has both.
+    meets = {(game["match_id"], game["participant_id"]) for game in wanted}
+    cells: dict[tuple[Any, ...], tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+    unknown = 0
+    for game in games:
+        cell = cells.setdefault(cell_of(game), ([], []))
+        eligible = game["position"] == "TOP" or game["champion_key"] in ("Lux", "Ahri")
+        if game["team_first_dragon"] is None and eligible and 2 <= game["kills"] <= 9 and game["duration_s"] > 1200:
+            unknown += 1
+            continue
+        cell[(game["match_id"], game["participant_id"]) not in meets].append(game)
+    both = [cell for cell in cells.values() if cell[0] and cell[1]]
+    asked_value, value = standardised(both, "kda")
+    assert (told.asked_games, told.games) == (sum(len(has) for has, _ in both), sum(len(rest) for _, rest in both))
+    assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
+    assert told.naive_effect == pytest.approx(asked_value - value)
+    assert told.effect is None
+    assert any(note.startswith(f"{unknown:,} games are left out") for note in answer.notes) == (unknown > 0)
     assert any("not adjusted" in note for note in answer.notes)
 
 
@@ -178,10 +227,292 @@ def test_groups_are_answered_one_by_one(lake: Lake, games: list[dict[str, Any]])
 def test_slices_narrow_the_baseline_as_well(lake: Lake, games: list[dict[str, Any]]) -> None:
     answer = one(lake, champion="Ezreal", patch="13.14", position="adc", queue="ranked_solo", items=["Trinity Force"])
     own = of(games, champion_key="Ezreal", patch="13.14")
-    with_it = [game for game in own if TRINITY_FORCE in game["completed_item_ids"]]
-    assert answer.games == len(with_it)
+    arms = [at_core_item(own, order) for order in range(6)]
+    assert answer.games == sum(len(has) for has, _ in arms) == answer.comparison.asked_games  # type: ignore[union-attr]
+    told = answer.comparison
+    assert told is not None
+    asked_value, value = standardised(arms, "won")
+    assert told.games == len({game["match_id"] for _, rest in arms for game in rest})
+    assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
+    assert told.naive_effect == pytest.approx(asked_value - value)
+    # Of the other patch there are as many games again.
+    assert told.games < 0.6 * len(of(games, champion_key="Ezreal"))
+
+
+# ---------------------------------------------------------------- rows made by hand
+
+
+Made = Callable[[list[dict[str, Any]]], Lake]
+"""A lake of rows, each said by what it differs in from a game of Ezreal's who bought one core item after 900 s."""
+
+
+@pytest.fixture
+def made(tmp_path: Path, lake: Lake, games: list[dict[str, Any]]) -> Made:
+    usual = of(games, champion_key="Ezreal")[0] | {
+        "patch": "13.14", "queue_group": "ranked_solo", "duration_s": 1800.0, "has_timeline": True, "kills": 5,
+        "core_items": 1, "core_item_ids": [MANAMUNE], "core_items_at_s": [900.0],
+        "core_items_team_gold_diff": [0.0], "core_items_lane_gold_diff": [0.0],
+        "completed_item_ids": [MANAMUNE], "completed_items_at_s": [900.0],
+    }  # fmt: skip
+
+    def of_rows(rows: list[dict[str, Any]]) -> Lake:
+        whole = [usual | {"match_id": f"NA1_{number:09d}"} | row for number, row in enumerate(rows)]
+        frame = pl.DataFrame(whole, schema=ParticipantFeatures.schema())
+        other = Lake(tmp_path / "made")
+        other.replace(ParticipantFeatures, frame, partitions=frame.get_column("match_date").unique().to_list())
+        for table in (Items, Champions):
+            other.replace(table, lake.scan(table).collect())
+        return other
+
+    return of_rows
+
+
+BOUGHT: dict[str, Any] = {"core_item_ids": [TRINITY_FORCE], "completed_item_ids": [TRINITY_FORCE]}
+WITHOUT_TIMELINE: dict[str, Any] = {
+    "has_timeline": False,
+    **{name: None for name in ParticipantFeatures.column_names() if name.startswith(("core_item", "completed_item"))},
+}
+
+
+def at_random(number: int, **spread: float) -> dict[str, Any]:
+    """State of a game, and its damage without any item."""
+    draw = random.Random(number)
+    gold = draw.gauss(0, 1000)
+    return {
+        "core_items_team_gold_diff": [gold],
+        "core_items_lane_gold_diff": [draw.gauss(0, 300)],
+        "dpm": spread.get("dpm", 500.0) + gold / 20 + draw.gauss(0, 50),
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "question"),
+    [
+        ({"queue_group": "ranked_solo"}, {"queue_group": "aram"}, {"where": "queue_group in ('aram', 'Ranked_Solo')"}),
+        ({}, {"champion_id": 99, "champion_key": "Lux"}, {}),
+        ({}, {"position": "MIDDLE"}, {}),
+        ({}, {"patch": "13.13"}, {}),
+    ],
+)
+def test_what_differs_between_cells_is_no_effect_of_an_item(
+    made: Made, low: dict[str, Any], high: dict[str, Any], question: dict[str, Any]
+) -> None:
+    # Where damage is twice as high the item is bought four times as often. Within each cell it takes 40.
+    rows = []
+    for number in range(1_000):
+        is_high = number % 2 == 0
+        has = number % 10 < 8 if is_high else number % 10 < 2
+        state = at_random(number, dpm=1000.0 if is_high else 500.0)
+        rows.append((high if is_high else low) | state | (BOUGHT if has else {}) | {"dpm": state["dpm"] - 40 * has})
+    told = one(made(rows), items=["Trinity Force"], metric="dpm", **question).comparison
+    assert told is not None
+    assert told.effect == pytest.approx(-40, abs=15)
+    assert told.naive_effect == pytest.approx(-40, abs=25)
+    raw = [mean([row for row in rows if ("core_item_ids" in row) == has], "dpm") for has in (True, False)]
+    assert raw[0] - raw[1] > 150
+
+
+def test_queues_are_mixed_only_where_a_question_does_it(made: Made) -> None:
+    rows = [{"queue_group": "aram", "position": None, "dpm": 2000.0}] * 60 + [{"dpm": 700.0}] * 40
+    mixed = made(rows)
+    answers = ask(mixed, champion="Ezreal", metric="dpm")
+    assert [(answer.games, answer.value) for answer in answers.groups] == [(40, 700.0)]
+    assert "in ranked_solo" in answers.question
+    assert "aram (60 games)" in answers.remark
+    assert answers.frame().get_column("queue_group").to_list() == ["ranked_solo"]
+    assert one(mixed, metric="dpm", queue="ARAM").value == 2000.0
+    by_queue = ask(mixed, metric="dpm", by=["queue_group"])
+    assert [(each.group["queue_group"], each.value) for each in by_queue.groups] == [
+        ("aram", 2000.0), ("ranked_solo", 700.0)
+    ]  # fmt: skip
+    assert by_queue.remark == ""
+    assert one(mixed, metric="dpm", where="queue_group <> 'ranked_flex'").games == 100
+    only_aram = ask(made(rows[:60]), metric="dpm")
+    assert (only_aram.groups[0].value, only_aram.queue_group, only_aram.remark) == (2000.0, "aram", "")
+
+
+def test_conditions_narrow_the_games_with_the_items_and_those_without(made: Made) -> None:
+    rows = []
+    for number in range(400):
+        has, many = number % 2 == 0, number % 4 < 2
+        state = at_random(number, dpm=500.0 if many else 50.0)
+        rows.append(state | {"kills": 9 if many else 1} | (BOUGHT if has else {}))
+    answer = one(made(rows), items=["Trinity Force"], metric="dpm", where="kills >= 5")
+    told = answer.comparison
+    rest = [row for row in rows if row["kills"] == 9 and "core_item_ids" not in row]
+    assert told is not None
+    assert (answer.games, told.asked_games, told.games) == (100, 100, 100)
+    assert told.value == pytest.approx(mean(rest, "dpm"))
+    assert told.effect == pytest.approx(0, abs=25)
+
+
+def test_what_an_item_turns_into_is_compared_with_games_that_lasted_as_long(made: Made) -> None:
+    # Long games are lost. The item comes at a time drawn by lot, if the game lasts: it does nothing.
+    draw = random.Random(5)
+    rows = []
+    for _ in range(4_000):
+        length, at = 1000 + draw.expovariate(1 / 500), draw.uniform(1000, 2200)
+        row: dict[str, Any] = {"duration_s": length, "won": draw.random() < (0.75 if length < 1500 else 0.3)}
+        if at < length and draw.random() < 0.7:
+            row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": [900.0, at]}
+        rows.append(row)
+    answer = one(made(rows), items=["Muramana"])
+    told = answer.comparison
+    assert told is not None
+    assert told.effect is not None
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low < 0 < told.high
+    assert told.high - told.low < 0.1
+    assert abs(told.naive_effect) < 0.05
+    raw = mean([row for row in rows if "completed_item_ids" not in row], "won")
+    assert (answer.value or 0) - raw < -0.15
+
+
+def test_at_the_moment_of_a_transformation_gold_is_what_was_known_last(made: Made) -> None:
+    # Who is ahead after fifteen minutes gets it sooner, and wins; the item does nothing.
+    draw = random.Random(6)
+    rows = []
+    for _ in range(3_000):
+        gold = draw.gauss(0, 2000)
+        row: dict[str, Any] = {
+            "duration_s": 2400.0,
+            "team_gold_diff_at_15": gold,
+            "lane_gold_diff_at_15": 0.0,
+            "core_items_at_s": [700.0],
+            "won": draw.random() < 1 / (1 + math.exp(-gold / 1000)),
+        }
+        if draw.random() < 1 / (1 + math.exp(-gold / 1000)):
+            at = [700.0, draw.uniform(950, 1190)]
+            row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": at}
+        rows.append(row)
+    told = one(made(rows), items=["Muramana"]).comparison
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low < 0 < told.high
+    assert told.naive_effect > 0.15
+
+
+def test_boots_are_compared_with_other_boots(made: Made, lake: Lake) -> None:
+    boots = lake.scan(Items).filter(pl.col("kind") == "boots").select("item_id").unique().collect().to_series().sort()
+    draw = random.Random(7)
+    rows = []
+    for number in range(800):
+        has, bought = number % 2, number % 4 < 2
+        # Games without any boots are of another kind.
+        row = at_random(number, dpm=500.0 + 60 * has if bought else 100.0)
+        if bought:
+            at = [900.0, draw.uniform(950, 1100)]
+            row |= {"completed_item_ids": [MANAMUNE, boots[has]], "completed_items_at_s": at}
+        rows.append(row | {"team_gold_diff_at_15": None, "team_gold_diff_at_10": None})
+    told = one(made(rows), items=[str(boots[1])], metric="dpm").comparison
+    assert told is not None
+    assert (told.asked_games, told.games) == (200, 200)
+    assert told.effect == pytest.approx(60, abs=15)
+
+
+def test_games_whose_state_is_not_known_are_not_taken_for_even(made: Made) -> None:
+    rows = [
+        at_random(number)
+        | (BOUGHT if number % 2 else {})
+        | ({"core_items_lane_gold_diff": [None], "dpm": 9_999.0} if number % 8 < 2 else {})
+        for number in range(400)
+    ]
+    answer = one(made(rows), items=["Trinity Force"], metric="dpm")
+    told = answer.comparison
+    assert told is not None
+    assert (answer.games, told.asked_games, told.games) == (200, 150, 150)
+    assert told.effect == pytest.approx(0, abs=20)
+    assert any(note.startswith("100 games are in no comparison") for note in answer.notes)
+    # Where there are no lanes nothing of them is unknown.
+    aram = [row | {"position": None, "queue_group": "aram", "core_items_lane_gold_diff": [None]} for row in rows]
+    told = one(made(aram), items=["Trinity Force"], metric="dpm").comparison
+    assert told is not None
+    assert told.asked_games == 200
+
+
+def test_games_without_a_timeline_are_left_out_of_questions_about_items(made: Made) -> None:
+    rows = [WITHOUT_TIMELINE] * 30 + [BOUGHT] * 20 + [{}] * 50
+    some = made(rows)
+    for question, wanted in {
+        "not completed('Trinity Force')": 50,
+        "not core_item(1, 'Trinity Force')": 50,
+        "not completed_by('Trinity Force', 5)": 70,
+        "not in_order('Manamune', 'Trinity Force')": 70,
+        "not completed('Trinity Force') or has_timeline = false": 80,
+    }.items():
+        answer = one(some, where=question)
+        assert answer.games == wanted, question
+        assert any(note.startswith("30 games are left out") for note in answer.notes) == (wanted < 80), question
+    answer = one(some, items=["Trinity Force"])
+    assert (answer.games, answer.comparison and answer.comparison.games) == (20, 50)
+    assert any(note.startswith("30 games are left out") for note in answer.notes)
+
+
+@pytest.mark.parametrize(("games_of_an_arm", "is_compared"), [(20, False), (35, False), (60, True)])
+def test_too_few_games_are_not_compared_at_an_equal_state(made: Made, games_of_an_arm: int, is_compared: bool) -> None:
+    rows = [at_random(number) | (BOUGHT if number % 2 else {}) for number in range(2 * games_of_an_arm)]
+    rows = [row | {"core_items_at_s": [900.0 + number % 7]} for number, row in enumerate(rows)]
+    rows = [row | ({"completed_items_at_s": row["core_items_at_s"]}) for row in rows]
+    answer = one(made(rows), items=["Trinity Force"], metric="dpm")
+    assert answer.games == games_of_an_arm
+    assert None not in (answer.value, answer.low, answer.high)
     assert answer.comparison is not None
-    assert answer.comparison.games <= len(own)
+    assert (answer.comparison.effect is not None) == is_compared
+    assert any("Too few games to compare" in note for note in answer.notes) != is_compared
+
+
+def test_a_game_is_of_the_baseline_until_it_completes_the_items(made: Made) -> None:
+    later = {
+        "core_item_ids": [MANAMUNE, TRINITY_FORCE], "completed_item_ids": [MANAMUNE, TRINITY_FORCE],
+        "core_items_at_s": [900.0, 1400.0], "completed_items_at_s": [900.0, 1400.0], "dpm": 800.0,
+        "core_items_team_gold_diff": [0.0, 0.0], "core_items_lane_gold_diff": [0.0, 0.0],
+    }  # fmt: skip
+    rows = [BOUGHT | {"dpm": 600.0}] * 30 + [later] * 10 + [{"dpm": 500.0}] * 30
+    told = one(made(rows), items=["Trinity Force"], metric="dpm").comparison
+    assert told is not None
+    # At a second core item nobody is without it.
+    assert (told.asked_games, told.asked_value, told.games) == (30, 600.0, 40)
+    assert told.value == pytest.approx((10 * 800 + 30 * 500) / 40)
+
+
+def test_where_all_of_a_cell_are_alike_there_is_nothing_to_compare(made: Made) -> None:
+    answer = one(made([{"position": "TOP"}] * 40 + [{}] * 40), where="Position = 'top'")
+    assert (answer.games, answer.comparison) == (40, None)
+    assert any("too few to compare with" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        ("Position = 'mid'", 3),
+        ("position in ('TOP', 'adc')", 5),
+        ("position <> 'Support'", 8),
+        ("champion_key = 'ezreal'", 8),
+        ("queue_group = 'Ranked_Solo'", 8),
+        ("queue_group = 'aram'", 0),
+    ],
+)
+def test_values_are_recognised_in_capitals_or_not(made: Made, where: str, wanted: int) -> None:
+    assert one(made([{"position": "MIDDLE"}] * 3 + [{}] * 5), where=where).games == wanted
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("position = 'TOPP'", "Did you mean TOP"),
+        ("queue_group = 'ranked_sol'", "Did you mean ranked_solo"),
+        ("champion_key in ('Ezrael', 'Jinx')", "Did you mean Ezreal"),
+        ("patch = '13.1'", r"13\.14"),
+    ],
+)
+def test_a_misspelt_value_is_refused(lake: Lake, where: str, said: str) -> None:
+    with pytest.raises(UnknownNameError, match=said):
+        ask(lake, where=where)
+
+
+# ---------------------------------------------------------------- names, words and refusals
 
 
 @pytest.mark.parametrize(
@@ -207,6 +538,8 @@ def test_a_misspelt_name_gets_a_suggestion(lake: Lake, question: dict[str, Any],
         ("kills >", "cannot be read"),
         ("bought('Trinity Force')", "there is no bought"),
         ("core_item('Trinity Force')", r"core_item\(1, 'Item'\)"),
+        ("core_item(0, 'Trinity Force')", "counted from 1"),
+        ("core_item(-1, 'Trinity Force')", r"core_item\(1, 'Item'\)"),
         ("kills", "no yes or no"),
         ("kills = 'many'", "no number"),
         ("champion > 'Lux'", "= or <>"),
@@ -277,4 +610,4 @@ def test_an_answer_reads_as_a_sentence(lake: Lake) -> None:
         f"{100 * (answer.high or 0):.1f}%), {answer.games:,} games."  # fmt: skip
     assert "naively a difference of" in baseline
     assert adjusted.startswith("At an equal state of the game: ")
-    assert answers.question == "win_rate of Ezreal with Trinity Force completed"
+    assert answers.question == "win_rate of Ezreal in ranked_solo with Trinity Force completed"

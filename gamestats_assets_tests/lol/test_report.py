@@ -360,24 +360,77 @@ def test_found_patterns_are_drawn_beside_their_naive_difference_and_told_below(p
                 assert after[0] == naive
                 assert after[1] == effect
                 assert f"{low} to {high} {row['games']:,} {q} " in line
-                assert line.endswith("✓ held" if row["is_replicated"] else "✕ did not hold")
+                tried = (row["discovery_half_q_value"] or 0) <= 0.05
+                pill = {True: "✓ held", False: "✕ did not hold", None: "not tried"}[row["is_replicated"]]
+                assert line.endswith(pill if tried else "by all games only")
 
 
 def test_whether_a_pattern_held_again_is_told(planted: Written, tmp_path: Path) -> None:
     here = (pl.col("patch") == HERE[0]) & (pl.col("queue_group") == HERE[1])
     frames = dict(planted.frames)
-    for family, has_held in (("objective", False), ("vision", None)):
-        frames |= changed(t.DiscoveredPatterns, here & (pl.col("family") == family), is_replicated=has_held)(frames)
+    for family, of_half, has_held in (
+        ("objective", 0.01, False), ("vision", 0.01, None), ("item", 0.2, None), ("skill_order", 0.01, True),
+    ):  # fmt: skip
+        for table in (t.DiscoveredPatterns, t.PatternTests):
+            told = {"discovery_half_q_value": of_half, "is_replicated": has_held}
+            known = here & (pl.col("family") == family) & pl.col("is_found")
+            frames |= changed(table, known, **told)(frames)
     found = frames[t.DiscoveredPatterns].filter(here)
     held = Counter(found.get_column("is_replicated").to_list())
     assert min(held[True], held[False], held[None]) >= 1
     path = tmp_path / "report.html"
     write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
-    for family, pill in (("objective", "✕ did not hold"), ("vision", "not tried"), ("item", "✓ held")):
+    for family, pill in (
+        ("objective", "✕ did not hold"), ("vision", "not tried"), ("item", "by all games only"),
+        ("skill_order", "✓ held"),
+    ):  # fmt: skip
         assert pill in words_of(part_of(path, f"family-{family}"))
     pills = words_of(part_of(path, "patterns"))
     assert (pills.count("✓ held"), pills.count("✕ did not hold")) == (held[True], held[False])
-    assert f"Held again {held[True]} of {found.height} " in words_of(part_of(path, "tiles"))
+    told = Counter(frames[t.PatternTests].filter(here).get_column("is_replicated").to_list())
+    tried = told[True] + told[False]
+    assert f"Held again {told[True]} of {tried} found by half" in words_of(part_of(path, "tiles"))
+    assert f"alone finds {tried} that could be tried on the half that is held out; {told[True]} of these" in pills
+
+
+def test_what_could_not_be_tested_is_counted_with_its_reason(planted: Written, tmp_path: Path) -> None:
+    here = (pl.col("patch") == HERE[0]) & (pl.col("queue_group") == HERE[1]) & ~pl.col("is_found")
+    here = here & (pl.col("effect_unit") == "win_rate")
+    nothing = dict.fromkeys(("effect", "effect_low", "effect_high", "p_value", "q_value", "smallest_effect"), None)
+    frames = planted.frames | changed(t.PatternTests, here, **nothing, reason="it always won")(planted.frames)
+    frames[t.PatternHistory] = run_sql(t.PatternHistory, frames)
+    path = tmp_path / "report.html"
+    write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
+    assert "Could not be tested in ranked_solo: 1, as it always won (1)." in words_of(part_of(path, "patterns"))
+    tested = len(planted.rows(t.PatternTests)) - 1
+    assert f"Hypotheses tested {tested:,} in ranked_solo; 1 more could not be" in words_of(part_of(path, "tiles"))
+    of_rates = planted.rows(t.PatternTests, effect_unit="win_rate")
+    _, family = min((row["pattern_id"], row["family"]) for row in of_rates if not row["is_found"])
+    others = sum(row["family"] == family for row in of_rates) - 1
+    assert f" {others} hypotheses on winning" in words_of(part_of(path, f"family-{family}"))
+
+
+def test_a_patch_on_which_a_pattern_could_not_be_tested_is_told_in_its_course(planted: Written, tmp_path: Path) -> None:
+    dragon = pl.col("condition_key") == "objective dragon"
+    before = pl.col("patch") == "13.9"
+    nothing = dict.fromkeys(("effect", "effect_low", "effect_high", "p_value", "q_value"), None)
+    told = changed(t.PatternTests, dragon & before, **nothing, reason="it always won", is_found=False)(planted.frames)
+    frames = planted.frames | told
+    frames[t.PatternHistory] = run_sql(t.PatternHistory, frames)
+    rows = {
+        row["patch"]: row
+        for row in frames[t.PatternHistory].to_dicts()
+        if row["condition"] == "taking the first dragon" and row["queue_group"] == "ranked_solo"
+    }
+    assert (rows["13.9"]["reason"], rows["13.9"]["is_found"], rows["13.9"]["q_value"]) == ("it always won", False, None)
+    (test,) = planted.rows(t.PatternTests, condition_key="objective dragon")
+    for name in ("discovery_half_q_value", "is_replicated", "reason"):
+        assert rows["13.10"][name] == test[name]
+    path = tmp_path / "report.html"
+    write_report(path, lake_of(tmp_path / "lake", frames, *GOLD))
+    lines = re.findall(r"(?s)<tr>.*?</tr>", part_of(path, "history"))
+    (line,) = [words_of(line) for line in lines if "taking the first dragon" in line]
+    assert line.endswith("1 of 1")
 
 
 def test_every_family_tells_what_so_many_games_can_find(planted: Written) -> None:
@@ -386,7 +439,9 @@ def test_every_family_tells_what_so_many_games_can_find(planted: Written) -> Non
     found = [row for row in tests if row["is_found"]]
     said = words_of(part_of(planted.path, "patterns"))
     assert f"Hypotheses tested together on patch 13.10: {together:,}" in said
-    assert f"Found in ranked_solo: {len(found)}, of which {sum(row['is_replicated'] for row in found)} held" in said
+    tried = [row["is_replicated"] for row in tests if row["is_replicated"] is not None]
+    assert f"Found in ranked_solo: {len(found)}. One half of the matches alone finds {len(tried)} that" in said
+    assert f"; {sum(tried)} of these held there." in said
     units = {"win_rate": (100, "{:.1f} points"), "dpm": (1, "{:.1f} damage per minute")}
     for family in {row["family"] for row in tests}:
         words = words_of(part_of(planted.path, f"family-{family}"))

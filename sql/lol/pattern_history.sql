@@ -1,4 +1,4 @@
--- Every pattern that was found on some patch, on each patch on which it was tested, in the order of patches.
+-- Every pattern that was found on some patch, on each patch on which it had enough games, in the order of patches.
 with found as (
     select pattern_id, min(patch_number) as first_found_patch_number
     from lol.pattern_tests
@@ -23,6 +23,9 @@ select
     cast(tests.effect_high as double) as effect_high,
     cast(tests.q_value as double) as q_value,
     tests.is_found,
+    cast(tests.discovery_half_q_value as double) as discovery_half_q_value,
+    tests.is_replicated,
+    tests.reason,
     cast(lag(tests.effect) over of_pattern as double) as previous_effect,
     cast(sum(case when tests.is_found then 1 else 0 end) over up_to_patch as bigint) as patches_found,
     found.first_found_patch_number

@@ -281,6 +281,90 @@ def compare(
     )
 
 
+@dataclass(frozen=True)
+class Within:
+    """A difference between two arms within strata, at equal covariates."""
+
+    effect: float
+    low: float
+    high: float
+    p_value: float
+
+
+def compare_within(
+    treated: npt.ArrayLike,
+    covariates: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    strata: npt.ArrayLike,
+    *,
+    fewest_per_coefficient: int,
+    knots: Sequence[int] = KNOTS,
+    level: float = LEVEL,
+) -> Within | None:
+    """The difference that a treatment makes within strata: linear regression with an intercept of each stratum.
+
+    Outcome, treatment and the `basis` of the covariates lose their means in each stratum, and the first two lose what
+    the others tell of them; what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a
+    yes or no it is the difference of probabilities. Errors are clustered by match, the strata counted among the
+    coefficients; tests and intervals are by the t distribution with the effective number of matches, as in `compare`.
+
+    Args:
+        treated: bool of each row.
+        covariates: (rows, covariates), finite.
+        outcome: number of each row, finite.
+        clusters: code of each row's match.
+        strata: code of each row's stratum, from 0.
+        fewest_per_coefficient: matches of each arm for each coefficient. Where there are fewer than the splines need,
+            the covariates are taken as straight lines.
+        knots: as of `basis`.
+        level: coverage of the interval.
+
+    Returns:
+        None where an arm is too small even for straight lines, or nothing is left to compare at equal covariates.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
+    matches = _Matches(arm.size, clusters)
+    smallest = min(matches.touched(arm > 0), matches.touched(arm == 0))
+    sizes = np.bincount(of)
+
+    def centred(column: Floats) -> Floats:
+        return column - (np.bincount(of, column) / np.maximum(sizes, 1))[of]
+
+    state = np.asarray(covariates, dtype=float)
+    lines = _standardised(state.T).T
+    for functions in (basis(state, knots), lines):
+        within = np.stack([centred(each) for each in functions.T], axis=1) if functions.size else functions
+        varying = within[:, np.square(within).sum(axis=0) > _NEGLIGIBLE * arm.size]
+        if smallest >= fewest_per_coefficient * (varying.shape[1] + 1):
+            break
+    else:
+        return None
+    left = np.stack([centred(arm), centred(np.asarray(outcome, dtype=float))], axis=1)
+    # The strata that are there, not all numbers up to the last.
+    freedom_lost = 1 + int(np.count_nonzero(sizes))
+    if varying.size:
+        coefficients, _, rank, _ = np.linalg.lstsq(varying, left, rcond=_SINGULAR)
+        left -= varying @ coefficients
+        freedom_lost += int(rank)
+    arm_left, outcome_left = left.T
+    weight = float(arm_left @ arm_left)
+    if weight <= _SINGULAR * float(centred(arm) @ arm) or arm.size <= freedom_lost or matches.count < 2:
+        return None
+    effect = float(arm_left @ outcome_left) / weight
+    scores = matches.sums(arm_left * (outcome_left - effect * arm_left))
+    correction = matches.count / (matches.count - 1) * (arm.size - 1) / (arm.size - freedom_lost)
+    error = np.sqrt(correction * float(scores @ scores)) / weight
+    if not error > 0:
+        return None
+    told = matches.sums(arm_left * arm_left)
+    freedom = max(float(told.sum() ** 2 / (told @ told)) - 1, 1.0)
+    half = float(stdtrit(freedom, (1 + level) / 2) * error)
+    return Within(effect, effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect / error))))
+
+
 # --------------------------------------------------------------------------- sums over matches
 
 

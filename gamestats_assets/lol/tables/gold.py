@@ -146,7 +146,7 @@ class ItemBuildStats(
     build_name = text("Names in English, such as Trinity Force > Manamune.", nullable=False)
     build_name_ko = text("Names in Korean.")
     pick_share = share("Share of the games in which the champion completed so many items.")
-    baseline_win_rate = share("Win rate of all games in which the champion completed so many items.")
+    baseline_win_rate = share("Win rate of all games in which the champion completed so many items, these among them.")
     completed_at_s = seconds("Median time at which the last item was completed.")
     team_gold_diff = real("Mean gold of the team less that of the other at that moment.")
 
@@ -189,7 +189,7 @@ class FirstObjectiveStats(OfPatch, key="lol/first_objective_stats", **BY_PATCH):
 
 
 class VisionSurvival(OfPosition, key="lol/vision_survival", **BY_PATCH):
-    """How vision goes with survival: rank correlation of vision score and deaths per minute, length of game held."""
+    """How vision goes with survival: rank correlation of vision score per minute and deaths, length of game held."""
 
     games = count("Games of a participant.", nullable=False)
     matches_played = count("Matches.", nullable=False)
@@ -290,15 +290,20 @@ class Tested(Table):
     champion_name_ko = text("Champion's name in Korean; null for all.")
     condition = text("What is done, such as Trinity Force as the 1st core item.", nullable=False)
     condition_ko = text("The same with the names in Korean.")
-    condition_key = text("The same by ids, such as item 3078 first.", nullable=False)
+    condition_key = text("The same by ids, such as item 3078 1st.", nullable=False)
     outcome = text("win_rate, dpm or deaths.", nullable=False)
     effect_unit = dy.String(
         check=lambda column: column.is_in(EFFECT_UNITS),
         description="win_rate (0.03 is three points), dpm (damage per minute) or correlation.",
     )
     baseline = text("What it is compared with, in words.", nullable=False)
-    games = count("Games in which it was done.", nullable=False)
-    baseline_games = count("Eligible games in which it was not.", nullable=False)
+    games = count("Games in which it was done: of first objectives, by either team.", nullable=False)
+    baseline_games = count(
+        "Eligible games in which it was not; 0 where the baseline are the same games: of first objectives as the other "
+        "team played them, and of vision.",
+        nullable=False,
+    )
+    games_left_out = count("Eligible games of neither, as the state of the game is unknown; null for vision.")
     matches_played = count("Matches of both.", nullable=False)
     value = real("Outcome of the games in which it was done.")
     baseline_value = real("Outcome of the eligible games in which it was not.")
@@ -308,12 +313,16 @@ class Tested(Table):
     odds_ratio = real("Of win rates, odds with it to odds without, at an equal state of the game.", minimum=0)
     p_value = share("Chance of such an effect, or a greater one, if there were none.")
     q_value = share("Share of false finds among all found up to this one, over the patch's whole family of tests.")
-    tests = count("Hypotheses tested together on the patch.", nullable=False)
+    tests = count("Hypotheses of the patch, over which q is; also those that could not be tested.", nullable=False)
     is_found = dy.Bool(description="Whether q is at most 0.05.")
-    discovery_effect = real("Effect in the half of the matches that is not held out.")
-    held_out_effect = real("Effect in the half that is held out.")
-    held_out_p_value = share("p of the held out half alone.")
-    is_replicated = flag("Whether the held out half has the same sign and p of at most 0.05; null where not found.")
+    discovery_effect = real("Effect in the discovery half alone: the half of the matches that is not held out.")
+    discovery_half_q_value = share("q of the discovery half alone, over the same family; null where too few games.")
+    held_out_effect = real("Effect in the held out half alone, of what the discovery half finds.")
+    held_out_p_value = share("p of the held out half alone, of what the discovery half finds.")
+    is_replicated = flag(
+        "Of what the discovery half finds alone (its q is at most 0.05): whether the held out half has the same sign "
+        "and p of at most 0.05; null where only all games together find it, or nothing does, or it could not be tried."
+    )
     smallest_effect = real(
         "Smallest true effect that so many games find with power 0.9 at the p that counted as found.", minimum=0
     )
@@ -321,7 +330,9 @@ class Tested(Table):
 
 
 class PatternTests(Tested, key="lol/pattern_tests", **{**BY_PATCH, "published": False}):
-    """Every hypothesis that was tested on a patch, found or not: the family that q-values are over."""
+    """Every hypothesis with enough games on a patch, found or not: the family that q-values are over."""
+
+    reason = text("Why it could not be tested: it has no effect, p and q; null where it was.")
 
 
 class DiscoveredPatterns(
@@ -342,7 +353,7 @@ class PatternHistory(
     published=True,
     indexes=(("champion_name", "position", "queue_group"), ("patch",)),
 ):
-    """How every pattern that was found on some patch fared on each patch it was tested on."""
+    """How every pattern that was found on some patch fared on each patch on which it had enough games."""
 
     pattern_id = dy.String(primary_key=True, description="Names the hypothesis over all patches.")
     patch_number = dy.Int32(primary_key=True, min=0, description="Number that orders patches.")
@@ -359,6 +370,9 @@ class PatternHistory(
     effect_low, effect_high = _interval("the effect")
     q_value = real("q-value on the patch.", minimum=0)
     is_found = flag("Whether it was found on the patch.")
-    previous_effect = real("Effect on the patch before, of those it was tested on.")
+    discovery_half_q_value = real("q-value of the discovery half alone.", minimum=0)
+    is_replicated = flag("Of what the discovery half finds alone: whether it held on the held out half.")
+    reason = text("Why it could not be tested on the patch; null where it was.")
+    previous_effect = real("Effect on the patch before, of those with a row.")
     patches_found = dy.Int64(min=0, description="Patches up to this one on which it was found.")
     first_found_patch_number = number("First patch on which it was found.")

@@ -17,6 +17,7 @@ from gamestats_assets.lol.statistics.regressions import (
     Reason,
     basis,
     compare,
+    compare_within,
     linear_regression,
     logistic_regression,
 )
@@ -344,3 +345,38 @@ def test_without_covariates_that_vary_the_effect_is_the_naive_one() -> None:
     choice, state, won, codes = cell(np.random.default_rng(21), 800)
     told = of(compare(choice, state * 0, won, codes, minimum=50), 1)
     assert told["effect"] == pytest.approx(told["naive_effect"], rel=1e-9)
+
+
+# --------------------------------------------------------------------------- within strata
+
+
+def test_a_difference_within_strata_is_that_of_an_intercept_for_each() -> None:
+    x, won, damage, codes = played(5)
+    strata = np.random.default_rng(6).integers(0, 9, codes.size)
+    chosen, state = x[:, 3], x[:, 1:3]
+    dummies = (strata[:, None] == np.arange(9)).astype(float)
+    for outcome in (damage + 100 * strata, won.astype(float)):
+        told = compare_within(chosen, state, outcome, codes, strata, fewest_per_coefficient=10)
+        design = np.column_stack([chosen, basis(state), dummies])
+        fitted = OLS(outcome, design).fit(cov_type="cluster", cov_kwds={"groups": codes})
+        assert told is not None
+        assert told.effect == pytest.approx(fitted.params[0], rel=1e-6)
+        # The same error, with as many degrees of freedom as there are matches that tell something.
+        left = OLS(chosen, design[:, 1:]).fit().resid
+        told_by = np.bincount(codes, left**2)
+        freedom = told_by.sum() ** 2 / (told_by @ told_by) - 1
+        half = stats.t.ppf(0.975, freedom) * fitted.bse[0]
+        assert (told.low, told.high) == pytest.approx((told.effect - half, told.effect + half), rel=1e-6)
+        assert told.p_value == pytest.approx(2 * stats.t.sf(abs(fitted.tvalues[0]), freedom), rel=1e-5)
+
+
+def test_a_difference_within_strata_needs_matches_for_each_coefficient() -> None:
+    x, _, damage, codes = played(7, matches=60)
+    strata = np.zeros(codes.size, dtype=np.int64)
+    few = min(len(set(codes[x[:, 3] == arm])) for arm in (0, 1))
+    # Two straight lines and the treatment are three coefficients.
+    for fewest in (few // 3, few // 3 + 1):
+        told = compare_within(x[:, 3], x[:, 1:3], damage, codes, strata, fewest_per_coefficient=fewest)
+        assert (told is not None) == (3 * fewest <= few)
+    alike = compare_within(strata == 0, x[:, 1:3], damage, codes, strata, fewest_per_coefficient=0)
+    assert alike is None
