@@ -106,7 +106,7 @@ def dpm(player: dict[str, Any]) -> float:
 def test_a_simulation_says_what_it_planted_and_all_of_it_can_be_ingested(season: Season) -> None:
     said = season.said["simulate"]
     assert re.match(rf"{MATCHES} matches with \d\d,\d\d\d events, 2023-07-18 to 2023-07-19, patches 13.13 and ", said)
-    assert "Planted: Ezreal (BOTTOM) with item 3004 as core item 2: +25 points of wins" in said
+    assert "Planted: Ezreal (BOTTOM) with Manamune as core item 2: +25 points of wins" in said
     assert "Planted: the first dragon: +15 points of wins" in said
     assert said.count("Planted: ") == 4
     assert f"Next: gamestats ingest lol '{season.folder}'" in said
@@ -222,6 +222,20 @@ def test_what_is_misspelt_gets_a_suggestion(season: Season, arguments: list[str]
     assert failed.stdout == ""
 
 
+@pytest.mark.parametrize("option", ["--items", "--by"])
+def test_an_empty_list_is_refused(season: Season, option: str) -> None:
+    failed = season.gamestats("lol", "ask", "--champion", "Ezreal", option, "")
+    assert failed.exit_code == 2
+    assert "It is empty" in failed.output
+
+
+def test_groups_are_told_in_percent(season: Season) -> None:
+    said = season.gamestats("lol", "ask", "--champion", "Ezreal", "--by", "patch").stdout
+    (row,) = [row for row in season.ask("--champion", "Ezreal", "--by", "patch") if row["patch"] == "13.14"]
+    assert f"{100 * row['win_rate']:.1f}%" in said
+    assert f"{row['win_rate']:.10g}" not in said
+
+
 def test_a_condition_that_no_game_meets_is_said(season: Season) -> None:
     told = season.gamestats("lol", "ask", "--champion", "Ezreal", "--where", "kills > 500")
     assert told.exit_code == 0
@@ -256,6 +270,9 @@ def test_the_report_is_one_file_about_the_newest_patch(season: Season, tmp_path:
     failed = season.gamestats("lol", "report", "--patch", "9.9", "--out", str(out))
     assert failed.exit_code == 1
     assert "13.14" in failed.stderr
+    folder = season.gamestats("lol", "report", "--out", str(tmp_path))
+    assert folder.exit_code == 2
+    assert "is a folder; give a file" in " ".join(folder.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("command", [("lol", "ask"), ("lol", "report"), ("lol", "simulate"), ("lol", "seed", "add")])

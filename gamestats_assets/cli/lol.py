@@ -133,7 +133,8 @@ def ask(
     """Answer a question about players' games: a mean with its interval, and how it compares.
 
     Who completed items is set against the eligible baseline: games of the same champion, position, patch and queue
-    that had come as far, at equal gold differences and time; --where narrows both. Without items, games that meet the
+    that had come as far, at equal gold differences and time; --where narrows both. --where team_first_dragon (or
+    another first) alone is compared at the gold difference just before it. Without items, games that meet other
     conditions are set against the others of the same champion, position, patch and queue, as they are. One queue is
     looked at, unless --by or --where name queue_group. Conditions name columns of lol.participant_features, champion =
     'Ezreal', completed('Item', ...), in_order('Item', ...), core_item(1, 'Item') and completed_by('Item', 15) (in
@@ -145,7 +146,7 @@ def ask(
         gamestats lol ask --champion 이즈리얼 --items 삼위일체 --position BOTTOM --by patch
         gamestats lol ask --metric win_rate --where "team_first_dragon and not team_first_tower" --by queue_group
     """
-    from gamestats_assets.cli.frames import format_for, write_frame
+    from gamestats_assets.cli.frames import Format, format_for, write_frame
     from gamestats_assets.lol import questions
 
     if metrics:
@@ -160,17 +161,18 @@ def ask(
         answers = questions.ask(
             Stores().lake,
             champion=champion,
-            items=_listed(items),
+            items=_listed(items, "--items"),
             metric=metric,
             position=position,
             patch=patch,
             queue=queue,
             in_order=order,
             where=where,
-            by=_listed(by),
+            by=_listed(by, "--by"),
         )
     if form is not None or output is not None:
-        write_frame(answers.frame(), format_for(form, output), output)
+        chosen = format_for(form, output)
+        write_frame(answers.table() if chosen is Format.TABLE else answers.frame(), chosen, output)
         return
     say(answers.question, "bold")
     if answers.remark:
@@ -178,7 +180,7 @@ def ask(
     if not answers.groups:
         say("No game meets the conditions.", "yellow")
     if by:
-        write_frame(answers.frame(), format_for(form, output), output)
+        write_frame(answers.table(), Format.TABLE, None)
         for note in answers.notes():
             say(note, "yellow")
         return
@@ -189,8 +191,11 @@ def ask(
             say(note, "yellow")
 
 
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
+def _listed(text: str | None, option: str) -> list[str]:
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if text is not None and not parts:
+        raise typer.BadParameter("It is empty: name something, or leave it out.", param_hint=option)
+    return parts
 
 
 @lol_app.command("report")
@@ -219,6 +224,9 @@ def report(
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.lol.report import write_report
 
+    if to.is_dir():
+        advice = f"{to} is a folder; give a file, such as {to / 'lol-report.html'}."
+        raise typer.BadParameter(advice, param_hint="--out")
     with status("Drawing"):
         write_report(to, Stores().lake, patch=patch, queue=queue, champion=champion)
     say(f"Written: {to}")
@@ -275,13 +283,15 @@ def simulate(
 
 def _planted(truth: list[dict[str, Any]]) -> list[str]:
     """What was planted, in words; of every patch it is the same."""
+    from gamestats_assets.lol.simulate_reference import ITEMS
+
     told: dict[str, None] = {}
     for row in truth:
         who = f"{row['champion_key']} ({row['position']})" if row["champion_key"] else row["position"]
         size = row["planted"]
         match row["kind"]:
             case "item":
-                what = f"{who} with item {row['item_id']} as core item {row['core_order']}: {_points(size)}"
+                what = f"{who} with {ITEMS[row['item_id']].name} as core item {row['core_order']}: {_points(size)}"
             case "skill_order":
                 what = f"{who} with {row['skill_order']}: {size:+g} damage a minute"
             case "objective":

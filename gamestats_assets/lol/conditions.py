@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import polars as pl
@@ -17,6 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lol.items import UnknownNameError
+from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.tables import ParticipantFeatures
 from gamestats_assets.lol.tables.silver import POSITIONS
 
@@ -24,6 +26,7 @@ Resolve = Callable[[str], Collection[int]]
 """Ids of what a name stands for."""
 Values = Callable[[str], Collection[str]]
 """Every value of a column of texts."""
+_NOTHING: Resolve = lambda _: ()  # noqa: E731
 
 _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     exp.EQ: lambda left, right: left == right,
@@ -36,13 +39,19 @@ _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 FUNCTIONS = {
     "completed": "completed('Item', ...): all of them were completed",
     "in_order": "in_order('Item', 'Item', ...): completed in this order",
-    "core_item": "core_item(1, 'Item'): it was the 1st core item",
+    "core_item": "core_item(1, 'Item'): it was the 1st core item, or turned from that one",
     "completed_by": "completed_by('Item', 15): completed within 15 minutes",
 }
 """What conditions may call, in words."""
 CHAMPION = "champion"
 """Stands for the champion by name, in any language."""
-_POSITION_CALLED = {"MID": "MIDDLE", "BOT": "BOTTOM", "ADC": "BOTTOM", "SUPPORT": "UTILITY"}
+_POSITION_CALLED = {
+    **dict.fromkeys(("MID",), "MIDDLE"),
+    **dict.fromkeys(("BOT", "ADC"), "BOTTOM"),
+    **dict.fromkeys(("SUPPORT", "SUPP", "SUP"), "UTILITY"),
+    **dict.fromkeys(("JGL", "JG", "JNG"), "JUNGLE"),
+}
+_MOST_LISTED = 10
 
 
 class ConditionError(GamestatsError):
@@ -74,6 +83,33 @@ def position_called(name: str) -> str:
             f"There are {', '.join(POSITIONS)}."
         )
     return wanted
+
+
+def in_order_of_patches(patches: Iterable[str]) -> list[str]:
+    """Patches from the oldest: 13.9 comes before 13.10."""
+    named = pl.DataFrame({"patch": [*patches]}, schema={"patch": pl.String})
+    return named.sort(patch_number(pl.col("patch")), "patch").get_column("patch").to_list()
+
+
+def value_called(column: str, text: str, there: Iterable[str]) -> str:
+    """The value of a column that somebody means, in capitals or not; any text where there are no values.
+
+    Raises:
+        UnknownNameError: when there is none, with those that come nearest, or those that there are.
+    """
+    known = {each.casefold(): each for each in sorted(there)}
+    if not known or text.casefold() in known:
+        return known.get(text.casefold(), text)
+    if column == "patch":
+        patches = in_order_of_patches(known.values())
+        newest = "The newest are" if len(patches) > _MOST_LISTED else "There are"
+        raise UnknownNameError(f"There is no patch {text!r}. {newest} {', '.join(patches[-_MOST_LISTED:])}.")
+    near = [each for each in known if len(text) > 1 and each.startswith(text.casefold())]
+    near = [*dict.fromkeys([*near, *difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.5)])][:3]
+    advice = "Did you mean" if near else "There are"
+    told = " or ".join(known[each] for each in near) or ", ".join(sorted(known.values())[:_MOST_LISTED])
+    more = " and more" if not near and len(known) > _MOST_LISTED else ""
+    raise UnknownNameError(f"There is no {column} {text!r}. {advice} {told}{more}{'?' if near else '.'}")
 
 
 def completed(item_ids: Sequence[Collection[int]], *, in_order: bool = False) -> pl.Expr:
@@ -110,7 +146,15 @@ def _times(rows: pl.Series, ids: Collection[int]) -> pl.Series:
     return frame.select("__row__").join(first, on="__row__", how="left", maintain_order="left")["completed_items_at_s"]
 
 
-def condition(text: str, *, items: Resolve, champions: Resolve, values: Values = lambda _: ()) -> pl.Expr:
+def condition(
+    text: str,
+    *,
+    items: Resolve,
+    champions: Resolve,
+    values: Values = lambda _: (),
+    bases: Resolve = _NOTHING,
+    most_core_items: int | None = None,
+) -> pl.Expr:
     """A condition as an expression over `ParticipantFeatures`; null where it cannot be told, as in SQL.
 
     >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
@@ -124,6 +168,8 @@ def condition(text: str, *, items: Resolve, champions: Resolve, values: Values =
         champions: ids of a champion's name.
         values: of a column that is compared with a text, which then must be one of them, in capitals or not; where
             there are none, any text will do.
+        bases: ids of what turns into the item of a name by itself, such as Manamune of Muramana.
+        most_core_items: so many core items has a game at most; of a later one nothing can be asked.
 
     Raises:
         ConditionError: when it cannot be read, or uses what is not offered.
@@ -132,17 +178,40 @@ def condition(text: str, *, items: Resolve, champions: Resolve, values: Values =
     try:
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
-        said = str(error).splitlines()[0]
+        said = re.sub(r"^Required keyword: .*?>\.", "something is missing on one side.", str(error).splitlines()[0])
         raise ConditionError(f"The condition {text!r} cannot be read: {said} {_OFFERED}") from None
-    return _Reader(text, items, champions, values).boolean(parsed)
+    return _Reader(text, items, champions, values, bases, most_core_items).boolean(parsed)
+
+
+def only_items(text: str) -> list[str] | None:
+    """The items of a condition that is nothing but `completed('Item', ...)`; None of any other."""
+    try:
+        node = sqlglot.parse_one(text, dialect="duckdb").unnest()
+    except SqlglotError:
+        return None
+    if not isinstance(node, exp.Anonymous) or str(node.this).lower() != "completed":
+        return None
+    if not all(isinstance(each, exp.Literal) for each in node.expressions):
+        return None
+    return [str(each.this) for each in node.expressions] or None
+
+
+def only_first(text: str) -> str | None:
+    """What a team took first, such as dragon, of a condition that is nothing but `team_first_dragon`."""
+    found = re.fullmatch(r"[\s(]*team_first_([a-z]+)[\s)]*", text, re.IGNORECASE)
+    taken = found[1].lower() if found else ""
+    return taken if f"first_{taken}_at_s" in question_columns() else None
 
 
 _OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
 
 
 class _Reader:
-    def __init__(self, text: str, items: Resolve, champions: Resolve, values: Values) -> None:
+    def __init__(
+        self, text: str, items: Resolve, champions: Resolve, values: Values, bases: Resolve, most_core_items: int | None
+    ) -> None:
         self._text, self._items, self._champions, self._values = text, items, champions, values
+        self._bases, self._most_core_items = bases, most_core_items
 
     def boolean(self, node: exp.Expr) -> pl.Expr:
         if isinstance(node, exp.Paren):
@@ -158,8 +227,11 @@ class _Reader:
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             return self._column(node.this).is_null()
         if isinstance(node, exp.Between):
-            low, high = (self._literal(node.args[end], node.this) for end in ("low", "high"))
-            return self._column(node.this).is_between(low, high)
+            column = self._column(node.this)
+            low, high = node.args["low"], node.args["high"]
+            if self._is_patch(node.this):
+                return patch_number(column).is_between(self._patch(low), self._patch(high))
+            return column.is_between(self._literal(low, node.this), self._literal(high, node.this))
         if isinstance(node, exp.In) and node.expressions:
             return self._any_of(node)
         if type(node) in _COMPARED:
@@ -179,6 +251,8 @@ class _Reader:
             return is_one if isinstance(node, exp.EQ) else ~is_one
         if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
             raise self._error(f"{node.sql(dialect='duckdb')!r}: name the column first")
+        if self._is_patch(left) and not isinstance(node, (exp.EQ, exp.NEQ)):
+            return _COMPARED[type(node)](patch_number(self._column(left)), self._patch(right))
         value = self._column(right) if isinstance(right, exp.Column) and self._is_known(right) else None
         if value is None:
             value = self._literal(right, left, is_one_of=isinstance(node, (exp.EQ, exp.NEQ)))
@@ -200,6 +274,8 @@ class _Reader:
                 ids = [self._items(self._text_of(each)) for each in given]
                 if not ids:
                     raise IndexError
+                if len({tuple(sorted(each)) for each in ids}) < len(ids):
+                    raise self._error(f"{node.sql(dialect='duckdb')!r} names an item twice")
                 return completed(ids, in_order=name == "in_order")
             if name == "core_item":
                 number, item = given
@@ -207,8 +283,14 @@ class _Reader:
                 ids = self._items(self._text_of(item))
                 if slot < 1:
                     raise self._error(f"{node.sql(dialect='duckdb')!r}: core items are counted from 1")
+                if self._most_core_items is not None and slot > self._most_core_items:
+                    most = f"no game at hand has more than {self._most_core_items} core items"
+                    raise self._error(f"{node.sql(dialect='duckdb')!r}: {most}")
                 built = pl.col("core_item_ids")
-                is_it = built.list.get(slot - 1, null_on_oob=True).is_in([*ids]).fill_null(value=False)
+                at_slot = built.list.get(slot - 1, null_on_oob=True)
+                is_it = at_slot.is_in([*ids]).fill_null(value=False)
+                if turned_from := self._bases(self._text_of(item)):
+                    is_it |= at_slot.is_in([*turned_from]).fill_null(value=False) & completed([ids])
                 return pl.when(built.is_not_null()).then(is_it)
             item, minutes = given
             ids = self._items(self._text_of(item))
@@ -232,6 +314,16 @@ class _Reader:
 
     def _is_known(self, node: exp.Column) -> bool:
         return node.name.lower() in question_columns()
+
+    def _is_patch(self, node: exp.Expr) -> bool:
+        return isinstance(node, exp.Column) and node.name.lower() == "patch"
+
+    def _patch(self, node: exp.Expr) -> pl.Expr:
+        """Number of a patch, whether or not there are games of it."""
+        told = self._text_of(node)
+        if re.fullmatch(r"\d{1,4}\.\d{1,3}", told) is None:
+            raise self._error(f"{told!r} is no patch; write it as '13.14'")
+        return patch_number(pl.lit(told))
 
     def _is_champion(self, node: exp.Expr) -> bool:
         return isinstance(node, exp.Column) and node.name.lower() == CHAMPION
@@ -264,13 +356,7 @@ class _Reader:
         """The value of a column that is meant."""
         if column == "position":
             return position_called(text)
-        known = {each.casefold(): each for each in self._values(column)}
-        if known and text.casefold() not in known:
-            near = difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.5)
-            advice = "Did you mean" if near else "Others are"
-            told = " or ".join(known[each] for each in near) or ", ".join(sorted(known.values())[:10])
-            raise UnknownNameError(f"There is no {column} {text!r}. {advice} {told}{'?' if near else '.'}")
-        return known.get(text.casefold(), text)
+        return value_called(column, text, self._values(column))
 
     def _error(self, what: str) -> ConditionError:
         return ConditionError(f"The condition {self._text!r}: {what}.".replace("?.", "?"))

@@ -128,7 +128,12 @@ def ids_of_name(listed: pl.DataFrame, key: str, name: str) -> list[int]:
     wanted = _folded(name)
     if wanted in known:
         return sorted(known[wanted])
-    near = [spelt[each] for each in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+    # Korean by its letters, of which syllables that differ have many in common.
+    letters = {unicodedata.normalize("NFD", each): spelt[each] for each in known}
+    sought = unicodedata.normalize("NFD", wanted)
+    close = difflib.get_close_matches(sought, letters, n=3, cutoff=0.6 if sought == wanted else 0.75)
+    begun = [called for each, called in sorted(spelt.items()) if len(wanted) > 1 and each.startswith(wanted)]
+    near = [*dict.fromkeys([*(letters[each] for each in close), *begun])][:3]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UnknownNameError(f"Expected the English or Korean name of {_CALLED[key]}, found {name!r}.{hint}")
 

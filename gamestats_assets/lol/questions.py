@@ -11,8 +11,11 @@ both sides tell nothing. Who completed items is compared with **games that had c
 - What an item turned into: at the moment of its completion, each such game is set against games drawn among those that
   were still running then, with as many core items, and without having completed all of the items yet.
 
-Both at equal gold differences and time. A game can be of the baseline at one moment and of the asked ones at a later
-one, as in a sequence of trials (nothing that comes later decides who is compared), which is why errors are by match.
+Both at equal gold differences and time. What a team took first, asked for alone (`team_first_dragon`), is compared with
+games whose team did not, at the gold difference just before it and its time. Other conditions belong to no one moment,
+so that their difference stays naive, which the answer says. A game can be of the baseline at one moment and of the
+asked ones at a later one, as in a sequence of trials (nothing that comes later decides who is compared), which is why
+errors are by match.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +33,20 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lol.conditions import (
+    ConditionError,
     completed,
     completed_at,
     condition,
+    in_order_of_patches,
     nearest,
+    only_first,
+    only_items,
     position_called,
     question_columns,
+    value_called,
 )
 from gamestats_assets.lol.items import UnknownNameError, ids_of_name
+from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.reference import queues
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 
@@ -58,7 +67,10 @@ _STATE = ("team_gold_diff", "lane_gold_diff", "at_s", "since_s")
 _ASKED = (
     *("match_id", "participant_id", "duration_s", *_CELL, *_CORE, *_AT_MARKS),
     *("__items__", "__where__", "__metric__", "__at__", "__boots_at__"),
+    *("__first_at__", "__gold_before__"),
 )
+_T = TypeVar("_T")
+_ALL_CHAMPIONS = "all champions"
 _FEWEST_COMPARED = 20
 _FEWEST_PER_COEFFICIENT = 10
 _DRAWN = 10
@@ -67,6 +79,10 @@ _DRAWN = 10
 
 class NothingToAskError(GamestatsError):
     """There are no rows to ask: nothing was materialised."""
+
+
+class QuestionError(GamestatsError):
+    """A question says something twice, or something that it has no use for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +146,12 @@ class Answer:
         """
         if self.value is None:
             return []
-        said = [f"{_told(self.value, unit)}{_between(self.low, self.high, unit)}, {self.games:,} games."]
+        mean = "" if unit == "%" else "Mean "
+        said = [f"{mean}{_told(self.value, unit)}{_between(self.low, self.high, unit)}, {_games(self.games)}."]
         if (other := self.comparison) is not None:
             said.append(
-                f"Baseline: {_told(other.value, unit)} in {other.games:,} games {other.baseline}. Against it stand "
-                f"{other.asked_games:,} games with {_told(other.asked_value, unit)}: naively a difference of "
+                f"Baseline: {_told(other.value, unit)} in {_games(other.games)} {other.baseline}. Against it: "
+                f"{_games(other.asked_games)} with {_told(other.asked_value, unit)}: naively a difference of "
                 f"{_difference(other.naive_effect, unit)}."
             )
             if other.effect is not None and other.p_value is not None:
@@ -191,15 +208,41 @@ class Answers:
         # What no group has (no comparison was asked for) is no column.
         return frame.select(name for name in frame.columns if frame[name].null_count() < frame.height)
 
+    def table(self) -> pl.DataFrame:
+        """The same to be read: texts, rates in percent, with as many digits as in `Answer.lines`."""
+        frame = self.frame()
+        told: dict[str, list[str]] = {}
+        for name in frame.columns:
+            if name in (self.metric, "low", "high", "compared", "baseline") and name not in self.groups[0].group:
+                told[name] = ["" if value is None else _told(value, self.unit) for value in frame[name]]
+            elif name in ("naive_effect", "effect", "effect_low", "effect_high"):
+                told[name] = ["" if value is None else _difference(value, self.unit) for value in frame[name]]
+            elif name == "p_value":
+                told[name] = ["" if value is None else f"{value:.2g}" for value in frame[name]]
+        aligned = {name: [each.rjust(max(map(len, texts))) for each in texts] for name, texts in told.items()}
+        return frame.with_columns(pl.Series(name, texts) for name, texts in aligned.items())
+
     def notes(self) -> list[str]:
         """Notes of all groups, each with the groups that it is of."""
         of: dict[str, list[str]] = {}
         for answer in self.groups:
             for note in answer.notes:
-                said = re.sub(r"^(Only )?[\d,]+ ", lambda found: "Few " if found[1] else "Some ", note)
+                said = re.sub(r"^(Only )?[\d,]+ games?( (?:is|are))?", _of_several, note)
                 of.setdefault(said, []).append(" ".join(map(str, answer.group.values())))
         named = {note: ", ".join(groups[:5]) + (" and more" if len(groups) > 5 else "") for note, groups in of.items()}
         return [f"{groups}: {note}" for note, groups in named.items()]
+
+
+def _of_several(found: re.Match[str]) -> str:
+    return f"{'Few' if found[1] else 'Some'} games{' are' if found[2] else ''}"
+
+
+def _games(count: int) -> str:
+    return f"{count:,} game{'' if count == 1 else 's'}"
+
+
+def _games_are(count: int) -> str:
+    return f"{_games(count)} {'is' if count == 1 else 'are'}"
 
 
 def _told(value: float, unit: str) -> str:
@@ -253,6 +296,15 @@ class Names:
             )
         return ids
 
+    def bases(self, name: str) -> list[int]:
+        """Ids of what turns into an item by itself, such as Manamune of Muramana; none of others.
+
+        Raises:
+            UnknownNameError: as of `item`.
+        """
+        turned = self._items.filter(pl.col("item_id").is_in(self.item(name))).get_column("transformed_from")
+        return turned.drop_nulls().unique().sort().to_list()
+
     @cached_property
     def boots(self) -> list[int]:
         """Ids of all boots."""
@@ -260,7 +312,8 @@ class Names:
 
     @cached_property
     def _items(self) -> pl.DataFrame:
-        return self._lake.scan(Items).select("item_id", "name", "name_ko", "kind").unique().collect()
+        wanted = ("item_id", "name", "name_ko", "kind", "transformed_from")
+        return self._lake.scan(Items).select(wanted).unique().collect()
 
 
 def metrics() -> dict[str, str]:
@@ -296,17 +349,20 @@ def ask(
         lake: holds `lol.participant_features`.
         champion: name in any language at hand, or key.
         items: completed items, all of them; names in any language at hand, or ids.
-        metric: one of `metrics()`.
+        metric: one of `metrics()`, in capitals or not.
         position: TOP, JUNGLE, MIDDLE, BOTTOM or UTILITY.
         patch: such as 13.14.
         queue: group of queues, such as ranked_solo.
         in_order: whether the items must have been completed in the order given.
         where: further conditions, see `conditions.condition`. With items they narrow the games that are looked at,
-            those of the baseline as well; without, the games that do not meet them are the baseline.
+            those of the baseline as well; without, the games that do not meet them are the baseline, as they are.
+            Alone, `completed(...)` is the question with items, and what a team took first is compared at the gold
+            difference and time just before.
         by: columns to group by; `champion` is the champion's key.
 
     Raises:
         UnknownNameError: when a name is unknown.
+        QuestionError: when an item or a column is named twice, or an order asked for of fewer than two items.
         ConditionError: when `where` cannot be read.
         NothingToAskError: when there are no rows.
     """
@@ -316,23 +372,43 @@ def ask(
             "gamestats ingest lol PATH, then gamestats materialize"
         )
     names = Names(lake)
+    metric, by = metric.lower(), [name.lower() for name in by]
     column = _metric(metric)
-    groups = [_group(name) for name in by]
+    groups = _once([_group(name) for name in by], by, "column to group by")
     slice_, said = _slice(names, champion, position, patch)
-    ids = [names.item(name) for name in items]
+    if where is not None and not items and (named_items := only_items(where)):
+        # The same question in other words.
+        items, where = named_items, None
+    first = only_first(where) if where is not None and not items else None
+    ids = _once([names.item(name) for name in items], items, "item")
+    if in_order and len(ids) < 2:
+        raise QuestionError(f"An order was asked for, which needs two items or more; found {len(ids)}.")
     known = _values(lake)
-    wanted = condition(where, items=names.item, champions=names.champion, values=known) if where else None
+    wanted = None
+    if where is not None:
+        if not where.strip():
+            raise ConditionError("The condition is empty; say what is to hold, such as kills > 5, or leave it out.")
+        most = lake.scan(ParticipantFeatures).select(pl.col("core_items").max()).collect().item()
+        wanted = condition(
+            where,
+            items=names.item,
+            champions=names.champion,
+            values=known,
+            bases=names.bases,
+            most_core_items=most,
+        )
     is_met = pl.lit(value=True) if wanted is None else wanted
     named = {*groups, *([] if wanted is None else wanted.meta.root_names())}
     remark = ""
     if queue is not None:
-        queue = {each.casefold(): each for each in known("queue_group")}.get(queue.casefold(), queue)
+        queue = _queue(queue, known("queue_group"))
     elif not named & {"queue_group", "queue_id"}:
         queue, remark = _usual_queue(lake, slice_)
     if queue is not None:
         slice_ &= pl.col("queue_group") == queue
         said += f" in {queue}"
     items_met = completed(ids, in_order=in_order) if ids else pl.lit(value=True)
+    ordered = [patch_number(pl.col(name)) if name == "patch" else pl.col(name) for name in groups]
     rows = (
         lake.scan(ParticipantFeatures)
         .filter(slice_)
@@ -343,27 +419,51 @@ def ask(
             __boots_at__=completed_at(names.boots) if ids else pl.lit(None, pl.Float64),
             __at__=pl.when(items_met).then(pl.max_horizontal(completed_at(each) for each in ids) if ids else None),
         )
+        .with_columns(
+            __first_at__=pl.col(f"first_{first}_at_s") if first else pl.lit(None, pl.Float64),
+            __gold_before__=pl.col(f"team_gold_diff_before_first_{first}") if first else pl.lit(None, pl.Float64),
+        )
         .select([*dict.fromkeys([*groups, *_ASKED])])
-        .sort("match_id", "participant_id")
+        .sort(*ordered, "match_id", "participant_id")
         .collect()
     )
     if rows.is_empty():
-        raise NothingToAskError(f"There are no games of {said}. {_what_there_is(lake)}")
+        said = said.replace(_ALL_CHAMPIONS, "any champion")
+        in_queue = pl.lit(value=True) if queue is None else pl.col("queue_group") == queue
+        rest = _slice(names, champion, None, patch)[0] & in_queue
+        there = _positions(lake, rest) if position is not None else ""
+        raise NothingToAskError(f"There are no games of {said}. {there or _what_there_is(lake)}")
     order = " in this order" if in_order and len(items) > 1 else ""
     what = [f"with {' and '.join(items)} completed{order}"] if items else []
     what += [f"where {where}"] if where else []
-    question = " ".join([f"{metric} of {said}", *what, *([f"by {', '.join(by)}"] if by else [])])
+    called = {of: name for name, of in METRICS.items()}.get(column, column)
+    question = " ".join([f"{called} of {said}", *what, *([f"by {', '.join(by)}"] if by else [])])
     is_rate = question_columns()[column] == pl.Boolean
     unit = "%" if is_rate else ""
     parts = rows.partition_by(groups, as_dict=True, maintain_order=True) if groups else {(): rows}
     if len(parts) > MOST_GROUPS:
         raise UnknownNameError(f"{', '.join(by)} has {len(parts):,} values, more than {MOST_GROUPS}; group by less.")
-    answers = [
-        _answer(dict(zip(by, key, strict=True)), part, is_rate=is_rate, has_items=bool(ids), has_where=bool(where))
-        for key, part in sorted(parts.items(), key=lambda each: tuple(map(str, each[0])))
-    ]
+    compared: dict[str, Any] = {"has_items": bool(ids), "has_where": where is not None, "first": first}
+    answers = [_answer(dict(zip(by, key, strict=True)), part, column, **compared) for key, part in parts.items()]
     kept = tuple(each for each in answers if each.games or not groups)
     return Answers(question, metric, unit, kept, None if "queue_group" in groups else queue, remark)
+
+
+def _once(found: list[_T], said: Sequence[str], what: str) -> list[_T]:
+    for number, one in enumerate(found):
+        if one in found[:number]:
+            twice = " and ".join(dict.fromkeys([said[found.index(one)], said[number]]))
+            raise QuestionError(f"The same {what} is named twice: {twice}. Name each once.")
+    return found
+
+
+def _queue(text: str, known: Collection[str]) -> str:
+    """The group of queues that is meant."""
+    if text.strip().isdecimal():
+        listed = queues().filter(pl.col("queue_id").cast(pl.String) == text.strip()).get_column("queue_group")
+        advice = f" Queue {text} is of the group {listed[0]}: ask for that one." if len(listed) else ""
+        raise UnknownNameError(f"Queues are asked for by their group, not by number: {text}.{advice}")
+    return value_called("queue_group", text, known)
 
 
 def _metric(name: str) -> str:
@@ -383,7 +483,7 @@ def _group(name: str) -> str:
 def _slice(names: Names, champion: str | None, position: str | None, patch: str | None) -> tuple[pl.Expr, str]:
     """The games that a question is about, whatever was done in them, and the same in words."""
     conditions = [pl.lit(value=True)]
-    said = [champion or "every champion"]
+    said = [champion or _ALL_CHAMPIONS]
     if champion is not None:
         conditions.append(pl.col("champion_id").is_in([*names.champion(champion)]))
     if position is not None:
@@ -413,7 +513,7 @@ def _usual_queue(lake: Lake, slice_: pl.Expr) -> tuple[str | None, str]:
     if not games:
         return None, ""
     chosen = USUAL_QUEUE if USUAL_QUEUE in games else next(iter(games))
-    others = ", ".join(f"{name} ({count:,} games)" for name, count in games.items() if name != chosen)
+    others = ", ".join(f"{name} ({_games(count)})" for name, count in games.items() if name != chosen)
     return chosen, f"Only {chosen} is looked at; --queue asks for another: {others}." if others else ""
 
 
@@ -421,27 +521,41 @@ def _what_there_is(lake: Lake) -> str:
     rows = (
         lake.scan(ParticipantFeatures)
         .select(
-            patches=pl.col("patch").unique().sort().str.join(", "),
+            patches=pl.col("patch").unique().implode(),
             queues=pl.col("queue_group").unique().sort().str.join(", "),
         )
         .collect()
     )
-    return f"There are patches {rows['patches'][0]} and queues {rows['queues'][0]}." if rows.height else ""
+    patches = ", ".join(in_order_of_patches(rows["patches"][0]))
+    return f"There are patches {patches} and queues {rows['queues'][0]}." if rows.height else ""
+
+
+def _positions(lake: Lake, slice_: pl.Expr) -> str:
+    """The positions in which there are games, in words; nothing where there are none."""
+    found = lake.scan(ParticipantFeatures).filter(slice_).drop_nulls("position").group_by("position").len().collect()
+    told = [f"{name} ({_games(count)})" for name, count in found.sort("len", "position", descending=True).iter_rows()]
+    return f"There are games of {', '.join(told)}." if told else ""
 
 
 # --------------------------------------------------------------------------- answers
 
 
-def _answer(group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_items: bool, has_where: bool) -> Answer:
+def _answer(
+    group: Mapping[str, Any], rows: pl.DataFrame, metric: str, *, has_items: bool, has_where: bool, first: str | None
+) -> Answer:
     from gamestats_assets.lol.statistics.intervals import mean_interval, wilson
 
+    is_rate = question_columns()[metric] == pl.Boolean
     known = rows.drop_nulls(["__items__", "__where__"])
     notes: list[str] = []
     if unknown := rows.height - known.height:
-        notes.append(f"{unknown:,} games are left out: without a timeline, or as what is asked about did not happen.")
-    asked = known.filter(pl.col("__items__") & pl.col("__where__") & pl.col("__metric__").is_not_null())
+        notes.append(f"{_games_are(unknown)} left out: without a timeline, or as what is asked about did not happen.")
+    met = known.filter(pl.col("__items__") & pl.col("__where__"))
+    asked = met.drop_nulls("__metric__")
+    if nulls := met.height - asked.height:
+        notes.append(f"{_games_are(nulls)} left out: {metric} is not known of them.")
     if not asked.height:
-        none = f"None of {known.height:,} games meets the conditions."
+        none = f"None of {_games(known.height)} meets the conditions."
         return Answer(group, 0, 0, None, None, None, None, (none, *notes))
     values = asked.get_column("__metric__").to_numpy()
     matches = asked.get_column("match_id").n_unique()
@@ -451,17 +565,35 @@ def _answer(group: Mapping[str, Any], rows: pl.DataFrame, *, is_rate: bool, has_
         low, high = float(rates.low[0]), float(rates.high[0])
     elif len(values) > 1:
         ends = mean_interval(values, asked.get_column("match_id").rle_id().to_numpy())
-        low, high = (None, None) if np.isnan(ends.low) else (ends.low, ends.high)
+        low, high = (None, None) if np.isnan(ends.low) else _possible(metric, ends.low, ends.high)
     else:
         low = high = None
     if asked.height < FEW_GAMES:
-        notes.append(f"Only {asked.height} game{'s' if asked.height > 1 else ''}: too few to say much.")
+        notes.append(f"Only {_games(asked.height)}: too few to say much.")
+    if metric == "won" and _is_half(asked):
+        notes.append("Of every match as many winners as losers are counted: it is 50% by construction.")
     comparison = None
     if has_items or has_where:
         eligible = known.drop_nulls("__metric__").with_row_index("game")
-        comparison, why = _at_equal_state(eligible) if has_items else _as_they_are(eligible)
+        if has_items:
+            comparison, why = _at_equal_state(eligible)
+        else:
+            comparison, why = _at_the_first(eligible, first) if first else _as_they_are(eligible)
         notes += why
     return Answer(group, asked.height, matches, value, low, high, comparison, tuple(notes))
+
+
+def _possible(metric: str, low: float, high: float) -> tuple[float, float]:
+    """The part of an interval in which means of a metric can lie."""
+    if question_columns()[metric] == pl.Boolean:
+        return max(low, 0.0), min(high, 1.0)
+    least, most = (getattr(ParticipantFeatures.columns()[metric], end, None) for end in ("min", "max"))
+    return (low if least is None else max(low, float(least)), high if most is None else min(high, float(most)))
+
+
+def _is_half(rows: pl.DataFrame) -> bool:
+    """Whether half of the players of each match have won."""
+    return rows.group_by("match_id").agg(pl.col("__metric__").mean()).get_column("__metric__").eq(0.5).all()
 
 
 # --------------------------------------------------------------------------- comparisons
@@ -471,14 +603,26 @@ def _as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     """Games that meet conditions against those of their cells that do not, or why there is nothing to compare."""
     told = _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
     found, notes = _naive(told, "of the same champion, position, patch and queue that do not meet the conditions")
-    unadjusted = "The difference is not adjusted for the state of the game: no moment belongs to the conditions."
+    unadjusted = "The difference is naive, not adjusted for the state of the game: no moment belongs to the conditions."
     return found, notes or [unadjusted]
+
+
+def _at_the_first(rows: pl.DataFrame, first: str) -> tuple[Comparison | None, list[str]]:
+    """Teams that took something first against those that did not, at an equal gold difference and time before it."""
+    cells = _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
+    told = _both_arms(cells.drop_nulls(["__first_at__", "__gold_before__"]))
+    notes: list[str] = []
+    if lost := cells.filter(pl.any_horizontal(pl.col("__first_at__", "__gold_before__").is_null())).height:
+        notes.append(f"{_games_are(lost)} in no comparison: the gold difference at that moment is not known.")
+    words = f"of the same champion, position, patch and queue whose team did not take the first {first}"
+    naive, why = _naive(told, words)
+    if naive is None:
+        return None, [*notes, *why]
+    return _adjusted(naive, told, ("__gold_before__", "__first_at__"), notes)
 
 
 def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     """Games at the moment at which items were completed against those that had come as far, or why there are none."""
-    from gamestats_assets.lol.statistics.regressions import compare_within
-
     trials = _trials(rows.filter("__where__"))
     # Where there are no positions there are no lanes, and nothing that could be unknown of them.
     lane = pl.when(pl.col("position").is_null()).then(0.0).otherwise("lane_gold_diff")
@@ -487,14 +631,23 @@ def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     unknown = eligible.filter(pl.any_horizontal(pl.col(*_STATE).is_null())).join(told, on="game", how="anti")
     notes: list[str] = []
     if lost := unknown.get_column("game").n_unique():
-        notes.append(f"{lost:,} games are in no comparison: the gold differences at that moment are not known.")
+        notes.append(f"{_games_are(lost)} in no comparison: the gold differences at that moment are not known.")
     words = "of the same champion, position, patch and queue that had come as far and did not have them all yet"
     naive, why = _naive(told, words)
     if naive is None:
         return None, [*notes, *why]
+    return _adjusted(naive, told, _STATE, notes)
+
+
+def _adjusted(
+    naive: Comparison, told: pl.DataFrame, state: Sequence[str], notes: list[str]
+) -> tuple[Comparison, list[str]]:
+    """The comparison of both arms with their difference at an equal state, where there are games enough."""
+    from gamestats_assets.lol.statistics.regressions import compare_within
+
     found = compare_within(
         told.get_column("treated").to_numpy(),
-        told.select(pl.col(name).cast(pl.Float64) for name in _STATE).to_numpy(),
+        told.select(pl.col(name).cast(pl.Float64) for name in state).to_numpy(),
         told.get_column("__metric__").to_numpy(),
         told.get_column("match_id").rank("dense").to_numpy(),
         told.get_column("stratum").rank("dense").to_numpy() - 1,
@@ -513,8 +666,10 @@ def _both_arms(rows: pl.DataFrame) -> pl.DataFrame:
 def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]]:
     """Both arms as they are, each stratum weighing as much as its treated rows do."""
     arms = {arm: part.get_column("game").n_unique() for (arm,), part in rows.group_by("treated")}
-    if arms.get(False, 0) < _FEWEST_COMPARED:
-        return None, [f"Only {arms.get(False, 0)} games {words}: too few to compare with."]
+    if not (others := arms.get(False, 0)):
+        return None, [f"There are no games {words}: nothing to compare with."]
+    if others < _FEWEST_COMPARED:
+        return None, [f"Only {_games(others)} {words}: too few to compare with."]
     mean = rows.group_by("stratum", maintain_order=True).agg(
         treated=pl.col("treated").sum(),
         value=pl.col("__metric__").filter("treated").mean(),

@@ -210,6 +210,16 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
         .join(told, on=["patch", "queue_group"], how="semi")
         .sort(patch_number(pl.col("patch")), "games", "queue_group", descending=[False, True, False])
     )
+    if slices.is_empty() and played.height:
+        matches = lake.scan(ParticipantFeatures).group_by("patch").agg(pl.col("match_id").n_unique()).collect()
+        there = ", ".join(
+            f"{_plural(count, 'match') if count == 1 else f'{count:,} matches'} on patch {name}"
+            for name, count in matches.sort(patch_number(pl.col("patch"))).iter_rows()
+        )
+        raise NothingToReportError(
+            f"There are no statistics to report yet: {there}. Each patch has too few games, or its statistics were not "
+            "made: bring more matches of one patch, then gamestats materialize"
+        )
     if slices.is_empty():
         raise NothingToReportError(
             "There are no statistics to report yet. Bring match and timeline files and make the tables: "

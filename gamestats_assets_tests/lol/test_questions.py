@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lol import simulate
 from gamestats_assets.lol.conditions import ConditionError, condition
 from gamestats_assets.lol.items import UnknownNameError
-from gamestats_assets.lol.questions import Answer, NothingToAskError, ask, metrics
+from gamestats_assets.lol.questions import Answer, NothingToAskError, QuestionError, ask, metrics
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, wide
@@ -480,7 +480,7 @@ def test_a_game_is_of_the_baseline_until_it_completes_the_items(made: Made) -> N
 def test_where_all_of_a_cell_are_alike_there_is_nothing_to_compare(made: Made) -> None:
     answer = one(made([{"position": "TOP"}] * 40 + [{}] * 40), where="Position = 'top'")
     assert (answer.games, answer.comparison) == (40, None)
-    assert any("too few to compare with" in note for note in answer.notes)
+    assert any("nothing to compare with" in note for note in answer.notes)
 
 
 @pytest.mark.parametrize(
@@ -504,7 +504,8 @@ def test_values_are_recognised_in_capitals_or_not(made: Made, where: str, wanted
         ("position = 'TOPP'", "Did you mean TOP"),
         ("queue_group = 'ranked_sol'", "Did you mean ranked_solo"),
         ("champion_key in ('Ezrael', 'Jinx')", "Did you mean Ezreal"),
-        ("patch = '13.1'", r"13\.14"),
+        ("patch = '13.1'", r"There are 13\.13, 13\.14\."),
+        ("queue_group = 'ranked'", "Did you mean .*ranked_solo"),
     ],
 )
 def test_a_misspelt_value_is_refused(lake: Lake, where: str, said: str) -> None:
@@ -524,6 +525,11 @@ def test_a_misspelt_value_is_refused(lake: Lake, where: str, said: str) -> None:
         ({"metric": "dmp"}, "Did you mean dpm"),
         ({"position": "TOPP"}, "Did you mean TOP"),
         ({"by": ["positon"]}, "Did you mean position"),
+        ({"champion": "이즈라엘"}, "Did you mean 이즈리얼"),
+        ({"champion": "Ez"}, "Did you mean Ezreal"),
+        ({"queue": "ranked"}, "Did you mean .*ranked_solo"),
+        ({"queue": "420"}, "420 is of the group ranked_solo"),
+        ({"queue": "99999"}, "by their group, not by number"),
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(lake: Lake, question: dict[str, Any], said: str) -> None:
@@ -546,6 +552,10 @@ def test_a_misspelt_name_gets_a_suggestion(lake: Lake, question: dict[str, Any],
         ("kills > (select 1)", "no number"),
         ("1 = 1; drop table x", "not understood"),
         ("core_item_ids = 3", "no column"),
+        ("core_item(9, 'Trinity Force')", "no game at hand has more than"),
+        ("in_order('Manamune', 'manamune')", "names an item twice"),
+        ("patch >= 'new'", "no patch"),
+        ("", "is empty"),
     ],
 )
 def test_what_is_no_condition_is_refused_with_the_place(lake: Lake, where: str, said: str) -> None:
@@ -571,6 +581,160 @@ def test_few_games_say_so_and_none_too(lake: Lake, games: list[dict[str, Any]]) 
     none = one(lake, champion="Ezreal", where=f"kills > {strong}")
     assert (none.games, none.value) == (0, None)
     assert none.notes == (f"None of {len(of(games, champion_key='Ezreal')):,} games meets the conditions.",)
+
+
+def test_what_did_not_happen_is_in_no_arm(made: Made) -> None:
+    nobody = [{"team_first_dragon": None, "won": True}] * 60
+    rows = nobody + [{"team_first_dragon": number % 2 == 0, "won": number % 4 == 0} for number in range(200)]
+    for arms in (rows, [row | {"queue_group": "aram"} for row in nobody] + rows):
+        told = one(made(arms), where="team_first_dragon and queue_group in ('ranked_solo', 'aram')")
+        left_out = len(arms) - 200
+        assert told.comparison is not None
+        assert (told.comparison.asked_games, told.comparison.games) == (100, 100)
+        assert told.comparison.value == 0
+        assert told.notes[0].startswith(f"{left_out} games are left out")
+    unknown = one(made([{"dpm": None}] * 3 + [{"dpm": 100.0}] * 40), metric="dpm")
+    assert (unknown.games, unknown.value) == (40, 100)
+    assert unknown.notes == ("3 games are left out: dpm is not known of them.",)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"by": ["patch", "patch"]},
+        {"by": ["champion", "Champion"]},
+        {"by": ["champion", "champion_key"]},
+        {"items": ["Trinity Force", "삼위일체"]},
+    ],
+)
+def test_what_is_named_twice_is_refused(lake: Lake, question: dict[str, Any]) -> None:
+    with pytest.raises(QuestionError, match="is named twice: "):
+        ask(lake, **question)
+
+
+@pytest.mark.parametrize("items", [[], ["Trinity Force"]])
+def test_an_order_needs_two_items(lake: Lake, items: list[str]) -> None:
+    with pytest.raises(QuestionError, match="two items or more"):
+        ask(lake, items=items, in_order=True)
+
+
+def test_patches_are_ordered_by_number(made: Made) -> None:
+    lake = made([{"patch": patch} for patch in ("13.10", "13.9", "13.6", "13.13", "9.24", "13.6")])
+    for where, wanted in {
+        "patch >= '13.6'": 5, "patch > 13.9": 2, "patch < '13.10'": 4, "patch between '13.7' and '13.12'": 2,
+        "patch = '13.6'": 2, "patch <> '13.10'": 5,
+    }.items():  # fmt: skip
+        assert one(lake, where=where).games == wanted, where
+    by_patch = ask(lake, by=["Patch"]).groups
+    assert [answer.group["patch"] for answer in by_patch] == ["9.24", "13.6", "13.9", "13.10", "13.13"]
+    with pytest.raises(NothingToAskError, match=r"patches 9\.24, 13\.6, 13\.9, 13\.10, 13\.13 "):
+        ask(lake, patch="99.1")
+    with pytest.raises(UnknownNameError, match=r"There are 9\.24, 13\.6, 13\.9, 13\.10, 13\.13\."):
+        ask(lake, where="patch = '99.9'")
+
+
+def test_groups_are_ordered_by_their_values(made: Made) -> None:
+    lake = made([{"kills": kills} for kills in (10, 2, 0, 2)])
+    assert [answer.group["kills"] for answer in ask(lake, by=["kills"]).groups] == [0, 2, 10]
+
+
+def test_an_item_that_another_turned_into_stands_in_its_place(made: Made) -> None:
+    both = {"core_item_ids": [TRINITY_FORCE, MANAMUNE], "core_items": 2, "core_items_at_s": [900.0, 1200.0],
+            "core_items_team_gold_diff": [0.0, 0.0], "core_items_lane_gold_diff": [0.0, 0.0]}  # fmt: skip
+    not_yet = {"completed_item_ids": [TRINITY_FORCE, MANAMUNE], "completed_items_at_s": [900.0, 1200.0]}
+    turned = {name: [*values, end] for (name, values), end in zip(not_yet.items(), (MURAMANA, 1500.0), strict=True)}
+    lake = made([both | turned] * 3 + [both | not_yet] * 4 + [{}] * 2)
+    assert one(lake, where="core_item(2, 'Muramana')").games == 3
+    assert one(lake, where="core_item(2, 'Manamune')").games == 7
+    assert one(lake, where="core_item(1, 'Muramana')").games == 0
+
+
+def test_names_of_metrics_and_positions_are_those_that_players_write(lake: Lake) -> None:
+    assert one(lake, metric="DPM", position="jgl") == one(lake, metric="dpm", position="JUNGLE")
+
+
+def test_where_a_champion_is_not_played_the_positions_there_are_are_told(lake: Lake) -> None:
+    with pytest.raises(NothingToAskError, match=r"no games of Ezreal \(JUNGLE\).*games of BOTTOM \([\d,]+ games\)\."):
+        ask(lake, champion="Ezreal", position="jungle")
+    with pytest.raises(NothingToAskError, match="no games of any champion on patch"):
+        ask(lake, patch="99.1")
+
+
+def test_what_cannot_be_is_in_no_interval(made: Made) -> None:
+    lake = made([{"kda": 1.0, "team_gold_diff_at_15": 10.0}, {"kda": 11.5, "team_gold_diff_at_15": 9_000.0}])
+    kda = one(lake, metric="kda")
+    assert (kda.value, kda.low) == (6.25, 0)
+    # Of what can be below nought the interval goes there.
+    assert (one(lake, metric="team_gold_diff_at_15").low or 0) < 0
+
+
+def test_a_rate_that_could_not_be_another_says_so(lake: Lake) -> None:
+    def says_so(**question: Any) -> bool:
+        return any("by construction" in note for note in one(lake, **question).notes)
+
+    assert says_so()
+    assert says_so(position="JUNGLE")
+    assert not says_so(champion="Ezreal")
+    assert not says_so(metric="team_first_dragon")
+
+
+def test_completed_items_alone_are_the_question_about_them(lake: Lake) -> None:
+    (said,) = ask(lake, champion="Ezreal", where="(completed('Trinity Force'))").groups
+    assert said == one(lake, champion="Ezreal", items=["Trinity Force"])
+    assert said.comparison is not None
+    assert said.comparison.effect is not None
+
+
+def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) -> None:
+    # Who is ahead takes the dragon, and does damage; the dragon takes 30.
+    draw, rows = random.Random(9), []
+    for _ in range(1_000):
+        gold = draw.gauss(0, 1000)
+        took = draw.random() < 1 / (1 + math.exp(-gold / 500))
+        rows.append({"team_first_dragon": took, "first_dragon_at_s": draw.uniform(300, 900),
+                     "team_gold_diff_before_first_dragon": gold,
+                     "dpm": 500 + gold / 10 - 30 * took + draw.gauss(0, 20)})  # fmt: skip
+    nobody: list[dict[str, Any]] = [{"team_first_dragon": None, "first_dragon_at_s": None, "dpm": 9_999.0}] * 7
+    answer = one(made(rows + nobody), where="Team_First_Dragon", metric="dpm")
+    told = answer.comparison
+    assert told is not None
+    assert told.effect == pytest.approx(-30, abs=6)
+    assert told.naive_effect > 30
+    assert told.asked_games == sum(row["team_first_dragon"] for row in rows)
+    assert not any("naive" in note for note in answer.notes)
+    assert answer.notes[0].startswith("7 games are left out")
+    further = one(made(rows), where="team_first_dragon and kills > 1", metric="dpm")
+    assert further.comparison is not None
+    assert further.comparison.effect is None
+    assert any("naive" in note for note in further.notes)
+
+
+def test_one_game_is_no_games(made: Made) -> None:
+    answers = ask(made([{"kills": 9}] + [{"kills": 1, "position": "TOP"}] * 40), metric="kda", where="kills > 5")
+    (answer,) = answers.groups
+    said = " ".join([*answer.lines(answers.unit), *answer.notes])
+    assert "1 game." in said
+    assert "1 games" not in said
+    assert said.startswith("Mean ")
+
+
+def test_a_table_reads_as_the_sentences_do(lake: Lake) -> None:
+    answers = ask(lake, champion="Ezreal", items=["Trinity Force"], metric="won", by=["patch"])
+    assert answers.question.startswith("win_rate of Ezreal")
+    rows = answers.table().to_dicts()
+    for row, answer in zip(rows, answers.groups, strict=True):
+        assert row["patch"] == answer.group["patch"]
+        assert row["games"] == answer.games
+        assert row["won"].strip() == f"{100 * (answer.value or 0):.1f}%"
+        assert answer.comparison is not None
+        assert row["naive_effect"].strip() == f"{100 * answer.comparison.naive_effect:+.1f} points"
+
+
+def test_a_broken_condition_is_refused_in_words(lake: Lake) -> None:
+    with pytest.raises(ConditionError) as refused:
+        ask(lake, where="kills >")
+    assert "something is missing on one side" in str(refused.value)
+    assert "class" not in str(refused.value)
 
 
 def test_what_there_is_is_told_where_a_slice_is_empty(lake: Lake) -> None:

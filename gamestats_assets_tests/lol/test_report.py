@@ -260,7 +260,7 @@ def test_what_is_not_there_is_told_with_what_there_is(planted: Written, tmp_path
 
 
 def test_games_without_statistics_are_no_patch_to_report(planted: Written, tmp_path: Path) -> None:
-    with pytest.raises(NothingToReportError):
+    with pytest.raises(NothingToReportError, match=r"[\d,]+ matches on patch 13\.9, .*too few games"):
         write_report(tmp_path / "report.html", lake_of(tmp_path / "lake", planted.frames, t.ParticipantFeatures))
 
 
