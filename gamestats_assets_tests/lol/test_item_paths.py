@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 def brute(games: Sequence[Row]) -> dict[Path, Row]:
     """Every frequent path of the games of one cell."""
-    lists = [(tuple(game["core_item_ids"][:ITEMS]), game["won"]) for game in games if game["core_items"] >= 2]
+    lists = [(tuple(game["core_item_ids"][:ITEMS]), game["won"]) for game in games if (game["core_items"] or 0) >= 2]
     having: Counter[Path] = Counter()
     wins: Counter[Path] = Counter()
     for items, won in lists:
