@@ -438,7 +438,10 @@ POOLS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "patch": [f"13.{n}" for n in range(8, 15)],
         "family": FAMILIES,
         "effect_unit": EFFECT_UNITS,
-        **{name: [0.001, 0.04, 0.5, 1.0] for name in ("q_value", "p_value", "held_out_p_value", "power_at_3_points")},
+        **{
+            name: [0.001, 0.04, 0.5, 1.0]
+            for name in ("q_value", "p_value", "held_out_p_value", "power_at_3_points", "discovery_half_q_value")
+        },
     },
 }
 # Columns that follow from others.
