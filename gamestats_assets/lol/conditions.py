@@ -26,7 +26,6 @@ Resolve = Callable[[str], Collection[int]]
 """Ids of what a name stands for."""
 Values = Callable[[str], Collection[str]]
 """Every value of a column of texts."""
-_NOTHING: Resolve = lambda _: ()  # noqa: E731
 
 _COMPARED: dict[type[exp.Expr], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     exp.EQ: lambda left, right: left == right,
@@ -46,7 +45,7 @@ FUNCTIONS = {
 CHAMPION = "champion"
 """Stands for the champion by name, in any language."""
 _POSITION_CALLED = {
-    **dict.fromkeys(("MID",), "MIDDLE"),
+    "MID": "MIDDLE",
     **dict.fromkeys(("BOT", "ADC"), "BOTTOM"),
     **dict.fromkeys(("SUPPORT", "SUPP", "SUP"), "UTILITY"),
     **dict.fromkeys(("JGL", "JG", "JNG"), "JUNGLE"),
@@ -152,7 +151,7 @@ def condition(
     items: Resolve,
     champions: Resolve,
     values: Values = lambda _: (),
-    bases: Resolve = _NOTHING,
+    bases: Resolve = lambda _: (),
     most_core_items: int | None = None,
 ) -> pl.Expr:
     """A condition as an expression over `ParticipantFeatures`; null where it cannot be told, as in SQL.
@@ -229,7 +228,7 @@ class _Reader:
         if isinstance(node, exp.Between):
             column = self._column(node.this)
             low, high = node.args["low"], node.args["high"]
-            if self._is_patch(node.this):
+            if self._is(node.this, "patch"):
                 return patch_number(column).is_between(self._patch(low), self._patch(high))
             return column.is_between(self._literal(low, node.this), self._literal(high, node.this))
         if isinstance(node, exp.In) and node.expressions:
@@ -244,14 +243,14 @@ class _Reader:
 
     def _comparison(self, node: exp.Expr) -> pl.Expr:
         left, right = node.this, node.expression
-        if self._is_champion(left):
+        if self._is(left, CHAMPION):
             if not isinstance(node, (exp.EQ, exp.NEQ)):
                 raise self._error("a champion can be compared with = or <> only")
             is_one = pl.col("champion_id").is_in([*self._champions(self._text_of(right))])
             return is_one if isinstance(node, exp.EQ) else ~is_one
         if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
             raise self._error(f"{node.sql(dialect='duckdb')!r}: name the column first")
-        if self._is_patch(left) and not isinstance(node, (exp.EQ, exp.NEQ)):
+        if self._is(left, "patch") and not isinstance(node, (exp.EQ, exp.NEQ)):
             return _COMPARED[type(node)](patch_number(self._column(left)), self._patch(right))
         value = self._column(right) if isinstance(right, exp.Column) and self._is_known(right) else None
         if value is None:
@@ -259,7 +258,7 @@ class _Reader:
         return _COMPARED[type(node)](self._column(left), value)
 
     def _any_of(self, node: exp.In) -> pl.Expr:
-        if self._is_champion(node.this):
+        if self._is(node.this, CHAMPION):
             ids = {one for each in node.expressions for one in self._champions(self._text_of(each))}
             return pl.col("champion_id").is_in([*ids])
         column = self._column(node.this)
@@ -315,9 +314,6 @@ class _Reader:
     def _is_known(self, node: exp.Column) -> bool:
         return node.name.lower() in question_columns()
 
-    def _is_patch(self, node: exp.Expr) -> bool:
-        return isinstance(node, exp.Column) and node.name.lower() == "patch"
-
     def _patch(self, node: exp.Expr) -> pl.Expr:
         """Number of a patch, whether or not there are games of it."""
         told = self._text_of(node)
@@ -325,8 +321,8 @@ class _Reader:
             raise self._error(f"{told!r} is no patch; write it as '13.14'")
         return patch_number(pl.lit(told))
 
-    def _is_champion(self, node: exp.Expr) -> bool:
-        return isinstance(node, exp.Column) and node.name.lower() == CHAMPION
+    def _is(self, node: exp.Expr, name: str) -> bool:
+        return isinstance(node, exp.Column) and node.name.lower() == name
 
     def _text_of(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column) and not node.table:

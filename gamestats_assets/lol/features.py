@@ -154,8 +154,12 @@ def _team_objectives(objectives: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def taken_by(name: str, minute: int) -> pl.Expr:
-    """Whether a wide row's team took the first of an objective (`dragon`, say) within so many minutes."""
-    return pl.col(f"team_first_{name}") & (pl.col(f"first_{name}_at_s") <= 60 * minute)
+    """Whether a wide row's team took the first of an objective (`dragon`, say) within so many minutes.
+
+    What nobody had taken by then, its team had not.
+    """
+    taken = pl.col(f"team_first_{name}") & (pl.col(f"first_{name}_at_s") <= 60 * minute)
+    return taken.fill_null(value=False)
 
 
 def _took_part(objectives: pl.LazyFrame) -> pl.LazyFrame:

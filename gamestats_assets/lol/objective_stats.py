@@ -101,7 +101,7 @@ def objective_decision_tree(features: dy.LazyFrame[ParticipantFeatures]) -> dy.L
     """
     teams = (
         features.filter(pl.col("has_timeline") & (pl.col("duration_s") >= 60 * _MINUTE))
-        .with_columns(taken_by(name, _MINUTE).fill_null(value=False).cast(pl.Float64).alias(name) for name in _TAKEN)
+        .with_columns(taken_by(name, _MINUTE).cast(pl.Float64).alias(name) for name in _TAKEN)
         .select("patch", "queue_group", "match_id", "team_id", "held_out", "won", *_TAKEN, *_LEADS)
         .unique(["match_id", "team_id"], keep="any")
         .drop_nulls([*_LEADS])

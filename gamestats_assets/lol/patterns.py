@@ -36,7 +36,6 @@ from gamestats_assets.lol.tables import (
     VisionSurvival,
 )
 from gamestats_assets.lol.tables.gold import ALL_POSITIONS, ANY_CHAMPION
-from gamestats_assets.lol.variables import vision_survival
 
 if TYPE_CHECKING:
     from gamestats_assets.lol.statistics.regressions import Comparisons
@@ -276,7 +275,7 @@ def compare_cells(cells: Sequence[Cell], *, minimum: int = SUPPORT) -> pl.DataFr
                     "code": np.arange(len(cell.keys)),
                     "games": games,
                     "baseline_games": known.sum() - games,
-                    "games_left_out": (~known).sum(),
+                    "games_left_out": compared.left_out,
                     "matches_played": len(np.unique(cell.clusters[known])),
                     "value": told["mean"],
                     "baseline_value": told["mean_rest"],
@@ -334,9 +333,8 @@ def family_of_tests(features: pl.LazyFrame, objectives: pl.LazyFrame, vision: pl
     Returns:
         The columns of `PatternTests` but those in words, and without the patch; fewer where nothing is tested.
     """
-    half = typing.cast("dy.LazyFrame[ParticipantFeatures]", features.filter(~pl.col("held_out")))
     cells = [*participant_cells(features), *objective_cells(objectives)]
-    return family_of_cells(cells, _of_vision(vision.collect(), vision_survival(half).collect()))
+    return family_of_cells(cells, _of_vision(vision.collect()))
 
 
 def family_of_cells(cells: Sequence[Cell], others: pl.DataFrame = _NO_TESTS) -> pl.DataFrame:
@@ -417,11 +415,9 @@ def _of_both_teams(tests: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _of_vision(vision: pl.DataFrame, of_half: pl.DataFrame) -> pl.DataFrame:
+def _of_vision(vision: pl.DataFrame) -> pl.DataFrame:
     """Tests of vision; those of all positions mix what differs in both."""
-    of_half = of_half.select("queue_group", "position", discovery_p_value="p_value")
-    rows = vision.filter(pl.col("position") != ALL_POSITIONS).join(of_half, on=["queue_group", "position"], how="left")
-    return rows.select(
+    return vision.filter(pl.col("position") != ALL_POSITIONS).select(
         "queue_group",
         "position",
         champion_id=pl.lit(ANY_CHAMPION, pl.Int32),

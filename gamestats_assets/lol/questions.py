@@ -71,6 +71,7 @@ _ASKED = (
 )
 _T = TypeVar("_T")
 _ALL_CHAMPIONS = "all champions"
+_OF_CELL = "of the same champion, position, patch and queue"
 _FEWEST_COMPARED = 20
 _FEWEST_PER_COEFFICIENT = 10
 _DRAWN = 10
@@ -601,24 +602,17 @@ def _is_half(rows: pl.DataFrame) -> bool:
 
 def _as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     """Games that meet conditions against those of their cells that do not, or why there is nothing to compare."""
-    told = _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
-    found, notes = _naive(told, "of the same champion, position, patch and queue that do not meet the conditions")
+    found, notes = _naive(_by_where(rows), f"{_OF_CELL} that do not meet the conditions")
     unadjusted = "The difference is naive, not adjusted for the state of the game: no moment belongs to the conditions."
     return found, notes or [unadjusted]
 
 
 def _at_the_first(rows: pl.DataFrame, first: str) -> tuple[Comparison | None, list[str]]:
     """Teams that took something first against those that did not, at an equal gold difference and time before it."""
-    cells = _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
-    told = _both_arms(cells.drop_nulls(["__first_at__", "__gold_before__"]))
-    notes: list[str] = []
-    if lost := cells.filter(pl.any_horizontal(pl.col("__first_at__", "__gold_before__").is_null())).height:
-        notes.append(f"{_games_are(lost)} in no comparison: the gold difference at that moment is not known.")
-    words = f"of the same champion, position, patch and queue whose team did not take the first {first}"
-    naive, why = _naive(told, words)
-    if naive is None:
-        return None, [*notes, *why]
-    return _adjusted(naive, told, ("__gold_before__", "__first_at__"), notes)
+    words = f"{_OF_CELL} whose team did not take the first {first}"
+    return _at_state(
+        _by_where(rows), ("__gold_before__", "__first_at__"), words, "the gold difference at that moment is"
+    )
 
 
 def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
@@ -627,24 +621,36 @@ def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     # Where there are no positions there are no lanes, and nothing that could be unknown of them.
     lane = pl.when(pl.col("position").is_null()).then(0.0).otherwise("lane_gold_diff")
     eligible = _both_arms(trials.with_columns(lane_gold_diff=lane))
-    told = _both_arms(eligible.drop_nulls(_STATE))
-    unknown = eligible.filter(pl.any_horizontal(pl.col(*_STATE).is_null())).join(told, on="game", how="anti")
+    words = f"{_OF_CELL} that had come as far and did not have them all yet"
+    return _at_state(eligible, _STATE, words, "the gold differences at that moment are")
+
+
+def _by_where(rows: pl.DataFrame) -> pl.DataFrame:
+    """Games that meet conditions and those that do not, of the cells in which there are both."""
+    return _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
+
+
+def _at_state(
+    eligible: pl.DataFrame, state: Sequence[str], words: str, unknown: str
+) -> tuple[Comparison | None, list[str]]:
+    """Both arms as they are, and at an equal state where there are games enough; or why there is nothing to compare.
+
+    Args:
+        eligible: rows of both arms; those whose state is not known are left out and counted.
+        state: columns of the state.
+        words: what the baseline is.
+        unknown: what of the state may not be known, and the verb.
+    """
+    from gamestats_assets.lol.statistics.regressions import compare_within
+
+    told = _both_arms(eligible.drop_nulls(state))
+    without = eligible.filter(pl.any_horizontal(pl.col(*state).is_null())).join(told, on="game", how="anti")
     notes: list[str] = []
-    if lost := unknown.get_column("game").n_unique():
-        notes.append(f"{_games_are(lost)} in no comparison: the gold differences at that moment are not known.")
-    words = "of the same champion, position, patch and queue that had come as far and did not have them all yet"
+    if lost := without.get_column("game").n_unique():
+        notes.append(f"{_games_are(lost)} in no comparison: {unknown} not known.")
     naive, why = _naive(told, words)
     if naive is None:
         return None, [*notes, *why]
-    return _adjusted(naive, told, _STATE, notes)
-
-
-def _adjusted(
-    naive: Comparison, told: pl.DataFrame, state: Sequence[str], notes: list[str]
-) -> tuple[Comparison, list[str]]:
-    """The comparison of both arms with their difference at an equal state, where there are games enough."""
-    from gamestats_assets.lol.statistics.regressions import compare_within
-
     found = compare_within(
         told.get_column("treated").to_numpy(),
         told.select(pl.col(name).cast(pl.Float64) for name in state).to_numpy(),

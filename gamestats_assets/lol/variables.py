@@ -65,7 +65,7 @@ VARIABLES = (
 _LANE_TERM = "lane_gold_diff_at_15"
 _DERIVED = {
     "first_core_item_at_s": pl.col("core_items_at_s").list.first(),
-    **{f"team_first_{name}_by_15": taken_by(name, 15).fill_null(value=False) for name in ("dragon", "herald", "tower")},
+    **{f"team_first_{name}_by_15": taken_by(name, 15) for name in ("dragon", "herald", "tower")},
 }
 _OF_POSITION = ["patch", "queue_group", "position"]
 
@@ -177,6 +177,7 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
                 "partial_high": partial.high,
                 "p_value": partial.p_value,
                 "discovery_partial_spearman": discovery.coefficient if discovery else None,
+                "discovery_p_value": discovery.p_value if discovery else None,
                 "held_out_partial_spearman": held_out.coefficient if held_out else None,
                 "held_out_p_value": held_out.p_value if held_out else None,
             }

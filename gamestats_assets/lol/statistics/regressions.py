@@ -323,8 +323,6 @@ def compare_within(
     Returns:
         None where an arm is too small even for straight lines, or nothing is left to compare at equal covariates.
     """
-    from scipy.special import stdtr, stdtrit
-
     arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
     matches = _Matches(arm.size, clusters)
     smallest = min(matches.touched(arm > 0), matches.touched(arm == 0))
@@ -355,14 +353,11 @@ def compare_within(
         return None
     effect = float(arm_left @ outcome_left) / weight
     scores = matches.sums(arm_left * (outcome_left - effect * arm_left))
-    correction = matches.count / (matches.count - 1) * (arm.size - 1) / (arm.size - freedom_lost)
-    error = np.sqrt(correction * float(scores @ scores)) / weight
+    error = np.sqrt(_correction(matches, arm.size, freedom_lost) * float(scores @ scores)) / weight
     if not error > 0:
         return None
-    told = matches.sums(arm_left * arm_left)
-    freedom = max(float(told.sum() ** 2 / (told @ told)) - 1, 1.0)
-    half = float(stdtrit(freedom, (1 + level) / 2) * error)
-    return Within(effect, effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect / error))))
+    half, p_value = _test(effect, error, matches.sums(arm_left * arm_left), level)
+    return Within(effect, effect - half, effect + half, p_value)
 
 
 # --------------------------------------------------------------------------- sums over matches
@@ -486,8 +481,24 @@ def _solve_linear(x: Floats, y: Floats) -> _Fit | Reason:
 def _covariance(x: Floats, fit: _Fit, matches: _Matches) -> Floats:
     scores = matches.sums(x * fit.residuals)
     k, rows = x.shape
-    correction = matches.count / (matches.count - 1) * (rows - 1) / (rows - k)
-    return correction * fit.bread @ (scores @ scores.T) @ fit.bread
+    return _correction(matches, rows, k) * fit.bread @ (scores @ scores.T) @ fit.bread
+
+
+def _correction(matches: _Matches, rows: int, coefficients: int) -> float:
+    """What CR1 multiplies the sandwich with."""
+    return matches.count / (matches.count - 1) * (rows - 1) / (rows - coefficients)
+
+
+def _test(effect: float, error: float, contributions: Floats, level: float) -> tuple[float, float]:
+    """Half the length of an effect's interval, and its p-value.
+
+    Args:
+        contributions: of each match to what tells the effect; by them the effective number of matches.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    freedom = max(float(contributions.sum() ** 2 / (contributions @ contributions)) - 1, 1.0)
+    return float(stdtrit(freedom, (1 + level) / 2) * error), float(2 * stdtr(freedom, -abs(effect / error)))
 
 
 # --------------------------------------------------------------------------- the choice of a cell
@@ -502,21 +513,17 @@ class _Estimate(NamedTuple):
     odds_ratio: float
 
 
-def _test(x: Floats, fit: _Fit, covariance: Floats, matches: _Matches, level: float) -> tuple[float, float]:
+def _test_last(x: Floats, fit: _Fit, covariance: Floats, matches: _Matches, level: float) -> tuple[float, float]:
     """Half the length of the interval of the last coefficient, and its p-value."""
-    from scipy.special import stdtr, stdtrit
-
     contributions = (fit.bread[-1] @ x) ** 2
     contributions = matches.sums(contributions if fit.weights is None else contributions * fit.weights)
-    freedom = max(contributions.sum() ** 2 / (contributions @ contributions) - 1, 1.0)
-    error = np.sqrt(covariance[-1, -1])
-    return stdtrit(freedom, (1 + level) / 2) * error, 2 * stdtr(freedom, -abs(fit.coefficients[-1] / error))
+    return _test(fit.coefficients[-1], np.sqrt(covariance[-1, -1]), contributions, level)
 
 
 def _difference(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
     """Of a linear regression."""
     covariance = _covariance(x, fit, matches)
-    half, p_value = _test(x, fit, covariance, matches, level)
+    half, p_value = _test_last(x, fit, covariance, matches, level)
     effect = fit.coefficients[-1]
     return _Estimate(effect, np.sqrt(covariance[-1, -1]), effect - half, effect + half, p_value, np.nan)
 
@@ -524,7 +531,7 @@ def _difference(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estim
 def _marginal(x: Floats, fit: _Fit, matches: _Matches, level: float) -> _Estimate:
     """Of a logistic regression."""
     covariance = _covariance(x, fit, matches)
-    half, p_value = _test(x, fit, covariance, matches, level)
+    half, p_value = _test_last(x, fit, covariance, matches, level)
     choice = float(fit.coefficients[-1])
     others = x[:-1]
     base = fit.coefficients[:-1] @ others

@@ -201,6 +201,7 @@ class VisionSurvival(OfPosition, key="lol/vision_survival", **BY_PATCH):
     partial_low, partial_high = _interval("the partial correlation, by match")
     p_value = share("Chance of such a correlation, or a stronger one, if there were none.")
     discovery_partial_spearman = real("The partial correlation in the half of the matches that is not held out.")
+    discovery_p_value = share("p of that half alone.")
     held_out_partial_spearman = real("The partial correlation in the half that is held out.")
     held_out_p_value = share("p of the held out half alone.")
 
