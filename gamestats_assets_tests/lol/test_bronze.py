@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import gzip
 import json
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
-from gamestats_assets.lakehouse.quality import Rejection, check_schema, screen
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.bronze import DECODER, TABLES
 from gamestats_assets.lol.source import GAME, SOURCE
+from gamestats_assets_tests.lakehouse.decoded import Collected, decoded
 from gamestats_assets_tests.lol import real_pairs
 from gamestats_assets_tests.lol.files import match_object
 
 DAY = date(2023, 7, 14)
 ID = "NA1_47101"
-Collected = tuple[dict[type[Table], pl.DataFrame], dict[type[Table], list[Rejection]], int]
+_decoded = functools.partial(decoded, DECODER)
 
 
 def _timeline(match_id: str = ID, events: int = 3, *, bad: int = 0, kind: str = "ITEM_PURCHASED") -> bytes:
@@ -58,13 +55,6 @@ def _land(
 def landing(tmp_path: Path) -> Landing:
     """An empty landing zone."""
     return Landing(tmp_path / "landing")
-
-
-def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8) -> Collected:
-    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=workers, part=part)) as results:
-        bronze = next(results)
-        frames = {table: frame.collect() for table, frame in bronze.frames.items()}
-        return frames, bronze.rejections, bronze.unreadable
 
 
 def _sorted(collected: Collected) -> tuple[Any, ...]:

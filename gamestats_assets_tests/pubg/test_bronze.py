@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import gzip
 import json
 from collections.abc import Sequence
@@ -11,15 +11,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
-from gamestats_assets.lakehouse.quality import Rejection, check_schema
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.bronze import DECODER, TABLES
+from gamestats_assets_tests.lakehouse.decoded import decoded
 
 DAY = date(2026, 3, 1)
 
@@ -65,14 +63,7 @@ def landing(tmp_path: Path) -> Landing:
     return Landing(tmp_path / "landing")
 
 
-Collected = tuple[dict[type[Table], pl.DataFrame], dict[type[Table], list[Rejection]], int]
-
-
-def _decoded(landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8) -> Collected:
-    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=workers, part=part)) as results:
-        bronze = next(results)
-        frames = {table: frame.collect() for table, frame in bronze.frames.items()}
-        return frames, bronze.rejections, bronze.unreadable
+_decoded = functools.partial(decoded, DECODER)
 
 
 def _file_row(landing: Landing, files: Sequence[LandedFile]) -> dict[str, Any]:

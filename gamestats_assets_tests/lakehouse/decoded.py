@@ -1,0 +1,25 @@
+"""Landed files decoded as steps decode them, for tests of what comes of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import polars as pl
+
+from gamestats_assets.lakehouse.decoding import Decoder, Rejections, decode_batches
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.table import Table
+
+Collected = tuple[dict[type[Table], pl.DataFrame], Rejections, int]
+"""Frames by table, rejections, and units of which nothing could be read."""
+
+
+def decoded(
+    decoder: Decoder, landing: Landing, files: Sequence[LandedFile], *, workers: int = 1, part: int = 8
+) -> Collected:
+    """What one batch of files gives."""
+    with contextlib.closing(decode_batches(decoder, landing, [files], workers=workers, part=part)) as results:
+        batch = next(results)
+        frames = {table: frame.collect() for table, frame in batch.frames.items()}
+        return frames, batch.rejections, batch.unreadable
