@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +19,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import match_objects
 from gamestats_assets.lol.match_objects import DecodedMatch, UnreadableMatchError, decode_match, rows_of, started_at
 from gamestats_assets.lol.tables import RawMatches, RawParticipants, RawTeams
+from gamestats_assets_tests.damage import damaged, places
 from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS
 
 DAY = date(2023, 7, 14)
@@ -372,27 +372,14 @@ def test_a_match_object_cut_anywhere_is_unreadable() -> None:
 # --------------------------------------------------------------------------- any damage at all
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place for key, part in inner for place in ((*path, key), *_places(part, (*path, key)))]
-
-
-PLACES = _places(_document(2))
+PLACES = places(_document(2))
 GARBAGE = [None, "", "x", -1, 3.7, 2**40, 2**70, True, [], {}, [None], {"x": "y"}, "drop"]
 
 
 @settings(max_examples=250)
 @given(place=st.sampled_from(PLACES), garbage=st.sampled_from(GARBAGE))
 def test_damage_costs_what_it_stands_in_at_most(place: tuple[Any, ...], garbage: Any) -> None:
-    document = copy.deepcopy(_document(2))
-    *parents, last = place
-    holder: Any = document
-    for step in parents:
-        holder = holder[step]
-    if garbage == "drop":
-        del holder[last]
-    else:
-        holder[last] = garbage
+    document = damaged(_document(2), place, garbage)
     try:
         decoded, frames = _decode(document)
     except UnreadableMatchError:

@@ -22,6 +22,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import timeline
 from gamestats_assets.lol.tables import TimelineEventCounts, TimelineEvents, TimelineFiles, TimelineFrames
 from gamestats_assets.lol.timeline import DecodedTimeline, UnreadableTimelineError, decode, rows_of
+from gamestats_assets_tests.damage import damaged, places
 
 DAY = date(2023, 7, 14)
 MATCH = "NA1_47101"
@@ -490,11 +491,6 @@ def test_an_event_of_endless_depth_is_quarantined_or_the_file_unreadable() -> No
 GARBAGE = [None, "", "x", -1, 3.7, 2**40, 2**70, True, [], {}, [None], {"x": "y"}]
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place for key, part in inner for place in ((*path, key), *_places(part, (*path, key)))]
-
-
 def _damage(event: Document, random: Random) -> Any:
     event = copy.deepcopy(event)
     kind = random.choice(["drop", "garbage", "garbage", "replace", "retype", "add"])
@@ -504,15 +500,8 @@ def _damage(event: Document, random: Random) -> Any:
         return {**event, "type": random.choice(["NEW", "", "CHAMPION_KILL", "LEVEL_UP", 4, None])}
     if kind == "add":
         return {**event, random.choice(["teamId", "wardType", "newKey", "position"]): random.choice(GARBAGE)}
-    *parents, last = random.choice(_places(event))
-    holder: Any = event
-    for step in parents:
-        holder = holder[step]
-    if kind == "drop":
-        del holder[last]
-    else:
-        holder[last] = random.choice(GARBAGE)
-    return event
+    place = random.choice(places(event))
+    return damaged(event, place, "drop" if kind == "drop" else random.choice(GARBAGE))
 
 
 def _kind(event: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 from datetime import UTC, date, datetime
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.match_objects import DecodedMatch, UnreadableMatchError, decode_match
+from gamestats_assets_tests.damage import damaged, places
 
 DAY = date(2026, 4, 7)
 HASH = "0" * 32
@@ -294,15 +294,7 @@ def test_what_is_no_match_object_is_unreadable(content: bytes) -> None:
         decode_match(content, DAY, HASH)
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path] if path else []
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in inner:
-        found += _places(part, (*path, key))
-    return found
-
-
-PLACES = _places(_document())
+PLACES = places(_document())
 
 
 @settings(max_examples=300)
@@ -311,15 +303,7 @@ PLACES = _places(_document())
     garbage=st.sampled_from([None, "", "x", -1, 3.7, 2**70, True, [], {}, [None], {"x": "y"}, "drop"]),
 )
 def test_no_damage_stops_the_reading(place: tuple[Any, ...], garbage: Any) -> None:
-    document = copy.deepcopy(_document())
-    *parents, last = place
-    holder: Any = document
-    for step in parents:
-        holder = holder[step]
-    if garbage == "drop":
-        del holder[last]
-    else:
-        holder[last] = garbage
+    document = damaged(_document(), place, garbage)
     try:
         decoded = _decode(document)
     except UnreadableMatchError:

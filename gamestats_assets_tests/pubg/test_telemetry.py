@@ -20,6 +20,7 @@ from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables, telemetry
 from gamestats_assets.pubg.telemetry import DecodedTelemetry, UnreadableTelemetryError, decode
+from gamestats_assets_tests.damage import damaged, places
 
 DAY = date(2025, 7, 12)
 MATCH = "match-1"
@@ -575,18 +576,6 @@ def _is_array(content: bytes) -> bool:
 # --------------------------------------------------------------------------- any damage at all
 
 
-def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place inside a value."""
-    found = [path] if path else []
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            found += _paths(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            found += _paths(inner, (*path, index))
-    return found
-
-
 GARBAGE = [None, "", "x", -1, 3.7, 2**70, True, [], {}, [None], {"x": "y"}, "2025-13-45T99:00:00Z"]
 
 
@@ -595,22 +584,15 @@ def _mutate(events: list[Any], random: Random) -> int:
     index = random.randrange(len(events))
     event = copy.deepcopy(events[index])
     kind = random.choice(["drop", "garbage", "garbage", "replace", "retype"])
-    places = _paths(event) if isinstance(event, dict) else []
-    if kind == "replace" or not places:
+    inside = places(event) if isinstance(event, dict) else []
+    if kind == "replace" or not inside:
         events[index] = random.choice(GARBAGE)
         return index
     if kind == "retype":
         events[index] = {**event, "_T": random.choice(["LogNew", "", "LogPlayerKillV2", "LogHeal", 4, None])}
         return index
-    *parents, last = random.choice(places)
-    holder = event
-    for step in parents:
-        holder = holder[step]
-    if kind == "drop":
-        del holder[last]
-    else:
-        holder[last] = random.choice(GARBAGE)
-    events[index] = event
+    place = random.choice(inside)
+    events[index] = damaged(event, place, "drop" if kind == "drop" else random.choice(GARBAGE))
     return index
 
 
