@@ -484,7 +484,10 @@ class Lake:
         if table.spec.partitioned_by and partitions:
             parts.append(_is_in(table.spec.partitioned_by, [partition_key_of(value) for value in partitions]))
         if ids is not None and table.spec.replaced_by:
-            parts.append(_is_in(table.spec.replaced_by, ids))
+            # By the bounds whole files are passed over, as they are not by a long list.
+            column = table.spec.replaced_by
+            parts.append(f"{column} >= {_quoted(min(ids))} AND {column} <= {_quoted(max(ids))}")
+            parts.append(_is_in(column, ids))
         return " AND ".join(parts) or None
 
     @_retry_conflicts
@@ -702,9 +705,13 @@ def _partition_columns(table: type[Table]) -> list[str]:
 
 
 def _is_in(column: str, values: Sequence[str]) -> str:
-    # Delta's predicates are text; values are quoted, and a column is a declared name.
-    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    return f"{column} IN ({quoted})"
+    # A column is a declared name.
+    return f"{column} IN ({', '.join(map(_quoted, values))})"
+
+
+def _quoted(value: str) -> str:
+    """A value in Delta's predicates, which are text."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def first_rows(rows: pl.DataFrame) -> pl.DataFrame:

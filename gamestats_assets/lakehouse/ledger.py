@@ -22,9 +22,9 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.table import Table, partition_key_of
 
-ENTERED_TOGETHER = 10
-"""Small partitions that a step enters at a time: an entry takes as long as their rows."""
-# At most so many seconds of work are lost with a step that is killed, or one partition.
+# An entry takes as long as the rows of a small partition. With a step that is killed, at most so many partitions or so
+# many seconds of work are lost, or one batch.
+_ENTERED_TOGETHER = 10
 _ENTERED_WITHIN_S = 5.0
 
 
@@ -136,13 +136,13 @@ class Ledger:
         )
 
     @contextmanager
-    def entering(self, partitions: int = 1) -> Iterator[Callable[..., None]]:
-        """A function that enters what `record` takes, in one commit for so many partitions, or for some seconds' work.
+    def entering(self) -> Iterator[Callable[..., None]]:
+        """A function that enters what `record` takes, in one commit for some partitions or some seconds' work.
 
         What is left is entered at the end, be it an error. What a killed step had not entered is done again.
         """
-        done: dict[str, Mapping[str, str]] = {}
-        gone: dict[str, Sequence[str]] = {}
+        done: dict[str, dict[str, str]] = {}
+        gone: dict[str, list[str]] = {}
         recorded = time.monotonic()
 
         def record() -> None:
@@ -153,9 +153,11 @@ class Ledger:
             recorded = time.monotonic()
 
         def enter(batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
-            done.update(batch)
-            gone.update(vanished or {})
-            if len({*done, *gone}) >= partitions or time.monotonic() - recorded > _ENTERED_WITHIN_S:
+            for key, units in batch.items():
+                done.setdefault(key, {}).update(units)
+            for key, ids in (vanished or {}).items():
+                gone.setdefault(key, []).extend(ids)
+            if len({*done, *gone}) >= _ENTERED_TOGETHER or time.monotonic() - recorded > _ENTERED_WITHIN_S:
                 record()
 
         try:

@@ -26,7 +26,6 @@ from gamestats_assets.lakehouse.delta import Commit, Lake, first_rows
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import (
-    ENTERED_TOGETHER,
     Ledger,
     LedgerRow,
     Work,
@@ -252,7 +251,7 @@ def landed_tables(
         files = [[file for key, ids in batch.items() for unit in ids for file in units[key][unit]] for batch in batches]
         with (
             contextlib.closing(decode(stores.landing, files, stores.settings.workers)) as results,
-            ledger.entering(ENTERED_TOGETHER if whole else 1) as enter,
+            ledger.entering() as enter,
         ):
             for batch, decoded in zip(batches, results, strict=True):
                 partition_of = {unit: key for key, day in batch.items() for unit in day}
@@ -582,7 +581,7 @@ def _asset(
             inputs = {**{key: {} for key in keys}, **found}
             return ledger.work(inputs, code_version=version, everything=config.everything)
 
-        with ledger.entering(ENTERED_TOGETHER if paired else 1) as enter:
+        with ledger.entering() as enter:
             if by_ids:
                 work = work_of(input_hashes(lake, table, inputs.values(), keys), keys)
                 context.log.info(f"{work.count} of {work.total} ids are new or changed in {len(keys)} partitions.")

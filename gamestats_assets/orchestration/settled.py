@@ -31,7 +31,6 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import (
-    ENTERED_TOGETHER,
     Ledger,
     combined_hash,
     ledger_of,
@@ -400,7 +399,7 @@ def remade(
             )
         return
     ledger.record({key: {INPUTS: _BEING_MADE} for key, entries in ledger.entries([*again]).items() if entries})
-    with ledger.entering(ENTERED_TOGETHER) as enter:
+    with ledger.entering() as enter:
         for number, (key, digest) in enumerate(again.items(), 1):
             if digest:
                 rows = RowsHash()

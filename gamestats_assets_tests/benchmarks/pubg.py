@@ -64,7 +64,7 @@ class PeakMemory:
 
     def _watch(self) -> None:
         this = psutil.Process()
-        while not self._stop.wait(0.05):
+        while not self._stop.wait(0.2):
             total = 0
             for process in [this, *this.children(recursive=True)]:
                 try:
