@@ -24,6 +24,7 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
 
     The naive effect is the win rate of teams that took it less that of those that did not, which is one less it.
     """
+    from gamestats_assets.lol.statistics.discovery_rate import q_value
     from gamestats_assets.lol.statistics.intervals import wilson
 
     counted = pl.col("in_statistics") & (pl.col("number_in_match") == 1) & pl.col("won").is_not_null()
@@ -70,6 +71,7 @@ def first_objective_stats(objectives: dy.LazyFrame[Objectives]) -> dy.LazyFrame[
         *_OF_QUEUE, "objective", "adjusted_effect", "adjusted_low", "adjusted_high", "p_value"
     )
     result = rows.join(pl.concat(told) if told else nothing, on=[*_OF_QUEUE, "objective"], how="left").fill_nan(None)
+    result = result.with_columns(q_value=q_value(pl.col("p_value")).over("patch"))
     return typing.cast("dy.LazyFrame[FirstObjectiveStats]", FirstObjectiveStats.cast(result.lazy()))
 
 

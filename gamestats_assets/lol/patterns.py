@@ -372,10 +372,9 @@ def family_of_cells(cells: Sequence[Cell], others: pl.DataFrame = _NO_TESTS) -> 
 
 
 def _q(p: pl.Expr) -> pl.Expr:
-    from gamestats_assets.lol.statistics.discovery_rate import q_values
+    from gamestats_assets.lol.statistics.discovery_rate import q_value
 
-    q = p.fill_null(1.0).map_batches(lambda values: pl.Series(q_values(values.to_numpy())), return_dtype=pl.Float64)
-    return pl.when(p.is_not_null()).then(q)
+    return pl.when(p.is_not_null()).then(q_value(p.fill_null(1.0)))
 
 
 def _held_out(cells: Sequence[Cell], tried: pl.DataFrame) -> pl.DataFrame:

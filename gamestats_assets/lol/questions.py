@@ -181,10 +181,16 @@ class Answers:
     remark: str = ""
 
     def frame(self) -> pl.DataFrame:
-        """One row for each group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue."""
+        """One row for each group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue.
+
+        Of several groups `q_value` is the share of false finds among those found up to it (Benjamini and Hochberg).
+        """
+        from gamestats_assets.lol.statistics.discovery_rate import q_values
+
+        compared = [answer.comparison for answer in self.groups]
+        found = q_values([np.nan if each is None or each.p_value is None else each.p_value for each in compared])
         rows: list[dict[str, Any]] = []
-        for answer in self.groups:
-            other = answer.comparison
+        for answer, other, q in zip(self.groups, compared, found, strict=True):
             rows.append(
                 {
                     **answer.group,
@@ -202,6 +208,7 @@ class Answers:
                     "effect_low": other.low if other else None,
                     "effect_high": other.high if other else None,
                     "p_value": other.p_value if other else None,
+                    "q_value": None if len(compared) == 1 or np.isnan(q) else float(q),
                     **({"queue_group": self.queue_group} if self.queue_group else {}),
                 }
             )
@@ -218,7 +225,7 @@ class Answers:
                 told[name] = ["" if value is None else _told(value, self.unit) for value in frame[name]]
             elif name in ("naive_effect", "effect", "effect_low", "effect_high"):
                 told[name] = ["" if value is None else _difference(value, self.unit) for value in frame[name]]
-            elif name == "p_value":
+            elif name in ("p_value", "q_value"):
                 told[name] = ["" if value is None else f"{value:.2g}" for value in frame[name]]
         aligned = {name: [each.rjust(max(map(len, texts))) for each in texts] for name, texts in told.items()}
         return frame.with_columns(pl.Series(name, texts) for name, texts in aligned.items())

@@ -104,7 +104,7 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
     matches for the number of independent rows, as players of one match are not independent of each other.
     """
     from gamestats_assets.lol.statistics.correlations import correlations
-    from gamestats_assets.lol.statistics.discovery_rate import q_values
+    from gamestats_assets.lol.statistics.discovery_rate import q_value
 
     upper = np.triu_indices(len(VARIABLES), k=1)
     found: list[pl.DataFrame] = []
@@ -129,14 +129,10 @@ def variable_correlations(features: dy.LazyFrame[ParticipantFeatures]) -> dy.Laz
     if not found:
         return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.create_empty(lazy=True))
     pairs = pl.concat(found).fill_nan(None).drop_nulls(["pearson", "spearman"])
-    of_patches: list[pl.DataFrame] = []
-    for of_patch in pairs.partition_by("patch", maintain_order=True):
-        p_values = {
-            name: of_patch.get_column(f"{name}_p_value").fill_null(float("nan")) for name in ("pearson", "spearman")
-        }
-        found_q = (pl.Series(f"{name}_q_value", q_values(p)).fill_nan(None) for name, p in p_values.items())
-        of_patches.append(of_patch.with_columns(found_q))
-    return typing.cast("dy.LazyFrame[VariableCorrelations]", VariableCorrelations.cast(pl.concat(of_patches).lazy()))
+    found_q = {f"{name}_q_value": q_value(pl.col(f"{name}_p_value")).over("patch") for name in ("pearson", "spearman")}
+    return typing.cast(
+        "dy.LazyFrame[VariableCorrelations]", VariableCorrelations.cast(pairs.with_columns(**found_q).lazy())
+    )
 
 
 def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[VisionSurvival]:
@@ -145,6 +141,7 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
     Longer games have more of both deaths and wards, so the plain correlation says more of length than of vision.
     """
     from gamestats_assets.lol.statistics.correlations import partial_spearman
+    from gamestats_assets.lol.statistics.discovery_rate import q_value
 
     columns = ("vision_per_minute", "deaths", "deaths_per_minute", "duration_s", "held_out")
     found: list[Mapping[str, object]] = []
@@ -185,6 +182,7 @@ def vision_survival(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame
     if not found:
         return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.create_empty(lazy=True))
     rows = pl.LazyFrame(found, infer_schema_length=None).fill_nan(None)
+    rows = rows.with_columns(q_value=q_value(pl.col("p_value")).over("patch"))
     return typing.cast("dy.LazyFrame[VisionSurvival]", VisionSurvival.cast(rows))
 
 
@@ -218,6 +216,8 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
     the rows, is left out; of one that is unknown in some, the rows are. The area under the curve is of matches that are
     held out, by a model of the others.
     """
+    from gamestats_assets.lol.statistics.discovery_rate import q_value
+
     found: list[pl.DataFrame] = []
     columns = ["won", "dpm", "held_out", *dict.fromkeys([*WIN_TERMS, *DPM_TERMS])]
     lasted = features.filter(pl.col("team_gold_diff_at_15").is_not_null())
@@ -234,7 +234,10 @@ def outcome_models(features: dy.LazyFrame[ParticipantFeatures]) -> dy.LazyFrame[
                 found.append(part.with_columns(pl.lit(value).alias(name) for name, value in named.items()))
     if not found:
         return typing.cast("dy.LazyFrame[OutcomeModels]", OutcomeModels.create_empty(lazy=True))
-    return typing.cast("dy.LazyFrame[OutcomeModels]", OutcomeModels.cast(pl.concat(found).fill_nan(None).lazy()))
+    # Nobody asks whether an intercept is 0.
+    asked = pl.when(pl.col("term") != _INTERCEPT).then("p_value")
+    rows = pl.concat(found).fill_nan(None).with_columns(q_value=q_value(asked).over("patch"))
+    return typing.cast("dy.LazyFrame[OutcomeModels]", OutcomeModels.cast(rows.lazy()))
 
 
 def _model(

@@ -13,6 +13,7 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
+from scipy import stats
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lol import simulate
@@ -728,6 +729,15 @@ def test_a_table_reads_as_the_sentences_do(lake: Lake) -> None:
         assert row["won"].strip() == f"{100 * (answer.value or 0):.1f}%"
         assert answer.comparison is not None
         assert row["naive_effect"].strip() == f"{100 * answer.comparison.naive_effect:+.1f} points"
+
+
+def test_groups_are_one_family_of_tests(lake: Lake) -> None:
+    frame = ask(lake, items=["Trinity Force"], metric="dpm", by=["champion_key"]).frame()
+    told = frame.drop_nulls("p_value")
+    assert told.height > 1
+    expected = stats.false_discovery_control(told.get_column("p_value").to_numpy())
+    assert told.get_column("q_value").to_list() == pytest.approx(list(expected))
+    assert "q_value" not in ask(lake, champion="Ezreal", items=["Trinity Force"], metric="dpm").frame().columns
 
 
 def test_a_broken_condition_is_refused_in_words(lake: Lake) -> None:

@@ -14,6 +14,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from gamestats_assets.lol import tables as t
+from gamestats_assets.lol.objective_stats import first_objective_stats
 from gamestats_assets.lol.variables import VARIABLES, outcome_models, variable_correlations, vision_survival
 from gamestats_assets_tests.frames import differences
 from gamestats_assets_tests.lol.gold import (
@@ -133,6 +134,19 @@ def test_q_values_are_over_all_pairs_of_the_patch(pairs: pl.DataFrame) -> None:
             np.testing.assert_allclose(q, stats.false_discovery_control(p), rtol=1e-9)
     alone = both.filter(pl.col("patch") == "13.14")
     assert differences(alone, pairs, t.VariableCorrelations.primary_key()).rows() == []
+
+
+@pytest.mark.parametrize("function", [vision_survival, outcome_models, first_objective_stats])
+def test_q_values_are_over_all_that_is_tested_of_the_patch(function: Callable[..., Any]) -> None:
+    made = make(function, frames())
+    assert set(made.get_column("patch").unique()) == {"13.13", "13.14"}
+    for _, own in made.group_by("patch"):
+        tested = own.filter(pl.col("term") != "intercept") if "term" in own.columns else own
+        tested = tested.drop_nulls("p_value")
+        assert tested.height > 1
+        q = stats.false_discovery_control(tested.get_column("p_value").to_numpy())
+        np.testing.assert_allclose(tested.get_column("q_value").to_numpy(), q, rtol=1e-9)
+        assert own.get_column("q_value").count() == tested.height
 
 
 # --------------------------------------------------------------------------- vision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,3 +22,11 @@ def q_values(p: npt.ArrayLike) -> Floats:
     if made.any():
         q[made] = false_discovery_control(given[made])
     return q
+
+
+def q_value(p: pl.Expr) -> pl.Expr:
+    """`q_values` of a column of p-values; null where the p-value is, whose test was not made."""
+    q = p.fill_null(float("nan")).map_batches(
+        lambda values: pl.Series(q_values(values.to_numpy())), return_dtype=pl.Float64
+    )
+    return q.fill_nan(None)

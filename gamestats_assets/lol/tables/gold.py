@@ -186,6 +186,7 @@ class FirstObjectiveStats(OfPatch, key="lol/first_objective_stats", **BY_PATCH):
     adjusted_effect = real("Difference that taking it makes at equal gold and time just before.")
     adjusted_low, adjusted_high = _interval("the adjusted difference")
     p_value = share("Chance of such a difference, or a greater one, if there were none.")
+    q_value = share("Share of false finds among all rows of the patch found up to this one (Benjamini and Hochberg).")
 
 
 class VisionSurvival(OfPosition, key="lol/vision_survival", **BY_PATCH):
@@ -200,6 +201,7 @@ class VisionSurvival(OfPosition, key="lol/vision_survival", **BY_PATCH):
     partial_spearman = real("The same with the length of the game held.")
     partial_low, partial_high = _interval("the partial correlation, by match")
     p_value = share("Chance of such a correlation, or a stronger one, if there were none.")
+    q_value = share("Share of false finds among all rows of the patch found up to this one (Benjamini and Hochberg).")
     discovery_partial_spearman = real("The partial correlation in the half of the matches that is not held out.")
     discovery_p_value = share("p of that half alone.")
     held_out_partial_spearman = real("The partial correlation in the half that is held out.")
@@ -239,6 +241,7 @@ class OutcomeModels(OfPosition, key="lol/outcome_models", **BY_PATCH):
     coefficient_low, coefficient_high = _interval("the coefficient, clustered by match")
     odds_ratio = real("Of a logistic model, odds per unit.", minimum=0)
     p_value = share("Chance of such a coefficient, or a greater one, if it were 0.")
+    q_value = share("Share of false finds among all terms of the patch found up to this one; null of an intercept.")
     rows = count("Rows it was fitted on.", nullable=False)
     matches_played = count("Matches of these rows.", nullable=False)
     fit = real("McFadden's pseudo R² of a logistic model, R² of a linear one.")
