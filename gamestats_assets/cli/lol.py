@@ -133,12 +133,12 @@ def ask(
     """Answer a question about players' games: a mean with its interval, and how it compares.
 
     Who completed items is set against the eligible baseline: games of the same champion, position, patch and queue
-    that had come as far, at equal gold differences and time; --where narrows both. --where team_first_dragon (or
-    another first) alone is compared at the gold difference just before it. Without items, games that meet other
-    conditions are set against the others of the same champion, position, patch and queue, as they are. One queue is
-    looked at, unless --by or --where name queue_group. Conditions name columns of lol.participant_features, champion =
-    'Ezreal', completed('Item', ...), in_order('Item', ...), core_item(1, 'Item') and completed_by('Item', 15) (in
-    minutes).
+    that had come as far, at equal gold differences and time; --where narrows both. Items may be named in --where too:
+    completed('Item', ...), in_order('Item', ...), core_item(1, 'Item'). Without items, team_first_dragon (or another
+    first) is compared at the gold difference just before it, and games that meet any other conditions are set against
+    the others of the same champion, position, patch and queue, as they are. One queue is looked at, unless --by or
+    --where name queue_group. Conditions name columns of lol.participant_features, champion = 'Ezreal' and
+    completed_by('Item', 15) (in minutes).
 
     Examples:
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import sqlglot
@@ -145,7 +147,33 @@ def _times(rows: pl.Series, ids: Collection[int]) -> pl.Series:
     return frame.select("__row__").join(first, on="__row__", how="left", maintain_order="left")["completed_items_at_s"]
 
 
-def condition(
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as expressions over `ParticipantFeatures`, null where they cannot be told, as in SQL.
+
+    Of parts joined by `and`, those about completed items (`completed`, `in_order`, `core_item`) have a moment of their
+    own, or else the one about what a team took first has.
+
+    Attributes:
+        whole: all of it.
+        momentary: the parts that have a moment; None without any.
+        rest: the other parts; all of it where none has a moment.
+        items: ids of each item that the momentary parts name.
+        is_plain: whether of these each must have been completed, and no more.
+        first: what the momentary part says that a team took first, such as dragon.
+        took_first: whether the asked teams did; else they are the others.
+    """
+
+    whole: pl.Expr
+    momentary: pl.Expr | None
+    rest: pl.Expr
+    items: tuple[Collection[int], ...] = ()
+    is_plain: bool = True
+    first: str | None = None
+    took_first: bool = True
+
+
+def read_condition(
     text: str,
     *,
     items: Resolve,
@@ -153,13 +181,8 @@ def condition(
     values: Values = lambda _: (),
     bases: Resolve = lambda _: (),
     most_core_items: int | None = None,
-) -> pl.Expr:
-    """A condition as an expression over `ParticipantFeatures`; null where it cannot be told, as in SQL.
-
-    >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
-    >>> nothing = lambda name: ()
-    >>> rows.filter(condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)).height
-    1
+) -> Condition:
+    """Read a condition.
 
     Args:
         text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
@@ -178,31 +201,55 @@ def condition(
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
         said = re.sub(r"^Required keyword: .*?>\.", "something is missing on one side.", str(error).splitlines()[0])
-        raise ConditionError(f"The condition {text!r} cannot be read: {said} {_OFFERED}") from None
-    return _Reader(text, items, champions, values, bases, most_core_items).boolean(parsed)
+        # What the parser calls its tokens tells a reader nothing.
+        said = "" if "<Token" in said else f"{said} "
+        raise ConditionError(f"The condition {text!r} cannot be read: {said}{_OFFERED}") from None
+    return _Reader(text, items, champions, values, bases, most_core_items).condition(parsed)
 
 
-def only_items(text: str) -> list[str] | None:
-    """The items of a condition that is nothing but `completed('Item', ...)`; None of any other."""
-    try:
-        node = sqlglot.parse_one(text, dialect="duckdb").unnest()
-    except SqlglotError:
-        return None
-    if not isinstance(node, exp.Anonymous) or str(node.this).lower() != "completed":
-        return None
-    if not all(isinstance(each, exp.Literal) for each in node.expressions):
-        return None
-    return [str(each.this) for each in node.expressions] or None
+def condition(text: str, **known: Any) -> pl.Expr:
+    """The whole of a condition, see `read_condition`.
 
-
-def only_first(text: str) -> str | None:
-    """What a team took first, such as dragon, of a condition that is nothing but `team_first_dragon`."""
-    found = re.fullmatch(r"[\s(]*team_first_([a-z]+)[\s)]*", text, re.IGNORECASE)
-    taken = found[1].lower() if found else ""
-    return taken if f"first_{taken}_at_s" in question_columns() else None
+    >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
+    >>> nothing = lambda name: ()
+    >>> rows.filter(condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)).height
+    1
+    """
+    return read_condition(text, **known).whole
 
 
 _OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
+
+
+def _joined_by_and(node: exp.Expr) -> Iterator[exp.Expr]:
+    node = node.unnest()
+    if isinstance(node, exp.And):
+        yield from _joined_by_and(node.left)
+        yield from _joined_by_and(node.right)
+    else:
+        yield node
+
+
+def _said_so(node: exp.Expr) -> tuple[exp.Expr, bool]:
+    """What a part is about, and whether it says that it is so: `not x` and `x = false` say that it is not."""
+    node = node.unnest()
+    if isinstance(node, exp.Not):
+        part, is_so = _said_so(node.this)
+        return part, not is_so
+    if isinstance(node, (exp.EQ, exp.NEQ)) and isinstance(node.expression, exp.Boolean):
+        part, is_so = _said_so(node.this)
+        return part, is_so == (bool(node.expression.this) == isinstance(node, exp.EQ))
+    return node, True
+
+
+def _is_of_items(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and str(node.this).lower() in ("completed", "in_order", "core_item")
+
+
+def _first_taken(node: exp.Expr) -> str | None:
+    """What a team took first, such as dragon, of `team_first_dragon`."""
+    taken = node.name.lower().removeprefix("team_first_") if isinstance(node, exp.Column) else ""
+    return taken if f"first_{taken}_at_s" in question_columns() and node.name.lower().startswith("team_") else None
 
 
 class _Reader:
@@ -211,6 +258,31 @@ class _Reader:
     ) -> None:
         self._text, self._items, self._champions, self._values = text, items, champions, values
         self._bases, self._most_core_items = bases, most_core_items
+
+    def condition(self, node: exp.Expr) -> Condition:
+        """The condition, taken apart."""
+        whole = self.boolean(node)
+        parts = [part.unnest() for part in _joined_by_and(node)]
+        told = [_said_so(part) for part in parts]
+        of_items = [is_so and _is_of_items(part) for part, is_so in told]
+        of_firsts = [bool(_first_taken(part)) for part, _ in told]
+        is_momentary = of_items if any(of_items) else of_firsts if sum(of_firsts) == 1 else [False] * len(parts)
+        momentary = [part for part, chosen in zip(parts, is_momentary, strict=True) if chosen]
+        if not momentary:
+            return Condition(whole, None, whole)
+        rest = [self.boolean(part) for part, chosen in zip(parts, is_momentary, strict=True) if not chosen]
+        calls = [call for part in momentary if any(of_items) for call in part.find_all(exp.Anonymous)]
+        named = [each for call in calls for each in call.expressions[str(call.this).lower() == "core_item" :]]
+        [(first, took_first), *_] = [(_first_taken(part), is_so) for part, is_so in map(_said_so, momentary)]
+        return Condition(
+            whole,
+            pl.all_horizontal([self.boolean(part) for part in momentary]),
+            pl.all_horizontal([pl.lit(value=True), *rest]),
+            tuple(self._items(name) for name in dict.fromkeys(self._text_of(each) for each in named)),
+            all(str(call.this).lower() == "completed" for call in calls),
+            first,
+            took_first,
+        )
 
     def boolean(self, node: exp.Expr) -> pl.Expr:
         if isinstance(node, exp.Paren):
@@ -243,6 +315,8 @@ class _Reader:
 
     def _comparison(self, node: exp.Expr) -> pl.Expr:
         left, right = node.this, node.expression
+        if isinstance(right, exp.Boolean) and not isinstance(left, exp.Column):
+            return _COMPARED[type(node)](self.boolean(left), pl.lit(bool(right.this)))
         if self._is(left, CHAMPION):
             if not isinstance(node, (exp.EQ, exp.NEQ)):
                 raise self._error("a champion can be compared with = or <> only")
@@ -307,7 +381,8 @@ class _Reader:
         if not isinstance(node, exp.Column) or node.table:
             raise self._error(f"{node.sql(dialect='duckdb')!r} is no column")
         if not self._is_known(node):
-            advice = nearest(node.name, [*question_columns(), CHAMPION])
+            is_champion = node.name.lower() in ("champion_name", "champion_name_ko")
+            advice = f"Write {CHAMPION}" if is_champion else nearest(node.name, [*question_columns(), CHAMPION])
             raise self._error(f"there is no column {node.name!r}. {advice}")
         return pl.col(node.name.lower())
 
@@ -334,6 +409,8 @@ class _Reader:
 
     def _literal(self, node: exp.Expr, column: exp.Expr, *, is_one_of: bool = False) -> pl.Expr:
         name = getattr(column, "name", "").lower()
+        # What is no column is said first.
+        self._column(column)
         dtype = question_columns().get(name)
         negative = isinstance(node, exp.Neg)
         inner = node.this if isinstance(node, exp.Neg) else node

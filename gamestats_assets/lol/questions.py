@@ -8,18 +8,22 @@ both sides tell nothing. Who completed items is compared with **games that had c
 - An item that was the last one needed and is a core item: at the completion of as many core items, those in which the
   items had just been completed are set against those that did not have all of them yet.
 - First boots: likewise at the completion of the first boots, with as many core items.
-- What an item turned into: at the moment of its completion, each such game is set against games drawn among those that
-  were still running then, with as many core items, and without having completed all of the items yet.
+- What an item turned into: at the moment of its completion, each such game is set against those that were still running
+  then, with as many core items, and without having completed all of the items yet.
 
-Both at equal gold differences and time. What a team took first, asked for alone (`team_first_dragon`), is compared with
-games whose team did not, at the gold difference just before it and its time. Other conditions belong to no one moment,
-so that their difference stays naive, which the answer says. A game can be of the baseline at one moment and of the
-asked ones at a later one, as in a sequence of trials (nothing that comes later decides who is compared), which is why
-errors are by match.
+All at equal gold differences and time. Items may be named by `completed`, `in_order` and `core_item` in a condition
+too; what else stands beside them, joined by and, narrows the games of both sides. Without items, what a team took first
+(`team_first_dragon`) is compared with games whose team did not, at the gold difference just before it and its time.
+Other conditions have no state to be compared at, so that their difference stays naive, which the answer says.
+
+Both differences are of the games that were asked for: a cell weighs as much as its asked games do. A game can be of the
+baseline at one moment and of the asked ones at a later one, as in a sequence of trials (nothing that comes later
+decides who is compared), which is why errors are by match.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,13 +40,11 @@ from gamestats_assets.lol.conditions import (
     ConditionError,
     completed,
     completed_at,
-    condition,
     in_order_of_patches,
     nearest,
-    only_first,
-    only_items,
     position_called,
     question_columns,
+    read_condition,
     value_called,
 )
 from gamestats_assets.lol.items import UnknownNameError, ids_of_name
@@ -50,8 +52,8 @@ from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.reference import queues
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 
-FEW_GAMES = 30
-"""Games below which an answer says that they are few."""
+FEW_MATCHES = 30
+"""Matches below which an answer says that they are few."""
 MOST_GROUPS = 200
 METRICS: Mapping[str, str] = {"win_rate": "won", "deaths_per_game": "deaths", "kills_per_game": "kills"}
 """Other names of metrics."""
@@ -66,16 +68,36 @@ _AT_MARKS = tuple(f"{of}_gold_diff_at_{minute}" for of in ("team", "lane") for m
 _STATE = ("team_gold_diff", "lane_gold_diff", "at_s", "since_s")
 _ASKED = (
     *("match_id", "participant_id", "duration_s", *_CELL, *_CORE, *_AT_MARKS),
-    *("__items__", "__where__", "__metric__", "__at__", "__boots_at__"),
+    *("__treated__", "__narrowed__", "__metric__", "__at__", "__boots_at__"),
     *("__first_at__", "__gold_before__"),
 )
+_KNOWN_BEFORE = frozenset(
+    """
+    match_id match_date participant_id puuid riot_id team_id subteam_id champion_id champion_key position
+    opponent_participant_id keystone_id summoner1_id summoner2_id patch queue_id queue_group platform_id has_timeline
+    held_out
+    """.split()  # noqa: SIM905
+)
+"""Columns that are known when a game begins, or say nothing of its course."""
 _T = TypeVar("_T")
 _ALL_CHAMPIONS = "all champions"
 _OF_CELL = "of the same champion, position, patch and queue"
+_NOT_COMPARED = {
+    "FEW_CLUSTERS": "Too few games to compare at an equal state of the game.",
+    "NO_VARIATION": "All games that are compared have the same value, so that there is no difference to tell.",
+    "SINGULAR": "At an equal state of the game there are no games of both sides: the state tells which were asked for.",
+}
+"""Why there is no comparison at an equal state, by the name of the reason."""
 _FEWEST_COMPARED = 20
 _FEWEST_PER_COEFFICIENT = 10
 _DRAWN = 10
-"""Games that one moment is set against: with as many, the error is a twentieth above that of all."""
+"""Games at least that one moment is set against: with as many, the error is a twentieth above that of all."""
+_MOST_COMPARED = 500_000
+"""Rows of moments in memory at a time; where all that were running then are more, some are drawn."""
+
+
+_Compare = Callable[[pl.DataFrame], "tuple[Comparison | None, list[str]]"]
+"""Compares games, of which `treated` says which were asked for, with the others; notes."""
 
 
 class NothingToAskError(GamestatsError):
@@ -96,7 +118,8 @@ class Comparison:
         games: games of the baseline.
         value: the metric's mean in them, each cell weighing as much as its asked games do.
         naive_effect: the asked games' value less that.
-        effect: difference at an equal state of the game; None where no state is known, or too few games.
+        effect: difference at an equal state of the game, each cell weighing as in the naive one; None where no state is
+            known, or too few games.
         low: lower end of its interval.
         high: upper end.
         p_value: of the adjusted difference.
@@ -148,7 +171,8 @@ class Answer:
         if self.value is None:
             return []
         mean = "" if unit == "%" else "Mean "
-        said = [f"{mean}{_told(self.value, unit)}{_between(self.low, self.high, unit)}, {_games(self.games)}."]
+        between = _between(self.low, self.high, unit)
+        said = [f"{mean}{_told(self.value, unit)}{between}, {_games(self.games, self.matches)}."]
         if (other := self.comparison) is not None:
             said.append(
                 f"Baseline: {_told(other.value, unit)} in {_games(other.games)} {other.baseline}. Against it: "
@@ -214,7 +238,8 @@ class Answers:
             )
         frame = pl.DataFrame(rows, infer_schema_length=None)
         # What no group has (no comparison was asked for) is no column.
-        return frame.select(name for name in frame.columns if frame[name].null_count() < frame.height)
+        kept = {*self.groups[0].group} if self.groups else set()
+        return frame.select(name for name in frame.columns if name in kept or frame[name].null_count() < frame.height)
 
     def table(self) -> pl.DataFrame:
         """The same to be read: texts, rates in percent, with as many digits as in `Answer.lines`."""
@@ -235,18 +260,23 @@ class Answers:
         of: dict[str, list[str]] = {}
         for answer in self.groups:
             for note in answer.notes:
-                said = re.sub(r"^(Only )?[\d,]+ games?( (?:is|are))?", _of_several, note)
-                of.setdefault(said, []).append(" ".join(map(str, answer.group.values())))
+                said = re.sub(r"^(Only )?[\d,]+ games?(?: of [\d,]+ match(?:es)?)?( (?:is|are))?", _of_several, note)
+                of.setdefault(said, []).append(" ".join(map(_named, answer.group.items())))
         named = {note: ", ".join(groups[:5]) + (" and more" if len(groups) > 5 else "") for note, groups in of.items()}
         return [f"{groups}: {note}" for note, groups in named.items()]
+
+
+def _named(of: tuple[str, Any]) -> str:
+    return f"no {of[0]}" if of[1] is None else str(of[1])
 
 
 def _of_several(found: re.Match[str]) -> str:
     return f"{'Few' if found[1] else 'Some'} games{' are' if found[2] else ''}"
 
 
-def _games(count: int) -> str:
-    return f"{count:,} game{'' if count == 1 else 's'}"
+def _games(count: int, matches: int | None = None) -> str:
+    of = "" if matches in (None, count) else f" of {matches:,} match{'' if matches == 1 else 'es'}"
+    return f"{count:,} game{'' if count == 1 else 's'}{of}"
 
 
 def _games_are(count: int) -> str:
@@ -282,7 +312,16 @@ class Names:
         played = self._lake.scan(ParticipantFeatures).select(
             "champion_id", "champion_key", name="champion_key", name_ko=pl.lit(None, pl.String)
         )
-        return ids_of_name(pl.concat([listed, played.unique()]).unique().collect(), "champion_id", name)
+        known = listed.collect()
+        try:
+            return ids_of_name(pl.concat([known, played.unique().collect()]).unique(), "champion_id", name)
+        except UnknownNameError as error:
+            if not known.is_empty():
+                raise
+            raise UnknownNameError(
+                f"{error} Only the keys of champions that were played are known: ingest Data Dragon's champion.json "
+                "with the matches, or fetch it: gamestats fetch lol"
+            ) from None
 
     def item(self, name: str) -> list[int]:
         """Ids of an item that can be completed; a number is an id.
@@ -362,10 +401,10 @@ def ask(
         patch: such as 13.14.
         queue: group of queues, such as ranked_solo.
         in_order: whether the items must have been completed in the order given.
-        where: further conditions, see `conditions.condition`. With items they narrow the games that are looked at,
-            those of the baseline as well; without, the games that do not meet them are the baseline, as they are.
-            Alone, `completed(...)` is the question with items, and what a team took first is compared at the gold
-            difference and time just before.
+        where: further conditions, see `conditions.read_condition`. With items they narrow the games that are looked at,
+            those of the baseline as well. Without, the parts about items (completed, in_order, core_item) are the
+            question, or else what a team took first, and the rest narrows. Where there is neither, the games that do
+            not meet the conditions are the baseline, as they are.
         by: columns to group by; `champion` is the champion's key.
 
     Raises:
@@ -384,20 +423,16 @@ def ask(
     column = _metric(metric)
     groups = _once([_group(name) for name in by], by, "column to group by")
     slice_, said = _slice(names, champion, position, patch)
-    if where is not None and not items and (named_items := only_items(where)):
-        # The same question in other words.
-        items, where = named_items, None
-    first = only_first(where) if where is not None and not items else None
     ids = _once([names.item(name) for name in items], items, "item")
     if in_order and len(ids) < 2:
         raise QuestionError(f"An order was asked for, which needs two items or more; found {len(ids)}.")
     known = _values(lake)
-    wanted = None
+    asked = None
     if where is not None:
         if not where.strip():
             raise ConditionError("The condition is empty; say what is to hold, such as kills > 5, or leave it out.")
         most = lake.scan(ParticipantFeatures).select(pl.col("core_items").max()).collect().item()
-        wanted = condition(
+        asked = read_condition(
             where,
             items=names.item,
             champions=names.champion,
@@ -405,8 +440,17 @@ def ask(
             bases=names.bases,
             most_core_items=most,
         )
-    is_met = pl.lit(value=True) if wanted is None else wanted
-    named = {*groups, *([] if wanted is None else wanted.meta.root_names())}
+    every = pl.lit(value=True)
+    treated, narrowed, first, took_first = (every if asked is None else asked.whole), every, None, True
+    lacking = "did not have them all yet"
+    if ids:
+        treated, narrowed = completed(ids, in_order=in_order), treated
+        lacking = "had not completed them in this order" if in_order else lacking
+    elif asked is not None and asked.momentary is not None:
+        treated, narrowed, ids = asked.momentary, asked.rest, [*asked.items]
+        first, took_first = asked.first, asked.took_first
+        lacking = lacking if asked.is_plain else "did not meet that"
+    named = {*groups, *([] if asked is None else asked.whole.meta.root_names())}
     remark = ""
     if queue is not None:
         queue = _queue(queue, known("queue_group"))
@@ -415,17 +459,16 @@ def ask(
     if queue is not None:
         slice_ &= pl.col("queue_group") == queue
         said += f" in {queue}"
-    items_met = completed(ids, in_order=in_order) if ids else pl.lit(value=True)
     ordered = [patch_number(pl.col(name)) if name == "patch" else pl.col(name) for name in groups]
     rows = (
         lake.scan(ParticipantFeatures)
         .filter(slice_)
         .with_columns(
-            __items__=items_met,
-            __where__=is_met,
+            __treated__=treated,
+            __narrowed__=narrowed,
             __metric__=pl.col(column).cast(pl.Float64),
             __boots_at__=completed_at(names.boots) if ids else pl.lit(None, pl.Float64),
-            __at__=pl.when(items_met).then(pl.max_horizontal(completed_at(each) for each in ids) if ids else None),
+            __at__=pl.when(treated).then(pl.max_horizontal(completed_at(each) for each in ids) if ids else None),
         )
         .with_columns(
             __first_at__=pl.col(f"first_{first}_at_s") if first else pl.lit(None, pl.Float64),
@@ -451,8 +494,15 @@ def ask(
     parts = rows.partition_by(groups, as_dict=True, maintain_order=True) if groups else {(): rows}
     if len(parts) > MOST_GROUPS:
         raise UnknownNameError(f"{', '.join(by)} has {len(parts):,} values, more than {MOST_GROUPS}; group by less.")
-    compared: dict[str, Any] = {"has_items": bool(ids), "has_where": where is not None, "first": first}
-    answers = [_answer(dict(zip(by, key, strict=True)), part, column, **compared) for key, part in parts.items()]
+    compare = None
+    later = [name for name in narrowed.meta.root_names() if name not in _KNOWN_BEFORE]
+    if ids:
+        compare = functools.partial(_at_equal_state, lacking=lacking, later=later)
+    elif first:
+        compare = functools.partial(_at_the_first, first=first, took_first=took_first, later=later)
+    elif where is not None:
+        compare = _as_they_are
+    answers = [_answer(dict(zip(by, key, strict=True)), part, column, compare) for key, part in parts.items()]
     kept = tuple(each for each in answers if each.games or not groups)
     return Answers(question, metric, unit, kept, None if "queue_group" in groups else queue, remark)
 
@@ -548,45 +598,41 @@ def _positions(lake: Lake, slice_: pl.Expr) -> str:
 # --------------------------------------------------------------------------- answers
 
 
-def _answer(
-    group: Mapping[str, Any], rows: pl.DataFrame, metric: str, *, has_items: bool, has_where: bool, first: str | None
-) -> Answer:
+def _answer(group: Mapping[str, Any], rows: pl.DataFrame, metric: str, compare: _Compare | None) -> Answer:
     from gamestats_assets.lol.statistics.intervals import mean_interval, wilson
 
     is_rate = question_columns()[metric] == pl.Boolean
-    known = rows.drop_nulls(["__items__", "__where__"])
+    known = rows.drop_nulls(["__treated__", "__narrowed__"])
     notes: list[str] = []
     if unknown := rows.height - known.height:
         notes.append(f"{_games_are(unknown)} left out: without a timeline, or as what is asked about did not happen.")
-    met = known.filter(pl.col("__items__") & pl.col("__where__"))
+    met = known.filter(pl.col("__treated__") & pl.col("__narrowed__"))
     asked = met.drop_nulls("__metric__")
     if nulls := met.height - asked.height:
         notes.append(f"{_games_are(nulls)} left out: {metric} is not known of them.")
     if not asked.height:
-        none = f"None of {_games(known.height)} meets the conditions."
+        none = f"None of {_games(known.height)} meets the conditions." if known.height else "No game can be told of."
         return Answer(group, 0, 0, None, None, None, None, (none, *notes))
     values = asked.get_column("__metric__").to_numpy()
     matches = asked.get_column("match_id").n_unique()
     value: float = float(values.mean())
-    if is_rate and matches == len(values):
-        rates = wilson([values.sum()], [len(values)])
+    if is_rate and (matches == len(values) or value in (0.0, 1.0)):
+        # Where all are alike, resamples are too; matches of several such games tell as much as so many games do.
+        rates = wilson([values.sum() * matches / len(values)], [matches])
         low, high = float(rates.low[0]), float(rates.high[0])
     elif len(values) > 1:
         ends = mean_interval(values, asked.get_column("match_id").rle_id().to_numpy())
         low, high = (None, None) if np.isnan(ends.low) else _possible(metric, ends.low, ends.high)
     else:
         low = high = None
-    if asked.height < FEW_GAMES:
-        notes.append(f"Only {_games(asked.height)}: too few to say much.")
+    if matches < FEW_MATCHES:
+        notes.append(f"Only {_games(asked.height, matches)}: too few to say much.")
     if metric == "won" and _is_half(asked):
         notes.append("Of every match as many winners as losers are counted: it is 50% by construction.")
     comparison = None
-    if has_items or has_where:
-        eligible = known.drop_nulls("__metric__").with_row_index("game")
-        if has_items:
-            comparison, why = _at_equal_state(eligible)
-        else:
-            comparison, why = _at_the_first(eligible, first) if first else _as_they_are(eligible)
+    if compare is not None:
+        eligible = known.filter("__narrowed__").drop_nulls("__metric__").with_row_index("game")
+        comparison, why = compare(eligible.with_columns(treated="__treated__"))
         notes += why
     return Answer(group, asked.height, matches, value, low, high, comparison, tuple(notes))
 
@@ -609,52 +655,64 @@ def _is_half(rows: pl.DataFrame) -> bool:
 
 def _as_they_are(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
     """Games that meet conditions against those of their cells that do not, or why there is nothing to compare."""
-    found, notes = _naive(_by_where(rows), f"{_OF_CELL} that do not meet the conditions")
-    unadjusted = "The difference is naive, not adjusted for the state of the game: no moment belongs to the conditions."
+    found, notes = _naive(_both_arms(_by_cell(rows)), f"{_OF_CELL} that do not meet the conditions")
+    unadjusted = (
+        "The difference is naive, not adjusted for the state of the game. At an equal state are compared: completed "
+        "items (completed, in_order, core_item) and what a team took first, with or without further conditions by and."
+    )
     return found, notes or [unadjusted]
 
 
-def _at_the_first(rows: pl.DataFrame, first: str) -> tuple[Comparison | None, list[str]]:
+def _at_the_first(
+    rows: pl.DataFrame, *, first: str, took_first: bool, later: Sequence[str]
+) -> tuple[Comparison | None, list[str]]:
     """Teams that took something first against those that did not, at an equal gold difference and time before it."""
-    words = f"{_OF_CELL} whose team did not take the first {first}"
-    return _at_state(
-        _by_where(rows), ("__gold_before__", "__first_at__"), words, "the gold difference at that moment is"
-    )
+    words = f"{_OF_CELL} whose team {'did not take' if took_first else 'took'} the first {first}"
+    state, unknown = ("__gold_before__", "__first_at__"), "the gold difference at that moment is"
+    return _at_state(_by_cell(rows), state, words, unknown, later)
 
 
-def _at_equal_state(rows: pl.DataFrame) -> tuple[Comparison | None, list[str]]:
+def _at_equal_state(
+    rows: pl.DataFrame, *, lacking: str, later: Sequence[str]
+) -> tuple[Comparison | None, list[str]]:
     """Games at the moment at which items were completed against those that had come as far, or why there are none."""
-    trials = _trials(rows.filter("__where__"))
+    trials, drawn = _trials(rows)
     # Where there are no positions there are no lanes, and nothing that could be unknown of them.
     lane = pl.when(pl.col("position").is_null()).then(0.0).otherwise("lane_gold_diff")
-    eligible = _both_arms(trials.with_columns(lane_gold_diff=lane))
-    words = f"{_OF_CELL} that had come as far and did not have them all yet"
-    return _at_state(eligible, _STATE, words, "the gold differences at that moment are")
+    words = f"{_OF_CELL} that had come as far and {lacking}"
+    if drawn:
+        words += f" ({drawn} drawn by lot for each)"
+    unknown = "the gold differences at that moment are"
+    return _at_state(trials.with_columns(lane_gold_diff=lane), _STATE, words, unknown, later)
 
 
-def _by_where(rows: pl.DataFrame) -> pl.DataFrame:
-    """Games that meet conditions and those that do not, of the cells in which there are both."""
-    return _both_arms(rows.with_columns(treated="__where__", stratum=pl.struct(_CELL).rank("dense")))
+def _by_cell(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(stratum=pl.struct(_CELL).rank("dense"))
 
 
 def _at_state(
-    eligible: pl.DataFrame, state: Sequence[str], words: str, unknown: str
+    rows: pl.DataFrame, state: Sequence[str], words: str, unknown: str, later: Sequence[str]
 ) -> tuple[Comparison | None, list[str]]:
     """Both arms as they are, and at an equal state where there are games enough; or why there is nothing to compare.
 
     Args:
-        eligible: rows of both arms; those whose state is not known are left out and counted.
+        rows: those whose state is not known are left out and counted, and so are strata with one arm alone.
         state: columns of the state.
         words: what the baseline is.
         unknown: what of the state may not be known, and the verb.
+        later: columns that chose the games and may tell what came later.
     """
-    from gamestats_assets.lol.statistics.regressions import compare_within
+    from gamestats_assets.lol.statistics.regressions import Reason, compare_within
 
+    eligible = _both_arms(rows)
     told = _both_arms(eligible.drop_nulls(state))
     without = eligible.filter(pl.any_horizontal(pl.col(*state).is_null())).join(told, on="game", how="anti")
     notes: list[str] = []
     if lost := without.get_column("game").n_unique():
         notes.append(f"{_games_are(lost)} in no comparison: {unknown} not known.")
+    alone = rows.filter("treated").join(eligible.filter("treated"), on="game", how="anti").get_column("game").n_unique()
+    if alone and eligible.height:
+        notes.append(f"{_games_are(alone)} in no comparison: there is no other game of the cell that had come as far.")
     naive, why = _naive(told, words)
     if naive is None:
         return None, [*notes, *why]
@@ -666,8 +724,11 @@ def _at_state(
         told.get_column("stratum").rank("dense").to_numpy() - 1,
         fewest_per_coefficient=_FEWEST_PER_COEFFICIENT,
     )
-    if found is None:
-        return naive, [*notes, "Too few games to compare at an equal state of the game."]
+    if isinstance(found, Reason):
+        return naive, [*notes, _NOT_COMPARED[found.name]]
+    if later:
+        chosen = f"{', '.join(later[:3])}{' and more' if len(later) > 3 else ''}"
+        notes.append(f"Games of both sides were chosen by {chosen} too, which may tell what came after that moment.")
     return replace(naive, effect=found.effect, low=found.low, high=found.high, p_value=found.p_value), notes
 
 
@@ -681,8 +742,9 @@ def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]
     arms = {arm: part.get_column("game").n_unique() for (arm,), part in rows.group_by("treated")}
     if not (others := arms.get(False, 0)):
         return None, [f"There are no games {words}: nothing to compare with."]
-    if others < _FEWEST_COMPARED:
-        return None, [f"Only {_games(others)} {words}: too few to compare with."]
+    matches = rows.filter(~pl.col("treated")).get_column("match_id").n_unique()
+    if matches < _FEWEST_COMPARED:
+        return None, [f"Only {_games(others, matches)} {words}: too few to compare with."]
     mean = rows.group_by("stratum", maintain_order=True).agg(
         treated=pl.col("treated").sum(),
         value=pl.col("__metric__").filter("treated").mean(),
@@ -693,12 +755,13 @@ def _naive(rows: pl.DataFrame, words: str) -> tuple[Comparison | None, list[str]
     return Comparison(arms[True], value, arms[False], base, value - base, None, None, None, None, words), []
 
 
-def _trials(rows: pl.DataFrame) -> pl.DataFrame:
+def _trials(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Moments at which items were completed, and the same moments of games that had come as far without them.
 
     Returns:
         `game`, `match_id`, `position`, `__metric__`, `treated`, `stratum` (what is compared within), `at_s`, the gold
-        differences last known by then, and `since_s`, how long before that was.
+        differences last known by then, and `since_s`, how long before that was; and how many games were drawn for each
+        moment, 0 where all that were eligible are there.
     """
     done, at, boots = pl.col("__at__"), pl.col("at_s"), pl.col("__boots_at__")
     games = rows.with_columns(cell=pl.struct(_CELL).rank("dense")).select(
@@ -721,7 +784,8 @@ def _trials(rows: pl.DataFrame) -> pl.DataFrame:
     )
     at_once = pl.concat([each.filter("treated").select("game") for each in (at_core, at_boots)])
     cases = stages.filter(pl.col("until") == done).join(at_once, on="game", how="anti", maintain_order="left")
-    chosen = pl.concat([at_boots, _drawn(stages, cases)], how="diagonal")
+    running, drawn = _running(stages, cases)
+    chosen = pl.concat([at_boots, running], how="diagonal")
     for mark, minute in _MARKS.items():
         team = pl.col(f"team_gold_diff_at_{minute}")
         is_newer = (at < mark) & (pl.col("moment_s") >= mark) & team.is_not_null()
@@ -732,30 +796,34 @@ def _trials(rows: pl.DataFrame) -> pl.DataFrame:
     chosen = chosen.with_columns(at_s="moment_s", since_s=pl.col("moment_s") - at)
     stratum = pl.struct("cell", "order", "moment").alias("stratum")
     wanted = ("game", "match_id", "position", "__metric__", "treated", stratum, *_STATE)
-    return pl.concat([at_core.select(wanted), chosen.select(wanted)])
+    return pl.concat([at_core.select(wanted), chosen.select(wanted)]), drawn
 
 
-def _drawn(stages: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
+def _running(stages: pl.DataFrame, cases: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Some stages in which games completed the items, each with stages of others that were as far and running then.
 
     Returns:
-        The stages, with `treated`, `moment` (number of the case, from 1) and `moment_s`.
+        The stages, with `treated`, `moment` (number of the case, from 1) and `moment_s`; and how many were drawn for
+        each case, 0 where none had to be.
     """
     parts: list[pl.DataFrame] = []
     # A draw is the same whenever it is made again: by the order of rows.
     as_far = stages.join(cases, on=["cell", "order"], how="semi", maintain_order="left")
     pools = as_far.partition_by("cell", "order", as_dict=True, maintain_order=True)
-    random, number = np.random.default_rng(0), 0
+    most = max(_DRAWN, _MOST_COMPARED // max(cases.height, 1))
+    random, number, is_drawn = np.random.default_rng(0), 0, False
     for key, part in cases.partition_by("cell", "order", as_dict=True, maintain_order=True).items():
         pool = pools[key]
         begin, end = (pool.get_column(name).to_numpy() for name in ("at_s", "until"))
         rows: list[npt.NDArray[np.int64]] = []
         for moment_s in part.get_column("__at__"):
             running = np.flatnonzero((begin <= moment_s) & (moment_s < end))
-            rows.append(random.choice(running, min(_DRAWN, running.size), replace=False) if running.size else running)
+            if running.size > most:
+                running, is_drawn = random.choice(running, most, replace=False), True
+            rows.append(running)
         moments = pl.DataFrame({"moment": np.arange(number + 1, number + 1 + part.height), "moment_s": part["__at__"]})
         number += part.height
         others = moments[np.repeat(np.arange(part.height), [each.size for each in rows])]
         parts.append(part.hstack(moments).with_columns(treated=pl.lit(value=True)))
         parts.append(pool[np.concatenate(rows)].hstack(others).with_columns(treated=pl.lit(value=False)))
-    return pl.concat(parts) if parts else stages.clear()
+    return (pl.concat(parts) if parts else stages.clear()), most if is_drawn else 0

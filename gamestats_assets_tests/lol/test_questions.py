@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from scipy import stats
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lol import simulate
+from gamestats_assets.lol import questions, simulate
 from gamestats_assets.lol.conditions import ConditionError, condition
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.questions import Answer, NothingToAskError, QuestionError, ask, metrics
@@ -164,14 +164,14 @@ def test_an_item_that_winners_complete_is_naively_better_and_at_an_equal_state_i
 
 def test_conditions_are_joined_by_and_or_not(lake: Lake, games: list[dict[str, Any]]) -> None:
     where = (
-        "(position = 'TOP' or champion in ('Lux', '애니비아', 'Ahri')) and not team_first_dragon "
+        "(position = 'TOP' or champion in ('Lux', '애니비아', 'Ahri')) and not (team_first_dragon or team_first_tower) "
         "and kills between 2 and 9 and duration_s > 1200"
     ).replace(", '애니비아'", "")
     wanted = [
         game
         for game in games
         if (game["position"] == "TOP" or game["champion_key"] in ("Lux", "Ahri"))
-        and game["team_first_dragon"] is False
+        and game["team_first_dragon"] is game["team_first_tower"] is False
         and 2 <= game["kills"] <= 9
         and game["duration_s"] > 1200
     ]
@@ -186,7 +186,8 @@ def test_conditions_are_joined_by_and_or_not(lake: Lake, games: list[dict[str, A
     for game in games:
         cell = cells.setdefault(cell_of(game), ([], []))
         eligible = game["position"] == "TOP" or game["champion_key"] in ("Lux", "Ahri")
-        if game["team_first_dragon"] is None and eligible and 2 <= game["kills"] <= 9 and game["duration_s"] > 1200:
+        firsts = {game["team_first_dragon"], game["team_first_tower"]}
+        if True not in firsts and None in firsts and eligible and 2 <= game["kills"] <= 9 and game["duration_s"] > 1200:
             unknown += 1
             continue
         cell[(game["match_id"], game["participant_id"]) not in meets].append(game)
@@ -478,6 +479,130 @@ def test_a_game_is_of_the_baseline_until_it_completes_the_items(made: Made) -> N
     assert told.value == pytest.approx((10 * 800 + 30 * 500) / 40)
 
 
+def test_both_differences_are_of_the_games_that_were_asked_for(made: Made) -> None:
+    # Nearly everybody of the bottom lane has it, where it takes 100; in the middle half do, to whom it does nothing.
+    draw, rows = random.Random(11), []
+    for number in range(2_000):
+        is_bottom = number % 2 == 0
+        has = draw.random() < (0.9 if is_bottom else 0.5)
+        row = at_random(number, dpm=600.0 if has and is_bottom else 500.0) | (BOUGHT if has else {})
+        rows.append(row | {"position": "BOTTOM" if is_bottom else "MIDDLE"})
+    has_it = [row["position"] for row in rows if "completed_item_ids" in row]
+    expected = 100 * has_it.count("BOTTOM") / len(has_it)
+    told = one(made(rows), items=["Trinity Force"], metric="dpm").comparison
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low < expected < told.high
+    assert told.high - told.low < 20
+    assert told.naive_effect == pytest.approx(expected, abs=15)
+
+
+def test_of_an_order_the_baseline_are_those_who_did_not_complete_it_so(made: Made) -> None:
+    def both(number: int, *items: int) -> dict[str, Any]:
+        at = [900.0, 1400.0]
+        gold = random.Random(number).gauss(0, 500)
+        return {"core_item_ids": [*items], "completed_item_ids": [*items], "core_items": 2, "core_items_at_s": at,
+                "completed_items_at_s": at, "core_items_team_gold_diff": [gold, gold],
+                "core_items_lane_gold_diff": [0.0, 0.0]}  # fmt: skip
+
+    rows = [both(number, TRINITY_FORCE, MANAMUNE) for number in range(60)]
+    rows += [both(number, MANAMUNE, TRINITY_FORCE) for number in range(60, 100)]
+    told = one(made(rows), items=["Trinity Force", "Manamune"], in_order=True, metric="dpm").comparison
+    assert told is not None
+    assert (told.asked_games, told.games) == (60, 40)
+    assert told.baseline.endswith("had not completed them in this order")
+
+
+def test_how_long_ago_the_gold_was_known_is_part_of_the_state(made: Made) -> None:
+    # Who completed the last core item lately gets the item seldom, and wins seldom; the item does nothing.
+    draw, rows = random.Random(12), []
+    for _ in range(4_000):
+        last = draw.uniform(500, 1000)
+        share = 0.9 - 0.8 * (last - 500) / 500
+        row: dict[str, Any] = {
+            "duration_s": 2400.0, "core_items_at_s": [last], "won": draw.random() < share,
+            "team_gold_diff_at_10": None, "team_gold_diff_at_15": None, "team_gold_diff_at_20": None,
+        }  # fmt: skip
+        if draw.random() < share:
+            at = [last, draw.uniform(1050, 1190)]
+            row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": at}
+        rows.append(row)
+    told = one(made(rows), items=["Muramana"]).comparison
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low < 0 < told.high
+    assert told.high - told.low < 0.1
+    assert told.naive_effect > 0.1
+
+
+def test_no_game_is_its_own_baseline(made: Made) -> None:
+    turned = {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": [900.0, 1500.0]}
+    answer = one(made([turned] + [{"duration_s": 1400.0}] * 40), items=["Muramana"])
+    assert answer.comparison is None
+    assert any(note.startswith("There are no games") for note in answer.notes)
+
+
+def test_the_time_of_a_first_objective_is_part_of_the_state(made: Made) -> None:
+    # An early dragon is taken by those who win, a late one by those who lose; it does nothing.
+    draw, rows = random.Random(13), []
+    for _ in range(3_000):
+        at = draw.uniform(300, 900)
+        share = 0.9 - 0.8 * (at - 300) / 600
+        rows.append({"team_first_dragon": draw.random() < share, "first_dragon_at_s": at,
+                     "team_gold_diff_before_first_dragon": draw.gauss(0, 500), "won": draw.random() < share})
+    told = one(made(rows), where="team_first_dragon").comparison
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low < 0 < told.high
+    assert told.naive_effect > 0.1
+
+
+@pytest.mark.parametrize(
+    ("won", "gold", "said"),
+    [
+        (lambda _number, _draw: True, lambda _number, draw: draw.gauss(0, 500), "the same value"),
+        (lambda _number, draw: draw.random() < 0.5, lambda number, _draw: 1000.0 * (number % 2), "no games of both"),
+    ],
+)
+def test_why_nothing_is_told_at_an_equal_state_is_said(
+    made: Made, won: Callable[..., bool], gold: Callable[..., float], said: str
+) -> None:
+    draw = random.Random(14)
+    rows = [
+        (BOUGHT if number % 2 else {})
+        | {"won": won(number, draw), "core_items_team_gold_diff": [gold(number, draw)]}
+        for number in range(400)
+    ]
+    answer = one(made(rows), items=["Trinity Force"])
+    assert answer.comparison is not None
+    assert answer.comparison.effect is None
+    assert any(said in note for note in answer.notes)
+
+
+def test_players_of_few_matches_are_few(made: Made) -> None:
+    # Six matches of five of a team, of which one has won as often as the other team.
+    rows = [
+        {"match_id": f"NA1_{match:09d}", "participant_id": player + 1, "team_id": 100 if player < 5 else 200,
+         "team_first_dragon": player < 5, "won": player < 5}
+        for match in range(6)
+        for player in range(10)
+    ]  # fmt: skip
+    lake = made(rows)
+    answers = ask(lake, where="team_first_dragon")
+    (answer,) = answers.groups
+    assert (answer.games, answer.matches, answer.comparison) == (30, 6, None)
+    assert any(note.startswith("Only 30 games of 6 matches: too few") for note in answer.notes)
+    assert answer.lines(answers.unit)[0].endswith("30 games of 6 matches.")
+    # All have won: of six matches that is no certainty. By Wilson's: n / (n + z^2).
+    assert (answer.value, answer.high) == (1.0, pytest.approx(1.0))
+    assert answer.low == pytest.approx(6 / (6 + 1.959964**2), abs=1e-6)
+    by = ask(lake, where="team_first_dragon", by=["patch"])
+    assert any("13.14: Few games: too few to say much." in note for note in by.notes())
+
+
 def test_where_all_of_a_cell_are_alike_there_is_nothing_to_compare(made: Made) -> None:
     answer = one(made([{"position": "TOP"}] * 40 + [{}] * 40), where="Position = 'top'")
     assert (answer.games, answer.comparison) == (40, None)
@@ -542,6 +667,9 @@ def test_a_misspelt_name_gets_a_suggestion(lake: Lake, question: dict[str, Any],
     ("where", "said"),
     [
         ("kils > 3", "Did you mean kills"),
+        ("positon = 'MIDDLE'", "there is no column 'positon'. Did you mean position"),
+        ("champion_name = 'Ezreal'", "Write champion"),
+        ("drop table", "cannot be read: Join conditions"),
         ("kills >", "cannot be read"),
         ("bought('Trinity Force')", "there is no bought"),
         ("core_item('Trinity Force')", r"core_item\(1, 'Item'\)"),
@@ -679,6 +807,100 @@ def test_a_rate_that_could_not_be_another_says_so(lake: Lake) -> None:
     assert not says_so(metric="team_first_dragon")
 
 
+@pytest.mark.parametrize(
+    ("where", "question"),
+    [
+        ("completed('Trinity Force') and completed('Muramana')", {"items": ["Trinity Force", "Muramana"]}),
+        ("completed('트리니티 포스') = true and (completed('Muramana'))", {"items": ["Trinity Force", "Muramana"]}),
+        ("in_order('Trinity Force', 'Manamune')", {"items": ["Trinity Force", "Manamune"], "in_order": True}),
+        ("team_first_dragon and completed('Muramana')", {"items": ["Muramana"], "where": "team_first_dragon"}),
+        ("champion = '이즈리얼' and completed('Trinity Force')", {"items": ["Trinity Force"]}),
+        ("patch = '13.14' and completed('Trinity Force')", {"items": ["Trinity Force"], "patch": "13.14"}),
+    ],
+)
+def test_a_question_in_other_words_has_the_same_answer(lake: Lake, where: str, question: dict[str, Any]) -> None:
+    where = where.replace("트리니티 포스", "삼위일체")
+    same, answer = one(lake, champion="Ezreal", where=where), one(lake, champion="Ezreal", **question)
+    assert same.comparison is not None
+    assert answer.comparison is not None
+    assert (same.games, same.value) == (answer.games, answer.value)
+    for name in ("asked_games", "asked_value", "games", "value", "naive_effect", "effect", "low", "high", "p_value"):
+        assert getattr(same.comparison, name) == pytest.approx(getattr(answer.comparison, name), rel=1e-9), name
+
+
+def test_an_item_as_a_certain_core_item_is_compared_with_others_as_that_one(
+    lake: Lake, games: list[dict[str, Any]]
+) -> None:
+    ezreal = of(games, champion_key="Ezreal")
+    answer = one(lake, champion="Ezreal", where="core_item(1, 'Trinity Force')")
+    told = answer.comparison
+    assert told is not None
+    assert told.effect is not None
+    assert told.low is not None
+    assert told.high is not None
+    first = [game for game in ezreal if game["core_item_ids"]]
+    has = [game for game in first if game["core_item_ids"][0] == TRINITY_FORCE]
+    assert (answer.games, told.asked_games) == (len(has), len(has))
+    arms = [([each for each in has if each["patch"] == patch],
+             [each for each in first if each not in has and each["patch"] == patch]) for patch in ("13.13", "13.14")]
+    asked_value, value = standardised(arms, "won")
+    assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
+    # It was planted on the first core item.
+    assert told.low < 0.15 < told.high
+
+
+def test_what_is_told_of_all_patches_is_the_sum_of_what_is_told_of_each(lake: Lake) -> None:
+    whole = one(lake, champion="Ezreal", items=["Muramana"]).comparison
+    parts = [answer.comparison for answer in ask(lake, champion="Ezreal", items=["Muramana"], by=["patch"]).groups]
+    assert whole is not None
+    told = [part for part in parts if part is not None]
+    assert len(told) == 2
+    assert whole.games == sum(part.games for part in told)
+    naive = sum(part.naive_effect * part.asked_games for part in told) / whole.asked_games
+    assert whole.naive_effect == pytest.approx(naive)
+    assert "drawn" not in whole.baseline
+
+
+def test_a_group_without_a_name_is_a_group_too(made: Made) -> None:
+    answers = ask(made([{"position": None, "queue_group": "aram"}] * 5), metric="dpm", by=["position"])
+    assert answers.frame().select("position", "games").rows() == [(None, 5)]
+    assert answers.notes() == ["no position: Few games: too few to say much."]
+
+
+def test_without_lists_champions_are_known_by_their_keys(made: Made) -> None:
+    lake = made([{}] * 3)
+    lake.replace(Champions, Champions.create_empty())
+    assert one(lake, champion="ezreal").games == 3
+    with pytest.raises(UnknownNameError, match=r"champion\.json"):
+        ask(lake, champion="이즈리얼")
+
+
+def test_where_there_are_too_many_games_some_are_drawn_which_is_said(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = one(lake, champion="Ezreal", items=["Muramana"]).comparison
+    monkeypatch.setattr(questions, "_MOST_COMPARED", 0)
+    drawn = one(lake, champion="Ezreal", items=["Muramana"])
+    told = drawn.comparison
+    assert whole is not None
+    assert told is not None
+    assert told.effect is not None
+    assert whole.effect is not None
+    assert told.baseline.endswith("(10 drawn by lot for each)")
+    assert told.games < whole.games
+    assert told.effect == pytest.approx(whole.effect, abs=0.1)
+    assert one(lake, champion="Ezreal", items=["Muramana"]) == drawn
+
+
+def test_asked_games_without_any_of_the_baseline_are_counted(made: Made) -> None:
+    rows = [at_random(number) | (BOUGHT if number % 2 else {}) for number in range(200)]
+    rows += [at_random(number) | BOUGHT | {"position": "TOP"} for number in range(3)]
+    answer = one(made(rows), items=["Trinity Force"], metric="dpm")
+    assert answer.comparison is not None
+    assert (answer.games, answer.comparison.asked_games) == (103, 100)
+    assert any(note.startswith("3 games are in no comparison: there is no other game") for note in answer.notes)
+
+
 def test_completed_items_alone_are_the_question_about_them(lake: Lake) -> None:
     (said,) = ask(lake, champion="Ezreal", where="(completed('Trinity Force'))").groups
     assert said == one(lake, champion="Ezreal", items=["Trinity Force"])
@@ -704,10 +926,24 @@ def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) 
     assert told.asked_games == sum(row["team_first_dragon"] for row in rows)
     assert not any("naive" in note for note in answer.notes)
     assert answer.notes[0].startswith("7 games are left out")
-    further = one(made(rows), where="team_first_dragon and kills > 1", metric="dpm")
+    # In other words; what else is asked for narrows both sides, and the notes say what may have come later.
+    mirrored = one(made(rows), where="not team_first_dragon", metric="dpm").comparison
+    assert mirrored is not None
+    assert mirrored.effect == pytest.approx(30, abs=6)
+    assert "whose team took the first dragon" in mirrored.baseline
+    for said in ("= true", "and position = 'BOTTOM'", "<> false"):
+        where = f"team_first_dragon {said}"
+        assert one(made(rows), where=where, metric="dpm").comparison == told, where
+    half = [row | {"kills": number % 2} for number, row in enumerate(rows)]
+    further = one(made(half), where="kills = 1 and team_first_dragon", metric="dpm")
     assert further.comparison is not None
-    assert further.comparison.effect is None
-    assert any("naive" in note for note in further.notes)
+    assert further.comparison.effect == pytest.approx(-30, abs=8)
+    assert further.comparison.asked_games + further.comparison.games == 500
+    assert any("chosen by kills too" in note for note in further.notes)
+    plain = one(made(half), where="team_first_dragon or kills = 1", metric="dpm")
+    assert plain.comparison is not None
+    assert plain.comparison.effect is None
+    assert any("naive" in note for note in plain.notes)
 
 
 def test_one_game_is_no_games(made: Made) -> None:
@@ -758,9 +994,13 @@ def test_without_tables_the_answer_is_what_to_do(tmp_path: Path) -> None:
 
 
 def test_every_metric_can_be_asked_for(lake: Lake) -> None:
+    every = one(lake, champion="Soraka").games
     for metric in metrics():
         answer = one(lake, champion="Soraka", metric=metric)
-        assert answer.games >= 0, metric
+        # Of all her games, or it is said of how many it is not known.
+        unknown = [int(note.split()[0].replace(",", "")) for note in answer.notes if "is not known" in note]
+        assert answer.games + sum(unknown) == every, metric
+        assert (answer.value is None) == (answer.games == 0), metric
 
 
 def test_rates_have_wilsons_interval_and_several_players_of_a_match_count_as_one(lake: Lake) -> None:

@@ -283,7 +283,7 @@ def compare(
 
 @dataclass(frozen=True)
 class Within:
-    """A difference between two arms within strata, at equal covariates."""
+    """A difference between two arms within strata, at equal covariates, over the treated rows."""
 
     effect: float
     low: float
@@ -301,62 +301,83 @@ def compare_within(
     fewest_per_coefficient: int,
     knots: Sequence[int] = KNOTS,
     level: float = LEVEL,
-) -> Within | None:
-    """The difference that a treatment makes within strata: linear regression with an intercept of each stratum.
+) -> Within | Reason:
+    """The difference that a treatment makes within strata, over the treated: weighted linear regression.
 
-    Outcome, treatment and the `basis` of the covariates lose their means in each stratum, and the first two lose what
-    the others tell of them; what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a
-    yes or no it is the difference of probabilities. Errors are clustered by match, the strata counted among the
-    coefficients; tests and intervals are by the t distribution with the effective number of matches, as in `compare`.
+    Each stratum has an intercept, and its untreated rows weigh as much as its treated ones together: a stratum counts
+    by what was treated in it, as in the plain difference of the treated and their baseline. Outcome, treatment and the
+    `basis` of the covariates lose their means in each stratum, and the first two lose what the others tell of them;
+    what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a yes or no it is the
+    difference of probabilities. Errors are clustered by match, with what a stratum's intercept takes of the residuals
+    given back (without, strata of one treated row would make them half as long); tests and intervals are by the t
+    distribution with the effective number of matches, as in `compare`.
 
     Args:
         treated: bool of each row.
         covariates: (rows, covariates), finite.
         outcome: number of each row, finite.
         clusters: code of each row's match.
-        strata: code of each row's stratum, from 0.
+        strata: code of each row's stratum, from 0. Those that hold one arm alone tell nothing.
         fewest_per_coefficient: matches of each arm for each coefficient. Where there are fewer than the splines need,
             the covariates are taken as straight lines.
         knots: as of `basis`.
         level: coverage of the interval.
 
     Returns:
-        None where an arm is too small even for straight lines, or nothing is left to compare at equal covariates.
+        `Reason.FEW_CLUSTERS` where an arm is too small even for straight lines, `Reason.SINGULAR` where nothing is left
+        to compare at equal covariates, `Reason.NO_VARIATION` where the outcome is the same throughout.
     """
     arm, of = np.asarray(treated, dtype=float), np.asarray(strata)
-    matches = _Matches(arm.size, clusters)
+    there, chosen = np.bincount(of), np.bincount(of, arm)
+    told = ((chosen > 0) & (chosen < there))[of]
+    if not told.any():
+        return Reason.FEW_CLUSTERS
+    arm, of, codes = arm[told], of[told], np.asarray(clusters)[told]
+    state, told_outcome = np.asarray(covariates, dtype=float)[told], np.asarray(outcome, dtype=float)[told]
+    rest = there - chosen
+    weights = np.where(arm > 0, 1.0, chosen[of] / rest[of])
+    totals = np.maximum(2 * chosen, 1)
+    matches = _Matches(arm.size, codes)
     smallest = min(matches.touched(arm > 0), matches.touched(arm == 0))
-    sizes = np.bincount(of)
 
     def centred(column: Floats) -> Floats:
-        return column - (np.bincount(of, column) / np.maximum(sizes, 1))[of]
+        return column - (np.bincount(of, weights * column, totals.size) / totals)[of]
 
-    state = np.asarray(covariates, dtype=float)
     lines = _standardised(state.T).T
     for functions in (basis(state, knots), lines):
         within = np.stack([centred(each) for each in functions.T], axis=1) if functions.size else functions
-        varying = within[:, np.square(within).sum(axis=0) > _NEGLIGIBLE * arm.size]
+        varying = within[:, weights @ np.square(within) > _NEGLIGIBLE * weights.sum()]
         if smallest >= fewest_per_coefficient * (varying.shape[1] + 1):
             break
     else:
-        return None
-    left = np.stack([centred(arm), centred(np.asarray(outcome, dtype=float))], axis=1)
-    # The strata that are there, not all numbers up to the last.
-    freedom_lost = 1 + int(np.count_nonzero(sizes))
+        return Reason.FEW_CLUSTERS
+    left = np.stack([centred(arm), centred(told_outcome)], axis=1)
+    apart = weights @ np.square(left)
+    freedom_lost = 1
     if varying.size:
-        coefficients, _, rank, _ = np.linalg.lstsq(varying, left, rcond=_SINGULAR)
+        roots = np.sqrt(weights)[:, None]
+        coefficients, _, rank, _ = np.linalg.lstsq(roots * varying, roots * left, rcond=_SINGULAR)
         left -= varying @ coefficients
         freedom_lost += int(rank)
+    if arm.size <= freedom_lost + np.unique(of).size or matches.count < 2:
+        return Reason.FEW_CLUSTERS
     arm_left, outcome_left = left.T
-    weight = float(arm_left @ arm_left)
-    if weight <= _SINGULAR * float(centred(arm) @ arm) or arm.size <= freedom_lost or matches.count < 2:
-        return None
-    effect = float(arm_left @ outcome_left) / weight
-    scores = matches.sums(arm_left * (outcome_left - effect * arm_left))
-    error = np.sqrt(_correction(matches, arm.size, freedom_lost) * float(scores @ scores)) / weight
+    pulls = weights * arm_left
+    told_of = float(pulls @ arm_left)
+    if told_of <= _SINGULAR * apart[0]:
+        return Reason.SINGULAR
+    if apart[1] <= _ROUNDING**2 * (weights @ np.square(told_outcome)):
+        return Reason.NO_VARIATION
+    effect = float(pulls @ outcome_left) / told_of
+    # The intercept of a stratum takes half of what its only treated row has, say: of rows that vary alike, what is left
+    # has this share of their variance.
+    own, other = np.where(arm > 0, (chosen[of], rest[of]), (rest[of], chosen[of]))
+    share = 1 - 0.75 / own + 0.25 / other
+    scores = matches.sums(pulls * (outcome_left - effect * arm_left) / np.sqrt(share))
+    error = np.sqrt(_correction(matches, arm.size, freedom_lost) * float(scores @ scores)) / told_of
     if not error > 0:
-        return None
-    half, p_value = _test(effect, error, matches.sums(arm_left * arm_left), level)
+        return Reason.NO_VARIATION
+    half, p_value = _test(effect, error, matches.sums(pulls * pulls), level)
     return Within(effect, effect - half, effect + half, p_value)
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy import stats
-from statsmodels.api import GLM, OLS, Logit
+from statsmodels.api import GLM, OLS, WLS, Logit
 from statsmodels.genmod.families import Binomial
 
 from gamestats_assets.lol.statistics.regressions import (
     Comparisons,
     Reason,
+    Within,
     basis,
     compare,
     compare_within,
@@ -355,19 +356,44 @@ def test_a_difference_within_strata_is_that_of_an_intercept_for_each() -> None:
     strata = np.random.default_rng(6).integers(0, 9, codes.size)
     chosen, state = x[:, 3], x[:, 1:3]
     dummies = (strata[:, None] == np.arange(9)).astype(float)
+    # The untreated of a stratum weigh as much as its treated.
+    of_stratum = [(np.sum(chosen[strata == each] > 0), np.sum(chosen[strata == each] == 0)) for each in range(9)]
+    weights = np.array([1 if arm else np.divide(*of_stratum[each]) for arm, each in zip(chosen, strata, strict=True)])
     for outcome in (damage + 100 * strata, won.astype(float)):
         told = compare_within(chosen, state, outcome, codes, strata, fewest_per_coefficient=10)
         design = np.column_stack([chosen, basis(state), dummies])
-        fitted = OLS(outcome, design).fit(cov_type="cluster", cov_kwds={"groups": codes})
-        assert told is not None
+        fitted = WLS(outcome, design, weights).fit()
+        assert isinstance(told, Within)
         assert told.effect == pytest.approx(fitted.params[0], rel=1e-6)
-        # The same error, with as many degrees of freedom as there are matches that tell something.
-        left = OLS(chosen, design[:, 1:]).fit().resid
-        told_by = np.bincount(codes, left**2)
+        # The sandwich by match, of residuals as long as the errors are: with as many degrees of freedom as there are
+        # matches that tell something.
+        left = WLS(chosen, design[:, 1:], weights).fit().resid
+        told_by = np.bincount(codes, (weights * left) ** 2)
         freedom = told_by.sum() ** 2 / (told_by @ told_by) - 1
-        half = stats.t.ppf(0.975, freedom) * fitted.bse[0]
+        treated, rest = (np.array([of_stratum[each][arm] for each in strata]) for arm in (0, 1))
+        kept = np.where(chosen > 0, 1 - 1 / treated, 1 - 1 / rest) + (1 / treated + 1 / rest) / 4
+        scores = np.bincount(codes, weights * left * fitted.resid / np.sqrt(kept))
+        count, n, k = len(np.unique(codes)), codes.size, design.shape[1] - 9
+        variance = scores @ scores * count / (count - 1) * (n - 1) / (n - k)
+        error = np.sqrt(variance) / (weights @ left**2)
+        half = stats.t.ppf(0.975, freedom) * error
         assert (told.low, told.high) == pytest.approx((told.effect - half, told.effect + half), rel=1e-6)
-        assert told.p_value == pytest.approx(2 * stats.t.sf(abs(fitted.tvalues[0]), freedom), rel=1e-5)
+        assert told.p_value == pytest.approx(2 * stats.t.sf(abs(fitted.params[0] / error), freedom), rel=1e-5)
+
+
+@pytest.mark.parametrize(("of_rest", "sets"), [(1, 600), (10, 600)])
+def test_of_strata_with_one_treated_row_intervals_cover_what_they_say(of_rest: int, sets: int) -> None:
+    random, covered = np.random.default_rng(of_rest), 0
+    strata = np.repeat(np.arange(60), 1 + of_rest)
+    treated = np.tile([True, *[False] * of_rest], 60)
+    for _ in range(sets):
+        outcome = random.normal(0, 1, 60)[strata] + random.normal(0, 1, strata.size)
+        state = random.normal(0, 1, (strata.size, 1))
+        told = compare_within(treated, state, outcome, np.arange(strata.size), strata, fewest_per_coefficient=10)
+        assert isinstance(told, Within)
+        covered += told.low <= 0 <= told.high
+    # Within three Monte Carlo errors.
+    assert abs(covered / sets - 0.95) < 3 * math.sqrt(0.95 * 0.05 / sets)
 
 
 def test_a_difference_within_strata_needs_matches_for_each_coefficient() -> None:
@@ -377,6 +403,37 @@ def test_a_difference_within_strata_needs_matches_for_each_coefficient() -> None
     # Two straight lines and the treatment are three coefficients.
     for fewest in (few // 3, few // 3 + 1):
         told = compare_within(x[:, 3], x[:, 1:3], damage, codes, strata, fewest_per_coefficient=fewest)
-        assert (told is not None) == (3 * fewest <= few)
-    alike = compare_within(strata == 0, x[:, 1:3], damage, codes, strata, fewest_per_coefficient=0)
-    assert alike is None
+        assert isinstance(told, Within) == (3 * fewest <= few)
+        assert isinstance(told, Within) or told is Reason.FEW_CLUSTERS
+
+
+def test_a_difference_within_strata_that_cannot_be_told_has_its_reason() -> None:
+    x, _, damage, codes = played(7, matches=60)
+    chosen, strata = x[:, 3], np.zeros(codes.size, dtype=np.int64)
+    for arm, state, outcome, reason in (
+        (strata == 0, x[:, 1:3], damage, Reason.FEW_CLUSTERS),
+        (chosen, np.column_stack([x[:, 1], chosen]), damage, Reason.SINGULAR),
+        (chosen, x[:, 1:3], damage * 0 + 7, Reason.NO_VARIATION),
+    ):
+        assert compare_within(arm, state, outcome, codes, strata, fewest_per_coefficient=0) is reason
+
+
+def test_a_stratum_counts_by_its_treated_and_one_with_one_arm_tells_nothing() -> None:
+    random = np.random.default_rng(3)
+    # Three strata: most are treated in the first, few in the second, all in the third.
+    strata = np.repeat([0, 1, 2], 4_000)
+    treated = random.random(12_000) < np.array([0.9, 0.1, 1.0])[strata]
+    effect = np.array([50.0, 10.0, 500.0])[strata]
+    outcome = 100.0 * strata + effect * treated + random.normal(0, 20, 12_000)
+    of_first, of_second = treated[strata == 0].sum(), treated[strata == 1].sum()
+    expected = (50 * of_first + 10 * of_second) / (of_first + of_second)
+    state = random.normal(0, 1, (12_000, 1))
+    told = compare_within(treated, state, outcome, np.arange(12_000), strata, fewest_per_coefficient=10)
+    assert isinstance(told, Within)
+    assert told.low < expected < told.high
+    assert told.high - told.low < 5
+    without = strata < 2
+    same = compare_within(
+        treated[without], state[without], outcome[without], np.arange(8_000), strata[without], fewest_per_coefficient=10
+    )
+    assert same == told
