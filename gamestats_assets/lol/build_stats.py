@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
+from gamestats_assets.lol.skill_orders import FIRST_LEVELS, TRIGRAM_LEVELS
 from gamestats_assets.lol.tables import (
     Champions,
     ItemBuildStats,
@@ -28,7 +29,6 @@ CELL = ["patch", "queue_group", "position", "champion_id"]
 ARROW = " > "
 _OUTCOMES = ("won", "kda", "dpm", "gold_at_15")
 _SKEWED = ("dpm", "gold_at_15")
-_FIRST_LEVELS = 6
 
 
 def position() -> pl.Expr:
@@ -77,12 +77,11 @@ def item_build_stats(
         reached = known.filter(pl.col("core_items") >= length).select(
             *CELL, *_OUTCOMES, last, path=paths.code(range(length))
         )
-        eligible = reached.group_by(CELL).agg(eligible=pl.len(), baseline_win_rate=pl.col("won").mean())
         stats = outcomes(
             reached, [*CELL, "path"], completed_at_s=pl.col("at_s").median(), team_gold_diff=pl.col("gold_diff").mean()
         )
         found.append(
-            stats.join(_plain(eligible), on=CELL).with_columns(
+            stats.join(_plain(eligible_games(reached)), on=CELL).with_columns(
                 items=pl.lit(length, pl.Int16),
                 pick_share=pl.col("games") / pl.col("eligible"),
                 item_ids=paths.items("path", length),
@@ -97,6 +96,18 @@ def item_build_stats(
         build_name_ko=pl.col("names_ko").list.join(ARROW),
     )
     return typing.cast("dy.LazyFrame[ItemBuildStats]", ItemBuildStats.cast(result.lazy()))
+
+
+def eligible_games(games: pl.DataFrame) -> pl.DataFrame:
+    """What is compared with all games of its cell that had come as far: how many these are, and how they went.
+
+    Args:
+        games: a row for every eligible game: columns of `CELL`, and `won`.
+
+    Returns:
+        Columns of `CELL`, `eligible` (games) and `baseline_win_rate`.
+    """
+    return games.group_by(CELL).agg(eligible=pl.len(), baseline_win_rate=pl.col("won").mean())
 
 
 class Paths:
@@ -147,7 +158,10 @@ def skill_order_stats(
     patches: dy.LazyFrame[Patches],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[SkillOrderStats]:
-    """Complete max orders, first levels, and three levels in a row, with at least five games."""
+    """Complete max orders, first levels, and three levels in a row, with at least five games.
+
+    Each kind is of the games that came far enough to tell it, and its baseline are all of these.
+    """
     known = (
         positioned(features)
         .filter(pl.col("skill_first_levels").is_not_null())
@@ -167,16 +181,17 @@ def skill_order_stats(
             known.get_column("skill_order_is_complete").fill_null(value=False)
         ),
         "first_levels": of_game.with_columns(skills=known.get_column("skill_first_levels")).filter(
-            pl.col("skills").str.len_chars() == _FIRST_LEVELS
+            pl.col("skills").str.len_chars() == FIRST_LEVELS
         ),
-        "trigram": of_game.with_columns(skills=known.get_column("skill_trigrams").list.unique()),
+        "trigram": of_game.with_columns(skills=known.get_column("skill_trigrams").list.unique()).filter(
+            known.get_column("skill_trigrams").list.len() == TRIGRAM_LEVELS - 2
+        ),
     }
     found: list[pl.DataFrame] = []
     for kind, rows in kinds.items():
-        games = _plain(rows.group_by(CELL).agg(eligible=pl.len()))
-        each = rows.explode("skills").drop_nulls("skills") if kind == "trigram" else rows
+        each = rows.explode("skills") if kind == "trigram" else rows
         stats = outcomes(each.with_columns(pl.col("skills").cast(pl.Categorical)), [*CELL, "skills"])
-        stats = stats.join(games, on=CELL)
+        stats = stats.join(_plain(eligible_games(rows)), on=CELL)
         found.append(stats.with_columns(kind=pl.lit(kind), pick_share=pl.col("games") / pl.col("eligible")))
     result = named_champions(pl.concat(found), champion_names(patches, champions))
     return typing.cast("dy.LazyFrame[SkillOrderStats]", SkillOrderStats.cast(result.lazy()))

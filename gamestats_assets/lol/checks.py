@@ -12,6 +12,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.lol.game_state import MATCH
+from gamestats_assets.lol.patterns import LEVEL
 from gamestats_assets.lol.tables import (
     DiscoveredPatterns,
     FinalItems,
@@ -117,6 +118,14 @@ def every_match_object_is_a_match(matches: dy.LazyFrame[Matches], raw: dy.LazyFr
 def queues_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """Every queue is listed in data/reference/lol/queues.csv. Matches of others count in no statistics."""
     return matches.filter(pl.col("queue_group").str.starts_with("queue_")).select(*MATCH, "queue_id", "game_mode")
+
+
+@breaking_rows(of=Matches, blocking=False)
+def what_is_told_as_aborted_has_no_winner(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
+    """No team won what was aborted. At times the API tells whole games as aborted; they too count in no statistics."""
+    return matches.filter(pl.col("is_aborted") & ~pl.col("is_remake") & pl.col("winning_team_id").is_not_null()).select(
+        *MATCH, "queue_id", "winning_team_id", "duration_s"
+    )
 
 
 @breaking_rows(of=Matches, blocking=False)
@@ -281,17 +290,50 @@ def somebody_wins(stats: dy.LazyFrame[FirstObjectiveStats]) -> pl.LazyFrame:
 
 @breaking_rows(of=PatternTests)
 def q_values_are_of_one_family(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFrame:
-    """q is at least p and grows with it, over as many tests as the patch has; what is found has a q of 0.05 or less."""
+    """q is Benjamini and Hochberg's over all tests of the patch; what is found has a q of 0.05 or less.
+
+    What could not be tested counts as a p of 1, and has no q.
+    """
+    p, tested = pl.col("p_value").fill_null(1.0), pl.col("p_value").is_not_null()
     over = tests.with_columns(
-        rows=pl.len().over("patch"),
-        running=pl.col("q_value").cum_max().over("patch", order_by="p_value"),
+        rows=pl.len().over("patch"), at_least=(p * pl.len() / p.rank("max")).over("patch")
+    ).with_columns(expected_q=pl.when(tested).then(_least_from_above("at_least", p)))
+    is_low = (pl.col("q_value") <= LEVEL).fill_null(value=False)
+    wrong = _differ("q_value", "expected_q") | pl.col("tests").ne_missing(pl.col("rows"))
+    return over.filter(wrong | pl.col("is_found").ne_missing(is_low)).select(
+        "patch", "pattern_id", "p_value", "q_value", "expected_q", "tests", "rows", "is_found"
     )
-    # Of equal p either may come first.
-    falls = pl.col("q_value") < pl.col("running") - 1e-12
-    wrong = (pl.col("q_value") < pl.col("p_value") - 1e-12) | falls | (pl.col("tests") != pl.col("rows"))
-    return over.filter(wrong | (pl.col("is_found") != (pl.col("q_value") <= 0.05))).select(
-        "patch", "pattern_id", "p_value", "q_value", "tests", "rows", "is_found"
+
+
+def _least_from_above(name: str, p: pl.Expr) -> pl.Expr:
+    """The least value among the tests of the patch with as high a p, or a higher one."""
+    return pl.col(name).cum_min().over("patch", order_by=p, descending=True)
+
+
+def _differ(told: str, expected: str) -> pl.Expr:
+    """Whether two columns differ by more than one part in 10⁹, or only one of them is null."""
+    apart = (pl.col(told) - pl.col(expected)).abs() > 1e-9 * pl.col(expected)
+    return apart.fill_null(pl.col(told).is_null() != pl.col(expected).is_null())
+
+
+@breaking_rows(of=PatternTests)
+def what_replicates_was_found_by_one_half(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFrame:
+    """Only what the discovery half finds by itself was tried on the held out half; its sign and p tell whether it held.
+
+    It holds where the effect has the same sign and its p there is 0.05 or less. What was not tried, or could not be, is
+    neither held nor not.
+    """
+    is_tried = (pl.col("discovery_half_q_value") <= LEVEL).fill_null(value=False)
+    same_sign = pl.col("held_out_effect").sign() == pl.col("discovery_effect").sign()
+    held = pl.when(pl.col("held_out_p_value").is_not_null()).then(
+        same_sign.fill_null(value=False) & (pl.col("held_out_p_value") <= LEVEL)
     )
+    untried = ~is_tried & pl.any_horizontal(pl.col("held_out_effect", "held_out_p_value").is_not_null())
+    of_nothing = pl.col("discovery_half_q_value").is_not_null() & pl.col("discovery_effect").is_null()
+    return tests.filter(untried | of_nothing | pl.col("is_replicated").ne_missing(held)).select(
+        "patch", "pattern_id", "discovery_effect", "discovery_half_q_value", "held_out_effect", "held_out_p_value",
+        "is_replicated",
+    )  # fmt: skip
 
 
 @breaking_rows(of=DiscoveredPatterns)

@@ -9,7 +9,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lol.build_stats import ARROW, CELL, Paths, positioned, written
+from gamestats_assets.lol.build_stats import ARROW, CELL, Paths, eligible_games, positioned, written
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
 from gamestats_assets.lol.tables import Champions, ItemPathSequences, Items, ParticipantFeatures, Patches
 
@@ -33,6 +33,9 @@ def item_path_sequences(
     A path counts once in a game. It is frequent in a share of `SUPPORT` of the games with as many core items, and in
     ten games at least. As no path has more games than a shorter one within it, longer ones are looked for only among
     games with a shorter one that has enough games for a long one (the a priori rule of Agrawal and Srikant).
+
+    Who completes many items is winning, whichever they are, so each game with a path is compared with all games of its
+    cell that had come as far: that have as many core items as it took to have the path, those between among them.
     """
     known = (
         positioned(features)
@@ -47,24 +50,30 @@ def item_path_sequences(
     )
     codes = Paths.of(known.get_column("ids"))
     lengths = range(2, LONGEST_PATH + 1)
-    eligible = known.group_by(CELL).agg(
-        (pl.col("ids").list.len() >= length).sum().alias(str(length)) for length in lengths
+    eligible = pl.concat(
+        eligible_games(known.filter(pl.col("ids").list.len() >= items)).with_columns(items=pl.lit(items, pl.Int16))
+        for items in range(2, _ITEMS + 1)
     )
     found: list[pl.DataFrame] = []
     candidates = known
     for length in lengths:
         paths = _paths(candidates, codes, length)
         counted = (
-            paths.group_by(*CELL, "path")
+            paths.group_by(*CELL, "path", "items")
             .agg(games=pl.len(), wins=pl.col("won").sum())
+            .join(eligible, on=[*CELL, "items"])
+            # With items between, a game had come farther when it had the path.
+            .with_columns(expected=pl.col("games") * pl.col("baseline_win_rate"))
+            .group_by(*CELL, "path")
+            .agg(pl.col("games", "wins").sum(), pl.col("expected").sort_by("items").sum())
             .filter(pl.col("games") >= FEWEST_GAMES)
-            .join(eligible, on=CELL)
-            .with_columns(support=pl.col("games") / pl.col(str(length)), length=pl.lit(length, pl.Int16))
+            .with_columns(length=pl.lit(length, pl.Int16), baseline_win_rate=pl.col("expected") / pl.col("games"))
         )
+        counted = counted.with_columns(support=pl.col("games") / _eligible(counted, eligible, length))
         frequent = counted.filter(pl.col("support") >= SUPPORT).with_columns(item_ids=codes.items("path", length))
-        found.append(frequent.drop(map(str, lengths)))
+        found.append(frequent)
         # Fewer games have as many items as a longer path needs, so it can be frequent where this one is not.
-        long_enough = counted.filter(pl.col("games") >= SUPPORT * pl.col(str(LONGEST_PATH)))
+        long_enough = counted.filter(pl.col("games") >= SUPPORT * _eligible(counted, eligible, LONGEST_PATH))
         with_one = paths.join(long_enough, on=[*CELL, "path"], how="semi").select("game").unique()
         candidates = candidates.join(with_one, on="game", how="semi")
     if not sum(map(len, found)):
@@ -75,6 +84,12 @@ def item_path_sequences(
     rows = named_champions(rows, champion_names(patches, champions))
     rows = named_items(rows, "item_ids", item_names(patches, items))
     return typing.cast("dy.LazyFrame[ItemPathSequences]", ItemPathSequences.cast(_finished(rows).lazy()))
+
+
+def _eligible(rows: pl.DataFrame, eligible: pl.DataFrame, items: int) -> pl.Series:
+    """For each row how many games of its cell have so many items."""
+    of_items = eligible.filter(pl.col("items") == items)
+    return rows.join(of_items, on=CELL, how="left", maintain_order="left").get_column("eligible").fill_null(0)
 
 
 def _finished(rows: pl.DataFrame) -> pl.DataFrame:
@@ -91,9 +106,11 @@ def _finished(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _paths(games: pl.DataFrame, codes: Paths, length: int) -> pl.DataFrame:
-    """Every path of a length in each game, once."""
+    """Every path of a length in each game, once, with the `items` completed when the last one of the path was."""
     parts = [
-        games.filter(pl.col("ids").list.len() > slots[-1]).select("game", *CELL, "won", path=codes.code(slots))
+        games.filter(pl.col("ids").list.len() > slots[-1]).select(
+            "game", *CELL, "won", path=codes.code(slots), items=pl.lit(slots[-1] + 1, pl.Int16)
+        )
         for slots in itertools.combinations(range(_ITEMS), length)
     ]
     # A wide row has no core item twice, so no game has a path twice.

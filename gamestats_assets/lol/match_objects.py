@@ -65,6 +65,7 @@ class _Info(msgspec.Struct, rename="camel"):
     map_id: Int32 | None = None
     game_mode: str | None = None
     game_type: str | None = None
+    end_of_game_result: str | None = None
     tournament_code: str | None = None
     teams: list[msgspec.Raw] = []
     participants: list[msgspec.Raw] = []
@@ -300,6 +301,7 @@ def decode_match(content: bytes, match_date: date, content_hash: str) -> Decoded
         "started_at": started_at,
         "ended_at": _at(info.game_end_timestamp),
         "game_duration": info.game_duration,
+        "end_of_game_result": info.end_of_game_result or None,
         "winning_team_id": winners[0] if len(winners) == 1 else None,
         "participants": len(info.participants),
         "unknown_keys": len(unknown),

@@ -78,18 +78,30 @@ def matches(
     """Every match that has a match object.
 
     `gameDuration` is in milliseconds where the end is not told, else in seconds. A match is a remake when a participant
-    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. A queue that is not listed
-    is a group of its own, `queue_<id>`, and its matches are in no statistics until it is; whether it has positions is
-    whether a participant has one.
+    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. It was aborted when its
+    result begins with "Abort" (Riot adds kinds of it), and, as older match objects tell no result, when nobody won, or
+    both teams did; in the Arena, where subteams have placements, the winners are of any team. A queue that is not
+    listed is a group of its own, `queue_<id>`, and its matches are in no statistics until it is; whether it has
+    positions is whether a participant has one.
     """
     of_participants = participants.group_by("match_id").agg(
         gave_up_early=pl.col("game_ended_in_early_surrender").any(),
         tells_positions=pl.col("team_position").is_in(POSITIONS).any(),
+        winning_teams=pl.col("team_id").filter("won").n_unique(),
+        has_placements=(pl.col("placement") > 0).any(),
     )
     known = queues.select("queue_id", "queue_group", "has_positions", queue_counts="in_statistics")
     readable = timelines.filter(pl.col("status") == "processed").select("match_id", has_timeline=True)
     told = raw.with_columns(patch=pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)"))
     is_remake = pl.col("gave_up_early").fill_null(False) | (pl.col("duration_s") < REMAKE_UNDER_S)
+    is_undecided = (
+        pl.when(pl.col("winning_teams").is_null())
+        .then(pl.col("winning_team_id").is_null())
+        .when("has_placements")
+        .then(pl.col("winning_teams") == 0)
+        .otherwise(pl.col("winning_teams") != 1)
+    )
+    is_aborted = pl.col("end_of_game_result").str.starts_with("Abort").fill_null(False) | is_undecided
     result = (
         told.join(of_participants, on="match_id", how="left")
         .join(known, on="queue_id", how="left")
@@ -104,8 +116,10 @@ def matches(
             .then(in_seconds("game_duration"))
             .otherwise("game_duration"),
         )
-        .with_columns(is_remake=is_remake)
-        .with_columns(in_statistics=~pl.col("is_remake") & pl.col("queue_counts").fill_null(False))
+        .with_columns(is_remake=is_remake, is_aborted=is_aborted)
+        .with_columns(
+            in_statistics=~pl.col("is_remake") & ~pl.col("is_aborted") & pl.col("queue_counts").fill_null(False)
+        )
         .select(pl.col(name).cast(dtype) for name, dtype in Matches.schema().items())
     )
     return typing.cast("dy.LazyFrame[Matches]", result)

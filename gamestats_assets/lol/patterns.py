@@ -99,8 +99,9 @@ def pattern_tests(
     - `item`: an item as the 1st, 2nd or 3rd core item, on winning, given the gold differences and the time of its
       completion.
     - `item_path`: the first two core items in their order, likewise.
-    - `skill_order`: a max order, on winning and on damage per minute, given gold difference and time when the first
-      skill was maxed.
+    - `skill_order`: the max order as it stood when the first skill was maxed, on winning and on damage per minute,
+      given gold difference and time at that moment. What came later is no part of it: that a second skill is maxed at
+      all is a matter of how long the game lasts, and so of who wins it.
     - `objective`: taking the first objective of a kind rather than the other team, on winning, given the gold
       difference just before and the time.
     - `vision`: vision per minute and deaths, given the length of the game, as `vision_survival` has them.
@@ -141,7 +142,7 @@ def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
     """The cells of items, item paths and skill orders."""
     columns = [
         "match_id", "held_out", "won", "dpm", "core_items", "core_item_ids", "core_items_at_s",
-        "core_items_team_gold_diff", "core_items_lane_gold_diff", "skill_max_order", "skill_order_is_complete",
+        "core_items_team_gold_diff", "core_items_lane_gold_diff", "skill_max_order", "skill_trigrams",
         "skill_first_maxed_at_s", "skill_first_maxed_team_gold_diff",
     ]  # fmt: skip
     of_cell = CELL[1:]
@@ -166,12 +167,37 @@ def participant_cells(features: pl.LazyFrame) -> Iterator[Cell]:
         if order == _LONGEST_PATH:
             path = pl.format("path {}", pl.col("ids").cast(pl.List(pl.String)).list.join(">"))
             yield from _cells(reached.with_columns(key=path), "item_path", at_point, {"win_rate": "won"})
-    maxed = known.filter(pl.col("skill_order_is_complete") & pl.col("skill_first_maxed_at_s").is_not_null()).select(
+    maxed = known.filter(pl.col("skill_first_maxed_at_s").is_not_null()).select(
         *of_cell, "match", "held_out", "won", "dpm", "skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s",
-        key=pl.format("skill {}", "skill_max_order"),
+        key=pl.format("skill {}", order_when_first_maxed()),
     )  # fmt: skip
     at_point = ["skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s"]
     yield from _cells(maxed, "skill_order", at_point, {"win_rate": "won", "dpm": "dpm"})
+
+
+def order_when_first_maxed() -> pl.Expr:
+    """The max order of a wide row as it stood when its first skill was maxed.
+
+    That skill, then the others by their ranks at that moment; of equal ranks the one that was reached first. It is read
+    from the first nine levels, as before the ninth no skill is maxed on Summoner's Rift: what is levelled between the
+    ninth and a later moment does not count. Null where a row tells no levels.
+    """
+    told = pl.concat_str(pl.col("skill_max_order").str.head(1), pl.col("skill_trigrams").list.join(""))
+    # A million games have some thousands of ways.
+    return told.map_batches(_orders_when_first_maxed, return_dtype=pl.String)
+
+
+def _orders_when_first_maxed(told: pl.Series) -> pl.Series:
+    ways = told.filter(told.str.len_chars() > 1).unique()
+    orders = [_order_when_first_maxed(way[0], way[1::3] + way[-2:]) for way in ways]
+    return told.replace_strict(ways, orders, default=None, return_dtype=pl.String)
+
+
+def _order_when_first_maxed(first: str, levels: str) -> str:
+    # Some modes hand out levels faster: of the nine none after the moment.
+    by_then = levels[: levels.rfind(first) + 1]
+    others = (skill for skill in "QWE" if skill != first)
+    return first + "".join(sorted(others, key=lambda skill: (-by_then.count(skill), by_then.rfind(skill))))
 
 
 def objective_cells(objectives: pl.LazyFrame, *, minimum: int = SUPPORT) -> Iterator[Cell]:
@@ -509,9 +535,10 @@ def _words(row: Mapping[str, Any]) -> tuple[str, str, str]:
         baseline = "games with other first two core items, at equal gold differences and time of completion"
         return f"{' then '.join(names)} as the first core items", " > ".join(names_ko), baseline
     if family == "skill_order":
-        order = " > ".join(key.removeprefix("skill "))
-        baseline = "games with another max order, at equal gold difference and time when the first skill was maxed"
-        return f"maxing {order}", f"{order} 순서로 마스터", baseline
+        first, second, third = key.removeprefix("skill ")
+        baseline = "other games in which a skill was maxed, at equal gold difference and time when the first one was"
+        english = f"maxing {first} first, {second} being ahead of {third} by then"
+        return english, f"{first} 먼저 마스터, 그때까지 {second} > {third}", baseline
     if family == "objective":
         words = _OBJECTIVE_WORDS[key.removeprefix("objective ")]
         return *words, "games in which the other team took it, at equal time and gold difference just before"

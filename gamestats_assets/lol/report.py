@@ -576,7 +576,9 @@ def _skill_orders(lake: Lake, subject: Subject) -> Section:
         return Section("skills", title, notes, missing=[said])
     of_all = sum(row["dpm"] * row["games"] for row in rows) / sum(row["games"] for row in rows)
     line = (of_all, f"All of these games: {of_all:,.1f}")
-    figure = _intervals("skill-orders", "DPM by max order", "Sorted by games.", marks, "DPM", series="DPM", line=line)
+    base = rows[0]["baseline_win_rate"]
+    note = f"Sorted by games. All games with a complete order: won {_rate(base)}."
+    figure = _intervals("skill-orders", "DPM by max order", note, marks, "DPM", series="DPM", line=line)
     return Section("skills", title, notes, [figure])
 
 

@@ -67,8 +67,8 @@ def truth(story: Story) -> pl.DataFrame:
         (the mean difference that it makes among the games of the patch, with the log odds that make the planted one
         over all patches), `log_odds`, `games` with it and `baseline_games` that could have had it, the mean outcomes
         `value` and `baseline_value` of both, and their difference `naive_effect`. Of an objective the games are those
-        in which it was taken, and the baseline is the other team. Of skill orders the games are those in which a whole
-        order was reached. Of vision `value` is the plain rank correlation of those games, without the length held.
+        in which it was taken, and the baseline is the other team. Of skill orders the games are those in which a first
+        skill was maxed. Of vision `value` is the plain rank correlation of those games, without the length held.
     """
     rows: list[dict[str, Any]] = []
     for number, (patch, _) in enumerate(story.plan.patches):

@@ -52,7 +52,7 @@ _COLUMNS: Mapping[str, str] = {
     "matches": """
         match_id:str match_date:date platform_id:str game_version:str patch:str queue_id:i32 queue_group:str
         has_positions:bool map_id:i32 game_mode:str started_at:at duration_s:f64 winning_team_id:i32 participants:i16
-        is_remake:bool has_timeline:bool in_statistics:bool data_dragon_version:str version_is:str
+        is_remake:bool is_aborted:bool has_timeline:bool in_statistics:bool data_dragon_version:str version_is:str
     """,
     "participants": """
         match_id:str match_date:date participant_id:i16 puuid:str riot_id:str team_id:i16 subteam_id:i32 placement:i32
@@ -240,6 +240,7 @@ class _Tables:
             "winning_team_id": np.where(story.blue_won, 100, 200),
             "participants": np.full(n, 10),
             "is_remake": story.remake,
+            "is_aborted": np.zeros(n, bool),
             "has_timeline": np.ones(n, bool),
             "in_statistics": self.in_statistics,
             "data_dragon_version": pl.Series(story.plan.versions).gather(of_patch),

@@ -875,15 +875,16 @@ class _Telling:
         return (mean * np.exp(rng.normal(0, spread, mean.shape))).astype(np.int32)
 
     def _with_order(self, effect: Effect) -> tuple[Flags, Flags]:
-        """Participants of the champion and position with a complete order, and with this one."""
+        """Participants of the champion and position: those with this order, and all."""
         cell = (self.champion == effect.player) & (np.tile(np.arange(5), 2) == effect.place)
         return cell & (self.order == ORDERS.index(effect.order or "")), cell
 
     def _by_match(self, rows: Flags) -> Ints:
-        """One of each match, with its side's sign, among matches that count and are long enough for a whole order."""
-        whole = self.level_ms[:, :, 12] >= 0
+        """One of each match that counts, with its side's sign, of participants who maxed a first skill."""
+        at = self.level_ms[:, :, 8]
+        maxed = (at >= 0) & (at + self.learns_after_ms < self.end_ms[:, None])
         sign = np.repeat([1, -1], 5)
-        return (np.where(rows & whole, sign, 0).sum(axis=1) * self.counted).astype(np.int8)
+        return (np.where(rows & maxed, sign, 0).sum(axis=1) * self.counted).astype(np.int8)
 
     def _plant_vision(self, rng: np.random.Generator, effect: Effect, vision: Floats, deaths: Ints) -> Planted:
         """Make vision of a position go with deaths, at an equal length of the game."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -303,18 +303,18 @@ def told_skills(game: Row) -> dict[str, set[str]]:
     return {
         "max_order": {game["skill_max_order"]} if game["skill_order_is_complete"] else set(),
         "first_levels": {levels} if len(levels) == 6 else set(),
-        "trigram": set(game["skill_trigrams"]),
+        # Seven of them end with the ninth level.
+        "trigram": set(game["skill_trigrams"]) if len(game["skill_trigrams"]) == 7 else set(),
     }
 
 
 def test_every_order_is_counted_with_its_figures(orders: pl.DataFrame) -> None:
     by_order: dict[Key, list[Row]] = defaultdict(list)
-    eligible: Counter[Key] = Counter()
+    eligible: dict[Key, list[bool]] = defaultdict(list)
     for game in games():
         for kind, told in told_skills(game).items():
-            # A game with a timeline has three levels in a row or not, and counts among those that could.
-            if told or kind == "trigram":
-                eligible[*cell_of(game), kind] += 1
+            if told:
+                eligible[*cell_of(game), kind].append(game["won"])
             for skills in told:
                 by_order[*cell_of(game), kind, skills].append(game)
     expected = supported(by_order)
@@ -322,15 +322,32 @@ def test_every_order_is_counted_with_its_figures(orders: pl.DataFrame) -> None:
     assert made.keys() == expected.keys()
     assert {key[4] for key in made} == {"max_order", "first_levels", "trigram"}
     for key, row in made.items():
-        assert row["pick_share"] == pytest.approx(len(expected[key]) / eligible[key[:5]])
+        of_kind = eligible[key[:5]]
+        assert row["pick_share"] == pytest.approx(len(expected[key]) / len(of_kind))
+        assert row["baseline_win_rate"] == pytest.approx(statistics.fmean(of_kind))
         assert_outcomes(row, expected[key])
 
 
 def test_three_levels_that_come_twice_count_once_for_a_game() -> None:
-    made = by_hand(skill_order_stats, wide(*[skilled("QWEQWE", ["QWE", "WEQ", "EQW", "QWE"])] * 5))
+    nine = ["QWE", "WEQ", "EQW", "QWE", "WEQ", "EQW", "QWE"]
+    made = by_hand(skill_order_stats, wide(*[skilled("QWEQWE", nine)] * 5))
     assert dict(made.filter(pl.col("kind") == "trigram").select("skills", "games").iter_rows()) == {
         "QWE": 5, "WEQ": 5, "EQW": 5,
     }  # fmt: skip
+
+
+def test_three_levels_are_compared_among_games_that_got_to_the_ninth() -> None:
+    nine = ["QWE", "WEQ", "EQQ", "QQR", "QRQ", "RQW", "QWQ"]
+    other = ["QEW", "EWQ", "WQQ", "QQR", "QRQ", "RQW", "QWQ"]
+    # Whoever got no further than the eighth level lost, and is no game of any three levels.
+    features = wide(*[skilled("QWEQQR", nine)] * 6, *[skilled("QEWQQR", other)] * 5, *[skilled("QWEQQR", nine[:6])] * 9)
+    won = features.get_column("won") & (pl.int_range(20, eager=True) < 11)
+    made = by_hand(skill_order_stats, features.with_columns(won=won)).filter(kind="trigram")
+    assert made.get_column("baseline_win_rate").to_list() == pytest.approx([5 / 11] * made.height)
+    told = {row["skills"]: (row["games"], row["wins"], row["pick_share"] * 11) for row in made.to_dicts()}
+    assert told["QWE"] == (6, 3, pytest.approx(6))
+    assert told["QEW"] == (5, 2, pytest.approx(5))
+    assert told["QQR"] == (11, 5, pytest.approx(11))
 
 
 def skilled(levels: str, trigrams: Iterable[str] = (), *, complete: bool = False) -> Row:
@@ -345,9 +362,10 @@ def skilled(levels: str, trigrams: Iterable[str] = (), *, complete: bool = False
 def test_orders_that_were_not_reached_are_not_counted() -> None:
     features = wide(*[skilled("QWEQQR")] * 6, *[skilled("QWEQ", complete=True)] * 5)
     made = by_hand(skill_order_stats, features)
-    assert [(row["kind"], row["skills"], row["games"], row["pick_share"]) for row in made.to_dicts()] == [
-        ("first_levels", "QWEQQR", 6, 1.0),
-        ("max_order", "QWE", 5, 1.0),
+    columns = ("kind", "skills", "games", "pick_share", "baseline_win_rate")
+    assert made.select(columns).rows() == [
+        ("first_levels", "QWEQQR", 6, 1.0, 3 / 6),
+        ("max_order", "QWE", 5, 1.0, 2 / 5),
     ]
 
 

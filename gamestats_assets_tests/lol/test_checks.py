@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from scipy.stats import false_discovery_control
 
 from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
@@ -94,6 +95,43 @@ SEVERAL = pl.col("core_items") > 1
 WINNING = (pl.col("wins") > 0) & (pl.col("wins") < pl.col("games"))
 
 
+UNTRIED = pl.col("discovery_half_q_value") > 0.05
+HELD = pl.col("is_replicated")
+LOWEST = pl.col("p_value") == pl.col("p_value").min().over("patch")
+
+
+def q_is_p(frames: Frames) -> Planted:
+    """No p is made larger by the number of tests."""
+    q = pl.col("p_value")
+    return {t.PatternTests: frames[t.PatternTests].with_columns(q_value=q, is_found=(q <= 0.05).fill_null(False))}
+
+
+def of_untested(q_values: Callable[[list[float | None]], list[float | None]]) -> Callable[[Frames], Planted]:
+    """The test with the lowest p of each patch could not be tested; q of the others are as given."""
+
+    def plant(frames: Frames) -> Planted:
+        parts = []
+        for part in frames[t.PatternTests].partition_by("patch"):
+            untested = part.with_columns(p_value=pl.when(~LOWEST).then("p_value"))
+            q = pl.Series("q_value", q_values(untested.get_column("p_value").to_list()), pl.Float64)
+            parts.append(untested.with_columns(q, is_found=(q <= 0.05).fill_null(False)))
+        return {t.PatternTests: pl.concat(parts)}
+
+    return plant
+
+
+def over_all(p: list[float | None]) -> list[float | None]:
+    """Benjamini and Hochberg's q, what has no p standing in the family with a p of 1."""
+    q = false_discovery_control([1.0 if each is None else each for each in p])
+    return [None if each is None else float(value) for each, value in zip(p, q, strict=True)]
+
+
+def over_tested(p: list[float | None]) -> list[float | None]:
+    """The same over what has a p alone."""
+    q = iter(false_discovery_control([each for each in p if each is not None]))
+    return [None if each is None else float(next(q)) for each in p]
+
+
 def items_end_otherwise(frames: Frames) -> Planted:
     """One participant in ten does not end with the recorded items."""
     frame = frames[t.FinalItems].with_row_index("__row__")
@@ -116,6 +154,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("every_match_object_is_a_match", doubled(t.Matches, match_id="NA1_1")),
     ("every_match_object_is_a_match", changed(t.Matches, match_date=date(2026, 1, 1))),
     ("queues_are_known", changed(t.Matches, queue_id=9999, queue_group="queue_9999")),
+    ("what_is_told_as_aborted_has_no_winner", changed(t.Matches, ~pl.col("is_remake"), is_aborted=True)),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="none", data_dragon_version=None)),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="later")),
     ("teams_are_of_one_size", without(t.Participants, pl.col("position") == "TOP")),
@@ -182,9 +221,33 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("q_values_are_of_one_family", changed(t.PatternTests, tests=pl.col("tests") + 1)),
     ("q_values_are_of_one_family", without(t.PatternTests)),
     ("q_values_are_of_one_family", changed(t.PatternTests, is_found=~pl.col("is_found"))),
-    (
-        "q_values_are_of_one_family",
-        changed(t.PatternTests, pl.col("p_value") == pl.col("p_value").min().over("patch"), q_value=1.0),
+    ("q_values_are_of_one_family", changed(t.PatternTests, LOWEST, q_value=1.0)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, LOWEST, q_value=pl.col("q_value") * (1 + 1e-6))),
+    ("q_values_are_of_one_family", changed(t.PatternTests, LOWEST, q_value=None)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, ~pl.col("is_found"), q_value=None)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, pl.col("is_found"), q_value=None, p_value=None)),
+    ("q_values_are_of_one_family", changed(t.PatternTests, p_value=None)),
+    ("q_values_are_of_one_family", q_is_p),
+    ("q_values_are_of_one_family", of_untested(over_tested)),
+    *(
+        ("what_replicates_was_found_by_one_half", changed(t.PatternTests, where, **values))
+        for where, values in (
+            (UNTRIED, {"is_replicated": True}),
+            (UNTRIED, {"is_replicated": False}),
+            (UNTRIED, {"is_replicated": True, "held_out_effect": pl.col("discovery_effect"), "held_out_p_value": 0.01}),
+            (UNTRIED, {"held_out_p_value": 0.5}),
+            (UNTRIED, {"held_out_effect": 0.01}),
+            (HELD, {"discovery_half_q_value": None}),
+            (HELD, {"discovery_half_q_value": 0.051}),
+            (HELD, {"is_replicated": False}),
+            (HELD, {"is_replicated": None}),
+            (HELD, {"held_out_p_value": 0.051}),
+            (HELD, {"held_out_p_value": None}),
+            (HELD, {"held_out_effect": -pl.col("held_out_effect")}),
+            (HELD, {"held_out_effect": None}),
+            (HELD, {"held_out_effect": None, "is_replicated": None}),
+            (HELD, {"discovery_effect": None, "is_replicated": False}),
+        )
     ),
     ("what_is_found_was_tested", without(t.DiscoveredPatterns)),
     ("what_is_found_was_tested", doubled(t.DiscoveredPatterns, pattern_id="never/tested")),
@@ -255,6 +318,43 @@ def test_few_participants_whose_items_differ_break_nothing(sound: Frames) -> Non
     assert breaking(check, {**sound, t.FinalItems: few.head(49)}).is_empty()
     one = sound[t.FinalItems].with_columns(agrees=pl.int_range(pl.len()) > 0)
     assert breaking(check, {**sound, t.FinalItems: one}).is_empty()
+
+
+def test_what_could_not_be_tested_is_of_the_family(sound: Frames) -> None:
+    planted = of_untested(over_all)(sound)
+    assert planted[t.PatternTests].get_column("q_value").null_count() == 2
+    assert breaking(BY_NAME["q_values_are_of_one_family"], {**sound, **planted}).to_dicts() == []
+
+
+def test_of_equal_p_either_may_come_first(sound: Frames) -> None:
+    parts = []
+    for part in sound[t.PatternTests].partition_by("patch"):
+        p = part.get_column("p_value").round(1)
+        assert p.n_unique() < part.height
+        q = pl.Series("q_value", over_all(p.to_list()), pl.Float64)
+        parts.append(part.with_columns(p, q, is_found=q <= 0.05))
+    tied = {**sound, t.PatternTests: pl.concat(parts)}
+    assert breaking(BY_NAME["q_values_are_of_one_family"], tied).to_dicts() == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"held_out_p_value": 0.051, "is_replicated": False},
+        {"held_out_effect": -pl.col("held_out_effect"), "is_replicated": False},
+        {"held_out_p_value": None, "held_out_effect": None, "is_replicated": None},
+    ],
+    ids=["a high p", "another sign", "not tried for want of games"],
+)
+def test_what_does_not_hold_breaks_nothing(values: dict[str, Any], sound: Frames) -> None:
+    planted = changed(t.PatternTests, HELD, **values)(sound)
+    assert breaking(BY_NAME["what_replicates_was_found_by_one_half"], {**sound, **planted}).to_dicts() == []
+
+
+@pytest.mark.parametrize("values", [{"winning_team_id": None}, {"is_remake": True}], ids=["no winner", "a remake"])
+def test_an_abort_without_a_winner_breaks_nothing(values: dict[str, Any], sound: Frames) -> None:
+    planted = changed(t.Matches, ~pl.col("is_remake"), is_aborted=True, **values)(sound)
+    assert breaking(BY_NAME["what_is_told_as_aborted_has_no_winner"], {**sound, **planted}).to_dicts() == []
 
 
 def test_patches_are_families_of_their_own(sound: Frames) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -36,11 +38,15 @@ def brute(games: Sequence[Row]) -> dict[Path, Row]:
     lists = [(tuple(game["core_item_ids"][:ITEMS]), game["won"]) for game in games if (game["core_items"] or 0) >= 2]
     having: Counter[Path] = Counter()
     wins: Counter[Path] = Counter()
+    expected: dict[Path, float] = defaultdict(float)
+    rates = [statistics.fmean(won for items, won in lists if len(items) >= reached)
+             for reached in range(max((len(items) for items, _ in lists), default=-1) + 1)]  # fmt: skip
     for items, won in lists:
         # Of each path of a game once.
         for path in {path for size in range(2, LONGEST + 1) for path in itertools.combinations(items, size)}:
             having[path] += 1
             wins[path] += won
+            expected[path] += rates[items.index(path[-1]) + 1]
     eligible = {size: sum(len(items) >= size for items, _ in lists) for size in range(2, LONGEST + 1)}
     share = {item: sum(item in items for items, _ in lists) / len(lists) for items, _ in lists for item in items}
     frequent = {
@@ -48,6 +54,8 @@ def brute(games: Sequence[Row]) -> dict[Path, Row]:
             "games": count,
             "wins": wins[path],
             "support": count / eligible[len(path)],
+            # Of games with as many items as this one had when it had the path.
+            "baseline_win_rate": expected[path] / count,
             "lift": count / len(lists) / (math.prod(share[item] for item in path) / math.factorial(len(path))),
         }
         for path, count in having.items()
@@ -189,6 +197,22 @@ def test_items_that_come_by_chance_in_any_order_have_a_lift_of_one() -> None:
     lifts = dict(made.select("path", "lift").iter_rows())
     assert len(lifts) == 12
     assert list(lifts.values()) == pytest.approx([1.0] * 12)
+
+
+def test_where_winning_alone_makes_items_every_path_wins_as_its_baseline_does() -> None:
+    random = np.random.default_rng(5)
+    # Whoever wins, every second one, completes two items more, and which ones is a draw of lots.
+    games = [
+        random.permutation(5)[: random.integers(2, 4) + 2 * (number % 2 == 0)].tolist() for number in range(1, 8_001)
+    ]
+    made, _ = of_games(*games)
+    gaps = made.select("length", "win_rate", "baseline_win_rate", error=(0.25 / pl.col("games")).sqrt())
+    assert made.height == 5 * 4 + 5 * 4 * 3
+    assert gaps.filter(length=3).get_column("win_rate").min() > 0.7  # pyright: ignore[reportOptionalOperand, reportOperatorIssue]
+    z = ((gaps["win_rate"] - gaps["baseline_win_rate"]) / gaps["error"]).to_numpy()
+    assert np.abs(z).max() < 4
+    # Of so many two in three lie within one error: the baseline tells all but chance.
+    assert (np.abs(z) < 1).mean() > 0.6
 
 
 def test_one_item_is_no_path_and_seven_count_as_six() -> None:

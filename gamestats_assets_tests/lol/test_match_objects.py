@@ -112,6 +112,7 @@ def _match_row(info: Document, unknown: int) -> Document:
         "started_at": _utc(info["gameStartTimestamp"]),
         "ended_at": _utc(info.get("gameEndTimestamp")),
         "game_duration": info["gameDuration"],
+        "end_of_game_result": info.get("endOfGameResult"),
         "winning_team_id": winners[0] if len(winners) == 1 else None,
         "participants": len(info["participants"]),
         "unknown_keys": unknown,
@@ -220,6 +221,7 @@ def _document(participants: int = 10, **info: Any) -> Document:
         "gameCreation": BEGAN_MS - 60_000, "gameStartTimestamp": BEGAN_MS, "gameEndTimestamp": BEGAN_MS + 1_500_300,
         "gameDuration": 1500, "gameVersion": "13.14.522.7601", "queueId": 420, "mapId": 11, "gameMode": "CLASSIC",
         "gameType": "MATCHED_GAME", "platformId": "NA1", "tournamentCode": "", "teams": teams,
+        "endOfGameResult": "GameComplete",
         "participants": [_participant(number) for number in range(1, participants + 1)],
     }  # fmt: skip
     return {"metadata": {"matchId": "NA1_47101", "participants": []}, "info": {**told, **info}}
@@ -251,7 +253,8 @@ def test_what_a_row_can_do_without_may_be_absent_or_null(gone: str) -> None:
     bare |= {key: None for key in full if key not in needed} if gone == "null" else {}
     document = _document(participants=0)
     document["info"] |= {"participants": [bare], "teams": [{"teamId": 100}]}
-    spared = ("platformId", "mapId", "gameMode", "gameType", "tournamentCode", "gameEndTimestamp", "gameStartTimestamp")
+    spared = ("platformId", "mapId", "gameMode", "gameType", "tournamentCode", "gameEndTimestamp", "gameStartTimestamp",
+              "endOfGameResult")  # fmt: skip
     for key in spared:
         if gone == "absent":
             del document["info"][key]
@@ -277,6 +280,12 @@ def test_a_match_is_won_by_one_team_or_by_none(winners: list[int], team: int | N
     for each in document["info"]["teams"]:
         each["win"] = each["teamId"] in winners
     assert _decode(document)[1][RawMatches].get_column("winning_team_id").to_list() == [team]
+
+
+def test_how_a_game_ended_is_told_in_the_words_of_the_source() -> None:
+    for told, expected in (("Abort_Unexpected", "Abort_Unexpected"), ("New_Kind", "New_Kind"), ("", None)):
+        document = _document(endOfGameResult=told)
+        assert _decode(document)[1][RawMatches].get_column("end_of_game_result").to_list() == [expected]
 
 
 def test_keys_that_nobody_knows_are_counted_once_and_lose_nothing() -> None:

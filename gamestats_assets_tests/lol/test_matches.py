@@ -16,7 +16,13 @@ from gamestats_assets.lol.matches import matches, patch_number, queues, standing
 from gamestats_assets_tests.lol.real_pairs import bronze, derived, documents, silver
 from gamestats_assets_tests.lol.scenario import START, kept, rows
 
-USUAL = {"game_duration": 1800, "ended_at": START + timedelta(minutes=30), "participants": 10}
+USUAL = {"game_duration": 1800, "ended_at": START + timedelta(minutes=30), "participants": 10, "winning_team_id": 100}
+ARENA = [
+    {"participant_id": number, "team_id": 100 * (1 + number % 2), "subteam_id": (number + 1) // 2, "placement": place,
+     "won": place <= 2}
+    for number, place in enumerate((3, 3, 1, 1, 4, 4, 2, 2), 1)
+]  # fmt: skip
+"""Subteams of two, members of either team; half of them win."""
 
 
 def made(
@@ -95,9 +101,64 @@ def test_the_length_is_in_milliseconds_until_the_end_is_told() -> None:
     ],
 )
 def test_remakes_are_in_no_statistics(match: dict[str, Any], gave_up_early: bool | None, expected: bool) -> None:
-    players = [{"participant_id": 1}, {"participant_id": 2, "game_ended_in_early_surrender": gave_up_early}]
+    players = [
+        {"participant_id": 1, "won": True},
+        {"participant_id": 2, "game_ended_in_early_surrender": gave_up_early},
+    ]
     row = made(match, players)
     assert (row["is_remake"], row["in_statistics"]) == (expected, not expected)
+
+
+def ten(*winners: int) -> list[dict[str, Any]]:
+    """Ten participants; those of some teams won."""
+    teams = [100] * 5 + [200] * 5
+    return [{"participant_id": n, "team_id": team, "won": team in winners} for n, team in enumerate(teams, 1)]
+
+
+@pytest.mark.parametrize(
+    ("match", "players", "expected"),
+    [
+        pytest.param({}, ten(100), False, id="won"),
+        pytest.param({"winning_team_id": 200}, ten(200), False, id="won by red"),
+        pytest.param({"end_of_game_result": "GameComplete"}, ten(100), False, id="told as whole"),
+        pytest.param({"end_of_game_result": "SomethingNew"}, ten(100), False, id="told as something new"),
+        pytest.param({"end_of_game_result": "Abort_AntiCheatExit"}, ten(100), True, id="told as aborted"),
+        pytest.param({"end_of_game_result": "AbortedSomehow"}, ten(), True, id="told as aborted in a new way"),
+        pytest.param({"winning_team_id": None}, ten(), True, id="won by nobody, nothing told"),
+        pytest.param({"winning_team_id": None, "end_of_game_result": "GameComplete"}, ten(), True, id="told as whole, "
+                     "won by nobody"),
+        pytest.param({"winning_team_id": None}, ten(100, 200), True, id="won by both teams"),
+        pytest.param({"winning_team_id": None}, [{**each, "placement": 0} for each in ten(100, 200)], True,
+                     id="won by both teams, and told of no placements"),
+        pytest.param({"winning_team_id": None}, ten(100), False, id="a team that could not be read"),
+        pytest.param({}, ten(), True, id="won by a team, but none of its members"),
+        pytest.param({}, [], False, id="no participants, won by a team"),
+        pytest.param({"winning_team_id": None}, [], True, id="no participants, won by nobody"),
+        pytest.param({"queue_id": 1700, "winning_team_id": None}, ARENA, False, id="the Arena"),
+        pytest.param({"queue_id": 1700, "end_of_game_result": "Abort_Unexpected"}, ARENA, True, id="an aborted Arena"),
+        pytest.param({"queue_id": 1700}, [{**each, "won": False} for each in ARENA], True, id="an Arena nobody won"),
+        pytest.param({"queue_id": 1700, "winning_team_id": None}, [{**each, "placement": 0} for each in ten()], True,
+                     id="an Arena without placements"),
+    ],
+)  # fmt: skip
+def test_aborted_matches_are_in_no_statistics(
+    match: dict[str, Any], players: list[dict[str, Any]], expected: bool
+) -> None:
+    row = made(match, players)
+    assert (row["is_aborted"], row["is_remake"], row["in_statistics"]) == (expected, False, not expected)
+
+
+def test_real_matches_are_aborted_when_their_winners_are_taken_away_or_their_result_says_so(realdata: Path) -> None:
+    raw, pairs = bronze(realdata), documents(realdata)
+    lost = raw[t.RawParticipants].with_columns(won=False), raw[t.RawMatches].with_columns(
+        winning_team_id=pl.lit(None, pl.Int32)
+    )
+    told = raw[t.RawMatches].with_columns(end_of_game_result=pl.lit("Abort_TooFewPlayers"))
+    for changed in ({t.RawParticipants: lost[0], t.RawMatches: lost[1]}, {t.RawMatches: told}):
+        found = derived({**raw, **changed})
+        assert found[t.Matches].filter("is_aborted").height == len(pairs)
+        assert not found[t.Matches].get_column("in_statistics").any()
+        assert not found[t.Objectives].get_column("in_statistics").any()
 
 
 @pytest.mark.parametrize(("status", "expected"), [("processed", True), ("unreadable", False), (None, False)])
@@ -119,6 +180,7 @@ def test_every_real_match_is_what_a_plain_reading_gives(realdata: Path) -> None:
         assert row["has_positions"] == any(each["teamPosition"] for each in info["participants"])
         winners = [each["teamId"] for each in info["teams"] if each["win"]]
         assert row["winning_team_id"] == (winners[0] if len(winners) == 1 else None)
+        assert not row["is_aborted"]
         assert row["in_statistics"] == (info["queueId"] != 840)
         assert row["has_timeline"]
     eras = {row["patch"]: (row["data_dragon_version"], row["version_is"]) for row in found.iter_rows(named=True)}

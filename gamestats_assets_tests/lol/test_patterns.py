@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,17 @@ from gamestats_assets.lol.patterns import (
     family_of_cells,
     family_of_tests,
     objective_cells,
+    order_when_first_maxed,
     participant_cells,
     pattern_tests,
     sentence,
 )
 from gamestats_assets.lol.simulate import Effect, Plan
-from gamestats_assets.lol.tables import DiscoveredPatterns, Patches, PatternTests
+from gamestats_assets.lol.tables import DiscoveredPatterns, Patches, PatternTests, SkillOrders
 from gamestats_assets.lol.variables import vision_survival
 from gamestats_assets_tests.benchmarks.lol_discovery import plan_of_errors
 from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, discovered, false_share, wide
+from gamestats_assets_tests.lol.real_pairs import silver
 
 PATCH = (("13.14", 1.0),)
 TRINITY_FORCE = Effect(kind="item", champion="Ezreal", position="BOTTOM", core_order=1, item=3078, points=0.12)
@@ -101,9 +104,10 @@ def test_each_planted_effect_is_found_and_its_interval_holds_what_was_planted(
         # Four standard errors: four of these intervals at 95% would fail one run in five.
         error = (row["effect_high"] - row["effect_low"]) / (2 * 1.96)
         assert abs(row["effect"] - truth[kind]["realised"]) < 4 * error, kind
-    assert found["item"]["games"] == truth["item"]["games"]
-    assert found["item"]["baseline_games"] == truth["item"]["baseline_games"]
-    assert found["item"]["naive_effect"] == pytest.approx(truth["item"]["naive_effect"])
+    for kind in ("item", "skill_order"):
+        for name in ("games", "baseline_games"):
+            assert found[kind][name] == truth[kind][name], kind
+        assert found[kind]["naive_effect"] == pytest.approx(truth[kind]["naive_effect"]), kind
 
 
 def test_values_and_naive_effects_are_plain_means(made: dict[str, pl.DataFrame]) -> None:
@@ -292,7 +296,14 @@ def test_a_pattern_can_be_read(made: dict[str, pl.DataFrame]) -> None:
 
 def test_a_pattern_of_damage_can_be_read_too(made: dict[str, pl.DataFrame]) -> None:
     row = of(made["patterns"], condition_key="skill EQW", champion_name="Lux", outcome="dpm")
-    assert f"maxing E > Q > W goes with {row['effect']:.1f} more damage per minute (95% interval" in row["sentence"]
+    said = row["sentence"]
+    assert (
+        f"maxing E first, Q being ahead of W by then goes with {row['effect']:.1f} more damage per minute (95% interval"
+    ) in said
+    assert (
+        ") than other games in which a skill was maxed, at equal gold difference and time when the first one was;"
+    ) in said
+    assert row["condition_ko"] == "E 먼저 마스터, 그때까지 Q > W"
 
 
 def test_a_negative_pattern_says_so(made: dict[str, pl.DataFrame]) -> None:
@@ -318,7 +329,8 @@ def test_a_sentence_says_of_the_halves_what_is_true(
     row = of(made["patterns"], condition_key="objective dragon")
     told = sentence({**row, "discovery_half_q_value": q_of_half, "is_replicated": is_replicated})
     assert told.endswith(said)
-    assert told.count("half") == said.count("half")
+    # Nothing else of the sentence tells of the halves.
+    assert told.removesuffix(said) == row["sentence"].rpartition(";")[0]
 
 
 def test_too_few_games_make_no_tests_and_no_fuss() -> None:
@@ -449,6 +461,135 @@ def test_games_of_a_match_count_once_when_they_go_together() -> None:
     assert three["p_value"] == pytest.approx(one["p_value"], rel=0.1)
 
 
+# --------------------------------------------------------------------------- skill orders
+
+
+def levelled(levels: Sequence[str], *, second_maxed: Sequence[bool] | None = None) -> dict[str, pl.Series]:
+    """What wide rows tell of games with these levels, the first of them until the first skill was maxed at the latest.
+
+    Args:
+        levels: of each game.
+        second_maxed: whether it lasted until a second skill was.
+    """
+    trigrams = [[of[start : start + 3] for start in range(min(len(of), 9) - 2)] for of in levels]
+    ranks = [sorted("QWE", key=lambda skill, of=of: (-of.count(skill), of.rfind(skill))) for of in levels]
+    return {
+        "skill_trigrams": pl.Series(trigrams, dtype=pl.List(pl.String)),
+        "skill_max_order": pl.Series(["".join(order) for order in ranks]),
+        "skill_order_is_complete": pl.Series([True] * len(levels) if second_maxed is None else list(second_maxed)),
+    }
+
+
+def standing(levels: str, first: str) -> str:
+    """The max order when the first skill was maxed, as far as nine levels tell it."""
+    by_then = levels[: levels[:9].rfind(first) + 1]
+    one, other = (skill for skill in "QWE" if skill != first)
+    ahead = by_then.count(one) - by_then.count(other) or by_then.rfind(other) - by_then.rfind(one)
+    return first + (one + other if ahead >= 0 else other + one)
+
+
+@pytest.mark.parametrize(
+    ("levels", "order"),
+    [
+        ("QWEQQRQWQ", "QWE"),
+        ("QWEQQRQEQ", "QEW"),
+        # Of equal ranks the one that had its rank first; a third rank that came later changes nothing.
+        ("EWQEEREWEQQ", "EWQ"),
+        ("QWEWWQWEW", "WQE"),
+        ("EQWEEWEQEWW", "EWQ"),
+        # Levels that are handed out faster, as in Arena: the ninth comes after the moment.
+        ("QWEQRQQQE", "QWE"),
+    ],
+)
+def test_a_max_order_is_read_as_it_stood_when_the_first_skill_was_maxed(levels: str, order: str) -> None:
+    told = pl.DataFrame(levelled([levels])).with_columns(skill_max_order=pl.lit(order[0] + "??"))
+    assert told.select(order_when_first_maxed()).item() == order
+
+
+def test_every_real_order_is_read_as_it_stood_and_most_end_so(realdata: Path) -> None:
+    orders = silver(realdata)[SkillOrders].filter(pl.col("first_maxed").is_not_null())
+    told = orders.with_columns(skill_max_order="max_order", skill_trigrams="trigrams").with_columns(
+        order=order_when_first_maxed()
+    )
+    for levels, first, order in told.select("levels", "first_maxed", "order").iter_rows():
+        assert order == standing(levels, first), levels
+    complete = told.filter("is_complete")
+    assert complete.height > 200
+    assert (complete.get_column("order") == complete.get_column("max_order")).mean() > 0.85  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+
+
+def a_lottery_of_orders(made: pl.DataFrame, points: float) -> pl.DataFrame:
+    """Games in which a lot tells which of two orders is taken; one wins more, and when it does so, often early."""
+    own = made.filter(champion_id=81)
+    own = pl.concat([own, own.with_columns(match_id=pl.col("match_id") + "b")])
+    random = np.random.default_rng(0)
+    has, lead = random.random(own.height) < 0.5, random.normal(0, 1500, own.height)
+    won = random.random(own.height) < np.clip(0.45 + points * has + lead / 15_000, 0, 1)
+    short = np.where(has & won, random.random(own.height) < 0.5, random.random(own.height) < 0.1)
+    return own.with_columns(
+        won=pl.Series(won),
+        skill_first_maxed_at_s=pl.Series(random.normal(800, 30, own.height)),
+        skill_first_maxed_team_gold_diff=pl.Series(lead),
+        **levelled(["QEWQQRQEQ" if each else "QWEQQRQWQ" for each in has], second_maxed=[*~short]),
+    )
+
+
+def test_an_order_that_wins_before_a_second_skill_is_maxed_has_its_whole_effect(made: dict[str, pl.DataFrame]) -> None:
+    features = a_lottery_of_orders(made["features"], points=0.10)
+    row = win_rate_of(features, "skill")
+    assert (row["games"] + row["baseline_games"], row["games_left_out"]) == (features.height, 0)
+    assert abs(row["effect"] - 0.10) < 3 * row["standard_error"] < 0.06
+    assert row["p_value"] < 1e-6
+    # Among games with a complete order alone it would seem to do nothing, or harm.
+    of_complete = win_rate_of(features.filter("skill_order_is_complete"), "skill")
+    assert of_complete["effect"] < 0.10 - 5 * of_complete["standard_error"]
+    assert of_complete["effect"] < 0.01
+
+
+def test_what_comes_after_the_first_skill_is_maxed_does_not_tell_what_a_game_counts_for(
+    made: dict[str, pl.DataFrame],
+) -> None:
+    whole = a_lottery_of_orders(made["features"], points=0.0)
+    # Who took the lead with another skill goes on with it where the game lasts; the ranks at its end say so.
+    first, second, third = (pl.col("skill_max_order").str.slice(place, 1) for place in range(3))
+    turned = pl.when("skill_order_is_complete").then(first + third + second).otherwise("skill_max_order")
+    (before,), (after,) = (
+        [cell for cell in participant_cells(features.lazy()) if cell.family == "skill_order"]
+        for features in (whole, whole.with_columns(skill_max_order=turned, skill_order_is_complete=~pl.col("won")))
+    )
+    assert before.keys == after.keys == ["skill QEW", "skill QWE"]
+    assert before.choice.tolist() == after.choice.tolist()
+    assert (before.outcomes["win_rate"] == after.outcomes["win_rate"]).all()
+
+
+def test_every_game_that_maxed_a_skill_is_in_a_comparison_of_orders(made: dict[str, pl.DataFrame]) -> None:
+    games: dict[tuple[int, str], list[str]] = {}
+    for champion, position, trigrams, order, at_s in made["features"].select(
+        "champion_id", "position", "skill_trigrams", "skill_max_order", "skill_first_maxed_at_s"
+    ).iter_rows():
+        if at_s is not None:
+            levels = "".join(each[0] for each in trigrams) + trigrams[-1][1:]
+            games.setdefault((champion, position), []).append("skill " + standing(levels, order[0]))
+    wanted = {
+        (*cell, key): (orders.count(key), len(orders) - orders.count(key))
+        for cell, orders in games.items()
+        for key in {*orders}
+        if SUPPORT <= orders.count(key) <= len(orders) - SUPPORT
+    }
+    tested = made["tests"].filter(family="skill_order", outcome="dpm")
+    found = {
+        (champion, position, key): (one, rest)
+        for champion, position, key, one, rest in tested.select(
+            "champion_id", "position", "condition_key", "games", "baseline_games"
+        ).iter_rows()
+    }
+    assert found == wanted
+    maxed = made["features"].drop_nulls("skill_first_maxed_at_s")
+    assert maxed.filter(~pl.col("skill_order_is_complete")).height > 0.1 * maxed.height
+
+
+# --------------------------------------------------------------------------- the state of the game
+
 STATES = ["core_items_team_gold_diff", "core_items_lane_gold_diff", "core_items_at_s",
           "skill_first_maxed_team_gold_diff", "skill_first_maxed_at_s"]  # fmt: skip
 
@@ -465,8 +606,7 @@ def by_state(features: pl.DataFrame, state: str) -> pl.DataFrame:
         won=pl.Series(won),
         core_items=pl.lit(1, pl.Int16),
         core_item_ids=pl.concat_list(pl.Series(np.where(has, 3078, 6672).astype(np.int32))),
-        skill_max_order=pl.Series(np.where(has, "QEW", "EQW")),
-        skill_order_is_complete=pl.lit(value=True),
+        **levelled(["QEWQQRQEQ" if each else "EQWEEREQE" for each in has]),
     )
 
 

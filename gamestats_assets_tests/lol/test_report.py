@@ -310,6 +310,8 @@ def test_damage_is_told_by_max_order(planted: Written) -> None:
     chart = charts_of(planted.path)["skill-orders"]
     assert dots(chart) == close([ends(row, "dpm", "dpm_low", "dpm_high") for row in rows])
     assert [label.split("<br>")[0] for label in chart["labels"]] == [" &gt; ".join(row["skills"]) for row in rows]
+    (base,) = {row["baseline_win_rate"] for row in rows}
+    assert f"All games with a complete order: won {100 * base:.1f} %." in chart["note"]
 
 
 def test_correlations_are_of_the_position_and_faded_where_they_may_be_chance(planted: Written) -> None:

@@ -308,9 +308,9 @@ def compare_within(
     by what was treated in it, as in the plain difference of the treated and their baseline. Outcome, treatment and the
     `basis` of the covariates lose their means in each stratum, and the first two lose what the others tell of them;
     what is left of one is regressed on what is left of the other (Frisch and Waugh). Of a yes or no it is the
-    difference of probabilities. Errors are clustered by match, with what a stratum's intercept takes of the residuals
-    given back (without, strata of one treated row would make them half as long); tests and intervals are by the t
-    distribution with the effective number of matches, as in `compare`.
+    difference of probabilities. Errors are clustered by match, with what the fit takes of the residuals given back
+    (without, strata of one treated row would make them half as long); tests and intervals are by the t distribution
+    with the effective number of matches, as in `compare`.
 
     Args:
         treated: bool of each row.
@@ -369,16 +369,37 @@ def compare_within(
     if apart[1] <= _ROUNDING**2 * (weights @ np.square(told_outcome)):
         return Reason.NO_VARIATION
     effect = float(pulls @ outcome_left) / told_of
-    # The intercept of a stratum takes half of what its only treated row has, say: of rows that vary alike, what is left
-    # has this share of their variance.
-    own, other = np.where(arm > 0, (chosen[of], rest[of]), (rest[of], chosen[of]))
-    share = 1 - 0.75 / own + 0.25 / other
-    scores = matches.sums(pulls * (outcome_left - effect * arm_left) / np.sqrt(share))
-    error = np.sqrt(_correction(matches, arm.size, freedom_lost) * float(scores @ scores)) / told_of
+    scores = pulls * (outcome_left - effect * arm_left)
+    design = np.column_stack([varying, centred(arm)])
+    scores = matches.sums(scores / np.sqrt(_shares_left(design, weights, of, totals)))
+    error = np.sqrt(matches.count / (matches.count - 1) * float(scores @ scores)) / told_of
     if not error > 0:
         return Reason.NO_VARIATION
     half, p_value = _test(effect, error, matches.sums(pulls * pulls), level)
     return Within(effect, effect - half, effect + half, p_value)
+
+
+def _shares_left(design: Floats, weights: Floats, strata: Integers, totals: Floats) -> Floats:
+    """The share of its error's variance that each row's residual has, where errors vary alike.
+
+    It is the diagonal of M M' for residuals M y, as the estimators HC2 and CR2 have it where rows weigh alike.
+
+    Args:
+        design: (rows, columns), without their weighted means in each stratum.
+        weights: of each row.
+        strata: code of each row's stratum, whose intercept is fitted too.
+        totals: sum of each stratum's weights.
+    """
+    weighted = weights[:, None] * design
+    along = design @ np.linalg.pinv(design.T @ weighted, hermitian=True)
+    taken = weights * (1 / totals[strata] + np.einsum("ij,ij->i", along, design))
+    squares = np.square(weights)
+    sums = np.stack([np.bincount(strata, squares * column, totals.size) for column in design.T], axis=1)
+    given = np.bincount(strata, squares, totals.size)[strata] / np.square(totals)[strata]
+    given += 2 * np.einsum("ij,ij->i", along, sums[strata]) / totals[strata]
+    given += np.einsum("ij,ij->i", along @ (weighted.T @ weighted), along)
+    # Of a row that the fit goes through nothing is left, nor of its residual.
+    return np.maximum(1 - 2 * taken + given, _NEGLIGIBLE)
 
 
 # --------------------------------------------------------------------------- sums over matches

@@ -23,6 +23,7 @@ class RawMatches(MatchRow, key="lol/raw_matches", **LANDED):
     started_at = utc("When the game began.")
     ended_at = utc("When it ended, as told since patch 11.20.", nullable=True)
     game_duration = dy.Int64(min=0, description="Length as told: milliseconds where ended_at is absent, else seconds.")
+    end_of_game_result = text("How it ended: GameComplete, or an abort such as Abort_Unexpected; told since 2024.")
     winning_team_id = number("Team that won: 100 blue, 200 red; null where none did, or more than one as in the Arena.")
     participants = dy.Int16(min=0, description="Participants listed.")
     unknown_keys = count("Distinct keys of participants that no column takes, challenges aside.", nullable=False)

@@ -113,6 +113,10 @@ def _interval(of: str) -> tuple[dy.Float64, dy.Float64]:
     return real(f"Lower end of the interval of {of}."), real(f"Upper end of the interval of {of}.")
 
 
+def _baseline(which: str) -> dy.Float64:
+    return share(f"Win rate of all games {which}, these among them.")
+
+
 class Outcomes(Table):
     """Columns that tell how games went, with intervals."""
 
@@ -146,7 +150,7 @@ class ItemBuildStats(
     build_name = text("Names in English, such as Trinity Force > Manamune.", nullable=False)
     build_name_ko = text("Names in Korean.")
     pick_share = share("Share of the games in which the champion completed so many items.")
-    baseline_win_rate = share("Win rate of all games in which the champion completed so many items, these among them.")
+    baseline_win_rate = _baseline("in which the champion completed so many items")
     completed_at_s = seconds("Median time at which the last item was completed.")
     team_gold_diff = real("Mean gold of the team less that of the other at that moment.")
 
@@ -163,11 +167,13 @@ class SkillOrderStats(
     kind = dy.String(
         primary_key=True,
         check=lambda column: column.is_in(["max_order", "first_levels", "trigram"]),
-        description="max_order (complete ones), first_levels (the first six), or trigram (three levels in a row among "
-        "the first nine; a game counts once for each).",
+        description="max_order (complete ones, of games in which two of Q, W and E were maxed), first_levels (the "
+        "first six, of games that got to six), or trigram (three levels in a row among the first nine, of games that "
+        "got to nine; a game counts once for each).",
     )
     skills = dy.String(primary_key=True, description="The order, such as QEW.")
-    pick_share = share("Share of the champion's games.")
+    pick_share = share("Share of the champion's games that came as far as the kind needs.")
+    baseline_win_rate = _baseline("of the champion that came as far as the kind needs")
 
 
 class FirstObjectiveStats(OfPatch, key="lol/first_objective_stats", **BY_PATCH):
@@ -276,6 +282,9 @@ class ItemPathSequences(OfChampion, key="lol/item_path_sequences", **BY_PATCH):
     wins = count("Of the games with it, won.", nullable=False)
     win_rate = share("Share of games won.")
     win_rate_low, win_rate_high = _interval("the win rate (Wilson)")
+    baseline_win_rate = _baseline(
+        "in which the champion completed as many core items as when the path was complete, others between counted"
+    )
     lift = real("How many times more often than if its items came independently of each other.", minimum=0)
     is_closed = dy.Bool(description="Whether no longer path has the same games.")
 

@@ -370,11 +370,11 @@ def test_a_difference_within_strata_is_that_of_an_intercept_for_each() -> None:
         left = WLS(chosen, design[:, 1:], weights).fit().resid
         told_by = np.bincount(codes, (weights * left) ** 2)
         freedom = told_by.sum() ** 2 / (told_by @ told_by) - 1
-        treated, rest = (np.array([of_stratum[each][arm] for each in strata]) for arm in (0, 1))
-        kept = np.where(chosen > 0, 1 - 1 / treated, 1 - 1 / rest) + (1 / treated + 1 / rest) / 4
+        taken = design @ np.linalg.inv(design.T @ (weights[:, None] * design)) @ (design.T * weights)
+        kept = np.square(np.eye(codes.size) - taken).sum(axis=1)
         scores = np.bincount(codes, weights * left * fitted.resid / np.sqrt(kept))
-        count, n, k = len(np.unique(codes)), codes.size, design.shape[1] - 9
-        variance = scores @ scores * count / (count - 1) * (n - 1) / (n - k)
+        count = len(np.unique(codes))
+        variance = scores @ scores * count / (count - 1)
         error = np.sqrt(variance) / (weights @ left**2)
         half = stats.t.ppf(0.975, freedom) * error
         assert (told.low, told.high) == pytest.approx((told.effect - half, told.effect + half), rel=1e-6)
