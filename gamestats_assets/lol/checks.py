@@ -121,14 +121,6 @@ def queues_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
 
 
 @breaking_rows(of=Matches, blocking=False)
-def what_is_told_as_aborted_has_no_winner(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
-    """No team won what was aborted. At times the API tells whole games as aborted; they too count in no statistics."""
-    return matches.filter(pl.col("is_aborted") & ~pl.col("is_remake") & pl.col("winning_team_id").is_not_null()).select(
-        *MATCH, "queue_id", "winning_team_id", "duration_s"
-    )
-
-
-@breaking_rows(of=Matches, blocking=False)
 def items_of_the_patch_are_at_hand(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """Data Dragon's items are at hand for the patch, or an earlier one. Without any, no item counts as completed."""
     return matches.filter(pl.col("version_is").is_in(["none", "later"])).select(
@@ -292,22 +284,27 @@ def somebody_wins(stats: dy.LazyFrame[FirstObjectiveStats]) -> pl.LazyFrame:
 def q_values_are_of_one_family(tests: dy.LazyFrame[PatternTests]) -> pl.LazyFrame:
     """q is Benjamini and Hochberg's over all tests of the patch; what is found has a q of 0.05 or less.
 
-    What could not be tested counts as a p of 1, and has no q.
+    So it is of the discovery half alone. What could not be tested counts as a p of 1, and has no q.
     """
-    p, tested = pl.col("p_value").fill_null(1.0), pl.col("p_value").is_not_null()
     over = tests.with_columns(
-        rows=pl.len().over("patch"), at_least=(p * pl.len() / p.rank("max")).over("patch")
-    ).with_columns(expected_q=pl.when(tested).then(_least_from_above("at_least", p)))
-    is_low = (pl.col("q_value") <= LEVEL).fill_null(value=False)
-    wrong = _differ("q_value", "expected_q") | pl.col("tests").ne_missing(pl.col("rows"))
-    return over.filter(wrong | pl.col("is_found").ne_missing(is_low)).select(
-        "patch", "pattern_id", "p_value", "q_value", "expected_q", "tests", "rows", "is_found"
+        rows=pl.len().over("patch"),
+        expected_q=_expected_q("p_value"),
+        expected_half_q=_expected_q("discovery_p_value"),
     )
+    is_low = (pl.col("q_value") <= LEVEL).fill_null(value=False)
+    wrong = _differ("q_value", "expected_q") | _differ("discovery_half_q_value", "expected_half_q")
+    wrong |= pl.col("tests").ne_missing(pl.col("rows"))
+    return over.filter(wrong | pl.col("is_found").ne_missing(is_low)).select(
+        "patch", "pattern_id", "p_value", "q_value", "expected_q", "discovery_half_q_value", "expected_half_q", "tests",
+        "rows", "is_found",
+    )  # fmt: skip
 
 
-def _least_from_above(name: str, p: pl.Expr) -> pl.Expr:
-    """The least value among the tests of the patch with as high a p, or a higher one."""
-    return pl.col(name).cum_min().over("patch", order_by=p, descending=True)
+def _expected_q(name: str) -> pl.Expr:
+    """The q-value of each p-value: the least of p * tests / rank among the tests with as high a p, or a higher one."""
+    p = pl.col(name).fill_null(1.0)
+    at_least = (p * pl.len() / p.rank("max")).over("patch")
+    return pl.when(pl.col(name).is_not_null()).then(at_least.cum_min().over("patch", order_by=p, descending=True))
 
 
 def _differ(told: str, expected: str) -> pl.Expr:

@@ -78,11 +78,12 @@ def matches(
     """Every match that has a match object.
 
     `gameDuration` is in milliseconds where the end is not told, else in seconds. A match is a remake when a participant
-    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. It was aborted when its
-    result begins with "Abort" (Riot adds kinds of it), and, as older match objects tell no result, when nobody won, or
-    both teams did; in the Arena, where subteams have placements, the winners are of any team. A queue that is not
-    listed is a group of its own, `queue_<id>`, and its matches are in no statistics until it is; whether it has
-    positions is whether a participant has one.
+    says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. It was aborted when
+    nobody won, or both teams did; in the Arena, where subteams have placements, the winners are of any team. What the
+    match object says of its end decides nothing: older ones say nothing, and since June 2024 the API has called games
+    aborted that were won (RiotGames/developer-relations issue 939). A queue that is not listed is a group of its own,
+    `queue_<id>`, and its matches are in no statistics until it is; whether it has positions is whether a participant
+    has one.
     """
     of_participants = participants.group_by("match_id").agg(
         gave_up_early=pl.col("game_ended_in_early_surrender").any(),
@@ -94,14 +95,13 @@ def matches(
     readable = timelines.filter(pl.col("status") == "processed").select("match_id", has_timeline=True)
     told = raw.with_columns(patch=pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)"))
     is_remake = pl.col("gave_up_early").fill_null(False) | (pl.col("duration_s") < REMAKE_UNDER_S)
-    is_undecided = (
+    is_aborted = (
         pl.when(pl.col("winning_teams").is_null())
         .then(pl.col("winning_team_id").is_null())
         .when("has_placements")
         .then(pl.col("winning_teams") == 0)
         .otherwise(pl.col("winning_teams") != 1)
     )
-    is_aborted = pl.col("end_of_game_result").str.starts_with("Abort").fill_null(False) | is_undecided
     result = (
         told.join(of_participants, on="match_id", how="left")
         .join(known, on="queue_id", how="left")

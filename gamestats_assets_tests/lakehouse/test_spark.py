@@ -440,7 +440,14 @@ POOLS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "effect_unit": EFFECT_UNITS,
         **{
             name: [0.001, 0.04, 0.5, 1.0]
-            for name in ("q_value", "p_value", "held_out_p_value", "power_at_3_points", "discovery_half_q_value")
+            for name in (
+                "q_value",
+                "p_value",
+                "held_out_p_value",
+                "power_at_3_points",
+                "discovery_half_q_value",
+                "discovery_p_value",
+            )
         },
     },
 }

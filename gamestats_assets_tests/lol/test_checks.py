@@ -154,7 +154,6 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("every_match_object_is_a_match", doubled(t.Matches, match_id="NA1_1")),
     ("every_match_object_is_a_match", changed(t.Matches, match_date=date(2026, 1, 1))),
     ("queues_are_known", changed(t.Matches, queue_id=9999, queue_group="queue_9999")),
-    ("what_is_told_as_aborted_has_no_winner", changed(t.Matches, ~pl.col("is_remake"), is_aborted=True)),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="none", data_dragon_version=None)),
     ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="later")),
     ("teams_are_of_one_size", without(t.Participants, pl.col("position") == "TOP")),
@@ -228,6 +227,8 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("q_values_are_of_one_family", changed(t.PatternTests, pl.col("is_found"), q_value=None, p_value=None)),
     ("q_values_are_of_one_family", changed(t.PatternTests, p_value=None)),
     ("q_values_are_of_one_family", q_is_p),
+    ("q_values_are_of_one_family", changed(t.PatternTests, HELD, discovery_half_q_value=pl.col("discovery_p_value"))),
+    ("q_values_are_of_one_family", changed(t.PatternTests, HELD, discovery_p_value=None)),
     ("q_values_are_of_one_family", of_untested(over_tested)),
     *(
         ("what_replicates_was_found_by_one_half", changed(t.PatternTests, where, **values))
@@ -349,12 +350,6 @@ def test_of_equal_p_either_may_come_first(sound: Frames) -> None:
 def test_what_does_not_hold_breaks_nothing(values: dict[str, Any], sound: Frames) -> None:
     planted = changed(t.PatternTests, HELD, **values)(sound)
     assert breaking(BY_NAME["what_replicates_was_found_by_one_half"], {**sound, **planted}).to_dicts() == []
-
-
-@pytest.mark.parametrize("values", [{"winning_team_id": None}, {"is_remake": True}], ids=["no winner", "a remake"])
-def test_an_abort_without_a_winner_breaks_nothing(values: dict[str, Any], sound: Frames) -> None:
-    planted = changed(t.Matches, ~pl.col("is_remake"), is_aborted=True, **values)(sound)
-    assert breaking(BY_NAME["what_is_told_as_aborted_has_no_winner"], {**sound, **planted}).to_dicts() == []
 
 
 def test_patches_are_families_of_their_own(sound: Frames) -> None:

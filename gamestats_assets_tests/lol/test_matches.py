@@ -122,8 +122,8 @@ def ten(*winners: int) -> list[dict[str, Any]]:
         pytest.param({"winning_team_id": 200}, ten(200), False, id="won by red"),
         pytest.param({"end_of_game_result": "GameComplete"}, ten(100), False, id="told as whole"),
         pytest.param({"end_of_game_result": "SomethingNew"}, ten(100), False, id="told as something new"),
-        pytest.param({"end_of_game_result": "Abort_AntiCheatExit"}, ten(100), True, id="told as aborted"),
-        pytest.param({"end_of_game_result": "AbortedSomehow"}, ten(), True, id="told as aborted in a new way"),
+        pytest.param({"end_of_game_result": "Abort_Unexpected"}, ten(100), False, id="told as aborted, and won"),
+        pytest.param({"end_of_game_result": "AbortedSomehow"}, ten(), True, id="told as aborted, and won by nobody"),
         pytest.param({"winning_team_id": None}, ten(), True, id="won by nobody, nothing told"),
         pytest.param({"winning_team_id": None, "end_of_game_result": "GameComplete"}, ten(), True, id="told as whole, "
                      "won by nobody"),
@@ -135,7 +135,6 @@ def ten(*winners: int) -> list[dict[str, Any]]:
         pytest.param({}, [], False, id="no participants, won by a team"),
         pytest.param({"winning_team_id": None}, [], True, id="no participants, won by nobody"),
         pytest.param({"queue_id": 1700, "winning_team_id": None}, ARENA, False, id="the Arena"),
-        pytest.param({"queue_id": 1700, "end_of_game_result": "Abort_Unexpected"}, ARENA, True, id="an aborted Arena"),
         pytest.param({"queue_id": 1700}, [{**each, "won": False} for each in ARENA], True, id="an Arena nobody won"),
         pytest.param({"queue_id": 1700, "winning_team_id": None}, [{**each, "placement": 0} for each in ten()], True,
                      id="an Arena without placements"),
@@ -148,17 +147,16 @@ def test_aborted_matches_are_in_no_statistics(
     assert (row["is_aborted"], row["is_remake"], row["in_statistics"]) == (expected, False, not expected)
 
 
-def test_real_matches_are_aborted_when_their_winners_are_taken_away_or_their_result_says_so(realdata: Path) -> None:
+def test_real_matches_are_aborted_when_their_winners_are_taken_away(realdata: Path) -> None:
     raw, pairs = bronze(realdata), documents(realdata)
-    lost = raw[t.RawParticipants].with_columns(won=False), raw[t.RawMatches].with_columns(
-        winning_team_id=pl.lit(None, pl.Int32)
-    )
-    told = raw[t.RawMatches].with_columns(end_of_game_result=pl.lit("Abort_TooFewPlayers"))
-    for changed in ({t.RawParticipants: lost[0], t.RawMatches: lost[1]}, {t.RawMatches: told}):
-        found = derived({**raw, **changed})
-        assert found[t.Matches].filter("is_aborted").height == len(pairs)
-        assert not found[t.Matches].get_column("in_statistics").any()
-        assert not found[t.Objectives].get_column("in_statistics").any()
+    lost = {
+        t.RawParticipants: raw[t.RawParticipants].with_columns(won=False),
+        t.RawMatches: raw[t.RawMatches].with_columns(winning_team_id=pl.lit(None, pl.Int32)),
+    }
+    found = derived({**raw, **lost})
+    assert found[t.Matches].filter("is_aborted").height == len(pairs)
+    assert not found[t.Matches].get_column("in_statistics").any()
+    assert not found[t.Objectives].get_column("in_statistics").any()
 
 
 @pytest.mark.parametrize(("status", "expected"), [("processed", True), ("unreadable", False), (None, False)])

@@ -329,6 +329,7 @@ class Tested(Table):
     tests = count("Hypotheses of the patch, over which q is; also those that could not be tested.", nullable=False)
     is_found = dy.Bool(description="Whether q is at most 0.05.")
     discovery_effect = real("Effect in the discovery half alone: the half of the matches that is not held out.")
+    discovery_p_value = share("p of the discovery half alone.")
     discovery_half_q_value = share("q of the discovery half alone, over the same family; null where too few games.")
     held_out_effect = real("Effect in the held out half alone, of what the discovery half finds.")
     held_out_p_value = share("p of the held out half alone, of what the discovery half finds.")

@@ -41,7 +41,7 @@ class Matches(MatchRow, key="lol/matches", **SILVER):
     participants = dy.Int16(min=0, description="Participants listed.")
     is_remake = dy.Bool(description="Whether it was ended at once: an early surrender, or under five minutes.")
     is_aborted = dy.Bool(
-        description="Whether it was broken off: told as aborted, or won by nobody, or by both teams outside the Arena."
+        description="Whether it was broken off: won by nobody, or by both teams outside the Arena."
     )
     has_timeline = dy.Bool(description="Whether a timeline of it could be read.")
     in_statistics = dy.Bool(
