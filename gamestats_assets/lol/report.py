@@ -364,7 +364,8 @@ def _of_all_families(lake: Lake, subject: Subject, tests: Sequence[Row], found: 
     said = [
         f"Hypotheses tested together on patch {subject.patch}: {together:,}, {here} in {subject.queue}. At p < 0.05 "
         f"about {0.05 * together:,.0f} would look like finds even if nothing were true; so what counts as found is q "
-        f"of at most {LEVEL}, over all of them.",
+        f"of at most {LEVEL}, over all of them. What has fewer than {SUPPORT:,} games in which it was done, or in "
+        "which it was not, is no hypothesis yet.",
         f"Found in {subject.queue}: {len(found):,}. One half of the matches alone finds {tried:,} that could be tried "
         f"on the half that is held out; {held:,} of these held there.",
     ]
