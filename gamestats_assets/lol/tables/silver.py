@@ -40,9 +40,7 @@ class Matches(MatchRow, key="lol/matches", **SILVER):
     winning_team_id = number("Team that won: 100 blue, 200 red; null where none did, or more than one.")
     participants = dy.Int16(min=0, description="Participants listed.")
     is_remake = dy.Bool(description="Whether it was ended at once: an early surrender, or under five minutes.")
-    is_aborted = dy.Bool(
-        description="Whether it was broken off: won by nobody, or by both teams outside the Arena."
-    )
+    is_aborted = dy.Bool(description="Whether it was broken off: won by nobody, or by both teams outside the Arena.")
     has_timeline = dy.Bool(description="Whether a timeline of it could be read.")
     in_statistics = dy.Bool(
         description="Whether it counts in statistics: no remake, not aborted, and of a queue that counts."
