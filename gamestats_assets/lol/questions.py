@@ -712,7 +712,7 @@ def _at_state(
         notes.append(f"{_games_are(lost)} in no comparison: {unknown} not known.")
     alone = rows.filter("treated").join(eligible.filter("treated"), on="game", how="anti").get_column("game").n_unique()
     if alone and eligible.height:
-        notes.append(f"{_games_are(alone)} in no comparison: there is no other game of the cell that had come as far.")
+        notes.append(f"{_games_are(alone)} in no comparison: there is no other game of their cell to set them against.")
     naive, why = _naive(told, words)
     if naive is None:
         return None, [*notes, *why]
