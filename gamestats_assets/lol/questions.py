@@ -496,6 +496,8 @@ def ask(
         raise UnknownNameError(f"{', '.join(by)} has {len(parts):,} values, more than {MOST_GROUPS}; group by less.")
     compare = None
     later = [name for name in narrowed.meta.root_names() if name not in _KNOWN_BEFORE]
+    # Nobody wrote the names of these columns.
+    later = [*dict.fromkeys("items" if name.startswith(("completed_", "core_item_")) else name for name in later)]
     if ids:
         compare = functools.partial(_at_equal_state, lacking=lacking, later=later)
     elif first:

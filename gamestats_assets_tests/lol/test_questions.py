@@ -940,6 +940,8 @@ def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) 
     assert further.comparison.effect == pytest.approx(-30, abs=8)
     assert further.comparison.asked_games + further.comparison.games == 500
     assert any("chosen by kills too" in note for note in further.notes)
+    by_items = one(made(rows), where="team_first_dragon and not completed_by('Trinity Force', 12)", metric="dpm")
+    assert any("chosen by items too" in note for note in by_items.notes)
     plain = one(made(half), where="team_first_dragon or kills = 1", metric="dpm")
     assert plain.comparison is not None
     assert plain.comparison.effect is None
