@@ -11,7 +11,6 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 import sqlglot
@@ -44,6 +43,8 @@ FUNCTIONS = {
     "completed_by": "completed_by('Item', 15): completed within 15 minutes",
 }
 """What conditions may call, in words."""
+_OF_ITEMS = ("completed", "in_order", "core_item")
+"""Those that belong to the moment at which an item was completed."""
 CHAMPION = "champion"
 """Stands for the champion by name, in any language."""
 _POSITION_CALLED = {
@@ -184,6 +185,12 @@ def read_condition(
 ) -> Condition:
     """Read a condition.
 
+    >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
+    >>> nothing = lambda name: ()
+    >>> asked = read_condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)
+    >>> rows.filter(asked.whole).height
+    1
+
     Args:
         text: conditions on columns, and the `FUNCTIONS`, joined by and, or, not and parentheses.
         items: ids of an item's name.
@@ -205,17 +212,6 @@ def read_condition(
         said = "" if "<Token" in said else f"{said} "
         raise ConditionError(f"The condition {text!r} cannot be read: {said}{_OFFERED}") from None
     return _Reader(text, items, champions, values, bases, most_core_items).condition(parsed)
-
-
-def condition(text: str, **known: Any) -> pl.Expr:
-    """The whole of a condition, see `read_condition`.
-
-    >>> rows = pl.DataFrame({"position": ["TOP", "JUNGLE"], "kills": [3, 9]})
-    >>> nothing = lambda name: ()
-    >>> rows.filter(condition("kills > 5 and not position = 'TOP'", items=nothing, champions=nothing)).height
-    1
-    """
-    return read_condition(text, **known).whole
 
 
 _OFFERED = f"Join conditions on columns (kills > 5, position = 'TOP') and {', '.join(FUNCTIONS)} by and, or, not."
@@ -242,8 +238,9 @@ def _said_so(node: exp.Expr) -> tuple[exp.Expr, bool]:
     return node, True
 
 
-def _is_of_items(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Anonymous) and str(node.this).lower() in ("completed", "in_order", "core_item")
+def _called(node: exp.Expr) -> str | None:
+    """The function that is called."""
+    return str(node.this).lower() if isinstance(node, exp.Anonymous) else None
 
 
 def _first_taken(node: exp.Expr) -> str | None:
@@ -262,27 +259,27 @@ class _Reader:
     def condition(self, node: exp.Expr) -> Condition:
         """The condition, taken apart."""
         whole = self.boolean(node)
-        parts = [part.unnest() for part in _joined_by_and(node)]
-        told = [_said_so(part) for part in parts]
-        of_items = [is_so and _is_of_items(part) for part, is_so in told]
-        of_firsts = [bool(_first_taken(part)) for part, _ in told]
-        is_momentary = of_items if any(of_items) else of_firsts if sum(of_firsts) == 1 else [False] * len(parts)
-        momentary = [part for part, chosen in zip(parts, is_momentary, strict=True) if chosen]
+        parts = [*_joined_by_and(node)]
+        about = [_said_so(part) for part in parts]
+        of_items = {n for n, (subject, is_so) in enumerate(about) if is_so and _called(subject) in _OF_ITEMS}
+        of_firsts = {n for n, (subject, _) in enumerate(about) if _first_taken(subject)}
+        momentary = of_items or (of_firsts if len(of_firsts) == 1 else set())
         if not momentary:
             return Condition(whole, None, whole)
-        rest = [self.boolean(part) for part, chosen in zip(parts, is_momentary, strict=True) if not chosen]
-        calls = [call for part in momentary if any(of_items) for call in part.find_all(exp.Anonymous)]
-        named = [each for call in calls for each in call.expressions[str(call.this).lower() == "core_item" :]]
-        [(first, took_first), *_] = [(_first_taken(part), is_so) for part, is_so in map(_said_so, momentary)]
-        return Condition(
-            whole,
-            pl.all_horizontal([self.boolean(part) for part in momentary]),
-            pl.all_horizontal([pl.lit(value=True), *rest]),
-            tuple(self._items(name) for name in dict.fromkeys(self._text_of(each) for each in named)),
-            all(str(call.this).lower() == "completed" for call in calls),
-            first,
-            took_first,
+        own, rest = (
+            pl.all_horizontal(
+                pl.lit(value=True), *(self.boolean(part) for n, part in enumerate(parts) if (n in momentary) == is_own)
+            )
+            for is_own in (True, False)
         )
+        if not of_items:
+            [(subject, took_first)] = [about[n] for n in momentary]
+            return Condition(whole, own, rest, first=_first_taken(subject), took_first=took_first)
+        calls = [about[n][0] for n in sorted(of_items)]
+        # The first argument of core_item is a number.
+        named = [each for call in calls for each in call.expressions[_called(call) == "core_item" :]]
+        ids = [self._items(name) for name in dict.fromkeys(self._text_of(each) for each in named)]
+        return Condition(whole, own, rest, tuple(ids), all(_called(call) == "completed" for call in calls))
 
     def boolean(self, node: exp.Expr) -> pl.Expr:
         if isinstance(node, exp.Paren):
@@ -339,7 +336,7 @@ class _Reader:
         return pl.any_horizontal(column == self._literal(each, node.this, is_one_of=True) for each in node.expressions)
 
     def _call(self, node: exp.Anonymous) -> pl.Expr:
-        name, given = str(node.this).lower(), node.expressions
+        name, given = str(_called(node)), node.expressions
         if name not in FUNCTIONS:
             raise self._error(f"there is no {name}(); there are {'; '.join(FUNCTIONS.values())}")
         try:

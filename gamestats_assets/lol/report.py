@@ -213,7 +213,7 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
     if slices.is_empty() and played.height:
         matches = lake.scan(ParticipantFeatures).group_by("patch").agg(pl.col("match_id").n_unique()).collect()
         there = ", ".join(
-            f"{_plural(count, 'match') if count == 1 else f'{count:,} matches'} on patch {name}"
+            f"{_plural(count, 'match', 'matches')} on patch {name}"
             for name, count in matches.sort(patch_number(pl.col("patch"))).iter_rows()
         )
         raise NothingToReportError(
@@ -313,8 +313,8 @@ def _gold(value: float | None) -> str:
     return "gold unknown" if value is None else f"{value:+,.0f} gold"
 
 
-def _plural(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+def _plural(count: int, name: str, plural: str | None = None) -> str:
+    return f"{count:,} {name if count == 1 else plural or f'{name}s'}"
 
 
 def variable_words(variable: str) -> str:

@@ -17,9 +17,9 @@ from scipy import stats
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lol import questions, simulate
-from gamestats_assets.lol.conditions import ConditionError, condition
+from gamestats_assets.lol.conditions import ConditionError, read_condition
 from gamestats_assets.lol.items import UnknownNameError
-from gamestats_assets.lol.questions import Answer, NothingToAskError, QuestionError, ask, metrics
+from gamestats_assets.lol.questions import Answer, Comparison, NothingToAskError, QuestionError, ask, metrics
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
 from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, wide
@@ -65,6 +65,19 @@ def of(games: list[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
 def mean(games: list[dict[str, Any]], metric: str) -> float:
     values = [game[metric] for game in games if game[metric] is not None]
     return sum(values) / len(values)
+
+
+def compared(answer: Answer) -> Comparison:
+    """What an answer is compared with: there is something."""
+    assert answer.comparison is not None
+    return answer.comparison
+
+
+def interval(told: Comparison) -> tuple[float, float]:
+    """Both ends of the adjusted difference: there is one."""
+    assert told.low is not None
+    assert told.high is not None
+    return told.low, told.high
 
 
 def at_core_item(games: list[dict[str, Any]], order: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -125,11 +138,9 @@ def test_items_in_order_are_those_completed_one_after_the_other(lake: Lake, game
 
 def test_a_planted_item_is_better_at_an_equal_state_and_by_how_much(lake: Lake, games: list[dict[str, Any]]) -> None:
     answer = one(lake, champion="Ezreal", items=["Trinity Force"])
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     assert told.effect is not None
-    assert told.low is not None
-    assert told.high is not None
+    low, high = interval(told)
     assert told.p_value is not None
     # It was planted on the first core item alone; a comparison weighs as much as its arms can tell.
     weights = {
@@ -139,7 +150,7 @@ def test_a_planted_item_is_better_at_an_equal_state_and_by_how_much(lake: Lake, 
         if has and rest
     }
     planted = 0.15 * weights[0] / sum(weights.values())
-    error = (told.high - told.low) / (2 * 1.96)
+    error = (high - low) / (2 * 1.96)
     assert planted > 0.05
     assert abs(told.effect - planted) < 3 * error
     assert told.p_value < 0.01
@@ -177,8 +188,7 @@ def test_conditions_are_joined_by_and_or_not(lake: Lake, games: list[dict[str, A
     ]
     answer = one(lake, metric="kda", where=where)
     assert (answer.games, answer.value) == (len(wanted), pytest.approx(mean(wanted, "kda")))
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     # Who is neither in the top lane nor one of these cannot meet them, and no cell of theirs has both.
     meets = {(game["match_id"], game["participant_id"]) for game in wanted}
     cells: dict[tuple[Any, ...], tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
@@ -231,8 +241,7 @@ def test_slices_narrow_the_baseline_as_well(lake: Lake, games: list[dict[str, An
     own = of(games, champion_key="Ezreal", patch="13.14")
     arms = [at_core_item(own, order) for order in range(6)]
     assert answer.games == sum(len(has) for has, _ in arms) == answer.comparison.asked_games  # type: ignore[union-attr]
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     asked_value, value = standardised(arms, "won")
     assert told.games == len({game["match_id"] for _, rest in arms for game in rest})
     assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
@@ -306,8 +315,7 @@ def test_what_differs_between_cells_is_no_effect_of_an_item(
         has = number % 10 < 8 if is_high else number % 10 < 2
         state = at_random(number, dpm=1000.0 if is_high else 500.0)
         rows.append((high if is_high else low) | state | (BOUGHT if has else {}) | {"dpm": state["dpm"] - 40 * has})
-    told = one(made(rows), items=["Trinity Force"], metric="dpm", **question).comparison
-    assert told is not None
+    told = compared(one(made(rows), items=["Trinity Force"], metric="dpm", **question))
     assert told.effect == pytest.approx(-40, abs=15)
     assert told.naive_effect == pytest.approx(-40, abs=25)
     raw = [mean([row for row in rows if ("core_item_ids" in row) == has], "dpm") for has in (True, False)]
@@ -359,13 +367,11 @@ def test_what_an_item_turns_into_is_compared_with_games_that_lasted_as_long(made
             row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": [900.0, at]}
         rows.append(row)
     answer = one(made(rows), items=["Muramana"])
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     assert told.effect is not None
-    assert told.low is not None
-    assert told.high is not None
-    assert told.low < 0 < told.high
-    assert told.high - told.low < 0.1
+    low, high = interval(told)
+    assert low < 0 < high
+    assert high - low < 0.1
     assert abs(told.naive_effect) < 0.05
     raw = mean([row for row in rows if "completed_item_ids" not in row], "won")
     assert (answer.value or 0) - raw < -0.15
@@ -388,11 +394,9 @@ def test_at_the_moment_of_a_transformation_gold_is_what_was_known_last(made: Mad
             at = [700.0, draw.uniform(950, 1190)]
             row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": at}
         rows.append(row)
-    told = one(made(rows), items=["Muramana"]).comparison
-    assert told is not None
-    assert told.low is not None
-    assert told.high is not None
-    assert told.low < 0 < told.high
+    told = compared(one(made(rows), items=["Muramana"]))
+    low, high = interval(told)
+    assert low < 0 < high
     assert told.naive_effect > 0.15
 
 
@@ -408,8 +412,7 @@ def test_boots_are_compared_with_other_boots(made: Made, lake: Lake) -> None:
             at = [900.0, draw.uniform(950, 1100)]
             row |= {"completed_item_ids": [MANAMUNE, boots[has]], "completed_items_at_s": at}
         rows.append(row | {"team_gold_diff_at_15": None, "team_gold_diff_at_10": None})
-    told = one(made(rows), items=[str(boots[1])], metric="dpm").comparison
-    assert told is not None
+    told = compared(one(made(rows), items=[str(boots[1])], metric="dpm"))
     assert (told.asked_games, told.games) == (200, 200)
     assert told.effect == pytest.approx(60, abs=15)
 
@@ -422,15 +425,13 @@ def test_games_whose_state_is_not_known_are_not_taken_for_even(made: Made) -> No
         for number in range(400)
     ]
     answer = one(made(rows), items=["Trinity Force"], metric="dpm")
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     assert (answer.games, told.asked_games, told.games) == (200, 150, 150)
     assert told.effect == pytest.approx(0, abs=20)
     assert any(note.startswith("100 games are in no comparison") for note in answer.notes)
     # Where there are no lanes nothing of them is unknown.
     aram = [row | {"position": None, "queue_group": "aram", "core_items_lane_gold_diff": [None]} for row in rows]
-    told = one(made(aram), items=["Trinity Force"], metric="dpm").comparison
-    assert told is not None
+    told = compared(one(made(aram), items=["Trinity Force"], metric="dpm"))
     assert told.asked_games == 200
 
 
@@ -472,8 +473,7 @@ def test_a_game_is_of_the_baseline_until_it_completes_the_items(made: Made) -> N
         "core_items_team_gold_diff": [0.0, 0.0], "core_items_lane_gold_diff": [0.0, 0.0],
     }  # fmt: skip
     rows = [BOUGHT | {"dpm": 600.0}] * 30 + [later] * 10 + [{"dpm": 500.0}] * 30
-    told = one(made(rows), items=["Trinity Force"], metric="dpm").comparison
-    assert told is not None
+    told = compared(one(made(rows), items=["Trinity Force"], metric="dpm"))
     # At a second core item nobody is without it.
     assert (told.asked_games, told.asked_value, told.games) == (30, 600.0, 40)
     assert told.value == pytest.approx((10 * 800 + 30 * 500) / 40)
@@ -489,12 +489,10 @@ def test_both_differences_are_of_the_games_that_were_asked_for(made: Made) -> No
         rows.append(row | {"position": "BOTTOM" if is_bottom else "MIDDLE"})
     has_it = [row["position"] for row in rows if "completed_item_ids" in row]
     expected = 100 * has_it.count("BOTTOM") / len(has_it)
-    told = one(made(rows), items=["Trinity Force"], metric="dpm").comparison
-    assert told is not None
-    assert told.low is not None
-    assert told.high is not None
-    assert told.low < expected < told.high
-    assert told.high - told.low < 20
+    told = compared(one(made(rows), items=["Trinity Force"], metric="dpm"))
+    low, high = interval(told)
+    assert low < expected < high
+    assert high - low < 20
     assert told.naive_effect == pytest.approx(expected, abs=15)
 
 
@@ -508,8 +506,7 @@ def test_of_an_order_the_baseline_are_those_who_did_not_complete_it_so(made: Mad
 
     rows = [both(number, TRINITY_FORCE, MANAMUNE) for number in range(60)]
     rows += [both(number, MANAMUNE, TRINITY_FORCE) for number in range(60, 100)]
-    told = one(made(rows), items=["Trinity Force", "Manamune"], in_order=True, metric="dpm").comparison
-    assert told is not None
+    told = compared(one(made(rows), items=["Trinity Force", "Manamune"], in_order=True, metric="dpm"))
     assert (told.asked_games, told.games) == (60, 40)
     assert told.baseline.endswith("had not completed them in this order")
 
@@ -528,12 +525,10 @@ def test_how_long_ago_the_gold_was_known_is_part_of_the_state(made: Made) -> Non
             at = [last, draw.uniform(1050, 1190)]
             row |= {"completed_item_ids": [MANAMUNE, MURAMANA], "completed_items_at_s": at}
         rows.append(row)
-    told = one(made(rows), items=["Muramana"]).comparison
-    assert told is not None
-    assert told.low is not None
-    assert told.high is not None
-    assert told.low < 0 < told.high
-    assert told.high - told.low < 0.1
+    told = compared(one(made(rows), items=["Muramana"]))
+    low, high = interval(told)
+    assert low < 0 < high
+    assert high - low < 0.1
     assert told.naive_effect > 0.1
 
 
@@ -552,11 +547,9 @@ def test_the_time_of_a_first_objective_is_part_of_the_state(made: Made) -> None:
         share = 0.9 - 0.8 * (at - 300) / 600
         rows.append({"team_first_dragon": draw.random() < share, "first_dragon_at_s": at,
                      "team_gold_diff_before_first_dragon": draw.gauss(0, 500), "won": draw.random() < share})
-    told = one(made(rows), where="team_first_dragon").comparison
-    assert told is not None
-    assert told.low is not None
-    assert told.high is not None
-    assert told.low < 0 < told.high
+    told = compared(one(made(rows), where="team_first_dragon"))
+    low, high = interval(told)
+    assert low < 0 < high
     assert told.naive_effect > 0.1
 
 
@@ -699,7 +692,7 @@ def test_no_text_of_a_condition_raises_anything_else(text: str) -> None:
         raise UnknownNameError(name)
 
     with contextlib.suppress(ConditionError, UnknownNameError):
-        condition(text, items=nothing, champions=nothing)
+        read_condition(text, items=nothing, champions=nothing)
 
 
 def test_few_games_say_so_and_none_too(lake: Lake, games: list[dict[str, Any]]) -> None:
@@ -833,11 +826,9 @@ def test_an_item_as_a_certain_core_item_is_compared_with_others_as_that_one(
 ) -> None:
     ezreal = of(games, champion_key="Ezreal")
     answer = one(lake, champion="Ezreal", where="core_item(1, 'Trinity Force')")
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     assert told.effect is not None
-    assert told.low is not None
-    assert told.high is not None
+    low, high = interval(told)
     first = [game for game in ezreal if game["core_item_ids"]]
     has = [game for game in first if game["core_item_ids"][0] == TRINITY_FORCE]
     assert (answer.games, told.asked_games) == (len(has), len(has))
@@ -846,7 +837,7 @@ def test_an_item_as_a_certain_core_item_is_compared_with_others_as_that_one(
     asked_value, value = standardised(arms, "won")
     assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
     # It was planted on the first core item.
-    assert told.low < 0.15 < told.high
+    assert low < 0.15 < high
 
 
 def test_what_is_told_of_all_patches_is_the_sum_of_what_is_told_of_each(lake: Lake) -> None:
@@ -919,16 +910,14 @@ def test_what_a_team_took_first_is_compared_at_the_gold_just_before(made: Made) 
                      "dpm": 500 + gold / 10 - 30 * took + draw.gauss(0, 20)})  # fmt: skip
     nobody: list[dict[str, Any]] = [{"team_first_dragon": None, "first_dragon_at_s": None, "dpm": 9_999.0}] * 7
     answer = one(made(rows + nobody), where="Team_First_Dragon", metric="dpm")
-    told = answer.comparison
-    assert told is not None
+    told = compared(answer)
     assert told.effect == pytest.approx(-30, abs=6)
     assert told.naive_effect > 30
     assert told.asked_games == sum(row["team_first_dragon"] for row in rows)
     assert not any("naive" in note for note in answer.notes)
     assert answer.notes[0].startswith("7 games are left out")
     # In other words; what else is asked for narrows both sides, and the notes say what may have come later.
-    mirrored = one(made(rows), where="not team_first_dragon", metric="dpm").comparison
-    assert mirrored is not None
+    mirrored = compared(one(made(rows), where="not team_first_dragon", metric="dpm"))
     assert mirrored.effect == pytest.approx(30, abs=6)
     assert "whose team took the first dragon" in mirrored.baseline
     for said in ("= true", "and position = 'BOTTOM'", "<> false"):

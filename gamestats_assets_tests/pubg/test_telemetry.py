@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 from collections import Counter
@@ -582,7 +581,7 @@ GARBAGE = [None, "", "x", -1, 3.7, 2**70, True, [], {}, [None], {"x": "y"}, "202
 def _mutate(events: list[Any], random: Random) -> int:
     """Damage one event in place; its index."""
     index = random.randrange(len(events))
-    event = copy.deepcopy(events[index])
+    event = events[index]
     kind = random.choice(["drop", "garbage", "garbage", "replace", "retype"])
     inside = places(event) if isinstance(event, dict) else []
     if kind == "replace" or not inside:

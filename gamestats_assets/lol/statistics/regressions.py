@@ -353,13 +353,13 @@ def compare_within(
         return Reason.FEW_CLUSTERS
     left = np.stack([centred(arm), centred(told_outcome)], axis=1)
     apart = weights @ np.square(left)
-    freedom_lost = 1
+    fitted = 1 + np.unique(of).size
     if varying.size:
         roots = np.sqrt(weights)[:, None]
         coefficients, _, rank, _ = np.linalg.lstsq(roots * varying, roots * left, rcond=_SINGULAR)
         left -= varying @ coefficients
-        freedom_lost += int(rank)
-    if arm.size <= freedom_lost + np.unique(of).size or matches.count < 2:
+        fitted += int(rank)
+    if arm.size <= fitted or matches.count < 2:
         return Reason.FEW_CLUSTERS
     arm_left, outcome_left = left.T
     pulls = weights * arm_left
@@ -523,12 +523,8 @@ def _solve_linear(x: Floats, y: Floats) -> _Fit | Reason:
 def _covariance(x: Floats, fit: _Fit, matches: _Matches) -> Floats:
     scores = matches.sums(x * fit.residuals)
     k, rows = x.shape
-    return _correction(matches, rows, k) * fit.bread @ (scores @ scores.T) @ fit.bread
-
-
-def _correction(matches: _Matches, rows: int, coefficients: int) -> float:
-    """What CR1 multiplies the sandwich with."""
-    return matches.count / (matches.count - 1) * (rows - 1) / (rows - coefficients)
+    correction = matches.count / (matches.count - 1) * (rows - 1) / (rows - k)
+    return correction * fit.bread @ (scores @ scores.T) @ fit.bread
 
 
 def _test(effect: float, error: float, contributions: Floats, level: float) -> tuple[float, float]:
