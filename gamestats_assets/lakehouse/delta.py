@@ -133,6 +133,11 @@ _retry_conflicts = tenacity.retry(
 )
 
 
+# For commits of a schema. Whoever comes second starts from the first one's: Delta's own retry would commit the same
+# schema once more, which breaks off the writers that have begun.
+_FIRST_COME = CommitProperties(max_commit_retries=0)
+
+
 class Lake:
     """Delta tables under one root: a folder, or an object-store URL.
 
@@ -521,7 +526,7 @@ class Lake:
         added = [column for column in delta_schema(table).fields if column.name not in stored]
         self._refuse_incompatible(table, delta)
         if added:
-            delta.alter.add_columns(added)
+            delta.alter.add_columns(added, commit_properties=_FIRST_COME)
             delta.update_incremental()
         return delta
 
@@ -544,6 +549,7 @@ class Lake:
             name=table.spec.dotted,
             description=table.description(),
             storage_options=self.storage_options,
+            commit_properties=_FIRST_COME,
         )
 
     def _replace_quarantine(
@@ -583,6 +589,7 @@ class Lake:
         pairs = frame.select(unit, partition).unique().drop_nulls().sort(partition, descending=True)
         return {unit_id: partition_key_of(value) for unit_id, value in pairs.iter_rows()}
 
+    @_retry_conflicts
     def rebuild(self, table: type[Table]) -> None:
         """Empty a stored table and give it the declared schema, in one commit.
 

@@ -674,9 +674,7 @@ def _at_the_first(
     return _at_state(_by_cell(rows), state, words, unknown, later)
 
 
-def _at_equal_state(
-    rows: pl.DataFrame, *, lacking: str, later: Sequence[str]
-) -> tuple[Comparison | None, list[str]]:
+def _at_equal_state(rows: pl.DataFrame, *, lacking: str, later: Sequence[str]) -> tuple[Comparison | None, list[str]]:
     """Games at the moment at which items were completed against those that had come as far, or why there are none."""
     trials, drawn = _trials(rows)
     # Where there are no positions there are no lanes, and nothing that could be unknown of them.

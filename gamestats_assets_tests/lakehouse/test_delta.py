@@ -635,6 +635,19 @@ def test_processes_that_add_the_same_column_at_once_both_succeed(lake: Lake, tmp
     ]
 
 
+def declare_in_ten_lakes(root: str, options: Mapping[str, str], table: type[Table]) -> None:
+    for number in range(10):
+        Lake(f"{root}/{number}", options).ensure(table)
+
+
+def test_processes_that_declare_tables_at_once_commit_each_schema_once(place: Place) -> None:
+    """A schema that is committed again breaks off the writers that have begun."""
+    for expected, table in enumerate((Goals, GoalsWithAssists)):
+        at_once(declare_in_ten_lakes, [(*place, table), (*place, table)])
+        root, options = place
+        assert [Lake(f"{root}/{number}", options).version(table) for number in range(10)] == [expected] * 10
+
+
 def test_compaction_beside_a_writer_loses_nothing(lake: Lake, tmp_path: Path) -> None:
     lake.replace(Goals, goals(MARCH_1, "m"), partitions=[MARCH_1])
     faults: list[BaseException] = []

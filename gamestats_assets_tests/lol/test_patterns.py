@@ -564,9 +564,11 @@ def test_what_comes_after_the_first_skill_is_maxed_does_not_tell_what_a_game_cou
 
 def test_every_game_that_maxed_a_skill_is_in_a_comparison_of_orders(made: dict[str, pl.DataFrame]) -> None:
     games: dict[tuple[int, str], list[str]] = {}
-    for champion, position, trigrams, order, at_s in made["features"].select(
-        "champion_id", "position", "skill_trigrams", "skill_max_order", "skill_first_maxed_at_s"
-    ).iter_rows():
+    for champion, position, trigrams, order, at_s in (
+        made["features"]
+        .select("champion_id", "position", "skill_trigrams", "skill_max_order", "skill_first_maxed_at_s")
+        .iter_rows()
+    ):
         if at_s is not None:
             levels = "".join(each[0] for each in trigrams) + trigrams[-1][1:]
             games.setdefault((champion, position), []).append("skill " + standing(levels, order[0]))

@@ -545,8 +545,14 @@ def test_the_time_of_a_first_objective_is_part_of_the_state(made: Made) -> None:
     for _ in range(3_000):
         at = draw.uniform(300, 900)
         share = 0.9 - 0.8 * (at - 300) / 600
-        rows.append({"team_first_dragon": draw.random() < share, "first_dragon_at_s": at,
-                     "team_gold_diff_before_first_dragon": draw.gauss(0, 500), "won": draw.random() < share})
+        rows.append(
+            {
+                "team_first_dragon": draw.random() < share,
+                "first_dragon_at_s": at,
+                "team_gold_diff_before_first_dragon": draw.gauss(0, 500),
+                "won": draw.random() < share,
+            }
+        )
     told = compared(one(made(rows), where="team_first_dragon"))
     low, high = interval(told)
     assert low < 0 < high
@@ -565,8 +571,7 @@ def test_why_nothing_is_told_at_an_equal_state_is_said(
 ) -> None:
     draw = random.Random(14)
     rows = [
-        (BOUGHT if number % 2 else {})
-        | {"won": won(number, draw), "core_items_team_gold_diff": [gold(number, draw)]}
+        (BOUGHT if number % 2 else {}) | {"won": won(number, draw), "core_items_team_gold_diff": [gold(number, draw)]}
         for number in range(400)
     ]
     answer = one(made(rows), items=["Trinity Force"])
@@ -832,8 +837,13 @@ def test_an_item_as_a_certain_core_item_is_compared_with_others_as_that_one(
     first = [game for game in ezreal if game["core_item_ids"]]
     has = [game for game in first if game["core_item_ids"][0] == TRINITY_FORCE]
     assert (answer.games, told.asked_games) == (len(has), len(has))
-    arms = [([each for each in has if each["patch"] == patch],
-             [each for each in first if each not in has and each["patch"] == patch]) for patch in ("13.13", "13.14")]
+    arms = [
+        (
+            [each for each in has if each["patch"] == patch],
+            [each for each in first if each not in has and each["patch"] == patch],
+        )
+        for patch in ("13.13", "13.14")
+    ]
     asked_value, value = standardised(arms, "won")
     assert (told.asked_value, told.value) == (pytest.approx(asked_value), pytest.approx(value))
     # It was planted on the first core item.
