@@ -17,8 +17,8 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
-# Before the first game we read was released; one definition, so that every game's days map one to one.
-DAYS = dg.DailyPartitionsDefinition(start_date="2017-03-01", timezone="UTC", end_offset=1)
+# When the first game we read was released; one definition, so that every game's days map one to one.
+DAYS = dg.DailyPartitionsDefinition(start_date="2015-07-07", timezone="UTC", end_offset=1)
 # Dagster's conditions look at every day of every name: with those of ten years a look takes seconds.
 PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
 _DAY = "day"
@@ -36,7 +36,7 @@ def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
     if (dimension := table.pair_dimension()) is not None:
         names = dg.DynamicPartitionsDefinition(name=dimension)
         return dg.MultiPartitionsDefinition({_DAY: PAIRED_DAYS, dimension: names})
-    return dg.DynamicPartitionsDefinition(name=column)
+    return dg.DynamicPartitionsDefinition(name=table.spec.named or column)
 
 
 def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:

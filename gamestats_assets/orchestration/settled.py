@@ -11,6 +11,9 @@ A table without days (a history, a profile of every user) has in its ledger, for
 day. Whoever reads it for a day looks at the entries up to that day: what it takes of the table must depend on no later
 one.
 
+A table without days may go on from its own rows as they stand (versions of a model): its function takes it as an input,
+too. Of the same other inputs it must then give the same rows.
+
 A table by names is made from rows of the name, wherever they stand. What they are, a table without partitions tells
 that has a row for each name: it must be another row whenever anything is another that is read of the name's.
 """
@@ -98,7 +101,8 @@ class Settled:
         else:
             of_step = {(table.spec.game, table.spec.step): table for table in known.values()}
             ledgers: dict[type[Table], type[Table]] = {ledger_of(*step): source for step, source in of_step.items()}
-            sources = [ledgers.get(source, source) for source in table_inputs(made_by).values()]
+            # Its own rows are no reason to make it again.
+            sources = [ledgers.get(source, source) for source in table_inputs(made_by).values() if source is not table]
             own = code_version
         if told_by is not None and told_by not in sources:
             sources.append(told_by)

@@ -234,3 +234,41 @@ def test_names_become_partitions_once() -> None:
         add_names(instance, OF_SCORERS, ["fall", "winter"])
         add_names(instance, OF_SEASONS, ["nothing"])
         assert sorted(instance.get_dynamic_partitions("season")) == ["fall", "spring", "winter"]
+
+
+class Leaders(Table, key="demo/leaders", layer="gold"):
+    """Every season that led once, in the order in which they came to lead."""
+
+    place = dy.Int64(primary_key=True, description="Which leader it was.")
+    season = dy.String(description="Season.")
+
+
+def leaders(records: dy.LazyFrame[Records], leaders: dy.LazyFrame[Leaders]) -> dy.LazyFrame[Leaders]:
+    """The leaders there were, and the one of now where that is another."""
+    before = leaders.sort("place").collect()
+    now = records.collect().get_column("season").to_list()
+    if before.get_column("season").to_list()[-1:] == now:
+        return typing.cast("dy.LazyFrame[Leaders]", before.lazy())
+    added = pl.DataFrame({"place": [before.height + 1], "season": now}, schema=Leaders.schema())
+    return typing.cast("dy.LazyFrame[Leaders]", pl.concat([before, added]).lazy())
+
+
+OF_LEADERS = Settled.of(Leaders, leaders, {**KNOWN, Leaders.spec.dotted: Leaders}, made={Records: OF_RECORDS})
+
+
+def test_a_table_that_goes_on_from_its_own_rows_is_made_for_its_other_inputs_alone(lake: Lake) -> None:
+    assert OF_LEADERS.reads.keys() == {Records}
+    play(lake, "a", "spring", 2)
+    settle(lake)
+    make(lake, OF_LEADERS)
+    assert OF_LEADERS.behind(lake) == {}
+    play(lake, "b", "fall", 5)
+    settle(lake)
+    assert OF_LEADERS.behind(lake) != {}
+    make(lake, OF_LEADERS)
+    play(lake, "c", "fall", 1, day=2)
+    settle(lake)
+    make(lake, OF_LEADERS)
+    assert rows(lake, Leaders) == [(1, "spring"), (2, "fall")]
+    (spec,) = settled_asset(OF_LEADERS).specs
+    assert [dep.asset_key.path[-1] for dep in spec.deps] == ["records"]
