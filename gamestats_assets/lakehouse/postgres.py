@@ -7,6 +7,10 @@ before it commits: a reader sees the old rows or the new, and so does whoever lo
 the publisher was killed. What content a partition was published from is noted with it,
 where the caller names it.
 
+A table that grows with time (`TableSpec.months_of`) is partitioned by PostgreSQL into one
+table per month, so that a question about some weeks reads no more than their months and
+an index grows no further than one. Whoever reads or writes names the table itself.
+
 A URL may hold a password. It is passed as a `SecretStr`, and no message carries it.
 """
 
@@ -18,9 +22,9 @@ import io
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,6 +51,7 @@ _ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a
 _LOCKED_PARTITIONS = 500  # more than that lock the whole table: PostgreSQL's lock table is finite
 _FLOAT_TOLERANCE = 1e-9
 _IDENTIFIER_BYTES = 63
+_LAST_YEAR = 9999  # the last that Python can read back
 # A refused connection carries no code, only words.
 _PASSING_REFUSALS = (
     "starting up",
@@ -265,6 +270,9 @@ def _notes_of(game: str) -> type[Table]:
     return PublishedPartitions
 
 
+_Month = tuple[int, int]  # year and month
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     type: str
@@ -281,6 +289,7 @@ class _Definition:
 
     columns: dict[str, _Column]
     primary_key: tuple[str, ...]
+    months_of: str | None
     indexes: dict[str, tuple[str, ...]]
     comment: str
 
@@ -302,7 +311,8 @@ def postgres_types(table: type[Table]) -> Mapping[str, str]:
         UnpublishableTableError: when a column is a list of lists, or a name is taken or longer than PostgreSQL keeps.
     """
     schema = table.schema()
-    names = [table.spec.game, table.spec.name, *schema]
+    longest = _month_name(table, (_LAST_YEAR, 12)) if table.spec.months_of else table.spec.name
+    names = [table.spec.game, longest, *schema]
     long = [name for name in names if len(name.encode()) > _IDENTIFIER_BYTES]
     problems = [f"name {name!r} is longer than {_IDENTIFIER_BYTES} bytes" for name in long]
     notes = _notes_of(table.spec.game)
@@ -423,6 +433,7 @@ def _declared(table: type[Table]) -> _Definition:
             for name, kind in postgres_types(table).items()
         },
         primary_key=key,
+        months_of=table.spec.months_of,
         indexes={_index_name(table, names): names for names in indexed},
         comment=table.description(),
     )
@@ -441,7 +452,10 @@ def _found(conn: psycopg.Connection, table: type[Table]) -> _Definition | None:
                ARRAY(SELECT a.attname::text
                      FROM pg_constraint k, unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
                      JOIN pg_attribute a ON a.attnum = u.attnum
-                     WHERE k.conrelid = c.oid AND k.contype = 'p' AND a.attrelid = c.oid ORDER BY u.place)
+                     WHERE k.conrelid = c.oid AND k.contype = 'p' AND a.attrelid = c.oid ORDER BY u.place),
+               (SELECT a.attname::text
+                FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid
+                WHERE p.partrelid = c.oid AND p.partnatts = 1 AND a.attnum = p.partattrs[0])
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %s AND c.relname = %s
         """,
@@ -449,7 +463,7 @@ def _found(conn: psycopg.Connection, table: type[Table]) -> _Definition | None:
     ).fetchone()
     if row is None:
         return None
-    oid, comment, primary_key = row
+    oid, comment, primary_key, months_of = row
     columns = conn.execute(
         """
         SELECT attname, format_type(atttypid, atttypmod), attnotnull,
@@ -472,6 +486,7 @@ def _found(conn: psycopg.Connection, table: type[Table]) -> _Definition | None:
     return _Definition(
         columns={name: _Column(kind, not_null, told) for name, kind, not_null, told in columns},
         primary_key=tuple(primary_key),
+        months_of=months_of,
         indexes={name: tuple(names) for name, names in indexes},
         comment=comment,
     )
@@ -490,9 +505,12 @@ def _creation(table: type[Table], declared: _Definition) -> list[_Step]:
     key = sql.SQL("PRIMARY KEY ({}) WITH (deduplicate_items = off)").format(_list(declared.primary_key))
     schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table.spec.game))
     create = sql.SQL("CREATE TABLE {} ({})").format(_identifier(table), sql.SQL(", ").join([*columns, key]))
+    if declared.months_of is not None:
+        create += sql.SQL(" PARTITION BY RANGE ({})").format(sql.Identifier(declared.months_of))
     bare = _Definition(
         {name: _Column(column.type, column.not_null, "") for name, column in declared.columns.items()},
         declared.primary_key,
+        declared.months_of,
         {},
         "",
     )
@@ -557,6 +575,8 @@ def _refuse_incompatible(table: type[Table], declared: _Definition, found: _Defi
     if declared.primary_key != found.primary_key:
         was = ", ".join(found.primary_key) or "none"
         differences.append(f"primary key: declared {', '.join(declared.primary_key)}, found {was}")
+    if declared.months_of != found.months_of:
+        differences.append(f"months of: declared {declared.months_of or 'none'}, found {found.months_of or 'none'}")
     if differences:
         raise IncompatibleTableError(
             f"{table.spec.dotted} in PostgreSQL is not as declared:\n- "
@@ -567,6 +587,64 @@ def _refuse_incompatible(table: type[Table], declared: _Definition, found: _Defi
 
 def _list(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+# --- months of a table that grows with time ------------------------------------------------------
+
+
+def _months(table: type[Table], frame: pl.DataFrame) -> set[_Month]:
+    """The months (UTC) of the rows, of a table that PostgreSQL partitions by month."""
+    column = table.spec.months_of
+    if column is None:
+        return set()
+    at = frame.get_column(column).drop_nulls()  # PostgreSQL refuses a null, and names the row
+    months = set(pl.select(year=at.dt.year(), month=at.dt.month()).unique().iter_rows())
+    if far := sorted(year for year, _ in months if not 1 <= year <= _LAST_YEAR):
+        raise PublicationError(
+            f"The rows for {table.spec.dotted} have times in the year {far[0]} in column {column}, "
+            f"expected years 1 to {_LAST_YEAR}. Nothing was sent; correct or quarantine them in the lake."
+        )
+    return months
+
+
+def _month_name(table: type[Table], month: _Month) -> str:
+    return f"{table.spec.name}_{month[0]:04}_{month[1]:02}"
+
+
+def _ensure_months(conn: psycopg.Connection, table: type[Table], months: Iterable[_Month]) -> list[str]:
+    """Make those of the monthly partitions that are not there yet; a line for each.
+
+    In a transaction of its own: held through a publication, the lock on the table would keep
+    every other publication waiting that needs a new month, too.
+    """
+    if not months:
+        return []
+    wanted = {_month_name(table, month): month for month in sorted(months)}
+    named = _identifier(table)
+    query = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass"
+    with conn.transaction():
+
+        def missing() -> list[str]:
+            present = {name for (name,) in conn.execute(query, [named.as_string(conn)])}
+            return [name for name in wanted if name not in present]
+
+        if not missing():
+            return []
+        _lock_definitions(conn)
+        # Read again: another process may have done the work while this one waited.
+        made = missing()
+        for name in made:
+            year, month = wanted[name]
+            month_table = sql.Identifier(table.spec.game, name)
+            bounds = [f"{y:04}-{m:02}-01 00:00:00+00" for y, m in ((year, month), (year + month // 12, month % 12 + 1))]
+            # CREATE TABLE ... PARTITION OF would wait for every reader of the table, and they for it; ATTACH does not.
+            conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(month_table, named))
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                    named, month_table, *map(sql.Literal, bounds)
+                )
+            )
+    return [f"month {name} made" for name in made]
 
 
 # --- who may read --------------------------------------------------------------------------------
@@ -648,6 +726,7 @@ class _Replacement:
     partitions: list[PartitionValue] | None
     chunks: Callable[[], Iterator[pl.DataFrame]]
     figures: Mapping[PartitionValue | None, _Figures]
+    months: Set[_Month]
     content_hash: Mapping[PartitionValue | None, str]
     before_commit: Callable[[psycopg.Cursor], None] | None
 
@@ -668,7 +747,8 @@ def publish(
 ) -> Publication:
     """Replace exactly the given partitions by the rows of the frame, in one transaction.
 
-    The table is made or brought up to date first. Publications of the same partition wait
+    The table is made or brought up to date first, and the months that the rows need (they
+    stay, empty, should the publication fail). Publications of the same partition wait
     for each other, those of different partitions do not. A lost connection, a restarting
     server or a deadlock is tried again from the start; what is committed is exact whichever
     attempt did it.
@@ -687,8 +767,9 @@ def publish(
         patience: seconds for which a lost connection is tried again.
 
     Raises:
-        PublicationError: when the frame is not the table's or has rows of other partitions, or a
-            hash is of another partition or empty (nothing is sent then), or when PostgreSQL refuses a row.
+        PublicationError: when the frame is not the table's, has rows of other partitions or times past the
+            years of which months are made, or a hash is of another partition or empty (nothing is sent
+            then), or when PostgreSQL refuses a row.
         ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
         IncompatibleTableError: when the table must be rebuilt first.
         PostgresUnavailableError: when the server stays away longer than `patience`.
@@ -696,10 +777,10 @@ def publish(
     started = time.monotonic()
     owned = _owned(table, partitions)
     hashes = _hashes(table, owned, content_hash or {})
-    with _replayable(table, owned, frame) as (chunks, figures):
+    with _replayable(table, owned, frame) as (chunks, figures, months):
         if owned == []:
             return Publication(0, 0, time.monotonic() - started, 0, TableChange())
-        replacement = _Replacement(table, owned, chunks, figures, hashes, before_commit)
+        replacement = _Replacement(table, owned, chunks, figures, months, hashes, before_commit)
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5.0),
@@ -756,16 +837,19 @@ def _hashes(
 @contextmanager
 def _replayable(
     table: type[Table], owned: list[PartitionValue] | None, frame: pl.DataFrame | Iterable[pl.DataFrame]
-) -> Iterator[tuple[Callable[[], Iterator[pl.DataFrame]], Mapping[PartitionValue | None, _Figures]]]:
-    """The rows as chunks that can be gone through several times, checked, and their figures."""
+) -> Iterator[tuple[Callable[[], Iterator[pl.DataFrame]], Mapping[PartitionValue | None, _Figures], Set[_Month]]]:
+    """The rows as chunks that can be gone through several times, checked, and their figures and months."""
     if isinstance(frame, pl.DataFrame):
-        yield lambda: _in_order(table, frame), _totals(table, owned, [_figures(table, owned, frame)])
+        totals = _totals(table, owned, [_figures(table, owned, frame)])
+        yield lambda: _in_order(table, frame), totals, _months(table, frame)
         return
     with tempfile.TemporaryDirectory(prefix="gamestats-publication-") as folder:
         paths: list[Path] = []
         parts: list[pl.DataFrame] = []
+        months: set[_Month] = set()
         for number, part in enumerate(frame):
             parts.append(_figures(table, owned, part))
+            months |= _months(table, part)
             paths.append(Path(folder) / f"{number:06}.arrow")
             part.write_ipc(paths[-1], compression="lz4")
 
@@ -773,7 +857,7 @@ def _replayable(
             for path in paths:
                 yield from _in_order(table, pl.read_ipc(path))
 
-        yield chunks, _totals(table, owned, parts)
+        yield chunks, _totals(table, owned, parts), months
 
 
 def _in_order(table: type[Table], frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -853,6 +937,8 @@ def _replace(url: SecretStr | str, replacement: _Replacement) -> tuple[TableChan
         change = _ensure_table(conn, table)
         if replacement.content_hash:
             _ensure_table(conn, _notes_of(table.spec.game))
+        if made := _ensure_months(conn, table, replacement.months):
+            change = replace(change, changes=(*change.changes, *made))
         with conn.transaction(), conn.cursor() as cursor:
             _lock_partitions(cursor, table, partitions)
             delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), _where(table, partitions))

@@ -70,9 +70,12 @@ class TableSpec:
         partitioned_by: column whose value is the partition, or None for a single partition. A Date is a day.
             A String whose name ends in `_day` is a pair, such as `product_day`: its values are a day and a
             name, `2026-01-01|shop`, and the table has a column `product` besides.
+        named: what its partitions of names are called, where not as their column: another game may have one so called.
         replaced_by: column of the ids that one write replaces together (a match, a log file),
             or None when a write replaces whole partitions. It is also the unit of quarantine.
         published: whether the table is copied to PostgreSQL.
+        months_of: a Datetime column by whose month (UTC) PostgreSQL partitions the published table, for tables that
+            grow with time. It has nothing to do with `partitioned_by`, which stays what a write replaces.
         indexes: columns of each PostgreSQL index besides the primary key.
         reconciled: numeric columns whose sums are compared inside the publishing transaction.
         fresh_within: age of the last materialisation after which the table counts as stale.
@@ -87,8 +90,10 @@ class TableSpec:
     key: str
     layer: Layer
     partitioned_by: str | None = None
+    named: str | None = None
     replaced_by: str | None = None
     published: bool = False
+    months_of: str | None = None
     indexes: tuple[tuple[str, ...], ...] = ()
     reconciled: tuple[str, ...] = ()
     fresh_within: timedelta | None = None
@@ -147,6 +152,7 @@ class Table(dy.Schema):
         named = [
             *([spec.partitioned_by] if spec.partitioned_by else []),
             *([spec.replaced_by] if spec.replaced_by else []),
+            *([spec.months_of] if spec.months_of else []),
             *spec.reconciled,
             *(column for index in spec.indexes for column in index),
         ]
@@ -182,6 +188,17 @@ class Table(dy.Schema):
             )
         if spec.replaced_by in columns and not isinstance(columns[spec.replaced_by].dtype, pl.String):
             problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
+        if spec.months_of in columns:
+            timed = columns[spec.months_of]
+            if not isinstance(timed.dtype, pl.Datetime) or timed.nullable:
+                problems.append(f"column {spec.months_of!r} says a row's month, so it must be a non-nullable Datetime")
+            if not timed.primary_key:
+                problems.append(
+                    f"column {spec.months_of!r} says a row's month, so it must be part of the primary key: "
+                    "PostgreSQL keeps a key only within a month"
+                )
+        if spec.months_of and not spec.published:
+            problems.append(f"months_of={spec.months_of!r} is for PostgreSQL, so the table must be published")
         if problems:
             raise TableDeclarationError(f"Table {cls.__name__} cannot be declared:\n- " + "\n- ".join(problems))
         cls.spec = spec

@@ -2,17 +2,18 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import dataframely as dy
 import polars as pl
@@ -29,6 +30,7 @@ from gamestats_assets.lakehouse.postgres import (
     IncompatibleTableError,
     PostgresError,
     PostgresUnavailableError,
+    Publication,
     PublicationError,
     QueryError,
     ReconciliationError,
@@ -1018,11 +1020,14 @@ def test_a_refused_login_is_not_tried_again(url: str) -> None:
 # --- definitions ---------------------------------------------------------------------------------
 
 
-def declared(name: str = "players", /, *, doc: str = "Players.", indexes: Any = (), **columns: Any) -> type[Table]:
+def declared(
+    name: str = "players", /, *, doc: str = "Players.", indexes: Any = (), months_of: str | None = None, **columns: Any
+) -> type[Table]:
     """A table of schema `evolving`, declared anew as a later version of the code would."""
     base = {"id": dy.String(primary_key=True, description="Id.")}
     body = {"__doc__": doc, **base, **columns}
-    return type(name, (Table,), body, key=f"evolving/{name}", layer="gold", indexes=indexes)  # pyright: ignore[reportReturnType]
+    keywords: Any = {"layer": "gold", "indexes": indexes, "published": True, "months_of": months_of}
+    return type(name, (Table,), body, key=f"evolving/{name}", **keywords)  # pyright: ignore[reportReturnType]
 
 
 def text(**more: Any) -> Any:
@@ -1195,6 +1200,309 @@ def test_two_who_make_the_same_tables_at_once_both_succeed(url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(make, range(8))) == len(tables)
+
+
+# --- months --------------------------------------------------------------------------------------
+
+
+class Touches(
+    Table,
+    key="demo/touches",
+    layer="silver",
+    partitioned_by="player",
+    published=True,
+    months_of="at",
+    indexes=(("speed",),),
+    reconciled=("speed",),
+):
+    """Touches of a ball, by player."""
+
+    player = dy.String(primary_key=True, description="Player.")
+    at = dy.Datetime(time_unit="us", time_zone="UTC", primary_key=True, description="Time of the touch, UTC.")
+    speed = dy.Int32(description="Speed of the ball.")
+
+
+NOVEMBER, DECEMBER = datetime(2026, 11, 5, 20, tzinfo=UTC), datetime(2026, 12, 6, 20, tzinfo=UTC)
+
+
+def touches(player: str, *times: datetime, speed: int = 1) -> pl.DataFrame:
+    return pl.DataFrame([(player, at, speed) for at in times], schema=Touches.schema(), orient="row")
+
+
+def timed(**more: Any) -> Any:
+    return dy.Datetime(time_unit="us", time_zone="UTC", primary_key=True, description="Time.", **more)
+
+
+def with_options(url: str, options: str) -> str:
+    """The URL with settings of its sessions."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query=f"{parts.query}&options={quote(options)}".lstrip("&")))
+
+
+def months_of(url: str, table: str = "demo.touches") -> dict[str, int]:
+    """Tables that inherit from the one named, and their rows."""
+    with psycopg.connect(url) as conn:
+        found = conn.execute("select inhrelid::regclass::text from pg_inherits where inhparent = %s::regclass", [table])
+        names = sorted(name for (name,) in found)
+        rows = [
+            conn.execute(sql.SQL("select count(*) from only {}").format(sql.Identifier(*name.split(".")))).fetchone()
+            for name in names
+        ]
+        return {name: row[0] for name, row in zip(names, rows, strict=True) if row is not None}
+
+
+def test_rows_land_in_their_month_to_the_microsecond_wherever_the_publisher_lives(url: str) -> None:
+    microsecond = timedelta(microseconds=1)
+    edges = [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]
+    frame = touches("ada", *edges, *(edge - microsecond for edge in edges))
+
+    for timezone in ("Asia/Tokyo", "America/Los_Angeles"):
+        publication = publish(with_options(url, f"-c timezone={timezone}"), Touches, ["ada"], frame)
+
+    landed = query(url, "select tableoid::regclass::text as month, at from demo.touches order by at").rows()
+    assert landed == [
+        ("demo.touches_2026_10", edges[0] - microsecond),
+        ("demo.touches_2026_11", edges[0]),
+        ("demo.touches_2026_11", edges[1] - microsecond),
+        ("demo.touches_2026_12", edges[1]),
+        ("demo.touches_2026_12", edges[2] - microsecond),
+        ("demo.touches_2027_01", edges[2]),
+    ]
+    assert publication.rows_deleted == 6
+    assert_frame_equal(by_id(read_published(url, Touches), Touches), by_id(frame, Touches))
+
+
+def test_every_year_that_can_be_read_back_has_months(url: str) -> None:
+    frame = touches(
+        "ada",
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(1900, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    )
+
+    publish(url, Touches, ["ada"], frame)
+
+    assert months_of(url) == {f"demo.touches_{month}": 1 for month in ("0001_01", "1899_12", "1900_01", "9999_12")}
+    assert_frame_equal(by_id(read_published(url, Touches), Touches), frame)
+
+
+@pytest.mark.parametrize(("microseconds", "year"), [(-62_135_596_800_000_001, 0), (253_402_300_800_000_000, 10_000)])
+def test_a_year_past_those_is_refused_before_anything_is_sent(microseconds: int, year: int) -> None:
+    unreachable = "postgresql://nobody@127.0.0.1:1/none"
+    odd = touches("ada", NOVEMBER).with_columns(at=pl.lit(microseconds).cast(Touches.schema()["at"]))
+
+    for frame in (odd, iter([touches("ada", DECEMBER), odd])):
+        with pytest.raises(PublicationError, match=rf"demo\.touches have times in the year {year} in column at"):
+            publish(unreachable, Touches, ["ada"], frame, patience=0)
+
+
+def test_publishing_months_twice_changes_nothing(url: str) -> None:
+    tables = "select oid, relname::text, xmin::text from pg_class where relname like 'touches%' order by 1"
+    frame = touches("ada", NOVEMBER, DECEMBER)
+
+    first = publish(url, Touches, ["ada"], frame, content_hash={"ada": "a"})
+    before = query(url, tables).rows()
+    second = publish(url, Touches, ["ada"], frame, content_hash={"ada": "a"})
+
+    assert [change for change in first.table.changes if "month" in change] == [
+        "month touches_2026_11 made",
+        "month touches_2026_12 made",
+    ]
+    assert (second.rows_deleted, second.rows_inserted, second.table.changes) == (2, 2, ())
+    assert query(url, tables).rows() == before
+    assert published_hashes(url, Touches) == {"ada": "a"}
+    assert_frame_equal(by_id(read_published(url, Touches), Touches), frame)
+
+
+def test_a_partition_is_replaced_across_months_and_no_other(url: str) -> None:
+    january = datetime(2027, 1, 7, tzinfo=UTC)
+    bob = touches("bob", NOVEMBER, DECEMBER)
+    publish(url, Touches, ["ada", "bob"], pl.concat([touches("ada", NOVEMBER, DECEMBER), bob]))
+
+    ada = touches("ada", DECEMBER, january, speed=7)
+    publication = publish(url, Touches, ["ada"], (ada.slice(place, 1) for place in (1, 0)))
+
+    assert (publication.rows_deleted, publication.rows_inserted) == (2, 2)
+    assert_frame_equal(by_id(read_published(url, Touches, ["ada"]), Touches), ada)
+    assert_frame_equal(by_id(read_published(url, Touches, ["bob"]), Touches), bob)
+    assert months_of(url) == {"demo.touches_2026_11": 1, "demo.touches_2026_12": 2, "demo.touches_2027_01": 1}
+
+    publish(url, Touches, ["ada", "bob"], touches("ada"))
+    with connect(url) as conn:
+        assert counts(conn, Touches) == {}
+
+
+def test_a_range_of_time_reads_its_months_alone(url: str) -> None:
+    publish(url, Touches, ["ada"], touches("ada", *(datetime(2026, month, 3, tzinfo=UTC) for month in range(1, 13))))
+
+    with connect(url) as conn:
+        span = "explain select * from demo.touches where at >= '2026-04-30 12:00+00' and at < '2026-06-01 00:00+00'"
+        plan = "\n".join(line for (line,) in conn.execute(span))
+
+    assert sorted(set(re.findall(r"touches_\d{4}_\d\d\b", plan))) == ["touches_2026_04", "touches_2026_05"]
+
+
+def test_publishers_who_need_the_same_new_months_at_once_all_succeed(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Touches)
+    together = threading.Barrier(6)
+    times = [datetime(2026, month, 3, tzinfo=UTC) for month in range(1, 7)]
+
+    def publish_own(number: int) -> Publication:
+        together.wait(20)
+        return publish(url, Touches, [f"p{number}"], touches(f"p{number}", *times))
+
+    with ThreadPoolExecutor(6) as pool:
+        publications = list(pool.map(publish_own, range(6)))
+
+    assert [publication.attempts for publication in publications] == [1] * 6
+    assert sum(len(publication.table.changes) for publication in publications) == 6
+    assert months_of(url) == {f"demo.touches_2026_{month:02}": 6 for month in range(1, 7)}
+
+
+def test_publishers_who_make_different_months_do_not_wait(url: str) -> None:
+    together = threading.Barrier(3)
+    months = [datetime(2026, month, 3, tzinfo=UTC) for month in (1, 2, 3)]
+
+    def meet(_: psycopg.Cursor) -> None:
+        together.wait(20)
+
+    def publish_own(at: datetime) -> Publication:
+        return publish(url, Touches, [f"p{at.month}"], touches(f"p{at.month}", at), before_commit=meet)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [publication.rows_inserted for publication in pool.map(publish_own, months)] == [1, 1, 1]
+
+
+def test_neither_readers_nor_the_maker_of_a_new_month_wait_and_readers_see_old_or_new(url: str) -> None:
+    publish(url, Touches, ["ada"], touches("ada", NOVEMBER, speed=OLD))
+    hasty = with_options(url, "-c lock_timeout=250")
+    figures = "select speed, count(*) from demo.touches group by 1"
+    seen: list[list[tuple[Any, ...]]] = []
+
+    with psycopg.connect(hasty) as reader:
+        seen.append(reader.execute(figures).fetchall())
+        # The reader's transaction is still open and holds its lock on the table.
+        publish(
+            hasty,
+            Touches,
+            ["ada"],
+            touches("ada", NOVEMBER, DECEMBER, speed=NEW),
+            before_commit=lambda _: seen.append(query(hasty, figures).rows()),
+        )
+        seen.append(reader.execute(figures).fetchall())
+
+    assert seen == [[(OLD, 1)], [(OLD, 1)], [(NEW, 2)]]
+
+
+def test_a_publication_that_fails_leaves_old_rows_and_can_be_done_again(url: str) -> None:
+    def fail(_: psycopg.Cursor) -> None:
+        raise RuntimeError("the caller's check failed")
+
+    old, new = touches("ada", NOVEMBER), touches("ada", DECEMBER)
+    publish(url, Touches, ["ada"], old)
+    with pytest.raises(RuntimeError):
+        publish(url, Touches, ["ada"], new, before_commit=fail)
+    assert_frame_equal(read_published(url, Touches), old)
+
+    publish(url, Touches, ["ada"], new)
+    assert_frame_equal(read_published(url, Touches), new)
+
+
+def test_what_postgres_refuses_of_a_row_is_told(url: str) -> None:
+    with pytest.raises(PublicationError, match=r"demo\.touches \[ada\].*\(ada, 2026-11-05 20:00:00\+00\)"):
+        publish(with_options(url, "-c timezone=UTC"), Touches, ["ada"], touches("ada", NOVEMBER, NOVEMBER))
+    with pytest.raises(PublicationError, match=r"demo\.touches \[ada\].*\(at\) = \(null\)"):
+        publish(url, Touches, ["ada"], touches("ada", NOVEMBER).with_columns(at=pl.lit(None, Touches.schema()["at"])))
+
+
+def test_a_month_whose_name_is_taken_is_refused_and_named(url: str) -> None:
+    with connect(url) as conn:
+        ensure_table(conn, Touches)
+        conn.execute("create table demo.touches_2026_12 (somebody_elses text)")
+
+    publish(url, Touches, ["ada"], touches("ada", NOVEMBER))
+    with pytest.raises(PublicationError, match='"touches_2026_12" already exists'):
+        publish(url, Touches, ["bob"], touches("bob", NOVEMBER, DECEMBER))
+
+
+def test_a_changed_declaration_reaches_the_months_there_are_and_those_to_come(url: str) -> None:
+    first = declared(at=timed(), a=text(), b=text(nullable=False), indexes=(("a",),), months_of="at")
+    second = declared(
+        doc="Players, described anew.", at=timed(), a=text(), b=text(), c=text(), indexes=(("b", "c"),), months_of="at"
+    )
+    publish(url, first, None, pl.DataFrame([("1", NOVEMBER, "x", "y")], schema=first.schema(), orient="row"))
+    with connect(url) as conn:
+        conn.execute("alter table evolving.players add constraint made_by_an_administrator check (id <> '')")
+
+    rows = [("1", NOVEMBER, "x", "y", None), ("1", DECEMBER, "x", None, "z")]
+    changes = publish(url, second, None, pl.DataFrame(rows, schema=second.schema(), orient="row")).table.changes
+
+    assert sorted(changes) == [
+        "column b may be null",
+        "column c added, text",
+        "column c described",
+        "index on a dropped",
+        "index on b, c made",
+        "month players_2026_12 made",
+        "table described",
+    ]
+    assert sorted(read_published(url, second).rows()) == rows
+    assert months_of(url, "evolving.players") == {"evolving.players_2026_11": 1, "evolving.players_2026_12": 1}
+    definitions = query(url, "select tablename, indexdef from pg_indexes where schemaname = 'evolving' order by 1")
+    of_each = {
+        table: sorted(definition.split(" USING btree ")[1] for definition in its["indexdef"])
+        for (table,), its in definitions.group_by("tablename", maintain_order=True)
+    }
+    indexes = ["(b, c)", "(id, at) WITH (deduplicate_items=off)"]
+    assert of_each == {"players": indexes, "players_2026_11": indexes, "players_2026_12": indexes}
+    with connect(url) as conn:
+        assert ensure_table(conn, second).changes == ()
+        row = conn.execute("select obj_description('evolving.players'::regclass, 'pg_class')").fetchone()
+    assert row == ("Players, described anew.",)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "at"), ("at", None), ("at", "until")])
+def test_a_table_gets_or_loses_its_months_when_it_is_rebuilt(url: str, before: str | None, after: str | None) -> None:
+    old = declared(at=timed(), until=timed(), months_of=before)
+    new = declared(at=timed(), until=timed(), months_of=after)
+    frame = pl.DataFrame([("1", NOVEMBER, DECEMBER)], schema=old.schema(), orient="row")
+    publish(url, old, None, frame, content_hash={None: "a"})
+
+    told = rf"months of: declared {after or 'none'}, found {before or 'none'}\n.*gamestats rebuild evolving\.players"
+    with pytest.raises(IncompatibleTableError, match=told):
+        publish(url, new, None, frame, content_hash={None: "a"})
+    assert published_hashes(url, new) == {}
+    assert_frame_equal(read_published(url, old), frame)
+
+    with connect(url) as conn:
+        rebuild_table(conn, new)
+    publish(url, new, None, frame, content_hash={None: "a"})
+
+    month = {None: [], "at": ["evolving.players_2026_11"], "until": ["evolving.players_2026_12"]}[after]
+    assert list(months_of(url, "evolving.players")) == month
+    assert published_hashes(url, new) == {"": "a"}
+    assert_frame_equal(read_published(url, new), frame)
+
+
+def test_a_table_whose_months_would_have_too_long_a_name_is_refused(url: str) -> None:
+    with connect(url) as conn:
+        assert ensure_table(conn, declared("n" * 55, at=timed(), months_of="at")).changes
+        with pytest.raises(UnpublishableTableError, match="_9999_12' is longer than 63 bytes"):
+            ensure_table(conn, declared("n" * 56, at=timed(), months_of="at"))
+
+
+def test_a_reader_reads_a_table_with_months_made_later_and_writes_none(url: str) -> None:
+    publish(url, Touches, ["ada"], touches("ada", NOVEMBER))
+    publish(url, Touches, ["bob"], touches("bob", DECEMBER))
+
+    with connect(url) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+        read = conn.execute("select player, at from demo.touches order by 1").fetchall()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("delete from demo.touches")
+    assert read == [("ada", NOVEMBER), ("bob", DECEMBER)]
 
 
 # --- who may read --------------------------------------------------------------------------------

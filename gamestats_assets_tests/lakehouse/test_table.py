@@ -3,6 +3,7 @@
 import doctest
 import types
 from datetime import date, datetime
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -23,6 +24,10 @@ def declare(key: str = "demo/things", *, doc: str | None = "Things.", columns: d
 
 def an_id() -> dy.String:
     return dy.String(primary_key=True, description="Id.")
+
+
+def a_time(**more: Any) -> dy.Datetime:
+    return dy.Datetime(time_unit="us", time_zone="UTC", description="Time.", **more)
 
 
 def test_the_docstring_shows_a_declaration_that_works() -> None:
@@ -48,6 +53,12 @@ def test_a_declaration_tells_its_parts() -> None:
 def test_a_step_is_named_after_its_table_unless_it_makes_several() -> None:
     assert Goals.spec.step == "goals"
     assert declare(columns={"id": an_id()}, made_by="telemetry").spec.step == "telemetry"
+
+
+def test_a_published_table_may_have_months() -> None:
+    columns = {"id": an_id(), "at": a_time(primary_key=True)}
+    assert declare(columns=columns, published=True, months_of="at").spec.months_of == "at"
+    assert Goals.spec.months_of is None
 
 
 def test_a_class_without_a_key_lends_its_columns() -> None:
@@ -145,6 +156,33 @@ def test_what_storage_keeps_can_be_declared(dtype: type) -> None:
             {"columns": {"id": an_id(), "n": dy.Int32(description="N.")}, "replaced_by": "n"},
             "column 'n' holds the ids that writes replace, so it must be a String",
             id="ids-as-numbers",
+        ),
+        pytest.param(
+            {"months_of": "at", "published": True}, "names column 'at', which does not exist", id="unknown-months"
+        ),
+        pytest.param(
+            {
+                "columns": {"day": dy.Date(primary_key=True, description="Day.")},
+                "months_of": "day",
+                "published": True,
+            },
+            "column 'day' says a row's month, so it must be a non-nullable Datetime",
+            id="months-of-days",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "at": a_time(nullable=True)}, "months_of": "at", "published": True},
+            "column 'at' says a row's month, so it must be a non-nullable Datetime",
+            id="months-of-nullable",
+        ),
+        pytest.param(
+            {"columns": {"id": an_id(), "at": a_time()}, "months_of": "at", "published": True},
+            "column 'at' says a row's month, so it must be part of the primary key",
+            id="months-outside-the-key",
+        ),
+        pytest.param(
+            {"columns": {"at": a_time(primary_key=True)}, "months_of": "at"},
+            "months_of='at' is for PostgreSQL, so the table must be published",
+            id="months-of-an-unpublished-table",
         ),
     ],
 )
