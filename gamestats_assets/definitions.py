@@ -15,6 +15,7 @@ from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_re
 from gamestats_assets.orchestration.maintenance import lake_maintenance
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.pubg import definitions as pubg
+from gamestats_assets.rocket_league import definitions as rocket_league
 from gamestats_assets.tables import ALL as TABLES
 
 
@@ -40,7 +41,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions.merge(
-            pubg.definitions(), demo_data.definitions(), l2m.definitions(), lol.definitions(), shared
+            pubg.definitions(),
+            demo_data.definitions(),
+            l2m.definitions(),
+            lol.definitions(),
+            rocket_league.definitions(),
+            shared,
         )
 
 

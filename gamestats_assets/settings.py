@@ -102,6 +102,26 @@ class Settings(BaseSettings):
         validation_alias="DATA_DRAGON_URL",
         description="Address of Data Dragon, Riot's lists of items and champions; needs no key.",
     )
+    ballchasing_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="BALLCHASING_API_KEY",
+        description="Key of ballchasing.com, for fetching players' replays. Ingesting files works without it.",
+    )
+    ballchasing_api_url: str = Field(
+        default="https://ballchasing.com/api",
+        validation_alias="BALLCHASING_API_URL",
+        description="Address of ballchasing's API; another one for a proxy.",
+    )
+    ballchasing_files: bool = Field(
+        default=False,
+        validation_alias="GAMESTATS_BALLCHASING_FILES",
+        description="Fetch the replays themselves, too, 200 an hour at most; ballchasing's statistics come always.",
+    )
+    encryption_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_ENCRYPTION_KEY",
+        description="Fernet key that e-mail addresses are encrypted with; without it none can be kept.",
+    )
     anthropic_api_key: SecretStr | None = Field(
         default=None,
         validation_alias="ANTHROPIC_API_KEY",

@@ -7,5 +7,6 @@ from gamestats_assets.l2m import tables as l2m
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as lol
 from gamestats_assets.pubg import tables as pubg
+from gamestats_assets.rocket_league import tables as rocket_league
 
-ALL: tuple[type[Table], ...] = (*pubg.ALL, *demo_data.ALL, *l2m.ALL, *lol.ALL)
+ALL: tuple[type[Table], ...] = (*pubg.ALL, *demo_data.ALL, *l2m.ALL, *lol.ALL, *rocket_league.ALL)

@@ -19,6 +19,7 @@ from gamestats_assets.cli.lol import lol_app
 from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.players import players_app
 from gamestats_assets.cli.products import product_app
+from gamestats_assets.cli.rocket_league import rocket_league_app
 from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.tournament import tournament_app
@@ -50,6 +51,7 @@ app.add_typer(product_app, name="product", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
 app.add_typer(l2m_app, name="l2m", rich_help_panel=_ENTER)
 app.add_typer(lol_app, name="lol", rich_help_panel=_LOOK)
+app.add_typer(rocket_league_app, name="rocket-league", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(tables)
 app.command(rich_help_panel=_LOOK)(query)
 app.command(rich_help_panel=_LOOK)(doctor)

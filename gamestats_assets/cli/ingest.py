@@ -86,6 +86,30 @@ def ingest_lol(
         say("Lists of items or champions came. Next: gamestats materialize")
 
 
+@ingest_app.command("rocket-league")
+def ingest_rocket_league(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders to walk.", show_default=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Print a line for every file, however many.")] = False,
+) -> None:
+    """Take Rocket League files: replays (.replay) as the game saves them, and ballchasing's JSON of a replay.
+
+    What a file is, is read from its bytes; its name does not matter. Both of the same match belong together: ranks come
+    from ballchasing's, touches and the like from the replay. What nobody can read, such as a damaged replay or one of a
+    season that is not known yet, is kept as well, counted and reported with its reason. Taking a file again changes
+    nothing.
+
+    Examples:
+
+        gamestats ingest rocket-league ~/replays
+        gamestats ingest rocket-league match.replay match.ballchasing.json
+    """
+    from gamestats_assets.rocket_league.source import SOURCE
+
+    _ingest(SOURCE, paths, every=every)
+
+
 def _ingest(source: Source, paths: list[Path], *, every: bool) -> IngestReport:
     """Take files of a game and say what became of them; exit code 1 when nobody could read any."""
     from gamestats_assets.lakehouse.stores import Stores
@@ -435,6 +459,50 @@ def fetch_lol(
         patches = patches_of(stores.landing, [match.match_id for match in report.matches])
         is_whole = _fetch_documents(stores.landing, settings, patches)
     if report.count("failed") or report.failures or report.unknown_players or not is_whole:
+        raise typer.Exit(1)
+
+
+@fetch_app.command("rocket-league")
+def fetch_rocket_league(
+    files: Annotated[
+        bool | None,
+        typer.Option("--files/--no-files", help="The replays themselves, too; GAMESTATS_BALLCHASING_FILES by default."),
+    ] = None,
+) -> None:
+    """Fetch the replays of tracked players that ballchasing has and that did not land yet.
+
+    A player's first look takes up the history, as far back as was asked for. The limits of the account are kept, which
+    are 1,000 replays an hour without a subscription. Needs BALLCHASING_API_KEY; ingesting files works without it.
+
+    Examples:
+
+        gamestats rocket-league track steam:76561198385053346 --consent --days 90
+        gamestats fetch rocket-league
+    """
+    from gamestats_assets.lakehouse.limits import SharedLimits
+    from gamestats_assets.lakehouse.ops import migrate
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
+    from gamestats_assets.rocket_league.discovery import find_and_fetch
+
+    stores = Stores()
+    settings, url = stores.settings, stores.postgres_url
+    migrate(url)
+    with (
+        BallchasingApi(
+            settings.ballchasing_api_key,
+            stores.landing,
+            base_url=settings.ballchasing_api_url,
+            limits=SharedLimits(url, caller="fetch", patience=PATIENCE_S),
+        ) as api,
+        status("Fetching the replays of tracked players"),
+    ):
+        wanted = settings.ballchasing_files if files is None else files
+        report = find_and_fetch(url, api, now=datetime.now(UTC), files=wanted)
+    if not (report.players or report.unknown_players or report.failures):
+        say("Nobody is tracked. Track players with: gamestats rocket-league track steam:76561198...", "yellow")
+    _print_fetch(report, unknown="see the platform before the :")
+    if report.count("failed") or report.failures:
         raise typer.Exit(1)
 
 

@@ -46,6 +46,7 @@ from gamestats_assets.orchestration.settling import add_names
 from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
+from gamestats_assets.rocket_league.assets import settled as settled_of_rocket_league
 
 # By partition, the last materialisation of an asset; "" where it has no partitions.
 _Last = Callable[[dg.AssetKey], Mapping[str, int]]
@@ -90,7 +91,7 @@ def pending(
     graph = definitions.resolve_asset_graph()
     last = functools.cache(functools.partial(_last_materialised, instance, graph))
     by_key = {asset_key(table): table for table in declared_tables() if table.spec.game in games}
-    settled = {each.table: each for each in (*settled_of_l2m(), *settled_of_lol())}
+    settled = {each.table: each for each in (*settled_of_l2m(), *settled_of_lol(), *settled_of_rocket_league())}
     contents = Contents(stores.lake)
     jointly = dict(
         made_jointly(stores.lake, function)

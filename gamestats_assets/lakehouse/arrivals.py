@@ -46,12 +46,14 @@ class Recognised:
         match_id: id of the match it belongs to; None where it belongs to none.
         started_at: best start of the match the content tells, UTC; None where it belongs to none or tells none.
         start_is_exact: whether that is the start the game itself tells, not an estimate.
+        suffix: what the names of such files end in, where they are plain.
     """
 
     kind: str
     match_id: str | None
     started_at: datetime | None
     start_is_exact: bool
+    suffix: str = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +348,7 @@ class Source:
                 "landed that does. Ingest its match object with it."
             )
             return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
-        file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content)
+        file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content, found.suffix)
         status: Status = "taken" if is_new else "known"
         return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
 

@@ -189,6 +189,7 @@ class Fetcher:
         params: Mapping[str, Any] | None = None,
         secret_headers: Mapping[str, str] | None = None,
         follow_redirects: bool = False,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> _T:
         """What `check` makes of the body of an answer.
 
@@ -202,6 +203,7 @@ class Fetcher:
             params: of the address.
             secret_headers: sent as well; they show in no error.
             follow_redirects: whether to; a key is for one host, so a request that has one should not.
+            files: name and content of files by field of a form, which is posted; every try sends it whole.
 
         Raises:
             ApiError: what `judge`, `check` or `acquire` raised at last, or one that says how the network failed.
@@ -225,9 +227,10 @@ class Fetcher:
             timeout = min(self._timeout, max((deadline - time.monotonic()) / 3, 0.1))
             try:
                 with self._client.stream(
-                    "GET",
+                    "POST" if files else "GET",
                     address,
                     params=params,
+                    files=files,
                     headers=secret_headers,
                     follow_redirects=follow_redirects,
                     timeout=timeout,

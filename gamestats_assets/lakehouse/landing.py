@@ -2,7 +2,7 @@
 
 The path is the catalogue. A file stands at
 
-    <root>/<game>/<day>/<unit>.<kind>.<content hash>.<json|json.gz|parquet|csv|csv.gz|jsonl|jsonl.gz|bin>
+    <root>/<game>/<day>/<unit>.<kind>.<content hash>.<suffix>
 
 or, where a game has areas (a product, a server), at `<root>/<game>/<area>/<day>/...`,
 so a day's files, their ids and their hashes are read from one directory listing, and
@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -33,7 +33,7 @@ from isal import igzip, isal_zlib
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-_SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz")
+_SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz", "replay", "replay.gz")
 _NAME = re.compile(
     rf"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{{32}})\.(?:{'|'.join(map(re.escape, _SUFFIXES))})"
 )
@@ -41,7 +41,8 @@ _PART = re.compile(r"[A-Za-z0-9_-]+")
 _KIND = re.compile(r"[a-z_]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CLAIMS = "_days"
-_GZIP = b"\x1f\x8b"
+# With the only method there is: the first two bytes alone begin other files, too.
+_GZIP = b"\x1f\x8b\x08"
 _CHUNK = 1024 * 1024
 
 
@@ -148,6 +149,7 @@ class _Store(Protocol):
     def read(self, path: str) -> bytes: ...
     def on_disk(self, path: str) -> AbstractContextManager[Path]: ...
     def exists(self, path: str) -> bool: ...
+    def modified(self, path: str) -> datetime: ...
     def files(self, folder: str) -> list[str]: ...
     def folders(self, folder: str) -> list[str]: ...
 
@@ -200,6 +202,9 @@ class _LocalStore:
 
     def exists(self, path: str) -> bool:
         return (self._root / path).exists()
+
+    def modified(self, path: str) -> datetime:
+        return datetime.fromtimestamp((self._root / path).stat().st_mtime, UTC)
 
     def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -283,6 +288,11 @@ class _ObjectStore:
             return False
         return True
 
+    def modified(self, path: str) -> datetime:
+        import obstore
+
+        return obstore.head(self._store, path)["last_modified"].astimezone(UTC)
+
     def files(self, folder: str) -> list[str]:
         import obstore
 
@@ -324,13 +334,14 @@ class Landing:
         )
 
     def put(
-        self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes
+        self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str = "json"
     ) -> tuple[LandedFile, bool]:
         """Land a payload, under the day its unit already has or else under `day`.
 
         Args:
             payload: the bytes as received; they are stored unchanged.
             content: the payload decompressed; it names the file.
+            suffix: what the file's name ends in, before the `.gz` of a gzipped payload.
 
         Returns:
             The file, and whether it is new (False: the same content has landed before).
@@ -340,7 +351,7 @@ class Landing:
         """
         _refuse_path_parts(game, unit_id, kind)
         kept = self.claim_day(game, unit_id, day)
-        return self._create(game, kept, unit_id, kind, payload, content)
+        return self._create(game, kept, unit_id, kind, payload, content, suffix)
 
     def put_file(
         self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str, digest: str | None = None
@@ -367,14 +378,14 @@ class Landing:
 
         Player lists stand here, and so do the payloads nobody could read (kind `unreadable`).
         """
-        return self._create(game, kind, content_hash(content), kind, payload, content)
+        return self._create(game, kind, content_hash(content), kind, payload, content, "json")
 
     def _create(
-        self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes
+        self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str
     ) -> tuple[LandedFile, bool]:
         _refuse_path_parts(game, unit_id, kind)
-        suffix = "bin" if kind == "unreadable" else "json.gz" if payload.startswith(_GZIP) else "json"
-        return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, suffix)
+        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if payload.startswith(_GZIP) else suffix
+        return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, ending)
 
     def _create_as(
         self, game: str, folder: str, unit_id: str, kind: str, digest: str, payload: bytes | Path, suffix: str
@@ -443,6 +454,10 @@ class Landing:
     def read(self, file: LandedFile) -> bytes:
         """The bytes as received; pass them to `decompressed`."""
         return self._store.read(file.path)
+
+    def landed_at(self, file: LandedFile) -> datetime:
+        """When the file landed, by the clock of its disk or store."""
+        return self._store.modified(file.path)
 
     def on_disk(self, file: LandedFile) -> AbstractContextManager[Path]:
         """A path of the file for as long as the context is open: its own, or a copy of what an object store holds."""

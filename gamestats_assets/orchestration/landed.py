@@ -132,15 +132,18 @@ def landed_sensor(
     so are days of tables that are replaced whole.
 
     Args:
-        tables: the tables that one `landed_tables` step makes.
+        tables: the tables that one `landed_tables` step makes, or several that read the same files.
         followers: assets of the same partitions that are made from them; the same run makes them, so that a new
             match goes all the way at once.
         tags: tags of a run by the ids it is for, such as its priority in the queue.
-        code_version: that step's.
+        code_version: those steps'.
     """
-    game, step = tables[0].spec.game, tables[0].spec.step
+    game = tables[0].spec.game
     target = [*(asset_key(table) for table in tables), *followers]
-    version = step_version(tables, code_version)
+    versions = {
+        step: step_version([table for table in tables if table.spec.step == step], code_version)
+        for step in dict.fromkeys(table.spec.step for table in tables)
+    }
 
     @dg.sensor(
         name=name,
@@ -161,13 +164,17 @@ def landed_sensor(
             for key, units in landed.items()
         }
         changed = changed_days(seen, found)
-        work = Ledger(stores.lake, game, step).work({key: landed[key] for key in changed}, code_version=version)
+        works = [
+            Ledger(stores.lake, game, step).work({key: landed[key] for key in changed}, code_version=version)
+            for step, version in versions.items()
+        ]
+        pending = {key: {unit for work in works for unit in work.pending[key]} for key in changed}
         requests: list[dg.RunRequest] = []
-        done = [key for key in changed if not work.pending[key]]
+        done = [key for key in changed if not pending[key]]
         for key in done:
             seen[key] = found[key]
             requested.pop(key, None)
-        behind = [key for key in changed if work.pending[key]]
+        behind = [key for key in changed if pending[key]]
         # Days that are made whole; of others a run of a day takes the new ids alone.
         if tables[0].spec.replaced_by is None or is_paired(partitions_of(tables[0])):
             requests = _ranges_requested(context.instance, name, tables[0], target, {key: found[key] for key in behind})
@@ -177,7 +184,7 @@ def landed_sensor(
             attempt = due_attempt(context.instance, reason, asked=requested.get(key) == found[key])
             if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
                 requested[key] = found[key]
-                told_of = {REQUESTED_BY_TAG: name, **tags(stores, work.pending[key].keys())}
+                told_of = {REQUESTED_BY_TAG: name, **tags(stores, pending[key])}
                 requests.append(request(reason, attempt, target, partition_key=key, tags=told_of))
         cursor = json.dumps({"seen": seen, "requested": requested}, sort_keys=True)
         if not requests:

@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import difflib
 import functools
+import typing
 from collections.abc import Sequence
 
+import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.rocket_league.tables import TrainingPacks
+from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.settings import shipped
-
-SKILLS: tuple[str, ...] = ("aerials", "saves", "positioning", "rotation", "shooting")
-"""The categories that are skills whose weakness is measured."""
 
 CATEGORIES: tuple[str, ...] = (*SKILLS, "dribbling", "passing", "wall_play", "redirects", "kickoffs", "mixed")
 """Every category of a pack."""
@@ -70,6 +71,11 @@ def training_packs() -> pl.DataFrame:
     }
     listed = pl.read_csv(shipped("data", "reference", "rocket_league", "training_packs.csv"), schema=schema)
     return listed.with_columns(pl.col("tags").str.split(";").fill_null(pl.lit([], pl.List(pl.String))))
+
+
+def catalogue() -> dy.LazyFrame[TrainingPacks]:
+    """The same, as the table."""
+    return typing.cast("dy.LazyFrame[TrainingPacks]", TrainingPacks.cast(training_packs().lazy()))
 
 
 def text_of_training_packs() -> str:

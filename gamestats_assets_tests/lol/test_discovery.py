@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse import finds
 from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
 from gamestats_assets.lakehouse.http import UnauthorisedError
 from gamestats_assets.lakehouse.limits import SharedLimits
@@ -199,7 +200,7 @@ def test_who_waited_longest_is_asked_first(
     asked: list[str] = []
     for look in range(3):
         clock = iter([0.0, 0.0, 1.0])
-        monkeypatch.setattr(discovery, "time", SimpleNamespace(monotonic=clock.__next__))
+        monkeypatch.setattr(finds, "time", SimpleNamespace(monotonic=clock.__next__))
         # The deadline is over after two players.
         found = discovery.find(url, api, now=NOW + look * timedelta(seconds=1), every=timedelta(0), deadline=0.5)
         asked += [account.riot_id for account in found.asked]

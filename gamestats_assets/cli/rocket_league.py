@@ -1,0 +1,276 @@
+"""`gamestats rocket-league`: players to track, what they are and trained, what to train, and their right to go."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
+
+rocket_league_app = typer.Typer(
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    help="""Rocket League: where a player is weak for the rank, what to train, and whether it helps.
+
+        gamestats rocket-league track steam:76561198385053346 --consent
+        gamestats rocket-league train steam:76561198385053346 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
+        gamestats rocket-league report steam:76561198385053346
+        gamestats rocket-league forget steam:76561198385053346
+    """,
+)
+
+_Player = Annotated[
+    str,
+    typer.Argument(
+        metavar="PLAYER", help="Platform and account, steam:76561198385053346, or a tracked name.", show_default=False
+    ),
+]
+
+
+@rocket_league_app.command("track")
+def track_player(
+    player: Annotated[
+        str,
+        typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561198385053346.", show_default=False),
+    ],
+    consent: Annotated[
+        bool | None,
+        typer.Option(
+            "--consent/--no-consent", help="The player agrees to the analysis, or not any more.", show_default=False
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name to show.", show_default=False)] = None,
+    email: Annotated[
+        str | None,
+        typer.Option(help="E-mail address, kept encrypted with GAMESTATS_ENCRYPTION_KEY.", show_default=False),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=0, max=3650, help="Days back of which replays are fetched; 30 at first.", show_default=False),
+    ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=1, max=36500, help="Days for which matches are kept; 730 at first.", show_default=False),
+    ] = None,
+) -> None:
+    """Track a player, or change what is entered of one.
+
+    New replays are looked for at ballchasing every ten minutes while gamestats up runs, and the history is fetched.
+    Nothing is made of the player alone until the player agrees (--consent).
+
+    Examples:
+
+        gamestats rocket-league track steam:76561198385053346 --consent --days 90
+        gamestats rocket-league track epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365
+        gamestats rocket-league track steam:76561198385053346 --no-consent
+    """
+    from gamestats_assets.rocket_league.players import track
+    from gamestats_assets.settings import Settings
+
+    key = Settings().encryption_key
+    enter(
+        lambda conn: track(
+            conn,
+            player,
+            now=datetime.now(UTC),
+            username=name,
+            email=email,
+            key=key,
+            days=days,
+            retention_days=keep_days,
+            consents=consent,
+        )
+    )
+
+
+@rocket_league_app.command("untrack")
+def untrack_player(player: _Player) -> None:
+    """Look for a player's replays no more; what is there stays. To remove everything: gamestats rocket-league forget.
+
+    Example:
+
+        gamestats rocket-league untrack steam:76561198385053346
+    """
+    from gamestats_assets.rocket_league.players import untrack
+
+    enter(lambda conn: untrack(conn, player))
+
+
+@rocket_league_app.command("players")
+def list_tracked(form: Form = None, output: Output = None) -> None:
+    """List tracked players: what they agreed to, and when ballchasing was last asked for their replays.
+
+    Example:
+
+        gamestats rocket-league players
+    """
+    from gamestats_assets.rocket_league.players import list_players
+
+    listed(list_players, form, output)
+
+
+@rocket_league_app.command("rank")
+def enter_rank(
+    player: _Player,
+    playlist: Annotated[str, typer.Argument(help="Playlist, such as ranked-doubles.", show_default=False)],
+    rank: Annotated[str, typer.Argument(help="Rank, such as champion-2.", show_default=False)],
+    division: Annotated[int | None, typer.Option(min=1, max=4, help="Division.", show_default=False)] = None,
+) -> None:
+    """Enter a tracked player's rank: replays do not tell it. What ballchasing tells later counts again.
+
+    Example:
+
+        gamestats rocket-league rank steam:76561198385053346 ranked-doubles champion-2 --division 3
+    """
+    from gamestats_assets.rocket_league.players import give_rank
+
+    enter(lambda conn: give_rank(conn, player, playlist, rank, division))
+
+
+@rocket_league_app.command("train")
+def enter_training(
+    player: _Player,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="How long.")],
+    pack: Annotated[str | None, typer.Option(help="Code of a training pack.", show_default=False)] = None,
+    skill: Annotated[
+        str | None, typer.Option(help="What was trained, where the pack is not in the catalogue.", show_default=False)
+    ] = None,
+    attempts: Annotated[int | None, typer.Option(min=0, help="Attempts.", show_default=False)] = None,
+    successes: Annotated[int | None, typer.Option(min=0, help="Successes among them.", show_default=False)] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
+            help="When it was over, UTC; now without.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Enter what a tracked player trained.
+
+    Examples:
+
+        gamestats rocket-league train steam:76561198385053346 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
+        gamestats rocket-league train Alfa --skill saves --minutes 45 --attempts 60 --successes 41 --at 2026-03-14
+    """
+    from gamestats_assets.rocket_league.players import add_session
+
+    when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    enter(
+        lambda conn: add_session(
+            conn,
+            player,
+            completed_at=when,
+            duration_s=round(minutes * 60),
+            code=pack,
+            skill=skill,
+            attempts=attempts,
+            successes=successes,
+        )
+    )
+
+
+@rocket_league_app.command("sessions")
+def list_training(
+    player: Annotated[
+        str | None, typer.Argument(metavar="[PLAYER]", help="Of one player alone.", show_default=False)
+    ] = None,
+    remove: Annotated[int | None, typer.Option(metavar="NUMBER", help="Take one out.", show_default=False)] = None,
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """List training sessions, the last first; or take one out that was entered by mistake.
+
+    Examples:
+
+        gamestats rocket-league sessions
+        gamestats rocket-league sessions --remove 12
+    """
+    from gamestats_assets.rocket_league.players import list_sessions, remove_session
+
+    if remove is not None:
+        enter(lambda conn: remove_session(conn, remove))
+        return
+    listed(lambda conn: list_sessions(conn, player), form, output)
+
+
+@rocket_league_app.command("packs")
+def search_packs(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Words that all occur.")] = None,
+    category: Annotated[str | None, typer.Option(help="A skill, or dribbling, kickoffs, ...", show_default=False)] = None,
+    difficulty: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="From 1 to 10, such as 4-6.", show_default=False)
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Tag; can be given several times.", show_default=False)] = None,
+    form: Form = None,
+    output: Output = None,
+) -> None:
+    """Search the catalogue of training packs.
+
+    Examples:
+
+        gamestats rocket-league packs --category saves --difficulty 3-5
+        gamestats rocket-league packs backboard --tag defence
+    """
+    from gamestats_assets.cli.entering import written
+    from gamestats_assets.rocket_league.training_packs import find_packs, training_packs
+
+    found = find_packs(
+        training_packs(),
+        category=category,
+        difficulty=_range(difficulty),
+        tags=tag or (),
+        text=" ".join(words) if words else None,
+    )
+    written(found, form, output)
+
+
+def _range(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    try:
+        return int(first), int(last or first)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write one number or two, such as 4-6.", param_hint="--difficulty") from None
+
+
+@rocket_league_app.command("simulate")
+def simulate(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the files go; a new one.", show_default=False)
+    ],
+    matches: Annotated[int, typer.Option(min=1, help="Matches.")] = 2000,
+    players: Annotated[int, typer.Option(min=8, help="Players.")] = 400,
+    days: Annotated[int, typer.Option(min=1, help="Days they are played on.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
+    start: Annotated[
+        datetime | None,
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.", show_default=False),
+    ] = None,
+) -> None:
+    """Simulate matches as ballchasing tells them, to try it: they are labelled so, and never mix with real ones.
+
+    The same options give the same files.
+
+    Examples:
+
+        gamestats rocket-league simulate rl-matches
+        gamestats rocket-league simulate rl-matches --matches 20000 --players 2000 --days 90
+    """
+    from gamestats_assets.rocket_league.simulate import simulate_season, write_season
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
+    first_day = (start or datetime(2026, 2, 14)).date()
+    with status(f"Simulating {counted(matches, 'match', 'matches')}"):
+        season = simulate_season(seed=seed, players=players, matches=matches, first_day=first_day, days=days)
+        written: list[Any] = write_season(folder, season)
+    say(f"{counted(len(written), 'match', 'matches')} of {counted(len(season.players), 'player')}: {folder}", "bold")
+    say(f"Next: gamestats ingest rocket-league {shlex.quote(str(folder))}")

@@ -1,0 +1,572 @@
+"""The API of ballchasing.com: players' replays listed, fetched into the landing zone, and uploaded.
+
+Every request needs a token, and counts against the limits of its verb: listing, getting a replay's statistics, getting
+its file, uploading. What an account may do depends on its patron tier. Whatever is fetched lands byte for byte as the
+server sent it. Source of the rules: https://ballchasing.com/doc/api, of those on uploads https://ballchasing.com/doc/faq.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError, UnrecognisedContentError
+from gamestats_assets.lakehouse.http import (
+    ApiError,
+    Fetcher,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    UnreadableAnswerError,
+    host_of,
+    retry_after_s,
+    usable_key,
+)
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
+from gamestats_assets.rocket_league.identities import ballchasing_player
+from gamestats_assets.rocket_league.source import (
+    BALLCHASING,
+    GAME,
+    REPLAY,
+    date_of,
+    ingest_payload,
+    is_whole,
+    match_id_of,
+    recognise,
+)
+
+BASE_URL = "https://ballchasing.com/api"
+IDS_A_PAGE = 200
+"""Most replays that one request lists."""
+PATIENCE_S = 600.0
+"""Seconds that a request waits for its turn, or for as long as the server asks, before it is given up."""
+
+Verb = Literal["list", "get", "file", "upload"]
+Tier = Literal["regular", "gold", "diamond", "champion", "gc", "legend"]
+Visibility = Literal["public", "unlisted", "private"]
+_T = TypeVar("_T")
+# A request that is longer on its way than the ones before it would come too late for its own window.
+_MARGIN_S = 0.1
+_HOUR_S, _DAY_S, _WEEK_S = 3600.0, 86_400.0, 604_800.0
+_LONGEST_BACKOFF_S = 60.0
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _at_most(a_second: int, *more: tuple[int, float]) -> tuple[Window, ...]:
+    return tuple(Window(requests, seconds + _MARGIN_S) for requests, seconds in ((a_second, 1.0), *more))
+
+
+LIMITS: Mapping[Tier, Mapping[Verb, tuple[Window, ...]]] = {
+    "regular": {
+        "list": _at_most(2, (500, _HOUR_S)),
+        "get": _at_most(2, (1000, _HOUR_S)),
+        "file": _at_most(1, (200, _HOUR_S)),
+        "upload": _at_most(2, (20, _DAY_S), (70, _WEEK_S)),
+    },
+    "gold": {
+        "list": _at_most(2, (1000, _HOUR_S)),
+        "get": _at_most(2, (2000, _HOUR_S)),
+        "file": _at_most(2, (400, _HOUR_S)),
+        "upload": _at_most(2, (350, _WEEK_S)),
+    },
+    "diamond": {
+        "list": _at_most(4, (2000, _HOUR_S)),
+        "get": _at_most(4, (5000, _HOUR_S)),
+        "file": _at_most(2, (1000, _HOUR_S)),
+        "upload": _at_most(2, (1050, _WEEK_S)),
+    },
+    "champion": {
+        "list": _at_most(8),
+        "get": _at_most(8),
+        "file": _at_most(2, (2000, _HOUR_S)),
+        "upload": _at_most(2, (2800, _WEEK_S)),
+    },
+    "gc": {
+        "list": _at_most(16),
+        "get": _at_most(16),
+        "file": _at_most(2),
+        "upload": _at_most(2, (3500, _DAY_S), (7000, _WEEK_S)),
+    },
+    # Of this one only the uploads are documented.
+    "legend": {
+        "list": _at_most(16),
+        "get": _at_most(16),
+        "file": _at_most(2),
+        "upload": _at_most(2, (10_000, _DAY_S), (21_000, _WEEK_S)),
+    },
+}
+"""What an account of each patron tier is allowed. How many uploads a second are allowed is not documented."""
+
+
+class PendingReplayError(ApiError):
+    """Ballchasing has not read the replay yet."""
+
+    is_passing = True
+
+
+class RefusedUploadError(UnexpectedAnswerError):
+    """Ballchasing finds an uploaded file no replay, or the request for it wrong (400)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose token it is.
+
+    Attributes:
+        steam_id: number of the Steam account.
+        name: its name.
+        tier: patron tier, one of `Tier` unless there are new ones.
+    """
+
+    steam_id: str
+    name: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A replay in a list.
+
+    Attributes:
+        id: ballchasing's id of it.
+        rocket_league_id: the game's id of the replay, 32 hexadecimal digits in upper case; None where it is not told.
+        date: when it was saved, or else uploaded, UTC; None where neither is told.
+        is_pending: whether ballchasing has yet to read it.
+    """
+
+    id: str
+    rocket_league_id: str | None
+    date: datetime | None
+    is_pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What became of an upload.
+
+    Attributes:
+        id: ballchasing's id of the replay.
+        is_new: whether it came with this upload. False where ballchasing had it before, which it also says when an
+            earlier try arrived and the answer to it was lost.
+    """
+
+    id: str
+    is_new: bool
+
+
+class _Account(msgspec.Struct):
+    steam_id: str
+    name: str = ""
+    type: str = ""
+
+
+class _Replay(msgspec.Struct):
+    id: str
+    status: str | None = None
+    rocket_league_id: str | None = None
+    date: str | None = None
+    created: str | None = None
+
+
+class _Page(msgspec.Struct):
+    count: int
+    replays: list[_Replay] | None = msgspec.field(name="list", default=None)
+    next: str | None = None
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Error(msgspec.Struct):
+    error: str = ""
+
+
+class BallchasingApi:
+    """A client of ballchasing.com that lands what it fetches; use it as a context manager.
+
+    Methods raise `ApiError` or one of its kinds once trying again has not helped. It can be shared by threads.
+
+    Args:
+        token: the API token (setting BALLCHASING_API_KEY).
+        landing: where replays land.
+        base_url: address of the API.
+        tier: the account's patron tier, until `ping` tells it.
+        limits: decides when requests may be sent; by default those of this client alone.
+        clock: wall clock in unix seconds.
+        sleep: waits for seconds.
+        timeout: seconds for connecting, and between two pieces of a body.
+        body_deadline: seconds for a whole answer, however steadily it trickles.
+        deadline: time of `time.monotonic` after which nothing is asked for, and no answer waited for.
+        attempts: tries in all before an error is raised.
+
+    Raises:
+        UnauthorisedError: when the token has characters no token has.
+    """
+
+    def __init__(
+        self,
+        token: SecretStr | None,
+        landing: Landing,
+        *,
+        base_url: str = BASE_URL,
+        tier: Tier = "regular",
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: float = 20.0,
+        body_deadline: float = 120.0,
+        deadline: float = float("inf"),
+        attempts: int = 5,
+    ) -> None:
+        self._token = usable_key(token, "BALLCHASING_API_KEY")
+        self._landing = landing
+        self._base_url = base_url.rstrip("/")
+        self._tier: Tier = tier
+        self._limits = limits or InProcessLimits(patience=PATIENCE_S, clock=clock, sleep=sleep)
+        self._clock = clock
+        self._fetcher = Fetcher(
+            sleep=sleep,
+            timeout=timeout,
+            body_deadline=body_deadline,
+            deadline=deadline,
+            attempts=attempts,
+            patience=PATIENCE_S,
+        )
+        self._lock = threading.Lock()
+        self._refusals: dict[Verb, int] = {}
+        self._not_accepted: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BallchasingApi(base_url={self._base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._fetcher.close()
+
+    # -- the account, and players' lists
+
+    def ping(self) -> Account:
+        """Whose token it is. The limits of the account's tier hold from then on, for all who share them.
+
+        Raises:
+            UnauthorisedError: without a token, or with one that is not accepted.
+        """
+        found = self._decoded(_Ask("get", "/", "the account"), _Account)
+        for tier in LIMITS:
+            if tier == found.type:
+                self._limits.learn({_limiter(verb): windows for verb, windows in LIMITS[tier].items()})
+        return Account(found.steam_id, found.name, found.type)
+
+    def list_replays(
+        self,
+        player_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        uploaded_since: datetime | None = None,
+        playlist: str | None = None,
+    ) -> list[Listed]:
+        """A player's replays, the oldest first; at the end those of which no date is told.
+
+        The cursor of the next page is sent to the API's own address with the filters of the first, whatever address
+        the answer names. A page that brings nothing new is the last.
+
+        Args:
+            player_id: such as steam_76561198385053346.
+            since: replays of matches played before are left out.
+            until: so are those of matches played after.
+            uploaded_since: so are those uploaded before; a match can be uploaded long after it was played.
+            playlist: as ballchasing calls it, such as ranked-doubles; every playlist by default.
+
+        Raises:
+            UnauthorisedError: without a token, or with one that is not accepted.
+        """
+        filters = {
+            "player-id": ballchasing_player(player_id),
+            "count": str(IDS_A_PAGE),
+            "sort-by": "replay-date",
+            "sort-dir": "asc",
+        }
+        for name, moment in (
+            ("replay-date-after", since),
+            ("replay-date-before", until),
+            ("created-after", uploaded_since),
+        ):
+            if moment is not None:
+                filters[name] = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if playlist is not None:
+            filters["playlist"] = playlist
+        found: dict[str, Listed] = {}
+        cursor: dict[str, str] = {}
+        while True:
+            # Ours win: answers have been seen whose next address had lost a filter.
+            ask = _Ask("list", "/replays", f"the replays of {player_id}", {**cursor, **filters})
+            page = self._decoded(ask, _Page)
+            new = {replay.id: _listed(replay) for replay in page.replays or () if replay.id not in found}
+            found |= new
+            cursor = dict(parse_qsl(urlsplit(page.next or "").query))
+            if not new or not cursor:
+                return sorted(found.values(), key=_by_date)
+
+    # -- replays
+
+    def fetch_replays(
+        self,
+        ids: Iterable[str],
+        *,
+        files: bool = False,
+        known: Mapping[str, str] | None = None,
+        downloads: int = 4,
+    ) -> tuple[MatchFetch, ...]:
+        """Fetch what is missing of replays, statistics and file; one's failure does not stop the others.
+
+        A replay that ballchasing has yet to read is delayed, one that it could not read or has no more is expired. Of
+        several replays of a match, each recorded by another player, the statistics are fetched of all, and no file once
+        one has landed. The file lands first: it tells the match's start, the statistics when the replay was saved.
+
+        Args:
+            ids: ballchasing's ids, such as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8.
+            files: whether the replays' files are wanted as well.
+            known: of replays fetched before, the match's id by ballchasing's; what has landed of these matches is not
+                fetched again.
+            downloads: replays fetched at the same time.
+
+        Returns:
+            What became of each, under ballchasing's id; the files tell the id of the match.
+
+        Raises:
+            UnauthorisedError: without a token, or with one that is not accepted. What was fetched until then has
+                landed.
+        """
+        wanted = list(dict.fromkeys(replay_id.strip().lower() for replay_id in ids))
+        matches = {replay_id: (known or {})[replay_id] for replay_id in wanted if replay_id in (known or {})}
+        held = self._landing.held(GAME, matches.values())
+
+        def fetch(replay_id: str) -> MatchFetch:
+            match_id = matches.get(replay_id)
+            return self._fetch_missing(replay_id, match_id, held[match_id] if match_id else {}, files)
+
+        with ThreadPoolExecutor(max_workers=downloads, thread_name_prefix="rl-fetch") as pool:
+            return tuple(pool.map(fetch, wanted))
+
+    def upload(self, replay: Path | bytes, *, visibility: Visibility = "private", group: str | None = None) -> Uploaded:
+        """Upload a replay, as a file or its bytes, plain or gzipped; one that ballchasing has already is no error.
+
+        Args:
+            replay: what to upload.
+            visibility: who may see it there.
+            group: id of the group of replays to put it in.
+
+        Raises:
+            SourcePathError: when the file cannot be read.
+            UnreadableContentError: when it is gzipped and damaged.
+            RefusedUploadError: when ballchasing finds it no replay.
+            UnauthorisedError: without a token, or with one that is not accepted.
+            RateLimitedError: when the account's uploads of the day or the week are used up.
+        """
+        try:
+            payload = replay if isinstance(replay, bytes) else replay.read_bytes()
+        except OSError as error:
+            raise SourcePathError(f"Nothing to upload: {replay} cannot be read: {error.strerror}.") from None
+        name = "match.replay" if isinstance(replay, bytes) else replay.name.removesuffix(".gz")
+        params = {"visibility": visibility, **({"group": group} if group else {})}
+        ask = _Ask("upload", "/v2/upload", f"the upload of {name}", params, {"file": (name, decompressed(payload))})
+
+        def check(payload: bytes, status: int) -> Uploaded:
+            if status == 400:
+                told = self._error_told(payload)
+                raise RefusedUploadError(f"{host_of(self._base_url)} answered 400 for {ask.what}: {told}")
+            return Uploaded(_decode(payload, _Id, ask.what).id, is_new=status != 409)
+
+        return self._fetch(ask, check, accepted=(200, 201, 400, 409))
+
+    def _fetch_missing(
+        self, replay_id: str, match_id: str | None, held: Mapping[str, Sequence[LandedFile]], files: bool
+    ) -> MatchFetch:
+        outcomes: list[FileOutcome] = []
+        statistics: bytes | None = None
+        trouble: ApiError | None = None
+        try:
+            if match_id is None or BALLCHASING not in held:
+                statistics, match_id = self._statistics(replay_id)
+                held = self._landing.held(GAME, [match_id])[match_id] if files else held
+            if files and not any(is_whole(file, self._landing) for file in held.get(REPLAY, ())):
+                ask = _Ask("file", f"/replays/{replay_id}/file", f"the file of replay {replay_id}")
+                payload = self._fetch(ask, lambda payload, status: payload)
+                outcomes.append(ingest_payload(payload, f"{replay_id}.replay", self._landing, match_id=match_id))
+        except ApiError as error:
+            trouble = error
+        if statistics is not None:
+            outcomes.append(ingest_payload(statistics, f"{replay_id}.json", self._landing, match_id=match_id))
+        landed = tuple(outcomes)
+        if isinstance(trouble, UnauthorisedError):
+            raise trouble
+        if isinstance(trouble, NotFoundError):
+            return MatchFetch(replay_id, "expired", landed, str(trouble))
+        if trouble is not None:
+            return MatchFetch(replay_id, "failed", landed, str(trouble), trouble.is_passing)
+        refused = [outcome.reason for outcome in landed if outcome.status == "quarantined"]
+        if refused:
+            return MatchFetch(replay_id, "failed", landed, refused[0])
+        return MatchFetch(replay_id, "fetched" if landed else "known", landed)
+
+    def _statistics(self, replay_id: str) -> tuple[bytes, str]:
+        """The checked JSON of a replay, as sent, and the id of its match; one that nobody could read is kept."""
+        if not _ID.fullmatch(replay_id):
+            raise UnexpectedAnswerError(
+                f"{replay_id[:80]!r} is no id of ballchasing: one is such as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8."
+            )
+        ask = _Ask("get", f"/replays/{replay_id}", f"replay {replay_id}")
+
+        def check(payload: bytes, status: int) -> tuple[bytes, str]:
+            told = _decode(payload, _Replay, ask.what)
+            if told.id.lower() != replay_id:
+                raise UnreadableAnswerError(f"Another replay was sent where {ask.what} was asked for.", payload)
+            if told.status == "pending":
+                raise PendingReplayError(
+                    f"{host_of(self._base_url)} has yet to read {ask.what}; it is asked for later."
+                )
+            if told.status == "failed":
+                raise NotFoundError(f"{host_of(self._base_url)} could not read {ask.what}: it has no statistics of it.")
+            try:
+                found = recognise(decompressed(payload))
+            except UnrecognisedContentError as error:
+                raise UnreadableAnswerError(f"The body sent for {ask.what} is no good: {error}", payload) from None
+            return payload, found.match_id or ""
+
+        try:
+            return self._fetch(ask, check)
+        except UnreadableAnswerError as error:
+            # No match is called so: whatever it is, it is put aside.
+            ingest_payload(error.payload, f"{replay_id}.json", self._landing, match_id=replay_id)
+            raise
+
+    # -- one request
+
+    def _decoded(self, ask: _Ask, kind: type[_T]) -> _T:
+        return self._fetch(ask, lambda payload, status: _decode(payload, kind, ask.what))
+
+    def _fetch(self, ask: _Ask, check: Callable[[bytes, int], _T], *, accepted: Collection[int] = (200,)) -> _T:
+        if self._token is None:
+            raise UnauthorisedError(
+                "Listing, fetching and uploading replays at ballchasing needs its API token: get one at "
+                "https://ballchasing.com/upload and set BALLCHASING_API_KEY. Ingesting replays, and JSON saved from "
+                "ballchasing, works without it."
+            )
+        if self._not_accepted is not None:
+            raise UnauthorisedError(self._not_accepted)
+        answered = 0
+
+        def judge(status: int, headers: Mapping[str, str]) -> None:
+            nonlocal answered
+            answered = status
+            if status not in accepted:
+                raise self._bad_answer(ask, status, headers)
+            with self._lock:
+                self._refusals.pop(ask.verb, None)
+
+        return self._fetcher.fetch(
+            self._base_url + ask.path,
+            ask.what,
+            judge=judge,
+            check=lambda payload: check(payload, answered),
+            acquire=lambda: self._limits.acquire({_limiter(ask.verb): LIMITS[self._tier][ask.verb]}),
+            params=ask.params,
+            files=ask.files,
+            secret_headers={"Authorization": self._token.get_secret_value()},
+        )
+
+    def _bad_answer(self, ask: _Ask, status: int, headers: Mapping[str, str]) -> ApiError:
+        found = f"{host_of(self._base_url)} answered {status} for {ask.what}"
+        if status == 429:
+            return self._refused(ask, headers)
+        if status == 401:
+            self._not_accepted = (
+                f"{found}: the token in BALLCHASING_API_KEY is not accepted. Copy it again from "
+                "https://ballchasing.com/upload, or make a new one there. Ingesting replays, and JSON saved from "
+                "ballchasing, works without it."
+            )
+            return UnauthorisedError(self._not_accepted)
+        if status in (404, 410):
+            return NotFoundError(f"{found}: there is none, or it is another account's and private.")
+        if status == 408 or status >= 500:
+            wait = retry_after_s(headers, self._clock())
+            return UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
+        return UnexpectedAnswerError(f"{found}: expected {'201' if ask.files else '200'}.")
+
+    def _refused(self, ask: _Ask, headers: Mapping[str, str]) -> RateLimitedError:
+        """The error of a 429, after which nobody asks with that verb until the wait is over.
+
+        Where the server names no time, the wait doubles with every refusal in a row.
+        """
+        with self._lock:
+            in_a_row = self._refusals.get(ask.verb, 0)
+            self._refusals[ask.verb] = in_a_row + 1
+        wait = retry_after_s(headers, self._clock())
+        wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
+        self._limits.block(_limiter(ask.verb), wait)
+        return RateLimitedError(
+            f"{host_of(self._base_url)} answered 429 for {ask.what}: too many requests, for the next {wait:.0f} s.",
+            retry_after=wait,
+        )
+
+    def _error_told(self, payload: bytes) -> str:
+        """What a body says is wrong, without the token if it should say that."""
+        try:
+            told = msgspec.json.decode(decompressed(payload), type=_Error).error
+        except (UnreadableContentError, msgspec.DecodeError, RecursionError):
+            told = ""
+        secret = self._token.get_secret_value() if self._token else ""
+        return repr(told.replace(secret, "***")[:200]) if told else "it finds the request wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One thing asked of the API: by which verb, and what for a person; with files it is posted."""
+
+    verb: Verb
+    path: str
+    what: str
+    params: Mapping[str, str] | None = None
+    files: Mapping[str, tuple[str, bytes]] | None = None
+
+
+def _limiter(verb: Verb) -> str:
+    return f"ballchasing {verb}"
+
+
+def _decode(payload: bytes, kind: type[_T], what: str) -> _T:
+    try:
+        return msgspec.json.decode(decompressed(payload), type=kind)
+    except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
+
+
+def _listed(replay: _Replay) -> Listed:
+    date = date_of(replay.date) or date_of(replay.created)
+    return Listed(replay.id, match_id_of(None, replay.rocket_league_id), date, replay.status == "pending")
+
+
+def _by_date(listed: Listed) -> tuple[bool, float, str]:
+    return listed.date is None, listed.date.timestamp() if listed.date else 0.0, listed.id

@@ -1,0 +1,167 @@
+"""The landed files of matches to bronze: which of a match's files count, and what becomes of the others.
+
+Two steps read them. The first takes what is quick: headers, scoreboards, ballchasing's statistics, ten frames a second.
+The second goes through every update of a replay, for what happened in it and for the figures that need all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Unit
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import ballchasing_files, replay_files
+from gamestats_assets.rocket_league.replay_events import events
+from gamestats_assets.rocket_league.replay_figures import figures, team_figures
+from gamestats_assets.rocket_league.replay_network import Network, UnreadableReplayError, read_network
+from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, first_line
+from gamestats_assets.rocket_league.tables import (
+    RawPlayerStats,
+    RawReplays,
+    ReplayEvents,
+    ReplayFigures,
+    ReplayFrames,
+)
+
+RAW_TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames)
+EVENT_TABLES: tuple[type[Table], ...] = (ReplayEvents, ReplayFigures)
+Row = dict[str, Any]
+# Fields of dropshot and hoops, which have other boost pads, or none.
+_WITHOUT_PADS = ("shattershot", "hoops")
+
+
+def _rejection(unit: Unit, file: LandedFile, error: Exception) -> Rejection:
+    return Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
+
+
+def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
+    """Decode the replay of a match; of several recordings the longest counts, then the smallest hash."""
+    files = unit.of_kind(REPLAY)
+    read: list[tuple[int, str, replay_files.Replay, Row]] = []
+    for file in files:
+        try:
+            decompressed_payload(landing, file)
+            with landing.on_disk(file) as path:
+                replay = replay_files.read_replay(path)
+            row = replay_files.match_row(replay, unit.unit_id, unit.day, file.content_hash, landing.landed_at(file))
+        except (UnreadableContentError, UnreadableReplayError) as error:
+            into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
+            continue
+        read.append((-row["frames"], file.content_hash, replay, row))
+    if not read:
+        return False
+    _, _, replay, row = min(read, key=lambda each: each[:2])
+    row |= {"other_files": len(files) - 1, "landed_at": min(each[3]["landed_at"] for each in read)}
+    into.add_frames(
+        {
+            RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
+            RawPlayerStats: pl.DataFrame(
+                replay_files.player_rows(replay, unit.unit_id, unit.day), schema=RawPlayerStats.schema()
+            ),
+            ReplayFrames: ReplayFrames.cast(
+                replay.frames.with_columns(match_id=pl.lit(unit.unit_id), match_date=pl.lit(unit.day)).select(
+                    ReplayFrames.column_names()
+                )
+            ),
+        }
+    )
+    return True
+
+
+def decompressed_payload(landing: Landing, file: LandedFile) -> bytes:
+    """The content of a landed replay."""
+    return decompressed(landing.read(file))
+
+
+def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
+    """Decode ballchasing's JSON of a match; of several the one with most players counts, then the smallest hash."""
+    files = unit.of_kind(BALLCHASING)
+    read: list[tuple[int, str, Row, list[Row]]] = []
+    for file in files:
+        try:
+            row, players = ballchasing_files.decode(
+                decompressed(landing.read(file)), unit.unit_id, unit.day, file.content_hash, landing.landed_at(file)
+            )
+        except (UnreadableContentError, UnreadableReplayError) as error:
+            into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
+            continue
+        read.append((-len(players), file.content_hash, row, players))
+    if not read:
+        return False
+    _, _, row, players = min(read, key=lambda each: each[:2])
+    row |= {"other_files": len(files) - 1, "landed_at": min(each[2]["landed_at"] for each in read)}
+    into.add_frames(
+        {
+            RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
+            RawPlayerStats: pl.DataFrame(players, schema=RawPlayerStats.schema()),
+        }
+    )
+    return True
+
+
+def _decode_raw(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
+    decoded = DecodedUnits()
+    for unit in units:
+        has_replay = _take_replay(landing, unit, decoded)
+        has_ballchasing = _take_ballchasing(landing, unit, decoded)
+        decoded.unreadable += not (has_replay or has_ballchasing)
+    return decoded
+
+
+def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
+    import subtr_actor
+
+    decoded = DecodedUnits()
+    for unit in units:
+        best: tuple[int, str, Network, str] | None = None
+        for file in unit.of_kind(REPLAY):
+            try:
+                parsed = subtr_actor.parse_replay(decompressed(landing.read(file)))
+                network, _ = read_network(parsed)
+            except (UnreadableContentError, UnreadableReplayError) as error:
+                decoded.add_rejections({ReplayEvents: [_rejection(unit, file, error)]})
+                continue
+            except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+                unreadable = UnreadableReplayError(f"{first_line(error)}.")
+                decoded.add_rejections({ReplayEvents: [_rejection(unit, file, unreadable)]})
+                continue
+            map_name = str(parsed["properties"].get("MapName") or "").lower()
+            found = (-len(network.time), file.content_hash, network, map_name)
+            best = found if best is None or found[:2] < best[:2] else best
+        if best is not None:
+            _, _, network, map_name = best
+            decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(_WITHOUT_PADS)))
+    return decoded
+
+
+def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[Table], pl.DataFrame]:
+    """Rows of `ReplayEvents` and `ReplayFigures` of one match."""
+    keys = {"match_id": unit.unit_id, "match_date": unit.day}
+    of_team = {is_orange: team_figures(network, is_orange) for is_orange in (False, True)}
+    rows = [
+        {**keys, "player_id": player.player_id, **of_player, **of_team[player.is_orange]}
+        for number, player in enumerate(network.players)
+        if (of_player := figures(network, number))
+    ]
+    if not has_pads:
+        # Tanks fill by themselves there.
+        rows = [
+            {name: None if "boost" in name and name != "time_boost_speed_s" else value for name, value in row.items()}
+            for row in rows
+        ]
+    happened = [{**keys, **row} for row in events(network, has_pads=has_pads)]
+    return {
+        ReplayEvents: pl.DataFrame(happened, schema=ReplayEvents.schema()),
+        ReplayFigures: pl.DataFrame(rows, schema=ReplayFigures.schema()).unique("player_id", maintain_order=True),
+    }
+
+
+RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, BALLCHASING), _decode_raw, part=8)
+"""Headers, scoreboards, statistics and frames."""
+EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY,), _decode_events, part=2)
+"""What happened, and figures of every update."""

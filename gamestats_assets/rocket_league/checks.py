@@ -1,0 +1,271 @@
+"""What the Rocket League tables must keep together, beyond what each declares by itself.
+
+A blocking check says that rows were lost, doubled or disagree, or that simulated and real are mixed: nothing is
+published until that is mended. The others report what a source can do at any time: a replay that tells otherwise than
+ballchasing, a field of another form, statistics that no column takes.
+"""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import Check, breaking_rows
+from gamestats_assets.rocket_league.features import SHORTEST_PLAYED_S
+from gamestats_assets.rocket_league.rank_models import worse_models
+from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
+from gamestats_assets.rocket_league.tables import (
+    BoostPickups,
+    MatchFacts,
+    Participants,
+    PlayerMatchFeatures,
+    PlayerMatchStats,
+    PlayerStats,
+    RankCohorts,
+    RankModels,
+    RawPlayerStats,
+    RawReplays,
+    ReplayEvents,
+    ReplayFrames,
+    ShotsAndSaves,
+    Touches,
+    TrackedPlayers,
+    Weaknesses,
+)
+
+MATCH = ["match_id", "match_date"]
+PLAYER = [*MATCH, "player_id"]
+TIMES_AGREE = 0.03
+"""Share by which a replay's times and distances may differ from ballchasing's of the same match."""
+_COUNTS = ("score", "goals", "assists", "saves", "shots")
+_TIMES = (
+    "avg_speed_uu_s", "total_distance_uu", "time_supersonic_s", "time_boost_speed_s", "time_slow_s", "time_ground_s",
+    "time_low_air_s", "time_defensive_third_s", "time_neutral_third_s", "time_offensive_third_s", "time_behind_ball_s",
+    "avg_distance_to_ball_uu", "avg_distance_to_mates_uu", "avg_boost", "boost_collected",
+)  # fmt: skip
+# Of short times a share says little.
+_LEAST = 5.0
+_FIELD_X_UU, _FIELD_Y_UU, _FIELD_Z_UU = 4_300.0, 6_100.0, 2_100.0
+
+
+# --------------------------------------------------------------------------- what landed
+
+
+@breaking_rows(of=MatchFacts)
+def every_file_is_of_a_match(facts: dy.LazyFrame[MatchFacts], raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
+    """Every match that a file was read of is one match, and no other is."""
+    read = raw.select(MATCH).unique().with_columns(read=pl.lit(True))
+    made = facts.group_by(MATCH).agg(rows=pl.len())
+    return made.join(read, on=MATCH, how="full", coalesce=True).filter(
+        pl.col("read").is_null() | (pl.col("rows").fill_null(0) != 1)
+    )
+
+
+@breaking_rows(of=Participants)
+def everybody_who_is_listed_played(
+    participants: dy.LazyFrame[Participants], raw: dy.LazyFrame[RawPlayerStats]
+) -> pl.LazyFrame:
+    """Every player of a scoreboard or of ballchasing is a participant, once, and nobody else is."""
+    listed = raw.select(PLAYER).unique().with_columns(listed=pl.lit(True))
+    made = participants.group_by(PLAYER).agg(rows=pl.len())
+    return made.join(listed, on=PLAYER, how="full", coalesce=True).filter(
+        pl.col("listed").is_null() | (pl.col("rows").fill_null(0) != 1)
+    )
+
+
+@breaking_rows(of=MatchFacts, blocking=False)
+def a_replay_is_of_one_match(facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+    """No two matches of a day are of the same replay: its JSON and its file tell different ids of the match then."""
+    return facts.filter(pl.col("replay_id").is_not_null() & (pl.len().over("replay_id", "match_date") > 1)).select(
+        *MATCH, "replay_id"
+    )
+
+
+@breaking_rows(of=RawReplays, blocking=False)
+def statistics_have_columns(raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
+    """Every statistic of ballchasing has a column; new ones are counted."""
+    return raw.filter(pl.col("uncounted_keys").fill_null(0) > 0).select(*MATCH, "source", "uncounted_keys")
+
+
+@breaking_rows(of=Participants)
+def goals_are_in_the_score(participants: dy.LazyFrame[Participants], facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+    """The players of a team have no more goals than the team; one who left may have taken some along."""
+    scored = participants.group_by(*MATCH, "team").agg(goals=pl.col("goals").sum())
+    score = pl.when(pl.col("team") == "blue").then("blue_score").otherwise("orange_score")
+    return (
+        scored.join(facts.select(*MATCH, "blue_score", "orange_score"), on=MATCH)
+        .filter(pl.col("goals") > score)
+        .select(*MATCH, "team", "goals", score=score)
+    )
+
+
+# --------------------------------------------------------------------------- what happened
+
+
+@breaking_rows(of=Touches)
+def every_touch_told_is_a_touch(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> pl.LazyFrame:
+    """As many touches as the events of a match tell."""
+    return _as_many(touches, events, "touch")
+
+
+@breaking_rows(of=BoostPickups)
+def every_pickup_told_is_a_pickup(
+    pickups: dy.LazyFrame[BoostPickups], events: dy.LazyFrame[ReplayEvents]
+) -> pl.LazyFrame:
+    """As many boost pickups as the events of a match tell."""
+    return _as_many(pickups, events, "boost_pickup")
+
+
+@breaking_rows(of=ShotsAndSaves)
+def every_shot_told_is_a_shot(shots: dy.LazyFrame[ShotsAndSaves], events: dy.LazyFrame[ReplayEvents]) -> pl.LazyFrame:
+    """As many shots as the events of a match tell."""
+    return _as_many(shots, events, "shot")
+
+
+def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFrame:
+    told = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(told=pl.len())
+    made = rows.group_by(MATCH).agg(made=pl.len())
+    return made.join(told, on=MATCH, how="full", coalesce=True).filter(
+        pl.col("made").fill_null(0) != pl.col("told").fill_null(0)
+    )
+
+
+@breaking_rows(of=ReplayFrames, blocking=False)
+def cars_are_on_the_field(frames: dy.LazyFrame[ReplayFrames], facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+    """Nothing is far outside of a soccar field: a replay's units would be others than are known."""
+    outside = (
+        (pl.col("x_uu").abs() > _FIELD_X_UU) | (pl.col("y_uu").abs() > _FIELD_Y_UU) | (pl.col("z_uu") > _FIELD_Z_UU)
+    )
+    return (
+        frames.filter(outside)
+        .join(facts.filter("is_soccar"), on=MATCH, how="semi")
+        .group_by(PLAYER)
+        .agg(
+            frames=pl.len(), x_uu=pl.col("x_uu").abs().max(), y_uu=pl.col("y_uu").abs().max(), z_uu=pl.col("z_uu").max()
+        )
+        # A wall or a goal bulges here and there.
+        .filter(pl.col("frames") > 20)
+    )
+
+
+@breaking_rows(of=RawPlayerStats, blocking=False)
+def scoreboards_agree(raw: dy.LazyFrame[RawPlayerStats]) -> pl.LazyFrame:
+    """A replay's scoreboard is that of ballchasing for the same match."""
+    both = _side_by_side(raw.select(*PLAYER, "source", *_COUNTS))
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_theirs") for name in _COUNTS)
+    return both.filter(differs)
+
+
+@breaking_rows(of=PlayerMatchStats, blocking=False)
+def replays_agree_with_ballchasing(stats: dy.LazyFrame[PlayerMatchStats]) -> pl.LazyFrame:
+    """Times, distances and boost computed from a replay are within 3% of ballchasing's."""
+    both = _side_by_side(stats.select(*PLAYER, "source", *_TIMES))
+    apart = {name: (pl.col(name) / pl.col(f"{name}_theirs") - 1).abs() > TIMES_AGREE for name in _TIMES}
+    differs = pl.any_horizontal(value & (pl.col(f"{name}_theirs") > _LEAST) for name, value in apart.items())
+    return both.filter(differs)
+
+
+def _side_by_side(rows: pl.LazyFrame) -> pl.LazyFrame:
+    theirs = rows.filter(pl.col("source") == BALLCHASING).drop("source")
+    return rows.filter(pl.col("source") == REPLAY).drop("source").join(theirs, on=PLAYER, suffix="_theirs")
+
+
+@breaking_rows(of=PlayerMatchStats, blocking=False)
+def times_are_of_one_match(stats: dy.LazyFrame[PlayerMatchStats]) -> pl.LazyFrame:
+    """The times by speed, by height and by place of a player add up to the same time, within a second."""
+    families = {
+        "by_speed_s": ("time_supersonic_s", "time_boost_speed_s", "time_slow_s"),
+        "by_height_s": ("time_ground_s", "time_low_air_s", "time_high_air_s"),
+        "by_third_s": ("time_defensive_third_s", "time_neutral_third_s", "time_offensive_third_s"),
+        "by_half_s": ("time_defensive_half_s", "time_offensive_half_s"),
+    }
+    sums = stats.select(
+        *PLAYER, "source", **{name: pl.sum_horizontal(*times, ignore_nulls=False) for name, times in families.items()}
+    )
+    return sums.filter(pl.max_horizontal(*families) - pl.min_horizontal(*families) > 1)
+
+
+# --------------------------------------------------------------------------- gold
+
+
+@breaking_rows(of=PlayerMatchFeatures)
+def everybody_who_played_has_features(
+    features: dy.LazyFrame[PlayerMatchFeatures],
+    participants: dy.LazyFrame[Participants],
+    facts: dy.LazyFrame[MatchFacts],
+    stats: dy.LazyFrame[PlayerMatchStats],
+) -> pl.LazyFrame:
+    """Every participant of a match of soccar with a minute played has features, and no one else has."""
+    # Ballchasing alone: of a replay the frames tell how long somebody played.
+    played = stats.filter(pl.col("counted_s") >= SHORTEST_PLAYED_S).select(PLAYER).unique()
+    wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").join(played, on=PLAYER, how="semi")
+    made = features.select(PLAYER).with_columns(made=pl.lit(True))
+    rows = wanted.select(PLAYER).with_columns(wanted=pl.lit(True)).join(made, on=PLAYER, how="full", coalesce=True)
+    known = participants.select(PLAYER).with_columns(known=pl.lit(True))
+    return rows.join(known, on=PLAYER, how="left").filter(pl.col("made").is_null() | pl.col("known").is_null())
+
+
+@breaking_rows(of=PlayerMatchFeatures)
+def simulated_stays_simulated(
+    features: dy.LazyFrame[PlayerMatchFeatures], facts: dy.LazyFrame[MatchFacts]
+) -> pl.LazyFrame:
+    """Features of a simulated match are labelled so, and those of a real one are not."""
+    told = facts.select(*MATCH, of_match="is_simulated")
+    return (
+        features.join(told, on=MATCH)
+        .filter(pl.col("is_simulated") != pl.col("of_match"))
+        .select(*PLAYER, "is_simulated", "of_match")
+    )
+
+
+@breaking_rows(of=RankCohorts)
+def cohorts_are_of_players_who_are_there(
+    cohorts: dy.LazyFrame[RankCohorts], features: dy.LazyFrame[PlayerMatchFeatures]
+) -> pl.LazyFrame:
+    """No cohort has more players than its playlist, simulated or real."""
+    by = ["is_simulated", "playlist"]
+    there = features.group_by(by).agg(there=pl.col("player_id").n_unique())
+    return (
+        cohorts.join(there, on=by, how="left")
+        .filter(pl.col("players") > pl.col("there").fill_null(0))
+        .select(*by, "rank_tier", "feature", "players", "there")
+    )
+
+
+@breaking_rows(of=RankModels)
+def no_model_serves_that_is_worse(models: dy.LazyFrame[RankModels]) -> pl.LazyFrame:
+    """The model that serves is better than naming the middle rank, than one feature, and not worse than the last."""
+    return worse_models(models.collect()).lazy()
+
+
+@breaking_rows(of=RankModels)
+def one_model_serves(models: dy.LazyFrame[RankModels]) -> pl.LazyFrame:
+    """At most one model of a playlist serves."""
+    return (
+        models.filter(pl.col("state") == "served")
+        .group_by("is_simulated", "playlist")
+        .agg(serving=pl.len(), versions=pl.col("version"))
+        .filter(pl.col("serving") > 1)
+    )
+
+
+@breaking_rows(of=Weaknesses)
+def percentiles_are_within_their_intervals(weaknesses: dy.LazyFrame[Weaknesses]) -> pl.LazyFrame:
+    """What is measured has a percentile within its interval, what is refused a reason and none."""
+    percentile, low, high = pl.col("percentile"), pl.col("percentile_low"), pl.col("percentile_high")
+    measured = pl.col("state") == "measured"
+    wrong = pl.when(measured).then((percentile < low) | (percentile > high)).otherwise(percentile.is_not_null())
+    unexplained = ~measured & pl.col("reason").is_null()
+    return weaknesses.filter(wrong.fill_null(True) | unexplained).select(
+        "player_id", "playlist", "skill", "state", "percentile", "percentile_low", "percentile_high"
+    )
+
+
+@breaking_rows(of=PlayerStats)
+def only_who_agreed_has_rows(stats: dy.LazyFrame[PlayerStats], tracked: dy.LazyFrame[TrackedPlayers]) -> pl.LazyFrame:
+    """Rows of a player alone are of players who are tracked and agreed to it."""
+    return stats.join(tracked, on="player_id", how="anti").group_by("player_id").agg(rows=pl.len())
+
+
+ALL: tuple[Check, ...] = tuple(value for value in globals().values() if isinstance(value, Check))
+"""Every check, in the order of this file."""

@@ -1,0 +1,130 @@
+"""What a replay's events say besides touches: boost pickups, and shots with what became of them."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.rocket_league.tables import BoostPickups, ReplayEvents, ShotsAndSaves, Touches
+
+FULL_TANK = 255.0
+"""Boost of a full tank, as replays count it."""
+SMALL_PAD = 12.0
+"""Boost that a small pad gives, from 0 to 100."""
+STRUCK_WITHIN_S = 6.0
+"""Longest time from the touch to the game's counting of the shot."""
+SAVE_WITHIN_S, GOAL_WITHIN_S = 4.0, 8.0
+"""Longest time from a shot to its save, and to its goal."""
+GOAL_Y_UU = 5120.0
+"""Goal line."""
+
+
+def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPickups]:
+    """Boost pads that were taken, with amounts from 0 to 100.
+
+    A pad is stolen that is in the opponents' half; those on the middle line are nobody's. What a pad holds beyond a
+    tank that is full then is overfill.
+    """
+    per_cent = 100 / FULL_TANK
+    before, holds = pl.col("boost_before") * per_cent, pl.when(pl.col("is_big_pad")).then(100.0).otherwise(SMALL_PAD)
+    side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
+    rows = (
+        events.filter(pl.col("kind") == "boost_pickup")
+        .sort("match_id", "event_number")
+        .with_columns(
+            pickup_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"),
+            is_big=pl.col("is_big_pad"),
+            is_stolen=pl.col("pad_y_uu") * side > 0,
+            boost_gained=(pl.col("boost_after") - pl.col("boost_before")) * per_cent,
+            boost_overfill=pl.when(pl.col("boost_after") >= FULL_TANK)
+            .then((before + holds - 100).clip(0))
+            .otherwise(0.0),
+            boost_before=before,
+        )
+    )
+    return typing.cast("dy.LazyFrame[BoostPickups]", BoostPickups.cast(rows.select(BoostPickups.column_names())))
+
+
+def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[ShotsAndSaves]:
+    """Shots as the game counts them, from where the shooter touched the ball.
+
+    The goal of a shot is the next one by the same player before the next kick-off, the save the next one by an opponent
+    within four seconds; each goal and save is of one shot, the last before it. A goal may be without a shot.
+    """
+    side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
+    struck = touches.sort("time_s").select(
+        "match_id", "player_id", struck_s="time_s", touch_x="ball_x_uu", touch_y="ball_team_y_uu", touch_z="ball_z_uu",
+        touch_speed="ball_speed_after_uu_s", touch_car_z="car_z_uu",
+    )  # fmt: skip
+    counted = events.filter(pl.col("kind") == "shot").sort("match_id", "event_number")
+    shots = (
+        counted.with_columns(shot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
+        # The game counts a shot some moments later, a goal's when the ball is in.
+        .sort("time_s")
+        .join_asof(
+            struck, left_on="time_s", right_on="struck_s", by=["match_id", "player_id"], tolerance=STRUCK_WITHIN_S
+        )
+        .with_columns(
+            ball_x_uu=pl.coalesce("touch_x", "ball_x_uu"),
+            ball_team_y_uu=pl.coalesce("touch_y", pl.col("ball_y_uu") * side),
+            ball_z_uu=pl.coalesce("touch_z", "ball_z_uu"),
+            shooter_z_uu=pl.coalesce("touch_car_z", "player_z_uu"),
+            shot_speed_uu_s="touch_speed",
+        )
+        .with_columns(
+            distance_to_goal_uu=(pl.col("ball_x_uu") ** 2 + (GOAL_Y_UU - pl.col("ball_team_y_uu")) ** 2).sqrt(),
+        )
+        .sort("match_id", "shot_number")
+    )
+    times = shots.select("match_id", "shot_number", "kickoff_number", "time_s", "team", "player_id")
+    goals = events.filter(pl.col("kind") == "goal").select(
+        "match_id", "kickoff_number", "player_id", goal_s="time_s", goal_event="event_number"
+    )
+    assists = events.filter(pl.col("kind") == "assist").select(
+        "match_id", "kickoff_number", assister_id="player_id", assist_s="time_s", assist_team="team"
+    )
+    saves = events.filter(pl.col("kind") == "save").select(
+        "match_id", save_event="event_number", saver_id="player_id", save_s="time_s", save_team="team"
+    )
+    scored = _latest_shot(
+        times.join(goals, on=["match_id", "kickoff_number", "player_id"]).filter(
+            (pl.col("goal_s") - pl.col("time_s")).is_between(-0.5, GOAL_WITHIN_S)
+        ),
+        "goal_event",
+    ).select("match_id", "shot_number", "goal_s")
+    saved = _latest_shot(
+        times.join(saves, on="match_id").filter(
+            (pl.col("save_team") != pl.col("team"))
+            & (pl.col("save_s") - pl.col("time_s")).is_between(-0.5, SAVE_WITHIN_S)
+        ),
+        "save_event",
+    ).select("match_id", "shot_number", "saver_id", "save_s")
+    rows = (
+        shots.join(scored, on=["match_id", "shot_number"], how="left")
+        .join(saved, on=["match_id", "shot_number"], how="left")
+        .join(
+            assists.unique(["match_id", "kickoff_number", "assist_team"], keep="any"),
+            left_on=["match_id", "kickoff_number", "team"],
+            right_on=["match_id", "kickoff_number", "assist_team"],
+            how="left",
+        )
+    )
+    is_goal, is_saved = pl.col("goal_s").is_not_null(), pl.col("save_s").is_not_null()
+    told = rows.with_columns(
+        outcome=pl.when(is_goal).then(pl.lit("goal")).when(is_saved).then(pl.lit("saved")).otherwise(pl.lit("missed")),
+        saver_id=pl.when(~is_goal).then("saver_id"),
+        saved_after_s=pl.when(~is_goal & is_saved).then((pl.col("save_s") - pl.col("time_s")).clip(0)),
+        assister_id=pl.when(is_goal).then("assister_id"),
+    )
+    return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
+
+
+def _latest_shot(pairs: pl.LazyFrame, of: str) -> pl.LazyFrame:
+    """Of each goal or save the last shot before it, and of each shot one of them."""
+    return (
+        pairs.sort("match_id", "time_s", "shot_number")
+        .unique(["match_id", of], keep="last", maintain_order=True)
+        .unique(["match_id", "shot_number"], keep="first", maintain_order=True)
+    )

@@ -1,0 +1,160 @@
+"""Ranks: their order, their names, and which one a player has.
+
+Every playlist with ranks has the same 22, numbered from 1 (Bronze I) to 22 (Supersonic Legend). Who is unranked, which
+ballchasing numbers 0, has none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import polars as pl
+
+from gamestats_assets.lakehouse.entries import UnknownNameError
+
+_LEAGUES = ("bronze", "silver", "gold", "platinum", "diamond", "champion", "grand-champion")
+_ROMAN = ("I", "II", "III")
+TIER_IDS: tuple[str, ...] = (*(f"{name}-{step}" for name in _LEAGUES for step in (1, 2, 3)), "supersonic-legend")
+"""Ranks as ballchasing calls them, the lowest first."""
+LOWEST_TIER, HIGHEST_TIER = 1, len(TIER_IDS)
+_PLAYLISTS = (
+    "ranked-duels",
+    "ranked-doubles",
+    "ranked-standard",
+    "ranked-solo-standard",
+    "ranked-hoops",
+    "ranked-rumble",
+    "ranked-dropshot",
+    "ranked-snowday",
+    "tournament",
+)
+PLAYER = ("is_simulated", "playlist", "player_id")
+"""What a rank is of."""
+
+
+class UnknownRankError(UnknownNameError):
+    """Something is no rank; the message names those that are near."""
+
+
+def playlists() -> tuple[str, ...]:
+    """Playlists that have ranks, as ballchasing calls them; tournaments have one of their own."""
+    return _PLAYLISTS
+
+
+def tier_id(tier: int) -> str:
+    """A rank as ballchasing calls it.
+
+    >>> tier_id(17), tier_id(22)
+    ('champion-2', 'supersonic-legend')
+
+    Raises:
+        UnknownRankError: when there is no such rank.
+    """
+    if not LOWEST_TIER <= tier <= HIGHEST_TIER:
+        raise UnknownRankError(
+            f"{tier} is no rank; ranks are numbered from {LOWEST_TIER} ({TIER_IDS[0]}) "
+            f"to {HIGHEST_TIER} ({TIER_IDS[-1]}).",
+            "rank",
+        )
+    return TIER_IDS[tier - 1]
+
+
+def rank_name(tier: int) -> str:
+    """A rank in words.
+
+    >>> rank_name(17), rank_name(19), rank_name(22)
+    ('Champion II', 'Grand Champion I', 'Supersonic Legend')
+
+    Raises:
+        UnknownRankError: when there is no such rank.
+    """
+    *words, last = tier_id(tier).split("-")
+    return " ".join([*(word.title() for word in words), _ROMAN[int(last) - 1] if last.isdigit() else last.title()])
+
+
+def parse_rank(text: str) -> int:
+    """The number of a rank as people write it, by ballchasing's name of it or the game's.
+
+    >>> parse_rank("champion-2"), parse_rank("Grand Champion III"), parse_rank("supersonic legend")
+    (17, 21, 22)
+
+    Raises:
+        UnknownRankError: when it is none.
+    """
+    wanted = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
+    wanted = re.sub(r"-(i{1,3})$", lambda found: f"-{len(found[1])}", wanted)
+    if wanted in TIER_IDS:
+        return TIER_IDS.index(wanted) + 1
+    near = [each for each in TIER_IDS if each.startswith(f"{wanted}-")] or difflib.get_close_matches(wanted, TIER_IDS)
+    meant = f"near it are {', '.join(near)}" if near else f"ranks are {', '.join(TIER_IDS)}"
+    raise UnknownRankError(f"{text!r} is no rank; {meant}.", "rank")
+
+
+def next_tier(tier: int) -> int | None:
+    """The rank above one; None above the highest.
+
+    Raises:
+        UnknownRankError: when there is no such rank.
+    """
+    return tier + 1 if tier_id(tier) != TIER_IDS[-1] else None
+
+
+def rank_range(from_tier: int, to_tier: int) -> str:
+    """The players of some ranks in a row, in words.
+
+    >>> rank_range(16, 16), rank_range(15, 17)
+    ('players at Champion I', 'players from Diamond III to Champion II')
+    """
+    if from_tier == to_tier:
+        return f"players at {rank_name(from_tier)}"
+    return f"players from {rank_name(from_tier)} to {rank_name(to_tier)}"
+
+
+def kept(rows: pl.LazyFrame, tracked: pl.LazyFrame) -> pl.LazyFrame:
+    """Of rows by player and match those of tracked players, from the day on from which they are kept."""
+    since = tracked.select("player_id", "kept_from")
+    return rows.join(since, on="player_id").filter(pl.col("match_date") >= pl.col("kept_from")).drop("kept_from")
+
+
+def last_tier() -> pl.Expr:
+    """Of a group of rows of `player_match_features`, the last rank that ballchasing told; null where it told none.
+
+    Of matches that began at the same moment, the one with the greatest id counts.
+    """
+    told = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
+    return (
+        pl.col("rank_tier")
+        .filter(told)
+        .sort_by(*(pl.col(name).filter(told) for name in ("started_at", "match_id")))
+        .last()
+    )
+
+
+def known_tiers(features: pl.LazyFrame, ranks: pl.LazyFrame) -> pl.LazyFrame:
+    """The rank of every player in every playlist in which the player has matches.
+
+    It is the one that the player gave, where that was later than the beginning of the last match of which ballchasing
+    told the rank; else it is that of this match. What a player gave holds for real and for simulated matches.
+
+    Args:
+        features: rows of `player_match_features`.
+        ranks: rows of `rl_ranks`.
+
+    Returns:
+        Columns `is_simulated`, `playlist`, `player_id`, `rank_tier` (Int32): one row where a rank is known, else none.
+    """
+    told = pl.col("rank_tier").is_between(LOWEST_TIER, HIGHEST_TIER)
+    given = ranks.select("player_id", "playlist", "updated_at", tier=pl.col("tier").cast(pl.Int32))
+    return (
+        features.group_by(PLAYER)
+        .agg(last_tier(), told_at=pl.col("started_at").filter(told).max())
+        .join(given, on=["player_id", "playlist"], how="left")
+        .select(
+            *PLAYER,
+            rank_tier=pl.when(pl.col("updated_at") > pl.col("told_at"))
+            .then("tier")
+            .otherwise(pl.coalesce("rank_tier", "tier")),
+        )
+        .drop_nulls("rank_tier")
+    )

@@ -1,0 +1,194 @@
+"""Replays, to rows: the match and its scoreboard by the header, and the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gamestats_assets.rocket_league.identities import player_id_in_replay
+from gamestats_assets.rocket_league.playlists import playlist_of
+from gamestats_assets.rocket_league.replay_frames import CAR, FPS, WORLD, frames_from_matrix, frames_from_updates
+from gamestats_assets.rocket_league.replay_network import Player, UnreadableReplayError, player_of, read_network
+from gamestats_assets.rocket_league.source import REPLAY, first_line, match_id_of, started_at_of
+
+Row = dict[str, Any]
+# More than the header tells of a replay's length is none that was played.
+_LONGEST_S = 4 * 3600
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replay that was read.
+
+    Attributes:
+        header: properties of its header.
+        meta: what the library makes of the header.
+        players: who played.
+        frames: rows of `ReplayFrames` without the columns of the match.
+        frames_method: `matrix`, or `updates` where players came and went.
+    """
+
+    header: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    players: list[Player]
+    frames: pl.DataFrame
+    frames_method: str
+
+
+def read_replay(path: Path) -> Replay:
+    """Read the header and ten frames a second.
+
+    Raises:
+        UnreadableReplayError: when the replay is damaged, or of a season whose format is not known yet.
+    """
+    import subtr_actor
+
+    try:
+        meta = subtr_actor.get_replay_meta(path)["replay_meta"]
+    except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+        raise UnreadableReplayError(f"{first_line(error)}.") from None
+    header = dict(meta["all_headers"])
+    players = [
+        player_of(told["remote_id"], told["name"], is_orange=side == "team_one", is_bot=bool(_stats(told).get("bBot")))
+        for side in ("team_zero", "team_one")
+        for told in meta[side]
+    ]
+    try:
+        _, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
+        return Replay(header, meta, players, frames_from_matrix(matrix, players), "matrix")
+    except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
+        pass
+    try:
+        network, _ = read_network(subtr_actor.parse_replay(path.read_bytes()))
+    except UnreadableReplayError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise UnreadableReplayError(f"{first_line(error)}.") from None
+    return Replay(header, meta, list(network.players), frames_from_updates(network), "updates")
+
+
+def _stats(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    return told.get("stats") or {}
+
+
+def match_row(replay: Replay, match_id: str, day: date, content_hash: str, landed_at: datetime) -> Row:
+    """The row of `RawReplays`.
+
+    Raises:
+        UnreadableReplayError: when the header tells no time.
+    """
+    header, meta = replay.header, replay.meta
+    told = started_at_of(dict(header))
+    if told is None:
+        raise UnreadableReplayError(f"The header tells no usable time; Date is {header.get('Date')!r}.")
+    game_type, season = meta.get("game_type") or {}, meta.get("season") or {}
+    duration_s = replay.frames.group_by("frame").agg(pl.col("step_s").first()).get_column("step_s").sum()
+    played_s = header.get("TotalSecondsPlayed")
+    remaining = replay.frames.get_column("seconds_remaining")
+    return {
+        "match_id": match_id,
+        "match_date": day,
+        "source": REPLAY,
+        "content_hash": content_hash,
+        "other_files": 0,
+        "landed_at": landed_at,
+        "replay_id": match_id_of(None, header.get("Id")),
+        "is_simulated": False,
+        "started_at": told[0],
+        "start_is_exact": told[1],
+        "title": header.get("ReplayName") or None,
+        "recorder": header.get("PlayerName") or None,
+        "map_code": str(header.get("MapName") or "").lower() or None,
+        "match_type": header.get("MatchType") or None,
+        "playlist": _playlist(header, game_type),
+        "playlist_number": game_type.get("playlist_id"),
+        "team_size": header.get("TeamSize"),
+        "season": season.get("number"),
+        "season_type": {"FreeToPlay": "free2play", "Legacy": "legacy"}.get(season.get("era") or ""),
+        "build_version": header.get("BuildVersion") or None,
+        "duration_s": float(duration_s),
+        "played_s": float(played_s) if played_s is not None and 0 <= played_s < _LONGEST_S else None,
+        # The clock stands at nought, and play goes on.
+        "went_to_overtime": bool(
+            replay.frames.filter(pl.col("is_live") & (pl.col("seconds_remaining") <= 0)).height > 0
+            and (remaining > 0).any()
+            and _overtime(replay.frames)
+        ),
+        "was_forfeited": bool(header.get("bForfeit")),
+        "blue_score": header.get("Team0Score") or 0,
+        "orange_score": header.get("Team1Score") or 0,
+        "frames": replay.frames.get_column("frame").n_unique(),
+        "frames_method": replay.frames_method,
+    }
+
+
+def _overtime(frames: pl.DataFrame) -> bool:
+    """Whether there was a kick-off after the clock had run down."""
+    over = frames.filter((pl.col("seconds_remaining") <= 0) & pl.col("is_live")).get_column("kickoff_number")
+    last = frames.filter(pl.col("seconds_remaining") > 0).get_column("kickoff_number")
+    return bool(len(over) and len(last) and over.max() > last.max())
+
+
+def _playlist(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | None:
+    if header.get("MatchType") in ("LAN", "Private") or game_type.get("game_type") in ("Lan", "Private"):
+        return "private"
+    if header.get("MatchType") == "Offline":
+        return "offline"
+    return playlist_of(game_type.get("playlist_id"))
+
+
+def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
+    """Rows of `RawPlayerStats`: everybody who played, with the scoreboard's figures where the header has them."""
+    header, rows = replay.header, {}
+    board: dict[str, Mapping[str, Any]] = {}
+    cars: dict[str, Mapping[str, Any]] = {}
+    for side in ("team_zero", "team_one"):
+        for told in replay.meta[side]:
+            player_id = player_id_in_replay(told["remote_id"]) or told["name"]
+            board[player_id], cars[player_id] = _stats(told), told
+    score = (header.get("Team0Score") or 0, header.get("Team1Score") or 0)
+    shots = {side: sum(told.get("Shots", 0) for told in board.values() if told.get("Team") == side) for side in (0, 1)}
+    winners = [
+        told for told in board.values() if told and score[0] != score[1] and told["Team"] == int(score[1] > score[0])
+    ]
+    best = max((told.get("Score", 0) for told in winners), default=None)
+    for player in replay.players:
+        key = player.player_id if player.player_id in board else player.name
+        told, car = board.get(key) or {}, cars.get(key) or {}
+        camera = car.get("camera_settings") or {}
+        side = int(player.is_orange)
+        is_known = bool(told)
+        rows[player.player_id] = {
+            "match_id": match_id,
+            "match_date": day,
+            "source": REPLAY,
+            "player_id": player.player_id,
+            "player_name": player.name,
+            "team": "orange" if player.is_orange else "blue",
+            "is_bot": player.is_bot,
+            "is_mvp": is_known and told in winners and told.get("Score", 0) == best,
+            "car_id": car.get("car_body_id"),
+            **{
+                f"camera_{name}": camera.get(told_as)
+                for name, told_as in (
+                    ("fov", "fov"), ("height", "height"), ("pitch", "angle"), ("distance", "distance"),
+                    ("stiffness", "stiffness"), ("swivel_speed", "swivel_speed"),
+                    ("transition_speed", "transition_speed"),
+                )
+            },
+            **{
+                column: told.get(name) if is_known else None
+                for column, name in (
+                    ("score", "Score"), ("goals", "Goals"), ("assists", "Assists"), ("saves", "Saves"),
+                    ("shots", "Shots"),
+                )
+            },
+            "shots_against": shots[1 - side] if is_known else None,
+            "goals_against": score[1 - side] if is_known else None,
+        }  # fmt: skip
+    return list(rows.values())

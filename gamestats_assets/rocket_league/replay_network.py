@@ -1,0 +1,532 @@
+"""What a replay's network updates say, as arrays: where everybody was whenever that was sent, and what happened.
+
+A replay is the stream of updates that a game server sent: of actors (cars, the ball, players, boost tanks) whose
+attributes are sent when they change, about 30 times a second for what moves. A car is a new actor after every kick-off
+and demolition. About every ten seconds a key frame sends everything once more; what has not changed in it is no news.
+Units and forms of vectors changed with the years: https://github.com/rlrml/subtr-actor, replay-format-evolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.rocket_league.identities import guest_id, player_id_in_replay
+
+SPAWN_BOOST, FULL_BOOST = 85.0, 255.0
+"""Boost in the tank of a new car, and in a full one."""
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+
+_STATS = {"MatchShots": "shot", "MatchSaves": "save", "MatchAssists": "assist", "MatchGoals": "goal"}
+_DEMOLITIONS = ("ReplicatedDemolish", "ReplicatedDemolish_CustomFX", "ReplicatedDemolishGoalExplosion",
+                "ReplicatedDemolishExtended")  # fmt: skip
+_BOOSTS = ("ReplicatedBoost", "ReplicatedBoostAmount")
+# Before this version of the network format positions were sent in other units, and rotations as angles.
+_UNITS_SINCE, _QUATERNIONS_SINCE = 5, 7
+# A demolition is sent by several attributes, and again by key frames.
+_SAME_DEMOLITION_S = 2.0
+
+
+class UnreadableReplayError(GamestatsError):
+    """A replay cannot be read: it is damaged, or of a season whose format is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Somebody who played.
+
+    Attributes:
+        player_id: platform and account; `guest_` and more for who has none.
+        name: name in the match.
+        is_orange: the team.
+        is_bot: whether it is a bot.
+    """
+
+    player_id: str
+    name: str
+    is_orange: bool
+    is_bot: bool
+
+
+def player_of(remote_id: Any, name: str, *, is_orange: bool, is_bot: bool) -> Player:
+    """A player by what a replay tells of the account."""
+    player_id = None if is_bot else player_id_in_replay(remote_id if isinstance(remote_id, dict) else {})
+    return Player(player_id or guest_id(name), name or player_id or "?", is_orange, is_bot)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened in a frame.
+
+    Attributes:
+        frame: number of the frame.
+        player: number of the player.
+        kind: shot, save, assist, goal, or demolition.
+        other: the demolished player.
+    """
+
+    frame: int
+    player: int | None
+    kind: str
+    other: int | None = None
+
+
+@dataclass
+class Network:
+    """A replay of n frames and p players, in unreal units and seconds; `(n, p)` arrays are by frame and player.
+
+    Attributes:
+        players: who played, blue first, in the order in which they came.
+        time: of each frame, as sent.
+        step: since the frame before; 0 over a goal replay that was not recorded.
+        in_countdown: the three seconds before a kick-off.
+        round: number of the kick-off that a frame belongs to, from 1.
+        is_live: after a kick-off's countdown and before a goal, or the end.
+        seconds_remaining: on the game's clock.
+        ball, ball_velocity, ball_sent: `(n, 3)` and `(n)`: as last sent, and whether sent in the frame.
+        touch: team whose touch of the ball was sent in the frame, -1 without; the game tells a team's first one alone.
+        life: number of the player's car, -1 while there is none.
+        sent: whether the car was sent.
+        position, velocity, rotation: as last sent; NaN before.
+        boost: from 0 to 255, as last sent.
+        boost_sent: whether it was sent, or is that of a new car.
+        is_burning, brakes: whether boost burns, and the handbrake is held.
+        changes: shots, saves, assists, goals, demolitions, in the order of frames.
+        goals: frame and team of each goal, as the header tells.
+    """
+
+    players: Sequence[Player]
+    time: Floats
+    step: Floats
+    in_countdown: Flags
+    round: Numbers
+    is_live: Flags
+    seconds_remaining: Numbers
+    ball: Floats
+    ball_velocity: Floats
+    ball_sent: Flags
+    touch: Numbers
+    life: Numbers
+    sent: Flags
+    position: Floats
+    velocity: Floats
+    rotation: Floats
+    boost: Floats
+    boost_sent: Flags
+    is_burning: Flags
+    brakes: Flags
+    changes: Sequence[Change]
+    goals: Sequence[tuple[int, int]]
+
+    @property
+    def clock(self) -> Floats:
+        """Seconds played until each frame."""
+        return np.cumsum(self.step)
+
+    @property
+    def is_orange(self) -> Flags:
+        """Of each player, whether of the orange team."""
+        return np.array([player.is_orange for player in self.players], dtype=bool)
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(slots=True)
+class _Car:
+    """A car as its updates come: frame, then what was sent."""
+
+    born: int
+    died: int = -1
+    player: int | None = None
+    bodies: list[tuple[float, ...]] = field(default_factory=list)
+    hidden: list[tuple[int, bool]] = field(default_factory=list)
+    brakes: list[tuple[int, bool]] = field(default_factory=list)
+    boosts: list[tuple[int, float]] = field(default_factory=list)
+    burns: list[tuple[int, bool]] = field(default_factory=list)
+
+
+class _Reader:
+    """Goes once through all frames and keeps what matters, by actor."""
+
+    def __init__(self, replay: Mapping[str, Any]) -> None:
+        self.objects: list[str] = replay["objects"]
+        self.attributes = [name.rsplit(":", 1)[-1] for name in self.objects]
+        self.names: list[str] = replay["names"]
+        self.frames: list[Mapping[str, Any]] = replay["network_frames"]["frames"]
+        self.repeats = {key["frame"] for key in replay["keyframes"]} - {0}
+        net_version = replay.get("net_version") or 0
+        self.place_unit, self.speed_unit = (1.0, 1.0) if net_version >= _UNITS_SINCE else (100.0, 10.0)
+        self.has_quaternions = net_version >= _QUATERNIONS_SINCE
+        self.kinds: dict[int, str] = {}
+        self.last: dict[tuple[int, int], Any] = {}
+        self.cars: dict[int, _Car] = {}
+        self.all_cars: list[_Car] = []
+        self.car_infos: dict[int, int] = {}
+        self.vehicles: dict[int, int] = {}
+        self.waiting: dict[int, list[tuple[str, int, Any]]] = {}
+        self.infos: dict[int, dict[str, Any]] = {}
+        self.people: dict[str, dict[str, Any]] = {}
+        self.order: list[str] = []
+        self.ball_bodies: list[tuple[float, ...]] = []
+        self.touches: list[tuple[int, int]] = []
+        self.states: list[tuple[int, int]] = []
+        self.countdowns: list[tuple[int, int]] = []
+        self.clock: list[tuple[int, int]] = []
+        self.stats: list[tuple[int, int, str]] = []
+        self.counters: dict[tuple[str, str], int] = {}
+        self.demolitions: list[tuple[int, int, int]] = []
+        self.match_guid: str | None = None
+
+    def read(self) -> None:
+        handlers = {
+            "ReplicatedRBState": self._body,
+            "PlayerReplicationInfo": self._driver,
+            "Vehicle": self._vehicle,
+            "ReplicatedActive": self._active,
+            "bReplicatedHandbrake": self._brake,
+            "bHidden": self._hidden,
+            "HitTeamNum": self._touch,
+            "ReplicatedStateName": lambda frame, actor, value, news: self.states.append((frame, value)),
+            "ReplicatedGameStateTimeRemaining": lambda frame, actor, value, news: self.countdowns.append(
+                (frame, value)
+            ),
+            "SecondsRemaining": lambda frame, actor, value, news: self.clock.append((frame, value)),
+            "MatchGUID": self._guid,
+            **{name: self._info for name in ("UniqueId", "PlayerName", "Team", "bBot")},
+            **{name: self._boost for name in _BOOSTS},
+            **{name: self._stat for name in _STATS},
+            **{name: self._demolition for name in _DEMOLITIONS},
+        }
+        by_object = [handlers.get(name) for name in self.attributes]
+        # PlayerReplicationInfo is an attribute of other actors than cars too.
+        for number, name in enumerate(self.objects):
+            if name.endswith(":PlayerReplicationInfo") and not name.startswith("Engine.Pawn"):
+                by_object[number] = None
+        last = self.last
+        for frame, told in enumerate(self.frames):
+            for gone in told["deleted_actors"]:
+                self._delete(frame, gone)
+            for new in told["new_actors"]:
+                self._create(frame, new["actor_id"], self.objects[new["object_id"]])
+            is_repeat = frame in self.repeats
+            for update in told["updated_actors"]:
+                number = update["object_id"]
+                handler = by_object[number]
+                if handler is None:
+                    continue
+                actor, attribute = update["actor_id"], update["attribute"]
+                value = next(iter(attribute.values())) if isinstance(attribute, dict) else attribute
+                news = not is_repeat or last.get((actor, number)) != value
+                last[actor, number] = value
+                self.attribute = self.attributes[number]
+                handler(frame, actor, value, news)
+
+    def _delete(self, frame: int, actor: int) -> None:
+        self.kinds.pop(actor, None)
+        car = self.cars.pop(actor, None)
+        if car is not None:
+            car.died = frame
+        self.car_infos.pop(actor, None)
+        self.vehicles.pop(actor, None)
+        self.infos.pop(actor, None)
+        self.waiting.pop(actor, None)
+        for key in [key for key in self.last if key[0] == actor]:
+            del self.last[key]
+
+    def _create(self, frame: int, actor: int, kind: str) -> None:
+        # A key frame names living actors again.
+        if self.kinds.get(actor) == kind:
+            return
+        if actor in self.kinds:
+            self._delete(frame, actor)
+        self.kinds[actor] = kind
+        if kind.startswith("Archetypes.Car.") and "PostGame" not in kind:
+            self.cars[actor] = car = _Car(frame)
+            self.all_cars.append(car)
+
+    def _body(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        kind = self.kinds.get(actor, "")
+        car = self.cars.get(actor)
+        if car is None and ".Ball." not in kind:
+            return
+        place, turn = value["location"], value["rotation"]
+        speed = value["linear_velocity"]
+        unit, speed_unit = self.place_unit, self.speed_unit
+        row = (
+            frame, news, place["x"] * unit, place["y"] * unit, place["z"] * unit,
+            *((speed["x"] * speed_unit, speed["y"] * speed_unit, speed["z"] * speed_unit) if speed else (0.0, 0.0, 0.0)),
+            turn["x"], turn["y"], turn["z"], turn["w"],
+        )  # fmt: skip
+        (self.ball_bodies if car is None else car.bodies).append(row)
+
+    def _driver(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        if actor in self.cars and value["actor"] >= 0:
+            self.car_infos[actor] = value["actor"]
+            self._link(actor)
+
+    def _link(self, actor: int) -> None:
+        """Tell a car's player, once both the car's info and the player's id are known."""
+        key = self.infos.get(self.car_infos.get(actor, -1), {}).get("key")
+        if key is not None and self.cars[actor].player is None:
+            self.cars[actor].player = self.order.index(key)
+
+    def _info(self, frame: int, actor: int, value: Any, news: bool) -> None:
+        info = self.infos.setdefault(actor, {})
+        if self.attribute == "UniqueId":
+            told = value["remote_id"]
+            info["key"] = str(sorted(told.items(), key=str)) if isinstance(told, dict) else str(told)
+            person = self.people.setdefault(info["key"], {"remote_id": told})
+            if info["key"] not in self.order:
+                self.order.append(info["key"])
+            person.update({name: info[name] for name in ("name", "is_orange", "is_bot") if name in info})
+            for car, of in self.car_infos.items():
+                if of == actor and car in self.cars:
+                    self._link(car)
+            return
+        if self.attribute == "PlayerName":
+            info["name"] = str(value)
+        elif self.attribute == "bBot":
+            info["is_bot"] = bool(value)
+        elif (kind := self.kinds.get(value["actor"], "")).startswith("Archetypes.Teams.Team"):
+            info["is_orange"] = kind.endswith("1")
+        if "key" in info:
+            self.people[info["key"]].update(
+                {name: info[name] for name in ("name", "is_orange", "is_bot") if name in info}
+            )
+
+    def _vehicle(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        if value["actor"] >= 0 and "CarComponent_Boost" in self.kinds.get(actor, ""):
+            self.vehicles[actor] = value["actor"]
+            for what, at, told in self.waiting.pop(actor, ()):
+                self._of_tank(what, at, actor, told)
+
+    def _of_tank(self, what: str, frame: int, actor: int, value: Any) -> None:
+        car = self.cars.get(self.vehicles.get(actor, -1))
+        if car is None:
+            # Sent before the tank's car.
+            self.waiting.setdefault(actor, []).append((what, frame, value))
+        elif what == "boost":
+            car.boosts.append((frame, value))
+        else:
+            car.burns.append((frame, value))
+
+    def _boost(self, frame: int, actor: int, value: Any, news: bool) -> None:
+        if news:
+            self._of_tank("boost", frame, actor, float(value["boost_amount"] if isinstance(value, dict) else value))
+
+    def _active(self, frame: int, actor: int, value: int, news: bool) -> None:
+        if "CarComponent_Boost" in self.kinds.get(actor, ""):
+            self._of_tank("burn", frame, actor, value % 2 == 1)
+
+    def _brake(self, frame: int, actor: int, value: bool, news: bool) -> None:
+        if actor in self.cars:
+            self.cars[actor].brakes.append((frame, value))
+
+    def _hidden(self, frame: int, actor: int, value: bool, news: bool) -> None:
+        if actor in self.cars:
+            self.cars[actor].hidden.append((frame, value))
+
+    def _touch(self, frame: int, actor: int, value: int, news: bool) -> None:
+        if news and value in (0, 1):
+            self.touches.append((frame, value))
+
+    def _guid(self, frame: int, actor: int, value: str, news: bool) -> None:
+        self.match_guid = str(value)
+
+    def _stat(self, frame: int, actor: int, value: int, news: bool) -> None:
+        key = self.infos.get(actor, {}).get("key")
+        if key is None:
+            return
+        before = self.counters.get((key, self.attribute), 0)
+        self.counters[key, self.attribute] = max(value, before)
+        self.stats += [(frame, self.order.index(key), _STATS[self.attribute])] * max(value - before, 0)
+
+    def _demolition(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
+        if not news or not isinstance(value, dict):
+            return
+        attacker, victim = (self._player_of(value.get(role)) for role in ("attacker", "victim"))
+        # Who leaves is told so, too, by nobody.
+        if attacker is not None and victim is not None:
+            self.demolitions.append((frame, attacker, victim))
+
+    def _player_of(self, told: Any) -> int | None:
+        actor = told.get("actor", -1) if isinstance(told, dict) else told
+        car = self.cars.get(actor)
+        return None if car is None else car.player
+
+    # ------------------------------------------------------------ arrays
+
+    def players(self) -> list[Player]:
+        return [
+            player_of(
+                person["remote_id"],
+                person.get("name", ""),
+                is_orange=bool(person.get("is_orange")),
+                is_bot=bool(person.get("is_bot")),
+            )
+            for person in map(self.people.__getitem__, self.order)
+        ]
+
+
+def read_network(replay: Mapping[str, Any]) -> tuple[Network, str | None]:
+    """What a parsed replay's frames say, and the match's own id where the server told it.
+
+    Args:
+        replay: as `subtr_actor.parse_replay` gives it.
+
+    Raises:
+        UnreadableReplayError: when it has no frames.
+    """
+    if not (replay.get("network_frames") or {}).get("frames"):
+        raise UnreadableReplayError("The replay has a header, and no frames.")
+    reader = _Reader(replay)
+    reader.read()
+    frames, n = reader.frames, len(reader.frames)
+    everybody = reader.players()
+    # Who only looked on had no car.
+    drove = {car.player for car in reader.all_cars if car.player is not None and car.bodies}
+    kept = sorted(drove, key=lambda number: (everybody[number].is_orange, number))
+    number_of = {number: place for place, number in enumerate(kept)}
+    p = len(kept)
+    time = np.array([frame["time"] for frame in frames], dtype=float)
+    state = _filled(reader.states, n, 0)
+    round_number, step = _rounds(time, state)
+    network = Network(
+        players=[everybody[number] for number in kept],
+        time=time,
+        step=step,
+        in_countdown=_filled(reader.countdowns, n, 0) > 0,
+        round=round_number,
+        is_live=_live(state, reader.names),
+        seconds_remaining=_filled(reader.clock, n, 0).astype(np.int64),
+        ball=np.full((n, 3), np.nan),
+        ball_velocity=np.full((n, 3), np.nan),
+        ball_sent=np.zeros(n, dtype=bool),
+        touch=np.full(n, -1, dtype=np.int64),
+        life=np.full((n, p), -1, dtype=np.int64),
+        sent=np.zeros((n, p), dtype=bool),
+        position=np.full((n, p, 3), np.nan),
+        velocity=np.full((n, p, 3), np.nan),
+        rotation=np.full((n, p, 4), np.nan),
+        boost=np.full((n, p), SPAWN_BOOST),
+        boost_sent=np.zeros((n, p), dtype=bool),
+        is_burning=np.zeros((n, p), dtype=bool),
+        brakes=np.zeros((n, p), dtype=bool),
+        changes=_changes(reader, number_of, time),
+        goals=[
+            (goal["frame"], int(goal.get("PlayerTeam") or 0))
+            for goal in replay["properties"].get("Goals") or ()
+            if "frame" in goal
+        ],
+    )
+    _place_ball(network, reader.ball_bodies)
+    for frame, team in reader.touches:
+        network.touch[frame] = team
+    for life, car in enumerate(reader.all_cars):
+        if car.player in number_of and car.bodies:
+            _place_car(network, car, life, number_of[car.player], reader.has_quaternions)
+    return network, reader.match_guid
+
+
+def _filled(told: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
+    """Of each frame what was told last, in it or before."""
+    return _last(np.arange(n), told, first)
+
+
+def _last(frames: Numbers, told: Sequence[tuple[int, Any]], first: float) -> Floats:
+    at = np.array([frame for frame, _ in told], dtype=np.int64)
+    values = np.array([first, *(value for _, value in told)], dtype=float)
+    return values[np.searchsorted(at, frames, side="right")]
+
+
+def _rounds(time: Floats, state: Floats) -> tuple[Numbers, Floats]:
+    """Number of the kick-off of each frame, and the seconds since the frame before.
+
+    The state that a replay begins with is that before a kick-off; a goal replay that was skipped ends with it.
+    """
+    before = state == state[0]
+    starts = before & ~np.r_[False, before[:-1]]
+    step = np.diff(time, prepend=time[0])
+    step[starts] = 0
+    return np.cumsum(starts), np.maximum(step, 0)
+
+
+def _live(state: Floats, names: Sequence[str]) -> Flags:
+    """Frames in which play is on: the state is called so, or else it is the one after a kick-off's."""
+    if "Active" in names:
+        return state == names.index("Active")
+    others = np.flatnonzero(state != state[0])
+    return state == state[others[0]] if len(others) else np.zeros(len(state), dtype=bool)
+
+
+def _place_ball(network: Network, bodies: Sequence[tuple[float, ...]]) -> None:
+    if not bodies:
+        return
+    rows = np.array(bodies, dtype=float)
+    at = rows[:, 0].astype(np.int64)
+    network.ball_sent[at[rows[:, 1] > 0]] = True
+    held = np.searchsorted(at, np.arange(len(network.time)), side="right") - 1
+    known = held >= 0
+    network.ball[known], network.ball_velocity[known] = rows[held[known], 2:5], rows[held[known], 5:8]
+
+
+def _place_car(network: Network, car: _Car, life: int, player: int, has_quaternions: bool) -> None:
+    n = len(network.time)
+    rows = np.array(car.bodies, dtype=float)
+    at = rows[:, 0].astype(np.int64)
+    frames = np.arange(at[0], car.died if car.died >= 0 else n)
+    # In the very first frame a car may be said to be hidden that is not.
+    visible = (_last(frames, car.hidden, 0.0) == 0) | (frames == 0)
+    frames = frames[visible]
+    held = np.searchsorted(at, frames, side="right") - 1
+    network.life[frames, player] = life
+    network.position[frames, player] = rows[held, 2:5]
+    network.velocity[frames, player] = rows[held, 5:8]
+    turns = rows[:, 8:12] if has_quaternions else _quaternions(rows[:, 8:11])
+    network.rotation[frames, player] = turns[held]
+    sent = np.zeros(n, dtype=bool)
+    sent[at[rows[:, 1] > 0]] = True
+    network.sent[frames, player] = sent[frames]
+    network.brakes[frames, player] = _last(frames, car.brakes, 0.0) > 0
+    network.is_burning[frames, player] = _last(frames, car.burns, 0.0) > 0
+    network.boost[frames, player] = _last(frames, car.boosts, SPAWN_BOOST)
+    tanks = np.zeros(n, dtype=bool)
+    tanks[[frame for frame, _ in car.boosts]] = True
+    network.boost_sent[frames, player] = tanks[frames]
+    if len(frames):
+        network.boost_sent[frames[0], player] = True
+
+
+def _quaternions(angles: Floats) -> Floats:
+    """Pitch, yaw and roll in half turns as quaternions (x, y, z, w)."""
+    from scipy.spatial.transform import Rotation
+
+    pitch, yaw, roll = angles.T * np.pi
+    return Rotation.from_euler("ZYX", np.stack([yaw, pitch, roll], axis=1)).as_quat()
+
+
+def _changes(reader: _Reader, number_of: Mapping[int, int], time: Floats) -> list[Change]:
+    changes = [Change(frame, number_of[player], kind) for frame, player, kind in reader.stats if player in number_of]
+    seen: dict[tuple[int, int], float] = {}
+    for frame, attacker, victim in reader.demolitions:
+        if time[frame] - seen.get((attacker, victim), -np.inf) > _SAME_DEMOLITION_S and victim in number_of:
+            changes.append(Change(frame, number_of.get(attacker), "demolition", number_of[victim]))
+        seen[attacker, victim] = float(time[frame])
+    return sorted(changes, key=lambda change: (change.frame, change.kind, change.player or 0))
+
+
+def lives(network: Network, player: int) -> Iterator[tuple[int, int]]:
+    """First and last frame of each car that a player had."""
+    life = network.life[:, player]
+    edges = np.flatnonzero(np.diff(np.r_[-1, life, -1]))
+    for first, after in zip(edges[:-1], edges[1:], strict=True):
+        if life[first] >= 0:
+            yield int(first), int(after) - 1

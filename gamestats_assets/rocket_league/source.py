@@ -1,0 +1,179 @@
+"""How Rocket League's files reach the landing zone: what each is, its content tells.
+
+Replays (`.replay`) as the game saves them, and ballchasing's JSON of a replay. A match is filed under its own id where
+the file tells it (`MatchGUID`, since 2020), so that the replays of several players are one match; else under the id of
+the replay. The day is that of the match's start in UTC; replays saved before that was told have only the date of the
+computer they were saved on.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+
+GAME = "rocket_league"
+"""The game's folder in the landing zone."""
+REPLAY, BALLCHASING = "replay", "ballchasing"
+"""Kinds of files."""
+
+_TAKEN = "Replays (.replay) and ballchasing's JSON of a replay are taken."
+_GAME_CLASS = re.compile(rb"TAGame\.Replay_")
+_ID = re.compile(r"[0-9A-F]{32}")
+_SENT_GUID = "ProjectX.GRI_X:MatchGUID"
+# The game came out on 7 July 2015; earlier is a clock that is wrong.
+_RELEASE = datetime(2015, 7, 7, tzinfo=UTC)
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ :T](\d{2})-(\d{2})(?:-(\d{2}))?")
+
+
+class _Ballchasing(msgspec.Struct):
+    status: str | None = None
+    rocket_league_id: str | None = None
+    match_guid: str | None = None
+    date: str | None = None
+    date_has_timezone: bool = False
+    blue: msgspec.Raw = msgspec.Raw()
+    orange: msgspec.Raw = msgspec.Raw()
+
+
+_JSON = msgspec.json.Decoder(_Ballchasing)
+
+
+def recognise(content: bytes, name: str = "") -> Recognised:
+    """What a decompressed content is.
+
+    Raises:
+        UnrecognisedContentError: when it is none of these files, is cut or damaged, or tells no match or time.
+    """
+    if _GAME_CLASS.search(content[:64]):
+        return _of_replay(content)
+    stripped = content.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
+    if not stripped:
+        raise UnrecognisedContentError("The file is empty.")
+    return _of_ballchasing(stripped)
+
+
+def _of_replay(content: bytes) -> Recognised:
+    header = read_header(content)
+    match_id = match_id_of(header.get("MatchGUID") or _guid_of_server(content), header.get("Id"))
+    if match_id is None:
+        raise UnrecognisedContentError("The replay's header tells no Id of 32 hexadecimal digits.")
+    told = started_at_of(header)
+    if told is None:
+        raise UnrecognisedContentError(
+            f"The replay's header tells no usable time: MatchStartEpoch is {header.get('MatchStartEpoch')!r}, "
+            f"Date is {header.get('Date')!r}."
+        )
+    return Recognised(REPLAY, match_id, *told, suffix="replay")
+
+
+def read_header(content: bytes) -> dict[str, Any]:
+    """The properties of a replay's header, by name.
+
+    Raises:
+        UnrecognisedContentError: when the replay is damaged, or of a season that cannot be read yet.
+    """
+    import subtr_actor
+
+    # The library reads files alone.
+    with tempfile.NamedTemporaryFile(suffix=".replay") as file:
+        file.write(content)
+        file.flush()
+        try:
+            meta = subtr_actor.get_replay_meta(Path(file.name))
+        except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+            raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
+    return dict(meta["replay_meta"]["all_headers"])
+
+
+def _guid_of_server(content: bytes) -> str | None:
+    """The match's id as the server sent it: older headers lack it, and ballchasing has it all the same."""
+    import subtr_actor
+
+    replay = subtr_actor.parse_replay(content)
+    objects = replay["objects"]
+    number = objects.index(_SENT_GUID) if _SENT_GUID in objects else None
+    updates = (update for frame in replay["network_frames"]["frames"] for update in frame["updated_actors"])
+    return next((update["attribute"]["String"] for update in updates if update["object_id"] == number), None)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the replay library says first; the rest is the state of its decoder."""
+    lines = [line.strip(" -=") for line in str(error).splitlines()]
+    return next((line for line in lines if line), type(error).__name__).rstrip(".:")
+
+
+def match_id_of(match_guid: object, replay_id: object) -> str | None:
+    """The match's own id where there is one, else the replay's; upper case. Zeros are none."""
+    for told in (match_guid, replay_id):
+        text = str(told or "").upper()
+        if _ID.fullmatch(text) and text.strip("0"):
+            return text
+    return None
+
+
+def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
+    """When the match began, and whether that is by the server's clock; else it is the date of the computer.
+
+    None where the header tells neither.
+    """
+    try:
+        by_server = datetime.fromtimestamp(int(header.get("MatchStartEpoch") or 0), UTC)
+    except (ValueError, OverflowError, OSError):
+        by_server = _RELEASE
+    if by_server > _RELEASE:
+        return by_server, True
+    found = _DATE.match(str(header.get("Date") or ""))
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+    try:
+        by_computer = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return (by_computer, False) if by_computer > _RELEASE else None
+
+
+def _of_ballchasing(content: bytes) -> Recognised:
+    try:
+        told = _JSON.decode(content)
+    except msgspec.ValidationError as error:
+        raise UnrecognisedContentError(f"Expected ballchasing's JSON of a replay: {error}. {_TAKEN}") from None
+    except (ValueError, RecursionError) as error:
+        raise UnrecognisedContentError(f"Neither a replay nor whole JSON: {error}. {_TAKEN}") from None
+    if told.status is not None and told.status != "ok":
+        raise UnrecognisedContentError(
+            f"The replay is {told.status} at ballchasing, so its JSON holds no statistics yet. Fetch it again."
+        )
+    if not told.blue or not told.orange:
+        raise UnrecognisedContentError(f"Expected teams blue and orange. {_TAKEN}")
+    match_id = match_id_of(told.match_guid, told.rocket_league_id)
+    if match_id is None:
+        raise UnrecognisedContentError("Expected rocket_league_id, or match_guid, of 32 hexadecimal digits.")
+    started_at = date_of(told.date)
+    if started_at is None:
+        raise UnrecognisedContentError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.date!r}.")
+    # It is when the replay was saved, at the end of the match.
+    return Recognised(BALLCHASING, match_id, started_at, False)
+
+
+def date_of(text: str | None) -> datetime | None:
+    """A time as ballchasing writes it, with or without an offset; None where it is none."""
+    try:
+        told = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    return told if told > _RELEASE else None
+
+
+SOURCE = Source(GAME, recognise, first=(REPLAY,))
+"""What the game itself tells of a match's start is landed before what ballchasing does."""
+ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
+unreadable, refused = SOURCE.unreadable, SOURCE.refused

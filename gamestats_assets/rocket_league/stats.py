@@ -1,0 +1,102 @@
+"""Ballchasing's statistics of every player in every match, theirs beside those computed from the replay."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
+from gamestats_assets.rocket_league.tables import (
+    BoostPickups,
+    PlayerMatchStats,
+    RawPlayerStats,
+    ReplayEvents,
+    ReplayFigures,
+)
+
+_PLAYER = ("match_id", "player_id")
+
+
+def player_match_stats(
+    raw: dy.LazyFrame[RawPlayerStats],
+    figures: dy.LazyFrame[ReplayFigures],
+    pickups: dy.LazyFrame[BoostPickups],
+    events: dy.LazyFrame[ReplayEvents],
+) -> dy.LazyFrame[PlayerMatchStats]:
+    """A row of each player for each source there is.
+
+    Amounts of boost are whole numbers by pad size, as ballchasing rounds them down.
+    """
+    theirs = raw.filter(pl.col("source") == BALLCHASING).with_columns(
+        counted_s=_counted(pl.col("boost_collected"), pl.col("boost_collected_per_minute"))
+    )
+    has_pads = pickups.select("match_id").unique().with_columns(has_pads=pl.lit(True))
+    goals = events.filter(pl.col("kind") == "goal")
+    last = goals.group_by("match_id", player_id="other_player_id").agg(
+        goals_against_while_last_defender=pl.len().cast(pl.Int32)
+    )
+    ours = (
+        figures.with_columns(source=pl.lit(REPLAY))
+        .join(_boost(pickups), on=_PLAYER, how="left")
+        .join(has_pads, on="match_id", how="left")
+        .join(last, on=_PLAYER, how="left")
+        .with_columns(
+            # Who took none took nought, in a match that has pads.
+            *(pl.when(pl.col("has_pads")).then(pl.col(name).fill_null(0)).alias(name) for name in _AMOUNTS),
+            goals_against_while_last_defender=pl.col("goals_against_while_last_defender").fill_null(0),
+        )
+        .with_columns(
+            boost_collected_per_minute=pl.when(pl.col("counted_s") > 0).then(
+                60 * pl.col("boost_collected") / pl.col("counted_s")
+            )
+        )
+    )
+    columns = PlayerMatchStats.column_names()
+    rows = pl.concat([_with(theirs, columns), _with(ours, columns)])
+    return typing.cast("dy.LazyFrame[PlayerMatchStats]", rows)
+
+
+def _counted(amount: pl.Expr, per_minute: pl.Expr) -> pl.Expr:
+    """Ballchasing does not tell the time that it counts; what it makes of a minute does."""
+    return pl.when((amount > 0) & (per_minute > 0)).then(60 * amount / per_minute)
+
+
+def _with(rows: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+    known = set(rows.collect_schema().names())
+    schema = PlayerMatchStats.schema()
+    return rows.select(
+        pl.col(name).cast(schema[name]) if name in known else pl.lit(None, dtype=schema[name]).alias(name)
+        for name in columns
+    )
+
+
+_SIZES = (("big", pl.col("is_big")), ("small", ~pl.col("is_big")))
+_AMOUNTS = (
+    "boost_collected", "boost_stolen", "boost_collected_big", "boost_stolen_big", "boost_collected_small",
+    "boost_stolen_small", "big_pads_collected", "big_pads_stolen", "small_pads_collected", "small_pads_stolen",
+    "boost_overfill", "boost_overfill_stolen",
+)  # fmt: skip
+
+
+def _boost(pickups: pl.LazyFrame) -> pl.LazyFrame:
+    stolen = pl.col("is_stolen")
+    by_size: dict[str, pl.Expr] = {}
+    for size, of_size in _SIZES:
+        by_size[f"boost_collected_{size}"] = pl.col("boost_gained").filter(of_size).sum().floor()
+        by_size[f"boost_stolen_{size}"] = pl.col("boost_gained").filter(of_size & stolen).sum().floor()
+        by_size[f"{size}_pads_collected"] = of_size.sum().cast(pl.Int32)
+        by_size[f"{size}_pads_stolen"] = (of_size & stolen).sum().cast(pl.Int32)
+    return (
+        pickups.group_by(_PLAYER)
+        .agg(
+            **by_size,
+            boost_overfill=pl.col("boost_overfill").sum().floor(),
+            boost_overfill_stolen=pl.col("boost_overfill").filter(stolen).sum().floor(),
+        )
+        .with_columns(
+            boost_collected=pl.col("boost_collected_big") + pl.col("boost_collected_small"),
+            boost_stolen=pl.col("boost_stolen_big") + pl.col("boost_stolen_small"),
+        )
+    )

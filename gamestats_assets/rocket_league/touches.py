@@ -1,0 +1,145 @@
+"""Touches, and what follows from them: possessions, and challenges (50/50s)."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.rocket_league.tables import Challenges, Possessions, ReplayEvents, Touches
+
+AERIAL_Z_UU = 300.0
+"""Height from which a car counts as in the air: about that of a jump from the ground."""
+CHALLENGE_S = 0.4
+"""Touches of both teams so near to each other are one challenge."""
+LEAVES_UU_S = 300.0
+"""Speed along the field with which the ball leaves a challenge for one team."""
+DECIDED_S = 3.0
+"""Time within which the next touch decides a challenge that the ball leaves for none."""
+_MATCH = ("match_id", "match_date")
+_TEAM_SIDE = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
+
+
+def touches(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Touches]:
+    """Who hit the ball, where, and what that did to it."""
+    rows = (
+        events.filter(pl.col("kind") == "touch")
+        .sort("match_id", "event_number")
+        .with_columns(
+            touch_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"),
+            is_kickoff=pl.int_range(pl.len()).over("match_id", "kickoff_number") == 0,
+            ball_team_y_uu=pl.col("ball_y_uu") * _TEAM_SIDE,
+            ball_speed_before_uu_s=length("ball_vx_before_uu_s", "ball_vy_before_uu_s", "ball_vz_before_uu_s"),
+            ball_speed_after_uu_s=length("ball_vx_after_uu_s", "ball_vy_after_uu_s", "ball_vz_after_uu_s"),
+            ball_team_vy_after_uu_s=pl.col("ball_vy_after_uu_s") * _TEAM_SIDE,
+            car_z_uu=pl.col("player_z_uu"),
+            is_aerial=pl.col("player_z_uu") >= AERIAL_Z_UU,
+        )
+    )
+    return typing.cast("dy.LazyFrame[Touches]", Touches.cast(rows.select(Touches.column_names())))
+
+
+def length(*columns: str) -> pl.Expr:
+    """The length of a vector with these components."""
+    return pl.sum_horizontal((pl.col(column) ** 2 for column in columns), ignore_nulls=False).sqrt()
+
+
+def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Possessions]:
+    """Stretches in which one team alone touched the ball.
+
+    A possession ends with the touch of the other team, or with the goal or stop before the next kick-off; where none of
+    these follows, with its last touch.
+    """
+    numbered = events.filter(pl.col("kind") == "touch").sort("match_id", "event_number").with_columns(
+        touch_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id")
+    ).select("match_id", "touch_number", "kickoff_number")  # fmt: skip
+    goals = (
+        events.filter(pl.col("kind") == "goal")
+        .sort("match_id", "time_s")
+        .unique(["match_id", "kickoff_number"], keep="first", maintain_order=True)
+        .select("match_id", "kickoff_number", goal_s="time_s", goal_team="team")
+    )
+    changes = (pl.col("team") != pl.col("team").shift()) | (
+        pl.col("kickoff_number") != pl.col("kickoff_number").shift()
+    )
+    rows = (
+        touches.join(numbered, on=["match_id", "touch_number"])
+        .sort("match_id", "touch_number")
+        .with_columns(possession_number=changes.fill_null(True).cum_sum().over("match_id").cast(pl.Int32))
+        .group_by(*_MATCH, "possession_number", "team", "kickoff_number", maintain_order=True)
+        .agg(
+            start_s=pl.col("time_s").first(),
+            last_s=pl.col("time_s").last(),
+            touches=pl.len().cast(pl.Int32),
+            players=pl.col("player_id").n_unique().cast(pl.Int32),
+            first_player_id=pl.col("player_id").first(),
+            last_player_id=pl.col("player_id").last(),
+            start_team_y_uu=pl.col("ball_team_y_uu").first(),
+            end_team_y_uu=pl.col("ball_team_y_uu").last(),
+        )
+        .sort("match_id", "possession_number")
+        .with_columns(
+            next_s=pl.col("start_s").shift(-1).over("match_id"),
+            next_kickoff=pl.col("kickoff_number").shift(-1).over("match_id"),
+        )
+        .join(goals, on=["match_id", "kickoff_number"], how="left")
+    )
+    goes_over = pl.col("next_kickoff") == pl.col("kickoff_number")
+    ends_in_goal = ~goes_over.fill_null(False) & (pl.col("goal_s") >= pl.col("last_s")).fill_null(False)
+    told = rows.with_columns(
+        end_s=pl.when(goes_over).then("next_s").when(ends_in_goal).then("goal_s").otherwise("last_s"),
+        ended_by=pl.when(goes_over)
+        .then(pl.lit("turnover"))
+        .when(ends_in_goal & (pl.col("goal_team") == pl.col("team")))
+        .then(pl.lit("goal"))
+        .otherwise(pl.lit("stoppage")),
+    ).with_columns(duration_s=pl.col("end_s") - pl.col("start_s"))
+    return typing.cast("dy.LazyFrame[Possessions]", Possessions.cast(told.select(Possessions.column_names())))
+
+
+def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
+    """50/50s: touches of both teams within a moment.
+
+    It is won by the team towards whose opponents' goal the ball leaves; where it leaves towards none, by the team that
+    touches next within three seconds and before the next kick-off; else by nobody.
+    """
+    follows = (
+        touches.filter(pl.col("player_id").is_not_null())
+        .sort("match_id", "touch_number")
+        .with_columns(
+            pl.col("time_s", "team", "player_id", "is_aerial", "ball_team_vy_after_uu_s")
+            .shift(-1)
+            .over("match_id")
+            .name.prefix("next_"),
+            after_s=pl.col("time_s").shift(-2).over("match_id"),
+            after_team=pl.col("team").shift(-2).over("match_id"),
+            after_kickoff=pl.col("is_kickoff").shift(-2).over("match_id"),
+            before_s=pl.col("time_s").shift(1).over("match_id"),
+            before_team=pl.col("team").shift(1).over("match_id"),
+        )
+        .filter(
+            (pl.col("next_team") != pl.col("team"))
+            & (pl.col("next_time_s") - pl.col("time_s") <= CHALLENGE_S)
+            # Of three touches in a moment the first two are the challenge.
+            & ~(
+                (pl.col("before_team") != pl.col("team")) & (pl.col("time_s") - pl.col("before_s") <= CHALLENGE_S)
+            ).fill_null(False)
+        )
+    )
+    is_decided = (pl.col("after_s") - pl.col("next_time_s") <= DECIDED_S) & ~pl.col("after_kickoff")
+    leaves = pl.col("next_ball_team_vy_after_uu_s")
+    is_blue_first = pl.col("team") == "blue"
+    rows = follows.with_columns(
+        challenge_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"),
+        blue_player_id=pl.when(is_blue_first).then("player_id").otherwise("next_player_id"),
+        orange_player_id=pl.when(is_blue_first).then("next_player_id").otherwise("player_id"),
+        winner=pl.when(leaves > LEAVES_UU_S)
+        .then("next_team")
+        .when(leaves < -LEAVES_UU_S)
+        .then("team")
+        .when(is_decided)
+        .then("after_team"),
+        is_aerial=pl.col("is_aerial") | pl.col("next_is_aerial"),
+    )
+    return typing.cast("dy.LazyFrame[Challenges]", Challenges.cast(rows.select(Challenges.column_names())))

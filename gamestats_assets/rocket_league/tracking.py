@@ -1,0 +1,88 @@
+"""Tracked players: of whom tables are made, from which matches, and what names all that they are made from."""
+
+from __future__ import annotations
+
+import typing
+
+import dataframely as dy
+import polars as pl
+
+from gamestats_assets.lakehouse.ledger import combined_hash, ledger_of
+from gamestats_assets.rocket_league.tables import (
+    PlayerMatchFeatures,
+    RankCohorts,
+    RankModels,
+    Retention,
+    RlPlayers,
+    RlRanks,
+    TrackedPlayers,
+    TrainingPacks,
+    TrainingSessions,
+)
+
+FeaturesTaken = ledger_of(PlayerMatchFeatures.spec.game, PlayerMatchFeatures.spec.step)
+"""Matches whose features were made, each with a hash of all that they were made from."""
+
+
+def tracked_players(
+    players: dy.LazyFrame[RlPlayers],
+    retention: dy.LazyFrame[Retention],
+    features: dy.LazyFrame[PlayerMatchFeatures],
+    taken: dy.LazyFrame[FeaturesTaken],  # type: ignore[valid-type]
+    ranks: dy.LazyFrame[RlRanks],
+    sessions: dy.LazyFrame[TrainingSessions],
+    packs: dy.LazyFrame[TrainingPacks],
+    cohorts: dy.LazyFrame[RankCohorts],
+    models: dy.LazyFrame[RankModels],
+) -> dy.LazyFrame[TrackedPlayers]:
+    """Everybody who is tracked and agreed to it.
+
+    `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
+    training session, the catalogue of packs, a cohort or the model of ranks is another.
+    """
+    consenting = players.filter("is_active", pl.col("consented_at").is_not_null()).join(
+        retention.select("player_id", "kept_from"), on="player_id", how="left"
+    )
+    kept = consenting.with_columns(
+        # Until it is told how long matches are kept, all are there.
+        pl.col("kept_from").fill_null(pl.col("wanted_since").dt.date() - pl.duration(days=36_500))
+    )
+    done = taken.select(match_id="unit_id", digest="input_hash")
+    matches = (
+        features.select("match_id", "match_date", "player_id")
+        .join(kept.select("player_id", "kept_from"), on="player_id")
+        .filter(pl.col("match_date") >= pl.col("kept_from"))
+        .join(done, on="match_id", how="left")
+        .group_by("player_id")
+        .agg(
+            matches=pl.len().cast(pl.Int32),
+            first_day=pl.col("match_date").min(),
+            last_day=pl.col("match_date").max(),
+            played=pl.format("{} {}", "match_id", pl.col("digest").fill_null("")).sort().str.join("\n"),
+        )
+    )
+    everybodys = combined_hash(_digest(rows) for rows in (packs, cohorts, models))
+    own = [_by_player(rows, name) for rows, name in ((players, "entry"), (ranks, "ranks"), (sessions, "sessions"))]
+    rows = kept.join(matches, on="player_id", how="left")
+    for each in own:
+        rows = rows.join(each, on="player_id", how="left")
+    told = rows.with_columns(
+        pl.col("matches").fill_null(0),
+        content_hash=pl.struct("played", "kept_from", "entry", "ranks", "sessions").map_elements(
+            lambda of: combined_hash([*(f"{name} {value}" for name, value in of.items()), everybodys]),
+            return_dtype=pl.String,
+        ),
+    )
+    return typing.cast("dy.LazyFrame[TrackedPlayers]", TrackedPlayers.cast(told.select(TrackedPlayers.column_names())))
+
+
+def _digest(rows: pl.LazyFrame) -> str:
+    """A hash of a table's rows, whatever their order."""
+    return combined_hash(rows.select(line=pl.struct(pl.all()).struct.json_encode()).collect().get_column("line"))
+
+
+def _by_player(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    line = pl.struct(pl.all()).struct.json_encode()
+    return (
+        rows.select("player_id", line=line).group_by("player_id").agg(pl.col("line").sort().str.join("\n").alias(name))
+    )

@@ -1,0 +1,179 @@
+"""Players whose rank follows from how they play by a known model, and the matches they show it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
+
+# Mean and standard deviation between players.
+SHAPES = {
+    "supersonic_share": (0.3, 0.02),
+    "avg_speed_uu_s": (1400.0, 60.0),
+    "boost_per_minute": (380.0, 25.0),
+    "behind_ball_share": (0.7, 0.01),
+    "shot_accuracy": (0.4, 0.02),
+    "save_share": (0.5, 0.02),
+}
+COEFFICIENTS = (1.2, 0.8, -0.6, 0.9, 0.0, 0.5)
+"""Per standard deviation of each of `SHAPES`."""
+THRESHOLDS = tuple(np.linspace(-4.0, 4.0, 21).tolist())
+"""Between the 22 ranks."""
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+PLAYLIST = "ranked-doubles"
+# Matches of a player differ three times as much as players.
+WITHIN = 3.0
+
+
+def expected(eta: np.ndarray) -> np.ndarray:
+    """The expected rank at a strength by the planted model."""
+    return 1 + (1 / (1 + np.exp(np.asarray(THRESHOLDS) - eta[:, None]))).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class World:
+    """Players of one playlist."""
+
+    players: list[str]
+    tiers: np.ndarray
+    """True rank by the model."""
+    true: np.ndarray
+    """True means, in standard deviations between players: a row for each player, a column for each of `SHAPES`."""
+    features: pl.DataFrame
+    """PlayerMatchFeatures."""
+
+    @property
+    def profiles(self) -> pl.DataFrame:
+        """PlayerProfiles."""
+        return profiles_of(self.features)
+
+
+def strengths(true: np.ndarray, coefficients: Sequence[float] = COEFFICIENTS) -> np.ndarray:
+    """Strengths by the planted model."""
+    return true @ np.asarray(coefficients)
+
+
+def world(
+    seed: int,
+    players: int,
+    *,
+    matches: tuple[int, int] = (20, 40),
+    coefficients: Sequence[float] = COEFFICIENTS,
+    days: float = 120.0,
+    slopes: np.ndarray | None = None,
+    gains: np.ndarray | None = None,
+    is_simulated: bool = False,
+    playlist: str = PLAYLIST,
+    within: float = WITHIN,
+    name: str = "p",
+) -> World:
+    """Players drawn by a seed.
+
+    Args:
+        matches: fewest and most of a player, each as likely.
+        coefficients: of the rank by the true means.
+        days: over which each player's matches are spread evenly.
+        slopes: of each player the change per day of the first feature, in standard deviations between players; it is 0
+            in the middle of the time.
+        gains: of each player, what the first feature rises by in the second half of the time, likewise.
+    """
+    rng = np.random.default_rng(seed)
+    true = rng.standard_normal((players, len(SHAPES)))
+    latent = strengths(true, coefficients) + rng.logistic(size=players)
+    tiers = np.searchsorted(THRESHOLDS, latent) + 1
+    ids = [f"steam_{name}{number:06d}" for number in range(players)]
+    counts = rng.integers(matches[0], matches[1] + 1, size=players)
+    owner = np.repeat(np.arange(players), counts)
+    place = np.concatenate([np.arange(count) / max(count - 1, 1) for count in counts])
+    shown = true[owner] + within * rng.standard_normal((len(owner), len(SHAPES)))
+    if slopes is not None:
+        shown[:, 0] += slopes[owner] * (place - 0.5) * days
+    if gains is not None:
+        shown[:, 0] += gains[owner] * (place >= 0.5)
+    values = {feature: mean + spread * shown[:, at] for at, (feature, (mean, spread)) in enumerate(SHAPES.items())}
+    starts = [FIRST_DAY + timedelta(days=float(each)) for each in place * days]
+    frame = pl.DataFrame(
+        {
+            "match_id": [f"{seed:04X}{number:028X}" for number in range(len(owner))],
+            "match_date": [start.date() for start in starts],
+            "player_id": [ids[each] for each in owner],
+            "playlist": playlist,
+            "is_simulated": is_simulated,
+            "started_at": starts,
+            "stats_source": "ballchasing",
+            "team_size": 2,
+            "played_s": rng.uniform(250, 400, len(owner)),
+            "rank_tier": tiers[owner],
+            **values,
+        }
+    )
+    return World(ids, tiers, true, table(t.PlayerMatchFeatures, frame))
+
+
+def table(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a table; columns that are not given are null."""
+    schema = kind.schema()
+    missing = [pl.lit(None).alias(name) for name in schema if name not in frame.columns]
+    return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def rows(kind: type[Table], *given: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of a table by hand; what is not given is null."""
+    if not given:
+        return pl.DataFrame(schema=kind.schema())
+    return table(kind, pl.DataFrame(list(given), infer_schema_length=None))
+
+
+def profiles_of(features: pl.DataFrame) -> pl.DataFrame:
+    """The profiles of matches."""
+    keys = ["is_simulated", "playlist", "player_id"]
+    last = features.sort("started_at").group_by(keys).agg(pl.col("rank_tier").last())
+    long = features.select(*keys, *SHAPES).unpivot(index=keys, variable_name="feature").drop_nulls("value")
+    means = long.group_by(*keys, "feature").agg(
+        matches=pl.len(), mean=pl.col("value").mean(), spread=pl.col("value").std()
+    )
+    return table(t.PlayerProfiles, means.join(last, on=keys))
+
+
+def true_profiles(true: np.ndarray, tiers: np.ndarray, *, name: str = "p", **more: Any) -> pl.DataFrame:
+    """Profiles with the true means, as after endless matches."""
+    players = [f"steam_{name}{number:06d}" for number in range(len(true))]
+    wide = pl.DataFrame(
+        {"player_id": players, "rank_tier": tiers}
+        | {feature: mean + spread * true[:, at] for at, (feature, (mean, spread)) in enumerate(SHAPES.items())}
+    )
+    long = wide.unpivot(index=["player_id", "rank_tier"], variable_name="feature", value_name="mean")
+    given = {"is_simulated": False, "playlist": PLAYLIST, "matches": 50} | more
+    return table(t.PlayerProfiles, long.with_columns(pl.lit(value).alias(key) for key, value in given.items()))
+
+
+def tracked(*players: str, kept_from: date = date(2020, 1, 1)) -> pl.DataFrame:
+    """TrackedPlayers."""
+    return rows(
+        t.TrackedPlayers,
+        *({"player_id": each, "matches": 0, "kept_from": kept_from, "content_hash": ""} for each in players),
+    )
+
+
+def sessions(*given: tuple[str, datetime, float]) -> pl.DataFrame:
+    """TrainingSessions of shooting: player, end, hours."""
+    return rows(
+        t.TrainingSessions,
+        *(
+            {
+                "training_session_id": number,
+                "player_id": player,
+                "skill": "shooting",
+                "completed_at": end,
+                "duration_s": round(hours * 3600),
+            }
+            for number, (player, end, hours) in enumerate(given)
+        ),
+    )

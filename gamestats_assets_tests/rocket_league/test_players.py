@@ -1,0 +1,403 @@
+"""What people enter of Rocket League players, in a real PostgreSQL: consent, retention, addresses, ranks, training."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import Entered, EntryError, UnknownNameError
+from gamestats_assets.lakehouse.ops import RefusedEntryError, entering, snapshot
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.rocket_league import players
+from gamestats_assets.rocket_league.players import RETENTION_DAYS, EncryptionKeyError, decrypted, encrypted
+from gamestats_assets.rocket_league.tables.ops import SNAPSHOTS, RlPlayers, RlRanks, TrainingSessions
+from gamestats_assets.settings import shipped
+
+NOW = datetime(2026, 3, 12, 20, tzinfo=UTC)
+DAYS = timedelta(days=1)
+ANN, BOB = "steam_76561198000000001", "epic_b0b"
+ADDRESS = "ann.private@example.org"
+KEY = SecretStr("b2ZmaWNpYWwta2V5LW9mLXRoaXMtdGVzdC1hbG9uZSE=")
+UNKNOWN_PACK = "0000-0000-0000-0000"
+with shipped("data", "reference", "rocket_league", "training_packs.csv").open(encoding="utf-8", newline="") as packs:
+    CATEGORY_OF = {line["code"]: line["category"] for line in csv.DictReader(packs)}
+
+
+@pytest.fixture
+def url(ops_database: str) -> SecretStr:
+    return SecretStr(ops_database)
+
+
+@pytest.fixture
+def conn(url: SecretStr) -> Iterator[psycopg.Connection]:
+    with entering(url, "ada") as connection:
+        yield connection
+
+
+Track = Callable[..., Entered]
+
+
+@pytest.fixture
+def track(conn: psycopg.Connection) -> Track:
+    def enter(player: str = ANN, *, now: datetime = NOW, **more: Any) -> Entered:
+        return players.track(conn, player, now=now, **more)
+
+    return enter
+
+
+def row(conn: psycopg.Connection, player: str = ANN) -> dict[str, Any]:
+    (found,) = ops.select(conn, "rl_players", {"player_id": player})
+    return found
+
+
+# ---------------------------------------------------------------- players
+
+
+def test_a_player_is_tracked_under_one_id_with_a_month_of_history(conn: psycopg.Connection, track: Track) -> None:
+    done = track(" Steam:76561198000000001 ")
+    assert done.line() == f"created   player {ANN}"
+    found = row(conn)
+    assert (found["username"], found["is_active"], found["created_by"]) == (ANN, True, "ada")
+    assert found["wanted_since"] == NOW - 30 * DAYS
+    assert track(ANN).outcome == "unchanged"
+    assert len(ops.select(conn, "rl_players", {})) == 1
+
+
+def test_what_is_not_given_stays(conn: psycopg.Connection, track: Track) -> None:
+    track(username=" Ann ", days=10, retention_days=90, consents=True, email=ADDRESS, key=KEY)
+    before = row(conn)
+    assert track(now=NOW + DAYS).outcome == "unchanged"
+    assert row(conn) == before
+    done = track(username="Anna")
+    assert (done.outcome, done.changes) == ("changed", ("username: Ann -> Anna",))
+    changed = {"username": "Anna", "updated_at": row(conn)["updated_at"]}
+    assert row(conn) == {**before, **changed}
+
+
+def test_more_history_can_be_wanted_and_never_less(conn: psycopg.Connection, track: Track) -> None:
+    track(days=10)
+    assert track(days=5).outcome == "unchanged"
+    assert row(conn)["wanted_since"] == NOW - 10 * DAYS
+    assert track(days=300, now=NOW + DAYS).outcome == "changed"
+    assert row(conn)["wanted_since"] == NOW - 299 * DAYS
+    track(BOB, days=0)
+    assert row(conn, BOB)["wanted_since"] == NOW, "from now on"
+
+
+def test_nothing_is_agreed_to_until_the_player_agrees(conn: psycopg.Connection, track: Track) -> None:
+    (note,) = track().notes
+    assert f"track {ANN} --consent" in note
+    assert row(conn)["consented_at"] is None
+    track(consents=True, now=NOW + DAYS)
+    assert row(conn)["consented_at"] == NOW + DAYS
+    assert track(consents=True, now=NOW + 2 * DAYS).outcome == "unchanged"
+    assert row(conn)["consented_at"] == NOW + DAYS, "agreed to once"
+    track(consents=False, now=NOW + 3 * DAYS)
+    assert row(conn)["consented_at"] is None
+    track(consents=True, now=NOW + 4 * DAYS)
+    assert row(conn)["consented_at"] == NOW + 4 * DAYS
+    assert track(BOB, consents=True).notes == ()
+    assert row(conn, BOB)["consented_at"] == NOW
+
+
+def test_matches_are_kept_for_two_years_unless_said_otherwise(conn: psycopg.Connection, track: Track) -> None:
+    track()
+    assert row(conn)["retention_days"] == RETENTION_DAYS == 730
+    assert track(retention_days=30).changes == ("retention_days: 730 -> 30",)
+
+
+@pytest.mark.parametrize(
+    ("given", "column"),
+    [
+        ({"player": "Ann"}, "player"),
+        ({"player": "pc:1"}, "player"),
+        ({"username": "  "}, "username"),
+        ({"days": -1}, "days"),
+        ({"days": 10**9}, "days"),
+        ({"retention_days": 0}, "retention_days"),
+        ({"retention_days": 36_501}, "retention_days"),
+        ({"email": "ann", "key": KEY}, "email"),
+        ({"email": "ann@example.org, bob@example.org", "key": KEY}, "email"),
+        ({"email": ADDRESS}, "email"),
+        ({"email": ADDRESS, "key": SecretStr("short")}, "email"),
+    ],
+)
+def test_what_cannot_stand_is_refused_and_nothing_entered(
+    conn: psycopg.Connection, track: Track, given: dict[str, Any], column: str
+) -> None:
+    with pytest.raises(EntryError) as refused:
+        track(**given)
+    assert refused.value.column == column
+    assert ops.select(conn, "rl_players", {}) == []
+
+
+def test_who_is_untracked_is_kept_and_can_come_again(conn: psycopg.Connection, track: Track) -> None:
+    track(username="Ann", consents=True)
+    assert players.untrack(conn, "ann").outcome == "changed"
+    assert players.untrack(conn, ANN).outcome == "unchanged"
+    assert (row(conn)["is_active"], row(conn)["consented_at"]) == (False, NOW)
+    assert track().changes == ("is_active: False -> True",)
+
+
+def test_a_player_is_called_by_id_or_by_a_name_that_is_the_player_s_alone(
+    conn: psycopg.Connection, track: Track
+) -> None:
+    track(ANN, username="Ann")
+    track(BOB, username="Bob")
+    track("ps4_bob", username="bob")
+    track("xbox_1", username=ANN)
+    for called in (ANN, "STEAM:76561198000000001", " ann "):
+        assert players.tracked(conn, called)["player_id"] == ANN, "an id is no name"
+    with pytest.raises(UnknownNameError, match=f"Several tracked players are called BOB: {BOB}, ps4_bob"):
+        players.tracked(conn, "BOB")
+    for nobody in ("Cleo", "steam_1", "", "%"):
+        with pytest.raises(UnknownNameError, match=r"is no tracked player\. Who is: gamestats rocket-league players"):
+            players.tracked(conn, nobody)
+
+
+def test_the_list_of_players_tells_when_they_were_looked_for(conn: psycopg.Connection, track: Track) -> None:
+    assert players.list_players(conn).schema["listed_at"] == pl.Datetime("us", "UTC")
+    track(ANN, username="Ann", email=ADDRESS, key=KEY)
+    track(BOB, consents=True)
+    ops.insert(conn, "rl_looks", {"player_id": ANN, "asked_at": NOW, "listed_at": NOW, "last_error": "no answer"})
+    first, second = players.list_players(conn).sort("player_id", descending=True).rows(named=True)
+    assert first == {
+        "player_id": ANN, "username": "Ann", "is_active": True, "consented_at": None, "retention_days": 730,
+        "wanted_since": NOW - 30 * DAYS, "listed_at": NOW, "last_error": "no answer",
+    }  # fmt: skip
+    assert (second["player_id"], second["consented_at"], second["listed_at"]) == (BOB, NOW, None)
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def test_an_address_is_kept_encrypted(conn: psycopg.Connection, track: Track) -> None:
+    track(email=f" {ADDRESS} ", key=KEY)
+    kept = row(conn)["email_encrypted"]
+    assert Fernet(KEY.get_secret_value()).decrypt(kept).decode() == ADDRESS
+    assert decrypted(kept, KEY) == ADDRESS
+    assert track(email=ADDRESS, key=KEY).outcome == "unchanged"
+    assert row(conn)["email_encrypted"] == kept
+    done = track(email="other@example.org", key=KEY)
+    assert done.changes == ("email_encrypted",)
+    assert decrypted(row(conn)["email_encrypted"], KEY) == "other@example.org"
+    track(email="")
+    assert row(conn)["email_encrypted"] is None
+    assert track(email="").outcome == "unchanged"
+
+
+def test_an_address_encrypted_with_a_key_that_is_lost_can_be_replaced_or_taken_out(
+    conn: psycopg.Connection, track: Track
+) -> None:
+    lost = SecretStr(Fernet.generate_key().decode())
+    track(email=ADDRESS, key=lost)
+    with pytest.raises(EncryptionKeyError, match="not the key that the e-mail address was encrypted with"):
+        decrypted(row(conn)["email_encrypted"], KEY)
+    assert track(email=ADDRESS, key=KEY).outcome == "changed"
+    assert decrypted(row(conn)["email_encrypted"], KEY) == ADDRESS
+    assert track(BOB, email=ADDRESS, key=lost).outcome == "created"
+    assert track(BOB, email="").outcome == "changed"
+
+
+def test_an_address_and_its_key_show_in_no_table_log_error_or_line(
+    url: SecretStr, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+
+    def enter(player: str = ANN, **more: Any) -> None:
+        try:
+            with entering(url, "ada") as conn:
+                done = players.track(conn, player, now=NOW, **more)
+            told.extend([repr(done), done.line(), *done.notes])
+        except (EntryError, RefusedEntryError) as error:
+            told.append("".join(traceback.format_exception(error)))
+
+    enter(email=ADDRESS, key=KEY)
+    enter(email=ADDRESS, key=KEY, username="Ann")
+    enter(email=f"other.{ADDRESS}", key=KEY)
+    enter(email=ADDRESS)
+    enter(email=ADDRESS, key=SecretStr(f"{KEY.get_secret_value()}="))
+    enter(email=ADDRESS, key=SecretStr(KEY.get_secret_value()[:-4]))
+    enter(email=f"{ADDRESS} @", key=KEY)
+    enter(email=ADDRESS, key=KEY, username="no\x00name")
+    enter(email=ADDRESS, key=KEY, days=-1)
+    with connect(url) as conn:
+        tables = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'ops'").fetchall()
+        for (table,) in tables:
+            query = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier("ops", table))
+            told.extend(line for (line,) in conn.execute(query).fetchall())
+        frame = players.list_players(conn)
+    told.extend([caplog.text, str(frame.rows()), str(snapshot(url, RlPlayers).rows())])
+    assert any("Traceback" in text for text in told)
+    assert any("Ann" in text for text in told)
+    for secret in (ADDRESS, "ann.private", KEY.get_secret_value()[:20]):
+        assert not [text for text in told if secret in text]
+
+
+def test_without_a_key_the_error_says_how_to_make_one() -> None:
+    with pytest.raises(
+        EncryptionKeyError, match=r"GAMESTATS_ENCRYPTION_KEY is not set\. Make a key with: python"
+    ) as error:
+        encrypted(ADDRESS, None)
+    command = str(error.value).partition("python -c ")[2].strip('"')
+    made: list[str] = []
+    exec(command, {"print": made.append})
+    assert decrypted(encrypted(ADDRESS, SecretStr(made[0])), SecretStr(made[0])) == ADDRESS
+
+
+# ---------------------------------------------------------------- ranks
+
+
+def test_a_rank_is_entered_per_playlist(conn: psycopg.Connection, track: Track) -> None:
+    track(username="Ann")
+    done = players.give_rank(conn, "Ann", "ranked-doubles", "champion-2", 3)
+    assert done.line() == f"created   rank of {ANN} in ranked-doubles: Champion II"
+    players.give_rank(conn, ANN, "ranked-duels", "Supersonic Legend")
+    found = {each["playlist"]: (each["tier"], each["division"]) for each in ops.select(conn, "rl_ranks", {})}
+    assert found == {"ranked-doubles": (17, 3), "ranked-duels": (22, None)}
+    changed = players.give_rank(conn, "Ann", "ranked-doubles", "champion-3", 1)
+    assert changed.changes == ("tier: 17 -> 18", "division: 3 -> 1")
+
+
+def test_a_rank_given_again_is_known_to_hold_still(conn: psycopg.Connection, track: Track) -> None:
+    track()
+    players.give_rank(conn, ANN, "ranked-doubles", "gold-1")
+    (before,) = ops.select(conn, "rl_ranks", {})
+    assert players.give_rank(conn, ANN, "ranked-doubles", "gold-1").outcome == "unchanged"
+    (after,) = ops.select(conn, "rl_ranks", {})
+    assert after["updated_at"] > before["updated_at"]
+    assert after == {**before, "updated_at": after["updated_at"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "column", "told"),
+    [
+        (("Cleo", "ranked-doubles", "gold-1"), "player", "is no tracked player"),
+        ((ANN, "casual", "gold-1"), "playlist", "'casual' has no ranks; these do: .*ranked-doubles"),
+        ((ANN, "ranked-doubles", "champion"), "rank", "champion-1, champion-2, champion-3"),
+        ((ANN, "ranked-doubles", "chamipon-2"), "rank", "champion-2"),
+        ((ANN, "ranked-doubles", "unranked"), "rank", "'unranked' is no rank"),
+        ((ANN, "ranked-doubles", "gold-1", 5), "division", "from 1 to 4, found 5"),
+    ],
+)
+def test_what_is_no_rank_is_refused(
+    conn: psycopg.Connection, track: Track, given: tuple[Any, ...], column: str, told: str
+) -> None:
+    track()
+    with pytest.raises(EntryError, match=told) as refused:
+        players.give_rank(conn, *given)
+    assert refused.value.column == column
+    assert ops.select(conn, "rl_ranks", {}) == []
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_a_pack_of_the_catalogue_tells_what_was_trained(conn: psycopg.Connection, track: Track) -> None:
+    track(username="Ann")
+    for number, (code, category) in enumerate(sorted(CATEGORY_OF.items())[:20]):
+        done = players.add_session(
+            conn,
+            "Ann",
+            completed_at=NOW + number * DAYS,
+            duration_s=600,
+            code=f" {code.lower()} ",
+            attempts=20,
+            successes=number,
+        )
+        assert done.line().endswith(f"of {ANN}: {category}")
+    listed = players.list_sessions(conn, "Ann").rows(named=True)
+    assert [(each["code"], each["skill"]) for each in reversed(listed)] == sorted(CATEGORY_OF.items())[:20]
+    assert listed[0]["completed_at"] == NOW + 19 * DAYS, "the last first"
+    assert (listed[0]["duration_s"], listed[0]["attempts"], listed[0]["successes"]) == (600, 20, 19)
+
+
+def test_other_packs_and_free_play_need_the_skill(conn: psycopg.Connection, track: Track) -> None:
+    assert UNKNOWN_PACK not in CATEGORY_OF
+    track()
+    for code, skill in ((UNKNOWN_PACK, "saves"), (None, "rotation")):
+        with pytest.raises(EntryError, match="say what was trained, one of aerials, saves, ") as refused:
+            players.add_session(conn, ANN, completed_at=NOW, duration_s=60, code=code)
+        assert refused.value.column == "skill"
+        players.add_session(conn, ANN, completed_at=NOW, duration_s=60, code=code, skill=skill)
+    listed = players.list_sessions(conn).sort("training_session_id").rows(named=True)
+    assert [(each["code"], each["skill"], each["attempts"]) for each in listed] == [
+        (UNKNOWN_PACK, "saves", None), (None, "rotation", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "column"),
+    [
+        ({"skill": "bragging"}, "skill"),
+        ({"code": next(iter(CATEGORY_OF)), "skill": "no"}, "skill"),
+        ({"code": "1234"}, "code"),
+        ({"code": "GGGG-0000-0000-0000", "skill": "saves"}, "code"),
+        ({"skill": "saves", "duration_s": 0}, "duration_s"),
+        ({"skill": "saves", "duration_s": 86_401}, "duration_s"),
+        ({"skill": "saves", "attempts": -1}, "attempts"),
+        ({"skill": "saves", "successes": 3}, "attempts"),
+        ({"skill": "saves", "attempts": 2, "successes": 3}, "successes"),
+        ({"skill": "saves", "player": "Cleo"}, "player"),
+    ],
+)
+def test_training_that_cannot_be_is_refused(
+    conn: psycopg.Connection, track: Track, given: dict[str, Any], column: str
+) -> None:
+    track()
+    with pytest.raises(EntryError) as refused:
+        players.add_session(conn, **{"player": ANN, "completed_at": NOW, "duration_s": 60, **given})
+    assert refused.value.column == column
+    assert players.list_sessions(conn).height == 0
+
+
+def test_a_session_entered_by_mistake_is_taken_out(conn: psycopg.Connection, track: Track) -> None:
+    track()
+    track(BOB)
+    for player in (ANN, BOB):
+        players.add_session(conn, player, completed_at=NOW, duration_s=60, skill="saves")
+    number = players.list_sessions(conn, BOB)["training_session_id"].item()
+    assert players.remove_session(conn, number).line() == f"removed   training session {number}"
+    assert players.list_sessions(conn)["player_id"].to_list() == [ANN]
+    with pytest.raises(UnknownNameError, match=f"no training session {number}"):
+        players.remove_session(conn, number)
+
+
+# ---------------------------------------------------------------- what the tables take from it
+
+
+def test_what_is_entered_passes_the_rules_of_its_snapshot(url: SecretStr) -> None:
+    with entering(url, "ada") as conn:
+        players.track(conn, ANN, now=NOW, consents=True, email=ADDRESS, key=KEY)
+        players.give_rank(conn, ANN, "ranked-doubles", "bronze-1")
+        players.add_session(conn, ANN, completed_at=NOW, duration_s=60, skill="saves", attempts=0, successes=0)
+    assert set(SNAPSHOTS) == {RlPlayers, RlRanks, TrainingSessions}
+    for table in SNAPSHOTS:
+        assert table.validate(snapshot(url, table)).height == 1
+    assert {name: ops.versions(url)[name] for name in ("rl_players", "rl_ranks", "training_sessions")} == {
+        "rl_players": 1, "rl_ranks": 1, "training_sessions": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["rl_ranks", "training_sessions", "rl_looks"])
+def test_what_hangs_on_a_player_goes_with_the_player(conn: psycopg.Connection, track: Track, table: str) -> None:
+    track()
+    players.give_rank(conn, ANN, "ranked-doubles", "bronze-1")
+    players.add_session(conn, ANN, completed_at=NOW, duration_s=60, skill="saves")
+    ops.insert(conn, "rl_looks", {"player_id": ANN, "asked_at": NOW})
+    assert len(ops.select(conn, table, {})) == 1
+    ops.delete(conn, "rl_players", {"player_id": ANN})
+    assert ops.select(conn, table, {}) == []
