@@ -30,8 +30,8 @@ class Admin:
     def __init__(self, folder: Path, url: str) -> None:
         self._gamestats, self.url = Gamestats(folder), url
 
-    def __call__(self, *arguments: str) -> Result:
-        return self._gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
+    def __call__(self, *arguments: str, **settings: str) -> Result:
+        return self._gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url, **settings)
 
     def does(self, *arguments: str) -> str:
         """Output of a command that succeeds."""

@@ -1,4 +1,4 @@
-"""`gamestats demo`: PUBG, League of Legends, a made-up shop and an MMO, from raw files to PostgreSQL."""
+"""`gamestats demo`: PUBG, League of Legends, Rocket League, a shop and an MMO, from raw files to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import Outcome
     from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.simulate import Season
     from gamestats_assets.settings import Settings
 
 DAYS = (date(2026, 3, 14), date(2026, 3, 15))
@@ -38,6 +39,10 @@ ACCOUNTS, ACTIONS = 5200, 30.0
 """Accounts of the MMO, and about how many things each does on a day on which it plays."""
 LOL_MATCHES = 480
 """Matches of League of Legends, on the same days as those of PUBG."""
+RL_MATCHES, RL_PLAYERS, RL_TIERS = 900, 300, (9, 16)
+"""Matches of Rocket League in the week of the shop, who plays them, and of which ranks."""
+ROVER, AVERAGE = "Rover", "Median"
+"""Simulated players who are tracked: one who stands badly and trains, and one who is average in all."""
 _OF_THE_MMO = "select ds, dau, pu, npu, revenue_usd, arppu_usd from l2m.kpi_daily where dimension = 'all' order by ds"
 _OF_LOL = '--champion Ezreal --items "Trinity Force" --metric dpm'
 _OF_PRODUCTS = "select day, dau, new_users, sessions from demo_data.daily_active_users order by day"
@@ -51,12 +56,14 @@ def demo(
     accounts: Annotated[int, typer.Option(min=130, hidden=True, help="Accounts of the MMO.")] = ACCOUNTS,
     mmo_days: Annotated[int, typer.Option(min=1, max=7, hidden=True, help="Days of the MMO.")] = PRODUCT_DAYS,
     lol_matches: Annotated[int, typer.Option(min=1, hidden=True, help="Matches of League of Legends.")] = LOL_MATCHES,
+    rl_matches: Annotated[int, typer.Option(min=100, hidden=True, help="Matches of Rocket League.")] = RL_MATCHES,
 ) -> None:
-    """See it at work: two days of PUBG and of League of Legends, a week of a shop and of an MMO, up to PostgreSQL.
+    """See it at work: PUBG and League of Legends, a week of Rocket League, of a shop and of an MMO, up to PostgreSQL.
 
     Sixteen matches of PUBG with a hundred players each, and 480 matches of League of Legends with their
-    timelines, are simulated as the APIs would give them, the logs of a thousand users of a made-up shop
-    are generated, and half a million rows of an MMO's logs are simulated, with farms and cafes in them.
+    timelines, are simulated as the APIs would give them, and 900 of Rocket League as ballchasing tells them,
+    with two players tracked. The logs of a thousand users of a made-up shop are generated, and half a
+    million rows of an MMO's logs are simulated, with farms and cafes in them.
     All of it is landed, materialised through Dagster with every check, and published. The runs show in
     the UI (gamestats up). Running it again finds what is there and does only what is missing.
 
@@ -73,6 +80,7 @@ def demo(
     _land(stores, _Plan(version(), SEED, matches, players))
     _deliver(stores, accounts, mmo_days)
     _play(stores, lol_matches)
+    _kick_off(stores, rl_matches)
     from gamestats_assets.cli.session import opened
 
     _add_product(stores, users)
@@ -98,6 +106,7 @@ def demo(
     say(f'  gamestats query "{_OF_THE_MMO}"')
     say(f"  gamestats lol ask {_OF_LOL}")
     say("  gamestats lol report")
+    say(f"  gamestats rocket-league report {ROVER}")
 
 
 # --------------------------------------------------------------------------- raw files
@@ -180,6 +189,60 @@ def _play(stores: Stores, matches: int) -> None:
         report = ingest([season], stores.landing)
     new = f"{report.taken} files taken" if report.taken else "all of them known"
     say(f"Simulated {counted(matches, 'match', 'matches')} of League of Legends on {DAYS[0]} and {DAYS[1]}: {new}")
+
+
+def _kick_off(stores: Stores, matches: int) -> None:
+    """Simulate and land matches of Rocket League, and track two of the players; what landed before is known."""
+    from gamestats_assets.rocket_league.simulate import Planted, Training, simulate_season, write_season
+    from gamestats_assets.rocket_league.source import ingest
+
+    first = DAYS[-1] - timedelta(days=PRODUCT_DAYS - 1)
+    of_each = matches // 20
+    training = Training("positioning", hours=6, effect_per_hour=0.2)
+    season = simulate_season(
+        seed=SEED,
+        players=RL_PLAYERS,
+        matches=matches,
+        first_day=first,
+        days=PRODUCT_DAYS,
+        playlists=["ranked-doubles"],
+        tiers=RL_TIERS,
+        planted=[
+            Planted(ROVER, 12, {"positioning": -2.5}, [training], matches=of_each),
+            Planted(AVERAGE, 12, matches=of_each),
+        ],
+    )
+    with tempfile.TemporaryDirectory(prefix="gamestats-demo-") as folder:
+        write_season(Path(folder), season)
+        report = ingest([Path(folder)], stores.landing)
+    new = f"{report.taken} files taken" if report.taken else "all of them known"
+    say(f"Simulated {counted(matches, 'match', 'matches')} of Rocket League from {first} to {DAYS[-1]}: {new}")
+    _track(stores, season)
+
+
+def _track(stores: Stores, season: Season) -> None:
+    """Enter the planted players, who agree, and what they trained, unless they are there."""
+    from gamestats_assets.cli.entering import person
+    from gamestats_assets.lakehouse.ops import entering, select
+    from gamestats_assets.rocket_league.players import add_session, track
+
+    now = datetime.combine(DAYS[-1], datetime.min.time(), UTC)
+    with entering(stores.postgres_url, person()) as conn:
+        for player in season.players[:2]:
+            if select(conn, "rl_players", {"player_id": player.player_id}):
+                continue
+            track(conn, player.player_id, now=now, username=player.name, retention_days=36_500, consents=True)
+            for session in season.sessions:
+                if session.player_id == player.player_id:
+                    add_session(
+                        conn,
+                        player.player_id,
+                        completed_at=session.started_at + timedelta(seconds=session.duration_s),
+                        duration_s=session.duration_s,
+                        skill=session.skill,
+                        attempts=session.attempts,
+                        successes=session.successes,
+                    )
 
 
 def _add_product(stores: Stores, users: int) -> None:

@@ -76,6 +76,9 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _postgres(settings)
     yield _dagster(settings)
     yield _key("PUBG_API_KEY", settings.pubg_api_key, "players' match lists (gamestats fetch)")
+    yield _key(
+        "BALLCHASING_API_KEY", settings.ballchasing_api_key, "Rocket League replays (gamestats fetch rocket-league)"
+    )
     yield _key("RIOT_API_KEY", settings.riot_api_key, "League of Legends matches (gamestats fetch lol)")
     yield _language_models(settings)
     yield _discovery(settings)

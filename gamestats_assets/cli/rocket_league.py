@@ -203,7 +203,9 @@ def list_training(
 @rocket_league_app.command("packs")
 def search_packs(
     words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Words that all occur.")] = None,
-    category: Annotated[str | None, typer.Option(help="A skill, or dribbling, kickoffs, ...", show_default=False)] = None,
+    category: Annotated[
+        str | None, typer.Option(help="A skill, or dribbling, kickoffs, ...", show_default=False)
+    ] = None,
     difficulty: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="From 1 to 10, such as 4-6.", show_default=False)
     ] = None,
@@ -238,7 +240,35 @@ def _range(text: str | None) -> tuple[int, int] | None:
     try:
         return int(first), int(last or first)
     except ValueError:
-        raise typer.BadParameter(f"{text!r}: write one number or two, such as 4-6.", param_hint="--difficulty") from None
+        raise typer.BadParameter(
+            f"{text!r}: write one number or two, such as 4-6.", param_hint="--difficulty"
+        ) from None
+
+
+@rocket_league_app.command("report")
+def report(
+    player: _Player,
+    to: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to.")] = Path("rocket-league-report.html"),
+) -> None:
+    """Write what is known of a tracked player as one HTML file with charts.
+
+    For each playlist the rank, the skills against players of the same rank, where the player is on the field, progress
+    over time, what to train next and whether it helps, and the players who play most like this one.
+
+    Examples:
+
+        gamestats rocket-league report steam:76561198385053346
+        gamestats rocket-league report Alfa --out alfa.html
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.report import write_report
+
+    if to.is_dir():
+        advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
+        raise typer.BadParameter(advice, param_hint="--out")
+    with status("Drawing"):
+        write_report(to, Stores().lake, player)
+    say(f"Written: {to}")
 
 
 @rocket_league_app.command("simulate")
@@ -252,7 +282,9 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Another one gives other matches.")] = 7,
     start: Annotated[
         datetime | None,
-        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.", show_default=False),
+        typer.Option(
+            metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Simulate matches as ballchasing tells them, to try it: they are labelled so, and never mix with real ones.

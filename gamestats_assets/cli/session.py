@@ -85,7 +85,8 @@ class Session:
                     named = days_named(behind) if partitions == DAYS else named
                     say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
                 ops = everything_again(self.definitions, keys) if everything else {}
-                together = dg.AssetSelection.assets(*keys)
+                # One step may make several tables, of which one alone is behind.
+                together = dg.AssetSelection.assets(*keys).required_multi_asset_neighbors()
                 for part in spans:
                     outcome = self.run(together, part, ops=ops, verbose=verbose)
                     outcomes.append(outcome)

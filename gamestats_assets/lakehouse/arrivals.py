@@ -24,7 +24,7 @@ from gamestats_assets.lakehouse.quality import Rejection
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes above which a file is reported and left where it stands."""
 
-Status = Literal["taken", "known", "quarantined"]
+Status = Literal["taken", "known", "quarantined", "refused"]
 Progress = Callable[[int, int], None]
 _Player = TypeVar("_Player")
 
@@ -63,12 +63,13 @@ class FileOutcome:
     Attributes:
         name: the file as it was given.
         kind: what kind of file; None when it is quarantined.
-        status: `taken` (new), `known` (the same content has landed before) or `quarantined`.
+        status: `taken` (new), `known` (the same content has landed before), `quarantined`, or `refused` (of a kind that
+            is known, and not to be kept: nothing of it has landed).
         match_id: id of the match, where it belongs to one.
         day: day it stands on in the landing zone, YYYY-MM-DD; None for what belongs to no match and
             the quarantined.
-        landed_path: path in the landing zone; None when the file could not be read from its disk.
-        reason: why it is quarantined; empty otherwise.
+        landed_path: path in the landing zone; None when the file could not be read from its disk, or is refused.
+        reason: why it is quarantined or refused; empty otherwise.
     """
 
     name: str
@@ -89,7 +90,7 @@ class FileOutcome:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of every file, in the order of their paths; taken + known + quarantined = files."""
+    """What became of every file, in the order of their paths; taken + known + quarantined + refused = files."""
 
     outcomes: tuple[FileOutcome, ...]
 
@@ -116,6 +117,11 @@ class IngestReport:
     def quarantined(self) -> int:
         """Files nobody could read, now or when they came before."""
         return self.count("quarantined")
+
+    @property
+    def refused(self) -> int:
+        """Files that are not to be kept."""
+        return self.count("refused")
 
     @property
     def matches(self) -> tuple[str, ...]:
@@ -229,12 +235,16 @@ class Source:
             `UnrecognisedContentError`.
         first: kinds that are landed before others which estimate their match's start as well.
         belongs: of a payload that cannot be read, the kind and the match it would be of, by its bytes and its path.
+        refuses: why a recognised content is not to be kept, or None; a content that is refused lands nowhere.
     """
 
     game: str
     recognise: Callable[[bytes, str], Recognised]
     first: tuple[str, ...] = ()
     belongs: Callable[[bytes, str], tuple[str, str] | None] = field(default=lambda payload, name: None, repr=False)
+    refuses: Callable[[bytes, Recognised, Landing], str | None] = field(
+        default=lambda content, recognised, landing: None, repr=False
+    )
 
     def ingest(self, paths: Iterable[Path], landing: Landing, *, progress: Progress | None = None) -> IngestReport:
         """Land files and the files of folders, in any mix of kinds, plain or compressed.
@@ -290,6 +300,8 @@ class Source:
         if isinstance(arrival, _Recognised) and match_id is not None:
             found = arrival.recognised.match_id or "no match"
             if found.lower() != match_id.lower():
+                if (refusal := self._refusal(arrival, landing)) is not None:
+                    return refusal
                 arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
         if isinstance(arrival, _Refused) and match_id is not None:
             return self._quarantine(arrival, landing, of=None)
@@ -337,6 +349,8 @@ class Source:
     def _land(self, arrival: _Recognised | _Refused, landing: Landing) -> FileOutcome:
         if isinstance(arrival, _Refused):
             return self._quarantine(arrival, landing, of=arrival.belongs)
+        if (refusal := self._refusal(arrival, landing)) is not None:
+            return refusal
         found, payload, content = arrival.recognised, arrival.payload, arrival.content
         if found.match_id is None:
             file, is_new = landing.put_undated(self.game, found.kind, payload, content)
@@ -351,6 +365,13 @@ class Source:
         file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content, found.suffix)
         status: Status = "taken" if is_new else "known"
         return FileOutcome(arrival.name, found.kind, status, found.match_id, file.day, file.path)
+
+    def _refusal(self, arrival: _Recognised, landing: Landing) -> FileOutcome | None:
+        found = arrival.recognised
+        reason = self.refuses(arrival.content, found, landing)
+        if reason is None:
+            return None
+        return FileOutcome(arrival.name, found.kind, "refused", found.match_id, reason=reason)
 
     def _day(self, found: Recognised, match_id: str, landing: Landing) -> date | None:
         """The day of a match's start; where the content does not tell it, the one that its other files stand on."""

@@ -8,6 +8,7 @@ the game's quarantine, in the same call.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
@@ -133,6 +134,11 @@ _retry_conflicts = tenacity.retry(
 )
 
 
+# Delta's own, which count again when a history was forgotten.
+_RETENTION = {
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.deletedFileRetentionDuration": "interval 1 week",
+}
 # For commits of a schema. Whoever comes second starts from the first one's: Delta's own retry would commit the same
 # schema once more, which breaks off the writers that have begun.
 _FIRST_COME = CommitProperties(max_commit_retries=0)
@@ -618,6 +624,37 @@ class Lake:
         delta.update_incremental()
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
+
+    @_retry_conflicts
+    def forget_history(self, table: type[Table]) -> None:
+        """Keep nothing but the newest version: no older row, file, folder or line of the log.
+
+        For the erasure of what is held on a person: the log tells of every file that ever was by the values in it, and
+        of every replacement by its predicate. Readers that began before may fail; running it again finishes what a
+        killed process began.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return
+        delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+        delta.update_incremental()
+        # What a checkpoint keeps of removed files, and which commits before it are kept, these say.
+        delta.alter.set_table_properties(dict.fromkeys(_RETENTION, "interval 0 seconds"))
+        delta = DeltaTable(self.uri(table), storage_options=self.storage_options)
+        delta.create_checkpoint()
+        delta.cleanup_metadata()
+        delta.alter.set_table_properties(_RETENTION)
+        self._remove_empty_folders(table)
+
+    def _remove_empty_folders(self, table: type[Table]) -> None:
+        """Remove the folders of partitions without rows, which are named by them; object stores have none."""
+        partition = table.spec.partitioned_by
+        if self.is_remote or partition is None:
+            return
+        for folder in Path(self.uri(table)).glob(f"{partition}=*"):
+            # One that a writer has filled meanwhile stays.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _written(log: Path, version: int) -> tuple[int, int] | None:

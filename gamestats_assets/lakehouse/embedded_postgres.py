@@ -230,6 +230,11 @@ def _unreachable(pgdata: Path) -> str:
     return f" As root it runs as user pgserver, who cannot pass through {', '.join(closed)} (chmod o+x)."
 
 
+def server_log(settings: Settings) -> Path:
+    """What the embedded server logs, refused values included; there is none as long as it never ran."""
+    return _pgdata(settings) / "log"
+
+
 def _log_tail(pgdata: Path) -> str:
     log = pgdata / "log"
     if not log.is_file():

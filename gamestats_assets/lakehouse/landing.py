@@ -23,7 +23,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from isal import igzip, isal_zlib
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 
-_SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz", "replay", "replay.gz")
+_SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz", "replay", "replay.gz", "zip")
 _NAME = re.compile(
     rf"(?P<unit>[A-Za-z0-9_-]+)\.(?P<kind>[a-z_]+)\.(?P<hash>[0-9a-f]{{32}})\.(?:{'|'.join(map(re.escape, _SUFFIXES))})"
 )
@@ -150,8 +150,18 @@ class _Store(Protocol):
     def on_disk(self, path: str) -> AbstractContextManager[Path]: ...
     def exists(self, path: str) -> bool: ...
     def modified(self, path: str) -> datetime: ...
+    def remove(self, path: str) -> None: ...
     def files(self, folder: str) -> list[str]: ...
     def folders(self, folder: str) -> list[str]: ...
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk keep which names stand in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _LocalStore:
@@ -186,11 +196,7 @@ class _LocalStore:
             temporary.unlink(missing_ok=True)
         # The name stands in the folder, and a new folder's name in the one above it.
         for folder in (target.parent, *(new.parent for new in made)):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(folder)
         return True
 
     def read(self, path: str) -> bytes:
@@ -205,6 +211,12 @@ class _LocalStore:
 
     def modified(self, path: str) -> datetime:
         return datetime.fromtimestamp((self._root / path).stat().st_mtime, UTC)
+
+    def remove(self, path: str) -> None:
+        target = self._root / path
+        target.unlink(missing_ok=True)
+        if target.parent.is_dir():
+            _sync(target.parent)
 
     def _scan(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -228,7 +240,7 @@ _CLIENT_OPTIONS = frozenset(
 _DELTA_ONLY = re.compile(r"locking_provider|unsafe_rename|dynamo|max_retries|retry_timeout|backoff_config")
 
 
-def _object_store_options(options: Mapping[str, str]) -> dict[str, Any]:
+def object_store_options(options: Mapping[str, str]) -> dict[str, Any]:
     """The lake's storage options as obstore takes them: HTTP settings apart, Delta's own left out."""
     config: dict[str, str] = {}
     client: dict[str, str] = {}
@@ -247,7 +259,7 @@ class _ObjectStore:
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         import obstore.store
 
-        self._store = obstore.store.from_url(url, **_object_store_options(options))
+        self._store = obstore.store.from_url(url, **object_store_options(options))
 
     def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
         import obstore
@@ -292,6 +304,12 @@ class _ObjectStore:
         import obstore
 
         return obstore.head(self._store, path)["last_modified"].astimezone(UTC)
+
+    def remove(self, path: str) -> None:
+        import obstore
+
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, path)
 
     def files(self, folder: str) -> list[str]:
         import obstore
@@ -458,6 +476,17 @@ class Landing:
     def landed_at(self, file: LandedFile) -> datetime:
         """When the file landed, by the clock of its disk or store."""
         return self._store.modified(file.path)
+
+    def remove(self, file: LandedFile) -> None:
+        """Delete a file, in every form in which its content landed.
+
+        Nothing but the erasure of what is held on a person may call this: what has landed is the only copy that every
+        table can be made from again. It may be gone already.
+        """
+        stem = f"{file.game}/{file.day}/{file.unit_id}.{file.kind}.{file.content_hash}"
+        for suffix in _SUFFIXES:
+            if self._store.exists(path := f"{stem}.{suffix}"):
+                self._store.remove(path)
 
     def on_disk(self, file: LandedFile) -> AbstractContextManager[Path]:
         """A path of the file for as long as the context is open: its own, or a copy of what an object store holds."""

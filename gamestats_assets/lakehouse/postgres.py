@@ -1081,6 +1081,67 @@ def _agree(sent: int | float | Decimal, got: int | float | Decimal, size: int | 
     return abs(sent - float(got)) <= _FLOAT_TOLERANCE * float(size)
 
 
+# --- forgetting ----------------------------------------------------------------------------------
+
+
+def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
+    """Delete a partition's rows, and the note of what was published of it; how many rows there were.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    notes = _notes_of(table.spec.game)
+    with connect(url) as conn, _explained(url, table.spec.dotted), conn.transaction():
+        if not _exists(conn, table):
+            return 0
+        delete = sql.SQL("DELETE FROM {}{}").format(_identifier(table), _where(table, [partition]))
+        gone = conn.execute(delete, _bound([partition])).rowcount
+        if _exists(conn, notes):
+            forget = sql.SQL("DELETE FROM {} WHERE table_name = %s AND partition_key = %s").format(_identifier(notes))
+            conn.execute(forget, [table.spec.name, _note_key(partition)])
+        return gone
+
+
+_WHOLE_TABLES = """
+SELECT n.nspname, c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
+ORDER BY 1, 2
+"""
+_STATISTICS_CLEARED_SINCE = 180000
+
+
+def forget_dead_rows(url: SecretStr | str, schemas: Sequence[str]) -> list[str]:
+    """Leave nothing of deleted rows in the tables of schemas, nor in PostgreSQL's statistics of them.
+
+    Each table is locked and written anew. The write-ahead log keeps what was deleted until it is used again, which a
+    checkpoint and a new segment hasten.
+
+    Returns:
+        What this user may not do, a sentence each.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    refused: list[str] = []
+    with connect(url) as conn, _explained(url, "deleted rows"):
+        if conn.info.server_version >= _STATISTICS_CLEARED_SINCE:
+            # Those of a table that is empty by now are taken no more.
+            conn.execute(
+                "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats"
+                " WHERE schemaname = ANY(%s)",
+                [list(schemas)],
+            )
+        for place in conn.execute(_WHOLE_TABLES, [list(schemas)]).fetchall():
+            conn.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(*place)))
+        for statement in ("VACUUM FULL pg_catalog.pg_statistic", "CHECKPOINT", "SELECT pg_switch_wal()"):
+            try:
+                conn.execute(statement)
+            except errors.InsufficientPrivilege as error:
+                refused.append(f"{statement}: {error.diag.message_primary}. Let an administrator run it.")
+    return refused
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 

@@ -85,6 +85,7 @@ class TableSpec:
             of the day before, too.
         tolerance: share of a unit's rows that may break a value rule before the whole
             unit is quarantined.
+        personal: whether its rows name people: no preview of them is kept in Dagster's event log.
     """
 
     key: str
@@ -101,6 +102,7 @@ class TableSpec:
     made_by: str | None = None
     after_day_before: bool = False
     tolerance: float = 0.01
+    personal: bool = False
 
     @property
     def game(self) -> str:

@@ -802,7 +802,7 @@ def publication(
                 "rows_written": inserted,
                 "rows_replaced": deleted,
                 "delta_version": state.version,
-                "preview": frame_metadata(preview),
+                **({} if spec.personal else {"preview": frame_metadata(preview)}),
             },
             check_results=[
                 dg.AssetCheckResult(

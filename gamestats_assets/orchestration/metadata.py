@@ -66,7 +66,7 @@ def definition_metadata(table: type[Table]) -> dict[str, Any]:
 def materialisation_metadata(
     lake: Lake, table: type[Table], partitions: Sequence[PartitionValue] | None, commits: Sequence[Commit]
 ) -> dict[str, Any]:
-    """Metadata of one materialisation: rows, Delta version, schema, quarantine, a preview."""
+    """Metadata of one materialisation: rows, Delta version, schema, quarantine, a preview unless rows name people."""
     rules: dict[str, int] = {}
     for commit in commits:
         for rejection in commit.rejections:
@@ -78,8 +78,10 @@ def materialisation_metadata(
         "quarantined_files": sum(r.scope == "file" for commit in commits for r in commit.rejections),
         "dagster/column_schema": column_schema(table),
         "dagster/uri": lake.uri(table),
-        "preview": frame_metadata(commits[-1].preview if commits else lake.scan(table, partitions).head(5).collect()),
     }
+    if not table.spec.personal:
+        shown = commits[-1].preview if commits else lake.scan(table, partitions).head(5).collect()
+        metadata["preview"] = frame_metadata(shown)
     if state is not None:
         metadata |= {"delta_version": state.version, "dagster/row_count": state.rows}
     if rules:

@@ -59,6 +59,8 @@ _TEAM_BALL = {"possession_time": "team_possession_s", "time_in_side": "team_ball
 _CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "transition_speed")
 # What follows from what is taken.
 _DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
+# No number in a replay's statistics is larger, and a column of whole numbers holds no larger one.
+_LARGEST = 2**31 - 1
 _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
 
 
@@ -86,7 +88,7 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
     found = match_id_of(told.get("match_guid"), told.get("rocket_league_id")) if isinstance(told, dict) else None
     if found != match_id:
         raise UnreadableBallchasingError(f"Expected match {match_id}, found {found or 'none'}.")
-    started_at = date_of(told.get("date"))
+    started_at = date_of(_text(told.get("date")))
     if started_at is None:
         raise UnreadableBallchasingError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.get('date')!r}.")
     keys: Row = {"match_id": match_id, "match_date": day, "source": BALLCHASING}
@@ -102,7 +104,7 @@ def decode(content: bytes, match_id: str, day: date, content_hash: str, landed_a
         "is_simulated": told.get(SIMULATED) is True,
         "started_at": started_at,
         "start_is_exact": False,
-        "uploaded_at": date_of(told.get("created")),
+        "uploaded_at": date_of(_text(told.get("created"))),
         "title": _text(told.get("title")),
         "recorder": _text(told.get("recorder")),
         "map_code": (_text(told.get("map_code")) or "").lower() or None,
@@ -131,7 +133,8 @@ def _of(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _text(told: object) -> str | None:
-    return told if isinstance(told, str) and told else None
+    """A text; half a character, which JSON can hold and a table cannot, is replaced."""
+    return told.encode(errors="replace").decode() if isinstance(told, str) and told else None
 
 
 def _value(column: str, told: object) -> Any:
@@ -140,7 +143,7 @@ def _value(column: str, told: object) -> Any:
     if told is None:
         return None
     if dtype.is_numeric():
-        if isinstance(told, bool) or not isinstance(told, (int, float)):
+        if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= _LARGEST:
             return None
         return float(told) if dtype.is_float() else round(told)
     if isinstance(told, bool):
@@ -155,7 +158,8 @@ def _players(told: Mapping[str, Any], keys: Row) -> tuple[list[Row], int]:
         team = _of(told, color)
         ball = _of(_of(team, "stats"), "ball")
         of_team = {column: _value(column, ball.get(key)) for key, column in _TEAM_BALL.items()}
-        for player in team.get("players") or ():
+        listed = team.get("players")
+        for player in listed if isinstance(listed, list) else ():
             if isinstance(player, dict):
                 row, unknown = _player(player, {**keys, "team": color, **of_team})
                 rows.append(row)
@@ -198,9 +202,9 @@ def _player(player: Mapping[str, Any], keys: Row) -> tuple[Row, set[str]]:
         **{f"camera_{name}": _value(f"camera_{name}", camera.get(name)) for name in _CAMERA},
     }
     unknown: set[str] = set()
-    for group, told in stats.items():
+    for group in stats:
         columns = _STATS.get(group, {})
-        for key, value in told.items() if isinstance(told, dict) else ():
+        for key, value in _of(stats, group).items():
             if key in columns:
                 row[columns[key]] = _value(columns[key], value)
             elif not key.startswith(_DERIVED):

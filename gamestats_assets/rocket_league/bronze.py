@@ -16,10 +16,11 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableCo
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import ballchasing_files, replay_files
+from gamestats_assets.rocket_league.masking import masked_rows
 from gamestats_assets.rocket_league.replay_events import events
 from gamestats_assets.rocket_league.replay_figures import figures, team_figures
-from gamestats_assets.rocket_league.replay_network import Network, UnreadableReplayError, read_network
-from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, first_line
+from gamestats_assets.rocket_league.replay_network import Network, UnreadableReplayError
+from gamestats_assets.rocket_league.source import BALLCHASING, MASKED, REPLAY
 from gamestats_assets.rocket_league.tables import (
     RawPlayerStats,
     RawReplays,
@@ -45,14 +46,12 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     read: list[tuple[int, str, replay_files.Replay, Row]] = []
     for file in files:
         try:
-            decompressed_payload(landing, file)
-            with landing.on_disk(file) as path:
-                replay = replay_files.read_replay(path)
+            replay = replay_files.read_replay(decompressed(landing.read(file)))
             row = replay_files.match_row(replay, unit.unit_id, unit.day, file.content_hash, landing.landed_at(file))
         except (UnreadableContentError, UnreadableReplayError) as error:
             into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
             continue
-        read.append((-row["frames"], file.content_hash, replay, row))
+        read.append((-replay_files.recorded_frames(replay.header), file.content_hash, replay, row))
     if not read:
         return False
     _, _, replay, row = min(read, key=lambda each: each[:2])
@@ -71,11 +70,6 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
         }
     )
     return True
-
-
-def decompressed_payload(landing: Landing, file: LandedFile) -> bytes:
-    """The content of a landed replay."""
-    return decompressed(landing.read(file))
 
 
 def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
@@ -104,9 +98,24 @@ def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     return True
 
 
+def _take_masked(landing: Landing, unit: Unit, into: DecodedUnits, tables: Sequence[type[Table]]) -> bool:
+    """Take the rows that stand for the files of a match in which somebody was forgotten.
+
+    What else has landed of the match came later, or is about to be removed, so these rows count alone.
+    """
+    files = unit.of_kind(MASKED)
+    if not files:
+        return False
+    frames = masked_rows(landing, files)[1]
+    into.add_frames({table: frames[table] for table in tables})
+    return True
+
+
 def _decode_raw(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     decoded = DecodedUnits()
     for unit in units:
+        if _take_masked(landing, unit, decoded, RAW_TABLES):
+            continue
         has_replay = _take_replay(landing, unit, decoded)
         has_ballchasing = _take_ballchasing(landing, unit, decoded)
         decoded.unreadable += not (has_replay or has_ballchasing)
@@ -114,26 +123,23 @@ def _decode_raw(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
 
 
 def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
-    import subtr_actor
-
     decoded = DecodedUnits()
     for unit in units:
+        if _take_masked(landing, unit, decoded, EVENT_TABLES):
+            continue
         best: tuple[int, str, Network, str] | None = None
         for file in unit.of_kind(REPLAY):
             try:
-                parsed = subtr_actor.parse_replay(decompressed(landing.read(file)))
-                network, _ = read_network(parsed)
+                network, header = replay_files.network_of(decompressed(landing.read(file)))
             except (UnreadableContentError, UnreadableReplayError) as error:
                 decoded.add_rejections({ReplayEvents: [_rejection(unit, file, error)]})
                 continue
-            except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-                unreadable = UnreadableReplayError(f"{first_line(error)}.")
-                decoded.add_rejections({ReplayEvents: [_rejection(unit, file, unreadable)]})
-                continue
-            map_name = str(parsed["properties"].get("MapName") or "").lower()
-            found = (-len(network.time), file.content_hash, network, map_name)
+            map_name = str(header.get("MapName") or "").lower()
+            found = (-replay_files.recorded_frames(header), file.content_hash, network, map_name)
             best = found if best is None or found[:2] < best[:2] else best
-        if best is not None:
+        if best is None:
+            decoded.unreadable += 1
+        else:
             _, _, network, map_name = best
             decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(_WITHOUT_PADS)))
     return decoded
@@ -161,7 +167,7 @@ def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[T
     }
 
 
-RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, BALLCHASING), _decode_raw, part=8)
+RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, BALLCHASING, MASKED), _decode_raw, part=8)
 """Headers, scoreboards, statistics and frames."""
-EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY,), _decode_events, part=2)
+EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY, MASKED), _decode_events, part=2)
 """What happened, and figures of every update."""

@@ -11,7 +11,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
-from gamestats_assets.rocket_league.features import SHORTEST_PLAYED_S
+from gamestats_assets.rocket_league.features import PLAYED_S, SHORTEST_PLAYED_S
 from gamestats_assets.rocket_league.rank_models import worse_models
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import (
@@ -196,13 +196,14 @@ def everybody_who_played_has_features(
     stats: dy.LazyFrame[PlayerMatchStats],
 ) -> pl.LazyFrame:
     """Every participant of a match of soccar with a minute played has features, and no one else has."""
-    # Ballchasing alone: of a replay the frames tell how long somebody played.
-    played = stats.filter(pl.col("counted_s") >= SHORTEST_PLAYED_S).select(PLAYER).unique()
-    wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").join(played, on=PLAYER, how="semi")
-    made = features.select(PLAYER).with_columns(made=pl.lit(True))
-    rows = wanted.select(PLAYER).with_columns(wanted=pl.lit(True)).join(made, on=PLAYER, how="full", coalesce=True)
-    known = participants.select(PLAYER).with_columns(known=pl.lit(True))
-    return rows.join(known, on=PLAYER, how="left").filter(pl.col("made").is_null() | pl.col("known").is_null())
+    # By each source that tells it.
+    told = stats.group_by(PLAYER).agg(told_s=PLAYED_S.min())
+    wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").select(PLAYER)
+    made = features.select(*PLAYER, "played_s")
+    # Where there is no statistic yet, frames tell how long somebody played.
+    missing = wanted.join(told, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S).join(made, on=PLAYER, how="anti")
+    beyond = made.join(wanted, on=PLAYER, how="anti")
+    return pl.concat([missing, beyond, made.filter(pl.col("played_s") < SHORTEST_PLAYED_S)], how="diagonal")
 
 
 @breaking_rows(of=PlayerMatchFeatures)

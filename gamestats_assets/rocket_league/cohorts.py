@@ -44,9 +44,8 @@ _MOST_OFF = 0.5
 _PRIOR_MATCHES = 9
 _AT_ONCE = 10
 _STEPS = 20
-# Sums in another order end in other digits, and nothing is to be made again for those.
+# Sums in another order end in other digits: nothing is made again for those, nor does what is constant differ by them.
 _DIGITS, _NOTHING = 11, 1e-9
-_ROUNDING = 1e-9
 _PLAYLIST = ("is_simulated", "playlist")
 
 
@@ -78,15 +77,24 @@ def rank_cohorts(features: dy.LazyFrame[PlayerMatchFeatures]) -> dy.LazyFrame[Ra
 
     measures = scales(by_feature.lazy()).collect()
     windows = _windows(_around_knowing(players, measures))
-    skills = (
-        matches.join(_members(windows).drop("feature").unique().lazy(), on=[*_PLAYLIST, "tier"])
-        .join(measures.lazy(), on=COHORT)
-        .select(*PLAYER, "rank_tier", "tier", *skill_values())
-    )
-    skilled = _players(skills, SKILLS, [*PLAYER, "rank_tier", "tier"])
-    by_skill = _described(skilled, skills, windows).with_columns(feature=SKILL + pl.col("feature"))
-    result = pl.concat([by_feature, by_skill]).sort(*COHORT, "feature")
+    by_skill = [_of_skill(skill, matches, windows, measures) for skill in SKILLS]
+    result = pl.concat([by_feature, *by_skill]).sort(*COHORT, "feature")
     return typing.cast("dy.LazyFrame[RankCohorts]", RankCohorts.cast(result.lazy()))
+
+
+def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
+    names = [name for name, _ in SKILL_FEATURES[skill]]
+    scale = measures.select(*COHORT, *(f"{name} {what}" for name in names for what in ("mean", "spread")))
+    windows = windows.filter(pl.col("feature") == skill)
+    known = matches.select(*PLAYER, "tier", "team_size", *names).collect(engine="streaming")
+    values = (
+        known.join(_members(windows).drop("feature"), on=[*_PLAYLIST, "tier"], maintain_order="left")
+        .join(scale, on=COHORT, maintain_order="left")
+        .select(*PLAYER, "rank_tier", "tier", *skill_values([skill]))
+        .lazy()
+    )
+    players = _players(values, [skill], [*PLAYER, "rank_tier", "tier"])
+    return _described(players, values, windows).with_columns(feature=SKILL + pl.col("feature"))
 
 
 def _with_account(features: pl.LazyFrame) -> pl.LazyFrame:
@@ -238,15 +246,12 @@ def _with_spreads(told: pl.LazyFrame) -> pl.LazyFrame:
     between = (pl.col("Q") - pl.col("within") * (pl.col("A") - pl.col("B") / pl.col("W"))) / (
         pl.col("W") - pl.col("V") / pl.col("W")
     )
-    # What is constant differs by rounding.
-    nothing = (_ROUNDING * pl.col("mean")) ** 2
     spreads = ("within", "between", "match")
     numbers = pl.col(pl.Float64)
     return (
         told.with_columns(within=within)
         .with_columns(between=between.clip(lower_bound=0))
         .with_columns(match=pl.coalesce(pl.col("within") + pl.col("between"), "variance_of_means"))
-        .with_columns(pl.when(pl.col(name) > nothing).then(name).otherwise(pl.col(name) * 0) for name in spreads)
         .with_columns(
             mean_standard_error=(pl.col("variance_of_means") / pl.col("players")).sqrt(),
             **{f"{name}_spread": pl.col(name).sqrt() for name in spreads},

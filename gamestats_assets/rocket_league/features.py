@@ -44,8 +44,8 @@ def player_match_features(
     """One row per player and match of soccar, of everybody who played a minute at least."""
     players = participants.join(facts.filter("is_soccar").drop("match_date"), on="match_id").with_columns(
         won=pl.when(pl.col("result").is_not_null()).then(pl.col("result") == "win"),
-        # What a header says of the size of teams is not always so.
-        team_size=pl.col("player_id").count().over("match_id", "team").cast(pl.Int32),
+        # A team need not be complete, and who comes for one who left is listed beside that one.
+        team_size=pl.min_horizontal("team_size", pl.col("player_id").count().over("match_id", "team")),
     )
     figures = _of_stats(stats).join(frames.drop("match_date"), on=_PLAYER, how="full", coalesce=True, suffix="_frames")
     rows = (
@@ -88,7 +88,7 @@ def player_match_features(
         aerial_touches_per_minute=counted("aerial_touches"),
         double_commits_per_minute=counted("double_commits"),
         challenges_per_minute=counted("challenges"),
-        possession_share=with_events.then(pl.col("possession_s").fill_null(0) / pl.col("played_s")).clip(0, 1),
+        possession_share=with_events.then((pl.col("possession_s").fill_null(0) / pl.col("played_s")).clip(0, 1)),
         rotations_per_minute=per_minute("role_changes"),
     )
     return typing.cast(
@@ -98,6 +98,10 @@ def player_match_features(
 
 SHORTEST_PLAYED_S = 60.0
 """Who played less has no features."""
+PLAYED_S = pl.min_horizontal(
+    "counted_s", pl.sum_horizontal("time_ground_s", "time_low_air_s", "time_high_air_s", ignore_nulls=False)
+)
+"""Of rows of `player_match_stats`: what is counted is of the match, and the player's own times are with countdowns."""
 
 
 def _share(part: str, whole: str) -> pl.Expr:
@@ -121,14 +125,14 @@ _FAMILIES: tuple[tuple[tuple[str, str], ...], ...] = (
     (("ground_share", "time_ground_s"), ("low_air_share", "time_low_air_s"), ("high_air_share", "time_high_air_s")),
 )
 """Times that make up a whole, and the share that each is."""
-_OF_COUNTED = (
+_OF_PLAYED = (
     ("most_back_share", "time_most_back_s"),
     ("most_forward_share", "time_most_forward_s"),
     ("closest_to_ball_share", "time_closest_to_ball_s"),
     ("zero_boost_share", "time_zero_boost_s"),
     ("full_boost_share", "time_full_boost_s"),
 )
-"""Shares of the time outside countdowns."""
+"""Shares of the time played."""
 _AS_THEY_ARE = (
     "avg_distance_to_ball_uu",
     "avg_distance_to_ball_possession_uu",
@@ -136,14 +140,13 @@ _AS_THEY_ARE = (
     "avg_distance_to_mates_uu",
     "avg_speed_uu_s",
     "boost_per_minute",
-    "boost_collected_per_minute",
     "avg_boost",
     "powerslides",
     "goals_against_while_last_defender",
 )
 _IN_FRAMES = (
     *(share for family in _FAMILIES for share, _ in family if share),
-    *(share for share, _ in _OF_COUNTED),
+    *(share for share, _ in _OF_PLAYED),
     "avg_distance_to_ball_uu",
     "avg_distance_to_mates_uu",
     "avg_speed_uu_s",
@@ -161,11 +164,13 @@ def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
     for family in _FAMILIES:
         whole = pl.sum_horizontal((pl.col(time) for _, time in family), ignore_nulls=False)
         shares |= {share: pl.when(whole > 0).then(pl.col(time) / whole) for share, time in family if share}
-    counted = pl.col("counted_s")
-    shares |= {share: pl.when(counted > 0).then((pl.col(time) / counted).clip(0, 1)) for share, time in _OF_COUNTED}
+    shares |= {share: _share(time, "played_s") for share, time in _OF_PLAYED}
     held = pl.col("boost_collected") + pl.col("boost_overfill")
     used = pl.col("boost_per_minute") * pl.col("counted_s") / 60
     shares |= {
+        "boost_collected_per_minute": pl.when(pl.col("played_s") > 0).then(
+            60 * pl.col("boost_collected") / pl.col("played_s")
+        ),
         "boost_overfill_share": pl.when(held > 0).then(pl.col("boost_overfill") / held),
         "boost_wasted_supersonic_share": pl.when(used > 0).then(
             (pl.col("boost_used_while_supersonic") / used).clip(0, 1)
@@ -173,7 +178,7 @@ def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
         "boost_stolen_share": _share("boost_stolen", "boost_collected"),
         "small_pad_share": _share("boost_collected_small", "boost_collected"),
     }
-    told = stats.select(*_PLAYER, "source", stats_s="counted_s", *_AS_THEY_ARE, **shares)
+    told = stats.with_columns(played_s=PLAYED_S).select(*_PLAYER, "source", "played_s", *_AS_THEY_ARE, **shares)
     names = [name for name in told.collect_schema().names() if name not in (*_PLAYER, "source")]
     theirs = told.filter(pl.col("source") == BALLCHASING).drop("source")
     ours = told.filter(pl.col("source") == REPLAY).drop("source")
@@ -186,7 +191,7 @@ def _of_stats(stats: pl.LazyFrame) -> pl.LazyFrame:
 def _coalesced(figures: pl.LazyFrame) -> pl.LazyFrame:
     """One column for each feature: by updates, else by frames, else by ballchasing; and which it is."""
     known = set(figures.collect_schema().names())
-    names = [name.removesuffix("_ours") for name in known if name.endswith("_ours") and name != "stats_s_ours"]
+    names = [name.removesuffix("_ours") for name in known if name.endswith("_ours") and name != "played_s_ours"]
     is_replay = pl.col("has_updates").fill_null(False) | pl.col("counted_s").is_not_null()
 
     def of(name: str) -> pl.Expr:
@@ -198,16 +203,17 @@ def _coalesced(figures: pl.LazyFrame) -> pl.LazyFrame:
         *_PLAYER,
         *_IN_FRAMES_ALONE,
         stats_source=pl.when(is_replay).then(pl.lit(REPLAY)).otherwise(pl.lit(BALLCHASING)),
-        played_s=pl.coalesce("stats_s_ours", "counted_s", "stats_s_theirs"),
+        played_s=pl.coalesce("played_s_ours", "counted_s", "played_s_theirs"),
         **{name: of(name) for name in sorted(names)},
     )
 
 
 def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFrame:
+    ends = possessions.sort("start_s").select("match_id", "start_s", "end_s")
     own = (
-        touches.filter(pl.col("player_id").is_not_null())
-        .sort("match_id", "touch_number")
+        touches.sort("match_id", "touch_number")
         .with_columns(
+            next_s=pl.col("time_s").shift(-1).over("match_id"),
             next_team=pl.col("team").shift(-1).over("match_id"),
             next_is_kickoff=pl.col("is_kickoff").shift(-1).over("match_id"),
             before_s=pl.col("time_s") - pl.col("time_s").shift(1).over("match_id"),
@@ -218,20 +224,23 @@ def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFram
                 + (pl.col("ball_y_uu") - pl.col("ball_y_uu").shift(1).over("match_id")) ** 2
             ).sqrt(),
         )
+        .filter(pl.col("player_id").is_not_null())
+        .sort("time_s")
+        .join_asof(ends, left_on="time_s", right_on="start_s", by="match_id", check_sortedness=False)
     )
     is_followed = pl.col("next_team").is_not_null() & ~pl.col("next_is_kickoff").fill_null(True)
     aerials = pl.col("is_aerial") & is_followed
     # A pass is no double commit: the ball has not come far.
     double = pl.col("is_mate") & (pl.col("before_s") <= DOUBLE_COMMIT_S) & (pl.col("moved_uu") <= DOUBLE_COMMIT_UU)
-    by_touch = own.group_by(_PLAYER).agg(
+    return own.group_by(_PLAYER).agg(
         touches=pl.len(),
         aerial_touches=pl.col("is_aerial").sum(),
         aerial_success_share=(pl.col("next_team") == pl.col("team")).filter(aerials).mean(),
         turnover_share=(pl.col("next_team") != pl.col("team")).filter(is_followed).mean(),
         double_commits=double.sum(),
+        # Until the next touch, or the end of the possession.
+        possession_s=(pl.min_horizontal("next_s", "end_s") - pl.col("time_s")).sum(),
     )
-    held = possessions.group_by("match_id", player_id="first_player_id").agg(possession_s=pl.col("duration_s").sum())
-    return by_touch.join(held, on=_PLAYER, how="left")
 
 
 def _of_shots(shots: pl.LazyFrame) -> pl.LazyFrame:
@@ -257,23 +266,21 @@ def _of_challenges(challenges: pl.LazyFrame) -> pl.LazyFrame:
 
 def _of_rotations(rotations: pl.LazyFrame) -> pl.LazyFrame:
     """Who was first man and then last has rotated; in a team of two every change is one."""
-    first = (pl.col("role") == 1) & pl.col("next_role").is_not_null()
-    last_role = pl.col("role").max().over("match_id", "team")
+    is_last = pl.col("next_role") == pl.col("last_role")
+    # A role between is on the way: what follows it tells, unless play stopped.
+    goes_on = pl.when(is_last).then(True).otherwise(pl.col("after_next") == pl.col("last_role"))
     return (
-        rotations.with_columns(last_role=last_role)
+        rotations.sort("match_id", "player_id", "stint_number")
         .with_columns(
-            # Second man is on the way: what follows him tells.
+            last_role=pl.col("role").max().over("match_id", "team"),
             after_next=pl.col("next_role").shift(-1).over("match_id", "player_id"),
         )
         .group_by(_PLAYER)
         .agg(
             role_changes=pl.col("next_role").is_not_null().sum(),
-            rotation_efficiency=(
-                (pl.col("next_role") == pl.col("last_role"))
-                | ((pl.col("next_role") > 1) & (pl.col("after_next") == pl.col("last_role"))).fill_null(False)
-            )
-            .filter(first & (pl.col("last_role") > 2))
-            .mean(),
+            rotation_efficiency=goes_on.filter(
+                pl.col("role") == 1, pl.col("next_role").is_not_null(), pl.col("last_role") > 2
+            ).mean(),
             first_man_stint_s=pl.col("duration_s").filter(pl.col("role") == 1).mean(),
         )
     )

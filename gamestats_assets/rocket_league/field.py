@@ -34,6 +34,8 @@ def live_cars(frames: pl.LazyFrame) -> pl.LazyFrame:
             ),
             speed_uu_s=_length(pl.col("vx_uu_s"), pl.col("vy_uu_s"), pl.col("vz_uu_s")),
         )
+        # At a kick-off two are often as near: the first by name is then.
+        .sort(*FRAME, "player_id")
         .with_columns(
             team_cars=pl.len().over(of_team),
             nearness=pl.col("ball_distance_uu").rank("ordinal").over(of_team),

@@ -24,18 +24,21 @@ _PLAYER = ("match_id", "match_date", "player_id")
 def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigures]:
     """One row per player and match; a frame is worth the time since the one before."""
     cars = live_cars(frames)
-    w = pl.col("step_s")
-    v, z, y, ball_y = (pl.col(name) for name in ("speed_uu_s", "z_uu", "team_y_uu", "ball_team_y_uu"))
+    # Sums of thousands of 32-bit numbers would depend on their order.
+    w = pl.col("step_s").cast(pl.Float64)
+    x, v, z, y, ball_y = (
+        pl.col(name).cast(pl.Float64) for name in ("x_uu", "speed_uu_s", "z_uu", "team_y_uu", "ball_team_y_uu")
+    )
 
     def share(where: pl.Expr, *, of: pl.Expr | None = None) -> pl.Expr:
         counted = pl.lit(True) if of is None else of
-        # Sums of 32-bit steps: a hair above one is one.
+        # A hair above one is one.
         return pl.when(w.filter(counted).sum() > 0).then(
             (w.filter(where & counted).sum() / w.filter(counted).sum()).clip(0, 1)
         )
 
     def mean(value: pl.Expr) -> pl.Expr:
-        return (value * w).sum() / w.sum()
+        return (value * w).sum() / w.filter(value.is_not_null()).sum()
 
     has_mates = pl.col("team_cars") > 1
     boost = pl.col("boost")
@@ -43,10 +46,10 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
         cars.group_by(_PLAYER)
         .agg(
             counted_s=w.sum(),
-            avg_x_uu=mean(pl.col("x_uu").abs()),
+            avg_x_uu=mean(x.abs()),
             avg_team_y_uu=mean(y),
             avg_z_uu=mean(z),
-            position_spread_uu=(pl.col("x_uu").var(ddof=0) + y.var(ddof=0)).sqrt(),
+            position_spread_uu=(x.var(ddof=0) + y.var(ddof=0)).sqrt(),
             avg_speed_uu_s=mean(v),
             total_distance_uu=(v * w).sum(),
             supersonic_share=share(v >= SUPERSONIC_UU_S),
@@ -65,8 +68,8 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
             most_forward_share=share(pl.col("depth") == pl.col("team_cars"), of=has_mates),
             closest_to_ball_share=share(pl.col("nearness") == 1, of=has_mates),
             avg_boost=mean(boost) * 100 / FULL_BOOST,
-            zero_boost_share=share(boost < 0.5),
-            full_boost_share=share(boost > FULL_BOOST - 0.5),
+            zero_boost_share=share(boost < 0.5, of=boost.is_not_null()),
+            full_boost_share=share(boost > FULL_BOOST - 0.5, of=boost.is_not_null()),
         )
         .join(_distances_to_mates(cars), on=["match_id", "player_id"], how="left")
         .filter(pl.col("counted_s") > 0)
@@ -83,7 +86,7 @@ def _distances_to_mates(cars: pl.LazyFrame) -> pl.LazyFrame:
     parts = [(pl.col(f"{axis}_uu") - pl.col(f"{axis}_uu_mate")) ** 2 for axis in "xyz"]
     return (
         pairs.group_by("match_id", "player_id", "player_id_mate")
-        .agg((parts[0] + parts[1] + parts[2]).sqrt().mean().alias("to_mate"))
+        .agg((parts[0] + parts[1] + parts[2]).sqrt().cast(pl.Float64).mean().alias("to_mate"))
         .group_by("match_id", "player_id")
         .agg(avg_distance_to_mates_uu=pl.col("to_mate").mean())
     )

@@ -18,7 +18,9 @@ PLATFORMS = ("steam", "epic", "ps4", "ps5", "xbox", "switch", "psynet", "qq")
 GUEST = "guest_"
 """What ids of players without an account begin with: bots, and who shares a screen. They hold in their match alone."""
 FORGOTTEN = "forgotten_"
-"""What stands for players who had everything of them removed begins with."""
+"""What stands for players who had everything of them removed begins with; in every match another for the same one."""
+FORGOTTEN_NAME = "(forgotten)"
+"""What stands for their names."""
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
 # As a parser of replays names them.
 _REMOTE = {

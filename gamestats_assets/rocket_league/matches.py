@@ -14,6 +14,8 @@ from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import MatchFacts, Participants, RawPlayerStats, RawReplays, ReplayEvents
 
 _ERAS: Mapping[str, str] = {"free2play": "f", "legacy": ""}
+# A private match is told from dropshot and hoops by its field alone.
+_OTHER_FIELDS = "^(shattershot|hoops)"
 
 
 def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
@@ -50,7 +52,7 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
         )
         .with_columns(
             is_ranked=is_ranked(pl.col("playlist")),
-            is_soccar=is_soccar(pl.col("playlist")),
+            is_soccar=is_soccar(pl.col("playlist")) & ~pl.col("map_code").fill_null("").str.contains(_OTHER_FIELDS),
         )
     )
     return typing.cast("dy.LazyFrame[MatchFacts]", MatchFacts.cast(rows.select(MatchFacts.column_names())))
@@ -66,10 +68,18 @@ def participants(
     facts: dy.LazyFrame[MatchFacts],
     events: dy.LazyFrame[ReplayEvents],
 ) -> dy.LazyFrame[Participants]:
-    """One row per player and match: the replay tells it, and ballchasing what the replay does not, such as ranks."""
-    kinds = events.filter(pl.col("kind") == "demolition")
-    inflicted = kinds.group_by("match_id", "player_id").agg(demos=pl.len().cast(pl.Int32))
-    taken = kinds.group_by("match_id", player_id="other_player_id").agg(taken=pl.len().cast(pl.Int32))
+    """One row per player and match: the replay tells it, and ballchasing what the replay does not, such as ranks.
+
+    Demolitions and the opponents' shots are counted in the replay: its scoreboard has no demolitions, nor the shots of
+    who left early.
+    """
+    demolitions = events.filter(pl.col("kind") == "demolition")
+    inflicted = demolitions.group_by("match_id", "player_id").agg(demos=pl.len().cast(pl.Int32))
+    taken = demolitions.group_by("match_id", player_id="other_player_id").agg(taken=pl.len().cast(pl.Int32))
+    of_opponents = pl.when(pl.col("team") == "blue").then(pl.lit("orange")).otherwise(pl.lit("blue"))
+    faced = (
+        events.filter(pl.col("kind") == "shot").group_by("match_id", team=of_opponents).agg(faced=pl.len().cast(pl.Int32))
+    )
     has_events = events.select("match_id").unique().with_columns(has_events=pl.lit(True))
     merged = (
         stats.group_by("match_id", "match_date", "player_id")
@@ -97,6 +107,7 @@ def participants(
         )  # fmt: skip
         .join(inflicted, on=["match_id", "player_id"], how="left")
         .join(taken, on=["match_id", "player_id"], how="left")
+        .join(faced, on=["match_id", "team"], how="left")
         .join(has_events, on="match_id", how="left")
         .join(facts.select("match_id", "blue_score", "orange_score"), on="match_id", how="left")
     )
@@ -112,6 +123,10 @@ def participants(
         .when(own == other)
         .then(pl.lit("draw")),
         demos_inflicted=own_count.then(pl.col("demos").fill_null(0)).otherwise("told_demos"),
+        # Of who is not on the scoreboard nothing else of the kind is known.
+        shots_against=pl.when("has_events", pl.col("shots_against").is_not_null())
+        .then(pl.col("faced").fill_null(0))
+        .otherwise("shots_against"),
         demos_taken=own_count.then(pl.col("taken").fill_null(0)).otherwise("told_taken"),
     )
     return typing.cast("dy.LazyFrame[Participants]", Participants.cast(rows.select(Participants.column_names())))

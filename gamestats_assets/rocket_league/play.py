@@ -17,6 +17,9 @@ STRUCK_WITHIN_S = 6.0
 """Longest time from the touch to the game's counting of the shot."""
 SAVE_WITHIN_S, GOAL_WITHIN_S = 4.0, 8.0
 """Longest time from a shot to its save, and to its goal."""
+COUNTED_LATE_S = 0.5
+"""Longest time by which the game may count a shot after its goal or save."""
+_SHOT = ("match_id", "shot_number")
 GOAL_Y_UU = 5120.0
 """Goal line."""
 
@@ -51,7 +54,8 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
     """Shots as the game counts them, from where the shooter touched the ball.
 
     The goal of a shot is the next one by the same player before the next kick-off, the save the next one by an opponent
-    within four seconds; each goal and save is of one shot, the last before it. A goal may be without a shot.
+    within four seconds; each goal and save is of one shot, the last before it. The game counts some shots a moment after
+    what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot.
     """
     side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
     struck = touches.sort("time_s").select(
@@ -64,8 +68,9 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
         # The game counts a shot some moments later, a goal's when the ball is in.
         .sort("time_s")
         .join_asof(
-            struck, left_on="time_s", right_on="struck_s", by=["match_id", "player_id"], tolerance=STRUCK_WITHIN_S
-        )
+            struck, left_on="time_s", right_on="struck_s", by=["match_id", "player_id"], tolerance=STRUCK_WITHIN_S,
+            check_sortedness=False,
+        )  # fmt: skip
         .with_columns(
             ball_x_uu=pl.coalesce("touch_x", "ball_x_uu"),
             ball_team_y_uu=pl.coalesce("touch_y", pl.col("ball_y_uu") * side),
@@ -80,36 +85,27 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
     )
     times = shots.select("match_id", "shot_number", "kickoff_number", "time_s", "team", "player_id")
     goals = events.filter(pl.col("kind") == "goal").select(
-        "match_id", "kickoff_number", "player_id", goal_s="time_s", goal_event="event_number"
+        "match_id", "kickoff_number", "player_id", then_s="time_s", then_event="event_number"
     )
-    assists = events.filter(pl.col("kind") == "assist").select(
-        "match_id", "kickoff_number", assister_id="player_id", assist_s="time_s", assist_team="team"
+    assists = (
+        events.filter(pl.col("kind") == "assist")
+        .sort("match_id", "event_number")
+        .unique(["match_id", "kickoff_number", "team"], keep="last", maintain_order=True)
+        .select("match_id", "kickoff_number", "team", assister_id="player_id")
     )
     saves = events.filter(pl.col("kind") == "save").select(
-        "match_id", save_event="event_number", saver_id="player_id", save_s="time_s", save_team="team"
+        "match_id", saver_id="player_id", save_team="team", then_s="time_s", then_event="event_number"
     )
-    scored = _latest_shot(
-        times.join(goals, on=["match_id", "kickoff_number", "player_id"]).filter(
-            (pl.col("goal_s") - pl.col("time_s")).is_between(-0.5, GOAL_WITHIN_S)
-        ),
-        "goal_event",
-    ).select("match_id", "shot_number", "goal_s")
-    saved = _latest_shot(
-        times.join(saves, on="match_id").filter(
-            (pl.col("save_team") != pl.col("team"))
-            & (pl.col("save_s") - pl.col("time_s")).is_between(-0.5, SAVE_WITHIN_S)
-        ),
-        "save_event",
-    ).select("match_id", "shot_number", "saver_id", "save_s")
+    scored = _of_one_shot(times.join(goals, on=["match_id", "kickoff_number", "player_id"]), GOAL_WITHIN_S).select(
+        *_SHOT, goal_s="then_s"
+    )
+    saved = _of_one_shot(
+        times.join(saves, on="match_id").filter(pl.col("save_team") != pl.col("team")), SAVE_WITHIN_S
+    ).select(*_SHOT, "saver_id", save_s="then_s")
     rows = (
-        shots.join(scored, on=["match_id", "shot_number"], how="left")
-        .join(saved, on=["match_id", "shot_number"], how="left")
-        .join(
-            assists.unique(["match_id", "kickoff_number", "assist_team"], keep="any"),
-            left_on=["match_id", "kickoff_number", "team"],
-            right_on=["match_id", "kickoff_number", "assist_team"],
-            how="left",
-        )
+        shots.join(scored, on=_SHOT, how="left")
+        .join(saved, on=_SHOT, how="left")
+        .join(assists, on=["match_id", "kickoff_number", "team"], how="left")
     )
     is_goal, is_saved = pl.col("goal_s").is_not_null(), pl.col("save_s").is_not_null()
     told = rows.with_columns(
@@ -121,10 +117,19 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
     return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
 
 
-def _latest_shot(pairs: pl.LazyFrame, of: str) -> pl.LazyFrame:
-    """Of each goal or save the last shot before it, and of each shot one of them."""
-    return (
-        pairs.sort("match_id", "time_s", "shot_number")
-        .unique(["match_id", of], keep="last", maintain_order=True)
-        .unique(["match_id", "shot_number"], keep="first", maintain_order=True)
+def _of_one_shot(pairs: pl.LazyFrame, within_s: float) -> pl.LazyFrame:
+    """Of pairs of shots and what may have become of them: what followed, else what was counted just before."""
+    after_s, then = pl.col("then_s") - pl.col("time_s"), ("match_id", "then_event")
+
+    def nearest(near: pl.LazyFrame) -> pl.LazyFrame:
+        return (
+            near.sort(after_s.abs(), "match_id", -pl.col("shot_number"), "then_event")
+            .unique(then, keep="first", maintain_order=True)
+            .unique(_SHOT, keep="first", maintain_order=True)
+        )
+
+    followed = nearest(pairs.filter(after_s.is_between(0, within_s)))
+    late = pairs.filter(after_s.is_between(-COUNTED_LATE_S, 0, closed="left"))
+    return pl.concat(
+        [followed, nearest(late.join(followed, on=_SHOT, how="anti").join(followed, on=then, how="anti"))]
     )

@@ -1,4 +1,4 @@
-"""Playlists: what a replay's number is called at ballchasing, which of them count for ranks, and what is played there."""
+"""Playlists: what a replay's number is called at ballchasing, which count for ranks, and what is played there."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ sum of two parts, in ranks by the local slope of the expected rank (`tiers_per_s
 - *form*: the slope over time of the strength shown in the matches of the last 90 days (weighted least squares, the
   weight of a match is the time played), less what the training done meanwhile is worth. It is drawn towards 0 by as
   much as chance is in it: the slope times s^2 / (s^2 + v), v being its variance and s the spread of slopes between
-  players (empirical Bayes). There must be 20 matches on 5 different days, and the spread must be known.
+  players (empirical Bayes). Who climbs far faster than others do is told too little by it. There must be 20 matches
+  on 5 different days, and the spread must be known.
 - *training*: the pace of the last 28 days is kept, and an hour is worth what it was for players who trained. Without
   training this part is 0; where the worth of training is not known it is null, and not counted.
 

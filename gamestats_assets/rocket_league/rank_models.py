@@ -53,11 +53,14 @@ FOLDS = 5
 LEVEL = 0.8
 """Of intervals."""
 BEYOND_CHANCE = 2.0
-"""Standard errors by which a model must be better than naming the middle rank: one in forty that knows nothing is."""
+"""Standard errors by which a model must be better than naming the middle rank; of those that know nothing
+fewer than one in forty are."""
 LEAST_RELIABILITY = 0.1
 """That is taken for the strength: what chance alone makes has no slope that could be corrected for it."""
 NEW_PLAYERS = 50
 """Players that the serving model has not seen, from which on it is compared on these alone."""
+RETRAINED_AFTER_DAYS, RETRAINED_BY_GROWTH = 7, 0.1
+"""A version is trained when there are matches so many days later than the last one's, or so many more or fewer."""
 FORM_DAYS = 90
 FORM_MATCHES = 20
 FORM_PLAY_DAYS = 5
@@ -67,7 +70,7 @@ FORM_PLAYERS = 30
 TRAINING_PLAYERS = 30
 """Players who trained that it takes to know what training is worth."""
 TRAINING_MATCHES = 5
-"""Matches that each of them must have before the first session, and since."""
+"""Matches that each of them must have before the middle of the hours trained, and since."""
 
 FEATURES = (
     "supersonic_share",
@@ -519,11 +522,11 @@ def next_models(
 ) -> dy.LazyFrame[RankModels]:
     """The models as they stand, and one more of each playlist whose training data are new.
 
-    Where the training data are those of a version that is there, nothing is added. Otherwise the candidate is
-    cross-validated, and is refused
+    Where the training data are those of a version that is there, or little more than the last one's
+    (`RETRAINED_AFTER_DAYS`), nothing is added. Otherwise the candidate is cross-validated, and is refused
 
     - when its mean error is not below that of naming the middle rank by two standard errors of the paired difference
-      (a model that knows nothing is below it by chance every other time), or not below that of the best single feature;
+      (of models that know nothing a third can be below it by chance), or not below that of the best single feature;
     - when its mean error is above that of the model that serves by more than one standard error of the paired
       difference. Both are asked about the same players. For the candidate these are outside of what it was trained
       on; the serving model was trained on most of them, which is in its favour. Where at least `NEW_PLAYERS` players
@@ -579,6 +582,8 @@ def _candidate(
     )
     days = of_kind.group_by("player_id").agg(first=pl.col("match_date").min(), last=pl.col("match_date").max())
     days = days.collect(engine="streaming")
+    if versions and not _is_due(max(versions, key=lambda row: row["version"]), rows, days):
+        return None
     model = _trained(rows)
     told = cross_validated(rows)
     tier = told.get_column("rank_tier").to_numpy()
@@ -622,6 +627,13 @@ def _candidate(
         **metrics,
         **_over_time(model, rows, of_kind, trained),
     }
+
+
+def _is_due(last: Mapping[str, Any], rows: pl.DataFrame, days: pl.DataFrame) -> bool:
+    """Whether there is enough that the last version has not seen: matches come all the time."""
+    later = (days.get_column("last").max() - last["trained_to_day"]).days if last["trained_to_day"] else None
+    grown = abs(rows.get_column("matches").sum() / max(last["matches"], 1) - 1)
+    return later is None or later >= RETRAINED_AFTER_DAYS or grown >= RETRAINED_BY_GROWTH
 
 
 def _digest(rows: pl.DataFrame, sessions: pl.DataFrame) -> str:
@@ -786,7 +798,7 @@ def _over_time(model: _Model, rows: pl.DataFrame, features: pl.LazyFrame, sessio
     variance = within**2 / form.get_column("day_day").to_numpy()
     spread = _spread_of(slope, variance) if len(slope) >= FORM_PLAYERS else None
 
-    since = pl.col("hours") > 0
+    since = pl.col("hours") > pl.col("hours").max() / 2
     trained = (
         matches.group_by("player_id")
         .agg(before=(~since).sum(), since=since.sum())

@@ -10,6 +10,7 @@ it was last told is not seen, by ballchasing neither. The pad is the nearest one
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -222,7 +223,7 @@ def _pickups(network: Network) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for player in range(len(network.players)):
         sent = np.flatnonzero(network.boost_sent[:, player] & (network.life[:, player] >= 0))
-        for a, b in zip(sent[:-1], sent[1:], strict=True):
+        for a, b in itertools.pairwise(sent):
             before, after = network.boost[a, player], network.boost[b, player]
             if network.life[a, player] != network.life[b, player] or after <= before:
                 continue

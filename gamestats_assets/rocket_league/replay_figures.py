@@ -88,7 +88,7 @@ def _positions(network: Network, player: int, b: Numbers, w: Floats) -> dict[str
     sent = network.sent[:, player] & (network.life[:, player] >= 0)
     distance = np.linalg.norm(own - ball, axis=1)
     last, orange = last_touch(network), int(network.is_orange[player])
-    mates = [other for other in np.flatnonzero(network.is_orange == network.is_orange[player]) if other != player]
+    mates = [other for other, of in enumerate(network.players) if of.is_orange == bool(orange) and other != player]
     told: dict[str, Any] = {
         "avg_distance_to_ball_uu": _mean(distance[sent]),
         "avg_distance_to_ball_possession_uu": _mean(distance[sent & (last == orange)]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,8 +12,14 @@ import polars as pl
 from gamestats_assets.rocket_league.identities import player_id_in_replay
 from gamestats_assets.rocket_league.playlists import playlist_of
 from gamestats_assets.rocket_league.replay_frames import CAR, FPS, WORLD, frames_from_matrix, frames_from_updates
-from gamestats_assets.rocket_league.replay_network import Player, UnreadableReplayError, player_of, read_network
-from gamestats_assets.rocket_league.source import REPLAY, first_line, match_id_of, started_at_of
+from gamestats_assets.rocket_league.replay_network import (
+    Network,
+    Player,
+    UnreadableReplayError,
+    player_of,
+    read_network,
+)
+from gamestats_assets.rocket_league.source import REPLAY, first_line, match_id_of, on_disk, started_at_of
 
 Row = dict[str, Any]
 # More than the header tells of a replay's length is none that was played.
@@ -40,36 +45,67 @@ class Replay:
     frames_method: str
 
 
-def read_replay(path: Path) -> Replay:
-    """Read the header and ten frames a second.
+def read_replay(content: bytes) -> Replay:
+    """Read the header and ten frames a second of a decompressed replay.
 
     Raises:
         UnreadableReplayError: when the replay is damaged, or of a season whose format is not known yet.
     """
     import subtr_actor
 
+    with on_disk(content) as path:
+        try:
+            meta = subtr_actor.get_replay_meta(path)["replay_meta"]
+        except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+            raise UnreadableReplayError(f"{first_line(error)}.") from None
+        header = dict(meta["all_headers"])
+        try:
+            _, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
+            players = _players(meta)
+            return Replay(header, meta, players, frames_from_matrix(matrix, players), "matrix")
+        except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
+            network, _ = network_of(content)
+    return Replay(header, meta, list(network.players), frames_from_updates(network), "updates")
+
+
+def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
+    """Every update of a decompressed replay, and the properties of its header.
+
+    Raises:
+        UnreadableReplayError: as `read_replay` does.
+    """
+    import subtr_actor
+
     try:
-        meta = subtr_actor.get_replay_meta(path)["replay_meta"]
+        parsed = subtr_actor.parse_replay(content)
+        return read_network(parsed), parsed["properties"]
+    except UnreadableReplayError:
+        raise
     except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
         raise UnreadableReplayError(f"{first_line(error)}.") from None
-    header = dict(meta["all_headers"])
-    players = [
+
+
+def recorded_frames(header: Mapping[str, Any]) -> int:
+    """Frames of a recording as its header tells them: of several of a match the longest counts."""
+    return _whole(header, "NumFrames") or 0
+
+
+def _whole(told: Mapping[str, Any], name: str) -> int | None:
+    value = told.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _text(told: Mapping[str, Any], name: str) -> str | None:
+    value = told.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _players(meta: Mapping[str, Any]) -> list[Player]:
+    return [
         player_of(told["remote_id"], told["name"], is_orange=side == "team_one", is_bot=bool(_stats(told).get("bBot")))
         for side in ("team_zero", "team_one")
         for told in meta[side]
     ]
-    try:
-        _, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
-        return Replay(header, meta, players, frames_from_matrix(matrix, players), "matrix")
-    except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
-        pass
-    try:
-        network, _ = read_network(subtr_actor.parse_replay(path.read_bytes()))
-    except UnreadableReplayError:
-        raise
-    except Exception as error:  # noqa: BLE001
-        raise UnreadableReplayError(f"{first_line(error)}.") from None
-    return Replay(header, meta, list(network.players), frames_from_updates(network), "updates")
 
 
 def _stats(told: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,7 +125,6 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
     game_type, season = meta.get("game_type") or {}, meta.get("season") or {}
     duration_s = replay.frames.group_by("frame").agg(pl.col("step_s").first()).get_column("step_s").sum()
     played_s = header.get("TotalSecondsPlayed")
-    remaining = replay.frames.get_column("seconds_remaining")
     return {
         "match_id": match_id,
         "match_date": day,
@@ -101,37 +136,36 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
         "is_simulated": False,
         "started_at": told[0],
         "start_is_exact": told[1],
-        "title": header.get("ReplayName") or None,
-        "recorder": header.get("PlayerName") or None,
-        "map_code": str(header.get("MapName") or "").lower() or None,
-        "match_type": header.get("MatchType") or None,
+        "title": _text(header, "ReplayName"),
+        "recorder": _text(header, "PlayerName"),
+        "map_code": (_text(header, "MapName") or "").lower() or None,
+        "match_type": _text(header, "MatchType"),
         "playlist": _playlist(header, game_type),
         "playlist_number": game_type.get("playlist_id"),
-        "team_size": header.get("TeamSize"),
+        "team_size": _whole(header, "TeamSize"),
         "season": season.get("number"),
         "season_type": {"FreeToPlay": "free2play", "Legacy": "legacy"}.get(season.get("era") or ""),
-        "build_version": header.get("BuildVersion") or None,
+        "build_version": _text(header, "BuildVersion"),
         "duration_s": float(duration_s),
-        "played_s": float(played_s) if played_s is not None and 0 <= played_s < _LONGEST_S else None,
-        # The clock stands at nought, and play goes on.
-        "went_to_overtime": bool(
-            replay.frames.filter(pl.col("is_live") & (pl.col("seconds_remaining") <= 0)).height > 0
-            and (remaining > 0).any()
-            and _overtime(replay.frames)
-        ),
+        "played_s": played_s if isinstance(played_s, float) and 0 <= played_s < _LONGEST_S else None,
+        "went_to_overtime": _overtime(replay.frames),
         "was_forfeited": bool(header.get("bForfeit")),
-        "blue_score": header.get("Team0Score") or 0,
-        "orange_score": header.get("Team1Score") or 0,
+        "blue_score": _whole(header, "Team0Score") or 0,
+        "orange_score": _whole(header, "Team1Score") or 0,
         "frames": replay.frames.get_column("frame").n_unique(),
         "frames_method": replay.frames_method,
     }
 
 
 def _overtime(frames: pl.DataFrame) -> bool:
-    """Whether there was a kick-off after the clock had run down."""
-    over = frames.filter((pl.col("seconds_remaining") <= 0) & pl.col("is_live")).get_column("kickoff_number")
-    last = frames.filter(pl.col("seconds_remaining") > 0).get_column("kickoff_number")
-    return bool(len(over) and len(last) and over.max() > last.max())
+    """Whether there was a kick-off when the clock had run down: it counts upwards from there.
+
+    A match without a limit of time has a clock that counts upwards from its beginning.
+    """
+    clock = pl.col("seconds_remaining")
+    first = pl.col("kickoff_number") == 1
+    over = frames.filter(pl.col("is_countdown") & ~first & (clock <= 0))
+    return over.height > 0 and frames.filter(first & (clock > 0)).height > 0
 
 
 def _playlist(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | None:
@@ -144,19 +178,18 @@ def _playlist(header: Mapping[str, Any], game_type: Mapping[str, Any]) -> str | 
 
 def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
     """Rows of `RawPlayerStats`: everybody who played, with the scoreboard's figures where the header has them."""
-    header, rows = replay.header, {}
-    board: dict[str, Mapping[str, Any]] = {}
-    cars: dict[str, Mapping[str, Any]] = {}
-    for side in ("team_zero", "team_one"):
-        for told in replay.meta[side]:
-            player_id = player_id_in_replay(told["remote_id"]) or told["name"]
-            board[player_id], cars[player_id] = _stats(told), told
-    score = (header.get("Team0Score") or 0, header.get("Team1Score") or 0)
-    shots = {side: sum(told.get("Shots", 0) for told in board.values() if told.get("Team") == side) for side in (0, 1)}
-    winners = [
-        told for told in board.values() if told and score[0] != score[1] and told["Team"] == int(score[1] > score[0])
-    ]
-    best = max((told.get("Score", 0) for told in winners), default=None)
+    header = replay.header
+    rows: dict[str, Row] = {}
+    cars = {
+        player_id_in_replay(told["remote_id"]) or told["name"]: told
+        for side in ("team_zero", "team_one")
+        for told in replay.meta[side]
+    }
+    board = {key: _stats(told) for key, told in cars.items()}
+    score = [_whole(header, name) or 0 for name in ("Team0Score", "Team1Score")]
+    shots = [sum(_whole(told, "Shots") or 0 for told in board.values() if told.get("Team") == side) for side in (0, 1)]
+    won = int(score[1] > score[0]) if score[0] != score[1] else None
+    best = max((_whole(told, "Score") or 0 for told in board.values() if told.get("Team") == won), default=None)
     for player in replay.players:
         key = player.player_id if player.player_id in board else player.name
         told, car = board.get(key) or {}, cars.get(key) or {}
@@ -171,7 +204,7 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
             "player_name": player.name,
             "team": "orange" if player.is_orange else "blue",
             "is_bot": player.is_bot,
-            "is_mvp": is_known and told in winners and told.get("Score", 0) == best,
+            "is_mvp": is_known and side == won and (_whole(told, "Score") or 0) == best,
             "car_id": car.get("car_body_id"),
             **{
                 f"camera_{name}": camera.get(told_as)
@@ -182,7 +215,7 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
                 )
             },
             **{
-                column: told.get(name) if is_known else None
+                column: _whole(told, name)
                 for column, name in (
                     ("score", "Score"), ("goals", "Goals"), ("assists", "Assists"), ("saves", "Saves"),
                     ("shots", "Shots"),

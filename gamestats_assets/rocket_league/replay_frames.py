@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.rocket_league.replay_network import Flags, Floats, Network, Numbers, Player
+from gamestats_assets.rocket_league.replay_network import Flags, Floats, Network, Numbers, Player, phases
 from gamestats_assets.rocket_league.tables.bronze import BALL, ReplayFrames
 
 FPS = 10.0
@@ -24,6 +24,8 @@ CAR = ("PlayerRigidBodyQuaternionVelocities", "PlayerBoost", "PlayerAnyJump", "P
 """What the library is asked for of the ball and the game, and of each car."""
 # Position, quaternion, velocity, angular velocity.
 _BODY = 13
+_OF_BODY = ("x_uu", "y_uu", "z_uu", "rotation_x", "rotation_y", "rotation_z", "rotation_w",
+            "vx_uu_s", "vy_uu_s", "vz_uu_s")  # fmt: skip
 _COLUMNS = tuple(name for name in ReplayFrames.column_names() if name not in ("match_id", "match_date"))
 
 
@@ -40,55 +42,41 @@ def frames_from_matrix(matrix: npt.NDArray[Any], players: Sequence[Player]) -> p
     time, seconds, state, countdown, is_hit = (table[:, _BODY + number] for number in range(5))
     first = _BODY + len(WORLD) - 1
     width = (table.shape[1] - first) // max(len(players), 1)
-    frames = [_frame_columns(time, state, countdown > 0, seconds, is_hit > 0)]
-    rows = [_rows(frames[0], BALL, None, table[:, :_BODY], np.ones(len(table), dtype=bool))]
-    for number, player in enumerate(players):
-        car = table[:, first + number * width : first + (number + 1) * width]
+    number, step, is_live = phases(time, state, countdown > 0)
+    frames = _frame_columns(time, step, number, countdown > 0, is_live, seconds, is_hit > 0)
+    rows = [_rows(frames, BALL, None, table[:, :_BODY], np.ones(len(table), dtype=bool))]
+    for place, player in enumerate(players):
+        car = table[:, first + place * width : first + (place + 1) * width]
         present = _present(car[:, :_BODY], car[:, _BODY + 2])
-        rows.append(
-            _rows(
-                frames[0], player.player_id, player.is_orange, car[:, :_BODY], present, car[:, _BODY], car[:, _BODY + 1]
-            )
-        )
+        boost, jumps = car[:, _BODY], car[:, _BODY + 1]
+        rows.append(_rows(frames, player.player_id, player.is_orange, car[:, :_BODY], present, boost, jumps))
     return pl.concat(rows).select(_COLUMNS)
 
 
-def _frame_columns(time: Floats, state: Floats, is_countdown: Flags, seconds: Floats, is_hit: Flags) -> pl.DataFrame:
-    before = state == state[0]
-    starts = before & ~np.r_[False, before[:-1]]
-    step = np.diff(time, prepend=time[0])
-    step[starts] = 0
-    played = state[state != state[0]]
-    numbers, counts = np.unique(played, return_counts=True)
-    is_live = state == numbers[counts.argmax()] if len(numbers) else np.zeros(len(state), dtype=bool)
+def _frame_columns(
+    time: Floats, step: Floats, kickoff: Numbers, countdown: Flags, live: Flags, seconds: Floats, hit: Flags
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "frame": np.arange(len(time), dtype=np.int32),
             "time_s": (time - time[0]).astype(np.float32),
-            "step_s": np.maximum(step, 0).astype(np.float32),
-            "kickoff_number": np.cumsum(starts).astype(np.int32),
-            "is_countdown": is_countdown,
-            "is_live": is_live,
+            "step_s": step.astype(np.float32),
+            "kickoff_number": kickoff.astype(np.int32),
+            "is_countdown": countdown,
+            "is_live": live,
             "seconds_remaining": seconds.astype(np.int32),
-            "is_ball_hit": is_hit,
+            "is_ball_hit": hit,
         }
     )
 
 
 def _present(body: Floats, demolished_by: Floats) -> Flags:
     """Frames in which a car is on the field: there is a place, and from a demolition on it moves again."""
-    there = (body[:, :3] != 0).any(axis=1)
-    moves = np.r_[True, (np.diff(body[:, 7:], axis=0) != 0).any(axis=1)]
-    is_out = False
-    for frame in np.flatnonzero((demolished_by >= 0) | moves):
-        # The flag is gone before the new car is there, whose place is that of the old one until then.
-        if demolished_by[frame] >= 0:
-            is_out = True
-            after = np.flatnonzero(moves[frame + 1 :] & (demolished_by[frame + 1 :] < 0))
-            there[frame : frame + 1 + after[0] if len(after) else len(there)] = False
-        elif is_out:
-            is_out = False
-    return there
+    is_out = demolished_by >= 0
+    # The flag is gone before the new car is there, whose place is that of the old one until then.
+    is_back = np.r_[True, (np.diff(body[:, 7:], axis=0) != 0).any(axis=1)] & ~is_out
+    changed = np.maximum.accumulate(np.where(is_out | is_back, np.arange(len(body)), 0))
+    return (body[:, :3] != 0).any(axis=1) & ~is_out[changed]
 
 
 def _rows(
@@ -100,21 +88,7 @@ def _rows(
     boost: Floats | None = None,
     jumps: Floats | None = None,
 ) -> pl.DataFrame:
-    values: dict[str, Any] = {}
-    names = (
-        "x_uu",
-        "y_uu",
-        "z_uu",
-        "rotation_x",
-        "rotation_y",
-        "rotation_z",
-        "rotation_w",
-        "vx_uu_s",
-        "vy_uu_s",
-        "vz_uu_s",
-    )
-    for number, name in enumerate(names):
-        values[name] = body[:, number].astype(np.float32)
+    values = {name: body[:, number].astype(np.float32) for number, name in enumerate(_OF_BODY)}
     side = None if is_orange is None else "orange" if is_orange else "blue"
     return frames.with_columns(
         pl.lit(player_id).alias("player_id"),
@@ -128,16 +102,15 @@ def _rows(
 def frames_from_updates(network: Network) -> pl.DataFrame:
     """The same from every update: the first frame at or after each tenth of a second."""
     at = _ticks(network.time)
+    clock = network.clock[at]
     frames = _frame_columns(
         network.time[at],
-        np.where(network.in_countdown, 0, np.where(network.is_live, 1, 2))[at].astype(float),
+        np.diff(clock, prepend=clock[0]),
+        network.round[at],
         network.in_countdown[at],
+        network.is_live[at],
         network.seconds_remaining[at].astype(float),
-        np.maximum.accumulate(network.touch >= 0)[at],
-    ).with_columns(
-        kickoff_number=pl.Series(network.round[at].astype(np.int32)),
-        step_s=pl.Series(np.diff(network.clock[at], prepend=network.clock[at][0]).astype(np.float32)),
-        is_live=pl.Series(network.is_live[at]),
+        network.is_ball_hit[at],
     )
     no_turn = np.zeros((len(at), 4))
     ball = np.concatenate([network.ball[at], no_turn, network.ball_velocity[at]], axis=1)
@@ -152,5 +125,5 @@ def frames_from_updates(network: Network) -> pl.DataFrame:
 
 
 def _ticks(time: Floats) -> Numbers:
-    ticks = time[0] + np.arange(int((time[-1] - time[0]) * FPS) + 1) / FPS
-    return np.unique(np.minimum(np.searchsorted(time, ticks, side="left"), len(time) - 1))
+    tenths = np.floor((np.maximum.accumulate(time) - time[0]) * FPS)
+    return np.flatnonzero(np.diff(tenths, prepend=-1) > 0)

@@ -8,6 +8,7 @@ Units and forms of vectors changed with the years: https://github.com/rlrml/subt
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ _STATS = {"MatchShots": "shot", "MatchSaves": "save", "MatchAssists": "assist", 
 _DEMOLITIONS = ("ReplicatedDemolish", "ReplicatedDemolish_CustomFX", "ReplicatedDemolishGoalExplosion",
                 "ReplicatedDemolishExtended")  # fmt: skip
 _BOOSTS = ("ReplicatedBoost", "ReplicatedBoostAmount")
+_AT_REST = (0.0, 0.0, 0.0)
 # Before this version of the network format positions were sent in other units, and rotations as angles.
 _UNITS_SINCE, _QUATERNIONS_SINCE = 5, 7
 # A demolition is sent by several attributes, and again by key frames.
@@ -90,6 +92,7 @@ class Network:
         round: number of the kick-off that a frame belongs to, from 1.
         is_live: after a kick-off's countdown and before a goal, or the end.
         seconds_remaining: on the game's clock.
+        is_ball_hit: whether the ball was hit since the kick-off.
         ball, ball_velocity, ball_sent: `(n, 3)` and `(n)`: as last sent, and whether sent in the frame.
         touch: team whose touch of the ball was sent in the frame, -1 without; the game tells a team's first one alone.
         life: number of the player's car, -1 while there is none.
@@ -109,6 +112,7 @@ class Network:
     round: Numbers
     is_live: Flags
     seconds_remaining: Numbers
+    is_ball_hit: Flags
     ball: Floats
     ball_velocity: Floats
     ball_sent: Flags
@@ -143,9 +147,8 @@ class Network:
 class _Car:
     """A car as its updates come: frame, then what was sent."""
 
-    born: int
     died: int = -1
-    player: int | None = None
+    info: dict[str, Any] | None = None
     bodies: list[tuple[float, ...]] = field(default_factory=list)
     hidden: list[tuple[int, bool]] = field(default_factory=list)
     brakes: list[tuple[int, bool]] = field(default_factory=list)
@@ -166,24 +169,21 @@ class _Reader:
         self.place_unit, self.speed_unit = (1.0, 1.0) if net_version >= _UNITS_SINCE else (100.0, 10.0)
         self.has_quaternions = net_version >= _QUATERNIONS_SINCE
         self.kinds: dict[int, str] = {}
-        self.last: dict[tuple[int, int], Any] = {}
+        self.last: dict[int, dict[int, Any]] = {}
         self.cars: dict[int, _Car] = {}
         self.all_cars: list[_Car] = []
-        self.car_infos: dict[int, int] = {}
         self.vehicles: dict[int, int] = {}
         self.waiting: dict[int, list[tuple[str, int, Any]]] = {}
         self.infos: dict[int, dict[str, Any]] = {}
-        self.people: dict[str, dict[str, Any]] = {}
-        self.order: list[str] = []
+        self.all_infos: list[dict[str, Any]] = []
         self.ball_bodies: list[tuple[float, ...]] = []
         self.touches: list[tuple[int, int]] = []
         self.states: list[tuple[int, int]] = []
         self.countdowns: list[tuple[int, int]] = []
+        self.hits: list[tuple[int, bool]] = []
         self.clock: list[tuple[int, int]] = []
-        self.stats: list[tuple[int, int, str]] = []
-        self.counters: dict[tuple[str, str], int] = {}
-        self.demolitions: list[tuple[int, int, int]] = []
-        self.match_guid: str | None = None
+        self.stats: list[tuple[int, dict[str, Any], str, int]] = []
+        self.demolitions: list[tuple[int, _Car, _Car]] = []
 
     def read(self) -> None:
         handlers = {
@@ -198,8 +198,8 @@ class _Reader:
             "ReplicatedGameStateTimeRemaining": lambda frame, actor, value, news: self.countdowns.append(
                 (frame, value)
             ),
+            "bBallHasBeenHit": lambda frame, actor, value, news: self.hits.append((frame, value)),
             "SecondsRemaining": lambda frame, actor, value, news: self.clock.append((frame, value)),
-            "MatchGUID": self._guid,
             **{name: self._info for name in ("UniqueId", "PlayerName", "Team", "bBot")},
             **{name: self._boost for name in _BOOSTS},
             **{name: self._stat for name in _STATS},
@@ -210,7 +210,6 @@ class _Reader:
         for number, name in enumerate(self.objects):
             if name.endswith(":PlayerReplicationInfo") and not name.startswith("Engine.Pawn"):
                 by_object[number] = None
-        last = self.last
         for frame, told in enumerate(self.frames):
             for gone in told["deleted_actors"]:
                 self._delete(frame, gone)
@@ -224,8 +223,9 @@ class _Reader:
                     continue
                 actor, attribute = update["actor_id"], update["attribute"]
                 value = next(iter(attribute.values())) if isinstance(attribute, dict) else attribute
-                news = not is_repeat or last.get((actor, number)) != value
-                last[actor, number] = value
+                last = self.last.setdefault(actor, {})
+                news = not is_repeat or last.get(number) != value
+                last[number] = value
                 self.attribute = self.attributes[number]
                 handler(frame, actor, value, news)
 
@@ -234,12 +234,8 @@ class _Reader:
         car = self.cars.pop(actor, None)
         if car is not None:
             car.died = frame
-        self.car_infos.pop(actor, None)
-        self.vehicles.pop(actor, None)
-        self.infos.pop(actor, None)
-        self.waiting.pop(actor, None)
-        for key in [key for key in self.last if key[0] == actor]:
-            del self.last[key]
+        for told in (self.vehicles, self.infos, self.waiting, self.last):
+            told.pop(actor, None)
 
     def _create(self, frame: int, actor: int, kind: str) -> None:
         # A key frame names living actors again.
@@ -249,7 +245,7 @@ class _Reader:
             self._delete(frame, actor)
         self.kinds[actor] = kind
         if kind.startswith("Archetypes.Car.") and "PostGame" not in kind:
-            self.cars[actor] = car = _Car(frame)
+            self.cars[actor] = car = _Car()
             self.all_cars.append(car)
 
     def _body(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
@@ -262,45 +258,33 @@ class _Reader:
         unit, speed_unit = self.place_unit, self.speed_unit
         row = (
             frame, news, place["x"] * unit, place["y"] * unit, place["z"] * unit,
-            *((speed["x"] * speed_unit, speed["y"] * speed_unit, speed["z"] * speed_unit) if speed else (0.0, 0.0, 0.0)),
+            *((speed["x"] * speed_unit, speed["y"] * speed_unit, speed["z"] * speed_unit) if speed else _AT_REST),
             turn["x"], turn["y"], turn["z"], turn["w"],
         )  # fmt: skip
         (self.ball_bodies if car is None else car.bodies).append(row)
 
     def _driver(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
-        if actor in self.cars and value["actor"] >= 0:
-            self.car_infos[actor] = value["actor"]
-            self._link(actor)
+        car = self.cars.get(actor)
+        if car is not None and value["actor"] >= 0 and car.info is None:
+            car.info = self._info_of(value["actor"])
 
-    def _link(self, actor: int) -> None:
-        """Tell a car's player, once both the car's info and the player's id are known."""
-        key = self.infos.get(self.car_infos.get(actor, -1), {}).get("key")
-        if key is not None and self.cars[actor].player is None:
-            self.cars[actor].player = self.order.index(key)
+    def _info_of(self, actor: int) -> dict[str, Any]:
+        """What is told of a player, which may be told later than what refers to it."""
+        if actor not in self.infos:
+            self.infos[actor] = info = {}
+            self.all_infos.append(info)
+        return self.infos[actor]
 
     def _info(self, frame: int, actor: int, value: Any, news: bool) -> None:
-        info = self.infos.setdefault(actor, {})
+        info = self._info_of(actor)
         if self.attribute == "UniqueId":
-            told = value["remote_id"]
-            info["key"] = str(sorted(told.items(), key=str)) if isinstance(told, dict) else str(told)
-            person = self.people.setdefault(info["key"], {"remote_id": told})
-            if info["key"] not in self.order:
-                self.order.append(info["key"])
-            person.update({name: info[name] for name in ("name", "is_orange", "is_bot") if name in info})
-            for car, of in self.car_infos.items():
-                if of == actor and car in self.cars:
-                    self._link(car)
-            return
-        if self.attribute == "PlayerName":
+            info["remote_id"] = value["remote_id"]
+        elif self.attribute == "PlayerName":
             info["name"] = str(value)
         elif self.attribute == "bBot":
             info["is_bot"] = bool(value)
         elif (kind := self.kinds.get(value["actor"], "")).startswith("Archetypes.Teams.Team"):
             info["is_orange"] = kind.endswith("1")
-        if "key" in info:
-            self.people[info["key"]].update(
-                {name: info[name] for name in ("name", "is_orange", "is_bot") if name in info}
-            )
 
     def _vehicle(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
         if value["actor"] >= 0 and "CarComponent_Boost" in self.kinds.get(actor, ""):
@@ -309,11 +293,14 @@ class _Reader:
                 self._of_tank(what, at, actor, told)
 
     def _of_tank(self, what: str, frame: int, actor: int, value: Any) -> None:
-        car = self.cars.get(self.vehicles.get(actor, -1))
-        if car is None:
+        if actor not in self.vehicles:
             # Sent before the tank's car.
             self.waiting.setdefault(actor, []).append((what, frame, value))
-        elif what == "boost":
+            return
+        car = self.cars.get(self.vehicles[actor])
+        if car is None:
+            return
+        if what == "boost":
             car.boosts.append((frame, value))
         else:
             car.burns.append((frame, value))
@@ -338,46 +325,54 @@ class _Reader:
         if news and value in (0, 1):
             self.touches.append((frame, value))
 
-    def _guid(self, frame: int, actor: int, value: str, news: bool) -> None:
-        self.match_guid = str(value)
-
     def _stat(self, frame: int, actor: int, value: int, news: bool) -> None:
-        key = self.infos.get(actor, {}).get("key")
-        if key is None:
-            return
-        before = self.counters.get((key, self.attribute), 0)
-        self.counters[key, self.attribute] = max(value, before)
-        self.stats += [(frame, self.order.index(key), _STATS[self.attribute])] * max(value - before, 0)
+        self.stats.append((frame, self._info_of(actor), _STATS[self.attribute], value))
 
     def _demolition(self, frame: int, actor: int, value: Mapping[str, Any], news: bool) -> None:
         if not news or not isinstance(value, dict):
             return
-        attacker, victim = (self._player_of(value.get(role)) for role in ("attacker", "victim"))
+        attacker, victim = (self._car_of(value.get(role)) for role in ("attacker", "victim"))
         # Who leaves is told so, too, by nobody.
         if attacker is not None and victim is not None:
             self.demolitions.append((frame, attacker, victim))
 
-    def _player_of(self, told: Any) -> int | None:
-        actor = told.get("actor", -1) if isinstance(told, dict) else told
-        car = self.cars.get(actor)
-        return None if car is None else car.player
+    def _car_of(self, told: Any) -> _Car | None:
+        return self.cars.get(told.get("actor", -1) if isinstance(told, dict) else told)
 
-    # ------------------------------------------------------------ arrays
+    # ------------------------------------------------------------ people
 
-    def players(self) -> list[Player]:
-        return [
-            player_of(
-                person["remote_id"],
+    def players(self) -> dict[str, Player]:
+        """Everybody by what tells them apart, in the order in which they came, and as told last."""
+        people: dict[str, dict[str, Any]] = {}
+        for info in self.all_infos:
+            key = _key(info)
+            if key is not None:
+                people.setdefault(key, {}).update(info)
+        return {
+            key: player_of(
+                person.get("remote_id"),
                 person.get("name", ""),
-                is_orange=bool(person.get("is_orange")),
-                is_bot=bool(person.get("is_bot")),
+                is_orange=person.get("is_orange", False),
+                is_bot=person.get("is_bot", False),
             )
-            for person in map(self.people.__getitem__, self.order)
-        ]
+            for key, person in people.items()
+        }
 
 
-def read_network(replay: Mapping[str, Any]) -> tuple[Network, str | None]:
-    """What a parsed replay's frames say, and the match's own id where the server told it.
+def _key(info: Mapping[str, Any] | None) -> str | None:
+    """What tells a player from the others: the account, or of a bot, which has none, the name."""
+    if info is None:
+        return None
+    if info.get("is_bot"):
+        return f"bot {info.get('name')}"
+    remote_id = info.get("remote_id")
+    if remote_id is None:
+        return None
+    return str(sorted(remote_id.items(), key=str)) if isinstance(remote_id, dict) else str(remote_id)
+
+
+def read_network(replay: Mapping[str, Any]) -> Network:
+    """What a parsed replay's frames say.
 
     Args:
         replay: as `subtr_actor.parse_replay` gives it.
@@ -390,23 +385,25 @@ def read_network(replay: Mapping[str, Any]) -> tuple[Network, str | None]:
     reader = _Reader(replay)
     reader.read()
     frames, n = reader.frames, len(reader.frames)
-    everybody = reader.players()
     # Who only looked on had no car.
-    drove = {car.player for car in reader.all_cars if car.player is not None and car.bodies}
-    kept = sorted(drove, key=lambda number: (everybody[number].is_orange, number))
-    number_of = {number: place for place, number in enumerate(kept)}
-    p = len(kept)
+    drove = {_key(car.info) for car in reader.all_cars if car.bodies}
+    players = {key: player for key, player in reader.players().items() if key in drove}
+    number_of: dict[str | None, int] = {
+        key: number for number, key in enumerate(sorted(players, key=lambda key: players[key].is_orange))
+    }
+    p = len(number_of)
     time = np.array([frame["time"] for frame in frames], dtype=float)
-    state = _filled(reader.states, n, 0)
-    round_number, step = _rounds(time, state)
+    in_countdown = _filled(reader.countdowns, n, 0) > 0
+    round_number, step, is_live = phases(time, _filled(reader.states, n, 0), in_countdown)
     network = Network(
-        players=[everybody[number] for number in kept],
+        players=[players[key] for key in number_of if key is not None],
         time=time,
         step=step,
-        in_countdown=_filled(reader.countdowns, n, 0) > 0,
+        in_countdown=in_countdown,
         round=round_number,
-        is_live=_live(state, reader.names),
+        is_live=is_live,
         seconds_remaining=_filled(reader.clock, n, 0).astype(np.int64),
+        is_ball_hit=_filled(reader.hits, n, 0) > 0,
         ball=np.full((n, 3), np.nan),
         ball_velocity=np.full((n, 3), np.nan),
         ball_sent=np.zeros(n, dtype=bool),
@@ -431,9 +428,9 @@ def read_network(replay: Mapping[str, Any]) -> tuple[Network, str | None]:
     for frame, team in reader.touches:
         network.touch[frame] = team
     for life, car in enumerate(reader.all_cars):
-        if car.player in number_of and car.bodies:
-            _place_car(network, car, life, number_of[car.player], reader.has_quaternions)
-    return network, reader.match_guid
+        if car.bodies and (number := number_of.get(_key(car.info))) is not None:
+            _place_car(network, car, life, number, reader.has_quaternions)
+    return network
 
 
 def _filled(told: Sequence[tuple[int, Any]], n: int, first: float) -> Floats:
@@ -447,24 +444,31 @@ def _last(frames: Numbers, told: Sequence[tuple[int, Any]], first: float) -> Flo
     return values[np.searchsorted(at, frames, side="right")]
 
 
-def _rounds(time: Floats, state: Floats) -> tuple[Numbers, Floats]:
-    """Number of the kick-off of each frame, and the seconds since the frame before.
+def phases(time: Floats, state: Floats, in_countdown: Flags) -> tuple[Numbers, Floats, Flags]:
+    """Of each frame the number of its kick-off from 1, the seconds since the frame before, and whether play is on.
 
-    The state that a replay begins with is that before a kick-off; a goal replay that was skipped ends with it.
+    The state of the game that has a countdown is that before a kick-off, and the one that follows it is play. A goal
+    replay that was skipped ends with the state before a kick-off; the seconds until then were not recorded.
+
+    Args:
+        time: of each frame.
+        state: of the game, a number for each.
+        in_countdown: whether the game counts down.
     """
-    before = state == state[0]
+    step = np.maximum(np.diff(time, prepend=time[0]), 0)
+    before = state == state[in_countdown.argmax()]
+    after = np.flatnonzero(before[:-1] & ~before[1:]) + 1
+    if not in_countdown.any() or not len(after):
+        # A part of a match, without a kick-off.
+        numbers, counts = np.unique(state, return_counts=True)
+        is_live = (state == numbers[counts.argmax()]) & ~in_countdown
+        return np.ones(len(time), dtype=np.int64), step, is_live
     starts = before & ~np.r_[False, before[:-1]]
-    step = np.diff(time, prepend=time[0])
     step[starts] = 0
-    return np.cumsum(starts), np.maximum(step, 0)
-
-
-def _live(state: Floats, names: Sequence[str]) -> Flags:
-    """Frames in which play is on: the state is called so, or else it is the one after a kick-off's."""
-    if "Active" in names:
-        return state == names.index("Active")
-    others = np.flatnonzero(state != state[0])
-    return state == state[others[0]] if len(others) else np.zeros(len(state), dtype=bool)
+    is_live = state == state[after[0]]
+    # What was played before the first kick-off that was recorded belongs to one, too.
+    number = np.cumsum(starts) + int(is_live[: starts.argmax()].any())
+    return np.maximum(number, 1), step, is_live
 
 
 def _place_ball(network: Network, bodies: Sequence[tuple[float, ...]]) -> None:
@@ -506,19 +510,31 @@ def _place_car(network: Network, car: _Car, life: int, player: int, has_quaterni
 
 
 def _quaternions(angles: Floats) -> Floats:
-    """Pitch, yaw and roll in half turns as quaternions (x, y, z, w)."""
+    """Pitch, yaw and roll in half turns, roll the other way round, as quaternions (x, y, z, w)."""
     from scipy.spatial.transform import Rotation
 
     pitch, yaw, roll = angles.T * np.pi
-    return Rotation.from_euler("ZYX", np.stack([yaw, pitch, roll], axis=1)).as_quat()
+    return Rotation.from_euler("ZYX", np.stack([yaw, pitch, -roll], axis=1)).as_quat()
 
 
-def _changes(reader: _Reader, number_of: Mapping[int, int], time: Floats) -> list[Change]:
-    changes = [Change(frame, number_of[player], kind) for frame, player, kind in reader.stats if player in number_of]
-    seen: dict[tuple[int, int], float] = {}
-    for frame, attacker, victim in reader.demolitions:
-        if time[frame] - seen.get((attacker, victim), -np.inf) > _SAME_DEMOLITION_S and victim in number_of:
-            changes.append(Change(frame, number_of.get(attacker), "demolition", number_of[victim]))
+def _changes(reader: _Reader, number_of: Mapping[str | None, int], time: Floats) -> list[Change]:
+    changes: list[Change] = []
+    counters: dict[tuple[int, str], int] = {}
+    for frame, info, kind, count in reader.stats:
+        player = number_of.get(_key(info))
+        if player is None:
+            continue
+        before = counters.get((player, kind), 0)
+        counters[player, kind] = max(count, before)
+        # What the first frame tells had happened before it.
+        changes += [Change(frame, player, kind)] * (count - before if frame else 0)
+    seen: dict[tuple[int | None, int], float] = {}
+    for frame, *cars in reader.demolitions:
+        attacker, victim = (number_of.get(_key(car.info)) for car in cars)
+        if victim is None:
+            continue
+        if time[frame] - seen.get((attacker, victim), -np.inf) > _SAME_DEMOLITION_S:
+            changes.append(Change(frame, attacker, "demolition", victim))
         seen[attacker, victim] = float(time[frame])
     return sorted(changes, key=lambda change: (change.frame, change.kind, change.player or 0))
 
@@ -527,6 +543,6 @@ def lives(network: Network, player: int) -> Iterator[tuple[int, int]]:
     """First and last frame of each car that a player had."""
     life = network.life[:, player]
     edges = np.flatnonzero(np.diff(np.r_[-1, life, -1]))
-    for first, after in zip(edges[:-1], edges[1:], strict=True):
+    for first, after in itertools.pairwise(edges):
         if life[first] >= 0:
             yield int(first), int(after) - 1

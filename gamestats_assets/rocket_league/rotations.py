@@ -30,7 +30,7 @@ def rotations(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[Rotations]:
         )
         .sort("match_id", "player_id", "frame")
     )  # fmt: skip
-    held = _runs(cars, [pl.col("role").first()]).filter(pl.col("held_s") >= SHORTEST_STINT_S)
+    held = _runs(cars).filter(pl.col("held_s") >= SHORTEST_STINT_S)
     # Without the short ones, neighbours of the same role belong together.
     rows = (
         _numbered(held)
@@ -59,12 +59,12 @@ def _numbered(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(run=changes.fill_null(True).cum_sum().over(by))
 
 
-def _runs(cars: pl.LazyFrame, kept: list[pl.Expr]) -> pl.LazyFrame:
+def _runs(cars: pl.LazyFrame) -> pl.LazyFrame:
     return (
         _numbered(cars)
         .group_by(*_PLAYER, "kickoff_number", "run", maintain_order=True)
         .agg(
-            *kept,
+            role=pl.col("role").first(),
             start_s=(pl.col("time_s") - pl.col("step_s")).first().clip(0),
             end_s=pl.col("time_s").last(),
             held_s=pl.col("step_s").sum(),

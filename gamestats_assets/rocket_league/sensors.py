@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.finds import Wanted
 from gamestats_assets.lakehouse.http import UnauthorisedError
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.limits import SharedLimits
@@ -19,9 +20,8 @@ from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 from gamestats_assets.orchestration.requests import REASON_TAG, REQUESTED_BY_TAG, due_attempt, is_on_its_way
 from gamestats_assets.orchestration.settling import settling_sensor
 from gamestats_assets.rocket_league import discovery, tables
-from gamestats_assets.rocket_league.assets import landed, retention, settled
+from gamestats_assets.rocket_league.assets import landed, settled
 from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
-from gamestats_assets.lakehouse.finds import Wanted
 
 REPLAYS_LANDED, ENTERED = "new_rocket_league_replays", "rocket_league_entries"
 PLAYERS_SENSOR, ARCHIVE_JOB = "tracked_player_replays", "archive_rocket_league_replays"
@@ -78,7 +78,7 @@ def every_night() -> dg.ScheduleDefinition:
     """Keeps matches of players no longer than they want them kept."""
     return dg.ScheduleDefinition(
         name="rocket_league_retention",
-        target=dg.AssetSelection.assets(*retention.keys),
+        target=dg.AssetSelection.assets(asset_key(tables.Retention)),
         cron_schedule="30 3 * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,

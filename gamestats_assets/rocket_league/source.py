@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,15 @@ from typing import Any
 import msgspec
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.rocket_league.identities import player_id_in_replay
+from gamestats_assets.rocket_league.naming import accounts_in_ballchasing, accounts_in_replay
+from gamestats_assets.rocket_league.tombstones import REFUSAL, any_buried, are_any
 
 GAME = "rocket_league"
 """The game's folder in the landing zone."""
-REPLAY, BALLCHASING = "replay", "ballchasing"
-"""Kinds of files."""
+REPLAY, BALLCHASING, MASKED = "replay", "ballchasing", "masked"
+"""Kinds of files; masked is what stands for the others of a match when a player of it was forgotten."""
 
 _TAKEN = "Replays (.replay) and ballchasing's JSON of a replay are taken."
 _GAME_CLASS = re.compile(rb"TAGame\.Replay_")
@@ -79,28 +85,56 @@ def read_header(content: bytes) -> dict[str, Any]:
     Raises:
         UnrecognisedContentError: when the replay is damaged, or of a season that cannot be read yet.
     """
+    return dict(_meta(content)["all_headers"])
+
+
+def accounts_in_header(content: bytes) -> set[str]:
+    """Ids of the accounts that a replay's header names, who played to the end.
+
+    Raises:
+        UnrecognisedContentError: as `read_header` does.
+    """
+    meta = _meta(content)
+    told = (player_id_in_replay(player["remote_id"]) for side in ("team_zero", "team_one") for player in meta[side])
+    return {player_id for player_id in told if player_id is not None}
+
+
+def _meta(content: bytes) -> dict[str, Any]:
     import subtr_actor
 
-    # The library reads files alone.
+    with on_disk(content) as path:
+        try:
+            return subtr_actor.get_replay_meta(path)["replay_meta"]
+        except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+            raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
+
+
+@contextmanager
+def on_disk(content: bytes) -> Iterator[Path]:
+    """A file of a content for as long as the context is open: the replay library reads most things from files alone."""
     with tempfile.NamedTemporaryFile(suffix=".replay") as file:
         file.write(content)
         file.flush()
-        try:
-            meta = subtr_actor.get_replay_meta(Path(file.name))
-        except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
-            raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
-    return dict(meta["replay_meta"]["all_headers"])
+        yield Path(file.name)
 
 
 def _guid_of_server(content: bytes) -> str | None:
-    """The match's id as the server sent it: older headers lack it, and ballchasing has it all the same."""
+    """The match's id as the server sent it: older headers lack it, and ballchasing has it all the same.
+
+    Raises:
+        UnrecognisedContentError: when the updates cannot be read: the header alone does not tell the match.
+    """
     import subtr_actor
 
-    replay = subtr_actor.parse_replay(content)
+    try:
+        replay = subtr_actor.parse_replay(content)
+    except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
+        raise UnrecognisedContentError(f"The replay cannot be read: {first_line(error)}. {_TAKEN}") from None
     objects = replay["objects"]
     number = objects.index(_SENT_GUID) if _SENT_GUID in objects else None
-    updates = (update for frame in replay["network_frames"]["frames"] for update in frame["updated_actors"])
-    return next((update["attribute"]["String"] for update in updates if update["object_id"] == number), None)
+    frames = (replay["network_frames"] or {}).get("frames", ())
+    updates = (update for frame in frames for update in frame["updated_actors"])
+    return next((update["attribute"].get("String") for update in updates if update["object_id"] == number), None)
 
 
 def first_line(error: BaseException) -> str:
@@ -125,7 +159,7 @@ def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
     """
     try:
         by_server = datetime.fromtimestamp(int(header.get("MatchStartEpoch") or 0), UTC)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, TypeError, OverflowError, OSError):
         by_server = _RELEASE
     if by_server > _RELEASE:
         return by_server, True
@@ -167,13 +201,33 @@ def date_of(text: str | None) -> datetime | None:
     """A time as ballchasing writes it, with or without an offset; None where it is none."""
     try:
         told = datetime.fromisoformat(text or "")
-    except ValueError:
+        told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
     return told if told > _RELEASE else None
 
 
-SOURCE = Source(GAME, recognise, first=(REPLAY,))
+def refuses(content: bytes, recognised: Recognised, landing: Landing) -> str | None:
+    """Why a file is not to be kept: it names somebody who was forgotten on request. None where it may be.
+
+    As long as there is nobody, it costs a listing; else of a replay a second or more, for the network updates alone
+    name everybody.
+    """
+    if not are_any(landing, GAME):
+        return None
+    if recognised.kind == BALLCHASING:
+        return REFUSAL if any_buried(landing, GAME, accounts_in_ballchasing(content)) else None
+    if any_buried(landing, GAME, accounts_in_header(content)):
+        return REFUSAL
+    try:
+        named = accounts_in_replay(content)
+    except Exception:  # noqa: BLE001 (the library raises nothing more precise)
+        # Damaged behind the header, which names who played.
+        return None
+    return REFUSAL if any_buried(landing, GAME, named) else None
+
+
+SOURCE = Source(GAME, recognise, first=(REPLAY,), refuses=refuses)
 """What the game itself tells of a match's start is landed before what ballchasing does."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 unreadable, refused = SOURCE.unreadable, SOURCE.refused

@@ -48,8 +48,8 @@ def length(*columns: str) -> pl.Expr:
 def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[Possessions]:
     """Stretches in which one team alone touched the ball.
 
-    A possession ends with the touch of the other team, or with the goal or stop before the next kick-off; where none of
-    these follows, with its last touch.
+    A possession ends with the touch of the other team, or with the goal before the next kick-off; where neither
+    follows, with its last touch.
     """
     numbered = events.filter(pl.col("kind") == "touch").sort("match_id", "event_number").with_columns(
         touch_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id")
@@ -72,7 +72,7 @@ def possessions(touches: dy.LazyFrame[Touches], events: dy.LazyFrame[ReplayEvent
             start_s=pl.col("time_s").first(),
             last_s=pl.col("time_s").last(),
             touches=pl.len().cast(pl.Int32),
-            players=pl.col("player_id").n_unique().cast(pl.Int32),
+            players=pl.col("player_id").drop_nulls().n_unique().cast(pl.Int32),
             first_player_id=pl.col("player_id").first(),
             last_player_id=pl.col("player_id").last(),
             start_team_y_uu=pl.col("ball_team_y_uu").first(),
@@ -105,8 +105,7 @@ def challenges(touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[Challenges]:
     touches next within three seconds and before the next kick-off; else by nobody.
     """
     follows = (
-        touches.filter(pl.col("player_id").is_not_null())
-        .sort("match_id", "touch_number")
+        touches.sort("match_id", "touch_number")
         .with_columns(
             pl.col("time_s", "team", "player_id", "is_aerial", "ball_team_vy_after_uu_s")
             .shift(-1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 
 import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.ledger import combined_hash, ledger_of
 from gamestats_assets.rocket_league.tables import (
+    Participants,
     PlayerMatchFeatures,
+    PlayerProfiles,
     RankCohorts,
     RankModels,
     Retention,
@@ -20,6 +23,7 @@ from gamestats_assets.rocket_league.tables import (
     TrainingSessions,
 )
 
+_PLAYLIST = ("is_simulated", "playlist")
 FeaturesTaken = ledger_of(PlayerMatchFeatures.spec.game, PlayerMatchFeatures.spec.step)
 """Matches whose features were made, each with a hash of all that they were made from."""
 
@@ -28,17 +32,20 @@ def tracked_players(
     players: dy.LazyFrame[RlPlayers],
     retention: dy.LazyFrame[Retention],
     features: dy.LazyFrame[PlayerMatchFeatures],
+    participants: dy.LazyFrame[Participants],
     taken: dy.LazyFrame[FeaturesTaken],  # type: ignore[valid-type]
     ranks: dy.LazyFrame[RlRanks],
     sessions: dy.LazyFrame[TrainingSessions],
     packs: dy.LazyFrame[TrainingPacks],
+    profiles: dy.LazyFrame[PlayerProfiles],
     cohorts: dy.LazyFrame[RankCohorts],
     models: dy.LazyFrame[RankModels],
 ) -> dy.LazyFrame[TrackedPlayers]:
     """Everybody who is tracked and agreed to it.
 
     `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
-    training session, the catalogue of packs, a cohort or the model of ranks is another.
+    training session or the catalogue of packs is another; or a profile, a cohort or a model of ranks of a playlist in
+    which the player has matches with features.
     """
     consenting = players.filter("is_active", pl.col("consented_at").is_not_null()).join(
         retention.select("player_id", "kept_from"), on="player_id", how="left"
@@ -47,11 +54,15 @@ def tracked_players(
         # Until it is told how long matches are kept, all are there.
         pl.col("kept_from").fill_null(pl.col("wanted_since").dt.date() - pl.duration(days=36_500))
     )
+    since = kept.select("player_id", "kept_from")
+
+    def within(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.join(since, on="player_id").filter(pl.col("match_date") >= pl.col("kept_from"))
+
     done = taken.select(match_id="unit_id", digest="input_hash")
     matches = (
-        features.select("match_id", "match_date", "player_id")
-        .join(kept.select("player_id", "kept_from"), on="player_id")
-        .filter(pl.col("match_date") >= pl.col("kept_from"))
+        # Of a match that has no features, too: it is among the player's matches all the same.
+        within(participants.select("match_id", "match_date", "player_id"))
         .join(done, on="match_id", how="left")
         .group_by("player_id")
         .agg(
@@ -61,24 +72,39 @@ def tracked_players(
             played=pl.format("{} {}", "match_id", pl.col("digest").fill_null("")).sort().str.join("\n"),
         )
     )
-    everybodys = combined_hash(_digest(rows) for rows in (packs, cohorts, models))
+    others = (
+        within(features.select("player_id", "match_date", *_PLAYLIST))
+        .select("player_id", *_PLAYLIST)
+        .unique()
+        .join(pl.concat([_by(_PLAYLIST, rows) for rows in (profiles, cohorts, models)]), on=_PLAYLIST)
+        .group_by("player_id")
+        .agg(playlists=pl.col("digest").sort().str.join("\n"))
+    )
+    catalogue = _by(["all"], packs.with_columns(all=True)).collect().get_column("digest").to_list()
     own = [_by_player(rows, name) for rows, name in ((players, "entry"), (ranks, "ranks"), (sessions, "sessions"))]
-    rows = kept.join(matches, on="player_id", how="left")
+    rows = kept.join(matches, on="player_id", how="left").join(others, on="player_id", how="left")
     for each in own:
         rows = rows.join(each, on="player_id", how="left")
     told = rows.with_columns(
         pl.col("matches").fill_null(0),
-        content_hash=pl.struct("played", "kept_from", "entry", "ranks", "sessions").map_elements(
-            lambda of: combined_hash([*(f"{name} {value}" for name, value in of.items()), everybodys]),
+        content_hash=pl.struct("played", "kept_from", "entry", "ranks", "sessions", "playlists").map_elements(
+            lambda of: combined_hash([*(f"{name} {value}" for name, value in of.items()), *catalogue]),
             return_dtype=pl.String,
         ),
     )
     return typing.cast("dy.LazyFrame[TrackedPlayers]", TrackedPlayers.cast(told.select(TrackedPlayers.column_names())))
 
 
-def _digest(rows: pl.LazyFrame) -> str:
-    """A hash of a table's rows, whatever their order."""
-    return combined_hash(rows.select(line=pl.struct(pl.all()).struct.json_encode()).collect().get_column("line"))
+def _by(names: Sequence[str], rows: pl.LazyFrame) -> pl.LazyFrame:
+    """A hash of a table's rows of each playlist, whatever their order, with the playlist in it."""
+    row = pl.struct(pl.all())
+    sums = [row.hash(seed).sum().alias(f"sum_{seed}") for seed in range(2)]
+    columns = ",".join(rows.collect_schema().names())
+    return (
+        rows.group_by(names)
+        .agg(pl.len(), *sums)
+        .select(*names, digest=pl.format("{} {} {} {} {}", pl.lit(columns), *names[-1:], "len", "sum_0", "sum_1"))
+    )
 
 
 def _by_player(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:

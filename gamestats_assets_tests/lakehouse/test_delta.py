@@ -33,6 +33,7 @@ from gamestats_assets.lakehouse.delta import (
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table
+from gamestats_assets.lakehouse.traces import contents_under, paths_under
 from gamestats_assets_tests.lakehouse.declared import (
     MARCH_1,
     MARCH_2,
@@ -526,6 +527,53 @@ def test_a_lake_is_read_from_its_checkpoint(lake: Lake, tmp_path: Path) -> None:
     assert list(log.glob("*.checkpoint.parquet"))
     (log / f"{0:020}.json").unlink()
     assert scored(lake) == {(MARCH_1, "m1"): [1, 1]}
+
+
+# --- Forgetting ------------------------------------------------------------------------------
+
+
+def fans(**counts: int) -> pl.DataFrame:
+    """Rows of `Fans`."""
+    return pl.DataFrame({"club": list(counts), "fans": list(counts.values())}, schema=Fans.schema())
+
+
+def places_of(lake: Lake, text: str) -> list[str]:
+    """Files and folders in whose path or bytes a text stands."""
+    held = contents_under(lake.root, lake.storage_options)
+    return [path for path, content in held if text in path or text.encode() in content]
+
+
+def test_of_a_forgotten_history_no_row_file_folder_or_line_of_the_log_is_left(anywhere: Lake) -> None:
+    for club in ("arsenal", "bern", "celtic"):
+        anywhere.replace(Fans, fans(**{club: 1}), partitions=[club])
+    anywhere.compact(Fans)
+    anywhere.replace(Fans, fans(), partitions=["arsenal"])
+    anywhere.replace(Fans, fans(bern=2), partitions=["bern"])
+    before = stored(anywhere, Fans)
+    assert len(places_of(anywhere, "arsenal")) >= 3  # a file, a checkpoint, commits
+    anywhere.forget_history(Fans)
+    assert places_of(anywhere, "arsenal") == []
+    data = [path for path in paths_under(anywhere.root, anywhere.storage_options) if path.endswith("zstd.parquet")]
+    assert [path.split("/")[-2] for path in sorted(data)] == ["club=bern", "club=celtic"]
+    assert_frame_equal(stored(anywhere, Fans), before)
+    # It is a table like any other afterwards, for a reader that knew it and for one that did not.
+    anywhere.replace(Fans, fans(dundee=4), partitions=["dundee"])
+    other = Lake(anywhere.root, anywhere.storage_options)
+    assert stored(anywhere, Fans).rows() == stored(other, Fans).rows() == [("bern", 2), ("celtic", 1), ("dundee", 4)]
+    settings = other.open(Fans)
+    assert settings is not None
+    assert settings.metadata().configuration["delta.deletedFileRetentionDuration"] == "interval 1 week"
+
+
+def test_a_history_is_forgotten_twice_and_where_there_is_none(anywhere: Lake) -> None:
+    anywhere.forget_history(Clubs)
+    assert anywhere.version(Clubs) is None
+    anywhere.replace(Clubs, clubs(red="Oslo"))
+    anywhere.replace(Clubs, clubs(blue="Bern"))
+    for _ in range(2):
+        anywhere.forget_history(Clubs)
+        assert stored(anywhere, Clubs).rows() == [("blue", "Bern")]
+        assert places_of(anywhere, "Oslo") == []
 
 
 # --- Races -----------------------------------------------------------------------------------

@@ -420,3 +420,19 @@ def test_a_process_killed_while_landing_leaves_no_partial_file(tmp_path: Path) -
     assert died
     put_large(str(tmp_path))
     assert len(landing.files("demo", "2026-03-01")) == 30
+
+
+# --- Removing --------------------------------------------------------------------------------
+
+
+def test_a_removed_file_is_gone_in_every_form_and_the_others_stay(landing: Landing) -> None:
+    file, _ = landing.put("demo", MARCH_1, "m1", "match", CONTENT, CONTENT)
+    # As when two processes land the same content, one plain and one gzipped.
+    landing._store.create(f"{file.path}.gz", GZIPPED)
+    other, _ = landing.put("demo", MARCH_1, "m1", "telemetry", CONTENT, CONTENT)
+    landing.remove(file)
+    assert landing.files("demo", MARCH_1.isoformat()) == [other]
+    landing.remove(file)
+    assert landing.files("demo", MARCH_1.isoformat()) == [other]
+    # Its day stays claimed, and it can land again.
+    assert landing.put("demo", MARCH_2, "m1", "match", GZIPPED, CONTENT)[0].day == MARCH_1.isoformat()

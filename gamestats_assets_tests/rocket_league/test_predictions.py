@@ -311,7 +311,7 @@ def test_training_goes_on_at_its_pace() -> None:
         sure["expected_change_high"] - sure["expected_change_low"]
     )
     # What comes after the last match counts, too: time is told by it.
-    after = planted.sessions((player, last + timedelta(days=10), 3.0))
+    after = planted.sessions((player, last + timedelta(days=10), 3.0), (player, last - timedelta(days=20), 9.0))
     row = predict(known.features, with_effect(0.1), player, sessions=after).row(0, named=True)
     assert row["training_change_tiers"] == pytest.approx(0.1 * 3 / 28 * 30)
 

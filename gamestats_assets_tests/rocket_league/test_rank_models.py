@@ -249,6 +249,22 @@ def test_what_a_player_is_said_to_be_comes_from_others_alone(usual_rows: pl.Data
     assert changed.all()
 
 
+def test_baselines_are_of_the_other_parts(usual_rows: pl.DataFrame) -> None:
+    folds = pl.Series([rm.fold_of(player) for player in usual_rows.get_column("player_id")])
+    # Half of the first part is far above all others.
+    high = (folds == 0) & (usual_rows.get_column("rank_tier") > 11)
+    shifted = usual_rows.with_columns(
+        rank_tier=pl.when(high).then(22).when(folds == 0).then(21).otherwise(pl.col("rank_tier").clip(1, 12))
+    )
+    told = rm.cross_validated(shifted).to_dicts()
+    for fold in (0, 1):
+        others = [each["rank_tier"] for each in told if each["fold"] != fold]
+        own = next(each for each in told if each["fold"] == fold)
+        assert own["middle"] == median(others)
+        assert own["most_frequent"] == max(set(others), key=others.count)
+    assert len({(each["fold"] == 0, each["middle"]) for each in told}) > 1
+
+
 def test_parts_are_by_player_and_not_by_the_order_of_rows(usual_rows: pl.DataFrame) -> None:
     told = rm.cross_validated(usual_rows)
     shuffled = rm.cross_validated(usual_rows.sample(fraction=1, shuffle=True, seed=2)).sort("player_id")
@@ -422,6 +438,16 @@ def test_players_whom_the_serving_model_has_not_seen_are_asked_alone(usual: Worl
         assert row["compared_mean_error_tiers"] == pytest.approx(fmean(own))
 
 
+def test_who_began_on_the_last_day_of_the_training_data_is_not_new(usual: World, usual_models: pl.DataFrame) -> None:
+    last = only(usual_models)["trained_to_day"]
+    for days, compared in ((0, 1060), (1, 60)):
+        new = world(13, 60, name="new").features
+        shift = timedelta(days=days + (last - planted.FIRST_DAY.date()).days)
+        new = new.with_columns(pl.col("started_at") + shift, pl.col("match_date") + shift)
+        models = next_models(pl.concat([usual.features, new]), standing=usual_models)
+        assert models.row(1, named=True)["compared_players"] == compared
+
+
 def test_a_worse_candidate_is_refused_and_the_served_one_stays() -> None:
     served = next_models(world(14, 3000).features)
     refused = next_models(later(world(15, 220, name="new").features), standing=served)
@@ -530,6 +556,7 @@ def test_what_an_hour_of_training_went_with_is_recovered() -> None:
         sessions = training(known, {known.players[at]: [hours[at] / 2] * 2 for at in np.flatnonzero(hours)})
         row = only(next_models(known.features, sessions=sessions))
         assert row["training_players"] == 100
+        assert row["form_players"] == 600
         eta = planted.strengths(known.true)
         step = 0.01 * planted.COEFFICIENTS[0]
         true_slope = fmean((planted.expected(eta + step) - planted.expected(eta - step)) / 0.02)
@@ -552,11 +579,61 @@ def test_training_of_too_few_players_is_worth_nothing_that_is_known() -> None:
         assert (row["training_effect_standard_error"] is None) == (trained == 29)
 
 
-def test_new_training_sessions_make_a_new_version(usual: World, usual_models: pl.DataFrame) -> None:
-    sessions = training(usual, {usual.players[0]: [2.0]})
-    assert next_models(usual.features, standing=usual_models, sessions=sessions).height == 2
-    of_others = training(usual, {"steam_nobody": [2.0]})
-    assert next_models(usual.features, standing=usual_models, sessions=of_others).equals(usual_models)
+def test_who_trains_all_the_time_tells_what_it_is_worth() -> None:
+    known = world(85, 250)
+    weekly = [
+        (player, planted.FIRST_DAY + timedelta(days=7 * week + number % 7), 1.0)
+        for number, player in enumerate(known.players[:60])
+        for week in range(17)
+    ]
+    row = only(next_models(known.features, sessions=planted.sessions(*weekly)))
+    assert row["training_players"] == 60
+    # Nothing is planted.
+    assert abs(row["training_effect_tiers_per_hour"]) < 3 * row["training_effect_standard_error"]
+
+
+def test_who_trained_before_there_were_matches_tells_nothing() -> None:
+    known = world(81, 250)
+    at_first = [(player, planted.FIRST_DAY + timedelta(hours=1), 3.0) for player in known.players[:60]]
+    assert only(next_models(known.features, sessions=planted.sessions(*at_first)))["training_players"] == 0
+    at_last = [(player, planted.FIRST_DAY + timedelta(days=119), 3.0) for player in known.players[:60]]
+    assert only(next_models(known.features, sessions=planted.sessions(*at_last)))["training_players"] == 0
+
+
+def later_by(usual: World, days: int) -> pl.DataFrame:
+    """The same matches, and the first of them played once more so many days after the last."""
+    features = usual.features
+    ended, first = features.get_column("match_date").max(), features.row(0, named=True)
+    moved = {
+        "match_id": "F" * 32,
+        "match_date": ended + timedelta(days=days),
+        "started_at": first["started_at"] + timedelta(days=days) + (ended - first["match_date"]),
+    }
+    return pl.concat([features, pl.DataFrame([first | moved], schema=features.schema)])
+
+
+@pytest.mark.parametrize(("days", "versions"), [(6, 1), (7, 2)])
+def test_a_version_is_trained_once_a_week_of_matches(
+    usual: World, usual_models: pl.DataFrame, days: int, versions: int
+) -> None:
+    models = next_models(later_by(usual, days), standing=usual_models)
+    assert models.height == versions
+    assert models.filter(version=1).drop("state").equals(usual_models.drop("state"))
+
+
+@pytest.mark.parametrize(("share", "versions"), [(0.95, 1), (0.85, 2)])
+def test_a_version_is_trained_when_there_are_a_tenth_more_or_fewer_matches(
+    usual: World, usual_models: pl.DataFrame, share: float, versions: int
+) -> None:
+    fewer = usual.features.filter(pl.int_range(pl.len()).over("player_id") < share * pl.len().over("player_id"))
+    assert next_models(fewer, standing=usual_models).height == versions
+
+
+def test_training_sessions_are_learnt_from_by_the_next_version(usual: World, usual_models: pl.DataFrame) -> None:
+    sessions = training(usual, {each: [2.0] for each in usual.players[:40]})
+    assert next_models(usual.features, standing=usual_models, sessions=sessions).equals(usual_models)
+    models = next_models(later_by(usual, 7), standing=usual_models, sessions=sessions)
+    assert models.sort("version").get_column("training_players").to_list() == [0, 40]
 
 
 def test_hours_count_for_the_matches_after_them() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from gamestats_assets.rocket_league.cohorts import rank_cohorts
 from gamestats_assets.rocket_league.rank_models import predicted_tier
@@ -253,15 +254,6 @@ def some(seed: int = 1, players: int = 40, matches: Any = 8, **fixed: Any) -> pl
     return played(rng, truths(rng, players, USED), matches, **fixed)
 
 
-def assert_same(one: pl.DataFrame, other: pl.DataFrame) -> None:
-    """Rows are the same but for the last digits, which go with the order of sums."""
-    assert one.height
-    numbers = [name for name, dtype in one.schema.items() if dtype == pl.Float64]
-    assert one.drop(numbers).equals(other.drop(numbers))
-    known = [frame.select(pl.col(numbers).fill_null(float("nan"))).to_numpy() for frame in (one, other)]
-    assert known[0] == pytest.approx(known[1], nan_ok=True)
-
-
 DOUBLES = (player_id(0), "ranked-doubles")
 
 
@@ -363,21 +355,21 @@ def test_one_player_alone_is_told_what_is_told_of_several() -> None:
             TrackedPlayers: frames[TrackedPlayers].filter(own),
             PlayerMatchFeatures: frames[PlayerMatchFeatures].filter(own),
         }
-        assert_same(make(weaknesses, alone), together.filter(own))
+        assert_frame_equal(make(weaknesses, alone), together.filter(own))
 
 
 def test_simulated_and_real_matches_do_not_touch() -> None:
     real, simulated = some(1, tier=16), some(2, is_simulated=True, tier=16)
     together = make(weaknesses, case(real, simulated))
     alone = [make(weaknesses, case(each)) for each in (real, simulated)]
-    assert_same(together.sort("is_simulated"), pl.concat(alone))
+    assert_frame_equal(together.sort("is_simulated"), pl.concat(alone))
     assert not alone[0].get_column("score").equals(alone[1].get_column("score"))
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
     frames = case(some(), ids=[player_id(number) for number in range(9)])
     shuffled = {table: frame.sample(fraction=1, shuffle=True, seed=2) for table, frame in frames.items()}
-    assert_same(make(weaknesses, frames), make(weaknesses, shuffled))
+    assert_frame_equal(make(weaknesses, frames), make(weaknesses, shuffled))
 
 
 def test_nothing_comes_of_nothing() -> None:

@@ -64,7 +64,7 @@ class RawReplays(MatchRow, key="rocket_league/raw_replays", **LANDED):
     min_rank_tier = count("Lowest rank of the players, 1 (bronze 1) to 22 (supersonic legend).")
     max_rank_tier = count("Highest rank of the players.")
     frames = count("Frames of the replay that were taken, ten a second at most.")
-    frames_method = text("How they were read: matrix, or snapshots where players come or go midway.")
+    frames_method = text("How they were read: matrix, or updates where players come or go midway.")
     uncounted_keys = count("Keys of ballchasing's statistics that no column takes, percentages aside.")
 
 
@@ -190,8 +190,8 @@ class ReplayFrames(MatchRow, key="rocket_league/replay_frames", **LANDED):
 class ReplayEvents(MatchRow, key="rocket_league/replay_events", **EVENTS):
     """What happened in a replay: touches, boost pickups, shots, saves, assists, goals, demolitions.
 
-    Read from every network update of the replay, of which ten a second are kept elsewhere; so what that tells of touches
-    is worked out here. Boost is from 0 to 255.
+    Read from every network update of the replay, of which ten a second are kept elsewhere; so what that tells of
+    touches is worked out here. Boost is from 0 to 255.
     """
 
     event_number = dy.Int32(primary_key=True, min=0, description="Number of the event in the match, from 0.")

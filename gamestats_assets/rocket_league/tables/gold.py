@@ -59,8 +59,8 @@ class PlayerMatchFeatures(
 ):
     """How a player played in a match: positional, mechanical and game-sense features, comparable between matches.
 
-    Shares of time are of the time that counts (play is on, the car is on the field). What ballchasing computes too is
-    taken from the replay's own frames where these were read, else from ballchasing (`stats_source`). What needs frames
+    Times are outside countdowns, with the car on the field. What ballchasing computes too is taken from the replay
+    where that was read, else from ballchasing (`stats_source`). What needs frames
     or events is null without a replay. Ratios of nothing to nothing are null.
     """
 
@@ -71,7 +71,7 @@ class PlayerMatchFeatures(
         check=lambda column: column.is_in(["replay", "ballchasing"]),
         description="replay (its frames and events) or ballchasing.",
     )
-    team_size = count("Players a side.")
+    team_size = count("Players of the team at a time.")
     played_s = seconds("Time that counts.")
     rank_tier = count("Rank in the playlist, 1 (bronze 1) to 22 (supersonic legend); null where nobody told it.")
     won = flag("Whether the player's team won.")
@@ -93,8 +93,8 @@ class PlayerMatchFeatures(
     most_forward_share = share("Share of time as the foremost of the team.")
     closest_to_ball_share = share("Share of time as the team's nearest to the ball.")
     role_imbalance = share(
-        "How far the shares of time as last, as foremost and as nearest to the ball are from 1/team_size, on average; 0 is "
-        "an even rotation. Null without team mates."
+        "How far the shares of time as last, as foremost and as nearest to the ball are from 1/team_size, on average; "
+        "0 is an even rotation. Null without team mates."
     )
     last_defender_conceded_share = share(
         "Share of the goals conceded in which the player was the last of the team; null where none was."
@@ -133,19 +133,25 @@ class PlayerMatchFeatures(
     small_pad_share = share("Share of the boost collected that is from small pads.")
     # Game sense.
     touches_per_minute = real("Touches per minute.", minimum=0)
-    possession_share = share("Share of the match in which the player's touches held the team's possession.")
-    turnover_share = share("Share of the player's touches after which the opponents touched next.")
+    possession_share = share(
+        "Share of the time in which the ball was the player's: from each touch to the next one, of whomever, or to the "
+        "end of the possession."
+    )
+    turnover_share = share("Share of the player's touches that were followed, before a kick-off, by one of the opponents.")
     rotations_per_minute = real("Changes of role (first, second, third man) per minute.", minimum=0)
     rotation_efficiency = share(
-        "Share of stints as first man that led to the last role, not to staying beside the ball: a full rotation."
+        "Share of stints as first man that led to the last role, at once or by one between, not back to the ball: a full "
+        "rotation. Null in teams of two, where every change is one; stints after which play stopped do not count."
     )
     first_man_stint_s = seconds("Average length of a stint as first man.", nullable=True)
     double_commits_per_minute = real(
-        "Touches within a second of a team mate's, both at the ball, per minute.", minimum=0
+        "Touches within a second after a team mate's, with no other between, where the ball has come no further than "
+        "1000 uu, per minute.",
+        minimum=0,
     )
     challenges_per_minute = real("50/50s per minute.", minimum=0)
-    challenge_win_share = share("Share of the decided 50/50s won.")
-    kickoff_win_share = share("Share of the decided kick-offs taken that were won.")
+    challenge_win_share = share("Share of the decided 50/50s won, those of kick-offs apart.")
+    kickoff_win_share = share("Share of the decided 50/50s of kick-offs won.")
     demos_inflicted_per_minute = real("Opponents demolished per minute.", minimum=0)
     demos_taken_per_minute = real("Times demolished per minute.", minimum=0)
 
@@ -158,7 +164,7 @@ class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold"):
     player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Player.")
     feature = dy.String(primary_key=True, description="Feature, as in player_match_features.")
     rank_tier = count("Rank in the playlist: the last that is known.")
-    matches = count("Matches in which the feature is known.", nullable=False)
+    matches_ = count("Matches in which the feature is known.", nullable=False, alias="matches")
     mean = real("Mean over these matches.")
     spread = real("Standard deviation between them; null for one match.", minimum=0)
 
@@ -166,9 +172,9 @@ class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold"):
 class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
     """How a feature or a skill is distributed among the players of a playlist and rank.
 
-    Each player counts once, with the mean over the player's matches. Where a rank has fewer players than a cohort needs,
-    ranks around it are taken in (`from_tier` to `to_tier`). A skill is a sum of features in units of the cohort's
-    spread, so its mean is 0; see skills.py.
+    Each player counts once, with the mean over the player's matches. Where a rank has fewer players than a cohort
+    needs, ranks around it are taken in (`from_tier` to `to_tier`). A skill is a mean of features in units of the
+    cohort's spread, so its own mean is near 0; see skills.py.
     """
 
     is_simulated = _simulated(primary_key=True)
@@ -180,7 +186,7 @@ class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
     from_tier = count("Lowest rank taken in.", nullable=False)
     to_tier = count("Highest rank taken in.", nullable=False)
     players = count("Players in the cohort with the feature known.", nullable=False)
-    matches = count("Their matches.", nullable=False)
+    matches_ = count("Their matches.", nullable=False, alias="matches")
     mean = real("Mean of players' means.")
     mean_standard_error = real("Standard error of it.", minimum=0)
     match_spread = real("Standard deviation of single matches of players taken at random.", minimum=0)
@@ -215,7 +221,7 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     training_data_hash = text("Names the very data it was trained on.", nullable=False)
     trained_to_day = dy.Date(nullable=True, description="Day of the last match in the training data.")
     players = count("Players it was trained on.", nullable=False)
-    matches = count("Their matches.", nullable=False)
+    matches_ = count("Their matches.", nullable=False, alias="matches")
     tiers = dy.List(
         dy.Int32(),
         nullable=True,
@@ -249,7 +255,7 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     served_difference_standard_error = real("Standard error of the difference between the two.", minimum=0)
     mean_inverse_matches = real("Mean of 1/matches over its players: how much chance is in their means.", minimum=0)
     strength_within_spread = real(
-        "Standard deviation of strength (the sum that the model compares with the thresholds) between matches of a player.",
+        "Standard deviation of strength, the sum that is compared with the thresholds, between matches of a player.",
         minimum=0,
     )
     strength_spread = real("Standard deviation of strength between the players it was trained on.", minimum=0)
@@ -260,7 +266,7 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
         "where they are too few.",
         minimum=0,
     )
-    training_players = count("Players who trained, with enough matches before and since.")
+    training_players = count("Players who trained, with enough matches before the middle of their training and since.")
     training_effect_tiers_per_hour = real("Ranks that went with an hour of training; null where they are too few.")
     training_effect_standard_error = real("Its standard error.", minimum=0)
 
@@ -284,7 +290,7 @@ class TrackedPlayers(Table, key="rocket_league/tracked_players", layer="gold"):
     """Tracked players who agreed to the analysis, with what names all that their tables are made from."""
 
     player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Player.")
-    matches = count("Matches within the time they are kept for.", nullable=False)
+    matches_ = count("Matches within the time they are kept for.", nullable=False, alias="matches")
     first_day = dy.Date(nullable=True, description="UTC day of the first of them.")
     last_day = dy.Date(nullable=True, description="UTC day of the last.")
     kept_from = dy.Date(description="UTC day before which matches are in none of the player's tables.")
@@ -365,8 +371,8 @@ class PlayerStats(
 class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", **BY_PLAYER):
     """How good a tracked player is in each skill for the rank, and where that is a weakness.
 
-    A weakness is named when the player is below the middle of the cohort beyond chance: in one player in twenty at most
-    who is exactly average in all skills.
+    A weakness is named when the player is below the mean of the cohort beyond chance: in a playlist in one player in
+    twenty at most who is exactly average in all skills.
     """
 
     is_simulated = _simulated(primary_key=True)
@@ -376,7 +382,7 @@ class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", **BY_PLAYER):
     reason = text("Why it is refused.")
     rank_tier = count("Rank that it is measured against.")
     cohort_players = count("Players in the cohort.")
-    matches = count("Matches of the player in which the skill is known.", nullable=False)
+    matches_ = count("Matches of the player in which the skill is known.", nullable=False, alias="matches")
     score = real("The skill, in standard deviations from the mean of the cohort, drawn towards it for few matches.")
     percentile = dy.Float64(
         nullable=True, min=0, max=100, description="Share of the cohort that is worse, in per cent."
@@ -401,7 +407,7 @@ class RankPredictions(_OfPlayer, key="rocket_league/rank_predictions", **BY_PLAY
     state = _state()
     reason = text("Why it is refused.")
     model_version = count("Model of ranks that was asked.")
-    matches = count("Matches of the player.", nullable=False)
+    matches_ = count("Matches of the player.", nullable=False, alias="matches")
     known_tier = count("Rank that is known, 1 to 22.")
     predicted_tier = real("Rank that the player plays at, 1 to 22.", minimum=0)
     predicted_tier_low = real("Lower end of its 80% interval.", minimum=0)

@@ -58,7 +58,7 @@ class TrainingSessions(Table, key="rocket_league/training_sessions", **_ENTERED)
 
 
 class Retention(Table, key="rocket_league/retention", layer="bronze"):
-    """From which day on matches of a tracked player stand in the player's tables, as of the last day that this was run."""
+    """From which day on matches of a tracked player stand in the player's tables, as of the last time this was made."""
 
     player_id = _player()
     kept_from = dy.Date(description="First UTC day.")

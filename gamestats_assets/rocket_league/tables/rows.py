@@ -46,9 +46,9 @@ def text(description: str, *, nullable: bool = True) -> dy.String:
     return dy.String(nullable=nullable, description=description)
 
 
-def count(description: str, *, nullable: bool = True) -> dy.Int32:
-    """A column that counts, or sums whole numbers."""
-    return dy.Int32(nullable=nullable, min=0, description=description)
+def count(description: str, *, nullable: bool = True, alias: str | None = None) -> dy.Int32:
+    """A column that counts, or sums whole numbers; the alias names one that a table has something else called so."""
+    return dy.Int32(nullable=nullable, min=0, description=description, alias=alias)
 
 
 def number(description: str) -> dy.Int32:

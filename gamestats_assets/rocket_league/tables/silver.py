@@ -81,7 +81,7 @@ class PlayerMatchStats(PlayerRow, key="rocket_league/player_match_stats", **SILV
         check=lambda column: column.is_in(SOURCES),
         description="replay (computed from its frames and events) or ballchasing.",
     )
-    counted_s = seconds("Time that counts: play is on, and the car is on the field.", nullable=True)
+    counted_s = seconds("Time of the match outside countdowns, whether or not the player was there.", nullable=True)
     boost_per_minute = real("Boost used per minute.", minimum=0)
     boost_collected_per_minute = real("Boost collected per minute.", minimum=0)
     avg_boost = real("Average boost in the tank.", minimum=0)
@@ -199,10 +199,10 @@ class Possessions(MatchRow, key="rocket_league/possessions", **SILVER):
     possession_number = dy.Int32(primary_key=True, min=1, description="Number of the possession in the match.")
     team = team("Team that had the ball.")
     start_s = seconds("First touch.")
-    end_s = seconds("Touch of the other team, goal, or stop of play.")
+    end_s = seconds("Touch of the other team, goal, or where neither follows, the last touch.")
     duration_s = seconds("Length.")
     touches = count("Touches in it.", nullable=False)
-    players = count("Players who touched.", nullable=False)
+    players = count("Players who are known to have touched.", nullable=False)
     first_player_id = player("Player who began it.")
     last_player_id = player("Player who touched last.")
     start_team_y_uu = real("Where it began along the field, the team's goal line at -5120.")

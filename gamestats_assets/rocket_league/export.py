@@ -1,0 +1,132 @@
+"""Everything that is held on a player, as one archive for the player."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.lakehouse.landing import LandedFile
+from gamestats_assets.lakehouse.ops import entering, rows, select
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.erasure import files_naming, player_columns
+from gamestats_assets.rocket_league.identities import parse_player_id
+from gamestats_assets.rocket_league.players import EncryptionKeyError, decrypted
+from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, ReplayFrames
+
+_README = """\
+What gamestats holds on {player}
+================================
+
+entry.json    what was entered: name, e-mail address, consent, how long matches are kept, ranks, training sessions
+tables/       every row about the player, of every table; as CSV for people and as Parquet for programs
+              (positions ten times a second, replay_frames, as Parquet alone)
+tables.json   what the tables and their columns mean
+files.json    the files as they were received that name the player
+{files}
+Rows about other players of the same matches are not here. {why}
+"""
+_WITHOUT = "Those files are left out: each holds the personal data of everybody who played in the match."
+_WITH = "The files as they were received name everybody who played; they are for the player alone."
+
+
+def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = False) -> dict[str, int]:
+    """Write everything that is held on a player to a zip archive.
+
+    Args:
+        stores: landing zone, lake and PostgreSQL.
+        player: platform and account, such as steam:76561198385053346.
+        to: the archive; what stands there is replaced.
+        with_files: whether the landed files are put in as they are. They hold other players' data too, which only
+            somebody may have who may have theirs; the player's own rows are in the tables anyway.
+
+    Returns:
+        Rows by table, of those that have any.
+
+    Raises:
+        PlayerIdError: when that is no player.
+        UnknownNameError: when nothing is held on the player.
+    """
+    player_id = parse_player_id(player)
+    entry = _entry(stores, player_id)
+    files = files_naming(stores, player_id)
+    held = {table: frame for table in ALL if (frame := _rows_of(stores, table, player_id)).height}
+    if not (entry or files or held):
+        raise UnknownNameError(f"Nothing is held on {player_id}.", "player")
+    part = to.with_name(f".{to.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        listed = "files/        these files\n" if with_files else ""
+        archive.writestr(
+            "README.txt", _README.format(player=player_id, files=listed, why=_WITH if with_files else _WITHOUT)
+        )
+        archive.writestr("entry.json", _json(entry))
+        archive.writestr("tables.json", _json({table.spec.name: _meaning(table) for table in held}))
+        archive.writestr("files.json", _json([_told(file) for file in files]))
+        for table, frame in held.items():
+            _write_table(archive, table, frame)
+        for file in files if with_files else ():
+            archive.writestr(f"files/{file.path}", stores.landing.read(file))
+    part.replace(to)
+    return {table.spec.name: frame.height for table, frame in held.items()}
+
+
+def _entry(stores: Stores, player_id: str) -> dict[str, Any]:
+    """What people entered; the address can be read where the key is there that it was encrypted with."""
+    where = {"player_id": player_id}
+    with entering(stores.postgres_url, "export") as conn:
+        found = select(conn, "rl_players", where)
+        if not found:
+            return {}
+        (entry,) = found
+        ranks = rows(conn, "SELECT * FROM ops.rl_ranks WHERE player_id = %s ORDER BY playlist", [player_id])
+        sessions = rows(
+            conn, "SELECT * FROM ops.training_sessions WHERE player_id = %s ORDER BY completed_at", [player_id]
+        )
+        looks = select(conn, "rl_looks", where)
+    email, note = entry.pop("email_encrypted"), ""
+    try:
+        email = decrypted(email, stores.settings.encryption_key) if email else None
+    except EncryptionKeyError as error:
+        email, note = None, f"An address is kept, encrypted, and could not be read: {error}"
+    return {**entry, "email": email, "email_note": note, "ranks": ranks, "training_sessions": sessions, "looks": looks}
+
+
+def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame:
+    columns = player_columns(table)
+    # Of what people entered the entry tells all.
+    if not columns or table in SNAPSHOTS:
+        return pl.DataFrame(schema=table.schema())
+    found = stores.lake.scan(table).filter(pl.any_horizontal(pl.col(columns) == player_id)).collect()
+    return found.sort(table.primary_key())
+
+
+def _write_table(archive: zipfile.ZipFile, table: type[Table], frame: pl.DataFrame) -> None:
+    part = io.BytesIO()
+    frame.write_parquet(part)
+    archive.writestr(f"tables/{table.spec.name}.parquet", part.getvalue(), zipfile.ZIP_STORED)
+    if table is not ReplayFrames:
+        flat = frame.with_columns(
+            pl.col(name).map_elements(lambda values: json.dumps(values.to_list()), return_dtype=pl.String)
+            for name, dtype in frame.schema.items()
+            if isinstance(dtype, pl.List)
+        )
+        archive.writestr(f"tables/{table.spec.name}.csv", flat.write_csv())
+
+
+def _meaning(table: type[Table]) -> dict[str, Any]:
+    return {"table": table.description(), "columns": dict(table.descriptions())}
+
+
+def _told(file: LandedFile) -> dict[str, str]:
+    return {"day": file.day, "match_id": file.unit_id, "kind": file.kind, "hash": file.content_hash, "path": file.path}
+
+
+def _json(told: dict[str, Any] | Sequence[Any]) -> str:
+    return json.dumps(told, indent=2, default=str, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""Matches without one of their players: the rows that were read from their files, the player masked, as one file.
+
+A replay cannot be changed so that it leaves somebody out. So what was read from the files of a match takes their place:
+the bronze rows, as a zip of Parquet files. The rows of the other players are what they were.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+import polars as pl
+
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME, GUEST
+from gamestats_assets.rocket_league.source import GAME, MASKED
+from gamestats_assets.rocket_league.tables import RawPlayerStats, RawReplays, ReplayEvents, ReplayFigures, ReplayFrames
+
+TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames, ReplayEvents, ReplayFigures)
+"""Whose rows a masked file holds."""
+Rows = Mapping[type[Table], pl.DataFrame]
+"""Rows of a match by table."""
+# What a player chose, or has reached; the others' rows have it as it was.
+_OWN = (
+    "rank_tier",
+    "rank_division",
+    "car_name",
+    "car_id",
+    "steering_sensitivity",
+    *(name for name in RawPlayerStats.column_names() if name.startswith("camera_")),
+)
+# Shorter ones are in every other title.
+_SHORTEST_NAME = 3
+
+
+def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ()) -> Rows:
+    """Rows of a match in which players are called otherwise, the same in all rows, and nothing tells what they chose.
+
+    Who shared a screen with one of them, as `name(1)`, is masked as well. The new ids are random, so that nobody can
+    tell whether two matches have the same forgotten player.
+
+    Args:
+        rows: rows of one match.
+        player_ids: who is to be masked; those who are not in the match are passed over.
+        names: what they were called in other matches, for the title.
+    """
+    stats = rows[RawPlayerStats]
+    called = dict(stats.filter(pl.col("player_id").is_in(list(player_ids))).select("player_id", "player_name").rows())
+    shared = stats.filter(
+        pl.col("player_id").str.starts_with(GUEST),
+        pl.any_horizontal(
+            pl.lit(False), *(pl.col("player_name").str.starts_with(f"{name}(") for name in called.values())
+        ),
+    )
+    gone = sorted({*players_in(rows) & {*player_ids}, *shared.get_column("player_id")})
+    alias = {player_id: f"{FORGOTTEN}{secrets.token_hex(4)}" for player_id in gone}
+    hidden = [*called.values(), *shared.get_column("player_name"), *names]
+    found: dict[type[Table], pl.DataFrame] = {}
+    for table, frame in rows.items():
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+        found[table] = frame.with_columns(pl.col(texts).replace(alias)) if alias else frame
+    is_gone = pl.col("player_id").is_in(list(alias.values()))
+    found[RawPlayerStats] = found[RawPlayerStats].with_columns(
+        pl.when(is_gone).then(pl.lit(FORGOTTEN_NAME)).otherwise("player_name").alias("player_name"),
+        *(pl.when(~is_gone).then(name).alias(name) for name in _OWN),
+    )
+    found[RawReplays] = found[RawReplays].with_columns(
+        pl.col(name).map_elements(lambda text: _without(text, hidden), return_dtype=pl.String)
+        for name in ("title", "recorder")
+    )
+    return found
+
+
+def players_in(rows: Rows) -> set[str]:
+    """Ids of all players of a match's rows."""
+    columns = (
+        frame.get_column(name).unique()
+        for frame in rows.values()
+        for name in frame.columns
+        if name.endswith("player_id")
+    )
+    return {player_id for column in columns for player_id in column if player_id is not None}
+
+
+def _without(text: str, names: Collection[str]) -> str:
+    """A text without names; all of it is gone where one stands there in another spelling."""
+    for name in sorted(names, key=len, reverse=True):
+        if _bare(name) == _bare(text):
+            return FORGOTTEN_NAME
+        if len(name) >= _SHORTEST_NAME:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", FORGOTTEN_NAME, text, flags=re.IGNORECASE)
+    bare = _bare(text)
+    is_left = any(len(_bare(name)) >= _SHORTEST_NAME and _bare(name) in bare for name in names)
+    return FORGOTTEN_NAME if is_left else text
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone: the game writes titles without the signs that it has no letters for."""
+    return re.sub(r"[\W_]", "", text).casefold()
+
+
+def land_masked(landing: Landing, match_id: str, day: date, rows: Rows) -> LandedFile:
+    """Land the rows of a match as the file that stands for all its others."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for table in TABLES:
+            part = io.BytesIO()
+            rows[table].write_parquet(part, statistics=False)
+            # Without a time, the same rows are the same file.
+            archive.writestr(zipfile.ZipInfo(f"{table.spec.name}.parquet"), part.getvalue())
+    payload = packed.getvalue()
+    return landing.put(GAME, day, match_id, MASKED, payload, payload, "zip")[0]
+
+
+def read_masked(content: bytes) -> Rows:
+    """The rows of a masked file, in the columns that are declared now; one that is new is null."""
+    found: dict[type[Table], pl.DataFrame] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for table in TABLES:
+            frame = pl.read_parquet(io.BytesIO(archive.read(f"{table.spec.name}.parquet")))
+            found[table] = frame.select(
+                pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
+                for name, dtype in table.schema().items()
+            )
+    return found
+
+
+def masked_rows(landing: Landing, files: Sequence[LandedFile]) -> tuple[LandedFile, Rows]:
+    """The masked file of a match that counts, with its rows.
+
+    Of several the one with most players forgotten: it was made of another, which is about to be removed.
+    """
+    read = [(file, read_masked(landing.read(file))) for file in files]
+    return min(read, key=lambda each: (-_forgotten(each[1]), each[0].content_hash))
+
+
+def _forgotten(rows: Rows) -> int:
+    return sum(player_id.startswith(FORGOTTEN) for player_id in players_in(rows))

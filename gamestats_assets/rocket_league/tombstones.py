@@ -1,0 +1,70 @@
+"""Who asked to be forgotten, so that no file that names them is taken again; and nobody can tell who they are.
+
+A tombstone stands in the landing zone: a salt, the day of the request, and a digest of the player's id that takes long
+to compute (scrypt). A file is refused when the digest of an account that it names is one of those.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import date
+
+from gamestats_assets.lakehouse.landing import Landing
+
+TOMBSTONE = "tombstone"
+"""Kind of the files."""
+REFUSAL = "A player of this match was forgotten on request, so nothing of it was kept."
+"""Why a file is refused."""
+
+
+def bury(landing: Landing, game: str, player_id: str, day: date) -> bool:
+    """Set up the tombstone of a player, unless there is one; whether it is new.
+
+    Args:
+        landing: the landing zone.
+        game: folder of the game.
+        player_id: who is to be forgotten.
+        day: day of the request.
+    """
+    known = _tombstones(landing, game)
+    if _is_buried(known, player_id):
+        return False
+    # One salt for all, for each costs a digest of every account.
+    salt = min(known) if known else secrets.token_hex(16)
+    told = {"salt": salt, "digest": _digest(salt, player_id), "day": day.isoformat()}
+    content = json.dumps(told, sort_keys=True).encode()
+    landing.put_undated(game, TOMBSTONE, content, content)
+    return True
+
+
+def any_buried(landing: Landing, game: str, player_ids: Iterable[str]) -> bool:
+    """Whether one of these players was forgotten on request."""
+    known = _tombstones(landing, game)
+    return any(_is_buried(known, player_id) for player_id in player_ids)
+
+
+def are_any(landing: Landing, game: str) -> bool:
+    """Whether anybody was forgotten on request; a listing of one folder."""
+    return bool(landing.files(game, TOMBSTONE))
+
+
+def _is_buried(known: dict[str, set[str]], player_id: str) -> bool:
+    return any(_digest(salt, player_id) in digests for salt, digests in known.items())
+
+
+def _tombstones(landing: Landing, game: str) -> dict[str, set[str]]:
+    """Digests by salt."""
+    found: dict[str, set[str]] = {}
+    for file in landing.files(game, TOMBSTONE):
+        told = json.loads(landing.read(file))
+        found.setdefault(told["salt"], set()).add(told["digest"])
+    return found
+
+
+@functools.lru_cache(maxsize=100_000)
+def _digest(salt: str, player_id: str) -> str:
+    return hashlib.scrypt(player_id.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32).hex()

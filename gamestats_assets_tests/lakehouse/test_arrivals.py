@@ -1,0 +1,54 @@
+"""Files that a game does not want to keep."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.traces import paths_under
+
+START = datetime(2026, 3, 1, 20, tzinfo=UTC)
+
+
+def recognise(content: bytes, name: str) -> Recognised:
+    """Texts such as `m1 ann`: a match and who played."""
+    match_id, _, who = content.decode().partition(" ")
+    if not who:
+        raise UnrecognisedContentError("nobody played")
+    return Recognised("match", match_id, START, True)
+
+
+SOURCE = Source(
+    "demo",
+    recognise,
+    refuses=lambda content, found, landing: "somebody is not to be kept" if b"ann" in content else None,
+)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    """An empty landing zone."""
+    return Landing(tmp_path / "landing")
+
+
+def test_a_refused_file_lands_nowhere_and_is_counted(landing: Landing, tmp_path: Path) -> None:
+    for name, content in (("a", "m1 ann"), ("b", "m2 bob"), ("c", "m3")):
+        (tmp_path / name).write_text(content)
+    report = SOURCE.ingest([tmp_path / name for name in "abc"], landing)
+    assert (report.taken, report.refused, report.quarantined, report.files) == (1, 1, 1, 3)
+    assert report.totals["match", "refused"] == 1
+    assert report.matches == ("m2",)
+    assert report.outcomes[0].line().startswith("refused     match m1: somebody is not to be kept")
+    assert report.outcomes[0].landed_path is None
+    assert not any("m1" in path for path in paths_under(landing.root))
+
+
+@pytest.mark.parametrize("asked_for", ["m1", "m9", None])
+def test_a_refused_payload_lands_nowhere_whatever_it_was_asked_for(landing: Landing, asked_for: str | None) -> None:
+    outcome = SOURCE.ingest_payload(b"m1 ann", "m1", landing, match_id=asked_for)
+    assert (outcome.status, outcome.reason) == ("refused", "somebody is not to be kept")
+    assert paths_under(landing.root) == []

@@ -1,0 +1,184 @@
+"""The commands around Rocket League: files taken, players tracked, ranks and training entered, packs searched."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.rocket_league.training_packs import training_packs
+from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer, details
+from gamestats_assets_tests.test_cli import Gamestats
+from gamestats_assets_tests.test_cli_tournament import Admin
+
+HAWK = "steam:76561198385053346"
+HAWKS_ID = "steam_76561198385053346"
+
+
+@pytest.fixture
+def gamestats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gamestats:
+    """The command line over a folder where nothing ever happened, called in an empty one."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return Gamestats(tmp_path / "data")
+
+
+@pytest.fixture
+def admin(tmp_path: Path, ops_database: str) -> Admin:
+    return Admin(tmp_path / "data", ops_database)
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_simulated_matches_are_ingested_by_the_command_that_is_named(gamestats: Gamestats) -> None:
+    done = gamestats("rocket-league", "simulate", "a season", "--matches", "30", "--players", "40", "--days", "3")
+    assert done.exit_code == 0, done.output
+    assert "30 matches of 40 players: a season" in done.stdout
+    assert "Next: gamestats ingest rocket-league 'a season'" in done.stdout
+    files = sorted(Path("a season").iterdir())
+    assert len(files) == 30
+    assert all(json.loads(file.read_bytes())["gamestats_simulated"] is True for file in files)
+    taken = gamestats("ingest", "rocket-league", "a season")
+    assert taken.exit_code == 0, taken.output
+    assert "30 files: 30 taken, 0 known, 0 quarantined." in taken.stdout
+    days = {json.loads(file.read_bytes())["date"][:10] for file in files}
+    assert f"30 matches on {min(days)} to {max(days)} gained files." in taken.stdout
+    again = gamestats("ingest", "rocket-league", "a season")
+    assert "30 files: 0 taken, 30 known, 0 quarantined." in again.stdout
+    refused = gamestats("rocket-league", "simulate", "a season")
+    assert refused.exit_code == 2
+    assert "is there and not empty" in " ".join(refused.stderr.split())
+
+
+def test_what_is_neither_replay_nor_json_is_kept_and_explained(gamestats: Gamestats) -> None:
+    Path("holiday.replay").write_bytes(b"not a replay at all")
+    told = gamestats("ingest", "rocket-league", "holiday.replay")
+    assert told.exit_code == 1
+    assert "quarantined unreadable holiday.replay: Neither a replay nor whole JSON" in " ".join(told.output.split())
+
+
+# ---------------------------------------------------------------- players
+
+
+def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
+    told = admin.does("rocket-league", "track", HAWK, "--name", "Hawk", "--keep-days", "365")
+    assert told.startswith(f"created   player {HAWKS_ID}")
+    [row] = admin.lists("rocket-league", "players")
+    assert (row["player_id"], row["username"], row["retention_days"]) == (HAWKS_ID, "Hawk", 365)
+    assert row["consented_at"] is None
+    assert "consented_at" in admin.does("rocket-league", "track", HAWK, "--consent")
+    [row] = admin.lists("rocket-league", "players")
+    assert row["consented_at"] is not None
+    assert row["username"] == "Hawk"
+    assert "is_active: True -> False" in admin.does("rocket-league", "untrack", "hawk")
+
+
+def test_an_address_is_kept_encrypted_and_shown_nowhere(tmp_path: Path, ops_database: str) -> None:
+    key = Fernet.generate_key().decode()
+    admin = Admin(tmp_path / "data", ops_database)
+    refused = admin("rocket-league", "track", HAWK, "--email", "hawk@example.org")
+    assert refused.exit_code == 1
+    assert "GAMESTATS_ENCRYPTION_KEY is not set" in refused.output
+    told = admin("rocket-league", "track", HAWK, "--email", "hawk@example.org", GAMESTATS_ENCRYPTION_KEY=key)
+    assert told.exit_code == 0, told.output
+    assert "hawk@example.org" not in told.output + refused.output
+    with connect(SecretStr(ops_database)) as conn:
+        [stored] = conn.execute("SELECT email_encrypted FROM ops.rl_players").fetchall()
+    assert "hawk" not in stored[0]
+    assert Fernet(key).decrypt(stored[0].encode()) == b"hawk@example.org"
+    assert "email" not in admin.does("rocket-league", "players", "--format", "csv").splitlines()[0]
+
+
+def test_ranks_and_training_are_entered_by_name(admin: Admin) -> None:
+    admin.does("rocket-league", "track", HAWK, "--name", "Hawk", "--consent")
+    assert "Champion II" in admin.does(
+        "rocket-league", "rank", "Hawk", "ranked-doubles", "champion-2", "--division", "3"
+    )
+    assert "tier: 17 -> 16" in admin.does(
+        "rocket-league", "rank", "Hawk", "ranked-doubles", "champion-1", "--division", "3"
+    )
+    pack = training_packs().filter(category="saves").row(0, named=True)
+    options = ("--pack", pack["code"].lower(), "--minutes", "20", "--attempts", "50", "--successes", "31")
+    assert "saves" in admin.does("rocket-league", "train", "Hawk", *options, "--at", "2026-03-14T18:30")
+    admin.does("rocket-league", "train", "Hawk", "--skill", "aerials", "--minutes", "0.5", "--at", "2026-03-15")
+    sessions = admin.lists("rocket-league", "sessions", "Hawk")
+    assert [(row["skill"], row["code"], row["duration_s"]) for row in sessions] == [
+        ("aerials", None, 30),
+        ("saves", pack["code"], 1200),
+    ]
+    assert "removed" in admin.does("rocket-league", "sessions", "--remove", str(sessions[0]["training_session_id"]))
+    assert len(admin.lists("rocket-league", "sessions")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("track", "Hawk"), "write the platform and the account"),
+        (("track", "gamecube:1"), "'gamecube' is no platform"),
+        (("rank", "Nobody", "ranked-doubles", "champion-2"), "Nobody is no tracked player"),
+        (("train", "Nobody", "--skill", "saves", "--minutes", "5"), "Nobody is no tracked player"),
+        (("untrack", HAWK), "is no tracked player"),
+    ],
+)
+def test_a_mistake_is_explained_without_a_traceback(admin: Admin, arguments: tuple[str, ...], told: str) -> None:
+    refused = admin("rocket-league", *arguments)
+    assert refused.exit_code == 1
+    assert told in " ".join(refused.output.split())
+    assert "Traceback" not in refused.output
+
+
+# ---------------------------------------------------------------- packs
+
+
+def packs(gamestats: Gamestats, *arguments: str) -> list[dict[str, Any]]:
+    found = gamestats("rocket-league", "packs", *arguments, "--format", "json")
+    assert found.exit_code == 0, found.output
+    return json.loads(found.stdout)
+
+
+def test_packs_are_searched_by_category_difficulty_and_words(gamestats: Gamestats) -> None:
+    everything = packs(gamestats)
+    assert len(everything) == training_packs().height
+    saves = packs(gamestats, "--category", "saves", "--difficulty", "3-5")
+    assert saves
+    assert {row["code"] for row in saves} == {
+        row["code"] for row in everything if row["category"] == "saves" and 3 <= row["difficulty"] <= 5
+    }
+    words = packs(gamestats, "backboard")
+    assert all("backboard" in json.dumps(row).lower() for row in words)
+    assert {row["difficulty"] for row in packs(gamestats, "--difficulty", "7")} == {7}
+    wrong = gamestats("rocket-league", "packs", "--category", "savs")
+    assert wrong.exit_code == 1
+    assert "saves" in wrong.output
+    assert gamestats("rocket-league", "packs", "--difficulty", "hard").exit_code == 2
+
+
+# ---------------------------------------------------------------- ballchasing
+
+
+def test_replays_of_tracked_players_are_fetched_once(admin: Admin) -> None:
+    with BallchasingServer() as server:
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
+        for number in (1, 2):
+            server.add(details(number, date=yesterday, created=yesterday, player="76561198385053346"))
+        settings = {"BALLCHASING_API_KEY": TOKEN, "BALLCHASING_API_URL": server.url}
+        nobody = admin("fetch", "rocket-league", **settings)
+        assert "Nobody is tracked" in nobody.output
+        admin.does("rocket-league", "track", HAWK, "--consent", "--days", "7")
+        told = admin("fetch", "rocket-league", **settings)
+        assert told.exit_code == 0, told.output
+        assert "1 player, 2 matches: 2 fetched, 0 known" in told.output
+        assert TOKEN not in told.output
+        assert "Next: gamestats materialize" in told.output
+        again = admin("fetch", "rocket-league", **settings)
+        assert "1 player, 0 matches" in again.output
+    without = admin("fetch", "rocket-league")
+    assert without.exit_code == 1
+    assert "BALLCHASING_API_KEY" in without.output
