@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gamestats_assets.cli.entering import Form, Output, enter, listed
-from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
+from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
 
 rocket_league_app = typer.Typer(
     cls=CarefulGroup,
@@ -31,13 +33,15 @@ _Player = Annotated[
     ),
 ]
 
+_Account = Annotated[
+    str,
+    typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561198385053346.", show_default=False),
+]
+
 
 @rocket_league_app.command("track")
 def track_player(
-    player: Annotated[
-        str,
-        typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561198385053346.", show_default=False),
-    ],
+    player: _Account,
     consent: Annotated[
         bool | None,
         typer.Option(
@@ -269,6 +273,107 @@ def report(
     with status("Drawing"):
         write_report(to, Stores().lake, player)
     say(f"Written: {to}")
+
+
+@rocket_league_app.command("export")
+def export(
+    player: _Account,
+    to: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to; the player's id without.")] = None,
+    with_files: Annotated[
+        bool, typer.Option("--with-files", help="The replays as they are, too: they name everybody who played.")
+    ] = False,
+) -> None:
+    """Write everything that is held on a player to a zip archive, for the player.
+
+    What was entered, the player's rows of every table with what their columns mean, and a list of the files that name
+    the player. Also of somebody who is not tracked, and only played along.
+
+    Examples:
+
+        gamestats rocket-league export steam:76561198385053346
+        gamestats rocket-league export steam:76561198385053346 --with-files --out everything.zip
+    """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.export import export_player
+    from gamestats_assets.rocket_league.identities import parse_player_id
+
+    to = to or Path(f"{parse_player_id(player)}.zip")
+    if to.is_dir():
+        raise typer.BadParameter(f"{to} is a folder; give a file, such as {to / 'export.zip'}.", param_hint="--out")
+    with status("Looking for what is held"):
+        rows = export_player(Stores(), player, to, with_files=with_files)
+    say(f"{counted(sum(rows.values()), 'row')} of {counted(len(rows), 'table')}: {to}")
+
+
+@rocket_league_app.command("forget")
+def forget_player(
+    player: _Account,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
+
+    Matches stay for the others who played in them, with somebody masked in the player's place. Files that name the
+    player again are refused. At the end all storage is searched; what is found still is told. Backups are not looked
+    at. When it was interrupted, give the command again.
+
+    Examples:
+
+        gamestats rocket-league export steam:76561198385053346
+        gamestats rocket-league forget steam:76561198385053346
+
+    Exits with 1 when something of the player is left.
+    """
+    from rich.prompt import Confirm
+
+    from gamestats_assets.rocket_league.identities import parse_player_id
+
+    player_id = parse_player_id(player)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("Nobody is there to be asked: give --yes.", param_hint="--yes")
+        if not Confirm.ask(f"Remove everything on {player_id}, which nothing brings back?", default=False):
+            say("Nothing was done.")
+            return
+    quiet_warnings()
+    with status("Loading"):
+        import dagster as dg
+
+        from gamestats_assets.cli.materialize import finish
+        from gamestats_assets.cli.session import opened
+        from gamestats_assets.orchestration.forgetting import forget_in_dagster
+        from gamestats_assets.rocket_league.erasure import forget
+        from gamestats_assets.rocket_league.source import GAME
+    with opened() as session:
+
+        def remake(days: Sequence[str]) -> None:
+            outcomes = session.follow(dg.AssetSelection.groups(GAME), within={*days})
+            if not all(outcome.success for outcome in outcomes):
+                say("The player is not forgotten yet: mend what failed, and give the command again.", console=err())
+                finish(outcomes)
+
+        done = forget(
+            session.stores,
+            player_id,
+            today=datetime.now(UTC).date(),
+            remake=remake,
+            forget_runs=lambda texts, keys: forget_in_dagster(session.instance, session.stores, texts, keys),
+            tell=say,
+        )
+    for line in done.refused:
+        say(line, "yellow", console=err())
+    if done.not_looked_for:
+        # They are shown to whoever forgets the player, who must know what was not proven.
+        names = ", ".join(done.not_looked_for)
+        say(f"Not searched for, as others are called so too, or much else is: {names}", "yellow", console=err())
+    if done.left:
+        say(f"Still found in {counted(len(done.left), 'place')}:", "red", console=err())
+        for place in done.left:
+            say(f"  {place}", console=err())
+        raise typer.Exit(1)
+    say(
+        f"Forgotten: masked in {counted(done.matches, 'match', 'matches')}; nothing is found of {player_id} any more.",
+        "green",
+    )
 
 
 @rocket_league_app.command("simulate")

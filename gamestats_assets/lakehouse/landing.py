@@ -78,16 +78,21 @@ def decompressed(payload: bytes) -> bytes:
         UnreadableContentError: when a gzip stream is cut or damaged.
     """
     for _ in range(2):
-        if not payload.startswith(_GZIP):
+        if not _is_gzip(payload):
             return payload
         payload = _gunzip(payload)
     return payload
 
 
+def _is_gzip(payload: bytes) -> bool:
+    """Whether a payload begins as gzip does, or is cut in that very beginning."""
+    return len(payload) > 1 and _GZIP.startswith(payload[: len(_GZIP)])
+
+
 def _gunzip(payload: bytes) -> bytes:
     parts: list[bytes] = []
     rest = payload
-    while rest.startswith(_GZIP):
+    while _is_gzip(rest):
         stream = isal_zlib.decompressobj(wbits=31)
         try:
             parts.append(stream.decompress(rest))
@@ -122,7 +127,7 @@ def file_hash(path: Path) -> str:
 
 
 def _hash_of(file: BinaryIO, named: str) -> str:
-    is_gzip = file.read(len(_GZIP)) == _GZIP
+    is_gzip = _is_gzip(file.read(len(_GZIP)))
     file.seek(0)
     digest = hashlib.sha256()
     try:
@@ -402,7 +407,7 @@ class Landing:
         self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str
     ) -> tuple[LandedFile, bool]:
         _refuse_path_parts(game, unit_id, kind)
-        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if payload.startswith(_GZIP) else suffix
+        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if _is_gzip(payload) else suffix
         return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, ending)
 
     def _create_as(

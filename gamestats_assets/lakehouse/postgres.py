@@ -1108,6 +1108,10 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
 ORDER BY 1, 2
 """
+_CLEAR_STATISTICS = sql.SQL(
+    "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats"
+    " WHERE schemaname = ANY({})"
+)
 _STATISTICS_CLEARED_SINCE = 180000
 
 
@@ -1125,20 +1129,20 @@ def forget_dead_rows(url: SecretStr | str, schemas: Sequence[str]) -> list[str]:
     """
     refused: list[str] = []
     with connect(url) as conn, _explained(url, "deleted rows"):
+        found = conn.execute(_WHOLE_TABLES, [list(schemas)]).fetchall()
+        statements = [
+            *(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(*place)) for place in found),
+            *map(sql.SQL, ("VACUUM FULL pg_catalog.pg_statistic", "CHECKPOINT", "SELECT pg_switch_wal()")),
+        ]
         if conn.info.server_version >= _STATISTICS_CLEARED_SINCE:
-            # Those of a table that is empty by now are taken no more.
-            conn.execute(
-                "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats"
-                " WHERE schemaname = ANY(%s)",
-                [list(schemas)],
-            )
-        for place in conn.execute(_WHOLE_TABLES, [list(schemas)]).fetchall():
-            conn.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(*place)))
-        for statement in ("VACUUM FULL pg_catalog.pg_statistic", "CHECKPOINT", "SELECT pg_switch_wal()"):
+            # First, for of a table that is empty by now none are taken any more.
+            statements.insert(0, _CLEAR_STATISTICS.format(sql.Literal(list(schemas))))
+        for statement in statements:
             try:
                 conn.execute(statement)
             except errors.InsufficientPrivilege as error:
-                refused.append(f"{statement}: {error.diag.message_primary}. Let an administrator run it.")
+                told = f"{statement.as_string(conn)}: {error.diag.message_primary}."
+                refused.append(f"{told} Let an administrator run it.")
     return refused
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.rocket_league.features import PLAYED_S, SHORTEST_PLAYED_S
+from gamestats_assets.rocket_league.matches import played_as_soccar
 from gamestats_assets.rocket_league.rank_models import worse_models
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import (
@@ -131,14 +132,14 @@ def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFram
 
 
 @breaking_rows(of=ReplayFrames, blocking=False)
-def cars_are_on_the_field(frames: dy.LazyFrame[ReplayFrames], facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
+def cars_are_on_the_field(frames: dy.LazyFrame[ReplayFrames], raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
     """Nothing is far outside of a soccar field: a replay's units would be others than are known."""
     outside = (
         (pl.col("x_uu").abs() > _FIELD_X_UU) | (pl.col("y_uu").abs() > _FIELD_Y_UU) | (pl.col("z_uu") > _FIELD_Z_UU)
     )
     return (
         frames.filter(outside)
-        .join(facts.filter("is_soccar"), on=MATCH, how="semi")
+        .join(raw.filter(pl.col("source") == REPLAY, played_as_soccar()), on=MATCH, how="semi")
         .group_by(PLAYER)
         .agg(
             frames=pl.len(), x_uu=pl.col("x_uu").abs().max(), y_uu=pl.col("y_uu").abs().max(), z_uu=pl.col("z_uu").max()
@@ -201,7 +202,8 @@ def everybody_who_played_has_features(
     wanted = participants.join(facts.filter("is_soccar"), on=MATCH, how="semi").select(PLAYER)
     made = features.select(*PLAYER, "played_s")
     # Where there is no statistic yet, frames tell how long somebody played.
-    missing = wanted.join(told, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S).join(made, on=PLAYER, how="anti")
+    long_enough = wanted.join(told, on=PLAYER).filter(pl.col("told_s") >= SHORTEST_PLAYED_S)
+    missing = long_enough.join(made, on=PLAYER, how="anti")
     beyond = made.join(wanted, on=PLAYER, how="anti")
     return pl.concat([missing, beyond, made.filter(pl.col("played_s") < SHORTEST_PLAYED_S)], how="diagonal")
 

@@ -11,6 +11,7 @@ Every step can be done again: after a process died in between, forgetting the pl
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ from gamestats_assets.rocket_league.masking import (
 )
 from gamestats_assets.rocket_league.naming import holds_text, names_account
 from gamestats_assets.rocket_league.source import GAME, MASKED
-from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats
+from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
 UNDATED = ("unreadable", "unreadable_reason")
@@ -73,7 +74,7 @@ class Forgotten:
         days: their days.
         files_removed: landed files that nobody could read, and that named the player.
         left: where the player is found still, a place each; nothing when all went well.
-        not_looked_for: names that others have too, or that are too short, so that they prove nothing.
+        not_looked_for: names that prove nothing, for others have them too, they are very short, or common words.
         refused: what PostgreSQL did not let this user do, with the remedy.
     """
 
@@ -118,7 +119,8 @@ def forget(
     files = files_naming(stores, player_id)
     undated = [file for kind in UNDATED for file in stores.landing.files(GAME, kind)]
     names = _names(stores, player_id)
-    telling = [name for name in names if len(name) >= _DISTINCT_NAME]
+    common = _common_words(stores.lake)
+    telling = [name for name in names if len(name) >= _DISTINCT_NAME and name.lower() not in common]
     stray = _naming(stores, undated, player_id, telling)
     days = sorted({*(file.day for file in files), *_days_in_lake(stores.lake, player_id)})
     if not (files or stray or days or names or tombstones.any_buried(stores.landing, GAME, [player_id])):
@@ -178,6 +180,16 @@ def _names(stores: Stores, player_id: str) -> list[str]:
     with entering(stores.postgres_url, "forget") as conn:
         names |= {row["username"] for row in select(conn, "rl_players", {"player_id": player_id})}
     return sorted(names)
+
+
+def _common_words(lake: Lake) -> set[str]:
+    """Words that stand everywhere, whoever is called so: those of the tables' own descriptions, cars, maps, playlists."""
+    text = " ".join(f"{table.spec.key} {table.description()} {table.descriptions()}" for table in ALL)
+    values = (
+        lake.scan(table).select(pl.col(name).unique()).collect().to_series()
+        for table, name in ((RawPlayerStats, "car_name"), (RawReplays, "map_code"), (RawReplays, "playlist"))
+    )
+    return {*re.findall(r"[^\W_]+", text.lower()), *(value.lower() for each in values for value in each if value)}
 
 
 def _carried_by_others(lake: Lake, names: Collection[str]) -> set[str]:
@@ -400,8 +412,9 @@ def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
             content = decompressed(content)
         if content.startswith(b"PK"):
             return False
-        return any(names_account(content, player_id) for player_id in accounts) or any(
-            holds_text(content, text) for text in sought.texts
+        is_text = content.startswith(b"{")
+        return any(names_account(content, player_id) for player_id in accounts) or (
+            not is_text and any(holds_text(content, text) for text in sought.texts)
         )
 
     options = stores.settings.storage_options

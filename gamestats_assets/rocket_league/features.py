@@ -1,7 +1,7 @@
 """How a player played in a match: features that can be compared between matches, players and ranks.
 
-What each is, its column in `PlayerMatchFeatures` says. What ballchasing computes too comes from the replay's own updates,
-else from its frames, else from ballchasing; the three agree within some per cent.
+What each is, its column in `PlayerMatchFeatures` says. What ballchasing computes too comes from the replay's own
+updates, else from its frames, else from ballchasing; the three agree within some per cent.
 """
 
 from __future__ import annotations

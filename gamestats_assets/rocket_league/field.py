@@ -1,4 +1,4 @@
-"""Frames as they are analysed: each car beside the ball and its team mates, while play is on, seen from its own goal."""
+"""Frames as they are analysed: cars beside the ball and their mates, while play is on, seen from their own goal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FRAME = ("match_id", "frame")
 def live_cars(frames: pl.LazyFrame) -> pl.LazyFrame:
     """Every car in every frame in which play is on, with the ball.
 
-    Columns of `ReplayFrames` and: team_y_uu and ball_team_y_uu (along the field, own goal line at -5120), ball_distance_uu,
-    speed_uu_s, team_cars (cars of the team on the field), nearness (1 is the team's nearest to the ball), depth (1 is the
-    team's last, nearest to its own goal).
+    Columns of `ReplayFrames` and: team_y_uu and ball_team_y_uu (along the field, own goal line at -5120),
+    ball_distance_uu, speed_uu_s, team_cars (cars of the team on the field), nearness (1 is the team's nearest to the
+    ball), depth (1 is the team's last, nearest to its own goal).
     """
     live = frames.filter(pl.col("is_live"))
     ball = live.filter(pl.col("player_id") == BALL).select(*FRAME, ball_x_uu="x_uu", ball_y_uu="y_uu", ball_z_uu="z_uu")

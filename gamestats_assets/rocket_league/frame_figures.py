@@ -38,7 +38,8 @@ def frame_figures(frames: dy.LazyFrame[ReplayFrames]) -> dy.LazyFrame[FrameFigur
         )
 
     def mean(value: pl.Expr) -> pl.Expr:
-        return (value * w).sum() / w.filter(value.is_not_null()).sum()
+        known_s = w.filter(value.is_not_null()).sum()
+        return pl.when(known_s > 0).then((value * w).sum() / known_s)
 
     has_mates = pl.col("team_cars") > 1
     boost = pl.col("boost")

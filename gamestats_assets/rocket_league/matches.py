@@ -52,10 +52,16 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
         )
         .with_columns(
             is_ranked=is_ranked(pl.col("playlist")),
-            is_soccar=is_soccar(pl.col("playlist")) & ~pl.col("map_code").fill_null("").str.contains(_OTHER_FIELDS),
+            is_soccar=played_as_soccar(),
         )
     )
     return typing.cast("dy.LazyFrame[MatchFacts]", MatchFacts.cast(rows.select(MatchFacts.column_names())))
+
+
+def played_as_soccar() -> pl.Expr:
+    """Whether a match is of soccar, by its columns `playlist` and `map_code`."""
+    playlist, field = pl.col("playlist").fill_null(UNKNOWN), pl.col("map_code").fill_null("")
+    return is_soccar(playlist) & ~field.str.contains(_OTHER_FIELDS)
 
 
 def _best(name: str) -> pl.Expr:
@@ -77,9 +83,8 @@ def participants(
     inflicted = demolitions.group_by("match_id", "player_id").agg(demos=pl.len().cast(pl.Int32))
     taken = demolitions.group_by("match_id", player_id="other_player_id").agg(taken=pl.len().cast(pl.Int32))
     of_opponents = pl.when(pl.col("team") == "blue").then(pl.lit("orange")).otherwise(pl.lit("blue"))
-    faced = (
-        events.filter(pl.col("kind") == "shot").group_by("match_id", team=of_opponents).agg(faced=pl.len().cast(pl.Int32))
-    )
+    shots = events.filter(pl.col("kind") == "shot")
+    faced = shots.group_by("match_id", team=of_opponents).agg(faced=pl.len().cast(pl.Int32))
     has_events = events.select("match_id").unique().with_columns(has_events=pl.lit(True))
     merged = (
         stats.group_by("match_id", "match_date", "player_id")
@@ -104,7 +109,7 @@ def participants(
             # Unranked is no rank.
             rank_tier=pl.col("rank_tier").filter(pl.col("rank_tier") > 0).first(),
             rank_division=pl.col("rank_division").filter(pl.col("rank_tier") > 0).first(),
-        )  # fmt: skip
+        )
         .join(inflicted, on=["match_id", "player_id"], how="left")
         .join(taken, on=["match_id", "player_id"], how="left")
         .join(faced, on=["match_id", "team"], how="left")

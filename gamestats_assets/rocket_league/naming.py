@@ -86,7 +86,7 @@ def _in_bits(platform: str, account: str) -> bytes | None:
     """An account as replays write it, small letters for capital ones too."""
     if platform == "epic":
         return account.encode()
-    if platform == "ps4":
+    if platform in ("ps4", "ps5"):
         return account.encode().ljust(_PLAYSTATION_BYTES, b"\0")[:_PLAYSTATION_BYTES].lower()
     try:
         number = bytes.fromhex(account) if platform == "xbox" else int(account).to_bytes(8, "little")

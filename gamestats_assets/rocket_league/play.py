@@ -54,8 +54,8 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
     """Shots as the game counts them, from where the shooter touched the ball.
 
     The goal of a shot is the next one by the same player before the next kick-off, the save the next one by an opponent
-    within four seconds; each goal and save is of one shot, the last before it. The game counts some shots a moment after
-    what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot.
+    within four seconds; each goal and save is of one shot, the last before it. The game counts some shots a moment
+    after what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot.
     """
     side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
     struck = touches.sort("time_s").select(
@@ -68,9 +68,13 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
         # The game counts a shot some moments later, a goal's when the ball is in.
         .sort("time_s")
         .join_asof(
-            struck, left_on="time_s", right_on="struck_s", by=["match_id", "player_id"], tolerance=STRUCK_WITHIN_S,
+            struck,
+            left_on="time_s",
+            right_on="struck_s",
+            by=["match_id", "player_id"],
+            tolerance=STRUCK_WITHIN_S,
             check_sortedness=False,
-        )  # fmt: skip
+        )
         .with_columns(
             ball_x_uu=pl.coalesce("touch_x", "ball_x_uu"),
             ball_team_y_uu=pl.coalesce("touch_y", pl.col("ball_y_uu") * side),
@@ -130,6 +134,4 @@ def _of_one_shot(pairs: pl.LazyFrame, within_s: float) -> pl.LazyFrame:
 
     followed = nearest(pairs.filter(after_s.is_between(0, within_s)))
     late = pairs.filter(after_s.is_between(-COUNTED_LATE_S, 0, closed="left"))
-    return pl.concat(
-        [followed, nearest(late.join(followed, on=_SHOT, how="anti").join(followed, on=then, how="anti"))]
-    )
+    return pl.concat([followed, nearest(late.join(followed, on=_SHOT, how="anti").join(followed, on=then, how="anti"))])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from gamestats_assets.rocket_league.identities import player_id_in_replay
 from gamestats_assets.rocket_league.playlists import playlist_of
 from gamestats_assets.rocket_league.replay_frames import CAR, FPS, WORLD, frames_from_matrix, frames_from_updates
 from gamestats_assets.rocket_league.replay_network import (
@@ -55,17 +56,18 @@ def read_replay(content: bytes) -> Replay:
 
     with on_disk(content) as path:
         try:
+            told, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
+            meta = told["replay_meta"]
+            players = _players(meta)
+            return Replay(dict(meta["all_headers"]), meta, players, frames_from_matrix(matrix, players), "matrix")
+        except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
+            pass
+        try:
             meta = subtr_actor.get_replay_meta(path)["replay_meta"]
         except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
             raise UnreadableReplayError(f"{first_line(error)}.") from None
-        header = dict(meta["all_headers"])
-        try:
-            _, matrix = subtr_actor.get_ndarray_with_info_from_replay_filepath(path, WORLD, CAR, fps=FPS)
-            players = _players(meta)
-            return Replay(header, meta, players, frames_from_matrix(matrix, players), "matrix")
-        except Exception:  # noqa: BLE001 (mostly that players come and go; what else is wrong shows below)
-            network, _ = network_of(content)
-    return Replay(header, meta, list(network.players), frames_from_updates(network), "updates")
+    network, _ = network_of(content)
+    return Replay(dict(meta["all_headers"]), meta, list(network.players), frames_from_updates(network), "updates")
 
 
 def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
@@ -77,12 +79,25 @@ def network_of(content: bytes) -> tuple[Network, Mapping[str, Any]]:
     import subtr_actor
 
     try:
-        parsed = subtr_actor.parse_replay(content)
-        return read_network(parsed), parsed["properties"]
+        with _without_garbage_collection():
+            parsed = subtr_actor.parse_replay(content)
+            return read_network(parsed), parsed["properties"]
     except UnreadableReplayError:
         raise
     except Exception as error:  # noqa: BLE001 (the library raises nothing more precise)
         raise UnreadableReplayError(f"{first_line(error)}.") from None
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """A replay is a million small objects, none of them garbage: looking for some takes as long as parsing it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def recorded_frames(header: Mapping[str, Any]) -> int:
@@ -101,15 +116,28 @@ def _text(told: Mapping[str, Any], name: str) -> str | None:
 
 
 def _players(meta: Mapping[str, Any]) -> list[Player]:
-    return [
-        player_of(told["remote_id"], told["name"], is_orange=side == "team_one", is_bot=bool(_stats(told).get("bBot")))
-        for side in ("team_zero", "team_one")
-        for told in meta[side]
-    ]
+    return [_player(told, is_orange=side == "team_one") for side in ("team_zero", "team_one") for told in meta[side]]
 
 
-def _stats(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    return told.get("stats") or {}
+def _player(told: Mapping[str, Any], *, is_orange: bool) -> Player:
+    is_bot = bool((told.get("stats") or {}).get("bBot"))
+    return player_of(told["remote_id"], told["name"], is_orange=is_orange, is_bot=is_bot)
+
+
+def _on_board(told: Mapping[str, Any]) -> str:
+    """The player of a row of the header's scoreboard, which has those who were there in the end."""
+    name, account = _text(told, "Name") or "", told.get("OnlineID")
+    platform, unique_id = (told.get(each) for each in ("Platform", "PlayerID"))
+    epic = (unique_id.get("fields") or {}).get("EpicAccountId") if isinstance(unique_id, Mapping) else None
+    remote_ids = {
+        "OnlinePlatform_Steam": {"Steam": account},
+        "OnlinePlatform_Epic": {"Epic": epic},
+        "OnlinePlatform_Dingo": {"Xbox": account},
+        "OnlinePlatform_PS4": {"PlayStation": {"name": name}},
+        "OnlinePlatform_NNX": {"Switch": {"online_id": account}},
+    }
+    remote_id = remote_ids.get(platform.get("value", "") if isinstance(platform, Mapping) else "")
+    return player_of(remote_id, name, is_orange=False, is_bot=bool(told.get("bBot"))).player_id
 
 
 def match_row(replay: Replay, match_id: str, day: date, content_hash: str, landed_at: datetime) -> Row:
@@ -123,7 +151,8 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
     if told is None:
         raise UnreadableReplayError(f"The header tells no usable time; Date is {header.get('Date')!r}.")
     game_type, season = meta.get("game_type") or {}, meta.get("season") or {}
-    duration_s = replay.frames.group_by("frame").agg(pl.col("step_s").first()).get_column("step_s").sum()
+    # In their order: sums of 32-bit numbers depend on it.
+    duration_s = replay.frames.unique("frame", keep="first", maintain_order=True).get_column("step_s").sum()
     played_s = header.get("TotalSecondsPlayed")
     return {
         "match_id": match_id,
@@ -181,18 +210,21 @@ def player_rows(replay: Replay, match_id: str, day: date) -> list[Row]:
     header = replay.header
     rows: dict[str, Row] = {}
     cars = {
-        player_id_in_replay(told["remote_id"]) or told["name"]: told
+        _player(told, is_orange=side == "team_one").player_id: told
         for side in ("team_zero", "team_one")
         for told in replay.meta[side]
     }
-    board = {key: _stats(told) for key, told in cars.items()}
+    listed = header.get("PlayerStats")
+    board = {_on_board(told): told for told in (listed if isinstance(listed, list) else ())}
+    ids = {player.player_id for player in replay.players}
+    # A name may be written otherwise than the account that it stands for.
+    others = {told.get("Name"): told for player_id, told in board.items() if player_id not in ids}
     score = [_whole(header, name) or 0 for name in ("Team0Score", "Team1Score")]
     shots = [sum(_whole(told, "Shots") or 0 for told in board.values() if told.get("Team") == side) for side in (0, 1)]
     won = int(score[1] > score[0]) if score[0] != score[1] else None
     best = max((_whole(told, "Score") or 0 for told in board.values() if told.get("Team") == won), default=None)
     for player in replay.players:
-        key = player.player_id if player.player_id in board else player.name
-        told, car = board.get(key) or {}, cars.get(key) or {}
+        told, car = board.get(player.player_id) or others.get(player.name) or {}, cars.get(player.player_id) or {}
         camera = car.get("camera_settings") or {}
         side = int(player.is_orange)
         is_known = bool(told)

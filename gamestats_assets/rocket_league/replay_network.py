@@ -447,8 +447,8 @@ def _last(frames: Numbers, told: Sequence[tuple[int, Any]], first: float) -> Flo
 def phases(time: Floats, state: Floats, in_countdown: Flags) -> tuple[Numbers, Floats, Flags]:
     """Of each frame the number of its kick-off from 1, the seconds since the frame before, and whether play is on.
 
-    The state of the game that has a countdown is that before a kick-off, and the one that follows it is play. A goal
-    replay that was skipped ends with the state before a kick-off; the seconds until then were not recorded.
+    The state of the game that has a countdown is that before a kick-off, and the one that follows it is play. The
+    seconds of goal replays were not recorded.
 
     Args:
         time: of each frame.
@@ -464,8 +464,10 @@ def phases(time: Floats, state: Floats, in_countdown: Flags) -> tuple[Numbers, F
         is_live = (state == numbers[counts.argmax()]) & ~in_countdown
         return np.ones(len(time), dtype=np.int64), step, is_live
     starts = before & ~np.r_[False, before[:-1]]
-    step[starts] = 0
     is_live = state == state[after[0]]
+    # After a goal the next state, be it that before a kick-off or of the replay itself, is the first one recorded.
+    ends = np.r_[False, ~(before | is_live)[:-1] & (state[1:] != state[:-1])]
+    step[starts | ends] = 0
     # What was played before the first kick-off that was recorded belongs to one, too.
     number = np.cumsum(starts) + int(is_live[: starts.argmax()].any())
     return np.maximum(number, 1), step, is_live

@@ -230,7 +230,7 @@ def write_report(path: Path, lake: Lake, player: str) -> None:
         player=entry,
         user=users[0] if users else None,
         tracked=tracked.row(0, named=True),
-        tiles=list(_tiles(users, tracked.row(0, named=True), playlists)),
+        tiles=list(_tiles(users, playlists)),
         playlists=playlists,
         kinds=[
             (kind, [row for row in told if row["is_simulated"] == kind])
@@ -269,7 +269,8 @@ def tracked_player(lake: Lake, player: str) -> Row:
     if not found:
         raise NoReportError(
             f"{player} is no tracked player in the tables. Who is tracked: gamestats rocket-league players. To track: "
-            f"gamestats rocket-league track {player_id or 'steam:76561198385053346'} --consent, then gamestats materialize"
+            f"gamestats rocket-league track {player_id or 'steam:76561198385053346'} --consent, then gamestats "
+            "materialize"
         )
     entry = found[0]
     player_id = entry["player_id"]
@@ -302,16 +303,21 @@ def _rows(lake: Lake, table: type[Table], player_id: str) -> list[dict[str, Any]
     return lake.scan(table, [player_id]).sort(table.primary_key()).collect().to_dicts()
 
 
-def _tiles(users: Sequence[Row], tracked: Row, playlists: Sequence[Playlist]) -> Iterator[tuple[str, str, str]]:
+def _tiles(users: Sequence[Row], playlists: Sequence[Playlist]) -> Iterator[tuple[str, str, str]]:
     """Name, value, and what else there is to it."""
+    # What is simulated counts only where nothing else is there.
+    counted = [each for each in playlists if not each.is_simulated] or playlists
     tier = users[0]["current_rank_tier"] if users else None
     yield "Highest rank", rank_name(tier) if tier else "unknown", "in any playlist, as known now"
-    between = f"{tracked['first_day']} to {tracked['last_day']}" if tracked["matches"] else "none is kept yet"
-    yield "Matches", f"{tracked['matches']:,}", between
-    measured = [(row["playlist"], row["skill"]) for each in playlists for row in each.measured]
-    yield "Skills measured", f"{len(measured)}", f"in {len({name for name, _ in measured})} of {len(playlists)} playlists"
-    weak = ", ".join(dict.fromkeys(row["skill"] for playlist in playlists for row in playlist.weak))
-    yield "Weaknesses", f"{sum(len(playlist.weak) for playlist in playlists)}", weak or "none beyond chance"
+    matches, when = sum(each.matches for each in counted), "none is kept yet"
+    if counted:
+        when = f"{min(each.first_day for each in counted)} to {max(each.last_day for each in counted)}"
+    yield "Matches", f"{matches:,}", when
+    measured = [each for each in counted if each.measured]
+    skills = sum(len(each.measured) for each in measured)
+    yield "Skills measured", f"{skills}", f"in {len(measured)} of {_plural(len(counted), 'playlist')}"
+    weak = [row["skill"] for each in counted for row in each.weak]
+    yield "Weaknesses", f"{len(weak)}", ", ".join(dict.fromkeys(weak)) or "none beyond chance"
 
 
 # --------------------------------------------------------------------------- words
@@ -416,8 +422,8 @@ def _by_playlist(rows: Sequence[Row]) -> dict[Key, list[Row]]:
 def _cohorts(skills: Sequence[Row], cohorts: pl.DataFrame) -> Iterator[Row]:
     """The cohorts that skills are measured against."""
     for row in skills:
-        of_skill = (pl.col("feature") == f"{SKILL}{row['skill']}") & (pl.col("rank_tier") == row["rank_tier"])
         if row["state"] == "measured":
+            of_skill = (pl.col("feature") == f"{SKILL}{row['skill']}") & (pl.col("rank_tier") == row["rank_tier"])
             yield from cohorts.filter(of_skill).with_columns(skill=pl.lit(row["skill"])).to_dicts()
 
 
@@ -450,11 +456,9 @@ def _courses(features: pl.DataFrame, skills: pl.DataFrame, cohorts: pl.DataFrame
             values = features.select("started_at", value=main.scale * pl.col(main.feature)).drop_nulls("value")
             if values.is_empty():
                 continue
-            count = values.height
-            reach = None
-            if count > 1:
-                own = values.select(pl.col("value").sort().std()).item()
-                reach = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * own
+            own = values.select(pl.col("value").sort().std()).item()
+            # Matches that are all alike do not tell what is chance.
+            reach = float(stats.t.ppf((1 + LEVEL) / 2, values.height - 1)) * own if own else None
             course = Course(skill, f"{main.title} ({skill})", main.unit, False, _weekly(values, reach))
         found.append(course)
     return found
@@ -507,7 +511,7 @@ def _fields(lake: Lake, player_id: str, features: pl.DataFrame) -> dict[Key, Fie
     )
     found: dict[Key, Field] = {}
     for (is_simulated, playlist), cells in seconds.group_by("is_simulated", "playlist", maintain_order=True):
-        total = cells.get_column("seconds").sum()
+        total = float(cells.get_column("seconds").sum())
 
         def shares(*by: str, cells: pl.DataFrame = cells, total: float = total) -> Iterator[tuple[Any, ...]]:
             return cells.group_by(by, maintain_order=True).agg(pl.col("seconds").sum() / total).iter_rows()
@@ -628,7 +632,7 @@ def _heat(name: str, title: str, field: Field) -> Figure:
         {"text": "Own goal", "y": -deep, "yanchor": "top", **said},
         {"text": "Opponents' goal", "y": deep, "yanchor": "bottom", **said},
     ]
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    bare = {"showgrid": False, "zeroline": False, "showline": False, "showticklabels": False, "ticks": ""}
     return _figure(
         name, title, data, height=600, shapes=shapes, annotations=notes,
         xaxis={**bare, "range": [-x - 100, x + 100], "constrain": "domain"},
@@ -677,7 +681,9 @@ def _over_time(name: str, title: str, course: Course, sessions: Sequence[Row]) -
         )
     )  # fmt: skip
     stroke = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    shapes = [{**stroke, "x0": at, "x1": at, "line": {"color": "--series-2", "width": 1, "dash": "dot"}} for at in trained]
+    shapes = [
+        {**stroke, "x0": at, "x1": at, "line": {"color": "--series-2", "width": 1, "dash": "dot"}} for at in trained
+    ]
     return _figure(
         name, title, data, height=270, shapes=shapes, xaxis=_dates([*ends, *trained]),
         yaxis={"range": [low - margin, high + margin], "automargin": True, "title": {"text": course.unit}},
@@ -712,7 +718,13 @@ def _dates(told: Sequence[str]) -> dict[str, Any]:
     """An axis of the days from the first to the last, with half a week on either side."""
     days = [date.fromisoformat(each[:10]) for each in told]
     first, last = min(days) - timedelta(days=4), max(days) + timedelta(days=4)
-    return {"type": "date", "automargin": True, "range": [first.isoformat(), last.isoformat()], "tickformat": "%b %-d<br>%Y", "nticks": 6}
+    return {
+        "type": "date",
+        "automargin": True,
+        "range": [first.isoformat(), last.isoformat()],
+        "tickformat": "%b %-d<br>%Y",
+        "nticks": 6,
+    }
 
 
 def session_words(row: Row) -> str:

@@ -84,19 +84,24 @@ def _boost(pickups: pl.LazyFrame) -> pl.LazyFrame:
     stolen = pl.col("is_stolen")
     by_size: dict[str, pl.Expr] = {}
     for size, of_size in _SIZES:
-        by_size[f"boost_collected_{size}"] = pl.col("boost_gained").filter(of_size).sum().floor()
-        by_size[f"boost_stolen_{size}"] = pl.col("boost_gained").filter(of_size & stolen).sum().floor()
+        by_size[f"boost_collected_{size}"] = _whole(pl.col("boost_gained").filter(of_size))
+        by_size[f"boost_stolen_{size}"] = _whole(pl.col("boost_gained").filter(of_size & stolen))
         by_size[f"{size}_pads_collected"] = of_size.sum().cast(pl.Int32)
         by_size[f"{size}_pads_stolen"] = (of_size & stolen).sum().cast(pl.Int32)
     return (
         pickups.group_by(_PLAYER)
         .agg(
             **by_size,
-            boost_overfill=pl.col("boost_overfill").sum().floor(),
-            boost_overfill_stolen=pl.col("boost_overfill").filter(stolen).sum().floor(),
+            boost_overfill=_whole(pl.col("boost_overfill")),
+            boost_overfill_stolen=_whole(pl.col("boost_overfill").filter(stolen)),
         )
         .with_columns(
             boost_collected=pl.col("boost_collected_big") + pl.col("boost_collected_small"),
             boost_stolen=pl.col("boost_stolen_big") + pl.col("boost_stolen_small"),
         )
     )
+
+
+def _whole(amounts: pl.Expr) -> pl.Expr:
+    """Their sum rounded down; one that is whole but for the rounding of its parts is that number."""
+    return amounts.sum().round(6).floor()

@@ -96,14 +96,14 @@ def tracked_players(
 
 
 def _by(names: Sequence[str], rows: pl.LazyFrame) -> pl.LazyFrame:
-    """A hash of a table's rows of each playlist, whatever their order, with the playlist in it."""
+    """A hash of a table's rows of each playlist, or whatever they are told apart by, in any order."""
     row = pl.struct(pl.all())
     sums = [row.hash(seed).sum().alias(f"sum_{seed}") for seed in range(2)]
-    columns = ",".join(rows.collect_schema().names())
+    columns = pl.lit(",".join(rows.collect_schema().names()))
     return (
         rows.group_by(names)
         .agg(pl.len(), *sums)
-        .select(*names, digest=pl.format("{} {} {} {} {}", pl.lit(columns), *names[-1:], "len", "sum_0", "sum_1"))
+        .select(*names, digest=pl.format("{} {} {} {}", columns, "len", "sum_0", "sum_1"))
     )
 
 

@@ -137,11 +137,11 @@ class PlayerMatchFeatures(
         "Share of the time in which the ball was the player's: from each touch to the next one, of whomever, or to the "
         "end of the possession."
     )
-    turnover_share = share("Share of the player's touches that were followed, before a kick-off, by one of the opponents.")
+    turnover_share = share("Share of the player's touches that were followed, before a kick-off, by an opponent's.")
     rotations_per_minute = real("Changes of role (first, second, third man) per minute.", minimum=0)
     rotation_efficiency = share(
-        "Share of stints as first man that led to the last role, at once or by one between, not back to the ball: a full "
-        "rotation. Null in teams of two, where every change is one; stints after which play stopped do not count."
+        "Share of stints as first man that led to the last role, at once or by one between, not back to the ball: a "
+        "full rotation. Null in teams of two, where every change is one; stints after which play stopped do not count."
     )
     first_man_stint_s = seconds("Average length of a stint as first man.", nullable=True)
     double_commits_per_minute = real(
@@ -156,7 +156,7 @@ class PlayerMatchFeatures(
     demos_taken_per_minute = real("Times demolished per minute.", minimum=0)
 
 
-class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold"):
+class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold", personal=True):
     """Every player with an account in a playlist: the mean of each feature over the matches there."""
 
     is_simulated = _simulated(primary_key=True)
@@ -286,7 +286,7 @@ class TrainingPacks(Table, key="rocket_league/training_packs", **{**_WHOLE, "ind
     tags = dy.List(dy.String(), description="Words to search by.")
 
 
-class TrackedPlayers(Table, key="rocket_league/tracked_players", layer="gold"):
+class TrackedPlayers(Table, key="rocket_league/tracked_players", layer="gold", personal=True):
     """Tracked players who agreed to the analysis, with what names all that their tables are made from."""
 
     player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Player.")

@@ -18,6 +18,7 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
+    "personal": True,
 }
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
 """One step reads the landed files of a match and feeds these tables."""
@@ -27,7 +28,13 @@ SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
 GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True}
 RL_PLAYER = "rl_player"
 """Dynamic partitions: players that are tracked."""
-BY_PLAYER: dict[str, Any] = {"layer": "gold", "partitioned_by": "player_id", "named": RL_PLAYER, "published": True}
+BY_PLAYER: dict[str, Any] = {
+    "layer": "gold",
+    "partitioned_by": "player_id",
+    "named": RL_PLAYER,
+    "published": True,
+    "personal": True,
+}
 
 MATCH_ID = r"^[0-9A-F]{32}$"
 PLAYER_ID = r"^[a-z0-9]+_[a-z0-9_.-]+$"
