@@ -139,9 +139,10 @@ def _print_totals(report: IngestReport, game: str) -> None:
     for kind in kinds:
         by_status = [f"{n:,} {of}" for (found, of), n in report.totals.items() if found == kind]
         say(f"{kind:<{width}}{', '.join(by_status)}")
+    refused = sum(n for (_, of), n in report.totals.items() if of == "refused")
     say(
         f"{counted(report.files, 'file')}: {report.taken:,} taken, {report.known:,} known, "
-        f"{report.quarantined:,} quarantined.",
+        f"{report.quarantined:,} quarantined{f', {refused:,} refused' if refused else ''}.",
         "bold",
     )
     if report.quarantined:

@@ -340,6 +340,11 @@ def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
         raise ValueError(f"{kind!r} cannot be the kind of a landed file; small letters and _ can.")
 
 
+def _refuse_suffix(suffix: str) -> None:
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"{suffix!r} cannot be the ending of a landed file; these can: {', '.join(_SUFFIXES)}.")
+
+
 class Landing:
     """The landing zone under one root: a folder, or an object-store URL.
 
@@ -370,9 +375,10 @@ class Landing:
             The file, and whether it is new (False: the same content has landed before).
 
         Raises:
-            ValueError: when the unit or the kind has characters a path must not hold.
+            ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
         """
         _refuse_path_parts(game, unit_id, kind)
+        _refuse_suffix(f"{suffix}.gz" if _is_gzip(payload) else suffix)
         kept = self.claim_day(game, unit_id, day)
         return self._create(game, kept, unit_id, kind, payload, content, suffix)
 
@@ -390,8 +396,7 @@ class Landing:
             ChangedMeanwhileError: when it is being written; nothing of it has landed then.
         """
         _refuse_path_parts(game, unit_id, kind)
-        if suffix not in _SUFFIXES:
-            raise ValueError(f"{suffix!r} cannot be the ending of a landed file; these can: {', '.join(_SUFFIXES)}.")
+        _refuse_suffix(suffix)
         digest = digest or file_hash(path)
         kept = self.claim_day(game, unit_id, day)
         return self._create_as(game, kept, unit_id, kind, digest, path, suffix)

@@ -50,7 +50,7 @@ from gamestats_assets.rocket_league.masking import (
 )
 from gamestats_assets.rocket_league.naming import holds_text, names_account
 from gamestats_assets.rocket_league.source import GAME, MASKED
-from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays
+from gamestats_assets.rocket_league.tables import ALL, Participants, RawPlayerStats, RawReplays, Retention
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 
 UNDATED = ("unreadable", "unreadable_reason")
@@ -139,6 +139,7 @@ def forget(
     matches = mask_matches(stores, {(file.day, file.unit_id): {player_id} for file in files}, names)
     for file in stray:
         stores.landing.remove(file)
+    _forget_retention(stores.lake, player_id)
     tell(f"Making {len(days)} days again")
     remake(days)
     tell("Removing what was before")
@@ -183,7 +184,7 @@ def _names(stores: Stores, player_id: str) -> list[str]:
 
 
 def _common_words(lake: Lake) -> set[str]:
-    """Words that stand everywhere, whoever is called so: those of the tables' own descriptions, cars, maps, playlists."""
+    """Words that stand everywhere, whoever is called so: of the tables' own descriptions, cars, maps, playlists."""
     text = " ".join(f"{table.spec.key} {table.description()} {table.descriptions()}" for table in ALL)
     values = (
         lake.scan(table).select(pl.col(name).unique()).collect().to_series()
@@ -322,6 +323,14 @@ def _stored() -> list[type[Table]]:
     """Every table of the lake that holds something of the game: its own, their ledgers, the quarantine."""
     ledgers = {ledger_of(table.spec.game, table.spec.step) for table in ALL}
     return [*ALL, *sorted(ledgers, key=lambda ledger: ledger.spec.key), _QUARANTINE]
+
+
+def _forget_retention(lake: Lake, player_id: str) -> None:
+    """Strike the player out of the one table that is made by itself, once a day, and not when days are made again."""
+    rows = lake.scan(Retention).collect()
+    others = rows.filter(pl.col("player_id") != player_id)
+    if others.height < rows.height:
+        lake.replace(Retention, others)
 
 
 def _forget_partitions(stores: Stores, player_id: str) -> None:
