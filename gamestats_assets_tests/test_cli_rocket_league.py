@@ -70,7 +70,10 @@ def test_what_is_neither_replay_nor_json_is_kept_and_explained(gamestats: Gamest
 # ---------------------------------------------------------------- the right to leave
 
 
-def test_a_player_takes_everything_along_and_leaves_no_trace(admin: Admin) -> None:
+def test_a_player_takes_everything_along_and_leaves_no_trace(
+    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     admin.does("rocket-league", "simulate", "season", "--matches", "24", "--players", "16", "--days", "2")
     admin.does("ingest", "rocket-league", "season")
     played = Counter[tuple[str, str]]()
@@ -107,6 +110,7 @@ def test_a_player_takes_everything_along_and_leaves_no_trace(admin: Admin) -> No
     # The files name the player, so they do not come back in.
     again = admin.does("ingest", "rocket-league", "season")
     assert f"24 files: 0 taken, {24 - matches} known, 0 quarantined, {matches} refused." in again
+    assert "forgotten on request" in admin.fails("rocket-league", "track", player)
     assert "Nothing is held on" in admin.fails("rocket-league", "forget", "steam:1", "--yes")
     assert "Nothing is held on" in admin.fails("rocket-league", "export", "steam:1")
 

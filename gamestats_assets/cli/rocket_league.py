@@ -73,10 +73,17 @@ def track_player(
         gamestats rocket-league track epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365
         gamestats rocket-league track steam:76561198385053346 --no-consent
     """
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.identities import parse_player_id
     from gamestats_assets.rocket_league.players import track
-    from gamestats_assets.settings import Settings
+    from gamestats_assets.rocket_league.source import GAME
+    from gamestats_assets.rocket_league.tombstones import any_buried
 
-    key = Settings().encryption_key
+    stores = Stores()
+    if any_buried(stores.landing, GAME, [parse_player_id(player)]):
+        say("The player was forgotten on request: files that name the player are refused.", "red", console=err())
+        raise typer.Exit(1)
+    key = stores.settings.encryption_key
     enter(
         lambda conn: track(
             conn,

@@ -61,6 +61,9 @@ def accounts_in_replay(content: bytes) -> set[str]:
     for frame in subtr_actor.parse_replay(content)["network_frames"]["frames"]:
         for update in frame["updated_actors"]:
             attribute = update["attribute"]
+            # Some are a bare word.
+            if not isinstance(attribute, dict):
+                continue
             told = attribute.get("UniqueId") or attribute.get("PartyLeader")
             if told is None and (reservation := attribute.get("Reservation")) is not None:
                 told = reservation["unique_id"]

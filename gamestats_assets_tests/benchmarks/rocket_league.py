@@ -8,10 +8,12 @@
 FOLDER holds real replays. Each is landed again and again, as a match of its own by the ids in its header; landing is
 not counted. `frames` and `events` materialise one day through Dagster as one run, validation, checks and commits to
 Delta included, publication not: `frames` what headers, scoreboards and ten frames a second tell, up to features,
-`events` every table by match. `single` lands one replay of a tracked player at a time, in a lake that has the player's
-history, cohorts and a model (of a simulated season, whose mark is taken off for this), and times the runs up to the
-player's recommendations, all in one process. `cohorts` makes profiles, cohorts and models of rows that are drawn. Each
-prints one JSON object; `cpu_s` is of this process and its workers, user and system.
+`events` every table by match. `single` lands one replay of a tracked player at a time, beside a lake that has the
+player's history, cohorts and a model (of a simulated season, whose mark is taken off for this). In one process it times
+the functions up to the player's recommendations, with cohorts and model as they stand (`functions_s`), and the runs
+that commit all of that (`runs_s`: of the match, of everybody, of the player; a player's tables wait for cohorts and
+models). `cohorts` makes profiles, cohorts and models of rows that are drawn. Each prints one JSON object; `cpu_s` is of
+this process and its workers, user and system.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import statistics
 import sys
 import tempfile
 import time
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -34,20 +37,25 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import dataframely as dy
 import msgspec
 import numpy as np
 import polars as pl
 import psycopg
 
 from gamestats_assets.definitions import build_defs
+from gamestats_assets.lakehouse.decoding import Unit
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.quality import screen, table_inputs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.assets import BY_MATCH
+from gamestats_assets.rocket_league.bronze import EVENTS_DECODER, RAW_DECODER
 from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.players import track
 from gamestats_assets.rocket_league.rank_models import next_models
@@ -57,6 +65,8 @@ from gamestats_assets.rocket_league.simulate import MARK, PLAYLISTS, Planted, si
 from gamestats_assets.rocket_league.skills import FEATURES
 from gamestats_assets.rocket_league.source import GAME, REPLAY, ingest, read_header
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
+from gamestats_assets.rocket_league.training import training_progress, training_recommendations
+from gamestats_assets.rocket_league.weaknesses import weaknesses
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.benchmarks.pubg import PeakMemory, stage_seconds
 from gamestats_assets_tests.rocket_league import planted
@@ -73,8 +83,9 @@ BY_FRAMES: tuple[type[Table], ...] = (
     t.PlayerMatchFeatures,
 )
 """What is made without a replay's updates."""
-OF_ALL: tuple[type[Table], ...] = (t.PlayerProfiles, t.RankCohorts, t.RankModels, t.TrainingPacks)
-TO_RECOMMENDATIONS: tuple[type[Table], ...] = (t.Weaknesses, t.TrainingProgress, t.TrainingRecommendations)
+OF_ALL: tuple[type[Table], ...] = (t.PlayerProfiles, t.RankCohorts, t.RankModels, t.TrainingPacks, t.TrackedPlayers)
+TO_RECOMMENDATIONS = (weaknesses, training_progress, training_recommendations)
+"""What makes the tables of one player, each after those it is made from."""
 SEASON_MATCHES, SEASON_PLAYERS, SEASON_DAYS = 3_000, 400, 14
 """The history of `single`."""
 MATCHES_OF_A_PLAYER, RANK_EFFECT = 40, 0.1
@@ -197,34 +208,29 @@ def of_a_day(selected: Sequence[type[Table]], replays: Path, matches: int, worke
 
 
 def write_history(folder: Path, playlist: str, account: str) -> list[date]:
-    """Write a season in which a steam account plays, as if it had been played; its days."""
-    last_day = DAY - timedelta(days=1)
+    """Write a season in which a Steam account plays, as if it had been played; its days."""
+    days = [DAY - timedelta(days=ago) for ago in range(SEASON_DAYS, 0, -1)]
     season = simulate_season(
         seed=7,
         players=SEASON_PLAYERS,
         matches=SEASON_MATCHES,
-        first_day=last_day - timedelta(days=SEASON_DAYS - 1),
+        first_day=days[0],
         days=SEASON_DAYS,
         playlists=(playlist,),
         tiers=(11, 15),
-        planted=[Planted("Somebody", tier=13, skills={"saves": -2.0}, matches=60)],
+        # On which platform they play is drawn.
+        planted=[Planted(f"Somebody {number}", tier=13, skills={"saves": -2.0}, matches=30) for number in range(8)],
     )
-    planted_account = season.players[0].account.encode()
+    simulated = next(player.account for player in season.players if player.platform == "steam").encode()
     for match in season.matches:
         del match[MARK]
-        content = msgspec.json.encode(match).replace(planted_account, account.encode())
+        content = msgspec.json.encode(match).replace(simulated, account.encode())
         Path(folder, f"{match['id']}.json").write_bytes(content)
-    return [last_day - timedelta(days=ago) for ago in reversed(range(SEASON_DAYS))]
-
-
-def _weighed(stores: Stores) -> int:
-    """Matches that the tracked player's skills are measured by."""
-    rows = stores.lake.scan(t.Weaknesses).filter(pl.col("state") == "measured")
-    return int(rows.select(pl.col("matches").max()).collect().item() or 0)
+    return days
 
 
 def _ranked(replays: Path) -> tuple[Original, str, str]:
-    """A ranked replay, its playlist, and a Steam account that plays in it: who is simulated has one, too."""
+    """A ranked replay, its playlist, and a Steam account that plays in it: who is simulated can have one, too."""
     for path in sorted(replays.glob("*.replay")):
         with contextlib.suppress(UnreadableReplayError):
             replay = read_replay(path.read_bytes())
@@ -232,9 +238,45 @@ def _ranked(replays: Path) -> tuple[Original, str, str]:
             steam = [p.player_id for p in replay.players if p.player_id.startswith("steam_")]
             if playlist in PLAYLISTS and steam:
                 return original(path), playlist, steam[0].removeprefix("steam_")
-    raise SystemExit(
-        f"Expected a replay of {', '.join(PLAYLISTS)} in {replays} with a player on Steam, and found none."
-    )
+    raise SystemExit(f"Expected a replay of {', '.join(PLAYLISTS)} with a player on Steam in {replays}, found none.")
+
+
+def table_of(function: Callable[..., Any]) -> type[Table]:
+    """The table that a function makes."""
+    return typing.get_args(typing.get_type_hints(function)["return"])[0]
+
+
+def _made(function: Callable[..., Any], known: Mapping[type[Table], pl.LazyFrame]) -> pl.DataFrame:
+    """The rows of a table, screened as before a commit; inputs that are not known are empty."""
+    table = table_of(function)
+    inputs = {
+        name: known[source] if source in known else source.create_empty().lazy()
+        for name, source in table_inputs(function).items()
+    }
+    rows = function(**inputs).select(table.column_names()).collect(engine="streaming")
+    return screen(table, rows).rows
+
+
+def recommended(stores: Stores, unit: Unit) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Weaknesses and recommendations of tracked players after a landed match, by the functions that make the tables.
+
+    What else they are made from is taken as it stands in the lake.
+    """
+    known: dict[type[Table], pl.LazyFrame] = {}
+    for decoder in (RAW_DECODER, EVENTS_DECODER):
+        decoded = decoder.decode(stores.landing, [unit])
+        known |= {table: pl.concat(frames).lazy() for table, frames in decoded.frames.items()}
+    for function in BY_MATCH:
+        known[table_of(function)] = _made(function, known).lazy()
+    for table in {source for function in TO_RECOMMENDATIONS for source in table_inputs(function).values()}:
+        if stores.lake.version(table) is not None:
+            of_match = [known[table]] if table is t.PlayerMatchFeatures else []
+            known[table] = pl.concat([stores.lake.scan(table), *of_match])
+    made: dict[type[Table], pl.DataFrame] = {}
+    for function in TO_RECOMMENDATIONS:
+        made[table_of(function)] = rows = _made(function, known)
+        known[table_of(function)] = rows.lazy()
+    return made[t.Weaknesses], made[t.TrainingRecommendations]
 
 
 def single(replays: Path, rounds: int) -> dict[str, Any]:
@@ -249,14 +291,12 @@ def single(replays: Path, rounds: int) -> dict[str, Any]:
         stores = Stores(Settings(data=data))
         definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
 
-        def run(selected: Sequence[type[Table]], first: str = "", last: str = "") -> float:
-            started = time.perf_counter()
+        def run(selected: Sequence[type[Table]], first: str = "", last: str = "") -> None:
             selection = dg.AssetSelection.assets(*map(asset_key, selected))
             result = run_here(definitions, instance, selection, partitions=(first, last or first) if first else None)
             if not result.success:
-                failed = [event.step_key for event in result.all_events if event.is_step_failure]
-                raise SystemExit(f"These steps failed: {', '.join(map(str, failed))}")
-            return time.perf_counter() - started
+                failed = sorted(str(event.step_key) for event in result.all_events if event.is_step_failure)
+                raise SystemExit(f"These steps failed: {', '.join(failed)}.")
 
         days = write_history(Path(raw), playlist, account)
         ingest([Path(raw)], stores.landing)
@@ -264,29 +304,52 @@ def single(replays: Path, rounds: int) -> dict[str, Any]:
         migrate(stores.postgres_url)
         with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
             track(conn, player_id, now=datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC), consents=True)
-        run([*t.SNAPSHOTS, *OF_ALL, t.TrackedPlayers])
+        run(t.SNAPSHOTS)
+        run(OF_ALL)
         instance.add_dynamic_partitions(RL_PLAYER, [player_id])
-        run(TO_RECOMMENDATIONS, player_id)
+        of_player = [table_of(function) for function in TO_RECOMMENDATIONS]
+        run(of_player, player_id)
+        models = stores.lake.scan(t.RankModels).filter(pl.col("state") == "served").collect().height
         measured: list[dict[str, float]] = []
+        skills, packs = t.Weaknesses.create_empty(), t.TrainingRecommendations.create_empty()
         for number in range(rounds + 1):
-            before = _weighed(stores)
             land([replay], stores.landing, 1, first=number)
-            busy, stages = cpu_s(), {}
-            stages["match_s"] = run(BY_DAY, DAY.isoformat())
-            stages["tracked_s"] = run([t.TrackedPlayers])
-            stages["player_s"] = run(TO_RECOMMENDATIONS, player_id)
-            measured.append({"seconds": sum(stages.values()), "cpu_s": cpu_s() - busy, **stages})
-            assert _weighed(stores) == before + 1, "the match is not among those that the weaknesses are of"
+            (unit,) = (
+                Unit(file.unit_id, DAY, (file,))
+                for file in stores.landing.files(GAME, DAY.isoformat())
+                if file.unit_id == replay.as_other_match(number)[0]
+            )
+            # The first round is in a process that is not warm.
+            begun, busy = time.perf_counter(), cpu_s()
+            skills, packs = recommended(stores, unit)
+            told = {"functions_s": time.perf_counter() - begun, "functions_cpu_s": cpu_s() - busy}
+            busy = cpu_s()
+            steps: Mapping[str, Callable[[], None]] = {
+                "match": lambda: run(BY_DAY, DAY.isoformat()),
+                "everybody": lambda: run(OF_ALL),
+                "player": lambda: run(of_player, player_id),
+            }
+            for name, step in steps.items():
+                begun = time.perf_counter()
+                step()
+                told[f"runs_{name}_s"] = time.perf_counter() - begun
+            told |= {"runs_s": sum(told[f"runs_{name}_s"] for name in steps), "runs_cpu_s": cpu_s() - busy}
+            measured.append(told)
+            counted = stores.lake.scan(t.Weaknesses).select(pl.col("matches").max()).collect().item()
+            assert packs.height, "nothing is recommended"
+            assert skills.get_column("matches").max() == counted, "functions and runs took other matches"
         warm = measured[1:]
-        state = stores.lake.state(t.TrainingRecommendations)
         return {
             "rounds": rounds,
             "cores": os.cpu_count(),
+            "players_in_the_match": len(read_replay(replay.content).players),
+            "matches_of_the_player": skills.get_column("matches").max(),
             "history_matches": SEASON_MATCHES,
-            "recommendations": state.rows if state else 0,
-            "first_round_s": round(measured[0]["seconds"], 2),
-            **{f"median_{name}": round(statistics.median(each[name] for each in warm), 3) for name in warm[0]},
-            "longest_s": round(max(each["seconds"] for each in warm), 2),
+            "models": models,
+            "recommendations": packs.height,
+            "first_round": {name: round(value, 3) for name, value in measured[0].items()},
+            "median": {name: round(statistics.median(each[name] for each in warm), 3) for name in warm[0]},
+            "longest": {name: round(max(each[name] for each in warm), 3) for name in warm[0]},
         }
 
 
@@ -306,6 +369,7 @@ def drawn(rows: int) -> pl.DataFrame:
 def cohorts(rows: int) -> dict[str, Any]:
     """Seconds and memory of profiles, cohorts and models."""
     features = drawn(rows)
+    lazy = typing.cast("dy.LazyFrame[t.PlayerMatchFeatures]", features.lazy())
     sessions, standing = t.TrainingSessions.create_empty().lazy(), t.RankModels.create_empty().lazy()
     told: dict[str, Any] = {
         "rows": features.height,
@@ -318,13 +382,13 @@ def cohorts(rows: int) -> dict[str, Any]:
 
     def make_profiles() -> pl.DataFrame:
         nonlocal profiles
-        profiles = player_profiles(features.lazy()).collect()
+        profiles = player_profiles(lazy).collect()
         return profiles
 
     steps: Mapping[str, Callable[[], pl.DataFrame]] = {
         "player_profiles": make_profiles,
-        "rank_cohorts": lambda: rank_cohorts(features.lazy()).collect(),
-        "rank_models": lambda: next_models(standing, profiles.lazy(), features.lazy(), sessions).collect(),
+        "rank_cohorts": lambda: rank_cohorts(lazy).collect(),
+        "rank_models": lambda: next_models(standing, profiles.lazy(), lazy, sessions).collect(),
     }
     for name, step in steps.items():
         with PeakMemory() as memory:

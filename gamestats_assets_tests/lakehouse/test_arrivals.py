@@ -42,7 +42,8 @@ def test_a_refused_file_lands_nowhere_and_is_counted(landing: Landing, tmp_path:
     assert (report.taken, report.refused, report.quarantined, report.files) == (1, 1, 1, 3)
     assert report.totals["match", "refused"] == 1
     assert report.matches == ("m2",)
-    assert report.outcomes[0].line().startswith("refused     match m1: somebody is not to be kept")
+    assert report.outcomes[0].line().startswith("refused     match m1 ")
+    assert report.outcomes[0].reason == "somebody is not to be kept"
     assert report.outcomes[0].landed_path is None
     assert not any("m1" in path for path in paths_under(landing.root))
 

@@ -532,9 +532,19 @@ def test_a_lake_is_read_from_its_checkpoint(lake: Lake, tmp_path: Path) -> None:
 # --- Forgetting ------------------------------------------------------------------------------
 
 
-def fans(**counts: int) -> pl.DataFrame:
+def fans_by_club(**counts: int) -> pl.DataFrame:
     """Rows of `Fans`."""
     return pl.DataFrame({"club": list(counts), "fans": list(counts.values())}, schema=Fans.schema())
+
+
+def forget(root: str, options: dict[str, str], table: type[Table]) -> None:
+    """Forget the history of a table."""
+    Lake(root, options).forget_history(table)
+
+
+def forget_elsewhere(lake: Lake, table: type[Table]) -> None:
+    """Forget the history in another process: the library keeps Python from running meanwhile, the test's store too."""
+    at_once(forget, [(lake.root, lake.storage_options, table)])
 
 
 def places_of(lake: Lake, text: str) -> list[str]:
@@ -545,19 +555,19 @@ def places_of(lake: Lake, text: str) -> list[str]:
 
 def test_of_a_forgotten_history_no_row_file_folder_or_line_of_the_log_is_left(anywhere: Lake) -> None:
     for club in ("arsenal", "bern", "celtic"):
-        anywhere.replace(Fans, fans(**{club: 1}), partitions=[club])
+        anywhere.replace(Fans, fans_by_club(**{club: 1}), partitions=[club])
     anywhere.compact(Fans)
-    anywhere.replace(Fans, fans(), partitions=["arsenal"])
-    anywhere.replace(Fans, fans(bern=2), partitions=["bern"])
+    anywhere.replace(Fans, fans_by_club(), partitions=["arsenal"])
+    anywhere.replace(Fans, fans_by_club(bern=2), partitions=["bern"])
     before = stored(anywhere, Fans)
     assert len(places_of(anywhere, "arsenal")) >= 3  # a file, a checkpoint, commits
-    anywhere.forget_history(Fans)
+    forget_elsewhere(anywhere, Fans)
     assert places_of(anywhere, "arsenal") == []
     data = [path for path in paths_under(anywhere.root, anywhere.storage_options) if path.endswith("zstd.parquet")]
     assert [path.split("/")[-2] for path in sorted(data)] == ["club=bern", "club=celtic"]
     assert_frame_equal(stored(anywhere, Fans), before)
     # It is a table like any other afterwards, for a reader that knew it and for one that did not.
-    anywhere.replace(Fans, fans(dundee=4), partitions=["dundee"])
+    anywhere.replace(Fans, fans_by_club(dundee=4), partitions=["dundee"])
     other = Lake(anywhere.root, anywhere.storage_options)
     assert stored(anywhere, Fans).rows() == stored(other, Fans).rows() == [("bern", 2), ("celtic", 1), ("dundee", 4)]
     settings = other.open(Fans)
@@ -566,12 +576,12 @@ def test_of_a_forgotten_history_no_row_file_folder_or_line_of_the_log_is_left(an
 
 
 def test_a_history_is_forgotten_twice_and_where_there_is_none(anywhere: Lake) -> None:
-    anywhere.forget_history(Clubs)
+    forget_elsewhere(anywhere, Clubs)
     assert anywhere.version(Clubs) is None
     anywhere.replace(Clubs, clubs(red="Oslo"))
     anywhere.replace(Clubs, clubs(blue="Bern"))
     for _ in range(2):
-        anywhere.forget_history(Clubs)
+        forget_elsewhere(anywhere, Clubs)
         assert stored(anywhere, Clubs).rows() == [("blue", "Bern")]
         assert places_of(anywhere, "Oslo") == []
 

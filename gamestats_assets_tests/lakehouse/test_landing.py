@@ -7,7 +7,7 @@ import os
 import random
 import zlib
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ def test_every_form_of_a_content_reads_the_same(payload: bytes) -> None:
 
 
 @settings(max_examples=100)
-@given(st.binary(max_size=2000).filter(lambda content: not content.startswith(b"\x1f\x8b")))
+@given(st.binary(max_size=2000).filter(lambda content: content[:3] not in (b"\x1f\x8b", b"\x1f\x8b\x08")))
 def test_gzipping_never_changes_a_content(content: bytes) -> None:
     assert decompressed(content) == content
     assert decompressed(gzip.compress(content)) == content
@@ -72,6 +72,17 @@ def test_gzipping_never_changes_a_content(content: bytes) -> None:
 def test_a_cut_stream_is_never_taken_for_a_whole_one(length: int) -> None:
     with pytest.raises(UnreadableContentError, match="ends early"):
         decompressed(GZIPPED[:length])
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b\x07rest", b"\x1f\x8b\x00\x00", b"\x1f"])
+def test_bytes_that_only_begin_like_gzip_are_a_content(tmp_path: Path, content: bytes) -> None:
+    assert decompressed(content) == content
+    assert decompressed(gzip.compress(content)) == content
+    landing = Landing(tmp_path / "landing")
+    file, _ = landing.put("game", MARCH_1, "m1", "match", content, content, "replay")
+    assert file.path.endswith(".replay")
+    (tmp_path / "file").write_bytes(content)
+    assert file_hash(tmp_path / "file") == content_hash(content)
 
 
 def test_a_cut_inner_stream_is_found_too() -> None:
@@ -103,6 +114,39 @@ def test_a_payload_lands_as_received_and_is_found_by_its_path(landing: Landing) 
     assert landing.read(file) == GZIPPED
     assert landing.files("demo", "2026-03-01") == [file]
     assert landing.days("demo") == ["2026-03-01"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "ending"),
+    [pytest.param(CONTENT, ".replay", id="plain"), pytest.param(GZIPPED, ".replay.gz", id="gzip")],
+)
+def test_a_payload_lands_with_the_ending_of_its_kind(landing: Landing, payload: bytes, ending: str) -> None:
+    file, is_new = landing.put("game", MARCH_1, "m1", "replay", payload, CONTENT, "replay")
+    assert is_new
+    assert file.path == f"game/{file.day}/m1.replay.{content_hash(CONTENT)}{ending}"
+    assert landing.files("game", file.day) == [file]
+    assert landing.read(file) == payload
+    # It is known whatever it ends in.
+    for other, suffix in ((CONTENT, "json"), (GZIPPED, "replay"), (CONTENT, "replay")):
+        assert landing.put("game", MARCH_2, "m1", "replay", other, CONTENT, suffix) == (file, False)
+
+
+def test_a_payload_with_an_ending_nobody_would_find_is_refused_before_anything_is_written(landing: Landing) -> None:
+    for payload, suffix in ((CONTENT, "exe"), (CONTENT, ""), (CONTENT, "json.gz.gz"), (GZIPPED, "parquet")):
+        with pytest.raises(ValueError, match="cannot be the ending of a landed file"):
+            landing.put("game", MARCH_1, "m1", "match", payload, CONTENT, suffix)
+    assert landing.day_of("game", "m1") is None
+
+
+def test_a_file_tells_when_it_landed(landing: Landing) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    file, _ = landing.put("game", MARCH_1, "m1", "match", CONTENT, CONTENT)
+    first = landing.landed_at(file)
+    assert before < first < datetime.now(UTC) + timedelta(seconds=2)
+    assert first.tzinfo is UTC
+    # Landing it again changes nothing.
+    landing.put("game", MARCH_2, "m1", "match", GZIPPED, CONTENT)
+    assert landing.landed_at(file) == first
 
 
 def test_the_same_content_lands_once_plain_or_gzipped(landing: Landing) -> None:

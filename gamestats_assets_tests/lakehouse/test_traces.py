@@ -61,8 +61,11 @@ def test_whatever_it_is_it_is_found_among_anything(text: str, before: bytes, aft
 def parquet(*values: str) -> bytes:
     """A file whose bytes hide its values."""
     file = io.BytesIO()
-    frame = pl.DataFrame({"n": range(1000), "list": [[f"x{n}", *values] for n in range(1000)]})
-    frame.with_columns(text=pl.lit("so " * 9 + "".join(values))).write_parquet(file, statistics=False)
+    texts = [f"so {n}" for n in range(1000)]
+    frame = pl.DataFrame({"text": texts, "list": [[text] for text in texts]})
+    frame.vstack(pl.DataFrame({"text": values, "list": [[*values]] * len(values)})).write_parquet(
+        file, statistics=False
+    )
     assert not any(value.encode() in file.getvalue() for value in values)
     return file.getvalue()
 
@@ -91,10 +94,10 @@ def test_files_are_looked_through_by_name_bytes_and_what_they_hold(place: tuple[
         "a/hawk.json": b"",
         "a/.hidden": b"the hawk",
         "a/packed.gz": gzip.compress(b"a hawk " * 9),
-        "a/columns": parquet("hawk"),
-        "a/archive": zipped(gzip.compress(parquet("hawk"))),
+        "a/columns": parquet("so a hawk"),
+        "a/archive": zipped(gzip.compress(parquet("so a hawk"))),
     }
-    other = {"b/plain": b"hawkeye", "b/columns": parquet("owl"), "b/broken.gz": gzip.compress(b"hawk" * 99)[:20]}
+    other = {"b/plain": b"hawkeye", "b/columns": parquet("so an owl"), "b/broken.gz": gzip.compress(b"hawk" * 99)[:20]}
     for path, content in {**found, **other, "b/secret": b"known to the game alone"}.items():
         store.create(path, content)
     sought = Sought(["hawk"])
@@ -112,7 +115,9 @@ def test_every_column_of_every_schema_is_looked_through(fresh_database: str) -> 
     with psycopg.connect(fresh_database, autocommit=True) as conn:
         conn.execute("CREATE SCHEMA one; CREATE TABLE one.people (name text, more jsonb)")
         conn.execute("CREATE TABLE lists (names text[])")
-        conn.execute("INSERT INTO one.people VALUES ('hawkeye', '{}'), ('x', '{\"a\": \"Hawk (1)\"}'), ('hawk (1)', null)")
+        conn.execute(
+            "INSERT INTO one.people VALUES ('hawkeye', '{}'), ('x', '{\"a\": \"Hawk (1)\"}'), ('hawk (1)', null)"
+        )
         conn.execute("INSERT INTO lists VALUES (ARRAY['owl', 'hawk (1)'])")
     assert rows_with(fresh_database, Sought(["hawk (1)"])) == {"one.people": 2, "public.lists": 1}
     assert rows_with(fresh_database, Sought([])) == {}

@@ -83,9 +83,11 @@ def frames(*at_each: Mapping[str, tuple[float, ...]], step_s: float = 0.1, **fix
 
 def at_distances(distances: Mapping[str, float], **more: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
     """Where everybody is when the ball lies in the middle: so far from it, towards the own goal."""
-    return {BALL: (0.0, 0.0, 0.0)} | {
-        who: (0.0, -distance * SIDE[TEAM[who]], 0.0) for who, distance in distances.items()
-    } | more
+    return (
+        {BALL: (0.0, 0.0, 0.0)}
+        | {who: (0.0, -distance * SIDE[TEAM[who]], 0.0) for who, distance in distances.items()}
+        | more
+    )
 
 
 def later(seconds: float) -> datetime:

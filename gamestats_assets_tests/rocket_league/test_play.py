@@ -70,7 +70,11 @@ def test_what_finds_no_room_in_the_tank_is_overfill(
 def test_pickups_are_numbered_in_their_match() -> None:
     other = pickup(XAN, 0, 31, 0.0) | {"match_id": OTHER_MATCH}
     found = made(boost_pickups, events(touch(0.5, ANN), pickup(ANN, 0, 31, 0.0), pickup(BEA, 0, 31, 0.0), other))
-    assert found.select("pickup_number", "player_id", "pad_x_uu").rows() == [(1, ANN, 100), (2, BEA, 100), (1, XAN, 100)]
+    assert found.select("pickup_number", "player_id", "pad_x_uu").rows() == [
+        (1, ANN, 100),
+        (2, BEA, 100),
+        (1, XAN, 100),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- shots
@@ -114,9 +118,14 @@ def test_without_a_touch_in_six_seconds_a_shot_is_where_it_was_counted() -> None
 
 
 def test_goals_are_of_the_last_shot_of_the_scorer() -> None:
-    assert outcomes(
+    found = outcomes(
         event("shot", 1, ANN), event("shot", 3, ANN), event("shot", 3.5, BEA), goal(4, ANN), event("assist", 4.3, BEA),
-    ) == [(ANN, 1, "missed", None, None, None), (ANN, 3, "goal", None, None, BEA), (BEA, 3.5, "missed", None, None, None)]  # fmt: skip
+    )  # fmt: skip
+    assert found == [
+        (ANN, 1, "missed", None, None, None),
+        (ANN, 3, "goal", None, None, BEA),
+        (BEA, 3.5, "missed", None, None, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -239,12 +239,16 @@ def test_a_challenge_is_known_of_whom_nobody_knows_and_is_aerial_by_either() -> 
         {"blue_player_id": ANN, "orange_player_id": None, "winner": "blue", "is_aerial": None}
     ]
     for heights in ((17.0, 500.0), (500.0, 17.0)):
-        first, second = (touch(at, who, player_z_uu=z) for at, who, z in zip((1, 1.1), (ANN, XAN), heights, strict=True))
+        first, second = (
+            touch(at, who, player_z_uu=z) for at, who, z in zip((1, 1.1), (ANN, XAN), heights, strict=True)
+        )
         assert challenged(first, second)["is_aerial"].to_list() == [True]
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
-    happened = events(*(touch(number / 5, (ANN, XAN, BEA)[number % 3], vy=1000.0) for number in range(20)), goal(9, ANN))
+    happened = events(
+        *(touch(number / 5, (ANN, XAN, BEA)[number % 3], vy=1000.0) for number in range(20)), goal(9, ANN)
+    )
     known = {t.ReplayEvents: happened, t.Touches: made(touches, happened)}
     for function in (touches, possessions, challenges):
         assert_order_does_not_matter(function, known)

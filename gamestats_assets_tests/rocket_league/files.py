@@ -1,0 +1,257 @@
+"""Rocket League's files for tests: where the real ones are, what their headers say, and small replays made by hand."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.rocket_league.source import GAME
+from gamestats_assets_tests.rocket_league.real_files import COME_AND_GO, DROPSHOT, DUEL, LAN, PAIRS, TOURNAMENT
+
+REPLAYS = tuple(f"{name}.replay" for name in (*PAIRS, DUEL, LAN, COME_AND_GO, TOURNAMENT, DROPSHOT))
+"""Every replay that is sound."""
+
+
+def real_folder() -> Path:
+    """The folder of real files, as the fixture `realdata` finds it; it may not be there."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "realdata"
+    return Path(os.environ.get("GAMESTATS_REALDATA", default))
+
+
+def landed(landing: Landing) -> list[LandedFile]:
+    """Every file that has landed with a match."""
+    return [file for day in landing.days(GAME) for file in landing.files(GAME, day)]
+
+
+# ---------------------------------------------------------------- headers, read plainly
+
+
+class _Bytes:
+    def __init__(self, content: bytes, at: int) -> None:
+        self.content, self.at = content, at
+
+    def take(self, form: str) -> Any:
+        (value,) = struct.unpack_from(f"<{form}", self.content, self.at)
+        self.at += struct.calcsize(f"<{form}")
+        return value
+
+    def text(self) -> str:
+        length = self.take("i")
+        size, encoding = (length, "windows-1252") if length >= 0 else (-2 * length, "utf-16-le")
+        found = self.content[self.at : self.at + size].decode(encoding, errors="replace")
+        self.at += size
+        return found.rstrip("\0")
+
+    def properties(self) -> dict[str, Any]:
+        return dict(iter(self._property, ("None", None)))
+
+    def _property(self) -> tuple[str, Any]:
+        name = self.text()
+        if name == "None":
+            return name, None
+        kind, size = self.text(), self.take("Q")
+        if kind == "ArrayProperty":
+            return name, [self.properties() for _ in range(self.take("I"))]
+        if kind == "StructProperty":
+            # Ids of accounts; the same stands in other properties.
+            self.text()
+            self.at += size
+            return name, None
+        if kind == "ByteProperty":
+            what = self.text()
+            return name, what if what.startswith("OnlinePlatform_") else self.text()
+        if kind in ("StrProperty", "NameProperty"):
+            return name, self.text()
+        return name, self.take(
+            {"IntProperty": "i", "FloatProperty": "f", "QWordProperty": "Q", "BoolProperty": "B"}[kind]
+        )
+
+
+def header_of(content: bytes) -> dict[str, Any]:
+    """The properties in a replay's header, read byte by byte; `net_version` too."""
+    data = _Bytes(content, 8)
+    major, minor = data.take("I"), data.take("I")
+    net_version = data.take("I") if (major, minor) >= (868, 18) else None
+    data.text()
+    return data.properties() | {"net_version": net_version}
+
+
+# ---------------------------------------------------------------- replays made by hand
+
+BLUE, ORANGE = 101, 102
+"""Actors of the teams."""
+GAME_EVENT, BALL = 100, 103
+"""Actors of the game and of the ball."""
+STATES = ("Countdown", "Active", "PostGoalScored", "WaitingForPlayers")
+Vector = tuple[float, float, float]
+
+
+class Recording:
+    """A replay as the library parses it, written by hand.
+
+    Actors of players are numbers below 10; player n drives car 10 n, with tank 10 n + 1. Frames are a tenth of a second
+    apart unless told otherwise.
+    """
+
+    def __init__(self, net_version: int | None = 10) -> None:
+        self.net_version = net_version
+        self.objects: list[str] = []
+        self.frames: list[dict[str, Any]] = []
+        self.keyframes: list[dict[str, Any]] = []
+        self.goals: list[dict[str, Any]] = []
+        self.frame(0.0, key=True)
+        self.new(GAME_EVENT, "Archetypes.GameEvent.GameEvent_Soccar")
+        self.new(BLUE, "Archetypes.Teams.Team0")
+        self.new(ORANGE, "Archetypes.Teams.Team1")
+        self.new(BALL, "Archetypes.Ball.Ball_Default")
+        self.state("Active")
+
+    def parsed(self) -> dict[str, Any]:
+        """What `parse_replay` would give."""
+        return {
+            "objects": self.objects,
+            "names": list(STATES),
+            "net_version": self.net_version,
+            "network_frames": {"frames": self.frames},
+            "keyframes": self.keyframes,
+            "properties": {"Goals": self.goals},
+        }
+
+    def frame(self, step: float = 0.1, *, key: bool = False) -> int:
+        """Begin the next frame, so many seconds after the last one, and tell its number."""
+        time = self.frames[-1]["time"] + step if self.frames else 7.5
+        number = len(self.frames)
+        self.frames.append({"time": time, "delta": step, "new_actors": [], "deleted_actors": [], "updated_actors": []})
+        if key:
+            self.keyframes.append({"frame": number, "time": time, "position": 0})
+        return number
+
+    def _object(self, name: str) -> int:
+        if name not in self.objects:
+            self.objects.append(name)
+        return self.objects.index(name)
+
+    def new(self, actor: int, kind: str) -> None:
+        """An actor comes."""
+        self.frames[-1]["new_actors"].append({"actor_id": actor, "name_id": 0, "object_id": self._object(kind)})
+
+    def gone(self, *actors: int) -> None:
+        """Actors go."""
+        self.frames[-1]["deleted_actors"] += actors
+
+    def say(self, actor: int, attribute: str, kind: str, value: Any) -> None:
+        """An attribute of an actor is sent."""
+        told = {"actor_id": actor, "object_id": self._object(attribute), "stream_id": 0, "attribute": {kind: value}}
+        self.frames[-1]["updated_actors"].append(told)
+
+    def _refer(self, actor: int, attribute: str, to: int) -> None:
+        self.say(actor, attribute, "ActiveActor", {"active": to >= 0, "actor": to})
+
+    def state(self, name: str) -> None:
+        """The state of the game."""
+        self.say(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedStateName", "Int", STATES.index(name))
+
+    def countdown(self, seconds: int) -> None:
+        """Seconds until the kick-off."""
+        self.say(GAME_EVENT, "TAGame.GameEvent_TA:ReplicatedGameStateTimeRemaining", "Int", seconds)
+
+    def clock(self, seconds: int) -> None:
+        """The game's clock."""
+        self.say(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:SecondsRemaining", "Int", seconds)
+
+    def hit(self, is_hit: bool) -> None:
+        """Whether the ball was hit since the kick-off."""
+        self.say(GAME_EVENT, "TAGame.GameEvent_Soccar_TA:bBallHasBeenHit", "Boolean", is_hit)
+
+    def person(self, actor: int, name: str, *, team: int = BLUE, account: str | None = None, bot: bool = False) -> None:
+        """Somebody comes, with a Steam account or none."""
+        self.new(actor, "TAGame.Default__PRI_TA")
+        self.say(actor, "Engine.PlayerReplicationInfo:PlayerName", "String", name)
+        self._refer(actor, "Engine.PlayerReplicationInfo:Team", team)
+        if account is not None:
+            unique_id = {"local_id": 0, "remote_id": {"Steam": account}, "system_id": 1}
+            self.say(actor, "Engine.PlayerReplicationInfo:UniqueId", "UniqueId", unique_id)
+        if bot:
+            self.say(actor, "Engine.PlayerReplicationInfo:bBot", "Boolean", True)
+
+    def car(self, person: int, place: Vector = (0.0, 0.0, 17.0), velocity: Vector | None = None) -> int:
+        """A player's car comes with its tank, and stands somewhere; its actor."""
+        car = 10 * person
+        self.new(car, "Archetypes.Car.Car_Default")
+        self._refer(car, "Engine.Pawn:PlayerReplicationInfo", person)
+        self.new(car + 1, "Archetypes.CarComponents.CarComponent_Boost")
+        self.tank_of(car + 1, car)
+        self.body(car, place, velocity)
+        return car
+
+    def tank_of(self, tank: int, car: int) -> None:
+        """Which car a tank is of."""
+        self._refer(tank, "TAGame.CarComponent_TA:Vehicle", car)
+
+    def body(
+        self, actor: int, place: Vector, velocity: Vector | None = None, turn: Sequence[float] = (0.0, 0.0, 0.0, 1.0)
+    ) -> None:
+        """Where a car or the ball is."""
+        told = {
+            "location": dict(zip("xyz", place, strict=True)),
+            "linear_velocity": None if velocity is None else dict(zip("xyz", velocity, strict=True)),
+            "angular_velocity": None,
+            "rotation": dict(zip("xyzw", turn, strict=True)),
+            "sleeping": velocity is None,
+        }
+        self.say(actor, "TAGame.RBActor_TA:ReplicatedRBState", "RigidBody", told)
+
+    def boost(self, car: int, amount: int) -> None:
+        """What is in a car's tank."""
+        value = {"boost_amount": amount, "grant_count": 0, "unused1": 0, "unused2": 0}
+        self.say(car + 1, "TAGame.CarComponent_Boost_TA:ReplicatedBoost", "ReplicatedBoost", value)
+
+    def old_boost(self, car: int, amount: int) -> None:
+        """The same as it was sent in earlier years."""
+        self.say(car + 1, "TAGame.CarComponent_Boost_TA:ReplicatedBoostAmount", "Byte", amount)
+
+    def burn(self, car: int, count: int) -> None:
+        """A burn begins (an odd count) or ends."""
+        self.say(car + 1, "TAGame.CarComponent_TA:ReplicatedActive", "Byte", count)
+
+    def brake(self, car: int, is_held: bool) -> None:
+        """The handbrake."""
+        self.say(car, "TAGame.Vehicle_TA:bReplicatedHandbrake", "Boolean", is_held)
+
+    def hidden(self, car: int, is_hidden: bool) -> None:
+        """Whether a car is shown."""
+        self.say(car, "Engine.Actor:bHidden", "Boolean", is_hidden)
+
+    def touch(self, team: int) -> None:
+        """A team touched the ball: 0 blue, 1 orange."""
+        self.say(BALL, "TAGame.Ball_TA:HitTeamNum", "Byte", team)
+
+    def stat(self, person: int, name: str, count: int) -> None:
+        """A player's `Shots`, `Saves`, `Assists` or `Goals`."""
+        self.say(person, f"TAGame.PRI_TA:Match{name}", "Int", count)
+
+    def demolition(self, attacker: int, victim: int) -> None:
+        """A car demolishes another; it is told of the victim."""
+        gone = {"active": False, "actor": -1}
+        cars = {"attacker": {"active": attacker >= 0, "actor": attacker}, "victim": {"active": True, "actor": victim}}
+        zero = {axis: 0.0 for axis in "xyz"}
+        told = {
+            **cars, "attacker_pri": gone, "goal_explosion_owner": gone, "self_demo": gone, "self_demolish": False,
+            "attacker_velocity": zero, "victim_velocity": zero,
+        }  # fmt: skip
+        self.say(victim, "TAGame.Car_TA:ReplicatedDemolishExtended", "DemolishExtended", told)
+
+    def goal(self, team: int, by: str = "?") -> None:
+        """The header tells a goal in this frame."""
+        self.goals.append({"frame": len(self.frames) - 1, "PlayerTeam": team, "PlayerName": by})
+
+
+def updates(parsed: dict[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Every update of a parsed replay: its frame, the attribute's name, and the value by its kind."""
+    for number, frame in enumerate(parsed["network_frames"]["frames"]):
+        for update in frame["updated_actors"]:
+            yield number, parsed["objects"][update["object_id"]], update["attribute"]

@@ -1,0 +1,326 @@
+"""Real and simulated matches from files to PostgreSQL, by the commands of a user, and what comes later."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+from polars.testing import assert_frame_equal
+from psycopg import sql
+from pydantic import SecretStr
+from typer.testing import Result
+
+from gamestats_assets.lakehouse.ledger import Ledger
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.assets import BY_MATCH, BY_PLAYER, PUBLISHED
+from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.test_cli import Gamestats
+
+FIRST, SECOND = "2026-01-31", "2026-02-01"
+PLAYLIST = "ranked-doubles"
+OF_MATCHES = tuple(real_files.made_by(function) for function in BY_MATCH)
+OF_PLAYERS = tuple(real_files.made_by(function) for function in BY_PLAYER)
+REAL_PLAYER = "steam_76561198385053346"
+"""Who plays in the real match of three against three."""
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The command line over a folder and a database."""
+
+    gamestats: Gamestats
+    url: str
+
+    def __call__(self, *arguments: str) -> Result:
+        return self.gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
+
+    def does(self, *arguments: str) -> str:
+        """Output of a command that succeeds."""
+        result = self(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def materialises(self) -> str:
+        """What bringing everything up to date says; all goes well."""
+        return self.does("materialize", "--select", "rocket_league")
+
+    @property
+    def stores(self) -> Stores:
+        return Stores(Settings(data=str(self.gamestats.folder), postgres_url=SecretStr(self.url)))
+
+    def rows(self, table: type[Table]) -> pl.DataFrame:
+        """All rows of a table in the lake, by its key."""
+        return self.stores.lake.scan(table).collect().sort(table.primary_key())
+
+    def ledger(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
+        """What each match of a table was made from, by day."""
+        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
+
+    def written(self, table: type[Table], column: str, value: str) -> set[str]:
+        """PostgreSQL's numbers of the transactions that wrote the rows of a player or a day."""
+        said = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE {}::text = %s").format(
+            sql.Identifier(*table.spec.dotted.split(".")), sql.Identifier(column)
+        )
+        with psycopg.connect(self.url) as connection:
+            return {row[0] for row in connection.execute(said, [value])}
+
+
+@pytest.fixture(scope="module")
+def season() -> Season:
+    """A season of two days, about a month's end, in which one player is bad at saves and another average."""
+    return simulate_season(
+        seed=11,
+        players=120,
+        matches=400,
+        first_day=date(2026, 1, 31),
+        days=2,
+        playlists=[PLAYLIST],
+        tiers=(13, 13),
+        planted=[
+            Planted("Sieve", tier=13, skills={"saves": -2.0}, matches=60),
+            Planted("Quiet", tier=13, matches=10),
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def processed(
+    season: Season, realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str
+) -> Iterator[tuple[Operation, str]]:
+    """Both kinds of matches ingested, players tracked, everything materialised and published; and what that said."""
+    folder = tmp_path_factory.mktemp("season")
+    write_season(folder, season)
+    with database(postgres_url, ops_template) as url:
+        operation = Operation(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url)
+        operation.does("ingest", "rocket-league", str(folder), *map(str, real_files.paths(realdata, *real_files.PAIRS)))
+        sieve, quiet = (player.player_id.replace("_", ":", 1) for player in season.players[:2])
+        operation.does("rocket-league", "track", sieve, "--consent", "--name", "Sieve", "--keep-days", "36500")
+        operation.does("rocket-league", "track", quiet)
+        real = REAL_PLAYER.replace("_", ":", 1)
+        operation.does("rocket-league", "track", real, "--consent", "--keep-days", "36500")
+        yield operation, operation.materialises()
+
+
+@pytest.fixture
+def copy(processed: tuple[Operation, str], tmp_path: Path, postgres_url: str) -> Iterator[Operation]:
+    """The same, to go on with."""
+    shutil.copytree(processed[0].gamestats.folder, tmp_path / "data")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        # A database that somebody is connected to cannot be copied, and Dagster lets go of it late.
+        ours = processed[0].url.partition("?")[0].rpartition("/")[2]
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [ours])
+    with database(postgres_url, processed[0].url) as url:
+        yield Operation(Gamestats(tmp_path / "data"), url)
+
+
+@pytest.fixture(scope="module")
+def sieve(season: Season) -> Player:
+    return season.players[0]
+
+
+# ---------------------------------------------------------------------------------------------- once
+
+
+def test_everything_goes_through_every_check_and_running_again_does_nothing(processed: tuple[Operation, str]) -> None:
+    operation, said = processed
+    (passed, checks) = re.findall(r"(\d+) of (\d+) checks passed\.", said)[-1]
+    assert passed == checks
+    assert int(checks) > 80
+    assert operation.stores.lake.scan(quarantine_of("rocket_league")).collect().is_empty()
+    again = operation.materialises()
+    assert "Everything is up to date" in again, again
+
+
+def test_every_match_is_there_with_everybody_who_played(processed: tuple[Operation, str], season: Season) -> None:
+    operation, _ = processed
+    players = {player.player_id for player in season.players}
+    facts = operation.rows(t.MatchFacts)
+    assert dict(facts.group_by("is_simulated", "has_frames").len().select("is_simulated", "len").rows()) == {
+        True: 400,
+        False: 2,
+    }
+    features = operation.rows(t.PlayerMatchFeatures)
+    counted = Counter(features.filter("is_simulated")["player_id"])
+    told = Counter(
+        f"{who['id']['platform']}_{who['id']['id']}".lower()
+        for match in season.matches
+        for team in ("blue", "orange")
+        for who in match[team]["players"]
+    )
+    assert counted == told
+    assert counted.keys() <= players
+    assert features.filter(~pl.col("is_simulated")).height == 10
+    assert (features.filter(~pl.col("is_simulated"))["stats_source"] == "replay").all()
+    assert operation.rows(t.Touches)["match_id"].n_unique() == 2
+
+
+def test_simulated_and_real_are_apart_in_every_table(processed: tuple[Operation, str], season: Season) -> None:
+    operation, _ = processed
+    players = {player.player_id for player in season.players}
+    labelled = [table for table in t.ALL if {"is_simulated", "player_id"} <= {*table.column_names()}]
+    assert len(labelled) >= 10
+    filled = 0
+    for table in labelled:
+        kinds = {*operation.rows(table).select("player_id", "is_simulated").rows()}
+        assert {who for who, is_simulated in kinds if is_simulated} <= players, table
+        assert not {who for who, is_simulated in kinds if not is_simulated} & players, table
+        filled += len({is_simulated for _, is_simulated in kinds}) == 2
+    assert filled >= 6
+    others = operation.rows(t.PlayerComparison).filter("is_simulated")["other_player_id"]
+    assert {*others} <= players
+    # Ten players are no cohort.
+    assert operation.rows(t.RankCohorts)["is_simulated"].all()
+
+
+def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[Operation, str], season: Season) -> None:
+    operation, _ = processed
+    sieve, quiet = (player.player_id for player in season.players[:2])
+    for table in OF_PLAYERS:
+        rows = operation.rows(table)
+        assert {*rows["player_id"]} <= {sieve, REAL_PLAYER}, table
+    assert {*operation.rows(t.TrackedPlayers)["player_id"]} == {sieve, REAL_PLAYER}
+    for table in (t.Users, t.Matches, t.PlayerStats, t.Weaknesses, t.RankPredictions):
+        assert {*operation.rows(table)["player_id"]} == {sieve, REAL_PLAYER}, table
+    for table in (t.TrainingRecommendations, t.PlayerComparison):
+        assert {*operation.rows(table)["player_id"]} == {sieve}, table
+    # Nobody trained.
+    assert operation.rows(t.TrainingProgress).is_empty()
+    assert quiet in {*operation.rows(t.PlayerMatchFeatures)["player_id"]}
+
+
+def test_the_planted_weakness_is_found_and_packs_for_it_are_named(
+    processed: tuple[Operation, str], sieve: Player
+) -> None:
+    operation, _ = processed
+    weak = {row["skill"]: row for row in operation.rows(t.Weaknesses).filter(player_id=sieve.player_id).to_dicts()}
+    assert {skill for skill, row in weak.items() if row["is_weakness"]} == {"saves"}
+    assert weak["saves"]["percentile"] < 15
+    assert weak["saves"]["state"] == "measured"
+    named = operation.rows(t.TrainingRecommendations).filter(player_id=sieve.player_id).sort("rank")
+    assert named["skill"][0] == "saves"
+    (user,) = operation.rows(t.Users).filter(player_id=sieve.player_id).to_dicts()
+    assert (user["username"], user["current_rank_tier"], user["is_simulated"]) == ("Sieve", 13, True)
+    # Of a player with one match nothing is measured, and it is said why.
+    real = operation.rows(t.Weaknesses).filter(player_id=REAL_PLAYER)
+    assert (real["state"] == "refused").all()
+    assert real["reason"].null_count() == 0
+
+
+def test_matches_of_a_player_are_told_whole(processed: tuple[Operation, str], season: Season, sieve: Player) -> None:
+    operation, _ = processed
+    told = {
+        match["match_guid"] if match.get("match_guid") else match["rocket_league_id"]: match
+        for match in season.matches
+        if any(
+            who["id"]["id"].lower() == sieve.account.lower()
+            for team in ("blue", "orange")
+            for who in match[team]["players"]
+        )
+    }
+    found = operation.rows(t.Matches).filter(player_id=sieve.player_id)
+    assert {*found["match_id"]} == {match_id.upper() for match_id in told}
+    assert len(told) >= 60
+    row = found.row(0, named=True)
+    match = next(match for match_id, match in told.items() if match_id.upper() == row["match_id"])
+    (player,) = (
+        who
+        for team in ("blue", "orange")
+        for who in match[team]["players"]
+        if who["id"]["id"].lower() == sieve.account.lower()
+    )
+    analysis = json.loads(row["replay_data"])
+    core = player["stats"]["core"]
+    assert (analysis["saves"], analysis["shots"]) == (core["saves"], core["shots"])
+    assert (row["score_team_0"], row["score_team_1"]) == tuple(
+        match[team]["stats"]["core"]["goals"] for team in ("blue", "orange")
+    )
+
+
+def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[Operation, str], sieve: Player) -> None:
+    operation, _ = processed
+    filled = 0
+    for table in PUBLISHED:
+        expected = operation.rows(table)
+        published = read_published(operation.url, table).select(expected.columns).cast(pl.Schema(expected.schema))
+        assert_frame_equal(published.sort(table.primary_key()), expected)
+        filled += not expected.is_empty()
+    assert filled >= 9
+    stats = operation.rows(t.PlayerStats).filter(player_id=sieve.player_id)
+    months = Counter(f"{at:%Y%m}" for at in stats["time"])
+    assert len(months) == 2
+    with psycopg.connect(operation.url) as connection:
+        held = connection.execute(
+            "SELECT tableoid::regclass::text, to_char(min(time) AT TIME ZONE 'UTC', 'YYYYMM'),"
+            " to_char(max(time) AT TIME ZONE 'UTC', 'YYYYMM'), count(*) FROM rocket_league.player_stats"
+            " WHERE player_id = %s GROUP BY 1",
+            [sieve.player_id],
+        ).fetchall()
+    assert {first: count for _, first, _, count in held} == months
+    assert all(first == last for _, first, last, _ in held)
+    assert len({name for name, *_ in held}) == 2
+
+
+# ---------------------------------------------------------------------------------------------- and then
+
+
+def test_a_file_that_comes_later_makes_its_day_and_its_players_again_and_nothing_else(
+    copy: Operation, sieve: Player, tmp_path: Path
+) -> None:
+    days = {str(day) for day in copy.rows(t.MatchFacts)["match_date"]}
+    assert {FIRST, SECOND} < days
+    before = {table: copy.ledger(table) for table in (t.RawReplays, t.ReplayEvents, *OF_MATCHES)}
+    real = {table: copy.written(table, "player_id", REAL_PLAYER) for table in OF_PLAYERS}
+    hers = {table: copy.written(table, "player_id", sieve.player_id) for table in (t.Matches, t.PlayerStats)}
+    day = copy.written(t.PlayerMatchFeatures, "match_date", SECOND)
+    assert day
+
+    more = simulate_season(
+        seed=12, players=8, matches=1, first_day=date(2026, 1, 31), days=1, playlists=[PLAYLIST], tiers=(13, 13),
+    )  # fmt: skip
+    (path,) = write_season(tmp_path / "more", more)
+    match = json.loads(path.read_bytes())
+    # One of them is she.
+    match["blue"]["players"][0]["id"] = {"platform": sieve.platform, "id": sieve.account}
+    path.write_text(json.dumps(match))
+    assert "1 match on 2026-01-31 gained files" in copy.does("ingest", "rocket-league", str(path))
+    said = copy.materialises()
+    assert "1 day to process: 2026-01-31" in said
+    for table, entries in before.items():
+        after = copy.ledger(table)
+        gained = {key: after[key].keys() - entries.get(key, {}).keys() for key in after}
+        assert {key: len(ids) for key, ids in gained.items() if ids} == {FIRST: 1}, table
+        kept = {
+            (key, unit)
+            for key, units in entries.items()
+            for unit, digest in units.items()
+            if after[key][unit] == digest
+        }
+        assert kept == {(key, unit) for key, units in entries.items() for unit in units}, table
+    assert copy.written(t.PlayerMatchFeatures, "match_date", SECOND) == day
+    for table, transactions in real.items():
+        assert copy.written(table, "player_id", REAL_PLAYER) == transactions, table
+    for table, transactions in hers.items():
+        assert copy.written(table, "player_id", sieve.player_id) != transactions, table
+    (match_id,) = {*copy.rows(t.MatchFacts)["match_id"]} - {
+        unit for units in before[t.RawReplays].values() for unit in units
+    }
+    assert match_id in {*copy.rows(t.Matches).filter(player_id=sieve.player_id)["match_id"]}
+    assert match_id in {*read_published(copy.url, t.Matches)["match_id"]}
+    assert "Everything is up to date" in copy.materialises()

@@ -1,0 +1,340 @@
+"""The sensors in the order in which the daemon asks them: files, entries and players become runs, each once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.definitions import build_defs
+from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
+from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.ops import entering, migrate
+from gamestats_assets.lakehouse.postgres import read_published
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration import requests as requests_of_runs
+from gamestats_assets.rocket_league import bronze, players, sensors
+from gamestats_assets.rocket_league import tables as t
+from gamestats_assets.rocket_league.simulate import simulate_season, write_season
+from gamestats_assets.rocket_league.source import ingest
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
+
+PLAYERS = "rocket_league_players_behind"
+FIRST, SECOND = "2026-01-05", "2026-01-06"
+NOW = datetime.now(UTC)
+pytestmark = pytest.mark.timeout(240)
+
+
+class Operation:
+    """The game's part of the code location over a folder and a database, asked as the daemon asks it."""
+
+    def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance, **settings: str) -> None:
+        self.instance = instance
+        given = {name: SecretStr(value) if name.endswith("key") else value for name, value in settings.items()}
+        self.stores = Stores(
+            Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
+        )
+        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        self.cursors: dict[str, str | None] = {}
+        self.said = ""
+
+    def ingest(self, *paths: Path) -> None:
+        """Take files, all of which can be read."""
+        assert ingest([*paths], self.stores.landing).quarantined == 0
+
+    def track(self, player_id: str, **given: Any) -> None:
+        """Track a player."""
+        migrate(self.stores.postgres_url)
+        with entering(self.stores.postgres_url, "ada") as conn:
+            players.track(conn, player_id.replace("_", ":", 1), now=NOW, **{"retention_days": 36_500, **given})
+
+    def tick(self, name: str) -> list[dg.RunRequest]:
+        """What a sensor requests; what it says of none is `said`."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self.cursors.get(name),
+            resources={"stores": self.stores},
+            definitions=self.definitions,
+        )
+        told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
+        self.cursors[name], self.said = told.cursor, told.skip_message or ""
+        return list(told.run_requests or ())
+
+    def an_hour_passes(self) -> None:
+        """Everything that a cursor remembers was an hour ago."""
+        for name, cursor in self.cursors.items():
+            told = json.loads(cursor or "{}")
+            for moment in {"named_at", "again_at"} & told.keys():
+                told[moment] -= 3600
+            self.cursors[name] = json.dumps(told)
+
+    def tries(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
+        """A run as it was requested, of the job that it names or the sensor's own."""
+        named = request.job_name or job_name
+        job = (
+            self.definitions.resolve_job_def(named)
+            if named
+            else self.definitions.resolve_implicit_global_asset_job_def()
+        )
+        quiet = {} if request.run_config else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+            run_config={**request.run_config, **quiet},
+        )
+
+    def run(self, request: dg.RunRequest, job_name: str | None = None) -> None:
+        """A run that succeeds."""
+        result = self.tries(request, job_name)
+        failed = {event.step_key: event.step_failure_data.error for event in result.all_events if event.is_step_failure}
+        assert result.success, (request.tags, failed)
+
+    def rows(self, table: type[Table]) -> pl.DataFrame:
+        """All rows of a table in the lake, by its key."""
+        return self.stores.lake.scan(table).collect().sort(table.primary_key())
+
+    def settles(self) -> Counter[str]:
+        """Everything that is asked for is done, until nothing is; how many runs each sensor asked for."""
+        asked: Counter[str] = Counter()
+        for _ in range(8):
+            requests = [
+                (name, request)
+                for name in (sensors.REPLAYS_LANDED, sensors.ENTERED, PLAYERS)
+                for request in self.tick(name)
+            ]
+            if not requests:
+                return asked
+            for name, request in requests:
+                self.run(request)
+                asked[name] += 1
+            self.an_hour_passes()
+        raise AssertionError(f"It does not settle: {asked}")
+
+
+def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once."""
+    monkeypatch.setattr(requests_of_runs, "_FIRST_WAIT", timedelta())
+
+
+def days(requests: list[dg.RunRequest]) -> list[str | None]:
+    """Days that requests are for."""
+    return [request.partition_key for request in requests]
+
+
+def names(request: dg.RunRequest) -> set[str]:
+    """Tables that a request is for."""
+    return {".".join(key.path) for key in request.asset_selection or ()}
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Matches of four players on two days, by time."""
+    season = simulate_season(
+        seed=3, players=4, matches=6, first_day=date(2026, 1, 5), days=2, playlists=["ranked-doubles"]
+    )
+    return write_season(tmp_path_factory.mktemp("season"), season)
+
+
+@pytest.fixture
+def operation(tmp_path: Path, ops_database: str) -> Iterator[Operation]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Operation(tmp_path, ops_database, instance)
+
+
+def of_day(paths: list[Path], day: str) -> list[Path]:
+    return [path for path in paths if json.loads(path.read_bytes())["date"].startswith(day)]
+
+
+def everybody(path: Path) -> list[str]:
+    match = json.loads(path.read_bytes())
+    ids = [player["id"] for team in ("blue", "orange") for player in match[team]["players"]]
+    return [f"{each['platform']}_{each['id']}".lower() for each in ids]
+
+
+def somebody(path: Path) -> str:
+    return everybody(path)[0]
+
+
+def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
+    operation: Operation, season: list[Path]
+) -> None:
+    first, second = of_day(season, FIRST), of_day(season, SECOND)
+    assert len(first) + len(second) == 6
+    assert min(len(first), len(second)) > 1
+    operation.ingest(*first, *second[1:])
+    operation.track(player := somebody(second[0]), consents=True)
+
+    requests = operation.tick(sensors.REPLAYS_LANDED)
+    assert days(requests) == [FIRST, SECOND]
+    whole_way = {
+        "raw_replays", "raw_player_stats", "replay_frames", "replay_events", "replay_figures", "match_facts", "touches",
+        "player_match_stats", "player_match_features",
+    }  # fmt: skip
+    for request in requests:
+        assert {f"rocket_league.{name}" for name in whole_way} <= names(request)
+        assert "postgres.rocket_league.player_match_features" in names(request)
+        assert not {name for name in names(request) if "users" in name or "cohorts" in name}
+    assert operation.tick(sensors.REPLAYS_LANDED) == [], "what was asked for is on its way"
+    (entered,) = operation.tick(sensors.ENTERED)
+    assert names(entered) == {f"rocket_league.{name}" for name in ("rl_players", "rl_ranks", "training_sessions")}
+    for request in (*requests, entered):
+        operation.run(request)
+    assert operation.tick(sensors.REPLAYS_LANDED) == operation.tick(sensors.ENTERED) == []
+    assert operation.rows(t.PlayerMatchFeatures)["match_id"].n_unique() == 5
+
+    assert operation.settles().keys() == {PLAYERS}
+    published = read_published(operation.stores.postgres_url, t.Matches)
+    assert {*published["player_id"]} == {player}
+    held = operation.rows(t.Participants).filter(player_id=player)
+    assert {*published["match_id"]} == {*held["match_id"]}
+
+    # One more file of the second day: that day alone, and then the player.
+    operation.ingest(second[0])
+    (again,) = operation.tick(sensors.REPLAYS_LANDED)
+    assert again.partition_key == SECOND
+    operation.run(again)
+    operation.an_hour_passes()
+    assert operation.settles().keys() == {PLAYERS}
+    assert read_published(operation.stores.postgres_url, t.Matches).height == published.height + 1
+
+    # What a lost cursor forgets is not made again.
+    operation.cursors.clear()
+    assert operation.settles() == {}
+
+
+def test_a_day_is_asked_for_again_when_only_the_step_of_events_failed(
+    operation: Operation, season: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation.ingest(*season[:1])
+    (request,) = operation.tick(sensors.REPLAYS_LANDED)
+
+    def fails(landing: Landing, units: list[Unit]) -> DecodedUnits:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        # It looks at replays alone, which are not simulated.
+        failing = dataclasses.replace(bronze.EVENTS_DECODER, kinds=bronze.RAW_DECODER.kinds, decode=fails)
+        patched.setattr(bronze, "EVENTS_DECODER", failing)
+        assert not operation.tries(request).success
+    assert operation.rows(t.RawReplays).height == 1
+    assert operation.tick(sensors.REPLAYS_LANDED) == [], "it failed just now"
+    a_minute_passes(monkeypatch)
+    (again,) = operation.tick(sensors.REPLAYS_LANDED)
+    assert (again.partition_key, again.run_key) != (request.partition_key, request.run_key)
+    assert again.partition_key == request.partition_key
+    operation.run(again)
+    assert operation.tick(sensors.REPLAYS_LANDED) == []
+    assert operation.rows(t.PlayerMatchFeatures).height == 4
+
+
+# ---------------------------------------------------------------------------------------------- ballchasing
+
+
+def test_without_a_key_the_look_says_so_and_everything_else_works(operation: Operation, season: list[Path]) -> None:
+    operation.track(somebody(season[0]))
+    assert operation.tick(sensors.PLAYERS_SENSOR) == []
+    assert operation.said.startswith("BALLCHASING_API_KEY is not set")
+    assert "work without it" in operation.said
+    operation.ingest(season[0])
+    assert len(operation.tick(sensors.REPLAYS_LANDED)) == 1
+
+
+def test_a_tracked_player_s_replays_are_looked_for_fetched_and_become_days(
+    tmp_path: Path, ops_database: str, season: list[Path]
+) -> None:
+    match = json.loads(season[0].read_bytes())
+    with BallchasingServer() as server, dg.DagsterInstance.ephemeral() as instance:
+        server.add(match | {"status": "ok", "created": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"})
+        operation = Operation(
+            tmp_path, ops_database, instance, ballchasing_api_key=TOKEN, ballchasing_api_url=server.url
+        )
+        assert operation.tick(sensors.PLAYERS_SENSOR) == []
+        assert "0 players" in operation.said
+        # All that was played since.
+        age = (NOW.date() - date(2026, 1, 1)).days + 1
+        operation.track(somebody(season[0]), days=min(age, 3650), consents=True)
+        (fetching,) = operation.tick(sensors.PLAYERS_SENSOR)
+        config = fetching.run_config["ops"]["fetch_rocket_league_replays"]["config"]
+        assert config == {"ballchasing_ids": [match["id"]]}
+        assert operation.tick(sensors.REPLAYS_LANDED) == []
+        operation.run(fetching, sensors.ARCHIVE_JOB)
+        assert operation.tick(sensors.PLAYERS_SENSOR) == [], "asked less than ten minutes ago, and all is here"
+        (day,) = operation.tick(sensors.REPLAYS_LANDED)
+        operation.run(day)
+        assert operation.rows(t.MatchFacts).select("ballchasing_id", "is_simulated").rows() == [(match["id"], True)]
+
+
+def test_what_waits_is_asked_for_though_the_look_failed_and_not_while_a_run_is_on_its_way(
+    tmp_path: Path, ops_database: str, season: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BallchasingServer() as server, dg.DagsterInstance.ephemeral() as instance:
+        operation = Operation(
+            tmp_path, ops_database, instance, ballchasing_api_key="wrong", ballchasing_api_url=server.url
+        )
+        operation.track(somebody(season[0]))
+        assert operation.tick(sensors.PLAYERS_SENSOR) == []
+        assert "BALLCHASING_API_KEY" in operation.said
+        assert "wrong" not in operation.said
+        right = Operation(tmp_path, ops_database, instance, ballchasing_api_key=TOKEN, ballchasing_api_url=server.url)
+        server.add(json.loads(season[0].read_bytes()) | {"status": "ok", "created": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"})
+        right.track(somebody(season[0]), days=3650)
+        (fetching,) = right.tick(sensors.PLAYERS_SENSOR)
+        going = instance.create_run_for_job(
+            right.definitions.resolve_job_def(sensors.ARCHIVE_JOB),
+            run_config=fetching.run_config,
+            tags=dict(fetching.tags),
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        assert right.tick(sensors.PLAYERS_SENSOR) == []
+        instance.report_run_failed(going)
+        assert right.tick(sensors.PLAYERS_SENSOR) == [], "it failed just now"
+        a_minute_passes(monkeypatch)
+        (again,) = right.tick(sensors.PLAYERS_SENSOR)
+        assert again.run_config == fetching.run_config
+        assert again.run_key != fetching.run_key
+
+
+# ---------------------------------------------------------------------------------------------- the night
+
+
+def test_what_is_kept_no_longer_leaves_a_player_s_tables_at_night_and_without_consent_the_player_does(
+    operation: Operation, season: list[Path]
+) -> None:
+    schedule = operation.definitions.resolve_schedule_def("rocket_league_retention")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "UTC")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    context = dg.build_schedule_context(instance=operation.instance, scheduled_execution_time=NOW)
+    (nightly,) = [*(schedule.evaluate_tick(context).run_requests or ())]
+    operation.ingest(season[0])
+    short, unwilling = everybody(season[0])[:2]
+    for player in (short, unwilling):
+        operation.track(player, consents=True)
+    operation.settles()
+    url = operation.stores.postgres_url
+    assert {*read_published(url, t.Matches)["player_id"]} == {short, unwilling}
+
+    operation.track(short, retention_days=1)
+    operation.track(unwilling, consents=False)
+    operation.run(nightly, schedule.job_name)
+    assert dict(operation.rows(t.Retention).select("player_id", "kept_from").rows())[short] > date(2026, 1, 6)
+    assert operation.settles().keys() >= {sensors.ENTERED, PLAYERS}
+    # The match stays, and so does everybody else in it.
+    assert len({short, *everybody(season[0])} & {*operation.rows(t.Participants)["player_id"]}) == 3
+    for table in (t.Matches, t.PlayerStats, t.Weaknesses):
+        assert operation.rows(table).is_empty(), table
+        assert read_published(url, table).is_empty(), table
+    assert {*read_published(url, t.Users)["player_id"]} == {short}
