@@ -209,7 +209,7 @@ def _coalesced(figures: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFrame:
-    ends = possessions.sort("start_s").select("match_id", "start_s", "end_s")
+    ends = possessions.sort("start_s", "possession_number").select("match_id", "start_s", "end_s")
     own = (
         touches.sort("match_id", "touch_number")
         .with_columns(
@@ -225,7 +225,7 @@ def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFram
             ).sqrt(),
         )
         .filter(pl.col("player_id").is_not_null())
-        .sort("time_s")
+        .sort("time_s", "touch_number")
         .join_asof(ends, left_on="time_s", right_on="start_s", by="match_id", check_sortedness=False)
     )
     is_followed = pl.col("next_team").is_not_null() & ~pl.col("next_is_kickoff").fill_null(True)
