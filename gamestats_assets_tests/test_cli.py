@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(240)
 PLAYERS = 40
 TABLES = declared_tables()
 SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "200", "--mmo-days", "2")
-SMALL = (*SMALL, "--lol-matches", "40")
+SMALL = (*SMALL, "--lol-matches", "40", "--rl-matches", "100")
 
 
 class Gamestats:
@@ -53,7 +53,7 @@ class Gamestats:
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a user who set the data folder, and `extra`."""
-        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_", "RIOT_", "DATA_DRAGON_")
+        ours = ("GAMESTATS_", "DAGSTER_", "PUBG_", "RIOT_", "DATA_DRAGON_", "BALLCHASING_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "GAMESTATS_DATA": str(self.folder), "GAMESTATS_WORKERS": "1", **(extra or {})}
 
