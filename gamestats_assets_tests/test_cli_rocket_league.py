@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,16 @@ def test_simulated_matches_are_ingested_by_the_command_that_is_named(gamestats: 
     assert "30 matches of 40 players: a season" in done.stdout
     assert "Next: gamestats ingest rocket-league 'a season'" in done.stdout
     files = sorted(Path("a season").iterdir())
+    # It names one whom to track: nobody is in more of the files.
+    (named,) = re.findall(
+        r"Played most \((\d+) matches\): gamestats rocket-league track \w+:(\S+) --consent", done.stdout
+    )
+    times = Counter(
+        player["id"]["id"]
+        for match in (json.loads(file.read_bytes()) for file in files)
+        for player in (*match["blue"]["players"], *match["orange"]["players"])
+    )
+    assert int(named[0]) == times[named[1]] == max(times.values())
     assert len(files) == 30
     assert all(json.loads(file.read_bytes())["gamestats_simulated"] is True for file in files)
     taken = gamestats("ingest", "rocket-league", "a season")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,9 @@ def track_player(
 
 @rocket_league_app.command("untrack")
 def untrack_player(player: _Player) -> None:
-    """Look for a player's replays no more; what is there stays. To remove everything: gamestats rocket-league forget.
+    """Look for a player's replays no more. The matches stay, the tables of the player alone go when they are made next.
+
+    To remove everything: gamestats rocket-league forget. To go on: gamestats rocket-league track.
 
     Example:
 
@@ -418,3 +421,11 @@ def simulate(
         written: list[Any] = write_season(folder, season)
     say(f"{counted(len(written), 'match', 'matches')} of {counted(len(season.players), 'player')}: {folder}", "bold")
     say(f"Next: gamestats ingest rocket-league {shlex.quote(str(folder))}")
+    played = Counter(
+        f"{player['id']['platform']}:{player['id']['id']}"
+        for match in season.matches
+        for side in ("blue", "orange")
+        for player in match[side]["players"]
+    )
+    [(player, most)] = played.most_common(1)
+    say(f"Played most ({counted(most, 'match', 'matches')}): gamestats rocket-league track {player} --consent")

@@ -165,7 +165,7 @@ def _refuse_outside(lowest: int, highest: int, **given: int | None) -> None:
 
 
 def untrack(conn: psycopg.Connection, player: str) -> Entered:
-    """Look for a player's replays no more, and leave the tables as they are; `forget` takes everything out.
+    """Look for a player's replays no more, nor keep tables of the player alone; `forget` takes everything out.
 
     Raises:
         UnknownNameError: when nobody of the id is tracked.

@@ -317,7 +317,10 @@ def _tiles(users: Sequence[Row], playlists: Sequence[Playlist]) -> Iterator[tupl
     skills = sum(len(each.measured) for each in measured)
     yield "Skills measured", f"{skills}", f"in {len(measured)} of {_plural(len(counted), 'playlist')}"
     weak = [row["skill"] for each in counted for row in each.weak]
-    yield "Weaknesses", f"{len(weak)}", ", ".join(dict.fromkeys(weak)) or "none beyond chance"
+    if measured:
+        yield "Weaknesses", f"{len(weak)}", ", ".join(dict.fromkeys(weak)) or "none beyond chance"
+    else:
+        yield "Weaknesses", "unknown", "no skill is measured yet"
 
 
 # --------------------------------------------------------------------------- words
