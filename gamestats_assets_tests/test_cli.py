@@ -43,6 +43,9 @@ PLAYERS = 40
 TABLES = declared_tables()
 SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "200", "--mmo-days", "2")
 SMALL = (*SMALL, "--lol-matches", "40", "--rl-matches", "100")
+OF_REPLAYS = """replay_frames replay_events replay_figures frame_figures boost_pickups touches possessions
+shots_and_saves challenges rotations""".split()
+"""Tables of Rocket League that only replays fill: the demo's matches are as ballchasing tells them."""
 
 
 class Gamestats:
@@ -172,8 +175,9 @@ def test_the_demo_ends_with_a_table_of_every_asset_and_two_commands_to_go_on(dem
         is_entered = table.__module__.endswith((".ops", ".tournament", ".players")) or table.spec.made_by == "whitelist"
         # A few dozen matches are too few for most statistics of a patch.
         is_of_patches = table.spec.partitioned_by == "patch" or table.spec.dotted == "lol.pattern_history"
+        may_be_empty = table.spec.game == "rocket_league" and table.spec.name in [*OF_REPLAYS, "rank_models"]
         if not is_entered:
-            assert int(rows.replace(",", "")) > 0 or is_of_patches
+            assert int(rows.replace(",", "")) > 0 or is_of_patches or may_be_empty
             assert 0 < int(passed) <= int(total)
         if table.spec.published:
             assert row_of(shown, f"postgres.{table.spec.dotted}")[1] == rows
