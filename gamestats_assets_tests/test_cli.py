@@ -43,8 +43,18 @@ PLAYERS = 40
 TABLES = declared_tables()
 SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "200", "--mmo-days", "2")
 SMALL = (*SMALL, "--lol-matches", "40", "--rl-matches", "100")
-OF_REPLAYS = """replay_frames replay_events replay_figures frame_figures boost_pickups touches possessions
-shots_and_saves challenges rotations""".split()
+OF_REPLAYS = (
+    "replay_frames",
+    "replay_events",
+    "replay_figures",
+    "frame_figures",
+    "boost_pickups",
+    "touches",
+    "possessions",
+    "shots_and_saves",
+    "challenges",
+    "rotations",
+)
 """Tables of Rocket League that only replays fill: the demo's matches are as ballchasing tells them."""
 
 
