@@ -8,18 +8,17 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.http import UnauthorisedError
+from gamestats_assets.lakehouse.finds import Found
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import discovery, tables
-from gamestats_assets.lol.api import PATIENCE_S, RiotApi
+from gamestats_assets.lol.api import PATIENCE_S, Account, RiotApi
 from gamestats_assets.lol.assets import DOCUMENTS, settled
 from gamestats_assets.lol.data_dragon import fetch_patches, patches_of
-from gamestats_assets.lol.discovery import Wanted
 from gamestats_assets.lol.matches import matches
+from gamestats_assets.orchestration.finding import TICK_S, TIMEOUT_S, finding_sensor
 from gamestats_assets.orchestration.instance import ranges_behind
 from gamestats_assets.orchestration.joint import made_jointly
 from gamestats_assets.orchestration.landed import landed_sensor
@@ -27,7 +26,6 @@ from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
-    REASON_TAG,
     REQUESTED_BY_TAG,
     due_attempt,
     is_on_its_way,
@@ -35,14 +33,9 @@ from gamestats_assets.orchestration.requests import (
     request,
 )
 from gamestats_assets.orchestration.settling import settling_sensor
+from gamestats_assets.settings import Settings
 
 MATCHES_LANDED, PLAYERS_SENSOR, ARCHIVE_JOB = "new_lol_matches", "seeded_player_matches", "archive_lol_matches"
-_TICK_S = 60
-# Dagster gives a tick up after 60 s: who is not asked for by then is asked for by a later one.
-_PATIENCE_S = 20.0
-_ASKING_S = 40.0
-_TIMEOUT_S = 10.0
-_MATCHES_A_RUN = 200
 LISTS_LANDED = "new_lol_lists"
 _LISTS_EVERY_S = 30
 _PATCHES_EVERY_S = 3600
@@ -103,7 +96,7 @@ def lists_landed() -> dg.SensorDefinition:
                 ask(f"lol lists {first} {last} {work}", making, days, (first, last))
             told = {"held": held}
             if behind:
-                told["again_at"] = time.time() + _TICK_S
+                told["again_at"] = time.time() + TICK_S
         return dg.SensorResult(
             run_requests=requests,
             cursor=json.dumps(told, sort_keys=True),
@@ -167,59 +160,33 @@ def archive_lol_matches() -> None:
 
 def seeded_player_matches() -> dg.SensorDefinition:
     """Looks for matches of all seeded players, every ten minutes, and requests runs that fetch new ones."""
-
-    @dg.sensor(
-        name=PLAYERS_SENSOR,
-        job_name=ARCHIVE_JOB,
-        minimum_interval_seconds=_TICK_S,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+    return finding_sensor(
+        PLAYERS_SENSOR,
+        ARCHIVE_JOB,
+        what="matches",
+        of="lol",
+        missing=_missing,
+        look=_look,
+        wanted=discovery.wanted,
+        run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
         description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
         "fetched. Enter players with: gamestats lol seed add",
     )
-    def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        deadline = time.monotonic() + _ASKING_S
-        settings, url = stores.settings, stores.postgres_url
-        if settings.riot_api_key is None:
-            return dg.SensorResult(
-                skip_reason="RIOT_API_KEY is not set, so no player can be asked for. Ingesting match and timeline "
-                "files, fetching Data Dragon, and everything that is made from them work without it."
-            )
-        migrate(url)
-        limits = SharedLimits(url, caller=PLAYERS_SENSOR, patience=_PATIENCE_S, deadline=deadline)
-        try:
-            with RiotApi(
-                settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits,
-                timeout=_TIMEOUT_S, deadline=deadline, attempts=1,
-            ) as api:  # fmt: skip
-                found = discovery.find(url, api, now=datetime.now(UTC), deadline=deadline)
-        except UnauthorisedError as error:
-            return dg.SensorResult(skip_reason=str(error))
-        except GamestatsError as error:
-            # What is in the register gets its run all the same.
-            context.log.warning(str(error))
-            said = [str(error)]
-        else:
-            said = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new matches."]
-            said += [f"Nobody is called {riot_id}." for riot_id in found.unknown] + found.troubles
-            context.log.info(" ".join(said))
-        request = _request(context.instance, discovery.wanted(url, most=_MATCHES_A_RUN))
-        return dg.SensorResult(
-            run_requests=[request] if request else [], skip_reason=None if request else " ".join(said)
-        )
-
-    return sensor
 
 
-def _request(instance: dg.DagsterInstance, wanted: Sequence[Wanted]) -> dg.RunRequest | None:
-    """The run that fetches what is wanted, one at a time; None while there is nothing to do, or one is on its way."""
-    if not wanted or is_on_its_way(instance, PLAYERS_SENSOR):
+def _missing(settings: Settings) -> str | None:
+    if settings.riot_api_key is not None:
         return None
-    reason = f"lol matches {combined_hash(f'{match.match_id} {match.next_at.isoformat()}' for match in wanted)}"
-    attempt = due_attempt(instance, reason)
-    if attempt is None:
-        return None
-    return dg.RunRequest(
-        run_key=f"{reason} {attempt}",
-        run_config={"ops": {"fetch_lol_matches": {"config": {"match_ids": [match.match_id for match in wanted]}}}},
-        tags={REASON_TAG: reason, REQUESTED_BY_TAG: PLAYERS_SENSOR},
+    return (
+        "RIOT_API_KEY is not set, so no player can be asked for. Ingesting match and timeline files, fetching Data "
+        "Dragon, and everything that is made from them work without it."
     )
+
+
+def _look(stores: Stores, *, limits: SharedLimits, deadline: float) -> Found[Account]:
+    settings = stores.settings
+    with RiotApi(
+        settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits,
+        timeout=TIMEOUT_S, deadline=deadline, attempts=1,
+    ) as api:  # fmt: skip
+        return discovery.find(stores.postgres_url, api, now=datetime.now(UTC), deadline=deadline)

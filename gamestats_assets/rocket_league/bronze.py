@@ -17,6 +17,7 @@ from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import ballchasing_files, replay_files
 from gamestats_assets.rocket_league.masking import masked_rows
+from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replay_events import events
 from gamestats_assets.rocket_league.replay_figures import figures, team_figures
 from gamestats_assets.rocket_league.replay_network import Network, UnreadableReplayError
@@ -32,8 +33,6 @@ from gamestats_assets.rocket_league.tables import (
 RAW_TABLES: tuple[type[Table], ...] = (RawReplays, RawPlayerStats, ReplayFrames)
 EVENT_TABLES: tuple[type[Table], ...] = (ReplayEvents, ReplayFigures)
 Row = dict[str, Any]
-# Fields of dropshot and hoops, which have other boost pads, or none.
-_WITHOUT_PADS = ("shattershot", "hoops")
 
 
 def _rejection(unit: Unit, file: LandedFile, error: Exception) -> Rejection:
@@ -141,7 +140,8 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
             decoded.unreadable += 1
         else:
             _, _, network, map_name = best
-            decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(_WITHOUT_PADS)))
+            # Dropshot and hoops have other boost pads, or none.
+            decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(OTHER_FIELDS)))
     return decoded
 
 

@@ -6,7 +6,7 @@ Nothing is made of a player alone without consent. An e-mail address is kept enc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -177,19 +177,23 @@ def untrack(conn: psycopg.Connection, player: str) -> Entered:
     return Entered("player", f"player {row['player_id']}", "changed", ("is_active: True -> False",))
 
 
+def entries_of(entries: Sequence[Row], player: str) -> list[Row]:
+    """Those of tracked players' entries that are of an id; where none is, those of that name, capitals or not."""
+    try:
+        player_id = parse_player_id(player)
+    except PlayerIdError:
+        player_id = ""
+    by_id = [row for row in entries if row["player_id"] == player_id]
+    return by_id or [row for row in entries if row["username"].lower() == player.strip().lower()]
+
+
 def tracked(conn: psycopg.Connection, player: str) -> Row:
     """The entry of a tracked player, by id or, where it is one player's alone, by name.
 
     Raises:
         UnknownNameError: when nobody is so called, or several are.
     """
-    everybody = select(conn, _PLAYERS, {})
-    try:
-        player_id = parse_player_id(player)
-    except PlayerIdError:
-        player_id = ""
-    by_id = [row for row in everybody if row["player_id"] == player_id]
-    found = by_id or [row for row in everybody if row["username"].lower() == player.strip().lower()]
+    found = entries_of(select(conn, _PLAYERS, {}), player)
     if len(found) == 1:
         return found[0]
     if found:

@@ -34,6 +34,8 @@ PLAYLISTS: dict[int, str] = {
 UNKNOWN = "unknown"
 """Where nothing tells the playlist."""
 _OTHER_GAMES = ("snowday", "hoops", "rumble", "dropshot", "rocketlabs", "heatseeker", "gridiron", "knockout")
+OTHER_FIELDS = ("shattershot", "hoops")
+"""What maps of dropshot and hoops begin with: private matches there have no playlist of their own to tell by."""
 
 
 def playlist_of(number: int | None) -> str | None:

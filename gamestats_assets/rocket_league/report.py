@@ -28,6 +28,7 @@ from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+from gamestats_assets.rocket_league.players import entries_of
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, kept, last_tier, rank_name, rank_range
 from gamestats_assets.rocket_league.replay_figures import THIRD_Y_UU
 from gamestats_assets.rocket_league.skills import SKILL, match_skills
@@ -255,21 +256,18 @@ def tracked_player(lake: Lake, player: str) -> Row:
     Raises:
         NoReportError: when that is nobody; the message says what to do.
     """
-    entries = lake.scan(RlPlayers).collect().to_dicts()
-    try:
-        player_id = parse_player_id(player)
-    except PlayerIdError:
-        player_id = ""
-    found = [row for row in entries if row["player_id"] == player_id] or [
-        row for row in entries if row["username"].lower() == player.strip().lower()
-    ]
+    found = entries_of(lake.scan(RlPlayers).collect().to_dicts(), player)
     if len(found) > 1:
         ids = ", ".join(row["player_id"] for row in found)
         raise NoReportError(f"Several tracked players are called {player}: {ids}. Give one of these.")
     if not found:
+        try:
+            player_id = parse_player_id(player)
+        except PlayerIdError:
+            player_id = "steam:76561198385053346"
         raise NoReportError(
             f"{player} is no tracked player in the tables. Who is tracked: gamestats rocket-league players. To track: "
-            f"gamestats rocket-league track {player_id or 'steam:76561198385053346'} --consent, then gamestats "
+            f"gamestats rocket-league track {player_id} --consent, then gamestats "
             "materialize"
         )
     entry = found[0]

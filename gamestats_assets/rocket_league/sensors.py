@@ -1,34 +1,26 @@
 """What starts Rocket League work: files that landed, what people enter, and replays that ballchasing lists."""
 
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.finds import Wanted
-from gamestats_assets.lakehouse.http import UnauthorisedError
-from gamestats_assets.lakehouse.ledger import combined_hash
+from gamestats_assets.lakehouse.finds import Found
 from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.entered import entered_sensor
+from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor
 from gamestats_assets.orchestration.landed import landed_sensor
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
-from gamestats_assets.orchestration.requests import REASON_TAG, REQUESTED_BY_TAG, due_attempt, is_on_its_way
 from gamestats_assets.orchestration.settling import settling_sensor
 from gamestats_assets.rocket_league import discovery, tables
 from gamestats_assets.rocket_league.assets import landed, settled
 from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
+from gamestats_assets.settings import Settings
 
 REPLAYS_LANDED, ENTERED = "new_rocket_league_replays", "rocket_league_entries"
 PLAYERS_SENSOR, ARCHIVE_JOB = "tracked_player_replays", "archive_rocket_league_replays"
-_TICK_S = 60
-# Dagster gives a tick up after 60 s: who is not asked for by then is asked for by a later one.
-_PATIENCE_S, _ASKING_S, _TIMEOUT_S = 20.0, 40.0, 10.0
-_REPLAYS_A_RUN = 200
 _PLAYERS_EVERY_S = 60
 
 
@@ -124,61 +116,33 @@ def archive_rocket_league_replays() -> None:
 
 def tracked_player_replays() -> dg.SensorDefinition:
     """Looks for replays of all tracked players, every ten minutes, and requests runs that fetch new ones."""
-
-    @dg.sensor(
-        name=PLAYERS_SENSOR,
-        job_name=ARCHIVE_JOB,
-        minimum_interval_seconds=_TICK_S,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+    return finding_sensor(
+        PLAYERS_SENSOR,
+        ARCHIVE_JOB,
+        what="replays",
+        of="rocket league",
+        missing=_missing,
+        look=_look,
+        wanted=discovery.wanted,
+        run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
         description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
         "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",
     )
-    def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        deadline = time.monotonic() + _ASKING_S
-        settings, url = stores.settings, stores.postgres_url
-        if settings.ballchasing_api_key is None:
-            return dg.SensorResult(
-                skip_reason="BALLCHASING_API_KEY is not set, so no player can be asked for. Ingesting replays and "
-                "ballchasing's JSON, and everything that is made from them, work without it."
-            )
-        migrate(url)
-        limits = SharedLimits(url, caller=PLAYERS_SENSOR, patience=_PATIENCE_S, deadline=deadline)
-        try:
-            with BallchasingApi(
-                settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits,
-                timeout=_TIMEOUT_S, deadline=deadline, attempts=1,
-            ) as api:  # fmt: skip
-                found = discovery.find(url, api, now=datetime.now(UTC), deadline=deadline)
-        except UnauthorisedError as error:
-            return dg.SensorResult(skip_reason=str(error))
-        except GamestatsError as error:
-            # What is in the register gets its run all the same.
-            context.log.warning(str(error))
-            said = [str(error)]
-        else:
-            said = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new replays."]
-            said += found.troubles
-            context.log.info(" ".join(said))
-        request = _request(context.instance, discovery.wanted(url, most=_REPLAYS_A_RUN))
-        return dg.SensorResult(
-            run_requests=[request] if request else [], skip_reason=None if request else " ".join(said)
-        )
-
-    return sensor
 
 
-def _request(instance: dg.DagsterInstance, wanted: Sequence[Wanted]) -> dg.RunRequest | None:
-    """The run that fetches what is wanted, one at a time; None while there is nothing to do, or one is on its way."""
-    if not wanted or is_on_its_way(instance, PLAYERS_SENSOR):
+def _missing(settings: Settings) -> str | None:
+    if settings.ballchasing_api_key is not None:
         return None
-    told = combined_hash(f"{replay.match_id} {replay.next_at.isoformat()}" for replay in wanted)
-    reason = f"rocket league replays {told}"
-    attempt = due_attempt(instance, reason)
-    if attempt is None:
-        return None
-    ids = [replay.match_id for replay in wanted]
-    return dg.RunRequest(
-        run_key=f"{reason} {attempt}",
-        run_config={"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
-        tags={REASON_TAG: reason, REQUESTED_BY_TAG: PLAYERS_SENSOR},
+    return (
+        "BALLCHASING_API_KEY is not set, so no player can be asked for. Ingesting replays and ballchasing's JSON, and "
+        "everything that is made from them, work without it."
     )
+
+
+def _look(stores: Stores, *, limits: SharedLimits, deadline: float) -> Found[str]:
+    settings = stores.settings
+    with BallchasingApi(
+        settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits,
+        timeout=TIMEOUT_S, deadline=deadline, attempts=1,
+    ) as api:  # fmt: skip
+        return discovery.find(stores.postgres_url, api, now=datetime.now(UTC), deadline=deadline)

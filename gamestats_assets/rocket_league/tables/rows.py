@@ -117,3 +117,72 @@ class PlayerRow(MatchRow):
     player_id = dy.String(
         primary_key=True, regex=PLAYER_ID, description="Player: platform and account, such as steam_76561198385053346."
     )
+
+
+class NetworkFigures(Table):
+    """Columns of what ballchasing computes of a player, and what every network update of a replay tells as well.
+
+    Times are in seconds, distances in unreal units, speeds in unreal units per second, boost from 0 to 100 (a full
+    tank).
+    """
+
+    boost_used_while_supersonic = real("Boost used without need, at supersonic speed.", minimum=0)
+    time_zero_boost_s = seconds("Time with an empty tank.", nullable=True)
+    time_full_boost_s = seconds("Time with a full tank.", nullable=True)
+    time_boost_0_25_s = seconds("Time with 0 to 25 boost.", nullable=True)
+    time_boost_25_50_s = seconds("Time with 25 to 50 boost.", nullable=True)
+    time_boost_50_75_s = seconds("Time with 50 to 75 boost.", nullable=True)
+    time_boost_75_100_s = seconds("Time with 75 to 100 boost.", nullable=True)
+    avg_speed_uu_s = real("Average speed, in unreal units per second.", minimum=0)
+    total_distance_uu = real("Distance driven and flown, in unreal units.", minimum=0)
+    time_supersonic_s = seconds("Time at supersonic speed.", nullable=True)
+    time_boost_speed_s = seconds("Time faster than without boost and below supersonic speed.", nullable=True)
+    time_slow_s = seconds("Time at lower speed.", nullable=True)
+    time_ground_s = seconds("Time on the ground.", nullable=True)
+    time_low_air_s = seconds("Time in the air below 840 unreal units.", nullable=True)
+    time_high_air_s = seconds("Time in the air above.", nullable=True)
+    time_powerslide_s = seconds("Time in powerslides.", nullable=True)
+    powerslides = count("Powerslides.")
+    avg_distance_to_ball_uu = real("Average distance to the ball, in unreal units.", minimum=0)
+    avg_distance_to_ball_possession_uu = real("The same while the own team has the ball.", minimum=0)
+    avg_distance_to_ball_no_possession_uu = real("The same while the opponents have it.", minimum=0)
+    avg_distance_to_mates_uu = real("Average distance to team mates, in unreal units.", minimum=0)
+    time_defensive_third_s = seconds("Time in the own third of the field.", nullable=True)
+    time_neutral_third_s = seconds("Time in the middle third.", nullable=True)
+    time_offensive_third_s = seconds("Time in the opponents' third.", nullable=True)
+    time_defensive_half_s = seconds("Time in the own half.", nullable=True)
+    time_offensive_half_s = seconds("Time in the opponents' half.", nullable=True)
+    time_behind_ball_s = seconds("Time goal-side of the ball.", nullable=True)
+    time_in_front_of_ball_s = seconds("Time on the other side of it.", nullable=True)
+    time_most_back_s = seconds("Time as the last of the team.", nullable=True)
+    time_most_forward_s = seconds("Time as the foremost of the team.", nullable=True)
+    time_closest_to_ball_s = seconds("Time as the team's nearest to the ball.", nullable=True)
+    time_farthest_from_ball_s = seconds("Time as the team's farthest from it.", nullable=True)
+    team_possession_s = seconds("Time in which the player's team had the ball.", nullable=True)
+    team_ball_in_own_half_s = seconds("Time in which the ball was in the team's own half.", nullable=True)
+
+
+class BoostFigures(Table):
+    """Columns of what a player's boost came from, and how much of it was used."""
+
+    boost_per_minute = real("Boost used per minute.", minimum=0)
+    boost_collected_per_minute = real("Boost collected per minute.", minimum=0)
+    avg_boost = real("Average boost in the tank.", minimum=0)
+    boost_collected = real("Boost collected.", minimum=0)
+    boost_stolen = real("Boost collected from pads in the opponents' half.", minimum=0)
+    boost_collected_big = real("Boost collected from big pads.", minimum=0)
+    boost_stolen_big = real("Boost collected from big pads in the opponents' half.", minimum=0)
+    boost_collected_small = real("Boost collected from small pads.", minimum=0)
+    boost_stolen_small = real("Boost collected from small pads in the opponents' half.", minimum=0)
+    big_pads_collected = count("Big pads taken.")
+    big_pads_stolen = count("Big pads taken in the opponents' half.")
+    small_pads_collected = count("Small pads taken.")
+    small_pads_stolen = count("Small pads taken in the opponents' half.")
+    boost_overfill = real("Boost of pads that found the tank too full.", minimum=0)
+    boost_overfill_stolen = real("The same of pads in the opponents' half.", minimum=0)
+
+
+class BallchasingFigures(BoostFigures, NetworkFigures):
+    """Columns of all that ballchasing computes of how a player played, percentages aside: they follow from times."""
+
+    goals_against_while_last_defender = count("Goals conceded while being the last of the team.")
