@@ -70,10 +70,10 @@ class Gamestats:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "GAMESTATS_DATA": str(self.folder), "GAMESTATS_WORKERS": "1", **(extra or {})}
 
-    def __call__(self, *arguments: str, **environment: str) -> Result:
-        """Run a command; it must not end in a traceback."""
+    def __call__(self, *arguments: str, typed: str | None = None, **environment: str) -> Result:
+        """Run a command, somebody typing at its prompts; it must not end in a traceback."""
         with replaced_environment(self.environment(environment)):
-            result = CliRunner().invoke(app, list(arguments))
+            result = CliRunner().invoke(app, list(arguments), input=typed)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -351,10 +351,3 @@ def test_entries_that_contain_each_other_are_told(admin: Admin) -> None:
     admin.does("l2m", "whitelist", "add", "103.7.4.")
     assert "103.7.4. is among them." in admin("l2m", "whitelist", "add", "103.7.").stderr
     assert "They are whitelisted by 103.7. already." in admin("l2m", "whitelist", "add", "103.7.5.").stderr
-
-
-@pytest.mark.parametrize(
-    "command", [("ingest", "l2m"), ("l2m", "simulate"), ("l2m", "whitelist", "add"), ("l2m", "whitelist", "list")]
-)
-def test_the_help_shows_an_example(gamestats: Gamestats, command: tuple[str, ...]) -> None:
-    assert f"gamestats {' '.join(command)}" in " ".join(gamestats(*command, "--help").stdout.split())

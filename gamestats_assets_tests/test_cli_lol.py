@@ -273,8 +273,3 @@ def test_the_report_is_one_file_about_the_newest_patch(season: Season, tmp_path:
     folder = season.gamestats("lol", "report", "--out", str(tmp_path))
     assert folder.exit_code == 2
     assert "is a folder; give a file" in " ".join(folder.output.replace("│", " ").split())
-
-
-@pytest.mark.parametrize("command", [("lol", "ask"), ("lol", "report"), ("lol", "simulate"), ("lol", "seed", "add")])
-def test_the_help_shows_an_example(season: Season, command: tuple[str, ...]) -> None:
-    assert f"gamestats {' '.join(command)}" in " ".join(season.gamestats(*command, "--help").stdout.split())

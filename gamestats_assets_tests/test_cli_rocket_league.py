@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.rocket_league.training_packs import training_packs
+from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer, details
 from gamestats_assets_tests.test_cli import Gamestats
 from gamestats_assets_tests.test_cli_tournament import Admin
@@ -94,11 +97,11 @@ def test_a_player_takes_everything_along_and_leaves_no_trace(
         played.update((f"{each['id']['platform']}:{each['id']['id']}", each["name"]) for each in players)
     [((player, name), matches)] = played.most_common(1)
     player_id = player.replace(":", "_").lower()
-    admin.does("rocket-league", "track", player, "--consent", "--keep-days", "36500")
+    admin.does("rocket-league", "track", player, "--consent", "--keep-days", "36500", "--name", name)
     admin.does("rocket-league", "train", player, "--skill", "saves", "--minutes", "20")
     admin.does("materialize", "--select", "rocket_league")
 
-    told = admin.does("rocket-league", "export", player)
+    told = admin.does("rocket-league", "export", name)
     assert f"{player_id}.zip" in told
     with zipfile.ZipFile(f"{player_id}.zip") as archive:
         assert json.loads(archive.read("entry.json"))["player_id"] == player_id
@@ -142,6 +145,20 @@ def test_a_player_is_tracked_agrees_and_is_listed(admin: Admin) -> None:
     assert "is_active: True -> False" in admin.does("rocket-league", "untrack", "hawk")
 
 
+def test_who_did_not_agree_is_told_of_before_anything_is_made(admin: Admin, tmp_path: Path) -> None:
+    told = admin("rocket-league", "track", HAWK, "--name", "Hawk")
+    assert "Replays are not looked for, nor is anything made" in " ".join(told.stderr.split())
+    page = str(tmp_path / "report.html")
+    assert f"{HAWKS_ID} has not agreed" in admin.fails("rocket-league", "report", "hawk", "--out", page)
+    admin.does("rocket-league", "track", HAWK, "--consent", "--name", "Falcon")
+    # By the name of now, though no table has it yet.
+    assert f"The tables of {HAWKS_ID} are not made yet" in admin.fails(
+        "rocket-league", "report", "falcon", "--out", page
+    )
+    assert "Hawk is no tracked player" in admin.fails("rocket-league", "report", "Hawk", "--out", page)
+    assert not Path(page).exists()
+
+
 def test_an_address_is_kept_encrypted_and_shown_nowhere(tmp_path: Path, ops_database: str) -> None:
     key = Fernet.generate_key().decode()
     admin = Admin(tmp_path / "data", ops_database)
@@ -156,6 +173,17 @@ def test_an_address_is_kept_encrypted_and_shown_nowhere(tmp_path: Path, ops_data
     assert "hawk" not in stored[0]
     assert Fernet(key).decrypt(stored[0].encode()) == b"hawk@example.org"
     assert "email" not in admin.does("rocket-league", "players", "--format", "csv").splitlines()[0]
+
+
+def test_an_address_is_asked_for_and_stands_on_no_command_line(tmp_path: Path, ops_database: str) -> None:
+    key = Fernet.generate_key().decode()
+    told = Admin(tmp_path / "data", ops_database)(
+        "rocket-league", "track", HAWK, "--email", "-", typed="hawk@example.org\n", GAMESTATS_ENCRYPTION_KEY=key
+    )
+    assert told.exit_code == 0, told.output
+    with connect(SecretStr(ops_database)) as conn:
+        [stored] = conn.execute("SELECT email_encrypted FROM ops.rl_players").fetchall()
+    assert Fernet(key).decrypt(stored[0].encode()) == b"hawk@example.org"
 
 
 def test_ranks_and_training_are_entered_by_name(admin: Admin) -> None:
@@ -187,6 +215,9 @@ def test_ranks_and_training_are_entered_by_name(admin: Admin) -> None:
         (("rank", "Nobody", "ranked-doubles", "champion-2"), "Nobody is no tracked player"),
         (("train", "Nobody", "--skill", "saves", "--minutes", "5"), "Nobody is no tracked player"),
         (("untrack", HAWK), "is no tracked player"),
+        (("export", "Nobody"), "Nobody is no tracked player"),
+        (("forget", "Nobody", "--yes"), "Nobody is no tracked player"),
+        (("export", "gamecube:1"), "'gamecube' is no platform"),
     ],
 )
 def test_a_mistake_is_explained_without_a_traceback(admin: Admin, arguments: tuple[str, ...], told: str) -> None:
@@ -205,6 +236,13 @@ def packs(gamestats: Gamestats, *arguments: str) -> list[dict[str, Any]]:
     return json.loads(found.stdout)
 
 
+def test_the_examples_of_the_help_find_packs(gamestats: Gamestats) -> None:
+    shown = gamestats("rocket-league", "packs", "--help").output
+    examples = [shlex.split(each) for each in re.findall(r"gamestats rocket-league packs (-[^\n]+|\w[^\n]+)", shown)]
+    assert len(examples) == 2
+    assert all(packs(gamestats, *each) for each in examples)
+
+
 def test_packs_are_searched_by_category_difficulty_and_words(gamestats: Gamestats) -> None:
     everything = packs(gamestats)
     assert len(everything) == training_packs().height
@@ -216,6 +254,10 @@ def test_packs_are_searched_by_category_difficulty_and_words(gamestats: Gamestat
     words = packs(gamestats, "backboard")
     assert all("backboard" in json.dumps(row).lower() for row in words)
     assert {row["difficulty"] for row in packs(gamestats, "--difficulty", "7")} == {7}
+    none = gamestats("rocket-league", "packs", "kickoff", "--tag", "backboards", "--format", "csv")
+    assert none.exit_code == 0
+    assert "is like that. Tags, the most frequent first: " in " ".join(none.stderr.split())
+    assert {tag for row in everything for tag in row["tags"]} <= {*re.split(r"[\s,]+", none.stderr)}
     wrong = gamestats("rocket-league", "packs", "--category", "savs")
     assert wrong.exit_code == 1
     assert "saves" in wrong.output
@@ -244,3 +286,32 @@ def test_replays_of_tracked_players_are_fetched_once(admin: Admin) -> None:
     without = admin("fetch", "rocket-league")
     assert without.exit_code == 1
     assert "BALLCHASING_API_KEY" in without.output
+
+
+def test_replays_are_uploaded_and_what_ballchasing_tells_of_them_is_wanted(
+    admin: Admin, realdata: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "replays"
+    folder.mkdir()
+    for number, pair in enumerate(real_files.PAIRS):
+        shutil.copy(real_files.paths(realdata, pair)[-1], folder / f"{number}.replay")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "broken.replay").write_bytes(b"nothing")
+    with BallchasingServer() as server:
+        settings = {"BALLCHASING_API_KEY": TOKEN, "BALLCHASING_API_URL": server.url}
+        told = admin("rocket-league", "upload", str(folder), **settings)
+        assert told.exit_code == 1
+        assert "3 replays: 2 uploaded, 1 not uploaded." in told.output
+        assert "broken.replay: Neither a replay" in " ".join(told.stderr.split())
+        assert {kept.sent for kept in server.replays.values()} == {
+            (f"{number}.replay", "private", "") for number in range(2)
+        }
+        again = admin("rocket-league", "upload", str(folder / "0.replay"), **settings)
+        assert again.exit_code == 0, again.output
+        assert "1 replay: 1 known." in again.output
+        with connect(SecretStr(admin.url)) as conn:
+            wanted = conn.execute("SELECT ballchasing_id FROM ops.rl_replays_found WHERE state = 'wanted'").fetchall()
+        assert {replay_id for (replay_id,) in wanted} == {*server.replays}
+    refused = admin("rocket-league", "upload", str(folder))
+    assert refused.exit_code == 1
+    assert "BALLCHASING_API_KEY" in refused.output

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar
 
-import click
 import polars as pl
 import pytest
-from typer.main import get_command
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from gamestats_assets.cli import app
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.pubg.tables import MatchFacts
@@ -30,8 +26,8 @@ class Admin:
     def __init__(self, folder: Path, url: str) -> None:
         self._gamestats, self.url = Gamestats(folder), url
 
-    def __call__(self, *arguments: str, **settings: str) -> Result:
-        return self._gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url, **settings)
+    def __call__(self, *arguments: str, typed: str | None = None, **settings: str) -> Result:
+        return self._gamestats(*arguments, typed=typed, GAMESTATS_POSTGRES_URL=self.url, **settings)
 
     def does(self, *arguments: str) -> str:
         """Output of a command that succeeds."""
@@ -198,30 +194,6 @@ def test_who_entered_something_is_the_user_of_the_machine(
         created = conn.execute("SELECT created_by FROM ops.divisions WHERE division = 'Division 2'").fetchone()
         decided = conn.execute("SELECT admin FROM ops.match_overrides").fetchone()
     assert created == decided == ("ada",)
-
-
-def commands() -> Iterator[tuple[str, ...]]:
-    """Every command of both groups, by its path."""
-
-    def below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            yield path
-        for name, each in (inner or {}).items():
-            yield from below(each, (*path, name))
-
-    groups = get_command(app).commands  # type: ignore[attr-defined]
-    for name in ("tournament", "players"):
-        yield from below(groups[name], (name,))
-
-
-@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
-def test_the_help_of_every_command_has_an_example_of_it(path: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "400"}).stdout
-    text = shown.split("Usage:")[1].split("\n", 1)[1]
-    assert f"gamestats {' '.join(path)}" in text
-    # Two examples on one line would be one that nobody can copy.
-    assert all(line.count("gamestats ") <= 1 for line in text.splitlines())
 
 
 def played(folder: Path, *telemetry: tuple[date, str]) -> None:
@@ -407,21 +379,6 @@ def test_matches_that_could_not_be_fetched_are_counted_by_doctor_and_listed(admi
     assert reasons == {"m-1": "broken", "m-3": "broken"}
     assert len(admin.lists("players", "matches", "--state", "all")) == 4
     assert "'lost' is none of" in admin.fails("players", "matches", "--state", "lost")
-
-
-@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
-def test_the_help_is_whole_on_a_terminal_of_80_columns(path: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).stdout
-    assert "…" not in shown
-    words = " ".join(shown.replace("│", " ").split())
-    command = get_command(app)
-    for name in path:
-        command = command.commands[name]  # type: ignore[attr-defined]
-    for parameter in command.params:
-        long = [option for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
-        assert [option for option in long if f" {option} " not in words] == []
-        default = getattr(parameter, "show_default", None)
-        assert not isinstance(default, str) or f"[default: ({default})]" in words
 
 
 def test_telemetry_that_is_gone_is_told_apart_from_what_may_still_land(admin: Admin, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 l2m_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
-    help="""The MMO: addresses that many honest players share, how well farmers are found, and simulated logs.
+    help="""
+    The MMO: addresses that many honest players share, how well farmers are found, and simulated logs.
 
         gamestats l2m simulate l2m-logs --accounts 2000 --days 7
         gamestats ingest l2m l2m-logs

@@ -15,7 +15,8 @@ from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
 lol_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
-    help="""League of Legends: questions with several conditions, a report of patterns, players to follow.
+    help="""
+    League of Legends: questions with several conditions, a report of patterns, players to follow.
 
         gamestats lol ask --champion Ezreal --items "Trinity Force,Muramana" --metric dpm
         gamestats lol report

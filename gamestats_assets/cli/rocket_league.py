@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +18,8 @@ from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warn
 rocket_league_app = typer.Typer(
     cls=CarefulGroup,
     no_args_is_help=True,
-    help="""Rocket League: where a player is weak for the rank, what to train, and whether it helps.
+    help="""
+    Rocket League: where a player is weak for the rank, what to train, and whether it helps.
 
         gamestats rocket-league track steam:76561198385053346 --consent
         gamestats rocket-league train steam:76561198385053346 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
@@ -40,6 +41,24 @@ _Account = Annotated[
 ]
 
 
+def _id_of(player: str) -> str:
+    """The id of a player, who need not be tracked where it is given as one; a name is that of a tracked player."""
+    from gamestats_assets.cli.entering import person
+    from gamestats_assets.lakehouse.ops import entering
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
+    from gamestats_assets.rocket_league.players import tracked
+
+    try:
+        return parse_player_id(player)
+    except PlayerIdError:
+        if ":" in player:
+            raise
+    quiet_warnings()
+    with entering(Stores().postgres_url, person()) as conn:
+        return str(tracked(conn, player)["player_id"])
+
+
 @rocket_league_app.command("track")
 def track_player(
     player: _Account,
@@ -52,7 +71,10 @@ def track_player(
     name: Annotated[str | None, typer.Option(help="Name to show.", show_default=False)] = None,
     email: Annotated[
         str | None,
-        typer.Option(help="E-mail address, kept encrypted with GAMESTATS_ENCRYPTION_KEY.", show_default=False),
+        typer.Option(
+            help="E-mail address, kept encrypted; - asks for it, so that it stands in no history of commands.",
+            show_default=False,
+        ),
     ] = None,
     days: Annotated[
         int | None,
@@ -65,13 +87,15 @@ def track_player(
 ) -> None:
     """Track a player, or change what is entered of one.
 
-    New replays are looked for at ballchasing every ten minutes while gamestats up runs, and the history is fetched.
-    Nothing is made of the player alone until the player agrees (--consent).
+    Once the player agrees (--consent), new replays are looked for at ballchasing every ten minutes while gamestats up
+    runs, the history is fetched, and tables are made of the player alone. Until then, and after --no-consent, none of
+    it is done. Addresses are encrypted with GAMESTATS_ENCRYPTION_KEY.
 
     Examples:
 
         gamestats rocket-league track steam:76561198385053346 --consent --days 90
         gamestats rocket-league track epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365
+        gamestats rocket-league track steam:76561198385053346 --email -
         gamestats rocket-league track steam:76561198385053346 --no-consent
     """
     from gamestats_assets.lakehouse.stores import Stores
@@ -85,6 +109,8 @@ def track_player(
         say("The player was forgotten on request: files that name the player are refused.", "red", console=err())
         raise typer.Exit(1)
     key = stores.settings.encryption_key
+    if email == "-":
+        email = typer.prompt("E-mail address", err=True)
     enter(
         lambda conn: track(
             conn,
@@ -102,9 +128,10 @@ def track_player(
 
 @rocket_league_app.command("untrack")
 def untrack_player(player: _Player) -> None:
-    """Look for a player's replays no more. The matches stay, the tables of the player alone go when they are made next.
+    """Look for a player's replays no more. What is there stays, and the report can still be made.
 
-    To remove everything: gamestats rocket-league forget. To go on: gamestats rocket-league track.
+    To take the player's own tables away: gamestats rocket-league track PLAYER --no-consent. To remove everything:
+    gamestats rocket-league forget. To go on: gamestats rocket-league track.
 
     Example:
 
@@ -232,10 +259,10 @@ def search_packs(
     Examples:
 
         gamestats rocket-league packs --category saves --difficulty 3-5
-        gamestats rocket-league packs backboard --tag defence
+        gamestats rocket-league packs save --tag backboard
     """
     from gamestats_assets.cli.entering import written
-    from gamestats_assets.rocket_league.training_packs import find_packs, training_packs
+    from gamestats_assets.rocket_league.training_packs import find_packs, known_tags, training_packs
 
     found = find_packs(
         training_packs(),
@@ -244,6 +271,13 @@ def search_packs(
         tags=tag or (),
         text=" ".join(words) if words else None,
     )
+    if found.is_empty():
+        say(
+            f"None of {counted(training_packs().height, 'pack')} is like that. Tags, the most frequent first: "
+            f"{', '.join(known_tags())}",
+            "yellow",
+            console=err(),
+        )
     written(found, form, output)
 
 
@@ -257,6 +291,75 @@ def _range(text: str | None) -> tuple[int, int] | None:
         raise typer.BadParameter(
             f"{text!r}: write one number or two, such as 4-6.", param_hint="--difficulty"
         ) from None
+
+
+@rocket_league_app.command("upload")
+def upload_replays(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="REPLAY...", help="Replays, and folders of them.", show_default=False)
+    ],
+    visibility: Annotated[
+        Literal["public", "unlisted", "private"], typer.Option(help="Who may see them at ballchasing.")
+    ] = "private",
+    group: Annotated[str | None, typer.Option(help="Id of a group of replays there.", show_default=False)] = None,
+) -> None:
+    """Upload replays to ballchasing, which tells the players' ranks; its statistics are fetched when it has read them.
+
+    They are fetched by gamestats up, or by gamestats fetch rocket-league. A replay that ballchasing has already is no
+    mistake; one that names somebody who was forgotten is not sent. An account without a subscription may upload 20
+    replays a day and 70 a week. Needs BALLCHASING_API_KEY.
+
+    Examples:
+
+        gamestats rocket-league upload ~/replays
+        gamestats rocket-league upload match.replay --visibility public
+
+    Exits with 1 when some were not uploaded.
+    """
+    from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
+    from gamestats_assets.lakehouse.http import ApiError, RateLimitedError, UnauthorisedError
+    from gamestats_assets.lakehouse.landing import UnreadableContentError
+    from gamestats_assets.lakehouse.limits import SharedLimits
+    from gamestats_assets.lakehouse.ops import migrate
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
+    from gamestats_assets.rocket_league.discovery import share
+
+    quiet_warnings()
+    stores = Stores()
+    settings, url = stores.settings, stores.postgres_url
+    files = [
+        file
+        for path in paths
+        for file in (sorted(each for each in path.rglob("*.replay*") if each.is_file()) if path.is_dir() else [path])
+    ]
+    migrate(url)
+    done = Counter[str]()
+    limits = SharedLimits(url, caller="upload", patience=PATIENCE_S)
+    with BallchasingApi(
+        settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits
+    ) as api:
+        for number, file in enumerate(files):
+            try:
+                uploaded = share(url, api, stores.landing, file, visibility=visibility, group=group)
+            except UnauthorisedError:
+                raise
+            except RateLimitedError as error:
+                say(f"{error} Not uploaded: {counted(len(files) - number, 'replay')}.", "red", console=err())
+                done["not uploaded"] += len(files) - number
+                break
+            except (ApiError, SourcePathError, UnreadableContentError, UnrecognisedContentError) as error:
+                say(f"not uploaded  {file.name}: {error}", "red", console=err())
+                done["not uploaded"] += 1
+            else:
+                kind = "uploaded" if uploaded.is_new else "known"
+                say(f"{kind:<13} {file.name}  {uploaded.id}")
+                done[kind] += 1
+    say(f"{counted(len(files), 'replay')}: {', '.join(f'{number} {kind}' for kind, number in done.items()) or 'none'}.")
+    if done["uploaded"] + done["known"]:
+        say("Next: gamestats fetch rocket-league")
+    if done["not uploaded"]:
+        raise typer.Exit(1)
 
 
 @rocket_league_app.command("report")
@@ -274,20 +377,27 @@ def report(
         gamestats rocket-league report steam:76561198385053346
         gamestats rocket-league report Alfa --out alfa.html
     """
+    from gamestats_assets.cli.entering import person
+    from gamestats_assets.lakehouse.ops import entering
     from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.rocket_league.players import tracked
     from gamestats_assets.rocket_league.report import write_report
 
     if to.is_dir():
         advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
         raise typer.BadParameter(advice, param_hint="--out")
+    quiet_warnings()
+    stores = Stores()
+    with entering(stores.postgres_url, person()) as conn:
+        entry = tracked(conn, player)
     with status("Drawing"):
-        write_report(to, Stores().lake, player)
+        write_report(to, stores.lake, entry)
     say(f"Written: {to}")
 
 
 @rocket_league_app.command("export")
 def export(
-    player: _Account,
+    player: _Player,
     to: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to; the player's id without.")] = None,
     with_files: Annotated[
         bool, typer.Option("--with-files", help="The replays as they are, too: they name everybody who played.")
@@ -305,19 +415,19 @@ def export(
     """
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.export import export_player
-    from gamestats_assets.rocket_league.identities import parse_player_id
 
-    to = to or Path(f"{parse_player_id(player)}.zip")
+    player_id = _id_of(player)
+    to = to or Path(f"{player_id}.zip")
     if to.is_dir():
         raise typer.BadParameter(f"{to} is a folder; give a file, such as {to / 'export.zip'}.", param_hint="--out")
     with status("Looking for what is held"):
-        rows = export_player(Stores(), player, to, with_files=with_files)
+        rows = export_player(Stores(), player_id, to, with_files=with_files)
     say(f"{counted(sum(rows.values()), 'row')} of {counted(len(rows), 'table')}: {to}")
 
 
 @rocket_league_app.command("forget")
 def forget_player(
-    player: _Account,
+    player: _Player,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove every trace of a player, for good: files, tables and their history, PostgreSQL, Dagster's runs.
@@ -335,9 +445,7 @@ def forget_player(
     """
     from rich.prompt import Confirm
 
-    from gamestats_assets.rocket_league.identities import parse_player_id
-
-    player_id = parse_player_id(player)
+    player_id = _id_of(player)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("Nobody is there to be asked: give --yes.", param_hint="--yes")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -58,6 +60,11 @@ def status(text: str) -> Iterator[None]:
 class CarefulGroup(TyperGroup):
     """A group of commands whose foreseen failures are one message and exit code 1."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for each in (self, *self.commands.values()):
+            each.help = _fenced(each.help)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; print the message of a foreseen failure instead of raising it."""
         try:
@@ -83,6 +90,16 @@ class CarefulGroup(TyperGroup):
             message = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         say("Error: " + message, "red", console=err())
         raise typer.Exit(1)
+
+
+def _fenced(text: str | None) -> str | None:
+    """A help text with a fence around indented lines.
+
+    Typer takes indentation away where all that follows the first paragraph is indented; the lines would run together.
+    """
+    if not text or "```" in text:
+        return text
+    return re.sub(r"(?m)(?:^ {4}.*(?:\n|\Z))+", lambda lines: f"```\n{textwrap.dedent(lines[0])}\n```\n", text)
 
 
 def _settings_message(error: ValueError) -> str | None:

@@ -320,8 +320,9 @@ def postgres_types(table: type[Table]) -> Mapping[str, str]:
         problems.append(f"the name {table.spec.name!r} is taken: {notes.description()}")
     types: dict[str, str] = {}
     for name, dtype in schema.items():
+        declared = table.columns()[name].metadata or {}
         try:
-            types[name] = _postgres_type(dtype)
+            types[name] = declared.get("postgres_type") or _postgres_type(dtype)
         except KeyError:
             problems.append(f"column {name!r} is {dtype}, for which PostgreSQL has no plain type")
     if problems:
@@ -1210,6 +1211,7 @@ def read_published(
     columns = _list(table.columns())
     query = sql.SQL("SELECT {} FROM {}{}").format(columns, _identifier(table), _where(table, owned))
     with connect(url) as conn, _explained(url, table.spec.dotted):
+        set_json_loads(_as_text, conn)
         rows = conn.execute(query, _bound(owned)).fetchall()
     return pl.DataFrame(rows, schema=table.schema(), orient="row")
 

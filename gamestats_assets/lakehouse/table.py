@@ -52,6 +52,10 @@ _STORABLE = (
 )
 
 
+JSON: Mapping[str, Any] = {"postgres_type": "jsonb"}
+"""Metadata of a String column whose values are JSON documents: what PostgreSQL can look into."""
+
+
 class TableDeclarationError(GamestatsError):
     """A table is declared in a way the lake or PostgreSQL could not keep."""
 

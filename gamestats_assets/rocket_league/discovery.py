@@ -1,23 +1,26 @@
 """Replays of tracked players: which ballchasing has, and what became of them.
 
-People enter players in `ops.rl_players`. A look (`find`) asks ballchasing for each active player's replays and enters
-them in `ops.rl_replays_found`; they are fetched apart from it (`archive`). The first look lists the player's history,
-all since `wanted_since`; the later ones what was uploaded since the last, however long ago it was played.
+People enter players in `ops.rl_players`. A look (`find`) asks ballchasing for the replays of everybody who is
+active and consented, and enters them in `ops.rl_replays_found`; they are fetched apart from it (`archive`). The first
+look lists the player's history, all since `wanted_since`; the later ones what was uploaded since the last, however long
+ago it was played.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
+from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
+from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.ops import Row, rows
 from gamestats_assets.lakehouse.postgres import connect
-from gamestats_assets.rocket_league.ballchasing import BallchasingApi
-from gamestats_assets.rocket_league.source import BALLCHASING
+from gamestats_assets.rocket_league.ballchasing import BallchasingApi, Uploaded, Visibility
+from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY, recognise, refuses
 
 _REPLAYS = Register("rl_replays_found", "ballchasing_id")
 # Who plays in a replay is known once ballchasing has read it, and until then it is in nobody's list.
@@ -32,9 +35,10 @@ def find(
     every: timedelta = LOOK_EVERY,
     deadline: float = float("inf"),
 ) -> Found[str]:
-    """Ask ballchasing for the new replays of active players whose turn it is, and enter them in the register.
+    """Ask ballchasing for the new replays of players whose turn it is, and enter them in the register.
 
-    Who was asked for longest ago comes first, so that a look that ends early goes on with the next ones.
+    Of those who are active and agreed to it, who was asked for longest ago comes first, so that a look that ends early
+    goes on with the next ones.
 
     Args:
         url: PostgreSQL, its schema `ops` migrated.
@@ -54,7 +58,8 @@ def find(
             conn,
             "SELECT p.player_id, p.wanted_since, CASE WHEN l.listed_since <= p.wanted_since THEN l.listed_at END"
             " AS listed_at FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
-            " WHERE p.is_active AND coalesce(l.asked_at <= %s, true) ORDER BY l.asked_at NULLS FIRST, p.player_id",
+            " WHERE p.is_active AND p.consented_at IS NOT NULL AND coalesce(l.asked_at <= %s, true)"
+            " ORDER BY l.asked_at NULLS FIRST, p.player_id",
             [asked_before(now, every)],
         )
 
@@ -118,7 +123,7 @@ def archive(
         (file.match_id, replay.match_id)
         for replay in fetched
         for file in replay.files
-        if file.kind == BALLCHASING and file.match_id
+        if file.kind == BALLCHASING and file.match_id and file.status != "refused"
     ]
     with connect(url) as conn, conn.cursor() as cursor:
         cursor.executemany("UPDATE ops.rl_replays_found SET match_id = %s WHERE ballchasing_id = %s", landed)
@@ -126,8 +131,47 @@ def archive(
     return fetched
 
 
+def share(
+    url: SecretStr,
+    api: BallchasingApi,
+    landing: Landing,
+    replay: Path,
+    *,
+    visibility: Visibility = "private",
+    group: str | None = None,
+) -> Uploaded:
+    """Upload a replay to ballchasing, and have its statistics fetched once ballchasing has read it: they tell ranks.
+
+    Args:
+        url: PostgreSQL, its schema `ops` migrated.
+        api: the client.
+        landing: knows who was forgotten.
+        replay: the file, plain or gzipped.
+        visibility: who may see it there.
+        group: id of the group of replays to put it in.
+
+    Raises:
+        SourcePathError: when the file cannot be read.
+        UnreadableContentError: when it is gzipped and damaged.
+        UnrecognisedContentError: when it is no replay, or names somebody who was forgotten: it is not sent.
+        ApiError: see `BallchasingApi.upload`.
+    """
+    try:
+        content = decompressed(replay.read_bytes())
+    except OSError as error:
+        raise SourcePathError(f"{replay} cannot be read: {error.strerror}.") from None
+    found = recognise(content)
+    if found.kind != REPLAY:
+        raise UnrecognisedContentError("It is no replay but what ballchasing tells of one.")
+    if reason := refuses(content, found, landing):
+        raise UnrecognisedContentError(reason)
+    uploaded = api.upload(replay, visibility=visibility, group=group)
+    _REPLAYS.enter(url, [uploaded.id.lower()])
+    return uploaded
+
+
 def find_and_fetch(url: SecretStr, api: BallchasingApi, *, now: datetime, files: bool = False) -> FetchReport[str]:
-    """Look for new replays of every active player, and fetch those that wait, however long that takes.
+    """Look for new replays of every active player who agreed to it, and fetch those that wait, however long that takes.
 
     Raises:
         UnauthorisedError: without a token, or with one that is not accepted.

@@ -135,7 +135,11 @@ def forget(
     forget_runs(texts, partitions)
     with entering(stores.postgres_url, "forget") as conn:
         delete(conn, "rl_players", {"player_id": player_id})
-    tell(f"Masking the player in {len({file.unit_id for file in files})} matches")
+    of_player = {file.unit_id for file in files}
+    with connect(stores.postgres_url) as conn:
+        # Under ballchasing's id anybody can look up who played in the match.
+        conn.execute("UPDATE ops.rl_replays_found SET match_id = NULL WHERE match_id = ANY(%s)", [[*of_player]])
+    tell(f"Masking the player in {len(of_player)} matches")
     matches = mask_matches(stores, {(file.day, file.unit_id): {player_id} for file in files}, names)
     for file in stray:
         stores.landing.remove(file)

@@ -27,12 +27,13 @@ What gamestats holds on {player}
 
 entry.json    what was entered: name, e-mail address, consent, how long matches are kept, ranks, training sessions
 tables/       every row about the player, of every table; as CSV for people and as Parquet for programs
-              (positions ten times a second, replay_frames, as Parquet alone)
+              (positions ten times a second, replay_frames, as Parquet alone); others in such a row are "somebody"
 tables.json   what the tables and their columns mean
 files.json    the files as they were received that name the player
 {files}
 Rows about other players of the same matches are not here. {why}
 """
+_SOMEBODY = "somebody"
 _WITHOUT = "Those files are left out: each holds the personal data of everybody who played in the match."
 _WITH = "The files as they were received name everybody who played; they are for the player alone."
 
@@ -103,8 +104,16 @@ def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame
     # Of what people entered the entry tells all.
     if not columns or table in SNAPSHOTS:
         return pl.DataFrame(schema=table.schema())
-    found = stores.lake.scan(table).filter(pl.any_horizontal(pl.col(columns) == player_id)).collect()
-    return found.sort(table.primary_key())
+    if table.spec.partitioned_by == "player_id":
+        # What is made of a tracked player alone is about that one, whoever else stands there to be compared with.
+        of_player = pl.col("player_id") == player_id
+    else:
+        of_player = pl.any_horizontal(pl.col(columns) == player_id)
+    found = stores.lake.scan(table).filter(of_player).sort(table.primary_key()).collect()
+    others = [
+        pl.when(pl.col(name) != player_id).then(pl.lit(_SOMEBODY)).otherwise(name).alias(name) for name in columns
+    ]
+    return found.with_columns(others)
 
 
 def _write_table(archive: zipfile.ZipFile, table: type[Table], frame: pl.DataFrame) -> None:

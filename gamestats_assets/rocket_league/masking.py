@@ -34,6 +34,8 @@ _OWN = (
     "steering_sensitivity",
     *(name for name in RawPlayerStats.column_names() if name.startswith("camera_")),
 )
+# Under these anybody can look up at ballchasing who played.
+_PUBLIC = ("replay_id", "ballchasing_id")
 # Shorter ones are in every other title.
 _SHORTEST_NAME = 3
 
@@ -41,8 +43,8 @@ _SHORTEST_NAME = 3
 def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ()) -> Rows:
     """Rows of a match in which players are called otherwise, the same in all rows, and nothing tells what they chose.
 
-    Who shared a screen with one of them, as `name(1)`, is masked as well. The new ids are random, so that nobody can
-    tell whether two matches have the same forgotten player.
+    Nor do they tell under which ids the replay is public. Who shared a screen with one of them, as `name(1)`, is masked
+    as well. The new ids are random, so that nobody can tell whether two matches have the same forgotten player.
 
     Args:
         rows: rows of one match.
@@ -70,8 +72,11 @@ def masked(rows: Rows, player_ids: Collection[str], names: Collection[str] = ())
         *(pl.when(~is_gone).then(name).alias(name) for name in _OWN),
     )
     found[RawReplays] = found[RawReplays].with_columns(
-        pl.col(name).map_elements(lambda text: _without(text, hidden), return_dtype=pl.String)
-        for name in ("title", "recorder")
+        *(pl.lit(None, pl.String).alias(name) for name in _PUBLIC if gone),
+        *(
+            pl.col(name).map_elements(lambda text: _without(text, hidden), return_dtype=pl.String)
+            for name in ("title", "recorder")
+        ),
     )
     return found
 

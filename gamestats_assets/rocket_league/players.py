@@ -1,12 +1,13 @@
 """What people enter of Rocket League players: who is tracked, what they agreed to, their ranks, what they trained.
 
-Nothing is made of a player alone without consent. An e-mail address is kept encrypted or not at all.
+Without consent a player is not looked for, and nothing is made of the player alone. An e-mail address is kept encrypted
+or not at all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,8 @@ _WHEN = pl.Datetime("us", "UTC")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _CODE = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){3}")
 _UNASKED = (
-    "Nothing is made of the player alone until the player agrees: gamestats rocket-league track {player} --consent"
+    "Replays are not looked for, nor is anything made of the player alone, until the player agrees: "
+    "gamestats rocket-league track {player} --consent"
 )
 
 
@@ -106,7 +108,7 @@ def track(
         key: encrypts the address (setting GAMESTATS_ENCRYPTION_KEY).
         days: how far back replays are fetched, 30 for a new player; fewer than before take nothing back.
         retention_days: days for which a match stands in the player's tables.
-        consents: whether the player agrees that tables are made of the player alone.
+        consents: whether the player agrees that replays are looked for, and tables made of the player alone.
 
     Raises:
         EntryError: when that is no player, or a value cannot stand.
@@ -165,7 +167,7 @@ def _refuse_outside(lowest: int, highest: int, **given: int | None) -> None:
 
 
 def untrack(conn: psycopg.Connection, player: str) -> Entered:
-    """Look for a player's replays no more, nor keep tables of the player alone; `forget` takes everything out.
+    """Look for a player's replays no more; the player's tables stay, and `forget` takes everything out.
 
     Raises:
         UnknownNameError: when nobody of the id is tracked.
@@ -177,23 +179,20 @@ def untrack(conn: psycopg.Connection, player: str) -> Entered:
     return Entered("player", f"player {row['player_id']}", "changed", ("is_active: True -> False",))
 
 
-def entries_of(entries: Sequence[Row], player: str) -> list[Row]:
-    """Those of tracked players' entries that are of an id; where none is, those of that name, capitals or not."""
-    try:
-        player_id = parse_player_id(player)
-    except PlayerIdError:
-        player_id = ""
-    by_id = [row for row in entries if row["player_id"] == player_id]
-    return by_id or [row for row in entries if row["username"].lower() == player.strip().lower()]
-
-
 def tracked(conn: psycopg.Connection, player: str) -> Row:
-    """The entry of a tracked player, by id or, where it is one player's alone, by name.
+    """The entry of a tracked player, by id or, where it is one player's alone, by name, capitals or not.
 
     Raises:
         UnknownNameError: when nobody is so called, or several are.
     """
-    found = entries_of(select(conn, _PLAYERS, {}), player)
+    try:
+        player_id = parse_player_id(player)
+    except PlayerIdError:
+        player_id = ""
+    entries = select(conn, _PLAYERS, {})
+    found = [row for row in entries if row["player_id"] == player_id] or [
+        row for row in entries if row["username"].lower() == player.strip().lower()
+    ]
     if len(found) == 1:
         return found[0]
     if found:
@@ -201,7 +200,7 @@ def tracked(conn: psycopg.Connection, player: str) -> Row:
         raise UnknownNameError(f"Several tracked players are called {player}: {ids}. Give one of these.", "player")
     raise UnknownNameError(
         f"{player} is no tracked player. Who is: gamestats rocket-league players. "
-        f"To track: gamestats rocket-league track {player}",
+        f"To track: gamestats rocket-league track {player_id or 'steam:76561198385053346'} --consent",
         "player",
     )
 

@@ -27,8 +27,6 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
-from gamestats_assets.rocket_league.players import entries_of
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, kept, last_tier, rank_name, rank_range
 from gamestats_assets.rocket_league.replay_figures import THIRD_Y_UU
 from gamestats_assets.rocket_league.skills import SKILL, match_skills
@@ -39,7 +37,6 @@ from gamestats_assets.rocket_league.tables import (
     RankModels,
     RankPredictions,
     ReplayFrames,
-    RlPlayers,
     RlRanks,
     TrackedPlayers,
     TrainingProgress,
@@ -70,7 +67,7 @@ Key = tuple[bool, str]
 
 
 class NoReportError(GamestatsError):
-    """There is nobody to report on: unknown, not tracked any more, without consent, or not in the tables yet."""
+    """The player has not agreed to the analysis, or is not in the tables yet."""
 
 
 class _Main(NamedTuple):
@@ -193,22 +190,22 @@ class Playlist:
         return [row for row in self.skills if row["state"] == "measured"]
 
 
-def write_report(path: Path, lake: Lake, player: str) -> None:
+def write_report(path: Path, lake: Lake, entry: Row) -> None:
     """Write the report.
 
     Args:
         path: of the HTML file; its folder is made where it is missing.
         lake: holds the tables.
-        player: platform and account, such as steam:76561198385053346, or a tracked name.
+        entry: of the player, as `players.tracked` gives it.
 
     Raises:
-        NoReportError: when nobody is so called, several are, or nothing may be made of the player.
+        NoReportError: when nothing may be made of the player, or nothing is made yet; the message says what to do.
     """
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    entry = tracked_player(lake, player)
+    _refuse_unready(lake, entry)
     player_id = entry["player_id"]
     of_player = pl.col("player_id") == player_id
     tracked = lake.scan(TrackedPlayers).filter(of_player).collect()
@@ -247,36 +244,8 @@ def write_report(path: Path, lake: Lake, player: str) -> None:
     write_whole(path, page)
 
 
-# --------------------------------------------------------------------------- who it is about
-
-
-def tracked_player(lake: Lake, player: str) -> Row:
-    """The entry of a player who is tracked, agreed to the analysis, and is in the tables.
-
-    Raises:
-        NoReportError: when that is nobody; the message says what to do.
-    """
-    found = entries_of(lake.scan(RlPlayers).collect().to_dicts(), player)
-    if len(found) > 1:
-        ids = ", ".join(row["player_id"] for row in found)
-        raise NoReportError(f"Several tracked players are called {player}: {ids}. Give one of these.")
-    if not found:
-        try:
-            player_id = parse_player_id(player)
-        except PlayerIdError:
-            player_id = "steam:76561198385053346"
-        raise NoReportError(
-            f"{player} is no tracked player in the tables. Who is tracked: gamestats rocket-league players. To track: "
-            f"gamestats rocket-league track {player_id} --consent, then gamestats "
-            "materialize"
-        )
-    entry = found[0]
+def _refuse_unready(lake: Lake, entry: Row) -> None:
     player_id = entry["player_id"]
-    if not entry["is_active"]:
-        raise NoReportError(
-            f"{player_id} is tracked no more, so that nothing of the player is kept up to date. To track again: "
-            f"gamestats rocket-league track {player_id}, then gamestats materialize"
-        )
     if entry["consented_at"] is None:
         raise NoReportError(
             f"{player_id} has not agreed to the analysis, so that nothing is made of the player alone. With the "
@@ -284,7 +253,6 @@ def tracked_player(lake: Lake, player: str) -> Row:
         )
     if lake.scan(TrackedPlayers).filter(pl.col("player_id") == player_id).head(1).collect().is_empty():
         raise NoReportError(f"The tables of {player_id} are not made yet: gamestats materialize")
-    return entry
 
 
 def shortened(player_id: str) -> str:

@@ -41,13 +41,13 @@ def tracked_players(
     cohorts: dy.LazyFrame[RankCohorts],
     models: dy.LazyFrame[RankModels],
 ) -> dy.LazyFrame[TrackedPlayers]:
-    """Everybody who is tracked and agreed to it.
+    """Everybody who agreed to the analysis, whether or not new replays of theirs are looked for.
 
     `content_hash` is another one whenever a match of the player within the time it is kept for, the entry, a rank, a
     training session or the catalogue of packs is another; or a profile, a cohort or a model of ranks of a playlist in
     which the player has matches with features.
     """
-    consenting = players.filter("is_active", pl.col("consented_at").is_not_null()).join(
+    consenting = players.filter(pl.col("consented_at").is_not_null()).join(
         retention.select("player_id", "kept_from"), on="player_id", how="left"
     )
     kept = consenting.with_columns(

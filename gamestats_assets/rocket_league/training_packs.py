@@ -73,6 +73,12 @@ def training_packs() -> pl.DataFrame:
     return listed.with_columns(pl.col("tags").str.split(";").fill_null(pl.lit([], pl.List(pl.String))))
 
 
+def known_tags() -> list[str]:
+    """Every tag, the most frequent first."""
+    counts = training_packs().get_column("tags").explode().drop_nulls().value_counts()
+    return counts.sort("count", "tags", descending=[True, False]).get_column("tags").to_list()
+
+
 def catalogue() -> dy.LazyFrame[TrainingPacks]:
     """The same, as the table."""
     return typing.cast("dy.LazyFrame[TrainingPacks]", TrainingPacks.cast(training_packs().lazy()))

@@ -88,6 +88,7 @@ def matches(
     `replay_data` is a JSON object: the features by name as `player_match_features` has them, in its order (none where
     the match is of a kind that has no features, such as dropshot), then what `participants` tells besides: name, team,
     result and the scoreboard. What is unknown is left out, so every value is a number, a text, true or false.
+    PostgreSQL has it as jsonb, in an order of its own.
     """
     analysed = kept(features, tracked).select("match_id", "player_id", *_ANALYSIS)
     told = kept(participants, tracked).select("match_id", "player_id", *_SCOREBOARD)
@@ -110,7 +111,9 @@ def matches(
 
 def _written(row: Mapping[str, Any]) -> str:
     known = {name: value for name, value in row.items() if not _is_unknown(value)}
-    return json.dumps(known, allow_nan=False, ensure_ascii=False)
+    # PostgreSQL's jsonb has no zero character.
+    told = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in known.items()}
+    return json.dumps(told, allow_nan=False, ensure_ascii=False)
 
 
 def _is_unknown(value: Any) -> bool:

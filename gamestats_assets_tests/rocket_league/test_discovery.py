@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import MatchFetch
+from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.finds import Register
 from gamestats_assets.lakehouse.http import UnauthorisedError
 from gamestats_assets.lakehouse.landing import Landing
@@ -23,8 +23,11 @@ from gamestats_assets.lakehouse.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.ops import entering, versions
 from gamestats_assets.rocket_league import discovery, players
 from gamestats_assets.rocket_league.ballchasing import BallchasingApi, Listed
+from gamestats_assets.rocket_league.naming import accounts_in_replay
+from gamestats_assets.rocket_league.tombstones import bury
 from gamestats_assets_tests.lakehouse.processes import at_once, die, killed
 from gamestats_assets_tests.pubg.api_server import Answer, Request
+from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)
@@ -79,10 +82,12 @@ def execute(url: SecretStr, statement: str, parameters: Any = None) -> list[tupl
         return cursor.fetchall() if cursor.description else []
 
 
-def track(url: SecretStr, *accounts: str, days: int | None = None, now: datetime = NOW) -> None:
+def track(
+    url: SecretStr, *accounts: str, days: int | None = None, now: datetime = NOW, consents: bool | None = True
+) -> None:
     for account in accounts:
         with entering(url, "ada") as conn:
-            players.track(conn, f"steam:{account}", now=now, days=days)
+            players.track(conn, f"steam:{account}", now=now, days=days, consents=consents)
 
 
 def found(url: SecretStr, *ids: str) -> None:
@@ -175,6 +180,19 @@ def test_a_player_is_looked_for_every_ten_minutes_while_active(
     assert set(asked_players(server)) == {ANN}
     track(url, BOB)
     assert discovery.find(url, api, now=NOW + 21 * MINUTES).asked == [f"steam_{BOB}"]
+
+
+def test_who_did_not_agree_or_does_not_any_more_is_not_looked_for(
+    url: SecretStr, server: Server, api: BallchasingApi
+) -> None:
+    track(url, ANN)
+    track(url, BOB, consents=None)
+    assert (discovery.find(url, api, now=NOW).due, asked_players(server)) == (1, [ANN])
+    track(url, ANN, consents=False)
+    assert discovery.find(url, api, now=NOW + 10 * MINUTES).due == 0
+    track(url, BOB)
+    assert discovery.find(url, api, now=NOW + 10 * MINUTES).asked == [f"steam_{BOB}"]
+    assert asked_players(server) == [ANN, BOB]
 
 
 def test_a_look_is_no_change_of_what_people_entered(url: SecretStr, api: BallchasingApi) -> None:
@@ -541,3 +559,50 @@ def test_players_are_looked_for_and_fetched_at_once_when_somebody_asks(
     assert report.days == (DAY,)
     again = discovery.find_and_fetch(url, api, now=NOW)
     assert (len(again.players), again.matches) == (2, ())
+
+
+# ---------------------------------------------------------------- uploading
+
+
+def test_a_shared_replay_is_fetched_once_ballchasing_has_read_it(
+    realdata: Path, url: SecretStr, server: Server, landing: Landing
+) -> None:
+    (_, path) = real_files.paths(realdata, real_files.PAIRS[0])
+    with client(server.url, landing) as api:
+        uploaded = discovery.share(url, api, landing, path, visibility="unlisted")
+        assert uploaded.is_new
+        assert server.replays[uploaded.id].sent == (path.name, "unlisted", "")
+        assert wanted(url) == [uploaded.id]
+        (pending,) = discovery.archive(url, api, wanted(url))
+        assert (pending.status, states(url)) == ("failed", {uploaded.id: "wanted"}), "it is not read yet"
+        again = discovery.share(url, api, landing, path)
+        assert (again.id, again.is_new, states(url)) == (uploaded.id, False, {uploaded.id: "wanted"})
+
+
+def test_what_is_no_replay_or_names_somebody_forgotten_is_not_sent(
+    realdata: Path, url: SecretStr, server: Server, landing: Landing, tmp_path: Path
+) -> None:
+    statistics, replay = real_files.paths(realdata, real_files.PAIRS[0])
+    (tmp_path / "x.replay").write_bytes(b"nothing")
+    bury(landing, "rocket_league", min(accounts_in_replay(replay.read_bytes())), NOW.date())
+    with client(server.url, landing) as api:
+        for path, told in (
+            (statistics, "no replay but what ballchasing tells"),
+            (replay, "forgotten on request"),
+            (tmp_path / "x.replay", "Neither a replay"),
+        ):
+            with pytest.raises(UnrecognisedContentError, match=told):
+                discovery.share(url, api, landing, path)
+        with pytest.raises(SourcePathError, match="cannot be read"):
+            discovery.share(url, api, landing, tmp_path / "none.replay")
+    assert server.requests == []
+    assert states(url) == {}
+
+
+def test_a_file_that_is_refused_leaves_no_id_of_its_match(url: SecretStr, server: Server, landing: Landing) -> None:
+    server.add(details(1))
+    bury(landing, "rocket_league", f"steam_{ANN}", NOW.date())
+    found(url, id_of(1))
+    with client(server.url, landing) as api:
+        discovery.archive(url, api, [id_of(1)])
+    assert execute(url, "SELECT match_id FROM ops.rl_replays_found") == [(None,)]

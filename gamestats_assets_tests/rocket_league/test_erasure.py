@@ -38,8 +38,10 @@ from gamestats_assets.rocket_league.simulate import Season, simulate_season, wri
 from gamestats_assets.rocket_league.source import GAME, ingest
 from gamestats_assets.rocket_league.tables import (
     ALL,
+    Challenges,
     MatchFacts,
     Participants,
+    PlayerComparison,
     RawPlayerStats,
     RawReplays,
     ReplayEvents,
@@ -57,6 +59,8 @@ FIRST, MATCHES = date(2026, 1, 5), 24
 PAIR = real_files.PAIRS[0]
 PLAYER, NAME = "epic_14d2c197a569431cbd227f56203b852e", "Quantavious1234"
 """A player of the pair, whose game recorded it."""
+MASKED = ("title", "replay_id", "ballchasing_id")
+"""Columns of the match itself that tell of a player."""
 Held = Mapping[type[Table], pl.DataFrame]
 
 
@@ -221,7 +225,7 @@ def test_the_uploader_of_a_file_is_named_by_it_too() -> None:
 
 
 def match_of(
-    *called: tuple[str, str], title: str | None = None, recorder: str | None = None
+    *called: tuple[str, str], title: str | None = None, recorder: str | None = None, **replay_told: Any
 ) -> dict[Any, pl.DataFrame]:
     """Rows of a match with players of these ids and names."""
     stats = [
@@ -232,7 +236,7 @@ def match_of(
     frames = [{"match_id": "A" * 32, "frame": 0, "player_id": each} for each in ("the_ball", *(id for id, _ in called))]
     (first, *_), (last, *_) = called[0], called[-1]
     event = {"match_id": "A" * 32, "kind": "demolition", "player_id": last, "other_player_id": first}
-    replay = {"match_id": "A" * 32, "source": "replay", "title": title, "recorder": recorder}
+    replay = {"match_id": "A" * 32, "source": "replay", "title": title, "recorder": recorder, **replay_told}
     return {
         RawReplays: rows(RawReplays, replay),
         RawPlayerStats: rows(RawPlayerStats, *stats),
@@ -280,8 +284,15 @@ def test_who_shares_the_screen_with_a_masked_player_is_masked_too() -> None:
     assert after["player_id"][2] == "guest_0badcafe"
 
 
+def test_a_masked_match_cannot_be_looked_up_at_ballchasing() -> None:
+    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
+    after = masked(match_of(("steam_1", "Ann"), ("steam_2", "Bob"), **ids), ["steam_1"])[RawReplays]
+    assert after.select("match_id", *ids).rows() == [("A" * 32, None, None)]
+
+
 def test_a_match_without_the_player_is_what_it_was() -> None:
-    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"), title="of Ann", recorder="Bob")
+    ids = {"ballchasing_id": "2075de8d", "replay_id": "B" * 32}
+    before = match_of(("steam_1", "Ann"), ("steam_2", "Bob"), title="of Ann", recorder="Bob", **ids)
     after = masked(before, ["steam_9"])
     assert all(after[table].equals(frame) for table, frame in before.items())
 
@@ -305,7 +316,7 @@ def test_a_masked_replay_reads_as_before_but_for_the_player(realdata: Path, stor
     assert shown.height == 6
     own = after[RawPlayerStats].filter(pl.col("player_id") == alias)
     assert own["goals"].to_list() == before[RawPlayerStats].filter(~others)["goals"].to_list()
-    told = [name for name in RawReplays.column_names() if name != "title"]
+    told = [name for name in RawReplays.column_names() if name not in MASKED]
     assert after[RawReplays].select(told).equals(before[RawReplays].select(told))
     assert {*after[RawReplays]["title"]} == {"2026-03-10.18.55 (forgotten) Ranked Doubles Win"}
     again = read(stores.landing, day)
@@ -340,6 +351,10 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
         for who in (player_id, other):
             players.track(conn, who, now=NOW, consents=True)
         players.give_rank(conn, player_id, "ranked-doubles", "champion-1")
+        for number, match_id in enumerate(sorted(ids_of(player_id) | ids_of(other))):
+            conn.execute(
+                "INSERT INTO ops.rl_replays_found (ballchasing_id, match_id) VALUES (%s, %s)", [str(number), match_id]
+            )
     quarantined(played, player_id)
     unreadable(played, tmp_path / "unreadable", player_id)
     texts = [player_id, player_id.partition("_")[2], name]
@@ -363,14 +378,19 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
             content = gzip.decompress(content) if path.suffix == ".gz" else content
             assert not any(text.encode() in content for text in texts)
     after = held(played)
+    was = without(before, player_id)
     for table, frame in without(after, player_id).items():
-        assert frame.drop("title", strict=False).equals(without(before, player_id)[table].drop("title", strict=False))
+        assert frame.drop(MASKED, strict=False).equals(was[table].drop(MASKED, strict=False))
+    public = after[RawReplays].filter(pl.col("replay_id").is_not_null())
+    assert {*public["match_id"]} == {*after[RawReplays]["match_id"]} - ids_of(player_id)
     hidden = after[RawPlayerStats].filter(pl.col("player_id").str.starts_with(FORGOTTEN))
     assert {*hidden["match_id"]} == ids_of(player_id)
     # Nobody can tell that they are one.
     assert hidden["player_id"].n_unique() == len(ids_of(player_id))
     with psycopg.connect(played.postgres_url.get_secret_value()) as conn:
         assert conn.execute("SELECT player_id FROM ops.rl_players").fetchall() == [(other,)]
+        linked = conn.execute("SELECT match_id FROM ops.rl_replays_found WHERE match_id IS NOT NULL").fetchall()
+        assert {match_id for (match_id,) in linked} == ids_of(other) - ids_of(player_id)
     assert len(played.landing.files(GAME, "unreadable")) == 2
     assert {*played.lake.scan(quarantine_of(GAME)).collect()["unit_id"]} == {f"{1:032X}"}
 
@@ -479,7 +499,7 @@ def test_forgetting_again_finishes_what_was_broken_off(
     assert forgotten(played, player_id).left == ()
     assert traces(played, texts) == []
     for table, frame in without(held(played), player_id).items():
-        assert frame.drop("title", strict=False).equals(before[table].drop("title", strict=False))
+        assert frame.drop(MASKED, strict=False).equals(before[table].drop(MASKED, strict=False))
     assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
     # And once more, which finds nothing to do.
     assert (forgotten(played, player_id).matches, len(played.landing.files(GAME, TOMBSTONE))) == (0, 1)
@@ -542,6 +562,34 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     assert [rank["tier"] for rank in entry["ranks"]] == [16]
     assert [session["skill"] for session in entry["training_sessions"]] == ["saves"]
     assert {file["match_id"] for file in files} == ids_of(player_id)
+
+
+def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> None:
+    ann, bob = "steam_76561198000000001", "steam_76561198000000002"
+    day = {"match_id": "A" * 32, "match_date": TODAY}
+    stores.lake.replace(
+        Challenges,
+        rows(
+            Challenges,
+            {**day, "challenge_number": 1, "blue_player_id": ann, "orange_player_id": bob, "winner": "blue"},
+            {**day, "challenge_number": 2, "blue_player_id": bob, "orange_player_id": None, "winner": "blue"},
+        ),
+        partitions=[TODAY],
+    )
+    nearest = {"playlist": "ranked-doubles", "is_simulated": False, "of_next_rank": False, "place": 1}
+    for player_id, other in ((ann, bob), (bob, ann)):
+        stores.lake.replace(
+            PlayerComparison,
+            rows(PlayerComparison, {**nearest, "player_id": player_id, "other_player_id": other}),
+            partitions=[player_id],
+        )
+    export_player(stores, ann, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        fought = pl.read_parquet(archive.read("tables/challenges.parquet"))
+        compared = pl.read_parquet(archive.read("tables/player_comparison.parquet"))
+        assert not any(bob.encode() in archive.read(name) for name in archive.namelist())
+    assert fought.select("challenge_number", "blue_player_id", "orange_player_id").rows() == [(1, ann, "somebody")]
+    assert compared.select("player_id", "other_player_id").rows() == [(ann, "somebody")]
 
 
 def test_files_as_they_were_received_are_exported_when_they_are_wanted(played: Stores, tmp_path: Path) -> None:

@@ -401,3 +401,12 @@ def test_what_hangs_on_a_player_goes_with_the_player(conn: psycopg.Connection, t
     assert len(ops.select(conn, table, {})) == 1
     ops.delete(conn, "rl_players", {"player_id": ANN})
     assert ops.select(conn, table, {}) == []
+
+
+def test_every_column_says_what_it_is(conn: psycopg.Connection) -> None:
+    bare = conn.execute(
+        "SELECT a.attrelid::regclass::text, a.attname FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped"
+        " AND a.attrelid = ANY(%s::regclass[]) AND col_description(a.attrelid, a.attnum) IS NULL",
+        [[f"ops.{name}" for name in ("rl_players", "rl_ranks", "training_sessions", "rl_looks", "rl_replays_found")]],
+    ).fetchall()
+    assert {column for _, column in bare} <= {"created_at", "created_by", "updated_at", "changed_by"}

@@ -232,12 +232,17 @@ def planted_tables() -> Frames:
     }  # fmt: skip
 
 
+def entry_of(frames: Mapping[type[Table], pl.DataFrame]) -> Row:
+    """The one player who is entered."""
+    return frames[t.RlPlayers].row(0, named=True)
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("planted")
     frames = planted_tables()
     written = Written(frames, lake_of(folder / "lake", frames), folder / "new" / "report.html")
-    write_report(written.path, written.lake, "steam:76561198385053346")
+    write_report(written.path, written.lake, entry_of(written.frames))
     return written
 
 
@@ -293,7 +298,7 @@ def played_season(tmp_path_factory: pytest.TempPathFactory) -> Played:
         del frames[table]
     folder = tmp_path_factory.mktemp("season")
     lake = lake_of(folder / "lake", frames)
-    write_report(folder / "report.html", lake, "low flyer")
+    write_report(folder / "report.html", lake, entry_of(frames))
     return Played(frames, lake, folder / "report.html", season, player_id)
 
 
@@ -643,41 +648,32 @@ def test_a_season_names_nobody_else(played_season: Played) -> None:
 
 
 def test_who_cannot_be_reported_on_is_told_why_and_what_to_do(planted: Written, tmp_path: Path) -> None:
-    gone, silent, new = "steam_1", "steam_2", "steam_3"
-    entries = rows(
-        t.RlPlayers,
-        {"player_id": gone, "is_active": False, "username": "Gone", **AGREED},
-        {"player_id": silent, "username": "Twin"},
-        {"player_id": new, "username": "twin", **AGREED},
-    )
-    lake = lake_of(tmp_path / "lake", planted.frames | {t.RlPlayers: entries})
-    target = tmp_path / "report.html"
-    for player, message in (
-        ("steam:76561198000000042", r"no tracked player.*track steam_76561198000000042 --consent"),
-        ("Nobody", r"Nobody is no tracked player.*gamestats rocket-league players"),
-        ("gone", rf"{gone} is tracked no more.*gamestats rocket-league track {gone}"),
-        ("steam:2", rf"{silent} has not agreed.*gamestats rocket-league track {silent} --consent"),
-        ("steam:3", rf"The tables of {new} are not made yet: gamestats materialize"),
-        ("TWIN", rf"Several tracked players are called TWIN: {silent}, {new}"),
+    entry, target = entry_of(planted.frames), tmp_path / "report.html"
+    for lake, row, message in (
+        (
+            planted.lake,
+            {**entry, "consented_at": None},
+            rf"{PLAYER} has not agreed.*gamestats rocket-league track {PLAYER} --consent",
+        ),
+        (planted.lake, {**entry, "player_id": "steam_3"}, "The tables of steam_3 are not made yet: gamestats materi"),
+        (Lake(tmp_path / "empty"), entry, f"The tables of {PLAYER} are not made yet: gamestats materialize"),
     ):
         with pytest.raises(NoReportError, match=message):
-            write_report(target, lake, player)
-    with pytest.raises(NoReportError, match="no tracked player"):
-        write_report(target, Lake(tmp_path / "empty"), PLAYER)
+            write_report(target, lake, row)
     assert not target.exists()
 
 
-def test_a_player_is_found_by_name_whatever_its_capitals(planted: Written, tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", planted.lake, EVIL_NAME.upper())
+def test_who_is_not_looked_for_any_more_is_reported_on_all_the_same(planted: Written, tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", planted.lake, {**entry_of(planted.frames), "is_active": False})
     assert (tmp_path / "report.html").read_bytes() == planted.path.read_bytes()
 
 
 def test_without_matches_the_page_says_so_and_draws_nothing(planted: Written, tmp_path: Path) -> None:
-    known = (t.RlPlayers, t.TrainingSessions)
-    frames = {table: planted.frames[table] for table in known} | {
-        t.TrackedPlayers: rows(t.TrackedPlayers, {"matches": 0})
+    frames = {
+        t.TrainingSessions: planted.frames[t.TrainingSessions],
+        t.TrackedPlayers: rows(t.TrackedPlayers, {"matches": 0}),
     }
-    write_report(tmp_path / "report.html", lake_of(tmp_path / "lake", frames), PLAYER)
+    write_report(tmp_path / "report.html", lake_of(tmp_path / "lake", frames), entry_of(planted.frames))
     words = words_of(page_of(tmp_path / "report.html"))
     assert "Nothing is measured yet" in words
     assert "gamestats ingest rocket-league PATH" in words
@@ -692,9 +688,9 @@ def test_with_matches_alone_every_section_says_what_is_missing(planted: Written,
     features = planted.frames[t.PlayerMatchFeatures].with_columns(
         stats_source=pl.lit("ballchasing"), rank_tier=pl.lit(None, pl.Int32)
     )
-    frames = {table: planted.frames[table] for table in (t.RlPlayers, t.TrackedPlayers)}
+    frames = {t.TrackedPlayers: planted.frames[t.TrackedPlayers], t.PlayerMatchFeatures: features}
     path = tmp_path / "report.html"
-    write_report(path, lake_of(tmp_path / "lake", frames | {t.PlayerMatchFeatures: features}), PLAYER)
+    write_report(path, lake_of(tmp_path / "lake", frames), entry_of(planted.frames))
     for name, sentence in {
         "train": "Nothing is recommended",
         "p1-rank": "Nothing has been predicted yet",

@@ -285,13 +285,13 @@ def test_what_waits_is_asked_for_though_the_look_failed_and_not_while_a_run_is_o
         operation = Operation(
             tmp_path, ops_database, instance, ballchasing_api_key="wrong", ballchasing_api_url=server.url
         )
-        operation.track(somebody(season[0]))
+        operation.track(somebody(season[0]), consents=True)
         assert operation.tick(sensors.PLAYERS_SENSOR) == []
         assert "BALLCHASING_API_KEY" in operation.said
         assert "wrong" not in operation.said
         right = Operation(tmp_path, ops_database, instance, ballchasing_api_key=TOKEN, ballchasing_api_url=server.url)
         server.add(json.loads(season[0].read_bytes()) | {"status": "ok", "created": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"})
-        right.track(somebody(season[0]), days=3650)
+        right.track(somebody(season[0]), days=3650, consents=True)
         (fetching,) = right.tick(sensors.PLAYERS_SENSOR)
         going = instance.create_run_for_job(
             right.definitions.resolve_job_def(sensors.ARCHIVE_JOB),

@@ -27,7 +27,7 @@ class RlPlayers(Table, key="rocket_league/rl_players", **_ENTERED):
     player_id = _player()
     username = text("Name as entered.", nullable=False)
     wanted_since = utc("Replays of matches before are not fetched.")
-    is_active = flag("Whether new replays are looked for and tables kept up to date.", nullable=False)
+    is_active = flag("Whether new replays are looked for, once the player agrees.", nullable=False)
     consented_at = utc("When the player agreed to the analysis; null: not, or not any more.", nullable=True)
     retention_days = dy.Int32(min=1, description="Days after a match for which it stands in the player's tables.")
     created_at = utc("When the player was tracked first.")
