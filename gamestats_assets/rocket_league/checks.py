@@ -119,15 +119,18 @@ def every_pickup_told_is_a_pickup(
 
 @breaking_rows(of=ShotsAndSaves)
 def every_shot_told_is_a_shot(shots: dy.LazyFrame[ShotsAndSaves], events: dy.LazyFrame[ReplayEvents]) -> pl.LazyFrame:
-    """As many shots as the events of a match tell."""
-    return _as_many(shots, events, "shot")
+    """As many shots as the events of a match tell, and as many goals."""
+    goals = _as_many(shots.filter(pl.col("outcome") == "goal"), events, "goal")
+    return pl.concat([_as_many(shots.filter("is_counted"), events, "shot"), goals])
 
 
 def _as_many(rows: pl.LazyFrame, events: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     told = events.filter(pl.col("kind") == kind).group_by(MATCH).agg(told=pl.len())
     made = rows.group_by(MATCH).agg(made=pl.len())
-    return made.join(told, on=MATCH, how="full", coalesce=True).filter(
-        pl.col("made").fill_null(0) != pl.col("told").fill_null(0)
+    return (
+        made.join(told, on=MATCH, how="full", coalesce=True)
+        .filter(pl.col("made").fill_null(0) != pl.col("told").fill_null(0))
+        .with_columns(kind=pl.lit(kind))
     )
 
 
@@ -206,6 +209,35 @@ def everybody_who_played_has_features(
     missing = long_enough.join(made, on=PLAYER, how="anti")
     beyond = made.join(wanted, on=PLAYER, how="anti")
     return pl.concat([missing, beyond, made.filter(pl.col("played_s") < SHORTEST_PLAYED_S)], how="diagonal")
+
+
+@breaking_rows(of=PlayerMatchFeatures, blocking=False)
+def shots_are_those_of_the_scoreboard(
+    shots: dy.LazyFrame[ShotsAndSaves], participants: dy.LazyFrame[Participants], events: dy.LazyFrame[ReplayEvents]
+) -> pl.LazyFrame:
+    """Shots and goals of a replay are as many as its scoreboard has of each player, and shots saved are no more.
+
+    Who left is on no scoreboard, and a save need not be of a shot. A replay that was not recorded from the beginning
+    tells less than its scoreboard.
+    """
+    made = shots.group_by(PLAYER).agg(
+        shots_told=pl.col("is_counted").sum().cast(pl.Int32),
+        goals_told=(pl.col("outcome") == "goal").sum().cast(pl.Int32),
+    )
+    saved = shots.group_by(*MATCH, player_id="saver_id").agg(saves_told=pl.len().cast(pl.Int32))
+    told = pl.col("shots_told", "goals_told", "saves_told")
+    return (
+        participants.select(*PLAYER, "shots", "goals", "saves")
+        .join(events.select(MATCH).unique(), on=MATCH, how="semi")
+        .join(made, on=PLAYER, how="left")
+        .join(saved, on=PLAYER, how="left")
+        .with_columns(told.fill_null(0))
+        .filter(
+            (pl.col("shots_told") != pl.col("shots"))
+            | (pl.col("goals_told") != pl.col("goals"))
+            | (pl.col("saves_told") > pl.col("saves"))
+        )
+    )
 
 
 @breaking_rows(of=PlayerMatchFeatures)

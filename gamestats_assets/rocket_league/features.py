@@ -244,7 +244,7 @@ def _of_touches(touches: pl.LazyFrame, possessions: pl.LazyFrame) -> pl.LazyFram
 
 
 def _of_shots(shots: pl.LazyFrame) -> pl.LazyFrame:
-    return shots.group_by(_PLAYER).agg(avg_shot_speed_uu_s=pl.col("shot_speed_uu_s").mean())
+    return shots.filter("is_counted").group_by(_PLAYER).agg(avg_shot_speed_uu_s=pl.col("shot_speed_uu_s").mean())
 
 
 def _of_challenges(challenges: pl.LazyFrame) -> pl.LazyFrame:

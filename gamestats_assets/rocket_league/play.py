@@ -7,7 +7,8 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.tables import BoostPickups, ReplayEvents, ShotsAndSaves, Touches
+from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
+from gamestats_assets.rocket_league.tables import BoostPickups, MatchFacts, ReplayEvents, ShotsAndSaves, Touches
 
 FULL_TANK = 255.0
 """Boost of a full tank, as replays count it."""
@@ -19,9 +20,11 @@ SAVE_WITHIN_S, GOAL_WITHIN_S = 4.0, 8.0
 """Longest time from a shot to its save, and to its goal."""
 COUNTED_LATE_S = 0.5
 """Longest time by which the game may count a shot after its goal or save."""
-_SHOT = ("match_id", "shot_number")
+_SHOT, _THEN = ("match_id", "event_number"), ("match_id", "then_event")
 GOAL_Y_UU = 5120.0
 """Goal line."""
+_OTHER_GOALS = ("dropshot", "hoops", "rocketlabs", "gridiron", "knockout")
+"""Playlists whose goals, where they have any, need not be those of a soccar field."""
 
 
 def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPickups]:
@@ -50,23 +53,98 @@ def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPicku
     return typing.cast("dy.LazyFrame[BoostPickups]", BoostPickups.cast(rows.select(BoostPickups.column_names())))
 
 
-def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[Touches]) -> dy.LazyFrame[ShotsAndSaves]:
-    """Shots as the game counts them, from where the shooter touched the ball.
+def shots_and_saves(
+    events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[Touches], facts: dy.LazyFrame[MatchFacts]
+) -> dy.LazyFrame[ShotsAndSaves]:
+    """Shots as the game counts them and goals that are of none of these, from where the player touched the ball.
 
     The goal of a shot is the next one by the same player before the next kick-off, the save the next one by an opponent
     within four seconds; each goal and save is of one shot, the last before it. The game counts some shots a moment
-    after what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot.
+    after what became of them: the save or goal just before, if no other shot has it. A goal may be without a shot: the
+    game credits it to the last of the team who touched the ball, whoever sent it in.
+
+    On a field without soccar's goals there is no distance to them, and what was neither a goal nor saved was not missed
+    either: in dropshot it hit the floor, as it should.
     """
+    counted, goals = (events.filter(pl.col("kind") == kind) for kind in ("shot", "goal"))
+    times = counted.select(*_SHOT, "kickoff_number", "time_s", "team", "player_id")
+    scored = _of_one_shot(
+        times.join(
+            goals.select("match_id", "kickoff_number", "player_id", then_s="time_s", then_event="event_number"),
+            on=["match_id", "kickoff_number", "player_id"],
+        ),
+        GOAL_WITHIN_S,
+    )
+    saves = events.filter(pl.col("kind") == "save").select(
+        "match_id", saver_id="player_id", save_team="team", then_s="time_s", then_event="event_number"
+    )
+    saved = _of_one_shot(
+        times.join(saves, on="match_id").filter(pl.col("save_team") != pl.col("team")), SAVE_WITHIN_S
+    ).select(*_SHOT, "saver_id", save_s="then_s")
+    assists = (
+        events.filter(pl.col("kind") == "assist")
+        .sort("match_id", "event_number")
+        .unique(["match_id", "kickoff_number", "team"], keep="last", maintain_order=True)
+        .select("match_id", "kickoff_number", "team", assister_id="player_id")
+    )
+    uncounted = goals.join(scored, left_on=_SHOT, right_on=_THEN, how="anti").with_columns(
+        is_counted=pl.lit(False),
+        is_goal=pl.lit(True),
+        # A goal finds the ball in the goal, and not where the scorer had it.
+        **{name: pl.lit(None, pl.Float64) for name in ("ball_x_uu", "ball_y_uu", "ball_z_uu", "player_z_uu")},
+    )
+    rows = (
+        pl.concat(
+            [
+                counted.with_columns(is_counted=pl.lit(True)).join(
+                    scored.select(*_SHOT, is_goal=pl.lit(True)), on=_SHOT, how="left"
+                ),
+                uncounted,
+            ]
+        )
+        .join(saved, on=_SHOT, how="left")
+        .join(assists, on=["match_id", "kickoff_number", "team"], how="left")
+        .join(facts.select("match_id", has_goals=_has_soccar_goals()), on="match_id", how="left")
+    )
+    is_goal, is_saved = pl.col("is_goal").is_not_null(), pl.col("save_s").is_not_null()
+    told = (
+        _from_where(rows, touches)
+        .with_columns(
+            distance_to_goal_uu=pl.when("has_goals").then("distance_to_goal_uu"),
+            outcome=pl.when(is_goal)
+            .then(pl.lit("goal"))
+            .when(is_saved)
+            .then(pl.lit("saved"))
+            .when("has_goals")
+            .then(pl.lit("missed")),
+            saver_id=pl.when(~is_goal).then("saver_id"),
+            saved_after_s=pl.when(~is_goal & is_saved).then((pl.col("save_s") - pl.col("time_s")).clip(0)),
+            assister_id=pl.when(is_goal).then("assister_id"),
+        )
+        .sort("match_id", "event_number")
+        .with_columns(shot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
+    )
+    return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
+
+
+def _has_soccar_goals() -> pl.Expr:
+    """Of rows of `match_facts`: whether goals are scored at both ends of the field."""
+    field = pl.col("map_code").fill_null("")
+    return ~(
+        pl.col("playlist").str.contains("|".join(_OTHER_GOALS)) | field.str.contains(f"^({'|'.join(OTHER_FIELDS)})")
+    )
+
+
+def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:
+    """Where the player touched the ball; without such a touch, where the ball was when the shot was counted."""
     side = pl.when(pl.col("team") == "blue").then(1.0).otherwise(-1.0)
     struck = touches.sort("time_s").select(
         "match_id", "player_id", struck_s="time_s", touch_x="ball_x_uu", touch_y="ball_team_y_uu", touch_z="ball_z_uu",
         touch_speed="ball_speed_after_uu_s", touch_car_z="car_z_uu",
     )  # fmt: skip
-    counted = events.filter(pl.col("kind") == "shot").sort("match_id", "event_number")
-    shots = (
-        counted.with_columns(shot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
+    return (
         # The game counts a shot some moments later, a goal's when the ball is in.
-        .sort("time_s")
+        rows.sort("time_s")
         .join_asof(
             struck,
             left_on="time_s",
@@ -85,53 +163,22 @@ def shots_and_saves(events: dy.LazyFrame[ReplayEvents], touches: dy.LazyFrame[To
         .with_columns(
             distance_to_goal_uu=(pl.col("ball_x_uu") ** 2 + (GOAL_Y_UU - pl.col("ball_team_y_uu")) ** 2).sqrt(),
         )
-        .sort("match_id", "shot_number")
     )
-    times = shots.select("match_id", "shot_number", "kickoff_number", "time_s", "team", "player_id")
-    goals = events.filter(pl.col("kind") == "goal").select(
-        "match_id", "kickoff_number", "player_id", then_s="time_s", then_event="event_number"
-    )
-    assists = (
-        events.filter(pl.col("kind") == "assist")
-        .sort("match_id", "event_number")
-        .unique(["match_id", "kickoff_number", "team"], keep="last", maintain_order=True)
-        .select("match_id", "kickoff_number", "team", assister_id="player_id")
-    )
-    saves = events.filter(pl.col("kind") == "save").select(
-        "match_id", saver_id="player_id", save_team="team", then_s="time_s", then_event="event_number"
-    )
-    scored = _of_one_shot(times.join(goals, on=["match_id", "kickoff_number", "player_id"]), GOAL_WITHIN_S).select(
-        *_SHOT, goal_s="then_s"
-    )
-    saved = _of_one_shot(
-        times.join(saves, on="match_id").filter(pl.col("save_team") != pl.col("team")), SAVE_WITHIN_S
-    ).select(*_SHOT, "saver_id", save_s="then_s")
-    rows = (
-        shots.join(scored, on=_SHOT, how="left")
-        .join(saved, on=_SHOT, how="left")
-        .join(assists, on=["match_id", "kickoff_number", "team"], how="left")
-    )
-    is_goal, is_saved = pl.col("goal_s").is_not_null(), pl.col("save_s").is_not_null()
-    told = rows.with_columns(
-        outcome=pl.when(is_goal).then(pl.lit("goal")).when(is_saved).then(pl.lit("saved")).otherwise(pl.lit("missed")),
-        saver_id=pl.when(~is_goal).then("saver_id"),
-        saved_after_s=pl.when(~is_goal & is_saved).then((pl.col("save_s") - pl.col("time_s")).clip(0)),
-        assister_id=pl.when(is_goal).then("assister_id"),
-    )
-    return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
 
 
 def _of_one_shot(pairs: pl.LazyFrame, within_s: float) -> pl.LazyFrame:
     """Of pairs of shots and what may have become of them: what followed, else what was counted just before."""
-    after_s, then = pl.col("then_s") - pl.col("time_s"), ("match_id", "then_event")
+    after_s = pl.col("then_s") - pl.col("time_s")
 
     def nearest(near: pl.LazyFrame) -> pl.LazyFrame:
         return (
-            near.sort(after_s.abs(), "match_id", -pl.col("shot_number"), "then_event")
-            .unique(then, keep="first", maintain_order=True)
+            near.sort(after_s.abs(), "match_id", -pl.col("event_number"), "then_event")
+            .unique(_THEN, keep="first", maintain_order=True)
             .unique(_SHOT, keep="first", maintain_order=True)
         )
 
     followed = nearest(pairs.filter(after_s.is_between(0, within_s)))
     late = pairs.filter(after_s.is_between(-COUNTED_LATE_S, 0, closed="left"))
-    return pl.concat([followed, nearest(late.join(followed, on=_SHOT, how="anti").join(followed, on=then, how="anti"))])
+    return pl.concat(
+        [followed, nearest(late.join(followed, on=_SHOT, how="anti").join(followed, on=_THEN, how="anti"))]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import CHECKS, assets
 from gamestats_assets_tests.frames import KNOWN, Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.rocket_league.files import header_of
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BEA,
@@ -39,6 +41,13 @@ EVERYBODY = (ANN, BEA, XAN, YVE)
 BOARD = {"player_name": "Somebody", "score": 300, "goals": 1, "assists": 0, "saves": 1, "shots": 2}
 THEIRS = STATS | BOARD | {"source": "ballchasing", "boost_collected_per_minute": 400.0}
 PAD = {"pad_x_uu": 3072.0, "pad_y_uu": 4096.0, "is_big_pad": True, "boost_before": 0.0, "boost_after": 255.0}
+
+
+def as_on_board(at: float, who: str) -> list[dict[str, Any]]:
+    """A shot that an opponent saves, another one, and a goal, which for some is of none of these."""
+    saver = EVERYBODY[(EVERYBODY.index(who) + 2) % 4]
+    scored = goal(at + 3, who, kickoff_number=2 if who in (XAN, YVE) else 1)
+    return [event("shot", at, who), event("save", at + 1, saver), event("shot", at + 2, who), scored]
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +74,8 @@ def sound() -> Frames:
             touch(2, XAN),
             # As much boost as ballchasing tells.
             *(event("boost_pickup", 3, who, **PAD) for who in EVERYBODY for _ in range(8)),
-            event("shot", 4, ANN),
-            event("save", 5, XAN),
-            goal(6, ANN),
+            # What the scoreboard says of everybody.
+            *itertools.chain(*(as_on_board(10 * number, who) for number, who in enumerate(EVERYBODY, 1))),
         ),
     }
     of_all = {"is_simulated": False, "playlist": "ranked-doubles"}
@@ -105,6 +113,7 @@ def sound() -> Frames:
 REPLAY = (pl.col("source") == "replay") & (pl.col("player_id") == ANN)
 SERVED = (pl.col("state") == "served") & ~pl.col("is_simulated")
 MEASURED = pl.col("state") == "measured"
+GOAL = pl.col("outcome") == "goal"
 
 
 def far_out(frames: Frames) -> Planted:
@@ -113,6 +122,10 @@ def far_out(frames: Frames) -> Planted:
 
 def no_soccar(frames: Frames) -> Planted:
     return {t.MatchFacts: frames[t.MatchFacts].with_columns(is_soccar=False)}
+
+
+def without_shots(frames: Frames) -> Planted:
+    return {t.ShotsAndSaves: frames[t.ShotsAndSaves].clear()}
 
 
 VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
@@ -134,6 +147,10 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("every_pickup_told_is_a_pickup", doubled(t.BoostPickups, pickup_number=99)),
     ("every_shot_told_is_a_shot", without(t.ShotsAndSaves)),
     ("every_shot_told_is_a_shot", doubled(t.ShotsAndSaves, shot_number=99)),
+    ("every_shot_told_is_a_shot", changed(t.ShotsAndSaves, GOAL, outcome="missed")),
+    ("every_shot_told_is_a_shot", without(t.ShotsAndSaves, GOAL & ~pl.col("is_counted"))),
+    ("every_shot_told_is_a_shot", doubled(t.ShotsAndSaves, GOAL & ~pl.col("is_counted"), shot_number=99)),
+    ("every_shot_told_is_a_shot", changed(t.ShotsAndSaves, GOAL & ~pl.col("is_counted"), is_counted=True)),
     ("cars_are_on_the_field", far_out),
     *(
         ("scoreboards_agree", changed(t.RawPlayerStats, REPLAY, **{name: 99}))
@@ -161,6 +178,16 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("everybody_who_played_has_features", doubled(t.PlayerMatchFeatures, player_id="epic_9")),
     ("everybody_who_played_has_features", changed(t.PlayerMatchFeatures, played_s=59.0)),
     ("everybody_who_played_has_features", no_soccar),
+    *(
+        ("shots_are_those_of_the_scoreboard", changed(t.Participants, pl.col("match_id") == MATCH, **values))
+        for values in ({"shots": 3}, {"shots": 0}, {"goals": 2}, {"goals": 0}, {"saves": 0})
+    ),
+    ("shots_are_those_of_the_scoreboard", without(t.ShotsAndSaves, pl.col("outcome") == "saved")),
+    ("shots_are_those_of_the_scoreboard", changed(t.ShotsAndSaves, pl.col("is_counted"), is_counted=False)),
+    ("shots_are_those_of_the_scoreboard", changed(t.ShotsAndSaves, GOAL, outcome="missed")),
+    ("shots_are_those_of_the_scoreboard", changed(t.ShotsAndSaves, GOAL & ~pl.col("is_counted"), player_id=ANN)),
+    ("shots_are_those_of_the_scoreboard", changed(t.ShotsAndSaves, pl.col("saver_id") == XAN, saver_id=YVE)),
+    ("shots_are_those_of_the_scoreboard", without_shots),
     ("simulated_stays_simulated", changed(t.PlayerMatchFeatures, pl.col("is_simulated"), is_simulated=False)),
     ("simulated_stays_simulated", changed(t.PlayerMatchFeatures, ~pl.col("is_simulated"), is_simulated=True)),
     ("cohorts_are_of_players_who_are_there", changed(t.RankCohorts, players=5)),
@@ -230,6 +257,9 @@ def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
         ("goals_are_in_the_score", changed(t.Participants, goals=None)),
         ("goals_are_in_the_score", changed(t.MatchFacts, blue_score=None)),
         ("scoreboards_agree", changed(t.RawPlayerStats, REPLAY, goals=None)),
+        # Who left is on no scoreboard; and a save need not be of a shot.
+        ("shots_are_those_of_the_scoreboard", changed(t.Participants, shots=None, goals=None, saves=None)),
+        ("shots_are_those_of_the_scoreboard", changed(t.Participants, saves=2)),
         ("replays_agree_with_ballchasing", changed(t.PlayerMatchStats, REPLAY, avg_speed_uu_s=1500 * 1.029)),
         # Of short times a share says little.
         ("replays_agree_with_ballchasing", changed(t.PlayerMatchStats, time_supersonic_s=4.0)),
@@ -273,3 +303,23 @@ def test_real_pairs_break_no_check(realdata: Path) -> None:
 def test_players_who_come_and_go_break_no_blocking_check(realdata: Path) -> None:
     broken = of_real(realdata, real_files.COME_AND_GO)
     assert {name: found for name, found in broken.items() if BY_NAME[name].blocking} == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "uncounted"),
+    [(real_files.PAIRS, 1), ((real_files.COME_AND_GO,), 1), ((real_files.LAN,), 2), ((real_files.DROPSHOT,), 1)],
+)
+def test_every_goal_of_a_header_has_one_row_and_scoreboards_agree(
+    names: tuple[str, ...], uncounted: int, realdata: Path
+) -> None:
+    known = real_files.silver(realdata, *names)
+    headers = [header_of(path.read_bytes()) for path in real_files.paths(realdata, *names) if path.suffix == ".replay"]
+    goals = [(told["PlayerName"], ("blue", "orange")[told["PlayerTeam"]]) for each in headers for told in each["Goals"]]
+    shots, players = known[t.ShotsAndSaves], known[t.Participants].select("match_id", "player_id", "player_name")
+    scored = shots.filter(GOAL).join(players, on=["match_id", "player_id"]).select("player_name", "team")
+    assert sorted(scored.rows()) == sorted(goals)
+    board = [(told["Name"], told["Shots"]) for each in headers for told in each["PlayerStats"] if told["Shots"]]
+    counted = shots.filter("is_counted").join(players, on=["match_id", "player_id"]).group_by("player_name").len()
+    assert sorted(counted.rows()) == sorted(board)
+    assert shots.filter(~pl.col("is_counted"))["outcome"].to_list() == ["goal"] * uncounted
+    assert breaking(BY_NAME["shots_are_those_of_the_scoreboard"], known).to_dicts() == []

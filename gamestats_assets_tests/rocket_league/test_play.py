@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.play import boost_pickups, shots_and_saves
@@ -13,7 +15,9 @@ from gamestats_assets.rocket_league.touches import touches
 from gamestats_assets_tests.rocket_league.scenario import (
     ANN,
     BEA,
+    MATCH,
     OTHER_MATCH,
+    TEAM,
     XAN,
     YVE,
     dicts,
@@ -21,6 +25,7 @@ from gamestats_assets_tests.rocket_league.scenario import (
     events,
     goal,
     made,
+    rows,
     touch,
 )
 from gamestats_assets_tests.rocket_league.tracked import assert_order_does_not_matter
@@ -82,10 +87,15 @@ def test_pickups_are_numbered_in_their_match() -> None:
 BEFORE_GOAL = {"ball_x_uu": 300.0, "ball_y_uu": 4720.0, "ball_z_uu": 150.0, "player_z_uu": 40.0}
 
 
-def shots(*happened: dict[str, Any]) -> list[dict[str, Any]]:
+def facts(**of_match: Any) -> pl.DataFrame:
+    both = [{"match_id": match_id} for match_id in (MATCH, OTHER_MATCH)]
+    return rows(t.MatchFacts, both, **({"playlist": "ranked-doubles", "map_code": "stadium_p"} | of_match))
+
+
+def shots(*happened: dict[str, Any], **of_match: Any) -> list[dict[str, Any]]:
     """Shots of these events, sorted by time as a replay tells them."""
     told = events(*sorted(happened, key=lambda each: each["time_s"]))
-    return made(shots_and_saves, told, made(touches, told)).to_dicts()
+    return made(shots_and_saves, told, made(touches, told), facts(**of_match)).to_dicts()
 
 
 def outcomes(*happened: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -101,7 +111,7 @@ def test_a_shot_is_where_the_shooter_touched_the_ball() -> None:
     }  # fmt: skip
     (found,) = shots(touch(1, XAN), struck, touch(5.5, ANN), event("shot", 6, XAN, ball_x_uu=9.0, ball_y_uu=9.0))
     expected = {
-        "shot_number": 1, "time_s": 6.0, "player_id": XAN, "team": "orange", "ball_x_uu": 300.0,
+        "shot_number": 1, "is_counted": True, "time_s": 6.0, "player_id": XAN, "team": "orange", "ball_x_uu": 300.0,
         # Orange shoots at blue's goal, at y = -5120.
         "ball_team_y_uu": 4720.0, "ball_z_uu": 150.0, "distance_to_goal_uu": (300.0**2 + 400.0**2) ** 0.5,
         "shot_speed_uu_s": 3000.0, "shooter_z_uu": 40.0, "outcome": "missed",
@@ -142,7 +152,10 @@ def test_goals_are_of_the_last_shot_of_the_scorer() -> None:
     ],
 )
 def test_which_goal_is_of_a_shot(scored: dict[str, Any], outcome: str) -> None:
-    assert [row[2] for row in outcomes(event("shot", 10, ANN), scored)] == [outcome]
+    found = shots(event("shot", 10, ANN), scored)
+    assert [row["outcome"] for row in found if row["is_counted"]] == [outcome]
+    # Whether or not it is of the shot, the goal has a row.
+    assert [row["outcome"] for row in found].count("goal") == 1
 
 
 @pytest.mark.parametrize(
@@ -198,8 +211,102 @@ def test_what_goes_in_was_not_saved_and_has_an_assist_of_its_own_goal() -> None:
     ]
 
 
-def test_a_goal_without_a_shot_and_matches_apart() -> None:
-    assert outcomes(goal(5, ANN)) == []
+SENT_IN: dict[str, Any] = {"ball_x_uu": 10.0, "ball_y_uu": 5212.0, "ball_z_uu": 200.0, "player_z_uu": 17.0}
+
+
+def test_a_goal_without_a_shot_is_a_row_from_where_its_scorer_touched_the_ball() -> None:
+    struck = touch(5, ANN, vy=900.0) | {"ball_x_uu": -300.0, "ball_y_uu": 4720.0, "player_z_uu": 40.0}
+    found = shots(
+        touch(2, ANN), event("shot", 4, BEA), struck, touch(7, XAN), goal(8, ANN, **SENT_IN), event("assist", 8.4, BEA),
+        event("shot", 20, ANN, kickoff_number=2),
+    )  # fmt: skip
+    assert [(row["shot_number"], row["player_id"], row["is_counted"], row["outcome"]) for row in found] == [
+        (1, BEA, True, "missed"),
+        (2, ANN, False, "goal"),
+        (3, ANN, True, "missed"),
+    ]
+    expected = {
+        "time_s": 8.0, "team": "blue", "ball_x_uu": -300.0, "ball_team_y_uu": 4720.0, "ball_z_uu": 93.0,
+        "distance_to_goal_uu": 500.0, "shot_speed_uu_s": 900.0, "shooter_z_uu": 40.0, "saver_id": None,
+        "saved_after_s": None, "assister_id": BEA,
+    }  # fmt: skip
+    assert {name: found[1][name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "scorer"),
+    [
+        # Too long ago.
+        (touch(1, ANN), ANN),
+        (touch(6, BEA), ANN),
+        # Whom the game credits with it is not known, nor who touched.
+        (touch(6, None), None),
+    ],
+)
+def test_where_a_goal_was_shot_is_unknown_without_a_touch_of_its_scorer(
+    before: dict[str, Any], scorer: str | None
+) -> None:
+    (found,) = shots(before, goal(7.5, scorer, team="blue", **SENT_IN))
+    assert (found["player_id"], found["team"], found["is_counted"], found["outcome"]) == (scorer, "blue", False, "goal")
+    where = ("ball_x_uu", "ball_team_y_uu", "ball_z_uu", "distance_to_goal_uu", "shot_speed_uu_s", "shooter_z_uu")
+    assert {name: found[name] for name in where} == dict.fromkeys(where)
+
+
+@pytest.mark.parametrize(
+    ("playlist", "map_code", "has_goals"),
+    [
+        ("ranked-doubles", "stadium_p", True),
+        ("private", None, True),
+        ("unknown", "farm_p", True),
+        ("ranked-rumble", "stadium_p", True),
+        ("ranked-snowday", "stadium_p", True),
+        ("ranked-dropshot", "shattershot_p", False),
+        ("dropshot-rumble", "stadium_p", False),
+        ("ranked-hoops", "hoopsstadium_p", False),
+        ("private", "hoopsstreet_p", False),
+        ("private", "shattershot_p", False),
+        ("rocketlabs", "labs_basin_p", False),
+    ],
+)
+def test_on_a_field_without_the_goals_of_soccar_nothing_is_missed(
+    playlist: str, map_code: str | None, has_goals: bool
+) -> None:
+    found = shots(
+        event("shot", 1, ANN, **BEFORE_GOAL), event("shot", 10, ANN, **BEFORE_GOAL), event("save", 11, XAN),
+        event("shot", 20, ANN, **BEFORE_GOAL), goal(21, ANN), touch(30, BEA), goal(31, BEA),
+        playlist=playlist, map_code=map_code,
+    )  # fmt: skip
+    assert [row["outcome"] for row in found] == ["missed" if has_goals else None, "saved", "goal", "goal"]
+    distances = [500.0, 500.0, 500.0, 5120.0]
+    assert [row["distance_to_goal_uu"] for row in found] == (distances if has_goals else [None] * 4)
+    # Where it was is told anyway.
+    assert [row["ball_team_y_uu"] for row in found] == [4720.0, 4720.0, 4720.0, 0.0]
+
+
+HAPPENED = st.tuples(
+    st.sampled_from(["shot", "save", "goal", "assist", "touch"]),
+    st.integers(0, 80).map(lambda quarters: quarters / 4),
+    st.sampled_from([ANN, BEA, XAN, None]),
+)
+
+
+@given(st.lists(HAPPENED, min_size=1, max_size=25))
+def test_every_shot_and_every_goal_has_one_row(happened: list[tuple[str, float, str | None]]) -> None:
+    told = [event(kind, at, who) for kind, at, who in happened if who or kind == "goal"]
+    found = shots(touch(0, XAN), *told)
+    counted = [(row["player_id"], row["time_s"]) for row in found if row["is_counted"]]
+    assert sorted(counted) == sorted((each["player_id"], each["time_s"]) for each in told if each["kind"] == "shot")
+    goals = [row["player_id"] or "" for row in found if row["outcome"] == "goal"]
+    assert sorted(goals) == sorted(each["player_id"] or "" for each in told if each["kind"] == "goal")
+    assert [row["shot_number"] for row in found] == [*range(1, len(found) + 1)]
+    assert [row["time_s"] for row in found] == sorted(row["time_s"] for row in found)
+    # A save is of one shot, of an opponent.
+    saves = [(row["saver_id"], row["team"]) for row in found if row["saver_id"]]
+    told_saves = [each["player_id"] for each in told if each["kind"] == "save"]
+    assert all(saves.count((who, team)) <= told_saves.count(who) and TEAM[who] != team for who, team in saves)
+
+
+def test_matches_apart() -> None:
     found = shots(event("shot", 1, ANN), event("shot", 2, ANN, match_id=OTHER_MATCH), event("shot", 3, ANN))
     assert sorted((row["match_id"] == OTHER_MATCH, row["shot_number"]) for row in found) == [
         (False, 1),
@@ -215,10 +322,12 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         *(event("save", at + 1.2, XAN) for at in range(0, 40, 2)),
         goal(40, ANN),
         event("assist", 40.5, BEA),
+        goal(60, None, kickoff_number=2),
     )
-    known: dict[Any, pl.DataFrame] = {t.ReplayEvents: happened, t.Touches: made(touches, happened)}
+    known = {t.ReplayEvents: happened, t.Touches: made(touches, happened), t.MatchFacts: facts()}
     for function in (boost_pickups, shots_and_saves):
         assert_order_does_not_matter(function, known)
-    assert dicts(made(shots_and_saves, happened, known[t.Touches]).tail(1), "outcome", "assister_id") == [
-        {"outcome": "goal", "assister_id": BEA}
+    assert dicts(made(shots_and_saves, *known.values()).tail(2), "outcome", "assister_id", "is_counted") == [
+        {"outcome": "goal", "assister_id": BEA, "is_counted": True},
+        {"outcome": "goal", "assister_id": None, "is_counted": False},
     ]

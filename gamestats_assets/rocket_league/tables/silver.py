@@ -168,19 +168,34 @@ class Possessions(MatchRow, key="rocket_league/possessions", **SILVER):
 
 
 class ShotsAndSaves(MatchRow, key="rocket_league/shots_and_saves", **SILVER):
-    """Shots as the game counts them, and what became of each."""
+    """Shots as the game counts them and what became of each, and the goals that are of none of these.
 
-    shot_number = dy.Int32(primary_key=True, min=1, description="Number of the shot in the match.")
-    time_s = seconds("When.")
-    player_id = player("Shooter.")
-    team = team("Team that shot.")
-    ball_x_uu = real("Position of the ball across the field.")
+    Every goal has one row: that of its shot, or one of its own, where the game counted no shot of the scorer. Where
+    the ball was is told by the last touch of the player; of a shot without one in the six seconds before, by the
+    moment in which it was counted.
+    """
+
+    shot_number = dy.Int32(
+        primary_key=True, min=1, description="Number of the row in the match: shots and goals as they happened."
+    )
+    is_counted = flag("Whether the game counts it as a shot; a goal may be none.", nullable=False)
+    time_s = seconds("When the game counted the shot, or the goal that is of none.")
+    player_id = player("Shooter, or scorer as the game credits it; null of a goal whose scorer is not known.")
+    team = team("Team that shot or scored.")
+    ball_x_uu = real("Position of the ball across the field; null of a goal without a shot or touch of its scorer.")
     ball_team_y_uu = real("Position along the field, the shooter's goal line at -5120.")
     ball_z_uu = real("Height of the ball.")
-    distance_to_goal_uu = real("Distance to the middle of the opponents' goal.", minimum=0)
+    distance_to_goal_uu = real(
+        "Distance to the middle of the opponents' goal; null on a field without soccar's goals.", minimum=0
+    )
     shot_speed_uu_s = real("Speed of the ball after the shooter's touch; null where that is not known.", minimum=0)
     shooter_z_uu = real("Height of the shooter's car.")
-    outcome = dy.String(check=lambda column: column.is_in(OUTCOMES), description="goal, saved or missed.")
+    outcome = dy.String(
+        nullable=True,
+        check=lambda column: column.is_in(OUTCOMES),
+        description="goal, saved, or missed (neither, or the goal is another's); null for missed on a field without "
+        "soccar's goals.",
+    )
     saver_id = player("Player who saved it.")
     saved_after_s = seconds("Time from the shot to the save.", nullable=True)
     assister_id = player("Player who gave the assist, where it is a goal that has one.")
