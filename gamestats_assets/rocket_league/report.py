@@ -293,7 +293,7 @@ def _tiles(users: Sequence[Row], playlists: Sequence[Playlist]) -> Iterator[tupl
 
 
 def _rate(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return "–" if share is None else f"{100 * share:.1f}%"
 
 
 def _number(value: float | None, form: str = "+.2f") -> str:
@@ -538,7 +538,7 @@ def _radar(name: str, title: str, skills: Sequence[Row]) -> Figure:
             "fillcolor": "--soft",
             "line": {"color": "--series-1", "width": 2},
             "marker": {"color": "--series-1", "size": 9},
-            "hovertemplate": "%{theta}: better than %{r:.0f} % of the cohort<extra></extra>",
+            "hovertemplate": "%{theta}: better than %{r:.0f}% of the cohort<extra></extra>",
         },
         {
             **_polar(spokes),
@@ -556,7 +556,7 @@ def _radar(name: str, title: str, skills: Sequence[Row]) -> Figure:
             "hoverinfo": "skip",
         },
     ]
-    radial = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "angle": 90, "tickangle": 90, "ticksuffix": " %"}
+    radial = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "angle": 90, "tickangle": 90, "ticksuffix": "%"}
     angular = {"direction": "clockwise", "rotation": 90, "categoryorder": "array", "categoryarray": labels}
     return _figure(name, title, data, height=380, polar={"radialaxis": radial, "angularaxis": angular})
 
@@ -578,8 +578,8 @@ def _heat(name: str, title: str, field: Field) -> Figure:
             "zmin": 0,
             "hoverongaps": False,
             "colorscale": [[0, "--heat-0"], [0.35, "--heat-1"], [1, "--heat-2"]],
-            "colorbar": {"thickness": 10, "outlinewidth": 0, "len": 0.6, "ticksuffix": " %"},
-            "hovertemplate": "%{z:.2f} % of the time<extra></extra>",
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "len": 0.6, "ticksuffix": "%"},
+            "hovertemplate": "%{z:.2f}% of the time<extra></extra>",
         }
     ]
     line = {"line": {"color": "--pitch", "width": 1.5}, "layer": "above"}

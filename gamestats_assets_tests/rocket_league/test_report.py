@@ -401,7 +401,7 @@ def test_the_radar_draws_measured_skills_with_their_intervals_and_no_refused_one
         assert ends[3 * place : 3 * place + 3] == close([low, high, None])
     assert 0 not in [*player["r"], *ends]
     words = said(planted.path, "p1-skills")
-    assert "Aerials 4 % (2 to 52); Saves 61 % (30 to 80); Shooting 83 % (42 to 92)." in words
+    assert "Aerials 4% (2 to 52); Saves 61% (30 to 80); Shooting 83% (42 to 92)." in words
     for row in known.values():
         if row["state"] == "refused":
             assert f"{row['skill'].capitalize()}: {row['reason']}" in words
@@ -411,13 +411,13 @@ def test_weaknesses_stand_with_their_evidence_and_every_figure_of_a_skill_with_i
     words = said(planted.path, "p1-skills")
     assert words.count("Weakness:") == 1
     assert (
-        "Weakness: aerials Better than 4 % of the cohort only (90% interval: 2 to 52 %). Evidence of aerials. To be in "
+        "Weakness: aerials Better than 4% of the cohort only (90% interval: 2 to 52%). Evidence of aerials. To be in "
         "the middle of the cohort would be worth 1.2 ranks."
     ) in words
     assert lines_of(part_of(planted.path, "p1-skills")) == [
-        "Aerials ✕ weakness 4 % 2 to 52 -1.52 62.5 % 12 matches 1.2 ranks Evidence of aerials.",
-        "Saves no weakness 61 % 30 to 80 +0.37 62.5 % 12 matches – Evidence of saves.",
-        "Shooting no weakness 83 % 42 to 92 +1.10 62.5 % 12 matches 0.0 ranks Evidence of shooting.",
+        "Aerials ✕ weakness 4% 2 to 52 -1.52 62.5% 12 matches 1.2 ranks Evidence of aerials.",
+        "Saves no weakness 61% 30 to 80 +0.37 62.5% 12 matches – Evidence of saves.",
+        "Shooting no weakness 83% 42 to 92 +1.10 62.5% 12 matches 0.0 ranks Evidence of shooting.",
     ]
     none = said(planted.path, "p3-skills")
     assert "No weakness No skill that is measured is below the middle" in none
@@ -461,7 +461,7 @@ def test_the_heat_map_is_the_time_by_place_seen_from_the_own_goal(planted: Writt
     page = lines_of(part_of(planted.path, "p1-field"))
     for third in ("Own third", "Middle third", "Opponents' third"):
         shares = [zones.get((third, lane), 0) / total for lane in ("left", "middle", "right")]
-        assert f"{third} {' '.join(f'{100 * each:.1f} %' for each in (*shares, sum(shares)))}" in page
+        assert f"{third} {' '.join(f'{100 * each:.1f}%' for each in (*shares, sum(shares)))}" in page
     assert "in 2 matches of 12, those whose replays were read" in said(planted.path, "p1-field")
     for name in ("p2", "p3"):
         assert "needs replays" in said(planted.path, f"{name}-field")
@@ -530,7 +530,7 @@ def test_the_rank_is_followed_where_one_was_told(planted: Written) -> None:
 
 def test_training_stands_with_the_skill_before_and_since(planted: Written) -> None:
     assert lines_of(part_of(planted.path, "p1-training")) == [
-        "Aerials 2 sessions, 1.5 hours 2026-03-19 to 2026-03-23 61.3 % of 140 -5.5 points -0.51 4 matches +0.23 "
+        "Aerials 2 sessions, 1.5 hours 2026-03-19 to 2026-03-23 61.3% of 140 -5.5 points -0.51 4 matches +0.23 "
         "8 matches +0.74 +0.12 to +1.36 (90%) ✓ better beyond chance",
         "Saves 1 session, 20 minutes 2026-03-19 to 2026-03-23 not counted – Not measured. Known of saves: 1 match.",
     ]
@@ -575,8 +575,8 @@ def test_what_it_rests_on_is_told(planted: Written) -> None:
     assert (
         "Version 2 (served), trained on 456 players with 7,890 matches up to 2026-03-27. By cross-validation over "
         "players it is off by 1.23 ranks on average (naming the middle rank for everybody: 3.46; supersonic share "
-        "alone: 2.35), names the very rank of 31.2 % of players (the most frequent rank: 9.9 %), is at most one rank "
-        "off for 74.6 %, and its 80% interval holds the rank of 81.1 %."
+        "alone: 2.35), names the very rank of 31.2% of players (the most frequent rank: 9.9%), is at most one rank "
+        "off for 74.6%, and its 80% interval holds the rank of 81.1%."
     ) in words
     assert "None that measures a skill of the player. Model of ranks None serves." in said(planted.path, "p2-basis")
 
@@ -627,7 +627,8 @@ def test_a_season_is_reported_as_its_tables_have_it(played_season: Played) -> No
     assert len(packs) == len(told) == 10
     for line, row in zip(packs, told, strict=True):
         assert line.startswith(f"{row['rank']} {row['code']} Copy {row['pack_name']} {row['skill']} {row['playlist']}")
-        assert line.endswith(row["reason"])
+        first = next(each["rank"] for each in told if each["reason"] == row["reason"])
+        assert line.endswith(row["reason"] if first == row["rank"] else f" As place {first}.")
     nearest = played_season.rows(t.PlayerComparison, playlist="ranked-doubles")
     lines = lines_of(part_of(path, "p1-nearest"))
     assert len(lines) == len(nearest) == 10
