@@ -32,7 +32,16 @@ import polars as pl
 
 from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, PLAYER, last_tier
-from gamestats_assets.rocket_league.skills import COHORT, FEATURES, SKILL, SKILL_FEATURES, scales, skill_values
+from gamestats_assets.rocket_league.skills import (
+    COHORT,
+    FEATURES,
+    SKILL,
+    SKILL_FEATURES,
+    correlations,
+    scales,
+    signed_features,
+    skill_values,
+)
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankCohorts
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 
@@ -40,7 +49,8 @@ COHORT_PLAYERS = 30
 """Players below which a cohort tells nothing of a feature."""
 FARTHEST = 2
 """Ranks below and above that a cohort takes in at most."""
-_MOST_OFF = 0.5
+MOST_OFF = 0.5
+"""Ranks by which the mean rank of its players may be off at most."""
 _PRIOR_MATCHES = 9
 _AT_ONCE = 10
 _STEPS = 20
@@ -87,14 +97,22 @@ def _of_skill(skill: str, matches: pl.LazyFrame, windows: pl.DataFrame, measures
     scale = measures.select(*COHORT, *(f"{name} {what}" for name in names for what in ("mean", "spread")))
     windows = windows.filter(pl.col("feature") == skill)
     known = matches.select(*PLAYER, "tier", "team_size", *names).collect(engine="streaming")
+    measured = known.join(_members(windows).drop("feature"), on=[*_PLAYLIST, "tier"], maintain_order="left").join(
+        scale, on=COHORT, maintain_order="left"
+    )
+    together = (
+        measured.lazy().select(*COHORT, *signed_features(skill)).group_by(COHORT).agg(correlations=correlations(skill))
+    )
+    together = together.rename({"correlations": f"{skill} correlations"}).collect()
     values = (
-        known.join(_members(windows).drop("feature"), on=[*_PLAYLIST, "tier"], maintain_order="left")
-        .join(scale, on=COHORT, maintain_order="left")
+        measured.join(together, on=COHORT, maintain_order="left")
         .select(*PLAYER, "rank_tier", "tier", *skill_values([skill]))
         .lazy()
     )
     players = _players(values, [skill], [*PLAYER, "rank_tier", "tier"])
-    return _described(players, values, windows).with_columns(feature=SKILL + pl.col("feature"))
+    told = _described(players, values, windows).with_columns(feature=SKILL + pl.col("feature")).drop("correlations")
+    together = together.rename({f"{skill} correlations": "correlations"})
+    return RankCohorts.cast(told.join(together, on=COHORT, how="left", maintain_order="left"))
 
 
 def _with_account(features: pl.LazyFrame) -> pl.LazyFrame:
@@ -167,7 +185,7 @@ def _windows(around: pl.DataFrame) -> pl.DataFrame:
     def is_enough(far: int) -> pl.Expr:
         players = pl.col("players").filter(pl.col("step").abs() <= far)
         off = (pl.col("players") * pl.col("step")).filter(pl.col("step").abs() <= far).sum() / players.sum()
-        return (players.sum() >= COHORT_PLAYERS) & (off.abs() <= _MOST_OFF)
+        return (players.sum() >= COHORT_PLAYERS) & (off.abs() <= MOST_OFF)
 
     far = pl.coalesce(pl.when(is_enough(far)).then(pl.lit(far, pl.Int32)) for far in range(FARTHEST + 1))
     return (
@@ -258,6 +276,7 @@ def _with_spreads(told: pl.LazyFrame) -> pl.LazyFrame:
         )
         # Those of a skill are counted by what they know, and a duel has no skill of teams.
         .filter(pl.col("players") >= COHORT_PLAYERS)
+        .with_columns(correlations=pl.lit(None, pl.List(pl.Float64)))
         .select(name for name in RankCohorts.schema())
         .with_columns(pl.when(numbers.abs() < _NOTHING).then(numbers * 0).otherwise(numbers.round_sig_figs(_DIGITS)))
     )

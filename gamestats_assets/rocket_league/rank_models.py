@@ -17,16 +17,22 @@ distribution over ranks has quantiles between them; half of the width of rank 13
 
 **Cross-validation** is over players, in `FOLDS` parts by a hash of the player's id. All that is learnt (which features,
 means, pooling of ranks, coefficients, the baselines too) is learnt from the other parts.
+
+**Versions** are compared on the same players. A player is always of the same part, and a version keeps the models of
+its cross-validation: of each player it is asked by the one that has not learnt from the player's part, so that no
+version is at an advantage. A candidate is compared with the best, on these players, of all versions that ever served,
+not with the last alone: of many small losses, each within its error, the sum would soon be more than that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import dataframely as dy
@@ -57,8 +63,6 @@ BEYOND_CHANCE = 2.0
 fewer than one in forty are."""
 LEAST_RELIABILITY = 0.1
 """That is taken for the strength: what chance alone makes has no slope that could be corrected for it."""
-NEW_PLAYERS = 50
-"""Players that the serving model has not seen, from which on it is compared on these alone."""
 RETRAINED_AFTER_DAYS, RETRAINED_BY_GROWTH = 7, 0.1
 """A version is trained when there are matches so many days later than the last one's, or so many more or fewer."""
 FORM_DAYS = 90
@@ -200,14 +204,14 @@ def drivers(model: Mapping[str, Any], values: Mapping[str, float | None], n: int
 
 
 def worse_models(models: pl.DataFrame) -> pl.DataFrame:
-    """Models that serve though by their own figures they are worse than a baseline, or than what served before.
+    """Models that serve though by their own figures they are worse than a baseline, or than the best before them.
 
     Columns `is_simulated`, `playlist`, `version` and `reason`; no rows are good.
     """
     figures = {
         "naming the middle rank": ("mean_error_tiers", "majority_mean_error_tiers", None),
         "one feature alone": ("mean_error_tiers", "single_feature_mean_error_tiers", None),
-        "the model that served before": (
+        "the best model that served before": (
             "compared_mean_error_tiers",
             "served_mean_error_tiers",
             "served_difference_standard_error",
@@ -456,36 +460,49 @@ def training_rows(profiles: pl.LazyFrame) -> pl.LazyFrame:
 def too_few(rows: pl.DataFrame, playlist: str) -> str | None:
     """Why some training rows of a playlist make no model; None where they do."""
     if rows.height < MODEL_PLAYERS:
+        found, are = ("1 player", "is") if rows.height == 1 else (f"{rows.height} players", "are")
         return (
-            f"{rows.height} players of known rank with {MODEL_MATCHES} matches or more are known in {playlist}; "
+            f"{found} of known rank with {MODEL_MATCHES} matches or more {are} known in {playlist}; "
             f"a model of ranks needs {MODEL_PLAYERS}."
         )
     large = rows.group_by("rank_tier").len().filter(pl.col("len") >= TIER_PLAYERS).height
     if large < MODEL_TIERS:
+        found, have = ("1 rank", "has") if large == 1 else (f"{large} ranks", "have")
         return (
-            f"{large} ranks in {playlist} have {TIER_PLAYERS} players or more; a model of ranks needs {MODEL_TIERS} "
-            "of them."
+            f"{found} in {playlist} {have} {TIER_PLAYERS} players or more; "
+            f"a model of ranks needs {MODEL_TIERS} of them."
         )
     return None if _usable(rows) else f"No feature is known of {KNOWN_SHARE:.0%} of the players in {playlist}."
 
 
-def fold_of(player_id: str) -> int:
-    """The part of the cross-validation that a player belongs to, by a hash of the id."""
-    return int.from_bytes(hashlib.sha256(player_id.encode()).digest()[:4]) % FOLDS
+def fold_of(player_id: str, folds: int = FOLDS) -> int:
+    """The part of the cross-validation that a player belongs to, by a hash of the id; 0 is the first."""
+    return int.from_bytes(hashlib.sha256(player_id.encode()).digest()[:4]) % folds
 
 
-def cross_validated(rows: pl.DataFrame) -> pl.DataFrame:
+def _folds(rows: pl.DataFrame, folds: int = FOLDS) -> Integers:
+    return np.array([fold_of(player, folds) for player in rows.get_column("player_id")], dtype=np.int64)
+
+
+def _fold_models(rows: pl.DataFrame) -> list[_Model]:
+    """For each part of the cross-validation a model of all others."""
+    folds = _folds(rows)
+    return [_trained(rows.filter(folds != fold)) for fold in range(FOLDS)]
+
+
+def cross_validated(rows: pl.DataFrame, models: Sequence[_Model] = ()) -> pl.DataFrame:
     """What models and baselines that never saw a player say of the player.
 
     Args:
         rows: training rows of one playlist.
+        models: of each part, where they are made already.
 
     Returns:
         Columns `player_id`, `rank_tier`, `fold`; `predicted` (expected rank), `most_probable` (rank), `covered` (part
         of the rank within the 80% interval), `middle` and `most_frequent` (rank of the players of the other parts),
         `by_single` (expected rank by the feature that is best alone in the other parts). Rows as they are given.
     """
-    folds = np.array([fold_of(player) for player in rows.get_column("player_id")])
+    folds, models = _folds(rows), models or _fold_models(rows)
     told = {
         name: np.full(rows.height, np.nan)
         for name in ("predicted", "most_probable", "covered", "middle", "most_frequent", "by_single")
@@ -494,7 +511,7 @@ def cross_validated(rows: pl.DataFrame) -> pl.DataFrame:
     for fold in np.unique(folds):
         out = folds == fold
         others, own = rows.filter(~out), rows.filter(out)
-        model = _trained(others)
+        model = models[fold]
         eta = model.strengths(_values(own, model.features))
         low, high = model.interval(eta)
         inside = np.minimum(high, tiers[out] + 0.5) - np.maximum(low, tiers[out] - 0.5)
@@ -527,11 +544,9 @@ def next_models(
 
     - when its mean error is not below that of naming the middle rank by two standard errors of the paired difference
       (of models that know nothing a third can be below it by chance), or not below that of the best single feature;
-    - when its mean error is above that of the model that serves by more than one standard error of the paired
-      difference. Both are asked about the same players. For the candidate these are outside of what it was trained
-      on; the serving model was trained on most of them, which is in its favour. Where at least `NEW_PLAYERS` players
-      have their first match in the playlist after the day to which the serving model was trained, neither has seen
-      them, and they alone count.
+    - when its mean error is above that of the best version that serves or has served, by more than one standard error
+      of the paired difference. All are asked about the candidate's players, and of each by what has not learnt from the
+      player (see the top of this module).
 
     Else it serves from then on, and the one before is superseded. Every version keeps its number.
 
@@ -580,12 +595,11 @@ def _candidate(
     of_kind = features.filter(pl.col("is_simulated") == is_simulated, pl.col("playlist") == playlist).join(
         rows.lazy().select("player_id"), on="player_id", how="semi"
     )
-    days = of_kind.group_by("player_id").agg(first=pl.col("match_date").min(), last=pl.col("match_date").max())
-    days = days.collect(engine="streaming")
-    if versions and not _is_due(max(versions, key=lambda row: row["version"]), rows, days):
+    last_day = of_kind.select(pl.col("match_date").max()).collect(engine="streaming").item()
+    if versions and not _is_due(max(versions, key=lambda row: row["version"]), rows, last_day):
         return None
-    model = _trained(rows)
-    told = cross_validated(rows)
+    model, fold_models = _trained(rows), _fold_models(rows)
+    told = cross_validated(rows, fold_models)
     tier = told.get_column("rank_tier").to_numpy()
 
     def error(name: str) -> Floats:
@@ -603,35 +617,37 @@ def _candidate(
         "single_feature_mean_error_tiers": error("by_single").mean(),
     }
     reasons = _against_baselines(metrics, _standard_error(error("middle") - error("predicted")))
-    for before in (row for row in versions if row["state"] == "served"):
-        compared = _against_served(rows, error("predicted"), before, days)
+    before = [row for row in versions if row["state"] != "refused"]
+    if before:
+        compared = _against_best(rows, error("predicted"), before)
         metrics |= compared._asdict()
         difference = compared.compared_mean_error_tiers - compared.served_mean_error_tiers
         if difference > compared.served_difference_standard_error:
             reasons.append(
-                f"On {compared.compared_players} players its mean error is {compared.compared_mean_error_tiers:.2f} "
-                f"ranks and that of version {before['version']}, which serves, "
-                f"{compared.served_mean_error_tiers:.2f}: worse by more than the standard error of the difference, "
-                f"{compared.served_difference_standard_error:.2f}."
+                f"On {compared.compared_players} players its mean error is {compared.compared_mean_error_tiers:.3f} "
+                f"ranks and that of version {compared.compared_version}, the best that has served, "
+                f"{compared.served_mean_error_tiers:.3f}: worse by more than the standard error of the difference, "
+                f"{compared.served_difference_standard_error:.3f}."
             )
     return {
         "version": max((row["version"] for row in versions), default=0) + 1,
         "state": "refused" if reasons else "served",
         "reason": " ".join(reasons) or None,
         "training_data_hash": digest,
-        "trained_to_day": days.get_column("last").max(),
+        "trained_to_day": last_day,
         "players": rows.height,
         "matches": int(rows.get_column("matches").sum()),
         "mean_inverse_matches": (1 / rows.get_column("matches")).mean(),
         **model.columns(),
+        "fold_models": json.dumps([each.columns() for each in fold_models]),
         **metrics,
         **_over_time(model, rows, of_kind, trained),
     }
 
 
-def _is_due(last: Mapping[str, Any], rows: pl.DataFrame, days: pl.DataFrame) -> bool:
+def _is_due(last: Mapping[str, Any], rows: pl.DataFrame, last_day: date) -> bool:
     """Whether there is enough that the last version has not seen: matches come all the time."""
-    later = (days.get_column("last").max() - last["trained_to_day"]).days if last["trained_to_day"] else None
+    later = (last_day - last["trained_to_day"]).days if last["trained_to_day"] else None
     grown = abs(rows.get_column("matches").sum() / max(last["matches"], 1) - 1)
     return later is None or later >= RETRAINED_AFTER_DAYS or grown >= RETRAINED_BY_GROWTH
 
@@ -671,29 +687,31 @@ def _against_baselines(metrics: Mapping[str, Any], standard_error: float) -> lis
 class _Compared(NamedTuple):
     """Columns of `RankModels`."""
 
+    compared_version: int
     compared_players: int
     compared_mean_error_tiers: float
     served_mean_error_tiers: float
     served_difference_standard_error: float
 
 
-def _against_served(rows: pl.DataFrame, errors: Floats, serving: Mapping[str, Any], days: pl.DataFrame) -> _Compared:
-    first = rows.select("player_id").join(days, on="player_id", how="left", maintain_order="left").get_column("first")
-    new = (first > serving["trained_to_day"]).fill_null(value=False).to_numpy()
-    if new.sum() < NEW_PLAYERS:
-        new = np.full(rows.height, fill_value=True)
-    model = _Model.of(serving)
-    known = rows.with_columns(
-        pl.lit(None, pl.Float64).alias(name) for name in model.features if name not in rows.columns
-    )
-    served = model.expected(model.strengths(_values(known, model.features)))
-    of_served = np.abs(served - rows.get_column("rank_tier").to_numpy())
-    return _Compared(
-        int(new.sum()),
-        float(errors[new].mean()),
-        float(of_served[new].mean()),
-        _standard_error((errors - of_served)[new]),
-    )
+def _against_best(rows: pl.DataFrame, errors: Floats, versions: Sequence[Mapping[str, Any]]) -> _Compared:
+    """A candidate with these errors beside the version that is best on the same players."""
+    tiers = rows.get_column("rank_tier").to_numpy()
+    others = [(row["version"], np.abs(_unseen(row, rows) - tiers)) for row in versions]
+    version, best = min(others, key=lambda each: each[1].mean())
+    return _Compared(version, rows.height, float(errors.mean()), float(best.mean()), _standard_error(errors - best))
+
+
+def _unseen(version: Mapping[str, Any], rows: pl.DataFrame) -> Floats:
+    """The expected rank of players by a version, of each by a model that has not learnt from the player."""
+    # A version that kept none is asked itself, which is in its favour.
+    models = [_Model.of(each) for each in json.loads(version["fold_models"] or "[]")] or [_Model.of(version)]
+    folds, told = _folds(rows, len(models)), np.empty(rows.height)
+    names = {name for model in models for name in model.features} - {*rows.columns}
+    known = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names)
+    for fold, model in enumerate(models):
+        told[folds == fold] = model.expected(model.strengths(_values(known.filter(folds == fold), model.features)))
+    return told
 
 
 # --------------------------------------------------------------------------- strength over time

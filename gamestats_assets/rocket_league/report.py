@@ -428,20 +428,22 @@ def _courses(features: pl.DataFrame, skills: pl.DataFrame, cohorts: pl.DataFrame
             own = values.select(pl.col("value").sort().std()).item()
             # Matches that are all alike do not tell what is chance.
             reach = float(stats.t.ppf((1 + LEVEL) / 2, values.height - 1)) * own if own else None
-            course = Course(skill, f"{main.title} ({skill})", main.unit, False, _weekly(values, reach))
+            # Shares are told in per cent, all else per minute.
+            most = 100.0 if main.unit.startswith("%") else math.inf
+            course = Course(skill, f"{main.title} ({skill})", main.unit, False, _weekly(values, reach, 0.0, most))
         found.append(course)
     return found
 
 
-def _weekly(values: pl.DataFrame, reach: float | None) -> list[Week]:
-    """Means by week; `reach` is half of the interval of a single match."""
+def _weekly(values: pl.DataFrame, reach: float | None, least: float = -math.inf, most: float = math.inf) -> list[Week]:
+    """Means by week; `reach` is half of the interval of a single match. Intervals end at what is possible."""
     weeks = values.group_by(_week()).agg(mean=pl.col("value").sort().mean(), matches=pl.len()).sort("week")
     return [
         Week(
             start,
             mean,
-            None if reach is None else mean - reach / matches**0.5,
-            None if reach is None else mean + reach / matches**0.5,
+            None if reach is None else max(mean - reach / matches**0.5, least),
+            None if reach is None else min(mean + reach / matches**0.5, most),
             matches,
         )
         for start, mean, matches in weeks.iter_rows()

@@ -20,8 +20,10 @@ between^2)^2 / (2 (N - 1)), at most 1. It counts for players with many matches i
 which is Bonferroni's correction for five skills: an average player shows any weakness in a playlist in one case of
 twenty at most, whatever the number of matches, and more seldom the fewer there are, for the score is drawn to 0. The
 end is by Student's distribution with the degrees of freedom of e^2 (Satterthwaite, Biometrics Bulletin 2, 1946), for
-small cohorts tell spreads roughly. The model takes a player's matches to differ as those of the cohort do, and to be
-independent, which those of a good or a bad day are not.
+small cohorts tell spreads roughly. Score and percentile take a player's matches to differ as those of the cohort do. A
+weakness does not: where the player's own differ more, it is by their spread instead of `within`. So they do where fewer
+features are known than in most of the cohort's matches, as in those that ballchasing alone tells of. That matches are
+independent, which those of a good or a bad day are not, is taken for granted.
 
 **Potential.** What the model of ranks that serves says of the player with the skill's features at the cohort's mean
 where the player is worse, less what it says of the player as is.
@@ -38,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.rocket_league.cohorts import COHORT_PLAYERS, FARTHEST
+from gamestats_assets.rocket_league.cohorts import COHORT_PLAYERS, FARTHEST, MOST_OFF
 from gamestats_assets.rocket_league.rank_models import predicted_tier, served_models
 from gamestats_assets.rocket_league.ranks import (
     HIGHEST_TIER,
@@ -46,11 +48,13 @@ from gamestats_assets.rocket_league.ranks import (
     PLAYER,
     kept,
     known_tiers,
+    rank_name,
     rank_range,
 )
 from gamestats_assets.rocket_league.skills import COHORT, FEATURES, SKILL, SKILL_FEATURES, TEAM_SKILLS, match_skills
 from gamestats_assets.rocket_league.tables import (
     PlayerMatchFeatures,
+    PlayerProfiles,
     RankCohorts,
     RankModels,
     RlRanks,
@@ -73,11 +77,13 @@ def weaknesses(
     tracked: dy.LazyFrame[TrackedPlayers],
     features: dy.LazyFrame[PlayerMatchFeatures],
     cohorts: dy.LazyFrame[RankCohorts],
+    profiles: dy.LazyFrame[PlayerProfiles],
     ranks: dy.LazyFrame[RlRanks],
     models: dy.LazyFrame[RankModels],
 ) -> dy.LazyFrame[Weaknesses]:
     """Every skill of tracked players in every playlist in which matches of them are kept, measured or refused.
 
+    Profiles tell how many players there are where they are too few for a cohort.
     `matches` of a skill that no cohort measures are those in which any of its features is known.
     `improvement_potential` is null where no model serves, or where the one that does takes no feature of the skill.
     `evidence` names the two features at most that speak most for the score.
@@ -86,11 +92,11 @@ def weaknesses(
     serving = served_models(models.collect())
     told = _standings(own, cohorts, ranks)
     players = {_player(row): row for row in _means(own).iter_rows(named=True)}
-    known = _of_features(cohorts, told)
+    known, others = _of_features(cohorts, told), _players_by_tier(profiles, told)
     found: list[dict[str, Any]] = []
     for row in told.iter_rows(named=True):
         mean, of_cohort = players[_player(row)], known.get((*_player(row)[:2], row["rank_tier"]), {})
-        reason = _refusal(row)
+        reason = _refusal(row, others.get((*_player(row)[:2], row["skill"]), {}))
         if reason is None:
             row["improvement_potential"] = _potential(row["skill"], mean, of_cohort, serving.get(_player(row)[:2]))
             row["evidence"] = _evidence(row["skill"], row["score"] < 0, mean, of_cohort)
@@ -123,7 +129,7 @@ def _standings(own: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFrame) ->
     values = (
         match_skills(own, cohorts, ranks)
         .group_by(*PLAYER, "skill")
-        .agg(pl.col("value").sort().mean(), measured=pl.len())
+        .agg(pl.col("value").sort().mean(), measured=pl.len(), own_spread=pl.col("value").sort().std())
     )
     of_skill = cohorts.filter(pl.col("feature").str.starts_with(SKILL)).select(
         *COHORT,
@@ -153,6 +159,7 @@ def _standings(own: pl.LazyFrame, cohorts: pl.LazyFrame, ranks: pl.LazyFrame) ->
                 rows.get_column(name).cast(pl.Float64).to_numpy()
                 for name in ("value", "matches", "mean", "mean_standard_error", "within_spread", "between_spread")
             ),
+            own_spread=rows.get_column("own_spread").to_numpy(),
             players=rows.get_column("cohort_players").cast(pl.Float64).to_numpy(),
             cohort_matches=rows.get_column("cohort_matches").cast(pl.Float64).to_numpy(),
         )
@@ -167,6 +174,7 @@ def standings(
     within_spread: Floats,
     between_spread: Floats,
     *,
+    own_spread: Floats,
     players: Floats,
     cohort_matches: Floats,
 ) -> dict[str, Any]:
@@ -174,7 +182,8 @@ def standings(
 
     Args:
         value: means of players' matches, of which there are so many `matches`.
-        mean: of the cohort, as all that follow.
+        mean: of the cohort, as the three that follow.
+        own_spread: standard deviation between the player's own matches.
         players: in the cohort, with so many `cohort_matches`.
     """
     from scipy import stats
@@ -189,7 +198,11 @@ def standings(
         freedom = chance**2 / (own**2 / (cohort_matches - players) + of_mean**2 / (players - 1))
         of_between = np.fmin((of_mean * players / between) ** 2 / (2 * (players - 1)), 1)
         reach = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(spread**2 + (score * (1 - 2 * confidence)) ** 2 * of_between)
-        highest = score + stats.t.ppf(1 - CHANCE / len(SKILLS), freedom) * spread
+        own_chance = np.fmax(within_spread, own_spread) ** 2 / matches + of_mean
+        share = between / (between + own_chance)
+        highest = share * (value - mean) / between_spread + stats.t.ppf(1 - CHANCE / len(SKILLS), freedom) * np.sqrt(
+            1 - share
+        )
     return {
         "score": score,
         "percentile": 100 * stats.norm.cdf(score),
@@ -200,19 +213,15 @@ def standings(
     }
 
 
-def _refusal(row: Mapping[str, Any]) -> str | None:
-    """Why nothing is said of a skill; None where something is."""
+def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
+    """Why nothing is said of a skill, where so many players of each rank have figures; None where something is."""
     skill, playlist, tier, matches = row["skill"], row["playlist"], row["rank_tier"], row["matches"]
     if skill in TEAM_SKILLS and row["is_duel"]:
         return "A duel has no team mates."
     if tier is None:
         return f"No rank in {playlist} is known: ballchasing told none, and the player gave none."
     if row["cohort_players"] is None:
-        around = rank_range(max(tier - FARTHEST, LOWEST_TIER), min(tier + FARTHEST, HIGHEST_TIER))
-        return (
-            f"Too few {rank_range(tier, tier)} in {playlist} are known with figures for {skill}: "
-            f"a cohort needs {COHORT_PLAYERS}, {around.removeprefix('players ')} at most, and these in balance."
-        )
+        return f"Players with figures for {skill} who are known in {playlist}: {_too_few(tier, players)}"
     if matches < WEAKNESS_MATCHES:
         found = "1 match" if matches == 1 else f"{matches} matches"
         known = "is known" if matches == 1 else "are known"
@@ -220,6 +229,48 @@ def _refusal(row: Mapping[str, Any]) -> str | None:
     if row["within_spread"] is None:
         return "Nobody in the cohort has two matches, so that nothing tells what is chance."
     return None
+
+
+def _too_few(tier: int, players: Mapping[int, int]) -> str:
+    """How many players of a rank and of those around it there are, and what is amiss with them."""
+
+    def within(far: int) -> tuple[int, float]:
+        near = {each: players.get(each, 0) for each in range(tier - far, tier + far + 1)}
+        total = sum(near.values())
+        return total, sum(each * number for each, number in near.items()) / max(total, 1) - tier
+
+    (here, _), *_, (total, off) = windows = [within(far) for far in range(FARTHEST + 1)]
+    around = rank_range(max(tier - FARTHEST, LOWEST_TIER), min(tier + FARTHEST, HIGHEST_TIER))
+    found = f"{here} at {rank_name(tier)}, {total} {around.removeprefix('players ')}; a cohort needs {COHORT_PLAYERS}"
+    if total < COHORT_PLAYERS:
+        return f"{found}."
+    if any(number >= COHORT_PLAYERS and abs(each) <= MOST_OFF for number, each in windows):
+        return (
+            f"{found} with the same figure, whose mean rank is {MOST_OFF} ranks off at most and whose matches differ "
+            "in it."
+        )
+    side = "above" if off > 0 else "below"
+    return (
+        f"{found} whose mean rank is {MOST_OFF} ranks off at most, and that of these {total} is {abs(off):.2f} ranks "
+        f"{side}."
+    )
+
+
+def _players_by_tier(profiles: pl.LazyFrame, told: pl.DataFrame) -> dict[tuple[bool, str, str], dict[int, int]]:
+    """By playlist and skill, where a cohort is missing, how many players of each rank have a feature of it."""
+    skills = {name: skill for skill, of in SKILL_FEATURES.items() for name, _ in of}
+    missing = told.lazy().filter(pl.col("cohort_players").is_null()).select("is_simulated", "playlist").unique()
+    rows = (
+        profiles.filter(pl.col("feature").is_in([*skills]) & pl.col("rank_tier").is_not_null())
+        .join(missing, on=["is_simulated", "playlist"], how="semi")
+        .group_by("is_simulated", "playlist", "rank_tier", skill=pl.col("feature").replace_strict(skills))
+        .agg(pl.col("player_id").n_unique())
+        .collect(engine="streaming")
+    )
+    found: dict[tuple[bool, str, str], dict[int, int]] = {}
+    for is_simulated, playlist, tier, skill, players in rows.iter_rows():
+        found.setdefault((is_simulated, playlist, skill), {})[tier] = players
+    return found
 
 
 # --------------------------------------------------------------------------- what it rests on, and what it is worth

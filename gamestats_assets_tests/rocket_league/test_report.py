@@ -503,6 +503,29 @@ def test_what_nothing_measures_is_followed_by_its_main_feature(planted: Written)
     assert not {"p1-rotation", "p2-rotation"} & charts.keys()
 
 
+def test_weeks_of_shares_and_rates_stay_within_what_is_possible(planted: Written, tmp_path: Path) -> None:
+    features = planted.frames[t.PlayerMatchFeatures].filter(
+        pl.col("playlist") == "ranked-doubles", ~pl.col("is_simulated")
+    )
+    features = features.with_columns(
+        shots_per_minute=pl.Series([0.0, 0.0, 0.0, 60.0] * 3), behind_ball_share=pl.Series([1.0, 1.0, 1.0, 0.0] * 3)
+    )
+    frames = {t.TrackedPlayers: planted.frames[t.TrackedPlayers], t.PlayerMatchFeatures: features}
+    write_report(tmp_path / "report.html", lake_of(tmp_path / "lake", frames), entry_of(planted.frames))
+    charts = charts_of(tmp_path / "report.html")
+    shooting, goal_side = (
+        trace(charts[f"p1-{name}"], "Week, with its 90% interval") for name in ("shooting", "positioning")
+    )
+    assert shooting["y"] == close([15.0] * 3)
+    assert shooting["error_y"]["arrayminus"] == close([15.0] * 3)
+    assert shooting["error_y"]["array"] == pytest.approx([1.7958848 * stdev([0, 0, 0, 60] * 3) / 2] * 3, rel=1e-6)
+    assert goal_side["y"] == close([75.0] * 3)
+    assert goal_side["error_y"]["array"] == close([25.0] * 3)
+    assert goal_side["error_y"]["arrayminus"] == pytest.approx(
+        [1.7958848 * stdev([100, 100, 100, 0] * 3) / 2] * 3, rel=1e-6
+    )
+
+
 def test_training_sessions_are_marked_in_the_course_of_their_skill(planted: Written) -> None:
     charts = charts_of(planted.path)
     marks = trace(charts["p1-aerials"], "Training session")

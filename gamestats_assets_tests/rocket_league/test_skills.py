@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import fmean
+import statistics
 from typing import Any
 
 import numpy as np
@@ -65,11 +65,15 @@ def skills(matches: list[dict[str, Any]], cohorts: pl.DataFrame, *given: Any) ->
     return {(int(row["match_id"], 16), row["skill"]): row["value"] for row in found.iter_rows(named=True)}
 
 
-def test_a_skill_is_the_mean_of_its_features_in_spreads_of_the_cohort() -> None:
+def test_a_skill_is_the_sum_of_its_features_in_spreads_of_such_sums() -> None:
     known = cohort(save_share=(0.2, 0.1), goals_against_per_minute=(0.5, 0.25))
     found = skills([match(save_share=0.5, goals_against_per_minute=1.0)], known)
     # Three spreads more saves, two spreads more goals conceded.
-    assert found == {(1, "saves"): pytest.approx((3 - 2) / 2)}
+    assert found == {(1, "saves"): pytest.approx((3 - 2) / 2**0.5)}
+    # Where one tells most of the other, their sum spreads more.
+    together = known.with_columns(pl.lit([0.5]).alias("correlations"), feature=pl.lit("skill_saves")).head(1)
+    found = skills([match(save_share=0.5, goals_against_per_minute=1.0)], pl.concat([known, together]))
+    assert found == {(1, "saves"): pytest.approx((3 - 2) / 3**0.5)}
 
 
 def test_what_the_match_or_the_cohort_does_not_know_is_left_out() -> None:
@@ -121,6 +125,13 @@ def test_without_a_rank_or_a_cohort_there_is_no_skill() -> None:
         assert skills([match(save_share=0.2, **other)], known) == {}
 
 
+def together(features: pl.DataFrame, scale: dict[str, tuple[float, float]], one: str, other: str) -> float:
+    """The correlation of two features, so signed that more is better."""
+    both = features.select(one=one, other=other).drop_nulls()
+    signs = [-1 if name in less else 1 for name in (one, other) for _, less in SIGNED.values() if name in _ + less]
+    return signs[0] * signs[1] * statistics.correlation(both.get_column("one"), both.get_column("other"))
+
+
 def test_skills_of_planted_matches_are_those_of_a_plain_reading() -> None:
     rng = np.random.default_rng(5)
     features = played(rng, truths(rng, 40), rng.integers(1, 6, 40))
@@ -141,7 +152,9 @@ def test_skills_of_planted_matches_are_those_of_a_plain_reading() -> None:
                 if row[name] is not None and name in scale
             ]
             if parts:
-                expected[row["match_id"], row["player_id"], skill] = fmean(parts)
+                names = [name for name in (more + less) if row[name] is not None and name in scale]
+                spread = sum(together(features, scale, one, other) for one in names for other in names) ** 0.5
+                expected[row["match_id"], row["player_id"], skill] = sum(parts) / spread
     found = match_skills(features.lazy(), cohorts.lazy(), given_ranks().lazy()).collect()
     by_key = {(row["match_id"], row["player_id"], row["skill"]): row["value"] for row in found.iter_rows(named=True)}
     assert by_key == pytest.approx(expected)

@@ -284,8 +284,9 @@ def test_the_interval_holds_the_planted_effect_against_a_cohort_as_it_is_made() 
     before, since = rng.integers(5, 30, players), rng.integers(5, 30, players)
     own = truth.played(rng, truth.truths(rng, players, names), before + since)
     effect = rng.choice([0.0, 0.5], players)
-    # A match differs from the mean of all by this much: between players, and between their matches.
-    spread = {name: truth.MEANS[name] * truth.BETWEEN * math.sqrt(1 + truth.NOISE**2) for name in names}
+    # A match differs from the mean of all by this much: between players, and between their matches. A sum of two
+    # features, both better by one of these, is better by the root of two.
+    spread = {name: truth.MEANS[name] * truth.BETWEEN * math.sqrt((1 + truth.NOISE**2) / 2) for name in names}
     ids = [truth.player_id(number) for number in range(players)]
     of_players = pl.DataFrame(
         {"player_id": ids, "effect": effect, "first": [truth.FIRST + timedelta(hours=int(each)) for each in before]}

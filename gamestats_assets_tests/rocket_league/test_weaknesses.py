@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import NormalDist
+from statistics import NormalDist, variance
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from gamestats_assets.rocket_league.cohorts import rank_cohorts
+from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.rank_models import predicted_tier
 from gamestats_assets.rocket_league.skills import SKILL_FEATURES, match_skills
 from gamestats_assets.rocket_league.tables import (
     PlayerMatchFeatures,
+    PlayerProfiles,
     RankCohorts,
     RankModels,
     RlRanks,
@@ -27,6 +29,7 @@ from gamestats_assets.rocket_league.tables import (
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.weaknesses import weaknesses
 from gamestats_assets_tests.rocket_league.planted import (
+    BETWEEN,
     FIRST,
     MEANS,
     given_ranks,
@@ -86,7 +89,7 @@ def against_cohorts(
         ),
         RankModels: no_models(),
     }
-    frames[RankCohorts] = make(rank_cohorts, frames)
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
     found = make(weaknesses, frames)
     assert found.height == cohorts * each * len(SKILLS)
     return found.sort("player_id"), values
@@ -127,6 +130,97 @@ def test_an_average_player_has_a_weakness_in_one_case_of_twenty_at_most(
     if matches * 1.0 > 20 * noise**2:
         # It is not kept by never finding anything.
         assert share > 0.01
+
+
+# Features that ballchasing's JSON does not tell.
+OF_REPLAYS = (
+    "aerial_touches_per_minute",
+    "aerial_success_share",
+    "rotation_efficiency",
+    "double_commits_per_minute",
+    "avg_shot_speed_uu_s",
+)
+
+
+def of_sources(features: pl.DataFrame, json: pl.Series) -> pl.DataFrame:
+    """The same matches; of some no replay is known."""
+    return features.with_columns(pl.when(~json).then(name).alias(name) for name in OF_REPLAYS)
+
+
+@pytest.mark.parametrize("which", ["some of everybody's matches", "all of some players' matches"])
+def test_an_average_player_has_no_more_weaknesses_where_replays_and_json_mix(which: str) -> None:
+    rng = np.random.default_rng(18)
+    names = [*USED, *OF_REPLAYS]
+    lists, players, each = 100, 60, 20
+    playlists = np.array([f"playlist-{number:03}" for number in range(lists)])
+    cohort = played(rng, truths(rng, lists * players, names), 20, playlist=np.repeat(playlists, players))
+    average = {name: np.zeros(lists * each) for name in names}
+    own = played(rng, average, 60, playlist=np.repeat(playlists, each), tier=None, first=OTHERS)
+    if which.startswith("some"):
+        features = pl.concat([cohort, own])
+        features = of_sources(features, pl.Series(rng.random(features.height) < 0.5))
+    else:
+        # Few of the cohort, and everybody who is asked about.
+        alone = cohort.get_column("player_id").str.slice(-6).cast(pl.Int32) % 10 == 0
+        features = pl.concat([of_sources(cohort, alone), of_sources(own, pl.Series([True] * own.height))])
+    ids = [player_id(OTHERS + number) for number in range(lists * each)]
+    given = ((player, str(playlists[number // each]), 16, FIRST) for number, player in enumerate(ids))
+    frames: dict[Any, pl.DataFrame] = {
+        PlayerMatchFeatures: features,
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(*given),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    found = make(weaknesses, frames)
+    assert set(found.get_column("state")) == {"measured"}
+    share = found.group_by("player_id").agg(pl.col("is_weakness").any()).get_column("is_weakness").mean()
+    assert isinstance(share, float)
+    assert 0.002 < share <= 0.05
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_intervals_hold_the_truth_whichever_players_have_replays(share: float) -> None:
+    rng = np.random.default_rng(28)
+    of = [name for name, _ in SKILL_FEATURES["rotation"]]
+    signs = np.array([sign for _, sign in SKILL_FEATURES["rotation"]])
+    # What goes together in players and in their matches.
+    mixed = np.linalg.cholesky(0.4 + 0.6 * np.eye(3))
+
+    def matches(players: int, each: int, first: int, **fixed: Any) -> tuple[pl.DataFrame, np.ndarray]:
+        values = rng.normal(size=(players, 3)) @ mixed.T
+        true = dict(zip(of, (values * signs).T, strict=True))
+        features = played(rng, true, each, first=first, noise=0.0, **fixed)
+        noise = rng.normal(size=(features.height, 3)) @ mixed.T * signs * 3
+        scale = [MEANS.get(name, 1.0) * BETWEEN for name in of]
+        return features.with_columns(
+            pl.col(name) + pl.Series(noise[:, at] * scale[at]) for at, name in enumerate(of)
+        ), values
+
+    cohort, _ = matches(600, 20, 0)
+    own, values = matches(800, 150, OTHERS, tier=None)
+    number = pl.col("player_id").str.slice(-6).cast(pl.Int32)
+    features = pl.concat(
+        [
+            of_sources(cohort, cohort.select((number * 7 % 10) < 10 * share).to_series()),
+            of_sources(own, own.select(number % 2 == 0).to_series()),
+        ]
+    )
+    ids = [player_id(OTHERS + each) for each in range(800)]
+    frames: dict[Any, pl.DataFrame] = {
+        PlayerMatchFeatures: features,
+        TrackedPlayers: tracked(ids),
+        RlRanks: given_ranks(*((each, "ranked-doubles", 16, FIRST) for each in ids)),
+        RankModels: no_models(),
+    }
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
+    found = make(weaknesses, frames).filter(skill="rotation").sort("player_id")
+    known = np.where(np.arange(800) % 2 == 0, values[:, 0], values.sum(axis=1) / math.sqrt(3 * (1 + 2 * 0.4)))
+    truth = np.array([100 * NORMAL.cdf(each) for each in known])
+    low, high = (found.get_column(name).to_numpy() for name in ("percentile_low", "percentile_high"))
+    for json in (True, False):
+        some_of = (np.arange(800) % 2 == 0) == json
+        assert np.mean((low <= truth) & (truth <= high), where=some_of) > 0.82
 
 
 def power(score: float, matches: int, noise: float, of_mean: float) -> float:
@@ -235,7 +329,7 @@ def case(*parts: pl.DataFrame, ids: Sequence[str] = (player_id(0),), **tables: p
         RlRanks: given_ranks(),
         RankModels: no_models(),
     }
-    frames[RankCohorts] = make(rank_cohorts, frames)
+    frames |= {RankCohorts: make(rank_cohorts, frames), PlayerProfiles: make(player_profiles, frames)}
     by_name = {
         table.__name__: table for table in (PlayerMatchFeatures, TrackedPlayers, RlRanks, RankModels, RankCohorts)
     }
@@ -280,6 +374,8 @@ def test_a_row_is_that_of_the_formulas() -> None:
         v = min(1.0, (players * of_mean / between) ** 2 / (2 * (players - 1)))
         reach = NORMAL.inv_cdf(0.95) * math.sqrt(1 - c + (score * (1 - 2 * c)) ** 2 * v)
         freedom = (own + of_mean) ** 2 / (own**2 / (of_cohort["matches"] - players) + of_mean**2 / (players - 1))
+        # Whose matches differ more than those of the cohort is weak by these.
+        share = between / (between + max(own, variance(values) / n) + of_mean)
         expected = {
             "matches": n,
             "rank_tier": 16,
@@ -289,7 +385,7 @@ def test_a_row_is_that_of_the_formulas() -> None:
             "percentile": 100 * NORMAL.cdf(score),
             "percentile_low": 100 * NORMAL.cdf(score - reach),
             "percentile_high": 100 * NORMAL.cdf(score + reach),
-            "is_weakness": bool(score + stats.t.ppf(0.99, freedom) * math.sqrt(1 - c) < 0),
+            "is_weakness": bool(share * (score / c) + stats.t.ppf(0.99, freedom) * math.sqrt(1 - share) < 0),
         }
         assert {name: row[name] for name in expected} == pytest.approx(expected)
         assert (row["state"], row["reason"], row["improvement_potential"]) == ("measured", None, None)
@@ -392,8 +488,8 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
         "ranked-hoops": (8, "No rank in ranked-hoops is known: ballchasing told none, and the player gave none."),
         "ranked-rumble": (
             8,
-            "Too few players at Champion I in ranked-rumble are known with figures for {}: a cohort needs 30, "
-            "from Diamond II to Champion III at most, and these in balance.",
+            "Players with figures for {} who are known in ranked-rumble: 29 at Champion I, 29 from Diamond II to "
+            "Champion III; a cohort needs 30.",
         ),
         "ranked-standard": (4, "4 matches with figures for {} are known; 5 are needed."),
         "tournament": (1, "1 match with figures for {} is known; 5 are needed."),
@@ -411,6 +507,58 @@ def test_a_refused_skill_says_why_and_nothing_else() -> None:
     assert all(
         found[player_id(0), "ranked-duels", skill]["state"] == "measured" for skill in SKILLS if skill != "rotation"
     )
+
+
+def refusal(tiers: dict[int, int], tier: int = 16, hide: Sequence[pl.Expr] = ()) -> str:
+    """Why the saves of somebody of a rank are refused, where there are so many players of each rank."""
+    ranks = [each for each, number in tiers.items() for _ in range(number)]
+    rng = np.random.default_rng(10)
+    others = played(rng, truths(rng, len(ranks), OF_SKILL["saves"]), 2, tier=ranks)
+    own = some(9, players=1, matches=9, first=OTHERS, tier=None)
+    frames = case(others.with_columns(hide), own, ids=[player_id(OTHERS)])
+    row = measured(frames | {RlRanks: given_ranks((player_id(OTHERS), "ranked-doubles", tier, FIRST))})[
+        player_id(OTHERS), "ranked-doubles", "saves"
+    ]
+    assert (row["state"], row["matches"]) == ("refused", 9)
+    return row["reason"]
+
+
+def test_a_missing_cohort_is_told_with_the_players_there_are() -> None:
+    known = "Players with figures for saves who are known in ranked-doubles: "
+    assert refusal({3: 40}) == (f"{known}0 at Champion I, 0 from Diamond II to Champion III; a cohort needs 30.")
+    assert refusal({16: 1, 18: 1, 19: 90}) == (
+        f"{known}1 at Champion I, 2 from Diamond II to Champion III; a cohort needs 30."
+    )
+    # At the ends there are ranks on one side.
+    assert refusal({20: 5, 21: 5, 22: 5}, tier=22) == (
+        f"{known}5 at Supersonic Legend, 15 from Grand Champion II to Supersonic Legend; a cohort needs 30."
+    )
+
+
+def test_a_cohort_that_would_be_of_another_rank_is_told_with_how_far_off_it_is() -> None:
+    known = "Players with figures for saves who are known in ranked-doubles: "
+    # Of 50 there are 40 one rank above, 5 two above and 5 there: 1 on average.
+    assert refusal({16: 5, 17: 40, 18: 5}) == (
+        f"{known}5 at Champion I, 50 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
+        "off at most, and that of these 50 is 1.00 ranks above."
+    )
+    assert refusal({14: 20, 15: 10, 16: 8}) == (
+        f"{known}8 at Champion I, 38 from Diamond II to Champion III; a cohort needs 30 whose mean rank is 0.5 ranks "
+        "off at most, and that of these 38 is 1.32 ranks below."
+    )
+
+
+def test_players_who_know_different_figures_or_do_not_differ_make_no_cohort() -> None:
+    told = (
+        "Players with figures for saves who are known in ranked-doubles: 40 at Champion I, 40 from Diamond II to "
+        "Champion III; a cohort needs 30 with the same figure, whose mean rank is 0.5 ranks off at most and whose "
+        "matches differ in it."
+    )
+    first = pl.col("player_id").str.slice(-6).cast(pl.Int32) < 20
+    apart = [pl.when(first).then("save_share"), pl.when(~first).then("goals_against_per_minute")]
+    assert refusal({16: 40}, hide=apart) == told
+    alike = [pl.lit(0.25).alias("save_share"), pl.lit(0.5).alias("goals_against_per_minute")]
+    assert refusal({16: 40}, hide=alike) == told
 
 
 def test_where_nobody_else_tells_what_is_chance_it_is_refused() -> None:
@@ -476,6 +624,30 @@ def test_every_feature_of_a_skill_has_words() -> None:
             assert "; players from Diamond III to Champion II " in row["evidence"]
             assert row["evidence"].endswith("over 12 matches.")
             assert "{" not in row["evidence"]
+
+
+def test_no_figure_of_the_evidence_is_impossible() -> None:
+    rng = np.random.default_rng(27)
+    names = [name for of in SKILL_FEATURES.values() for name, _ in of]
+    shares = [name for name in names if not name.endswith(("_per_minute", "_uu_s"))]
+    features = played(rng, truths(rng, 60, names), 12)
+    # Mostly nought, seldom all: far more spread than there is room for on one side of the mean.
+    skew = [
+        pl.Series(name, np.where(rng.random(features.height) < 0.12, 1.0, 0.0) * (1 if name in shares else 40))
+        for name in names
+    ]
+    ids = [player_id(number) for number in range(60)]
+    found = measured(case(features.with_columns(skew), ids=ids))
+    told = [row["evidence"] for row in found.values()]
+    assert all("middle half" in each for each in told)
+    figures = [
+        (float(each.replace(",", "")), sign)
+        for text in told
+        for each, sign in re.findall(r"(-?[\d,]*\.?\d+)(%?)", text.replace("over 12 matches.", ""))
+    ]
+    assert len(figures) >= 4 * len(told)
+    assert min(value for value, _ in figures) == 0
+    assert max(value for value, sign in figures if sign) <= 100
 
 
 def test_a_figure_against_the_score_is_not_told() -> None:

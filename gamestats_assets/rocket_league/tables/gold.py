@@ -6,7 +6,7 @@ from typing import Any
 
 import dataframely as dy
 
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.table import JSON, Table
 from gamestats_assets.rocket_league.tables.rows import (
     BY_PLAYER,
     GOLD,
@@ -173,7 +173,7 @@ class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
     """How a feature or a skill is distributed among the players of a playlist and rank.
 
     Each player counts once, with the mean over the player's matches. Where a rank has fewer players than a cohort
-    needs, ranks around it are taken in (`from_tier` to `to_tier`). A skill is a mean of features in units of the
+    needs, ranks around it are taken in (`from_tier` to `to_tier`). A skill is a sum of features in units of the
     cohort's spread, so its own mean is near 0; see skills.py.
     """
 
@@ -197,6 +197,12 @@ class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
     )
     within_spread = real("Standard deviation between matches of one player.", minimum=0)
     between_spread = real("Standard deviation between players, without what few matches add to it.", minimum=0)
+    correlations = dy.List(
+        dy.Float64(),
+        nullable=True,
+        description="Of a skill: correlations of its features in single matches, so signed that more is better: of "
+        "the first with every later one, then of the second. 0 where nothing tells; null of a feature.",
+    )
     p05 = real("5th percentile of players' means.")
     p25 = real("25th percentile.")
     p50 = real("Median.")
@@ -208,7 +214,7 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     """Models of the rank by features: every one that was trained, and which one serves.
 
     Ordered logistic regressions. A model is compared by cross-validation over players with what takes no model (the
-    most frequent rank; one feature alone) and with the one that serves; one that is worse than any is refused.
+    most frequent rank; one feature alone) and with every one that has served; one that is worse than any is refused.
     """
 
     is_simulated = _simulated(primary_key=True)
@@ -236,6 +242,10 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     spreads = dy.List(dy.Float64(), nullable=True, description="Standard deviation of each.")
     coefficients = dy.List(dy.Float64(), nullable=True, description="Coefficient of each, in standard deviations.")
     thresholds = dy.List(dy.Float64(), nullable=True, description="Where one rank ends and the next begins.")
+    fold_models = text(
+        "The models of the cross-validation, as JSON: for each part of the players that of all others, by which later "
+        "versions are compared with this one; null in versions that kept none."
+    )
     mean_error_tiers = real("Mean absolute error in ranks, by cross-validation over players.", minimum=0)
     error_standard_error = real("Its standard error.", minimum=0)
     accuracy = share("Share of players whose rank it names exactly.")
@@ -247,11 +257,10 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     majority_accuracy = share("Share of players who have the most frequent rank.")
     single_feature = text("The feature that goes with the rank best alone.")
     single_feature_mean_error_tiers = real("Mean absolute error with that feature alone.", minimum=0)
-    compared_players = count("Players on whom it was compared with the model that served before.")
+    compared_version = count("The version that it was compared with: of those that had served the best on its players.")
+    compared_players = count("Players on whom they were compared.")
     compared_mean_error_tiers = real("Its mean absolute error on these.", minimum=0)
-    served_mean_error_tiers = real(
-        "Mean absolute error of the model that served before, on the same players.", minimum=0
-    )
+    served_mean_error_tiers = real("Mean absolute error of that version, on the same players.", minimum=0)
     served_difference_standard_error = real("Standard error of the difference between the two.", minimum=0)
     mean_inverse_matches = real("Mean of 1/matches over its players: how much chance is in their means.", minimum=0)
     strength_within_spread = real(
@@ -336,8 +345,9 @@ class Matches(
     result = dy.String(
         nullable=True, check=lambda column: column.is_in(["win", "loss", "draw"]), description="win, loss or draw."
     )
-    replay_data = text(
-        "The analysis of the player in the match: a JSON object of features and of the scoreboard.", nullable=False
+    replay_data = dy.String(
+        metadata={**JSON},
+        description="The analysis of the player in the match: a JSON object of features and of the scoreboard.",
     )
     is_simulated = _simulated()
     processed_at = utc("When the first file of the match landed.")
