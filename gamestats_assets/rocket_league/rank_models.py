@@ -8,8 +8,8 @@ each playlist, of simulated and of real matches apart.
 rank there: the last known rank, and the player's mean of each feature. A feature takes part that `KNOWN_SHARE` of the
 players have and that varies; for a player without it, it stands at the mean. A rank that has fewer than `TIER_PLAYERS`
 players is pooled with the smaller of its neighbours, until no group has fewer. A group counts with the mean rank of its
-players. Coefficients are drawn towards 0 by a ridge penalty of `RIDGE`, as much as a normal prior of standard
-deviation 1 on the logit scale: little with hundreds of players, and enough to keep separated or collinear data finite.
+players. The fit is scikit-learn's (`ordered_logit`). Coefficients are drawn towards 0 by a ridge penalty of `RIDGE`:
+little with hundreds of players, and enough to keep separated or collinear data finite.
 There is no model below `MODEL_PLAYERS` players, or with fewer than `MODEL_TIERS` ranks of `TIER_PLAYERS` players each.
 
 **Ranks as a scale.** A rank is as wide as 1 and stands in the middle of it (its divisions are within), so a
@@ -40,7 +40,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER
 from gamestats_assets.rocket_league.tables import PlayerMatchFeatures, PlayerProfiles, RankModels, TrainingSessions
 
@@ -116,16 +115,11 @@ KIND = ["is_simulated", "playlist"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-_MOST_STEPS = 100
-_SHORT = 1e-5
+_FREE = 1000.0
 # As many digits as sums in another order keep.
 _DIGITS = 7
 _DAY_S = 86_400.0
 _HOUR_S = 3_600.0
-
-
-class RankModelError(GamestatsError):
-    """A model of ranks could not be fitted."""
 
 
 # --------------------------------------------------------------------------- what serves: a row, asked
@@ -299,78 +293,26 @@ class _Model:
 
 
 def ordered_logit(x: Floats, group: Integers, ridge: float = RIDGE) -> tuple[Floats, Floats]:
-    """Coefficients and thresholds of an ordered logistic regression, by Newton's method.
+    """Coefficients and thresholds of an ordered logistic regression.
 
-    The penalised likelihood is concave in both together, so that there is one maximum, and halved steps reach it.
+    It is fitted as one logistic regression (Li and Lin, Ordinal regression by extended binary classification, NIPS
+    2006): at each edge between two groups every player is one who is above, or one who is not; the coefficients are
+    the same at all edges, and each edge has a threshold of its own. Thresholds come out in order.
 
     Args:
         x: a row for each player, a column for each feature, in like units.
-        group: group of each player, 0 to the highest; every number up to it occurs.
-        ridge: half of it, times the sum of the squared coefficients, is taken off the log-likelihood.
-
-    Raises:
-        RankModelError: when it does not settle: without a ridge, where features tell the groups without doubt.
+        group: group of each player, 0 to the highest, of which there are two at least; every number up to it occurs.
+        ridge: half of it, times the sum of the squared coefficients, is taken off the mean log-likelihood of the edges.
     """
-    n, features = x.shape
-    groups = int(group.max()) + 1
-    member = np.zeros((n, groups))
-    member[np.arange(n), group] = 1
-    cumulated = np.cumsum(member.sum(axis=0))[:-1] / n
-    thresholds, coefficients = np.log(cumulated / (1 - cumulated)), np.zeros(features)
-    penalty = np.diag(np.full(features, ridge))
+    from sklearn.linear_model import LogisticRegression
 
-    def parts(thresholds: Floats, coefficients: Floats) -> tuple[Floats, Floats, Floats]:
-        padded = np.concatenate([[-np.inf], thresholds, [np.inf]])
-        eta = x @ coefficients
-        return padded[group + 1] - eta, padded[group] - eta, np.diff(padded)[group]
-
-    def likelihood(thresholds: Floats, coefficients: Floats) -> float:
-        if np.any(np.diff(thresholds) <= 0):
-            return -np.inf
-        upper, lower, width = parts(thresholds, coefficients)
-        # F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)): no difference of nearly equal numbers.
-        each = -np.logaddexp(0, -upper) - np.logaddexp(0, lower) + np.log(-np.expm1(-width))
-        return float(each.sum() - ridge / 2 * coefficients @ coefficients)
-
-    value = likelihood(thresholds, coefficients)
-    for _ in range(_MOST_STEPS):
-        upper, lower, width = parts(thresholds, coefficients)
-        f_upper, f_lower = _logistic(upper), _logistic(lower)
-        between = 1 / np.expm1(width)
-        by_upper, by_lower = 1 - f_upper + between, -f_lower - between
-        v_upper, v_lower, cross = f_upper * (1 - f_upper), f_lower * (1 - f_lower), between * (1 + between)
-        of_threshold = (member.T @ by_upper)[:-1] + (member.T @ by_lower)[1:]
-        gradient = np.concatenate([of_threshold, -x.T @ (by_upper + by_lower) - ridge * coefficients])
-        diagonal = (member.T @ (v_upper + cross))[:-1] + (member.T @ (v_lower + cross))[1:]
-        beside = (member.T @ cross)[1:-1]
-        mixed = (member.T @ (v_upper[:, None] * x))[:-1] + (member.T @ (v_lower[:, None] * x))[1:]
-        information = np.block(
-            [
-                [np.diag(diagonal) - np.diag(beside, 1) - np.diag(beside, -1), -mixed],
-                [-mixed.T, (x.T * (v_upper + v_lower)) @ x + penalty],
-            ]
-        )
-        try:
-            step = np.linalg.solve(information, gradient)
-        except np.linalg.LinAlgError as error:
-            raise RankModelError("A model of ranks has features that tell each other; give it a ridge.") from error
-        decrement = float(gradient @ step)
-        # Of a step so short the likelihood tells nothing but rounding; after it what is left is its square.
-        if decrement < _SHORT and np.abs(step).max() < _SHORT:
-            return coefficients + step[groups - 1 :], thresholds + step[: groups - 1]
-        length = 1.0
-        while length > 1e-8:
-            moved = thresholds + length * step[: groups - 1], coefficients + length * step[groups - 1 :]
-            if (reached := likelihood(*moved)) >= value + 1e-4 * length * decrement:
-                break
-            length /= 2
-        else:
-            break
-        (thresholds, coefficients), value = moved, reached
-    raise RankModelError(
-        f"A model of ranks with {features} features and {n} players did not settle in {_MOST_STEPS} steps; features "
-        "that tell the rank without doubt do that. Give it a ridge."
-    )
+    edges, features = int(group.max()), x.shape[1]
+    # The columns of the thresholds are so large that the penalty does not reach them.
+    rows = np.hstack([np.repeat(x, edges, axis=0), np.tile(-_FREE * np.eye(edges), (len(x), 1))])
+    is_above = (group[:, None] > np.arange(edges)).ravel()
+    fit = LogisticRegression(C=1 / (ridge * edges), fit_intercept=False, solver="newton-cholesky", tol=1e-8)
+    told = fit.fit(rows, is_above).coef_[0]
+    return told[:features], told[features:] * _FREE
 
 
 def _logistic(value: Floats) -> Floats:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.table import Table
@@ -73,18 +75,21 @@ def logistic(value: float) -> float:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_fit_is_that_of_statsmodels(seed: int) -> None:
+def test_the_fit_is_that_of_statsmodels_but_for_chance(seed: int) -> None:
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((400, 4))
-    latent = x @ [1.0, -0.5, 0.2, 0.0] + rng.logistic(size=400)
+    x = rng.standard_normal((3000, 4))
+    latent = x @ [1.0, -0.5, 0.2, 0.0] + rng.logistic(size=3000)
     group = np.searchsorted([-2.0, -0.5, 0.4, 1.5], latent)
-    coefficients, thresholds = rm.ordered_logit(x, group, ridge=0)
+    coefficients, thresholds = rm.ordered_logit(x, group, ridge=1e-6)
     theirs = OrderedModel(group, x, distr="logit")
     fitted = theirs.fit(method="bfgs", disp=False, gtol=1e-9, maxiter=1000, warn_convergence=False)
-    np.testing.assert_allclose(coefficients, fitted.params[:4], atol=1e-6)
-    np.testing.assert_allclose(thresholds, theirs.transform_threshold_params(fitted.params)[1:-1], atol=1e-6)
+    # Both estimate the same; the difference is a part of what either is off by.
+    errors = fitted.bse[:4]
+    assert (np.abs(coefficients - fitted.params[:4]) < errors / 2).all()
+    edges = theirs.transform_threshold_params(fitted.params)[1:-1]
+    np.testing.assert_allclose(thresholds, edges, atol=float(errors.max()) / 2)
 
 
 def test_the_ridge_takes_off_the_gradient_what_it_says() -> None:
@@ -94,25 +99,32 @@ def test_the_ridge_takes_off_the_gradient_what_it_says() -> None:
     coefficients, thresholds = rm.ordered_logit(x, group, ridge=4.0)
 
     def penalised(parameters: np.ndarray) -> float:
-        edges = [-math.inf, *parameters[2:], math.inf]
         total = -4.0 / 2 * float(parameters[:2] @ parameters[:2])
         for row, each in zip(x, group, strict=True):
-            eta = float(row @ parameters[:2])
-            upper = 1.0 if edges[each + 1] == math.inf else logistic(edges[each + 1] - eta)
-            lower = 0.0 if edges[each] == -math.inf else logistic(edges[each] - eta)
-            total += math.log(upper - lower)
+            for edge, threshold in enumerate(parameters[2:]):
+                above = logistic(float(row @ parameters[:2]) - threshold)
+                total += math.log(above if each > edge else 1 - above) / 2
         return total
 
     at = np.concatenate([coefficients, thresholds])
     for step in np.eye(4) * 1e-4:
-        assert (penalised(at + step) - penalised(at - step)) / 2e-4 == pytest.approx(0, abs=1e-5)
+        assert (penalised(at + step) - penalised(at - step)) / 2e-4 == pytest.approx(0, abs=1e-4)
 
 
-def test_what_tells_ranks_without_doubt_or_twice_needs_the_ridge() -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 5)), min_size=12, max_size=40))
+def test_thresholds_are_in_order_whatever_the_players(players: list[tuple[float, int]]) -> None:
+    x = np.array([[value] for value, _ in players])
+    found = np.unique([group for _, group in players], return_inverse=True)[1]
+    assume(found.max() > 0)
+    coefficients, thresholds = rm.ordered_logit(x, found)
+    assert np.isfinite(coefficients).all()
+    assert (np.diff(thresholds) > 0).all()
+
+
+def test_what_tells_ranks_without_doubt_or_twice_stays_finite() -> None:
     one = np.arange(-30.0, 30.0)[:, None] / 17
     group = (one[:, 0] > 0).astype(np.int64)
-    with pytest.raises(rm.RankModelError, match="ridge"):
-        rm.ordered_logit(one, group, ridge=0)
     separated, _ = rm.ordered_logit(one, group)
     assert 1 < separated[0] < 20
     twice, _ = rm.ordered_logit(np.hstack([one, one]), group)
