@@ -129,7 +129,7 @@ def together(features: pl.DataFrame, scale: dict[str, tuple[float, float]], one:
     """The correlation of two features, so signed that more is better."""
     both = features.select(one=one, other=other).drop_nulls()
     signs = [-1 if name in less else 1 for name in (one, other) for _, less in SIGNED.values() if name in _ + less]
-    return signs[0] * signs[1] * statistics.correlation(both.get_column("one"), both.get_column("other"))
+    return signs[0] * signs[1] * statistics.correlation(both["one"].to_list(), both["other"].to_list())
 
 
 def test_skills_of_planted_matches_are_those_of_a_plain_reading() -> None:
