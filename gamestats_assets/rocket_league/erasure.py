@@ -135,11 +135,7 @@ def forget(
     forget_runs(texts, partitions)
     with entering(stores.postgres_url, "forget") as conn:
         delete(conn, "rl_players", {"player_id": player_id})
-    of_player = {file.unit_id for file in files}
-    with connect(stores.postgres_url) as conn:
-        # Under ballchasing's id anybody can look up who played in the match.
-        conn.execute("UPDATE ops.rl_replays_found SET match_id = NULL WHERE match_id = ANY(%s)", [[*of_player]])
-    tell(f"Masking the player in {len(of_player)} matches")
+    tell(f"Masking the player in {len({file.unit_id for file in files})} matches")
     matches = mask_matches(stores, {(file.day, file.unit_id): {player_id} for file in files}, names)
     for file in stray:
         stores.landing.remove(file)
@@ -262,7 +258,7 @@ def mask_matches(
     """Mask players in the landed files of matches: one masked file takes the place of all files of a match.
 
     Args:
-        stores: the stores; only their landing zone changes.
+        stores: the stores; their landing zone changes, and what is known of where the replays are public.
         matches: by day and match, whom to mask there.
         names: what they are called elsewhere.
 
@@ -279,6 +275,10 @@ def mask_matches(
         for match_id, of_match in _by_match(landing, day).items()
         if match_id in by_day[day]
     ]
+    with connect(stores.postgres_url) as conn:
+        # Under ballchasing's id anybody can look up who played in the match.
+        hidden = [match_id for _, match_id in matches]
+        conn.execute("UPDATE ops.rl_replays_found SET match_id = NULL WHERE match_id = ANY(%s)", [hidden])
     for unit, rows in _decoded(stores, units):
         _replace(landing, unit, rows, masked(rows, matches[unit.day.isoformat(), unit.unit_id], names))
     return len(units)
@@ -371,7 +371,7 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
     The players stay tracked, and what is landed again of such a match is masked again the next time.
 
     Args:
-        stores: the stores; only their landing zone changes, and the tables follow when they are made again.
+        stores: the stores; the tables follow their landing zone when they are made again.
         today: the day, UTC.
 
     Returns:
