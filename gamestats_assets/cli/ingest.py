@@ -477,7 +477,7 @@ def fetch_rocket_league(
 
     Examples:
 
-        gamestats rocket-league track steam:76561198385053346 --consent --days 90
+        gamestats rocket-league track steam:76561190000000001 --consent --days 90
         gamestats fetch rocket-league
     """
     from gamestats_assets.lakehouse.limits import SharedLimits

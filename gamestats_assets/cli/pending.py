@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -47,6 +48,8 @@ from gamestats_assets.pubg.assets import BY_TOURNAMENT
 from gamestats_assets.pubg.players import players_behind
 from gamestats_assets.pubg.tables import PlayerMatches
 from gamestats_assets.rocket_league.assets import settled as settled_of_rocket_league
+from gamestats_assets.rocket_league.erasure import retention_is_due
+from gamestats_assets.rocket_league.tables import Retention
 
 # By partition, the last materialisation of an asset; "" where it has no partitions.
 _Last = Callable[[dg.AssetKey], Mapping[str, int]]
@@ -122,6 +125,9 @@ def pending(
                 found = settled[table].behind(stores.lake, contents)
                 add_names(instance, settled[table], found)
                 behind[key] = frozenset(found if settled[table].has_partitions else ([""] if found else []))
+            elif table is Retention:
+                is_due = not last(key) or retention_is_due(stores, datetime.now(UTC).date())
+                behind[key] = frozenset([""] if is_due else [])
             elif table is PlayerMatches:
                 # Each new day could concern every player; whom it does concern is cheap to tell.
                 behind[key] = frozenset(players_behind(stores.lake))

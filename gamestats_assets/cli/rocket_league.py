@@ -21,23 +21,23 @@ rocket_league_app = typer.Typer(
     help="""
     Rocket League: where a player is weak for the rank, what to train, and whether it helps.
 
-        gamestats rocket-league track steam:76561198385053346 --consent
-        gamestats rocket-league train steam:76561198385053346 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
-        gamestats rocket-league report steam:76561198385053346
-        gamestats rocket-league forget steam:76561198385053346
+        gamestats rocket-league track steam:76561190000000001 --consent
+        gamestats rocket-league train steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
+        gamestats rocket-league report steam:76561190000000001
+        gamestats rocket-league forget steam:76561190000000001
     """,
 )
 
 _Player = Annotated[
     str,
     typer.Argument(
-        metavar="PLAYER", help="Platform and account, steam:76561198385053346, or a tracked name.", show_default=False
+        metavar="PLAYER", help="Platform and account, steam:76561190000000001, or a tracked name.", show_default=False
     ),
 ]
 
 _Account = Annotated[
     str,
-    typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561198385053346.", show_default=False),
+    typer.Argument(metavar="PLAYER", help="Platform and account: steam:76561190000000001.", show_default=False),
 ]
 
 
@@ -93,10 +93,10 @@ def track_player(
 
     Examples:
 
-        gamestats rocket-league track steam:76561198385053346 --consent --days 90
+        gamestats rocket-league track steam:76561190000000001 --consent --days 90
         gamestats rocket-league track epic:256ba1e6b73847539c5aa6f60267684f --name Alfa --keep-days 365
-        gamestats rocket-league track steam:76561198385053346 --email -
-        gamestats rocket-league track steam:76561198385053346 --no-consent
+        gamestats rocket-league track steam:76561190000000001 --email -
+        gamestats rocket-league track steam:76561190000000001 --no-consent
     """
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.identities import parse_player_id
@@ -135,7 +135,7 @@ def untrack_player(player: _Player) -> None:
 
     Example:
 
-        gamestats rocket-league untrack steam:76561198385053346
+        gamestats rocket-league untrack steam:76561190000000001
     """
     from gamestats_assets.rocket_league.players import untrack
 
@@ -166,7 +166,7 @@ def enter_rank(
 
     Example:
 
-        gamestats rocket-league rank steam:76561198385053346 ranked-doubles champion-2 --division 3
+        gamestats rocket-league rank steam:76561190000000001 ranked-doubles champion-2 --division 3
     """
     from gamestats_assets.rocket_league.players import give_rank
 
@@ -197,7 +197,7 @@ def enter_training(
 
     Examples:
 
-        gamestats rocket-league train steam:76561198385053346 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
+        gamestats rocket-league train steam:76561190000000001 --pack 5CCE-FB29-7B05-A0B1 --minutes 20
         gamestats rocket-league train Alfa --skill saves --minutes 45 --attempts 60 --successes 41 --at 2026-03-14
     """
     from gamestats_assets.rocket_league.players import add_session
@@ -374,7 +374,7 @@ def report(
 
     Examples:
 
-        gamestats rocket-league report steam:76561198385053346
+        gamestats rocket-league report steam:76561190000000001
         gamestats rocket-league report Alfa --out alfa.html
     """
     from gamestats_assets.cli.entering import person
@@ -410,8 +410,8 @@ def export(
 
     Examples:
 
-        gamestats rocket-league export steam:76561198385053346
-        gamestats rocket-league export steam:76561198385053346 --with-files --out everything.zip
+        gamestats rocket-league export steam:76561190000000001
+        gamestats rocket-league export steam:76561190000000001 --with-files --out everything.zip
     """
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.export import export_player
@@ -438,8 +438,8 @@ def forget_player(
 
     Examples:
 
-        gamestats rocket-league export steam:76561198385053346
-        gamestats rocket-league forget steam:76561198385053346
+        gamestats rocket-league export steam:76561190000000001
+        gamestats rocket-league forget steam:76561190000000001
 
     Exits with 1 when something of the player is left.
     """

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
+import msgspec
 import tenacity
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import decompressed
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _LARGEST_BODY = 512 * 1024 * 1024
+_LONGEST_BACKOFF_S = 60.0
 _T = TypeVar("_T")
 
 
@@ -110,6 +115,40 @@ def _told(headers: Mapping[str, str], name: str) -> str:
     return next((value.strip() for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
+def bad_answer(found: str, status: int, wait: float | None, *, missing: str = "", expected: int = 200) -> ApiError:
+    """The error of a status that says the same whichever API answers.
+
+    Args:
+        found: who answered what, and what was asked for, in the words of the message.
+        status: the status.
+        wait: seconds that the server asks to wait; None where it asks nothing.
+        missing: what else than that there is none a 404 can mean, such as `, or it is private`.
+        expected: status of a good answer.
+    """
+    if status in (404, 410):
+        return NotFoundError(f"{found}: there is none{missing}.")
+    if status == 408 or status >= 500:
+        return UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
+    return UnexpectedAnswerError(f"{found}: expected {expected}.")
+
+
+def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
+    """What `read` makes of a body, decompressed.
+
+    Args:
+        payload: the body, as received.
+        what: what was asked for, in the words of the message.
+        read: raises a `GamestatsError`, or msgspec's error, where that cannot be read.
+
+    Raises:
+        UnreadableAnswerError: when it is damaged, or `read` cannot read it.
+    """
+    try:
+        return read(decompressed(payload))
+    except (GamestatsError, msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
+
+
 def usable_key(key: SecretStr | None, setting: str) -> SecretStr | None:
     """A key without white space around it; None when nothing is left.
 
@@ -124,7 +163,7 @@ def usable_key(key: SecretStr | None, setting: str) -> SecretStr | None:
     return SecretStr(text)
 
 
-# ---------------------------------------------------------------- the client
+# ---------------------------------------------------------------- asking
 
 
 class Fetcher:
@@ -288,3 +327,91 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _log_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     _log.warning("%s Try %d failed; the next comes in %.1f s.", error, state.attempt_number, state.upcoming_sleep)
+
+
+# ---------------------------------------------------------------- clients of APIs
+
+
+class ApiClient:
+    """What clients of APIs that need a key have in common; use them as context managers.
+
+    Args:
+        key: the key; None where there is none.
+        setting: name of its setting.
+        base_url: address of the API.
+        fetcher: what asks; it is closed with the client.
+
+    Raises:
+        UnauthorisedError: when the key has characters no key has.
+    """
+
+    def __init__(self, key: SecretStr | None, setting: str, base_url: str, fetcher: Fetcher) -> None:
+        self._key = usable_key(key, setting)
+        self._base_url = base_url.rstrip("/")
+        self._fetcher = fetcher
+        self._not_accepted: str | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._fetcher.close()
+
+    def _secret(self, without: str) -> str:
+        """The key, for a header that shows in no error.
+
+        Raises:
+            UnauthorisedError: `without`, where there is no key; `_not_accepted`, once an answer has refused it.
+        """
+        if self._key is None:
+            raise UnauthorisedError(without)
+        if self._not_accepted is not None:
+            raise UnauthorisedError(self._not_accepted)
+        return self._key.get_secret_value()
+
+
+class Refusals:
+    """Requests refused as too many (429): after one, nobody asks against its limiter until the wait is over.
+
+    Where the server names no time, as it may not when a service behind it has too much to do, the wait doubles with
+    every refusal in a row. Threads can share it.
+
+    Args:
+        block: lets nobody ask against a limiter for seconds, as `Limits.block` does.
+        clock: wall clock in unix seconds.
+    """
+
+    def __init__(self, block: Callable[[str, float], None], clock: Callable[[], float]) -> None:
+        self._block = block
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._in_a_row: Counter[str] = Counter()
+
+    def add(self, limiter: str, found: str, headers: Mapping[str, str]) -> RateLimitedError:
+        """The error of a refusal that was just answered.
+
+        Args:
+            limiter: the limit that is used up.
+            found: what was found, in the words of the message; how long it lasts is added.
+            headers: of the answer.
+        """
+        with self._lock:
+            in_a_row = self._in_a_row[limiter]
+            self._in_a_row[limiter] += 1
+        wait = retry_after_s(headers, self._clock())
+        wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
+        self._block(limiter, wait)
+        return RateLimitedError(f"{found}, for the next {wait:.0f} s.", retry_after=wait)
+
+    def end(self, *limiters: str) -> None:
+        """A request that counts against these was answered: their next refusal is the first in a row."""
+        with self._lock:
+            for limiter in limiters:
+                self._in_a_row.pop(limiter, None)

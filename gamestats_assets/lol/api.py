@@ -8,34 +8,34 @@ on limits and regions: https://developer.riotgames.com/docs/lol and /docs/portal
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
+from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.http import (
+    ApiClient,
     ApiError,
     Fetcher,
     NotFoundError,
-    RateLimitedError,
+    Refusals,
     UnauthorisedError,
-    UnavailableError,
     UnexpectedAnswerError,
     UnreadableAnswerError,
+    bad_answer,
     host_of,
+    read_body,
     retry_after_s,
-    usable_key,
 )
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window, parse_windows
 from gamestats_assets.lol.source import GAME, TIMELINE_GONE, ingest_payload, is_whole, mark_timeline_gone, recognise
 
@@ -57,7 +57,6 @@ IDS_A_PAGE = 100
 
 Method = Literal["account", "match_ids", "match", "timeline"]
 _T = TypeVar("_T")
-_LONGEST_BACKOFF_S = 60.0
 # Longer than the longest window of a key, that all who share it may have their turn.
 PATIENCE_S = 600.0
 """Seconds that a request waits for its turn, or for as long as the server asks, before it is given up."""
@@ -132,7 +131,7 @@ class _Account(msgspec.Struct, rename="camel"):
     tag_line: str | None = None
 
 
-class RiotApi:
+class RiotApi(ApiClient):
     """A client of the Riot API that lands what it fetches; use it as a context manager.
 
     Methods raise `ApiError` or one of its kinds once trying again has not helped. It can be shared by threads.
@@ -167,36 +166,14 @@ class RiotApi:
         deadline: float = float("inf"),
         attempts: int = 5,
     ) -> None:
-        self._key = usable_key(key, "RIOT_API_KEY")
-        self._landing = landing
-        self._base_url = base_url.rstrip("/")
+        fetcher = Fetcher(
+            {"Accept": "application/json"}, sleep=sleep, timeout=timeout, body_deadline=body_deadline,
+            deadline=deadline, attempts=attempts, patience=PATIENCE_S,
+        )  # fmt: skip
+        super().__init__(key, "RIOT_API_KEY", base_url, fetcher)
+        self._landing, self._clock = landing, clock
         self._limits = limits or InProcessLimits(patience=PATIENCE_S, clock=clock, sleep=sleep)
-        self._clock = clock
-        self._fetcher = Fetcher(
-            {"Accept": "application/json"},
-            sleep=sleep,
-            timeout=timeout,
-            body_deadline=body_deadline,
-            deadline=deadline,
-            attempts=attempts,
-            patience=PATIENCE_S,
-        )
-        self._lock = threading.Lock()
-        self._refusals: dict[str, int] = {}
-        self._not_accepted: str | None = None
-
-    def __repr__(self) -> str:
-        return f"RiotApi(base_url={self._base_url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._fetcher.close()
+        self._refusals = Refusals(self._limits.block, clock)
 
     # -- players
 
@@ -369,10 +346,7 @@ class RiotApi:
         ask = _Ask(region_of(match_id), kind, path, what)
 
         def check(payload: bytes) -> bytes:
-            try:
-                found = recognise(decompressed(payload))
-            except (UnreadableContentError, UnrecognisedContentError) as error:
-                raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
+            found = read_body(payload, what, recognise)
             if (found.kind, found.match_id) != (kind, match_id):
                 told = f"{found.kind} {found.match_id or ''}".rstrip()
                 raise UnreadableAnswerError(f"{told} was sent where {what} was asked for.", payload)
@@ -387,23 +361,13 @@ class RiotApi:
     # -- one request
 
     def _decoded(self, ask: _Ask, kind: type[_T]) -> _T:
-        def check(payload: bytes) -> _T:
-            try:
-                return msgspec.json.decode(decompressed(payload), type=kind)
-            except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
-                raise UnreadableAnswerError(f"The body sent for {ask.what} is no good: {error}", payload) from None
-
-        return self._fetch(ask, check)
+        return self._fetch(ask, lambda payload: read_body(payload, ask.what, msgspec.json.Decoder(kind).decode))
 
     def _fetch(self, ask: _Ask, check: Callable[[bytes], _T]) -> _T:
-        if self._key is None:
-            raise UnauthorisedError(
-                "Asking for matches needs a key of the Riot API: get one at https://developer.riotgames.com and set "
-                "RIOT_API_KEY. Ingesting files, and fetching Data Dragon, work without it."
-            )
-        if self._not_accepted is not None:
-            # Riot bars whoever goes on with a key that it refused.
-            raise UnauthorisedError(self._not_accepted)
+        secret = self._secret(
+            "Asking for matches needs a key of the Riot API: get one at https://developer.riotgames.com and set "
+            "RIOT_API_KEY. Ingesting files, and fetching Data Dragon, work without it."
+        )
         url = self._base_url.replace("{region}", ask.region) + ask.path
         counted_at = 0.0
 
@@ -422,7 +386,7 @@ class RiotApi:
             check=check,
             acquire=acquire,
             params=ask.params,
-            secret_headers={"X-Riot-Token": self._key.get_secret_value()},
+            secret_headers={"X-Riot-Token": secret},
         )
 
     def _observe(self, ask: _Ask, headers: Mapping[str, str], counted_at: float) -> None:
@@ -434,51 +398,29 @@ class RiotApi:
             self._limits.learn(told, counted_at)
 
     def _raise_for_status(self, ask: _Ask, url: str, status: int, headers: Mapping[str, str]) -> None:
-        limiter = ask.limiter if headers.get("X-Rate-Limit-Type") == "application" else ask.method_limiter
-        if status == 429:
-            raise self._refused(ask, url, limiter, headers)
         if status == 200:
-            with self._lock:
-                self._refusals.pop(ask.method_limiter, None)
-                self._refusals.pop(ask.limiter, None)
+            self._refusals.end(ask.method_limiter, ask.limiter)
             return
         found = f"{host_of(url)} answered {status} for {ask.what}"
+        if status == 429:
+            kind = headers.get("X-Rate-Limit-Type", "unnamed")
+            limiter = ask.limiter if kind == "application" else ask.method_limiter
+            raise self._refusals.add(limiter, f"{found}: too many requests ({kind} limit)", headers)
         if status in (401, 403):
+            # Riot bars whoever goes on with a key that it refused.
             self._not_accepted = (
                 f"{found}: the key in RIOT_API_KEY is not accepted. A development key lasts a day: make a new one at "
                 "https://developer.riotgames.com. Ingesting files, and fetching Data Dragon, work without it."
             )
             raise UnauthorisedError(self._not_accepted)
-        if status in (404, 410):
-            kept = {
-                "match": ", or it is older than the two years the API keeps",
-                "timeline": ", or it is older than the year the API keeps",
-            }
-            raise NotFoundError(f"{found}: there is none{kept.get(ask.method, '')}.")
         if status == 400:
             raise RefusedRequestError(f"{found}: it finds the request wrong.")
-        if status == 408 or status >= 500:
-            wait = retry_after_s(headers, self._clock())
-            raise UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
-        raise UnexpectedAnswerError(f"{found}: expected 200.")
-
-    def _refused(self, ask: _Ask, url: str, limiter: str, headers: Mapping[str, str]) -> RateLimitedError:
-        """The error of a 429, after which nobody asks against that limiter until the wait is over.
-
-        Where the server names no time, which it does not when a service behind it has too much to do, the wait doubles
-        with every refusal in a row.
-        """
-        with self._lock:
-            in_a_row = self._refusals.get(limiter, 0)
-            self._refusals[limiter] = in_a_row + 1
+        kept = {
+            "match": ", or it is older than the two years the API keeps",
+            "timeline": ", or it is older than the year the API keeps",
+        }
         wait = retry_after_s(headers, self._clock())
-        wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
-        self._limits.block(limiter, wait)
-        kind = headers.get("X-Rate-Limit-Type", "unnamed")
-        return RateLimitedError(
-            f"{host_of(url)} answered 429 for {ask.what}: too many requests ({kind} limit), for the next {wait:.0f} s.",
-            retry_after=wait,
-        )
+        raise bad_answer(found, status, wait, missing=kept.get(ask.method, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ def landed_tables(
     tables: Sequence[type[Table]],
     decode: Decode,
     *,
-    refused: Callable[[Landing], Sequence[Rejection]] = lambda landing: (),
+    refused: Callable[[Landing], Sequence[Rejection]] | None = None,
     deps: Sequence[dg.AssetKey] = (),
     code_version: str = "1",
     by_conditions: bool = True,
@@ -200,7 +200,8 @@ def landed_tables(
     Args:
         tables: tables of one game with the same `made_by`, partitions and replaced ids.
         decode: reads batches of files; gives the frames and rejections of each.
-        refused: landed files that belong to no id and that nobody can read, for the quarantine.
+        refused: landed files that belong to no id and that nobody can read, for the quarantine; one step of a game
+            files them.
         deps: assets that must come first and are not read, such as one that fetches or generates the files.
         by_conditions: whether what is made from them is requested by automation conditions.
         at_once: ids decoded and committed together.
@@ -239,7 +240,8 @@ def landed_tables(
         work = ledger.work({key: inputs[key] for key in keys}, code_version=version, everything=config.everything)
         context.log.info(f"{work.count} of {work.total} {units_named} are new or changed in {len(keys)} partitions.")
         commits: dict[type[Table], list[Commit]] = {table: [] for table in tables}
-        file_refused(stores, game, refused(stores.landing))
+        if refused is not None:
+            file_refused(stores, game, refused(stores.landing))
         unreadable = done = 0
         for key, gone in work.vanished.items():
             if gone:

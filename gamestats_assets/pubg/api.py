@@ -14,26 +14,27 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, Self
+from typing import Protocol
 
 import msgspec
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
-from gamestats_assets.lakehouse.http import ApiError as PubgApiError
 from gamestats_assets.lakehouse.http import (
+    ApiClient,
     Fetcher,
     NotFoundError,
     RateLimitedError,
     UnauthorisedError,
-    UnavailableError,
     UnexpectedAnswerError,
     UnreadableAnswerError,
+    bad_answer,
     host_of,
     retry_after_s,
     server_time,
-    usable_key,
 )
+from gamestats_assets.lakehouse.http import ApiError as PubgApiError
+from gamestats_assets.lakehouse.http import UnavailableError as UnavailableError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
 from gamestats_assets.pubg.source import (
@@ -305,7 +306,7 @@ def _players_of(content: bytes) -> list[Player]:
 # ---------------------------------------------------------------- the client
 
 
-class PubgApi:
+class PubgApi(ApiClient):
     """A client of the PUBG API that lands what it fetches; use it as a context manager.
 
     Methods raise `PubgApiError` or one of its kinds once trying again has not helped.
@@ -343,33 +344,17 @@ class PubgApi:
         deadline: float = float("inf"),
         attempts: int = 5,
     ) -> None:
-        self._key = usable_key(key, "PUBG_API_KEY")
-        self._landing = landing
-        self._base_url = base_url.rstrip("/")
+        fetcher = Fetcher(
+            {"Accept": "application/vnd.api+json"}, sleep=sleep, timeout=timeout, body_deadline=body_deadline,
+            deadline=deadline, attempts=attempts,
+        )  # fmt: skip
+        super().__init__(key, "PUBG_API_KEY", base_url, fetcher)
+        self._landing, self._clock = landing, clock
         self._shard = shard
         self._limiter = limiter or InProcessLimiter(clock=clock, sleep=sleep)
-        self._clock = clock
-        self._fetcher = Fetcher(
-            {"Accept": "application/vnd.api+json"},
-            sleep=sleep,
-            timeout=timeout,
-            body_deadline=body_deadline,
-            deadline=deadline,
-            attempts=attempts,
-        )
 
     def __repr__(self) -> str:
         return f"PubgApi(base_url={self._base_url!r}, shard={self._shard!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._fetcher.close()
 
     # -- players
 
@@ -527,12 +512,11 @@ class PubgApi:
             raise
 
     def _authorisation(self) -> dict[str, str]:
-        if self._key is None:
-            raise UnauthorisedError(
-                "Asking for players needs a key of the PUBG API: set PUBG_API_KEY. "
-                "Ingesting files, and fetching matches by id, work without it."
-            )
-        return {"Authorization": f"Bearer {self._key.get_secret_value()}"}
+        secret = self._secret(
+            "Asking for players needs a key of the PUBG API: set PUBG_API_KEY. "
+            "Ingesting files, and fetching matches by id, work without it."
+        )
+        return {"Authorization": f"Bearer {secret}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,15 +577,11 @@ def _raise_for_status(status: int, headers: Mapping[str, str], ask: _Ask, now: f
             f"{found}: the key in PUBG_API_KEY is not accepted. It is for asking for players; "
             "ingesting files, and fetching matches by id, work without it."
         )
-    if status in (404, 410):
-        raise NotFoundError(f"{found}: there is none, or it is older than the 14 days the API keeps.")
     wait = server_wait(headers, now)
     if status == 429:
         wait = WINDOW_SECONDS if wait is None else wait
         raise RateLimitedError(f"{found}: too many requests, for the next {wait:.0f} s.", retry_after=wait)
-    if status == 408 or status >= 500:
-        raise UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
-    raise UnexpectedAnswerError(f"{found}: expected 200.")
+    raise bad_answer(found, status, wait, missing=", or it is older than the 14 days the API keeps")
 
 
 def _checked(payload: bytes, ask: _Ask) -> bytes:

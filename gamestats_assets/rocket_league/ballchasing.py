@@ -8,32 +8,32 @@ server sent it. Source of the rules: https://ballchasing.com/doc/api, of those o
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError, UnrecognisedContentError
+from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.http import (
+    ApiClient,
     ApiError,
     Fetcher,
     NotFoundError,
-    RateLimitedError,
+    Refusals,
     UnauthorisedError,
-    UnavailableError,
     UnexpectedAnswerError,
     UnreadableAnswerError,
+    bad_answer,
     host_of,
+    read_body,
     retry_after_s,
-    usable_key,
 )
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
@@ -62,7 +62,6 @@ _T = TypeVar("_T")
 # A request that is longer on its way than the ones before it would come too late for its own window.
 _MARGIN_S = 0.1
 _HOUR_S, _DAY_S, _WEEK_S = 3600.0, 86_400.0, 604_800.0
-_LONGEST_BACKOFF_S = 60.0
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -196,7 +195,7 @@ class _Error(msgspec.Struct):
     error: str = ""
 
 
-class BallchasingApi:
+class BallchasingApi(ApiClient):
     """A client of ballchasing.com that lands what it fetches; use it as a context manager.
 
     Methods raise `ApiError` or one of its kinds once trying again has not helped. It can be shared by threads.
@@ -233,36 +232,15 @@ class BallchasingApi:
         deadline: float = float("inf"),
         attempts: int = 5,
     ) -> None:
-        self._token = usable_key(token, "BALLCHASING_API_KEY")
-        self._landing = landing
-        self._base_url = base_url.rstrip("/")
+        fetcher = Fetcher(
+            sleep=sleep, timeout=timeout, body_deadline=body_deadline, deadline=deadline, attempts=attempts,
+            patience=PATIENCE_S,
+        )  # fmt: skip
+        super().__init__(token, "BALLCHASING_API_KEY", base_url, fetcher)
+        self._landing, self._clock = landing, clock
         self._tier: Tier = tier
         self._limits = limits or InProcessLimits(patience=PATIENCE_S, clock=clock, sleep=sleep)
-        self._clock = clock
-        self._fetcher = Fetcher(
-            sleep=sleep,
-            timeout=timeout,
-            body_deadline=body_deadline,
-            deadline=deadline,
-            attempts=attempts,
-            patience=PATIENCE_S,
-        )
-        self._lock = threading.Lock()
-        self._refusals: dict[Verb, int] = {}
-        self._not_accepted: str | None = None
-
-    def __repr__(self) -> str:
-        return f"BallchasingApi(base_url={self._base_url!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._fetcher.close()
+        self._refusals = Refusals(self._limits.block, clock)
 
     # -- the account, and players' lists
 
@@ -293,7 +271,7 @@ class BallchasingApi:
         the answer names. A page that brings nothing new is the last.
 
         Args:
-            player_id: such as steam_76561198385053346.
+            player_id: such as steam_76561190000000001.
             since: replays of matches played before are left out.
             until: so are those of matches played after.
             uploaded_since: so are those uploaded before; a match can be uploaded long after it was played.
@@ -341,9 +319,10 @@ class BallchasingApi:
     ) -> tuple[MatchFetch, ...]:
         """Fetch what is missing of replays, statistics and file; one's failure does not stop the others.
 
-        A replay that ballchasing has yet to read is delayed, one that it could not read or has no more is expired. Of
-        several replays of a match, each recorded by another player, the statistics are fetched of all, and no file once
-        one has landed. The file lands first: it tells the match's start, the statistics when the replay was saved.
+        A replay that ballchasing has yet to read is delayed, one that it could not read or has no more is expired; one
+        of which only the file is gone is fetched without it. Of several replays of a match, each recorded by another
+        player, the statistics are fetched of all, and no file once one has landed. The file lands first: it tells the
+        match's start, the statistics when the replay was saved.
 
         Args:
             ids: ballchasing's ids, such as 2075de8d-3bc8-40c0-ac04-30dd28ba92a8.
@@ -397,7 +376,8 @@ class BallchasingApi:
             if status == 400:
                 told = self._error_told(payload)
                 raise RefusedUploadError(f"{host_of(self._base_url)} answered 400 for {ask.what}: {told}")
-            return Uploaded(_decode(payload, _Id, ask.what).id, is_new=status != 409)
+            told = read_body(payload, ask.what, msgspec.json.Decoder(_Id).decode)
+            return Uploaded(told.id, is_new=status != 409)
 
         return self._fetch(ask, check, accepted=(200, 201, 400, 409))
 
@@ -407,14 +387,19 @@ class BallchasingApi:
         outcomes: list[FileOutcome] = []
         statistics: bytes | None = None
         trouble: ApiError | None = None
+        missing = ""
         try:
             if match_id is None or BALLCHASING not in held:
                 statistics, match_id = self._statistics(replay_id)
                 held = self._landing.held(GAME, [match_id])[match_id] if files else held
             if files and not any(is_whole(file, self._landing) for file in held.get(REPLAY, ())):
                 ask = _Ask("file", f"/replays/{replay_id}/file", f"the file of replay {replay_id}")
-                payload = self._fetch(ask, lambda payload, status: payload)
-                outcomes.append(ingest_payload(payload, f"{replay_id}.replay", self._landing, match_id=match_id))
+                try:
+                    payload = self._fetch(ask, lambda payload, status: payload)
+                except NotFoundError as error:
+                    missing = str(error)
+                else:
+                    outcomes.append(ingest_payload(payload, f"{replay_id}.replay", self._landing, match_id=match_id))
         except ApiError as error:
             trouble = error
         if statistics is not None:
@@ -429,7 +414,7 @@ class BallchasingApi:
         refused = [outcome.reason for outcome in landed if outcome.status == "quarantined"]
         if refused:
             return MatchFetch(replay_id, "failed", landed, refused[0])
-        return MatchFetch(replay_id, "fetched" if landed else "known", landed)
+        return MatchFetch(replay_id, "fetched" if landed else "known", landed, missing)
 
     def _statistics(self, replay_id: str) -> tuple[bytes, str]:
         """The checked JSON of a replay, as sent, and the id of its match; one that nobody could read is kept."""
@@ -440,7 +425,7 @@ class BallchasingApi:
         ask = _Ask("get", f"/replays/{replay_id}", f"replay {replay_id}")
 
         def check(payload: bytes, status: int) -> tuple[bytes, str]:
-            told = _decode(payload, _Replay, ask.what)
+            told = read_body(payload, ask.what, msgspec.json.Decoder(_Replay).decode)
             if told.id.lower() != replay_id:
                 raise UnreadableAnswerError(f"Another replay was sent where {ask.what} was asked for.", payload)
             if told.status == "pending":
@@ -449,11 +434,7 @@ class BallchasingApi:
                 )
             if told.status == "failed":
                 raise NotFoundError(f"{host_of(self._base_url)} could not read {ask.what}: it has no statistics of it.")
-            try:
-                found = recognise(decompressed(payload))
-            except UnrecognisedContentError as error:
-                raise UnreadableAnswerError(f"The body sent for {ask.what} is no good: {error}", payload) from None
-            return payload, found.match_id or ""
+            return payload, read_body(payload, ask.what, recognise).match_id or ""
 
         try:
             return self._fetch(ask, check)
@@ -465,17 +446,14 @@ class BallchasingApi:
     # -- one request
 
     def _decoded(self, ask: _Ask, kind: type[_T]) -> _T:
-        return self._fetch(ask, lambda payload, status: _decode(payload, kind, ask.what))
+        return self._fetch(ask, lambda payload, _: read_body(payload, ask.what, msgspec.json.Decoder(kind).decode))
 
     def _fetch(self, ask: _Ask, check: Callable[[bytes, int], _T], *, accepted: Collection[int] = (200,)) -> _T:
-        if self._token is None:
-            raise UnauthorisedError(
-                "Listing, fetching and uploading replays at ballchasing needs its API token: get one at "
-                "https://ballchasing.com/upload and set BALLCHASING_API_KEY. Ingesting replays, and JSON saved from "
-                "ballchasing, works without it."
-            )
-        if self._not_accepted is not None:
-            raise UnauthorisedError(self._not_accepted)
+        secret = self._secret(
+            "Listing, fetching and uploading replays at ballchasing needs its API token: get one at "
+            "https://ballchasing.com/upload and set BALLCHASING_API_KEY. Ingesting replays, and JSON saved from "
+            "ballchasing, works without it."
+        )
         answered = 0
 
         def judge(status: int, headers: Mapping[str, str]) -> None:
@@ -483,8 +461,7 @@ class BallchasingApi:
             answered = status
             if status not in accepted:
                 raise self._bad_answer(ask, status, headers)
-            with self._lock:
-                self._refusals.pop(ask.verb, None)
+            self._refusals.end(_limiter(ask.verb))
 
         return self._fetcher.fetch(
             self._base_url + ask.path,
@@ -494,13 +471,13 @@ class BallchasingApi:
             acquire=lambda: self._limits.acquire({_limiter(ask.verb): LIMITS[self._tier][ask.verb]}),
             params=ask.params,
             files=ask.files,
-            secret_headers={"Authorization": self._token.get_secret_value()},
+            secret_headers={"Authorization": secret},
         )
 
     def _bad_answer(self, ask: _Ask, status: int, headers: Mapping[str, str]) -> ApiError:
         found = f"{host_of(self._base_url)} answered {status} for {ask.what}"
         if status == 429:
-            return self._refused(ask, headers)
+            return self._refusals.add(_limiter(ask.verb), f"{found}: too many requests", headers)
         if status == 401:
             self._not_accepted = (
                 f"{found}: the token in BALLCHASING_API_KEY is not accepted. Copy it again from "
@@ -508,28 +485,8 @@ class BallchasingApi:
                 "ballchasing, works without it."
             )
             return UnauthorisedError(self._not_accepted)
-        if status in (404, 410):
-            return NotFoundError(f"{found}: there is none, or it is another account's and private.")
-        if status == 408 or status >= 500:
-            wait = retry_after_s(headers, self._clock())
-            return UnavailableError(f"{found}: the server is in trouble.", retry_after=wait)
-        return UnexpectedAnswerError(f"{found}: expected {'201' if ask.files else '200'}.")
-
-    def _refused(self, ask: _Ask, headers: Mapping[str, str]) -> RateLimitedError:
-        """The error of a 429, after which nobody asks with that verb until the wait is over.
-
-        Where the server names no time, the wait doubles with every refusal in a row.
-        """
-        with self._lock:
-            in_a_row = self._refusals.get(ask.verb, 0)
-            self._refusals[ask.verb] = in_a_row + 1
-        wait = retry_after_s(headers, self._clock())
-        wait = min(2.0**in_a_row, _LONGEST_BACKOFF_S) if wait is None else wait
-        self._limits.block(_limiter(ask.verb), wait)
-        return RateLimitedError(
-            f"{host_of(self._base_url)} answered 429 for {ask.what}: too many requests, for the next {wait:.0f} s.",
-            retry_after=wait,
-        )
+        wait, private = retry_after_s(headers, self._clock()), ", or it is another account's and private"
+        return bad_answer(found, status, wait, missing=private, expected=201 if ask.files else 200)
 
     def _error_told(self, payload: bytes) -> str:
         """What a body says is wrong, without the token if it should say that."""
@@ -537,7 +494,7 @@ class BallchasingApi:
             told = msgspec.json.decode(decompressed(payload), type=_Error).error
         except (UnreadableContentError, msgspec.DecodeError, RecursionError):
             told = ""
-        secret = self._token.get_secret_value() if self._token else ""
+        secret = self._key.get_secret_value() if self._key else ""
         return repr(told.replace(secret, "***")[:200]) if told else "it finds the request wrong."
 
 
@@ -554,13 +511,6 @@ class _Ask:
 
 def _limiter(verb: Verb) -> str:
     return f"ballchasing {verb}"
-
-
-def _decode(payload: bytes, kind: type[_T], what: str) -> _T:
-    try:
-        return msgspec.json.decode(decompressed(payload), type=kind)
-    except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
 
 
 def _listed(replay: _Replay) -> Listed:

@@ -61,6 +61,8 @@ _CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "t
 _DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
 # No number in a replay's statistics is larger, and a column of whole numbers holds no larger one.
 _LARGEST = 2**31 - 1
+_HIGHEST = {"rank_tier": 22, "min_rank_tier": 22, "max_rank_tier": 22, "rank_division": 4}
+_RANK = {"tier": "rank_tier", "division": "rank_division"}
 _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
 
 
@@ -138,12 +140,13 @@ def _text(told: object) -> str | None:
 
 
 def _value(column: str, told: object) -> Any:
-    """A value as its column takes it; None where it is of another kind."""
+    """A value as its column takes it; None where it is of another kind, or a rank that there is not."""
     dtype = _COLUMNS[column]
     if told is None:
         return None
     if dtype.is_numeric():
-        if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= _LARGEST:
+        largest = _HIGHEST.get(column, _LARGEST)
+        if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= largest:
             return None
         return float(told) if dtype.is_float() else round(told)
     if isinstance(told, bool):
@@ -194,19 +197,20 @@ def _player(player: Mapping[str, Any], keys: Row) -> tuple[Row, set[str]]:
         "is_bot": None,
         "start_time_s": _value("start_time_s", player.get("start_time")),
         "end_time_s": _value("end_time_s", player.get("end_time")),
-        "rank_tier": _value("rank_tier", rank.get("tier")),
-        "rank_division": _value("rank_division", rank.get("division")),
+        **{column: _value(column, rank.get(key)) for key, column in _RANK.items()},
         "car_name": _text(player.get("car_name")),
         "car_id": _value("car_id", player.get("car_id")),
         "steering_sensitivity": _value("steering_sensitivity", player.get("steering_sensitivity")),
         **{f"camera_{name}": _value(f"camera_{name}", camera.get(name)) for name in _CAMERA},
     }
-    unknown: set[str] = set()
+    unknown = {f"rank.{key}" for key, column in _RANK.items() if rank.get(key) is not None and row[column] is None}
     for group in stats:
         columns = _STATS.get(group, {})
         for key, value in _of(stats, group).items():
             if key in columns:
                 row[columns[key]] = _value(columns[key], value)
+                if value is not None and row[columns[key]] is None:
+                    unknown.add(f"{group}.{key}")
             elif not key.startswith(_DERIVED):
                 unknown.add(f"{group}.{key}")
     # Ballchasing leaves out what is nought or no.

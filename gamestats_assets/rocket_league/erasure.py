@@ -102,7 +102,7 @@ def forget(
 
     Args:
         stores: landing zone, lake and PostgreSQL.
-        player: platform and account, such as steam:76561198385053346.
+        player: platform and account, such as steam:76561190000000001.
         today: day of the request.
         remake: brings up to date what is made from landed files of days, and from what people entered, through to
             PostgreSQL.
@@ -365,6 +365,19 @@ def _forget_quarantined(lake: Lake, sought: Sought) -> None:
 # ---------------------------------------------------------------- retention
 
 
+def retention_is_due(stores: Stores, today: date) -> bool:
+    """Whether matches are kept from other days than when retention was enforced last."""
+    known = stores.lake.scan(Retention).select("player_id", "kept_from").collect()
+    return dict(known.iter_rows()) != _kept_from(stores, today)
+
+
+def _kept_from(stores: Stores, today: date) -> dict[str, date]:
+    """The first day whose matches are kept, of each tracked player."""
+    with entering(stores.postgres_url, "retention") as conn:
+        told = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
+    return {player_id: today - timedelta(days=days) for player_id, days in told}
+
+
 def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]]:
     """Mask tracked players in the matches that are older than they are to be kept.
 
@@ -378,9 +391,7 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
         Of each tracked player: the id, the first day whose matches are kept, and in how many before that the player
         was masked now.
     """
-    with connect(stores.postgres_url) as conn:
-        told = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
-    kept_from = {player_id: today - timedelta(days=days) for player_id, days in told}
+    kept_from = _kept_from(stores, today)
     if not kept_from:
         return []
     known = stores.lake.scan(RawPlayerStats).filter(
@@ -415,7 +426,7 @@ def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
 
     Args:
         stores: the stores.
-        texts: ids of players (`steam_76561198385053346`), accounts, names.
+        texts: ids of players (`steam_76561190000000001`), accounts, names.
     """
     sought = Sought(texts)
     accounts = {player_id for text in texts if (player_id := _player_id(text)) is not None}

@@ -19,15 +19,15 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.erasure import files_naming, player_columns
 from gamestats_assets.rocket_league.identities import parse_player_id
 from gamestats_assets.rocket_league.players import EncryptionKeyError, decrypted
-from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, ReplayFrames
+from gamestats_assets.rocket_league.tables import ALL, SNAPSHOTS, MatchFacts, RawPlayerStats, RawReplays, ReplayFrames
 
 _README = """\
 What gamestats holds on {player}
 ================================
 
 entry.json    what was entered: name, e-mail address, consent, how long matches are kept, ranks, training sessions
-tables/       every row about the player, of every table; as CSV for people and as Parquet for programs
-              (positions ten times a second, replay_frames, as Parquet alone); others in such a row are "somebody"
+tables/       every row about the player and the player's matches, of every table; as CSV for people and as Parquet for
+              programs (positions ten times a second, replay_frames, as Parquet alone); others are "somebody" in it
 tables.json   what the tables and their columns mean
 files.json    the files as they were received that name the player
 {files}
@@ -43,7 +43,7 @@ def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = F
 
     Args:
         stores: landing zone, lake and PostgreSQL.
-        player: platform and account, such as steam:76561198385053346.
+        player: platform and account, such as steam:76561190000000001.
         to: the archive; what stands there is replaced.
         with_files: whether the landed files are put in as they are. They hold other players' data too, which only
             somebody may have who may have theirs; the player's own rows are in the tables anyway.
@@ -59,6 +59,8 @@ def export_player(stores: Stores, player: str, to: Path, *, with_files: bool = F
     entry = _entry(stores, player_id)
     files = files_naming(stores, player_id)
     held = {table: frame for table in ALL if (frame := _rows_of(stores, table, player_id)).height}
+    if RawPlayerStats in held:
+        held |= _matches(stores, held[RawPlayerStats])
     if not (entry or files or held):
         raise UnknownNameError(f"Nothing is held on {player_id}.", "player")
     part = to.with_name(f".{to.name}.part")
@@ -114,6 +116,22 @@ def _rows_of(stores: Stores, table: type[Table], player_id: str) -> pl.DataFrame
         pl.when(pl.col(name) != player_id).then(pl.lit(_SOMEBODY)).otherwise(name).alias(name) for name in columns
     ]
     return found.with_columns(others)
+
+
+def _matches(stores: Stores, own: pl.DataFrame) -> dict[type[Table], pl.DataFrame]:
+    """The player's matches; title and recorder, which name who saved the replay, where that is the player."""
+    called = {*own.get_column("player_name")}
+    found: dict[type[Table], pl.DataFrame] = {}
+    for table in (RawReplays, MatchFacts):
+        rows = stores.lake.scan(table).join(own.lazy().select("match_id").unique(), on="match_id", how="semi")
+        frame = rows.sort(table.primary_key()).collect()
+        if "recorder" in frame.columns:
+            names = pl.concat_str(pl.col("title", "recorder").fill_null(""), separator="\n")
+            is_own = names.str.contains_any(sorted(called))
+            frame = frame.with_columns(pl.when(is_own).then(name).alias(name) for name in ("title", "recorder"))
+        if frame.height:
+            found[table] = frame
+    return found
 
 
 def _write_table(archive: zipfile.ZipFile, table: type[Table], frame: pl.DataFrame) -> None:

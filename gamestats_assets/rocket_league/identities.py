@@ -1,6 +1,6 @@
 """Who a player is: one id per account, on every platform, however a file writes it.
 
-An id is `<platform>_<id on the platform>`, in lower case, such as `steam_76561198385053346`; it is the key of a
+An id is `<platform>_<id on the platform>`, in lower case, such as `steam_76561190000000001`; it is the key of a
 player's partitions too. Platforms are called as ballchasing calls them.
 """
 
@@ -41,8 +41,8 @@ class PlayerIdError(GamestatsError):
 def player_id_of(platform: str, account: str) -> str:
     """The id of an account on a platform.
 
-    >>> player_id_of("Steam", "76561198385053346"), player_id_of("ps4", "Darko_oklm")
-    ('steam_76561198385053346', 'ps4_darko_oklm')
+    >>> player_id_of("Steam", "76561190000000001"), player_id_of("ps4", "Darko_oklm")
+    ('steam_76561190000000001', 'ps4_darko_oklm')
 
     Raises:
         PlayerIdError: when the platform is none, or the account has characters no account has.
@@ -58,23 +58,23 @@ def player_id_of(platform: str, account: str) -> str:
 def parse_player_id(text: str) -> str:
     """An id as people write it, `steam:7656...` or `steam_7656...`.
 
-    >>> parse_player_id("Steam:76561198385053346")
-    'steam_76561198385053346'
+    >>> parse_player_id("Steam:76561190000000001")
+    'steam_76561190000000001'
 
     Raises:
         PlayerIdError: when it is none.
     """
     platform, separator, account = text.strip().replace(":", "_", 1).partition("_")
     if not separator:
-        raise PlayerIdError(f"{text!r} is no player; write the platform and the account: steam:76561198385053346.")
+        raise PlayerIdError(f"{text!r} is no player; write the platform and the account: steam:76561190000000001.")
     return player_id_of(platform, account)
 
 
 def ballchasing_player(player_id: str) -> str:
     """An id as ballchasing's filters take it.
 
-    >>> ballchasing_player("steam_76561198385053346")
-    'steam:76561198385053346'
+    >>> ballchasing_player("steam_76561190000000001")
+    'steam:76561190000000001'
     """
     platform, _, account = player_id.partition("_")
     return f"{platform}:{account}"
@@ -92,7 +92,7 @@ def guest_id(name: str) -> str:
 def has_account(player_id: str) -> bool:
     """Whether an id is of an account, and not of a guest, or of somebody who is forgotten.
 
-    >>> has_account("steam_76561198385053346"), has_account("guest_a7764896")
+    >>> has_account("steam_76561190000000001"), has_account("guest_a7764896")
     (True, False)
     """
     return not player_id.startswith((GUEST, FORGOTTEN))

@@ -25,7 +25,9 @@ RETENTION_DAYS = 730
 """Days for which a match stands in a player's tables, unless the player wants it otherwise."""
 _PLAYERS, _RANKS, _SESSIONS = "rl_players", "rl_ranks", "training_sessions"
 _WHEN = pl.Datetime("us", "UTC")
+_CLOCKS_DIFFER = timedelta(minutes=10)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+_STEAM = re.compile(r"steam_7656(119|120)[0-9]{10}")
 _CODE = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){3}")
 _UNASKED = (
     "Replays are not looked for, nor is anything made of the player alone, until the player agrees: "
@@ -99,9 +101,11 @@ def track(
 ) -> Entered:
     """Track a player, or change what is entered of one; what is not given stays as it is.
 
+    A player who was untracked is looked for again when nothing is given, or days, or consent.
+
     Args:
         conn: of `ops`, in a transaction.
-        player: such as steam:76561198385053346.
+        player: such as steam:76561190000000001.
         now: the time.
         username: name to show; the id for a new player without one.
         email: address; "" takes it out.
@@ -118,11 +122,18 @@ def track(
         player_id = parse_player_id(player)
     except PlayerIdError as error:
         raise EntryError(str(error), "player") from None
+    if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
+        raise EntryError(f"{player} is no account of Steam: one has 17 digits and begins with 7656119 or 7656120.", "player")
     _refuse_outside(0, 36_500, days=days)
     _refuse_outside(1, 36_500, retention_days=retention_days)
     known = select(conn, _PLAYERS, {"player_id": player_id})
     before: Row = known[0] if known else {"username": None, "email_encrypted": None, "consented_at": None}
-    values: dict[str, Any] = {"is_active": True}
+    values: dict[str, Any] = {}
+    if consents is not False and (
+        consents or days is not None or all(each is None for each in (username, email, retention_days))
+    ):
+        # Another name or time to keep matches, and consent taken back, are no wish to be looked for again.
+        values["is_active"] = True
     if username is not None:
         if not username.strip():
             raise EntryError("A name has a letter at least; leave it out to keep the one there is.", "username")
@@ -200,7 +211,7 @@ def tracked(conn: psycopg.Connection, player: str) -> Row:
         raise UnknownNameError(f"Several tracked players are called {player}: {ids}. Give one of these.", "player")
     raise UnknownNameError(
         f"{player} is no tracked player. Who is: gamestats rocket-league players. "
-        f"To track: gamestats rocket-league track {player_id or 'steam:76561198385053346'} --consent",
+        f"To track: gamestats rocket-league track {player_id or 'steam:76561190000000001'} --consent",
         "player",
     )
 
@@ -298,6 +309,9 @@ def add_session(
             stand.
     """
     row = tracked(conn, player)
+    (clock,) = rows(conn, "SELECT clock_timestamp() AS now")
+    if completed_at > clock["now"] + _CLOCKS_DIFFER:
+        raise EntryError(f"Training that ends at {completed_at:%Y-%m-%d %H:%M} UTC has yet to be done.", "completed_at")
     _refuse_outside(1, 86_400, duration_s=duration_s)
     _refuse_outside(0, 1_000_000, attempts=attempts)
     if successes is not None:

@@ -104,7 +104,8 @@ def rank_predictions(
             known: dict[str, Any] = {name: values[name] for name in PLAYER}
             known |= {"matches": values["__matches__"], "known_tier": values["rank_tier"]}
             if values["__matches__"] < PREDICTION_MATCHES:
-                reason = f"{_count(values['__matches__'], 'match', 'matches')} of the player in {playlist} are known"
+                is_known = "is known" if values["__matches__"] == 1 else "are known"
+                reason = f"{_count(values['__matches__'], 'match', 'matches')} of the player in {playlist} {is_known}"
                 known |= {"state": "refused", "reason": f"{reason}; a prediction needs {PREDICTION_MATCHES}."}
             elif model is None:
                 known |= {"state": "refused", "reason": without}
@@ -195,7 +196,7 @@ def _change(model: Mapping[str, Any], values: Mapping[str, Any], lately: Mapping
     if matches < FORM_MATCHES or days < FORM_PLAY_DAYS:
         form = (
             f"Form is not told: {_count(matches, 'match', 'matches')} on {_count(days, 'day')} of the last {FORM_DAYS} "
-            f"are known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
+            f"{'is' if matches == 1 else 'are'} known; it needs {FORM_MATCHES} on {FORM_PLAY_DAYS}."
         )
         return told | {"change_note": f"{form} {note}"}
     if spread is None:

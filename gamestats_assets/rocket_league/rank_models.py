@@ -53,7 +53,7 @@ TIER_PLAYERS = 10
 """Players below which a rank is pooled with a neighbour."""
 KNOWN_SHARE = 0.9
 """Share of the players who must have a feature that a model takes."""
-RIDGE = 1.0
+RIDGE = 0.1
 FOLDS = 5
 LEVEL = 0.8
 """Of intervals."""

@@ -258,8 +258,8 @@ def _refuse_unready(lake: Lake, entry: Row) -> None:
 def shortened(player_id: str) -> str:
     """What tells another player from others without naming him: on some platforms the account is a name.
 
-    >>> shortened("steam_76561198385053346"), shortened("ps4_darko_oklm")
-    ('steam …3346', 'ps4')
+    >>> shortened("steam_76561190000000001"), shortened("ps4_darko_oklm")
+    ('steam …0001', 'ps4')
     """
     platform, _, account = player_id.partition("_")
     return f"{platform} …{account[-4:]}" if re.fullmatch(r"[0-9a-f]{12,}", account) else platform

@@ -228,6 +228,11 @@ def _refusal(row: Mapping[str, Any], players: Mapping[int, int]) -> str | None:
         return f"{found} with figures for {skill} {known}; {WEAKNESS_MATCHES} are needed."
     if row["within_spread"] is None:
         return "Nobody in the cohort has two matches, so that nothing tells what is chance."
+    if not row["confidence"]:
+        return (
+            f"The {row['cohort_players']} players of the cohort differ in {skill} no more than matches of one player "
+            "do by chance, so that nobody's place among them can be told."
+        )
     return None
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler
 
+import msgspec
 import pytest
+from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.http import Fetcher, UnavailableError, retry_after_s
+from gamestats_assets.lakehouse.http import (
+    ApiClient,
+    ApiError,
+    Fetcher,
+    NotFoundError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    UnreadableAnswerError,
+    bad_answer,
+    read_body,
+    retry_after_s,
+)
 from gamestats_assets_tests.local_server import LocalServer
 
 NOW = 1767225600.0
@@ -32,6 +46,49 @@ NOW = 1767225600.0
 )
 def test_how_long_to_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "told", "retry_after"),
+    [
+        (404, NotFoundError, "there is none, or it is private.", None),
+        (410, NotFoundError, "there is none, or it is private.", None),
+        (408, UnavailableError, "the server is in trouble.", 7.0),
+        (500, UnavailableError, "the server is in trouble.", 7.0),
+        (599, UnavailableError, "the server is in trouble.", 7.0),
+        (418, UnexpectedAnswerError, "expected 201.", None),
+        (200, UnexpectedAnswerError, "expected 201.", None),
+    ],
+)
+def test_a_status_says_the_same_whoever_answers(
+    status: int, kind: type[ApiError], told: str, retry_after: float | None
+) -> None:
+    error = bad_answer("They answered", status, 7.0, missing=", or it is private", expected=201)
+    assert (type(error), str(error), error.retry_after) == (kind, f"They answered: {told}", retry_after)
+
+
+NUMBERS = msgspec.json.Decoder(list[int]).decode
+
+
+@pytest.mark.parametrize("payload", [b"[1]", gzip.compress(b"[1]")])
+def test_a_body_is_read_as_it_was_before_it_was_compressed(payload: bytes) -> None:
+    assert read_body(payload, "it", NUMBERS) == [1]
+
+
+@pytest.mark.parametrize("payload", [b"[1", b'["a"]', b"", gzip.compress(b"[1]")[:-4], b"[" * 100_000])
+def test_a_body_that_cannot_be_read_is_kept_by_its_error(payload: bytes) -> None:
+    read = NUMBERS if payload[:2] != b"[[" else msgspec.json.Decoder().decode
+    with pytest.raises(UnreadableAnswerError, match=r"^The body sent for it is no good: .") as error:
+        read_body(payload, "it", read)
+    assert error.value.payload == payload
+
+
+def test_a_client_shows_no_key_and_closes_its_connections() -> None:
+    fetcher = Fetcher()
+    with ApiClient(SecretStr("SECRET"), "KEY", "http://localhost/", fetcher) as client:
+        assert repr(client) == "ApiClient(base_url='http://localhost')"
+    with pytest.raises(RuntimeError, match="closed"):
+        fetcher.fetch("http://localhost", "it", judge=lambda status, headers: None, check=bytes)
 
 
 class Receiver(LocalServer):

@@ -14,7 +14,6 @@ from scipy.stats import false_discovery_control
 
 from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lol import checks
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import CHECKS, assets
@@ -35,8 +34,8 @@ from gamestats_assets.lol.simulate import Plan, simulate, write
 from gamestats_assets.lol.skill_orders import skill_orders
 from gamestats_assets.lol.source import GAME, SOURCE
 from gamestats_assets.lol.variables import vision_survival
-from gamestats_assets.orchestration.assets import upstream_of
-from gamestats_assets_tests.frames import KNOWN, Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.checks import ChecksOfAGame
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.lol import gold, listed, real_pairs
 from gamestats_assets_tests.lol.gold import make, table_of
 
@@ -261,43 +260,8 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 # --------------------------------------------------------------------------- tests
 
 
-@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
-def test_sound_data_pass(check: Check, sound: Frames) -> None:
-    assert all(sound[table].height for table in check.inputs.values())
-    assert breaking(check, sound).to_dicts() == []
-
-
-@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
-def test_planted_violation_is_found(number: int, sound: Frames) -> None:
-    name, plant = VIOLATIONS[number]
-    check = BY_NAME[name]
-    found = breaking(check, {**sound, **plant(sound)})
-    assert found.height > 0
-    partition = check.table.spec.partitioned_by
-    assert partition is None or found.schema[partition] == check.table.schema()[partition]
-    assert found.width > 1, "a violation explains itself"
-
-
-def test_every_check_has_a_violation_planted() -> None:
-    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
-
-
-def test_names_are_unique_and_told() -> None:
-    assert len(BY_NAME) == len(checks.ALL)
-    assert all(check.description for check in checks.ALL)
-
-
-def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
-    made = assets()
-    for check in CHECKS:
-        at_once = {other for other in t.ALL if other.spec.step == check.table.spec.step}
-        allowed = {check.table} | at_once | upstream_of(check.table, made, KNOWN)
-        assert set(check.inputs.values()) <= allowed, check.name
-
-
-def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
-    empty = {table: frame.clear() for table, frame in sound.items()}
-    assert [check.name for check in checks.ALL if breaking(check, empty).height] == []
+class TestChecks(ChecksOfAGame):
+    checks, violations, assets = CHECKS, VIOLATIONS, staticmethod(assets)
 
 
 def test_an_unreadable_timeline_breaks_nothing(sound: Frames) -> None:

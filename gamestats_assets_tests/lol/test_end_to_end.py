@@ -6,36 +6,26 @@ import copy as copies
 import gzip
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import psycopg
 import pytest
-from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
-from psycopg import sql
-from pydantic import SecretStr
-from typer.testing import Result
 
-from gamestats_assets.lakehouse.ledger import Ledger
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import simulate as simulator
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import BY_PATCH, PUBLISHED
 from gamestats_assets.lol.simulate import silver, simulate
-from gamestats_assets.settings import Settings
+from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.test_cli import Gamestats
 
@@ -47,51 +37,6 @@ OF_PATCHES = tuple(
     next(table for table in t.ALL if table.spec.dotted == f"lol.{function.__name__}") for function in BY_PATCH
 )
 pytestmark = pytest.mark.timeout(240)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """The command line over a folder and a database."""
-
-    gamestats: Gamestats
-    url: str
-
-    def __call__(self, *arguments: str) -> Result:
-        return self.gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
-
-    def does(self, *arguments: str) -> str:
-        """Output of a command that succeeds."""
-        result = self(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    def materialises(self) -> str:
-        """What bringing everything up to date says; all goes well."""
-        return self.does("materialize", "--select", "lol")
-
-    @property
-    def stores(self) -> Stores:
-        return Stores(Settings(data=str(self.gamestats.folder), postgres_url=SecretStr(self.url)))
-
-    def rows(self, table: type[Table]) -> pl.DataFrame:
-        """All rows of a table in the lake, by its key."""
-        return self.stores.lake.scan(table).collect().sort(table.primary_key())
-
-    def ledger(self, table: type[Table]) -> Units:
-        """What each match of a table was made from, by day."""
-        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
-
-    def files(self, table: type[Table], patch: str) -> set[str]:
-        """The lake's files of a patch: others when it was written again."""
-        return {*DeltaTable(self.stores.lake.uri(table)).file_uris([("patch", "=", patch)])}
-
-    def published(self, table: type[Table], column: str, value: str) -> set[str]:
-        """PostgreSQL's numbers of the transactions that wrote the rows of a patch or a day."""
-        said = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE {}::text = %s").format(
-            sql.Identifier(*table.spec.dotted.split(".")), sql.Identifier(column)
-        )
-        with psycopg.connect(self.url) as connection:
-            return {row[0] for row in connection.execute(said, [value])}
 
 
 @pytest.fixture(scope="module")
@@ -116,24 +61,19 @@ def told(season: Path) -> dict[str, pl.DataFrame]:
 @pytest.fixture(scope="module")
 def processed(
     season: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str
-) -> Iterator[tuple[Operation, str]]:
+) -> Iterator[tuple[ByCommands, str]]:
     """The season ingested, materialised and published; and what that said."""
     with database(postgres_url, ops_template) as url:
-        operation = Operation(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url)
+        operation = ByCommands(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url, "lol")
         operation.does("ingest", "lol", str(season))
         yield operation, operation.materialises()
 
 
 @pytest.fixture
-def copy(processed: tuple[Operation, str], tmp_path: Path, postgres_url: str) -> Iterator[Operation]:
+def copy(processed: tuple[ByCommands, str], tmp_path: Path, postgres_url: str) -> Iterator[ByCommands]:
     """The same, to go on with."""
-    shutil.copytree(processed[0].gamestats.folder, tmp_path / "data")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # A database that somebody is connected to cannot be copied, and Dagster lets go of it late.
-        ours = processed[0].url.partition("?")[0].rpartition("/")[2]
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [ours])
-    with database(postgres_url, processed[0].url) as url:
-        yield Operation(Gamestats(tmp_path / "data"), url)
+    with processed[0].copied(tmp_path / "data", postgres_url) as operation:
+        yield operation
 
 
 def read(path: Path) -> Document:
@@ -163,7 +103,7 @@ def changed(before: Units, after: Units) -> set[str]:
 
 
 def test_a_whole_season_goes_through_every_check_and_running_again_does_nothing(
-    processed: tuple[Operation, str],
+    processed: tuple[ByCommands, str],
 ) -> None:
     operation, said = processed
     (runs, passed, checks) = re.findall(r"(\d+) runs in [\d.]+ s, (\d+) of (\d+) checks passed\.", said)[0]
@@ -175,7 +115,7 @@ def test_a_whole_season_goes_through_every_check_and_running_again_does_nothing(
     assert "Everything is up to date: 2 days landed, processed and published." in operation.materialises()
 
 
-def test_silver_is_what_the_simulator_tells(processed: tuple[Operation, str], told: dict[str, pl.DataFrame]) -> None:
+def test_silver_is_what_the_simulator_tells(processed: tuple[ByCommands, str], told: dict[str, pl.DataFrame]) -> None:
     assert len(told) == 8
     for name, expected in told.items():
         (table,) = (table for table in t.ALL if table.spec.dotted == f"lol.{name}")
@@ -189,7 +129,9 @@ def test_silver_is_what_the_simulator_tells(processed: tuple[Operation, str], to
         assert_frame_equal(found.select(expected.columns), expected, abs_tol=1e-9, rel_tol=1e-9)
 
 
-def test_remakes_bots_and_aram_are_kept_apart(processed: tuple[Operation, str], documents: dict[str, Document]) -> None:
+def test_remakes_bots_and_aram_are_kept_apart(
+    processed: tuple[ByCommands, str], documents: dict[str, Document]
+) -> None:
     operation, _ = processed
     remakes = {match for match, info in documents.items() if info["participants"][0]["gameEndedInEarlySurrender"]}
     of_queue = {queue: {match for match, info in documents.items() if info["queueId"] == queue} for queue in (450, 840)}
@@ -210,7 +152,7 @@ def test_remakes_bots_and_aram_are_kept_apart(processed: tuple[Operation, str], 
 
 
 def test_statistics_count_the_games_of_the_files(
-    processed: tuple[Operation, str], documents: dict[str, Document], season: Path
+    processed: tuple[ByCommands, str], documents: dict[str, Document], season: Path
 ) -> None:
     operation, _ = processed
     ranked = {
@@ -265,7 +207,7 @@ def test_statistics_count_the_games_of_the_files(
     assert all(row["games"] == people[row["patch"], row["position"]] for row in vision)
 
 
-def test_postgres_holds_what_the_lake_holds(processed: tuple[Operation, str]) -> None:
+def test_postgres_holds_what_the_lake_holds(processed: tuple[ByCommands, str]) -> None:
     operation, _ = processed
     filled = 0
     for table in PUBLISHED:
@@ -280,7 +222,7 @@ def test_postgres_holds_what_the_lake_holds(processed: tuple[Operation, str]) ->
 
 
 def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
-    copy: Operation, season: Path, documents: dict[str, Document], tmp_path: Path
+    copy: ByCommands, season: Path, documents: dict[str, Document], tmp_path: Path
 ) -> None:
     patch_of = dict(copy.rows(t.Matches).select("match_id", "patch").rows())
     day_of = dict(copy.rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
@@ -291,10 +233,10 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     new = sorted((tmp_path / "more" / "matches").iterdir())[-1].name
     match_id = new.partition(".")[0]
     before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
-    stands = {table: copy.files(table, "13.13") for table in OF_PATCHES}
-    gone = {table: copy.files(table, "13.14") for table in OF_PATCHES}
-    rows = {table: copy.published(table, "patch", "13.13") for table in PUBLISHED if table in OF_PATCHES}
-    of_first_day = copy.published(t.ParticipantFeatures, "match_date", FIRST)
+    stands = {table: copy.files(table, "patch", "13.13") for table in OF_PATCHES}
+    gone = {table: copy.files(table, "patch", "13.14") for table in OF_PATCHES}
+    rows = {table: copy.written(table, "patch", "13.13") for table in PUBLISHED if table in OF_PATCHES}
+    of_first_day = copy.written(t.ParticipantFeatures, "match_date", FIRST)
     whole = read(tmp_path / "more" / "matches" / new)
     lacking = put(tmp_path / "lacking" / new, without_the_last(whole))
     told = copy.does("ingest", "lol", str(lacking), str(tmp_path / "more" / "timelines" / new))
@@ -305,10 +247,10 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     for table, entries in before.items():
         assert changed(entries, copy.ledger(table)) == {match_id}, table
     for table, files in stands.items():
-        assert copy.files(table, "13.13") == files, table
-    assert any(gone[table] != copy.files(table, "13.14") for table in OF_PATCHES)
-    assert {table: copy.published(table, "patch", "13.13") for table in rows} == rows
-    assert copy.published(t.ParticipantFeatures, "match_date", FIRST) == of_first_day
+        assert copy.files(table, "patch", "13.13") == files, table
+    assert any(gone[table] != copy.files(table, "patch", "13.14") for table in OF_PATCHES)
+    assert {table: copy.written(table, "patch", "13.13") for table in rows} == rows
+    assert copy.written(t.ParticipantFeatures, "match_date", FIRST) == of_first_day
     assert copy.rows(t.Patches)["matches_played"].sum() == MATCHES + 1
 
     # A newer list of the first patch, in which an item is called otherwise; and the match again, its object whole.
@@ -341,9 +283,9 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
 
 
 def test_days_in_another_order_with_lists_late_a_correction_and_a_killed_run_end_in_the_same_lake(
-    processed: tuple[Operation, str], season: Path, tmp_path: Path, ops_database: str
+    processed: tuple[ByCommands, str], season: Path, tmp_path: Path, ops_database: str
 ) -> None:
-    operation = Operation(Gamestats(tmp_path / "data"), ops_database)
+    operation = ByCommands(Gamestats(tmp_path / "data"), ops_database, "lol")
     days = dict(processed[0].rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
     second = [match for match, day in days.items() if day == SECOND]
     wrong = without_the_last(read(season / "matches" / f"{second[0]}.json.gz"))

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
-from deltalake import DeltaTable
-from pydantic import SecretStr
 
-from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse.ledger import Ledger
 from gamestats_assets.lakehouse.postgres import read_published
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import PUBLISHED
 from gamestats_assets.lol.simulate import Plan, simulate, write
 from gamestats_assets.lol.source import ingest
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, partition_range
-from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lol.api_server import KEY, RiotServer
 from gamestats_assets_tests.lol.test_discovery import plays, seed
+from gamestats_assets_tests.operations import BySensors, names
 
 PATCHES = "lol_patches_behind"
 PLAN = Plan(
@@ -49,62 +42,12 @@ PLAN = Plan(
 pytestmark = pytest.mark.timeout(240)
 
 
-class Operation:
-    """The game's part of the code location over a folder and a database, asked as the daemon asks it."""
-
-    def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance, **settings: str) -> None:
-        self.instance = instance
-        given = {name: SecretStr(value) if name.endswith("key") else value for name, value in settings.items()}
-        self.stores = Stores(
-            Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
-        )
-        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
-        self.cursors: dict[str, str | None] = {}
+class Operation(BySensors):
+    """The game's part of the code location."""
 
     def ingest(self, *paths: Path) -> None:
         """Take files, all of which can be read."""
         assert ingest([*paths], self.stores.landing).quarantined == 0
-
-    def tick(self, name: str) -> list[dg.RunRequest]:
-        """What a sensor requests."""
-        context = dg.build_sensor_context(
-            instance=self.instance,
-            cursor=self.cursors.get(name),
-            resources={"stores": self.stores},
-            definitions=self.definitions,
-        )
-        told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
-        self.cursors[name] = told.cursor
-        return list(told.run_requests or ())
-
-    def an_hour_passes(self) -> None:
-        """Everything that a cursor remembers was an hour ago."""
-        for name, cursor in self.cursors.items():
-            told = json.loads(cursor or "{}")
-            for moment in {"named_at", "again_at"} & told.keys():
-                told[moment] -= 3600
-            self.cursors[name] = json.dumps(told)
-
-    def run(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
-        """A run as it was requested, of the job that it names or the sensor's own; it succeeds."""
-        named = request.job_name or job_name
-        job = (
-            self.definitions.resolve_job_def(named)
-            if named
-            else self.definitions.resolve_implicit_global_asset_job_def()
-        )
-        quiet = {} if request.run_config else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = job.execute_in_process(
-            instance=self.instance,
-            asset_selection=list(request.asset_selection) if request.asset_selection else None,
-            partition_key=request.partition_key,
-            tags=dict(request.tags),
-            raise_on_error=False,
-            run_config={**request.run_config, **quiet},
-        )
-        failed = {event.step_key: event.step_failure_data.error for event in result.all_events if event.is_step_failure}
-        assert result.success, (request.tags, failed)
-        return result
 
     def nothing_is_asked_for(self) -> bool:
         """Whether none of the sensors that follow what landed requests anything."""
@@ -113,18 +56,6 @@ class Operation:
     def stand_in(self) -> set[tuple[str, str, str]]:
         """Patches, the version of the lists that their matches were made with, and how near that is."""
         return {*self.rows(t.Matches).select("patch", "data_dragon_version", "version_is").rows()}  # type: ignore[misc]
-
-    def rows(self, table: type[Table]) -> pl.DataFrame:
-        """All rows of a table in the lake, by its key."""
-        return self.stores.lake.scan(table).collect().sort(table.primary_key())
-
-    def ledger(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
-        """What the ledger of a table's step holds."""
-        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
-
-    def files(self, table: type[Table], column: str, value: str) -> set[str]:
-        """Files of one partition in the lake: others when it was written again."""
-        return {*DeltaTable(self.stores.lake.uri(table)).file_uris([(column, "=", value)])}
 
 
 def asked_for(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
@@ -135,11 +66,6 @@ def asked_for(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
         else partition_range(dg.DagsterRun(job_name="asked", tags=dict(request.tags)))
         for request in requests
     ]
-
-
-def names(request: dg.RunRequest) -> set[str]:
-    """Tables that a request is for."""
-    return {".".join(key.path) for key in request.asset_selection or ()}
 
 
 @pytest.fixture(scope="module")

@@ -412,7 +412,7 @@ def test_a_file_that_is_no_more_leaves_the_statistics(
 ) -> None:
     replay_id = server.add(details(1))
     gone = fetch_one(api, replay_id, files=True)
-    assert (gone.status, [file.kind for file in gone.files]) == ("expired", ["ballchasing"])
+    assert (gone.status, [file.kind for file in gone.files]) == ("fetched", ["ballchasing"])
     assert f"the file of replay {replay_id}" in gone.reason
     assert kinds(landing) == ["ballchasing"]
 

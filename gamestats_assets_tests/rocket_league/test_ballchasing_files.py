@@ -202,6 +202,20 @@ def test_a_file_of_a_simulator_says_so() -> None:
         assert decoded(document(**{SIMULATED: other}))[0]["is_simulated"] is False
 
 
+def test_values_that_no_column_could_take_are_counted_and_null() -> None:
+    told = document()
+    first, second = told["blue"]["players"][0], told["orange"]["players"][0]
+    first["stats"] = {"core": {"goals": "many"}}
+    first["rank"] = {"id": "mythic-1", "tier": 40, "division": 9}
+    second["rank"] = {"id": "unranked", "tier": 0, "division": None}
+    row, players = decoded(told)
+    assert row["uncounted_keys"] == 3
+    by_name = {player["player_name"]: player for player in players}
+    assert [by_name[first["name"]][name] for name in ("goals", "rank_tier", "rank_division")] == [None] * 3
+    assert by_name[second["name"]]["rank_tier"] == 0
+    assert keeps_the_rules(row, players)
+
+
 def test_statistics_that_nobody_knows_are_counted_once_each() -> None:
     told = document()
     for color in ("blue", "orange"):

@@ -490,7 +490,7 @@ def test_of_two_who_fetch_the_same_at_once_nothing_is_lost_or_asked_for_beyond_t
     SharedLimits(url).learn({"ballchasing get": [Window(8, 3600)]})
     server.windows = {"get": [(8, 3600)]}
     statuses = at_once(fetch_all, [(url.get_secret_value(), server.url, tmp_path / "landing", ids)] * 2)
-    assert (len(server.requests), server.refused) == (8, Counter())
+    assert (6 <= len(server.requests) <= 8, server.refused) == (True, Counter()), "who is late finds it landed"
     both = [set(pair) for pair in zip(*statuses, strict=True)]
     for replay_id, (state, pair) in zip(ids, zip(states(url).values(), both, strict=True), strict=True):
         assert (state == "archived") == bool(pair & {"fetched", "known"}), replay_id

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import psycopg
 import pytest
 from polars.testing import assert_frame_equal
-from psycopg import sql
-from pydantic import SecretStr
-from typer.testing import Result
 
-from gamestats_assets.lakehouse.ledger import Ledger
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_MATCH, BY_PLAYER, PUBLISHED
 from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
-from gamestats_assets.settings import Settings
+from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.test_cli import Gamestats
@@ -39,47 +31,6 @@ OF_PLAYERS = tuple(real_files.made_by(function) for function in BY_PLAYER)
 REAL_PLAYER = "steam_76561198385053346"
 """Who plays in the real match of three against three."""
 pytestmark = pytest.mark.timeout(240)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """The command line over a folder and a database."""
-
-    gamestats: Gamestats
-    url: str
-
-    def __call__(self, *arguments: str) -> Result:
-        return self.gamestats(*arguments, GAMESTATS_POSTGRES_URL=self.url)
-
-    def does(self, *arguments: str) -> str:
-        """Output of a command that succeeds."""
-        result = self(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    def materialises(self) -> str:
-        """What bringing everything up to date says; all goes well."""
-        return self.does("materialize", "--select", "rocket_league")
-
-    @property
-    def stores(self) -> Stores:
-        return Stores(Settings(data=str(self.gamestats.folder), postgres_url=SecretStr(self.url)))
-
-    def rows(self, table: type[Table]) -> pl.DataFrame:
-        """All rows of a table in the lake, by its key."""
-        return self.stores.lake.scan(table).collect().sort(table.primary_key())
-
-    def ledger(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
-        """What each match of a table was made from, by day."""
-        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
-
-    def written(self, table: type[Table], column: str, value: str) -> set[str]:
-        """PostgreSQL's numbers of the transactions that wrote the rows of a player or a day."""
-        said = sql.SQL("SELECT DISTINCT xmin::text FROM {} WHERE {}::text = %s").format(
-            sql.Identifier(*table.spec.dotted.split(".")), sql.Identifier(column)
-        )
-        with psycopg.connect(self.url) as connection:
-            return {row[0] for row in connection.execute(said, [value])}
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +54,15 @@ def season() -> Season:
 @pytest.fixture(scope="module")
 def processed(
     season: Season, realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: str, ops_template: str
-) -> Iterator[tuple[Operation, str]]:
+) -> Iterator[tuple[ByCommands, str]]:
     """Both kinds of matches ingested, players tracked, everything materialised and published; and what that said."""
     folder = tmp_path_factory.mktemp("season")
     write_season(folder, season)
     with database(postgres_url, ops_template) as url:
-        operation = Operation(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url)
+        operation = ByCommands(Gamestats(tmp_path_factory.mktemp("processed") / "data"), url, "rocket_league")
         operation.does("ingest", "rocket-league", str(folder), *map(str, real_files.paths(realdata, *real_files.PAIRS)))
+        (folder.parent / "holiday.replay").write_bytes(b"no replay at all")
+        assert operation("ingest", "rocket-league", str(folder.parent / "holiday.replay")).exit_code == 1
         sieve, quiet = (player.player_id.replace("_", ":", 1) for player in season.players[:2])
         operation.does("rocket-league", "track", sieve, "--consent", "--name", "Sieve", "--keep-days", "36500")
         operation.does("rocket-league", "track", quiet)
@@ -119,15 +72,10 @@ def processed(
 
 
 @pytest.fixture
-def copy(processed: tuple[Operation, str], tmp_path: Path, postgres_url: str) -> Iterator[Operation]:
+def copy(processed: tuple[ByCommands, str], tmp_path: Path, postgres_url: str) -> Iterator[ByCommands]:
     """The same, to go on with."""
-    shutil.copytree(processed[0].gamestats.folder, tmp_path / "data")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # A database that somebody is connected to cannot be copied, and Dagster lets go of it late.
-        ours = processed[0].url.partition("?")[0].rpartition("/")[2]
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [ours])
-    with database(postgres_url, processed[0].url) as url:
-        yield Operation(Gamestats(tmp_path / "data"), url)
+    with processed[0].copied(tmp_path / "data", postgres_url) as operation:
+        yield operation
 
 
 @pytest.fixture(scope="module")
@@ -138,17 +86,19 @@ def sieve(season: Season) -> Player:
 # ---------------------------------------------------------------------------------------------- once
 
 
-def test_everything_goes_through_every_check_and_running_again_does_nothing(processed: tuple[Operation, str]) -> None:
+def test_everything_goes_through_every_check_and_running_again_does_nothing(processed: tuple[ByCommands, str]) -> None:
     operation, said = processed
     (passed, checks) = re.findall(r"(\d+) of (\d+) checks passed\.", said)[-1]
     assert passed == checks
     assert int(checks) > 80
-    assert operation.stores.lake.scan(quarantine_of("rocket_league")).collect().is_empty()
+    # What nobody could read is told by the first step, and stays told.
+    kept = operation.stores.lake.scan(quarantine_of("rocket_league")).collect()
+    assert kept["destination"].to_list() == ["landing@unreadable"]
     again = operation.materialises()
     assert "Everything is up to date" in again, again
 
 
-def test_every_match_is_there_with_everybody_who_played(processed: tuple[Operation, str], season: Season) -> None:
+def test_every_match_is_there_with_everybody_who_played(processed: tuple[ByCommands, str], season: Season) -> None:
     operation, _ = processed
     players = {player.player_id for player in season.players}
     facts = operation.rows(t.MatchFacts)
@@ -171,7 +121,7 @@ def test_every_match_is_there_with_everybody_who_played(processed: tuple[Operati
     assert operation.rows(t.Touches)["match_id"].n_unique() == 2
 
 
-def test_simulated_and_real_are_apart_in_every_table(processed: tuple[Operation, str], season: Season) -> None:
+def test_simulated_and_real_are_apart_in_every_table(processed: tuple[ByCommands, str], season: Season) -> None:
     operation, _ = processed
     players = {player.player_id for player in season.players}
     labelled = [table for table in t.ALL if {"is_simulated", "player_id"} <= {*table.column_names()}]
@@ -189,7 +139,7 @@ def test_simulated_and_real_are_apart_in_every_table(processed: tuple[Operation,
     assert operation.rows(t.RankCohorts)["is_simulated"].all()
 
 
-def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[Operation, str], season: Season) -> None:
+def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[ByCommands, str], season: Season) -> None:
     operation, _ = processed
     sieve, quiet = (player.player_id for player in season.players[:2])
     for table in OF_PLAYERS:
@@ -206,7 +156,7 @@ def test_who_agreed_has_tables_and_who_did_not_has_none(processed: tuple[Operati
 
 
 def test_the_planted_weakness_is_found_and_packs_for_it_are_named(
-    processed: tuple[Operation, str], sieve: Player
+    processed: tuple[ByCommands, str], sieve: Player
 ) -> None:
     operation, _ = processed
     weak = {row["skill"]: row for row in operation.rows(t.Weaknesses).filter(player_id=sieve.player_id).to_dicts()}
@@ -223,7 +173,7 @@ def test_the_planted_weakness_is_found_and_packs_for_it_are_named(
     assert real["reason"].null_count() == 0
 
 
-def test_matches_of_a_player_are_told_whole(processed: tuple[Operation, str], season: Season, sieve: Player) -> None:
+def test_matches_of_a_player_are_told_whole(processed: tuple[ByCommands, str], season: Season, sieve: Player) -> None:
     operation, _ = processed
     told = {
         match["match_guid"] if match.get("match_guid") else match["rocket_league_id"]: match
@@ -253,7 +203,7 @@ def test_matches_of_a_player_are_told_whole(processed: tuple[Operation, str], se
     )
 
 
-def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[Operation, str], sieve: Player) -> None:
+def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[ByCommands, str], sieve: Player) -> None:
     operation, _ = processed
     filled = 0
     for table in PUBLISHED:
@@ -296,7 +246,7 @@ def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[Opera
 
 
 def test_a_file_that_comes_later_makes_its_day_and_its_players_again_and_nothing_else(
-    copy: Operation, sieve: Player, tmp_path: Path
+    copy: ByCommands, sieve: Player, tmp_path: Path
 ) -> None:
     days = {str(day) for day in copy.rows(t.MatchFacts)["match_date"]}
     assert {FIRST, SECOND} < days
@@ -338,4 +288,17 @@ def test_a_file_that_comes_later_makes_its_day_and_its_players_again_and_nothing
     }
     assert match_id in {*copy.rows(t.Matches).filter(player_id=sieve.player_id)["match_id"]}
     assert match_id in {*read_published(copy.url, t.Matches)["match_id"]}
+    assert "Everything is up to date" in copy.materialises()
+
+
+def test_a_shorter_time_to_keep_matches_is_a_matter_of_the_next_materialize(copy: ByCommands, sieve: Player) -> None:
+    days = copy.rows(t.Matches).filter(player_id=sieve.player_id)["created_at"].dt.date()
+    kept_days = (datetime.now(UTC).date() - max(days)).days
+    copy.does(
+        "rocket-league", "track", sieve.player_id.replace("_", ":", 1), "--keep-days", str(kept_days), "--consent"
+    )
+    copy.materialises()
+    left = copy.rows(t.Matches).filter(player_id=sieve.player_id)["created_at"].dt.date()
+    assert left.to_list() == [day for day in sorted(days) if day == max(days)]
+    assert 0 < len(left) < len(days)
     assert "Everything is up to date" in copy.materialises()

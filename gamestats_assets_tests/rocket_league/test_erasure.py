@@ -545,7 +545,8 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     counted = export_player(played, player_id, tmp_path / "all.zip")
     wanted = held(played, [RawPlayerStats, Participants])
     own = {table: frame.filter(pl.col("player_id") == player_id) for table, frame in wanted.items()}
-    assert counted == {"raw_player_stats": len(ids_of(player_id)), "participants": len(ids_of(player_id))}
+    tables = ("raw_player_stats", "participants", "raw_replays", "match_facts")
+    assert counted == dict.fromkeys(tables, len(ids_of(player_id)))
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         for table, frame in own.items():
             stored = pl.read_parquet(archive.read(f"tables/{table.spec.name}.parquet"))
@@ -562,6 +563,24 @@ def test_an_export_holds_the_player_s_rows_and_no_others(played: Stores, tmp_pat
     assert [rank["tier"] for rank in entry["ranks"]] == [16]
     assert [session["skill"] for session in entry["training_sessions"]] == ["saves"]
     assert {file["match_id"] for file in files} == ids_of(player_id)
+
+
+def test_an_export_tells_of_the_matches_and_who_saved_them_if_it_is_the_player(
+    realdata: Path, stores: Stores, tmp_path: Path
+) -> None:
+    ingest(real_files.paths(realdata, PAIR), stores.landing)
+    remake(stores, stores.landing.days(GAME))
+    (title,) = {*stores.lake.scan(RawReplays).collect()["title"]}
+    # Another player of the match, whose game did not save it.
+    other = stores.lake.scan(RawPlayerStats).filter(pl.col("player_name") != NAME).collect()["player_id"][0]
+    for player_id, told in ((PLAYER, {title}), (other, {None})):
+        export_player(stores, player_id, tmp_path / "all.zip")
+        with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+            replays = pl.read_parquet(archive.read("tables/raw_replays.parquet"))
+            assert ({*replays["title"]}, replays.height) == (told, 2)
+            assert player_id == PLAYER or not any(
+                NAME.encode() in archive.read(name) for name in archive.namelist() if name.endswith(".csv")
+            )
 
 
 def test_an_export_tells_nothing_of_others(stores: Stores, tmp_path: Path) -> None:

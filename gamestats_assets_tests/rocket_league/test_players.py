@@ -143,6 +143,33 @@ def test_what_cannot_stand_is_refused_and_nothing_entered(
     assert ops.select(conn, "rl_players", {}) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "is_active"),
+    [
+        ({}, True),
+        ({"consents": True}, True),
+        ({"days": 10}, True),
+        ({"consents": False}, False),
+        ({"retention_days": 10}, False),
+        ({"username": "Anna"}, False),
+        ({"consents": False, "retention_days": 10}, False),
+    ],
+)
+def test_who_is_untracked_is_looked_for_again_when_that_is_wanted_alone(
+    conn: psycopg.Connection, track: Track, given: dict[str, Any], is_active: bool
+) -> None:
+    track(consents=True)
+    players.untrack(conn, ANN)
+    track(**given)
+    assert row(conn)["is_active"] is is_active
+
+
+@pytest.mark.parametrize("player", ["steam:12", "steam:7656119800000000", "steam:86561198000000001", "steam:ann"])
+def test_what_no_account_of_steam_can_be_is_not_tracked(track: Track, player: str) -> None:
+    with pytest.raises(EntryError, match="no account of Steam: one has 17 digits"):
+        track(player)
+
+
 def test_who_is_untracked_is_kept_and_can_come_again(conn: psycopg.Connection, track: Track) -> None:
     track(username="Ann", consents=True)
     assert players.untrack(conn, "ann").outcome == "changed"
@@ -374,6 +401,14 @@ def test_a_session_entered_by_mistake_is_taken_out(conn: psycopg.Connection, tra
     assert players.list_sessions(conn)["player_id"].to_list() == [ANN]
     with pytest.raises(UnknownNameError, match=f"no training session {number}"):
         players.remove_session(conn, number)
+
+
+def test_training_that_has_yet_to_be_done_is_refused(conn: psycopg.Connection, track: Track) -> None:
+    track()
+    soon, later = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (5, 30))
+    players.add_session(conn, ANN, completed_at=soon, duration_s=60, skill="saves")
+    with pytest.raises(EntryError, match=f"ends at {later:%Y-%m-%d %H:%M} UTC has yet to be done"):
+        players.add_session(conn, ANN, completed_at=later, duration_s=60, skill="saves")
 
 
 # ---------------------------------------------------------------- what the tables take from it

@@ -11,23 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
-from pydantic import SecretStr
 
-from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.lakehouse.postgres import read_published
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import requests as requests_of_runs
 from gamestats_assets.rocket_league import bronze, players, sensors
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.simulate import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
-from gamestats_assets.settings import Settings
+from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
 
 PLAYERS = "rocket_league_players_behind"
@@ -36,18 +31,8 @@ NOW = datetime.now(UTC)
 pytestmark = pytest.mark.timeout(240)
 
 
-class Operation:
-    """The game's part of the code location over a folder and a database, asked as the daemon asks it."""
-
-    def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance, **settings: str) -> None:
-        self.instance = instance
-        given = {name: SecretStr(value) if name.endswith("key") else value for name, value in settings.items()}
-        self.stores = Stores(
-            Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
-        )
-        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
-        self.cursors: dict[str, str | None] = {}
-        self.said = ""
+class Operation(BySensors):
+    """The game's part of the code location."""
 
     def ingest(self, *paths: Path) -> None:
         """Take files, all of which can be read."""
@@ -58,54 +43,6 @@ class Operation:
         migrate(self.stores.postgres_url)
         with entering(self.stores.postgres_url, "ada") as conn:
             players.track(conn, player_id.replace("_", ":", 1), now=NOW, **{"retention_days": 36_500, **given})
-
-    def tick(self, name: str) -> list[dg.RunRequest]:
-        """What a sensor requests; what it says of none is `said`."""
-        context = dg.build_sensor_context(
-            instance=self.instance,
-            cursor=self.cursors.get(name),
-            resources={"stores": self.stores},
-            definitions=self.definitions,
-        )
-        told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
-        self.cursors[name], self.said = told.cursor, told.skip_message or ""
-        return list(told.run_requests or ())
-
-    def an_hour_passes(self) -> None:
-        """Everything that a cursor remembers was an hour ago."""
-        for name, cursor in self.cursors.items():
-            told = json.loads(cursor or "{}")
-            for moment in {"named_at", "again_at"} & told.keys():
-                told[moment] -= 3600
-            self.cursors[name] = json.dumps(told)
-
-    def tries(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
-        """A run as it was requested, of the job that it names or the sensor's own."""
-        named = request.job_name or job_name
-        job = (
-            self.definitions.resolve_job_def(named)
-            if named
-            else self.definitions.resolve_implicit_global_asset_job_def()
-        )
-        quiet = {} if request.run_config else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        return job.execute_in_process(
-            instance=self.instance,
-            asset_selection=list(request.asset_selection) if request.asset_selection else None,
-            partition_key=request.partition_key,
-            tags=dict(request.tags),
-            raise_on_error=False,
-            run_config={**request.run_config, **quiet},
-        )
-
-    def run(self, request: dg.RunRequest, job_name: str | None = None) -> None:
-        """A run that succeeds."""
-        result = self.tries(request, job_name)
-        failed = {event.step_key: event.step_failure_data.error for event in result.all_events if event.is_step_failure}
-        assert result.success, (request.tags, failed)
-
-    def rows(self, table: type[Table]) -> pl.DataFrame:
-        """All rows of a table in the lake, by its key."""
-        return self.stores.lake.scan(table).collect().sort(table.primary_key())
 
     def settles(self) -> Counter[str]:
         """Everything that is asked for is done, until nothing is; how many runs each sensor asked for."""
@@ -133,11 +70,6 @@ def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 def days(requests: list[dg.RunRequest]) -> list[str | None]:
     """Days that requests are for."""
     return [request.partition_key for request in requests]
-
-
-def names(request: dg.RunRequest) -> set[str]:
-    """Tables that a request is for."""
-    return {".".join(key.path) for key in request.asset_selection or ()}
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,10 @@ class RawReplays(MatchRow, key="rocket_league/raw_replays", **LANDED):
     max_rank_tier = count("Highest rank of the players.")
     frames = count("Frames of the replay that were taken, ten a second at most.")
     frames_method = text("How they were read: matrix, or updates where players come or go midway.")
-    uncounted_keys = count("Keys of ballchasing's statistics that no column takes, percentages aside.")
+    uncounted_keys = count(
+        "Keys of ballchasing's statistics that no column takes, percentages aside, or whose values are none that it "
+        "could take."
+    )
 
 
 class _RawPlayer(MatchRow):

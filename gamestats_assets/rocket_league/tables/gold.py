@@ -373,7 +373,7 @@ class PlayerStats(
         min=0,
         max=100,
         description="Share of matches of the cohort (same playlist and rank) below it, in per cent, where those that "
-        "tie count half; null without a cohort.",
+        "tie count half: exact at every 5 %, interpolated between; null without a cohort.",
     )
     is_simulated = _simulated()
 

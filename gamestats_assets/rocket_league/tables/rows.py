@@ -115,7 +115,7 @@ class PlayerRow(MatchRow):
     """Columns of rows about one player in a match."""
 
     player_id = dy.String(
-        primary_key=True, regex=PLAYER_ID, description="Player: platform and account, such as steam_76561198385053346."
+        primary_key=True, regex=PLAYER_ID, description="Player: platform and account, such as steam_76561190000000001."
     )
 
 

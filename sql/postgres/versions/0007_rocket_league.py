@@ -28,7 +28,7 @@ CREATE TABLE ops.rl_players (
     {_ENTERED}
 );
 COMMENT ON TABLE ops.rl_players IS 'Rocket League players that are tracked, with what they agreed to.';
-COMMENT ON COLUMN ops.rl_players.player_id IS 'Platform and account, such as steam_76561198385053346.';
+COMMENT ON COLUMN ops.rl_players.player_id IS 'Platform and account, such as steam_76561190000000001.';
 COMMENT ON COLUMN ops.rl_players.email_encrypted IS
     'E-mail address, encrypted with GAMESTATS_ENCRYPTION_KEY (Fernet); null where none was given.';
 COMMENT ON COLUMN ops.rl_players.wanted_since IS 'Replays of matches before are not fetched.';
