@@ -123,7 +123,7 @@ def track(
     except PlayerIdError as error:
         raise EntryError(str(error), "player") from None
     if player_id.startswith("steam_") and not _STEAM.fullmatch(player_id):
-        raise EntryError(f"{player} is no account of Steam: one has 17 digits and begins with 7656119 or 7656120.", "player")
+        raise EntryError(f"{player} is no account of Steam: these have 17 digits, 7656119 or 7656120 first.", "player")
     _refuse_outside(0, 36_500, days=days)
     _refuse_outside(1, 36_500, retention_days=retention_days)
     known = select(conn, _PLAYERS, {"player_id": player_id})

@@ -166,7 +166,7 @@ def test_who_is_untracked_is_looked_for_again_when_that_is_wanted_alone(
 
 @pytest.mark.parametrize("player", ["steam:12", "steam:7656119800000000", "steam:86561198000000001", "steam:ann"])
 def test_what_no_account_of_steam_can_be_is_not_tracked(track: Track, player: str) -> None:
-    with pytest.raises(EntryError, match="no account of Steam: one has 17 digits"):
+    with pytest.raises(EntryError, match="no account of Steam: these have 17 digits"):
         track(player)
 
 
