@@ -56,8 +56,8 @@ def find(
     with connect(url) as conn:
         due = rows(
             conn,
-            "SELECT p.player_id, p.wanted_since, CASE WHEN l.listed_since <= p.wanted_since THEN l.listed_at END"
-            " AS listed_at FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
+            "SELECT p.player_id, p.account, p.wanted_since,"
+            " CASE WHEN l.listed_since <= p.wanted_since THEN l.listed_at END AS listed_at FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
             " WHERE p.is_active AND p.consented_at IS NOT NULL AND coalesce(l.asked_at <= %s, true)"
             " ORDER BY l.asked_at NULLS FIRST, p.player_id",
             [asked_before(now, every)],
@@ -65,7 +65,10 @@ def find(
 
     def ask(player: Row) -> tuple[str, list[str]]:
         uploaded_since = player["listed_at"] and player["listed_at"] - _OVERLAP
-        listed = api.list_replays(player["player_id"], since=player["wanted_since"], uploaded_since=uploaded_since)
+        # As it was entered: whether capitals matter to ballchasing is not documented.
+        platform, _, account = player["player_id"].partition("_")
+        asked = f"{platform}_{player['account'] or account}"
+        listed = api.list_replays(asked, since=player["wanted_since"], uploaded_since=uploaded_since)
         return player["player_id"], [replay.id.strip().lower() for replay in listed]
 
     def note(player: Row, listed: str | None, error: str | None) -> None:

@@ -127,8 +127,8 @@ def track(
     _refuse_outside(0, 36_500, days=days)
     _refuse_outside(1, 36_500, retention_days=retention_days)
     known = select(conn, _PLAYERS, {"player_id": player_id})
-    before: Row = known[0] if known else {"username": None, "email_encrypted": None, "consented_at": None}
-    values: dict[str, Any] = {}
+    before: Row = known[0] if known else dict.fromkeys(("username", "email_encrypted", "consented_at"))
+    values: dict[str, Any] = {"account": re.split("[:_]", player.strip(), maxsplit=1)[1].strip()}
     if consents is not False and (
         consents or days is not None or all(each is None for each in (username, email, retention_days))
     ):

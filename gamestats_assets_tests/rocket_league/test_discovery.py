@@ -195,6 +195,13 @@ def test_who_did_not_agree_or_does_not_any_more_is_not_looked_for(
     assert asked_players(server) == [ANN, BOB]
 
 
+def test_an_account_is_asked_for_as_it_is_written(url: SecretStr, server: Server, api: BallchasingApi) -> None:
+    with entering(url, "ada") as conn:
+        players.track(conn, "PS4: Darko_oklm", now=NOW, consents=True)
+    assert discovery.find(url, api, now=NOW).asked == ["ps4_darko_oklm"]
+    assert [query["player-id"] for query in listings(server)] == ["ps4:Darko_oklm"]
+
+
 def test_a_look_is_no_change_of_what_people_entered(url: SecretStr, api: BallchasingApi) -> None:
     track(url, ANN)
     before = versions(url)

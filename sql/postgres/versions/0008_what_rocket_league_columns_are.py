@@ -1,4 +1,4 @@
-"""Descriptions of columns that people and programs read of Rocket League's entries."""
+"""How a Rocket League account is written, and descriptions of columns that people and programs read."""
 
 from alembic import op
 
@@ -7,7 +7,10 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-COMMENTS = """
+CHANGES = """
+ALTER TABLE ops.rl_players ADD COLUMN account text;
+COMMENT ON COLUMN ops.rl_players.account IS
+    'The account as it was entered: PlayStation writes some with capitals, which the id does not have.';
 COMMENT ON COLUMN ops.rl_players.player_id IS 'Platform and account, such as steam_76561190000000001.';
 COMMENT ON COLUMN ops.rl_players.username IS 'Name to show.';
 COMMENT ON COLUMN ops.rl_players.is_active IS 'Whether new replays are looked for, once the player agrees.';
@@ -35,8 +38,9 @@ COMMENT ON COLUMN ops.rl_replays_found.last_error IS 'Why it failed, the last ti
 
 def upgrade() -> None:
     # As written: without parameters the driver takes several statements at once and leaves % alone.
-    op.get_bind().exec_driver_sql(COMMENTS, execution_options={"no_parameters": True})
+    op.get_bind().exec_driver_sql(CHANGES, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    """Nothing: the descriptions are true of the columns before, too."""
+    # The descriptions are true of the columns before, too.
+    op.drop_column("rl_players", "account", schema="ops")
