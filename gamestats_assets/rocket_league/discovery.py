@@ -57,7 +57,8 @@ def find(
         due = rows(
             conn,
             "SELECT p.player_id, p.account, p.wanted_since,"
-            " CASE WHEN l.listed_since <= p.wanted_since THEN l.listed_at END AS listed_at FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
+            " CASE WHEN l.listed_since <= p.wanted_since THEN l.listed_at END AS listed_at"
+            " FROM ops.rl_players p LEFT JOIN ops.rl_looks l USING (player_id)"
             " WHERE p.is_active AND p.consented_at IS NOT NULL AND coalesce(l.asked_at <= %s, true)"
             " ORDER BY l.asked_at NULLS FIRST, p.player_id",
             [asked_before(now, every)],
