@@ -2,52 +2,72 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.demo_data import definitions as demo_data
-from gamestats_assets.l2m import definitions as l2m
-from gamestats_assets.lol import definitions as lol
+from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.pubg import definitions as pubg
-from gamestats_assets.rocket_league import definitions as rocket_league
-from gamestats_assets.tables import ALL as TABLES
+from gamestats_assets.tables import GAMES, tables_of
 
 
-def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Definitions over resources of their own; others can be given by name (`stores`, `lake`, `duckdb`)."""
+def build_defs(
+    resource_overrides: Mapping[str, Any] | None = None, games: Collection[str] | None = None
+) -> dg.Definitions:
+    """Definitions over resources of their own.
+
+    Args:
+        resource_overrides: other resources by name (`stores`, `lake`, `duckdb`).
+        games: the games to define, every one when None; no game's assets are made from another's, and of the
+            others nothing is imported.
+    """
     from dagster_duckdb import DuckDBResource
 
-    maintenance, daily = lake_maintenance(TABLES)
+    chosen = [game for game in GAMES if games is None or game in games]
+    tables = tables_of(*chosen) if chosen else ()
+    maintenance, daily = lake_maintenance(tables)
     shared = dg.Definitions(
         jobs=[maintenance],
         schedules=[daily],
         executor=dg.in_process_executor,
         resources={
             "stores": stores_resource,
-            "lake": lake_io_manager({asset_key(table): table for table in TABLES}),
+            "lake": lake_io_manager({asset_key(table): table for table in tables}),
             # In memory, one per step: a DuckDB file has a single writer.
             "duckdb": DuckDBResource(database=":memory:"),
             **(resource_overrides or {}),
         },
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _uncollected():
         # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.Definitions.merge(
-            pubg.definitions(),
-            demo_data.definitions(),
-            l2m.definitions(),
-            lol.definitions(),
-            rocket_league.definitions(),
-            shared,
-        )
+        of_games = [import_module(f"gamestats_assets.{game}.definitions").definitions() for game in chosen]
+        return dg.Definitions.merge(*of_games, shared)
+
+
+def game_of(name: str) -> Game:
+    """A game by its name: how its tables are made."""
+    return import_module(f"gamestats_assets.{name}.assets").game()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave garbage where it is: nearly all that loading makes stays, and to look for the rest is a tenth of it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @dg.definitions

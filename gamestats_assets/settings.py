@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gamestats_assets.folders import lake_folder, own_folder, plainly_named
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -59,6 +61,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="GAMESTATS_POSTGRES_URL",
         description="PostgreSQL to publish to and to keep Dagster's storage in; without it an embedded server is used.",
+    )
+    postgres_reader_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_POSTGRES_READER_URL",
+        description="The same PostgreSQL, as a user who may only read; people's queries are asked as that user.",
     )
     storage_options: dict[str, str] = Field(
         default_factory=dict,
@@ -172,6 +179,20 @@ class Settings(BaseSettings):
         description="Processes that decode raw files and generate demo data.",
     )
 
+    largest_file_mb: int = Field(
+        default=128,
+        ge=1,
+        validation_alias="GAMESTATS_LARGEST_FILE_MB",
+        description="Megabytes that a match file, a document or a workbook may have, packed or not. A packed log may "
+        "unpack to so much, or to 100 times its size.",
+    )
+    longest_read_s: int = Field(
+        default=600,
+        ge=1,
+        validation_alias="GAMESTATS_LONGEST_READ_S",
+        description="Seconds that reading one file may take.",
+    )
+
     @property
     def data_is_remote(self) -> bool:
         """Whether the data stand in an object store."""
@@ -183,17 +204,30 @@ class Settings(BaseSettings):
         return self.l2m_inbox is not None or self.l2m_iceberg is not None
 
     @property
+    def data_folder(self) -> Path:
+        """The data folder as it was named, where the data are local; made for its owner alone where there is none."""
+        return own_folder(Path(self.data))
+
+    @property
     def state_folder(self) -> Path:
-        """Local folder for what must be on a disk: Dagster's files, the embedded PostgreSQL."""
+        """Local folder for what must be on a disk: Dagster's files, the embedded PostgreSQL; under a plain name.
+
+        Raises:
+            OSError: when its path is not plain, and the link that is cannot be made.
+        """
         if self.state is not None:
-            return self.state.expanduser().resolve()
-        return Path.home() / ".gamestats" if self.data_is_remote else Path(self.data).expanduser().resolve()
+            return plainly_named(own_folder(self.state))
+        return plainly_named(own_folder(Path.home() / ".gamestats") if self.data_is_remote else self.data_folder)
 
     def under_data(self, name: str) -> str:
-        """Path or URL of a part of the data folder, such as `landing` or `lake`."""
+        """Path or URL of a part of the data folder, such as `landing` or `lake`, as programs can open it.
+
+        Raises:
+            OSError: when the data folder's path is not plain, and no link or folder that is can be made.
+        """
         if self.data_is_remote:
             return f"{self.data.rstrip('/')}/{name}"
-        return str(Path(self.data).expanduser().resolve() / name)
+        return str(lake_folder(self.data_folder) if name == "lake" else plainly_named(self.data_folder) / name)
 
     def model_post_init(self, context: Any) -> None:
         """Refuse a URL scheme that the lake could not open."""

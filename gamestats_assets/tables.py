@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from gamestats_assets.demo_data import tables as demo_data
-from gamestats_assets.l2m import tables as l2m
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.lol import tables as lol
-from gamestats_assets.pubg import tables as pubg
-from gamestats_assets.rocket_league import tables as rocket_league
+import functools
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-ALL: tuple[type[Table], ...] = (*pubg.ALL, *demo_data.ALL, *l2m.ALL, *lol.ALL, *rocket_league.ALL)
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.table import Table
+
+GAMES = ("pubg", "demo_data", "l2m", "lol", "rocket_league")
+"""The games, each a package of its name; one is imported when it is asked for, for each costs its time."""
+
+
+def tables_of(*games: str) -> tuple[type[Table], ...]:
+    """The tables of the games given, or of every game, in the order of the layers within each."""
+    return tuple(table for game in games or GAMES for table in _of(game))
+
+
+@functools.cache
+def _of(game: str) -> tuple[type[Table], ...]:
+    return import_module(f"gamestats_assets.{game}.tables").ALL

@@ -103,7 +103,7 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
             selection = dg.AssetSelection.assets(*by_day)
-            if not run_here(definitions, instance, selection, partitions=(day, day)).success:
+            if not run_here(definitions, instance, selection, partitions=[day]).success:
                 raise SystemExit(1)
 
 
@@ -131,18 +131,24 @@ def finish(process: BaseProcess) -> None:
 
 
 def lake_contents(data: Path) -> dict[str, str]:
-    """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows."""
+    """Every table of the lake, ledgers and quarantine included, as one digest of its sorted rows.
+
+    Of each partition what it was made from, too: that it is done, and that its checks were evaluated.
+    """
     from gamestats_assets.lakehouse.delta import Lake
     from gamestats_assets.lakehouse.ledger import ledger_of
     from gamestats_assets.lakehouse.quality import quarantine_of
     from gamestats_assets.pubg.tables import ALL
 
     lake = Lake(data / "lake")
-    ledgers = {ledger_of(table.spec.game, table.spec.step) for table in ALL}
     contents: dict[str, str] = {}
-    for table in [*ALL, *ledgers, *{quarantine_of(table.spec.game) for table in ALL}]:
+    for table in [*ALL, *map(ledger_of, ALL), quarantine_of("pubg")]:
         frame = lake.scan(table).sort(table.primary_key()).collect()
         contents[f"lake {table.spec.dotted}"] = _digest(frame)
+    for table in ALL:
+        partitions = lake.ledger(table).partitions
+        told = {key: f"made from {of.made_from}, failed {of.failed}" for key, of in sorted(partitions.items())}
+        contents[f"partitions of {table.spec.dotted}"] = json.dumps(told)
     return contents
 
 

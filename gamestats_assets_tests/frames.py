@@ -11,9 +11,9 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel, run_model
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
-from gamestats_assets.tables import ALL
+from gamestats_assets.tables import tables_of
 
-KNOWN = {table.spec.dotted: table for table in ALL}
+KNOWN = {table.spec.dotted: table for table in tables_of()}
 Frames = Mapping[type[Table], pl.DataFrame]
 Planted = dict[type[Table], pl.DataFrame]
 """The tables that a fault changes, in place of the sound ones."""

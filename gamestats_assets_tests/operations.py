@@ -18,7 +18,6 @@ from pydantic import SecretStr
 from typer.testing import Result
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse.ledger import Ledger
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import Settings
@@ -37,7 +36,8 @@ class _OverStores:
 
     def ledger(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
         """What each unit of a table was made from, by day."""
-        return Ledger(self.stores.lake, table.spec.game, table.spec.step).entries()
+        held = self.stores.lake.ledger(table).partitions
+        return {key: {unit: made_from for unit, (made_from, _) in (of.units or {}).items()} for key, of in held.items()}
 
     def files(self, table: type[Table], column: str, value: str) -> set[str]:
         """Files of one partition in the lake: others when it was written again."""
@@ -69,7 +69,9 @@ class BySensors(_OverStores):
             resources={"stores": self.stores},
             definitions=self.definitions,
         )
-        told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
+        # Of an instance in memory Dagster does not find the names of partitions by itself.
+        with dg.partition_loading_context(dynamic_partitions_store=self.instance):
+            told = self.definitions.resolve_sensor_def(name).evaluate_tick(context)
         self.cursors[name], self.said = told.cursor, told.skip_message or ""
         return list(told.run_requests or ())
 
@@ -77,8 +79,9 @@ class BySensors(_OverStores):
         """Everything that a cursor remembers was an hour ago."""
         for name, cursor in self.cursors.items():
             told = json.loads(cursor or "{}")
-            for moment in {"named_at", "again_at"} & told.keys():
-                told[moment] -= 3600
+            if "again_at" in told:
+                told["again_at"] -= 3600
+            told["asked_at"] = {kind: at - 3600 for kind, at in told.get("asked_at", {}).items()}
             self.cursors[name] = json.dumps(told)
 
     def tries(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:

@@ -23,17 +23,20 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner, Result
 
 from gamestats_assets.cli import app
-from gamestats_assets.cli.demo import DAYS, SEED
+from gamestats_assets.cli.demo import DAYS, POPULATION, SEED, empty_tables, summary
 from gamestats_assets.cli.known import declared_tables, queryable_tables
 from gamestats_assets.cli.materialize import PartitionChoiceError, chosen_range, resolve_selection
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.landing import Landing
+from gamestats_assets.lakehouse.ledger import Note
 from gamestats_assets.lakehouse.postgres import connect, rebuild_table
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.orchestration.requests import partitions_of_run
 from gamestats_assets.pubg import tables as pubg
 from gamestats_assets.pubg.simulate import MatchTruth, simulate_day
+from gamestats_assets.pubg.simulate_tournament import Tournament, simulate_tournament
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
@@ -42,20 +45,21 @@ pytestmark = pytest.mark.timeout(240)
 PLAYERS = 40
 TABLES = declared_tables()
 SMALL = ("demo", "--matches", "1", "--players", str(PLAYERS), "--users", "30", "--accounts", "200", "--mmo-days", "2")
-SMALL = (*SMALL, "--lol-matches", "40", "--rl-matches", "100")
-OF_REPLAYS = (
-    "replay_frames",
-    "replay_events",
-    "replay_figures",
-    "frame_figures",
-    "boost_pickups",
-    "touches",
-    "possessions",
-    "shots_and_saves",
-    "challenges",
-    "rotations",
-)
-"""Tables of Rocket League that only replays fill: the demo's matches are as ballchasing tells them."""
+SMALL = (*SMALL, "--lol-matches", "40", "--rl-matches", "100", "--rl-in-play", "1")
+FOR_MORE_MATCHES = {
+    "lol.discovered_patterns",
+    "lol.first_objective_stats",
+    "lol.item_build_stats",
+    "lol.item_path_sequences",
+    "lol.objective_decision_tree",
+    "lol.outcome_models",
+    "lol.pattern_history",
+    "lol.skill_order_stats",
+    "lol.variable_correlations",
+    "lol.vision_survival",
+    "rocket_league.rank_models",
+}
+"""Published tables of statistics, for which a small demo has too few matches."""
 
 
 class Gamestats:
@@ -128,7 +132,7 @@ def demo() -> Iterator[tuple[Gamestats, Result]]:
     """A data folder after a small demo, and what the demo said."""
     with data_folder() as gamestats:
         # Several processes decode and generate here, as they do at a person's.
-        result = gamestats(*SMALL, GAMESTATS_WORKERS="2")
+        result = gamestats(*SMALL, "--verbose", GAMESTATS_WORKERS="2")
         assert result.exit_code == 0, result.output
         yield gamestats, result
 
@@ -154,8 +158,15 @@ def truths() -> list[MatchTruth]:
         return [
             truth
             for number, day in enumerate(DAYS)
-            for truth in simulate_day(Path(folder), day, 1, SEED + number, players=PLAYERS)
+            for truth in simulate_day(Path(folder), day, 1, SEED + number, players=PLAYERS, population=POPULATION)
         ]
+
+
+@pytest.fixture(scope="session")
+def tournament() -> Tournament:
+    """What the demo's tournament holds, simulated again."""
+    with tempfile.TemporaryDirectory() as folder:
+        return simulate_tournament(Path(folder), first_day=DAYS[0], seed=SEED, processes=2)
 
 
 def row_of(text: str, name: str) -> list[str]:
@@ -172,33 +183,61 @@ def versions(gamestats: Gamestats) -> dict[str, int]:
 # --------------------------------------------------------------------------- demo
 
 
-def test_the_demo_ends_with_a_table_of_every_asset_and_two_commands_to_go_on(demo: tuple[Gamestats, Result]) -> None:
+def test_the_demo_ends_with_a_table_of_every_asset(demo: tuple[Gamestats, Result]) -> None:
     _, result = demo
-    shown, rest = result.stdout.split("more wait for a tournament or a tracked player to be entered:")
-    not_made = {name.strip() for name in rest.split("Done in")[0].replace("\n", " ").split(",")}
+    shown = result.stdout
     for table in TABLES:
-        if table.spec.dotted in not_made:
-            assert table.__module__.endswith((".tournament", ".players"))
-            assert table.spec.dotted not in shown
-            continue
         _, rows, passed, _, total, *_ = row_of(shown, table.spec.dotted)
-        is_entered = table.__module__.endswith((".ops", ".tournament", ".players")) or table.spec.made_by == "whitelist"
         # A few dozen matches are too few for most statistics of a patch.
-        is_of_patches = table.spec.partitioned_by == "patch" or table.spec.dotted == "lol.pattern_history"
-        may_be_empty = table.spec.game == "rocket_league" and table.spec.name in [*OF_REPLAYS, "rank_models"]
-        if not is_entered:
-            assert int(rows.replace(",", "")) > 0 or is_of_patches or may_be_empty
-            assert 0 < int(passed) <= int(total)
+        is_of_patches = table.spec.partitioned_by == "patch" or table.spec.dotted in FOR_MORE_MATCHES
+        assert int(rows.replace(",", "")) > 0 or is_of_patches, table.spec.dotted
+        assert int(passed) <= int(total)
         if table.spec.published:
             assert row_of(shown, f"postgres.{table.spec.dotted}")[1] == rows
+
+
+def test_every_published_table_has_rows_after_the_demo_but_for_large_statistics(gamestats: Gamestats) -> None:
+    assert set(empty_tables(gamestats.stores)) <= FOR_MORE_MATCHES
+
+
+def test_the_demo_says_in_few_lines_what_it_found_and_the_queries_show_it(demo: tuple[Gamestats, Result]) -> None:
+    gamestats, result = demo
+    with replaced_environment(gamestats.environment()):
+        told = summary(gamestats.stores)
+    assert len(told) <= 25
+    assert result.stdout.splitlines()[-len(told) :] == told
     assert "gamestats up" in result.stdout
-    assert "gamestats query" in result.stdout
+    sentences = [line for line in told if line.startswith("  ") and "gamestats" not in line]
+    for beginning in ("Team ", "Match ", "Rover's weakness is positioning"):
+        assert any(line.strip().startswith(beginning) for line in sentences), beginning
+    for line in told:
+        if line.strip().startswith("gamestats query"):
+            assert gamestats.answer(line.split('"')[1])
+
+
+def test_the_demos_tournament_counts_as_it_was_planned(gamestats: Gamestats, tournament: Tournament) -> None:
+    sql = "select c.match_id, c.validation_status, r.round_number, s.match_number from pubg.match_tournament_context c "
+    sql += "left join pubg.rounds r on r.round_id = c.round_id "
+    sql += "left join pubg.scheduled_matches s on s.scheduled_match_id = c.scheduled_match_id"
+    found = {row["match_id"]: [row[name] for name in list(row)[1:]] for row in gamestats.answer(sql)}
+    assert found == {
+        match.truth.match_id: [match.status, match.round_number, match.match_number] for match in tournament.matches
+    }
+
+
+def test_the_demos_tracked_player_has_the_detail_of_every_match(gamestats: Gamestats, tournament: Tournament) -> None:
+    account, _ = tournament.divisions[0].teams[0].players[0]
+    taken = gamestats.answer("select distinct account_id, match_id from pubg.player_circle_positions")
+    assert {row["match_id"] for row in taken if row["account_id"] == account} >= {
+        match.truth.match_id for match in tournament.matches if account in match.truth.players_truth
+    }
 
 
 def test_the_demo_publishes_what_was_simulated(gamestats: Gamestats, truths: list[MatchTruth]) -> None:
     sql = "select m.match_id, m.players, count(*) as people, sum(s.kills) as kills from pubg.matches m "
     sql += "join pubg.match_summaries s on s.match_id = m.match_id "
-    sql += f"where m.match_date <= date '{DAYS[-1]}' group by m.match_id, m.players order by m.match_id"
+    sql += f"where m.match_date <= date '{DAYS[-1]}' and m.match_type = 'official' "
+    sql += "group by m.match_id, m.players order by m.match_id"
     expected = [
         {
             "match_id": truth.match_id,
@@ -216,17 +255,15 @@ def test_the_demo_leaves_no_raw_files_behind_and_its_run_is_in_the_ui(gamestats:
     assert not list(Path(tempfile.gettempdir()).glob("gamestats-demo-*"))
     with replaced_environment(gamestats.environment()), dagster_instance(gamestats.stores) as instance:
         runs = instance.get_runs()
-    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-    ranges = [tuple(run.tags.get(end, "") for end in ends) for run in runs]
-    assert any(first <= DAYS[0].isoformat() <= last for first, last in ranges)
+    assert any(DAYS[0].isoformat() in partitions_of_run(run) for run in runs)
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
 
 
 def test_a_second_demo_finds_everything_there_and_changes_nothing(gamestats: Gamestats) -> None:
     before, started = versions(gamestats), time.monotonic()
-    result = gamestats(*SMALL)
+    result = gamestats(*SMALL, "--verbose")
     assert result.exit_code == 0
-    assert "have landed already" in result.stdout
+    assert result.stdout.count("all of them known") == 4
     assert "nothing was left to do" in result.stdout
     assert row_of(result.stdout, "pubg.matches")[1] != "0"
     assert versions(gamestats) == before
@@ -277,12 +314,25 @@ def test_a_game_by_its_name_is_all_of_its_tables_through_to_postgres() -> None:
         assert dg.AssetKey(["postgres", game, "matches" if game == "pubg" else "active"]) in named
 
 
-def test_selected_tables_of_a_day_are_made_again_and_no_others(gamestats: Gamestats) -> None:
-    before = versions(gamestats)
-    result = gamestats("materialize", "--select", "pubg.landings", "--partition", DAYS[0].isoformat(), "--everything")
+def test_rows_that_somebody_wrote_are_mended_in_the_selected_table_and_in_no_other(gamestats: Gamestats) -> None:
+    lake, day = gamestats.stores.lake, DAYS[0]
+    before, rows = versions(gamestats), lake.scan(pubg.Landings, [day]).collect()
+    write_deltalake(lake.uri(pubg.Landings), rows, mode="append")
+    result = gamestats("materialize", "--select", "pubg.landings", "--partition", day.isoformat())
     assert result.exit_code == 0, result.output
     changed = {name for name, version in versions(gamestats).items() if version != before[name]}
     assert changed == {"pubg.landings"}
+    assert lake.scan(pubg.Landings, [day]).collect().height == rows.height > 0
+
+
+def test_a_selected_table_that_is_made_again_with_the_same_rows_is_not_written(gamestats: Gamestats) -> None:
+    before = versions(gamestats)
+    day = DAYS[0].isoformat()
+    chosen = ("materialize", "--select", "pubg.landings", "--partition", day, "--everything", "--verbose")
+    result = gamestats(*chosen)
+    assert result.exit_code == 0, result.output
+    assert "ok      pubg.landings " in result.stdout
+    assert versions(gamestats) == before
 
 
 def test_a_table_stored_with_other_columns_is_named_and_rebuilt(gamestats: Gamestats) -> None:
@@ -320,18 +370,17 @@ def test_a_day_nobody_can_read_fails_and_says_which_step_day_and_why(gamestats: 
         shutil.rmtree(gamestats.folder / "landing" / "pubg" / day.isoformat())
 
 
-def test_a_failed_blocking_check_is_named_with_its_day_and_stops_the_publication(gamestats: Gamestats) -> None:
-    lake, day = gamestats.stores.lake, DAYS[0]
-    write_deltalake(lake.uri(pubg.Landings), lake.scan(pubg.Landings, [day]).collect(), mode="append")
-    chosen = ("materialize", "--select", "pubg.landings+", "--partition", day.isoformat())
+def test_a_check_that_stops_a_day_is_named_with_it_until_the_day_is_made_again(gamestats: Gamestats) -> None:
+    lake, day = gamestats.stores.lake, DAYS[0].isoformat()
+    chosen = ("materialize", "--select", "pubg.landings+", "--partition", day)
+    lake.note(pubg.Landings, Note(failed={day: {"declared_rules": "1 row breaks a rule"}}))
     result = gamestats(*chosen)
     assert result.exit_code == 1
-    [told] = [line for line in result.stderr.splitlines() if "check declared_rules on pubg.landings" in line]
-    assert day.isoformat() in told
-    assert "Not made because of that: postgres.pubg.landings" in result.stderr
-    listed = {row["table"]: row for row in json.loads(gamestats("tables", "--format", "json").stdout)}
-    assert "failed: declared_rules" in listed["pubg.landings"]["checks"]
-    assert gamestats(*chosen, "--everything").exit_code == 0
+    told = " ".join(result.stderr.split())
+    assert f"Stopped ({day}): pubg.landings breaks the check declared_rules: 1 row breaks a rule" in told
+    mended = gamestats(*chosen, "--everything")
+    assert mended.exit_code == 0, mended.output
+    assert gamestats(*chosen).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -426,16 +475,16 @@ def test_a_wrong_query_is_explained_without_a_traceback(gamestats: Gamestats, sq
 
 
 def test_quarantine_and_ledgers_can_be_queried(gamestats: Gamestats, truths: list[MatchTruth]) -> None:
-    ids = {row["unit_id"] for row in gamestats.answer("select unit_id from pubg_ledger.raw")}
+    ids = {row["unit_id"] for row in gamestats.answer("select unit_id from pubg_ledger.raw_matches")}
     assert {truth.match_id for truth in truths} <= ids
     gamestats.answer("select table_name, rule from pubg.quarantine")
 
 
-def test_the_tables_of_queries_are_those_of_the_code_location() -> None:
-    from gamestats_assets import definitions
-
-    assert declared_tables() == definitions.TABLES
-    assert {"pubg.matches", "pubg.quarantine", "pubg_ledger.raw"} <= queryable_tables().keys()
+def test_a_query_may_name_declared_tables_quarantine_and_ledgers() -> None:
+    known = queryable_tables()
+    assert {table.spec.dotted for table in TABLES} | {"pubg.quarantine", "pubg_ledger.raw_matches"} <= {*known}
+    assert len(known) == len({*known}) == len([known[name] for name in known])
+    assert not {"pubg.nothing", "pubgmatches", "matches", ""} & known.keys()
 
 
 # --------------------------------------------------------------------------- tables, doctor, env

@@ -97,15 +97,20 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def start(folder: Path) -> Iterator[Callable[[], Up]]:
     """Starts `gamestats up` and waits until it is up; whatever is left of it is killed afterwards."""
     started: list[Up] = []
 
     def up() -> Up:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen(
             [*_COMMAND, "up", "--port", str(port)],
             env=environment(folder),

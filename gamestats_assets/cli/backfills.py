@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.entries import EntryError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.backfill import (
-    DETAILS_SENSOR,
+    DETAILS,
     MATCHES_TAG,
     Progress,
     cancel_backfills,
@@ -71,11 +71,11 @@ def _state(instance: dg.DagsterInstance, one: Progress) -> str:
     """What is going on with a player, in a few words."""
     import dagster as dg
 
-    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG
+    from gamestats_assets.orchestration.requests import PARTITION_TAG
 
     if one.account_id is None:
         return "account unknown until a match names the player"
-    of_player = {PARTITION_TAG: one.account_id, REQUESTED_BY_TAG: DETAILS_SENSOR}
+    of_player = {PARTITION_TAG: one.account_id, **DETAILS}
     runs = instance.get_run_records(dg.RunsFilter(tags=of_player), limit=1)
     run = runs[0].dagster_run if runs else None
     if run is None or run.is_finished:
@@ -155,9 +155,9 @@ def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG, UNFINISHED
+    from gamestats_assets.orchestration.requests import PARTITION_TAG, UNFINISHED
 
-    going = dg.RunsFilter(tags={REQUESTED_BY_TAG: DETAILS_SENSOR}, statuses=UNFINISHED)
+    going = dg.RunsFilter(tags=DETAILS, statuses=UNFINISHED)
     with dagster_instance(stores) as instance:
         for run in instance.get_runs(going):
             # Of a range of players only the first and the last are named: the player may be among them.
@@ -188,9 +188,9 @@ def _end_runs(stores: Stores, account_id: str) -> int:
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import PARTITION_TAG, REQUESTED_BY_TAG
+    from gamestats_assets.orchestration.requests import PARTITION_TAG
 
-    tags = {PARTITION_TAG: account_id, "gamestats/priority": "low", REQUESTED_BY_TAG: DETAILS_SENSOR}
+    tags = {PARTITION_TAG: account_id, "gamestats/priority": "low", **DETAILS}
     going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     ended = 0
     with dagster_instance(stores) as instance:

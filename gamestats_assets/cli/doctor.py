@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from gamestats_assets.cli.terminal import out, quiet_warnings, say, version
+from gamestats_assets.lakehouse.files import shown
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -73,6 +74,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield _data(stores)
     yield _writable("state folder", settings.state_folder)
     yield _disk(settings.state_folder)
+    yield _tables(stores)
     yield _postgres(settings)
     yield _dagster(settings)
     yield _key("PUBG_API_KEY", settings.pubg_api_key, "players' match lists (gamestats fetch)")
@@ -91,7 +93,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
 def _data(stores: Stores) -> Finding:
     settings = stores.settings
     if not settings.data_is_remote:
-        return _writable("data folder", Path(settings.data).expanduser().resolve())
+        return _writable("data folder", settings.data_folder)
     from obstore.exceptions import BaseError
 
     try:
@@ -110,9 +112,29 @@ def _writable(what: str, folder: Path) -> Finding:
             pass
     except OSError as error:
         variable = "GAMESTATS_STATE" if what == "state folder" else "GAMESTATS_DATA"
-        told = f"{folder} cannot be written: {error.strerror}. Set {variable} to another folder."
+        told = f"{shown(str(folder))} cannot be written: {error.strerror}. Set {variable} to another folder."
         return Finding("broken", what, told)
-    return Finding("ok", what, f"{folder} can be written")
+    named = f"; programs know it as {folder}" if folder != folder.resolve() else ""
+    return Finding("ok", what, f"{shown(str(folder.resolve()))} can be written{named}")
+
+
+def _tables(stores: Stores) -> Finding:
+    """Whether the log of every stored table can be read."""
+    from gamestats_assets.cli.known import queryable_tables
+    from gamestats_assets.lakehouse.delta import DamagedTableError, StoreUnavailableError
+
+    stored, damaged = 0, list[str]()
+    for table in queryable_tables().values():
+        try:
+            stored += stores.lake.open(table) is not None
+        except DamagedTableError as error:
+            damaged.append(str(error))
+        except (StoreUnavailableError, OSError) as error:
+            return Finding("broken", "tables", str(error))
+    if damaged:
+        more = f" And {len(damaged) - 3} more are damaged." if len(damaged) > 3 else ""
+        return Finding("broken", "tables", "; ".join(damaged[:3]) + more)
+    return Finding("ok", "tables", f"{stored} stored in {shown(stores.lake.root)}, all can be opened")
 
 
 def _disk(folder: Path) -> Finding:

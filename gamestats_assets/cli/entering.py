@@ -42,7 +42,7 @@ def person() -> str:
 
 def enter(write: Callable[[psycopg.Connection], Entered]) -> None:
     """Enter one thing and say what was done once it is committed."""
-    done = _in_transaction(write)
+    done = in_transaction(write)
     say(done.line(), "" if done.outcome == "unchanged" else "green")
     for note in done.notes:
         say(note, "yellow", console=err())
@@ -50,7 +50,7 @@ def enter(write: Callable[[psycopg.Connection], Entered]) -> None:
 
 def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_run: bool) -> None:
     """Take a file and say what was done once it is committed."""
-    done = _in_transaction(take_file)
+    done = in_transaction(take_file)
     did = [
         f"{counted(number, kind, 'roster entries' if kind == 'roster entry' else None)} {outcome}"
         for (kind, outcome), number in done.counts.items()
@@ -70,7 +70,7 @@ def take(path: Path, take_file: Callable[[psycopg.Connection], Import], *, dry_r
 def listed(read: Callable[[psycopg.Connection], pl.DataFrame], form: Format | None, output: Path | None) -> None:
     """Write a list of what was entered."""
     quiet_warnings()
-    written(_in_transaction(read), form, output)
+    written(in_transaction(read), form, output)
 
 
 def written(frame: pl.DataFrame, form: Format | None, output: Path | None) -> None:
@@ -79,7 +79,8 @@ def written(frame: pl.DataFrame, form: Format | None, output: Path | None) -> No
     write_frame(_readable(frame) if chosen is Format.TABLE else frame, chosen, output)
 
 
-def _in_transaction(work: Callable[[psycopg.Connection], Any]) -> Any:
+def in_transaction(work: Callable[[psycopg.Connection], Any]) -> Any:
+    """What some work gives that reads or writes what people entered, once it is committed."""
     quiet_warnings()
     from gamestats_assets.lakehouse.ops import entering
     from gamestats_assets.lakehouse.stores import Stores

@@ -14,8 +14,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from gamestats_assets.cli.terminal import WIDEST, err, out, say, show
+from gamestats_assets.cli.terminal import WIDEST, CarefulConsole, err, out, say, show
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import shown, shown_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,8 +52,12 @@ def format_for(chosen: Format | None, output: Path | None) -> Format:
     return Format(ending) if ending in ("csv", "json", "parquet") else Format.TABLE
 
 
-def write_frame(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
+def write_frame(frame: pl.DataFrame, form: Format, output: Path | None, *, harmless: bool | None = None) -> None:
     """Write a frame to a file, or to stdout.
+
+    Args:
+        harmless: whether texts of CSV that a spreadsheet would take for formulas get a ' before them; by default in a
+            file, which people open, and not on stdout, which programs read.
 
     Raises:
         OutputError: when Parquet would go to a terminal, or the folder of the file does not exist.
@@ -64,11 +69,15 @@ def write_frame(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
     if form is Format.TABLE and output is None:
         print_table(frame)
         return
+    if form is Format.CSV and (output is not None if harmless is None else harmless):
+        frame = without_formulas(frame)
     payload = _encoded(frame, form)
     if output is not None:
         output.write_bytes(payload)
         say(f"{frame.height:,} rows written to {output}", console=err())
         return
+    if sys.stdout.isatty() and form is not Format.PARQUET:
+        payload = shown_text(payload.decode()).encode()
     sys.stdout.flush()
     sys.stdout.buffer.write(payload)
     sys.stdout.buffer.flush()
@@ -77,7 +86,7 @@ def write_frame(frame: pl.DataFrame, form: Format, output: Path | None) -> None:
 def _encoded(frame: pl.DataFrame, form: Format) -> bytes:
     if form is Format.TABLE:
         text = io.StringIO()
-        print_table(frame, Console(file=text, highlight=False), most=frame.height)
+        print_table(frame, CarefulConsole(file=text, highlight=False), most=frame.height)
         return text.getvalue().encode()
     if form is Format.JSON:
         return _with_json_numbers(frame).write_json().encode() + b"\n"
@@ -87,6 +96,16 @@ def _encoded(frame: pl.DataFrame, form: Format) -> bytes:
     else:
         frame.write_parquet(buffer)
     return buffer.getvalue()
+
+
+_FORMULA = r"^[=+\-@\t\r]"
+
+
+def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame whose texts no spreadsheet takes for formulas: those that begin as one get a ' before them."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'${0}"))
 
 
 def _with_json_numbers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -155,4 +174,4 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return str(value)
+    return shown(str(value))

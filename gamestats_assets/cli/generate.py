@@ -215,8 +215,9 @@ def taxonomy_path(text: str) -> Path:
 
 def _read(text: str) -> Any:
     from gamestats_assets.demo_data.taxonomies.reader import read_taxonomy
+    from gamestats_assets.lakehouse.stores import Stores
 
-    return read_taxonomy(taxonomy_path(text))
+    return read_taxonomy(taxonomy_path(text), Stores().read_limits)
 
 
 def _configuration_beside(taxonomy: Path, users: int | None) -> Path | None:
@@ -430,8 +431,9 @@ def check_taxonomy(taxonomy: Taxonomy) -> None:
     from gamestats_assets.demo_data.configuration import ProductInfo
     from gamestats_assets.demo_data.taxonomies.model import flattened
     from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy as check
+    from gamestats_assets.lakehouse.stores import Stores
 
-    report = check(taxonomy_path(taxonomy))
+    report = check(taxonomy_path(taxonomy), Stores().read_limits)
     read = report.taxonomy
     for warning in [*report.warnings, *(contradictions(read, analyse(read, ProductInfo())) if read else ())]:
         say(f"Doubtful: {warning}", "yellow")

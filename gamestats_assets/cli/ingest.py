@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gamestats_assets.cli.terminal import CarefulGroup, counted, days_named, err, few, out, say, status
+from gamestats_assets.lakehouse.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,9 +193,10 @@ def ingest_logs(
         if every or report.files <= _QUIET_BEYOND or outcome.status == "refused":
             say(outcome.line(), "yellow" if outcome.status == "refused" else "")
     if report.passed_over:
-        passed = [str(path) for path in report.passed_over]
+        passed = [shown(str(path)) for path in report.passed_over]
         say(
-            f"{counted(len(passed), 'file')} passed over, for neither name nor content is a log's: "
+            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
+            "or neither name nor content is a log's: "
             f"{', '.join(passed) if every else few(passed)}. Name a file by itself to have it taken all the same.",
             "yellow",
         )
@@ -303,9 +305,13 @@ def _print_deliveries(report: Report, *, every: bool) -> None:
         if every or len(report.outcomes) <= _QUIET_BEYOND or outcome.status == "refused":
             say(outcome.line(), "yellow" if outcome.status == "refused" else "")
     if report.passed_over:
-        passed = [str(path) for path in report.passed_over]
+        passed = [shown(str(path)) for path in report.passed_over]
         told = ", ".join(passed) if every else few(passed)
-        say(f"{counted(len(passed), 'file')} passed over, for their names are no logs': {told}.", "yellow")
+        say(
+            f"{counted(len(passed), 'file')} passed over, for they are links out of the folder, "
+            f"or their names are no logs': {told}.",
+            "yellow",
+        )
     files = sum(outcome.files for outcome in report.outcomes)
     delivered, known, refused = (report.count(status) for status in ("delivered", "known", "refused"))
     logs = counted(len(report.outcomes), "daily log")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import functools
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.tables import GAMES, tables_of
 
 if TYPE_CHECKING:
     from gamestats_assets.lakehouse.table import Table
@@ -16,25 +18,41 @@ class UnknownTableError(GamestatsError):
     """A table is named that is not declared."""
 
 
-@functools.cache
 def declared_tables() -> tuple[type[Table], ...]:
-    """The tables of every game, in the order of the layers."""
-    from gamestats_assets.tables import ALL
+    """The tables of every game, in the order of the layers within each."""
+    return tables_of()
 
-    return ALL
+
+class _QueryableTables(Mapping[str, "type[Table]"]):
+    """Every table that a query may name; of a name, its game alone is imported."""
+
+    def __getitem__(self, name: str) -> type[Table]:
+        # `pubg.matches` and `pubg_ledger.matches` are of the game pubg.
+        for game in GAMES:
+            if name.startswith(game) and (table := _queryable(game).get(name)):
+                return table
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for game in GAMES for name in _queryable(game))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @functools.cache
-def queryable_tables() -> dict[str, type[Table]]:
-    """By `game.table`: the declared tables, every game's quarantine, every step's ledger."""
+def _queryable(game: str) -> dict[str, type[Table]]:
     from gamestats_assets.lakehouse.ledger import ledger_of
     from gamestats_assets.lakehouse.quality import quarantine_of
 
-    tables = declared_tables()
-    games = sorted({table.spec.game for table in tables})
-    steps = sorted({(table.spec.game, table.spec.step) for table in tables})
-    everything = [*tables, *(quarantine_of(game) for game in games), *(ledger_of(*step) for step in steps)]
+    tables = tables_of(game)
+    everything = [*tables, quarantine_of(game), *map(ledger_of, tables)]
     return {table.spec.dotted: table for table in everything}
+
+
+def queryable_tables() -> Mapping[str, type[Table]]:
+    """By `game.table`: the declared tables, every game's quarantine, every table's ledger."""
+    return _QueryableTables()
 
 
 def declared_table(name: str) -> type[Table]:
@@ -52,5 +70,5 @@ def declared_table(name: str) -> type[Table]:
 
 
 def games() -> list[str]:
-    """Every game that has tables."""
-    return sorted({table.spec.game for table in declared_tables()})
+    """Every game."""
+    return sorted(GAMES)

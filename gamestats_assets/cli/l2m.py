@@ -136,7 +136,7 @@ def farmers(
     told: pl.DataFrame | None = None
     if known is not None:
         try:
-            told = pl.read_csv(known, infer_schema=False)
+            told = pl.read_csv(known.read_bytes(), infer_schema=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise typer.BadParameter(f"{known} cannot be read: {error}", param_hint="--known") from None
         if "user_id" not in told.columns:

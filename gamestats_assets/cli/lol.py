@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gamestats_assets.cli.entering import Form, Output, enter, listed
-from gamestats_assets.cli.terminal import CarefulGroup, counted, say, status
+from gamestats_assets.cli.terminal import CarefulGroup, counted, err, say, status
 
 lol_app = typer.Typer(
     cls=CarefulGroup,
@@ -174,10 +174,12 @@ def ask(
     if form is not None or output is not None:
         chosen = format_for(form, output)
         write_frame(answers.table() if chosen is Format.TABLE else answers.frame(), chosen, output)
+        if answers.set_aside:
+            say(answers.set_aside, "yellow", console=err())
         return
     say(answers.question, "bold")
-    if answers.remark:
-        say(answers.remark, "yellow")
+    for remark in filter(None, (answers.remark, answers.set_aside)):
+        say(remark, "yellow")
     if not answers.groups:
         say("No game meets the conditions.", "yellow")
     if by:

@@ -84,19 +84,21 @@ def materialize(
     chosen = chosen_range(partition, first, last)
     quiet_warnings()
     with status("Loading"):
-        from gamestats_assets.cli.session import opened
-    with opened() as session:
+        from gamestats_assets.cli.session import games_selected, opened
+    with opened(games=games_selected(select or [])) as session:
         selection = resolve_selection(select or [], session.definitions)
         if chosen is None:
-            outcomes = session.follow(selection, every_partition=everything, everything=everything, verbose=verbose)
+            outcomes = session.follow(selection, everything=everything, verbose=verbose)
         else:
             outcomes = _run_chosen(session, selection, chosen, everything=everything, verbose=verbose)
-        if not outcomes:
+        if not outcomes and not session.stopped:
             say(_nothing_to_do(session.stores.landing))
         for line in _left_out(session.stores):
             say(line, "yellow")
     if outcomes:
         finish(outcomes)
+    if session.stopped:
+        raise typer.Exit(1)
 
 
 def _run_chosen(
@@ -109,14 +111,11 @@ def _run_chosen(
     Raises:
         PartitionChoiceError: when none of them has.
     """
-    from gamestats_assets.cli.known import declared_tables
     from gamestats_assets.cli.steps import everything_again
     from gamestats_assets.orchestration.instance import chosen_ranges, stages
-    from gamestats_assets.orchestration.landed import add_areas
     from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS
 
-    for table in declared_tables():
-        add_areas(session.instance, session.stores.landing, table)
+    session.add_names(selection)
     graph = session.definitions.resolve_asset_graph()
     chosen_stages = [
         (partitions, assets, chosen_ranges(partitions, chosen, session.instance))
@@ -135,7 +134,7 @@ def _run_chosen(
             outcomes += session.follow(assets, verbose=verbose)
         for span in spans:
             ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
-            outcomes.append(session.run(assets, span, ops=ops, verbose=verbose))
+            outcomes.append(session.run(assets, days=span, ops=ops, verbose=verbose))
     return outcomes
 
 
@@ -181,7 +180,10 @@ def _named(keys: list[str]) -> str:
 
 
 def finish(outcomes: list[Outcome]) -> None:
-    """Sum up the runs; exit with 1 when one of them failed."""
+    """Sum up the runs, with their warnings; exit with 1 when one of them failed."""
+    from gamestats_assets.cli.steps import print_warnings
+
+    print_warnings(outcomes)
     seconds = sum(outcome.seconds for outcome in outcomes)
     failed = [outcome for outcome in outcomes if not outcome.success]
     passed = sum(check.passed for outcome in outcomes for check in outcome.checks)
@@ -270,36 +272,43 @@ def rebuild(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The table, such as pubg.matches.", show_default=False)],
     verbose: Verbose = False,
 ) -> None:
-    """Make a table anew from the landing zone, after its declaration changed incompatibly.
+    """Make a table anew from the landing zone, after its declaration changed incompatibly, or its log was damaged.
 
     Empties the Delta table to the declared columns, makes the published table anew, and
     materialises every day of it again, with what follows from it. Earlier versions of the
-    Delta table stay readable until the next vacuum.
+    Delta table stay readable until the next vacuum. A quarantine, or a ledger, is filled by every table of its
+    game: these are all made again.
 
-    Example:
+    Examples:
 
         gamestats rebuild pubg.match_summaries
+        gamestats rebuild pubg.quarantine
     """
-    from gamestats_assets.cli.known import declared_table, declared_tables
+    from gamestats_assets.cli.known import declared_table, declared_tables, queryable_tables
 
-    declared = declared_table(table)
+    kept_beside = {*queryable_tables()} - {other.spec.dotted for other in declared_tables()}
+    declared = queryable_tables()[table] if table in kept_beside else declared_table(table)
     quiet_warnings()
     with status("Loading"):
         import dagster as dg
 
         from gamestats_assets.cli.session import opened
-        from gamestats_assets.lakehouse.ledger import Ledger
         from gamestats_assets.orchestration.metadata import asset_key
-    with opened() as session:
+    with opened(games=[declared.spec.game]) as session:
         stores, spec = session.stores, declared.spec
+        if table in kept_beside:
+            game = spec.game.removesuffix("_ledger")
+            if game == spec.game:
+                stores.lake.rebuild(declared)
+            selection = resolve_selection([game], session.definitions)
+            finish(session.follow(selection, everything=True, verbose=verbose))
+            return
         if spec.published:
             # First, for PostgreSQL may refuse (a view stands on the table): then nothing has changed yet.
             from gamestats_assets.lakehouse.postgres import connect, rebuild_table
 
             with connect(stores.postgres_url) as connection:
                 rebuild_table(connection, declared)
-        # The ledger before the rows: a process that dies in between leaves a table that is made again.
-        Ledger(stores.lake, spec.game, spec.step).forget()
         stores.lake.rebuild(declared)
         say(f"{spec.dotted} is empty and has the declared columns.")
         together = [
@@ -308,7 +317,7 @@ def rebuild(
             if (other.spec.game, other.spec.step) == (spec.game, spec.step)
         ]
         selection = dg.AssetSelection.assets(*together).downstream()
-        outcomes = session.follow(selection, every_partition=True, verbose=verbose)
+        outcomes = session.follow(selection, verbose=verbose)
     if not outcomes:
         say("Nothing has landed, so there is nothing to fill it with.")
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.lakehouse.table import Table, TableSpec
+    from gamestats_assets.lakehouse.table import Table
 
 Freshness = Literal["fresh", "stale", "never", "no policy"]
 
@@ -187,7 +187,7 @@ def _table(stores: Stores, table: type[Table], records: _Records, now: datetime)
         rows=state.rows if state else None,
         last_partition=max(filled, default=None),
         materialised_at=at,
-        freshness=_freshness(stores, spec, at, now),
+        freshness=_freshness(stores, table, at, now),
         checks=records.checks.get(spec.dotted) if records.checks is not None else None,
         published=spec.published,
         published_rows=records.published.get(spec.dotted),
@@ -201,17 +201,15 @@ def _last_commit(stores: Stores, table: type[Table]) -> datetime | None:
     return datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
 
-def _freshness(stores: Stores, spec: TableSpec, at: datetime | None, now: datetime) -> Freshness:
-    from gamestats_assets.lakehouse.ledger import ledger_of
-
+def _freshness(stores: Stores, table: type[Table], at: datetime | None, now: datetime) -> Freshness:
+    spec = table.spec
     if at is None:
         return "never"
     if spec.fresh_by_hour is not None:
         # The day before the last time that it was due. An older day may have been made again since.
         due = now.replace(hour=spec.fresh_by_hour, minute=0, second=0, microsecond=0)
         wanted = (due if due <= now else due - timedelta(days=1)).date() - timedelta(days=1)
-        ledger = stores.lake.state(ledger_of(spec.game, spec.step))
-        made = [key for key, rows in (ledger.rows_per_partition if ledger else {}).items() if rows]
+        made = [key for key, found in stores.lake.ledger(table).partitions.items() if found.made_from]
         return "fresh" if max(made, default="") >= wanted.isoformat() else "stale"
     if spec.fresh_within is None:
         return "no policy"

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from gamestats_assets.cli.entering import Form, Output, enter, listed
+from gamestats_assets.cli.entering import Form, Output, enter, in_transaction, listed
 from gamestats_assets.cli.terminal import CarefulGroup, counted, err, quiet_warnings, say, status
 
 rocket_league_app = typer.Typer(
@@ -43,9 +43,6 @@ _Account = Annotated[
 
 def _id_of(player: str) -> str:
     """The id of a player, who need not be tracked where it is given as one; a name is that of a tracked player."""
-    from gamestats_assets.cli.entering import person
-    from gamestats_assets.lakehouse.ops import entering
-    from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.identities import PlayerIdError, parse_player_id
     from gamestats_assets.rocket_league.players import tracked
 
@@ -54,9 +51,7 @@ def _id_of(player: str) -> str:
     except PlayerIdError:
         if ":" in player:
             raise
-    quiet_warnings()
-    with entering(Stores().postgres_url, person()) as conn:
-        return str(tracked(conn, player)["player_id"])
+    return in_transaction(lambda conn: tracked(conn, player))["player_id"]
 
 
 @rocket_league_app.command("track")
@@ -317,6 +312,7 @@ def upload_replays(
     Exits with 1 when some were not uploaded.
     """
     from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
+    from gamestats_assets.lakehouse.files import files_within
     from gamestats_assets.lakehouse.http import ApiError, RateLimitedError, UnauthorisedError
     from gamestats_assets.lakehouse.landing import UnreadableContentError
     from gamestats_assets.lakehouse.limits import SharedLimits
@@ -331,7 +327,7 @@ def upload_replays(
     files = [
         file
         for path in paths
-        for file in (sorted(each for each in path.rglob("*.replay*") if each.is_file()) if path.is_dir() else [path])
+        for file in ([each for each in files_within(path)[0] if ".replay" in each.name] if path.is_dir() else [path])
     ]
     migrate(url)
     done = Counter[str]()
@@ -377,8 +373,6 @@ def report(
         gamestats rocket-league report steam:76561190000000001
         gamestats rocket-league report Alfa --out alfa.html
     """
-    from gamestats_assets.cli.entering import person
-    from gamestats_assets.lakehouse.ops import entering
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.players import tracked
     from gamestats_assets.rocket_league.report import write_report
@@ -386,12 +380,9 @@ def report(
     if to.is_dir():
         advice = f"{to} is a folder; give a file, such as {to / 'rocket-league-report.html'}."
         raise typer.BadParameter(advice, param_hint="--out")
-    quiet_warnings()
-    stores = Stores()
-    with entering(stores.postgres_url, person()) as conn:
-        entry = tracked(conn, player)
+    entry = in_transaction(lambda conn: tracked(conn, player))
     with status("Drawing"):
-        write_report(to, stores.lake, entry)
+        write_report(to, Stores().lake, entry)
     say(f"Written: {to}")
 
 
@@ -461,10 +452,10 @@ def forget_player(
         from gamestats_assets.orchestration.forgetting import forget_in_dagster
         from gamestats_assets.rocket_league.erasure import forget
         from gamestats_assets.rocket_league.source import GAME
-    with opened() as session:
+    with opened(games=[GAME]) as session:
 
         def remake(days: Sequence[str]) -> None:
-            outcomes = session.follow(dg.AssetSelection.groups(GAME), within={*days})
+            outcomes = session.follow(dg.AssetSelection.key_prefixes([GAME], ["postgres", GAME]), within={*days})
             if not all(outcome.success for outcome in outcomes):
                 say("The player is not forgotten yet: mend what failed, and give the command again.", console=err())
                 finish(outcomes)
@@ -509,8 +500,11 @@ def simulate(
             metavar="DAY", formats=["%Y-%m-%d"], help="First UTC day; 2026-02-14 without.", show_default=False
         ),
     ] = None,
+    frames: Annotated[int, typer.Option(min=0, help="Matches that have frames, too.")] = 0,
 ) -> None:
     """Simulate matches as ballchasing tells them, to try it: they are labelled so, and never mix with real ones.
+
+    Those with frames are played out, as replays tell it: where ball and cars are, and what happens.
 
     The same options give the same files.
 
@@ -524,10 +518,15 @@ def simulate(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is there and not empty; give a new folder.", param_hint="FOLDER")
     first_day = (start or datetime(2026, 2, 14)).date()
+    if frames > matches:
+        raise typer.BadParameter(f"There are {matches} matches; {frames} cannot have frames.", param_hint="--frames")
     with status(f"Simulating {counted(matches, 'match', 'matches')}"):
-        season = simulate_season(seed=seed, players=players, matches=matches, first_day=first_day, days=days)
-        written: list[Any] = write_season(folder, season)
-    say(f"{counted(len(written), 'match', 'matches')} of {counted(len(season.players), 'player')}: {folder}", "bold")
+        season = simulate_season(
+            seed=seed, players=players, matches=matches, first_day=first_day, days=days, in_play=frames
+        )
+        write_season(folder, season)
+    number, people = counted(matches, "match", "matches"), counted(len(season.players), "player")
+    say(f"{number} of {people}: {folder}", "bold")
     say(f"Next: gamestats ingest rocket-league {shlex.quote(str(folder))}")
     played = Counter(
         f"{player['id']['platform']}:{player['id']['id']}"

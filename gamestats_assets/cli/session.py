@@ -2,115 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.pending import Pending, pending
-from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, run, spread
-from gamestats_assets.cli.terminal import counted, days_named, few, say, status
-from gamestats_assets.definitions import build_defs
+from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, progress_loggers, run, spread
+from gamestats_assets.cli.terminal import counted, days_named, err, few, say, status
+from gamestats_assets.definitions import build_defs, game_of
+from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.instance import dagster_instance, ranges, stages, within_range
-from gamestats_assets.orchestration.partitions import DAYS, day_of, has_days, is_paired
+from gamestats_assets.orchestration.behind import Stage, behind_of
+from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.orchestration.partitions import DAYS, is_paired
+from gamestats_assets.orchestration.requests import lots_of
+from gamestats_assets.tables import GAMES
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Definitions over the stores of this process, and the instance that the UI shows."""
+    """Definitions over the stores of this process, and the instance that the UI shows.
+
+    Attributes:
+        stopped: partitions that nobody may read, for a check stopped them in an earlier run.
+    """
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     stores: Stores
+    stopped: list[str] = field(default_factory=list)
 
     def run(
         self,
         selection: dg.AssetSelection,
-        partitions: tuple[str, str] | None,
+        partitions: Sequence[str] = (),
         *,
+        days: tuple[str, str] | None = None,
         ops: Mapping[str, Any] | None = None,
         verbose: bool = False,
     ) -> Outcome:
         """Run a selection and print its progress and what went wrong."""
-        outcome = run(self.definitions, self.instance, selection, partitions, ops=ops, verbose=verbose)
-        print_outcome(outcome, partitions, verbose=verbose)
+        outcome = run(self.definitions, self.instance, selection, partitions, days=days, ops=ops, verbose=verbose)
+        print_outcome(outcome, verbose=verbose)
         return outcome
+
+    def add_names(self, selection: dg.AssetSelection) -> None:
+        """Make names that are new (products, players, patches) partitions."""
+        for name in sorted({key.path[-2] for key in selection.resolve(self.definitions.resolve_asset_graph())}):
+            game = game_of(name)
+            behind_of(game, Look(self.stores, game.graph)).add_names(self.instance)
 
     def follow(
         self,
         selection: dg.AssetSelection,
         *,
-        every_partition: bool = False,
         everything: bool = False,
         within: Collection[str] | None = None,
         verbose: bool = False,
     ) -> list[Outcome]:
-        """Bring a selection up to date: run what is behind, by kind of partitions, and say what that is.
+        """Bring a selection up to date: run what is behind, by kind of partitions, and say what that is and why.
 
         Args:
-            every_partition: run every partition, behind or not.
-            everything: process every id again, not only what is new or changed.
+            everything: make everything again that is there, behind or not.
             within: of days, these only; of each product too.
         """
-        outcomes: list[Outcome] = []
-        graph = self.definitions.resolve_asset_graph()
-        selected = selection.resolve(graph)
+        selected = selection.resolve(self.definitions.resolve_asset_graph())
         # The last but one part of a key is the game: a publication has its table's after `postgres`.
-        games = {key.path[-2] for key in selected}
-        found: Pending | None = None
-        for partitions, assets in stages(self.definitions, selected):
-            stage = assets.resolve(graph)
-            failed: set[tuple[dg.AssetKey, str]] = set()
-            # What a run makes of one day can leave the days around it behind, at most once per asset on the way.
-            for turn in range(1 + len(stage)):
-                if found is None:
-                    with status("Looking for what is behind"):
-                        found = pending(self.definitions, self.instance, self.stores, games)
-                parts = {key: {part for part in found.of([key]) if (key, part) not in failed} for key in stage}
-                if every_partition and turn == 0:
-                    keys, behind = stage, found.all_of(partitions, self.instance)
-                else:
-                    keys, behind = _and_what_follows(graph, parts), sorted(set().union(*parts.values()))
-                if within is not None and has_days(partitions):
-                    behind = [key for key in behind if day_of(key) in within]
-                if not behind:
-                    break
-                found = None
-                spans = ranges(partitions, behind, self.instance)
-                if partitions is not None:
-                    named = few([*map(spread, spans)] if is_paired(partitions) else behind)
-                    named = days_named(behind) if partitions == DAYS else named
-                    say(f"{counted(len(behind), 'day' if partitions == DAYS else 'partition')} to process: {named}")
-                ops = everything_again(self.definitions, keys) if everything else {}
-                # One step may make several tables, of which one alone is behind.
-                together = dg.AssetSelection.assets(*keys).required_multi_asset_neighbors()
-                for part in spans:
-                    outcome = self.run(together, part, ops=ops, verbose=verbose)
-                    outcomes.append(outcome)
-                    if not outcome.success:
-                        tried = within_range(partitions, part, self.instance)
-                        failed |= {(key, each) for key in keys for each in tried}
-        return outcomes
+        chosen = {
+            name: {key for key in selected if key.path[-2] == name} for name in sorted({k.path[-2] for k in selected})
+        }
+        return [
+            outcome
+            for name, keys in chosen.items()
+            for outcome in self._follow(game_of(name), keys, everything=everything, within=within, verbose=verbose)
+        ]
+
+    def _follow(
+        self, game: Game, keys: set[dg.AssetKey], *, everything: bool, within: Collection[str] | None, verbose: bool
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        tried: set[str] = set()
+        failed: set[tuple[dg.AssetKey, str]] = set()
+        # What a run makes can leave others behind: after each stage all is looked at again.
+        while True:
+            again = everything and not outcomes
+            with status(f"Looking for what is behind of {game.name}"):
+                found = behind_of(game, Look(self.stores, game.graph), counted=True)
+                found = found.everything() if again else found
+                found.add_names(self.instance)
+            stage = found.within(keys, failed, within).first_stage(tried)
+            if stage is None:
+                for why, partitions in found.stopped(keys).items() if not failed else ():
+                    where = spread([key for key in partitions if key])
+                    say(f"Stopped ({where}): {why}", "red", console=err())
+                    self.stopped.extend(partitions)
+                return outcomes
+            tried.add(stage.work(stage.keys))
+            for part in self._lots(stage):
+                ops = everything_again(self.definitions, stage.assets) if again else {}
+                outcome = self.run(dg.AssetSelection.assets(*stage.assets), part, ops=ops, verbose=verbose)
+                outcomes.append(outcome)
+                if not outcome.success:
+                    failed |= {(key, each) for key in stage.assets for each in part or [WHOLE]}
+
+    def _lots(self, stage: Stage) -> list[list[str]]:
+        """A stage's partitions, a run each, once it is said what they are."""
+        partitions, behind = stage.partitions, stage.keys
+        if partitions is None:
+            return [[]]
+        named = days_named(behind) if partitions == DAYS else spread(behind) if is_paired(partitions) else few(behind)
+        what = counted(len(behind), "day" if partitions == DAYS else "partition")
+        say(f"{what} to process: {named} ({stage.why()})")
+        return lots_of(behind)
 
 
-def _and_what_follows(graph: Any, parts: Mapping[dg.AssetKey, Collection[str]]) -> set[dg.AssetKey]:
-    """The assets that are behind, and those of the same stage that are made from them: these soon will be."""
-    keys: set[dg.AssetKey] = set()
-    for key in graph.toposorted_asset_keys:
-        if key in parts and (parts[key] or graph.get(key).parent_keys & keys):
-            keys.add(key)
-    return keys
+def games_selected(selections: Collection[str]) -> set[str] | None:
+    """The games whose definitions suffice for selections; None where one is not the name of a game or a table.
+
+    >>> sorted(games_selected(["l2m", "+postgres.pubg.matches"])), games_selected(["l2m", "tag:layer=gold"])
+    (['l2m', 'pubg'], None)
+    """
+    name = re.compile(rf"[+\d]*(?:postgres\.)?({'|'.join(GAMES)})(?:\.\w+)?[+\d]*")
+    found = [name.fullmatch(text.strip()) for text in selections]
+    # No game's tables are made from another's, so that nothing up or down of them is missing.
+    return {match[1] for match in found if match} if found and all(found) else None
 
 
 @contextmanager
-def opened(stores: Stores | None = None) -> Iterator[Session]:
-    """A session; PostgreSQL is started when it does not run."""
+def opened(stores: Stores | None = None, games: Collection[str] | None = None) -> Iterator[Session]:
+    """A session with the definitions of these games, of all when None; PostgreSQL is started when it does not run."""
     stores = stores or Stores()
     with ExitStack() as stack:
         with status("Starting PostgreSQL and Dagster"):
-            definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
+            made = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, games)
+            definitions = dg.Definitions.merge(made, progress_loggers())
             instance = stack.enter_context(dagster_instance(stores))
         yield Session(definitions, instance, stores)

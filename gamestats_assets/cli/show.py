@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from gamestats_assets.cli.overview import Overview, TableOverview
     from gamestats_assets.lakehouse.landing import Landing
 
+Harmless = Annotated[
+    bool | None,
+    typer.Option(
+        "--no-formulas/--formulas",
+        help="CSV: a ' before texts that a spreadsheet would run, such as =1+1. By default in files, not on stdout.",
+        show_default=False,
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
 
 
@@ -44,6 +52,7 @@ def query(
         typer.Option("--format", "-f", help="By default a table, or what the file's name says.", show_default=False),
     ] = None,
     output: Output = None,
+    harmless: Harmless = None,
 ) -> None:
     """Answer a question in SQL.
 
@@ -59,7 +68,7 @@ def query(
         gamestats query "select count(*) from pubg.landings" --on postgres --format json
     """
     quiet_warnings()
-    write_frame(_answer(sql, on), format_for(form, output), output)
+    write_frame(_answer(sql, on), format_for(form, output), output, harmless=harmless)
 
 
 def _answer(sql: str, on: On) -> pl.DataFrame:
@@ -70,9 +79,9 @@ def _answer(sql: str, on: On) -> pl.DataFrame:
         from gamestats_assets.lakehouse import postgres
 
         try:
-            return postgres.query(stores.postgres_url, sql)
+            return postgres.query(postgres.reading_url(stores.settings), sql)
         except postgres.QueryError as error:
-            if not re.search(r"(relation|schema) .* does not exist", str(error)):
+            if not re.search(r"(relation|schema) .* does not exist|permission denied for", str(error)):
                 raise
             raise postgres.QueryError(
                 f"{error} Only gold tables are published, once they are materialised: `gamestats tables` shows "

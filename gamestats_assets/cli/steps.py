@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import dagster as dg
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gamestats_assets.cli.terminal import counted, days_named, err, few, out, say
+from gamestats_assets.cli.terminal import CarefulConsole, counted, days_named, err, few, out, say
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
@@ -53,6 +52,7 @@ class Outcome:
         failures: what stopped something: steps and blocking checks.
         warnings: checks that failed without stopping anything.
         not_made: assets that were asked for and not made, because of a failure.
+        where: its partitions, in words.
     """
 
     run_id: str
@@ -63,6 +63,7 @@ class Outcome:
     failures: Sequence[Failure]
     warnings: Sequence[Failure]
     not_made: Sequence[dg.AssetKey]
+    where: str
 
     @property
     def success(self) -> bool:
@@ -74,40 +75,56 @@ def run(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection,
-    partitions: tuple[str, str] | None,
+    partitions: Sequence[str],
     *,
+    days: tuple[str, str] | None = None,
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
-    """Materialise a selection as one run, printing a line per step; see `run_here`.
+    """Materialise a selection as one run, printing a line for it; see `run_here`.
 
     Args:
-        partitions: first and last partition; None for what has none.
+        definitions: with the loggers of `progress_loggers`.
+        partitions: its partitions; none for what has none.
+        days: in place of them the first and the last one of a range.
         ops: run configuration of the steps.
-        verbose: print Dagster's own log as well.
+        verbose: print a line for each step, and Dagster's own log as well.
 
     Raises:
         KeyboardInterrupt: when a person stopped the run.
     """
     started = time.perf_counter()
-    with StepLines(spread(partitions)) as lines:
+    where = spread(days or partitions)
+    with StepLines(where, verbose=verbose):
         loggers: dict[str, Any] = {"progress": {}}
         if verbose:
             loggers["console"] = {"config": {"log_level": "INFO"}}
-        known = dg.Definitions(loggers={"progress": lines.logger(), "console": dg.colored_console_logger})
         try:
             result = run_here(
-                dg.Definitions.merge(definitions, known),
+                definitions,
                 instance,
                 selection,
                 partitions=partitions,
+                days=days,
                 tags={REQUESTED_BY_TAG: "command line"},
                 config={"loggers": loggers, "ops": dict(ops or {})},
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
     asked = selection.resolve(definitions.resolve_asset_graph())
-    return _outcome(result, time.perf_counter() - started, asked)
+    return _outcome(result, time.perf_counter() - started, asked, where)
+
+
+def progress_loggers() -> dg.Definitions:
+    """Loggers that runs of the command line name: what a run tells goes to the lines that are shown just then."""
+
+    def progress(context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("gamestats.progress", level=logging.DEBUG)
+        logger.addHandler(_Handler())
+        return logger
+
+    told = dg.LoggerDefinition(progress, description="Progress on the command line.")
+    return dg.Definitions(loggers={"progress": told, "console": dg.colored_console_logger})
 
 
 def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
@@ -121,17 +138,20 @@ def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
 
 
 class StepLines:
-    """One line per step that ended; on a terminal also what runs now, with its latest message.
+    """A line per run, or per step where that is asked for; on a terminal also what runs now, with its latest message.
 
-    Use it as a context manager; `logger` is what a run must log to.
+    Use it as a context manager; meanwhile runs with the loggers of `progress_loggers` tell it what they do.
     """
 
-    def __init__(self, partitions: str) -> None:
-        self._partitions = partitions
+    shown: StepLines | None = None
+
+    def __init__(self, partitions: str, *, verbose: bool = False) -> None:
+        self._partitions, self._verbose = partitions, verbose
         self._stdout = _stdout_of_now()
-        self._console = Console(file=self._stdout, highlight=False) if self._stdout else out()
+        self._console = CarefulConsole(file=self._stdout, highlight=False) if self._stdout else out()
         self._rows: dict[str, dict[dg.AssetKey, int]] = {}
         self._doubts: dict[str, list[str]] = {}
+        self._ok, self._started = 0, time.perf_counter()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -144,24 +164,20 @@ class StepLines:
         self._task = self._progress.add_task(partitions, total=None)
 
     def __enter__(self) -> StepLines:
+        StepLines.shown = self
         self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        StepLines.shown = None
         self._progress.stop()
+        if not self._verbose and self._ok:
+            rows = sum(sum(of.values()) for of in self._rows.values())
+            seconds = time.perf_counter() - self._started
+            made = f"{counted(self._ok, 'step')}, {rows:,} rows written"
+            say(f"  {self._partitions}: {made}, {seconds:.1f} s", console=self._console)
         if self._stdout is not None:
             self._stdout.close()
-
-    def logger(self) -> dg.LoggerDefinition:
-        """A logger definition whose records become lines."""
-        handler = _Handler(self)
-
-        def progress(context: dg.InitLoggerContext) -> logging.Logger:
-            logger = logging.Logger("gamestats.progress", level=logging.DEBUG)
-            logger.addHandler(handler)
-            return logger
-
-        return dg.LoggerDefinition(progress, description="Progress on the command line.")
 
     def message(self, text: str) -> None:
         """Show what a step says of itself."""
@@ -190,6 +206,10 @@ class StepLines:
                 pass
 
     def _ended(self, step: str, how: str, seconds: float | None) -> None:
+        self._ok += how == "ok"
+        self._progress.advance(self._task)
+        if not self._verbose and how == "ok":
+            return
         parts = [f"  {how:<8}{_step_name(step):<46}"]
         parts.append("" if seconds is None else f"{seconds:6.1f} s")
         if step in self._rows:
@@ -199,23 +219,20 @@ class StepLines:
             parts.append(f"check failed: {names}")
         style = {"ok": "yellow" if step in self._doubts else "", "failed": "red"}[how]
         say("  ".join(parts).rstrip(), style, console=self._console)
-        self._progress.advance(self._task)
 
 
 class _Handler(logging.Handler):
-    """Passes what Dagster logs of a run on to its lines."""
-
-    def __init__(self, lines: StepLines) -> None:
-        super().__init__(level=logging.DEBUG)
-        self._lines = lines
+    """Passes what Dagster logs of a run on to the lines that are shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record: an event of the run, or a message of a step."""
-        event = getattr(record, "dagster_event", None)
+        lines, event = StepLines.shown, getattr(record, "dagster_event", None)
+        if lines is None:
+            return
         if isinstance(event, dg.DagsterEvent):
-            self._lines.event(event)
+            lines.event(event)
         elif record.levelno >= logging.INFO:
-            self._lines.message(str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()))
+            lines.message(str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()))
 
 
 def _stdout_of_now() -> TextIO | None:
@@ -234,7 +251,7 @@ def _step_name(step: str) -> str:
 # --------------------------------------------------------------------------- what went wrong
 
 
-def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey]) -> Outcome:
+def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey], where: str) -> Outcome:
     steps: dict[str, float] = {}
     step_of: dict[dg.AssetKey, str] = {}
     failed_steps: list[Failure] = []
@@ -262,6 +279,7 @@ def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collectio
         failures=failures,
         warnings=[_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.WARN],
         not_made=sorted(set(asked) - step_of.keys()),
+        where=where,
     )
 
 
@@ -316,28 +334,38 @@ def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why)
 
 
-def spread(partitions: tuple[str, str] | None) -> str:
-    """A range of partitions in words.
+def spread(partitions: Sequence[str]) -> str:
+    """Partitions in words, by the first and the last of each name.
 
-    >>> spread(("2026-01-01|shop", "2026-01-03|shop"))
+    >>> spread(["2026-01-01|shop", "2026-01-03|shop"])
     'shop 2026-01-01 to 2026-01-03'
     """
-    if partitions is None:
-        return "all of it"
-    days, names = zip(*(key.partition("|")[::2] for key in partitions), strict=True)
-    span = " to ".join(dict.fromkeys(days))
-    return f"{names[0]} {span}" if names[0] else span
+    days: dict[str, list[str]] = {}
+    for key in partitions:
+        day, _, name = key.partition("|")
+        days.setdefault(name, []).append(day)
+    spans = [f"{name} {' to '.join(dict.fromkeys((of[0], of[-1])))}".strip() for name, of in days.items()]
+    return few(spans) or "all of it"
 
 
-def print_outcome(outcome: Outcome, partitions: tuple[str, str] | None, *, verbose: bool = False) -> None:
-    """Print what went wrong in a run, and nothing when nothing did."""
-    where = spread(partitions)
-    for warning in outcome.warnings:
-        say(f"Warning: {warning.what} ({where}): {warning.why}", "yellow", console=err())
+def print_outcome(outcome: Outcome, *, verbose: bool = False) -> None:
+    """Print what failed in a run, and nothing when nothing did; warnings come at the end of all runs."""
     for failure in outcome.failures:
-        say(f"Failed: {failure.what} ({where}): {failure.why}", "red", console=err())
+        say(f"Failed: {failure.what} ({outcome.where}): {failure.why}", "red", console=err())
         if verbose and failure.detail:
             say(failure.detail, console=err())
     if outcome.failures and outcome.not_made:
         names = ", ".join(map(dotted, outcome.not_made[:8])) + (", ..." if len(outcome.not_made) > 8 else "")
         say(f"Not made because of that: {names}", "red", console=err())
+
+
+def print_warnings(outcomes: Sequence[Outcome]) -> None:
+    """Print the warnings of some runs, each once, with the runs that it is of."""
+    found: dict[str, list[tuple[str, Failure]]] = {}
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            found.setdefault(warning.what, []).append((outcome.where, warning))
+    for what, told in found.items():
+        where, first = told[0]
+        also = f", and in {counted(len(told) - 1, 'run')} more" if len(told) > 1 else ""
+        say(f"Warning: {what} ({where}{also}): {first.why}", "yellow", console=err())

@@ -7,31 +7,42 @@ import functools
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 from typer.core import TyperGroup
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import shown_text
 
 WIDEST = 20_000
 """Characters of a line that is not for a terminal: as good as unlimited."""
 
 
+class CarefulConsole(Console):
+    """A console that shows control characters and bytes that are no text, and never sends them to the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich's, with the texts made harmless: what names a file or a player is somebody else's."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(shown_text(segment.text), segment.style)
+
+
 @functools.cache
 def out() -> Console:
     """Where results go."""
-    return Console(highlight=False)
+    return CarefulConsole(highlight=False)
 
 
 @functools.cache
 def err() -> Console:
     """Where errors and hints go that must not mix with results."""
-    return Console(stderr=True, highlight=False)
+    return CarefulConsole(stderr=True, highlight=False)
 
 
 def say(text: str, style: str = "", *, console: Console | None = None) -> None:
@@ -43,7 +54,7 @@ def show(table: RenderableType, console: Console | None = None) -> None:
     """Print a table: fitted to a terminal, and as wide as it wants to be elsewhere."""
     console = console or out()
     if not console.is_terminal:
-        console = Console(file=console.file, width=WIDEST, highlight=False)
+        console = CarefulConsole(file=console.file, width=WIDEST, highlight=False)
     console.print(table)
 
 
@@ -148,8 +159,6 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 def days_named(days: Sequence[str]) -> str:
     """Days in a few words: the first and last of each consecutive range, three ranges at most."""
-    from gamestats_assets.orchestration.instance import consecutive
-
     ranges = [first if first == last else f"{first} to {last}" for first, last in consecutive(days)]
     return ", ".join(ranges[:3]) + (f" and {len(ranges) - 3} more ranges" if len(ranges) > 3 else "")
 
@@ -157,3 +166,20 @@ def days_named(days: Sequence[str]) -> str:
 def few(names: Sequence[str]) -> str:
     """Some names, five at most."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:
+    """Days grouped into ranges of consecutive ones, each as (first, last).
+
+    >>> consecutive(["2026-03-01", "2026-02-28", "2026-03-03", "2026-03-01"])
+    [('2026-02-28', '2026-03-01'), ('2026-03-03', '2026-03-03')]
+    """
+    from datetime import date, timedelta
+
+    found: list[tuple[str, str]] = []
+    for day in sorted(set(days)):
+        if found and date.fromisoformat(day) - date.fromisoformat(found[-1][1]) == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found

@@ -6,10 +6,12 @@ import http.client
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -125,7 +127,7 @@ def env() -> None:
     """
     quiet_warnings()
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.orchestration.instance import dagster_environment
+    from gamestats_assets.orchestration.home import dagster_environment
     from gamestats_assets.settings import shipped
 
     for name, value in dagster_environment(Stores()).items():
@@ -231,6 +233,7 @@ class Services:
         self._stores = stores
         self._services: list[Service] = []
         self._guard: subprocess.Popen[bytes] | None = None
+        self._folders: list[str] = []
         self._stops_postgres = False
         self.logs = stores.settings.state_folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -248,7 +251,7 @@ class Services:
     def start_postgres(self) -> dict[str, str]:
         """Start the embedded server if it is used and does not run; the environment for Dagster."""
         from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded
-        from gamestats_assets.orchestration.instance import dagster_environment
+        from gamestats_assets.orchestration.home import dagster_environment
 
         embedded = self._stores.settings.postgres_url is None
         if embedded and not is_running(self._stores.settings):
@@ -261,18 +264,48 @@ class Services:
         self._tell_guard("postgres")
 
     def start_dagster(self, environment: dict[str, str], host: str, port: int) -> None:
-        """Start webserver and daemon, once Dagster's tables exist: two that make them at once would collide."""
-        from gamestats_assets.orchestration.instance import dagster_instance
-        from gamestats_assets.settings import shipped
+        """Start the server of the code location, then the webserver and the daemon, which both use it.
 
-        with dagster_instance(self._stores):
-            pass
-        workspace = str(shipped("workspace.yaml"))
+        Left to themselves, each of the two starts a server of its own, and the daemon another one every minute.
+        Dagster's tables are made first: processes that make them at once would collide.
+        """
         python = [sys.executable, "-m"]
+        # A path of its own: that of a socket must be short.
+        socket_folder = tempfile.mkdtemp(prefix="gamestats-")
+        self._folders.append(socket_folder)
+        place = str(Path(socket_folder, "code"))
+        location = ["-m", "gamestats_assets.definitions", "--location-name", "gamestats"]
+        self._start("code", [*python, "dagster", "api", "grpc", "-s", place, *location], environment)
+        # In a process of its own, whose memory is given back.
+        prepared = subprocess.run(
+            [*python, "gamestats_assets.cli.prepare"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=False,
+        )
+        if prepared.returncode:
+            raise UpError(f"Dagster's tables cannot be made: {prepared.stderr.decode(errors='replace')[-2000:]}")
+        self._wait_for(Path(place))
+        workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
+        server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
+        write_whole(Path(workspace), json.dumps(server))
         self._start("daemon", [*python, "dagster._daemon", "run", "-w", workspace], environment)
         self._start(
             "webserver", [*python, "dagster_webserver", "-h", host, "-p", str(port), "-w", workspace], environment
         )
+
+    def _wait_for(self, place: Path) -> None:
+        """Wait until the server of the code location listens.
+
+        Raises:
+            UpError: when it ends, or does not in three minutes.
+        """
+        deadline = time.monotonic() + _READY_WITHIN
+        while not place.exists():
+            self._refuse_dead()
+            if time.monotonic() > deadline:
+                raise UpError("The code location does not load." + _end_of(self.logs / "code.log"))
+            time.sleep(0.05)
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         log = self.logs / f"{name}.log"
@@ -348,6 +381,8 @@ class Services:
         stop_groups([service.process.pid for service in self._services])
         for service in self._services:
             service.process.wait()
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
         if self._stops_postgres:
             stop_embedded(self._stores.settings)
         if self._guard is not None:

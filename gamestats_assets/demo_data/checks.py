@@ -1,8 +1,9 @@
 """What the tables of event logs must keep together, beyond what each declares by itself.
 
-A blocking check says that records were lost, doubled or disagree: that is our fault, and nothing is published until it
-is mended. The others report what a log can bring at any time (a property of another type, an unknown event, late and
-doubled records); the data stay usable and somebody should look.
+A blocking check says that records were lost, doubled or disagree: that is our fault, and the product's day (or, where
+all of its days are added up, the product) is held back until it is mended. The others report what a log can bring at
+any time (a property of another type, an unknown event, late and doubled records); the data stay usable and somebody
+should look.
 """
 
 from __future__ import annotations

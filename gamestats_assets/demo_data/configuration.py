@@ -29,7 +29,7 @@ class ConfigurationError(GamestatsError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ProductInfo(_Part):

@@ -6,21 +6,14 @@ import functools
 
 import dagster as dg
 
-from gamestats_assets.demo_data import sensors, tables
-from gamestats_assets.demo_data.assets import CHECKS, GAME, assets
-from gamestats_assets.orchestration.automation import automation_sensor
-from gamestats_assets.orchestration.checks import checks_of_tables
+from gamestats_assets.demo_data.assets import game
+from gamestats_assets.orchestration.game import quarantine
+from gamestats_assets.orchestration.sensor import behind_sensor
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets, checks, and what starts work."""
-    return dg.Definitions(
-        assets=assets(),
-        asset_checks=checks_of_tables(tables.ALL, CHECKS),
-        sensors=[
-            sensors.new_logs(),
-            sensors.products_entered(),
-            automation_sensor("demo_data_automation", dg.AssetSelection.groups(GAME)),
-        ],
-    )
+    """Assets with their checks, and the sensor that requests them."""
+    quarantined, check = quarantine(game())
+    behind, jobs = behind_sensor(game())
+    return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check], jobs=jobs, sensors=[behind])

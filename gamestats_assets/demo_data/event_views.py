@@ -78,8 +78,11 @@ def _one_type(common: Sequence[str] = (), event: Sequence[str] = ()) -> str:
     return event[0] if len(set(event)) == 1 else "string"
 
 
-def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame) -> int:
+def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame, content: str = "") -> int:
     """Make a product's view anew; how many columns it adds.
+
+    Args:
+        content: fingerprint of the taxonomy, for `contents_of_views`.
 
     Raises:
         ViewNameError: when another product's view has the name.
@@ -101,17 +104,33 @@ def replace_view(url: SecretStr, product: str, taxonomy: pl.DataFrame) -> int:
         )
         events = sql.Identifier(Events.spec.game, Events.spec.name)
         conn.execute(statement.format(view, sql.SQL(", ").join([*core, *typed]), events, sql.Literal(product)))
-        conn.execute(
-            sql.SQL("COMMENT ON VIEW {} IS {}").format(view, sql.Literal(f"{DERIVED_VIEW}events of {product}"))
-        )
+        comment = sql.Literal(f"{DERIVED_VIEW}events of {product} {content}")
+        conn.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(view, comment))
     return len(columns)
+
+
+def contents_of_views(url: SecretStr) -> dict[str, str]:
+    """By product that has a view, the fingerprint of the taxonomy that it was made from.
+
+    Raises:
+        PostgresError: when PostgreSQL cannot be reached.
+    """
+    begins = f"{DERIVED_VIEW}events of "
+    query = """
+        SELECT obj_description(c.oid, 'pg_class') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relkind = 'v' AND starts_with(obj_description(c.oid, 'pg_class'), %s)
+    """
+    with connect(url) as conn:
+        comments = [text for (text,) in conn.execute(query, [Events.spec.game, begins]).fetchall()]
+    told = (text.removeprefix(begins).partition(" ") for text in comments)
+    return {product: content for product, _, content in told}
 
 
 def _refuse_other(conn: psycopg.Connection, name: str, product: str) -> None:
     told = conn.execute(
         "SELECT obj_description(to_regclass(%s), 'pg_class')", [f'{Events.spec.game}."{name}"']
     ).fetchone()
-    if told is not None and told[0] is not None and told[0] != f"{DERIVED_VIEW}events of {product}":
+    if told is not None and told[0] is not None and not told[0].startswith(f"{DERIVED_VIEW}events of {product} "):
         raise ViewNameError(
             f"The view {Events.spec.game}.{name} of {product} has the name of something else ({told[0]}). "
             "Give one of the products another name."

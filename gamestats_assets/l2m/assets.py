@@ -14,16 +14,9 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.assets import (
-    keys_of_run,
-    landed_tables,
-    publication,
-    settled_asset,
-    upstream_of,
-)
-from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.orchestration.freshness import ALL_BEFORE
+from gamestats_assets.orchestration.game import Game, keys_of_run
 from gamestats_assets.orchestration.partitions import partitions_of
-from gamestats_assets.orchestration.settled import ALL_BEFORE, Settled
 from gamestats_assets.settings import shipped
 
 DELIVERIES = dg.AssetKey([GAME, "deliveries"])
@@ -48,7 +41,7 @@ def _deliveries() -> dg.AssetsDefinition:
         partitions_def=partitions_of(tables.LogCounts),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"stores"},
-        group_name=GAME,
+        group_name=f"{GAME}_bronze",
         owners=[f"team:{GAME}"],
         tags={"layer": "landing"},
         kinds={"python", "landing"},
@@ -87,39 +80,20 @@ def _deliveries() -> dg.AssetsDefinition:
 
 
 @functools.cache
-def settled() -> tuple[Settled, ...]:
-    """Every table that is made in the lake, each after those it is made from."""
-    constant = [
-        Settled.of(table, reference.reader(table), KNOWN, code_version=combined_hash([reference.text_of(table)])[:8])
-        for table in tables.REFERENCE
-    ]
-    made = {each.table: each for each in constant}
+def game() -> Game:
+    """Every table of the MMO and what it is made from: extracts, what people enter, silver, gold, and publications."""
+    l2m = Game(GAME, tables.ALL, CHECKS)
+    l2m.asset(_deliveries, DELIVERIES, tables.LogCounts)
+    l2m.landed(tables.LANDED_TABLES, decode_days, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION)
+    l2m.entered((tables.IpWhitelist,))
+    for table in tables.REFERENCE:
+        version = combined_hash([reference.text_of(table)])[:8]
+        l2m.function(reference.reader(table), table=table, code_version=version)
     for table in (*tables.SILVER, *tables.GOLD):
-        made[table] = Settled.of(table, _model(table), KNOWN, DAYS_READ.get(table), made=made)
-    return tuple(made.values())
+        l2m.sql(table, _model(table), days=DAYS_READ.get(table))
+    l2m.publications()
+    return l2m
 
 
 def _model(table: type[Table]) -> SqlModel:
     return SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN, parameters=("ds",))
-
-
-def assets() -> list[dg.AssetsDefinition]:
-    """Every asset of the MMO: extracts, what people enter, silver, gold, and the publications."""
-    made = [
-        _deliveries(),
-        landed_tables(
-            tables.LANDED_TABLES,
-            decode_days,
-            refused=refused,
-            deps=[DELIVERIES],
-            code_version=LANDED_VERSION,
-            by_conditions=False,
-        ),
-        entered_tables((tables.IpWhitelist,), by_conditions=False),
-        *(settled_asset(each, CHECKS) for each in settled()),
-    ]
-    by_table = {each.table: each for each in settled()}
-    return [
-        *made,
-        *(publication(table, CHECKS, upstream_of(table, made, KNOWN), settled=by_table[table]) for table in PUBLISHED),
-    ]

@@ -1,6 +1,7 @@
 """What the tables of the MMO must keep together: nothing lost, the same money in every layer, balances that follow.
 
-All of them block: figures that do not add up are not published.
+All but warnings block: figures that do not add up are not published. The day's figures are of all seven logs together,
+so what is wrong with a log is wrong with the day; what is odd with one account's money alone sets that account aside.
 """
 
 from __future__ import annotations
@@ -246,6 +247,8 @@ def figures_of_all_parts_are_those_of_the_whole(
 
 
 _ACCOUNT = ("user_id", "server_id", "money_type")
+MOST_ACCOUNTS = 0.05
+"""Share of a day's accounts above which it is not they that are odd: rows of the day are lost."""
 
 
 def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
@@ -291,7 +294,7 @@ def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFr
     return logged.join(ends, on=by, how="left")
 
 
-@breaking_rows(of=MoneyBalances)
+@breaking_rows(of=MoneyBalances, unit="user_id", most_units=MOST_ACCOUNTS)
 def balances_follow_from_gains_and_spendings(
     balances: dy.LazyFrame[MoneyBalances],
     gains: dy.LazyFrame[EtlIncreaseMoney],
@@ -321,7 +324,7 @@ def balances_follow_from_gains_and_spendings(
     )
 
 
-@breaking_rows(of=MoneyBalances, days_around=1)
+@breaking_rows(of=MoneyBalances, blocking=False, days_around=1)
 def balances_go_on_from_the_day_before(
     balances: dy.LazyFrame[MoneyBalances],
     gains: dy.LazyFrame[EtlIncreaseMoney],
@@ -329,17 +332,47 @@ def balances_go_on_from_the_day_before(
 ) -> pl.LazyFrame:
     """An account that moves a money on two days running begins the second with what the first left it.
 
-    Else rows are lost, of either day, and both are told. Where rows of one moment could have come in another order,
-    some order must do.
+    Else rows are lost, of either day, or somebody changed the balance without a log; both days are told. Where rows of
+    one moment could have come in another order, some order must do.
     """
+    return _jumps(_two_days_running(balances), gains, spendings)
+
+
+@breaking_rows(of=MoneyBalances, days_around=1)
+def few_balances_jump_overnight(
+    balances: dy.LazyFrame[MoneyBalances],
+    gains: dy.LazyFrame[EtlIncreaseMoney],
+    spendings: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """No more than one in twenty of the accounts that move a money on two days running begins the second otherwise.
+
+    Among that many, no single balance was changed: rows of either day are lost. One account alone is never too many.
+    """
+    running = _two_days_running(balances)
+    jumps = _jumps(running, gains, spendings)
+    accounts = pl.col("user_id").n_unique()
+    # Of a pair of days, the first is told with the jumps of the second.
+    both = pl.concat([running, running.with_columns(pl.col("ds").dt.offset_by("-1d"))])
+    most = both.group_by("ds").agg(most=(MOST_ACCOUNTS * accounts).clip(lower_bound=1))
+    return (
+        jumps.group_by("ds")
+        .agg(accounts=accounts)
+        .join(most, on="ds")
+        .filter(pl.col("accounts") > pl.col("most"))
+        .select("ds", "accounts", "most")
+    )
+
+
+def _two_days_running(balances: pl.LazyFrame) -> pl.LazyFrame:
+    """Accounts on the second of two days on which they moved a money: what they began with, and what they had left."""
     told = balances.filter(pl.col("untold") == 0)
     left = told.select(*_ACCOUNT, pl.col("ds").dt.offset_by("1d"), left_the_day_before="closing_balance")
-    doubtful = (
-        told.join(left, on=["ds", *_ACCOUNT])
-        .filter(pl.col("opening_balance") != pl.col("left_the_day_before"))
-        .select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
-        .collect()
-    )
+    return told.join(left, on=["ds", *_ACCOUNT]).select("ds", *_ACCOUNT, "left_the_day_before", "opening_balance")
+
+
+def _jumps(running: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
+    """Those that begin with something else, in whatever order the rows of the two days came; told of both days."""
+    doubtful = running.filter(pl.col("opening_balance") != pl.col("left_the_day_before")).collect()
     if doubtful.is_empty():
         return doubtful.lazy()
     both = pl.concat(
@@ -371,4 +404,5 @@ ALL: tuple[Check, ...] = (
     figures_of_all_parts_are_those_of_the_whole,
     balances_follow_from_gains_and_spendings,
     balances_go_on_from_the_day_before,
+    few_balances_jump_overnight,
 )

@@ -6,17 +6,21 @@ import functools
 
 import dagster as dg
 
-from gamestats_assets.l2m import sensors, tables
-from gamestats_assets.l2m.assets import CHECKS, assets, settled
-from gamestats_assets.orchestration.checks import checks_of_tables
+from gamestats_assets.l2m import sensors
+from gamestats_assets.l2m.assets import game
+from gamestats_assets.orchestration.game import quarantine
+from gamestats_assets.orchestration.sensor import behind_sensor
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets, checks, and what starts work."""
+    """Assets with their checks, and what starts work."""
+    quarantined, check = quarantine(game())
+    behind, jobs = behind_sensor(game())
     return dg.Definitions(
-        assets=assets(),
-        asset_checks=checks_of_tables(tables.ALL, CHECKS, settled()),
-        sensors=[sensors.new_logs(), sensors.days_behind(), sensors.whitelist_entered()],
+        assets=[*game().assets(), quarantined],
+        asset_checks=[check],
+        jobs=jobs,
+        sensors=[behind],
         schedules=[sensors.every_night()],
     )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from gamestats_assets.l2m.columns import COLUMNS, read_mapping
 from gamestats_assets.l2m.source import Outcome, Report, deliver
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import files_within
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.settings import Settings
 
@@ -71,7 +72,9 @@ def fetch_day(settings: Settings, landing: Landing, day: date, tell: Callable[[s
     outcomes: list[Outcome] = []
     if settings.l2m_inbox is not None:
         folder = settings.l2m_inbox.expanduser() / day.isoformat()
-        if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
+        if not folder.resolve().is_relative_to(settings.l2m_inbox.expanduser().resolve()):
+            tell(f"{folder} is a link that leads out of the inbox; nothing was taken.")
+        elif folder.is_dir() and files_within(folder)[0]:
             outcomes += deliver([folder], landing, day=day, columns=columns).outcomes
         else:
             tell(f"{folder} holds nothing (yet).")

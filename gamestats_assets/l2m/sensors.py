@@ -1,59 +1,19 @@
-"""What starts work on the MMO: logs that landed, days that are behind, the whitelist, and the end of a day."""
+"""What starts work on the MMO besides what is behind: the end of a day."""
 
 from datetime import timedelta
 
 import dagster as dg
 
 from gamestats_assets.l2m import tables
-from gamestats_assets.l2m.assets import DELIVERIES, LANDED_VERSION, PUBLISHED, settled
-from gamestats_assets.l2m.source import GAME, delivered_logs
+from gamestats_assets.l2m.assets import game
+from gamestats_assets.l2m.source import delivered_logs
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.entered import entered_sensor
-from gamestats_assets.orchestration.landed import landed_sensor
-from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.behind import order_of
+from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import range_tags
-from gamestats_assets.orchestration.settling import settling_sensor
 
-LOGS_LANDED, WHITELIST_ENTERED = "new_l2m_logs", "l2m_whitelist"
 LATE_DAYS = 3
 """How many days before yesterday are fetched again, for logs that come late."""
-
-
-def new_logs() -> dg.SensorDefinition:
-    """Requests every day that gained or changed logs, from its extracts to PostgreSQL."""
-    landed = {*map(asset_key, tables.LANDED_TABLES), DELIVERIES}
-    return landed_sensor(
-        LOGS_LANDED,
-        tables.LANDED_TABLES,
-        followers=[key for key in _everything() if key not in landed],
-        code_version=LANDED_VERSION,
-        description="Watches the landing zone and takes every day that gained logs, late ones too, from its extracts "
-        "to PostgreSQL.",
-    )
-
-
-def days_behind() -> dg.SensorDefinition:
-    """Requests the later days that a changed day concerns."""
-    return settling_sensor(
-        f"{GAME}_days_behind",
-        settled(),
-        [*map(publication_key, PUBLISHED)],
-        after=[LOGS_LANDED],
-        description="Requests every day that is not what its logs and the days before make of it, such as those after "
-        "a corrected one, until none is.",
-    )
-
-
-def whitelist_entered() -> dg.SensorDefinition:
-    """Takes up addresses that people whitelist."""
-    return entered_sensor(
-        WHITELIST_ENTERED,
-        (tables.IpWhitelist,),
-        [],
-        lambda stores: {},
-        behind_of=tables.Active,
-        description="Takes up addresses that were whitelisted, or are no more.",
-    )
 
 
 def every_night() -> dg.ScheduleDefinition:
@@ -89,5 +49,4 @@ def every_night() -> dg.ScheduleDefinition:
 
 def _everything() -> list[dg.AssetKey]:
     """Every asset of a day, and those without days that are made from them."""
-    made = [*tables.LANDED_TABLES, *(each.table for each in settled())]
-    return [DELIVERIES, *map(asset_key, made), *map(publication_key, PUBLISHED)]
+    return [key for key in order_of(game()) if key != asset_key(tables.IpWhitelist)]

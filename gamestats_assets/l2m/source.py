@@ -21,6 +21,7 @@ from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, DeliveredFil
 from gamestats_assets.l2m.raw_files import Format
 from gamestats_assets.l2m.tables import ETL
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import files_within, shown
 from gamestats_assets.lakehouse.landing import Landing, UnreadableContentError, file_hash
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import is_day
@@ -73,7 +74,7 @@ class Outcome:
     def line(self) -> str:
         """The outcome in one line of text."""
         if self.status == "refused":
-            return f"{self.status:<10}{self.reason}"
+            return f"{self.status:<10}{shown(self.reason)}"
         named = f"delivery {self.number}, " if self.number else ""
         return f"{self.status:<10}{self.log} of {self.day}: {named}{self.files} file{'s' * (self.files != 1)}"
 
@@ -84,7 +85,7 @@ class Report:
 
     Attributes:
         outcomes: of each log of each day.
-        passed_over: files of the folders that are no logs by their names.
+        passed_over: files of the folders that are no logs by their names, and links that lead out of the folders.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -179,11 +180,11 @@ def _deliver(
     paths: dict[str, Path] = {}
     for file in sorted(files, key=lambda file: file.name):
         try:
-            digest, format = file_hash(file.path), _format_of(file.path)
+            digest, format = file_hash(file.path, landing.limits), _format_of(file.path)
         except UnreadableContentError as error:
             # Half of a delivery would count as all of it; and a day of which a log came broken is not the day.
             held = (before.files, before.columns) if before is not None else ((), {})
-            why = str(error).replace(str(file.path), file.name)
+            why = shown(str(error).replace(str(file.path), file.name))
             broken = Delivery(log, on, number, *held, refused=why)
             if before is None or not broken.says_as(before):
                 _land(landing, day, broken)
@@ -222,7 +223,7 @@ def _land_records(landing: Landing, path: Path) -> list[Outcome]:
     from gamestats_assets.l2m.thinkingdata import split_days
 
     try:
-        told = split_days(path)
+        told = split_days(path, landing.limits)
     except GamestatsError as error:
         return [Outcome("refused", "", "", reason=str(error))]
     outcomes: list[Outcome] = []
@@ -277,22 +278,21 @@ def _walked(paths: Sequence[Path]) -> tuple[list[_Found], list[Path]]:
                 raise LogPathError(
                     f"{given}: expected a file that ends in {', '.join(_ENDINGS)}, or ThinkingData records."
                 )
-            found.setdefault(given.resolve(), _Found(given, given.name))
+            found.setdefault(given.resolve(), _Found(given, shown(given.name)))
             continue
         # What Spark and others write beside their files, or while they write them, begins so.
-        inside = sorted(
-            path
-            for path in given.rglob("*")
-            if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)
-        )
+        files, links = files_within(given)
+        inside = [
+            path for path in files if not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)
+        ]
         taken = [path for path in inside if _ending(path) is not None or _holds_records(path)]
         if not taken:
             raise LogPathError(
                 f"{given} holds no file that ends in {', '.join(_ENDINGS)}, and no ThinkingData records."
             )
-        passed_over += [path for path in inside if path not in {*taken}]
+        passed_over += [*(path for path in inside if path not in {*taken}), *links]
         for path in taken:
-            found.setdefault(path.resolve(), _Found(path, path.relative_to(given).as_posix()))
+            found.setdefault(path.resolve(), _Found(path, shown(path.relative_to(given).as_posix())))
     return [*found.values()], passed_over
 
 

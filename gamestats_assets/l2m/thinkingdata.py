@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -27,7 +27,8 @@ import polars as pl
 import pyarrow as pa
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.integers import LAST_MILLIS
+from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, decompressed, opened
 
 _VISIT = ("server_id", "level", "ip", "device", "country", "time")
 _ITEM = ("server_id", "item_id", "count", "reason_id", "level", "time")
@@ -151,23 +152,24 @@ class _Dated(msgspec.Struct, gc=False):
 _NOT_DATED = _Dated()
 
 
-def split_days(path: Path) -> DayLines:
+def split_days(path: Path, limits: ReadLimits | None = None) -> DayLines:
     """The lines of a file, plain or gzip, by the UTC day of their `#time`, each as it stands there.
 
-    The file is held in memory, about twice.
+    The lines are held in memory, about twice.
 
     Raises:
-        LogFileError: when the file cannot be read to its end; nothing of it should be used then.
+        LogFileError: when the file cannot be read to its end, or exceeds the limits; nothing of it should be used then.
     """
     days: dict[date, list[bytes]] = {}
     undated: list[UnreadableLine] = []
     count = 0
     decode = msgspec.json.Decoder(_Dated, float_hook=str).decode
-    for before, lines in _batches(_content(path)):
+    for before, lines in _batches_of_file(path, limits):
         dated: list[_Dated] = []
         for line in lines:
             try:
-                dated.append(decode(line))
+                # An error costs more than the look at a line that has none.
+                dated.append(decode(line) if len(line) > 2 else _NOT_DATED)
             except _UNREADABLE:
                 dated.append(_NOT_DATED)
         offsets = [found.properties and found.properties.zone_offset for found in dated]
@@ -245,7 +247,7 @@ class _Logs:
         # The first of the two is much quicker, and enough for most logs.
         may_have_nul = b"\\" in content and b"\\u0000" in content
         bad: list[UnreadableLine] = []
-        for before, lines in _batches(content):
+        for before, lines in _batches(io.BytesIO(content)):
             unread = self._take(lines, may_have_nul=may_have_nul)
             bad += [_unreadable(file, before + place + 1, lines[place]) for place in unread]
         self._unreadable += sorted(bad, key=lambda line: line.line)
@@ -383,10 +385,27 @@ def _content(file: Path | bytes) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _batches(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
+def _batches_of_file(path: Path, limits: ReadLimits | None) -> Iterator[tuple[int, list[bytes]]]:
+    try:
+        with opened(path, limits) as stream:
+            if stream.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
+                stream.read(len(codecs.BOM_UTF8))
+            yield from _batches(stream)
+    except UnreadableContentError as error:
+        raise LogFileError(f"{path} cannot be read to its end. {error}") from None
+    except OSError as error:
+        raise LogFileError(f"Expected a log file at {path}; it cannot be read: {error.strerror}.") from None
+
+
+def _batches(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """Lines with their ends, some at a time, empty ones among them; and the number of lines before them."""
-    stream, before = io.BytesIO(content), 0
-    while lines := stream.readlines(_BATCH_BYTES):
+    before = 0
+    while block := stream.read(_BATCH_BYTES) + stream.readline():
+        # Millions of lines with nothing in them are quickly made, and slowly looked at one by one.
+        if block.isspace():
+            before += block.count(b"\n")
+            continue
+        lines = io.BytesIO(block).readlines()
         yield before, lines
         before += len(lines)
 
@@ -448,7 +467,10 @@ def _utc_us(times: list[str], zone_offsets: list[Any]) -> tuple[_Ints, _Flags]:
     else:
         hours = pl.Series(list(map(_hours, zone_offsets)), dtype=pl.Float64)
     shift = (hours.fill_null(0.0) * _HOUR_US).round().cast(pl.Int64)
-    return (local.fill_null(0) - shift).to_numpy(), (local.is_not_null() & hours.is_not_null()).to_numpy()
+    at_us = local.fill_null(0) - shift
+    # Of other years there are no days to count from and to.
+    known = local.is_not_null() & hours.is_not_null() & at_us.is_between(0, LAST_MILLIS * 1000)
+    return at_us.to_numpy(), known.to_numpy()
 
 
 def _parsed(texts: pa.Array) -> pl.Series:

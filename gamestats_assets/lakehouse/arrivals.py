@@ -8,7 +8,6 @@ APIs, whose clients tell with a `FetchReport` what became of each match.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar, overload
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, content_hash, decompressed
+from gamestats_assets.lakehouse.files import files_within, shown
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import Rejection
-
-LARGEST_FILE = 512 * 1024 * 1024
-"""Bytes above which a file is reported and left where it stands."""
+from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits, UnreadableContentError, decompressed
 
 Status = Literal["taken", "known", "quarantined", "refused"]
 Progress = Callable[[int, int], None]
@@ -62,9 +60,9 @@ class FileOutcome:
 
     Attributes:
         name: the file as it was given.
-        kind: what kind of file; None when it is quarantined.
+        kind: what kind of file; None when it is quarantined, or a link.
         status: `taken` (new), `known` (the same content has landed before), `quarantined`, or `refused` (of a kind that
-            is known, and not to be kept: nothing of it has landed).
+            is known, and not to be kept, or a link out of the folder that was given: nothing of it has landed).
         match_id: id of the match, where it belongs to one.
         day: day it stands on in the landing zone, YYYY-MM-DD; None for what belongs to no match and
             the quarantined.
@@ -82,10 +80,11 @@ class FileOutcome:
 
     def line(self) -> str:
         """The outcome in one line of text."""
-        what = f"{self.kind} {self.match_id or ''}".rstrip() if self.kind else "unreadable"
+        unknown = "link" if self.status == "refused" else "unreadable"
+        what = f"{self.kind} {self.match_id or ''}".rstrip() if self.kind else unknown
         where = f" on {self.day}" if self.day else ""
         why = f": {self.reason}" if self.reason else ""
-        return f"{self.status:<11} {what}{where}  {self.name}{why}"
+        return f"{self.status:<11} {what}{where}  {shown(self.name)}{why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +134,10 @@ class IngestReport:
 
     @property
     def totals(self) -> dict[tuple[str, Status], int]:
-        """Files by kind (`unreadable` for the quarantined) and status."""
-        counts: Counter[tuple[str, Status]] = Counter((o.kind or "unreadable", o.status) for o in self.outcomes)
+        """Files by kind (`unreadable` for the quarantined, `link` for links) and status."""
+        counts: Counter[tuple[str, Status]] = Counter(
+            (o.kind or ("link" if o.status == "refused" else "unreadable"), o.status) for o in self.outcomes
+        )
         return dict(sorted(counts.items()))
 
     def lines(self) -> Iterator[str]:
@@ -251,7 +252,8 @@ class Source:
 
         One file at a time is held in memory. What tells a match's exact start is landed before
         what estimates it, so that the match's day does not depend on the order of the files.
-        Running it again changes nothing. The landing zone itself is left out of a walk.
+        Running it again changes nothing. The landing zone itself is left out of a walk; a link that leads out of a
+        folder is refused.
 
         Args:
             paths: files, or folders to walk.
@@ -262,7 +264,7 @@ class Source:
             SourcePathError: when a path does not exist, lies inside the landing zone, or is a folder
                 that cannot be listed.
         """
-        files = _regular_files(paths, landing)
+        files, links = _regular_files(paths, landing)
         outcomes: dict[Path, FileOutcome] = {}
 
         def done(file: Path, outcome: FileOutcome) -> None:
@@ -272,7 +274,7 @@ class Source:
 
         deferred: list[tuple[int, Path]] = []
         for file in files:
-            arrival = self._arrival(file)
+            arrival = self._arrival(file, landing.limits)
             if isinstance(arrival, _Recognised) and arrival.waits:
                 deferred.append((0 if arrival.recognised.kind in self.first else 1, file))
             elif isinstance(arrival, _Refused) and arrival.belongs is not None:
@@ -281,8 +283,10 @@ class Source:
             else:
                 done(file, self._land(arrival, landing))
         for _, file in sorted(deferred):
-            done(file, self._land(self._arrival(file), landing))
-        return IngestReport(tuple(outcomes[file] for file in files))
+            done(file, self._land(self._arrival(file, landing.limits), landing))
+        reason = "It leads out of the folder; to have it taken, name what it leads to."
+        refused = [FileOutcome(str(link), None, "refused", reason=reason) for link in links]
+        return IngestReport((*(outcomes[file] for file in files), *refused))
 
     def ingest_payload(
         self, payload: bytes, name: str, landing: Landing, *, match_id: str | None = None
@@ -296,7 +300,7 @@ class Source:
             match_id: the match it was asked for. A payload of another match is quarantined; so is one that nobody
                 can read, and not filed with the match, whose whole file can still be had where this was asked for.
         """
-        arrival = self._read(payload, name)
+        arrival = self._read(payload, name, landing.limits)
         if isinstance(arrival, _Recognised) and match_id is not None:
             found = arrival.recognised.match_id or "no match"
             if found.lower() != match_id.lower():
@@ -310,7 +314,7 @@ class Source:
     def is_whole(self, file: LandedFile, landing: Landing) -> bool:
         """Whether a landed file can be read: one can have come cut, and the API may still have a whole one."""
         try:
-            self.recognise(decompressed(landing.read(file)), f"{file.unit_id}.json")
+            self.recognise(landing.content(file), f"{file.unit_id}.json")
         except (UnreadableContentError, UnrecognisedContentError):
             return False
         return True
@@ -329,20 +333,19 @@ class Source:
         """
         return _Refusals(self.game, landing)
 
-    def _read(self, payload: bytes, name: str) -> _Recognised | _Refused:
+    def _read(self, payload: bytes, name: str, limits: ReadLimits) -> _Recognised | _Refused:
         try:
-            content = decompressed(payload)
+            content = decompressed(payload, limits)
             return _Recognised(name, self.recognise(content, name), payload, content)
         except (UnreadableContentError, UnrecognisedContentError) as error:
             return _Refused(name, str(error), payload, self.belongs(payload, name))
 
-    def _arrival(self, file: Path) -> _Recognised | _Refused:
+    def _arrival(self, file: Path, limits: ReadLimits) -> _Recognised | _Refused:
         try:
-            size = file.stat().st_size
-            if size > LARGEST_FILE:
-                reason = f"The file has {size} bytes; up to {LARGEST_FILE} are read. It stays where it is."
-                return _Refused(str(file), reason, None)
-            return self._read(file.read_bytes(), str(file))
+            limits.refuse_size(file.stat().st_size)
+            return self._read(file.read_bytes(), str(file), limits)
+        except LimitExceededError as error:
+            return _Refused(str(file), f"{error} It stays where it is.", None)
         except OSError as error:
             return _Refused(str(file), f"The file cannot be read: {error.strerror}.", None)
 
@@ -392,8 +395,8 @@ class Source:
             return FileOutcome(refused.name, None, "quarantined", match_id, day, file.path, refused.reason)
         # The reason lands first, so that dying in between leaves no payload without one.
         told = {
-            "name": Path(refused.name).name,
-            "reason": refused.reason,
+            "name": shown(Path(refused.name).name),
+            "reason": shown(refused.reason),
             "bytes": len(payload),
             "hash": content_hash(payload),
         }
@@ -407,7 +410,7 @@ def _explained(game: str, landing: Landing, files: Iterable[LandedFile]) -> list
     reasons: dict[str, tuple[str, str, int]] = {}
     for file in landing.files(game, "unreadable_reason"):
         told = json.loads(landing.read(file))
-        reason = (told["name"], told["reason"], told["bytes"])
+        reason = (shown(told["name"]), shown(told["reason"]), told["bytes"])
         reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
     found: list[UnreadableFile] = []
     for file in files:
@@ -473,24 +476,23 @@ class _Refused:
     belongs: tuple[str, str] | None = None
 
 
-def _regular_files(paths: Iterable[Path], landing: Landing) -> list[Path]:
+def _regular_files(paths: Iterable[Path], landing: Landing) -> tuple[list[Path], list[Path]]:
+    """The files, each once, and the links of folders that lead out of these."""
     zone = None if "://" in landing.root else Path(landing.root).resolve()
     files: dict[Path, Path] = {}
+    links: list[Path] = []
     for path in paths:
         resolved = path.resolve()
         if not path.exists():
             raise SourcePathError(f"Nothing to ingest at {path}: there is no such file or folder.")
         if zone is not None and resolved.is_relative_to(zone):
             raise SourcePathError(f"Nothing to ingest at {path}: it lies inside the landing zone {zone}.")
-        for file in [path] if path.is_file() else _walk(path, zone):
+        found, leading_out = ([path], []) if path.is_file() else files_within(path, without=zone, unreadable=_refuse)
+        for file in found:
             files.setdefault(file.resolve(), file)
-    return [file for _, file in sorted(files.items())]
+        links += leading_out
+    return [file for _, file in sorted(files.items())], sorted({*links})
 
 
-def _walk(folder: Path, zone: Path | None) -> Iterator[Path]:
-    def unreadable_folder(error: OSError) -> None:
-        raise SourcePathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None
-
-    for parent, folders, names in os.walk(folder, onerror=unreadable_folder):
-        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != zone)
-        yield from (file for name in sorted(names) if (file := Path(parent) / name).is_file())
+def _refuse(error: OSError) -> None:
+    raise SourcePathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None

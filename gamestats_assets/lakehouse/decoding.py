@@ -8,7 +8,6 @@ result depends on which files there are, never on their order or on the number o
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +21,7 @@ from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.spooling import Spool
 from gamestats_assets.lakehouse.table import Table
 
 Rejections = dict[type[Table], list[Rejection]]
@@ -196,9 +196,9 @@ def decode_batches(
     Raises:
         DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
     """
-    folder = tempfile.mkdtemp(prefix="gamestats-", dir=spool)
+    spooled = Spool(spool)
     waiting = [
-        _Batch(str(Path(folder, str(number))), _parts(_units_of(files, decoder.kinds), part or decoder.part))
+        _Batch(str(spooled.folder / str(number)), _parts(_units_of(files, decoder.kinds), part or decoder.part))
         for number, files in enumerate(batches)
     ]
     processes = min(workers, sum(len(batch.parts) for batch in waiting))
@@ -226,4 +226,4 @@ def decode_batches(
             f"{', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
         ) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        spooled.remove()

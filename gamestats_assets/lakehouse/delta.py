@@ -3,7 +3,8 @@
 Every write says what it replaces (partitions, or ids within partitions) and does so in
 one commit, so running anything twice changes nothing and a process that dies leaves
 the old rows or the new ones. Rows that break the table's rules never get in: they go to
-the game's quarantine, in the same call.
+the game's quarantine, in the same call. What a commit made, and from what, stands in the
+commit itself (see `ledger`); units whose rows are what they were are not written again.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 import pyarrow as pa
@@ -25,6 +30,20 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import ArrayType, PrimitiveType
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.landing import object_store_options
+from gamestats_assets.lakehouse.ledger import (
+    NO_ROWS,
+    NOTE,
+    WHOLE,
+    Ledger,
+    LedgerRow,
+    Note,
+    RowsHash,
+    Units,
+    partition_keys,
+    row_fingerprints,
+    set_aside,
+)
 from gamestats_assets.lakehouse.quality import (
     PieceScreening,
     QuarantineRow,
@@ -54,11 +73,19 @@ _TYPES: dict[Any, str] = {
 }
 
 
+_UNREADABLE_LOG = re.compile(r"Json error|contiguous commit|metadata or protocol|[Cc]heckpoint")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# More units are replaced with all of their partitions: naming them costs more.
+_NAMED_UNITS = 400
+_LOGS_AT_ONCE = 16
 
 
 class StoreUnavailableError(GamestatsError):
     """The object store cannot be reached, or does not let us in."""
+
+
+class DamagedTableError(GamestatsError):
+    """The log of a stored table cannot be read."""
 
 
 class MissingPredicateError(GamestatsError):
@@ -79,13 +106,15 @@ class Commit:
 
     Attributes:
         version: Delta version of the table after the write.
-        rows: rows committed.
+        rows: rows that stand for what was replaced.
+        written: those of them that had to be written, for their units had others before.
         rejections: what was quarantined instead.
         preview: up to five of the committed rows.
     """
 
     version: int
     rows: int
+    written: int
     rejections: list[Rejection] = field(repr=False)
     preview: pl.DataFrame = field(repr=False)
 
@@ -102,6 +131,23 @@ class _Written:
     preview: pl.DataFrame
     rows: int = 0
     rejections: list[Rejection] = field(default_factory=list)
+    hashed: RowsHash = field(default_factory=RowsHash)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What rows are made from: by partition key and unit (`WHOLE` where partitions are made whole) a fingerprint.
+
+    Attributes:
+        units: of every unit that was made, with or without rows.
+        set_aside: units whose rows are left out, each with the check that blames it.
+    """
+
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    set_aside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = Made()
 
 
 class _CondemnedError(Exception):
@@ -144,6 +190,17 @@ _RETENTION = {
 _FIRST_COME = CommitProperties(max_commit_retries=0)
 
 
+class _LocalTable(DeltaTable):
+    """A table on a disk. The library gives paths as a URL has them, where a blank is %20; these are paths."""
+
+    def file_uris(self, partition_filters: Any = None, *, file_pruning_predicate: Any = None) -> list[str]:
+        """Paths of the files of the newest version."""
+        url = urlsplit(self.table_uri).path.rstrip("/")
+        root = unquote(url)
+        found = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
+        return [root + uri.removeprefix(url) for uri in found]
+
+
 class Lake:
     """Delta tables under one root: a folder, or an object-store URL.
 
@@ -160,11 +217,16 @@ class Lake:
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
         self._opened: dict[type[Table], tuple[DeltaTable, int, tuple[int, int] | None]] = {}
+        self._ledgers: dict[type[Table], tuple[str, Ledger]] = {}
 
     @property
     def is_remote(self) -> bool:
         """Whether the lake stands in an object store."""
         return "://" in self.root
+
+    @property
+    def _kind(self) -> type[DeltaTable]:
+        return DeltaTable if self.is_remote else _LocalTable
 
     def uri(self, table: type[Table]) -> str:
         """Where a table stands."""
@@ -173,13 +235,33 @@ class Lake:
     # ----------------------------------------------------------------- reading
 
     def open(self, table: type[Table]) -> DeltaTable | None:
-        """The table's newest version, or None when nothing was ever written."""
-        if not self.is_remote and not Path(self.uri(table), "_delta_log").is_dir():
+        """The table's newest version, or None when nothing was ever written.
+
+        Raises:
+            DamagedTableError: when its log cannot be read.
+            StoreUnavailableError: when the object store does not answer.
+        """
+        if self.is_remote:
+            return self._opened_at(table)
+        log = Path(self.uri(table), "_delta_log")
+        if not log.is_dir():
             return None
+        found = self._opened_at(table)
+        # A commit of no bytes, as a crash leaves it, is passed over by the library, and with it what it replaced.
+        if found is not None and (newest := _commit_file(log, found.version())).exists() and not newest.stat().st_size:
+            raise DamagedTableError(_damage(table, f"{newest.name} is empty"))
+        return found
+
+    def _opened_at(self, table: type[Table]) -> DeltaTable | None:
         try:
-            return DeltaTable(self.uri(table), storage_options=self.storage_options)
+            return self._kind(self.uri(table), storage_options=self.storage_options)
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            told = _ANSI.sub("", str(error)).strip().splitlines()[0]
+            if self.is_remote and not _UNREADABLE_LOG.search(told):
+                raise  # it may be the store's trouble, and pass
+            raise DamagedTableError(_damage(table, told)) from None
         except OSError as error:
             if not self.is_remote:
                 raise
@@ -200,7 +282,7 @@ class Lake:
         log = Path(self.uri(table), "_delta_log")
         if (known := self._opened.get(table)) is not None:
             delta, at, written = known
-            if not (log / f"{at + 1:020}.json").exists() and _written(log, at) == written is not None:
+            if not _commit_file(log, at + 1).exists() and _written(log, at) == written is not None:
                 return delta
         delta = self.open(table)
         return None if delta is None else self._kept(table, delta)
@@ -219,7 +301,7 @@ class Lake:
 
     def version(self, table: type[Table]) -> int | None:
         """The table's newest version, or None when nothing was ever written."""
-        delta = self._newest(table)
+        delta = self._newest(_stored(table))
         return None if delta is None else delta.version()
 
     def scan(
@@ -231,8 +313,11 @@ class Lake:
         """A lazy frame with the declared columns, of the given partitions and ids only.
 
         A table never written, or a column declared since the last write, reads as empty
-        or as nulls.
+        or as nulls. A ledger (`ledger_of`) is read from the log of its table.
         """
+        if issubclass(table, LedgerRow):
+            ledger = self.ledger(table.of).frame(None if partitions is None else map(partition_key_of, partitions))
+            return ledger.lazy() if ids is None else ledger.lazy().filter(pl.col("unit_id").is_in(list(ids)))
         delta = self._newest(table)
         if delta is None:
             return pl.LazyFrame(schema=table.schema())
@@ -279,8 +364,8 @@ class Lake:
         """
         from gamestats_assets.lakehouse.sql import ParquetSource, sql_type
 
-        delta = None if self.is_remote else self._newest(table)
-        if self.is_remote or delta is None:
+        delta = None if self.is_remote or issubclass(table, LedgerRow) else self._newest(table)
+        if delta is None:
             return self.scan(table, partitions, ids)
         spec = table.spec
         only: dict[str, Sequence[PartitionValue]] = {}
@@ -318,6 +403,113 @@ class Lake:
             rows_per_partition=per_partition,
         )
 
+    # ----------------------------------------------------------------- the ledger
+
+    def ledger(self, table: type[Table]) -> Ledger:
+        """What the table holds and from what it was made; of the newest version, for reading only.
+
+        Read once, and then what was committed since.
+        """
+        delta = self._newest(table)
+        if delta is None:
+            return Ledger()
+        identity = str(delta.metadata().id)
+        known, ledger = self._ledgers.get(table, ("", Ledger()))
+        head = delta.version()
+        if known == identity and ledger.version == head:
+            return ledger
+        if known != identity or ledger.version > head:
+            ledger = Ledger()
+        for version, note, keys in self._notes(table, delta, ledger.version):
+            if note is not None:
+                ledger.take(version, note)
+            elif keys:
+                ledger.take_unknown(version, keys)
+        ledger.version = head
+        self._ledgers[table] = identity, ledger
+        return ledger
+
+    def _notes(self, table: type[Table], delta: DeltaTable, since: int) -> list[tuple[int, Note | None, list[str]]]:
+        """Of the commits after a version, in order: the note, and the partitions that one without a note wrote."""
+        found: list[tuple[int, Note | None, list[str]]] = []
+        for version, info, keys in self._commits(table, delta, since):
+            note = Note.loads(info[NOTE]) if NOTE in info else None
+            found.append((version, note, keys if note is None else []))
+            if note is not None and note.everything:
+                break
+        else:
+            first = found[-1][0] if found else delta.version()
+            if since < 0 and first > 0:
+                # What older commits told, the log holds no more: their rows are nobody's.
+                state = self.state(table)
+                found.append((first, None, [*state.rows_per_partition] if state else []))
+        return found[::-1]
+
+    def _commits(self, table: type[Table], delta: DeltaTable, since: int) -> Iterator[tuple[int, Any, list[str]]]:
+        """Commits after a version, the newest first: version, `commitInfo`, and whose rows it wrote."""
+        partition = table.spec.partitioned_by
+        for version, text in self._log(table, range(delta.version(), since, -1)):
+            lines = text.splitlines()
+            infos = [json.loads(line)["commitInfo"] for line in lines if line.startswith('{"commitInfo"')]
+            info = infos[0] if infos else {}
+            keys: set[str] = set()
+            if NOTE not in info:
+                for action in map(json.loads, lines):
+                    file = action.get("add") or action.get("remove")
+                    if file and file.get("dataChange"):
+                        keys.add(file.get("partitionValues", {}).get(partition) or WHOLE if partition else WHOLE)
+            yield version, info, sorted(keys)
+
+    def _log(self, table: type[Table], versions: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """The files of the log, version by version, up to the first that is there no more."""
+        if not self.is_remote:
+            log = Path(self.uri(table), "_delta_log")
+            for version in versions:
+                try:
+                    yield version, _commit_file(log, version).read_text()
+                except FileNotFoundError:
+                    return
+            return
+        import obstore
+        import obstore.store
+
+        store = obstore.store.from_url(self.uri(table), **object_store_options(self.storage_options))
+
+        def read(version: int) -> bytes | None:
+            try:
+                return bytes(obstore.get(store, f"_delta_log/{version:020}.json").bytes())
+            except FileNotFoundError:
+                return None
+
+        with ThreadPoolExecutor(_LOGS_AT_ONCE) as pool:
+            for start in range(0, len(versions), _LOGS_AT_ONCE):
+                some = versions[start : start + _LOGS_AT_ONCE]
+                for version, text in zip(some, pool.map(read, some), strict=True):
+                    if text is None:
+                        return
+                    yield version, text.decode()
+
+    @_retry_conflicts
+    def note(self, table: type[Table], note: Note) -> None:
+        """Enter in the ledger what changes no row; what stands there already is not entered again."""
+        ledger = self.ledger(table)
+        made_from = {key: told for key, told in note.made_from.items() if ledger[key].made_from != told}
+        failed = {key: told for key, told in note.failed.items() if ledger[key].failed != told}
+        new = Note(note.units, note.gone, note.whole, made_from, failed, note.everything)
+        if new.dumps() != Note().dumps():
+            self._commit_note(table, self._prepared(table), new)
+
+    def _commit_note(self, table: type[Table], delta: DeltaTable, note: Note) -> int:
+        """Commit a note alone, on the very version that it is made for."""
+        delta.create_write_transaction(
+            [],
+            mode="append",
+            schema=delta.schema(),
+            partition_by=_partition_columns(table) or None,
+            commit_properties=CommitProperties(custom_metadata={NOTE: note.dumps()}, max_commit_retries=0),
+        )
+        return self._committed(table, delta)
+
     # ----------------------------------------------------------------- writing
 
     def replace(
@@ -329,6 +521,7 @@ class Lake:
         ids: Sequence[str] | None = None,
         rejections: Iterable[Rejection] = (),
         partition_of: Mapping[str, str] | None = None,
+        made: Made = NOTHING_KNOWN,
     ) -> Commit:
         """Replace partitions, or ids within partitions, by the frame's rows, in one commit.
 
@@ -346,6 +539,7 @@ class Lake:
             rejections: read after the rows.
             partition_of: id to the partition key it belongs to, where it is known; it files the
                 rejections of ids that have no row.
+            made: what the rows are made from, for the ledger.
 
         Raises:
             MissingPredicateError: when it is not said what to replace.
@@ -368,7 +562,15 @@ class Lake:
         if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
             if ids is not None:
                 raise MissingPredicateError(f"{spec.key}: rows that come in pieces replace whole partitions, not ids.")
-            return self._replace_in_pieces(table, frame, partitions, rejections)
+            pieces = iter(frame)
+            first, second = next(pieces, None), next(pieces, None)
+            if second is None:
+                rejections = [*rejections]
+            # Rows that were rejected before count as broken ones of the one unit that pieces are.
+            if second is not None or spec.replaced_by is not None or any(each.scope == "row" for each in rejections):
+                begun = [piece for piece in (first, second) if piece is not None]
+                return self._replace_in_pieces(table, itertools.chain(begun, pieces), partitions, rejections, made)
+            frame = pl.DataFrame(schema=table.schema()) if first is None else first
         eager = frame.lazy().collect()
         check_schema(table, eager.schema)
         self._refuse_outsiders(table, eager, partitions, ids)
@@ -377,8 +579,66 @@ class Lake:
         # A table that cannot take the rows must say so before anything is quarantined.
         self._refuse_incompatible(table, self._newest(table))
         self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
-        version = self._commit(table, screened.rows, self._predicate(table, partitions, ids))
-        return Commit(version, screened.rows.height, all_rejections, first_rows(screened.rows))
+        version, written = self._commit_changed(table, screened.rows, partitions, ids, made)
+        return Commit(version, screened.rows.height, written, all_rejections, first_rows(screened.rows))
+
+    @_retry_conflicts
+    def _commit_changed(
+        self,
+        table: type[Table],
+        rows: pl.DataFrame,
+        partitions: Sequence[PartitionValue] | None,
+        ids: Sequence[str] | None,
+        made: Made,
+    ) -> tuple[int, int]:
+        """Commit those units that have other rows than they had; version and number of rows written."""
+        unit = table.spec.replaced_by
+        if issubclass(table, QuarantineRow):
+            return self._commit(table, rows, self._predicate(table, partitions, ids)), rows.height
+        told, touched = self._changes(table, rows, partition_keys(table, partitions), ids, made)
+        if touched is None or (unit and touched and ids is None and len(touched) > _NAMED_UNITS):
+            return self._commit(table, rows, self._predicate(table, partitions, ids), told), rows.height
+        if touched:
+            changed = rows.filter(pl.col(str(unit)).is_in(touched)) if unit else rows
+            only = touched if unit else None
+            return self._commit(table, changed, self._predicate(table, partitions, only), told), changed.height
+        delta = self._prepared(table)
+        if told.dumps() == Note().dumps():
+            return self._kept(table, delta).version(), 0
+        return self._commit_note(table, delta, told), 0
+
+    def _changes(
+        self,
+        table: type[Table],
+        rows: pl.DataFrame,
+        keys: Sequence[str],
+        ids: Sequence[str] | None,
+        made: Made,
+    ) -> tuple[Note, list[str] | None]:
+        """What rows change in partitions, and the units that have other rows; None where nobody knows which had."""
+        ledger, unit = self.ledger(table), table.spec.replaced_by
+        found = row_fingerprints(table, rows)
+        told, touched, is_known = Note(), set[str](), True
+        for key in keys:
+            before, of, aside = ledger[key].units, made.units.get(key, {}), made.set_aside.get(key, {})
+            now: Units = {each: (made_from, NO_ROWS) for each, made_from in of.items()}
+            now |= {each: (of.get(each, ""), content) for each, content in found.get(key, {}).items()}
+            now |= {each: (of.get(each, ""), set_aside(check)) for each, check in aside.items()}
+            if before is None or (unit is None and not now):
+                is_known = is_known and before is not None
+                told.whole.append(key)
+                told.units[key] = now
+                touched |= {*now, *(before or {})}
+                continue
+            gone = [each for each in before if each not in now and (ids is None or each in ids)]
+            new = {each: entry for each, entry in now.items() if before.get(each) != entry}
+            if gone:
+                told.gone[key] = gone
+            if new:
+                told.units[key] = new
+            touched |= {each for each, (_, content) in new.items() if before.get(each, ("", ""))[1] != content}
+            touched |= {*gone}
+        return told, sorted(touched) if is_known else None
 
     def _replace_in_pieces(
         self,
@@ -386,8 +646,10 @@ class Lake:
         pieces: Iterable[pl.DataFrame],
         partitions: Sequence[PartitionValue] | None,
         rejections: Iterable[Rejection],
+        made: Made,
     ) -> Commit:
         self._refuse_incompatible(table, self._newest(table))
+        [key] = partition_keys(table, partitions)
         screening = PieceScreening(table)
         written = _Written(pl.DataFrame(schema=table.schema()))
 
@@ -398,6 +660,7 @@ class Lake:
                 if not rows.is_empty():
                     written.rows += rows.height
                     written.preview = first_rows(rows)
+                    written.hashed.add(rows)
                     yield rows
             before = [*rejections]
             accepted, found = screening.verdict(before)
@@ -414,10 +677,14 @@ class Lake:
         except _CondemnedError:
             written.rows, written.preview = 0, written.preview.clear()
             quarantine()
-            return Commit(self._commit(table, written.preview, predicate), 0, written.rejections, written.preview)
+            version, _ = self._commit_changed(table, written.preview, partitions, None, made)
+            return Commit(version, 0, 0, written.rejections, written.preview)
         # Only now: the writer takes the rows in a thread of its own, in which nothing else can be committed.
         quarantine()
-        return Commit(version, written.rows, written.rejections, written.preview)
+        # What the rows are is known when the last one is written.
+        entry = made.units.get(key, {}).get(WHOLE, ""), written.hashed.fingerprint()
+        self.note(table, Note(units={key: {WHOLE: entry}}, whole=[key]))
+        return Commit(self.version(table) or version, written.rows, written.rows, written.rejections, written.preview)
 
     def _commit_stream(
         self, table: type[Table], frames: Iterator[pl.DataFrame], predicate: str | None, written: _Written
@@ -428,7 +695,7 @@ class Lake:
         """
         first = next(frames, None)
         if first is None:
-            return self._commit(table, written.preview, predicate)
+            return _retry_conflicts(self._commit)(table, written.preview, predicate)
         delta = _retry_conflicts(self._prepared)(table)
         raised: list[BaseException] = []
 
@@ -506,26 +773,33 @@ class Lake:
         """Make the stored table, empty, unless there is one: made and without rows is not the same as never made."""
         self._prepared(table)
 
-    @_retry_conflicts
-    def _commit(self, table: type[Table], rows: pl.DataFrame, predicate: str | None) -> int:
+    def _commit(self, table: type[Table], rows: pl.DataFrame, predicate: str | None, note: Note | None = None) -> int:
         delta = self._prepared(table)
+        properties = CommitProperties(custom_metadata={NOTE: note.dumps()} if note else None)
         if rows.is_empty():
             # Deleting is said outright; an overwrite by nothing would do it silently.
-            delta.delete(predicate)
-            return self._committed(table, delta)
+            before = delta.version()
+            delta.delete(predicate, commit_properties=properties)
+            delta.update_incremental()
+            if note is not None and delta.version() == before:
+                # There was nothing to delete, which Delta does not commit.
+                return self._commit_note(table, delta, note)
+            return self._kept(table, delta).version()
         write_deltalake(
             delta,
             _in_order(table, rows),
             mode="overwrite",
             predicate=predicate,
             writer_properties=_writer(table),
-            commit_properties=CommitProperties(custom_metadata={"gamestats.rows": str(rows.height)}),
+            commit_properties=properties,
         )
         return self._committed(table, delta)
 
     def _prepared(self, table: type[Table]) -> DeltaTable:
-        """The stored table, made or extended to the declared schema."""
-        delta = self.open(table)
+        """The stored table, made or extended to the declared schema, for one writer."""
+        delta = self._newest(table)
+        # Who looks meanwhile opens it for himself.
+        self._opened.pop(table, None)
         if delta is None:
             return self._create(table, mode="error")
         stored = {column.name: column for column in delta.schema().fields}
@@ -547,7 +821,7 @@ class Lake:
             )
 
     def _create(self, table: type[Table], mode: Literal["error", "overwrite"]) -> DeltaTable:
-        return DeltaTable.create(
+        return self._kind.create(
             self.uri(table),
             schema=delta_schema(table),
             mode=mode,
@@ -555,7 +829,9 @@ class Lake:
             name=table.spec.dotted,
             description=table.description(),
             storage_options=self.storage_options,
-            commit_properties=_FIRST_COME,
+            commit_properties=CommitProperties(
+                max_commit_retries=0, custom_metadata={NOTE: Note(everything=True).dumps()}
+            ),
         )
 
     def _replace_quarantine(
@@ -584,7 +860,7 @@ class Lake:
         )
         # Rows without an id are entered as a unit of their own, which no caller names.
         units = None if ids is None else sorted({*ids, *rows.get_column("unit_id")})
-        self._commit(quarantine, rows, self._predicate(quarantine, places, units))
+        _retry_conflicts(self._commit)(quarantine, rows, self._predicate(quarantine, places, units))
 
     @staticmethod
     def _partition_of_units(table: type[Table], frame: pl.DataFrame, keys: Sequence[str]) -> dict[str, str]:
@@ -599,10 +875,29 @@ class Lake:
     def rebuild(self, table: type[Table]) -> None:
         """Empty a stored table and give it the declared schema, in one commit.
 
-        Earlier versions stay readable until the next vacuum.
+        Earlier versions stay readable until the next vacuum; of a table whose log is damaged there are none.
         """
-        if self.open(table) is not None:
+        self._opened.pop(table, None)
+        try:
+            found = self.open(table)
+        except DamagedTableError:
+            self._remove_log(table)
+            self._create(table, mode="error")
+            return
+        if found is not None:
             self._create(table, mode="overwrite")
+
+    def _remove_log(self, table: type[Table]) -> None:
+        """Remove the log of a table, which is none any more; the next vacuum removes its files."""
+        log = f"{self.uri(table)}/_delta_log"
+        if not self.is_remote:
+            shutil.rmtree(log)
+            return
+        import obstore.store
+
+        store = obstore.store.from_url(log, **object_store_options(self.storage_options))
+        for listed in obstore.list(store):
+            obstore.delete(store, [entry["path"] for entry in listed])
 
     # ----------------------------------------------------------------- maintenance
 
@@ -622,6 +917,10 @@ class Lake:
         # `full` finds the files of killed writers too, which no version of the log names.
         removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False, full=True)
         delta.update_incremental()
+        self._opened.pop(table, None)
+        if not issubclass(table, QuarantineRow):
+            # So that nobody has to read the older notes, and their commits may go.
+            self._commit_note(table, delta, self.ledger(table).as_note())
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
 
@@ -638,9 +937,13 @@ class Lake:
             return
         delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
         delta.update_incremental()
+        ledger = self.ledger(table)
+        self._opened.pop(table, None)
         # What a checkpoint keeps of removed files, and which commits before it are kept, these say.
         delta.alter.set_table_properties(dict.fromkeys(_RETENTION, "interval 0 seconds"))
         delta = DeltaTable(self.uri(table), storage_options=self.storage_options)
+        if not issubclass(table, QuarantineRow):
+            self._commit_note(table, delta, ledger.as_note())
         delta.create_checkpoint()
         delta.cleanup_metadata()
         delta.alter.set_table_properties(_RETENTION)
@@ -657,10 +960,26 @@ class Lake:
                 folder.rmdir()
 
 
+def _stored(table: type[Table]) -> type[Table]:
+    """The table whose log holds a table's content: of a ledger the table that it is of."""
+    return table.of if issubclass(table, LedgerRow) else table
+
+
+def _commit_file(log: Path, version: int) -> Path:
+    return log / f"{version:020}.json"
+
+
+def _damage(table: type[Table], found: str) -> str:
+    return (
+        f"The log of {table.spec.dotted} is damaged: {found.rstrip('.')}. "
+        f"Make the table again: gamestats rebuild {table.spec.dotted}"
+    )
+
+
 def _written(log: Path, version: int) -> tuple[int, int] | None:
     """What tells a commit's file from another of its name: a table may be removed and made again."""
     try:
-        status = (log / f"{version:020}.json").stat()
+        status = _commit_file(log, version).stat()
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns

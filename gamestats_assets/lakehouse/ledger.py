@@ -1,87 +1,48 @@
-"""Which ids of a partition a step has processed, and from what input.
+"""What stands in a table and what it was made from, as the table's own Delta log tells.
 
-A step that replaces by ids (matches, log files) writes its ledger last: the rows of an id
-first, then the entry. A step that dies in between does the id again, with the same result.
-What is left to do is what the inputs' ledgers hold and this one does not, or holds from
-another input: a corrected file is found as surely as a new one, and an id that gave no
-rows is not done twice.
+Each commit of `Lake.replace` carries a note in its metadata: for every unit that it replaces (a match, a log file; ""
+is a whole partition) a fingerprint of what the unit was made from and one of its rows; for every partition a
+fingerprint of what it was made from as a whole, and which checks that stop it failed. Rows and note are one commit, so
+they cannot part, whatever dies in between; and a note by itself costs two milliseconds. The ledger of a table is what
+its notes say together, the newest last.
+
+A commit without a note is somebody else's: what it wrote has a content that nobody knows, and checks that nobody made.
+
+`ledger_of` shows a ledger as a table, for queries and for functions that ask what was made.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.table import Table, partition_key_of
+from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
-# An entry takes as long as the rows of a small partition. With a step that is killed, at most so many partitions or so
-# many seconds of work are lost, or one batch.
-_ENTERED_TOGETHER = 10
-_ENTERED_WITHIN_S = 5.0
-
-
-class LedgerRow(Table):
-    """Columns of every ledger; `ledger_of` declares the one of a step."""
-
-    partition_key = dy.String(primary_key=True, description="Partition, as Dagster writes it.")
-    unit_id = dy.String(primary_key=True, description="Match or log file that was processed.")
-    input_hash = dy.String(description="Hash of all inputs of the id and of the version of the code.")
+NOTE = "gamestats"
+"""Key of the note in a commit's metadata."""
+WHOLE = ""
+"""The unit of a table that is replaced by whole partitions; the partition of one that has none."""
+_SET_ASIDE = "!"
+# One of no rows: what was made and gave nothing is not what was never made.
+NO_ROWS = "0"
 
 
-@functools.cache
-def ledger_of(game: str, step: str) -> type[LedgerRow]:
-    """The ledger table of a step, `<game>_ledger/<step>`."""
+def fingerprint(*parts: str) -> str:
+    """A short text that names some texts in their order.
 
-    class StepLedger(
-        LedgerRow, key=f"{game}_ledger/{step}", layer="bronze", partitioned_by="partition_key", replaced_by="unit_id"
-    ):
-        """Ids that a step has processed, and from what input."""
-
-    return StepLedger
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a step has to do in some partitions.
-
-    Attributes:
-        pending: per partition key, id to input hash, of what is new or changed.
-        vanished: per partition key, ids that the inputs no longer hold; their rows must go.
-        total: ids that the inputs hold.
+    >>> fingerprint("a", "b") == fingerprint("a", "b"), fingerprint("a", "b") == fingerprint("ab")
+    (True, False)
     """
-
-    pending: Mapping[str, Mapping[str, str]]
-    vanished: Mapping[str, Sequence[str]]
-    total: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether everything is as it should be."""
-        return not any(self.pending.values()) and not any(self.vanished.values())
-
-    @property
-    def count(self) -> int:
-        """Ids to process."""
-        return sum(len(units) for units in self.pending.values())
-
-    def batches(self, size: int) -> Iterable[Mapping[str, Mapping[str, str]]]:
-        """The pending ids in parts of at most `size`, in a fixed order, each as {partition: {id: hash}}."""
-        flat = [
-            (key, unit, digest) for key in sorted(self.pending) for unit, digest in sorted(self.pending[key].items())
-        ]
-        for start in range(0, len(flat), size):
-            batch: dict[str, dict[str, str]] = {}
-            for key, unit, digest in flat[start : start + size]:
-                batch.setdefault(key, {})[unit] = digest
-            yield batch
+    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def combined_hash(parts: Iterable[str]) -> str:
@@ -95,185 +56,238 @@ def step_version(tables: Iterable[type[Table]], own: str) -> str:
     return f"{own}-{combined_hash(columns)[:8]}"
 
 
+Units = dict[str, tuple[str, str]]
+"""By unit, the fingerprints of what it was made from and of its rows."""
+
+
+@dataclass(slots=True)
+class Partition:
+    """What the ledger holds of one partition.
+
+    Attributes:
+        units: by unit; None where somebody else wrote the rows.
+        made_from: fingerprint of what the partition was made from as a whole, when all of it was made.
+        failed: blocking checks that it breaks, each with its message; None where they were not evaluated yet.
+        written_by: the newest version that wrote rows of it.
+    """
+
+    units: Units | None = field(default_factory=dict)
+    made_from: str = ""
+    failed: Mapping[str, str] | None = None
+    written_by: int = 0
+    _content: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Fingerprint of all rows; "" where there was never anything."""
+        if self._content is None:
+            self._content = self._fingerprint()
+        return self._content
+
+    def _fingerprint(self) -> str:
+        if self.units is None:
+            return f"version {self.written_by}"
+        if len(self.units) == 1 and WHOLE in self.units:
+            return self.units[WHOLE][1]
+        held = sorted((unit, rows) for unit, (_, rows) in self.units.items())
+        return fingerprint(*(part for pair in held for part in pair)) if held else ""
+
+    @property
+    def set_aside(self) -> dict[str, str]:
+        """Units that a check blames, each with the check's name."""
+        return {unit: rows[1:] for unit, (_, rows) in (self.units or {}).items() if rows.startswith(_SET_ASIDE)}
+
+    @property
+    def rows_of(self) -> dict[str, str]:
+        """By unit the fingerprint of its rows, set-aside units included."""
+        return {unit: rows for unit, (_, rows) in (self.units or {}).items()}
+
+
+def set_aside(check: str) -> str:
+    """What stands for the rows of a unit that a check blames."""
+    return f"{_SET_ASIDE}{check}"
+
+
+def is_set_aside(rows: str) -> bool:
+    """Whether a unit is set aside, by the fingerprint of its rows."""
+    return rows.startswith(_SET_ASIDE)
+
+
+@dataclass(slots=True)
+class Note:
+    """What one commit tells; partitions by key.
+
+    Attributes:
+        units: entries of units that are new or others.
+        gone: units that are there no more.
+        whole: partitions whose units are all told; those before are gone.
+        made_from: of partitions.
+        failed: of partitions; of those that the note writes and that stand not here, checks are owed.
+        everything: whether the note tells of all the table; what was told before is void.
+    """
+
+    units: dict[str, Units] = field(default_factory=dict)
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
+    made_from: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    everything: bool = False
+
+    def dumps(self) -> str:
+        """As it stands in a commit."""
+        told = {name: getattr(self, name) for name in ("units", "gone", "whole", "made_from", "failed", "everything")}
+        return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str) -> Note:
+        """From a commit."""
+        return cls(**json.loads(text))
+
+
+@dataclass(slots=True)
 class Ledger:
-    """The ledger of one step."""
+    """The ledger of one table in one version; `Lake.ledger` gives it."""
 
-    def __init__(self, lake: Lake, game: str, step: str) -> None:
-        self._lake = lake
-        self.table = ledger_of(game, step)
-        self.step = step
+    version: int = -1
+    partitions: dict[str, Partition] = field(default_factory=dict)
 
-    def entries(self, partition_keys: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
-        """Per partition key, id to input hash."""
-        entries: dict[str, dict[str, str]] = {key: {} for key in partition_keys or ()}
-        frame = self._lake.scan(self.table, partition_keys).select("partition_key", "unit_id", "input_hash").collect()
-        for key, unit, digest in frame.iter_rows():
-            entries.setdefault(key, {})[unit] = digest
-        return entries
+    def take(self, version: int, note: Note) -> None:
+        """Take the note of the next commit."""
+        if note.everything:
+            self.partitions.clear()
+        for key in note.whole:
+            self.partitions[key] = Partition()
+        for key in dict.fromkeys((*note.whole, *note.gone, *note.units)):
+            found = self._of(key)
+            found.units = {} if found.units is None else found.units
+            for unit in note.gone.get(key, ()):
+                found.units.pop(unit, None)
+            found.units.update((unit, (made_from, rows)) for unit, (made_from, rows) in note.units.get(key, {}).items())
+            # Until the note of its end, a partition is half made and nobody has checked it.
+            found.made_from, found.failed, found.written_by, found._content = "", None, version, None
+        for key, made_from in note.made_from.items():
+            self._of(key).made_from = made_from
+        for key, failed in note.failed.items():
+            self._of(key).failed = failed
+        # What has no rows, was never made as a whole and breaks nothing is nothing.
+        for key in dict.fromkeys((*note.whole, *note.gone)):
+            if not self.partitions[key].units and not self.partitions[key].made_from:
+                del self.partitions[key]
 
-    def record(
-        self, batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None
-    ) -> None:
-        """Enter processed ids, and strike out vanished ones, in one commit."""
-        new = {(key, unit): digest for key, units in batch.items() for unit, digest in units.items()}
-        gone = {(key, unit) for key, units in (vanished or {}).items() for unit in units}
-        if not new and not gone:
-            return
-        keys, ids = ({pair[place] for pair in (*new, *gone)} for place in (0, 1))
-        # The write replaces every one of the ids in every one of the partitions; an id may be of several.
-        there = {
-            (key, unit): digest
-            for key, units in self.entries(sorted(keys)).items()
-            for unit, digest in units.items()
-            if unit in ids and (key, unit) not in gone
-        }
-        rows = [(*pair, digest) for pair, digest in {**there, **new}.items()]
-        self._lake.replace(
-            self.table,
-            pl.DataFrame(rows, schema=self.table.schema(), orient="row"),
-            partitions=sorted(keys),
-            ids=sorted(ids),
+    def take_unknown(self, version: int, keys: Iterable[str]) -> None:
+        """Take a commit without a note that wrote rows of some partitions."""
+        for key in keys:
+            self.partitions[key] = Partition(units=None, written_by=version)
+
+    def _of(self, key: str) -> Partition:
+        return self.partitions.setdefault(key, Partition())
+
+    def __getitem__(self, key: str) -> Partition:
+        return self.partitions.get(key) or Partition()
+
+    def content(self) -> dict[str, str]:
+        """By partition, the fingerprint of its rows; partitions without any are left out."""
+        return {key: found.content for key, found in self.partitions.items() if found.content}
+
+    def as_note(self) -> Note:
+        """A note that tells all of it; nothing of what nobody knows."""
+        known = {key: found for key, found in self.partitions.items() if found.units is not None}
+        return Note(
+            units={key: dict(found.units or {}) for key, found in known.items()},
+            whole=[*known],
+            made_from={key: found.made_from for key, found in known.items() if found.made_from},
+            failed={key: found.failed for key, found in known.items() if found.failed is not None},
+            everything=True,
         )
 
-    @contextmanager
-    def entering(self) -> Iterator[Callable[..., None]]:
-        """A function that enters what `record` takes, in one commit for some partitions or some seconds' work.
-
-        What is left is entered at the end, be it an error. What a killed step had not entered is done again.
-        """
-        done: dict[str, dict[str, str]] = {}
-        gone: dict[str, list[str]] = {}
-        recorded = time.monotonic()
-
-        def record() -> None:
-            nonlocal recorded
-            self.record(done, gone)
-            done.clear()
-            gone.clear()
-            recorded = time.monotonic()
-
-        def enter(batch: Mapping[str, Mapping[str, str]], vanished: Mapping[str, Sequence[str]] | None = None) -> None:
-            for key, units in batch.items():
-                done.setdefault(key, {}).update(units)
-            for key, ids in (vanished or {}).items():
-                gone.setdefault(key, []).extend(ids)
-            if len({*done, *gone}) >= _ENTERED_TOGETHER or time.monotonic() - recorded > _ENTERED_WITHIN_S:
-                record()
-
-        try:
-            yield enter
-        finally:
-            record()
-
-    def forget(self) -> None:
-        """Strike everything out: the step will process every id again."""
-        self._lake.rebuild(self.table)
-
-    def work(self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str, everything: bool = False) -> Work:
-        """What is left to do, given per partition key what the inputs hold (id to hash).
-
-        Args:
-            code_version: version of the step's code; another version does everything again.
-            everything: do everything again whatever the ledger says.
-        """
-        return _work(self.entries(list(inputs)), inputs, code_version, everything=everything)
-
-    def work_everywhere(self, inputs: Mapping[str, Mapping[str, str]], *, code_version: str) -> Work:
-        """As `work`, in the partitions that only the ledger knows too: these hold rows whose input is gone."""
-        done = self.entries()
-        return _work(done, {**{key: {} for key in done}, **inputs}, code_version)
+    def frame(self, keys: Iterable[str] | None = None) -> pl.DataFrame:
+        """As the table of `ledger_of`, of some partitions or all."""
+        wanted = self.partitions.keys() if keys is None else keys
+        rows = [
+            (key, unit, made_from, content)
+            for key in wanted
+            for unit, (made_from, content) in (self[key].units or {}).items()
+        ]
+        return pl.DataFrame(rows, schema=LedgerRow.schema(), orient="row")
 
 
-def _work(
-    done: Mapping[str, Mapping[str, str]],
-    inputs: Mapping[str, Mapping[str, str]],
-    code_version: str,
-    *,
-    everything: bool = False,
-) -> Work:
-    """What the inputs hold and a ledger does not."""
-    wanted = {
-        key: {unit: combined_hash([digest, f"code {code_version}"]) for unit, digest in units.items()}
-        for key, units in inputs.items()
-    }
-    pending = {
-        key: {unit: digest for unit, digest in units.items() if everything or done.get(key, {}).get(unit) != digest}
-        for key, units in wanted.items()
-    }
-    vanished = {key: sorted(done.get(key, {}).keys() - units.keys()) for key, units in wanted.items()}
-    return Work(pending, vanished, sum(len(units) for units in wanted.values()))
+def row_fingerprints(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, str]]:
+    """By partition key and unit, a fingerprint of rows, whatever their order.
 
-
-def merged(entries: Iterable[tuple[str, Mapping[str, Mapping[str, str]]]]) -> dict[str, dict[str, str]]:
-    """What several ledgers hold together: per partition key, id to one hash of all of them.
-
-    Args:
-        entries: (name of the step, its entries).
-    """
-    parts: dict[str, dict[str, list[str]]] = {}
-    for step, partitions in entries:
-        for key, units in partitions.items():
-            of_key = parts.setdefault(key, {})
-            for unit, digest in units.items():
-                of_key.setdefault(unit, []).append(f"{step} {digest}")
-    return {key: {unit: combined_hash(hashes) for unit, hashes in units.items()} for key, units in parts.items()}
-
-
-def follows_ids(table: type[Table], sources: Iterable[type[Table]]) -> bool:
-    """Whether what its sources' ledgers tell is enough to make a table, id by id: see `input_hashes`.
-
-    One source must have the table's partitions and ids. Of a pair (`product_day`) all must: its id is the whole
-    day of a name, so that a change in any other source would be overlooked.
+    Another release of polars may give others; what is made from the rows is then made once more.
     """
     spec = table.spec
-    alike = [(s.spec.partitioned_by, s.spec.replaced_by) == (spec.partitioned_by, spec.replaced_by) for s in sources]
-    return spec.replaced_by is not None and any(alike) and (all(alike) or not table.pair_dimension())
-
-
-def input_hashes(
-    lake: Lake, table: type[Table], sources: Iterable[type[Table]], partition_keys: Sequence[str] | None = None
-) -> dict[str, dict[str, str]]:
-    """What a table is to be made from: per partition key, id to one hash of all its inputs, as their ledgers tell.
-
-    Which ids a partition has, its sources with the same partitions say. Sources by the same ids in other
-    partitions (a player's matches are taken out of days) add to the hash, so what changes there is done again.
-
-    Args:
-        sources: tables it is made from; those that are not replaced by the same ids are passed over.
-        partition_keys: partitions of the table; None is all that the sources have.
-    """
-    by_ids = [source for source in sources if source.spec.replaced_by == table.spec.replaced_by]
-    alike = {s.spec.step for s in by_ids if s.spec.partitioned_by == table.spec.partitioned_by}
-    elsewhere = {source.spec.step for source in by_ids} - alike
-    found = merged((step, Ledger(lake, table.spec.game, step).entries(partition_keys)) for step in sorted(alike))
-    if not elsewhere:
-        return found
-    others: dict[str, list[str]] = {}
-    for step in sorted(elsewhere):
-        for units in Ledger(lake, table.spec.game, step).entries().values():
-            for unit, digest in units.items():
-                others.setdefault(unit, []).append(f"{step} {digest}")
-    return {
-        key: {unit: combined_hash([digest, *others.get(unit, ())]) for unit, digest in units.items()}
-        for key, units in found.items()
+    if rows.is_empty():
+        return {}
+    names = {
+        "partition": pl.col(spec.partitioned_by) if spec.partitioned_by else pl.lit(WHOLE),
+        "unit": pl.col(spec.replaced_by) if spec.replaced_by else pl.lit(WHOLE),
     }
-
-
-def unit_hashes(table: type[Table], rows: pl.DataFrame) -> dict[str, dict[str, str]]:
-    """Per partition key, id to one hash of all its rows, whatever their order."""
-    partition, unit = table.spec.partitioned_by, table.spec.replaced_by
-    assert partition is not None
-    assert unit is not None
-    lines = rows.select(partition, unit, line=pl.struct(table.column_names()).struct.json_encode())
-    lines = lines.sort(partition, unit, "line")
+    hashes = rows.select(table.column_names()).hash_rows(seed=7)
+    # In halves, so that no sum overflows.
+    sums = (
+        rows.with_columns(**names)
+        .select("partition", "unit", high=hashes // 2**32, low=hashes % 2**32)
+        .group_by("partition", "unit")
+        .agg(pl.len(), pl.col("high", "low").sum())
+    )
     found: dict[str, dict[str, str]] = {}
-    start = 0
-    for value, unit_id, count in lines.group_by(partition, unit, maintain_order=True).len().iter_rows():
-        digest = hashlib.sha256()
-        rows_of_unit = lines.get_column("line").slice(start, count)
-        start += count
-        # A unit may be millions of rows, which must not all be in Python's hands at once.
-        for first in range(0, count, 10_000):
-            digest.update(("\n" * bool(first) + "\n".join(rows_of_unit.slice(first, 10_000))).encode())
-        found.setdefault(partition_key_of(value), {})[unit_id] = digest.hexdigest()[:32]
+    for partition, unit, *figures in sums.iter_rows():
+        found.setdefault(partition_key_of(partition), {})[unit] = fingerprint(*map(str, figures))
     return found
+
+
+class RowsHash:
+    """As `row_fingerprints`, of the rows of one partition that come in pieces."""
+
+    def __init__(self) -> None:
+        self._figures = [0, 0, 0]
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take the declared columns of some rows."""
+        if not rows.is_empty():
+            hashes = rows.hash_rows(seed=7)
+            new = (rows.height, int((hashes // 2**32).sum()), int((hashes % 2**32).sum()))
+            self._figures = [known + more for known, more in zip(self._figures, new, strict=True)]
+
+    def fingerprint(self) -> str:
+        """The fingerprint of all of them."""
+        return fingerprint(*map(str, self._figures)) if self._figures[0] else NO_ROWS
+
+
+# --------------------------------------------------------------------------- as a table
+
+
+class LedgerRow(Table):
+    """Columns of every ledger; `ledger_of` declares the one of a table."""
+
+    of: ClassVar[type[Table]]
+    partition_key = dy.String(primary_key=True, description="Partition, as Dagster writes it; empty where none is.")
+    unit_id = dy.String(primary_key=True, description="Match or log file; empty where partitions are made whole.")
+    input_hash = dy.String(description="Fingerprint of what it was made from.")
+    rows_hash = dy.String(
+        description="Fingerprint of its rows; 0 where it has none. A unit that is set aside has a ! and the check."
+    )
+
+
+@functools.cache
+def ledger_of(table: type[Table]) -> type[LedgerRow]:
+    """A table's ledger as a table, `<game>_ledger.<table>`, which `Lake.scan` reads; nothing of it is stored apart."""
+
+    class TableLedger(
+        LedgerRow,
+        key=f"{table.spec.game}_ledger/{table.spec.name}",
+        layer="bronze",
+        partitioned_by="partition_key",
+        replaced_by="unit_id",
+    ):
+        """What a table holds, and from what each unit of it was made."""
+
+        of = table
+
+    return TableLedger
+
+
+def partition_keys(table: type[Table], partitions: Sequence[PartitionValue] | None) -> list[str]:
+    """Keys of the partitions that a write owns; that of a table without any is `WHOLE`."""
+    return [partition_key_of(value) for value in partitions] if partitions is not None else [WHOLE]

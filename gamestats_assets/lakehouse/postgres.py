@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import dataframely as dy
 import polars as pl
@@ -155,14 +155,25 @@ def dagster_url(settings: Settings) -> SecretStr:
     with connect(url) as conn, _explained(url, "Dagster's schema"), conn.transaction():
         _lock_definitions(conn)
         conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(DAGSTER_SCHEMA)))
-    parts = urlsplit(_plain_url(url))
-    parameters = dict(parse_qsl(parts.query))
     # Dagster writes many small events and waits for each. Should PostgreSQL itself crash, its log may lack
     # the last moments; what was published is committed by connections of its own, and waited for.
-    options = f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off"
-    parameters["options"] = f"{parameters.get('options', '')} {options}".strip()
-    query_part = urlencode(parameters, safe="/", quote_via=quote)
-    return SecretStr(urlunsplit(parts._replace(scheme="postgresql+psycopg2", query=query_part)))
+    url = _with_options(url, f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off")
+    return _with_url(url, lambda parts: parts._replace(scheme="postgresql+psycopg2"))
+
+
+def _with_options(url: SecretStr, options: str) -> SecretStr:
+    """A URL whose connections begin with further options of the server's command line."""
+
+    def added(parts: SplitResult) -> SplitResult:
+        parameters = dict(parse_qsl(parts.query))
+        parameters["options"] = f"{parameters.get('options', '')} {options}".strip()
+        return parts._replace(query=urlencode(parameters, safe="/", quote_via=quote))
+
+    return _with_url(url, added)
+
+
+def _with_url(url: SecretStr, change: Callable[[SplitResult], SplitResult]) -> SecretStr:
+    return SecretStr(urlunsplit(change(urlsplit(_plain_url(url)))))
 
 
 def connect(url: SecretStr | str) -> psycopg.Connection:
@@ -666,6 +677,55 @@ def ensure_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str
         for schema in schemas:
             conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
         return _grant_reader(conn, schemas)
+
+
+def reading_url(settings: Settings) -> SecretStr:
+    """URL of PostgreSQL for what people ask: as one who reads, never as a superuser.
+
+    That is `gamestats_reader` itself on the embedded server. On another it is the user of
+    GAMESTATS_POSTGRES_READER_URL, or else that of GAMESTATS_POSTGRES_URL in the role
+    `gamestats_reader`, where neither is a superuser.
+
+    Raises:
+        QueryError: when that user is a superuser, or may not take the role.
+        PostgresUnavailableError: when the server cannot be reached.
+    """
+    url = settings.postgres_reader_url or postgres_url(settings)
+    is_embedded = settings.postgres_reader_url is None and settings.postgres_url is None
+    with connect(url) as conn, _explained(url, "The query", QueryError):
+        if is_embedded:
+            _let_reader_log_in(conn)
+            return _with_url(url, lambda parts: parts._replace(netloc=f"{READER_ROLE}@"))
+        user, is_superuser = conn.execute(
+            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user"
+        ).fetchall()[0]
+        if is_superuser:
+            raise QueryError(
+                f"{user} is a superuser, as whom no query is asked. Let an administrator run "
+                f"CREATE ROLE alice LOGIN PASSWORD '...' IN ROLE {READER_ROLE}; "
+                "and name that user in GAMESTATS_POSTGRES_READER_URL."
+            )
+        if settings.postgres_reader_url is not None:
+            return url
+        try:
+            conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+        except (errors.InsufficientPrivilege, errors.InvalidParameterValue):
+            raise QueryError(
+                f"{user} may not take the role {READER_ROLE}, in which queries are asked. Let an administrator run "
+                f"GRANT {READER_ROLE} TO {user}; or name one who reads in GAMESTATS_POSTGRES_READER_URL."
+            ) from None
+    return _with_options(url, f"-crole={READER_ROLE}")
+
+
+def _let_reader_log_in(conn: psycopg.Connection) -> None:
+    """Let the role itself connect, to a server whose socket is for its owner alone."""
+    found = conn.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [READER_ROLE]).fetchone()
+    if found == (True,):
+        return
+    with conn.transaction():
+        _lock_definitions(conn)
+        _grant_reader(conn, [])
+        conn.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(READER_ROLE)))
 
 
 _GRANTS = (
@@ -1197,6 +1257,42 @@ def published_hashes(url: SecretStr | str, table: type[Table]) -> dict[str, str]
             return {}
         noted = sql.SQL("SELECT partition_key, content_hash FROM {} WHERE table_name = %s ORDER BY 1")
         return dict(conn.execute(noted.format(_identifier(notes)), [table.spec.name]).fetchall())
+
+
+def everything_published(
+    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False
+) -> dict[type[Table], dict[str, str]]:
+    """As `published_hashes`, of all tables of a game that stand in PostgreSQL, in two queries.
+
+    Args:
+        counted: count rows, too; a partition that holds other than were published is missing. Costs a scan.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    if not tables:
+        return {}
+    game = tables[0].spec.game
+    notes = _notes_of(game)
+    with connect(url) as conn, _explained(url, f"what is published of {game}"):
+        known = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [game]).fetchall()
+        there = {name for (name,) in known}
+        if notes.spec.name not in there:
+            return {}
+        query = sql.SQL("SELECT table_name, partition_key, content_hash, rows FROM {}").format(_identifier(notes))
+        by_name = {table.spec.name: table for table in tables if table.spec.name in there}
+        found: dict[type[Table], dict[str, str]] = {table: {} for table in by_name.values()}
+        noted: dict[type[Table], dict[str, int]] = {table: {} for table in by_name.values()}
+        for name, key, digest, rows in conn.execute(query).fetchall():
+            if name in by_name:
+                found[by_name[name]][key] = digest
+                noted[by_name[name]][key] = rows
+        for table in found if counted else ():
+            held = {_note_key(value): rows for value, rows in counts(conn, table).items()}
+            for key in {*held, *noted[table]}:
+                if held.get(key, 0) != noted[table].get(key, 0):
+                    found[table].pop(key, None)
+        return found
 
 
 def read_published(

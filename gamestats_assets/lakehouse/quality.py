@@ -15,6 +15,7 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import Any
 
 import dataframely as dy
@@ -58,7 +59,12 @@ def quarantine_of(game: str) -> type[QuarantineRow]:
     """The quarantine table of a game, `<game>/quarantine`."""
 
     class Quarantine(
-        QuarantineRow, key=f"{game}/quarantine", layer="bronze", partitioned_by="destination", replaced_by="unit_id"
+        QuarantineRow,
+        key=f"{game}/quarantine",
+        layer="bronze",
+        subject="quarantine",
+        partitioned_by="destination",
+        replaced_by="unit_id",
     ):
         """What was rejected and why: one row per rejected row, match or file, in every table of the game."""
 
@@ -391,6 +397,10 @@ class Check:
         blocking: whether a violation stops what is downstream, publication included.
         figures: columns of the table whose sums are told with every result, be it passed or not.
         days_around: of tables with the same partitions it sees so many days before and after those under check too.
+        unit: column, of what `rows` returns, with the unit that is to blame (a match, a log file); None where what it
+            finds belongs to no unit.
+        most_units: share of a partition's units above which more than units are at fault, and the whole partition is
+            stopped; one unit never is too many.
         rows: the pure function; returns the rows that break the rule, partition column included.
     """
 
@@ -402,6 +412,8 @@ class Check:
     rows: Callable[..., Frame] = field(repr=False)
     figures: tuple[str, ...] = ()
     days_around: int = 0
+    unit: str | None = None
+    most_units: float = 0.05
 
 
 def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
@@ -421,7 +433,13 @@ def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
 
 
 def breaking_rows(
-    *, of: type[Table], blocking: bool = True, figures: tuple[str, ...] = (), days_around: int = 0
+    *,
+    of: type[Table],
+    blocking: bool = True,
+    figures: tuple[str, ...] = (),
+    days_around: int = 0,
+    unit: str | EllipsisType | None = ...,
+    most_units: float = 0.05,
 ) -> Callable[[Callable[..., Frame]], Check]:
     """Declare a check from a function that returns the rows which break it.
 
@@ -430,7 +448,25 @@ def breaking_rows(
     column and whatever columns explain the violation. `figures` are columns of the table whose
     sums somebody wants to see even where nothing is wrong; `days_around` gives it days before and
     after too, of which nothing that it returns is told.
+
+    A check that has a `unit` must be local: what it finds of a unit depends on nothing but that unit's rows
+    in its inputs, and on tables without partitions. So it can be asked about a few units alone, and those it
+    blames can be set aside while the others go on. What compares units with each other, or adds up a day, has
+    `unit=None`, and stops the partition.
+
+    Args:
+        unit: column with the unit to blame, which the function must return; by default what replaces the table's
+            rows together (`spec.replaced_by`), and none for a check that looks at days around.
+        most_units: share of a partition's units above which the whole partition is stopped; see `Check`.
+
+    Raises:
+        ValueError: when a check has a unit and looks at days around, which is not local, or `most_units` is no share.
     """
+    blamed = (None if days_around else of.spec.replaced_by) if isinstance(unit, EllipsisType) else unit
+    if blamed is not None and days_around:
+        raise ValueError(f"A check of {of.spec.dotted} looks at days around, so that it can blame no {blamed}.")
+    if not 0 <= most_units <= 1:
+        raise ValueError(f"most_units of a check of {of.spec.dotted} must be a share from 0 to 1, found {most_units}.")
 
     def declare(function: Callable[..., Frame]) -> Check:
         return Check(
@@ -442,6 +478,8 @@ def breaking_rows(
             rows=function,
             figures=figures,
             days_around=days_around,
+            unit=blamed,
+            most_units=most_units,
         )
 
     return declare

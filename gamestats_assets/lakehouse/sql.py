@@ -1,16 +1,15 @@
 """SQL over the lake: the models under `sql/`, and the questions people ask, on embedded DuckDB.
 
 A model is one SELECT in `sql/<game>/<table>.sql` that makes the table of the same name. It names
-the tables it reads as `game.table`, so its text alone tells what it depends on and where each
-of its columns comes from. Reading a model checks it against the declared tables; running it
+the tables it reads as `game.table`, so its text alone tells what it depends on. Running it
 binds parameters, shows every table it names as a view with the declared columns, and casts the
 result to the declared types, refusing what a cast would change.
 
     model = SqlModel.load(folder / "demo" / "totals.sql", Totals, {"demo.goals": Goals})
     frame = run_model(model, {"demo.goals": ParquetSource(files, {"day": "DATE"})})
 
-A model keeps to the SQL that means the same on Spark; `SqlModel.load` refuses the rest. What no text tells
-is left to its author, who
+A model keeps to the SQL that means the same on Spark. `model_text.objections` knows the differences that are
+easily met, and tests run every model on both engines. What neither sees is left to its author, who
 
 - divides by nullif(x, 0): a zero there is infinite in DuckDB and an error on Spark;
 - takes ln of what is above 0: of the rest Spark says null, DuckDB minus infinity or an error;
@@ -20,35 +19,35 @@ is left to its author, who
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
+import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import duckdb
 import polars as pl
-import sqlglot
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyConnection, DuckDBPyRelation
 from polars import selectors
-from sqlglot import exp
-from sqlglot.errors import ErrorLevel, OptimizeError, SqlglotError
-from sqlglot.lineage import Node, lineage
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import build_scope
 
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
     from pyarrow.dataset import Dataset
+
+    from gamestats_assets.lakehouse.table import Table
 
 _NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 _READ_PARQUET = """
@@ -189,271 +188,13 @@ def _scale(type_name: str) -> int | None:
     return int(decimal[2]) if decimal else None
 
 
-# --- What would not mean the same on Spark ---------------------------------------------------
-
-_RANKED = "Spark gets an approximation or another interpolation; rank with row_number and average the middle rows"
-_CLOCK = "its value changes from run to run; bind a $parameter instead"
-_OUTSIDE = "a model reads tables of the lake only"
-_WEEKDAY = "the engines number the days of the week differently; use date_diff from a known Monday, modulo 7"
-_EPOCH = "Spark has only whole seconds there; use date_diff with the unit wanted"
-_ANY_ROW = "which row comes first is not told; use min or max, or order and take row_number() = 1"
-_MOMENTS = "the engines have different formulas; write it with sums"
-_NAMES_OF_DAYS = "the engines write other names; join a table of them"
-_ABSENT = "Spark has no such function"
-# By class name: sqlglot adds and renames expression classes between releases.
-_DIFFERENT_ON_SPARK: Mapping[str, str] = {
-    "Median": _RANKED,
-    "Quantile": _RANKED,
-    "PercentileCont": _RANKED,
-    "PercentileDisc": _RANKED,
-    "ApproxQuantile": _RANKED,
-    "ApproxDistinct": "the engines approximate differently; use count(DISTINCT ...)",
-    "Mode": "ties are broken differently; count, order and take row_number() = 1",
-    "AnyValue": _ANY_ROW,
-    "First": _ANY_ROW,
-    "Last": _ANY_ROW,
-    "CountIf": "where there are only nulls it is null in DuckDB and 0 on Spark; use count(*) FILTER (WHERE ...)",
-    "Corr": "where nothing varies it is NaN in DuckDB and null on Spark; write it with covar_pop and stddev_pop",
-    "Skewness": _MOMENTS,
-    "Kurtosis": _MOMENTS,
-    "IsNan": "of null it is null in DuckDB and false on Spark; compare with 'nan'::DOUBLE",
-    "Rand": _CLOCK,
-    "Uuid": _CLOCK,
-    "CurrentDate": _CLOCK,
-    "CurrentTime": _CLOCK,
-    "CurrentTimestamp": _CLOCK,
-    "Localtimestamp": _CLOCK,
-    "TableSample": _CLOCK,
-    "ReadCSV": _OUTSIDE,
-    "ReadParquet": _OUTSIDE,
-    "Pivot": "Spark writes PIVOT differently; write one aggregate with FILTER for each column",
-    "Columns": "Spark has no COLUMNS(...); name the columns",
-    "Comprehension": "Spark has no list comprehension; use list_transform and list_filter",
-    "Slice": "Spark has no [from:to]; use substr for texts, and list_filter for lists",
-    "SimilarTo": "Spark has no SIMILAR TO; use regexp_matches",
-    "Glob": "Spark has no GLOB; use LIKE or regexp_matches",
-    "RegexpFullMatch": f"{_ABSENT}; use regexp_matches with ^ and $",
-    "Format": "Spark fills in other marks; put texts together with ||",
-    "AtTimeZone": "Spark turns it into a shift of the same type; every timestamp of the lake is UTC already",
-    "DateBin": "Spark has no date_bin; use date_trunc",
-    "DateAdd": "Spark counts days there; use + INTERVAL",
-    "ToDays": f"{_ABSENT}; multiply INTERVAL 1 DAY",
-    "Week": f"{_ABSENT}; use date_trunc('week', ...), or weekofyear",
-    "DayOfWeek": _WEEKDAY,
-    "DayOfWeekIso": _WEEKDAY,
-    "Dayname": _NAMES_OF_DAYS,
-    "Monthname": _NAMES_OF_DAYS,
-    "TimeToUnix": _EPOCH,
-    "UnixToTime": _EPOCH,
-}
-
-
-def _on_spark(tree: exp.Expr) -> tuple[str, list[str]]:
-    """A query in Spark's dialect, and everything in it that Spark would refuse or, worse, compute differently."""
-    objections = [
-        f"{_excerpt(node)}: {reason}"
-        for node in tree.walk()
-        if (reason := _DIFFERENT_ON_SPARK.get(type(node).__name__) or _particular_objection(node))
-    ]
-    text = ""
-    try:
-        text = _spelt_out(tree).sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
-        sqlglot.parse_one(text, dialect="spark")
-    except SqlglotError as error:
-        objections.append(_first_line(error))
-    return text, list(dict.fromkeys(objections))
-
-
-def _spelt_out(tree: exp.Expr) -> exp.Expr:
-    """The query with what DuckDB does on its own accord written out, where Spark would do something else.
-
-    - DuckDB divides and averages decimals as DOUBLE, Spark to a few decimal places.
-    - Between two times DuckDB counts how often an hour, a day, ... begins, Spark how many whole ones there are.
-    - arg_max leaves nulls out, and of what it orders by they come last; Spark takes them, and has them first.
-    - A \\ in the pattern of LIKE is a character like any other; on Spark it escapes.
-    """
-    tree = tree.copy()
-    # The innermost first: what is put into another expression is a copy.
-    for node in reversed(
-        list(tree.find_all(exp.Div, exp.Avg, exp.DateDiff, exp.ArgMax, exp.ArgMin, exp.Like, exp.ILike))
-    ):
-        match node:
-            case exp.Div() if not isinstance(node.this, exp.Div):
-                node.set("this", exp.cast(node.this, exp.DType.DOUBLE))
-            case exp.Avg():
-                averaged = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-                averaged.replace(exp.cast(averaged.copy(), exp.DType.DOUBLE))
-            case exp.DateDiff() if (unit := node.text("unit").upper()) != "MICROSECOND":
-                for side in ("this", "expression"):
-                    time = node.args[side]
-                    day, begun = exp.cast(time, exp.DType.DATE), exp.TimestampTrunc(this=time, unit=exp.var(unit))
-                    node.set(side, day if unit in ("DAY", "WEEK") else begun)
-            case exp.ArgMax() | exp.ArgMin():
-                _spell_out_nulls(node)
-            case exp.Like() | exp.ILike() if not isinstance(node.parent, exp.Escape) and _may_escape(node.expression):
-                backslash = [exp.Literal.string(text) for text in ("\\", "\\\\")]
-                node.set("expression", exp.func("REPLACE", node.expression, *backslash, dialect="duckdb"))
-    return tree
-
-
-def _spell_out_nulls(node: exp.ArgMax | exp.ArgMin) -> None:
-    parts = [part.expression if isinstance(part, exp.PropertyEQ) else part for part in node.expression.expressions]
-    ordered = [each for part in parts for each in (part.is_(exp.null()), part.copy())]
-    told = exp.not_(node.this.is_(exp.null()))
-    node.set("expression", exp.Tuple(expressions=ordered))
-    if isinstance(node.parent, exp.Filter):
-        only = node.parent.expression
-        only.set("this", exp.and_(only.this, told))
-    else:
-        node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=told)))
-
-
-def _may_escape(pattern: exp.Expr) -> bool:
-    return not isinstance(pattern, exp.Literal) or "\\" in pattern.name
-
-
-def _particular_objection(node: exp.Expr) -> str | None:
-    """Objections that depend on how a construct is used."""
-    match node:
-        case exp.Join() if node.method == "ASOF":
-            return "Spark has no ASOF JOIN; join on a range whose end is lead(time) over the joined table"
-        case exp.Join() if node.method:
-            return f"Spark has no {node.method} JOIN; join on columns"
-        case exp.With() if node.recursive:
-            return "Spark before 4.1 has no WITH RECURSIVE; unroll it, or write the table in Python"
-        case exp.CTE() if node.args.get("materialized") is not None:
-            return "Spark decides that itself; leave [NOT] MATERIALIZED out"
-        case exp.SetOperation() if node.args.get("by_name"):
-            return "Spark has no UNION BY NAME; name the columns in order"
-        case exp.Star() if node.args.get("replace") or node.args.get("rename"):
-            return "Spark has only * EXCLUDE; name the columns"
-        case exp.Anonymous():
-            return f"the function {node.name!r} has no known translation to Spark"
-        case exp.Select() if node.args.get("qualify") and _groups_by_all(node):
-            return "its Spark form would group by the window too; name the columns of GROUP BY"
-        case exp.Window() if node.this.find(exp.Distinct):
-            return "Spark counts nothing DISTINCT over a window; group first"
-        case exp.WindowSpec() if str(node.args.get("kind")).upper() == "GROUPS":
-            return "Spark has no GROUPS; use RANGE or ROWS"
-        case exp.Log() if node.expression is None:
-            return "log(x) is base 10 in DuckDB and base e in Spark; use log10 or ln"
-        case exp.RegexpReplace() if "g" not in str(node.args.get("modifiers") or ""):
-            return "without 'g' DuckDB replaces the first match and Spark all of them; add 'g'"
-        case exp.RegexpReplace() if re.search(r"[\\$]", node.text("replacement")):
-            return "the engines name groups differently, \\1 and $1; use regexp_extract"
-        case exp.ArgMax() | exp.ArgMin() if not isinstance(node.expression, (exp.Struct, exp.Tuple)):
-            return "of ties each engine takes another; order by what tells them apart too, such as (time, row_number)"
-        case exp.Substring() if node.text("start") == "0":
-            return "what begins at 0 lacks a character in DuckDB; begin at 1"
-        case exp.ArrayAgg() if isinstance(node.this, exp.Order):
-            return "Spark drops the order inside it; sort with list_sort"
-        case exp.ArrayAgg() if not _is_list_without_nulls(node):
-            return (
-                "Spark leaves nulls out, and has an empty list where DuckDB has null; "
-                "write coalesce(list_sort(list(x) FILTER (WHERE x IS NOT NULL)), [])"
-            )
-        case exp.GroupConcat() if not isinstance(node.this, exp.Order):
-            return "the order of rows is not told; add ORDER BY inside it"
-        case exp.GroupConcat() if _is_beside_distinct(node):
-            return "Spark fails on it beside another aggregate that is DISTINCT; join two SELECTs"
-        case exp.Max() | exp.Min() if isinstance(node.this, (exp.Struct, exp.Tuple)):
-            return "nulls in it come last in DuckDB and first on Spark; order and take row_number() = 1"
-        case exp.Explode() if not isinstance(node.parent, exp.Select) and not (
-            isinstance(node.parent, exp.Alias) and isinstance(node.parent.parent, exp.Select)
-        ):
-            return "Spark takes it only by itself in a SELECT; put what is around it into an outer one"
-        case exp.In() if node.args.get("query") and type(node.find_ancestor(*_CONDITIONS, exp.Select)) is exp.Select:
-            return "where DuckDB says null Spark says false; use EXISTS or a join"
-        case exp.Extract() if node.name.upper() == "EPOCH":
-            return _EPOCH
-        case exp.Extract() if node.name.upper() == "SECOND":
-            return "it has a fraction on Spark only; use second(...)"
-        case exp.Interval() if not isinstance(node.this, exp.Literal):
-            return "Spark takes a number there only; multiply INTERVAL 1 DAY"
-        case exp.Collate():
-            return "the engines name collations differently; compare lower(...)"
-        case exp.DataType() if node.this in (exp.DType.INT128, exp.DType.UINT128):
-            return "Spark has no 128 bit integer; use BIGINT or DECIMAL(38, 0)"
-        case _:
-            return None
-
-
-# Where null and false come to the same.
-_CONDITIONS = (exp.Where, exp.Having, exp.Qualify, exp.Join, exp.If)
-
-
-def _groups_by_all(select: exp.Select) -> bool:
-    group = select.args.get("group")
-    return group is not None and bool(group.args.get("all"))
-
-
-def _is_beside_distinct(aggregate: exp.GroupConcat) -> bool:
-    select = aggregate.parent_select
-    found = [d for one in (select.expressions if select else []) for d in one.find_all(exp.Distinct)]
-    return any(distinct.find_ancestor(exp.GroupConcat) is not aggregate for distinct in found)
-
-
-def _is_list_without_nulls(aggregate: exp.ArrayAgg) -> bool:
-    """Whether a list is sorted, without nulls, and [] where it has nothing."""
-    listed = aggregate.this.expressions[0] if isinstance(aggregate.this, exp.Distinct) else aggregate.this
-    kept = aggregate.parent
-    if not isinstance(kept, exp.Filter) or not isinstance(kept.parent, exp.ArraySort):
-        return False
-    only = [found.this for found in kept.expression.find_all(exp.Is) if isinstance(found.parent, exp.Not)]
-    return listed in only and isinstance(kept.parent.parent, exp.Coalesce)
-
-
-def _typed_objections(qualified: exp.Query) -> list[str]:
-    """What Spark would compute differently because of the types that it is given."""
-    objections = [
-        f"{_excerpt(node)}: {reason}"
-        for node in qualified.walk()
-        if isinstance(node.this, exp.Expr) and (reason := _typed_objection(node, node.this))
-    ]
-    return list(dict.fromkeys(objections))
-
-
-_INTEGERS = exp.DataType.INTEGER_TYPES
-_FLOATS = exp.DataType.FLOAT_TYPES
-_TIMESTAMPS = exp.DataType.TEMPORAL_TYPES - {exp.DType.DATE}
-_WHOLE = (exp.Round, exp.Floor, exp.Ceil, exp.Trunc)
-
-
-def _typed_objection(node: exp.Expr, operand: exp.Expr) -> str | None:
-    match node:
-        case exp.Cast() if node.to.is_type(*_INTEGERS) and _has_fraction(operand.unnest()):
-            return "DuckDB rounds and Spark cuts off; write round, floor or ceil inside of it"
-        case exp.Cast() if node.to.is_type(*exp.DataType.TEXT_TYPES) and operand.is_type(*_FLOATS, *_TIMESTAMPS):
-            return "the engines write it differently; use strftime, or cast to DECIMAL first"
-        case exp.Round() if not _is_whole(node) and operand.is_type(*_FLOATS):
-            return "of a DOUBLE such as 1.005 DuckDB rounds the binary value, Spark the text; CAST it AS DECIMAL before"
-        case exp.IntDiv() if not (operand.is_type(*_INTEGERS) and node.expression.is_type(*_INTEGERS)):
-            return "of fractions DuckDB makes a DOUBLE, Spark an integer; use floor(x / y)"
-        case exp.Sub() if operand.is_type(exp.DType.DATE) and node.expression.is_type(exp.DType.DATE):
-            return "it is a number in DuckDB and an INTERVAL on Spark; use date_diff('day', earlier, later)"
-        case exp.Length() if operand.is_type(exp.DType.ARRAY, exp.DType.LIST):
-            return "Spark has it for texts only; use array_length"
-        case exp.Bracket() if operand.is_type(*exp.DataType.TEXT_TYPES):
-            return "Spark has it for lists only; use substr"
-        case _:
-            return None
-
-
-def _is_whole(rounded: exp.Expr) -> bool:
-    decimals = rounded.args.get("decimals")
-    return decimals is None or decimals.name == "0"
-
-
-def _has_fraction(operand: exp.Expr) -> bool:
-    if isinstance(operand, _WHOLE) and _is_whole(operand):
-        return False
-    if operand.is_type(exp.DType.DECIMAL):
-        scale = operand.type.expressions[1:] if operand.type else []
-        return not scale or scale[0].name != "0"
-    return operand.is_type(*_FLOATS)
-
-
 # --- Models ----------------------------------------------------------------------------------
+
+# What stands in a text besides white space and comments: texts, quoted names, words, parameters, signs.
+_TOKENS = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|\s+|(e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|\$?\w+|.)""",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -467,7 +208,7 @@ class SqlModel:
         description: the comment block at the head of the file, or "".
         reads: the tables it names, by `game.table`, in alphabetical order.
         parameters: names bound as `$name`, in alphabetical order.
-        spark_sql: the same query in Spark's dialect; parameters become `:name`.
+        version: a short hash of the text without comments and white space.
     """
 
     path: Path
@@ -476,8 +217,7 @@ class SqlModel:
     description: str
     reads: Mapping[str, type[Table]]
     parameters: tuple[str, ...]
-    spark_sql: str = field(repr=False)
-    _qualified: exp.Query = field(repr=False)
+    version: str
 
     @classmethod
     def load(
@@ -487,7 +227,9 @@ class SqlModel:
         known: Mapping[str, type[Table]],
         parameters: Collection[str] = (),
     ) -> SqlModel:
-        """Read and check the model of a table.
+        """Read the model of a table, without understanding more of it than the names that stand in it.
+
+        What is wrong with a query shows when an engine runs it, and in `check_types` without data.
 
         Args:
             path: `.../<game>/<table>.sql`.
@@ -496,9 +238,8 @@ class SqlModel:
             parameters: names the caller will bind.
 
         Raises:
-            SqlModelError: when the file cannot be read or stands under another table's name, is not
-                exactly one SELECT, names an unknown table, column or parameter, gives other
-                columns than the table declares, or uses what would not mean the same on Spark.
+            SqlModelError: when the file cannot be read, stands under another table's name, reads the table it
+                makes, or names an unknown parameter.
         """
         if (path.parent.name, path.stem) != (table.spec.game, table.spec.name):
             raise SqlModelError(
@@ -506,17 +247,23 @@ class SqlModel:
                 f"move the file, or load it for the table it makes."
             )
         text = _text_of(path)
-        tree = _one_select(path, text)
-        reads = _tables_read(path, tree, table, known)
-        bound = _parameters_of(path, tree, parameters)
-        spark, objections = _on_spark(tree)
-        if objections:
-            raise SqlModelError(f"{path}: this would not mean the same on Spark:" + _bullets(objections))
-        qualified = _qualify(path, tree, reads)
-        if objections := _typed_objections(qualified):
-            raise SqlModelError(f"{path}: this would not mean the same on Spark:" + _bullets(objections))
-        _expect_columns(path, qualified, table)
-        return cls(path, table, text, _leading_comment(text), reads, bound, spark, qualified)
+        tokens = [token for token in _TOKENS.findall(text) if token]
+        words = [token.strip('"').lower() for token in tokens]
+        named = {f"{game}.{name}" for game, dot, name in zip(words, words[1:], words[2:], strict=False) if dot == "."}
+        if table.spec.dotted in named:
+            raise SqlModelError(
+                f"{path}: reads {table.spec.dotted}, the table it makes; read the tables it is made from."
+            )
+        bound = sorted({token[1:] for token in tokens if token[0] == "$" and token[1:].isidentifier()})
+        for name in bound:
+            if name not in parameters:
+                raise SqlModelError(
+                    f"{path}: nobody binds the parameter ${name}. {_nearest(name, parameters, 'Parameters')} "
+                    f"Declare it where the model is made an asset, or take it out."
+                )
+        reads = {name: known[name] for name in sorted(named & known.keys())}
+        version = hashlib.sha256(" ".join(tokens).encode()).hexdigest()[:8]
+        return cls(path, table, text, _leading_comment(text), reads, tuple(bound), version)
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -524,28 +271,53 @@ class SqlModel:
         return tuple(self.reads)
 
     @cached_property
+    def spark_sql(self) -> str:
+        """The same query in Spark's dialect; parameters become `:name`. Translated at first use.
+
+        Raises:
+            SqlModelError: when it cannot be translated.
+        """
+        from gamestats_assets.lakehouse import model_text
+
+        return model_text.spark_sql(self)
+
+    @cached_property
     def column_lineage(self) -> Mapping[str, list[tuple[str, str]]]:
         """Output column to the (`game.table`, column) pairs its value is computed from.
 
-        A column computed from no column, such as count(*), has an empty list. Computed at first use.
-        """
-        roots = lineage(
-            None,
-            self._qualified,
-            _sqlglot_schema(self.reads),
-            dialect="duckdb",
-            # What is qualified already is not qualified once more.
-            scope=build_scope(self._qualified),
-            trim_selects=False,
-            copy=False,
-        )
-        return {name: self._origins(roots[name.lower()]) for name in self.table.columns()}
+        A column computed from no column, such as count(*), has an empty list. Computed at first use, and kept in
+        Dagster's folder for the next process.
 
-    def _origins(self, root: Node) -> list[tuple[str, str]]:
-        # A column may also come from a series or an unnested list, which no table holds.
-        sources = ((node.source, node.name) for node in root.walk() if isinstance(node.source, exp.Table))
-        named = {(f"{source.db}.{source.name}", exp.to_column(column).name) for source, column in sources}
-        return sorted(pair for pair in named if pair[0] in self.reads)
+        Raises:
+            SqlModelError: when the text is not one SELECT of the declared columns of what it reads.
+        """
+        folder, reader = _lineage_kept()
+        columns = {table.spec.dotted: [*table.columns()] for table in (self.table, *self.reads.values())}
+        of = hashlib.sha256(repr((reader, self.text, columns)).encode()).hexdigest()
+        file = folder / f"{self.table.spec.dotted}.json"
+        try:
+            kept = json.loads(file.read_bytes())
+            if kept["of"] == of:
+                return {name: [(table, column) for table, column in origins] for name, origins in kept["from"].items()}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # None kept, or none of ours: computed as if it were not there.
+        from gamestats_assets.lakehouse import model_text
+
+        found = model_text.column_lineage(self)
+        # Kept with Dagster's files, whose UI shows it, where there are any.
+        if folder.parent.is_dir():
+            with contextlib.suppress(OSError):
+                folder.mkdir(exist_ok=True)
+                part = file.with_name(f"{file.name}.{os.getpid()}")
+                part.write_text(json.dumps({"of": of, "from": found}))
+                part.replace(file)
+        return found
+
+
+@functools.cache
+def _lineage_kept() -> tuple[Path, str]:
+    """Folder of the lineages kept, and the version of what reads them; looked up once, for that takes longer."""
+    return Settings().state_folder / "dagster" / "lineage", metadata.version("sqlglot")
 
 
 def _text_of(path: Path) -> str:
@@ -553,97 +325,6 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SqlModelError(f"{path}: a SQL file in UTF-8 is expected there; {error}.") from error
-
-
-def _one_select(path: Path, text: str) -> exp.Query:
-    try:
-        trees = [tree for tree in sqlglot.parse(text, dialect="duckdb") if tree is not None]
-    except SqlglotError as error:
-        raise SqlModelError(f"{path}: cannot be read as DuckDB SQL: {_first_line(error)}") from error
-    if len(trees) != 1 or not isinstance(trees[0], (exp.Select, exp.SetOperation)):
-        found = ", ".join(tree.key.upper() for tree in trees) or "nothing"
-        raise SqlModelError(
-            f"{path}: expected exactly one SELECT, CTEs welcome, and nothing after its semicolon; found {found}."
-        )
-    return trees[0]
-
-
-def _tables_read(
-    path: Path, tree: exp.Query, table: type[Table], known: Mapping[str, type[Table]]
-) -> dict[str, type[Table]]:
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    names: set[str] = set()
-    for node in tree.find_all(exp.Table):
-        if not isinstance(node.this, exp.Identifier):
-            raise SqlModelError(
-                f"{path}: {_excerpt(node)}: {_OUTSIDE}; name a declared table as game.table. "
-                f"Numbers or days come from a SELECT of unnest(generate_series(...))."
-            )
-        if node.db or node.name.lower() not in ctes:
-            names.add(".".join(part.name for part in node.parts).lower())
-    for name in sorted(names):
-        if name not in known:
-            raise SqlModelError(
-                f"{path}: there is no table {name!r}. {_nearest(name, known, 'Tables')} "
-                f"Tables are named game.table, as declared in the game's tables."
-            )
-        if name == table.spec.dotted:
-            raise SqlModelError(f"{path}: reads {name}, the table it makes; read the tables it is made from.")
-    return {name: known[name] for name in sorted(names)}
-
-
-def _parameters_of(path: Path, tree: exp.Query, declared: Collection[str]) -> tuple[str, ...]:
-    names = sorted({node.name for node in tree.find_all(exp.Placeholder, exp.Parameter)})
-    for name in names:
-        if not name.isidentifier():
-            raise SqlModelError(f"{path}: parameters are bound by name; write $name in place of each ? or $1.")
-        if name not in declared:
-            raise SqlModelError(
-                f"{path}: nobody binds the parameter ${name}. {_nearest(name, declared, 'Parameters')} "
-                f"Declare it where the model is made an asset, or take it out."
-            )
-    return tuple(names)
-
-
-def _qualify(path: Path, tree: exp.Query, reads: Mapping[str, type[Table]]) -> exp.Query:
-    schema = _sqlglot_schema(reads)
-    try:
-        return annotate_types(qualify(tree.copy(), schema=schema, dialect="duckdb"), schema=schema, dialect="duckdb")
-    except OptimizeError as error:
-        message = _first_line(error)
-        named = re.search(r"column:? [\"']?(\w+)", message, re.IGNORECASE)
-        columns = sorted({column for table in reads.values() for column in table.columns()})
-        advice = _nearest(named[1], columns, f"Columns of {', '.join(reads)}") if named else ""
-        raise SqlModelError(f"{path}: {message} {advice}".rstrip()) from error
-
-
-def _sqlglot_schema(reads: Mapping[str, type[Table]]) -> dict[str, object]:
-    schema: dict[str, dict[str, dict[str, str]]] = {}
-    for table in reads.values():
-        types = {name: sql_type(dtype) for name, dtype in table.schema().items()}
-        schema.setdefault(table.spec.game, {})[table.spec.name] = types
-    return cast(dict[str, object], schema)
-
-
-def _expect_columns(path: Path, qualified: exp.Query, table: type[Table]) -> None:
-    given = [name.lower() for name in qualified.named_selects]
-    declared = {name.lower(): name for name in table.columns()}
-    problems = [
-        *(f"gives {name!r} twice" for name in dict.fromkeys(given) if given.count(name) > 1),
-        *(f"does not give {name!r}" for lower, name in declared.items() if lower not in given),
-        *(_extra_column(name) for name in dict.fromkeys(given) if name not in declared),
-    ]
-    if problems:
-        raise SqlModelError(
-            f"{path}: the columns are not those {table.__name__} declares for {table.spec.dotted}. "
-            f"Change the SELECT or the declaration; the query{_bullets(problems)}"
-        )
-
-
-def _extra_column(name: str) -> str:
-    if name.startswith("_col_"):
-        return f"gives an expression without a name, number {int(name[5:]) + 1} of the SELECT; add AS"
-    return f"gives {name!r}, which is not declared"
 
 
 def _leading_comment(text: str) -> str:
@@ -706,6 +387,10 @@ def stream_model(
     with _blamed_on(model), _session(engine, connection) as con:
         for name, table in model.reads.items():
             _create_view(con, table, sources[name])
+        kinds = [statement.type for statement in con.extract_statements(model.text)]
+        if kinds != [duckdb.StatementType.SELECT]:
+            found = ", ".join(kind.name for kind in kinds) or "nothing"
+            raise SqlModelError(f"{model.path}: expected exactly one SELECT, CTEs welcome; found {found}.")
         result = _declared_columns(con.sql(model.text, params=dict(parameters)), model)
         for batch in cast(Iterable[Any], result.to_arrow_reader(batch_rows)):
             yield declared_types(cast(pl.DataFrame, pl.from_arrow(batch)), model)
@@ -732,7 +417,7 @@ def declared_rows(table: type[Table], source: Source) -> pl.DataFrame:
     """
     with _session(Engine(), None) as con:
         _create_view(con, table, source)
-        rows = con.sql(exp.select("*").from_(exp.table_(table.spec.name, table.spec.game, quoted=True)).sql("duckdb"))
+        rows = con.view(table.spec.dotted)
         return cast(pl.DataFrame, pl.from_arrow(rows.to_arrow_table(), schema=dict(table.schema())))
 
 
@@ -774,14 +459,18 @@ def query(
             opened = {name: sources(name) for name in named}
             for name, source in opened.items():
                 _create_view(con, known[name], source)
-            if not named:
-                # SHOW ALL TABLES then lists the lake, without opening any of it.
+            if not named and re.search(r"\b(show|duckdb_\w+)\b", sql, re.IGNORECASE):
+                # SHOW ALL TABLES lists the lake, without opening any of it.
                 for table in known.values():
                     _create_view(con, table, pl.DataFrame(schema=table.schema()))
             _shut_off(con, [file for s in opened.values() if isinstance(s, ParquetSource) for file in s.files])
             return _as_frame(con.sql(sql))
     except duckdb.Error as error:
         raise QueryError(f"The query cannot be answered: {error}") from error
+
+
+# Functions whose argument names the tables: none of them would be opened.
+_READ_BY_TEXT = frozenset(("query", "query_table", "json_execute_serialized_sql"))
 
 
 def _tables_asked_for(con: DuckDBPyConnection, sql: str, known: Mapping[str, type[Table]]) -> list[str]:
@@ -796,6 +485,8 @@ def _tables_asked_for(con: DuckDBPyConnection, sql: str, known: Mapping[str, typ
     parsed = con.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0]
     nodes = list(_objects(json.loads(parsed)))
     ctes = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    if hidden := sorted({str(node.get("function_name", "")).lower() for node in nodes} & _READ_BY_TEXT):
+        raise QueryError(f"{hidden[0]}() reads what a text names, which cannot be opened; name tables after FROM.")
     tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
     named = sorted(
         {
@@ -862,8 +553,8 @@ def _create_view(con: DuckDBPyConnection, table: type[Table], source: Source) ->
         # Files written before a column was declared lack it.
         column = ColumnExpression(name) if stored is not None else ConstantExpression(None)
         columns.append(column.cast(cast("DuckDBPyType", declared)).alias(name))
-    schema = exp.to_identifier(table.spec.game, quoted=True)
-    con.execute(exp.Create(this=schema, kind="SCHEMA", exists=True).sql("duckdb"))
+    # The engine's own quoting; a schema's name cannot be bound.
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {ColumnExpression(table.spec.game)}")
     con.execute("SET schema = $schema", {"schema": table.spec.game})
     relation.select(*columns).create_view(table.spec.name, replace=True)
     con.execute("SET schema = 'main'")
@@ -894,8 +585,24 @@ def _parquet(con: DuckDBPyConnection, source: ParquetSource, schema: pl.Schema) 
 
 def _declared_columns(result: DuckDBPyRelation, model: SqlModel) -> DuckDBPyRelation:
     """The result with declared columns in declared order, refused where a cast could change values."""
+    _expect_columns(model, result.columns)
     refuse_lossy(model, {name: str(kind) for name, kind in zip(result.columns, result.types, strict=True)})
     return result.select(*(ColumnExpression(name).alias(name) for name in model.table.columns()))
+
+
+def _expect_columns(model: SqlModel, given: Sequence[str]) -> None:
+    found = [name.lower() for name in given]
+    declared = {name.lower(): name for name in model.table.columns()}
+    problems = [
+        *(f"gives {name!r} twice" for name in dict.fromkeys(found) if found.count(name) > 1),
+        *(f"does not give {name!r}" for lower, name in declared.items() if lower not in found),
+        *(f"gives {name!r}, which is not declared" for name in dict.fromkeys(given) if name.lower() not in declared),
+    ]
+    if problems:
+        raise SqlModelError(
+            f"{model.path}: the columns are not those {model.table.__name__} declares for {model.table.spec.dotted}. "
+            f"Change the SELECT or the declaration; the query{_bullets(problems)}"
+        )
 
 
 def refuse_lossy(model: SqlModel, types: Mapping[str, str]) -> None:
@@ -934,7 +641,7 @@ def declared_types(batch: pl.DataFrame, model: SqlModel) -> pl.DataFrame:
         except pl.exceptions.InvalidOperationError as error:
             raise SqlModelError(
                 f"{model.path}: column {name!r} has values that do not fit the declared {sql_type(dtype)}: "
-                f"{_first_line(error)}. Mend the model, or declare a wider type."
+                f"{str(error).strip().splitlines()[0]}. Mend the model, or declare a wider type."
             ) from error
     return pl.DataFrame(columns)
 
@@ -974,13 +681,3 @@ def _nearest(name: str, among: Iterable[str], heading: str | None = None) -> str
 
 def _bullets(lines: Iterable[str]) -> str:
     return "".join(f"\n- {line}" for line in lines)
-
-
-def _excerpt(node: exp.Expr) -> str:
-    text = " ".join(node.sql("duckdb", comments=False).split())
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _first_line(error: Exception) -> str:
-    # sqlglot underlines with terminal codes, which do not belong in a log.
-    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0]

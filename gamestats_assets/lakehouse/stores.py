@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from gamestats_assets.lakehouse.delta import Lake
+    from gamestats_assets.lakehouse.landing import Landing
+    from gamestats_assets.lakehouse.unpacking import ReadLimits
 
 
 class Stores:
@@ -17,14 +21,25 @@ class Stores:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
+    @property
+    def read_limits(self) -> ReadLimits:
+        """How much of one file is read, and for how long."""
+        from gamestats_assets.lakehouse.unpacking import ReadLimits
+
+        return ReadLimits(self.settings.largest_file_mb, self.settings.longest_read_s)
+
     @cached_property
     def landing(self) -> Landing:
         """Raw files as received."""
-        return Landing(self.settings.under_data("landing"), self.settings.storage_options)
+        from gamestats_assets.lakehouse.landing import Landing
+
+        return Landing(self.settings.under_data("landing"), self.settings.storage_options, self.read_limits)
 
     @cached_property
     def lake(self) -> Lake:
         """Delta tables."""
+        from gamestats_assets.lakehouse.delta import Lake
+
         return Lake(self.settings.under_data("lake"), self.settings.storage_options)
 
     @cached_property

@@ -90,6 +90,8 @@ class TableSpec:
         tolerance: share of a unit's rows that may break a value rule before the whole
             unit is quarantined.
         personal: whether its rows name people: no preview of them is kept in Dagster's event log.
+        subject: what it is about, in a word: tables of one subject stand together in Dagster. By default the
+            module that declares it.
     """
 
     key: str
@@ -107,10 +109,16 @@ class TableSpec:
     after_day_before: bool = False
     tolerance: float = 0.01
     personal: bool = False
+    subject: str = ""
+
+    @property
+    def group(self) -> str:
+        """The Dagster group: game and subject."""
+        return f"{self.game}_{self.subject}"
 
     @property
     def game(self) -> str:
-        """The first half of the key: the game, the Dagster group, the PostgreSQL schema."""
+        """The first half of the key: the game, the PostgreSQL schema."""
         return self.key.split("/")[0]
 
     @property
@@ -145,7 +153,7 @@ class Table(dy.Schema):
     def __init_subclass__(cls, *, key: str | None = None, **keywords: Any) -> None:
         super().__init_subclass__()
         if key is not None:
-            cls._declare(TableSpec(key=key, **keywords))
+            cls._declare(TableSpec(key=key, **{"subject": cls.__module__.rpartition(".")[2], **keywords}))
 
     @classmethod
     def _declare(cls, spec: TableSpec) -> None:

@@ -1,13 +1,13 @@
 """Which function or SELECT makes which League of Legends table, and what is published."""
 
 import functools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
-import dagster as dg
+import polars as pl
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import combined_hash
-from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.lakehouse.quality import Check, Rejection
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import checks, data_dragon, reference, tables
@@ -27,16 +27,8 @@ from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
 from gamestats_assets.lol.skill_orders import skill_orders
 from gamestats_assets.lol.source import GAME, refused
 from gamestats_assets.lol.variables import outcome_models, variable_correlations, vision_survival
-from gamestats_assets.orchestration.assets import (
-    Decoded,
-    landed_tables,
-    publication,
-    settled_asset,
-    table_asset,
-    upstream_of,
-)
-from gamestats_assets.orchestration.documents import Documents, Frames, Rejections
-from gamestats_assets.orchestration.settled import Settled
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = checks.ALL
@@ -45,7 +37,6 @@ DECODED_BATCH = 1_000
 BATCH = 4_000
 """Matches of which other tables are made together: those take few columns of the events."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
-PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 # Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
 JOINTLY = (matches,)
 BY_MATCH = (
@@ -73,15 +64,11 @@ BY_PATCH = (
 SQL_TABLES: tuple[type[Table], ...] = (tables.PatternHistory,)
 
 
-def _read_documents(landing: Landing) -> tuple[Frames, Rejections]:
+def _read_documents(
+    landing: Landing,
+) -> tuple[Mapping[type[Table], pl.DataFrame], Mapping[type[Table], Sequence[Rejection]]]:
     found = data_dragon.read_documents(landing)
     return {tables.DataDragonItems: found.items, tables.DataDragonChampions: found.champions}, found.rejections
-
-
-DOCUMENTS = Documents(
-    (tables.DataDragonItems, tables.DataDragonChampions), data_dragon.landed_documents, _read_documents
-)
-"""The step that reads Data Dragon's documents."""
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
@@ -92,42 +79,23 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 
 
 @functools.cache
-def settled() -> tuple[Settled, ...]:
-    """Every table that follows its inputs as a whole or by patch, each after those it is made from."""
-    made: dict[type[Table], Settled] = {}
-
-    def add(each: Settled) -> None:
-        made[each.table] = each
-
-    add(Settled.of(tables.Queues, queues, KNOWN, code_version=combined_hash([reference.text_of_queues()])[:8]))
-    for function, table in ((items, tables.Items), (champions, tables.Champions), (patches, tables.Patches)):
-        add(Settled.of(table, function, KNOWN, made=made))
-    for function in BY_PATCH:
-        table = KNOWN[f"{GAME}.{function.__name__}"]
-        add(Settled.of(table, function, KNOWN, made=made, told_by=tables.Patches))
-    for table in SQL_TABLES:
-        model = SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN)
-        add(Settled.of(table, model, KNOWN, made=made))
-    return tuple(made.values())
-
-
-def assets() -> list[dg.AssetsDefinition]:
-    """Every League of Legends asset: reference, bronze, silver, gold, and the publications."""
+def game() -> Game:
+    """Every League of Legends table and what it is made from: reference, bronze, silver, gold, and the publications."""
+    lol = Game(GAME, tables.ALL, CHECKS)
+    lol.documents((tables.DataDragonItems, tables.DataDragonChampions), data_dragon.landed_documents, _read_documents)
+    lol.function(queues, code_version=combined_hash([reference.text_of_queues()])[:8])
+    for function in (items, champions):
+        lol.function(function)
     raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
-    # A sensor knows which days another list concerns.
-    lists = [tables.Queues, tables.Items, tables.Champions]
-    made = [
-        DOCUMENTS.asset(),
-        landed_tables(raw, _decode, refused=refused, at_once=DECODED_BATCH),
-        *(table_asset(function, jointly=True, days_around=0, unasked=lists, at_once=BATCH) for function in JOINTLY),
-        *(table_asset(function, unasked=lists, at_once=BATCH) for function in BY_MATCH),
-        *(settled_asset(each, CHECKS) for each in settled()),
-    ]
-    by_table = {each.table: each for each in settled()}
-    return [
-        *made,
-        *(
-            publication(table, CHECKS, upstream_of(table, made, KNOWN), settled=by_table.get(table))
-            for table in PUBLISHED
-        ),
-    ]
+    lol.landed(raw, _decode, refused=refused, at_once=DECODED_BATCH)
+    for function in JOINTLY:
+        lol.function(function, jointly=True, at_once=BATCH)
+    for function in BY_MATCH:
+        lol.function(function, at_once=BATCH)
+    lol.function(patches)
+    for function in BY_PATCH:
+        lol.function(function, told_by=tables.Patches)
+    for table in SQL_TABLES:
+        lol.sql(table, SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN))
+    lol.publications()
+    return lol

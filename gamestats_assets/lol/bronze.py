@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Rejections, Unit
+from gamestats_assets.lakehouse.json_text import without_nul
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
@@ -55,9 +56,9 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
         "events": 0,
     }
     try:
-        content = decompressed(payload)
+        content = decompressed(payload, landing.limits)
         row["size_bytes"] = len(content)
-        decoded = timeline.decode(content, unit.unit_id, unit.day)
+        decoded = timeline.decode(without_nul(content), unit.unit_id, unit.day)
     except (UnreadableContentError, timeline.UnreadableTimelineError) as error:
         rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
         return _Read({**row, "reason": str(error)}, None, {TimelineFiles: [rejection]})
@@ -94,7 +95,7 @@ def _take_match_object(landing: Landing, unit: Unit, taken: _Taken, into: Decode
     files = unit.of_kind("match")
     for file in files:
         try:
-            found = match_objects.decode_match(decompressed(landing.read(file)), unit.day, file.content_hash)
+            found = match_objects.decode_match(without_nul(landing.content(file)), unit.day, file.content_hash)
             if found.match_id != unit.unit_id:
                 raise match_objects.UnreadableMatchError(f"Expected match {unit.unit_id}, found {found.match_id}.")
         except (UnreadableContentError, match_objects.UnreadableMatchError) as error:

@@ -1,8 +1,8 @@
 """What the League of Legends tables must keep together, beyond what each declares by itself.
 
-A blocking check says that rows were lost, doubled or disagree: nothing is published until that is mended. The others
-report what a source can do at any time: a new kind of event, a queue nobody has listed, a timeline that tells less than
-the match object.
+A blocking check says that rows were lost, doubled or disagree, which sets the match aside, and where no match is to
+blame, stops what it is of. The others report what a source can do at any time: a new kind of event, a queue nobody has
+listed, a timeline that tells less than the match object.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.lol.game_state import MATCH
+from gamestats_assets.lol.matches import was_played
 from gamestats_assets.lol.patterns import LEVEL
 from gamestats_assets.lol.tables import (
     DiscoveredPatterns,
@@ -24,6 +25,7 @@ from gamestats_assets.lol.tables import (
     Objectives,
     ParticipantFeatures,
     Participants,
+    Patches,
     PatternTests,
     RawMatches,
     RawParticipants,
@@ -105,10 +107,11 @@ def every_participant_is_a_row(
 
 @breaking_rows(of=Matches)
 def every_match_object_is_a_match(matches: dy.LazyFrame[Matches], raw: dy.LazyFrame[RawMatches]) -> pl.LazyFrame:
-    """Every match object is one match, and no match is without one."""
+    """Every match object of a game that was played is one match, and no match is without one."""
     own = matches.group_by(MATCH).agg(matches=pl.len())
     return (
-        raw.select(*MATCH, objects=pl.lit(1, pl.UInt32))
+        raw.filter(was_played())
+        .select(*MATCH, objects=pl.lit(1, pl.UInt32))
         .join(own, on=MATCH, how="full", coalesce=True)
         .filter(pl.col("objects").fill_null(0) != pl.col("matches").fill_null(0))
     )
@@ -118,14 +121,6 @@ def every_match_object_is_a_match(matches: dy.LazyFrame[Matches], raw: dy.LazyFr
 def queues_are_known(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """Every queue is listed in data/reference/lol/queues.csv. Matches of others count in no statistics."""
     return matches.filter(pl.col("queue_group").str.starts_with("queue_")).select(*MATCH, "queue_id", "game_mode")
-
-
-@breaking_rows(of=Matches, blocking=False)
-def items_of_the_patch_are_at_hand(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
-    """Data Dragon's items are at hand for the patch, or an earlier one. Without any, no item counts as completed."""
-    return matches.filter(pl.col("version_is").is_in(["none", "later"])).select(
-        *MATCH, "patch", "data_dragon_version", "version_is"
-    )
 
 
 @breaking_rows(of=Participants)
@@ -192,7 +187,7 @@ def kills_of_timelines_are_those_of_match_objects(
     )
 
 
-@breaking_rows(of=FinalItems, blocking=False)
+@breaking_rows(of=FinalItems, blocking=False, unit=None)
 def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """On Summoner's Rift at least 97% of a day's participants end with the items that their match object records."""
     on_rift = items.join(matches.filter(pl.col("map_id") == _RIFT).select(MATCH), on=MATCH, how="semi")
@@ -208,18 +203,25 @@ def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame
 def items_are_completed_within_the_game(
     builds: dy.LazyFrame[ItemBuilds], matches: dy.LazyFrame[Matches]
 ) -> pl.LazyFrame:
-    """An item is completed before the game ends, give or take a second, and lost after it was completed."""
-    joined = builds.join(matches.select(*MATCH, "duration_s"), on=MATCH, how="left")
+    """An item is completed before the game ends, give or take a second, and lost after it was completed.
+
+    A length of 0 says nothing: Riot tells it of games that were broken off, whose timelines go on.
+    """
+    told = matches.select(*MATCH, "duration_s").filter(pl.col("duration_s") > 0)
+    joined = builds.join(told, on=MATCH, how="left")
     is_late = pl.col("completed_at_s") > pl.col("duration_s").fill_null(_LATEST_S) + 1
     return joined.filter(is_late | (pl.col("left_at_s") < pl.col("completed_at_s")))
 
 
 @breaking_rows(of=SkillOrders)
 def orders_are_of_the_levels(orders: dy.LazyFrame[SkillOrders]) -> pl.LazyFrame:
-    """A max order names Q, W and E once each, and first levels are the first of all levels."""
-    named = pl.col("max_order").str.split("").list.drop_nulls().list.sort().list.join("")
-    is_short = pl.col("max_order").is_not_null() & (named != "EQW")
-    return orders.filter(is_short | (pl.col("first_levels") != pl.col("levels").str.slice(0, 6)))
+    """A max order names Q, W and E once each, and first levels are the first of all levels.
+
+    Who never levelled any of the three has no order: nobody has to.
+    """
+    named = pl.col("max_order").fill_null("").str.split("").list.sort().list.join("")
+    due = pl.when(pl.col("levels").str.contains("[QWE]")).then(pl.lit("EQW")).otherwise(pl.lit(""))
+    return orders.filter((named != due) | (pl.col("first_levels") != pl.col("levels").str.slice(0, 6)))
 
 
 @breaking_rows(of=Objectives)
@@ -263,6 +265,14 @@ def lists_of_items_are_of_one_length(features: dy.LazyFrame[ParticipantFeatures]
     unordered = pl.col("core_items_at_s").list.diff().list.min() < 0
     odd = pl.col("completed_item_ids").list.len() != pl.col("completed_items_at_s").list.len()
     return features.filter(uneven | twice | unordered.fill_null(value=False) | odd).select(*PARTICIPANT, *core)
+
+
+@breaking_rows(of=Patches, blocking=False)
+def items_of_the_patch_are_at_hand(patches: dy.LazyFrame[Patches]) -> pl.LazyFrame:
+    """Data Dragon's items are at hand for the patch, or an earlier one. Without any, no item counts as completed."""
+    return patches.filter(pl.col("version_is").is_in(["none", "later"])).select(
+        "patch", "matches_played", "first_day", "last_day", "data_dragon_version", "version_is"
+    )
 
 
 @breaking_rows(of=ItemBuildStats)

@@ -28,6 +28,7 @@ from gamestats_assets.lakehouse.http import (
     retry_after_s,
 )
 from gamestats_assets.lakehouse.integers import Int32
+from gamestats_assets.lakehouse.json_text import without_nul
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
@@ -248,7 +249,7 @@ def _read(landing: Landing, file: LandedFile, document: Document, language: str)
         return Rejection(file.content_hash, scope, "readable_entry", f"{file.path}: {reason}", rows, told)
 
     try:
-        content = _CONTENT.decode(decompressed(landing.read(file)).removeprefix(b"\xef\xbb\xbf"))
+        content = _CONTENT.decode(without_nul(landing.content(file)).removeprefix(b"\xef\xbb\xbf"))
     except (UnreadableContentError, msgspec.DecodeError, RecursionError) as error:
         return _Read([], [rejected("file", str(error))], (True, 0, file.content_hash))
     shared = {"version": content.version, "patch": patch_of(content.version), "language": language}
@@ -301,7 +302,7 @@ def landed_versions(landing: Landing, document: Document, language: str) -> set[
     found: set[str] = set()
     for file in landing.files(GAME, document_kind(document, language)):
         try:
-            head = _HEAD.decode(decompressed(landing.read(file)).removeprefix(b"\xef\xbb\xbf"))
+            head = _HEAD.decode(landing.content(file).removeprefix(b"\xef\xbb\xbf"))
         except (UnreadableContentError, msgspec.DecodeError, RecursionError):
             continue
         if document == "items" or head.format == "full":
@@ -316,7 +317,7 @@ def patches_of(landing: Landing, match_ids: Iterable[str]) -> list[str]:
         for file in files.get("match", [])[:1]:
             try:
                 told = msgspec.json.decode(
-                    decompressed(landing.read(file)).removeprefix(b"\xef\xbb\xbf"), type=_Match
+                    landing.content(file).removeprefix(b"\xef\xbb\xbf"), type=_Match
                 ).info.game_version
             except (UnreadableContentError, ValueError, RecursionError):
                 # The table of matches says what is wrong with it.

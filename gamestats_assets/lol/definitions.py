@@ -6,28 +6,23 @@ import functools
 
 import dagster as dg
 
-from gamestats_assets.lol import sensors, tables
-from gamestats_assets.lol.assets import CHECKS, assets, settled
-from gamestats_assets.orchestration.automation import automation_sensor
-from gamestats_assets.orchestration.checks import checks_of_tables
+from gamestats_assets.lol import sensors
+from gamestats_assets.lol.assets import game
+from gamestats_assets.orchestration.game import quarantine
+from gamestats_assets.orchestration.sensor import behind_sensor
+
+_PATCHES_EVERY_S = 3600
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets, checks, the job that archives matches, and what starts work."""
-    of_patches = {each.table for each in settled()}
+    """Assets with their checks, the job that archives matches, and what starts work."""
+    # Matches come all the time, and each would have the statistics of its patch made again.
+    quarantined, check = quarantine(game())
+    behind, jobs = behind_sensor(game(), rests_s={"patch": _PATCHES_EVERY_S})
     return dg.Definitions(
-        assets=assets(),
-        asset_checks=[
-            *checks_of_tables([table for table in tables.ALL if table not in of_patches], CHECKS),
-            *checks_of_tables([*of_patches], CHECKS, settled()),
-        ],
-        jobs=[sensors.archive_lol_matches],
-        sensors=[
-            sensors.new_lol_matches(),
-            sensors.seeded_player_matches(),
-            sensors.lists_landed(),
-            sensors.patches_behind(),
-            automation_sensor("lol_automation", dg.AssetSelection.groups("lol")),
-        ],
+        assets=[*game().assets(), quarantined],
+        asset_checks=[check],
+        jobs=[sensors.archive_lol_matches, *jobs],
+        sensors=[behind, sensors.seeded_player_matches()],
     )

@@ -339,14 +339,15 @@ def _document(content: bytes) -> _Match:
 
 
 def _started_at(info: _Info) -> datetime:
-    at = _at(info.game_start_timestamp or info.game_creation)
+    # Of a game that was aborted before it began, the end alone is told; the others are 0.
+    at = _at(info.game_start_timestamp or info.game_creation or info.game_end_timestamp)
     if at is None:
-        raise UnreadableMatchError("Expected gameStartTimestamp or gameCreation, found neither.")
+        raise UnreadableMatchError("Expected gameStartTimestamp, gameCreation or gameEndTimestamp, found none.")
     return at
 
 
 def _at(millis: int | None) -> datetime | None:
-    return None if millis is None else _EPOCH + timedelta(milliseconds=millis)
+    return _EPOCH + timedelta(milliseconds=millis) if millis else None
 
 
 def _team(raw: msgspec.Raw, match_id: str, rejected: list[Rejection]) -> dict[str, Any] | None:

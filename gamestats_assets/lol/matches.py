@@ -68,6 +68,15 @@ def standing_versions(patches: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFram
     )
 
 
+def was_played() -> pl.Expr:
+    """Whether a match object is of a game that was played, by its columns `game_version` and `participants`.
+
+    Of a game that was aborted before it began, Riot gives one whose version is empty and which lists nobody
+    (RiotGames/developer-relations issues 642 and 898).
+    """
+    return (pl.col("game_version") != "") | (pl.col("participants") > 0)
+
+
 def matches(
     raw: dy.LazyFrame[RawMatches],
     participants: dy.LazyFrame[RawParticipants],
@@ -75,7 +84,7 @@ def matches(
     queues: dy.LazyFrame[Queues],
     items: dy.LazyFrame[Items],
 ) -> dy.LazyFrame[Matches]:
-    """Every match that has a match object.
+    """Every match that has a match object of a game that was played; see `was_played`.
 
     `gameDuration` is in milliseconds where the end is not told, else in seconds. A match is a remake when a participant
     says that it ended in an early surrender, or when it was shorter than `REMAKE_UNDER_S`. It was aborted when
@@ -93,7 +102,8 @@ def matches(
     )
     known = queues.select("queue_id", "queue_group", "has_positions", queue_counts="in_statistics")
     readable = timelines.filter(pl.col("status") == "processed").select("match_id", has_timeline=True)
-    told = raw.with_columns(patch=pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)"))
+    patch = pl.col("game_version").str.extract(r"^(\d{1,4}\.\d{1,3})(?:\.|$)")
+    told = raw.filter(was_played()).with_columns(patch=patch)
     is_remake = pl.col("gave_up_early").fill_null(False) | (pl.col("duration_s") < REMAKE_UNDER_S)
     is_aborted = (
         pl.when(pl.col("winning_teams").is_null())

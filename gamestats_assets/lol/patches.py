@@ -11,32 +11,36 @@ import polars as pl
 from gamestats_assets.lakehouse.ledger import ledger_of
 from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.names import champion_names, item_names
-from gamestats_assets.lol.tables import Champions, Items, Matches, ParticipantFeatures, Patches
+from gamestats_assets.lol.tables import Champions, Items, Matches, Objectives, ParticipantFeatures, Patches
 
-FeaturesTaken = ledger_of(ParticipantFeatures.spec.game, ParticipantFeatures.spec.step)
-"""Matches whose wide rows were made, each with a hash of all that they were made from."""
+FeaturesTaken = ledger_of(ParticipantFeatures)
+"""Matches whose wide rows were made, each with a hash of them."""
+ObjectivesTaken = ledger_of(Objectives)
+"""The same of objectives, of which wide rows have the first ones alone."""
 _RANK = ("exact", "earlier", "later", "none")
 
 
 def patches(
     matches: dy.LazyFrame[Matches],
     taken: dy.LazyFrame[FeaturesTaken],  # type: ignore[valid-type]
+    objectives: dy.LazyFrame[ObjectivesTaken],  # type: ignore[valid-type]
     items: dy.LazyFrame[Items],
     champions: dy.LazyFrame[Champions],
 ) -> dy.LazyFrame[Patches]:
     """Every patch that a match was played on.
 
     Where its matches were made with different lists of items, because some landed later, the nearest list stands.
-    `content_hash` is another one whenever a wide row of the patch, or a name on it, is made from something else.
+    `content_hash` is another one whenever a wide row or an objective of the patch, or a name on it, is another.
     """
     number = patch_number(pl.col("patch"))
     distance = (number - patch_number(pl.col("data_dragon_version"))).abs()
     rank = pl.col("version_is").replace_strict(_RANK, range(len(_RANK)), return_dtype=pl.Int32)
     build = pl.col("data_dragon_version").str.extract(r"^\d+\.\d+\.(\d{1,9})").cast(pl.Int32)
-    done = taken.select(match_id="unit_id", digest="input_hash")
+    done = [each.select("unit_id", "rows_hash") for each in (taken, objectives)]
+    digests = pl.concat(done).group_by(match_id="unit_id").agg(digest=pl.col("rows_hash").sort().str.join(" "))
     rows = (
         matches.with_columns(rank=rank, distance=distance, older=-build)
-        .join(done, on="match_id", how="left")
+        .join(digests, on="match_id", how="left")
         .group_by("patch")
         .agg(
             matches_played=pl.len(),

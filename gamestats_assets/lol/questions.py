@@ -36,6 +36,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.set_aside import set_aside
 from gamestats_assets.lol.conditions import (
     ConditionError,
     completed,
@@ -50,7 +51,7 @@ from gamestats_assets.lol.conditions import (
 from gamestats_assets.lol.items import UnknownNameError, ids_of_name
 from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.reference import queues
-from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
+from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures, RawMatches
 
 FEW_MATCHES = 30
 """Matches below which an answer says that they are few."""
@@ -79,6 +80,10 @@ _KNOWN_BEFORE = frozenset(
     """.split()  # noqa: SIM905
 )
 """Columns that are known when a game begins, or say nothing of its course."""
+_NOTHING_YET = (
+    "There are no games to ask about yet. Bring match and timeline files and make the tables: "
+    "gamestats ingest lol PATH, then gamestats materialize"
+)
 _T = TypeVar("_T")
 _ALL_CHAMPIONS = "all champions"
 _OF_CELL = "of the same champion, position, patch and queue"
@@ -195,6 +200,7 @@ class Answers:
         unit: "%" where the metric is a rate, else nothing.
         queue_group: the one group of queues that is answered for; None where the question itself says which.
         remark: what else there was, where the queue group was not asked for.
+        set_aside: games that are in no answer because something is wrong with them, in words; nothing without any.
     """
 
     question: str
@@ -203,6 +209,7 @@ class Answers:
     groups: tuple[Answer, ...]
     queue_group: str | None = None
     remark: str = ""
+    set_aside: str = ""
 
     def frame(self) -> pl.DataFrame:
         """One row for each group: its columns, `games`, `matches`, the metric, `low`, `high`, the comparison, queue.
@@ -413,11 +420,9 @@ def ask(
         ConditionError: when `where` cannot be read.
         NothingToAskError: when there are no rows.
     """
-    if lake.version(ParticipantFeatures) is None:
-        raise NothingToAskError(
-            "There are no games to ask about yet. Bring match and timeline files and make the tables: "
-            "gamestats ingest lol PATH, then gamestats materialize"
-        )
+    aside = games_set_aside(lake)
+    if lake.scan(ParticipantFeatures).head(1).collect().is_empty():
+        raise NothingToAskError(f"There are no games to ask about. {aside}" if aside else _NOTHING_YET)
     names = Names(lake)
     metric, by = metric.lower(), [name.lower() for name in by]
     column = _metric(metric)
@@ -483,7 +488,8 @@ def ask(
         in_queue = pl.lit(value=True) if queue is None else pl.col("queue_group") == queue
         rest = _slice(names, champion, None, patch)[0] & in_queue
         there = _positions(lake, rest) if position is not None else ""
-        raise NothingToAskError(f"There are no games of {said}. {there or _what_there_is(lake)}")
+        told = [f"There are no games of {said}.", there or _what_there_is(lake), aside]
+        raise NothingToAskError(" ".join(each for each in told if each))
     order = " in this order" if in_order and len(items) > 1 else ""
     what = [f"with {' and '.join(items)} completed{order}"] if items else []
     what += [f"where {where}"] if where else []
@@ -506,7 +512,12 @@ def ask(
         compare = _as_they_are
     answers = [_answer(dict(zip(by, key, strict=True)), part, column, compare) for key, part in parts.items()]
     kept = tuple(each for each in answers if each.games or not groups)
-    return Answers(question, metric, unit, kept, None if "queue_group" in groups else queue, remark)
+    return Answers(question, metric, unit, kept, None if "queue_group" in groups else queue, remark, aside)
+
+
+def games_set_aside(lake: Lake) -> str:
+    """Games that answers are not made from because something is wrong with them, in words; nothing without any."""
+    return set_aside(lake, RawMatches, ParticipantFeatures).words("game", "games")
 
 
 def _once(found: list[_T], said: Sequence[str], what: str) -> list[_T]:

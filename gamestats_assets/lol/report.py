@@ -24,7 +24,7 @@ from gamestats_assets.lol.build_stats import FEWEST_GAMES
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.matches import patch_number
 from gamestats_assets.lol.patterns import LEVEL, POINTS, SUPPORT, WANTED_POWER, is_tried
-from gamestats_assets.lol.questions import Names
+from gamestats_assets.lol.questions import Names, games_set_aside
 from gamestats_assets.lol.tables import (
     DiscoveredPatterns,
     FirstObjectiveStats,
@@ -177,6 +177,7 @@ def write_report(
     environment.tests["tried"] = is_tried
     page = environment.get_template(TEMPLATE).render(
         subject=subject,
+        set_aside=games_set_aside(lake),
         level=LEVEL,
         power=WANTED_POWER,
         tiles=list(_tiles(subject, tests, found)),
@@ -210,6 +211,7 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
         .join(told, on=["patch", "queue_group"], how="semi")
         .sort(patch_number(pl.col("patch")), "games", "queue_group", descending=[False, True, False])
     )
+    aside = games_set_aside(lake)
     if slices.is_empty() and played.height:
         matches = lake.scan(ParticipantFeatures).group_by("patch").agg(pl.col("match_id").n_unique()).collect()
         there = ", ".join(
@@ -217,12 +219,14 @@ def chosen(lake: Lake, patch: str | None, queue: str | None, champion: str | Non
             for name, count in matches.sort(patch_number(pl.col("patch"))).iter_rows()
         )
         raise NothingToReportError(
-            f"There are no statistics to report yet: {there}. Each patch has too few games, or its statistics were not "
-            "made: bring more matches of one patch, then gamestats materialize"
+            f"There are no statistics to report yet: {there}.{f' {aside}' if aside else ''} Each patch has too few "
+            "games, or its statistics were not made: bring more matches of one patch, then gamestats materialize"
         )
     if slices.is_empty():
         raise NothingToReportError(
-            "There are no statistics to report yet. Bring match and timeline files and make the tables: "
+            f"There are no statistics to report. {aside}"
+            if aside
+            else "There are no statistics to report yet. Bring match and timeline files and make the tables: "
             "gamestats ingest lol PATH, then gamestats materialize"
         )
     of_queue = slices if queue is None else slices.filter(pl.col("queue_group") == queue)

@@ -57,6 +57,7 @@ class _Info(msgspec.Struct, rename="camel"):
     game_duration: int | None = None
     game_start_timestamp: int | None = None
     game_creation: int | None = None
+    game_end_timestamp: int | None = None
 
 
 class _File(msgspec.Struct):
@@ -108,10 +109,11 @@ def _of_match(metadata: _Metadata, info: _Info) -> Recognised:
 
 
 def _start_of_match(match_id: str, info: _Info) -> datetime:
-    for millis in (info.game_start_timestamp, info.game_creation):
+    # Of a game that was aborted before it began, the end alone is told.
+    for millis in (info.game_start_timestamp, info.game_creation, info.game_end_timestamp):
         if millis is not None and _FIRST_MILLIS <= millis <= LAST_MILLIS:
             return _EPOCH + timedelta(milliseconds=millis)
-    raise UnrecognisedContentError(f"Match object {match_id} tells no usable gameStartTimestamp or gameCreation.")
+    raise UnrecognisedContentError(f"Match object {match_id} tells no usable time of its start or end.")
 
 
 def _start_of_timeline(frames: list[_Frame]) -> datetime | None:

@@ -8,42 +8,21 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psutil
 
-from gamestats_assets.lakehouse.files import write_whole
-from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, dimensions, is_paired, is_partition_day
-from gamestats_assets.orchestration.requests import range_tags
-from gamestats_assets.settings import Settings, shipped
+from gamestats_assets.orchestration.home import dagster_environment
+from gamestats_assets.orchestration.partitions import DAYS, dimensions, is_paired, is_partition_day
+from gamestats_assets.orchestration.requests import partitions_tags, range_tags
+from gamestats_assets.settings import Settings
 
 _PROCESS_TAG = "gamestats/process"
 _HEARTBEAT_WITHIN_S = 180.0
 # Statuses of a run that its process has not finished.
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-
-
-def dagster_environment(stores: Stores) -> dict[str, str]:
-    """The environment that Dagster's processes need; fills the folder that `DAGSTER_HOME` names.
-
-    `dagster.yaml` is copied into the home each time, so the shipped file is the one that counts.
-    """
-    home = stores.settings.state_folder / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    wanted = shipped("dagster.yaml").read_bytes()
-    copy = home / "dagster.yaml"
-    if not copy.exists() or copy.read_bytes() != wanted:
-        write_whole(copy, wanted)
-    return {
-        "DAGSTER_HOME": str(home),
-        "GAMESTATS_DATA": stores.settings.data
-        if stores.settings.data_is_remote
-        else str(Path(stores.settings.data).resolve()),
-    }
 
 
 @contextmanager
@@ -122,15 +101,17 @@ def run_here(
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection,
     *,
-    partitions: tuple[str, str] | None = None,
+    partitions: Sequence[str] = (),
+    days: tuple[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     log_level: str = "ERROR",
 ) -> dg.ExecuteInProcessResult:
-    """Materialise a selection in this process, as one run of the given partition range.
+    """Materialise a selection in this process, as one run.
 
     Args:
-        partitions: first and last partition key; None for what has no partitions.
+        partitions: its partitions; none for what has no partitions.
+        days: in place of them the first and the last one of a range.
         config: run configuration of the steps (`ops`).
 
     Returns:
@@ -138,16 +119,15 @@ def run_here(
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
-    first, last = partitions or ("", "")
     # A single day as a partition and not as a range of one: Dagster then files each check under its day.
-    one = first if first == last and partitions else None
-    whole_range = range_tags(first, last)
+    partitions = days[:1] if days and days[0] == days[1] else partitions
+    spans = range_tags(*days) if days and not partitions else partitions_tags(partitions)
     return job.execute_in_process(
         instance=instance,
         asset_selection=keys,
         raise_on_error=False,
-        partition_key=one,
-        tags={**(whole_range if partitions and one is None else {}), _PROCESS_TAG: _this_process(), **(tags or {})},
+        partition_key=partitions[0] if partitions else None,
+        tags={**spans, _PROCESS_TAG: _this_process(), **(tags or {})},
         run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
     )
 
@@ -185,53 +165,6 @@ def _order(partitions: dg.PartitionsDefinition | None) -> str:
     return "0" if partitions is None else "1" if partitions == DAYS else f"2 {' '.join(dimensions(partitions))}"
 
 
-def ranges(
-    partitions: dg.PartitionsDefinition | None, keys: Collection[str], instance: dg.DagsterInstance
-) -> list[tuple[str, str] | None]:
-    """Partition keys as ranges that a run each can take; None is a run without partitions.
-
-    Of days and names each range is of one name: Dagster takes a range of both for every day of every name.
-    """
-    if not keys or partitions is None:
-        return [None] if keys else []
-    if partitions == DAYS:
-        return [*consecutive(sorted(keys))]
-    if is_paired(partitions):
-        days: dict[str, list[str]] = {}
-        for key in sorted(keys):
-            day, name = key.split("|")
-            days.setdefault(name, []).append(day)
-        return [
-            (f"{first}|{name}", f"{last}|{name}") for name in sorted(days) for first, last in consecutive(days[name])
-        ]
-    wanted = set(keys)
-    found: list[tuple[str, str] | None] = []
-    stretch: list[str] = []
-    for key in [*partitions.get_partition_keys(dynamic_partitions_store=instance), ""]:
-        if key in wanted:
-            stretch.append(key)
-        elif stretch:
-            found.append((stretch[0], stretch[-1]))
-            stretch = []
-    return found
-
-
-def ranges_behind(
-    partitions: dg.PartitionsDefinition | None, behind: Mapping[str, str], instance: dg.DagsterInstance
-) -> list[tuple[str, str, str]]:
-    """The `ranges` of what is to be done, as first and last key, and one hash of all that is to be done in between.
-
-    Args:
-        behind: partition key to a hash of what is to be done.
-    """
-    found: list[tuple[str, str, str]] = []
-    for span in ranges(partitions, behind, instance):
-        if span is not None:
-            due = [f"{key} {behind[key]}" for key in within_range(partitions, span, instance) if key in behind]
-            found.append((*span, combined_hash(due)))
-    return found
-
-
 def chosen_ranges(
     partitions: dg.PartitionsDefinition | None, chosen: tuple[str, str], instance: dg.DagsterInstance
 ) -> list[tuple[str, str]]:
@@ -249,34 +182,3 @@ def chosen_ranges(
     first, last = chosen
     spans = [chosen] if "|" in first else [(f"{first}|{name}", f"{last}|{name}") for name in names]
     return [span for span in spans if all(is_partition_day(key) and key.partition("|")[2] in names for key in span)]
-
-
-def within_range(
-    partitions: dg.PartitionsDefinition | None, part: tuple[str, str] | None, instance: dg.DagsterInstance
-) -> Sequence[str]:
-    """Partition keys of one of the `ranges`; "" where there are no partitions."""
-    if partitions is None or part is None:
-        return [""]
-    if is_paired(partitions):
-        (first, name), (last, _) = (key.split("|") for key in part)
-        days = PAIRED_DAYS.get_partition_keys_in_range(dg.PartitionKeyRange(first, last))
-        return [f"{day}|{name}" for day in days]
-    keys = list(partitions.get_partition_keys(dynamic_partitions_store=instance))
-    return keys[keys.index(part[0]) : keys.index(part[1]) + 1]
-
-
-def consecutive(days: Sequence[str]) -> list[tuple[str, str]]:
-    """Days grouped into ranges of consecutive ones, each as (first, last).
-
-    >>> consecutive(["2026-03-02", "2026-03-01", "2026-03-05"])
-    [('2026-03-01', '2026-03-02'), ('2026-03-05', '2026-03-05')]
-    """
-    from datetime import date, timedelta
-
-    found: list[tuple[str, str]] = []
-    for day in sorted(set(days)):
-        if found and date.fromisoformat(day) - date.fromisoformat(found[-1][1]) == timedelta(days=1):
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
-    return found

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from gamestats_assets.lakehouse.ledger import ledger_of
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
@@ -18,14 +17,9 @@ class Maintenance(dg.Config):
 
 
 def lake_maintenance(tables: Sequence[type[Table]]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """The job over the given tables, their ledgers and quarantines, and its daily schedule (04:30 UTC)."""
+    """The job over the given tables and their quarantines, and its daily schedule (04:30 UTC)."""
     games = sorted({table.spec.game for table in tables})
-    steps = sorted({(table.spec.game, table.spec.step) for table in tables})
-    everything: list[type[Table]] = [
-        *tables,
-        *(quarantine_of(game) for game in games),
-        *(ledger_of(*step) for step in steps),
-    ]
+    everything: list[type[Table]] = [*tables, *(quarantine_of(game) for game in games)]
 
     @dg.op(required_resource_keys={"stores"}, description="Compact, vacuum and checkpoint every Delta table.")
     def maintain(context: dg.OpExecutionContext, config: Maintenance) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Commit, Lake
-from gamestats_assets.lakehouse.table import PartitionValue, Table
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.partitions import values_of
 
-FROM_LANDING = "from_landing"
-"""Tag of assets that are made from landed files."""
-FROM_PEOPLE = "from_people"
-"""Tag of a table that is a snapshot of what people enter in `ops`."""
-SETTLED = "settled"
-"""Tag of tables whose ledger tells of every day whether it is as its inputs are now (see `settled`)."""
-DAYS_AROUND = "days_around"
-"""Tag of assets that are made from the days before and after as well: how many."""
+if TYPE_CHECKING:
+    from gamestats_assets.orchestration.freshness import Look
+    from gamestats_assets.orchestration.making import Done
 
 
 def asset_key(table: type[Table]) -> dg.AssetKey:
@@ -31,6 +28,7 @@ def publication_key(table: type[Table]) -> dg.AssetKey:
     return dg.AssetKey(["postgres", table.spec.game, table.spec.name])
 
 
+@functools.cache
 def column_schema(table: type[Table]) -> dg.TableSchema:
     """The declared columns as Dagster shows them."""
     keys = set(table.primary_key())
@@ -63,24 +61,30 @@ def definition_metadata(table: type[Table]) -> dict[str, Any]:
     }
 
 
-def materialisation_metadata(
-    lake: Lake, table: type[Table], partitions: Sequence[PartitionValue] | None, commits: Sequence[Commit]
-) -> dict[str, Any]:
-    """Metadata of one materialisation: rows, Delta version, schema, quarantine, a preview unless rows name people."""
+def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
+    """Metadata of one materialisation: rows, units, Delta version, quarantine, a preview unless rows name people."""
+    commits, lake = done.commits[table], look.lake
     rules: dict[str, int] = {}
     for commit in commits:
         for rejection in commit.rejections:
             rules[rejection.rule] = rules.get(rejection.rule, 0) + rejection.rejected_rows
     state = lake.state(table)
     metadata: dict[str, Any] = {
-        "rows_written": sum(commit.rows for commit in commits),
+        "rows_written": sum(commit.written for commit in commits),
+        "partitions_made": len(done.made),
+        "partitions_passed_over": len(done.keys) - len(done.made) - len(done.held),
         "quarantined_rows": sum(commit.rejected_rows for commit in commits),
-        "quarantined_files": sum(r.scope == "file" for commit in commits for r in commit.rejections),
         "dagster/column_schema": column_schema(table),
         "dagster/uri": lake.uri(table),
     }
+    if table.spec.replaced_by is not None:
+        held = [look.ledger(table)[key] for key in done.keys]
+        metadata["units_made"] = done.units
+        metadata["units_set_aside"] = sum(len(found.set_aside) for found in held)
+        metadata["units_passed_over"] = max(sum(len(found.units or ()) for found in held) - done.units, 0)
     if not table.spec.personal:
-        shown = commits[-1].preview if commits else lake.scan(table, partitions).head(5).collect()
+        values = values_of(table, done.keys[:1]) if table.spec.partitioned_by else None
+        shown = commits[-1].preview if commits else lake.scan(table, values).head(5).collect()
         metadata["preview"] = frame_metadata(shown)
     if state is not None:
         metadata |= {"delta_version": state.version, "dagster/row_count": state.rows}

@@ -8,13 +8,12 @@ dimensions that both have, the same; of those that only the source has, everythi
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
 # When the first game we read was released; one definition, so that every game's days map one to one.
@@ -23,6 +22,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2015-07-07", timezone="UTC", end
 PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
 _DAY = "day"
 # More days than there are partitions of.
+_EVERY_DAY = 10_000
 
 
 @functools.cache
@@ -84,43 +84,9 @@ def is_partition_day(key: str) -> bool:
     return is_day(day_of(key)) and days.has_partition_key(day_of(key))
 
 
-def pieces(table: type[Table], keys: Sequence[str]) -> list[list[str]]:
-    """Keys whose rows are made, screened and checked in one piece.
-
-    Pairs one by one: their days are big, and one name is the id of rows in all of them. So are days that are replaced
-    whole.
-    """
-    whole_days = partitions_of(table) == DAYS and table.spec.replaced_by is None
-    return [[key] for key in keys] if whole_days or is_paired(partitions_of(table)) else [[*keys]]
-
-
 def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
     """Values of the table's partition column for Dagster's keys."""
     return [table.partition_value(key) for key in keys]
-
-
-def values_read(
-    source: type[Table], table: type[Table], keys: Sequence[str], lake: Lake, *, days_around: int = 0
-) -> list[PartitionValue] | None:
-    """Values of the source's partition column that partitions of a table are made from; None is all there is.
-
-    Args:
-        keys: partitions of the table.
-        lake: tells which partitions the source has, where it has others than the keys name.
-        days_around: take so many days before and after too, where both have the same partitions.
-    """
-    own, theirs = partitions_of(table), partitions_of(source)
-    shared = shared_dimensions(theirs, own)
-    if not shared:
-        return None
-    if has_days(own) and own == theirs:
-        keys = with_days_around(keys, days_around)
-    wanted = {part_of(own, key, shared) for key in keys}
-    if len(shared) == len(dimensions(theirs)):
-        return values_of(source, sorted("|".join(part) for part in wanted))
-    state = lake.state(source)
-    held = state.rows_per_partition if state is not None else ()
-    return values_of(source, [key for key in held if part_of(theirs, key, shared) in wanted])
 
 
 def key_of_day_before(key: str) -> str:
@@ -133,23 +99,16 @@ def key_of_day_before(key: str) -> str:
     return f"{date.fromisoformat(day) - timedelta(days=1)}{bar}{name}"
 
 
-def with_days_around(keys: Iterable[str], days: int) -> list[str]:
-    """Keys that have a day, with those of so many days before and after."""
-    found: set[str] = set()
-    for key in keys:
-        day, bar, name = key.partition("|")
-        around = (date.fromisoformat(day) + timedelta(days=offset) for offset in range(-days, days + 1))
-        found |= {f"{each.isoformat()}{bar}{name}" for each in around}
-    return sorted(found)
-
-
-def partition_mapping(source: type[Table], table: type[Table], *, days_around: int = 0) -> dg.PartitionMapping | None:
-    """What `values_read` reads, for Dagster: the partitions of `source` that one of `table` is made from.
+def partition_mapping(
+    source: type[Table], table: type[Table], *, days: int | None = 1, ahead: int = 0
+) -> dg.PartitionMapping | None:
+    """The partitions of `source` that one of `table` is made from, as Dagster says it.
 
     None is Dagster's own rule: the same partition, or all where one of the two has none.
 
     Args:
-        days_around: as there.
+        days: where both have days, how many up to the day itself; None is all of them.
+        ahead: and how many after it.
     """
     of_source, of_table = partitions_of(source), partitions_of(table)
     if of_source is None or of_table is None:
@@ -161,10 +120,10 @@ def partition_mapping(source: type[Table], table: type[Table], *, days_around: i
         if is_paired(of_source) and is_paired(of_table):
             return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, dg.IdentityPartitionMapping())})
         return dg.MultiToSingleDimensionPartitionMapping(shared[0])
-    if not (days_around and has_days(of_table)):
+    if not has_days(of_table) or (days, ahead) == (1, 0):
         return None
     around = dg.TimeWindowPartitionMapping(
-        start_offset=-days_around, end_offset=days_around, allow_nonexistent_upstream_partitions=True
+        start_offset=1 - (days or _EVERY_DAY), end_offset=ahead, allow_nonexistent_upstream_partitions=True
     )
     if not is_paired(of_table):
         return around

@@ -13,6 +13,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 PARTITION_TAG = "dagster/partition"
+PARTITIONS_TAG = "gamestats/partitions"
+"""Of a run of several partitions: all of them, by commas.
+
+A run of Dagster's takes one partition, or a range without gaps (its issue 32335), and tells an event of each asset for
+each day of the range: of fifty matches on fifty days within four years that is twelve hundred runs' worth. So a run of
+ours is of the first of its partitions, and names the others here; steps tell of those that they have made.
+"""
+MOST_PARTITIONS = 366
+"""Partitions of one run at most; the name of a partition holds no comma."""
 _RANGE_START_TAG, _RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 REASON_TAG = "gamestats/reason"
 REQUESTED_BY_TAG = "gamestats/requested_by"
@@ -53,10 +62,22 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {_RANGE_START_TAG: first, _RANGE_END_TAG: last}
 
 
-def partition_range(run: dg.DagsterRun) -> tuple[str, str]:
-    """First and last partition of a run, which has one or a range of them."""
-    one = run.tags.get(PARTITION_TAG)
-    return one or run.tags[_RANGE_START_TAG], one or run.tags[_RANGE_END_TAG]
+def lots_of(keys: Sequence[str]) -> list[list[str]]:
+    """Partitions in lots that a run each can take, in order."""
+    ordered = sorted(keys)
+    return [ordered[start : start + MOST_PARTITIONS] for start in range(0, len(ordered), MOST_PARTITIONS)]
+
+
+def partitions_tags(keys: Sequence[str]) -> dict[str, str]:
+    """Tags of a run of several partitions, besides the first one as its own."""
+    return {PARTITIONS_TAG: ",".join(keys)} if len(keys) > 1 else {}
+
+
+def partitions_of_run(run: dg.DagsterRun) -> list[str]:
+    """Partitions that one of our runs names; none where it has none, or a range of Dagster's."""
+    if PARTITIONS_TAG in run.tags:
+        return run.tags[PARTITIONS_TAG].split(",")
+    return [run.tags[PARTITION_TAG]] if PARTITION_TAG in run.tags else []
 
 
 def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = False) -> int | None:

@@ -15,9 +15,11 @@ from typing import Any
 
 from dagster._serdes import ConfigurableClassData  # the type that Dagster's own storages take
 from dagster_postgres import DagsterPostgresStorage
+from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from gamestats_assets.lakehouse.embedded_postgres import is_running
 from gamestats_assets.lakehouse.postgres import dagster_url
 from gamestats_assets.settings import Settings
 
@@ -38,12 +40,11 @@ class GamestatsStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> GamestatsStorage:
         """The storage by the settings of this process; called by Dagster."""
-        url = dagster_url(Settings()).get_secret_value()
-        storage = cls(postgres_url=url, inst_data=inst_data)
-        # A run stores some thousand events. Left to itself, Dagster connects anew for each of them, and starting
-        # a server process takes longer than all the rest.
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
-        _replace_broken_connections(engine)
+        # Sensors are given an instance, and so a storage, at every tick: what is the same for all is made once.
+        url = _url(Settings()).get_secret_value()
+        storage = cls(postgres_url=url, inst_data=inst_data, should_autocreate_tables=url not in _PREPARED)
+        _PREPARED.add(url)
+        engine = _engine(url)
         for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
             part._engine = engine
         # Asked at every event, and a schema that was migrated when the storage was made changes no more.
@@ -62,6 +63,32 @@ class GamestatsStorage(DagsterPostgresStorage):
     @property
     def schedule_storage_data(self) -> None:
         """As `event_storage_data`."""
+
+
+_PREPARED: set[str] = set()
+"""Servers whose tables this process has seen."""
+_URLS: list[tuple[Settings, SecretStr]] = []
+
+
+def _url(settings: Settings) -> SecretStr:
+    """The URL of the storage; it is looked up, and the embedded server started, once for the same settings."""
+    if settings.postgres_url is None and not is_running(settings):
+        _URLS.clear()
+    if not _URLS or _URLS[-1][0] != settings:
+        _URLS[:] = [(settings, dagster_url(settings))]
+    return _URLS[-1][1]
+
+
+@functools.cache
+def _engine(url: str) -> Engine:
+    """Connections of this process that are kept.
+
+    A run stores some thousand events. Left to itself, Dagster connects anew for each of them, and starting a server
+    process takes longer than all the rest.
+    """
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
+    _replace_broken_connections(engine)
+    return engine
 
 
 def _replace_broken_connections(engine: Engine) -> None:

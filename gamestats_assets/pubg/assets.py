@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
-
-import dagster as dg
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.assets import (
-    Decoded,
-    landed_tables,
-    publication,
-    sql_asset,
-    table_asset,
-    upstream_of,
-)
-from gamestats_assets.orchestration.entered import entered_tables
+from gamestats_assets.orchestration.freshness import Told
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
 from gamestats_assets.pubg.careers import player_advanced_career_stats, player_damage_stats, player_weapon_stats
 from gamestats_assets.pubg.circles import circle_positions
@@ -32,6 +25,7 @@ from gamestats_assets.pubg.players import (
     player_circle_positions,
     player_damage_events,
     player_matches,
+    wanted_matches,
     weapon_kill_events,
 )
 from gamestats_assets.pubg.source import refused
@@ -45,12 +39,10 @@ from gamestats_assets.pubg.standings import (
 )
 from gamestats_assets.pubg.summaries import match_summaries
 from gamestats_assets.pubg.tables.ops import SNAPSHOTS
-from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = (*checks.ALL, *fight_checks.ALL, *tournament_checks.ALL, *player_checks.ALL)
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
-PUBLISHED: tuple[type[Table], ...] = tuple(table for table in tables.ALL if table.spec.published)
 # Each match by itself.
 BY_MATCH = (
     circle_positions,
@@ -89,23 +81,23 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
-def assets() -> list[dg.AssetsDefinition]:
-    """Every PUBG asset: bronze, silver, gold, and the publications."""
-    made = [
-        landed_tables([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused),
-        entered_tables(
-            SNAPSHOTS,
-            {tables.Seasons: ("season", "season"), tables.TrackedPlayers: ("account_id", TRACKED_PLAYER)},
-        ),
-        *(table_asset(function) for function in BY_MATCH),
-        *(table_asset(function, jointly=True, unasked=SNAPSHOTS) for function in BY_TOURNAMENT),
-        *(table_asset(function) for function in BY_SEASON),
-        table_asset(player_matches, jointly=True, by_itself=False),
-        *(table_asset(function, by_itself=False) for function in BY_PLAYER),
-        *(sql_asset(table, _model(table), KNOWN) for table in SQL_TABLES),
-    ]
-    return [*made, *(publication(table, CHECKS, upstream_of(table, made, KNOWN)) for table in PUBLISHED)]
-
-
-def _model(table: type[Table]) -> SqlModel:
-    return SqlModel.load(shipped("sql", table.spec.game, f"{table.spec.name}.sql"), table, KNOWN)
+@functools.cache
+def game() -> Game:
+    """Every PUBG table and what it is made from: bronze, silver, gold, and the publications."""
+    pubg = Game("pubg", tables.ALL, CHECKS)
+    pubg.names(tables.TournamentTeamStandings, tables.Seasons, "season")
+    pubg.landed([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused)
+    pubg.entered(SNAPSHOTS)
+    for function in BY_MATCH:
+        pubg.function(function)
+    for function in BY_TOURNAMENT:
+        pubg.function(function, jointly=True, days_around=1)
+    for function in BY_SEASON:
+        pubg.function(function)
+    pubg.function(player_matches, tell=Told("matches of tracked players", lambda look: wanted_matches(look.lake)))
+    for function in BY_PLAYER:
+        pubg.function(function)
+    for table in SQL_TABLES:
+        pubg.sql(table, SqlModel.load(shipped("sql", "pubg", f"{table.spec.name}.sql"), table, KNOWN))
+    pubg.publications()
+    return pubg

@@ -26,8 +26,8 @@ from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.pubg.tables.results import MatchSummaries
 from gamestats_assets.pubg.tournament_entry import tracked_row
 
-DETAILS_SENSOR = "tracked_player_details"
-"""The sensor whose runs take up the detail."""
+DETAILS = {"gamestats/kind": TRACKED_PLAYER}
+"""Tags of runs that take up the detail of tracked players."""
 MATCHES_TAG = "gamestats/matches"
 """Of a run: how many matches it was requested for."""
 

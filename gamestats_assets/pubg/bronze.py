@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Rejections, Unit
+from gamestats_assets.lakehouse.json_text import without_nul
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
@@ -50,9 +51,9 @@ def _read_telemetry(landing: Landing, unit: Unit, file: LandedFile) -> _Telemetr
         "events": 0,
     }
     try:
-        content = decompressed(payload)
+        content = decompressed(payload, landing.limits)
         row["size_bytes"] = len(content)
-        decoded = telemetry.decode(content, unit.unit_id, unit.day)
+        decoded = telemetry.decode(without_nul(content), unit.unit_id, unit.day)
     except (UnreadableContentError, telemetry.UnreadableTelemetryError) as error:
         rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
         return _Telemetry({**row, "reason": str(error)}, {}, {TelemetryFiles: [rejection]})
@@ -106,7 +107,7 @@ def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool
     best: tuple[int, str, DecodedMatch] | None = None
     for file in files:
         try:
-            found = decode_match(decompressed(landing.read(file)), unit.day, file.content_hash)
+            found = decode_match(without_nul(landing.content(file)), unit.day, file.content_hash)
             if found.match_id != unit.unit_id:
                 raise UnreadableMatchError(f"Expected match {unit.unit_id}, found {found.match_id}.")
         except (UnreadableContentError, UnreadableMatchError) as error:

@@ -1,8 +1,8 @@
 """What the PUBG tables must keep together, beyond what each declares by itself.
 
-A blocking check says that rows were lost, doubled or disagree: that is our fault, and nothing is published until it is
-mended. The others report what a source can do at any time (a new weapon, a new map, an odd match); the data stay usable
-and somebody should look.
+A blocking check says that rows were lost, doubled or disagree: that is our fault, or the match is damaged, which is set
+aside until it is mended. The others report what a source can do at any time (a new weapon, a new map, an odd match);
+the data stay usable and somebody should look.
 """
 
 from __future__ import annotations

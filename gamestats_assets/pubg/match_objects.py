@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 import polars as pl
 
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.integers import LAST_YEAR
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables import RawMatches, RawParticipants
@@ -57,8 +59,10 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number of hundreds of digits
+            if math.isfinite(number := float(value)):
+                return number
     raise _UnexpectedValueError(f"expected a number, found {value!r:.80}")
 
 
@@ -93,10 +97,13 @@ def _flag(value: object) -> bool:
 def _instant(value: object) -> datetime:
     try:
         instant = datetime.fromisoformat(_text(value))
-    except ValueError:
+        # The API writes UTC; a time without a zone is taken as that.
+        instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise _UnexpectedValueError(f"expected a time, found {value!r:.80}") from None
-    # The API writes UTC; a time without a zone is taken as that.
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if instant.year > LAST_YEAR:
+        raise _UnexpectedValueError(f"expected a time up to the year {LAST_YEAR}, found {value!r:.80}")
+    return instant
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -10,14 +10,14 @@ taken before is not taken again.
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import Ledger, combined_hash, input_hashes, ledger_of, step_version, unit_hashes
+from gamestats_assets.lakehouse.ledger import fingerprint, ledger_of, row_fingerprints
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.careers import career_type
 from gamestats_assets.pubg.tables.detail import CirclePositions, DamageEvents, MatchFacts, WeaponKills
@@ -32,28 +32,16 @@ from gamestats_assets.pubg.tables.players import (
 )
 from gamestats_assets.pubg.tables.results import MatchSummaries
 
-PositionsTaken = ledger_of(PlayerCirclePositions.spec.game, PlayerCirclePositions.spec.step)
+PositionsTaken = ledger_of(PlayerCirclePositions)
 """Matches whose positions were taken: per tracked player and match."""
-DamageTaken = ledger_of(PlayerDamageEvents.spec.game, PlayerDamageEvents.spec.step)
-KillsTaken = ledger_of(WeaponKillEvents.spec.game, WeaponKillEvents.spec.step)
-
-SOURCES: tuple[type[Table], ...] = (TrackedPlayers, Backfills, MatchSummaries, MatchFacts)
-"""What decides which matches are wanted."""
+DamageTaken = ledger_of(PlayerDamageEvents)
+KillsTaken = ledger_of(WeaponKillEvents)
 
 _PLAYERS_MATCH = (TRACKED_PLAYER, "match_id")
 TAKEN: tuple[type[Table], ...] = (PositionsTaken, DamageTaken, KillsTaken)
 """Matches taken into each of the detail tables: per tracked player and match."""
-_DETAIL = {
-    PlayerCirclePositions: (PlayerMatches, CirclePositions),
-    PlayerDamageEvents: (PlayerMatches, DamageEvents),
-    WeaponKillEvents: (PlayerMatches, WeaponKills),
-}
-
-
-LEDGERS: tuple[type[Table], ...] = tuple(
-    ledger_of(table.spec.game, table.spec.step) for table in (*_DETAIL, CirclePositions, DamageEvents, WeaponKills)
-)
-"""What tells how far the detail is, everybody's and the tracked players'."""
+_DECIDING: tuple[type[Table], ...] = (TrackedPlayers, Backfills, MatchSummaries, MatchFacts, PositionsTaken)
+_WANTED: WeakKeyDictionary[Lake, tuple[tuple[int | None, ...], dict[str, str]]] = WeakKeyDictionary()
 
 
 def player_matches(
@@ -65,7 +53,10 @@ def player_matches(
 ) -> dy.LazyFrame[PlayerMatches]:
     """The wanted matches of every tracked player whose account is known; the module says which are wanted."""
     players = tracked.filter(pl.col("account_id").is_not_null()).select(
-        "tracked_player_id", pl.col("account_id").alias(TRACKED_PLAYER), added_on=pl.col("added_at").dt.date()
+        "tracked_player_id",
+        "is_active",
+        pl.col("account_id").alias(TRACKED_PLAYER),
+        added_on=pl.col("added_at").dt.date(),
     )
     day = pl.col("match_date")
     own = (
@@ -85,9 +76,11 @@ def player_matches(
             on="match_id",
         )
     )
-    since_tracked = own.filter(day >= pl.col("added_on")).select(_PLAYERS_MATCH)
+    # Of who is inactive, what was taken stays, and nothing is added.
+    active = own.filter("is_active")
+    since_tracked = active.filter(day >= pl.col("added_on")).select(_PLAYERS_MATCH)
     history = (
-        own.join(backfills.filter(pl.col("cancelled_at").is_null()), on="tracked_player_id")
+        active.join(backfills.filter(pl.col("cancelled_at").is_null()), on="tracked_player_id")
         .filter(day.is_between(pl.col("from_day"), pl.col("to_day")))
         .select(_PLAYERS_MATCH)
     )
@@ -175,58 +168,49 @@ def player_backfill_status(
 # --------------------------------------------------------------------------- who is behind
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """What a tracked player's tables lack.
+def wanted_matches(lake: Lake) -> dict[str, str]:
+    """By tracked player, a fingerprint of the rows of `player_matches` as they would be now.
 
-    Attributes:
-        digest: hash of what is to be done, and of the backfills that ask for it.
-        match_ids: matches that are to be taken, taken again, or given up.
-        is_history: whether some of them are older than the player is tracked.
+    Each new day could concern every player; making the rows is the cheapest way to tell whom it does concern.
     """
+    versions = tuple(map(lake.version, _DECIDING))
+    known = _WANTED.get(lake)
+    if known is None or known[0] != versions:
+        frames = [lake.scan(table) for table in _DECIDING]
+        rows = row_fingerprints(PlayerMatches, player_matches(*frames).collect())  # type: ignore[arg-type]
+        accounts = frames[0].select("account_id").drop_nulls().unique().collect().to_series().sort()
+        told = {account: fingerprint(*_flat(rows.get(account, {}))) for account in accounts}
+        _WANTED[lake] = known = versions, told
+    return known[1]
 
-    digest: str
-    match_ids: frozenset[str]
-    is_history: bool
+
+def _flat(pairs: Mapping[str, str]) -> list[str]:
+    return [text for pair in sorted(pairs.items()) for text in pair]
 
 
-def players_behind(lake: Lake) -> dict[str, Behind]:
-    """What the tables of each active tracked player lack, by account; players who lack nothing are left out."""
-    tracked = lake.scan(TrackedPlayers).filter("is_active")
-    active = sorted(tracked.select("account_id").collect().to_series().drop_nulls())
-    if not active:
-        return {}
-    wanted = player_matches(
-        tracked,  # type: ignore[arg-type]
-        lake.scan(Backfills),  # type: ignore[arg-type]
-        lake.scan(MatchSummaries),  # type: ignore[arg-type]
-        lake.scan(MatchFacts),  # type: ignore[arg-type]
-        lake.scan(PositionsTaken, active),  # type: ignore[arg-type]
-    ).collect()
-    added = dict(tracked.select("account_id", pl.col("added_at").dt.date()).collect().iter_rows())
-    days = dict(wanted.select("match_id", "match_date").iter_rows())
-    asked = lake.scan(Backfills).filter(pl.col("cancelled_at").is_null()).join(tracked, on="tracked_player_id")
-    to_do: dict[str, set[str]] = {account: set() for account in active}
-    for account, backfill in asked.select("account_id", "backfill_id").drop_nulls().collect().iter_rows():
-        to_do[account].add(f"backfill {backfill}")
-    lacking: dict[str, set[str]] = {account: set() for account in active}
-    matches = {**{account: {} for account in active}, **unit_hashes(PlayerMatches, wanted)}
-    inputs = {table: input_hashes(lake, table, sources, active) for table, sources in _DETAIL.items()}
-    for table, found in {PlayerMatches: matches, **inputs}.items():
-        work = Ledger(lake, table.spec.game, table.spec.step).work(found, code_version=step_version([table], "1"))
-        for account in active:
-            to_do[account] |= {f"{table.spec.name} {unit} {hash_}" for unit, hash_ in work.pending[account].items()}
-            to_do[account] |= {f"{table.spec.name} {unit} gone" for unit in work.vanished[account]}
-            lacking[account] |= {*work.pending[account], *work.vanished[account]}
-    return {
-        account: Behind(
-            combined_hash(to_do[account]),
-            frozenset(match_ids),
-            any(days[match_id] < added[account] for match_id in match_ids if match_id in days),
-        )
-        for account, match_ids in lacking.items()
-        if match_ids
-    }
+def history_wanted(lake: Lake, accounts: Collection[str]) -> dict[str, tuple[int, bool]]:
+    """By tracked player: how many matches are wanted and not taken, and whether some are older than the tracking."""
+    frames = [lake.scan(table) for table in _DECIDING]
+    taken = frames[-1].select(pl.col("partition_key").alias(TRACKED_PLAYER), pl.col("unit_id").alias("match_id"))
+    added = frames[0].select(pl.col("account_id").alias(TRACKED_PLAYER), added_on=pl.col("added_at").dt.date())
+    lacking = (
+        player_matches(*frames)  # type: ignore[arg-type]
+        .filter(pl.col(TRACKED_PLAYER).is_in([*accounts]))
+        .join(taken, on=_PLAYERS_MATCH, how="anti")
+        .join(added, on=TRACKED_PLAYER)
+        .group_by(TRACKED_PLAYER)
+        .agg(matches=pl.col("match_id").n_unique(), is_history=(pl.col("match_date") < pl.col("added_on")).any())
+        .collect()
+    )
+    return {account: (matches, is_history) for account, matches, is_history in lacking.iter_rows()}
+
+
+def backfills_asked(lake: Lake) -> dict[str, str]:
+    """By tracked player, the numbers of the backfills that nobody cancelled."""
+    asked = lake.scan(Backfills).filter(pl.col("cancelled_at").is_null())
+    of_players = asked.join(lake.scan(TrackedPlayers).drop_nulls("account_id"), on="tracked_player_id")
+    numbers = of_players.group_by("account_id").agg(pl.col("backfill_id").sort().cast(pl.String)).collect()
+    return {account: ", ".join(of_account) for account, of_account in numbers.iter_rows()}
 
 
 def accounts_seen(lake: Lake) -> dict[tuple[str, str], str]:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,27 +11,11 @@ import dagster as dg
 from psycopg import OperationalError
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.entered import entered_sensor
-from gamestats_assets.orchestration.instance import ranges, within_range
-from gamestats_assets.orchestration.joint import made_jointly
-from gamestats_assets.orchestration.landed import landed_sensor
-from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import DAYS, partitions_of
-from gamestats_assets.orchestration.requests import (
-    REQUESTED_BY_TAG,
-    UNFINISHED,
-    due_attempt,
-    has_ended,
-    is_on_its_way,
-    partition_range,
-    range_tags,
-    request,
-)
+from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.sensor import ASKED_TAG, Lot
 from gamestats_assets.pubg import discovery, players, tables
 from gamestats_assets.pubg.api import (
     PubgApi,
@@ -40,11 +24,10 @@ from gamestats_assets.pubg.api import (
     UnavailableError,
     UnreadableAnswerError,
 )
-from gamestats_assets.pubg.assets import BY_TOURNAMENT
-from gamestats_assets.pubg.backfill import DETAILS_SENSOR, MATCHES_TAG
+from gamestats_assets.pubg.assets import game
+from gamestats_assets.pubg.backfill import MATCHES_TAG
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
 from gamestats_assets.pubg.limit import LIMITER, SharedLimiter, limit_in_force
-from gamestats_assets.pubg.players import Behind
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
 ARCHIVE_JOB = "archive_pubg_matches"
@@ -57,34 +40,44 @@ _TIMEOUT_S = 10.0
 # What one group of players met the others would meet as well.
 _BEFALLS_ALL = (RateLimitedError, UnavailableError, UnauthorisedError, PostgresUnavailableError, OperationalError)
 _CLAIM_TAG = "gamestats/claim"
-_DETAILS_EVERY_S = 10
-_MATCHES_LANDED = "new_pubg_matches"
+_RAW = tables.RawMatches
 
 
-def new_pubg_matches() -> dg.SensorDefinition:
-    """Requests every day that gained files, from its bronze tables to PostgreSQL."""
-    raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
-    return landed_sensor(
-        _MATCHES_LANDED,
-        raw,
-        followers=_with_publications(
-            table for table in tables.ALL if partitions_of(table) == DAYS and table not in raw
-        ),
-        description="Watches the landing zone and requests the days that gained match or telemetry files: all tables "
-        "of the day, to PostgreSQL. What else they concern follows by its conditions.",
-        tags=_tags_of_matches,
-    )
+def lots(look: Look, kind: str, keys: Sequence[str]) -> Iterator[Lot]:
+    """Days with matches that play now come first; a tracked player's history waits for everything else.
+
+    Who played is refreshed together with those who stand beside; whose history is taken up, in a run of the own.
+    """
+    url = look.stores.postgres_url
+    if kind == "day":
+        step = game().graph.steps[_RAW]
+        migrate(url)
+        of_priority: dict[str, list[str]] = {}
+        for key in keys:
+            held = look.ledger(_RAW)[key].units or {}
+            landed = step.unit_inputs(look, key)[0] if key in step.behind(look) else {}
+            new = {unit for unit, made_from in landed.items() if held.get(unit, ("",))[0] != made_from}
+            of_priority.setdefault(discovery.priority_of(url, new) if new else "", []).append(key)
+        for priority, some in of_priority.items():
+            yield some, _tags(priority) if priority else {}
+    elif kind == TRACKED_PLAYER:
+        lacking = players.history_wanted(look.lake, keys)
+        played = [key for key in keys if not lacking.get(key, (0, False))[1]]
+        matches = sum(lacking[key][0] for key in played if key in lacking)
+        if played:
+            yield played, {**_tags("normal"), MATCHES_TAG: str(matches)}
+        asked = players.backfills_asked(look.lake)
+        for key in (key for key in keys if key not in played):
+            yield [key], {**_tags("low"), MATCHES_TAG: str(lacking[key][0]), ASKED_TAG: asked.get(key, "")}
+    else:
+        yield keys, {}
 
 
-def _with_publications(of: Iterable[type[Table]]) -> list[dg.AssetKey]:
-    """Tables, and the published ones' copies in PostgreSQL."""
-    chosen = list(of)
-    return [*map(asset_key, chosen), *(publication_key(table) for table in chosen if table.spec.published)]
-
-
-def _tags_of_matches(stores: Stores, match_ids: Collection[str]) -> dict[str, str]:
-    migrate(stores.postgres_url)
-    return _tags(discovery.priority_of(stores.postgres_url, match_ids))
+def learn_accounts(stores: Stores) -> None:
+    """Enter the accounts of tracked players of whom only the name was known."""
+    if seen := players.accounts_seen(stores.lake):
+        migrate(stores.postgres_url)
+        discovery.learn_accounts(stores.postgres_url, seen)
 
 
 def _tags(priority: str) -> dict[str, str]:
@@ -148,113 +141,6 @@ def tournament_matches_found() -> dg.SensorDefinition:
         description="While matches are scheduled, asks the API every minute for the matches of some members of each "
         "playing team, and has new custom and competitive ones archived at high priority.",
     )
-
-
-def tournament_entries() -> dg.SensorDefinition:
-    """Takes snapshots of what people entered, and places the matches anew that it concerns."""
-
-    return entered_sensor(
-        "tournament_entries",
-        tables.SNAPSHOTS,
-        _with_publications(
-            [
-                tables.TournamentLineups,
-                tables.MatchTournamentContext,
-                tables.TournamentTeamResults,
-                tables.TournamentMatches,
-                tables.MatchValidation,
-                tables.Matches,
-            ]
-        ),
-        _misplaced,
-        behind_of=tables.Matches,
-        after=[_MATCHES_LANDED],
-        description="Takes snapshots when seasons, teams, rosters, schedule or overrides changed, and requests the "
-        "days with matches whose place that changed; only those matches are replaced.",
-    )
-
-
-def _misplaced(stores: Stores) -> dict[str, str]:
-    """Days with matches that are not placed as they would be now, each with a hash of what is to be done."""
-    found: dict[str, list[str]] = {}
-    for function in BY_TOURNAMENT:
-        table, days = made_jointly(stores.lake, function)
-        for day, digest in days.items():
-            found.setdefault(day, []).append(f"{table.spec.name} {digest}")
-    return {day: combined_hash(parts) for day, parts in found.items()}
-
-
-def tracked_player_details() -> dg.SensorDefinition:
-    """Requests the tables of tracked players whose matches or history they do not hold yet."""
-    target = _with_publications(table for table in tables.ALL if table.spec.partitioned_by == TRACKED_PLAYER)
-
-    @dg.sensor(
-        name=DETAILS_SENSOR,
-        target=dg.AssetSelection.assets(*target),
-        minimum_interval_seconds=_DETAILS_EVERY_S,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Requests the detail of tracked players: of one who played in a new match, at normal priority, and "
-        "of one whose history is to be taken up, at low priority. Nobody else's is touched.",
-    )
-    def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        migrate(stores.postgres_url)
-        versions = combined_hash(
-            f"{table.spec.key} {stores.lake.version(table)}" for table in (*players.SOURCES, *players.LEDGERS)
-        )
-        told = json.loads(context.cursor) if context.cursor else {}
-        if told.get("versions") == versions and (not told["behind"] or is_on_its_way(context.instance, DETAILS_SENSOR)):
-            return dg.SensorResult(
-                skip_reason="Nothing changed that tracked players' tables are made from.", cursor=context.cursor
-            )
-        seen = players.accounts_seen(stores.lake)
-        learnt = discovery.learn_accounts(stores.postgres_url, seen) if seen else 0
-        behind = players.players_behind(stores.lake)
-        requests = _of_players(context.instance, behind, target)
-        context.log.info(f"{len(behind)} tracked players are behind; the account of {learnt} was learnt.")
-        return dg.SensorResult(
-            run_requests=requests,
-            cursor=json.dumps({"versions": versions, "behind": bool(behind)}),
-            skip_reason=None if requests else "Every tracked player's tables hold what they are to, or soon will.",
-        )
-
-    return sensor
-
-
-def _of_players(
-    instance: dg.DagsterInstance, behind: Mapping[str, Behind], target: Sequence[dg.AssetKey]
-) -> list[dg.RunRequest]:
-    """Who played is refreshed in one run with those who stand beside; whose history is taken up, in a run of the own.
-
-    Players whose run failed have one each. A player whose partition is not there yet, or whose run has not ended,
-    is left for the next look.
-    """
-    by_account = dg.DynamicPartitionsDefinition(name=TRACKED_PLAYER)
-    going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: DETAILS_SENSOR}, statuses=UNFINISHED))
-    busy = {account for run in going for account in within_range(by_account, partition_range(run), instance)}
-    keys = [key for key in instance.get_dynamic_partitions(TRACKED_PLAYER) if key in behind and key not in busy]
-    played = [key for key in keys if not behind[key].is_history]
-    together = [within_range(by_account, span, instance) for span in ranges(by_account, played, instance)]
-    waiting: list[Sequence[str]] = [*together, *([key] for key in keys if behind[key].is_history)]
-    requests: list[dg.RunRequest] = []
-    while waiting:
-        accounts = waiting.pop(0)
-        states = [behind[account] for account in accounts]
-        reason = combined_hash(f"{account} {state.digest}" for account, state in zip(accounts, states, strict=True))
-        reason = f"players {accounts[0]} {reason}"
-        if len(accounts) > 1 and has_ended(instance, reason):
-            waiting += [[account] for account in accounts]
-        elif (attempt := due_attempt(instance, reason)) is not None:
-            tags = {
-                **_tags("low" if states[0].is_history else "normal"),
-                REQUESTED_BY_TAG: DETAILS_SENSOR,
-                MATCHES_TAG: str(len({match_id for state in states for match_id in state.match_ids})),
-            }
-            first, last = accounts[0], accounts[-1]
-            if first != last:
-                tags |= range_tags(first, last)
-            partition = first if first == last else None
-            requests.append(request(reason, attempt, target, partition_key=partition, tags=tags))
-    return requests
 
 
 def _discovery_sensor(

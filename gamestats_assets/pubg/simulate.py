@@ -15,7 +15,7 @@ import math
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -152,6 +152,7 @@ def simulate_match(
     telemetry_version: Literal["v2", "v1"] = "v2",
     population: int = 400,
     created_at: Literal["stored", "opened"] = "stored",
+    squads: Sequence[int] | None = None,
 ) -> SimulatedMatch:
     """Simulate one match.
 
@@ -168,9 +169,11 @@ def simulate_match(
         population: Number of people the players are drawn from, so that they meet again in other matches.
         created_at: What `createdAt` of the match object says: the end (`stored`), or the opening of the lobby
             before the start (`opened`), which is what the upload times in the real match objects point to.
+        squads: Which squads of the population play, by number; drawn by the seed when None.
 
     Raises:
-        ValueError: For an unknown map, or a match too small to be played.
+        ValueError: For an unknown map, squads that are not as many as the players need, or a match too small to be
+            played.
     """
     rng = Random(stable_number("match", seed))
     if map_name is None:
@@ -189,7 +192,9 @@ def simulate_match(
     started_at = started_at.replace(microsecond=started_at.microsecond // 1000 * 1000)
 
     match_id = _uuid(rng)
-    story = Story(rng, map_name, not official, players, bots, team_size, max(population, players + 40))
+    if squads is not None and len(squads) != math.ceil((players - bots) / team_size):
+        raise ValueError(f"{players - bots} players are not {len(squads)} squads of {team_size}")
+    story = Story(rng, map_name, not official, players, bots, team_size, max(population, players + 40), squads)
     story.run()
     custom = match_type == "custom"
     name = _match_name(rng, match_id, started_at, game_mode, match_type)
@@ -448,8 +453,20 @@ def _one_of_day(folder: str, day: date, index: int, matches: int, seed: int, opt
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
         milliseconds=int((index + rng.uniform(0.02, 0.98)) * slot)
     )
-    match = simulate_match(number, start, **options)
-    stem = Path(folder) / match.truth.match_id
+    return write_match(Path(folder), number, start, **options)
+
+
+def write_match(folder: Path, seed: int, started_at: datetime, **options: Any) -> MatchTruth:
+    """Write one match into a folder: `<match_id>.match.json` and `<match_id>.telemetry.json.gz`.
+
+    Args:
+        folder: The folder.
+        seed: As `simulate_match` has it.
+        started_at: As `simulate_match` has it.
+        options: Passed to `simulate_match`.
+    """
+    match = simulate_match(seed, started_at, **options)
+    stem = folder / match.truth.match_id
     _write(stem.with_name(f"{stem.name}.match.json"), match.match_json)
     packed = igzip.compress(
         match.telemetry_json, compresslevel=1, mtime=0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
@@ -609,6 +610,7 @@ class Story:
         bots: int,
         team_size: int,
         population: int,
+        squads: Sequence[int] | None = None,
     ) -> None:
         self.rng = rng
         self.map = MAPS[map_name]
@@ -627,7 +629,7 @@ class Story:
         self._fights: list[tuple[Team, Team, float]] = []
         self._dbno = list(range(1, 127))
         rng.shuffle(self._dbno)
-        self._board(players, bots, team_size, population)
+        self._board(players, bots, team_size, population, squads)
         mean, spread, least, greatest = self.rules.duration
         self.length = min(max(rng.gauss(mean, spread), least), greatest)
         bend = rng.uniform(0.97, 1.25)
@@ -642,11 +644,12 @@ class Story:
     def _weapon(self, early: bool) -> Weapon:
         return self.rng.choices(WEAPONS, [w.early_share if early else w.share for w in WEAPONS])[0]
 
-    def _board(self, players: int, bots: int, team_size: int, population: int) -> None:
+    def _board(self, players: int, bots: int, team_size: int, population: int, chosen: Sequence[int] | None) -> None:
         """Seat the people in teams and drop every team somewhere near the flight line."""
         rng, side = self.rng, self.map.side
         humans = players - bots
-        squads = rng.sample(range(max(population // 4, math.ceil(humans / team_size))), math.ceil(humans / team_size))
+        needed = math.ceil(humans / team_size)
+        squads = rng.sample(range(max(population // 4, needed)) if chosen is None else list(chosen), needed)
         seats: list[tuple[int, int | None]] = []
         for place, squad in enumerate(squads):
             seats += [(place, squad * 4 + i) for i in range(team_size)]

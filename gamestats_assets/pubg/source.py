@@ -12,11 +12,12 @@ import re
 import zlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from gamestats_assets.lakehouse.arrivals import Recognised, Source, UnrecognisedContentError
+from gamestats_assets.lakehouse.integers import LAST_YEAR
 from gamestats_assets.lakehouse.landing import Landing
 
 GAME = "pubg"
@@ -32,13 +33,14 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ELEMENT = re.compile(r"[\[,]\s*\{")
 _TIME = re.compile(rb'"_D"\s*:\s*"([^"\\]{1,40})"')
 _UPLOAD_SLACK = timedelta(minutes=5)  # real uploads come up to four minutes before createdAt plus duration
-_FIRST_YEAR = 2017
+_FIRST_YEAR = 2017  # the game came out
 _HEAD = 64 * 1024
 # How far around a marker its event is looked for: most fit the first window, a full lobby the second.
 _WINDOWS = (32 * 1024, 256 * 1024, 2 * 1024 * 1024)
 _MOST_ATTEMPTS = 4000
 _MOST_MARKERS = 8
 _DECODER = json.JSONDecoder()
+_T = TypeVar("_T")
 
 
 _TAKEN = "Match objects, telemetry and player objects of the PUBG API are taken."
@@ -50,7 +52,8 @@ _TAKEN = "Match objects, telemetry and player objects of the PUBG API are taken.
 class _Resource(msgspec.Struct):
     type: str
     id: str
-    attributes: dict[str, Any] | None = None
+    # Raw, for a file of any content is looked at, and what is of no use here may be large.
+    attributes: dict[str, msgspec.Raw] | None = None
 
 
 class _Document(msgspec.Struct):
@@ -102,18 +105,24 @@ def _document(content: bytes) -> Recognised:
 def _match(match: _Resource, included: list[_Resource]) -> Recognised:
     if not _ID.fullmatch(match.id):
         raise UnrecognisedContentError(f"The match id {match.id[:80]!r} has characters no match id has.")
-    attributes = match.attributes or {}
-    uploads = [
-        _instant((resource.attributes or {}).get("createdAt")) for resource in included if resource.type == "asset"
-    ]
+    uploads = [_instant(_attribute(resource, "createdAt", str)) for resource in included if resource.type == "asset"]
     uploaded = max((time for time in uploads if time is not None), default=None)
-    started_at = _estimated_start(attributes.get("createdAt"), attributes.get("duration"), uploaded)
+    started_at = _estimated_start(_attribute(match, "createdAt", str), _attribute(match, "duration", float), uploaded)
     if started_at is None:
         raise UnrecognisedContentError(f"Match object {match.id} has no usable createdAt and duration.")
     return Recognised("match", match.id.lower(), started_at, False)
 
 
-def _estimated_start(created_at: object, duration: object, uploaded: datetime | None) -> datetime | None:
+def _attribute(resource: _Resource, name: str, type: type[_T]) -> _T | None:
+    """An attribute; None where it is of another type, or there is none."""
+    raw = (resource.attributes or {}).get(name)
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=type)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _estimated_start(created_at: str | None, duration: float | None, uploaded: datetime | None) -> datetime | None:
     """Start of a match as its match object tells it.
 
     createdAt is documented as the time of storing, which is `duration` after the start. In the
@@ -121,9 +130,7 @@ def _estimated_start(created_at: object, duration: object, uploaded: datetime | 
     minutes after createdAt plus duration. So the upload decides, where there is one.
     """
     created = _instant(created_at)
-    if created is None or isinstance(duration, bool) or not isinstance(duration, int | float):
-        return None
-    if not 0 <= duration <= 86_400:
+    if created is None or duration is None or not 0 <= duration <= 86_400:
         return None
     length = timedelta(seconds=duration)
     if uploaded is not None and uploaded >= created + length - _UPLOAD_SLACK:
@@ -166,7 +173,7 @@ def _named_match_id(name: str) -> str | None:
 
 
 def _instant(value: object) -> datetime | None:
-    """A time of the API (3 or 7 fractional digits, Z or an offset); None also before the game existed."""
+    """A time of the API (3 or 7 fractional digits, Z or an offset); None also where no match can be."""
     if not isinstance(value, str) or "T" not in value:
         return None
     try:
@@ -174,7 +181,7 @@ def _instant(value: object) -> datetime | None:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return time if time.year >= _FIRST_YEAR else None
+    return time if _FIRST_YEAR <= time.year <= LAST_YEAR else None
 
 
 def _earliest_time(head: bytes) -> datetime | None:

@@ -14,6 +14,7 @@ import csv
 import difflib
 import functools
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -223,7 +224,8 @@ def _read(path: Path, columns: Sequence[Column], mistakes: list[Mistake]) -> lis
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[list[str]] = []
     try:
-        lines.extend([cell.strip() for cell in line] for line in reader)
+        # A list that gamestats wrote has a ' before a text such as -Alpha-, lest a spreadsheet computes it.
+        lines.extend([re.sub(r"^'(?=[=+@-])", "", cell.strip()) for cell in line] for line in reader)
     except csv.Error as error:
         raise ImportRefusedError(path, [Mistake(len(lines) + 1, "", f"cannot be read as CSV: {error}.")]) from None
     names = [name.lower() for name in lines[0]] if lines else []

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gamestats_assets.rocket_league.identities import PlayerIdError, guest_id, player_id_of
+from gamestats_assets.rocket_league.ranks import HIGHEST_TIER
 from gamestats_assets.rocket_league.replay_network import UnreadableReplayError
 from gamestats_assets.rocket_league.source import BALLCHASING, date_of, match_id_of
 from gamestats_assets.rocket_league.tables.bronze import RawPlayerStats, RawReplays
@@ -61,7 +62,7 @@ _CAMERA = ("fov", "height", "pitch", "distance", "stiffness", "swivel_speed", "t
 _DERIVED = ("percent_", "shooting_percentage", "avg_powerslide_duration", "avg_speed_percentage")
 # No number in a replay's statistics is larger, and a column of whole numbers holds no larger one.
 _LARGEST = 2**31 - 1
-_HIGHEST = {"rank_tier": 22, "min_rank_tier": 22, "max_rank_tier": 22, "rank_division": 4}
+_HIGHEST = {**dict.fromkeys(("rank_tier", "min_rank_tier", "max_rank_tier"), HIGHEST_TIER), "rank_division": 4}
 _RANK = {"tier": "rank_tier", "division": "rank_division"}
 _COLUMNS = {**RawReplays.schema(), **RawPlayerStats.schema()}
 

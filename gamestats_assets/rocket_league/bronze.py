@@ -6,13 +6,14 @@ The second goes through every update of a replay, for what happened in it and fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Unit
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.json_text import without_nul
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import ballchasing_files, replay_files
@@ -21,7 +22,8 @@ from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
 from gamestats_assets.rocket_league.replay_events import events
 from gamestats_assets.rocket_league.replay_figures import figures, team_figures
 from gamestats_assets.rocket_league.replay_network import Network, UnreadableReplayError
-from gamestats_assets.rocket_league.source import BALLCHASING, MASKED, REPLAY
+from gamestats_assets.rocket_league.simulated_files import read_simulated
+from gamestats_assets.rocket_league.source import BALLCHASING, MASKED, REPLAY, SIMULATED
 from gamestats_assets.rocket_league.tables import (
     RawPlayerStats,
     RawReplays,
@@ -39,13 +41,19 @@ def _rejection(unit: Unit, file: LandedFile, error: Exception) -> Rejection:
     return Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
 
 
+def _recordings(unit: Unit) -> list[LandedFile]:
+    """What tells of a match's every frame: its replays, else what a simulator made in their place."""
+    return unit.of_kind(REPLAY) or unit.of_kind(SIMULATED)
+
+
 def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     """Decode the replay of a match; of several recordings the longest counts, then the smallest hash."""
-    files = unit.of_kind(REPLAY)
+    files = _recordings(unit)
     read: list[tuple[int, str, replay_files.Replay, Row]] = []
     for file in files:
         try:
-            replay = replay_files.read_replay(decompressed(landing.read(file)))
+            content = landing.content(file)
+            replay = read_simulated(content)[0] if file.kind == SIMULATED else replay_files.read_replay(content)
             row = replay_files.match_row(replay, unit.unit_id, unit.day, file.content_hash, landing.landed_at(file))
         except (UnreadableContentError, UnreadableReplayError) as error:
             into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
@@ -78,7 +86,7 @@ def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     for file in files:
         try:
             row, players = ballchasing_files.decode(
-                decompressed(landing.read(file)), unit.unit_id, unit.day, file.content_hash, landing.landed_at(file)
+                without_nul(landing.content(file)), unit.unit_id, unit.day, file.content_hash, landing.landed_at(file)
             )
         except (UnreadableContentError, UnreadableReplayError) as error:
             into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
@@ -127,9 +135,9 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
         if _take_masked(landing, unit, decoded, EVENT_TABLES):
             continue
         best: tuple[int, str, Network, str] | None = None
-        for file in unit.of_kind(REPLAY):
+        for file in _recordings(unit):
             try:
-                network, header = replay_files.network_of(decompressed(landing.read(file)))
+                network, header = _network_of(file, landing.content(file))
             except (UnreadableContentError, UnreadableReplayError) as error:
                 decoded.add_rejections({ReplayEvents: [_rejection(unit, file, error)]})
                 continue
@@ -143,6 +151,13 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
             # Dropshot and hoops have other boost pads, or none.
             decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(OTHER_FIELDS)))
     return decoded
+
+
+def _network_of(file: LandedFile, content: bytes) -> tuple[Network, Mapping[str, Any]]:
+    if file.kind != SIMULATED:
+        return replay_files.network_of(content)
+    replay, network = read_simulated(content)
+    return network, replay.header
 
 
 def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[Table], pl.DataFrame]:
@@ -167,7 +182,7 @@ def event_frames(network: Network, unit: Unit, *, has_pads: bool) -> dict[type[T
     }
 
 
-RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, BALLCHASING, MASKED), _decode_raw, part=8)
+RAW_DECODER = Decoder("Rocket League", RAW_TABLES, (REPLAY, SIMULATED, BALLCHASING, MASKED), _decode_raw, part=8)
 """Headers, scoreboards, statistics and frames."""
-EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY, MASKED), _decode_events, part=2)
+EVENTS_DECODER = Decoder("Rocket League", EVENT_TABLES, (REPLAY, SIMULATED, MASKED), _decode_events, part=2)
 """What happened, and figures of every update."""

@@ -1,8 +1,8 @@
 """What the Rocket League tables must keep together, beyond what each declares by itself.
 
-A blocking check says that rows were lost, doubled or disagree, or that simulated and real are mixed: nothing is
-published until that is mended. The others report what a source can do at any time: a replay that tells otherwise than
-ballchasing, a field of another form, statistics that no column takes.
+A blocking check says that rows were lost, doubled or disagree, or that simulated and real are mixed: it sets the match
+aside, and where no match is to blame, stops what it is of. The others report what a source can do at any time: a replay
+that tells otherwise than ballchasing, a field of another form, statistics that no column takes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import polars as pl
 from gamestats_assets.lakehouse.quality import Check, breaking_rows
 from gamestats_assets.rocket_league.features import PLAYED_S, SHORTEST_PLAYED_S
 from gamestats_assets.rocket_league.matches import played_as_soccar
+from gamestats_assets.rocket_league.playlists import is_matchmade
 from gamestats_assets.rocket_league.rank_models import worse_models
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import (
@@ -74,7 +75,7 @@ def everybody_who_is_listed_played(
     )
 
 
-@breaking_rows(of=MatchFacts, blocking=False)
+@breaking_rows(of=MatchFacts, blocking=False, unit=None)
 def a_replay_is_of_one_match(facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
     """No two matches of a day are of the same replay: its JSON and its file tell different ids of the match then."""
     return facts.filter(pl.col("replay_id").is_not_null() & (pl.len().over("replay_id", "match_date") > 1)).select(
@@ -90,11 +91,15 @@ def statistics_have_columns(raw: dy.LazyFrame[RawReplays]) -> pl.LazyFrame:
 
 @breaking_rows(of=Participants)
 def goals_are_in_the_score(participants: dy.LazyFrame[Participants], facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
-    """The players of a team have no more goals than the team; one who left may have taken some along."""
+    """The players of a team have no more goals than the team; one who left may have taken some along.
+
+    In private matches people change teams and take their goals along, and the score is what the host makes it.
+    """
     scored = participants.group_by(*MATCH, "team").agg(goals=pl.col("goals").sum())
     score = pl.when(pl.col("team") == "blue").then("blue_score").otherwise("orange_score")
+    fixed = facts.filter(is_matchmade(pl.col("playlist")))
     return (
-        scored.join(facts.select(*MATCH, "blue_score", "orange_score"), on=MATCH)
+        scored.join(fixed.select(*MATCH, "blue_score", "orange_score"), on=MATCH)
         .filter(pl.col("goals") > score)
         .select(*MATCH, "team", "goals", score=score)
     )

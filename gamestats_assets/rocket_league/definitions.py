@@ -6,29 +6,22 @@ import functools
 
 import dagster as dg
 
-from gamestats_assets.orchestration.automation import automation_sensor
-from gamestats_assets.orchestration.checks import checks_of_tables
-from gamestats_assets.rocket_league import sensors, tables
-from gamestats_assets.rocket_league.assets import CHECKS, assets, settled
+from gamestats_assets.orchestration.game import quarantine
+from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.rocket_league import sensors
+from gamestats_assets.rocket_league.assets import game
+
+_PLAYERS_EVERY_S = 60
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets, checks, the job that archives replays, and what starts work."""
-    by_settling = {each.table for each in settled()}
+    """Assets with their checks, the job that archives replays, and what starts work."""
+    quarantined, check = quarantine(game())
+    behind, jobs = behind_sensor(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})
     return dg.Definitions(
-        assets=assets(),
-        asset_checks=[
-            *checks_of_tables([table for table in tables.ALL if table not in by_settling], CHECKS),
-            *checks_of_tables([*by_settling], CHECKS, settled()),
-        ],
-        jobs=[sensors.archive_rocket_league_replays],
-        schedules=[sensors.every_night()],
-        sensors=[
-            sensors.replays_landed(),
-            sensors.entries(),
-            sensors.players_behind(),
-            sensors.tracked_player_replays(),
-            automation_sensor("rocket_league_automation", dg.AssetSelection.groups("rocket_league")),
-        ],
+        assets=[*game().assets(), quarantined],
+        asset_checks=[check],
+        jobs=[sensors.archive_rocket_league_replays, *jobs],
+        sensors=[behind, sensors.tracked_player_replays()],
     )

@@ -25,7 +25,7 @@ from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.embedded_postgres import server_log
 from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.ledger import Ledger, ledger_of
+from gamestats_assets.lakehouse.ledger import Note
 from gamestats_assets.lakehouse.ops import SCHEMA, delete, entering, select
 from gamestats_assets.lakehouse.postgres import DAGSTER_SCHEMA, connect, forget_dead_rows, forget_partition
 from gamestats_assets.lakehouse.quality import quarantine_of
@@ -324,9 +324,8 @@ def _replace(landing: Landing, unit: Unit, before: Rows, after: Rows) -> None:
 
 
 def _stored() -> list[type[Table]]:
-    """Every table of the lake that holds something of the game: its own, their ledgers, the quarantine."""
-    ledgers = {ledger_of(table.spec.game, table.spec.step) for table in ALL}
-    return [*ALL, *sorted(ledgers, key=lambda ledger: ledger.spec.key), _QUARANTINE]
+    """Every table of the lake that holds something of the game: its own, and the quarantine."""
+    return [*ALL, _QUARANTINE]
 
 
 def _forget_retention(lake: Lake, player_id: str) -> None:
@@ -338,14 +337,13 @@ def _forget_retention(lake: Lake, player_id: str) -> None:
 
 
 def _forget_partitions(stores: Stores, player_id: str) -> None:
-    """Empty the player's partitions, in the lake and in PostgreSQL, and strike them out of the ledgers."""
+    """Empty the player's partitions, in the lake and in PostgreSQL, and strike them out of the ledger."""
     for table in ALL:
         if table.spec.partitioned_by != "player_id":
             continue
         if (state := stores.lake.state(table)) is not None and player_id in state.rows_per_partition:
             stores.lake.replace(table, pl.DataFrame(schema=table.schema()), partitions=[player_id])
-        ledger = Ledger(stores.lake, GAME, table.spec.step)
-        ledger.record({}, {player_id: [*ledger.entries([player_id])[player_id]]})
+        stores.lake.note(table, Note(whole=[player_id]))
         if table.spec.published:
             forget_partition(stores.postgres_url, table, player_id)
 
@@ -365,13 +363,7 @@ def _forget_quarantined(lake: Lake, sought: Sought) -> None:
 # ---------------------------------------------------------------- retention
 
 
-def retention_is_due(stores: Stores, today: date) -> bool:
-    """Whether matches are kept from other days than when retention was enforced last."""
-    known = stores.lake.scan(Retention).select("player_id", "kept_from").collect()
-    return dict(known.iter_rows()) != _kept_from(stores, today)
-
-
-def _kept_from(stores: Stores, today: date) -> dict[str, date]:
+def kept_from(stores: Stores, today: date) -> dict[str, date]:
     """The first day whose matches are kept, of each tracked player."""
     with entering(stores.postgres_url, "retention") as conn:
         told = conn.execute("SELECT player_id, retention_days FROM ops.rl_players ORDER BY 1").fetchall()
@@ -391,19 +383,19 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
         Of each tracked player: the id, the first day whose matches are kept, and in how many before that the player
         was masked now.
     """
-    kept_from = _kept_from(stores, today)
-    if not kept_from:
+    first_kept = kept_from(stores, today)
+    if not first_kept:
         return []
     known = stores.lake.scan(RawPlayerStats).filter(
-        pl.col("player_id").is_in([*kept_from]), pl.col("match_date") < max(kept_from.values())
+        pl.col("player_id").is_in([*first_kept]), pl.col("match_date") < max(first_kept.values())
     )
     due: dict[str, dict[str, set[str]]] = {}
     for player_id, match_id, day in known.select("player_id", "match_id", "match_date").unique().collect().iter_rows():
-        if day < kept_from[player_id]:
+        if day < first_kept[player_id]:
             due.setdefault(day.isoformat(), {}).setdefault(match_id, set()).add(player_id)
     matches: dict[tuple[str, str], set[str]] = {}
     for day in stores.landing.days(GAME):
-        older = {player_id for player_id, first in kept_from.items() if day < first.isoformat()}
+        older = {player_id for player_id, first in first_kept.items() if day < first.isoformat()}
         for match_id, files in _by_match(stores.landing, day).items() if older else ():
             # Where a masked file counts, the lake tells nothing of others that have landed since.
             is_masked = len(files) > 1 and any(file.kind == MASKED for file in files)
@@ -413,7 +405,7 @@ def enforce_retention(stores: Stores, today: date) -> list[tuple[str, date, int]
     mask_matches(stores, matches)
     return [
         (player_id, first, sum(player_id in players for players in matches.values()))
-        for player_id, first in kept_from.items()
+        for player_id, first in first_kept.items()
     ]
 
 
@@ -444,9 +436,7 @@ def traces(stores: Stores, texts: Sequence[str]) -> list[str]:
     options = stores.settings.storage_options
     root = f"{stores.landing.root}/{GAME}"
     found = [f"landing: {GAME}/{path}" for path in files_with(root, sought, options, inside=in_bits)]
-    for folder in (GAME, ledger_of(GAME, "any").spec.game):
-        paths = files_with(f"{stores.lake.root}/{folder}", sought, options)
-        found += [f"lake: {folder}/{path}" for path in paths]
+    found += [f"lake: {GAME}/{path}" for path in files_with(f"{stores.lake.root}/{GAME}", sought, options)]
     found += [
         f"PostgreSQL: {place}, {rows} rows" if rows > 0 else f"PostgreSQL: {place} may not be read"
         for place, rows in rows_with(stores.postgres_url, sought).items()

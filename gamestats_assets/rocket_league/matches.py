@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
-from gamestats_assets.rocket_league.playlists import OTHER_FIELDS, UNKNOWN, is_ranked, is_soccar
+from gamestats_assets.rocket_league.playlists import UNKNOWN, is_other_field, is_ranked, is_soccar
 from gamestats_assets.rocket_league.source import BALLCHASING, REPLAY
 from gamestats_assets.rocket_league.tables import MatchFacts, Participants, RawPlayerStats, RawReplays, ReplayEvents
 
@@ -59,7 +59,7 @@ def match_facts(raw: dy.LazyFrame[RawReplays]) -> dy.LazyFrame[MatchFacts]:
 def played_as_soccar() -> pl.Expr:
     """Whether a match is of soccar, by its columns `playlist` and `map_code`."""
     playlist, field = pl.col("playlist").fill_null(UNKNOWN), pl.col("map_code").fill_null("")
-    return is_soccar(playlist) & ~field.str.contains(f"^({'|'.join(OTHER_FIELDS)})")
+    return is_soccar(playlist) & ~is_other_field(field)
 
 
 def _best(name: str) -> pl.Expr:

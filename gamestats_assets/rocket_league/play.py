@@ -7,7 +7,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
-from gamestats_assets.rocket_league.playlists import OTHER_FIELDS
+from gamestats_assets.rocket_league.playlists import has_soccar_goals
 from gamestats_assets.rocket_league.tables import BoostPickups, MatchFacts, ReplayEvents, ShotsAndSaves, Touches
 
 FULL_TANK = 255.0
@@ -23,8 +23,6 @@ COUNTED_LATE_S = 0.5
 _SHOT, _THEN = ("match_id", "event_number"), ("match_id", "then_event")
 GOAL_Y_UU = 5120.0
 """Goal line."""
-_OTHER_GOALS = ("dropshot", "hoops", "rocketlabs", "gridiron", "knockout")
-"""Playlists whose goals, where they have any, need not be those of a soccar field."""
 
 
 def boost_pickups(events: dy.LazyFrame[ReplayEvents]) -> dy.LazyFrame[BoostPickups]:
@@ -87,6 +85,7 @@ def shots_and_saves(
         .unique(["match_id", "kickoff_number", "team"], keep="last", maintain_order=True)
         .select("match_id", "kickoff_number", "team", assister_id="player_id")
     )
+    field = pl.col("map_code").fill_null("")
     uncounted = goals.join(scored, left_on=_SHOT, right_on=_THEN, how="anti").with_columns(
         is_counted=pl.lit(False),
         is_goal=pl.lit(True),
@@ -104,7 +103,9 @@ def shots_and_saves(
         )
         .join(saved, on=_SHOT, how="left")
         .join(assists, on=["match_id", "kickoff_number", "team"], how="left")
-        .join(facts.select("match_id", has_goals=_has_soccar_goals()), on="match_id", how="left")
+        .join(
+            facts.select("match_id", has_goals=has_soccar_goals(pl.col("playlist"), field)), on="match_id", how="left"
+        )
     )
     is_goal, is_saved = pl.col("is_goal").is_not_null(), pl.col("save_s").is_not_null()
     told = (
@@ -125,14 +126,6 @@ def shots_and_saves(
         .with_columns(shot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("match_id"))
     )
     return typing.cast("dy.LazyFrame[ShotsAndSaves]", ShotsAndSaves.cast(told.select(ShotsAndSaves.column_names())))
-
-
-def _has_soccar_goals() -> pl.Expr:
-    """Of rows of `match_facts`: whether goals are scored at both ends of the field."""
-    field = pl.col("map_code").fill_null("")
-    return ~(
-        pl.col("playlist").str.contains("|".join(_OTHER_GOALS)) | field.str.contains(f"^({'|'.join(OTHER_FIELDS)})")
-    )
 
 
 def _from_where(rows: pl.LazyFrame, touches: pl.LazyFrame) -> pl.LazyFrame:

@@ -34,6 +34,8 @@ PLAYLISTS: dict[int, str] = {
 UNKNOWN = "unknown"
 """Where nothing tells the playlist."""
 _OTHER_GAMES = ("snowday", "hoops", "rumble", "dropshot", "rocketlabs", "heatseeker", "gridiron", "knockout")
+# Whose goals, where they have any, need not be those of a soccar field.
+_OTHER_GOALS = ("dropshot", "hoops", "rocketlabs", "gridiron", "knockout")
 OTHER_FIELDS = ("shattershot", "hoops")
 """What maps of dropshot and hoops begin with: private matches there have no playlist of their own to tell by."""
 
@@ -56,6 +58,26 @@ def is_soccar(playlist: pl.Expr) -> pl.Expr:
     return ~playlist.str.contains("|".join(_OTHER_GAMES))
 
 
+def is_other_field(field: pl.Expr) -> pl.Expr:
+    """Whether a map, which is not null, is one of dropshot or hoops.
+
+    >>> pl.select(is_other_field(pl.lit("hoopsstadium_p")), soccar=is_other_field(pl.lit("stadium_p"))).row(0)
+    (True, False)
+    """
+    return field.str.contains(f"^({'|'.join(OTHER_FIELDS)})")
+
+
+def has_soccar_goals(playlist: pl.Expr, field: pl.Expr) -> pl.Expr:
+    """Whether goals are scored at both ends of the field, by the playlist and the map, which is not null.
+
+    >>> pl.select(has_soccar_goals(pl.lit("rumble"), pl.lit(""))).item()
+    True
+    >>> pl.select(has_soccar_goals(pl.lit("hoops"), pl.lit(""))).item()
+    False
+    """
+    return ~(playlist.str.contains("|".join(_OTHER_GOALS)) | is_other_field(field))
+
+
 def is_ranked(playlist: pl.Expr) -> pl.Expr:
     """Whether a playlist counts for ranks.
 
@@ -63,3 +85,12 @@ def is_ranked(playlist: pl.Expr) -> pl.Expr:
     (True, False)
     """
     return playlist.str.starts_with("ranked-") | (playlist == "tournament")
+
+
+def is_matchmade(playlist: pl.Expr) -> pl.Expr:
+    """Whether the game put the teams together, so that nobody changes teams and no host sets the score.
+
+    >>> pl.select(is_matchmade(pl.lit("unranked-duels")), private=is_matchmade(pl.lit("private"))).row(0)
+    (True, False)
+    """
+    return is_ranked(playlist) | playlist.str.starts_with("unranked-")

@@ -10,7 +10,6 @@ it was last told is not seen, by ballchasing neither. The pad is the nearest one
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -223,10 +222,9 @@ def _pickups(network: Network) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for player in range(len(network.players)):
         sent = np.flatnonzero(network.boost_sent[:, player] & (network.life[:, player] >= 0))
-        for a, b in itertools.pairwise(sent):
-            before, after = network.boost[a, player], network.boost[b, player]
-            if network.life[a, player] != network.life[b, player] or after <= before:
-                continue
+        life, boost = network.life[sent, player], network.boost[sent, player]
+        rises = np.flatnonzero((life[1:] == life[:-1]) & (boost[1:] > boost[:-1]))
+        for b, before, after in zip(sent[rises + 1], boost[rises], boost[rises + 1], strict=True):
             away = np.hypot(*(PADS[:, :2] - network.position[b, player, :2]).T)
             pad = int(away.argmin())
             if away[pad] < _PAD_REACH_UU:

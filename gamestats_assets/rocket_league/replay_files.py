@@ -37,6 +37,7 @@ class Replay:
         players: who played.
         frames: rows of `ReplayFrames` without the columns of the match.
         frames_method: `matrix`, or `updates` where players came and went.
+        is_simulated: whether a simulator made it.
     """
 
     header: Mapping[str, Any]
@@ -44,6 +45,7 @@ class Replay:
     players: list[Player]
     frames: pl.DataFrame
     frames_method: str
+    is_simulated: bool = False
 
 
 def read_replay(content: bytes) -> Replay:
@@ -162,7 +164,7 @@ def match_row(replay: Replay, match_id: str, day: date, content_hash: str, lande
         "other_files": 0,
         "landed_at": landed_at,
         "replay_id": match_id_of(None, header.get("Id")),
-        "is_simulated": False,
+        "is_simulated": replay.is_simulated,
         "started_at": told[0],
         "start_is_exact": told[1],
         "title": _text(header, "ReplayName"),

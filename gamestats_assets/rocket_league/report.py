@@ -26,6 +26,7 @@ import polars as pl
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.set_aside import set_aside
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, kept, last_tier, rank_name, rank_range
 from gamestats_assets.rocket_league.replay_figures import THIRD_Y_UU
@@ -36,6 +37,7 @@ from gamestats_assets.rocket_league.tables import (
     RankCohorts,
     RankModels,
     RankPredictions,
+    RawPlayerStats,
     ReplayFrames,
     RlRanks,
     TrackedPlayers,
@@ -228,6 +230,7 @@ def write_report(path: Path, lake: Lake, entry: Row) -> None:
         player=entry,
         user=users[0] if users else None,
         tracked=tracked.row(0, named=True),
+        set_aside=set_aside(lake, RawPlayerStats, PlayerMatchFeatures, of_player).words("match", "matches"),
         tiles=list(_tiles(users, playlists)),
         playlists=playlists,
         kinds=[

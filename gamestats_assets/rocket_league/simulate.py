@@ -5,26 +5,30 @@
         planted=[Planted("Nobody", tier=13, matches=400), Planted("Sieve", tier=13, skills={"saves": -2}, matches=400)],
     )
     season.players, season.sessions     # the truth
-    write_season(folder, season)        # one file per match
+    write_season(folder, season)        # one file per match, and one with frames for some
 
-Three modules: `simulate_players` says who there is, this one who meets whom and when, `simulate_matches` what happens
-then. They know the form of the files and nothing of what is made of them, so that agreement proves something. Every
-match says of itself that it is simulated, in a key that ballchasing does not have.
+`simulate_players` says who there is, this module who meets whom and when, `simulate_matches` draws what happens then.
+Some matches are played out in `simulate_play`, so that there are frames of them too, in files of their own
+(`simulate_replays`). They know the form of the files and nothing of what is made of them, so that agreement proves
+something. Every file says of itself that it is simulated, in a key that ballchasing does not have.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from isal import igzip
 
-from gamestats_assets.rocket_league.simulate_matches import MARK, Lobbies, effects, matches_of
+from gamestats_assets.rocket_league.simulate_matches import MARK, Lobbies, effects, height, matches_of
+from gamestats_assets.rocket_league.simulate_play import Played, play
 from gamestats_assets.rocket_league.simulate_players import (
     HIGHEST_TIER,
     LOWEST_TIER,
@@ -37,6 +41,7 @@ from gamestats_assets.rocket_league.simulate_players import (
     TrainingSession,
     cohort,
 )
+from gamestats_assets.rocket_league.simulate_replays import drawn_of, frames_document
 
 __all__ = [
     "MARK",
@@ -64,9 +69,12 @@ _CHUNK = 512
 class Matches:
     """The matches of a season in time order, made as they are asked for; every pass over them gives the same."""
 
-    def __init__(self, seed: int, players: Sequence[Player], lobbies: Lobbies) -> None:
-        """Matches of these players, who meet as `lobbies` says."""
+    def __init__(
+        self, seed: int, players: Sequence[Player], lobbies: Lobbies, in_play: Collection[int], clock_s: float
+    ) -> None:
+        """Matches of these players, who meet as `lobbies` says; those `in_play` are played out by such a clock."""
         self._seed, self._players, self._lobbies = seed, players, lobbies
+        self._in_play, self._clock_s = sorted(in_play), clock_s
 
     def __len__(self) -> int:
         """How many there are."""
@@ -75,6 +83,7 @@ class Matches:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Each match as ballchasing's JSON says it."""
         lobbies = self._lobbies
+        known = {row: drawn_of(played) for row, played in self.played.items()}
         for chunk, first in enumerate(range(0, len(self), _CHUNK)):
             rows = np.arange(first, min(first + _CHUNK, len(self)))
             made: dict[int, dict[str, Any]] = {}
@@ -82,10 +91,35 @@ class Matches:
                 of_playlist = rows[lobbies.playlist[rows] == number]
                 rng = np.random.default_rng([self._seed, 1, chunk, number])
                 made |= zip(
-                    of_playlist.tolist(), matches_of(rng, playlist, of_playlist, lobbies, self._players), strict=True
+                    of_playlist.tolist(),
+                    matches_of(rng, playlist, of_playlist, lobbies, self._players, known),
+                    strict=True,
                 )
             for row in rows.tolist():
                 yield made[row]
+
+    @cached_property
+    def played(self) -> dict[int, Played]:
+        """Matches that are played out, by their number from 0."""
+        lobbies, made = self._lobbies, dict[int, Played]()
+        for number, size in enumerate(PLAYLISTS.values()):
+            rows = [row for row in self._in_play if lobbies.playlist[row] == number]
+            rng = np.random.default_rng([self._seed, 2, number])
+            ratings, skills = lobbies.rating[rows, : 2 * size], lobbies.skill[rows, : 2 * size]
+            made |= zip(rows, play(rng, size, height(ratings), skills, self._clock_s), strict=True)
+        return made
+
+    def frames_of(self, row: int, match: dict[str, Any]) -> dict[str, Any] | None:
+        """The document of a match's frames; None where it was not played out.
+
+        Args:
+            row: its number from 0.
+            match: what ballchasing's JSON says of it.
+        """
+        if row not in self.played:
+            return None
+        seats = self._lobbies.player[row].tolist()
+        return frames_document(match, self.played[row], [self._players[seat] for seat in seats if seat >= 0], MARK)
 
 
 @dataclass(frozen=True)
@@ -121,6 +155,8 @@ def simulate_season(
     playlists: Sequence[str] = tuple(PLAYLISTS),
     tiers: tuple[int, int] = (LOWEST_TIER, HIGHEST_TIER),
     planted: Sequence[Planted] = (),
+    in_play: int = 0,
+    clock_s: float = 300.0,
 ) -> Season:
     """A season of matches among players of nearly the same rank.
 
@@ -133,6 +169,9 @@ def simulate_season(
         playlists: some of `PLAYLISTS`; doubles are played most.
         tiers: lowest and highest rank to draw players' ranks from, 1 to 22.
         planted: players that are fixed.
+        in_play: how many matches are played out, so that there are frames of them: of the first planted player's, else
+            of all, spread over the season.
+        clock_s: seconds on the clock of those.
 
     Raises:
         ValueError: when that cannot be, saying what would do.
@@ -157,18 +196,29 @@ def simulate_season(
         rng, players=players, playlists=ordered, tiers=tiers, first_day=first_day, days=days, planted=planted
     )
     lobbies = _meet(rng, who, sessions, ordered, matches, first_day, days, [plan.matches for plan in planted])
-    return Season(who, sessions, Matches(seed, who, lobbies))
+    candidates = np.flatnonzero((lobbies.player == 0).any(1)) if planted else np.arange(matches)
+    if in_play > len(candidates):
+        raise ValueError(f"{in_play} matches are to be played out, and there are {len(candidates)} that could be")
+    chosen = candidates[np.linspace(0, len(candidates) - 1, in_play).astype(int)].tolist()
+    return Season(who, sessions, Matches(seed, who, lobbies, chosen, clock_s))
 
 
 def write_season(folder: Path, season: Season) -> list[Path]:
-    """Write each match as a file of its own, `<id>.json`, and give the paths by time; the folder is made if missing."""
+    """Write each match as a file of its own, `<id>.json`, and its frames, where it has some, as `<id>.frames.json.gz`.
+
+    Gives the paths by time; the folder is made if missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     encoder = msgspec.json.Encoder()
-    for match in season.matches:
+    for row, match in enumerate(season.matches):
         path = folder / f"{match['id']}.json"
         path.write_bytes(encoder.encode(match))
         paths.append(path)
+        if (document := season.matches.frames_of(row, match)) is not None:
+            path = folder / f"{match['id']}.frames.json.gz"
+            path.write_bytes(igzip.compress(encoder.encode(document), compresslevel=1, mtime=0))
+            paths.append(path)
     return paths
 
 

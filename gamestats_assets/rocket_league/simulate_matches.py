@@ -65,7 +65,7 @@ def effects(playlist: str, tier: int) -> dict[str, dict[str, float]]:
     imbalance) is said of a player among average mates, who share it; of the imbalance to the first order. Nothing else
     moves, except what follows from goals, saves and shots: scores, assists, winners.
     """
-    size, x = PLAYLISTS[playlist], _height(np.array(float(tier)))
+    size, x = PLAYLISTS[playlist], height(np.array(float(tier)))
     saves, goals, shots = (float(each(size, x)) for each in (_save_rate, _goal_rate, _shot_mean))
     high = float(_high_air(x)) * _HIGH_AIR_CV
     return {
@@ -81,7 +81,7 @@ def effects(playlist: str, tier: int) -> dict[str, dict[str, float]]:
     }
 
 
-def _height(tier: Any) -> Any:
+def height(tier: Any) -> Any:
     """How high a rank is, from 0 to 1."""
     return (np.floor(tier) - 1) / (HIGHEST_TIER - 1)
 
@@ -111,8 +111,18 @@ def matches_of(
     rows: NDArray[np.int64],
     lobbies: Lobbies,
     players: Sequence[Player],
+    known: Mapping[int, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Matches of one playlist, those in `rows` of the lobbies, as ballchasing's JSON says them."""
+    """Matches of one playlist, those in `rows` of the lobbies, as ballchasing's JSON says them.
+
+    Args:
+        rng: decides what is drawn.
+        playlist: the playlist.
+        rows: which matches.
+        lobbies: who plays them.
+        players: everybody.
+        known: by row, figures that are not to be drawn, for the match was played out.
+    """
     size, count = PLAYLISTS[playlist], len(rows)
     if not count:
         return []
@@ -121,7 +131,10 @@ def matches_of(
     rating = lobbies.rating[rows, : 2 * size].reshape(shape)
     skill = lobbies.skill[rows, : 2 * size].reshape(*shape, len(SKILLS))
     habit = np.array([[player.habits.get(each, 0.0) for each in HABITS] for player in players])[who]
-    drawn = _draw(rng, size, _height(rating), skill, habit.reshape(*shape, len(HABITS)))
+    drawn = _draw(rng, size, height(rating), skill, habit.reshape(*shape, len(HABITS)))
+    for number in np.flatnonzero(np.isin(rows, list(known))):
+        for name, value in known[int(rows[number])].items():
+            drawn[name][number] = value
     stats, teams = _player_stats(drawn, size), _team_stats(drawn)
     return [
         _match(rng, playlist, number, drawn, stats, teams, int(lobbies.ended_at[row]), rating[number].ravel().tolist(),

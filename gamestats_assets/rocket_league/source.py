@@ -1,9 +1,9 @@
 """How Rocket League's files reach the landing zone: what each is, its content tells.
 
-Replays (`.replay`) as the game saves them, and ballchasing's JSON of a replay. A match is filed under its own id where
-the file tells it (`MatchGUID`, since 2020), so that the replays of several players are one match; else under the id of
-the replay. The day is that of the match's start in UTC; replays saved before that was told have only the date of the
-computer they were saved on.
+Replays (`.replay`) as the game saves them, ballchasing's JSON of a replay, and frames of simulated matches. A match is
+filed under its own id where the file tells it (`MatchGUID`, since 2020), so that the replays of several players are one
+match; else under the id of the replay. The day is that of the match's start in UTC; replays saved before that was told
+have only the date of the computer they were saved on.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from gamestats_assets.rocket_league.tombstones import REFUSAL, any_buried, are_a
 
 GAME = "rocket_league"
 """The game's folder in the landing zone."""
-REPLAY, BALLCHASING, MASKED = "replay", "ballchasing", "masked"
-"""Kinds of files; masked is what stands for the others of a match when a player of it was forgotten."""
+REPLAY, SIMULATED, BALLCHASING, MASKED = "replay", "simulated", "ballchasing", "masked"
+"""Kinds of files; simulated are frames that a simulator made, masked is what stands for the others of a match when a
+player of it was forgotten."""
 
 _TAKEN = "Replays (.replay) and ballchasing's JSON of a replay are taken."
 _GAME_CLASS = re.compile(rb"TAGame\.Replay_")
@@ -46,6 +47,8 @@ class _Ballchasing(msgspec.Struct):
     date_has_timezone: bool = False
     blue: msgspec.Raw = msgspec.Raw()
     orange: msgspec.Raw = msgspec.Raw()
+    gamestats_simulated: bool = False
+    frames: msgspec.Raw = msgspec.Raw()
 
 
 _JSON = msgspec.json.Decoder(_Ballchasing)
@@ -62,7 +65,7 @@ def recognise(content: bytes, name: str = "") -> Recognised:
     stripped = content.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     if not stripped:
         raise UnrecognisedContentError("The file is empty.")
-    return _of_ballchasing(stripped)
+    return _of_json(stripped)
 
 
 def _of_replay(content: bytes) -> Recognised:
@@ -174,7 +177,7 @@ def started_at_of(header: dict[str, Any]) -> tuple[datetime, bool] | None:
     return (by_computer, False) if by_computer > _RELEASE else None
 
 
-def _of_ballchasing(content: bytes) -> Recognised:
+def _of_json(content: bytes) -> Recognised:
     try:
         told = _JSON.decode(content)
     except msgspec.ValidationError as error:
@@ -185,7 +188,8 @@ def _of_ballchasing(content: bytes) -> Recognised:
         raise UnrecognisedContentError(
             f"The replay is {told.status} at ballchasing, so its JSON holds no statistics yet. Fetch it again."
         )
-    if not told.blue or not told.orange:
+    is_simulated = told.gamestats_simulated and bool(told.frames)
+    if not is_simulated and not (told.blue and told.orange):
         raise UnrecognisedContentError(f"Expected teams blue and orange. {_TAKEN}")
     match_id = match_id_of(told.match_guid, told.rocket_league_id)
     if match_id is None:
@@ -193,6 +197,8 @@ def _of_ballchasing(content: bytes) -> Recognised:
     started_at = date_of(told.date)
     if started_at is None:
         raise UnrecognisedContentError(f"Expected date as in 2026-03-10T18:55:49Z, found {told.date!r}.")
+    if is_simulated:
+        return Recognised(SIMULATED, match_id, started_at, True)
     # It is when the replay was saved, at the end of the match.
     return Recognised(BALLCHASING, match_id, started_at, False)
 
@@ -215,7 +221,7 @@ def refuses(content: bytes, recognised: Recognised, landing: Landing) -> str | N
     """
     if not are_any(landing, GAME):
         return None
-    if recognised.kind == BALLCHASING:
+    if recognised.kind != REPLAY:
         return REFUSAL if any_buried(landing, GAME, accounts_in_ballchasing(content)) else None
     if any_buried(landing, GAME, accounts_in_header(content)):
         return REFUSAL
@@ -227,7 +233,7 @@ def refuses(content: bytes, recognised: Recognised, landing: Landing) -> str | N
     return REFUSAL if any_buried(landing, GAME, named) else None
 
 
-SOURCE = Source(GAME, recognise, first=(REPLAY,), refuses=refuses)
+SOURCE = Source(GAME, recognise, first=(REPLAY, SIMULATED), refuses=refuses)
 """What the game itself tells of a match's start is landed before what ballchasing does."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
 unreadable, refused = SOURCE.unreadable, SOURCE.refused

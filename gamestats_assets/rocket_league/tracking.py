@@ -24,7 +24,7 @@ from gamestats_assets.rocket_league.tables import (
 )
 
 _PLAYLIST = ("is_simulated", "playlist")
-FeaturesTaken = ledger_of(PlayerMatchFeatures.spec.game, PlayerMatchFeatures.spec.step)
+FeaturesTaken = ledger_of(PlayerMatchFeatures)
 """Matches whose features were made, each with a hash of all that they were made from."""
 
 

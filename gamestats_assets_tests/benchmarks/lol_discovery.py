@@ -33,7 +33,7 @@ from gamestats_assets.lol.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets.lol.features import participant_features
 from gamestats_assets.lol.item_paths import item_path_sequences
 from gamestats_assets.lol.objective_stats import first_objective_stats, objective_decision_tree
-from gamestats_assets.lol.patches import FeaturesTaken, patches
+from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
 from gamestats_assets.lol.patterns import LEVEL, discovered_patterns, is_tried, pattern_tests
 from gamestats_assets.lol.simulate import Effect, Plan
 from gamestats_assets.lol.statistics.power import power_of_rates
@@ -107,10 +107,10 @@ def _table(name: str) -> type[Table]:
 
 
 def _enter(frames: dict[type[Table], pl.DataFrame]) -> None:
-    """The ledger of the wide rows, as their step would leave it."""
+    """The ledgers of wide rows and objectives, as their steps would leave them."""
     matches = frames[ParticipantFeatures].select("match_id", "match_date").unique()
-    frames[FeaturesTaken] = matches.select(
-        partition_key=pl.col("match_date").cast(pl.String), unit_id="match_id", input_hash="match_id"
+    frames[FeaturesTaken] = frames[ObjectivesTaken] = matches.select(
+        partition_key=pl.col("match_date").cast(pl.String), unit_id="match_id", rows_hash="match_id"
     )
 
 

@@ -18,24 +18,29 @@ from dagster import build_sensor_context
 from pydantic import SecretStr
 
 from gamestats_assets.cli.session import Session
+from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.demo_data import tables as t
-from gamestats_assets.demo_data.assets import LOGS, logs_behind
+from gamestats_assets.demo_data.assets import game
 from gamestats_assets.demo_data.configuration import Configuration, Dirt
+from gamestats_assets.demo_data.definitions import definitions
 from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.products import add_product, change_product
-from gamestats_assets.demo_data.sensors import products_entered
 from gamestats_assets.lakehouse.landing import decompressed
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.postgres import connect, read_published
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.requests import PARTITION_TAG
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 from gamestats_assets_tests.postgres_fixture import database
 
 pytestmark = pytest.mark.timeout(240)
+
+EVERYTHING = dg.AssetSelection.key_prefixes(["demo_data"], ["postgres", "demo_data"])
 
 DIRT = Dirt(late=0.03, duplicate=0.03, truncated=0.005, unknown_event=0.01, schema_drift=0.02)
 RUN = Configuration(users=80, days=3, start=date(2026, 1, 5), seed=3, dirt=DIRT)
@@ -69,10 +74,10 @@ def _processed(folder: Path, settings: Settings) -> Iterator[Session]:
     log = folder / "foreign.log"
     log.write_text("".join(json.dumps(record) + "\n" for record in FOREIGN))
     land_logs([log], "foreign", stores.landing)
-    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
+    made = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["demo_data"])
     with dg.DagsterInstance.ephemeral() as instance:
-        session = Session(definitions, instance, stores)
-        outcomes = session.follow(dg.AssetSelection.groups("demo_data"))
+        session = Session(dg.Definitions.merge(made, progress_loggers()), instance, stores)
+        outcomes = session.follow(EVERYTHING)
         assert [failure for outcome in outcomes for failure in outcome.failures] == []
         yield session
 
@@ -241,8 +246,8 @@ def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Sessio
 
 
 def test_doing_it_again_does_nothing(processed: Session) -> None:
-    assert processed.follow(dg.AssetSelection.groups("demo_data")) == []
-    assert logs_behind(processed.stores) == {}
+    assert processed.follow(EVERYTHING) == []
+    assert behind_of(game(), Look(processed.stores, game().graph), counted=True).is_empty
 
 
 def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds_up_nothing(
@@ -260,7 +265,7 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
     again = tmp_path / "again-2026-01-09.log"
     again.write_text(json.dumps({**FOREIGN[3], "#time": "2026-01-06 23:50:00.000"}) + "\n")
     land_logs([path, unreadable, again], "foreign", stores.landing)
-    outcomes = processed.follow(dg.AssetSelection.groups("demo_data"))
+    outcomes = processed.follow(EVERYTHING)
     assert outcomes
     assert [failure for outcome in outcomes for failure in outcome.failures] == []
     assert stores.lake.scan(t.Events).filter(product="shop").collect().sort("event_id").equals(before)
@@ -275,46 +280,43 @@ def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds
     assert moved["product_day"].to_list() == ["2026-01-06|foreign"]
     counts = stores.lake.scan(t.RecordCounts).filter(product_day="2026-01-07|foreign").collect()
     assert counts.select("records", "kept", "duplicates").rows() == [(1, 0, 1)]
-    assert processed.follow(dg.AssetSelection.groups("demo_data")) == []
+    assert processed.follow(EVERYTHING) == []
 
 
 def test_other_funnels_of_a_product_are_made_of_what_is_there(processed: Session) -> None:
-    stores, whole = processed.stores, dg.AssetSelection.groups("demo_data")
+    stores = processed.stores
     made = functools.partial(
         processed.instance.get_latest_storage_id_by_partition, event_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     )
     before = {table: made(asset_key(table)) for table in t.ALL}
-    evaluated = dg.evaluate_automation_conditions(processed.definitions, processed.instance)
     with entering(stores.postgres_url, "ann") as conn:
         change_product(conn, "foreign", funnels=[["pay", "open"]])
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
-    evaluated = dg.evaluate_automation_conditions(processed.definitions, processed.instance, cursor=evaluated.cursor)
-    requested = {
-        str(key) for table in t.ALL for key in evaluated.get_requested_partitions(asset_key(table)) if key is not None
-    }
-    assert {key.rpartition("|")[2] for key in requested} == {"foreign"}
-    outcomes = processed.follow(whole)
+    behind = behind_of(game(), Look(stores, game().graph))
+    assert {key.rpartition("|")[2] for keys in behind.why.values() for key in keys} == {"foreign"}
+    outcomes = processed.follow(EVERYTHING)
     again = {key for table in t.ALL for key, at in made(asset_key(table)).items() if before[table].get(key) != at}
     assert {key.rpartition("|")[2] for key in again} == {"foreign"}
     assert [failure for outcome in outcomes for failure in outcome.failures] == []
     funnels = read_published(stores.postgres_url, t.Funnels).filter(product="foreign")
     assert funnels.filter(step=1)["event_name"].unique().to_list() == ["pay"]
-    assert processed.follow(whole) == []
+    assert processed.follow(EVERYTHING) == []
 
 
-def test_everything_that_is_defined_can_be_loaded_by_dagster(processed: Session) -> None:
-    dg.Definitions.validate_loadable(processed.definitions)
+def test_everything_that_is_defined_can_be_loaded_by_dagster() -> None:
+    dg.Definitions.validate_loadable(build_defs())
 
 
-def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(processed: Session) -> None:
+def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(processed: Session) -> None:
     stores, instance = processed.stores, processed.instance
-
+    (sensor,) = definitions().sensors or ()
+    assert isinstance(sensor, dg.SensorDefinition)
     cursor: str | None = None
 
     def tick() -> list[dg.RunRequest]:
         nonlocal cursor
         context = build_sensor_context(instance=instance, resources={"stores": stores}, cursor=cursor)
-        result: Any = products_entered()(context)
+        result: Any = sensor(context)
         cursor = result.cursor
         return list(result.run_requests or [])
 
@@ -323,16 +325,18 @@ def test_the_sensor_asks_for_products_and_for_the_logs_of_a_generated_one(proces
     with entering(stores.postgres_url, "ann") as conn:
         add_product(conn, "second", taxonomy=TAXONOMY, rules=RULES, origin="a", configuration=second, generated=True)
     (asked,) = tick()
-    assert asked.asset_selection == [asset_key(t.Products)]
-    assert {asked.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")} == {"second"}
-    outcomes = processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
-    assert all(outcome.success for outcome in outcomes)
+    assert (asked.job_name, asked.partition_key) == ("demo_data_product", "second")
+    assert asked.asset_selection
+    of_product = dg.AssetSelection.assets(*asked.asset_selection)
+    assert {asset_key(t.Products), asset_key(t.DemoTaxonomy)} <= {*asked.asset_selection}
+    assert asset_key(t.DemoLogs) not in asked.asset_selection
+    assert processed.run(of_product, ["second"]).success
     (asked,) = tick()
-    assert (asked.job_name, asked.asset_selection) == ("demo_data_products_made", [LOGS])
-    span = {asked.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")}
-    assert span == {"2026-01-05|second", "2026-01-06|second"}
-    assert PARTITION_TAG not in asked.tags
+    assert (asked.job_name, asked.partition_key) == ("demo_data_day_product", "2026-01-05|second")
+    assert asked.tags[PARTITIONS_TAG] == "2026-01-05|second,2026-01-06|second"
+    assert {asset_key(t.DemoLogs), asset_key(t.Events)} <= {*(asked.asset_selection or ())}
     with entering(stores.postgres_url, "ann") as conn:
         change_product(conn, "second", is_active=False)
     processed.follow(dg.AssetSelection.assets(asset_key(t.Products)))
-    assert tick() == []
+    # Nothing of it is to be generated any more; other tables still follow from what was entered.
+    assert not any(asset_key(t.DemoLogs) in (each.asset_selection or ()) for each in tick())

@@ -12,7 +12,8 @@ import pytest
 
 from gamestats_assets.demo_data import checks
 from gamestats_assets.demo_data import tables as t
-from gamestats_assets.lakehouse.quality import Check
+from gamestats_assets.demo_data.assets import game
+from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.demo_data.log_scenario import DAY, derive, of_records, product, record, rows
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, run_sql, without
 
@@ -204,36 +205,14 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 
 
 def test_the_sound_data_hold_what_the_checks_look_at(sound: Frames) -> None:
-    assert all(sound[table].height for table in t.ALL if table not in (t.DemoRules, t.DemoUsers))
+    assert all(sound[table].height for table in t.ALL if table not in (t.DemoRules, t.DemoUsers, t.DemoLogs))
     assert sound[t.Payments].height == 3
     assert sound[t.UserDays].filter(GOES_ON)["events"].item() == 3
     assert sound[t.Sessions].filter(TWO_SESSIONS).height == 2
 
 
-@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
-def test_sound_data_pass(check: Check, sound: Frames) -> None:
-    assert breaking(check, sound).to_dicts() == []
-
-
-@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
-def test_planted_violation_is_found(number: int, sound: Frames) -> None:
-    name, plant = VIOLATIONS[number]
-    check = BY_NAME[name]
-    found = breaking(check, {**sound, **plant(sound)})
-    assert found.height > 0
-    partition = check.table.spec.partitioned_by
-    assert found.schema[str(partition)] == pl.String
-    assert found[str(partition)].null_count() == 0
-    assert found.width > 1, "a violation explains itself"
-
-
-def test_every_check_has_a_violation_planted() -> None:
-    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
-
-
-def test_names_are_unique_and_told() -> None:
-    assert len(BY_NAME) == len(checks.ALL)
-    assert all(check.description for check in checks.ALL)
+class TestChecks(ChecksOfAGame):
+    checks, violations, game = checks.ALL, VIOLATIONS, staticmethod(game)
 
 
 def test_what_a_log_can_bring_stops_nothing() -> None:
@@ -310,8 +289,3 @@ def test_a_day_without_users_has_its_row(sound: Frames) -> None:
     nobody = pl.col("dau") == 0
     for plant in (without(t.DailyActiveUsers, nobody), changed(t.DailyActiveUsers, nobody, stickiness=None)):
         assert breaking(check, {**frames, **plant(frames)}).height == 1
-
-
-def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
-    empty = {table: frame.clear() for table, frame in sound.items()}
-    assert [check.name for check in checks.ALL if breaking(check, empty).height] == []

@@ -25,6 +25,7 @@ from gamestats_assets.demo_data.logs.landing import (
     land_logs,
 )
 from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
+from gamestats_assets.lakehouse.unpacking import ReadLimits
 from gamestats_assets_tests.demo_data.log_scenario import DAY, PRODUCT, landed, lines, log, record
 
 Pieces = dict[tuple[str, str], list[bytes]]
@@ -118,6 +119,16 @@ def test_lines_are_kept_as_they_are(tmp_path: Path, landing: Landing) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + b"\n".join([kept[0], b"", b" \t\r", kept[1], kept[2]]))
     assert only(land_logs([file], PRODUCT, landing)) == ("taken", 3, 0)
     assert pieces(landing)["2026-01-10", "20260110"] == kept
+
+
+def test_millions_of_empty_lines_are_passed_over_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
+    line = encoded(record("10:00:00"))
+    file = tmp_path / "x.jsonl.gz"
+    file.write_bytes(gzip.compress(line + b"\n" * 20_000_000 + line, 9))
+    landing = Landing(tmp_path / "landing", limits=ReadLimits(megabytes=1, seconds=5))
+    (outcome,) = land_logs([file], PRODUCT, landing).outcomes
+    assert (outcome.status, outcome.reason.split(",")[0]) == ("refused", "The file unpacks to more than 1 MB")
+    assert only(land_logs([file], PRODUCT, Landing(landing.root, limits=ReadLimits(seconds=5)))) == ("taken", 2, 0)
 
 
 def test_a_gzipped_log_is_the_same_log(tmp_path: Path, landing: Landing) -> None:

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.lakehouse.quality import screen
-from gamestats_assets.lakehouse.sql import check_types
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.demo_data.log_scenario import DAY, MODELS, at, complete, rows
-from gamestats_assets_tests.frames import model, run_sql
+from gamestats_assets_tests.frames import run_sql
 
 Visit = tuple[str, int]
 
@@ -40,14 +39,6 @@ def visits(*given_: Visit | tuple[str, int, int], events: int = 1) -> pl.DataFra
     whole = [(*one, events)[:3] for one in given_]
     days = rows(t.UserDays, *({"user_id": user, "day": number, "events": n} for user, number, n in whole))
     return made(t.ActiveDays, {t.UserDays: days})
-
-
-@pytest.mark.parametrize("table", MODELS, ids=lambda table: table.spec.name)
-def test_models_fit_their_tables_tell_what_they_are_and_translate_to_spark(table: type[Table]) -> None:
-    wanted = model(table)
-    check_types(wanted)
-    assert wanted.description
-    assert wanted.spark_sql
 
 
 # --------------------------------------------------------------------------- identities

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import random
 import tempfile
+import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -26,6 +28,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     TrueFirst,
     ValueRule,
 )
+from gamestats_assets.lakehouse.unpacking import ReadLimits
 from gamestats_assets_tests.demo_data.written_rules import decimals, each, one_of, some_of, told, whole
 
 NUMBER, STRING, BOOLEAN, TIME = PropertyType.NUMBER, PropertyType.STRING, PropertyType.BOOLEAN, PropertyType.TIME
@@ -1321,6 +1324,38 @@ def test_any_lists_and_definitions_that_are_written_are_read_back(written: tuple
     with tempfile.TemporaryDirectory() as folder:
         for path in write(Path(folder), sheets, "lists"):
             assert read_taxonomy(path) == taxonomy
+
+
+@pytest.mark.parametrize("cells", [("XFD1048576",), ("A1", "XFD1048576")], ids=["one cell", "two cells"])
+def test_a_workbook_with_a_value_in_its_last_cell_is_a_mistake(tmp_path: Path, cells: tuple[str, ...]) -> None:
+    book = openpyxl.Workbook()
+    for cell in cells:
+        book.active[cell] = "event_name"
+    book.save(tmp_path / "plan.xlsx")
+    (mistake, *_) = check_taxonomy(tmp_path / "plan.xlsx").mistakes
+    assert "up to row 1,048,576 and column XFD, 17,179,869,184 in all; up to 2,000,000 are read" in mistake.message
+
+
+def test_a_workbook_that_unpacks_without_end_is_a_mistake(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "plan.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", bytes(3_000_000))
+    (mistake, *_) = check_taxonomy(tmp_path / "plan.xlsx", ReadLimits(megabytes=1)).mistakes
+    assert "unpacks to more than 1 MB" in mistake.message
+
+
+@pytest.mark.parametrize("separator", [",", "/", "; ", "."])
+@pytest.mark.parametrize("column", ["properties", "constraint"])
+def test_a_cell_of_very_many_parts_is_read_at_once(tmp_path: Path, column: str, separator: str) -> None:
+    names = [f"p{number}" for number in range(16_000)]
+    cells = {"properties": "p1", "constraint": "", column: separator.join(names)}
+    write_csv(tmp_path / "events.csv", [EVENTS, ("login", "", "Signs in.", cells["properties"])])
+    write_csv(
+        tmp_path / "properties.csv",
+        [DEFINITIONS[:4], *((name, "string", "", cells["constraint"] if name == "p1" else "") for name in names)],
+    )
+    begun = time.process_time()
+    check_taxonomy(tmp_path)
+    assert time.process_time() - begun < 5
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from gamestats_assets.l2m import tables
-from gamestats_assets.l2m.assets import LANDED_VERSION, settled
-from gamestats_assets.l2m.logs import decode_days
+from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.simulate import Plan, Truth, simulate
-from gamestats_assets.l2m.source import GAME, deliver
+from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.ledger import Ledger
+from gamestats_assets.lakehouse.ledger import WHOLE
+from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.landed import landed_hashes, landed_units
-from gamestats_assets.orchestration.settled import Contents, remade
-from gamestats_assets.orchestration.settling import days_behind
+from gamestats_assets.orchestration.freshness import Graph, Look
+from gamestats_assets.orchestration.game import Processing
+from gamestats_assets.orchestration.making import Making
+from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.settings import Settings
+
+_MAKERS = [(step, make) for step, make in game().makers if step.table is not tables.IpWhitelist]
+# Nobody enters anything: the whitelist is what a test writes.
+_GRAPH = Graph({table: step for step, _ in _MAKERS for table in step.tables}, game().graph.checks)
 
 
 def simulated(plan: Plan, folder: Path) -> Truth:
@@ -35,13 +40,20 @@ class SmallLake:
     """Landing zone and lake in a folder."""
 
     folder: Path
-    landing: Landing = field(init=False)
-    lake: Lake = field(init=False)
-    session: duckdb.DuckDBPyConnection = field(init=False)
+    stores: Stores = field(init=False)
 
     def __post_init__(self) -> None:
-        self.landing, self.lake = Landing(self.folder / "landing"), Lake(self.folder / "lake")
-        self.session = duckdb.connect()
+        self.stores = Stores(Settings(data=str(self.folder), postgres_url=None, workers=1))
+
+    @property
+    def landing(self) -> Landing:
+        """Logs as delivered."""
+        return self.stores.landing
+
+    @property
+    def lake(self) -> Lake:
+        """The tables."""
+        return self.stores.lake
 
     def deliver(self, folder: Path, ds: date | str) -> None:
         """Deliver what a folder holds as a day."""
@@ -54,36 +66,31 @@ class SmallLake:
             self.extract(ds)
 
     def extract(self, *keys: str) -> None:
-        """The bronze tables of some days, as the step that reads landed files makes them."""
-        for key in keys:
-            units = landed_units(self.landing, GAME, key)
-            ledger = Ledger(self.lake, GAME, "logs")
-            pending = ledger.work({key: landed_hashes(units)}, code_version=LANDED_VERSION).pending
-            files = [file for of in units.values() for file in of]
-            for day in decode_days(self.landing, [files], 1):
-                for table, frames in day.frames.items():
-                    self.lake.replace(table, frames, partitions=[day.ds], rejections=day.rejections[table])
-            ledger.record(pending)
+        """The bronze tables of some days."""
+        self._run(keys, tables.LANDED_TABLES)
 
     def make(self, keys: Sequence[str], only: Iterable[type[Table]] | None = None, *, everything: bool = False) -> None:
-        """The settled tables of some days, as a run of all of them makes them; or some of the tables."""
-        chosen = None if only is None else {*only}
-        for each in settled():
-            if chosen is not None and each.table not in chosen:
-                continue
-            days = keys if each.has_days else []
-            for replacement in remade(each, self.lake, days, everything=everything, session=self.session.cursor):
-                values = [each.table.partition_value(key) for key in replacement.keys or ()]
-                self.lake.replace(each.table, replacement.rows, partitions=values or None)
+        """What follows from these, of some days, or some of the tables; all of it, or what is behind."""
+        self._run(keys, {*tables.ALL} - {*tables.LANDED_TABLES} if only is None else only, everything=everything)
 
-    def settle(self, most: int = 20) -> int:
-        """Make what the sensor would ask for until it asks for nothing; how often it asked."""
-        for turn in range(most):
-            due = days_behind(self.lake, settled())
-            if not due.days and not due.alone:
-                return turn
-            self.make(sorted(due.days))
-        raise AssertionError(f"it has not settled after {most} turns: {days_behind(self.lake, settled()).days}")
+    def _run(self, keys: Sequence[str], only: Iterable[type[Table]], *, everything: bool = False) -> None:
+        chosen = {*only}
+        for step, make in _MAKERS:
+            if not chosen.isdisjoint(step.tables):
+                own = [WHOLE] if partitions_of(step.table) is None else keys
+                make(Making(step, self.stores, _GRAPH, own, everything=everything), Processing())
+
+    def behind(self) -> dict[type[Table], list[str]]:
+        """By table, the partitions that are behind."""
+        look = Look(self.stores, _GRAPH)
+        return {table: [*keys] for table, step in _GRAPH.steps.items() if (keys := step.behind(look))}
+
+    def bring_up_to_date(self) -> None:
+        """Make what is behind, after which nothing is."""
+        look = Look(self.stores, _GRAPH)
+        days = {key for step, _ in _MAKERS for key in step.wanted(look)} - {WHOLE}
+        self._run(sorted(days | {key for keys in self.behind().values() for key in keys} - {WHOLE}), tables.ALL)
+        assert self.behind() == {}
 
     def rows(self, table: type[Table]) -> pl.DataFrame:
         """All rows of a table, by its key."""
@@ -93,10 +100,9 @@ class SmallLake:
         """All rows of every table."""
         return {table.spec.dotted: self.rows(table) for table in tables.ALL}
 
-    def hashes(self) -> Mapping[str, Mapping[str, str]]:
-        """What the ledgers say of every settled table."""
-        contents = Contents(self.lake)
-        return {each.table.spec.dotted: contents.of(each.table) for each in settled()}
+    def versions(self) -> dict[type[Table], int | None]:
+        """Of every table."""
+        return {table: self.lake.version(table) for table in tables.ALL}
 
     def copy(self, folder: Path) -> SmallLake:
         """The same in another folder."""

@@ -15,6 +15,7 @@ from gamestats_assets.l2m import tables as t
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.lakehouse.quality import Check, quarantine_of
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets_tests.checks import assert_blames_the_odd_unit_alone
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
 PLAN = Plan(accounts=220, days=2, farms=1, level_one=6, servers=3, guilds=6, actions=8.0)
@@ -104,26 +105,66 @@ PLANTED: list[tuple[Check, dict[type[Table], Change]]] = [
     (checks.servers_add_up_to_the_days_revenue, {t.ServerPerformance: one_cent("revenue_usd")}),
     (checks.figures_of_all_parts_are_those_of_the_whole, {t.KpiDaily: one_cent("revenue_usd")}),
     (checks.balances_follow_from_gains_and_spendings, {t.MoneyBalances: as_first(gained=1_000_000_007)}),
-    (
-        checks.balances_go_on_from_the_day_before,
-        {
-            t.MoneyBalances: lambda rows: rows.with_columns(pl.col("opening_balance") + 1),
-            t.EtlIncreaseMoney: lambda rows: rows.with_columns(pl.col("balance_after") + pl.col("row_number")),
-        },
+    *(
+        (
+            check,
+            {
+                t.MoneyBalances: lambda rows: rows.with_columns(pl.col("opening_balance") + 1),
+                t.EtlIncreaseMoney: lambda rows: rows.with_columns(pl.col("balance_after") + pl.col("row_number")),
+            },
+        )
+        for check in (checks.balances_go_on_from_the_day_before, checks.few_balances_jump_overnight)
     ),
 ]
+WARNINGS = (checks.every_log_was_delivered, checks.balances_go_on_from_the_day_before)
 
 
-def test_every_check_blocks_and_passes_on_what_is_right(lake: SmallLake) -> None:
+def test_every_check_but_warnings_blocks_and_passes_on_what_is_right(lake: SmallLake) -> None:
     assert {check.name for check, _ in PLANTED} == {check.name for check in checks.ALL}
     for check in checks.ALL:
-        assert check.blocking == (check is not checks.every_log_was_delivered)
+        assert check.blocking == (check not in WARNINGS)
         assert broken(lake, check).is_empty(), check.name
 
 
 @pytest.mark.parametrize(("check", "changes"), PLANTED, ids=lambda part: getattr(part, "name", ""))
 def test_every_check_finds_what_is_planted(lake: SmallLake, check: Check, changes: dict[type[Table], Change]) -> None:
     assert not broken(lake, check, changes).is_empty()
+
+
+def test_an_account_whose_money_does_not_add_up_is_blamed_and_the_day_for_everything_else(lake: SmallLake) -> None:
+    assert {check.name: check.unit for check in checks.ALL if check.unit} == {
+        "balances_follow_from_gains_and_spendings": "user_id"
+    }
+    check = checks.balances_follow_from_gains_and_spendings
+    sound = {table: lake.lake.scan(table).collect() for table in check.inputs.values()}
+    odd = as_first(gained=1_000_000_007)(sound[t.MoneyBalances])
+    assert_blames_the_odd_unit_alone(check, sound, {t.MoneyBalances: odd})
+
+
+@pytest.mark.parametrize(("accounts", "jumping", "days"), [(1, 1, 0), (40, 2, 0), (40, 3, 2), (40, 40, 2)])
+def test_single_balances_that_jump_overnight_stop_nothing(accounts: int, jumping: int, days: int) -> None:
+    numbers = pl.DataFrame({"number": range(accounts)})
+    balances = pl.concat(
+        numbers.select(
+            ds=pl.lit(ds),
+            user_id=pl.format("u{}", "number"),
+            server_id=pl.lit("S1"),
+            money_type=pl.lit("902"),
+            gained=pl.lit(0),
+            spent=pl.lit(0),
+            opening_balance=pl.when(pl.col("number") < jumping).then(opening).otherwise(10),
+            closing_balance=pl.lit(10),
+            untold=pl.lit(0),
+        )
+        for ds, opening in ((date(2026, 3, 1), 10), (date(2026, 3, 2), 11))
+    )
+    moved = [table.create_empty().lazy() for table in (t.EtlIncreaseMoney, t.EtlDecreaseMoney)]
+    told, stopped = (
+        check.rows(balances.cast(t.MoneyBalances.schema()).lazy(), *moved).collect()
+        for check in (checks.balances_go_on_from_the_day_before, checks.few_balances_jump_overnight)
+    )
+    assert told.height == 2 * jumping
+    assert stopped.get_column("ds").n_unique() == days
 
 
 @pytest.mark.parametrize(("rows_read", "others"), [(30, 6), (3, 1), (4, 2), (0, 0)])

@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 from pydantic import SecretStr
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.l2m import sensors, tables
-from gamestats_assets.l2m.assets import PUBLISHED, settled
+from gamestats_assets.l2m import tables
+from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres import read_published
@@ -24,6 +24,8 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import UP_TO_DATE
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.partitions import DAYS as PARTITIONS
+from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
@@ -104,7 +106,7 @@ class Operation:
     def settle(self) -> int:
         """Run what the sensors request until they request nothing; how many runs that were."""
         for runs in range(12):
-            waiting = [*self.tick(sensors.LOGS_LANDED), *self.tick("l2m_days_behind")]
+            waiting = self.tick("l2m_behind")
             if not waiting:
                 return runs
             for request in waiting:
@@ -125,7 +127,7 @@ class Operation:
                 continue
             expected = once.rows(table)
             assert_frame_equal(self.rows(table), expected)
-            if table in PUBLISHED:
+            if table in game().published:
                 published = read_published(self.stores.postgres_url, table).select(expected.columns)
                 assert_frame_equal(published.cast(dict(expected.schema)).sort(table.primary_key()), expected)
 
@@ -175,7 +177,7 @@ def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_m
     assert operation.settle() == 0
     pl.read_parquet(late).clear().write_parquet(late)
     operation.deliver(operation.inbox, DAYS[1])
-    for request in operation.tick(sensors.LOGS_LANDED):
+    for request in operation.tick("l2m_behind"):
         assert operation.run(request).success
     # The days after one that is corrected look back, and are shown as behind until they are made again.
     requests = operation.tick("l2m_days_behind")
@@ -200,7 +202,7 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
     shutil.copytree(logs, poor)
     (poor / DAYS[1] / "exchange_rates.csv").unlink()
     operation.deliver(poor, *DAYS[:3])
-    (request,) = operation.tick(sensors.LOGS_LANDED)
+    (request,) = operation.tick("l2m_behind")
     failed = operation.run(request)
     assert not failed.success
     told = [each for each in failed.get_asset_check_evaluations() if each.check_name == "every_payment_has_a_rate"]
@@ -216,7 +218,7 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
         # What looks back would be wrong on the day after, and waits with it.
         expected = {DAYS[0], DAYS[2]} if table is tables.StdActive else {DAYS[0]}
         assert {*operation.rows(table).get_column("ds").cast(pl.String)} == expected, table
-        if table in PUBLISHED:
+        if table in game().published:
             published = read_published(operation.stores.postgres_url, table).get_column("ds")
             assert {*published.cast(pl.String)} == expected, table
     assert bad not in operation.rows(tables.Recharge).get_column("ds").to_list()
@@ -224,7 +226,7 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
     # Of accounts it is known what they were on the last good day.
     assert operation.rows(tables.UserProfile).get_column("last_seen_ds").max() == date.fromisoformat(DAYS[0])
     operation.deliver(logs, DAYS[1])
-    for request in operation.tick(sensors.LOGS_LANDED):
+    for request in operation.tick("l2m_behind"):
         assert operation.run(request).success
     operation.settle()
     operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
@@ -237,7 +239,7 @@ def test_a_day_of_which_nothing_is_known_fails_nobody_and_tiers_must_be_there_fo
         selection = [asset_key(table) for table in wanted]
         return operation.run(dg.RunRequest(asset_selection=selection, partition_key=DAYS[0]))
 
-    by_day = [each.table for each in settled() if each.has_days]
+    by_day = [step.table for step in game().steps if partitions_of(step.table) == PARTITIONS and len(step.tables) == 1]
     assert not _broken(first := made(*by_day))
     assert first.success
     operation.deliver(logs, DAYS[0])
@@ -261,4 +263,4 @@ def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -
     graph = build_defs().resolve_asset_graph()
     due = {key: getattr(graph.get(key).freshness_policy, "deadline_cron", None) for key in graph.get_all_asset_keys()}
     assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {"0 2 * * *"}
-    assert {due.get(key(table)) for table in PUBLISHED for key in (asset_key, publication_key)} == {"0 4 * * *"}
+    assert {due.get(key(table)) for table in game().published for key in (asset_key, publication_key)} == {"0 4 * * *"}

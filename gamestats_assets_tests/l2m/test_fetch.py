@@ -67,6 +67,15 @@ def test_a_day_without_a_folder_or_with_an_empty_one_is_told(fetch: Fetching, tm
     assert all("holds nothing" in told for told in fetch.told)
 
 
+def test_a_days_folder_that_leads_out_of_the_inbox_is_told_and_left(fetch: Fetching, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    put(tmp_path / "elsewhere", "login.csv", csv_bytes(rows("login", 3)))
+    (tmp_path / "inbox" / DAY.isoformat()).symlink_to(tmp_path / "elsewhere" / DAY.isoformat())
+
+    assert fetch(l2m_inbox=tmp_path / "inbox").outcomes == ()
+    assert ["leads out of the inbox" in told for told in fetch.told] == [True]
+
+
 def test_a_studios_own_column_names_are_read_by_the_mapping(fetch: Fetching, tmp_path: Path) -> None:
     put(tmp_path / "inbox", "login.csv", csv_bytes(rows("login", 2)).replace(b"user_id", b"uid"))
     mapping = tmp_path / "columns.json"

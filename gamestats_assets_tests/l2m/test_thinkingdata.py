@@ -295,6 +295,14 @@ def test_lines_that_end_as_on_windows_stay_as_they_are(tmp_path: Path) -> None:
     assert read_logs([lines]).rows == 2
 
 
+@pytest.mark.parametrize(("time", "offset"), [("9999-12-31 23:59:59.999", -12), ("0001-01-01 00:00:00.000", 14)])
+def test_a_time_of_no_year_that_can_be_leaves_its_line_without_a_day(tmp_path: Path, time: str, offset: int) -> None:
+    bad = {**record("login"), "#time": time, "properties": {"#zone_offset": offset}}
+    (tmp_path / "log").write_bytes(payload(bad, record("login")))
+    split = split_days(tmp_path / "log")
+    assert (len(split.undated), sum(day.count(b"\n") for day in split.days.values())) == (1, 1)
+
+
 def test_a_file_that_cannot_be_read_to_its_end_is_refused(tmp_path: Path) -> None:
     cut = gzip.compress(payload(*[record("login", level=level) for level in range(500)]))[:-20]
     (tmp_path / "cut.gz").write_bytes(cut)

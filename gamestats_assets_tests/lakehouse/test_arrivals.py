@@ -1,7 +1,8 @@
-"""Files that a game does not want to keep."""
+"""Files that a game does not want to keep, or that are not to be followed, and what their names may be."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,3 +54,31 @@ def test_a_refused_payload_lands_nowhere_whatever_it_was_asked_for(landing: Land
     outcome = SOURCE.ingest_payload(b"m1 ann", "m1", landing, match_id=asked_for)
     assert (outcome.status, outcome.reason) == ("refused", "somebody is not to be kept")
     assert paths_under(landing.root) == []
+
+
+def test_a_link_out_of_a_folder_is_refused_and_counted_unless_it_is_named_itself(
+    landing: Landing, tmp_path: Path
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "elsewhere").write_text("m2 bob")
+    (inbox / "link").symlink_to(tmp_path / "elsewhere")
+
+    report = SOURCE.ingest([inbox], landing)
+    assert (report.files, report.totals) == (1, {("link", "refused"): 1})
+    assert report.outcomes[0].line().startswith(f"refused     link  {inbox / 'link'}: It leads out of the folder")
+    assert paths_under(landing.root) == []
+
+    assert SOURCE.ingest([inbox / "link"], landing).matches == ("m2",)
+
+
+def test_what_nobody_can_read_is_explained_whatever_its_name(landing: Landing, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b[2J\n.json"))
+    path.write_text("m3")
+
+    (outcome,) = SOURCE.ingest([path], landing).outcomes
+    (found,) = SOURCE.unreadable(landing)
+
+    assert outcome.line().endswith("/\ufffd␛[2J␊.json: nobody played")
+    assert found.name == "\ufffd␛[2J␊.json"
+    assert "\ufffd␛[2J␊.json" in SOURCE.refused(landing)[0].reason

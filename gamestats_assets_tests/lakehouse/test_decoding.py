@@ -122,7 +122,9 @@ def _is_running(pid: int) -> bool:
 
 # The script does not ask whether it is the program that was started: workers must not run it again.
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
-def test_workers_die_with_their_parent(landing: Landing, tmp_path: Path) -> None:
+def test_workers_die_with_their_parent_and_the_next_run_removes_what_it_spooled(
+    landing: Landing, tmp_path: Path
+) -> None:
     _clubs(landing, 6)
     script = tmp_path / "orphans.py"
     script.write_text(_ORPHANS)
@@ -139,3 +141,14 @@ def test_workers_die_with_their_parent(landing: Landing, tmp_path: Path) -> None
     while any(map(_is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(_is_running, pids))
+    # What the killed run has spooled is removed by the next one, and what a run still uses is not.
+    (left,) = tmp_path.glob("gamestats-spool-*")
+    files = landing.files("demo", "2026-03-01")
+    running = decode_batches(DECODER, landing, [[file] for file in files], workers=1, spool=tmp_path)
+    next(running)
+    assert not left.exists()
+    (used,) = tmp_path.glob("gamestats-spool-*")
+    assert len(list(decode_batches(DECODER, landing, [files], workers=1, spool=tmp_path))) == 1
+    assert list(used.rglob("*.arrow"))
+    running.close()
+    assert not used.exists()

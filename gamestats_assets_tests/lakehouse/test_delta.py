@@ -21,15 +21,18 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from obstore.store import LocalStore, from_url
 from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse import delta
 from gamestats_assets.lakehouse.delta import (
+    DamagedTableError,
     IncompatibleSchemaError,
     Lake,
     MissingPredicateError,
     OutsidePredicateError,
 )
+from gamestats_assets.lakehouse.landing import object_store_options
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table
@@ -112,9 +115,22 @@ def test_ids_are_replaced_within_their_partition_and_the_other_ids_stay(anywhere
 def test_several_partitions_are_replaced_in_one_commit(anywhere: Lake) -> None:
     frame = pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")])
     first = anywhere.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
+    frame = frame.with_columns(pl.lit(2, pl.Int16).alias("goals"))
     second = anywhere.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
     assert second.version == first.version + 1
-    assert scored(anywhere) == {(MARCH_1, "m1"): [1, 1], (MARCH_2, "m2"): [1, 1]}
+    assert scored(anywhere) == {(MARCH_1, "m1"): [2, 2], (MARCH_2, "m2"): [2, 2]}
+
+
+def test_what_is_there_already_is_not_written_again(anywhere: Lake) -> None:
+    frame = pl.concat([goals(MARCH_1, "m1", "m2"), goals(MARCH_2, "m3")])
+    first = anywhere.replace(Goals, frame, partitions=[MARCH_1, MARCH_2])
+    assert (first.rows, first.written) == (6, 6)
+    again = anywhere.replace(Goals, frame.reverse(), partitions=[MARCH_1, MARCH_2])
+    assert (again.version, again.rows, again.written) == (first.version, 6, 0)
+    changed = pl.concat([goals(MARCH_1, "m1"), goals(MARCH_1, "m2", scored=2), goals(MARCH_2, "m3")])
+    third = anywhere.replace(Goals, changed, partitions=[MARCH_1, MARCH_2])
+    assert (third.version, third.rows, third.written) == (first.version + 1, 6, 2)
+    assert scored(anywhere) == {(MARCH_1, "m1"): [1, 1], (MARCH_1, "m2"): [2, 2], (MARCH_2, "m3"): [1, 1]}
 
 
 def test_a_table_without_partitions_is_replaced_whole(anywhere: Lake) -> None:
@@ -326,6 +342,62 @@ def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
             assert state.rows_per_partition == {
                 str(day): number for day in DAYS if (number := sum(cell[0] == day for cell in model))
             }
+
+
+# --- Damage ----------------------------------------------------------------------------------
+
+
+def _cut_newest_commit(lake: Lake, length: int) -> None:
+    """Leave of the newest commit of Goals so many bytes."""
+    url = f"{lake.uri(Goals)}/_delta_log/"
+    store = from_url(url, **object_store_options(lake.storage_options)) if lake.is_remote else LocalStore(url)
+    newest = max(entry["path"] for entry in store.list().collect() if entry["path"].endswith(".json"))
+    store.put(newest, bytes(store.get(newest).bytes())[:length])
+
+
+def test_a_damaged_log_is_told_in_one_line_and_a_rebuild_begins_it_anew(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
+    _cut_newest_commit(anywhere, 200)
+
+    damaged = Lake(anywhere.root, anywhere.storage_options)
+    for work in (
+        lambda: damaged.scan(Goals),
+        lambda: damaged.state(Goals),
+        lambda: damaged.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2]),
+    ):
+        with pytest.raises(DamagedTableError, match=r"^The log of demo.goals is .*: gamestats rebuild demo.goals$"):
+            work()
+
+    damaged.rebuild(Goals)
+    assert damaged.scan(Goals).collect().is_empty()
+    damaged.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
+    assert [*scored(damaged)] == [(MARCH_2, "m2")]
+
+
+def test_a_commit_of_no_bytes_is_damage_and_not_passed_over(lake: Lake) -> None:
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake.replace(Goals, goals(MARCH_2, "m2"), partitions=[MARCH_2])
+    _cut_newest_commit(lake, 0)
+
+    with pytest.raises(DamagedTableError, match=r"0+2\.json is empty"):
+        Lake(lake.root).scan(Goals)
+
+
+@pytest.mark.parametrize("name", ["a b", "josé 日本", "100%", "a#b", "q'u\"o`t;$e&"])
+def test_a_lake_is_read_written_and_compacted_in_a_folder_of_any_name_that_delta_takes(
+    tmp_path: Path, name: str
+) -> None:
+    lake = Lake(tmp_path / name)
+    lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    lake.replace(Goals, goals(MARCH_1, "m2"), partitions=[MARCH_1], ids=["m2"])
+    lake.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])
+    assert lake.compact(Goals, retain_hours=0)["files_after"] == 2
+
+    assert [*scored(lake)] == [(MARCH_1, "m1"), (MARCH_1, "m2"), (MARCH_2, "m3")]
+    source = lake.source(Goals, [MARCH_1])
+    assert isinstance(source, ParquetSource)
+    assert [Path(file).is_file() for file in source.files] == [True]
 
 
 # --- Reading ---------------------------------------------------------------------------------
@@ -641,12 +713,17 @@ def test_a_writer_that_is_overtaken_for_ever_says_so(tmp_path: Path, monkeypatch
     other = Lake(tmp_path)
     other.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
     lake = Overtaken(tmp_path)
-    lake.overtaking = [
-        lambda: other.replace(Goals, goals(MARCH_1, "m2", scored=8), partitions=[MARCH_1], ids=["m2"])
-    ] * 100
+
+    def overtake() -> None:
+        # Its own rows again would be no commit.
+        scored = 8 if lake.attempts % 2 else 9
+        other.replace(Goals, goals(MARCH_1, "m2", scored=scored), partitions=[MARCH_1], ids=["m2"])
+
+    lake.overtaking = [overtake] * 100
     with pytest.raises(CommitFailedError):
         lake.replace(Goals, goals(MARCH_1, "m1", scored=3), partitions=[MARCH_1], ids=["m1"])
-    assert scored(lake) == {(MARCH_1, "m1"): [1, 1], (MARCH_1, "m2"): [8, 8]}
+    assert lake.attempts == 12
+    assert scored(lake) == {(MARCH_1, "m1"): [1, 1], (MARCH_1, "m2"): [9, 9]}
 
 
 def write_matches(root: str, options: Mapping[str, str], day: date, matches: list[str]) -> None:
@@ -732,8 +809,8 @@ def test_a_commit_to_s3_is_a_conditional_put(s3: S3) -> None:
     root = s3.empty()
     before = len(s3.puts)
     lake = Lake(root, {name.upper(): value for name, value in s3.storage_options.items()})
-    for _ in range(2):
-        lake.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1])
+    for number in range(2):
+        lake.replace(Goals, goals(MARCH_1, "m1", scored=number), partitions=[MARCH_1])
     commits = [condition for path, condition in s3.puts[before:] if "_delta_log/" in path and path.endswith(".json")]
     assert commits == ["*"] * 3
 

@@ -1,4 +1,4 @@
-"""Files that are put in place whole or not at all."""
+"""Files are put in place whole or not at all, folders gone through within their bounds, and names shown harmless."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamestats_assets.lakehouse.files import write_whole
+from gamestats_assets.lakehouse.files import files_within, shown, shown_text, write_whole
 
 
 def test_a_file_is_put_in_place_of_another_with_the_folders_it_needs(tmp_path: Path) -> None:
@@ -31,3 +31,26 @@ def test_a_disk_that_takes_nothing_leaves_what_stood_there(tmp_path: Path, monke
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["kept.json"]
+
+
+def test_a_link_is_followed_within_a_folder_and_never_out_of_it(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "in", tmp_path / "secret"
+    for path in (folder / "a" / "one", folder / "left" / "two", secret / "key"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (folder / "b").symlink_to(folder / "a" / "one")
+    (folder / "c").symlink_to(secret / "key")
+    (folder / "a" / "d").symlink_to("../../secret")
+    (folder / "e").symlink_to("nothing")
+
+    files, links = files_within(folder, without=folder / "left")
+
+    assert files == [folder / "b", folder / "a" / "one"]
+    assert links == [folder / "c", folder / "a" / "d"]
+
+
+def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:
+    name = os.fsdecode(b"j\xc3\xb6rg\x1b]0;x\x07\x7f\n\xff") + "\x9b\u202eexe"
+
+    assert shown(name) == "jörg␛]0;x␇␡␊\ufffd\ufffd\ufffdexe"
+    assert shown_text("one\ttwo\nthree\r") == "one\ttwo\nthree␍"

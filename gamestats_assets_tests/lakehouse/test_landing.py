@@ -257,7 +257,7 @@ def test_a_file_larger_than_what_is_read_at_a_time_is_named_by_all_of_it(tmp_pat
 )
 def test_a_damaged_gzip_has_no_name_and_does_not_land(landing: Landing, tmp_path: Path, payload: bytes) -> None:
     (tmp_path / "file.csv.gz").write_bytes(payload)
-    with pytest.raises(UnreadableContentError, match=r"file\.csv\.gz: the gzip stream cannot be read to its end"):
+    with pytest.raises(UnreadableContentError, match=r"file\.csv\.gz: The gzip stream (ends early|is damaged)"):
         landing.put_file("demo", MARCH_1, "m1", "log", tmp_path / "file.csv.gz", "csv.gz")
     assert landing.days("demo") == []
 

@@ -3,7 +3,11 @@
 import multiprocessing
 import os
 import re
+import shutil
 import signal
+import stat
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +27,12 @@ from polars.testing import assert_frame_equal
 from psycopg import sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
+from gamestats_assets.lakehouse.embedded_postgres import (
+    EmbeddedPostgresError,
+    is_running,
+    start_embedded,
+    stop_embedded,
+)
 from gamestats_assets.lakehouse.embedded_postgres import postgres_url as settings_url
 from gamestats_assets.lakehouse.postgres import (
     READER_ROLE,
@@ -45,6 +54,7 @@ from gamestats_assets.lakehouse.postgres import (
     published_rows,
     query,
     read_published,
+    reading_url,
     rebuild_table,
 )
 from gamestats_assets.lakehouse.table import Table
@@ -948,6 +958,57 @@ def test_the_embedded_server_is_tuned_when_made(own_server: Settings) -> None:
     assert query(start_embedded(own_server), locale).rows() == [("b", "C.UTF-8")]
 
 
+@pytest.mark.parametrize("is_running_still", [True, False], ids=["runs", "was killed"])
+def test_a_data_folder_copied_while_its_server_ran_is_refused_until_it_is_copied_again(
+    is_running_still: bool,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="gamestats-copy-") as folder:
+        first, copy = (Settings(data=f"{folder}/{name}", postgres_url=None) for name in ("first", "copy"))
+        url = settings_url(first)
+        publish(url, Results, [DAY], results(DAY, 3))
+        subprocess.run(["cp", "-a", first.data, copy.data], check=True)
+        if not is_running_still:
+            os.kill(int((first.state_folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+            wait_until(lambda: not is_running(first), "the death of the server")
+
+        for work in (start_embedded, is_running, stop_embedded):
+            with pytest.raises(EmbeddedPostgresError, match=f"{copy.data} is a copy of {first.data}, made while"):
+                work(copy)
+
+        if not is_running_still:
+            start_embedded(first)
+        stop_embedded(first)
+        shutil.rmtree(copy.data)
+        subprocess.run(["cp", "-a", first.data, copy.data], check=True)
+        try:
+            assert published_rows(settings_url(copy), Results, DAY) == 3
+            assert not is_running(first)
+        finally:
+            stop_embedded(copy)
+
+
+def test_a_data_folder_that_moves_takes_its_running_server_along() -> None:
+    with tempfile.TemporaryDirectory(prefix="gamestats-move-") as folder:
+        before, after = (Settings(data=f"{folder}/{name}", postgres_url=None) for name in ("before", "after"))
+        publish(settings_url(before), Results, [DAY], results(DAY, 3))
+        Path(before.data).rename(after.data)
+        try:
+            assert published_rows(settings_url(after), Results, DAY) == 3
+        finally:
+            assert stop_embedded(after)
+
+
+def test_the_server_runs_in_a_data_folder_for_its_owner_alone() -> None:
+    with tempfile.TemporaryDirectory(prefix="gamestats-own-") as folder:
+        settings = Settings(data=f"{folder}/data", postgres_url=None)
+        start_embedded(settings)
+        try:
+            assert stat.S_IMODE(os.stat(settings.data).st_mode) & ~stat.S_IXGRP == 0o700
+            assert stat.S_IMODE(os.stat(f"{settings.data}/postgres").st_mode) == 0o700
+        finally:
+            stop_embedded(settings)
+
+
 def test_stopping_what_does_not_run_is_no_error(tmp_path: Path) -> None:
     settings = Settings(data=str(tmp_path / "none"), postgres_url=None)
 
@@ -1563,6 +1624,41 @@ def test_a_user_who_does_not_own_the_schema_is_told(url: str) -> None:
 
     assert "schema demo" in warning
     assert f"GRANT USAGE ON SCHEMA demo TO {READER_ROLE}" in warning
+
+
+def test_a_persons_query_on_the_embedded_server_is_the_readers(postgres_settings: Settings) -> None:
+    url = settings_url(postgres_settings)
+    publish(url, Results, [DAY], results(DAY, 3))
+    reading = reading_url(postgres_settings)
+
+    assert query(reading, "select session_user::text, count(*) from demo.results group by 1").rows() == [
+        (READER_ROLE, 3)
+    ]
+    for escape in (
+        "copy (select 1) to program 'true'",
+        "select pg_read_file('/etc/hostname')",
+        "do $$ begin execute 'reset role'; execute 'select pg_read_file(''/etc/hostname'')'; end $$",
+    ):
+        with pytest.raises(QueryError, match="permission denied"):
+            query(reading, escape)
+
+
+def test_a_persons_query_on_a_server_of_ones_own_is_never_a_superusers(url: str) -> None:
+    with connect(url) as conn:
+        ensure_reader(conn, [])
+    with pytest.raises(QueryError, match=r"postgres is a superuser.*GAMESTATS_POSTGRES_READER_URL"):
+        reading_url(Settings(postgres_url=SecretStr(url)))
+    with pytest.raises(QueryError, match="superuser"):
+        reading_url(Settings(postgres_reader_url=SecretStr(url)))
+
+    with login(url, "writer") as writer, connect(url) as conn:
+        settings = Settings(postgres_url=SecretStr(writer))
+        with pytest.raises(QueryError, match=f"GRANT {READER_ROLE} TO writer"):
+            reading_url(settings)
+        conn.execute(sql.SQL("GRANT {} TO writer").format(sql.Identifier(READER_ROLE)))
+        assert query(reading_url(settings), "select current_user::text").item() == READER_ROLE
+        named = Settings(postgres_url=SecretStr(url), postgres_reader_url=SecretStr(writer))
+        assert query(reading_url(named), "select current_user::text").item() == "writer"
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -466,6 +466,32 @@ def test_a_check_is_declared_by_the_function_that_finds_what_breaks_it() -> None
     assert check.rows(many, clubs().lazy()).collect().height == 1
 
 
+def no_goals(goals: dy.LazyFrame[Goals]) -> pl.LazyFrame:
+    """There are no goals."""
+    return goals
+
+
+def test_a_check_blames_the_ids_that_replace_its_rows_unless_it_says_otherwise() -> None:
+    assert Goals.spec.replaced_by == "match_id"
+    usual = breaking_rows(of=Goals)(no_goals)
+    assert (usual.unit, usual.most_units) == ("match_id", 0.05)
+    own = breaking_rows(of=Goals, unit="player", most_units=0.2)(no_goals)
+    assert (own.unit, own.most_units) == ("player", 0.2)
+    assert breaking_rows(of=Goals, unit=None)(no_goals).unit is None
+    assert breaking_rows(of=Goals, days_around=1)(no_goals).unit is None
+
+
+def test_a_check_that_blames_units_looks_at_no_days_around() -> None:
+    with pytest.raises(ValueError, match="looks at days around, so that it can blame no match_id"):
+        breaking_rows(of=Goals, unit="match_id", days_around=1)
+
+
+@pytest.mark.parametrize("share", [-0.01, 1.01])
+def test_most_units_that_are_no_share_are_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        breaking_rows(of=Goals, most_units=share)
+
+
 def test_an_input_that_names_no_table_is_refused() -> None:
     def unclear(goals: pl.LazyFrame) -> pl.LazyFrame:
         return goals

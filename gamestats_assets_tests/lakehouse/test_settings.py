@@ -1,6 +1,9 @@
 """Settings and stores: what is read from the environment, what works without it, what stays secret."""
 
 import json
+import re
+import shutil
+import stat
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.unpacking import ReadLimits
 from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.lakehouse.declared import MARCH_1, Goals, goals
 from gamestats_assets_tests.s3_fixture import S3
@@ -51,6 +55,13 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.pubg_api_key.get_secret_value() == "key"
     assert settings.storage_options == OPTIONS
     assert settings.workers == 3
+
+
+def test_limits_of_reading_are_read_and_hold_in_the_landing_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Stores().landing.limits == ReadLimits()
+    monkeypatch.setenv("GAMESTATS_LARGEST_FILE_MB", "7")
+    monkeypatch.setenv("GAMESTATS_LONGEST_READ_S", "8")
+    assert Stores().landing.limits == ReadLimits(megabytes=7, seconds=8)
 
 
 def test_variables_of_other_programs_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +125,50 @@ def test_stores_stand_under_the_data_folder(tmp_path: Path) -> None:
     assert (tmp_path / "landing" / "demo" / "players").is_dir()
     assert (tmp_path / "lake" / "demo" / "goals" / "_delta_log").is_dir()
     assert stores.lake is stores.lake
+
+
+NAMES = ["a b", "josé", "日本", "100%", "a%20b", "a#b", "[1]", "li\nne", "q'u\"o", "a&b;$HOME`x`", "a=b", "*", "\udcff"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_data_folder_of_any_name_is_reached_by_a_plain_one(tmp_path: Path, name: str) -> None:
+    first, again = Settings(data=str(tmp_path / name)), Settings(data=str(tmp_path / name))
+
+    paths = [str(first.state_folder), first.under_data("landing"), first.under_data("lake")]
+
+    assert paths == [str(again.state_folder), again.under_data("landing"), again.under_data("lake")]
+    assert [re.sub("[a-zA-Z0-9/._-]", "", path) for path in paths[:2]] == ["", ""]
+    Path(paths[1]).mkdir()
+    assert (tmp_path / name / "landing").is_dir()
+    assert Path(paths[2]) == (tmp_path / name / "lake").resolve()
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+
+
+def test_a_copy_of_a_data_folder_whose_lake_stands_beside_it_gets_a_lake_of_its_own(tmp_path: Path) -> None:
+    first, copy = Settings(data=str(tmp_path / "[1]")), Settings(data=str(tmp_path / "[2]"))
+    Path(first.under_data("lake"), "table").touch()
+    shutil.copytree(tmp_path / "[1]", tmp_path / "[2]", symlinks=True)
+
+    assert list(Path(copy.under_data("lake")).iterdir()) == []
+    assert (tmp_path / "[2]" / "lake").resolve() == Path(copy.under_data("lake"))
+    assert [path.name for path in Path(first.under_data("lake")).iterdir()] == ["table"]
+
+
+def test_a_link_that_somebody_else_made_is_not_taken(tmp_path: Path) -> None:
+    settings = Settings(data=str(tmp_path / "a b"))
+    link = settings.state_folder
+    link.unlink()
+    link.symlink_to(tmp_path)
+    try:
+        with pytest.raises(FileExistsError, match="move away what stands there"):
+            assert settings.state_folder
+    finally:
+        link.unlink()
+
+
+def test_a_data_folder_that_is_there_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o750)
+    assert stat.S_IMODE(Settings(data=str(tmp_path / "shared")).state_folder.stat().st_mode) == 0o750
 
 
 def test_stores_of_remote_data_write_nothing_to_the_disk(s3: S3, tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ def taken(features: pl.DataFrame) -> pl.DataFrame:
     return ids.select(
         partition_key=pl.lit("2023-07-18"),
         unit_id="match_id",
-        input_hash=pl.format("{} {}", pl.lit("digest"), "match_id"),
+        input_hash=pl.format("{} {}", pl.lit("inputs"), "match_id"),
+        rows_hash=pl.format("{} {}", pl.lit("digest"), "match_id"),
     )
 
 

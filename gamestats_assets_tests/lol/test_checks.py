@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lol import checks
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.assets import CHECKS, assets
+from gamestats_assets.lol.assets import CHECKS, game
 from gamestats_assets.lol.bronze import DECODER
 from gamestats_assets.lol.build_stats import item_build_stats
 from gamestats_assets.lol.coordination import team_coordination
@@ -81,6 +81,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     for function in OF_MATCHES:
         known[table_of(function)] = make(function, known)
     of_patches = dict(gold.frames())
+    known[t.Patches] = of_patches[t.Patches]
     for function in OF_PATCHES:
         of_patches[table_of(function)] = known[table_of(function)] = make(function, of_patches)
     return known
@@ -137,6 +138,11 @@ def items_end_otherwise(frames: Frames) -> Planted:
     return {t.FinalItems: frame.with_columns(agrees=pl.col("__row__") % 10 > 0).drop("__row__")}
 
 
+def lasting(seconds: float, frames: Frames) -> Planted:
+    """Every match is told to be that long."""
+    return {t.Matches: frames[t.Matches].with_columns(duration_s=pl.lit(seconds))}
+
+
 VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("every_event_of_a_timeline_is_counted", changed(t.TimelineFiles, events=pl.col("events") + 1)),
     ("every_event_of_a_timeline_is_counted", without(t.TimelineEventCounts)),
@@ -152,9 +158,11 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("every_match_object_is_a_match", doubled(t.Matches)),
     ("every_match_object_is_a_match", doubled(t.Matches, match_id="NA1_1")),
     ("every_match_object_is_a_match", changed(t.Matches, match_date=date(2026, 1, 1))),
+    ("every_match_object_is_a_match", doubled(t.RawMatches, match_id="NA1_1", game_version="", participants=10)),
+    ("every_match_object_is_a_match", doubled(t.RawMatches, match_id="NA1_1", participants=0)),
     ("queues_are_known", changed(t.Matches, queue_id=9999, queue_group="queue_9999")),
-    ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="none", data_dragon_version=None)),
-    ("items_of_the_patch_are_at_hand", changed(t.Matches, version_is="later")),
+    ("items_of_the_patch_are_at_hand", changed(t.Patches, version_is="none", data_dragon_version=None)),
+    ("items_of_the_patch_are_at_hand", changed(t.Patches, version_is="later")),
     ("teams_are_of_one_size", without(t.Participants, pl.col("position") == "TOP")),
     ("kills_are_somebodys_deaths", without(t.Participants)),
     *(
@@ -169,9 +177,13 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("kills_of_timelines_are_those_of_match_objects", doubled(t.TimelineEvents, KILL, event_index=999_999)),
     ("items_end_as_recorded", items_end_otherwise),
     ("items_are_completed_within_the_game", changed(t.ItemBuilds, completed_at_s=7_200.0)),
+    ("items_are_completed_within_the_game", lambda frames: lasting(60.0, frames)),
     ("items_are_completed_within_the_game", changed(t.ItemBuilds, left_at_s=pl.col("completed_at_s") - 1)),
     ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QQE")),
     ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QE")),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="")),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, max_order=None)),
+    ("orders_are_of_the_levels", changed(t.SkillOrders, levels="", first_levels="")),
     ("orders_are_of_the_levels", changed(t.SkillOrders, max_order="QWER")),
     ("orders_are_of_the_levels", changed(t.SkillOrders, pl.col("levels").str.len_chars() > 5, first_levels="RRRRRR")),
     ("the_first_of_a_kind_is_one", doubled(t.Objectives, event_index=999_999)),
@@ -261,7 +273,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 
 
 class TestChecks(ChecksOfAGame):
-    checks, violations, assets = CHECKS, VIOLATIONS, staticmethod(assets)
+    checks, violations, game = CHECKS, VIOLATIONS, staticmethod(game)
 
 
 def test_an_unreadable_timeline_breaks_nothing(sound: Frames) -> None:
@@ -274,6 +286,23 @@ def test_an_unreadable_timeline_breaks_nothing(sound: Frames) -> None:
     of_timelines = (t.TimelineFrames, t.TimelineEvents, t.TimelineEventCounts)
     frames = {**sound, t.TimelineFiles: files, **{table: sound[table].filter(~lost) for table in of_timelines}}
     assert [check.name for check in checks.ALL if breaking(check, frames).height] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "plant"),
+    [
+        ("orders_are_of_the_levels", changed(t.SkillOrders, levels="", first_levels="", max_order="")),
+        ("orders_are_of_the_levels", changed(t.SkillOrders, levels="R", first_levels="R", max_order="")),
+        (
+            "every_match_object_is_a_match",
+            doubled(t.RawMatches, match_id="NA1_1", game_version="", participants=0, end_of_game_result="Abort"),
+        ),
+        ("items_are_completed_within_the_game", lambda frames: lasting(0.0, frames)),
+    ],
+    ids=["no skill chosen", "the ultimate alone", "a game that never began", "no length told"],
+)
+def test_what_the_game_allows_breaks_nothing(name: str, plant: Callable[[Frames], Planted], sound: Frames) -> None:
+    assert breaking(BY_NAME[name], {**sound, **plant(sound)}).to_dicts() == []
 
 
 def test_few_participants_whose_items_differ_break_nothing(sound: Frames) -> None:

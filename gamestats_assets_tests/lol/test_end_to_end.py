@@ -6,9 +6,6 @@ import copy as copies
 import gzip
 import json
 import re
-import signal
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -21,9 +18,10 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import simulate as simulator
 from gamestats_assets.lol import tables as t
-from gamestats_assets.lol.assets import BY_PATCH, PUBLISHED
+from gamestats_assets.lol.assets import BY_PATCH, game
 from gamestats_assets.lol.simulate import silver, simulate
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
@@ -32,7 +30,7 @@ from gamestats_assets_tests.test_cli import Gamestats
 MATCHES, SEED = 60, 7
 FIRST, SECOND = "2023-07-18", "2023-07-19"
 Document = dict[str, Any]
-Units = Mapping[str, Mapping[str, str]]
+PUBLISHED = game().published
 OF_PATCHES = tuple(
     next(table for table in t.ALL if table.spec.dotted == f"lol.{function.__name__}") for function in BY_PATCH
 )
@@ -93,10 +91,15 @@ def without_the_last(match: Document) -> Document:
     return lacking
 
 
-def changed(before: Units, after: Units) -> set[str]:
-    """Ids whose entry is new, another one or gone."""
-    one, other = ({unit: digest for units in of.values() for unit, digest in units.items()} for of in (before, after))
-    return {unit for unit in {*one, *other} if one.get(unit) != other.get(unit)}
+def fingerprints(operation: ByCommands, table: type[Table]) -> dict[str, str]:
+    """By match, a fingerprint of its rows."""
+    held = operation.stores.lake.ledger(table).partitions.values()
+    return {match: rows for of_day in held for match, rows in of_day.rows_of.items()}
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """Matches whose rows are new, others or gone."""
+    return {match for match in {*before, *after} if before.get(match) != after.get(match)}
 
 
 # ---------------------------------------------------------------------------------------------- once
@@ -210,7 +213,7 @@ def test_statistics_count_the_games_of_the_files(
 def test_postgres_holds_what_the_lake_holds(processed: tuple[ByCommands, str]) -> None:
     operation, _ = processed
     filled = 0
-    for table in PUBLISHED:
+    for table in game().published:
         expected = operation.rows(table)
         published = read_published(operation.url, table).select(expected.columns).cast(pl.Schema(expected.schema))
         assert_frame_equal(published.sort(table.primary_key()), expected)
@@ -232,10 +235,10 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     simulator.write_season(tmp_path / "more", matches=6, days=2, seed=8)
     new = sorted((tmp_path / "more" / "matches").iterdir())[-1].name
     match_id = new.partition(".")[0]
-    before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
+    before = {table: fingerprints(copy, table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
     stands = {table: copy.files(table, "patch", "13.13") for table in OF_PATCHES}
     gone = {table: copy.files(table, "patch", "13.14") for table in OF_PATCHES}
-    rows = {table: copy.written(table, "patch", "13.13") for table in PUBLISHED if table in OF_PATCHES}
+    rows = {table: copy.written(table, "patch", "13.13") for table in game().published if table in OF_PATCHES}
     of_first_day = copy.written(t.ParticipantFeatures, "match_date", FIRST)
     whole = read(tmp_path / "more" / "matches" / new)
     lacking = put(tmp_path / "lacking" / new, without_the_last(whole))
@@ -245,7 +248,7 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     assert "1 day to process: 2023-07-19" in said
     assert "1 partition to process: 13.14" in said
     for table, entries in before.items():
-        assert changed(entries, copy.ledger(table)) == {match_id}, table
+        assert changed(entries, fingerprints(copy, table)) == {match_id}, table
     for table, files in stands.items():
         assert copy.files(table, "patch", "13.13") == files, table
     assert any(gone[table] != copy.files(table, "patch", "13.14") for table in OF_PATCHES)
@@ -259,17 +262,14 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     document["version"] = "13.13.2"
     document["data"]["3078"]["name"] = "Quadrinity Force"
     newer = put(tmp_path / "lists" / "13.13.2_en_US_item.json.gz", document)
-    before = {table: copy.ledger(table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
+    before = {table: fingerprints(copy, table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
     copy.does("ingest", "lol", str(newer), str(tmp_path / "more" / "matches" / new))
     said = copy.materialises()
     assert "2 partitions to process: 13.13, 13.14" in said
     of_list = {match for match, patch in patch_of.items() if patch == "13.13"}
-    counted = {*copy.rows(t.ParticipantFeatures)["match_id"]}
-    assert changed(before[t.RawMatches], copy.ledger(t.RawMatches)) == {match_id}
-    assert changed(before[t.Matches], copy.ledger(t.Matches)) == of_list | {match_id}
-    assert changed(before[t.ParticipantFeatures], copy.ledger(t.ParticipantFeatures)) & counted == (
-        (of_list & counted) | {match_id}
-    )
+    assert changed(before[t.RawMatches], fingerprints(copy, t.RawMatches)) == {match_id}
+    assert changed(before[t.Matches], fingerprints(copy, t.Matches)) == of_list | {match_id}
+    assert changed(before[t.ParticipantFeatures], fingerprints(copy, t.ParticipantFeatures)) == {match_id}
     assert {*copy.rows(t.Matches).select("patch", "data_dragon_version").rows()} == {
         ("13.13", "13.13.2"),
         ("13.14", "13.14.1"),
@@ -280,32 +280,3 @@ def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
     assert published["vision_score"].to_list() == expected
     named = read_published(copy.url, t.ItemBuildStats).filter(patch="13.13", build="3078")["build_name"].unique()
     assert named.to_list() == ["Quadrinity Force"]
-
-
-def test_days_in_another_order_with_lists_late_a_correction_and_a_killed_run_end_in_the_same_lake(
-    processed: tuple[ByCommands, str], season: Path, tmp_path: Path, ops_database: str
-) -> None:
-    operation = ByCommands(Gamestats(tmp_path / "data"), ops_database, "lol")
-    days = dict(processed[0].rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
-    second = [match for match, day in days.items() if day == SECOND]
-    wrong = without_the_last(read(season / "matches" / f"{second[0]}.json.gz"))
-    files = [season / part / f"{match}.json.gz" for match in second[1:] for part in ("matches", "timelines")]
-    files += [put(tmp_path / "wrong" / f"{second[0]}.json.gz", wrong), season / "timelines" / f"{second[0]}.json.gz"]
-    operation.does("ingest", "lol", *map(str, files), *map(str, season.glob("datadragon/13.13*")))
-    command = [sys.executable, "-m", "gamestats_assets.cli", "materialize", "--select", "lol"]
-    environment = operation.gamestats.environment({"GAMESTATS_POSTGRES_URL": ops_database, "PYTHONUNBUFFERED": "1"})
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert any("lol.item_builds" in line for line in running.stdout), "it was killed too late"
-        running.send_signal(signal.SIGKILL)
-    assert running.returncode == -signal.SIGKILL
-    operation.does("ingest", "lol", str(season))
-    operation.materialises()
-    for table in t.ALL:
-        # That the match came twice is told, and nothing else.
-        told = ["other_files"] if table is t.RawMatches else ["content_hash"] if table is t.Patches else []
-        found, expected = (each.rows(table).drop(told) for each in (operation, processed[0]))
-        assert_frame_equal(found, expected)
-    for table in PUBLISHED:
-        assert read_published(ops_database, table).height == processed[0].rows(table).height, table
-    assert "Everything is up to date" in operation.materialises()

@@ -288,6 +288,16 @@ def test_how_a_game_ended_is_told_in_the_words_of_the_source() -> None:
         assert _decode(document)[1][RawMatches].get_column("end_of_game_result").to_list() == [expected]
 
 
+def test_a_game_that_never_began_is_told_by_its_end_alone() -> None:
+    never = {"gameCreation": 0, "gameStartTimestamp": 0, "gameDuration": 0, "gameVersion": "", "queueId": 0}
+    decoded, frames = _decode(_document(0, **never, teams=[], endOfGameResult="Abort_Unexpected"))
+    assert decoded.rejections == {}
+    ended = BEGAN + timedelta(milliseconds=1_500_300)
+    row = frames[RawMatches].row(0, named=True)
+    assert (row["created_at"], row["started_at"], row["ended_at"]) == (None, ended, ended)
+    assert (row["game_version"], row["participants"], row["end_of_game_result"]) == ("", 0, "Abort_Unexpected")
+
+
 def test_keys_that_nobody_knows_are_counted_once_and_lose_nothing() -> None:
     document = _document()
     for participant in document["info"]["participants"][3:]:

@@ -29,14 +29,18 @@ def made(
     match: dict[str, Any], players: list[dict[str, Any]] | None = None, status: str | None = "processed", *versions: str
 ) -> dict[str, Any]:
     """The one match that comes of a match object, of its participants and of its timeline's status."""
-    frame = matches(
+    return kept(t.Matches, made_of(match, players or [], status, *versions)).row(0, named=True)
+
+
+def made_of(match: dict[str, Any], players: list[dict[str, Any]], status: str | None, *versions: str) -> pl.LazyFrame:
+    """What `matches` makes of them."""
+    return matches(
         rows(t.RawMatches, USUAL | match).lazy(),  # pyright: ignore[reportArgumentType]
-        rows(t.RawParticipants, *(players or [])).lazy(),  # pyright: ignore[reportArgumentType]
+        rows(t.RawParticipants, *players).lazy(),  # pyright: ignore[reportArgumentType]
         rows(t.TimelineFiles, *([{"status": status}] if status else [])).lazy(),  # pyright: ignore[reportArgumentType]
         queues(),
         rows(t.Items, *({"version": each} for each in versions)).lazy(),  # pyright: ignore[reportArgumentType]
     )
-    return kept(t.Matches, frame).row(0, named=True)
 
 
 # --------------------------------------------------------------------------- queues
@@ -145,6 +149,19 @@ def test_aborted_matches_are_in_no_statistics(
 ) -> None:
     row = made(match, players)
     assert (row["is_aborted"], row["is_remake"], row["in_statistics"]) == (expected, False, not expected)
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_match"),
+    [
+        pytest.param({"game_version": "", "participants": 0}, False, id="neither a version nor participants"),
+        pytest.param({"game_version": "", "participants": 10}, True, id="participants"),
+        pytest.param({"participants": 0}, True, id="a version"),
+    ],
+)
+def test_a_game_that_was_never_played_is_no_match(raw: dict[str, Any], is_match: bool) -> None:
+    found = made_of(raw, [], "processed").collect()
+    assert found.height == is_match
 
 
 def test_real_matches_are_aborted_when_their_winners_are_taken_away(realdata: Path) -> None:

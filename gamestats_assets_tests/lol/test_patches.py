@@ -106,7 +106,7 @@ def hashes(
         t.Matches, *({"match_id": f"NA1_{number}", "patch": f"13.{13 + number // 2}"} for number in range(4))
     )
     told = {f"NA1_{number}": f"hash {number}" for number in range(4)} | dict(digests or {})
-    ledger = pl.DataFrame({"partition_key": "2026-03-14", "unit_id": list(told), "input_hash": list(told.values())})
+    ledger = pl.DataFrame({"partition_key": "2026-03-14", "unit_id": list(told), "rows_hash": list(told.values())})
     known = {t.Matches: matches, FeaturesTaken: ledger, t.Items: items, t.Champions: champions}
     return dict(make(patches, known).select("patch", "content_hash").iter_rows())
 

@@ -16,14 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from scipy import stats
 
 from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of
 from gamestats_assets.lol import questions, simulate
 from gamestats_assets.lol.conditions import ConditionError, read_condition
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.questions import Answer, Comparison, NothingToAskError, QuestionError, ask, metrics
 from gamestats_assets.lol.simulate import Effect, Plan
-from gamestats_assets.lol.tables import Champions, Items, ParticipantFeatures
+from gamestats_assets.lol.tables import Champions, Items, Matches, ParticipantFeatures, RawMatches
 from gamestats_assets_tests.lol.discoveries import FEW_CHAMPIONS, wide
 from gamestats_assets_tests.lol.gold import cell_of
+from gamestats_assets_tests.lol.scenario import rows
 
 TRINITY_FORCE, MANAMUNE, MURAMANA = 3078, 3004, 3042
 PLAN = Plan(
@@ -992,6 +994,30 @@ def test_what_there_is_is_told_where_a_slice_is_empty(lake: Lake) -> None:
 def test_without_tables_the_answer_is_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NothingToAskError, match="gamestats ingest lol"):
         ask(Lake(tmp_path), champion="Ezreal")
+
+
+def with_games_set_aside(lake: Lake, landed: int, *aside: int) -> Lake:
+    """The same lake, in which so many games landed, and some of them are in quarantine."""
+    raw = rows(RawMatches, *({"match_id": f"NA1_{number:09d}"} for number in range(landed)))
+    lake.replace(RawMatches, raw, partitions=raw.get_column("match_date").unique().to_list())
+    rejections = [Rejection(f"NA1_{number:09d}", "unit", "a_check", "It is odd.", 1) for number in aside]
+    entries = quarantine_frame(Matches, "2023-07-15", rejections)
+    lake.replace(quarantine_of("lol"), entries, partitions=[destination(Matches, "2023-07-15")])
+    return lake
+
+
+def test_an_answer_says_which_games_are_set_aside(made: Made) -> None:
+    games = [{}] * 40
+    assert ask(made(games), champion="Ezreal").set_aside == ""
+    told = ask(with_games_set_aside(made(games), 42, 40, 41), champion="Ezreal").set_aside
+    assert told.startswith("2 of 42 games are set aside: 2 by a_check. ")
+
+
+def test_where_every_game_is_set_aside_nobody_is_told_to_bring_some(tmp_path: Path) -> None:
+    with pytest.raises(NothingToAskError) as refused:
+        ask(with_games_set_aside(Lake(tmp_path), 2, 0, 1), champion="Ezreal")
+    assert "2 of 2 games are set aside" in str(refused.value)
+    assert "ingest" not in str(refused.value)
 
 
 def test_every_metric_can_be_asked_for(lake: Lake) -> None:

@@ -24,7 +24,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.quality import table_inputs
+from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of, table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.build_stats import item_build_stats, skill_order_stats
@@ -96,7 +96,7 @@ def season(plan: Plan) -> Frames:
 
     make(participant_features)
     matches = made[t.ParticipantFeatures].select("match_id").unique()
-    made[FeaturesTaken] = matches.select(partition_key=pl.lit(""), unit_id="match_id", input_hash="match_id")
+    made[FeaturesTaken] = matches.select(partition_key=pl.lit(""), unit_id="match_id", rows_hash="match_id")
     for transform in (patches, *_STATISTICS):
         make(transform)
     made[t.PatternHistory] = run_sql(t.PatternHistory, made)
@@ -262,6 +262,15 @@ def test_what_is_not_there_is_told_with_what_there_is(planted: Written, tmp_path
 def test_games_without_statistics_are_no_patch_to_report(planted: Written, tmp_path: Path) -> None:
     with pytest.raises(NothingToReportError, match=r"[\d,]+ matches on patch 13\.9, .*too few games"):
         write_report(tmp_path / "report.html", lake_of(tmp_path / "lake", planted.frames, t.ParticipantFeatures))
+
+
+def test_games_that_are_set_aside_are_told(planted: Written, tmp_path: Path) -> None:
+    assert "set aside" not in page_of(planted.path)
+    lake = lake_of(tmp_path / "lake", planted.frames, *GOLD)
+    entries = quarantine_frame(t.Matches, "2023-07-15", [Rejection("NA1_1", "unit", "a_check", "It is odd.", 1)])
+    lake.replace(quarantine_of("lol"), entries, partitions=[destination(t.Matches, "2023-07-15")])
+    write_report(tmp_path / "report.html", lake)
+    assert "1 of 1 game is set aside: 1 by a_check." in words_of(page_of(tmp_path / "report.html"))
 
 
 # --------------------------------------------------------------------------- values

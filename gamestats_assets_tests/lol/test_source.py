@@ -106,6 +106,12 @@ def test_the_start_is_the_game_s_and_else_the_lobby_s() -> None:
     assert recognise(match_object(gameStartTimestamp=0)).started_at == before
 
 
+def test_a_game_that_never_began_is_of_the_day_of_its_end() -> None:
+    ended = int(datetime(2022, 5, 22, 12, tzinfo=UTC).timestamp() * 1000)
+    never = {"gameCreation": 0, "gameStartTimestamp": 0, "gameDuration": 0, "participants": []}
+    assert recognise(match_object(**never, gameEndTimestamp=ended)).started_at == datetime(2022, 5, 22, 12, tzinfo=UTC)
+
+
 def test_a_timeline_tells_its_start_by_its_earliest_clock() -> None:
     document = json.loads(timeline())
     later = {"type": "GAME_END", "timestamp": 60_000, "realTimestamp": BEGAN_MS + 61_500}

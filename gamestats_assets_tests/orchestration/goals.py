@@ -1,4 +1,4 @@
-"""A tiny game of its own: tables, decoding and checks for tests of the orchestration."""
+"""A tiny game of its own: tables, decoding, checks and how they are made, for tests of the orchestration."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import polars as pl
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.game import Game
 
 DAILY: dict[str, Any] = {"partitioned_by": "day", "replaced_by": "match_id"}
 
@@ -114,13 +115,30 @@ def goals_are_few(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
     return goals.filter(pl.col("goals") >= 100)
 
 
+@breaking_rows(of=MatchGoals, unit=None)
+def days_are_quiet(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
+    """On a day there are fewer than 1,000 goals."""
+    return goals.group_by("day").agg(pl.col("goals").sum()).filter(pl.col("goals") >= 1000)
+
+
 @breaking_rows(of=MatchGoals, blocking=False)
 def goals_are_regular(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
     """The last goal falls within 120 minutes; later ones are worth a look."""
     return goals.filter(pl.col("last_minute") > 120)
 
 
-CHECKS = (goals_are_few, goals_are_regular)
+CHECKS = (goals_are_few, days_are_quiet, goals_are_regular)
+
+
+def game(*, published: bool = False) -> Game:
+    """Landed files, goals by match and by day."""
+    demo = Game("demo", TABLES, CHECKS)
+    demo.landed([RawGoals, RawFiles], decode)
+    demo.function(match_goals)
+    demo.function(day_goals)
+    if published:
+        demo.publications()
+    return demo
 
 
 def land(landing: Landing, match_id: str, day: str, minutes: object) -> None:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import dagster as dg
 import dataframely as dy
 import polars as pl
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
+from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.freshness import Told
+from gamestats_assets.orchestration.game import Game
 
 GAME = "stalls"
 DAILY: dict[str, Any] = {"partitioned_by": "product_day", "replaced_by": "product"}
@@ -94,7 +98,7 @@ BEST_SQL = (
     "-- The best day of a product.\n"
     "select t.product, cast(max(t.cents) as bigint) as cents from stalls.takings t group by t.product"
 )
-RATES = {"quiz": 10, "shop": 2, "tour": 1}
+RATES = {"quiz": 10, "shop": 2}
 decoded: list[str] = []
 """The partition of every batch that was decoded."""
 totalled: list[list[str]] = []
@@ -173,7 +177,7 @@ def totals(taken: dy.LazyFrame[Takings]) -> dy.LazyFrame[Totals]:
     return taken.group_by("product").agg(pl.col("cents").sum(), days=pl.len().cast(pl.Int64))  # type: ignore[return-value]
 
 
-@breaking_rows(of=Takings)
+@breaking_rows(of=Takings, unit=None)
 def takings_are_moderate(taken: dy.LazyFrame[Takings]) -> pl.LazyFrame:
     """A product takes in less than a million cents a day."""
     return taken.filter(pl.col("cents") >= 1_000_000)
@@ -189,6 +193,19 @@ def totals_are_of_all_days(totals: dy.LazyFrame[Totals], taken: dy.LazyFrame[Tak
 
 
 CHECKS = (takings_are_moderate, totals_are_of_all_days)
+
+
+def game(model: SqlModel, fetched: dg.AssetKey) -> Game:
+    """How the stalls' tables are made; `fetched` stands for a step that brings files."""
+    stalls = Game(GAME, TABLES, CHECKS)
+    stalls.landed([RawSales, RawFiles], decode, deps=[fetched])
+    stalls.function(rates, tell=Told("rates", lambda look: {name: str(rate) for name, rate in RATES.items()}))
+    for function in (takings, points, totals):
+        stalls.function(function)
+    stalls.function(trend, jointly=True, days_around=1)
+    stalls.sql(Best, model)
+    stalls.publications()
+    return stalls
 
 
 def land(landing: Landing, product: str, day: str, prices: object, name: str = "") -> None:

@@ -10,13 +10,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.ledger import Ledger, input_hashes
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration import assets
-from gamestats_assets.orchestration.assets import landed_tables, table_asset
-from gamestats_assets.orchestration.checks import BlockingCheckError, refusals, table_checks
+from gamestats_assets.orchestration.checks import rules_broken
+from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.io_manager import lake_io_manager
+from gamestats_assets.orchestration.making import Done, Making
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -42,12 +42,8 @@ class Pipeline:
 
     def __init__(self, stores: Stores, instance: dg.DagsterInstance) -> None:
         self.stores, self.instance = stores, instance
-        self.assets = [
-            landed_tables([RawGoals, RawFiles], game.decode),
-            table_asset(game.match_goals),
-            table_asset(game.day_goals),
-            table_checks(MatchGoals, game.CHECKS),
-        ]
+        self.game = game.game()
+        self.assets = self.game.assets()
 
     def run(
         self, first: str, last: str | None = None, config: dict[str, object] | None = None
@@ -109,9 +105,10 @@ def test_a_corrected_file_processes_its_match_again(pipeline: Pipeline) -> None:
 def test_running_again_commits_nothing(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "a", DAY, [3])
     pipeline.run(DAY)
-    versions = {table: pipeline.stores.lake.state(table).version for table in (RawGoals, MatchGoals)}  # type: ignore[union-attr]
+    versions = {table: pipeline.stores.lake.version(table) for table in game.TABLES}
     assert pipeline.run(DAY).success
-    assert {table: pipeline.stores.lake.state(table).version for table in versions} == versions  # type: ignore[union-attr]
+    assert {table: pipeline.stores.lake.version(table) for table in versions} == versions
+    assert game.calls == [["a"]]
 
 
 def test_the_flag_everything_processes_known_matches_again(pipeline: Pipeline) -> None:
@@ -143,26 +140,20 @@ def test_batches_give_what_one_piece_gives(pipeline: Pipeline) -> None:
     assert pipeline.rows(MatchGoals).get_column("goals").to_list() == [0, 1, 2, 3, 4]
 
 
-def test_a_step_that_died_before_its_ledger_entry_does_the_match_again_with_the_same_result(pipeline: Pipeline) -> None:
-    land(pipeline.stores.landing, "a", DAY, [3])
-    pipeline.run(DAY)
-    before = pipeline.rows(MatchGoals)
-    Ledger(pipeline.stores.lake, "demo", "match_goals").forget()
-    pipeline.run(DAY)
-    assert game.calls == [["a"], ["a"]]
-    assert pipeline.rows(MatchGoals).equals(before)
-
-
 def test_an_unreadable_file_is_quarantined_and_the_rest_of_the_day_loads(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "a", DAY, [3])
     land(pipeline.stores.landing, "broken", DAY, b"{")
-    result = pipeline.run(DAY)
-    assert result.success
+    assert pipeline.run(DAY).success
     assert pipeline.rows(MatchGoals).get_column("match_id").to_list() == ["a"]
     entry = pipeline.rows(quarantine_of("demo")).row(0, named=True)
     assert (entry["unit_id"], entry["scope"], entry["table_name"]) == ("broken", "file", "raw_files")
-    warned = [e for e in result.get_asset_check_evaluations() if e.check_name == "nothing_quarantined" and not e.passed]
-    assert [(e.asset_key, e.severity) for e in warned] == [(asset_key(RawFiles), dg.AssetCheckSeverity.WARN)]
+    [told] = pipeline.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(asset_key(quarantine_of("demo")), "nothing_quarantined"), limit=9
+    )
+    assert told.event is not None
+    assert told.event.dagster_event is not None
+    evaluation = told.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
 def test_the_run_fails_when_nothing_could_be_read(pipeline: Pipeline) -> None:
@@ -172,19 +163,66 @@ def test_the_run_fails_when_nothing_could_be_read(pipeline: Pipeline) -> None:
     assert pipeline.rows(quarantine_of("demo")).height == 1
 
 
-def test_a_failed_blocking_check_stops_what_is_downstream_and_names_the_day(pipeline: Pipeline) -> None:
+def evaluations(result: dg.ExecuteInProcessResult, name: str) -> dict[str | None, dg.AssetCheckEvaluation]:
+    return {each.partition: each for each in result.get_asset_check_evaluations() if each.check_name == name}
+
+
+def test_a_match_that_a_check_blames_is_set_aside_and_the_day_goes_on(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "a", DAY, [1])
-    land(pipeline.stores.landing, "b", NEXT, list(range(100)))
-    result = pipeline.run(DAY, NEXT)
-    assert not result.success
-    found = {e.partition: e for e in result.get_asset_check_evaluations() if e.check_name == "goals_are_few"}
-    assert {partition: evaluation.passed for partition, evaluation in found.items()} == {
-        DAY: True,
-        NEXT: False,
-        None: False,
-    }
-    assert found[None].metadata["failing_partitions"].value == NEXT
-    assert pipeline.rows(DayGoals).is_empty()
+    land(pipeline.stores.landing, "odd", DAY, list(range(100)))
+    result = pipeline.run(DAY)
+    assert result.success
+    assert pipeline.rows(MatchGoals).get_column("match_id").to_list() == ["a"]
+    assert pipeline.rows(DayGoals).get_column("goals").to_list() == [1]
+    entry = pipeline.rows(quarantine_of("demo")).row(0, named=True)
+    assert (entry["unit_id"], entry["scope"], entry["rule"]) == ("odd", "unit", "goals_are_few")
+    assert "fewer than 100 goals" in entry["reason"]
+    assert not evaluations(result, "goals_are_few")[DAY].passed
+    materialised = next(
+        event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.materialization.asset_key == asset_key(MatchGoals)
+    )
+    assert (materialised["units_made"].value, materialised["units_set_aside"].value) == (2, 1)
+    land(pipeline.stores.landing, "odd", DAY, [*range(101)])
+    assert pipeline.run(DAY).success, "nothing else came, and it is set aside once more"
+    assert pipeline.rows(MatchGoals).get_column("match_id").to_list() == ["a"]
+    for file in pipeline.stores.landing.files("demo", DAY):
+        if file.unit_id == "odd":
+            pipeline.stores.landing.remove(file)
+    land(pipeline.stores.landing, "odd", DAY, [5, 6])
+    assert pipeline.run(DAY).success
+    assert pipeline.rows(DayGoals).get_column("goals").to_list() == [3]
+    assert pipeline.rows(quarantine_of("demo")).is_empty()
+
+
+def test_a_check_that_blames_no_match_or_too_many_stops_the_day_and_no_other(pipeline: Pipeline) -> None:
+    for number in range(11):
+        land(pipeline.stores.landing, f"m{number}", DAY, [*range(99)])
+    land(pipeline.stores.landing, "a", NEXT, [1])
+    for name in "bc":
+        land(pipeline.stores.landing, name, "2026-01-03", [*range(100)])
+    result = pipeline.run(DAY, "2026-01-03")
+    assert result.success
+    assert pipeline.rows(DayGoals).get_column("day").cast(pl.String).to_list() == [NEXT]
+    quiet, few = evaluations(result, "days_are_quiet"), evaluations(result, "goals_are_few")
+    passed = {day: found.passed for day, found in quiet.items()}
+    assert passed == {DAY: False, NEXT: True, "2026-01-03": True, None: False}
+    assert quiet[None].metadata["failing_partitions"].value == DAY
+    assert (few[DAY].passed, few[NEXT].passed, few["2026-01-03"].passed) == (True, True, False)
+    assert few["2026-01-03"].severity == quiet[DAY].severity == dg.AssetCheckSeverity.ERROR
+    held = evaluations(result, "is_up_to_date")
+    assert {day: found.passed for day, found in held.items() if day} == {DAY: False, "2026-01-03": False}
+    alone = pipeline.run(DAY)
+    assert not alone.success
+    failure = alone.failure_data_for_node("demo__day_goals")
+    assert failure is not None
+    assert "Nothing was made. demo.match_goals breaks the check 'days_are_quiet'" in str(failure.error)
+    assert "Nothing" in str(failure.error)
+    for file in pipeline.stores.landing.files("demo", DAY)[:5]:
+        pipeline.stores.landing.remove(file)
+    assert pipeline.run(DAY).success
+    assert pipeline.rows(DayGoals).get_column("goals").to_list() == [6 * 99, 1]
 
 
 def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> None:
@@ -196,26 +234,19 @@ def test_a_failed_check_that_does_not_block_only_warns(pipeline: Pipeline) -> No
     assert pipeline.rows(DayGoals).height == 1
 
 
-def test_blocking_checks_are_asked_again_before_publication(pipeline: Pipeline) -> None:
-    land(pipeline.stores.landing, "b", DAY, list(range(100)))
-    pipeline.run(DAY)
-    found = refusals(game.CHECKS, pipeline.stores.lake, ["2019-01-01", DAY], "published")
-    assert list(found) == [DAY]
-    assert isinstance(found[DAY], BlockingCheckError)
-    assert "goals_are_few" in str(found[DAY])
-
-
-def test_the_declared_rules_check_finds_what_was_written_past_the_kernel(pipeline: Pipeline) -> None:
+def test_what_was_written_past_the_kernel_is_told_and_made_again(pipeline: Pipeline) -> None:
     from deltalake import write_deltalake
 
     land(pipeline.stores.landing, "a", DAY, [3])
     pipeline.run(DAY)
-    doubled = pipeline.rows(RawGoals)
-    write_deltalake(pipeline.stores.lake.uri(RawGoals), doubled, mode="append")
+    rows = pipeline.rows(RawGoals)
+    write_deltalake(pipeline.stores.lake.uri(RawGoals), rows, mode="append")
+    look = Look(pipeline.stores, pipeline.game.graph)
+    assert not rules_broken(look, RawGoals, [DAY]).is_empty()
     result = pipeline.run(DAY)
-    failed = [e for e in result.get_asset_check_evaluations() if e.check_name == "declared_rules" and not e.passed]
-    assert [e.asset_key for e in failed] == [asset_key(RawGoals)]
-    assert not result.success
+    assert result.success
+    assert pipeline.rows(RawGoals).equals(rows)
+    assert all(found.passed for found in evaluations(result, "declared_rules").values())
 
 
 def test_every_materialisation_tells_rows_version_schema_and_a_preview(pipeline: Pipeline) -> None:
@@ -228,40 +259,39 @@ def test_every_materialisation_tells_rows_version_schema_and_a_preview(pipeline:
 
 
 def test_every_asset_says_what_it_is(pipeline: Pipeline) -> None:
-    for definition in pipeline.assets[:3]:
-        for spec in definition.specs:  # type: ignore[union-attr]
+    for definition in pipeline.assets:
+        for spec in definition.specs:
             assert spec.description
             assert spec.owners == ["team:demo"]
-            assert spec.group_name == "demo"
+            assert str(spec.group_name).startswith("demo")
             assert spec.kinds
             assert spec.code_version
 
 
-def test_a_match_that_arrives_between_a_steps_ledgers_and_its_inputs_is_not_lost(
+def test_a_match_that_arrives_while_a_step_runs_is_not_lost(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land(pipeline.stores.landing, "a", DAY, [3])
     assert pipeline.run(DAY).success
     arrived: list[bool] = []
+    finish = Making._finish
 
-    def read_ledgers_then_commit_another_match(*given: Any) -> dict[str, dict[str, str]]:
-        found = input_hashes(*given)
-        if not arrived:
+    def commit_another_match_first(making: Making, *given: Any) -> Done:
+        if making.step.table is MatchGoals and not arrived:
             arrived.append(True)
             land(pipeline.stores.landing, "late", DAY, [5, 6])
-            bronze = dg.materialize(
+            assert dg.materialize(
                 pipeline.assets[:1],
                 resources={"stores": dg.ResourceDefinition.hardcoded_resource(pipeline.stores)},
                 partition_key=DAY,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-            assert bronze.success
-        return found
+            ).success
+        return finish(making, *given)
 
-    monkeypatch.setattr(assets, "input_hashes", read_ledgers_then_commit_another_match)
+    monkeypatch.setattr(Making, "_finish", commit_another_match_first)
     land(pipeline.stores.landing, "b", DAY, [4])
     assert pipeline.run(DAY).success
-    monkeypatch.undo()
+    assert arrived
     assert pipeline.rows(MatchGoals).select("match_id", "goals").rows() == [("a", 1), ("b", 1)]
     assert pipeline.run(DAY).success
     assert pipeline.rows(MatchGoals).select("match_id", "goals").rows() == [("a", 1), ("b", 1), ("late", 2)]
@@ -283,7 +313,9 @@ def test_a_day_nobody_can_read_fails_every_time_and_not_only_the_first(pipeline:
 def test_files_that_belong_to_no_match_are_countable_in_the_quarantine(pipeline: Pipeline) -> None:
     land(pipeline.stores.landing, "a", DAY, [3])
     entries = [Rejection("f00", "file", "file_recognised", "junk.bin: nobody can read it", 0)]
-    pipeline.assets[0] = landed_tables([RawGoals, RawFiles], game.decode, refused=lambda landing: entries)
+    other = Game("demo", game.TABLES, game.CHECKS)
+    other.landed([RawGoals, RawFiles], game.decode, refused=lambda landing: entries)
+    pipeline.assets = other.assets()
     for _ in range(2):
         assert pipeline.run(DAY).success
         row = pipeline.rows(quarantine_of("demo")).row(0, named=True)

@@ -13,8 +13,10 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lakehouse.traces import Sought, files_with, rows_with
 from gamestats_assets.orchestration.forgetting import forget_in_dagster
+from gamestats_assets.orchestration.freshness import Graph, Look
 from gamestats_assets.orchestration.instance import dagster_instance
-from gamestats_assets.orchestration.metadata import materialisation_metadata
+from gamestats_assets.orchestration.making import Done
+from gamestats_assets.orchestration.metadata import done_metadata
 from gamestats_assets.settings import Settings
 
 PLAYERS = dg.DynamicPartitionsDefinition(name="fan")
@@ -93,6 +95,6 @@ def test_no_preview_is_kept_of_rows_that_name_people(stores: Stores) -> None:
     for table in (Visitors, Guests):
         written = stores.lake.replace(table, pl.DataFrame({"visitor": ["ann"]}))
         for commits in ([written], []):
-            told = materialisation_metadata(stores.lake, table, None, commits)
+            told = done_metadata(Look(stores, Graph()), table, Done([""], commits={table: commits}))
             assert ("ann" in str(told)) == ("preview" in told) == (table is Visitors)
             assert told["dagster/row_count"] == 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,28 +13,26 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from dagster_duckdb import DuckDBResource
 from pydantic import SecretStr
 
-from gamestats_assets.cli import known, pending
+from gamestats_assets.cli import known, session
 from gamestats_assets.cli.materialize import PartitionChoiceError, _run_chosen
 from gamestats_assets.cli.session import Session
+from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.postgres import connect, read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration import requests
-from gamestats_assets.orchestration.assets import landed_tables, publication, sql_asset, table_asset, upstream_of
-from gamestats_assets.orchestration.automation import automation_sensor
-from gamestats_assets.orchestration.checks import evaluate, refusals, table_checks
-from gamestats_assets.orchestration.instance import chosen_ranges, ranges, stages, within_range
-from gamestats_assets.orchestration.io_manager import lake_io_manager
-from gamestats_assets.orchestration.landed import inputs_of, landed_inputs, landed_keys, landed_sensor, landed_units
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.checks import evaluate
+from gamestats_assets.orchestration.freshness import Graph, Landed, Look, Reads
+from gamestats_assets.orchestration.instance import chosen_ranges, stages
+from gamestats_assets.orchestration.landed import landed_keys, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import partition_mapping, partitions_of, values_read
-from gamestats_assets.orchestration.requests import range_tags
+from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.orchestration import goals as matches_game
@@ -71,44 +68,20 @@ class House:
         def fetched() -> None:
             """Stands for a step that brings files."""
 
-        made = [
-            landed_tables([RawSales, RawFiles], game.decode, deps=[FETCHED]),
-            *(table_asset(function) for function in (game.rates, game.takings, game.points, game.totals)),
-            table_asset(game.trend, jointly=True),
-            sql_asset(Best, model, game.KNOWN),
-        ]
-        published = [
-            publication(table, game.CHECKS, upstream_of(table, made, game.KNOWN)) for table in (Takings, Totals)
-        ]
+        self.game = game.game(model, FETCHED)
         self.definitions = dg.Definitions(
-            assets=[fetched, *made, *published],
-            asset_checks=[table_checks(check.table, [check]) for check in game.CHECKS],
-            sensors=[automation_sensor("automation", dg.AssetSelection.all())],
-            resources={
-                "stores": dg.ResourceDefinition.hardcoded_resource(stores),
-                "lake": lake_io_manager({asset_key(table): table for table in game.TABLES}),
-                "duckdb": DuckDBResource(database=":memory:"),
-            },
+            assets=[fetched, *self.game.assets()],
+            resources={"stores": dg.ResourceDefinition.hardcoded_resource(stores)},
             executor=dg.in_process_executor,
+            loggers=progress_loggers().loggers,
         )
         self.session = Session(self.definitions, instance, stores)
 
-    def run(self, tables: tuple[type[Table], ...], first: str, last: str = "", *, publish: bool = False) -> bool:
-        """Materialise tables for a partition, or for a range in one run; whether it succeeded."""
-        keys = [asset_key(table) for table in tables]
-        keys += [publication_key(table) for table in tables if publish and table.spec.published]
-        spread: dict[str, Any] = {"tags": range_tags(first, last)} if last else {"partition_key": first}
-        return (
-            self.definitions.resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                instance=self.instance,
-                asset_selection=keys,
-                raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                **spread,
-            )
-            .success
-        )
+    def run(self, tables: tuple[type[Table], ...], *keys: str, publish: bool = False) -> bool:
+        """Materialise tables for some partitions in one run; whether it succeeded."""
+        assets = [asset_key(table) for table in tables]
+        assets += [publication_key(table) for table in tables if publish and table.spec.published]
+        return self.session.run(dg.AssetSelection.assets(*assets), keys).success
 
     def follow(self, *tables: type[Table], **keywords: Any) -> list[bool]:
         """What `gamestats materialize` does, with some tables or all; whether each run succeeded."""
@@ -117,15 +90,10 @@ class House:
             selection = dg.AssetSelection.assets(*map(asset_key, tables))
         return [outcome.success for outcome in self.session.follow(selection, **keywords)]
 
-    def asked(self, cursor: Any = None) -> tuple[set[str], Any]:
-        """What the conditions ask for, as table@partition, and the next cursor."""
-        result = dg.evaluate_automation_conditions(self.definitions, self.instance, cursor=cursor)
-        found = {
-            f"{'_'.join(key.path[:-2])}{key.path[-1]}@{partition}"
-            for key in self.definitions.resolve_asset_graph().get_all_asset_keys()
-            for partition in result.get_requested_partitions(key)
-        }
-        return found, result.cursor
+    def behind(self) -> set[str]:
+        """What is behind and may be made, as table@partition."""
+        found = behind_of(self.game, Look(self.stores, self.game.graph))
+        return {f"{'_'.join(key.path[:-2])}{key.path[-1]}@{part}" for key, parts in found.why.items() for part in parts}
 
     def rows(self, table: type[Table], *columns: str) -> list[tuple[Any, ...]]:
         return self.stores.lake.scan(table).sort(table.primary_key()).select(columns).collect().rows()
@@ -155,11 +123,12 @@ def opened(folder: Path, url: str, instance: dg.DagsterInstance) -> Iterator[Hou
     path.write_text(game.BEST_SQL)
     stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(url), workers=1))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (known, pending):
-            patch.setattr(module, "declared_tables", lambda: game.TABLES)
+        patch.setattr(known, "declared_tables", lambda: game.TABLES)
         game.decoded.clear()
         game.totalled.clear()
-        yield House(stores, instance, SqlModel.load(path, Best, game.KNOWN))
+        house = House(stores, instance, SqlModel.load(path, Best, game.KNOWN))
+        patch.setattr(session, "game_of", lambda name: house.game)
+        yield house
 
 
 @pytest.fixture
@@ -220,6 +189,14 @@ def hold(lake: Lake, table: type[Table], *keys: str) -> None:
         lake.replace(table, pl.DataFrame(filled, schema=table.schema()), partitions=[table.partition_value(key)])
 
 
+def values_read(
+    source: type[Table], table: type[Table], keys: Sequence[str], lake: Lake, days_around: int = 0
+) -> list[Any] | None:
+    """Values of the source's partition column that partitions of a table read."""
+    stores = Stores(Settings(data=str(Path(lake.root).parent)))
+    return Reads(source, table, 1 + days_around, days_around).values(keys, Look(stores, Graph()))
+
+
 KEYS = (f"{DAY}|quiz", f"{DAY}|shop", f"{THIRD}|shop")
 
 
@@ -243,9 +220,9 @@ def test_a_day_reads_the_products_that_are_there(lake: Lake) -> None:
 
 
 def test_neighbours_are_of_the_same_product_across_months(lake: Lake) -> None:
-    found = values_read(Takings, Trend, [f"{DAY}|shop"], lake, days_around=1)
+    found = values_read(Takings, Trend, [f"{DAY}|shop"], lake, 1)
     assert found == [f"{BEFORE}|shop", f"{DAY}|shop", f"{NEXT}|shop"]
-    assert values_read(Rates, Trend, [f"{DAY}|shop"], lake, days_around=1) == ["shop"]
+    assert values_read(Rates, Trend, [f"{DAY}|shop"], lake, 1) == ["shop"]
 
 
 def test_what_has_nothing_in_common_is_read_whole(lake: Lake) -> None:
@@ -274,12 +251,12 @@ def test_dagster_maps_exactly_the_partitions_that_are_read(
     of_source, of_table = partitions_of(source), partitions_of(table)
     assert of_source is not None
     assert of_table is not None
-    mapping = partition_mapping(source, table, days_around=days_around) or dg.IdentityPartitionMapping()
+    mapping = Reads(source, table, 1 + days_around, days_around).mapping() or dg.IdentityPartitionMapping()
     found = mapping.get_upstream_mapped_partitions_result_for_partitions(
         of_table.subset_with_partition_keys([key]), of_table, of_source, datetime.now(UTC), instance
     )
     mapped = {str(each) for each in found.partitions_subset.get_partition_keys()}
-    read = values_read(source, table, [key], lake, days_around=days_around)
+    read = values_read(source, table, [key], lake, days_around)
     assert read is not None
     near = {each for each in mapped if "|" not in each or each[:10] in days}
     assert near == {str(value) for value in read}
@@ -309,19 +286,17 @@ def test_products_go_from_landed_files_to_postgresql(filled: House) -> None:
     assert read_published(filled.stores.postgres_url, Totals).height == 2
 
 
-def test_a_range_is_of_one_product_and_each_day_is_decoded_by_itself(filled: House) -> None:
+def test_days_of_all_products_are_one_run_and_each_is_decoded_by_itself(filled: House) -> None:
     assert filled.decoded == [f"{DAY}|shop", f"{NEXT}|quiz", f"{NEXT}|shop", f"{THIRD}|shop"]
-    started = [run.tags.get("dagster/asset_partition_range_start", "") for run in filled.instance.get_runs()]
-    ended = [run.tags.get("dagster/asset_partition_range_end", "") for run in filled.instance.get_runs()]
-    spans = {span for span in zip(started, ended, strict=True) if "|" in span[0]}
-    assert (f"{DAY}|shop", f"{THIRD}|shop") in spans
-    assert all(first.split("|")[1] == last.split("|")[1] for first, last in spans)
+    of_runs = {run.tags.get(PARTITIONS_TAG, "") for run in filled.instance.get_runs()}
+    assert {keys for keys in of_runs if "|" in keys} == {f"{DAY}|shop,{NEXT}|quiz,{NEXT}|shop,{THIRD}|shop"}
 
 
 def test_running_again_does_nothing(filled: House) -> None:
     before = filled.versions()
     assert filled.follow() == []
-    assert filled.run((RawSales, RawFiles, Takings, Trend, Points), f"{DAY}|shop", f"{THIRD}|shop", publish=True)
+    keys = (f"{DAY}|shop", f"{NEXT}|shop", f"{THIRD}|shop")
+    assert filled.run((RawSales, RawFiles, Takings, Trend, Points), *keys, publish=True)
     assert filled.versions() == before
 
 
@@ -330,13 +305,6 @@ def test_a_table_dropped_from_postgresql_is_published_again(filled: House) -> No
         connection.execute("drop table stalls.takings")
     assert all(filled.follow())
     assert read_published(filled.stores.postgres_url, Takings).height == 4
-
-
-def test_a_partition_is_loaded_by_whoever_asks_dagster_for_it(filled: House) -> None:
-    found = filled.definitions.load_asset_value(
-        asset_key(Takings), partition_key=f"{NEXT}|shop", instance=filled.instance
-    )
-    assert found.collect().get_column("cents").to_list() == [200]
 
 
 def test_a_late_file_makes_its_products_day_anew_and_what_follows_from_it(refilled: House) -> None:
@@ -361,7 +329,6 @@ def test_what_changes_or_lands_for_one_product_leaves_the_others_untouched(
     house = refilled
     quiz = house.files(Points, f"{NEXT}|quiz")
     monkeypatch.setitem(game.RATES, "shop", 3)
-    assert house.run((Rates,), "shop")
     assert all(house.follow())
     assert house.rows(Points, "points") == [(450,), (70,), (600,), (900,)]
     assert house.files(Points, f"{NEXT}|quiz") == quiz
@@ -383,7 +350,7 @@ def test_days_outside_given_bounds_are_left_and_so_are_days_to_come(house: House
     assert all(house.follow(RawSales, RawFiles))
     assert house.rows(RawSales, "product_day") == [(f"{DAY}|shop",), (f"{NEXT}|shop",)]
     game.decoded.clear()
-    assert all(house.follow(RawSales, RawFiles, every_partition=True, everything=True))
+    assert all(house.follow(RawSales, RawFiles, everything=True))
     assert game.decoded == [f"{DAY}|shop", f"{NEXT}|shop"]
 
 
@@ -413,19 +380,13 @@ def test_what_is_rejected_in_a_range_is_of_its_own_day_only(house: House) -> Non
     land(house.stores.landing, "shop", NEXT, [2, -2])
     land(house.stores.landing, "shop", THIRD, b"{", "broken")
     land(house.stores.landing, "shop", THIRD, [3])
-    assert house.run((RawSales, RawFiles), f"{DAY}|shop", f"{THIRD}|shop")
+    assert house.run((RawSales, RawFiles), f"{DAY}|shop", f"{NEXT}|shop", f"{THIRD}|shop")
     assert house.rows(RawSales, "product_day", "cents") == [(f"{DAY}|shop", 1), (f"{THIRD}|shop", 3)]
     entries = house.stores.lake.scan(quarantine_of("stalls")).sort("partition_key")
     assert entries.select("table_name", "partition_key", "unit_id", "scope").collect().rows() == [
         ("raw_sales", f"{NEXT}|shop", "shop", "unit"),
         ("raw_files", f"{THIRD}|shop", "broken", "file"),
     ]
-    statuses = house.instance.event_log_storage.get_asset_check_partition_info(
-        [dg.AssetCheckKey(asset_key(RawSales), "nothing_quarantined")]
-    )
-    failed = {each.partition_key for each in statuses if each.latest_execution_status.value == "FAILED"}
-    assert f"{NEXT}|shop" in failed
-    assert f"{DAY}|shop" not in failed
 
 
 def test_what_is_rejected_no_more_leaves_the_quarantine_whatever_it_was_called(
@@ -440,143 +401,75 @@ def test_what_is_rejected_no_more_leaves_the_quarantine_whatever_it_was_called(
     assert sorted(quarantine.collect().to_series()) == ["a_file", "another"]
     read = json.loads
     monkeypatch.setattr(game.json, "loads", lambda content: [] if content == b"one" else read(content))
-    assert all(house.follow(RawSales, RawFiles, every_partition=True, everything=True))
+    assert all(house.follow(RawSales, RawFiles, everything=True))
     assert house.stores.lake.scan(quarantine_of("stalls")).collect().get_column("unit_id").to_list() == ["another"]
 
 
-def test_a_day_that_breaks_a_blocking_check_does_not_hold_up_the_others(house: House) -> None:
+def test_a_day_that_breaks_a_blocking_check_holds_up_no_other_and_nothing_is_made_of_it(house: House) -> None:
+    house.instance.add_dynamic_partitions("product", ["tour"])
     land(house.stores.landing, "shop", DAY, [1_000_000])
-    land(house.stores.landing, "shop", NEXT, [2])
-    assert not all(house.follow())
-    assert not house.run((Takings,), f"{DAY}|shop", f"{NEXT}|shop", publish=True)
-    refused = refusals([game.takings_are_moderate], house.stores.lake, [f"{DAY}|shop", f"{NEXT}|shop"], "published")
-    assert [*refused] == [f"{DAY}|shop"]
-    publish = dg.AssetSelection.assets(publication_key(Takings))
-    assert not house.session.run(publish, (f"{DAY}|shop", f"{NEXT}|shop")).success
-    assert read_published(house.stores.postgres_url, Takings).get_column("product_day").to_list() == [f"{NEXT}|shop"]
-    assert house.instance.get_materialized_partitions(publication_key(Takings)) == {f"{NEXT}|shop"}
+    land(house.stores.landing, "shop", THIRD, [2])
+    land(house.stores.landing, "tour", DAY, [3])
+    house.follow()
+    assert house.rows(Takings, "product_day", "cents") == [
+        (f"{DAY}|shop", 1_000_000),
+        (f"{DAY}|tour", 3),
+        (f"{THIRD}|shop", 2),
+    ]
+    published = read_published(house.stores.postgres_url, Takings).sort("product_day")
+    assert published.get_column("product_day").to_list() == [f"{DAY}|tour", f"{THIRD}|shop"]
+    assert house.rows(Points, "product_day") == [(f"{THIRD}|shop",)], "there is no rate for a tour"
+    assert house.rows(Totals, "product") == [("tour",)], "all days of the shop are read for its total"
+    assert not house.run((Takings,), f"{DAY}|shop", f"{THIRD}|shop", publish=True)
+    assert house.behind() == set()
+    assert house.follow() == []
 
 
 def test_a_check_across_partitions_reads_what_the_table_reads(lake: Lake) -> None:
     hold(lake, Takings, *KEYS)
     hold(lake, Totals, "quiz", "shop")
-    check = game.totals_are_of_all_days
-    assert evaluate(check, lake, ["quiz", "shop"]).is_empty()
+    look = Look(Stores(Settings(data=str(Path(lake.root).parent))), Graph())
+
+    def broken(keys: list[str] | None) -> pl.DataFrame:
+        look.forget(Takings)
+        [found] = evaluate([game.totals_are_of_all_days], look, keys)
+        return found
+
+    assert broken(["quiz", "shop"]).is_empty()
     more = lake.scan(Takings, [KEYS[2]]).with_columns(cents=pl.col("cents") + 1)
     lake.replace(Takings, more, partitions=[KEYS[2]])
-    assert evaluate(check, lake, ["shop"]).get_column("product").to_list() == ["shop"]
-    assert evaluate(check, lake, ["quiz"]).is_empty()
-    assert evaluate(check, lake, None).height == 1
+    assert broken(["shop"]).get_column("product").to_list() == ["shop"]
+    assert broken(["quiz"]).is_empty()
+    assert broken(None).height == 1
 
 
 # --------------------------------------------------------------------------- what is asked for
 
 
-def test_conditions_ask_for_exactly_the_partitions_that_a_change_concerns(house: House) -> None:
-    assert house.run((Rates,), "shop")
-    assert house.run((Rates,), "quiz")
-    _, cursor = house.asked()
-    found, cursor = house.asked(cursor)
-    assert found == set()
+def test_exactly_the_partitions_that_a_change_concerns_are_behind(house: House) -> None:
+    assert house.behind() == {"rates@quiz", "rates@shop"}
+    assert house.run((Rates,), "quiz", "shop")
+    assert house.behind() == set()
     land(house.stores.landing, "shop", NEXT, [1])
+    assert house.behind() == {f"raw_sales@{NEXT}|shop", f"raw_files@{NEXT}|shop"}
     assert house.run((RawSales, RawFiles), f"{NEXT}|shop")
-    found, cursor = house.asked(cursor)
-    assert found == {f"takings@{NEXT}|shop"}
+    assert house.behind() == {f"takings@{NEXT}|shop"}
     assert house.run((Takings,), f"{NEXT}|shop")
-    found, cursor = house.asked(cursor)
-    assert found == {
-        f"points@{NEXT}|shop",
-        f"postgrestakings@{NEXT}|shop",
-        *(f"trend@{day}|shop" for day in (DAY, NEXT, THIRD)),
+    assert house.behind() == {
+        *(f"{name}@{NEXT}|shop" for name in ("points", "postgrestakings", "trend")),
         "totals@shop",
         "best@shop",
     }
-    assert house.run((Points,), f"{NEXT}|shop")
-    assert house.run((Trend,), f"{DAY}|shop", f"{THIRD}|shop")
-    assert house.run((Totals,), "shop", publish=True)
-    assert house.run((Best,), "shop")
-    assert house.session.run(
-        dg.AssetSelection.assets(publication_key(Takings)), (f"{NEXT}|shop", f"{NEXT}|shop")
-    ).success
-    found, cursor = house.asked(cursor)
-    assert found == set()
-    house.instance.add_dynamic_partitions("product", ["tour"])
-    found, cursor = house.asked(cursor)
-    assert {each for each in found if not each.startswith("rates@")} == set(), "of a product without a file"
-    assert house.run((Rates,), "shop")
-    found, cursor = house.asked(cursor)
-    assert found == {f"points@{NEXT}|shop"}
-
-
-def test_nothing_is_asked_for_past_a_failed_blocking_check(house: House) -> None:
-    _, cursor = house.asked()
-    land(house.stores.landing, "shop", DAY, [1_000_000])
-    assert not house.run((RawSales, RawFiles, Takings), f"{DAY}|shop")
-    found, _ = house.asked(cursor)
-    assert found == set()
+    assert house.run((Points, Trend), f"{NEXT}|shop")
+    assert house.run((Takings,), f"{NEXT}|shop", publish=True)
+    assert house.run((Totals, Best), "shop", publish=True)
+    assert house.behind() == set()
+    land(house.stores.landing, "shop", DAY, [1])
+    assert house.run((RawSales, RawFiles, Takings), f"{DAY}|shop", publish=True)
+    assert {each for each in house.behind() if each.startswith("trend")} == {f"trend@{DAY}|shop", f"trend@{NEXT}|shop"}
 
 
 # --------------------------------------------------------------------------- what landed
-
-Tick = Callable[[str | None], tuple[list[dg.RunRequest], str | None]]
-
-
-@pytest.fixture
-def tick(house: House) -> Tick:
-    """One look of the sensor: its requests, as the daemon would run them, and the cursor it leaves."""
-    sensor = landed_sensor("new_sales", [RawSales, RawFiles], followers=[asset_key(Takings)], description="d")
-    definitions = dg.Definitions.merge(house.definitions, dg.Definitions(sensors=[sensor]))
-
-    def look(cursor: str | None) -> tuple[list[dg.RunRequest], str | None]:
-        context = dg.build_sensor_context(
-            instance=house.instance, cursor=cursor, definitions=definitions, resources={"stores": house.stores}
-        )
-        # An instance of a daemon can be opened again from its address; this one only from here.
-        with context, dg.partition_loading_context(dynamic_partitions_store=house.instance):
-            result = sensor.evaluate_tick(context)
-        return [*(result.run_requests or ())], result.cursor
-
-    return look
-
-
-def attempt(house: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
-    house.instance.add_run(
-        dg.DagsterRun(job_name="j", run_id=str(uuid.uuid4()), tags=dict(request.tags), status=status)
-    )
-
-
-def test_the_sensor_asks_for_the_days_of_a_product_that_gained_files_together_and_again_after_a_failure(
-    house: House, tick: Tick, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
-    land(house.stores.landing, "shop", DAY, [1])
-    land(house.stores.landing, "shop", NEXT, [1])
-    land(house.stores.landing, "tour", NEXT, [2])
-    first, cursor = tick(None)
-    shop, tour = (f"{DAY}|shop", f"{NEXT}|shop"), (f"{NEXT}|tour", f"{NEXT}|tour")
-    assert [span(request) for request in first] == [shop, tour]
-    assert {*(first[0].asset_selection or ())} == {asset_key(table) for table in (RawSales, RawFiles, Takings)}
-    assert "tour" in house.instance.get_dynamic_partitions("product"), "what landed has its partition"
-    attempt(house, first[0], dg.DagsterRunStatus.FAILURE)
-    attempt(house, first[1], dg.DagsterRunStatus.STARTED)
-    second, cursor = tick(cursor)
-    assert [span(request) for request in second] == [shop]
-    assert second[0].run_key != first[0].run_key
-    for key in (f"{DAY}|shop", f"{NEXT}|shop", f"{NEXT}|tour"):
-        assert house.run((RawSales, RawFiles), key)
-    third, cursor = tick(cursor)
-    assert third == []
-    land(house.stores.landing, "tour", DAY, [3])
-    fourth, cursor = tick(cursor)
-    assert fourth == [], "the run of this product is still on its way"
-    land(house.stores.landing, "shop", DAY, [3])
-    fifth, _ = tick(cursor)
-    assert [span(request) for request in fifth] == [(f"{DAY}|shop", f"{DAY}|shop")]
-
-
-def span(request: dg.RunRequest) -> tuple[str, str]:
-    """First and last partition of a requested run."""
-    return tuple(request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))  # type: ignore[return-value]
 
 
 def test_the_keys_of_a_game_are_its_days_and_those_of_its_areas(tmp_path: Path) -> None:
@@ -598,10 +491,12 @@ def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_
     class Repeats(RawSales, key="stalls/repeats", layer="bronze", after_day_before=True, **DAILY):
         """Sales that stood among those of the day before."""
 
-    landing = Stores(Settings(data=str(tmp_path))).landing
+    stores = Stores(Settings(data=str(tmp_path)))
+    landing = stores.landing
 
     def inputs(table: type[Table]) -> dict[str, Mapping[str, str]]:
-        return inputs_of(table, landed_inputs(landing, "stalls"))
+        look = Look(stores, Graph())
+        return {key: Landed(table).units(look, key) for key in Landed(table).keys(look)}
 
     for product, day in (("shop", NEXT), ("quiz", NEXT), ("shop", THIRD)):
         land(landing, product, day, [1])
@@ -625,21 +520,6 @@ def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: H
         ["postgres.stalls.takings", "stalls.raw_files", "stalls.raw_sales", "stalls.takings", "stalls.trend"],
         ["postgres.stalls.totals", "stalls.best", "stalls.rates", "stalls.totals"],
         ["stalls.points"],
-    ]
-
-
-def test_ranges_are_of_consecutive_days_of_one_product(instance: dg.DagsterInstance) -> None:
-    pairs = partitions_of(Takings)
-    keys = [f"{THIRD}|shop", f"{DAY}|shop", f"{NEXT}|quiz", f"{NEXT}|shop", f"{BEFORE}|quiz"]
-    assert ranges(pairs, keys, instance) == [
-        (f"{BEFORE}|quiz", f"{BEFORE}|quiz"),
-        (f"{NEXT}|quiz", f"{NEXT}|quiz"),
-        (f"{DAY}|shop", f"{THIRD}|shop"),
-    ]
-    assert [*within_range(pairs, (f"{DAY}|shop", f"{THIRD}|shop"), instance)] == [
-        f"{DAY}|shop",
-        f"{NEXT}|shop",
-        f"{THIRD}|shop",
     ]
 
 

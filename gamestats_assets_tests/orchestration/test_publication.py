@@ -7,16 +7,15 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import polars as pl
 import pytest
-from dagster_duckdb import DuckDBResource
+from deltalake import write_deltalake
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.assets import landed_tables, publication, sql_asset, table_asset, upstream_of
-from gamestats_assets.orchestration.checks import table_checks
-from gamestats_assets.orchestration.io_manager import lake_io_manager
+from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
@@ -46,25 +45,19 @@ def run(stores: Stores, tmp_path: Path, instance: dg.DagsterInstance) -> Run:
         "select m.day, cast(sum(m.goals) as bigint) as goals from demo.match_goals m group by m.day"
     )
     known = {table.spec.dotted: table for table in game.TABLES}
-    assets = [
-        landed_tables([RawGoals, RawFiles], game.decode),
-        table_asset(game.match_goals),
-        sql_asset(DayGoals, SqlModel.load(model, DayGoals, known), known),
-        table_checks(MatchGoals, game.CHECKS),
-    ]
-    made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
-    assets += [publication(table, game.CHECKS, upstream_of(table, made, known)) for table in (MatchGoals, DayGoals)]
+    demo = Game("demo", game.TABLES, game.CHECKS)
+    demo.landed([RawGoals, RawFiles], game.decode)
+    demo.function(game.match_goals)
+    demo.sql(DayGoals, SqlModel.load(model, DayGoals, known))
+    demo.publications()
+    assets = demo.assets()
 
     def run_them(*days: str, only: list[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
         tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
         return dg.materialize(
             assets,
             instance=instance,
-            resources={
-                "stores": dg.ResourceDefinition.hardcoded_resource(stores),
-                "lake": lake_io_manager({asset_key(table): table for table in game.TABLES}),
-                "duckdb": DuckDBResource(database=":memory:"),
-            },
+            resources={"stores": dg.ResourceDefinition.hardcoded_resource(stores)},
             selection=dg.AssetSelection.assets(*only) if only else None,
             raise_on_error=False,
             tags=tags,
@@ -72,6 +65,12 @@ def run(stores: Stores, tmp_path: Path, instance: dg.DagsterInstance) -> Run:
         )
 
     return run_them
+
+
+def land_too_much(stores: Stores, day: str) -> None:
+    """What stops a day: a thousand goals and more."""
+    for number in range(11):
+        land(stores.landing, f"b{number}", day, [*range(99)])
 
 
 def published(stores: Stores) -> list[tuple[str, int]]:
@@ -95,37 +94,66 @@ def test_only_the_partitions_of_the_run_are_replaced(stores: Stores, run: Run) -
     assert [match_id for match_id, _ in published(stores)] == ["a", "b", "c"]
 
 
-def test_a_failed_blocking_check_stops_publication(stores: Stores, run: Run) -> None:
+def test_a_failed_blocking_check_stops_publication_also_of_a_run_of_its_own(stores: Stores, run: Run) -> None:
     land(stores.landing, "a", DAY, [3])
     assert run(DAY).success
-    land(stores.landing, "b", DAY, list(range(100)))
-    assert not run(DAY).success
-    assert published(stores) == [("a", 1)]
-
-
-def test_a_publication_run_alone_after_the_failed_check_is_refused_too(stores: Stores, run: Run) -> None:
-    land(stores.landing, "b", DAY, list(range(100)))
+    land_too_much(stores, DAY)
     assert not run(DAY).success
     alone = run(DAY, only=[publication_key(MatchGoals)])
     assert not alone.success
     failure = alone.failure_data_for_node("postgres__demo__match_goals")
     assert failure is not None
-    assert "goals_are_few" in str(failure.error)
+    assert "days_are_quiet" in str(failure.error)
+    assert published(stores) == [("a", 1)], "what was published last"
+    days = read_published(stores.postgres_url, DayGoals)
+    assert days.get_column("goals").to_list() == [1], "what follows stays as it was, too"
+
+
+def test_a_match_that_is_set_aside_is_not_published_and_the_others_are(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    land(stores.landing, "odd", DAY, [*range(100)])
+    assert run(DAY).success
+    assert published(stores) == [("a", 1)]
 
 
 def test_a_broken_day_does_not_hold_up_the_other_days_of_a_range(
     stores: Stores, run: Run, instance: dg.DagsterInstance
 ) -> None:
-    land(stores.landing, "b", DAY, list(range(100)))
+    land_too_much(stores, DAY)
     land(stores.landing, "a", NEXT, [3])
     assert not run(DAY, NEXT).success
-    alone = run(DAY, NEXT, only=[publication_key(MatchGoals)])
-    assert not alone.success
-    told = alone.failure_data_for_node("postgres__demo__match_goals")
-    assert told is not None
-    assert "goals_are_few" in str(told.error)
     assert published(stores) == [("a", 1)]
     assert instance.get_materialized_partitions(publication_key(MatchGoals)) == {NEXT}
+    alone = run(DAY, NEXT, only=[publication_key(MatchGoals)])
+    told = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert told is not None
+    assert "days_are_quiet" in str(told.error)
+    assert read_published(stores.postgres_url, DayGoals).get_column("day").cast(pl.String).to_list() == [NEXT]
+
+
+def test_what_breaks_a_check_that_nobody_evaluated_is_not_published(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    assert run(DAY).success
+    rows = stores.lake.scan(MatchGoals).with_columns(goals=pl.lit(1000, pl.Int64)).collect()
+    write_deltalake(stores.lake.uri(MatchGoals), rows, mode="overwrite")
+    alone = run(DAY, only=[publication_key(MatchGoals)])
+    failure = alone.failure_data_for_node("postgres__demo__match_goals")
+    assert failure is not None
+    assert "days_are_quiet" in str(failure.error)
+    assert published(stores) == [("a", 1)]
+
+
+def test_what_is_published_already_is_not_published_again(stores: Stores, run: Run) -> None:
+    land(stores.landing, "a", DAY, [3])
+    written = [
+        sum(
+            event.materialization.metadata["rows_written"].value  # type: ignore[misc]
+            for event in run(DAY).get_asset_materialization_events()
+            if event.materialization.asset_key == publication_key(MatchGoals)
+        )
+        for _ in range(2)
+    ]
+    assert written == [1, 0]
 
 
 def test_a_day_that_lost_its_matches_is_published_empty(stores: Stores, run: Run) -> None:
@@ -168,22 +196,13 @@ def test_the_duckdb_session_is_closed_also_when_a_model_fails(
         return opened[-1]
 
     monkeypatch.setattr(duckdb, "connect", remember)
-    monkeypatch.setattr("gamestats_assets.orchestration.assets.run_model", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("gamestats_assets.orchestration.game.stream_model", lambda *a, **k: 1 / 0)
     land(stores.landing, "a", DAY, [3])
     assert not run(DAY).success
+    assert opened
     for connection in opened:
         with pytest.raises(duckdb.ConnectionException):
             connection.execute("select 1")
-
-
-def test_a_failed_blocking_check_of_an_upstream_table_stops_a_publication_too(stores: Stores, run: Run) -> None:
-    land(stores.landing, "b", DAY, list(range(100)))
-    assert not run(DAY).success
-    assert run(DAY, only=[asset_key(DayGoals)]).success
-    alone = run(DAY, only=[publication_key(DayGoals)])
-    failure = alone.failure_data_for_node("postgres__demo__day_goals")
-    assert failure is not None
-    assert "goals_are_few" in str(failure.error)
 
 
 def test_a_publication_tells_that_postgresql_has_as_many_rows_as_the_lake(stores: Stores, run: Run) -> None:

@@ -8,13 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import Check
-from gamestats_assets.orchestration.assets import upstream_of
 from gamestats_assets.pubg import checks
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.assets import CHECKS, assets
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.simulate import simulate_match
-from gamestats_assets_tests.frames import KNOWN, Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.checks import ChecksOfAGame
+from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.scenario import bronze, derive
 
 BY_NAME = {check.name: check for check in checks.ALL}
@@ -177,36 +176,8 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 # --------------------------------------------------------------------------- tests
 
 
-@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
-def test_sound_data_pass(check: Check, sound: Frames) -> None:
-    assert breaking(check, sound).to_dicts() == []
-
-
-@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
-def test_planted_violation_is_found(number: int, sound: Frames) -> None:
-    name, plant = VIOLATIONS[number]
-    check = BY_NAME[name]
-    found = breaking(check, {**sound, **plant(sound)})
-    assert found.height > 0
-    assert found.schema["match_date"] == pl.Date
-    assert found.width > 1, "a violation explains itself"
-
-
-def test_every_check_has_a_violation_planted() -> None:
-    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
-
-
-def test_names_are_unique_and_told() -> None:
-    assert len(BY_NAME) == len(checks.ALL)
-    assert all(check.description for check in checks.ALL)
-
-
-def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
-    made = assets()
-    for check in CHECKS:
-        table = check.table
-        at_once = {other for other in t.ALL if other.spec.step == table.spec.step}
-        assert set(check.inputs.values()) <= at_once | upstream_of(table, made, KNOWN), check.name
+class TestChecks(ChecksOfAGame):
+    checks, violations, game = checks.ALL, VIOLATIONS, staticmethod(game)
 
 
 def test_unreadable_and_expired_files_break_nothing(sound: Frames) -> None:
@@ -230,8 +201,3 @@ def test_unknown_weapon_is_named_and_counted(sound: Frames) -> None:
     planted = changed(t.DamageEvents, weapon_id="WeapUnheard_C")(sound)
     [row] = breaking(BY_NAME["weapons_are_known"], {**sound, **planted}).to_dicts()
     assert (row["weapon_id"], row["events"]) == ("WeapUnheard_C", 1)
-
-
-def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
-    empty = {table: frame.clear() for table, frame in sound.items()}
-    assert [check.name for check in checks.ALL if breaking(check, empty).height] == []

@@ -15,14 +15,17 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.cli.session import Session
+from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.instance import ranges, run_here, stages
-from gamestats_assets.orchestration.metadata import publication_key
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.partitions import DAYS, partitions_of
 from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings
 
@@ -54,23 +57,12 @@ def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres
     stores = Stores(Settings(data=str(data), postgres_url=SecretStr(postgres_url), workers=1))
     report = ingest([realdata / "pubg" / "matches", realdata / "pubg" / "telemetry"], stores.landing)
     assert report.quarantined == 0
-    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
-    graph = definitions.resolve_asset_graph()
-    # The day without files makes one range of two.
-    days = [*stores.landing.days("pubg"), "2022-11-15"]
-    told_alone = dg.AssetSelection.assets(*map(publication_key, (t.Matches, t.MatchSummaries)))
     with dg.DagsterInstance.ephemeral() as instance:
-        ours = [key for key in graph.get_all_asset_keys() if "pubg" in key.path]
-        for partitions, selection in stages(definitions, ours):
-            keys = days if partitions == DAYS else [""] if partitions is None else []
-            of_match_objects = selection & told_alone.upstream().required_multi_asset_neighbors()
-            for span in ranges(partitions, keys, instance):
-                # The range has every table of match objects alone; of such a day by itself, what they fill will do.
-                is_more = span is None or span[0] < span[1] or span[0] == TELEMETRY_DAY
-                made = selection if is_more else of_match_objects
-                result = run_here(definitions, instance, made, partitions=span, log_level="CRITICAL")
-                failed = [event.step_key for event in result.all_events if event.is_step_failure]
-                assert result.success, (span, failed)
+        definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["pubg"])
+        session = Session(dg.Definitions.merge(definitions, progress_loggers()), instance, stores)
+        outcomes = session.follow(dg.AssetSelection.all())
+        assert [outcome for outcome in outcomes if not outcome.success] == []
+        assert behind_of(game(), Look(stores, game().graph), counted=True).is_empty
     return stores
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from gamestats_assets.pubg import fight_checks
 from gamestats_assets.pubg import tables as t
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.simulate import simulate_match
 from gamestats_assets.pubg.tables.fights import FightParticipants, FinishingSummaries, KnockEvents, TeamFights
-from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
+from gamestats_assets_tests.checks import ChecksOfAGame
+from gamestats_assets_tests.frames import Frames, Planted, changed, doubled, without
 from gamestats_assets_tests.pubg.scenario import bronze
 from gamestats_assets_tests.pubg.test_fights import with_fights
 
@@ -106,27 +108,12 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 ]
 
 
-def test_every_check_passes_on_sound_data(sound: Frames) -> None:
-    assert {check.name: breaking(check, sound).height for check in fight_checks.ALL} == dict.fromkeys(BY_NAME, 0)
+class TestChecks(ChecksOfAGame):
+    checks, violations, game = fight_checks.ALL, VIOLATIONS, staticmethod(game)
 
 
-@pytest.mark.parametrize(("name", "plant"), VIOLATIONS, ids=[name for name, _ in VIOLATIONS])
-def test_a_check_finds_its_violation(name: str, plant: Callable[[Frames], Planted], sound: Frames) -> None:
-    found = breaking(BY_NAME[name], {**sound, **plant(sound)})
-    assert found.height > 0
-    assert "match_date" in found.columns
-    assert found.get_column("match_date").null_count() == 0
-
-
-def test_every_check_has_a_violation_and_blocks() -> None:
-    assert {name for name, _ in VIOLATIONS} == set(BY_NAME)
+def test_every_check_blocks() -> None:
     assert all(check.blocking for check in fight_checks.ALL)
-    assert {check.table for check in fight_checks.ALL} == {
-        KnockEvents,
-        FinishingSummaries,
-        TeamFights,
-        FightParticipants,
-    }
 
 
 @pytest.mark.parametrize(

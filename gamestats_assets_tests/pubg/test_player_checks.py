@@ -8,9 +8,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import player_checks
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.careers import (
     player_advanced_career_stats,
     player_damage_stats,
@@ -25,20 +25,11 @@ from gamestats_assets.pubg.tables.players import (
     PlayerWeaponStats,
     WeaponKillEvents,
 )
+from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.pubg.test_careers import CAREERS, made, simulated_players
 
 BY_NAME = {check.name: check for check in player_checks.ALL}
-UPSTREAM: dict[type[Table], set[type[Table]]] = {
-    PlayerMatches: set(),
-    PlayerCirclePositions: {PlayerMatches},
-    PlayerDamageEvents: {PlayerMatches},
-    WeaponKillEvents: {PlayerMatches},
-    PlayerBackfillStatus: {PlayerMatches, PlayerCirclePositions, PlayerDamageEvents, WeaponKillEvents},
-    PlayerDamageStats: {PlayerMatches, PlayerDamageEvents},
-    PlayerWeaponStats: {PlayerMatches, WeaponKillEvents},
-    PlayerAdvancedCareerStats: {PlayerMatches},
-}
 
 
 @pytest.fixture(scope="module")
@@ -279,19 +270,14 @@ def test_sound_data_have_all_that_checks_look_at(sound: Frames) -> None:
     assert matches["finishes_stolen"].sum() > 0
 
 
-@pytest.mark.parametrize("check", player_checks.ALL, ids=lambda check: check.name)
-def test_sound_data_pass(check: Check, sound: Frames) -> None:
-    assert breaking(check, sound).to_dicts() == []
+class TestChecks(ChecksOfAGame):
+    checks, violations, game = player_checks.ALL, VIOLATIONS, staticmethod(game)
 
 
-@pytest.mark.parametrize("number", range(len(VIOLATIONS)), ids=lambda number: f"{number}-{VIOLATIONS[number][0]}")
-def test_planted_violation_is_found(number: int, sound: Frames) -> None:
-    name, plant = VIOLATIONS[number]
-    found = breaking(BY_NAME[name], {**sound, **plant(sound)})
-    assert found.height > 0
-    assert found.schema["tracked_player"] == pl.String
-    assert found["tracked_player"].null_count() == 0
-    assert found.width > 1, "a violation explains itself"
+def test_every_check_blocks_and_reads_the_player_s_own_tables() -> None:
+    for check in player_checks.ALL:
+        assert check.blocking, check.name
+        assert {table.spec.partitioned_by for table in check.inputs.values()} == {"tracked_player"}, check.name
 
 
 def test_violation_names_the_player_it_concerns_and_no_other(sound: Frames) -> None:
@@ -305,11 +291,6 @@ def test_one_players_partition_passes_by_itself(sound: Frames) -> None:
     for who in sound[PlayerMatches]["tracked_player"].unique():
         own = {table: frame.filter(OWN.eq(who)) for table, frame in sound.items()}
         assert [check.name for check in player_checks.ALL if breaking(check, own).height] == []
-
-
-def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
-    empty = {table: frame.clear() for table, frame in sound.items()}
-    assert [check.name for check in player_checks.ALL if breaking(check, empty).height] == []
 
 
 def test_match_without_detail_to_give_is_completed_all_the_same(sound: Frames) -> None:
@@ -362,16 +343,3 @@ def test_many_rounded_hits_are_no_violation(sound: Frames) -> None:
     assert (stats["damage_dealt"] - exact).abs().to_list() == pytest.approx([0.016, 0.016], abs=1e-6)
     frames = {**sound, PlayerMatches: match, PlayerDamageEvents: many, PlayerDamageStats: stats}
     assert breaking(BY_NAME["damage_stats_are_the_sum_of_events"], frames).is_empty()
-
-
-def test_every_check_has_a_violation_planted_blocks_and_is_told() -> None:
-    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
-    assert len(BY_NAME) == len(player_checks.ALL)
-    assert all(check.blocking and check.description for check in player_checks.ALL)
-    assert {check.table for check in player_checks.ALL} == UPSTREAM.keys()
-
-
-def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
-    for check in player_checks.ALL:
-        assert set(check.inputs.values()) <= {check.table} | UPSTREAM[check.table], check.name
-        assert {table.spec.partitioned_by for table in check.inputs.values()} == {"tracked_player"}, check.name

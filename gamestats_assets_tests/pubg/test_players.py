@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -14,23 +14,21 @@ import dagster as dg
 import polars as pl
 import psycopg
 import pytest
-from pydantic import SecretStr
 
-from gamestats_assets.cli.pending import pending
-from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.postgres import read_published
-from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration import requests
-from gamestats_assets.orchestration.instance import run_here
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.sensors import tracked_player_details
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.simulate import MatchTruth, SimulatedMatch, simulate_match
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
-from gamestats_assets.settings import Settings
 from gamestats_assets_tests.instances import copy_of
+from gamestats_assets_tests.operations import BySensors
 from gamestats_assets_tests.postgres_fixture import database
 
 DAY = date(2026, 3, 14)
@@ -46,14 +44,12 @@ DETAIL = {
 }
 
 
-class House:
+class House(BySensors):
     """A lake, a PostgreSQL and a Dagster instance."""
 
     def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
+        super().__init__(folder, postgres_url, instance)
         self.folder, self.url = folder, postgres_url
-        self.stores = Stores(Settings(data=str(folder), postgres_url=SecretStr(postgres_url), workers=1))
-        self.instance = instance
-        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
         migrate(self.stores.postgres_url)
 
     def land(self, number: int, *kinds: str) -> MatchTruth:
@@ -64,19 +60,10 @@ class House:
                 self.stores.landing.put("pubg", DAY, match.truth.match_id, kind, content, content)
         return match.truth
 
-    def run_days(self) -> None:
-        """Make the day tables that players' tables are made from."""
-        graph = self.definitions.resolve_asset_graph()
-        read = [t.MatchSummaries, *(source for source, _ in DETAIL.values())]
-        selection = dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors()
-        by_day = [key for key in selection.resolve(graph) if graph.get(key).partitions_def == DAYS]
-        assert self.run(dg.AssetSelection.assets(*by_day), str(DAY))
-
     def enter(self, statement: LiteralString, *values: Any) -> None:
-        """Change what stands in `ops`, and take the snapshots of it."""
+        """Change what stands in `ops`."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             conn.execute(statement, values)
-        assert self.run(dg.AssetSelection.assets(*map(asset_key, t.SNAPSHOTS)))
 
     def track(self, account: str | None, name: str, *, added: date = DAY, days: int = 180) -> None:
         self.enter(
@@ -88,51 +75,37 @@ class House:
             days,
         )
 
-    def run(
-        self,
-        selection: dg.AssetSelection,
-        key: str | None = None,
-        *,
-        last: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> bool:
-        span = (key, last or key) if key else None
-        return run_here(
-            self.definitions, self.instance, selection, partitions=span, tags=tags, log_level="CRITICAL"
-        ).success
+    def asks(self) -> list[dg.RunRequest]:
+        """What the sensor asks for of players, once what players' tables are made from is up to date."""
+        self.an_hour_passes()
+        while requests := self.tick("pubg_behind"):
+            if requests[0].tags[KIND_TAG] == TRACKED_PLAYER:
+                return requests
+            for each in requests:
+                self.run(each)
+            self.an_hour_passes()
+        return []
 
-    def tick(self) -> list[dg.RunRequest]:
-        """What the sensor requests now."""
-        self.cursor = getattr(self, "cursor", None)
-        context = dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources={"stores": self.stores}, sensor_name="tracked"
-        )
-        result = tracked_player_details()(context)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return list(result.run_requests or [])
+    def players_of(self, request: dg.RunRequest) -> list[str]:
+        """Whom a request is for."""
+        return request.tags.get(PARTITIONS_TAG, str(request.partition_key)).split(",")
 
     def follow(self) -> list[str]:
-        """Run what the sensor requests; the players it was for."""
+        """Bring everything up to date; the players whose tables were made."""
         accounts: list[str] = []
-        known = list(self.instance.get_dynamic_partitions(TRACKED_PLAYER))
-        for request in self.tick():
-            assert request.asset_selection
-            first, last = (
-                request.partition_key or request.tags[f"dagster/asset_partition_range_{end}"]
-                for end in ("start", "end")
-            )
-            tags = {name: value for name, value in request.tags.items() if not name.startswith("dagster/")}
-            assert self.run(dg.AssetSelection.assets(*request.asset_selection), first, last=last, tags=tags)
-            accounts += known[known.index(first) : known.index(last) + 1]
+        while requests := self.asks():
+            for each in requests:
+                self.run(each)
+                accounts += self.players_of(each)
         return accounts
 
-    def rows(self, table: type[Any], account: str | None = None) -> pl.DataFrame:
-        frame = self.stores.lake.scan(table).collect()
-        return frame if account is None else frame.filter(pl.col(TRACKED_PLAYER) == account)
-
     def versions(self) -> dict[str, int | None]:
+        """Of each table of players' detail."""
         return {table.spec.name: self.stores.lake.version(table) for table in DETAIL}
+
+    def rows_of(self, table: type[Any], account: str) -> pl.DataFrame:
+        """Rows of a tracked player."""
+        return self.rows(table).filter(pl.col(TRACKED_PLAYER) == account)
 
 
 @functools.cache
@@ -150,7 +123,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
         for number in ARCHIVED:
             house.land(number)
         house.land(UNARCHIVED, "match")
-        house.run_days()
+        assert house.follow() == []
         yield house
 
 
@@ -186,112 +159,89 @@ def match_of(number: int) -> str:
 
 def test_a_tracked_player_gets_exactly_the_own_rows_of_the_history_published(house: House) -> None:
     account = min(people_of(1) & people_of(2) & people_of(3))
-    assert house.tick() == []
+    assert house.asks() == []
     house.track(account, "Somebody", added=DAY + timedelta(days=5), days=30)
 
-    [request] = house.tick()
+    [request] = house.asks()
     assert (request.partition_key, request.tags["gamestats/priority"], request.tags["dagster/priority"]) == (
         account,
         "low",
         "-10",
     )
-    house.cursor = None
     assert house.follow() == [account]
 
     ids = [match_of(number) for number in ARCHIVED]
     for table in DETAIL:
-        made = house.rows(table, account).sort("match_id", "event_index")
+        made = house.rows_of(table, account).sort("match_id", "event_index")
         expected = everybodys(house, table, account, ids)
         assert expected.height > 0
         assert made.drop(TRACKED_PLAYER).equals(expected.select(made.drop(TRACKED_PLAYER).columns)), table
         published = read_published(house.stores.postgres_url, table).sort("match_id", "event_index")
         assert published.equals(made)
-    status = dict(house.rows(t.PlayerBackfillStatus, account).select("match_id", "backfill_status").iter_rows())
+    status = dict(house.rows_of(t.PlayerBackfillStatus, account).select("match_id", "backfill_status").iter_rows())
     assert status == {**dict.fromkeys(ids, "completed"), match_of(UNARCHIVED): "pending"}
     kills = sum(simulated(number).truth.players_truth[account].kills for number in (*ARCHIVED, UNARCHIVED))
-    career = house.rows(t.PlayerAdvancedCareerStats, account).filter(match_type="all")
+    career = house.rows_of(t.PlayerAdvancedCareerStats, account).filter(match_type="all")
     assert career.select("matches_played", "matches_with_telemetry", "total_kills").row(0) == (3, 2, kills)
-    assert house.follow() == []
-
-
-def test_a_new_match_refreshes_the_tracked_players_in_it_and_no_others(house: House) -> None:
-    new = house.land(LATER).match_id
-    before = people_of(1) - people_of(2)
-    playing, absent = min(before & people_of(LATER)), min(before - people_of(LATER))
-    house.track(playing, "Playing")
-    house.track(absent, "Absent")
-    assert sorted(map(str, house.follow())) == sorted([playing, absent])
-    kept = house.rows(t.PlayerCirclePositions, absent)
-
-    house.run_days()
-    [request] = house.tick()
-    assert (request.partition_key, request.tags["gamestats/priority"]) == (playing, "normal")
-    behind = pending(house.definitions, house.instance, house.stores, {"pubg"})
-    assert behind.partitions[asset_key(t.PlayerCirclePositions)] <= {playing}
-    assert behind.partitions[asset_key(t.PlayerMatches)] == {playing}
-    house.cursor = None
-    assert house.follow() == [playing]
-    assert set(house.rows(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), new}
-    assert house.rows(t.PlayerCirclePositions, absent).equals(kept)
-
-
-def test_processing_again_changes_nothing_and_telemetry_that_lands_later_is_taken(house: House) -> None:
-    account = min(people_of(UNARCHIVED) - people_of(1) - people_of(2))
-    house.track(account, "Somebody")
-    assert house.follow() == [account]
-    assert house.rows(t.PlayerDamageEvents).is_empty()
-
-    house.land(UNARCHIVED, "telemetry")
-    house.run_days()
-    assert house.follow() == [account]
-    made = house.rows(t.PlayerDamageEvents, account)
-    assert made.height == everybodys(house, t.PlayerDamageEvents, account, [match_of(UNARCHIVED)]).height > 0
     versions = house.versions()
-    house.run_days()
+    house.land(ARCHIVED[0])
     assert house.follow() == []
-    graph = house.definitions.resolve_asset_graph()
-    by_player = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def not in (None, DAYS)]
-    mine = [key for key in by_player if TRACKED_PLAYER in str(graph.get(key).partitions_def)]
-    assert house.run(dg.AssetSelection.assets(*mine), account)
     assert house.versions() == versions
 
 
-def test_an_inactive_player_keeps_the_data_and_is_refreshed_no_more(house: House) -> None:
-    account = min(people_of(1) & people_of(LATER) - people_of(2) - people_of(UNARCHIVED))
-    house.track(account, "Somebody")
-    house.follow()
-    kept = house.rows(t.PlayerCirclePositions, account)
-    assert not kept.is_empty()
-    house.enter("UPDATE ops.tracked_players SET is_active = false")
+def test_files_that_land_refresh_the_active_players_in_them_and_no_others(house: House) -> None:
+    before = people_of(1) - people_of(2) - people_of(UNARCHIVED)
+    playing, inactive = sorted(before & people_of(LATER))[:2]
+    absent = min(before - people_of(LATER))
+    unarchived = min(people_of(UNARCHIVED) - people_of(1) - people_of(2) - people_of(LATER))
+    for account in (playing, inactive, absent, unarchived):
+        house.track(account, account)
+    assert sorted(house.follow()) == sorted([playing, inactive, absent, unarchived])
+    kept = {account: house.rows_of(t.PlayerCirclePositions, account) for account in (inactive, absent)}
+    assert all(rows.height for rows in kept.values())
+    assert house.rows_of(t.PlayerDamageEvents, unarchived).is_empty()
+
+    house.enter("UPDATE ops.tracked_players SET is_active = false WHERE account_id = %s", inactive)
     house.land(LATER)
-    house.run_days()
-    assert house.follow() == []
-    assert house.rows(t.PlayerCirclePositions, account).equals(kept)
+    house.land(UNARCHIVED, "telemetry")
+    requests = house.asks()
+    assert {request.tags["gamestats/priority"] for request in requests} == {"normal"}
+    assert {player for request in requests for player in house.players_of(request)} == {playing, unarchived}
+    found = behind_of(game(), Look(house.stores, game().graph))
+    assert {*found.why[asset_key(t.PlayerMatches)]} == {playing, unarchived}
+    assert {*found.why[asset_key(t.PlayerCirclePositions)]} <= {playing, unarchived}
+    assert sorted(house.follow()) == sorted([playing, unarchived])
+    assert set(house.rows_of(t.PlayerCirclePositions, playing)["match_id"]) == {match_of(1), match_of(LATER)}
+    made = house.rows_of(t.PlayerDamageEvents, unarchived)
+    assert made.height == everybodys(house, t.PlayerDamageEvents, unarchived, [match_of(UNARCHIVED)]).height > 0
+    for account, rows in kept.items():
+        assert house.rows_of(t.PlayerCirclePositions, account).equals(rows)
+
     house.enter("UPDATE ops.tracked_players SET is_active = true")
-    assert house.follow() == [account]
-    assert house.rows(t.PlayerMatches, account).height == 2
+    assert house.follow() == [inactive]
+    assert house.rows_of(t.PlayerMatches, inactive).height == 2
 
 
 def test_history_is_taken_up_as_far_as_was_asked_for_and_a_cancelled_backfill_no_further(house: House) -> None:
     account = only_in_the_first()
     house.track(account, "Somebody", added=DAY + timedelta(days=20), days=10)
     house.follow()
-    assert house.rows(t.PlayerMatches, account).is_empty()
+    assert house.rows_of(t.PlayerMatches, account).is_empty()
 
     house.enter("UPDATE ops.tracked_players SET backfill_days = 30")
     house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE from_day < '2026-03-14'")
     assert house.follow() == []
-    assert house.rows(t.PlayerMatches, account).is_empty()
+    assert house.rows_of(t.PlayerMatches, account).is_empty()
 
     house.enter(
         "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day)"
         " SELECT tracked_player_id, '2026-03-14', '2026-03-14' FROM ops.tracked_players"
     )
     assert house.follow() == [account]
-    assert house.rows(t.PlayerMatches, account)["match_id"].to_list() == [match_of(1)]
+    assert house.rows_of(t.PlayerMatches, account)["match_id"].to_list() == [match_of(1)]
     house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me' WHERE cancelled_at IS NULL")
     assert house.follow() == []
-    assert house.rows(t.PlayerMatches, account).height == 1
+    assert house.rows_of(t.PlayerMatches, account).height == 1
 
 
 def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_one_each(
@@ -300,19 +250,17 @@ def test_players_who_are_refreshed_at_once_share_a_run_and_when_it_failed_have_o
     both = sorted(people_of(1) - people_of(2))[:2]
     for account in both:
         house.track(account, account[-6:])
-    [request] = house.tick()
-    span = [request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")]
-    assert span == both
+    [request] = house.asks()
+    assert house.players_of(request) == both
     monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
     going = dg.DagsterRun(job_name="j", run_id=str(uuid4()), tags=dict(request.tags))
     house.instance.add_run(going)
-    house.cursor = None
-    assert house.tick() == [], "whatever it has done by now"
+    assert house.asks() == [], "whatever it has done by now"
     house.instance.report_run_failed(going)
-    assert [request.partition_key for request in house.tick()] == both
+    assert [request.partition_key for request in house.asks()] == both
     assert house.follow() == both
     for account in both:
-        assert set(house.rows(t.PlayerCirclePositions, account)["match_id"]) == {match_of(1)}
+        assert set(house.rows_of(t.PlayerCirclePositions, account)["match_id"]) == {match_of(1)}
     assert house.follow() == []
 
 
@@ -326,49 +274,48 @@ def test_a_run_that_failed_is_requested_again_and_a_backfill_asked_for_again_ane
 
     account = only_in_the_first()
     house.track(account, "Somebody", added=DAY + timedelta(days=1))
-    [first] = house.tick()
+    [first] = house.asks()
     end([first], dg.DagsterRunStatus.FAILURE)
-    assert house.tick() == [], "not at once"
+    assert house.asks() == [], "not at once"
     monkeypatch.setattr(requests, "_FIRST_WAIT", timedelta(0))
-    [second] = house.tick()
+    [second] = house.asks()
     assert (second.partition_key, second.run_key == first.run_key) == (account, False)
     end([second], dg.DagsterRunStatus.CANCELED)
-    assert house.tick() == []
+    assert house.asks() == []
     house.enter("UPDATE ops.backfills SET cancelled_at = now(), cancelled_by = 'me'")
-    assert house.tick() == []
+    [nothing] = house.asks()
+    assert (nothing.tags["gamestats/priority"], nothing.tags["gamestats/matches"]) == ("normal", "0")
     house.enter(
         "INSERT INTO ops.backfills (tracked_player_id, from_day, to_day, requested_by)"
         " SELECT tracked_player_id, from_day, to_day, 'me' FROM ops.backfills"
     )
-    [third] = house.tick()
-    assert (third.partition_key, third.run_key in (first.run_key, second.run_key)) == (account, False)
+    [third] = house.asks()
+    assert (third.partition_key, third.tags["gamestats/matches"]) == (account, first.tags["gamestats/matches"])
+    assert third.run_key not in (first.run_key, second.run_key)
 
 
 def test_a_player_known_by_name_gets_the_account_of_a_match_and_keeps_the_history_when_renamed(house: House) -> None:
     account = only_in_the_first()
     house.track(None, simulated(1).truth.players_truth[account].player_name)
-    assert house.tick() == []
+    [request] = house.asks()
+    assert request.partition_key == account
     with psycopg.connect(house.url) as conn:
         assert conn.execute("SELECT account_id FROM ops.tracked_players").fetchall() == [(account,)]
     house.enter("UPDATE ops.tracked_players SET player_name = 'Renamed'")
     assert house.follow() == [account]
-    assert house.rows(t.PlayerMatches, account).height == 1
+    assert house.rows_of(t.PlayerMatches, account).height == 1
 
 
 def test_a_match_of_several_tracked_players_is_kept_for_each_whatever_the_batches(house: House) -> None:
     pair = sorted(people_of(1) & people_of(2) - people_of(UNARCHIVED))[:2]
     for account in pair:
         house.track(account, account)
+    [request] = house.asks()
     steps = {f"pubg__{table.spec.name}": {"config": {"batch_size": 1}} for table in (t.PlayerMatches, *DETAIL)}
-    keys = house.instance.get_dynamic_partitions(TRACKED_PLAYER)
-    selection = dg.AssetSelection.assets(*map(asset_key, (t.PlayerMatches, *DETAIL)))
-    result = run_here(
-        house.definitions, house.instance, selection, partitions=(keys[0], keys[-1]), config={"ops": steps}
-    )
-    assert result.success
+    house.run(request._replace(run_config={"ops": steps}))
     ids = [match_of(number) for number in ARCHIVED]
     for account in pair:
-        assert sorted(house.rows(t.PlayerMatches, account)["match_id"]) == sorted(ids)
+        assert sorted(house.rows_of(t.PlayerMatches, account)["match_id"]) == sorted(ids)
         for table in DETAIL:
-            assert house.rows(table, account).height == everybodys(house, table, account, ids).height > 0
-    assert house.tick() == []
+            assert house.rows_of(table, account).height == everybodys(house, table, account, ids).height > 0
+    assert house.asks() == []

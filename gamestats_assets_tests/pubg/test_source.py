@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamestats_assets.lakehouse import arrivals
 from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing, content_hash, decompressed
+from gamestats_assets.lakehouse.unpacking import ReadLimits
 from gamestats_assets.pubg.source import (
     ingest,
     ingest_payload,
@@ -379,13 +379,35 @@ def test_a_missing_path_is_told_before_anything_lands(inbox: Path, landing: Land
     assert not Path(landing.root).exists()
 
 
-def test_a_file_too_large_is_reported_and_left(inbox: Path, landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "LARGEST_FILE", 100)
-    (inbox / "t").write_bytes(telemetry())
-    (outcome,) = ingest([inbox], landing).outcomes
+def test_a_file_too_large_is_reported_and_left(inbox: Path, tmp_path: Path) -> None:
+    (inbox / "t").write_bytes(telemetry().ljust(1_000_001))
+    (outcome,) = ingest([inbox], Landing(tmp_path / "small", limits=ReadLimits(megabytes=1))).outcomes
     assert outcome.status == "quarantined"
     assert outcome.landed_path is None
-    assert "100" in outcome.reason
+    assert "1,000,001 bytes; up to 1 MB are read (GAMESTATS_LARGEST_FILE_MB)" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "created_at", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_a_match_of_a_time_that_cannot_be_is_quarantined_and_the_others_are_taken(
+    created_at: str, inbox: Path, landing: Landing
+) -> None:
+    bad = json.loads(match_object(created_at))
+    bad["included"] = [{"type": "asset", "id": "a", "attributes": {"createdAt": "2025-07-13T00:20:00Z"}}]
+    (inbox / "bad").write_text(json.dumps(bad))
+    (inbox / "good").write_bytes(match_object())
+    report = ingest([inbox], landing)
+    assert [outcome.status for outcome in report.outcomes] == ["quarantined", "taken"]
+    assert "no usable createdAt" in report.outcomes[0].reason
+
+
+def test_a_file_that_unpacks_without_end_is_quarantined_and_the_others_are_taken(inbox: Path, landing: Landing) -> None:
+    (inbox / "bomb").write_bytes(gzip.compress(gzip.compress(b"[" + bytes(200_000_000), 9), 9))
+    (inbox / "t").write_bytes(telemetry())
+    report = ingest([inbox], landing)
+    assert [outcome.status for outcome in report.outcomes] == ["quarantined", "taken"]
+    assert "unpacks to more than 128 MB" in report.outcomes[0].reason
 
 
 def test_progress_counts_every_file_to_the_end(inbox: Path, landing: Landing) -> None:

@@ -13,13 +13,11 @@ import polars as pl
 import pytest
 
 from gamestats_assets.lakehouse.quality import screen
-from gamestats_assets.lakehouse.sql import check_types
-from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.reference import weapons
 from gamestats_assets.pubg.simulate import simulate_match
-from gamestats_assets_tests.frames import Frames, model, run_sql
-from gamestats_assets_tests.pubg.scenario import MODELS, at, bronze, derive, file_row, rows
+from gamestats_assets_tests.frames import Frames, run_sql
+from gamestats_assets_tests.pubg.scenario import at, bronze, derive, file_row, rows
 
 REAL = "c2fb5093-866c-4d6d-96bf-7abf755094af"
 Event = dict[str, Any]
@@ -34,14 +32,6 @@ def events(realdata: Path) -> list[Event]:
 def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Frames:
     content = gzip.decompress((realdata / "pubg" / "telemetry" / f"{REAL}.json.gz").read_bytes())
     return derive(bronze(tmp_path_factory.mktemp("real"), (REAL, "telemetry", content)))
-
-
-@pytest.mark.parametrize("table", MODELS, ids=lambda table: table.spec.name)
-def test_models_fit_their_tables_tell_what_they_are_and_translate_to_spark(table: type[Table]) -> None:
-    wanted = model(table)
-    check_types(wanted)
-    assert wanted.description
-    assert wanted.spark_sql
 
 
 # --------------------------------------------------------------------------- landings

@@ -8,9 +8,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.quality import table_inputs
-from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.pubg import checks, tournament_checks
+from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.tables.results import MatchSummaries
 from gamestats_assets.pubg.tables.tournament import (
     MatchTournamentContext,
@@ -21,15 +21,26 @@ from gamestats_assets.pubg.tables.tournament import (
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
+from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
-from gamestats_assets_tests.pubg.season import FUNCTIONS, SimulatedSeason, account, derived
+from gamestats_assets_tests.pubg.season import SimulatedSeason, account, derived
 
 BY_NAME = {check.name: check for check in tournament_checks.ALL}
 
 
 @pytest.fixture(scope="module")
-def sound() -> Frames:
+def season() -> Frames:
     return derived(SimulatedSeason().frames())
+
+
+@pytest.fixture(scope="module")
+def sound(season: Frames) -> Frames:
+    """The season, with a team whose placement in a match nobody knows."""
+    of_team_8 = pl.col("account_id").is_in([account(8, number) for number in range(4)])
+    summaries = season[MatchSummaries].with_columns(placement=pl.when(~(of("d1r1m1") & of_team_8)).then("placement"))
+    made = derived({**season, MatchSummaries: summaries})
+    assert made[TournamentTeamResults]["placement"].null_count() == 1
+    return made
 
 
 def of(match_id: str) -> pl.Expr:
@@ -86,33 +97,17 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def unplaced(sound: Frames) -> Frames:
-    """The same, with a team whose placement in a match nobody knows."""
-    of_team_8 = pl.col("account_id").is_in([account(8, number) for number in range(4)])
-    summaries = sound[MatchSummaries].with_columns(placement=pl.when(~(of("d1r1m1") & of_team_8)).then("placement"))
-    return derived({**sound, MatchSummaries: summaries})
+class TestChecks(ChecksOfAGame):
+    checks, violations, game = tournament_checks.ALL, VIOLATIONS, staticmethod(game)
 
 
 @pytest.mark.parametrize("check", tournament_checks.ALL, ids=lambda check: check.name)
-def test_sound_season_passes(sound: Frames, unplaced: Frames, check: checks.Check) -> None:
-    assert breaking(check, sound).to_dicts() == []
-    assert unplaced[TournamentTeamResults]["placement"].null_count() == 1
-    assert breaking(check, unplaced).to_dicts() == []
+def test_a_season_in_which_every_placement_is_known_passes(season: Frames, check: Check) -> None:
+    assert season[TournamentTeamResults]["placement"].null_count() == 0
+    assert breaking(check, season).to_dicts() == []
 
 
-@pytest.mark.parametrize(("name", "plant"), VIOLATIONS, ids=[f"{n}-{name}" for n, (name, _) in enumerate(VIOLATIONS)])
-def test_planted_violation_is_found(
-    unplaced: Frames, name: str, plant: Callable[[Frames], dict[type[Table], pl.DataFrame]]
-) -> None:
-    found = breaking(BY_NAME[name], {**unplaced, **plant(unplaced)})
-    assert found.height > 0
-    assert BY_NAME[name].table.spec.partitioned_by in found.columns
-
-
-def test_every_check_has_a_violation_and_is_told() -> None:
-    assert {name for name, _ in VIOLATIONS} == BY_NAME.keys()
-    assert all(check.description for check in tournament_checks.ALL)
+def test_names_are_none_of_other_checks() -> None:
     assert not BY_NAME.keys() & {check.name for check in checks.ALL}
 
 
@@ -127,18 +122,3 @@ def test_both_matches_of_a_slot_are_named(sound: Frames) -> None:
     found = breaking(BY_NAME["no_slot_is_used_twice"], {**sound, **planted})
     assert sorted(found["match_id"]) == ["d1r2m2", "second-in-slot"]
     assert set(found["match_date"]) == {date(2026, 10, 24)}
-
-
-def test_checks_look_at_nothing_beside_or_below_their_table() -> None:
-    sources = {table: set(table_inputs(function).values()) for table, function in FUNCTIONS}
-
-    def upstream(table: type[Table]) -> set[type[Table]]:
-        return {table}.union(*(upstream(source) for source in sources.get(table, set())))
-
-    for check in tournament_checks.ALL:
-        assert set(check.inputs.values()) <= upstream(check.table), check.name
-
-
-def test_no_rows_at_all_break_nothing(sound: Frames) -> None:
-    empty = {table: frame.clear() for table, frame in sound.items()}
-    assert [check.name for check in tournament_checks.ALL if breaking(check, empty).height] == []

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.ledger import NO_ROWS, Note
 from gamestats_assets.lakehouse.ops import RefusedEntryError
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.table import Table
@@ -26,8 +27,7 @@ from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg import tournament_import as files
 from gamestats_assets.pubg import tournament_lists as lists
 from gamestats_assets.pubg.local_times import LocalTimeError, instant, time_zone, written_local
-from gamestats_assets.pubg.players import PositionsTaken
-from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
+from gamestats_assets.pubg.tables import MatchSummaries, PlayerCirclePositions, PlayerMatches, TournamentLineups
 from gamestats_assets.pubg.tournament_entry import Place, Player, Seen, StillNeededError, seen_players
 from gamestats_assets.pubg.tournament_import import ImportRefusedError, Mistake
 
@@ -899,6 +899,14 @@ def test_an_override_with_a_wrong_field_is_refused(
     assert ops.select(conn, "match_overrides", {}) == []
 
 
+def test_a_name_comes_back_from_a_list_that_was_made_for_spreadsheets(
+    conn: psycopg.Connection, write: Callable[..., Path]
+) -> None:
+    files.import_players(conn, write("player\n'-Alpha-\n'quoted\n"))
+    names = conn.execute("select player_name from ops.tracked_players order by 1").fetchall()
+    assert names == [("'quoted",), ("-Alpha-",)]
+
+
 def test_a_match_has_one_override(conn: psycopg.Connection, season: str) -> None:
     entry.create_override(conn, "m-1", reason="r", admin="ada", validation_status="confirmed")
     with pytest.raises(ExistsAlreadyError):
@@ -985,7 +993,7 @@ def test_a_tracked_player_who_was_a_mistake_is_removed_while_nothing_was_taken_u
     for player, account in (("Shruod", None), ("Kim", KIM), ("Lee", LEE), ("Mia", MIA)):
         entry.track_player(conn, player, account_id=account)
     held = lake_holding(tmp_path, PlayerMatches, {"tracked_player": KIM, "account_id": KIM, "match_id": "m-1"})
-    lake_holding(tmp_path, PositionsTaken, *({"partition_key": MIA, "unit_id": f"m-{number}"} for number in (1, 2)))
+    held.note(PlayerCirclePositions, Note(units={MIA: {f"m-{number}": ("", NO_ROWS) for number in (1, 2)}}))
 
     def taken(account_id: str) -> int:
         return entry.matches_taken(held, account_id)

@@ -12,7 +12,7 @@ import pytest
 
 from gamestats_assets.rocket_league import checks
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.assets import CHECKS, assets
+from gamestats_assets.rocket_league.assets import CHECKS, game
 from gamestats_assets_tests.checks import ChecksOfAGame
 from gamestats_assets_tests.frames import Frames, Planted, breaking, changed, doubled, without
 from gamestats_assets_tests.rocket_league import real_files
@@ -138,7 +138,10 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
     ("a_replay_is_of_one_match", doubled(t.MatchFacts, pl.col("match_id") == MATCH, match_id="F" * 32)),
     ("statistics_have_columns", changed(t.RawReplays, uncounted_keys=1)),
     ("goals_are_in_the_score", changed(t.Participants, goals=3)),
-    ("goals_are_in_the_score", changed(t.MatchFacts, orange_score=1)),
+    *(
+        ("goals_are_in_the_score", changed(t.MatchFacts, orange_score=1, playlist=playlist))
+        for playlist in ("ranked-doubles", "unranked-chaos", "tournament")
+    ),
     ("every_touch_told_is_a_touch", without(t.Touches)),
     ("every_touch_told_is_a_touch", doubled(t.Touches, touch_number=99)),
     ("every_touch_told_is_a_touch", doubled(t.Touches, match_id=OTHER_MATCH)),
@@ -212,7 +215,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 
 
 class TestChecks(ChecksOfAGame):
-    checks, violations, assets = CHECKS, VIOLATIONS, staticmethod(assets)
+    checks, violations, assets = CHECKS, VIOLATIONS, staticmethod(game)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +223,11 @@ class TestChecks(ChecksOfAGame):
     [
         ("goals_are_in_the_score", changed(t.Participants, goals=None)),
         ("goals_are_in_the_score", changed(t.MatchFacts, blue_score=None)),
+        # In private matches people change teams and take their goals along, and somebody sets the score.
+        *(
+            ("goals_are_in_the_score", changed(t.MatchFacts, orange_score=0, playlist=playlist))
+            for playlist in ("private", "offline", "unknown", "playlist-99")
+        ),
         ("scoreboards_agree", changed(t.RawPlayerStats, REPLAY, goals=None)),
         # Who left is on no scoreboard; and a save need not be of a shot.
         ("shots_are_those_of_the_scoreboard", changed(t.Participants, shots=None, goals=None, saves=None)),

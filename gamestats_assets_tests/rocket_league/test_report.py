@@ -24,6 +24,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.quality import Rejection, destination, quarantine_frame, quarantine_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.ballchasing_files import decode
@@ -366,6 +367,20 @@ def test_what_is_simulated_does_not_count_in_the_summary(planted: Written, playe
     of_player = played_season.frames[t.PlayerMatchFeatures]
     assert f"Matches {of_player.height:,} {of_player['match_date'].min()} to {of_player['match_date'].max()}" in header
     assert "Simulated This rests on simulated matches" in header
+
+
+def test_matches_of_the_player_that_are_set_aside_are_told(planted: Written, tmp_path: Path) -> None:
+    assert "set aside" not in page_of(planted.path)
+    # Of the player's two further matches one is in quarantine, and so is one of somebody else's.
+    further = ((70, PLAYER), (71, PLAYER), (72, OTHERS[0]))
+    told = ({"match_id": match_id(number), "player_id": who, "source": "ballchasing"} for number, who in further)
+    lake = lake_of(tmp_path / "lake", {**planted.frames, t.RawPlayerStats: rows(t.RawPlayerStats, *told)})
+    odd = [Rejection(match_id(number), "unit", "goals_are_in_the_score", "It is odd.", 4) for number in (71, 72)]
+    entries = quarantine_frame(t.Participants, "2026-03-14", odd)
+    lake.replace(quarantine_of("rocket_league"), entries, partitions=[destination(t.Participants, "2026-03-14")])
+    write_report(tmp_path / "report.html", lake, entry_of(planted.frames))
+    words = words_of(page_of(tmp_path / "report.html"))
+    assert "1 of 2 matches is set aside: 1 by goals_are_in_the_score." in words
 
 
 def test_the_rank_stands_with_its_interval_and_what_drives_it(planted: Written) -> None:

@@ -18,6 +18,7 @@ from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.orchestration import requests as requests_of_runs
+from gamestats_assets.orchestration.sensor import KIND_TAG
 from gamestats_assets.rocket_league import bronze, players, sensors
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.simulate import simulate_season, write_season
@@ -25,7 +26,8 @@ from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
 
-PLAYERS = "rocket_league_players_behind"
+BEHIND = "rocket_league_behind"
+WHOLE, DAY, PLAYER = "", "day", "rl_player"
 FIRST, SECOND = "2026-01-05", "2026-01-06"
 NOW = datetime.now(UTC)
 pytestmark = pytest.mark.timeout(240)
@@ -44,21 +46,27 @@ class Operation(BySensors):
         with entering(self.stores.postgres_url, "ada") as conn:
             players.track(conn, player_id.replace("_", ":", 1), now=NOW, **{"retention_days": 36_500, **given})
 
+    def asks(self, kind: str) -> list[dg.RunRequest]:
+        """What is asked for of a kind of partitions, once what comes before is done."""
+        while requests := self.tick(BEHIND):
+            if requests[0].tags[KIND_TAG] == kind:
+                return requests
+            for request in requests:
+                self.run(request)
+            self.an_hour_passes()
+        return []
+
     def settles(self) -> Counter[str]:
-        """Everything that is asked for is done, until nothing is; how many runs each sensor asked for."""
+        """Everything that is asked for is done, until nothing is; how many runs of each kind of partitions."""
         asked: Counter[str] = Counter()
-        for _ in range(8):
-            requests = [
-                (name, request)
-                for name in (sensors.REPLAYS_LANDED, sensors.ENTERED, PLAYERS)
-                for request in self.tick(name)
-            ]
+        for _ in range(12):
+            self.an_hour_passes()
+            requests = self.tick(BEHIND)
             if not requests:
                 return asked
-            for name, request in requests:
+            for request in requests:
                 self.run(request)
-                asked[name] += 1
-            self.an_hour_passes()
+                asked[request.tags[KIND_TAG]] += 1
         raise AssertionError(f"It does not settle: {asked}")
 
 
@@ -67,9 +75,9 @@ def a_minute_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_of_runs, "_FIRST_WAIT", timedelta())
 
 
-def days(requests: list[dg.RunRequest]) -> list[str | None]:
-    """Days that requests are for."""
-    return [request.partition_key for request in requests]
+def days(request: dg.RunRequest) -> list[str]:
+    """Days that a request is for."""
+    return request.tags.get(requests_of_runs.PARTITIONS_TAG, str(request.partition_key)).split(",")
 
 
 @pytest.fixture(scope="module")
@@ -110,25 +118,24 @@ def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
     operation.ingest(*first, *second[1:])
     operation.track(player := somebody(second[0]), consents=True)
 
-    requests = operation.tick(sensors.REPLAYS_LANDED)
-    assert days(requests) == [FIRST, SECOND]
+    (entered,) = operation.tick(BEHIND)
+    assert entered.tags[KIND_TAG] == WHOLE
+    assert {f"rocket_league.{name}" for name in ("rl_players", "rl_ranks", "training_sessions")} <= names(entered)
+    assert operation.tick(BEHIND) == [], "what was asked for is on its way"
+    operation.run(entered)
+    (request,) = operation.asks(DAY)
+    assert days(request) == [FIRST, SECOND]
     whole_way = {
         "raw_replays", "raw_player_stats", "replay_frames", "replay_events", "replay_figures", "match_facts", "touches",
         "player_match_stats", "player_match_features",
     }  # fmt: skip
-    for request in requests:
-        assert {f"rocket_league.{name}" for name in whole_way} <= names(request)
-        assert "postgres.rocket_league.player_match_features" in names(request)
-        assert not {name for name in names(request) if "users" in name or "cohorts" in name}
-    assert operation.tick(sensors.REPLAYS_LANDED) == [], "what was asked for is on its way"
-    (entered,) = operation.tick(sensors.ENTERED)
-    assert names(entered) == {f"rocket_league.{name}" for name in ("rl_players", "rl_ranks", "training_sessions")}
-    for request in (*requests, entered):
-        operation.run(request)
-    assert operation.tick(sensors.REPLAYS_LANDED) == operation.tick(sensors.ENTERED) == []
+    assert {f"rocket_league.{name}" for name in whole_way} <= names(request)
+    assert "postgres.rocket_league.player_match_features" in names(request)
+    assert not {name for name in names(request) if "users" in name or "cohorts" in name}
+    operation.run(request)
     assert operation.rows(t.PlayerMatchFeatures)["match_id"].n_unique() == 5
 
-    assert operation.settles().keys() == {PLAYERS}
+    assert operation.settles().keys() == {WHOLE, PLAYER}
     published = read_published(operation.stores.postgres_url, t.Matches)
     assert {*published["player_id"]} == {player}
     held = operation.rows(t.Participants).filter(player_id=player)
@@ -136,11 +143,10 @@ def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
 
     # One more file of the second day: that day alone, and then the player.
     operation.ingest(second[0])
-    (again,) = operation.tick(sensors.REPLAYS_LANDED)
-    assert again.partition_key == SECOND
+    (again,) = operation.tick(BEHIND)
+    assert (again.tags[KIND_TAG], days(again)) == (DAY, [SECOND])
     operation.run(again)
-    operation.an_hour_passes()
-    assert operation.settles().keys() == {PLAYERS}
+    assert operation.settles().keys() == {WHOLE, PLAYER}
     assert read_published(operation.stores.postgres_url, t.Matches).height == published.height + 1
 
     # What a lost cursor forgets is not made again.
@@ -152,7 +158,7 @@ def test_a_day_is_asked_for_again_when_only_the_step_of_events_failed(
     operation: Operation, season: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation.ingest(*season[:1])
-    (request,) = operation.tick(sensors.REPLAYS_LANDED)
+    (request,) = operation.asks(DAY)
 
     def fails(landing: Landing, units: list[Unit]) -> DecodedUnits:
         raise OSError("no space left on device")
@@ -162,14 +168,17 @@ def test_a_day_is_asked_for_again_when_only_the_step_of_events_failed(
         failing = dataclasses.replace(bronze.EVENTS_DECODER, kinds=bronze.RAW_DECODER.kinds, decode=fails)
         patched.setattr(bronze, "EVENTS_DECODER", failing)
         assert not operation.tries(request).success
-    assert operation.rows(t.RawReplays).height == 1
-    assert operation.tick(sensors.REPLAYS_LANDED) == [], "it failed just now"
+        assert operation.rows(t.RawReplays).height == 1
+        (left,) = operation.tick(BEHIND)
+        assert "rocket_league.raw_replays" not in names(left), "what was made is not made again"
+        assert not operation.tries(left).success
+    assert DAY not in operation.settles(), "it failed just now"
     a_minute_passes(monkeypatch)
-    (again,) = operation.tick(sensors.REPLAYS_LANDED)
-    assert (again.partition_key, again.run_key) != (request.partition_key, request.run_key)
-    assert again.partition_key == request.partition_key
+    operation.an_hour_passes()
+    (again,) = operation.asks(DAY)
+    assert (again.partition_key, again.run_key != left.run_key) == (request.partition_key, True)
     operation.run(again)
-    assert operation.tick(sensors.REPLAYS_LANDED) == []
+    assert DAY not in operation.settles()
     assert operation.rows(t.PlayerMatchFeatures).height == 4
 
 
@@ -182,7 +191,7 @@ def test_without_a_key_the_look_says_so_and_everything_else_works(operation: Ope
     assert operation.said.startswith("BALLCHASING_API_KEY is not set")
     assert "work without it" in operation.said
     operation.ingest(season[0])
-    assert len(operation.tick(sensors.REPLAYS_LANDED)) == 1
+    assert len(operation.asks(DAY)) == 1
 
 
 def test_a_tracked_player_s_replays_are_looked_for_fetched_and_become_days(
@@ -202,10 +211,10 @@ def test_a_tracked_player_s_replays_are_looked_for_fetched_and_become_days(
         (fetching,) = operation.tick(sensors.PLAYERS_SENSOR)
         config = fetching.run_config["ops"]["fetch_rocket_league_replays"]["config"]
         assert config == {"ballchasing_ids": [match["id"]]}
-        assert operation.tick(sensors.REPLAYS_LANDED) == []
+        assert DAY not in operation.settles()
         operation.run(fetching, sensors.ARCHIVE_JOB)
         assert operation.tick(sensors.PLAYERS_SENSOR) == [], "asked less than ten minutes ago, and all is here"
-        (day,) = operation.tick(sensors.REPLAYS_LANDED)
+        (day,) = operation.asks(DAY)
         operation.run(day)
         assert operation.rows(t.MatchFacts).select("ballchasing_id", "is_simulated").rows() == [(match["id"], True)]
 
@@ -240,17 +249,12 @@ def test_what_waits_is_asked_for_though_the_look_failed_and_not_while_a_run_is_o
         assert again.run_key != fetching.run_key
 
 
-# ---------------------------------------------------------------------------------------------- the night
+# ---------------------------------------------------------------------------------------------- what leaves
 
 
-def test_what_is_kept_no_longer_leaves_a_player_s_tables_at_night_and_without_consent_the_player_does(
+def test_what_is_kept_no_longer_leaves_a_player_s_tables_and_without_consent_the_player_does(
     operation: Operation, season: list[Path]
 ) -> None:
-    schedule = operation.definitions.resolve_schedule_def("rocket_league_retention")
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "UTC")
-    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    context = dg.build_schedule_context(instance=operation.instance, scheduled_execution_time=NOW)
-    (nightly,) = [*(schedule.evaluate_tick(context).run_requests or ())]
     operation.ingest(season[0])
     short, unwilling = everybody(season[0])[:2]
     for player in (short, unwilling):
@@ -261,9 +265,8 @@ def test_what_is_kept_no_longer_leaves_a_player_s_tables_at_night_and_without_co
 
     operation.track(short, retention_days=1)
     operation.track(unwilling, consents=False)
-    operation.run(nightly, schedule.job_name)
+    assert operation.settles().keys() >= {WHOLE, PLAYER}
     assert dict(operation.rows(t.Retention).select("player_id", "kept_from").rows())[short] > date(2026, 1, 6)
-    assert operation.settles().keys() >= {sensors.ENTERED, PLAYERS}
     # The match stays, and so does everybody else in it.
     assert len({short, *everybody(season[0])} & {*operation.rows(t.Participants)["player_id"]}) == 3
     for table in (t.Matches, t.PlayerStats, t.Weaknesses):

@@ -8,25 +8,23 @@ its content, so that it is known when it comes again, and tells what of it is la
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from gamestats_assets.demo_data.configuration import PRODUCT_NAME
 from gamestats_assets.demo_data.logs.lines import is_near, time_of
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.files import files_within, shown
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
+from gamestats_assets.lakehouse.unpacking import ReadLimits, UnreadableContentError, opened
 
 PIECE_BYTES = 64 * 1024 * 1024
 """Bytes of a piece's content at most; it is held in memory whole when it is landed and when it is read."""
@@ -41,7 +39,6 @@ Status = Literal["taken", "known", "refused"]
 Progress = Callable[[int, int], None]
 
 _NAMED_DAY = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
-_GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 # `app.jsonl`, and as LogBus and ThinkingData's SDKs name logs: log.2026-01-01, log.2026-01-01_0, shop.2026-01-01.log.
 _LOG_NAME = re.compile(r"(\.(jsonl?|log|gz)|(^|\.)log\.\d[^.]*)$", re.IGNORECASE)
@@ -51,6 +48,7 @@ _LOG_BEGINNING = re.compile(rb"\s*(\[\s*)?\{")
 _BEGINNING_BYTES = 4096
 _DECODER = json.JSONDecoder()
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
+_NO_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
@@ -95,9 +93,9 @@ class LogOutcome:
     def line(self) -> str:
         """The outcome in one line of text."""
         if self.status == "refused":
-            return f"{self.status:<8} {self.name}: {self.reason}"
+            return f"{self.status:<8} {shown(self.name)}: {self.reason}"
         undated = f", {self.undated_lines} of them without a usable time" if self.undated_lines else ""
-        return f"{self.status:<8} log of {self.log_day}, {self.lines} lines{undated}  {self.name}"
+        return f"{self.status:<8} log of {self.log_day}, {self.lines} lines{undated}  {shown(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,8 @@ class LogIngestReport:
     """What became of every file, in the order of their paths; taken + known + refused = files.
 
     Attributes:
-        passed_over: files of the folders that are no logs, neither by their names nor by how they begin.
+        passed_over: files of the folders that are no logs, neither by their names nor by how they begin, and links
+            that lead out of the folders.
     """
 
     outcomes: tuple[LogOutcome, ...]
@@ -233,7 +232,7 @@ class _Pieces:
 def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
     try:
         days: Counter[date] = Counter()
-        for line in _lines_of(file):
+        for line in _lines_of(file, landing.limits):
             occurred_at = time_of(line)
             if occurred_at is not None:
                 days[occurred_at.date()] += 1
@@ -243,7 +242,7 @@ def _land(file: Path, game: str, landing: Landing) -> LogOutcome:
         pieces = _Pieces(game, log_day, landing)
         by_day: Counter[date] = Counter()
         undated = 0
-        for line in _lines_of(file):
+        for line in _lines_of(file, landing.limits):
             occurred_at = time_of(line)
             usable = occurred_at is not None and is_near(occurred_at, log_day)
             day = occurred_at.date() if occurred_at is not None and usable else log_day
@@ -271,41 +270,32 @@ def _named_day(name: str) -> date | None:
 # --------------------------------------------------------------------------- lines
 
 
-def _lines_of(file: Path) -> Iterator[bytes]:
+def _lines_of(file: Path, limits: ReadLimits) -> Iterator[bytes]:
     """Lines that are not empty, without their end; of a JSON array its elements.
 
     Raises:
-        _DamagedFileError: when the file cannot be read to its end.
+        _DamagedFileError: when the file cannot be read to its end, or exceeds the limits.
     """
     try:
-        with _opened(file) as stream:
+        with opened(file, limits) as stream:
             if stream.peek(3)[:3] == codecs.BOM_UTF8:
                 stream.read(3)
             is_array = stream.peek(_CHUNK).lstrip()[:1] == b"["
             for line in _elements(stream) if is_array else _physical_lines(stream):
                 if line.strip():
                     yield line
-    except EOFError:
-        raise _DamagedFileError("the gzip stream ends early; fetch the file again") from None
-    except (gzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call the latter an instance)
-        raise _DamagedFileError(f"the gzip stream is damaged ({error}); fetch the file again") from None
+    except UnreadableContentError as error:
+        raise _DamagedFileError(str(error).rstrip(".")) from None
     except OSError as error:
         raise _DamagedFileError(f"it cannot be read ({error.strerror or error})") from None
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[BufferedReader[Any]]:
-    with open(file, "rb") as plain:
-        if plain.peek(2)[:2] != _GZIP:
-            yield plain
-            return
-        with igzip.IGzipFile(fileobj=plain, mode="rb") as unzipped, BufferedReader(unzipped, _CHUNK) as stream:  # pyright: ignore[reportArgumentType]
-            yield stream
-
-
 def _physical_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    while line := stream.readline(LONGEST_LINE):
-        yield line.removesuffix(b"\n")
+    while block := stream.read(_CHUNK) + stream.readline(LONGEST_LINE):
+        # Millions of lines with nothing in them are quickly made, and slowly looked at one by one.
+        for line in _NO_LINES.sub(b"\n", block).removesuffix(b"\n").split(b"\n"):
+            for start in range(0, len(line), LONGEST_LINE):
+                yield line[start : start + LONGEST_LINE]
 
 
 def _elements(stream: IO[bytes]) -> Iterator[bytes]:
@@ -361,7 +351,7 @@ def log_files(paths: Iterable[Path], landing: Landing | None = None) -> tuple[li
         landing: whose zone is no place for logs to come from.
 
     Returns:
-        Those files, and the others of the folders.
+        Those files, and the others of the folders, with the links that lead out of these.
 
     Raises:
         LogPathError: when there is nothing at a path, or it lies in the landing zone.
@@ -378,8 +368,10 @@ def log_files(paths: Iterable[Path], landing: Landing | None = None) -> tuple[li
         if path.is_file():
             files.setdefault(resolved, path)
             continue
-        for file in _walk(path, zone):
+        inside, links = files_within(path, without=zone, unreadable=_refuse)
+        for file in inside:
             (files if _is_log(file) else passed_over).setdefault(file.resolve(), file)
+        passed_over.update({link: link for link in links})
     return [files[place] for place in sorted(files)], [passed_over[p] for p in sorted(passed_over) if p not in files]
 
 
@@ -389,17 +381,12 @@ def _is_log(file: Path) -> bool:
     if _LOG_NAME.search(file.name):
         return True
     try:
-        with _opened(file) as stream:
+        with opened(file) as stream:
             return _LOG_BEGINNING.match(stream.read(_BEGINNING_BYTES).removeprefix(codecs.BOM_UTF8)) is not None
-    except (OSError, EOFError, isal_zlib.error):  # pyright: ignore[reportGeneralTypeIssues] (as in `_lines_of`)
+    except (OSError, UnreadableContentError):
         # It may be one: whoever reads it says what is wrong with it.
         return True
 
 
-def _walk(folder: Path, zone: Path | None) -> Iterator[Path]:
-    def unreadable_folder(error: OSError) -> None:
-        raise LogPathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None
-
-    for parent, folders, names in os.walk(folder, onerror=unreadable_folder):
-        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != zone)
-        yield from (file for name in sorted(names) if (file := Path(parent) / name).is_file())
+def _refuse(error: OSError) -> None:
+    raise LogPathError(f"Folder {error.filename} cannot be read: {error.strerror}.") from None

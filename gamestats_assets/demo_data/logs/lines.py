@@ -186,7 +186,7 @@ def _hours(value: object) -> float | None:
     try:
         # A number that is sent as a text still tells the time.
         hours = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         hours = None
     if hours is None or not ZONE_OFFSETS[0] <= hours <= ZONE_OFFSETS[1]:
         raise InvalidLineError("zone_offset", f"#zone_offset: expected hours from -12 to 14, found {value!r:.{_SHOWN}}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -35,8 +34,9 @@ from gamestats_assets.demo_data.tables import (
 )
 from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
+from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
+from gamestats_assets.lakehouse.spooling import Spool
 from gamestats_assets.lakehouse.table import Table
 
 TABLES: tuple[type[Table], ...] = (Events, UserOperations, RecordCounts, PropertyTypes, LogFiles)
@@ -473,7 +473,7 @@ def _before(landing: Landing, unit: _Unit, ids: Collection[str]) -> set[str]:
     found: set[str] = set()
     for file in landing.files(landing_game(unit.product), day.isoformat()):
         try:
-            content = decompressed(landing.read(file)) if file.kind == KIND else b""
+            content = landing.content(file) if file.kind == KIND else b""
         except UnreadableContentError:
             continue  # It is told of where its own day is read.
         for text in content.split(b"\n"):
@@ -494,7 +494,7 @@ def _read(landing: Landing, unit: _Unit, before: Collection[str] = (), held: Col
     day = _Day(unit.product, unit.day, before, {record_id: [] for record_id in held})
     for file in unit.files:
         try:
-            content = decompressed(landing.read(file))
+            content = landing.content(file)
         except UnreadableContentError as error:
             day.refuse_file(file, str(error))
         else:
@@ -546,7 +546,7 @@ def decode_batches(
     """
     units = [_units_of(files) for files in batches]
     processes = min(workers, sum(map(len, units)))
-    folder = tempfile.mkdtemp(prefix="gamestats-logs-", dir=spool)
+    spooled = Spool(spool)
     reading: dict[int, list[Future[_Spooled]]] = {}
     waiting = list(enumerate(units))
 
@@ -554,7 +554,7 @@ def decode_batches(
         """Begin a batch, and as many after it as keep all processes busy while it is used."""
         while waiting and (waiting[0][0] <= number or days_after(number) < processes):
             begun, of_batch = waiting.pop(0)
-            target = Path(folder, str(begun))
+            target = spooled.folder / str(begun)
             target.mkdir()
             reading[begun] = [
                 executor.submit(_spool_unit, landing, unit, str(target), place) for place, unit in enumerate(of_batch)
@@ -569,7 +569,7 @@ def decode_batches(
                 start_with(number, executor)
                 yield _together([future.result() for future in reading[number]])
                 del reading[number]
-                shutil.rmtree(Path(folder, str(number)), ignore_errors=True)
+                shutil.rmtree(spooled.folder / str(number), ignore_errors=True)
     except BrokenProcessPool:
         suspects = [unit.product_day for number in reading for unit in units[number]]
         raise LogWorkerError(
@@ -577,4 +577,4 @@ def decode_batches(
             "Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
         ) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        spooled.remove()

@@ -43,7 +43,7 @@ SEGMENTS = ("new_user", "active_user", "power_user", "churning_user", "churned_u
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

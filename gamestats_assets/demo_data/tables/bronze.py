@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 
 from gamestats_assets.demo_data.tables.rows import (
+    BY_DAY,
     BY_PRODUCT,
     LANDED,
     PRODUCT,
@@ -260,3 +261,9 @@ class DemoUsers(ProductRow, key="demo_data/demo_users", layer="bronze", **BY_PRO
     carrier = told("Mobile carrier.")
     app_version = told("Version of the product.")
     properties = dy.String(description="The user properties that the user begins with, as JSON.")
+
+
+class DemoLogs(ProductDayRow, key="demo_data/demo_logs", layer="bronze", **BY_DAY):
+    """Days of generated products whose log files have landed, and the run that they are of."""
+
+    run = dy.String(min_length=1, description="Names the run: the rules, the configuration and the code it is made by.")

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import io
 import re
-from collections.abc import Iterator, Sequence
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -38,6 +41,7 @@ from gamestats_assets.demo_data.taxonomies.value_rules import (
     parse_value_rule,
 )
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits, Watch
 
 NAME = re.compile(r"[#a-zA-Z][a-zA-Z0-9_]{0,49}")
 """What an event or a property can be called; of a nested property, each part. Capitals make no difference."""
@@ -48,6 +52,12 @@ MOST_USER_PROPERTIES = 500
 MOST_NESTED = 100
 """How many properties one object can hold."""
 
+_CHUNK = 1024 * 1024
+_CELL_BYTES = 64
+# Where a cell or a row stands, in the XML of a sheet: r="AB12", r="12".
+_CELL = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<>]{0,200}?\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_LONGEST_TAG = 256
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _HEADER_WITHIN = 20
 """Rows among which a header is looked for; titles and remarks may stand above it."""
 
@@ -106,22 +116,26 @@ class Report:
     warnings: tuple[Mistake, ...]
 
 
-def read_taxonomy(path: Path) -> Taxonomy:
+def read_taxonomy(path: Path, limits: ReadLimits | None = None) -> Taxonomy:
     """The taxonomy in an .xlsx file, a .csv file, or a folder of .csv files; named after the file or the folder.
 
     Raises:
         TaxonomyError: listing every mistake with its sheet, row and column.
     """
-    report = check_taxonomy(path)
+    report = check_taxonomy(path, limits)
     if report.taxonomy is None:
         raise TaxonomyError(path, report.mistakes)
     return report.taxonomy
 
 
-def check_taxonomy(path: Path) -> Report:
-    """Every mistake and every doubt in a taxonomy; a missing or unreadable file is a mistake, too."""
+def check_taxonomy(path: Path, limits: ReadLimits | None = None) -> Report:
+    """Every mistake and every doubt in a taxonomy; a missing or unreadable file is a mistake, too.
+
+    Args:
+        limits: how large a file can be; a workbook also unpacked, and with a cell counted as 64 bytes, filled or not.
+    """
     findings = _Findings()
-    sheets = _sheets(path, findings)
+    sheets = _sheets(path, findings, limits or ReadLimits())
     tables = [table for sheet in sheets if (table := _table(sheet, findings))]
     contents = _contents(tables, findings)
     if sheets and not contents.events:
@@ -167,7 +181,7 @@ class _UnreadableError(Exception):
     """What is wrong with a file as a whole."""
 
 
-def _sheets(path: Path, findings: _Findings) -> list[_Sheet]:
+def _sheets(path: Path, findings: _Findings, limits: ReadLimits) -> list[_Sheet]:
     sheets: list[_Sheet] = []
     try:
         files = _files(path)
@@ -176,7 +190,10 @@ def _sheets(path: Path, findings: _Findings) -> list[_Sheet]:
         return []
     for file in files:
         try:
-            sheets += [_csv_sheet(file)] if file.suffix.lower() == ".csv" else _workbook(file)
+            limits.refuse_size(file.stat().st_size)
+            sheets += [_csv_sheet(file)] if file.suffix.lower() == ".csv" else _workbook(file, limits)
+        except (LimitExceededError, OSError) as error:
+            findings.mistakes.append(Mistake(file.stem, 0, "", f"the file cannot be read: {error}"))
         except _UnreadableError as error:
             findings.mistakes.append(Mistake(file.stem, 0, "", str(error)))
     return sheets
@@ -197,11 +214,12 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _workbook(path: Path) -> list[_Sheet]:
+def _workbook(path: Path, limits: ReadLimits) -> list[_Sheet]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     sheets = []
     try:
+        _refuse_endless(path, limits)
         with CalamineWorkbook.from_path(path) as workbook:
             for name in workbook.sheet_names:
                 rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
@@ -212,10 +230,40 @@ def _workbook(path: Path) -> list[_Sheet]:
                     if isinstance(cell, date | time | timedelta)
                 }
                 sheets.append(_Sheet(name, [[_text(cell) for cell in cells] for cells in rows], frozenset(dates)))
-    except (CalamineError, OSError) as error:
+    except (CalamineError, OSError, ValueError, *_DAMAGED_ZIP) as error:
         message = f"expected an Excel workbook, found what cannot be read as one ({error}); save it again as .xlsx"
         raise _UnreadableError(message) from error
     return sheets
+
+
+def _refuse_endless(path: Path, limits: ReadLimits) -> None:
+    """Raise `LimitExceededError` for a workbook that unpacks to too much, or has a value in a cell too far away.
+
+    Reading one takes memory for every cell up to the last one that is told, and a few bytes can tell any.
+    """
+    watch = Watch(limits)
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            rows = columns = 0
+            rest = b""
+            with archive.open(member) as part:
+                while chunk := part.read(_CHUNK):
+                    watch.count(len(chunk))
+                    text = rest + chunk
+                    rest = text[-_LONGEST_TAG:]
+                    for letters, row in _CELL.findall(text):
+                        rows, columns = max(rows, int(row or 0)), max(columns, _column(letters))
+            if rows * columns * _CELL_BYTES > limits.bytes:
+                raise LimitExceededError(
+                    f"{member.filename} has cells up to row {rows:,} and column {_letter(columns - 1)}, "
+                    f"{rows * columns:,} in all; up to {limits.bytes // _CELL_BYTES:,} are read "
+                    "(GAMESTATS_LARGEST_FILE_MB). Delete the rows and columns that hold nothing."
+                )
+
+
+def _column(letters: bytes) -> int:
+    """Number of a column from 1: of `AA` 27, of nothing 0."""
+    return functools.reduce(lambda number, letter: number * 26 + letter - ord("A") + 1, letters, 0)
 
 
 def _text(cell: object) -> str:
@@ -667,14 +715,14 @@ def _add_defined(contents: _Contents, definitions: list[_PropertyRow], findings:
     known = {row.key: row for row in _sound(of_scope["event"], findings)}
     common, users = ({row.key for row in of_scope[scope]} for scope in ("common", "user"))
     for event, names in listed.items():
-        chosen: list[str] = []
+        chosen: dict[str, None] = {}
         for name in names:
             key = name.lower()
             problem = None
             if key in known:
                 if key in chosen:
                     problem = f"expected each property once, found {name!r} again; remove it"
-                chosen.append(key)
+                chosen[key] = None
             elif key in common:
                 message = f"{name!r} is a common property, which every event has; it need not be listed"
                 findings.warnings.append(event.table.at(event.row, "properties", message))
@@ -713,15 +761,29 @@ def _scopes(
     return found
 
 
-def _with_relatives(chosen: list[str], known: dict[str, _PropertyRow]) -> list[_PropertyRow]:
+def _with_relatives(chosen: Iterable[str], known: dict[str, _PropertyRow]) -> list[_PropertyRow]:
     """Rows of names, with the objects that hold them, and with what they hold where none of that is chosen."""
+    holders = {key: _holders(key, known) for key in known}
+    held: dict[str, list[str]] = {}
+    for key, above in holders.items():
+        for holder in above:
+            held.setdefault(holder, []).append(key)
+    with_chosen = {holder for key in chosen for holder in holders[key]}
     keys: dict[str, None] = {}
     for key in chosen:
-        parts = key.split(".")
-        keys.update(dict.fromkeys(".".join(parts[:depth]) for depth in range(1, len(parts) + 1)))
-        if not any(other.startswith(f"{key}.") for other in chosen):
-            keys.update(dict.fromkeys(other for other in known if other.startswith(f"{key}.")))
-    return [known[key] for key in keys if key in known]
+        keys.update(dict.fromkeys((*holders[key], key)))
+        if key not in with_chosen:
+            keys.update(dict.fromkeys(held.get(key, ())))
+    return [known[key] for key in keys]
+
+
+def _holders(key: str, known: Collection[str]) -> list[str]:
+    """The known objects that a property is nested in, the outermost first."""
+    found: list[str] = []
+    while key := key.rpartition(".")[0]:
+        if key in known:
+            found.append(key)
+    return found[::-1]
 
 
 def _doubt_unlisted(rows: list[_PropertyRow], listed: set[str], findings: _Findings) -> None:

@@ -42,7 +42,7 @@ Scalar = bool | int | float | str
 
 
 class _Rule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Between(_Rule):
@@ -416,33 +416,48 @@ _AFTERTHOUGHT = re.compile(r"(?:from|as|with|for|of|by|per|or|and)\s", re.IGNORE
 _WHAT_IT_IS = re.compile(
     r"\s(?:여부|정보|목록|리스트|시각|시간|시점|횟수|방식|유형|종류|이름|값|기준|상태|구분|flag|name|id|time|type)$"
 )
+_COMMA_OR_BRACKET = re.compile("[,，、()（）]")
 _LONGEST_ITEM = 50
 _MOST_WORDS = 5
 
 
 def _items(text: str) -> tuple[list[str], bool]:
     """Items of a text that lists some, none of a text that does not; and whether it says that there are more."""
-    parts = re.split(r"[,，、](?![^()（）]*[)）])", text)
+    parts = _divided(text)
     if len(parts) == 1 and not text.startswith("/") and text.upper() != "N/A":
         parts = text.split("/")
         if len(parts) > 1 and _WHAT_IT_IS.search(parts[-1]):
             return [], False
     if re.fullmatch(r"\s*[^\s.]+\.\s*", parts[-1]):  # the full stop of the whole
         parts[-1] = parts[-1].strip()[:-1]
-    items: list[str] = []
+    found: dict[str, None] = {}
     more = False
     for part in map(str.strip, parts):
         ending = _MORE.search(part)
         item = part[: ending.start()].strip() if ending else part
-        if item and item not in items:
-            items.append(item)
+        if item:
+            found[item] = None
         if more := bool(ending):
             break
+    items = list(found)
     if len(items) > 2:
         items[-1] = re.sub(r"^(?:or|and)\s+", "", items[-1])
     elif len(items) == 2 and _AFTERTHOUGHT.match(items[1]) and not _AFTERTHOUGHT.match(items[0]):
         return [], False
     return ([], False) if any(map(_is_clause, items)) or (len(items) < 2 and not more) else (items, more)
+
+
+def _divided(text: str) -> list[str]:
+    """The parts of a text between its commas, other than those in brackets: the next bracket closes."""
+    cuts = [len(text)]
+    closes = False
+    for mark in reversed([*_COMMA_OR_BRACKET.finditer(text)]):
+        if mark[0] not in ",，、":
+            closes = mark[0] in ")）"
+        elif not closes:
+            cuts.append(mark.start())
+    starts = [0, *(cut + 1 for cut in reversed(cuts[1:]))]
+    return [text[start:end] for start, end in zip(starts, reversed(cuts), strict=True)]
 
 
 def _is_clause(item: str) -> bool:

@@ -27,7 +27,9 @@ _COUNTRY = "Country of the account: the first that any of its logs told, of thos
 _VIP = "VIP tier by what the account had paid until the end of that day."
 
 
-class Active(AccountDayRow, key="l2m/active", **GOLD, indexes=(("user_id",),), reconciled=("revenue_usd",)):
+class Active(
+    AccountDayRow, key="l2m/active", subject="players", **GOLD, indexes=(("user_id",),), reconciled=("revenue_usd",)
+):
     """Who was active on a day, and who that was: country, first days, payments, VIP tier, and whether it farms."""
 
     level = dy.Int16(
@@ -43,7 +45,9 @@ class Active(AccountDayRow, key="l2m/active", **GOLD, indexes=(("user_id",),), r
     farmer_type = one_of(FARMER_TYPES, "PU farmer (ever paid), Non-PU farmer, or Normal; by the flags of that day.")
 
 
-class Recharge(AccountDayRow, key="l2m/recharge", **GOLD, reconciled=("amount", "daily_rev_usd", "payments")):
+class Recharge(
+    AccountDayRow, key="l2m/recharge", subject="economy", **GOLD, reconciled=("amount", "daily_rev_usd", "payments")
+):
     """What was paid: by account, server, channel and currency."""
 
     pmc = text("Payment channel.", primary_key=True)
@@ -53,7 +57,7 @@ class Recharge(AccountDayRow, key="l2m/recharge", **GOLD, reconciled=("amount", 
     daily_rev_usd = usd("Amount in US dollars, at the day's rate.")
 
 
-class CumulativeRevenue(DayRow, key="l2m/cumulative_revenue", **GOLD, reconciled=("total_rev_usd",)):
+class CumulativeRevenue(DayRow, key="l2m/cumulative_revenue", subject="economy", **GOLD, reconciled=("total_rev_usd",)):
     """What every account that ever paid had paid until the end of a day."""
 
     user_id = text("Account.", primary_key=True)
@@ -71,11 +75,15 @@ class _ItemFlow(AccountDayRow):
     country = text(_COUNTRY)
 
 
-class ItemGain(_ItemFlow, key="l2m/item_gain", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)):
+class ItemGain(
+    _ItemFlow, key="l2m/item_gain", subject="economy", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)
+):
     """Key items gained: who, which and why."""
 
 
-class ItemSpend(_ItemFlow, key="l2m/item_spend", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)):
+class ItemSpend(
+    _ItemFlow, key="l2m/item_spend", subject="economy", **GOLD, indexes=(("item_id",),), reconciled=("item_count",)
+):
     """Key items spent: who, which and why."""
 
 
@@ -88,11 +96,15 @@ class _MoneyFlow(AccountDayRow):
     vip = text(_VIP)
 
 
-class MoneyGain(_MoneyFlow, key="l2m/money_gain", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)):
+class MoneyGain(
+    _MoneyFlow, key="l2m/money_gain", subject="economy", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)
+):
     """Diamonds gained: who, how many and why."""
 
 
-class MoneySpend(_MoneyFlow, key="l2m/money_spend", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)):
+class MoneySpend(
+    _MoneyFlow, key="l2m/money_spend", subject="economy", **GOLD, indexes=(("reason_id",),), reconciled=("amount",)
+):
     """Diamonds spent: who, how many and why."""
 
 
@@ -112,14 +124,14 @@ class _Figures(Table):
         return (cls.dau.col >= cls.pu.col) & (cls.pu.col >= cls.npu.col) & (cls.npu.col >= cls.nnpu.col)
 
 
-class ServerPerformance(_Figures, key="l2m/server_performance", **GOLD, reconciled=("revenue_usd",)):
+class ServerPerformance(_Figures, key="l2m/server_performance", subject="players", **GOLD, reconciled=("revenue_usd",)):
     """How each server does on a day. An account that plays on two servers counts on both."""
 
     ds = dy.Date(primary_key=True, description="UTC day of the logs.")
     server_id = text("Server.", primary_key=True)
 
 
-class FarmersPerformance(DayRow, key="l2m/farmers_performance", **GOLD, reconciled=("revenue_usd",)):
+class FarmersPerformance(DayRow, key="l2m/farmers_performance", subject="players", **GOLD, reconciled=("revenue_usd",)):
     """What farmers and the others do on each server on a day."""
 
     server_id = text("Server.", primary_key=True)
@@ -131,7 +143,7 @@ class FarmersPerformance(DayRow, key="l2m/farmers_performance", **GOLD, reconcil
     items_gained = count("Items that they gained, of any kind.")
 
 
-class KpiDaily(FigureRow, _Figures, key="l2m/kpi_daily", **GOLD, reconciled=("revenue_usd",)):
+class KpiDaily(FigureRow, _Figures, key="l2m/kpi_daily", subject="players", **GOLD, reconciled=("revenue_usd",)):
     """Key figures of a day: of everybody, of each server, and of each country."""
 
     wau = count("Weekly active users (WAU): active on at least one of the seven days up to this one.")
@@ -139,7 +151,7 @@ class KpiDaily(FigureRow, _Figures, key="l2m/kpi_daily", **GOLD, reconciled=("re
     stickiness = share("DAU / MAU; null without any.")
 
 
-class Retention(FigureRow, key="l2m/retention", **GOLD):
+class Retention(FigureRow, key="l2m/retention", subject="players", **GOLD):
     """Strict retention: of the accounts whose first active day lies n days back, those who are active on this day."""
 
     day_number = dy.Int16(
@@ -153,7 +165,7 @@ class Retention(FigureRow, key="l2m/retention", **GOLD):
     retention_rate = share("Share of them.")
 
 
-class Ltv(FigureRow, key="l2m/ltv", **GOLD):
+class Ltv(FigureRow, key="l2m/ltv", subject="players", **GOLD):
     """Lifetime value until the end of a day, by the accounts' first active day."""
 
     cohort_ds = dy.Date(primary_key=True, description="First active day of the cohort.")
@@ -164,7 +176,7 @@ class Ltv(FigureRow, key="l2m/ltv", **GOLD):
     ltv_usd = usd("That for each account of the cohort.")
 
 
-class EconomyBalance(DayRow, key="l2m/economy_balance", **GOLD, reconciled=("source", "sink")):
+class EconomyBalance(DayRow, key="l2m/economy_balance", subject="economy", **GOLD, reconciled=("source", "sink")):
     """Where items and money come from and go to: each key item and each kind of money, by day."""
 
     kind = one_of(("item", "money"), "item or money.", primary_key=True)
@@ -182,7 +194,7 @@ class EconomyBalance(DayRow, key="l2m/economy_balance", **GOLD, reconciled=("sou
 # --------------------------------------------------------------------------- of all days
 
 
-class UserProfile(Table, key="l2m/user_profile", **PUBLISHED, indexes=(("country",), ("vip",))):
+class UserProfile(Table, key="l2m/user_profile", subject="players", **PUBLISHED, indexes=(("country",), ("vip",))):
     """Every account: since when, from where, what it has paid, and when it was last seen."""
 
     user_id = text("Account.", primary_key=True)
@@ -209,14 +221,14 @@ class _History(Table):
         return cls.valid_to.col.fill_null(date.max) > cls.valid_from.col
 
 
-class GuildInfo(_History, key="l2m/guild_info", **PUBLISHED, indexes=(("guild_id",),)):
+class GuildInfo(_History, key="l2m/guild_info", subject="players", **PUBLISHED, indexes=(("guild_id",),)):
     """Who is of which guild, and who was when: as the last money log of a day tells."""
 
     guild_id = text("Guild (clan).")
     guild_name = dy.String(nullable=True, description="Its name, as last told.")
 
 
-class FarmersSnapshot(_History, key="l2m/farmers_snapshot", **PUBLISHED):
+class FarmersSnapshot(_History, key="l2m/farmers_snapshot", subject="players", **PUBLISHED):
     """Accounts that look like farmers, since when and until when, and why.
 
     The flags are those of the account's active days; until it is active again those of the last one hold.

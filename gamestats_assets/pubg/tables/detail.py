@@ -7,7 +7,7 @@ import dataframely as dy
 from gamestats_assets.pubg.tables.rows import DAILY, MatchRow, TelemetryEvent, utc
 
 
-class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver", **DAILY):
+class CirclePositions(TelemetryEvent, key="pubg/circle_positions", subject="matches", layer="silver", **DAILY):
     """Each position sample from the first zone on, against both circles, in metres.
 
     The blue circle is the current boundary, interpolated in time between two game states; the
@@ -35,7 +35,7 @@ class CirclePositions(TelemetryEvent, key="pubg/circle_positions", layer="silver
     is_in_safe_zone = dy.Bool(description="Whether the player stands inside the current boundary.")
 
 
-class DamageEvents(TelemetryEvent, key="pubg/damage_events", layer="silver", **DAILY):
+class DamageEvents(TelemetryEvent, key="pubg/damage_events", subject="matches", layer="silver", **DAILY):
     """Every damage taken, with weapon category and the state of the victim.
 
     Equal rows but for `event_index` are real: each pellet of a shot is one event.
@@ -66,7 +66,7 @@ class DamageEvents(TelemetryEvent, key="pubg/damage_events", layer="silver", **D
     victim_was_down = dy.Bool(description="Whether the victim was knocked at the time.")
 
 
-class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **DAILY):
+class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", subject="matches", layer="silver", **DAILY):
     """Kills and knocks with weapon, distance and who is behind them: one row per event."""
 
     event_kind = dy.String(check=lambda column: column.is_in(["kill", "knock"]), description="kill or knock.")
@@ -101,7 +101,7 @@ class WeaponKills(TelemetryEvent, key="pubg/weapon_kills", layer="silver", **DAI
     is_finish_stolen = dy.Bool(description="As a killsteal, with finisher against knocker in place of the teams.")
 
 
-class MatchFacts(MatchRow, key="pubg/match_facts", layer="silver", **DAILY):
+class MatchFacts(MatchRow, key="pubg/match_facts", subject="matches", layer="silver", **DAILY):
     """One row per match: when, where, how many, and what became of its telemetry."""
 
     started_at = utc("Start: LogMatchStart where there is telemetry, else when stored minus duration.")

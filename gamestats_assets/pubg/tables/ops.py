@@ -32,7 +32,7 @@ def _id(of: str, *, primary_key: bool = False, nullable: bool = False) -> dy.Int
     return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Number of the {of}, given by PostgreSQL.")
 
 
-class Seasons(Table, key="pubg/seasons", **_ENTERED):
+class Seasons(Table, key="pubg/seasons", subject="entered", **_ENTERED):
     """Seasons and their points rules."""
 
     season_id = _id("season", primary_key=True)
@@ -50,7 +50,7 @@ class Seasons(Table, key="pubg/seasons", **_ENTERED):
     slot_window_min = dy.Int32(min=1, description="Minutes a match may start before or after its slot.")
 
 
-class Divisions(Table, key="pubg/divisions", **_ENTERED):
+class Divisions(Table, key="pubg/divisions", subject="entered", **_ENTERED):
     """Divisions of a season."""
 
     division_id = _id("division", primary_key=True)
@@ -58,7 +58,7 @@ class Divisions(Table, key="pubg/divisions", **_ENTERED):
     division = dy.String(description="Name, unique in its season.")
 
 
-class Groups(Table, key="pubg/groups", **_ENTERED):
+class Groups(Table, key="pubg/groups", subject="entered", **_ENTERED):
     """Groups of a division; a division may have none."""
 
     group_id = _id("group", primary_key=True)
@@ -66,7 +66,7 @@ class Groups(Table, key="pubg/groups", **_ENTERED):
     group_name = dy.String(description="Name, unique in its division.")
 
 
-class Teams(Table, key="pubg/teams", **_ENTERED):
+class Teams(Table, key="pubg/teams", subject="entered", **_ENTERED):
     """Teams of a division, and the group they play in."""
 
     team_id = _id("team", primary_key=True)
@@ -76,7 +76,7 @@ class Teams(Table, key="pubg/teams", **_ENTERED):
     tag = dy.String(nullable=True, description="Short form before players' names.")
 
 
-class RosterEntries(Table, key="pubg/roster_entries", **_ENTERED):
+class RosterEntries(Table, key="pubg/roster_entries", subject="entered", **_ENTERED):
     """Who plays for which team, and when: both days count, in the season's time zone."""
 
     roster_entry_id = _id("roster entry", primary_key=True)
@@ -91,7 +91,7 @@ class RosterEntries(Table, key="pubg/roster_entries", **_ENTERED):
     valid_until = dy.Date(nullable=True, description="Last day; null while it goes on.")
 
 
-class Rounds(Table, key="pubg/rounds", **_ENTERED):
+class Rounds(Table, key="pubg/rounds", subject="entered", **_ENTERED):
     """Rounds of a division or of one of its groups: a range of days in which matches count for it."""
 
     round_id = _id("round", primary_key=True)
@@ -106,7 +106,7 @@ class Rounds(Table, key="pubg/rounds", **_ENTERED):
     )
 
 
-class RoundStatusChanges(Table, key="pubg/round_status_changes", **_ENTERED):
+class RoundStatusChanges(Table, key="pubg/round_status_changes", subject="entered", **_ENTERED):
     """Every status a round had, and since when; PostgreSQL keeps it by itself."""
 
     round_status_change_id = _id("change", primary_key=True)
@@ -115,7 +115,7 @@ class RoundStatusChanges(Table, key="pubg/round_status_changes", **_ENTERED):
     changed_at = utc("When it was entered.")
 
 
-class ScheduledMatches(Table, key="pubg/scheduled_matches", **_ENTERED):
+class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", **_ENTERED):
     """Slots of the schedule."""
 
     scheduled_match_id = _id("slot", primary_key=True)
@@ -131,7 +131,7 @@ class ScheduledMatches(Table, key="pubg/scheduled_matches", **_ENTERED):
     remake_reason = dy.String(nullable=True, description="Why it is played again.")
 
 
-class MatchOverrides(Table, key="pubg/match_overrides", **_ENTERED):
+class MatchOverrides(Table, key="pubg/match_overrides", subject="entered", **_ENTERED):
     """What an admin decided of a match; a null leaves the derived value."""
 
     match_id = dy.String(primary_key=True, regex=MATCH_ID, description="The match.")
@@ -147,7 +147,7 @@ class MatchOverrides(Table, key="pubg/match_overrides", **_ENTERED):
     admin = dy.String(min_length=1, description="Who decided.")
 
 
-class TrackedPlayers(Table, key="pubg/tracked_players", **_ENTERED):
+class TrackedPlayers(Table, key="pubg/tracked_players", subject="entered", **_ENTERED):
     """Players whose detail is published; one whose detail was taken is made inactive, never deleted."""
 
     tracked_player_id = _id("tracked player", primary_key=True)
@@ -159,7 +159,7 @@ class TrackedPlayers(Table, key="pubg/tracked_players", **_ENTERED):
     added_at = utc("When the player was added.")
 
 
-class Backfills(Table, key="pubg/backfills", **_ENTERED):
+class Backfills(Table, key="pubg/backfills", subject="entered", **_ENTERED):
     """Days of history to take up of tracked players; those of a new player are entered with the player."""
 
     backfill_id = _id("backfill", primary_key=True)

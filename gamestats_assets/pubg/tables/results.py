@@ -11,6 +11,7 @@ from gamestats_assets.pubg.tables.rows import DAILY, MatchRow, TelemetryEvent, u
 class Matches(
     MatchFacts,
     key="pubg/matches",
+    subject="matches",
     layer="gold",
     published=True,
     indexes=(("started_at",), ("match_type", "game_mode"), ("season", "round_id")),
@@ -39,6 +40,7 @@ class Matches(
 class MatchSummaries(
     MatchRow,
     key="pubg/match_summaries",
+    subject="matches",
     layer="gold",
     published=True,
     indexes=(("account_id", "match_date"), ("player_name",)),
@@ -115,6 +117,7 @@ class MatchSummaries(
 class Landings(
     MatchRow,
     key="pubg/landings",
+    subject="matches",
     layer="gold",
     published=True,
     indexes=(("account_id", "match_date"),),
@@ -140,6 +143,7 @@ class Landings(
 class KillPositions(
     TelemetryEvent,
     key="pubg/kill_positions",
+    subject="matches",
     layer="gold",
     published=True,
     indexes=(("killer_account_id", "match_date"), ("victim_account_id", "match_date")),
@@ -173,6 +177,7 @@ class KillPositions(
 class PlayerMatchWeaponDistribution(
     MatchRow,
     key="pubg/player_match_weapon_distribution",
+    subject="matches",
     layer="gold",
     published=True,
     indexes=(("account_id", "match_date"),),

@@ -55,6 +55,7 @@ def _playlist(*, primary_key: bool = False) -> dy.String:
 class PlayerMatchFeatures(
     PlayerRow,
     key="rocket_league/player_match_features",
+    subject="players",
     **{**GOLD, "indexes": (("player_id", "started_at"), ("playlist", "rank_tier"))},
 ):
     """How a player played in a match: positional, mechanical and game-sense features, comparable between matches.
@@ -156,7 +157,7 @@ class PlayerMatchFeatures(
     demos_taken_per_minute = real("Times demolished per minute.", minimum=0)
 
 
-class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold", personal=True):
+class PlayerProfiles(Table, key="rocket_league/player_profiles", subject="cohorts", layer="gold", personal=True):
     """Every player with an account in a playlist: the mean of each feature over the matches there."""
 
     is_simulated = _simulated(primary_key=True)
@@ -169,7 +170,7 @@ class PlayerProfiles(Table, key="rocket_league/player_profiles", layer="gold", p
     spread = real("Standard deviation between them; null for one match.", minimum=0)
 
 
-class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
+class RankCohorts(Table, key="rocket_league/rank_cohorts", subject="cohorts", **_WHOLE):
     """How a feature or a skill is distributed among the players of a playlist and rank.
 
     Each player counts once, with the mean over the player's matches. Where a rank has fewer players than a cohort
@@ -210,7 +211,7 @@ class RankCohorts(Table, key="rocket_league/rank_cohorts", **_WHOLE):
     p95 = real("95th percentile.")
 
 
-class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
+class RankModels(Table, key="rocket_league/rank_models", subject="cohorts", **_WHOLE):
     """Models of the rank by features: every one that was trained, and which one serves.
 
     Ordered logistic regressions. A model is compared by cross-validation over players with what takes no model (the
@@ -280,7 +281,9 @@ class RankModels(Table, key="rocket_league/rank_models", **_WHOLE):
     training_effect_standard_error = real("Its standard error.", minimum=0)
 
 
-class TrainingPacks(Table, key="rocket_league/training_packs", **{**_WHOLE, "indexes": (("category", "difficulty"),)}):
+class TrainingPacks(
+    Table, key="rocket_league/training_packs", subject="cohorts", **{**_WHOLE, "indexes": (("category", "difficulty"),)}
+):
     """The catalogue of training packs."""
 
     code = dy.String(
@@ -295,7 +298,7 @@ class TrainingPacks(Table, key="rocket_league/training_packs", **{**_WHOLE, "ind
     tags = dy.List(dy.String(), description="Words to search by.")
 
 
-class TrackedPlayers(Table, key="rocket_league/tracked_players", layer="gold", personal=True):
+class TrackedPlayers(Table, key="rocket_league/tracked_players", subject="players", layer="gold", personal=True):
     """Tracked players who agreed to the analysis, with what names all that their tables are made from."""
 
     player_id = dy.String(primary_key=True, regex=PLAYER_ID, description="Player.")
@@ -316,7 +319,9 @@ class _OfPlayer(Table):
     )
 
 
-class Users(_OfPlayer, key="rocket_league/users", **{**BY_PLAYER, "indexes": (("steam_id",), ("epic_id",))}):
+class Users(
+    _OfPlayer, key="rocket_league/users", subject="players", **{**BY_PLAYER, "indexes": (("steam_id",), ("epic_id",))}
+):
     """Tracked players. E-mail addresses stand in ops.rl_players alone, encrypted."""
 
     steam_id = text("Account on Steam, where the player is of Steam.")
@@ -332,6 +337,7 @@ class Users(_OfPlayer, key="rocket_league/users", **{**BY_PLAYER, "indexes": (("
 class Matches(
     _OfPlayer,
     key="rocket_league/matches",
+    subject="players",
     **{**BY_PLAYER, "indexes": (("player_id", "created_at"), ("ballchasing_id",))},
 ):
     """Matches of tracked players, one row per player and match."""
@@ -357,6 +363,7 @@ class Matches(
 class PlayerStats(
     _OfPlayer,
     key="rocket_league/player_stats",
+    subject="players",
     **{**BY_PLAYER, "months_of": "time", "indexes": (("player_id", "stat_type", "time"), ("match_id",))},
 ):
     """Every feature of tracked players in every match, in long form, against players of the same rank.
@@ -378,7 +385,7 @@ class PlayerStats(
     is_simulated = _simulated()
 
 
-class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", **BY_PLAYER):
+class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", subject="players", **BY_PLAYER):
     """How good a tracked player is in each skill for the rank, and where that is a weakness.
 
     A weakness is named when the player is below the mean of the cohort beyond chance: in a playlist in one player in
@@ -409,7 +416,7 @@ class Weaknesses(_OfPlayer, key="rocket_league/weaknesses", **BY_PLAYER):
     evidence = text("What shows it, in words.")
 
 
-class RankPredictions(_OfPlayer, key="rocket_league/rank_predictions", **BY_PLAYER):
+class RankPredictions(_OfPlayer, key="rocket_league/rank_predictions", subject="players", **BY_PLAYER):
     """Which rank a tracked player plays at, why, and where that is heading."""
 
     is_simulated = _simulated(primary_key=True)
@@ -436,7 +443,7 @@ class RankPredictions(_OfPlayer, key="rocket_league/rank_predictions", **BY_PLAY
     change_note = text("What the expected change rests on, in words.")
 
 
-class TrainingRecommendations(_OfPlayer, key="rocket_league/training_recommendations", **BY_PLAYER):
+class TrainingRecommendations(_OfPlayer, key="rocket_league/training_recommendations", subject="players", **BY_PLAYER):
     """Training packs for a tracked player, the most useful first, each with the reason."""
 
     is_simulated = _simulated(primary_key=True)
@@ -450,7 +457,7 @@ class TrainingRecommendations(_OfPlayer, key="rocket_league/training_recommendat
     times_trained = count("How often the player has trained it.", nullable=False)
 
 
-class TrainingProgress(_OfPlayer, key="rocket_league/training_progress", **BY_PLAYER):
+class TrainingProgress(_OfPlayer, key="rocket_league/training_progress", subject="players", **BY_PLAYER):
     """What a tracked player trained of each skill, and how the skill is before and since."""
 
     is_simulated = _simulated(primary_key=True)
@@ -475,7 +482,7 @@ class TrainingProgress(_OfPlayer, key="rocket_league/training_progress", **BY_PL
     has_helped = flag("Whether the skill is better beyond chance.")
 
 
-class PlayerComparison(_OfPlayer, key="rocket_league/player_comparison", **BY_PLAYER):
+class PlayerComparison(_OfPlayer, key="rocket_league/player_comparison", subject="players", **BY_PLAYER):
     """Players who play most like a tracked player, of the same rank and of the next one."""
 
     is_simulated = _simulated(primary_key=True)

@@ -1,0 +1,16 @@
+"""Makes Dagster's tables, and closes runs whose process is gone; a process of its own for `gamestats up`."""
+
+from __future__ import annotations
+
+
+def prepare() -> None:
+    """Open Dagster's instance once."""
+    from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.orchestration.instance import dagster_instance
+
+    with dagster_instance(Stores()):
+        pass
+
+
+if __name__ == "__main__":
+    prepare()

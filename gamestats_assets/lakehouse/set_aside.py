@@ -1,0 +1,77 @@
+"""What is set aside of what there is: whoever answers from the rest says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.quality import quarantine_of
+from gamestats_assets.lakehouse.table import Table
+
+_MOST_RULES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Units that an answer is not made from, because they are in quarantine as a whole.
+
+    Attributes:
+        game: whose units they are.
+        units: how many.
+        known: how many units there are in all, these included.
+        rules: checks and rules that set them aside, with the number of units of each, the most first; one for a unit.
+    """
+
+    game: str
+    units: int
+    known: int
+    rules: Mapping[str, int]
+
+    def words(self, unit: str, units: str) -> str:
+        """The same in words; nothing where none is set aside.
+
+        >>> rules = {"orders_are_of_the_levels": 2, "patch|regex": 1}
+        >>> SetAside("lol", 3, 68, rules).words("game", "games").partition(". ")[0]
+        '3 of 68 games are set aside: 2 by orders_are_of_the_levels, 1 by patch|regex'
+        """
+        if not self.units:
+            return ""
+        named = [f"{count:,} by {rule}" for rule, count in [*self.rules.items()][:_MOST_RULES]]
+        more = len(self.rules) - _MOST_RULES
+        return (
+            f"{self.units:,} of {self.known:,} {unit if self.known == 1 else units} "
+            f"{'is' if self.units == 1 else 'are'} set aside: {', '.join(named)}"
+            f"{f', others by {more} more' if more > 0 else ''}. "
+            f"Which, and why: gamestats query \"from {self.game}.quarantine where scope = 'unit'\""
+        )
+
+
+def set_aside(lake: Lake, landed: type[Table], answered: type[Table], where: pl.Expr | None = None) -> SetAside:
+    """What is set aside of a game's units, and is missing therefore in the table that answers are made from.
+
+    Args:
+        lake: holds the tables and the game's quarantine.
+        landed: table with rows of every unit that could be read, which replaces them by unit.
+        answered: table that answers are made from, with the same column of units.
+        where: which rows of `landed` an answer is about. Without it all are, and what could not even be read is
+            counted with them.
+    """
+    unit, game = str(landed.spec.replaced_by), landed.spec.game
+    rows = lake.scan(landed) if where is None else lake.scan(landed).filter(where)
+    there = rows.select(unit_id=unit).unique()
+    aside = (
+        lake.scan(quarantine_of(game))
+        .filter(pl.col("scope") == "unit")
+        .group_by("unit_id")
+        .agg(pl.col("rule").min())
+        .join(lake.scan(answered).select(unit_id=unit).unique(), on="unit_id", how="anti")
+    )
+    if where is None:
+        there = pl.concat([there, aside.select("unit_id")]).unique()
+    rules = (
+        aside.join(there, on="unit_id", how="semi").group_by("rule").len().sort("len", "rule", descending=[True, False])
+    ).collect()
+    return SetAside(game, int(rules["len"].sum()), there.select(pl.len()).collect().item(), dict(rules.iter_rows()))

@@ -1,0 +1,263 @@
+"""What is behind of a game, in the order in which it is to be made: for the sensor, the command line, and people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import dagster as dg
+
+from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.freshness import Look, held
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.partitions import DAYS, day_of, dimensions, has_days, partitions_of
+from gamestats_assets.orchestration.publications import unpublished
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Assets of one kind of partitions that a run can make together.
+
+    Attributes:
+        partitions: their partitions.
+        assets: those that are behind, and those of the same kind that follow from them.
+        behind: by partition, why it is behind: of each asset.
+    """
+
+    partitions: dg.PartitionsDefinition | None
+    assets: Sequence[dg.AssetKey]
+    behind: Mapping[str, Mapping[dg.AssetKey, str]]
+    wanted: Mapping[str, str]
+
+    @property
+    def keys(self) -> list[str]:
+        """Partitions that are behind, in order."""
+        return sorted(self.behind)
+
+    def why(self) -> str:
+        """Why its partitions are behind, in a few words: what came first, most often."""
+        reasons = Counter(next(iter(of_key.values())) for of_key in self.behind.values())
+        first = [reason for reason, _ in reasons.most_common(2)]
+        return "; ".join([*first, *(["..."] if len(reasons) > 2 else [])])
+
+    def work(self, keys: Collection[str]) -> str:
+        """Names all that is to be done in some partitions: the same work has the same name."""
+        return combined_hash(f"{key} {self.wanted[key]}" for key in keys if key in self.wanted)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What is behind of a game.
+
+    Attributes:
+        look: what was seen.
+        why: by asset and partition, why it is; "" is the partition of what has none.
+        held: by asset and partition, what keeps it as it is; these are not asked for.
+        wanted: by asset and partition, what it is to be made from, and in place of which rows: what is taken back and
+            comes again is other work.
+    """
+
+    game: Game
+    look: Look
+    why: Mapping[dg.AssetKey, Mapping[str, str]]
+    held: Mapping[dg.AssetKey, Mapping[str, str]]
+    wanted: Mapping[dg.AssetKey, Mapping[str, str]]
+
+    def within(
+        self,
+        assets: Collection[dg.AssetKey],
+        without: Collection[tuple[dg.AssetKey, str]],
+        days: Collection[str] | None,
+    ) -> Behind:
+        """Of some assets alone, without some of their partitions, and of days only some."""
+        kinds = partitions_by_asset(self.game)
+        why = {
+            key: {
+                part: reason
+                for part, reason in self.why.get(key, {}).items()
+                if (key, part) not in without and (days is None or not has_days(kinds[key]) or day_of(part) in days)
+            }
+            for key in assets
+        }
+        return replace(self, why=why)
+
+    def first_stage(self, tried: Collection[str] = ()) -> Stage | None:
+        """What to make first; what was tried before and is left as it was is passed over."""
+        return next((stage for stage in self.stages() if stage.work(stage.keys) not in tried), None)
+
+    def stopped(self, assets: Collection[dg.AssetKey]) -> dict[str, list[str]]:
+        """What checks keep everybody from reading, of some assets: by the check in words, the partitions."""
+        found: dict[str, list[str]] = {}
+        for table in self.game.tables:
+            partitions = self.look.ledger(table).partitions if asset_key(table) in assets else {}
+            for key, partition in partitions.items():
+                for name, message in (partition.failed or {}).items():
+                    found.setdefault(f"{table.spec.dotted} breaks the check {name}: {message}", []).append(key)
+        return found
+
+    def held_of(self, keys: Collection[dg.AssetKey]) -> bool:
+        """Whether something of some assets must stay as it is."""
+        return any(self.held.get(key) for key in keys)
+
+    def everything(self) -> Behind:
+        """As if all that is there were behind."""
+        again = {
+            key: {part: self.why[key].get(part, "asked for") for part in parts} for key, parts in self.wanted.items()
+        }
+        return replace(self, why={**self.why, **again})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is up to date."""
+        return not any(self.why.values()) and not any(self.held.values())
+
+    def why_nothing(self) -> str:
+        """Why there is nothing to ask for, in words."""
+        first = next((why for keys in self.held.values() for why in keys.values()), None)
+        if first is not None and not any(self.why.values()):
+            return f"{sum(map(len, self.held.values()))} partitions stay as they are. {first}"
+        return "Everything is up to date, or on its way."
+
+    def add_names(self, instance: dg.DagsterInstance) -> None:
+        """Make names that are new (seasons, players, patches, products) partitions."""
+        for key, partitions in partitions_by_asset(self.game).items():
+            if not isinstance(partitions, (dg.DynamicPartitionsDefinition, dg.MultiPartitionsDefinition)):
+                continue
+            dimension = dimensions(partitions)[-1]
+            names = {each.rpartition("|")[2] for each in (*self.why.get(key, ()), *self.wanted.get(key, ()))} - {WHOLE}
+            if new := sorted(names - {*instance.get_dynamic_partitions(dimension)}):
+                instance.add_dynamic_partitions(dimension, new)
+
+    def stages(self) -> Iterator[Stage]:
+        """What to make, by kind of partitions, in order; what has none comes before and after."""
+        kinds = partitions_by_asset(self.game)
+        left = [key for key in order_of(self.game) if key in self.why]
+        upstream = upstream_of(self.game)
+        while left:
+            # Of the first kind that has any, those that wait for no other kind.
+            by_kind: dict[str, list[dg.AssetKey]] = {}
+            for key in left:
+                if all(kind_of(kinds[up]) == kind_of(kinds[key]) for up in upstream[key] if up in left):
+                    by_kind.setdefault(_rank(kinds[key]), []).append(key)
+            of_kind = by_kind[min(by_kind)]
+            left = [key for key in left if key not in of_kind]
+            if (stage := self._stage(of_kind, upstream)) is not None:
+                yield stage
+
+    def _stage(self, keys: Sequence[dg.AssetKey], upstream: Mapping[dg.AssetKey, set[dg.AssetKey]]) -> Stage | None:
+        chosen = [key for key in keys if self.why.get(key)]
+        if not chosen:
+            return None
+        following = [key for key in keys if key in chosen or upstream[key] & {*chosen}]
+        together = _with_neighbours(self.game, following)
+        behind: dict[str, dict[dg.AssetKey, str]] = {}
+        # In the order in which they are made: the first reason is the cause of the others.
+        work: dict[str, list[str]] = {}
+        for key in chosen:
+            for partition, why in self.why[key].items():
+                behind.setdefault(partition, {})[key] = why
+                work.setdefault(partition, []).append(f"{key.to_user_string()} {self.wanted[key].get(partition, '')}")
+        wanted = {partition: combined_hash(parts) for partition, parts in work.items()}
+        return Stage(partitions_by_asset(self.game)[keys[0]], together, behind, wanted)
+
+
+def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
+    """Everything of a game that is behind, and why.
+
+    Args:
+        counted: count what is published, too, so that rows that somebody took out of PostgreSQL are missed.
+    """
+    why: dict[dg.AssetKey, dict[str, str]] = {}
+    kept: dict[dg.AssetKey, dict[str, str]] = {}
+    wanted: dict[dg.AssetKey, dict[str, str]] = {}
+    for step in game.steps:
+        behind = step.behind(look)
+        stays = {key: reason for key in behind if (reason := held(look, step, key)) is not None}
+        for table in step.tables:
+            key = asset_key(table)
+            why[key] = {part: reason for part, reason in behind.items() if part not in stays}
+            kept[key] = stays
+            wanted[key] = _in_place_of(look, table, step.wanted(look), behind)
+    for key, find in game.others.items():
+        why[key] = dict(find(look))
+        wanted[key] = {}
+    for table, keys in unpublished(look, game.published, counted=counted).items():
+        why[publication_key(table)] = keys
+        wanted[publication_key(table)] = _in_place_of(look, table, look.content(table), keys)
+    return Behind(game, look, why, kept, wanted)
+
+
+def _in_place_of(look: Look, table: type[Table], wanted: Mapping[str, str], behind: Collection[str]) -> dict[str, str]:
+    held = look.ledger(table)
+    return {key: f"{wanted.get(key, '')} {held[key].written_by}" for key in {**wanted, **dict.fromkeys(behind)}}
+
+
+# --------------------------------------------------------------------------- a game's assets
+
+
+def kind_of(partitions: dg.PartitionsDefinition | None) -> str:
+    """What partitions are, in a word: `day`, `season`, `day_product`; nothing where there are none."""
+    return "_".join(dimensions(partitions))
+
+
+def _rank(partitions: dg.PartitionsDefinition | None) -> str:
+    return "0" if partitions is None else "1" if partitions == DAYS else f"2 {kind_of(partitions)}"
+
+
+def partitions_by_asset(game: Game) -> dict[dg.AssetKey, dg.PartitionsDefinition | None]:
+    """Partitions of every asset of a game."""
+    found = {asset_key(table): partitions_of(table) for table in game.tables}
+    found |= {publication_key(table): partitions_of(table) for table in game.published}
+    return found | {key: game.other_partitions[key] for key in game.others}
+
+
+def upstream_of(game: Game) -> dict[dg.AssetKey, set[dg.AssetKey]]:
+    """By asset, every asset that it is made from, directly or not."""
+    direct: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+    for step in game.steps:
+        for table in step.tables:
+            direct[asset_key(table)] = {asset_key(source) for source in step.sources} | {
+                *game.deps.get(step.tables, ())
+            }
+    for table in game.published:
+        direct[publication_key(table)] = {asset_key(table)}
+    for key in game.others:
+        direct[key] = {*game.other_deps.get(key, ())}
+    found: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+
+    def gather(key: dg.AssetKey) -> set[dg.AssetKey]:
+        if key not in found:
+            found[key] = set()
+            found[key] = {*direct.get(key, ()), *(up for each in direct.get(key, ()) for up in gather(each))}
+        return found[key]
+
+    for key in direct:
+        gather(key)
+    return found
+
+
+def order_of(game: Game) -> list[dg.AssetKey]:
+    """Every asset, each after those that it is made from."""
+    upstream = upstream_of(game)
+    return sorted(upstream, key=lambda key: (len(upstream[key]), key))
+
+
+def _with_neighbours(game: Game, keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
+    """Assets with those that one step makes together with them."""
+    chosen = {*keys}
+    for step in game.steps:
+        of_step = {asset_key(table) for table in step.tables}
+        if of_step & chosen:
+            chosen |= of_step
+    return [key for key in order_of(game) if key in chosen]
+
+
+def stage_keys(game: Game) -> dict[str, list[dg.AssetKey]]:
+    """By kind of partitions, every asset of the game."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    for key, partitions in partitions_by_asset(game).items():
+        found.setdefault(kind_of(partitions), []).append(key)
+    return found

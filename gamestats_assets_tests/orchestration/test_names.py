@@ -1,0 +1,215 @@
+"""Tables by name (patches, say): made of the rows of the name, and again when what tells of the name says so."""
+
+from __future__ import annotations
+
+import typing
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.delta import Made
+from gamestats_assets.lakehouse.ledger import ledger_of
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.orchestration.bare import BareGame
+
+
+class Games(Table, key="demo/games", layer="silver", partitioned_by="day", replaced_by="match_id"):
+    """Games of a day, each of a season."""
+
+    match_id = dy.String(primary_key=True, description="Match.")
+    day = dy.Date(description="UTC day.")
+    season = dy.String(description="Season.")
+    goals = dy.Int64(description="Goals.")
+
+
+class Seasons(Table, key="demo/seasons", layer="silver"):
+    """Seasons, and what names their content."""
+
+    season = dy.String(primary_key=True, description="Season.")
+    content = dy.String(description="What names the content.")
+
+
+class Scorers(Table, key="demo/scorers", layer="gold", partitioned_by="season"):
+    """Goals of a season."""
+
+    season = dy.String(primary_key=True, description="Season.")
+    goals = dy.Int64(description="Goals.")
+
+
+class Records(Table, key="demo/records", layer="gold"):
+    """The most goals of any season."""
+
+    season = dy.String(primary_key=True, description="Season.")
+    goals = dy.Int64(description="Goals.")
+
+
+class Leaders(Table, key="demo/leaders", layer="gold"):
+    """Every season that led once, in the order in which they came to lead."""
+
+    place = dy.Int64(primary_key=True, description="Which leader it was.")
+    season = dy.String(description="Season.")
+
+
+class Lists(Table, key="demo/lists", layer="silver"):
+    """Lists, whose season is something else."""
+
+    list_id = dy.Int64(primary_key=True, description="List.")
+    season = dy.String(description="What the list is called.")
+
+
+Taken = ledger_of(Games)
+calls: list[list[str]] = []
+
+
+def seasons(games: dy.LazyFrame[Games], taken: dy.LazyFrame[Taken]) -> dy.LazyFrame[Seasons]:  # type: ignore[valid-type]
+    """Seasons by the ledger of their games."""
+    done = taken.select(match_id="unit_id", digest="input_hash")
+    rows = games.join(done, on="match_id").group_by("season").agg(content=pl.col("digest").sort().str.join(" "))
+    return typing.cast("dy.LazyFrame[Seasons]", rows)
+
+
+def scorers(
+    games: dy.LazyFrame[Games], seasons: dy.LazyFrame[Seasons], lists: dy.LazyFrame[Lists]
+) -> dy.LazyFrame[Scorers]:
+    """Goals of each season; of seasons only those that are made are given, and all lists."""
+    named = sorted(seasons.select("season").collect().to_series())
+    calls.append(named)
+    assert lists.collect().height == 2
+    rows = games.filter(pl.col("season").is_in(named)).group_by("season").agg(pl.col("goals").sum())
+    return typing.cast("dy.LazyFrame[Scorers]", rows)
+
+
+def records(scorers: dy.LazyFrame[Scorers]) -> dy.LazyFrame[Records]:
+    """The season with most goals."""
+    return typing.cast("dy.LazyFrame[Records]", scorers.sort("goals", "season").tail(1))
+
+
+def leaders(records: dy.LazyFrame[Records], leaders: dy.LazyFrame[Leaders]) -> dy.LazyFrame[Leaders]:
+    """The leaders there were, and the one of now where that is another."""
+    before = leaders.sort("place").collect()
+    now = records.collect().get_column("season").to_list()
+    if before.get_column("season").to_list()[-1:] == now:
+        return typing.cast("dy.LazyFrame[Leaders]", before.lazy())
+    added = pl.DataFrame({"place": [before.height + 1], "season": now}, schema=Leaders.schema())
+    return typing.cast("dy.LazyFrame[Leaders]", pl.concat([before, added]).lazy())
+
+
+def made(code_version: str = "1") -> BareGame:
+    demo = BareGame("demo", (Games, Seasons, Scorers, Records, Leaders, Lists), ())
+    demo.function(seasons)
+    demo.function(scorers, told_by=Seasons, code_version=code_version)
+    demo.function(records)
+    demo.function(leaders)
+    return demo
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Stores:
+    calls.clear()
+    stores = Stores(Settings(data=str(tmp_path), postgres_url=SecretStr("postgresql://nowhere")))
+    lists = pl.DataFrame({"list_id": [1, 2], "season": ["of lists", "spring"]}, schema=Lists.schema())
+    stores.lake.replace(Lists, lists)
+    return stores
+
+
+def play(stores: Stores, match_id: str, season: str, goals: int, day: int = 1) -> None:
+    """A game is committed."""
+    of_day = date(2026, 3, day)
+    rows = pl.DataFrame([(match_id, of_day, season, goals)], schema=Games.schema(), orient="row")
+    units = Made({str(of_day): {match_id: f"{goals} in {season}"}})
+    stores.lake.replace(Games, rows, partitions=[of_day], ids=[match_id], made=units)
+
+
+def rows(stores: Stores, table: type[Table]) -> list[tuple[object, ...]]:
+    return stores.lake.scan(table).collect().sort(table.primary_key()).rows()
+
+
+def test_a_name_is_made_of_its_own_rows_on_whichever_days_they_are(stores: Stores) -> None:
+    play(stores, "a", "spring", 2, day=1)
+    play(stores, "b", "spring", 3, day=2)
+    play(stores, "c", "fall", 7, day=2)
+    assert made().run(stores, [Seasons, Scorers], ["spring"]) == [("seasons", ""), ("scorers", "spring")]
+    assert rows(stores, Scorers) == [("spring", 5)]
+    assert calls == [["spring"]]
+    assert made().behind(stores)["scorers", "fall"] == "new"
+
+
+def test_only_the_name_that_gained_something_is_made_again(stores: Stores) -> None:
+    play(stores, "a", "spring", 2)
+    play(stores, "b", "fall", 3)
+    made().run(stores)
+    calls.clear()
+    play(stores, "c", "fall", 4, day=3)
+    assert made().behind(stores) == {("seasons", ""): "demo.games changed"}
+    made().run(stores)
+    assert calls == [["fall"]]
+    assert rows(stores, Scorers) == [("fall", 7), ("spring", 2)]
+    assert rows(stores, Records) == [("fall", 7)]
+    play(stores, "a", "spring", 9)
+    made().run(stores)
+    assert calls == [["fall"], ["spring"]]
+    assert rows(stores, Records) == [("spring", 9)]
+    assert made().run(stores) == []
+
+
+def test_a_name_that_has_nothing_any_more_is_taken_out(stores: Stores) -> None:
+    play(stores, "a", "spring", 2)
+    play(stores, "b", "fall", 3)
+    made().run(stores)
+    nothing = pl.DataFrame(schema=Games.schema())
+    stores.lake.replace(Games, nothing, partitions=[date(2026, 3, 1)], ids=["b"])
+    made().run(stores, [Seasons])
+    assert made().behind(stores)["scorers", "fall"] == "what it was made from is gone"
+    made().run(stores)
+    assert rows(stores, Scorers) == rows(stores, Records) == [("spring", 2)]
+    assert made().behind(stores) == {}
+
+
+def test_other_code_makes_every_name_again(stores: Stores) -> None:
+    play(stores, "a", "spring", 2)
+    play(stores, "b", "fall", 3)
+    made().run(stores)
+    changed = made(code_version="2")
+    assert changed.behind(stores) == {("scorers", "spring"): "code version", ("scorers", "fall"): "code version"}
+    assert changed.run(stores) == [("scorers", "fall"), ("scorers", "spring")], "what gave the same rows is no news"
+
+
+def test_a_table_that_goes_on_from_its_own_rows_is_made_for_its_other_inputs_alone(stores: Stores) -> None:
+    for number, (season, goals) in enumerate([("spring", 2), ("fall", 5), ("fall", 1)], 1):
+        play(stores, f"m{number}", season, goals, day=number)
+        made().run(stores)
+        assert made().behind(stores) == {}
+    assert rows(stores, Leaders) == [(1, "spring"), (2, "fall")]
+    *_, asset = made().assets()
+    assert [dep.asset_key.path[-1] for spec in asset.specs for dep in spec.deps] == ["records"]
+
+
+def test_the_asset_of_a_name_reads_every_day_and_its_own_name_of_the_others() -> None:
+    _, asset, *_ = made().assets()
+    [spec] = asset.specs
+    assert isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition)
+    mappings = {dep.asset_key.path[-1]: dep.partition_mapping for dep in spec.deps}
+    assert mappings.keys() == {"games", "seasons", "lists"}
+    assert isinstance(mappings["games"], dg.AllPartitionMapping)
+    assert mappings["seasons"] is None
+
+
+def test_names_become_partitions_once(fresh_database: str, stores: Stores) -> None:
+    stores.postgres_url = SecretStr(fresh_database)
+    play(stores, "a", "spring", 2)
+    made().run(stores)
+    play(stores, "b", "fall", 2)
+    made().run(stores, [Seasons])
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            demo = made()
+            behind_of(demo, demo.look(stores)).add_names(instance)
+            assert sorted(instance.get_dynamic_partitions("season")) == ["fall", "spring"]

@@ -1,0 +1,48 @@
+"""What commands write: harmless in a spreadsheet, harmless on a terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gamestats_assets.cli.frames import Format, write_frame
+from gamestats_assets.cli.terminal import CarefulConsole
+
+PLAYERS = pl.DataFrame({"player": ["=cmd", "+1", "-Alpha-", "@x", "\tx", "a=b", "", None], "score": [-1.5] * 8})
+AS_THEY_ARE = 'player,score\n=cmd,-1.5\n+1,-1.5\n-Alpha-,-1.5\n@x,-1.5\n\tx,-1.5\na=b,-1.5\n"",-1.5\n,-1.5\n'
+HARMLESS = "player,score\n'=cmd,-1.5\n'+1,-1.5\n'-Alpha-,-1.5\n'@x,-1.5\n'\tx,-1.5\na=b,-1.5\n\"\",-1.5\n,-1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("harmless", "in_file", "on_stdout"),
+    [(None, HARMLESS, AS_THEY_ARE), (True, HARMLESS, HARMLESS), (False, AS_THEY_ARE, AS_THEY_ARE)],
+)
+def test_formulas_are_made_harmless_in_files_unless_told_otherwise(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], harmless: bool | None, in_file: str, on_stdout: str
+) -> None:
+    write_frame(PLAYERS, Format.CSV, tmp_path / "players.csv", harmless=harmless)
+    capfd.readouterr()
+    write_frame(PLAYERS, Format.CSV, None, harmless=harmless)
+
+    assert (tmp_path / "players.csv").read_text() == in_file
+    assert capfd.readouterr().out == on_stdout
+
+
+def test_what_programs_read_keeps_every_text(tmp_path: Path) -> None:
+    write_frame(PLAYERS, Format.JSON, tmp_path / "players.json")
+    write_frame(PLAYERS, Format.PARQUET, tmp_path / "players.parquet")
+
+    assert pl.read_json(tmp_path / "players.json")["player"].to_list() == PLAYERS["player"].to_list()
+    assert pl.read_parquet(tmp_path / "players.parquet").equals(PLAYERS)
+
+
+def test_a_terminal_gets_its_own_colours_and_none_of_a_text() -> None:
+    told = io.StringIO()
+    console = CarefulConsole(file=told, force_terminal=True, color_system="standard", width=80)
+
+    console.print("\x1b[2J\x9b\udcff", style="red", markup=False, highlight=False)
+
+    assert told.getvalue() == "\x1b[31m␛[2J\ufffd\ufffd\x1b[0m\n"
