@@ -310,7 +310,7 @@ def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
         def __exit__(self, *_: object) -> None: ...
 
         def get_runs(self, wanted: dg.RunsFilter) -> list[dg.DagsterRun]:
-            assert wanted.tags == {"gamestats/requested_by": "tracked_player_details"}
+            assert wanted.tags == {"gamestats/kind": "tracked_player"}
             assert dg.DagsterRunStatus.QUEUED in wanted.statuses
             return [dg.DagsterRun("job", run_id="0123456789", tags=self.tags)]
 
@@ -321,6 +321,8 @@ def test_a_player_whose_matches_are_being_taken_up_is_not_removed(
     told = admin.fails("players", "remove", "Kim")
     assert "Run 01234567 takes up matches" in told
     assert "gamestats players change Kim --inactive" in told
+    Going.tags = {"dagster/partition": "account." + "2" * 32, "gamestats/partitions": f"account.{'2' * 32},{KIM}"}
+    assert "Kim is one of them" in admin.fails("players", "remove", "Kim")
     Going.tags = {"dagster/partition": "account." + "2" * 32}
     admin.does("players", "remove", "Kim")
 

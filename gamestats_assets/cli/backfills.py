@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
+# Runs in which the newest of a player is looked for.
+_NEWEST = 200
+
+
 def show_status(player: str | None, form: Format | None, output: Path | None) -> None:
     """A line for each tracked player: figures, and what its newest run is doing."""
     import polars as pl
@@ -71,12 +75,12 @@ def _state(instance: dg.DagsterInstance, one: Progress) -> str:
     """What is going on with a player, in a few words."""
     import dagster as dg
 
-    from gamestats_assets.orchestration.requests import PARTITION_TAG
+    from gamestats_assets.orchestration.requests import partitions_of_run
 
     if one.account_id is None:
         return "account unknown until a match names the player"
-    of_player = {PARTITION_TAG: one.account_id, **DETAILS}
-    runs = instance.get_run_records(dg.RunsFilter(tags=of_player), limit=1)
+    newest = instance.get_run_records(dg.RunsFilter(tags=DETAILS), limit=_NEWEST)
+    runs = [record for record in newest if one.account_id in partitions_of_run(record.dagster_run)]
     run = runs[0].dagster_run if runs else None
     if run is None or run.is_finished:
         if not one.to_take:
@@ -155,15 +159,15 @@ def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import PARTITION_TAG, UNFINISHED
+    from gamestats_assets.orchestration.requests import UNFINISHED, partitions_of_run
 
     going = dg.RunsFilter(tags=DETAILS, statuses=UNFINISHED)
     with dagster_instance(stores) as instance:
         for run in instance.get_runs(going):
-            # Of a range of players only the first and the last are named: the player may be among them.
-            if run.tags.get(PARTITION_TAG, account_id) == account_id:
+            # A run that somebody started as a range of Dagster's names none: the player may be in it.
+            if account_id in (partitions_of_run(run) or [account_id]):
                 raise StillNeededError(
-                    f"Run {run.run_id[:8]} takes up matches of tracked players, and {player} may be one of them. "
+                    f"Run {run.run_id[:8]} takes up matches of tracked players, and {player} is one of them. "
                     "Try again when it has ended; or make the player inactive: "
                     f"gamestats players change {shlex.quote(player)} --inactive",
                     "player",
@@ -188,12 +192,14 @@ def _end_runs(stores: Stores, account_id: str) -> int:
     import dagster as dg
 
     from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import PARTITION_TAG
+    from gamestats_assets.orchestration.requests import partitions_of_run
 
-    tags = {PARTITION_TAG: account_id, "gamestats/priority": "low", **DETAILS}
+    # A history is taken up in a run of the player's own.
+    tags = {"gamestats/priority": "low", **DETAILS}
     going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     ended = 0
     with dagster_instance(stores) as instance:
         for run in instance.get_runs(dg.RunsFilter(tags=tags, statuses=going)):
-            ended += bool(instance.run_coordinator.cancel_run(run.run_id))
+            if partitions_of_run(run) == [account_id]:
+                ended += bool(instance.run_coordinator.cancel_run(run.run_id))
     return ended

@@ -325,8 +325,10 @@ def _add_product(stores: Stores, users: int) -> None:
 def _materialise(session: Session, *, verbose: bool) -> list[Outcome]:
     import dagster as dg
 
+    from gamestats_assets.orchestration.behind import on_days
+
     days = {(DAYS[-1] - timedelta(days=back)).isoformat() for back in range(PRODUCT_DAYS)}
-    return session.follow(dg.AssetSelection.all(), within=days, verbose=verbose)
+    return session.follow(dg.AssetSelection.all(), chosen=on_days(days), verbose=verbose)
 
 
 def _result(session: Session, outcomes: list[Outcome]) -> RichTable:

@@ -60,15 +60,14 @@ def materialize(
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day.", show_default=False)] = None,
     everything: Annotated[
         bool,
-        typer.Option("--everything", help="Process every match of the days again, not only new ones."),
+        typer.Option("--everything", help="Make everything again, behind or not."),
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Bring tables up to date: everything landed and not yet processed, through to PostgreSQL.
+    """Bring tables up to date with what landed and what was entered, through to PostgreSQL.
 
-    Days that gained files, days a table has not followed yet, and days whose publication is
-    missing are found by themselves and run as one run per stretch of consecutive days (of one product,
-    where a table has them), with every check. Running it again does nothing.
+    It finds by itself what is behind and why, and makes that, with every check: days first, then what is made of
+    many days. All days that are behind go into one run, however scattered. Running it again does nothing.
 
     Examples:
 
@@ -85,14 +84,15 @@ def materialize(
     quiet_warnings()
     with status("Loading"):
         from gamestats_assets.cli.session import games_selected, opened
+        from gamestats_assets.orchestration.behind import between, everywhere
     with opened(games=games_selected(select or [])) as session:
         selection = resolve_selection(select or [], session.definitions)
-        if chosen is None:
-            outcomes = session.follow(selection, everything=everything, verbose=verbose)
-        else:
-            outcomes = _run_chosen(session, selection, chosen, everything=everything, verbose=verbose)
+        if chosen is not None:
+            _must_be_there(session, selection, chosen)
+        where = between(*chosen) if chosen is not None else everywhere
+        outcomes = session.follow(selection, everything=everything, chosen=where, verbose=verbose)
         if not outcomes and not session.stopped:
-            say(_nothing_to_do(session.stores.landing))
+            say(_nothing_to_do(session.stores.landing, chosen))
         for line in _left_out(session.stores):
             say(line, "yellow")
     if outcomes:
@@ -101,44 +101,30 @@ def materialize(
         raise typer.Exit(1)
 
 
-def _run_chosen(
-    session: Session, selection: dg.AssetSelection, chosen: tuple[str, str], *, everything: bool, verbose: bool
-) -> list[Outcome]:
-    """Run those of the selected assets that have the chosen partitions, and those without any that are behind.
-
-    What has no partitions may be what a day is made from (a table of tiers), or be made from days that are chosen.
+def _must_be_there(session: Session, selection: dg.AssetSelection, chosen: tuple[str, str]) -> None:
+    """Refuse partitions that none of the selected assets can have.
 
     Raises:
-        PartitionChoiceError: when none of them has.
+        PartitionChoiceError: when none of them can.
     """
-    from gamestats_assets.cli.steps import everything_again
-    from gamestats_assets.orchestration.instance import chosen_ranges, stages
+    from gamestats_assets.orchestration.instance import may_have
     from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS
 
     session.add_names(selection)
     graph = session.definitions.resolve_asset_graph()
-    chosen_stages = [
-        (partitions, assets, chosen_ranges(partitions, chosen, session.instance))
-        for partitions, assets in stages(session.definitions, selection.resolve(graph))
-    ]
-    if not any(spans for _, _, spans in chosen_stages):
+    kinds = [graph.get(key).partitions_def for key in selection.resolve(graph)]
+    if not any(all(may_have(kind, key, session.instance) for key in chosen) for kind in kinds):
         raise PartitionChoiceError(
             f"{' to '.join(dict.fromkeys(chosen))} is no partition of the selected tables. "
             f"Days are written YYYY-MM-DD, from {DAYS.get_first_partition_key()} to {DAYS.get_last_partition_key()}; "
             f"a day of a product 2026-01-01|shop, from {PAIRED_DAYS.get_first_partition_key()} on; "
             "`gamestats tables` shows the last partition of every table."
         )
-    outcomes: list[Outcome] = []
-    for partitions, assets, spans in chosen_stages:
-        if partitions is None:
-            outcomes += session.follow(assets, verbose=verbose)
-        for span in spans:
-            ops = everything_again(session.definitions, assets.resolve(graph)) if everything else {}
-            outcomes.append(session.run(assets, days=span, ops=ops, verbose=verbose))
-    return outcomes
 
 
-def _nothing_to_do(landing: Landing) -> str:
+def _nothing_to_do(landing: Landing, chosen: tuple[str, str] | None) -> str:
+    if chosen is not None:
+        return f"Nothing is behind of {' to '.join(dict.fromkeys(chosen))}. To make it again all the same: --everything"
     from gamestats_assets.orchestration.landed import landed_keys
     from gamestats_assets.orchestration.partitions import day_of, is_partition_day
 

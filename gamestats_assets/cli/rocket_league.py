@@ -449,13 +449,15 @@ def forget_player(
 
         from gamestats_assets.cli.materialize import finish
         from gamestats_assets.cli.session import opened
+        from gamestats_assets.orchestration.behind import on_days
         from gamestats_assets.orchestration.forgetting import forget_in_dagster
         from gamestats_assets.rocket_league.erasure import forget
         from gamestats_assets.rocket_league.source import GAME
     with opened(games=[GAME]) as session:
 
         def remake(days: Sequence[str]) -> None:
-            outcomes = session.follow(dg.AssetSelection.key_prefixes([GAME], ["postgres", GAME]), within={*days})
+            selection = dg.AssetSelection.key_prefixes([GAME], ["postgres", GAME])
+            outcomes = session.follow(selection, chosen=on_days(days))
             if not all(outcome.success for outcome in outcomes):
                 say("The player is not forgotten yet: mend what failed, and give the command again.", console=err())
                 finish(outcomes)

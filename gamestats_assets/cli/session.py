@@ -10,12 +10,12 @@ from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.steps import Outcome, everything_again, print_outcome, progress_loggers, run, spread
+from gamestats_assets.cli.steps import Outcome, dotted, everything_again, print_outcome, progress_loggers, run, spread
 from gamestats_assets.cli.terminal import counted, days_named, err, few, say, status
 from gamestats_assets.definitions import build_defs, game_of
 from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import Stage, behind_of
+from gamestats_assets.orchestration.behind import Behind, Chosen, Stage, behind_of, everywhere
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import dagster_instance
@@ -42,12 +42,11 @@ class Session:
         selection: dg.AssetSelection,
         partitions: Sequence[str] = (),
         *,
-        days: tuple[str, str] | None = None,
         ops: Mapping[str, Any] | None = None,
         verbose: bool = False,
     ) -> Outcome:
         """Run a selection and print its progress and what went wrong."""
-        outcome = run(self.definitions, self.instance, selection, partitions, days=days, ops=ops, verbose=verbose)
+        outcome = run(self.definitions, self.instance, selection, partitions, ops=ops, verbose=verbose)
         print_outcome(outcome, verbose=verbose)
         return outcome
 
@@ -62,28 +61,28 @@ class Session:
         selection: dg.AssetSelection,
         *,
         everything: bool = False,
-        within: Collection[str] | None = None,
+        chosen: Chosen = everywhere,
         verbose: bool = False,
     ) -> list[Outcome]:
         """Bring a selection up to date: run what is behind, by kind of partitions, and say what that is and why.
 
         Args:
             everything: make everything again that is there, behind or not.
-            within: of days, these only; of each product too.
+            chosen: of which partitions.
         """
         selected = selection.resolve(self.definitions.resolve_asset_graph())
         # The last but one part of a key is the game: a publication has its table's after `postgres`.
-        chosen = {
+        by_game = {
             name: {key for key in selected if key.path[-2] == name} for name in sorted({k.path[-2] for k in selected})
         }
         return [
             outcome
-            for name, keys in chosen.items()
-            for outcome in self._follow(game_of(name), keys, everything=everything, within=within, verbose=verbose)
+            for name, keys in by_game.items()
+            for outcome in self._follow(game_of(name), keys, everything=everything, chosen=chosen, verbose=verbose)
         ]
 
     def _follow(
-        self, game: Game, keys: set[dg.AssetKey], *, everything: bool, within: Collection[str] | None, verbose: bool
+        self, game: Game, keys: set[dg.AssetKey], *, everything: bool, chosen: Chosen, verbose: bool
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         tried: set[str] = set()
@@ -95,12 +94,10 @@ class Session:
                 found = behind_of(game, Look(self.stores, game.graph), counted=True)
                 found = found.everything() if again else found
                 found.add_names(self.instance)
-            stage = found.within(keys, failed, within).first_stage(tried)
+            stage = found.within(keys, failed, chosen).first_stage(tried)
             if stage is None:
-                for why, partitions in found.stopped(keys).items() if not failed else ():
-                    where = spread([key for key in partitions if key])
-                    say(f"Stopped ({where}): {why}", "red", console=err())
-                    self.stopped.extend(partitions)
+                if not failed:
+                    self._say_what_is_left(found, keys, chosen)
                 return outcomes
             tried.add(stage.work(stage.keys))
             for part in self._lots(stage):
@@ -109,6 +106,16 @@ class Session:
                 outcomes.append(outcome)
                 if not outcome.success:
                     failed |= {(key, each) for key in stage.assets for each in part or [WHOLE]}
+
+    def _say_what_is_left(self, found: Behind, keys: set[dg.AssetKey], chosen: Chosen) -> None:
+        """Say which partitions checks stop, or else what waits for something that was not asked for."""
+        stopped = found.stopped(keys, chosen)
+        for why, partitions in stopped.items():
+            where = spread([key for key in partitions if key])
+            say(f"Stopped ({where}): {why}", "red", console=err())
+            self.stopped.extend(partitions)
+        for why, assets in found.left(keys, chosen).items() if not stopped else ():
+            say(f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "yellow", console=err())
 
     def _lots(self, stage: Stage) -> list[list[str]]:
         """A stage's partitions, a run each, once it is said what they are."""

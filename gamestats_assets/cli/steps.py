@@ -77,7 +77,6 @@ def run(
     selection: dg.AssetSelection,
     partitions: Sequence[str],
     *,
-    days: tuple[str, str] | None = None,
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
@@ -86,7 +85,6 @@ def run(
     Args:
         definitions: with the loggers of `progress_loggers`.
         partitions: its partitions; none for what has none.
-        days: in place of them the first and the last one of a range.
         ops: run configuration of the steps.
         verbose: print a line for each step, and Dagster's own log as well.
 
@@ -94,7 +92,7 @@ def run(
         KeyboardInterrupt: when a person stopped the run.
     """
     started = time.perf_counter()
-    where = spread(days or partitions)
+    where = spread(partitions)
     with StepLines(where, verbose=verbose):
         loggers: dict[str, Any] = {"progress": {}}
         if verbose:
@@ -105,7 +103,6 @@ def run(
                 instance,
                 selection,
                 partitions=partitions,
-                days=days,
                 tags={REQUESTED_BY_TAG: "command line"},
                 config={"loggers": loggers, "ops": dict(ops or {})},
             )

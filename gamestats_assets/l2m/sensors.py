@@ -1,16 +1,14 @@
-"""What starts work on the MMO besides what is behind: the end of a day."""
+"""What starts work on the MMO besides what is behind: the end of a day, when its logs are fetched."""
 
 from datetime import timedelta
 
 import dagster as dg
 
 from gamestats_assets.l2m import tables
-from gamestats_assets.l2m.assets import game
+from gamestats_assets.l2m.assets import DELIVERIES
 from gamestats_assets.l2m.source import delivered_logs
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import order_of
-from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.requests import range_tags
+from gamestats_assets.orchestration.requests import partitions_tags
 
 LATE_DAYS = 3
 """How many days before yesterday are fetched again, for logs that come late."""
@@ -18,16 +16,15 @@ LATE_DAYS = 3
 
 def every_night() -> dg.ScheduleDefinition:
     """Fetches the day that has ended, and what came late of those before it."""
-    everything = _everything()
 
     @dg.schedule(
         name="l2m_daily",
         cron_schedule="30 0-3 * * *",
         execution_timezone="UTC",
-        target=dg.AssetSelection.assets(*everything),
+        target=dg.AssetSelection.assets(DELIVERIES),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Half an hour after a day has ended: fetches its logs, and again those of the three days before, "
-        "and makes every table of what has changed, to PostgreSQL. Three times more while a log of the day is lacking.",
+        description="Half an hour after a day has ended: fetches its logs, and again those of the three days before. "
+        "Three times more while a log of the day is lacking. What they change the sensor has made anew.",
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]
@@ -41,12 +38,12 @@ def every_night() -> dg.ScheduleDefinition:
         yesterday = (at - timedelta(days=1)).date()
         if at.hour and delivered_logs(stores.landing, yesterday) == {*tables.ETL}:
             return dg.SkipReason(f"Every log of {yesterday} has come. Late ones are fetched tomorrow.")
-        days = range_tags(str(yesterday - timedelta(days=LATE_DAYS)), str(yesterday))
-        return dg.RunRequest(run_key=f"l2m {yesterday} {at.hour}", tags=days, asset_selection=everything)
+        days = [str(yesterday - timedelta(days=back)) for back in reversed(range(LATE_DAYS + 1))]
+        return dg.RunRequest(
+            run_key=f"l2m {yesterday} {at.hour}",
+            partition_key=days[0],
+            tags=partitions_tags(days),
+            asset_selection=[DELIVERIES],
+        )
 
     return schedule
-
-
-def _everything() -> list[dg.AssetKey]:
-    """Every asset of a day, and those without days that are made from them."""
-    return [key for key in order_of(game()) if key != asset_key(tables.IpWhitelist)]

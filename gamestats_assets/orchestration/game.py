@@ -66,7 +66,7 @@ from gamestats_assets.orchestration.partitions import (
     shared_dimensions,
     values_of,
 )
-from gamestats_assets.orchestration.requests import PARTITIONS_TAG, partitions_of_run
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG, REQUESTED_BY_TAG, partitions_of_run
 
 DECODED_BATCH = 40
 """Landed units decoded and committed together: while one batch is committed the next is decoded."""
@@ -404,6 +404,7 @@ class Game:
                     deps=[*upstream, *deps],
                     partitions_def=partitions,
                     code_version=step.version,
+                    skippable=True,
                     **common_definition(table, kinds, metadata()),
                 )
                 for table in step.tables
@@ -427,15 +428,19 @@ class Game:
             done = make(making, config)
             if stores.lake.version(quarantine_of(self.name)) != quarantined:
                 tell_quarantine(context.instance, stores, self.name)
-            if done.held and not done.made and not config.everything and {*done.held} == {*keys}:
+            nothing = done.held and not done.made and {*done.held} == {*keys}
+            if nothing and REQUESTED_BY_TAG not in context.run.tags:
+                # Somebody asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
-            yield from self._told(context, step, done)
+            yield from self._told(context, step, done, without_tables=bool(nothing))
             making.refuse_total_loss()
 
         return run
 
-    def _told(self, context: dg.AssetExecutionContext, step: Step, done: Done) -> Iterator[Any]:
-        """What Dagster is told of a step: rows, units, checks."""
+    def _told(
+        self, context: dg.AssetExecutionContext, step: Step, done: Done, *, without_tables: bool
+    ) -> Iterator[Any]:
+        """What Dagster is told of a step: rows, units, checks; `without_tables` only checks, and what follows waits."""
         stores: Stores = context.resources.stores
         look = Look(stores, self.graph)
         is_range = context.has_partition_key_range and not context.has_partition_key
@@ -443,9 +448,10 @@ class Game:
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
             counts = partition_row_counts(stores.lake, table, keys)
-            for key in keys if is_range else keys[:1]:
+            for key in () if without_tables else keys if is_range else keys[:1]:
                 context.add_asset_metadata(counts[key], asset_key(table), key)
-            yield dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
+            if not without_tables:
+                yield dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
             for key in done.made if several and not is_range else ():
                 if key != keys[0]:
                     yield dg.AssetMaterialization(asset_key(table), partition=key, metadata=counts[key])

@@ -6,7 +6,7 @@ command line all use the same instance, so every run is seen everywhere.
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,8 @@ import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.home import dagster_environment
-from gamestats_assets.orchestration.partitions import DAYS, dimensions, is_paired, is_partition_day
-from gamestats_assets.orchestration.requests import partitions_tags, range_tags
+from gamestats_assets.orchestration.partitions import DAYS, dimensions, has_days, is_partition_day
+from gamestats_assets.orchestration.requests import partitions_tags
 from gamestats_assets.settings import Settings
 
 _PROCESS_TAG = "gamestats/process"
@@ -102,7 +102,6 @@ def run_here(
     selection: dg.AssetSelection,
     *,
     partitions: Sequence[str] = (),
-    days: tuple[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     log_level: str = "ERROR",
@@ -111,7 +110,6 @@ def run_here(
 
     Args:
         partitions: its partitions; none for what has no partitions.
-        days: in place of them the first and the last one of a range.
         config: run configuration of the steps (`ops`).
 
     Returns:
@@ -119,66 +117,24 @@ def run_here(
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
-    # A single day as a partition and not as a range of one: Dagster then files each check under its day.
-    partitions = days[:1] if days and days[0] == days[1] else partitions
-    spans = range_tags(*days) if days and not partitions else partitions_tags(partitions)
     return job.execute_in_process(
         instance=instance,
         asset_selection=keys,
         raise_on_error=False,
         partition_key=partitions[0] if partitions else None,
-        tags={**spans, _PROCESS_TAG: _this_process(), **(tags or {})},
+        tags={**partitions_tags(partitions), _PROCESS_TAG: _this_process(), **(tags or {})},
         run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
     )
 
 
-def stages(
-    definitions: dg.Definitions, keys: Collection[dg.AssetKey]
-) -> list[tuple[dg.PartitionsDefinition | None, dg.AssetSelection]]:
-    """Assets by their partitions, in the order in which they are to be brought up to date.
-
-    A run takes the assets of one kind of partitions: first what has none, then days, then the rest. What is made from
-    another kind that comes later (a product's table from its days, and these from a table of products) waits for it
-    in a stage of its own.
-    """
-    graph = definitions.resolve_asset_graph()
-    order = {key: _order(graph.get(key).partitions_def) for key in keys}
-    needs: dict[dg.AssetKey, set[dg.AssetKey]] = {}
-    for key in graph.toposorted_asset_keys:
-        parents = graph.get(key).parent_keys
-        needs[key] = {*(parents & order.keys()), *(each for parent in parents for each in needs.get(parent, ()))}
-    found: list[tuple[dg.PartitionsDefinition | None, dg.AssetSelection]] = []
-    left = sorted(order, key=lambda key: (order[key], key))
-    while left:
-        # Of the first kind that has any, those that wait for no other kind.
-        ready = {
-            kind: [key for key in left if order[key] == kind and all(order[n] == kind for n in needs[key] & {*left})]
-            for kind in sorted({order[key] for key in left})
-        }
-        stage = next(of_kind for of_kind in ready.values() if of_kind)
-        found.append((graph.get(stage[0]).partitions_def, dg.AssetSelection.assets(*stage)))
-        left = [key for key in left if key not in stage]
-    return found
-
-
-def _order(partitions: dg.PartitionsDefinition | None) -> str:
-    return "0" if partitions is None else "1" if partitions == DAYS else f"2 {' '.join(dimensions(partitions))}"
-
-
-def chosen_ranges(
-    partitions: dg.PartitionsDefinition | None, chosen: tuple[str, str], instance: dg.DagsterInstance
-) -> list[tuple[str, str]]:
-    """The ranges of partitions that a person chose by the first and the last one; none when they do not exist.
-
-    Days are days of every name too.
-    """
+def may_have(partitions: dg.PartitionsDefinition | None, key: str, instance: dg.DagsterInstance) -> bool:
+    """Whether a partition can be there; a day alone is one of every name, too."""
     if partitions is None:
-        return []
-    if partitions == DAYS:
-        return [chosen] if all("|" not in key and is_partition_day(key) for key in chosen) else []
-    names = instance.get_dynamic_partitions(dimensions(partitions)[-1])
-    if not is_paired(partitions):
-        return [chosen] if set(chosen) <= {*names} else []
-    first, last = chosen
-    spans = [chosen] if "|" in first else [(f"{first}|{name}", f"{last}|{name}") for name in names]
-    return [span for span in spans if all(is_partition_day(key) and key.partition("|")[2] in names for key in span)]
+        return False
+    dimension = dimensions(partitions)[-1]
+    name = key.partition("|")[2] if has_days(partitions) else key
+    if name and (partitions == DAYS or name not in instance.get_dynamic_partitions(dimension)):
+        return False
+    # Days of names may begin earlier than days.
+    paired = partitions != DAYS and "|" not in key
+    return not has_days(partitions) or is_partition_day(f"{key}|" if paired else key)

@@ -22,7 +22,16 @@ from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import Verdict, blamed, judge, settle_owed
-from gamestats_assets.orchestration.freshness import Graph, Look, Step, aside_of, finished, held, readable_before
+from gamestats_assets.orchestration.freshness import (
+    Graph,
+    Look,
+    Step,
+    aside_of,
+    days_before,
+    finished,
+    held,
+    makes_before,
+)
 from gamestats_assets.orchestration.landed import landed_units
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, values_of
 
@@ -156,7 +165,7 @@ class Making:
             why = held(look, step, key)
             if why is None:
                 due.append(key)
-            elif key == WHOLE and (day := readable_before(look, step)) is not None and self._holds_none_from(day):
+            elif key == WHOLE and (day := makes_before(look, step)) is not None:
                 self._before = day
                 due.append(key)
                 self.done.held[key] = why
@@ -166,10 +175,6 @@ class Making:
             first = next(iter(self.done.held.values()))
             self.tell(f"{len(self.done.held)} partitions stay as they are. {first}")
         return due
-
-    def _holds_none_from(self, day: str) -> bool:
-        """Whether a table without partitions was made from no day from one on."""
-        return not any(key >= day for key in self.look.ledger(self.step.table).partitions if key != WHOLE)
 
     def _commit(
         self,
@@ -207,7 +212,7 @@ class Making:
                 if self._before is not None:
                     # Of days that may not be read it is not made.
                     note.made_from = {key: made for key, made in note.made_from.items() if WHOLE < key < self._before}
-                    note.made_from[WHOLE] = f"days before {self._before}"
+                    note.made_from[WHOLE] = days_before(self._before)
                 self.stores.lake.note(table, note)
         return self.done
 

@@ -22,7 +22,6 @@ ours is of the first of its partitions, and names the others here; steps tell of
 """
 MOST_PARTITIONS = 366
 """Partitions of one run at most; the name of a partition holds no comma."""
-_RANGE_START_TAG, _RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 REASON_TAG = "gamestats/reason"
 REQUESTED_BY_TAG = "gamestats/requested_by"
 FOLLOWING_PRIORITY = "5"
@@ -55,11 +54,6 @@ def request(
         asset_selection=[*assets],
         tags={REASON_TAG: reason, **(tags or {})},
     )
-
-
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Tags of a run that is of a range of partitions."""
-    return {_RANGE_START_TAG: first, _RANGE_END_TAG: last}
 
 
 def lots_of(keys: Sequence[str]) -> list[list[str]]:

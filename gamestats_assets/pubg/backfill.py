@@ -77,7 +77,8 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
         tracked = tracked.filter(tracked_player_id=number)
     lake = stores.lake
     wanted = player_matches(
-        tracked.lazy(),  # type: ignore[arg-type]
+        # What an inactive player would have is told, too.
+        tracked.lazy().with_columns(is_active=True),  # type: ignore[arg-type]
         backfills.lazy(),  # type: ignore[arg-type]
         lake.scan(MatchSummaries),  # type: ignore[arg-type]
         lake.scan(MatchFacts),  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -22,10 +21,10 @@ from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.checks import UP_TO_DATE
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import DAYS as PARTITIONS
 from gamestats_assets.orchestration.partitions import partitions_of
+from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 
@@ -53,7 +52,6 @@ class Operation:
         self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
         self._job = self.definitions.resolve_implicit_global_asset_job_def()
         self._cursors: dict[str, str | None] = {}
-        self.marked: Sequence[Any] = ()
 
     def drop(self, logs: Path, *days: str) -> None:
         """Put days into the inbox."""
@@ -66,7 +64,7 @@ class Operation:
             deliver([logs / day], self.stores.landing, day=date.fromisoformat(day))
 
     def night_after(self, day: str, hour: int = 0) -> dg.ExecuteInProcessResult:
-        """Run what the schedule requests half an hour after a day's end, or some hours later."""
+        """Run the fetch that the schedule requests half an hour after a day's end, or some hours later."""
         (request,) = self.asked_at_night(day, hour)
         return self.run(request)
 
@@ -75,7 +73,10 @@ class Operation:
         at = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1, hours=hour, minutes=30)
         schedule = self.definitions.resolve_schedule_def("l2m_daily")
         context = dg.build_schedule_context(
-            instance=self.instance, scheduled_execution_time=at, resources={"stores": self.stores}
+            instance=self.instance,
+            scheduled_execution_time=at,
+            resources={"stores": self.stores},
+            repository_def=self.definitions.get_repository_def(),
         )
         return schedule.evaluate_tick(context).run_requests or ()
 
@@ -89,7 +90,7 @@ class Operation:
             definitions=self.definitions,
         )
         told = sensor.evaluate_tick(context)
-        self._cursors[name], self.marked = told.cursor, told.asset_events
+        self._cursors[name] = told.cursor
         return list(told.run_requests or ())
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -155,14 +156,15 @@ def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_m
     pl.read_parquet(late).clear().write_parquet(late)
     first = operation.night_after(DAYS[2])
     assert first.success, _broken(first)
+    operation.settle()
     before = operation.rows(tables.CumulativeRevenue)
     # A night without logs makes no empty day, which would show tables as fresh. Rates alone are no log.
     (operation.inbox / DAYS[3]).mkdir()
     shutil.copy(logs / DAYS[3] / "exchange_rates.csv", operation.inbox / DAYS[3])
     (told,) = _broken(operation.night_after(DAYS[3])).values()
     assert f"No log of {DAYS[3]} has come" in told
-    made = operation.instance.get_materialized_partitions(asset_key(tables.EtlLogin))
-    assert made == {(PLAN.start + timedelta(days=number)).isoformat() for number in range(-1, 3)}
+    operation.settle()
+    assert {*operation.rows(tables.EtlLogin).get_column("ds").cast(pl.String)} == {*DAYS[:3]}
     shutil.rmtree(operation.inbox / DAYS[3])
     # An hour later they are there, and an old day's payments have come late.
     late.write_bytes(whole)
@@ -175,24 +177,25 @@ def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_m
     assert after.height > before.height
     operation.expect_as_made_in_one_go(logs, DAYS, tmp_path / "once")
     assert operation.settle() == 0
-    pl.read_parquet(late).clear().write_parquet(late)
-    operation.deliver(operation.inbox, DAYS[1])
-    for request in operation.tick("l2m_behind"):
-        assert operation.run(request).success
-    # The days after one that is corrected look back, and are shown as behind until they are made again.
-    requests = operation.tick("l2m_days_behind")
-    found = {(each.asset_key.path[-1], each.partition, each.passed) for each in operation.marked}
-    assert {("active", DAYS[2], False), ("retention", DAYS[2], False)} <= found
-    assert {partition for _, partition, _ in found} == {*DAYS[2:]}
-    (result,) = map(operation.run, requests)
-    told = {
-        each.asset_key.path[-1]: each.passed
-        for each in result.get_asset_check_evaluations()
-        if each.check_name == UP_TO_DATE
-    }
-    assert told["active"]
-    assert all(told.values())
-    assert operation.settle() == 0
+
+
+def test_a_day_that_is_corrected_is_made_again_with_the_days_that_look_back_to_it(
+    operation: Operation, logs: Path, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong"
+    shutil.copytree(logs, wrong)
+    for log in (wrong / DAYS[1]).glob("recharge-*.parquet"):
+        pl.read_parquet(log).clear().write_parquet(log)
+    operation.deliver(wrong, *DAYS)
+    operation.settle()
+    operation.deliver(logs, DAYS[1])
+    made: set[str] = set()
+    while requests := operation.tick("l2m_behind"):
+        for request in requests:
+            made |= {*(request.tags.get(PARTITIONS_TAG) or request.partition_key or "").split(",")}
+            assert operation.run(request).success
+    assert made == {"", *DAYS[1:]}
+    operation.expect_as_made_in_one_go(logs, DAYS, tmp_path / "once")
 
 
 def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
@@ -202,18 +205,11 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
     shutil.copytree(logs, poor)
     (poor / DAYS[1] / "exchange_rates.csv").unlink()
     operation.deliver(poor, *DAYS[:3])
-    (request,) = operation.tick("l2m_behind")
-    failed = operation.run(request)
-    assert not failed.success
-    told = [each for each in failed.get_asset_check_evaluations() if each.check_name == "every_payment_has_a_rate"]
-    assert {each.partition: each.passed for each in told if each.partition} == {ds: ds != DAYS[1] for ds in DAYS[:3]}
+    operation.settle()
     bad = date.fromisoformat(DAYS[1])
     assert operation.rows(tables.EtlLogin).filter(ds=bad).height > 0
-    # Later runs do not make it either, and the days beside it all the same.
-    for _ in range(6):
-        for request in operation.tick("l2m_days_behind"):
-            for error in _broken(operation.run(request)).values():
-                assert "every_payment_has_a_rate" in error or f"which is behind on {DAYS[1]}" in error
+    (why,) = operation.stores.lake.ledger(tables.EtlRecharge)[DAYS[1]].failed or ("",)
+    assert why == "every_payment_has_a_rate"
     for table in (tables.StdActive, tables.Active, tables.KpiDaily, tables.ServerPerformance):
         # What looks back would be wrong on the day after, and waits with it.
         expected = {DAYS[0], DAYS[2]} if table is tables.StdActive else {DAYS[0]}
@@ -222,12 +218,10 @@ def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
             published = read_published(operation.stores.postgres_url, table).get_column("ds")
             assert {*published.cast(pl.String)} == expected, table
     assert bad not in operation.rows(tables.Recharge).get_column("ds").to_list()
-    assert operation.rows(tables.CumulativeRevenue).is_empty()
+    assert operation.rows(tables.CumulativeRevenue).filter(pl.col("ds") >= bad).is_empty()
     # Of accounts it is known what they were on the last good day.
     assert operation.rows(tables.UserProfile).get_column("last_seen_ds").max() == date.fromisoformat(DAYS[0])
     operation.deliver(logs, DAYS[1])
-    for request in operation.tick("l2m_behind"):
-        assert operation.run(request).success
     operation.settle()
     operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
 

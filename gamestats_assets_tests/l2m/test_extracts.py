@@ -44,7 +44,7 @@ class Run:
         steps = {f"l2m__{table.spec.name}": {"config": {"everything": everything}} for table in tables}
         config = {"ops": steps} if everything else None
         return run_here(
-            self.definitions, self.instance, selection, partitions=(ON, ON), config=config, log_level="CRITICAL"
+            self.definitions, self.instance, selection, partitions=[ON], config=config, log_level="CRITICAL"
         )
 
     def of_day(self, table: type[Table]) -> pl.DataFrame:
@@ -83,7 +83,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
     selection = dg.AssetSelection.assets(*map(asset_key, (*LANDED_TABLES, StdActive)))
     with dg.DagsterInstance.ephemeral() as instance:
-        result = run_here(definitions, instance, selection, partitions=(ON, ON), log_level="CRITICAL")
+        result = run_here(definitions, instance, selection, partitions=[ON], log_level="CRITICAL")
         yield Run(stores, definitions, instance, result, rows)
 
 

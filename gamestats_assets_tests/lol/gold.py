@@ -13,7 +13,7 @@ from gamestats_assets.lakehouse.quality import table_inputs
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.features import participant_features
-from gamestats_assets.lol.patches import FeaturesTaken, patches
+from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
 from gamestats_assets.lol.simulate_silver import silver as told_as_tables
 from gamestats_assets.lol.simulate_story import Effect, Plan, Story, simulate
 from gamestats_assets_tests.frames import differences
@@ -81,13 +81,14 @@ def frames() -> Frames:
     known = dict(silver())
     known[t.ParticipantFeatures] = make(participant_features, known)
     known[FeaturesTaken] = taken(known[t.ParticipantFeatures])
+    known[ObjectivesTaken] = taken(known[t.Objectives])
     known[t.Patches] = make(patches, known)
     return known
 
 
-def taken(features: pl.DataFrame) -> pl.DataFrame:
-    """The ledger of wide rows: that those of every match were made."""
-    ids = features.select("match_id").unique()
+def taken(rows: pl.DataFrame) -> pl.DataFrame:
+    """The ledger of a table: that the rows of every match in it were made."""
+    ids = rows.select("match_id").unique()
     return ids.select(
         partition_key=pl.lit("2023-07-18"),
         unit_id="match_id",

@@ -13,7 +13,7 @@ import pytest
 
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.names import champion_names, item_names, named_champions, named_items
-from gamestats_assets.lol.patches import FeaturesTaken, patches
+from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
 from gamestats_assets_tests.lol import real_pairs
 from gamestats_assets_tests.lol.gold import assert_order_does_not_matter, frames, make, taken
 from gamestats_assets_tests.lol.scenario import rows
@@ -28,6 +28,7 @@ def of_matches(*given: Mapping[str, Any], **tables: pl.DataFrame) -> dict[str, R
     known: dict[Any, pl.DataFrame] = {
         t.Matches: matches,
         FeaturesTaken: taken(matches),
+        ObjectivesTaken: taken(matches).clear(),
         t.Items: rows(t.Items),
         t.Champions: rows(t.Champions),
     }
@@ -99,15 +100,23 @@ CHAMPIONS = rows(t.Champions, {"version": "13.13.1", "patch": "13.13", "champion
 
 
 def hashes(
-    digests: Mapping[str, str] | None = None, items: pl.DataFrame = ITEMS, champions: pl.DataFrame = CHAMPIONS
+    digests: Mapping[str, str] | None = None,
+    objectives: Mapping[str, str] | None = None,
+    items: pl.DataFrame = ITEMS,
+    champions: pl.DataFrame = CHAMPIONS,
 ) -> dict[str, str]:
     """Content hashes of two patches with two matches each."""
+
+    def ledger(told: Mapping[str, str]) -> pl.DataFrame:
+        schema = {"partition_key": pl.String, "unit_id": pl.String, "rows_hash": pl.String}
+        return pl.DataFrame([("2026-03-14", *pair) for pair in told.items()], schema=schema, orient="row")
+
     matches = rows(
         t.Matches, *({"match_id": f"NA1_{number}", "patch": f"13.{13 + number // 2}"} for number in range(4))
     )
     told = {f"NA1_{number}": f"hash {number}" for number in range(4)} | dict(digests or {})
-    ledger = pl.DataFrame({"partition_key": "2026-03-14", "unit_id": list(told), "rows_hash": list(told.values())})
-    known = {t.Matches: matches, FeaturesTaken: ledger, t.Items: items, t.Champions: champions}
+    taken = {FeaturesTaken: ledger(told), ObjectivesTaken: ledger(objectives or {})}
+    known = {t.Matches: matches, **taken, t.Items: items, t.Champions: champions}
     return dict(make(patches, known).select("patch", "content_hash").iter_rows())
 
 
@@ -121,6 +130,10 @@ def test_content_is_another_when_a_match_is_made_of_something_else() -> None:
     assert changed_patches(digests={"NA1_0": "another"}) == {"13.13"}
     assert changed_patches(digests={"NA1_3": "another"}) == {"13.14"}
     assert changed_patches(digests={"NA1_0": "hash 1", "NA1_1": "hash 0"}) == {"13.13"}
+
+
+def test_content_is_another_when_an_objective_is() -> None:
+    assert changed_patches(objectives={"NA1_0": "later"}) == {"13.13"}
 
 
 def test_content_is_the_same_where_only_matches_that_are_no_patchs_are_made() -> None:
@@ -143,7 +156,9 @@ def test_content_is_the_same_when_nothing_that_is_read_changes() -> None:
 
 def test_content_is_told_where_no_wide_row_was_made_yet() -> None:
     matches = rows(t.Matches, {})
-    known = {t.Matches: matches, FeaturesTaken: taken(matches).clear(), t.Items: ITEMS, t.Champions: CHAMPIONS}
+    nothing = taken(matches).clear()
+    known = {t.Matches: matches, FeaturesTaken: nothing, ObjectivesTaken: nothing}
+    known |= {t.Items: ITEMS, t.Champions: CHAMPIONS}
     [row] = make(patches, known).to_dicts()
     assert row["content_hash"]
     assert row["content_hash"] != make(patches, known | {FeaturesTaken: taken(matches)})["content_hash"][0]
@@ -161,7 +176,8 @@ def test_no_matches_have_no_patches() -> None:
 
 def test_real_patches_are_the_first_two_numbers_of_the_versions(realdata: Path) -> None:
     silver = real_pairs.silver(realdata)
-    known = {**silver, FeaturesTaken: taken(silver[t.Matches]), t.Items: rows(t.Items), t.Champions: rows(t.Champions)}
+    ledgers = {FeaturesTaken: taken(silver[t.Matches]), ObjectivesTaken: taken(silver[t.Objectives])}
+    known = {**silver, **ledgers, t.Items: rows(t.Items), t.Champions: rows(t.Champions)}
     made = make(patches, known)
     told = {".".join(pair.match["gameVersion"].split(".")[:2]) for pair in real_pairs.documents(realdata).values()}
     assert set(made.get_column("patch")) == told

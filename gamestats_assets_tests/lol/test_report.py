@@ -31,7 +31,7 @@ from gamestats_assets.lol.build_stats import item_build_stats, skill_order_stats
 from gamestats_assets.lol.features import participant_features
 from gamestats_assets.lol.items import UnknownNameError
 from gamestats_assets.lol.objective_stats import first_objective_stats, objective_decision_tree
-from gamestats_assets.lol.patches import FeaturesTaken, patches
+from gamestats_assets.lol.patches import FeaturesTaken, ObjectivesTaken, patches
 from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
 from gamestats_assets.lol.report import NothingToReportError, variable_words, write_report
 from gamestats_assets.lol.simulate_silver import silver
@@ -96,7 +96,8 @@ def season(plan: Plan) -> Frames:
 
     make(participant_features)
     matches = made[t.ParticipantFeatures].select("match_id").unique()
-    made[FeaturesTaken] = matches.select(partition_key=pl.lit(""), unit_id="match_id", rows_hash="match_id")
+    ledger = matches.select(partition_key=pl.lit(""), unit_id="match_id", rows_hash="match_id")
+    made[FeaturesTaken] = made[ObjectivesTaken] = ledger
     for transform in (patches, *_STATISTICS):
         make(transform)
     made[t.PatternHistory] = run_sql(t.PatternHistory, made)

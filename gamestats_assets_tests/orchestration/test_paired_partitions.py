@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.cli import known, session
-from gamestats_assets.cli.materialize import PartitionChoiceError, _run_chosen
+from gamestats_assets.cli.materialize import PartitionChoiceError, _must_be_there
 from gamestats_assets.cli.session import Session
 from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.lakehouse.delta import Lake
@@ -25,10 +26,10 @@ from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.behind import behind_of
+from gamestats_assets.orchestration.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.checks import evaluate
 from gamestats_assets.orchestration.freshness import Graph, Landed, Look, Reads
-from gamestats_assets.orchestration.instance import chosen_ranges, stages
+from gamestats_assets.orchestration.instance import may_have
 from gamestats_assets.orchestration.landed import landed_keys, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import partitions_of
@@ -345,7 +346,7 @@ def test_days_outside_given_bounds_are_left_and_so_are_days_to_come(house: House
     tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
     for day in (DAY, NEXT, tomorrow):
         land(house.stores.landing, "shop", day, [1])
-    assert all(house.follow(RawSales, RawFiles, within={NEXT}))
+    assert all(house.follow(RawSales, RawFiles, chosen=on_days({NEXT})))
     assert house.rows(RawSales, "product_day") == [(f"{NEXT}|shop",)]
     assert all(house.follow(RawSales, RawFiles))
     assert house.rows(RawSales, "product_day") == [(f"{DAY}|shop",), (f"{NEXT}|shop",)]
@@ -359,7 +360,8 @@ def test_chosen_days_are_run_for_every_product_that_landed_and_a_chosen_partitio
 
     def run(first: str, last: str) -> list[str]:
         game.decoded.clear()
-        outcomes = _run_chosen(house.session, selection, (first, last), everything=True, verbose=False)
+        _must_be_there(house.session, selection, (first, last))
+        outcomes = house.session.follow(selection, everything=True, chosen=between(first, last))
         assert all(outcome.success for outcome in outcomes)
         return game.decoded
 
@@ -511,12 +513,10 @@ def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_
 
 
 def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: House) -> None:
-    graph = house.definitions.resolve_asset_graph()
-    found = [
-        sorted(".".join(key.path) for key in selection.resolve(graph))
-        for _, selection in stages(house.definitions, graph.get_all_asset_keys() - {FETCHED})
-    ]
-    assert found == [
+    found = behind_of(house.game, Look(house.stores, house.game.graph)).everything()
+    every = {key: {"": "asked for"} for key in found.why}
+    stages = [sorted(".".join(key.path) for key in stage.assets) for stage in replace(found, why=every).stages()]
+    assert stages == [
         ["postgres.stalls.takings", "stalls.raw_files", "stalls.raw_sales", "stalls.takings", "stalls.trend"],
         ["postgres.stalls.totals", "stalls.best", "stalls.rates", "stalls.totals"],
         ["stalls.points"],
@@ -524,23 +524,32 @@ def test_a_stage_waits_for_what_it_is_made_from_whatever_its_partitions(house: H
 
 
 def test_chosen_days_are_days_of_every_product(instance: dg.DagsterInstance) -> None:
+    pairs, products = partitions_of(Takings), partitions_of(Totals)
+    keys = ["", DAY, NEXT, THIRD, "shop", *(f"{day}|{name}" for day in (DAY, NEXT, THIRD) for name in ("quiz", "shop"))]
+
+    def chosen(partitions: dg.PartitionsDefinition | None, first: str, last: str) -> list[str]:
+        of_kind = [key for key in keys if key and ("|" in key) == (partitions is pairs)]
+        return [key for key in of_kind if between(first, last)(partitions, key)]
+
+    assert chosen(pairs, DAY, NEXT) == [f"{day}|{name}" for day in (DAY, NEXT) for name in ("quiz", "shop")]
+    assert chosen(pairs, f"{DAY}|shop", f"{DAY}|shop") == [f"{DAY}|shop"]
+    assert chosen(pairs, f"{DAY}|shop", f"{NEXT}|shop") == [f"{DAY}|shop", f"{NEXT}|shop"]
+    assert chosen(products, "shop", "shop") == ["shop"]
+    assert between(DAY, DAY)(None, "")
+
+
+def test_a_partition_is_there_when_its_day_and_its_name_are(instance: dg.DagsterInstance) -> None:
     pairs, products, days = (partitions_of(table) for table in (Takings, Totals, Weather))
-    assert chosen_ranges(pairs, (DAY, NEXT), instance) == [
-        (f"{DAY}|quiz", f"{NEXT}|quiz"),
-        (f"{DAY}|shop", f"{NEXT}|shop"),
-    ]
-    one = (f"{DAY}|shop", f"{DAY}|shop")
-    assert chosen_ranges(pairs, one, instance) == [one]
-    assert chosen_ranges(days, (DAY, NEXT), instance) == [(DAY, NEXT)]
-    assert chosen_ranges(products, ("shop", "shop"), instance) == [("shop", "shop")]
-    for partitions, chosen in (
-        (pairs, (f"{DAY}|tour", f"{DAY}|tour")),
-        (pairs, ("2016-01-01|shop", "2016-01-01|shop")),
-        (pairs, ("2016-01-01", DAY)),
-        (pairs, ("shop", "shop")),
-        (pairs, ("2026-02-30|shop", "2026-02-30|shop")),
-        (days, one),
-        (products, one),
-        (None, (DAY, DAY)),
+    for partitions, key in ((pairs, DAY), (pairs, f"{DAY}|shop"), (days, DAY), (products, "shop")):
+        assert may_have(partitions, key, instance), key
+    for partitions, key in (
+        (pairs, f"{DAY}|tour"),
+        (pairs, "2016-01-01|shop"),
+        (pairs, "2016-01-01"),
+        (pairs, "shop"),
+        (pairs, "2026-02-30|shop"),
+        (days, f"{DAY}|shop"),
+        (products, f"{DAY}|shop"),
+        (None, DAY),
     ):
-        assert chosen_ranges(partitions, chosen, instance) == []
+        assert not may_have(partitions, key, instance), key

@@ -215,7 +215,7 @@ VIOLATIONS: list[tuple[str, Callable[[Frames], Planted]]] = [
 
 
 class TestChecks(ChecksOfAGame):
-    checks, violations, assets = CHECKS, VIOLATIONS, staticmethod(game)
+    checks, violations, game = CHECKS, VIOLATIONS, staticmethod(game)
 
 
 @pytest.mark.parametrize(
