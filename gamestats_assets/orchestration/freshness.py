@@ -237,6 +237,19 @@ class Reads:
             return ["|".join(part_of(own, key, shared))]
         return self._gathered(look, shared).get(part_of(own, key, shared), [])
 
+    def reads_key(self, key: str, theirs: str, look: Look) -> bool:
+        """Whether a partition reads one of the source's, be it there yet or not."""
+        own, source = partitions_of(self.reader), partitions_of(self.source)
+        shared = shared_dimensions(source, own)
+        if not shared:
+            return True
+        if self._spans and self.days is None:
+            last = date.fromisoformat(key[:10]) + timedelta(days=self.ahead)
+            return theirs[10:] == key[10:] and theirs[:10] <= str(last)
+        if self._spans:
+            return theirs in self._span(key, look)
+        return part_of(own, key, shared) == part_of(source, theirs, shared)
+
     def _span(self, key: str, look: Look) -> Collection[str]:
         day, bar, name = key.partition("|")
         last = date.fromisoformat(day) + timedelta(days=self.ahead)
@@ -577,15 +590,14 @@ def held(look: Look, step: Step, key: str) -> str | None:
 
 def _held(look: Look, step: Step, key: str) -> str | None:
     for reads in step.reads:
-        keys = reads.keys_read(key, look)
         if is_unmade(look, reads.source):
             return f"It waits for {reads.name}, which must be materialised first."
         if (day := held_from(look, reads)) is not None and (not _has_day(key) or day <= key):
             # Of a table without partitions, days before the one that it waits for may be read.
             return f"It waits for {reads.name}, which is behind" + (f" on {day}." if day != CONSTANT else ".")
-        for each in _kept_back(look, reads.source):
-            if keys is None or each in keys:
-                return _kept_back(look, reads.source)[each]
+        for each, why in _kept_back(look, reads.source).items():
+            if reads.reads_key(key, each, look):
+                return why
     return None
 
 

@@ -428,11 +428,10 @@ class Game:
             done = make(making, config)
             if stores.lake.version(quarantine_of(self.name)) != quarantined:
                 tell_quarantine(context.instance, stores, self.name)
-            nothing = done.held and not done.made and {*done.held} == {*keys}
-            if nothing and REQUESTED_BY_TAG not in context.run.tags:
+            if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:
                 # Somebody asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
-            yield from self._told(context, step, done, without_tables=bool(nothing))
+            yield from self._told(context, step, done, without_tables=done.is_nothing)
             making.refuse_total_loss()
 
         return run

@@ -86,6 +86,7 @@ class Done:
         keys: partitions that it was asked for.
         made: those that were behind and are made.
         held: those that stay as they were, and why.
+        before: of a table without partitions that is held, the day before which it was made all the same.
         units: units that were made.
         unreadable: units of which nothing could be read.
         commits: by table.
@@ -95,10 +96,16 @@ class Done:
     keys: Sequence[str]
     made: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
+    before: str | None = None
     units: int = 0
     unreadable: int = 0
     commits: dict[type[Table], list[Commit]] = field(default_factory=dict)
     verdicts: dict[type[Table], Verdict] = field(default_factory=dict)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all that was asked for stays as it was."""
+        return bool(self.held) and not self.made and self.before is None and {*self.held} == {*self.keys}
 
     @property
     def looked_at(self) -> Sequence[str]:
@@ -149,7 +156,6 @@ class Making:
         self.everything = everything
         self.look = Look(stores, graph)
         self.done = Done(keys, commits={table: [] for table in step.tables})
-        self._before: str | None = None
 
     def _due(self) -> list[str]:
         """Partitions to make, in order; those that must stay as they are go to `held`."""
@@ -166,7 +172,7 @@ class Making:
             if why is None:
                 due.append(key)
             elif key == WHOLE and (day := makes_before(look, step)) is not None:
-                self._before = day
+                self.done.before = day
                 due.append(key)
                 self.done.held[key] = why
             else:
@@ -209,10 +215,10 @@ class Making:
             if due:
                 note = finished(self.step, self.look, due, verdict.failed)
                 note.made_from = {key: made for key, made in note.made_from.items() if key not in unread}
-                if self._before is not None:
+                if self.done.before is not None:
                     # Of days that may not be read it is not made.
-                    note.made_from = {key: made for key, made in note.made_from.items() if WHOLE < key < self._before}
-                    note.made_from[WHOLE] = days_before(self._before)
+                    note.made_from = {key: made for key, made in note.made_from.items() if WHOLE < key < self.done.before}
+                    note.made_from[WHOLE] = days_before(self.done.before)
                 self.stores.lake.note(table, note)
         return self.done
 
@@ -324,7 +330,7 @@ class Making:
         table = self.step.table
         wanted = self.step.wanted(self.look)
         for number, piece in enumerate(pieces, 1):
-            rows = make(self.look, piece, None, self._before)
+            rows = make(self.look, piece, None, self.done.before)
             if table.spec.replaced_by is None:
                 if isinstance(rows, (pl.LazyFrame, pl.DataFrame)):
                     rows = _of_keys(table, rows.lazy(), piece)
