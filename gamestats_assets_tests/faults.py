@@ -85,26 +85,24 @@ def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCH
 
 
 def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
-    """Every PUBG table by day, from landing to PostgreSQL, for some days, in this process; exits 1 when it fails."""
+    """Every PUBG table of some days, from landing to PostgreSQL, in this process; exits 1 when it fails."""
     import dagster as dg
     from pydantic import SecretStr
 
+    from gamestats_assets.cli.session import Session
+    from gamestats_assets.cli.steps import progress_loggers
     from gamestats_assets.definitions import build_defs
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.orchestration.instance import run_here
-    from gamestats_assets.orchestration.partitions import DAYS
+    from gamestats_assets.orchestration.behind import on_days
     from gamestats_assets.settings import Settings
 
     stores = Stores(Settings(data=data, postgres_url=SecretStr(postgres_url), workers=1))
-    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)})
-    graph = definitions.resolve_asset_graph()
-    of_pubg = [key for key in graph.get_all_asset_keys() if "pubg" in key.path]
-    by_day = [key for key in of_pubg if graph.get(key).partitions_def == DAYS]
+    made = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["pubg"])
     with dg.DagsterInstance.ephemeral() as instance:
-        for day in days:
-            selection = dg.AssetSelection.assets(*by_day)
-            if not run_here(definitions, instance, selection, partitions=[day]).success:
-                raise SystemExit(1)
+        session = Session(dg.Definitions.merge(made, progress_loggers()), instance, stores)
+        outcomes = session.follow(dg.AssetSelection.key_prefixes(["pubg"], ["postgres", "pubg"]), chosen=on_days(days))
+    if session.stopped or not all(outcome.success for outcome in outcomes):
+        raise SystemExit(1)
 
 
 def workers() -> ForkServerContext:

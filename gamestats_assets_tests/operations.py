@@ -39,6 +39,11 @@ class _OverStores:
         held = self.stores.lake.ledger(table).partitions
         return {key: {unit: made_from for unit, (made_from, _) in (of.units or {}).items()} for key, of in held.items()}
 
+    def contents(self, table: type[Table]) -> Mapping[str, Mapping[str, str]]:
+        """A fingerprint of each unit's rows, by day."""
+        held = self.stores.lake.ledger(table).partitions
+        return {key: {unit: rows for unit, (_, rows) in (of.units or {}).items()} for key, of in held.items()}
+
     def files(self, table: type[Table], column: str, value: str) -> set[str]:
         """Files of one partition in the lake: others when it was written again."""
         return {*DeltaTable(self.stores.lake.uri(table)).file_uris([(column, "=", value)])}

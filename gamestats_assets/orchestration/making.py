@@ -215,10 +215,10 @@ class Making:
             if due:
                 note = finished(self.step, self.look, due, verdict.failed)
                 note.made_from = {key: made for key, made in note.made_from.items() if key not in unread}
-                if self.done.before is not None:
+                if (day := self.done.before) is not None:
                     # Of days that may not be read it is not made.
-                    note.made_from = {key: made for key, made in note.made_from.items() if WHOLE < key < self.done.before}
-                    note.made_from[WHOLE] = days_before(self.done.before)
+                    note.made_from = {key: made for key, made in note.made_from.items() if WHOLE < key < day}
+                    note.made_from[WHOLE] = days_before(day)
                 self.stores.lake.note(table, note)
         return self.done
 
