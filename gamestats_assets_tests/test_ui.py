@@ -18,15 +18,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from deltalake import write_deltalake
 from playwright.sync_api import Page, expect, sync_playwright
 
+from gamestats_assets.l2m.simulate import Plan
+from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.test_cli import Gamestats
 
 DAY = "2026-03-14"
@@ -39,22 +40,25 @@ pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this m
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A day of two small matches, published; then a row doubled in the lake, and its table made once more."""
+    """A day of two small PUBG matches, one without readable telemetry, and of an MMO whose rates have not come."""
     folder = Path(tempfile.mkdtemp(prefix="gamestats-ui-"))
     stores = Stores(Settings(data=str(folder)))
     try:
         simulate_day(folder / "raw", date.fromisoformat(DAY), 2, seed=3, players=16)
+        broken = next((folder / "raw").glob("**/*telemetry*"))
+        broken.write_bytes(broken.read_bytes()[:1000])
         ingest([folder / "raw"], stores.landing)
         gamestats = Gamestats(folder)
-        first = gamestats(
-            "materialize", "--select", "+postgres.pubg.match_summaries", "--select", "+postgres.pubg.matches"
-        )
+        chosen = ("--select", "+postgres.pubg.match_summaries", "--select", "+postgres.pubg.matches")
+        first = gamestats("materialize", *chosen)
         assert first.exit_code == 0, first.output
-        doubled = stores.lake.scan(t.Matches).head(1).collect()
-        write_deltalake(stores.lake.uri(t.Matches), doubled, mode="append")
-        second = gamestats("materialize", "--select", "pubg.matches+", "--partition", DAY)
+        simulated(Plan(accounts=140, days=1, servers=2, guilds=3, actions=3.0), folder / "logs")
+        (ds,) = (path.name for path in (folder / "logs").iterdir())
+        (folder / "logs" / ds / "exchange_rates.csv").unlink()
+        deliver([folder / "logs" / ds], stores.landing, day=date.fromisoformat(ds))
+        second = gamestats("materialize", "--select", "l2m.etl_recharge", "--select", "l2m.recharge")
         assert second.exit_code == 1
-        assert "declared_rules" in second.output
+        assert "every_payment_has_a_rate" in second.output
         yield folder
     finally:
         stop_embedded(stores.settings)
@@ -105,15 +109,19 @@ def keep(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
-def test_a_failed_blocking_check_is_shown_and_nothing_was_published_after_it(page: Page, data: Path) -> None:
-    page.goto("/assets/pubg/matches?view=checks")
-    page.get_by_text("declared_rules").first.click()
-    expect(page.get_by_text("This is a blocking asset check").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("Failed", exact=True).first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("doubled").first).to_be_visible(timeout=_PATIENCE_MS)
+def test_a_check_that_stops_a_day_is_shown_with_what_breaks_it_and_how_to_mend_it(page: Page) -> None:
+    page.goto("/assets/l2m/etl_recharge?view=checks")
+    page.get_by_text("every_payment_has_a_rate").first.click()
+    for text in ("Failed", "gamestats ingest l2m rates.csv"):
+        expect(page.get_by_text(text).first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "failed_check")
-    answer = Gamestats(data).answer("select count(*) as matches from pubg.matches", "--on", "postgres")
-    assert answer == [{"matches": 2}]
+
+
+def test_the_quarantine_names_the_file_that_nobody_could_read(page: Page) -> None:
+    page.goto("/assets/pubg/quarantine?view=checks")
+    page.get_by_text("nothing_quarantined").first.click()
+    expect(page.get_by_text("telemetry").first).to_be_visible(timeout=_PATIENCE_MS)
+    keep(page, "quarantine")
 
 
 def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> None:
@@ -125,9 +133,9 @@ def test_a_table_shows_description_columns_rows_and_freshness(page: Page) -> Non
     keep(page, "table")
 
 
-def test_the_run_that_failed_names_the_step(page: Page) -> None:
+def test_runs_are_those_of_the_command_line(page: Page) -> None:
     page.goto("/runs")
-    expect(page.get_by_text("Failure").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
     keep(page, "runs")
 
 
@@ -140,7 +148,7 @@ def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:
 
 def test_sensors_and_schedules_run_by_themselves(page: Page) -> None:
     page.goto("/automation")
-    for name in ("new_pubg_matches", "pubg_behind", "lake_maintenance_daily"):
+    for name in ("tracked_player_matches", "pubg_behind", "lake_maintenance_daily"):
         expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
     switches = page.get_by_role("checkbox", checked=True)
     expect(switches.first).to_be_attached(timeout=_PATIENCE_MS)

@@ -255,7 +255,7 @@ def check_specs(table: type[Table], checks: Sequence[Check], *, follows: bool) -
             table,
             check.name,
             metadata={STOPS: f"its {check.unit}" if check.unit else "its partition"} if check.blocking else None,
-            description=check.description,
+            description=f"{check.description}{_PARAGRAPH}{_what_it_stops(check)}".strip(),
             # The quarantine is written with the tables; it is no asset.
             additional_deps=sorted(
                 asset_key(other) for other in {*check.inputs.values()} - {table} if not issubclass(other, QuarantineRow)
@@ -264,6 +264,15 @@ def check_specs(table: type[Table], checks: Sequence[Check], *, follows: bool) -
         for check in checks
     ]
     return [rules, *([up_to_date] if follows else []), *own]
+
+
+def _what_it_stops(check: Check) -> str:
+    """What a blocking check keeps from everybody, for Dagster calls a check blocking only when it stops a whole run."""
+    if not check.blocking:
+        return ""
+    if check.unit is None:
+        return "It blocks its partition: what fails it is read and published by nobody until it is mended."
+    return f"It blocks its {check.unit}: what fails it is set aside with its rows, and everything else goes on."
 
 
 def rules_broken(look: Look, table: type[Table], keys: Sequence[str] | None) -> pl.DataFrame:

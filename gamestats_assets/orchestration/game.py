@@ -56,6 +56,7 @@ from gamestats_assets.orchestration.metadata import (
     asset_key,
     definition_metadata,
     done_metadata,
+    frame_metadata,
     partition_row_counts,
 )
 from gamestats_assets.orchestration.partitions import (
@@ -516,17 +517,17 @@ def tell_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> 
 def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, Any]]:
     """Whether nothing is in quarantine, and what is: by table, and unit by unit."""
     entries = stores.lake.scan(table).collect()
-    of_tables = entries.group_by("table_name").agg(pl.len(), pl.col("rejected_rows").sum()).sort("table_name")
+    of_tables = entries.group_by("table_name").agg(entries=pl.len(), rows=pl.col("rejected_rows").sum()).sort("table_name")
     whole = entries.filter(pl.col("scope") != "row")
     units = whole.select("table_name", "partition_key", "unit_id", "rule", "reason").unique(maintain_order=True)
-    metadata = {
+    metadata: dict[str, Any] = {
         "dagster/row_count": entries.height,
         "quarantined_rows": int(entries.get_column("rejected_rows").sum()),
-        "failing_tables": dg.MetadataValue.json(
-            {name: f"{count} entries, {rows} rows" for name, count, rows in of_tables.iter_rows()}
-        ),
-        "units": dg.MetadataValue.json(units.head(_UNITS_TOLD).to_dicts()),
     }
+    if not entries.is_empty():
+        metadata["failing_tables"] = frame_metadata(of_tables, rows=_UNITS_TOLD)
+    if not units.is_empty():
+        metadata["units"] = frame_metadata(units, rows=_UNITS_TOLD)
     return entries.is_empty(), metadata
 
 

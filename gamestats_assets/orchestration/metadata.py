@@ -93,9 +93,9 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
     return metadata
 
 
-def frame_metadata(frame: pl.DataFrame, *, columns: int = 12) -> dg.TableMetadataValue:
+def frame_metadata(frame: pl.DataFrame, *, columns: int = 12, rows: int = 5) -> dg.TableMetadataValue:
     """The first rows and columns of a frame as a table in the UI."""
-    shown = frame.head(5).select(frame.columns[:columns])
+    shown = frame.head(rows).select(frame.columns[:columns])
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.iter_rows(named=True)
