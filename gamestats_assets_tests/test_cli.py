@@ -495,7 +495,9 @@ def test_tables_lists_every_table_where_nothing_ever_ran_and_starts_nothing(empt
     assert result.exit_code == 0
     listed = json.loads(result.stdout)
     assert [row["table"] for row in listed] == [table.spec.dotted for table in TABLES]
-    assert {(row["rows"], row["freshness"], row["checks"]) for row in listed} == {(None, "never", "unknown")}
+    assert {(row["rows"], row["freshness"], row["checks"], row["state"]) for row in listed} == {
+        (None, "never", "never", "unknown")
+    }
     assert not (empty.folder / "postgres").exists()
 
 
@@ -506,6 +508,7 @@ def test_tables_tells_rows_freshness_checks_and_published_rows(gamestats: Gamest
     assert matches["rows"] == matches["published_rows"] == counted["n"]
     assert matches["freshness"] == "fresh"
     assert matches["last_partition"] >= DAYS[-1].isoformat()
+    assert matches["state"] == "up to date"
     assert "failed" not in matches["checks"]
     assert "passed" in matches["checks"]
     assert "pubg.matches" in gamestats("tables").stdout

@@ -334,7 +334,7 @@ def _materialise(session: Session, *, verbose: bool) -> list[Outcome]:
 def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
     """Every asset that was made: rows, checks, seconds of the step that makes it."""
     from gamestats_assets.cli.known import declared_tables
-    from gamestats_assets.cli.overview import check_states
+    from gamestats_assets.cli.overview import check_state
     from gamestats_assets.lakehouse.postgres import connect, counts
     from gamestats_assets.orchestration.metadata import asset_key, publication_key
 
@@ -342,15 +342,14 @@ def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
     for heading in ("asset", "rows", "checks passed", "seconds"):
         listed.add_column(heading, justify="left" if heading == "asset" else "right")
     seconds = _seconds(outcomes)
-    states = check_states(session.instance, session.definitions, [asset_key(table) for table in declared_tables()])
     with connect(session.stores.postgres_url) as connection:
         for table in declared_tables():
             key = asset_key(table)
             state = session.stores.lake.state(table)
-            checks = states[key]
+            checks = check_state(session.stores, table)
             if state is None:
                 continue
-            color = "red" if checks.failed else "yellow" if checks.warned or checks.never else "green"
+            color = "red" if checks.failed else "yellow" if checks.warned or not checks.is_known else "green"
             listed.add_row(
                 table.spec.dotted,
                 f"{state.rows:,}",

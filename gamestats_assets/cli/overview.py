@@ -1,7 +1,7 @@
-"""What stands in every table: rows, last partition, freshness, checks, publication.
+"""What stands in every table: rows, last partition, freshness, what is behind, checks, publication.
 
-Read from what is there: the Delta logs always, Dagster's records and PostgreSQL only
-when the server runs. Nothing is started to answer a question.
+All of it is read from what is there: the Delta logs with their ledgers always, what people entered and what is
+published only when PostgreSQL runs. Nothing is started to answer a question.
 """
 
 from __future__ import annotations
@@ -12,38 +12,39 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import dagster as dg
+    import polars as pl
     from pydantic import SecretStr
 
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.lakehouse.table import Table
+    from gamestats_assets.orchestration.behind import Behind
 
 Freshness = Literal["fresh", "stale", "never", "no policy"]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckState:
-    """The latest evaluations of a table's checks, on all its days.
+    """The latest evaluations of a table's checks, on all its partitions.
 
     Attributes:
-        passed: checks whose latest evaluation passed on every day.
-        warned: names of checks that failed without stopping anything.
-        failed: names of checks that failed and stop what follows.
-        never: checks that were never evaluated.
+        total: checks that stand on the table.
+        warned: names of checks that some partition breaks without stopping anything.
+        failed: names of checks that some partition breaks, and that stop what follows.
+        is_known: whether they were ever evaluated.
     """
 
-    passed: int
-    warned: tuple[str, ...]
-    failed: tuple[str, ...]
-    never: int
+    total: int
+    warned: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    is_known: bool = True
 
     @property
-    def total(self) -> int:
-        """Checks that stand on the table."""
-        return self.passed + len(self.warned) + len(self.failed) + self.never
+    def passed(self) -> int:
+        """Checks that every partition passed."""
+        return self.total - len({*self.warned, *self.failed}) if self.is_known else 0
 
     def __str__(self) -> str:
-        if self.never == self.total:
+        if not self.is_known:
             return "never" if self.total else "none"
         parts = [f"{self.passed} of {self.total} passed"]
         parts += [f"failed: {', '.join(self.failed)}"] if self.failed else []
@@ -59,9 +60,11 @@ class TableOverview:
         name: `game.table`.
         rows: rows in the lake; None when it was never written.
         last_partition: its newest partition that holds rows.
-        materialised_at: when it was last materialised (or, without Dagster's records, last committed).
+        made_at: when it was last written, or found to be as it should be.
         freshness: that age against the table's policy; of one that is due by an hour, whether the day is there.
-        checks: None when PostgreSQL, which keeps them, does not run.
+        state: whether it is what its inputs would make now, in words; why not.
+        checks: its checks.
+        set_aside: units that a check took out of it.
         published_rows: rows in PostgreSQL; None when it does not run or the table is not published.
     """
 
@@ -69,27 +72,40 @@ class TableOverview:
     layer: str
     rows: int | None
     last_partition: str | None
-    materialised_at: datetime | None
+    made_at: datetime | None
     freshness: Freshness
-    checks: CheckState | None
+    state: str
+    checks: CheckState
+    set_aside: int
     published: bool
     published_rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Every table, and whether PostgreSQL could be asked."""
+    """Every table, what is in quarantine as a whole, and whether PostgreSQL could be asked."""
 
     tables: tuple[TableOverview, ...]
+    quarantined: pl.DataFrame
     postgres_runs: bool
 
 
 def overview(stores: Stores, tables: Sequence[type[Table]], now: datetime | None = None) -> Overview:
     """Look at all the given tables, as of now unless told."""
+    from gamestats_assets.definitions import game_of
+    from gamestats_assets.orchestration.behind import behind_of
+    from gamestats_assets.orchestration.freshness import Look
+
     url = running_postgres(stores)
-    records = _Records(stores, url, tables)
+    games = {name: game_of(name) for name in dict.fromkeys(table.spec.game for table in tables)}
+    # What people entered stands in PostgreSQL.
+    behind = {name: behind_of(game, Look(stores, game.graph)) if url else None for name, game in games.items()}
+    published = _published(url, tables)
     now = now or datetime.now(UTC)
-    return Overview(tuple(_table(stores, table, records, now) for table in tables), url is not None)
+    found = [
+        _table(stores, table, check_state(stores, table), behind[table.spec.game], published, now) for table in tables
+    ]
+    return Overview(tuple(found), quarantined(stores, [*games]), url is not None)
 
 
 def running_postgres(stores: Stores) -> SecretStr | None:
@@ -106,92 +122,94 @@ def running_postgres(stores: Stores) -> SecretStr | None:
     return stores.settings.postgres_url
 
 
-class _Records:
-    """What PostgreSQL keeps of the tables: published rows, materialisations, checks."""
+def quarantined(stores: Stores, games: Sequence[str]) -> pl.DataFrame:
+    """What games have in quarantine as a whole: columns `table`, `partition`, `unit`, `reason`."""
+    import polars as pl
 
-    def __init__(self, stores: Stores, url: SecretStr | None, tables: Sequence[type[Table]]) -> None:
-        self.published: dict[str, int] = {}
-        self.materialised: dict[str, datetime] = {}
-        self.checks: dict[str, CheckState] | None = None
-        if url is None:
-            return
-        from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.lakehouse.quality import quarantine_of
 
-        with connect(url) as connection:
-            for table in tables:
-                if table.spec.published:
-                    self.published[table.spec.dotted] = sum(counts(connection, table).values())
-        self._read_dagster(stores, tables)
-
-    def _read_dagster(self, stores: Stores, tables: Sequence[type[Table]]) -> None:
-        from gamestats_assets.definitions import build_defs
-        from gamestats_assets.orchestration.instance import dagster_instance
-        from gamestats_assets.orchestration.metadata import asset_key
-
-        definitions = build_defs()
-        keys = {asset_key(table): table.spec.dotted for table in tables}
-        with dagster_instance(stores) as instance:
-            for key, event in instance.get_latest_materialization_events(list(keys)).items():
-                if event is not None:
-                    self.materialised[keys[key]] = datetime.fromtimestamp(event.timestamp, UTC)
-            self.checks = {keys[key]: state for key, state in check_states(instance, definitions, keys).items()}
-
-
-def check_states(
-    instance: dg.DagsterInstance, definitions: dg.Definitions, keys: Iterable[dg.AssetKey]
-) -> dict[dg.AssetKey, CheckState]:
-    """By asset, the latest evaluation of each of its checks; one that fails on any day has failed."""
-    from gamestats_assets.orchestration.checks import STOPS
-
-    graph = definitions.resolve_asset_graph()
-    by_asset = {key: sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name) for key in keys}
-    latest: dict[dg.AssetCheckKey, dict[str | None, str]] = {}
-    everything = [check for checks in by_asset.values() for check in checks]
-    for found in instance.event_log_storage.get_asset_check_partition_info(everything):
-        latest.setdefault(found.check_key, {})[found.partition_key] = found.latest_execution_status.value
-    states: dict[dg.AssetKey, CheckState] = {}
-    for key, checks in by_asset.items():
-        failed = {check: _failed(latest.get(check, {})) for check in checks}
-        stopping = {check for check in checks if graph.get(check).blocking or STOPS in graph.get(check).metadata}
-        states[key] = CheckState(
-            passed=sum(state is False for state in failed.values()),
-            warned=tuple(check.name for check in checks if failed[check] and check not in stopping),
-            failed=tuple(check.name for check in checks if failed[check] and check in stopping),
-            never=sum(state is None for state in failed.values()),
+    entries = [
+        stores.lake.scan(quarantine_of(game))
+        .filter(pl.col("scope") != "row")
+        .select(
+            table=pl.format("{}.{}", pl.lit(game), "table_name"),
+            partition="partition_key",
+            unit="unit_id",
+            reason="reason",
         )
-    return states
+        for game in games
+    ]
+    return pl.concat(entries).unique().sort("table", "partition", "unit").collect()
 
 
-def _failed(statuses: Mapping[str | None, str]) -> bool | None:
-    """Whether a check's latest evaluation failed on some day; None when it was never evaluated.
+def _published(url: SecretStr | None, tables: Sequence[type[Table]]) -> Mapping[str, int] | None:
+    """Rows in PostgreSQL, by table; None when it does not run."""
+    if url is None:
+        return None
+    from gamestats_assets.lakehouse.postgres import connect, counts
 
-    A range of days has one evaluation without a day beside those of its days, which count
-    alone: they are replaced one by one when a day is mended.
-    """
-    of_days = {status for day, status in statuses.items() if day is not None} & _EVALUATED
-    told = of_days or ({statuses.get(None, "")} & _EVALUATED)
-    return "FAILED" in told if told else None
-
-
-_EVALUATED = {"SUCCEEDED", "FAILED"}
+    with connect(url) as connection:
+        return {table.spec.dotted: sum(counts(connection, table).values()) for table in tables if table.spec.published}
 
 
-def _table(stores: Stores, table: type[Table], records: _Records, now: datetime) -> TableOverview:
+def check_state(stores: Stores, table: type[Table]) -> CheckState:
+    """What the checks of a table found, as its ledger tells."""
+    from gamestats_assets.definitions import game_of
+
+    # The rules of every table are a check, too.
+    total = 1 + len(game_of(table.spec.game).graph.checks.get(table, ()))
+    partitions = stores.lake.ledger(table).partitions.values()
+    return CheckState(
+        total,
+        warned=_names(partition.warned for partition in partitions),
+        failed=_names(partition.failed or {} for partition in partitions),
+        is_known=any(partition.failed is not None for partition in partitions),
+    )
+
+
+def _names(told: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for checks in told for name in checks))
+
+
+def _table(
+    stores: Stores,
+    table: type[Table],
+    checks: CheckState,
+    behind: Behind | None,
+    published: Mapping[str, int] | None,
+    now: datetime,
+) -> TableOverview:
     spec = table.spec
     state = stores.lake.state(table)
     filled = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
-    at = records.materialised.get(spec.dotted) or _last_commit(stores, table)
+    at = _last_commit(stores, table)
     return TableOverview(
         name=spec.dotted,
         layer=spec.layer,
         rows=state.rows if state else None,
         last_partition=max(filled, default=None),
-        materialised_at=at,
+        made_at=at,
         freshness=_freshness(stores, table, at, now),
-        checks=records.checks.get(spec.dotted) if records.checks is not None else None,
+        state=_state(table, behind),
+        checks=checks,
+        set_aside=sum(len(partition.set_aside) for partition in stores.lake.ledger(table).partitions.values()),
         published=spec.published,
-        published_rows=records.published.get(spec.dotted),
+        published_rows=published.get(spec.dotted) if published is not None else None,
     )
+
+
+def _state(table: type[Table], behind: Behind | None) -> str:
+    """Whether a table and its publication are what they should be, and why not."""
+    from gamestats_assets.orchestration.metadata import asset_key, publication_key
+
+    if behind is None:
+        return "unknown"
+    for key in (asset_key(table), publication_key(table)):
+        for what, found in (("behind", behind.why.get(key)), ("held", behind.held.get(key))):
+            if found:
+                first = next(iter(found.values()))
+                return f"{what}: {first}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
+    return "up to date"
 
 
 def _last_commit(stores: Stores, table: type[Table]) -> datetime | None:

@@ -97,10 +97,10 @@ def tables(
     form: Annotated[Format, typer.Option("--format", "-f", help="How the list is written.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """List every table: layer, rows, last partition, freshness, checks, rows published.
+    """List every table: rows, last partition, freshness, what is behind and why, checks, rows published.
 
-    Nothing is started to answer. What PostgreSQL knows (checks, published rows) is shown as
-    unknown while it does not run.
+    Nothing is started to answer. While PostgreSQL does not run, it is unknown what is behind and published.
+    What is in quarantine as a whole (a match, a log file) is named below.
 
     Example:
 
@@ -115,15 +115,28 @@ def tables(
         found = overview(stores, declared_tables())
     if form is Format.TABLE and output is None:
         show(_table_of(found, is_narrow=out().is_terminal and out().width < _WIDTH))
+        _say_what_is_quarantined(found.quarantined)
         say(_landed(stores.landing), "dim", console=err())
     else:
         write_frame(_frame_of(found), form, output)
     if not found.postgres_runs:
         say(
-            "PostgreSQL does not run, so checks and published rows are unknown; `gamestats up` starts it.",
+            "PostgreSQL does not run, so it is unknown what is behind and published; `gamestats up` starts it.",
             "dim",
             console=err(),
         )
+
+
+def _say_what_is_quarantined(found: pl.DataFrame) -> None:
+    """Name what is in quarantine as a whole, some of each table."""
+    for (table,), entries in found.group_by("table", maintain_order=True):
+        units = [
+            f"{unit} ({partition})" if partition else unit
+            for unit, partition in entries.select("unit", "partition").iter_rows()
+        ]
+        game = str(table).partition(".")[0]
+        say(f"In quarantine of {table}: {few(units)}. {entries['reason'][0]}", "yellow")
+        say(f'  All of it: gamestats query "from {game}.quarantine"', "dim")
 
 
 def _landed(landing: Landing) -> str:
@@ -141,6 +154,7 @@ def _landed(landing: Landing) -> str:
 
 # Columns of a terminal that the whole overview needs.
 _WIDTH = 130
+_STATES = {"up to date": "green", "unknown": "dim"}
 _STYLES = {"fresh": "green", "stale": "yellow", "never": "dim", "no policy": ""}
 
 
@@ -149,10 +163,10 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
     now = datetime.now(UTC)
     columns: dict[str, Callable[[TableOverview], str | Text]] = {
         "table": lambda table: table.name,
-        "layer": lambda table: table.layer,
         "rows": lambda table: "-" if table.rows is None else f"{table.rows:,}",
         "last partition": lambda table: table.last_partition or "-",
         "freshness": lambda table: _freshness(table, now),
+        "state": lambda table: Text(table.state, style=_STATES.get(table.state, "yellow")),
         "checks": _checks,
         "published rows": _published,
     }
@@ -161,7 +175,7 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
             "table": columns["table"],
             "rows": columns["rows"],
             "last": columns["last partition"],
-            "fresh": lambda table: Text(table.freshness, style=_STYLES[table.freshness]),
+            "state": lambda table: Text(table.state, style=_STATES.get(table.state, "yellow")),
             "checks": lambda table: _checks(table, is_short=True),
         }
     listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if is_narrow else 2, 0, 0))
@@ -175,16 +189,15 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
 def _freshness(table: TableOverview, now: datetime) -> Text:
     from gamestats_assets.cli.overview import age
 
-    ago = f", {age(table.materialised_at, now)} old" if table.materialised_at else ""
+    ago = f", {age(table.made_at, now)} old" if table.made_at else ""
     return Text(f"{table.freshness}{ago}", style=_STYLES[table.freshness])
 
 
 def _checks(table: TableOverview, *, is_short: bool = False) -> Text:
-    if table.checks is None:
-        return Text("unknown", style="dim")
     style = "red" if table.checks.failed else "yellow" if table.checks.warned else "green"
     told = f"{table.checks.passed}/{table.checks.total}" if is_short else str(table.checks)
-    return Text(told, style="dim" if table.checks.never == table.checks.total else style)
+    told += f"; {table.set_aside} set aside" if table.set_aside and not is_short else ""
+    return Text(told, style=style if table.checks.is_known else "dim")
 
 
 def _published(table: TableOverview) -> str:
@@ -203,9 +216,11 @@ def _frame_of(found: Overview) -> pl.DataFrame:
                 "layer": table.layer,
                 "rows": table.rows,
                 "last_partition": table.last_partition,
-                "materialised_at": table.materialised_at,
+                "made_at": table.made_at,
                 "freshness": table.freshness,
-                "checks": "unknown" if table.checks is None else str(table.checks),
+                "state": table.state,
+                "checks": str(table.checks),
+                "set_aside": table.set_aside,
                 "published": table.published,
                 "published_rows": table.published_rows,
             }
@@ -216,9 +231,11 @@ def _frame_of(found: Overview) -> pl.DataFrame:
             "layer": pl.String,
             "rows": pl.Int64,
             "last_partition": pl.String,
-            "materialised_at": pl.Datetime("us", "UTC"),
+            "made_at": pl.Datetime("us", "UTC"),
             "freshness": pl.String,
+            "state": pl.String,
             "checks": pl.String,
+            "set_aside": pl.Int64,
             "published": pl.Boolean,
             "published_rows": pl.Int64,
         },

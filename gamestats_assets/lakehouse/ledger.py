@@ -18,7 +18,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import dataframely as dy
@@ -68,12 +68,14 @@ class Partition:
         units: by unit; None where somebody else wrote the rows.
         made_from: fingerprint of what the partition was made from as a whole, when all of it was made.
         failed: blocking checks that it breaks, each with its message; None where they were not evaluated yet.
+        warned: other checks that it breaks, in the same way.
         written_by: the newest version that wrote rows of it.
     """
 
     units: Units | None = field(default_factory=dict)
     made_from: str = ""
     failed: Mapping[str, str] | None = None
+    warned: Mapping[str, str] = field(default_factory=dict)
     written_by: int = 0
     _content: str | None = None
 
@@ -123,6 +125,7 @@ class Note:
         whole: partitions whose units are all told; those before are gone.
         made_from: of partitions.
         failed: of partitions; of those that the note writes and that stand not here, checks are owed.
+        warned: of some of these.
         everything: whether the note tells of all the table; what was told before is void.
     """
 
@@ -131,11 +134,12 @@ class Note:
     whole: list[str] = field(default_factory=list)
     made_from: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    warned: dict[str, Mapping[str, str]] = field(default_factory=dict)
     everything: bool = False
 
     def dumps(self) -> str:
         """As it stands in a commit."""
-        told = {name: getattr(self, name) for name in ("units", "gone", "whole", "made_from", "failed", "everything")}
+        told = {each.name: getattr(self, each.name) for each in fields(self)}
         return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
 
     @classmethod
@@ -164,11 +168,12 @@ class Ledger:
                 found.units.pop(unit, None)
             found.units.update((unit, (made_from, rows)) for unit, (made_from, rows) in note.units.get(key, {}).items())
             # Until the note of its end, a partition is half made and nobody has checked it.
-            found.made_from, found.failed, found.written_by, found._content = "", None, version, None
+            found.made_from, found.failed, found.warned, found.written_by = "", None, {}, version
+            found._content = None
         for key, made_from in note.made_from.items():
             self._of(key).made_from = made_from
         for key, failed in note.failed.items():
-            self._of(key).failed = failed
+            self._of(key).failed, self._of(key).warned = failed, note.warned.get(key, {})
         # What has no rows, was never made as a whole and breaks nothing is nothing.
         for key in dict.fromkeys((*note.whole, *note.gone)):
             if not self.partitions[key].units and not self.partitions[key].made_from:
@@ -197,6 +202,7 @@ class Ledger:
             whole=[*known],
             made_from={key: found.made_from for key, found in known.items() if found.made_from},
             failed={key: found.failed for key, found in known.items() if found.failed is not None},
+            warned={key: found.warned for key, found in known.items() if found.warned},
             everything=True,
         )
 

@@ -129,10 +129,17 @@ class Verdict:
     Attributes:
         broken: by check the rows that break it.
         failed: by partition, the checks that stop it and why.
+        warned: by partition, the checks that only warn, and of what.
     """
 
     broken: dict[str, pl.DataFrame] = field(default_factory=dict)
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
+    warned: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def note(self, keys: Collection[str]) -> Note:
+        """As it stands in the ledger."""
+        warned = {key: self.warned[key] for key in keys if key in self.warned}
+        return Note(failed={key: self.failed.get(key, {}) for key in keys}, warned=warned)
 
 
 def judge(look: Look, table: type[Table], keys: Sequence[str]) -> Verdict:
@@ -143,13 +150,13 @@ def judge(look: Look, table: type[Table], keys: Sequence[str]) -> Verdict:
         return verdict
     for check, broken in zip(checks, evaluate(checks, look, keys), strict=True):
         verdict.broken[check.name] = broken
-        if not check.blocking or broken.is_empty():
+        if broken.is_empty() or (check.blocking and check.unit in broken.columns):
             continue
-        if check.unit is None or check.unit not in broken.columns:
-            for key in keys:
-                own = _of_partition(check, broken, key)
-                if not own.is_empty():
-                    verdict.failed.setdefault(key, {})[check.name] = _message(check, own)
+        told = verdict.failed if check.blocking else verdict.warned
+        for key in keys:
+            own = _of_partition(check, broken, key)
+            if not own.is_empty():
+                told.setdefault(key, {})[check.name] = _message(check, own)
     for check in checks:
         for key in keys if check.blocking and check.unit is not None else ():
             if (message := _too_many(look, check, key, verdict.broken[check.name])) is not None:
@@ -205,7 +212,7 @@ def _settle(look: Look, table: type[Table], keys: Collection[str] | None) -> Non
     owed = sorted(key for key in owed if keys is None or key in keys)
     if owed:
         verdict = judge(look, table, owed)
-        look.lake.note(table, Note(failed={key: verdict.failed.get(key, {}) for key in owed}))
+        look.lake.note(table, verdict.note(owed))
         look.ledger(table)
 
 

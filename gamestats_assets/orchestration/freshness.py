@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any, Protocol, TypeVar, cast
@@ -553,13 +553,13 @@ def _units_everywhere(look: Look, table: type[Table]) -> Mapping[str, str]:
     return look.once(("everywhere", table), gather)
 
 
-def finished(step: Step, look: Look, keys: Collection[str], failed: Mapping[str, Mapping[str, str]]) -> Note:
-    """The note at the end of a step: what partitions are made from as a whole, and which checks they break."""
+def finished(step: Step, look: Look, keys: Collection[str], note: Note) -> Note:
+    """The note at the end of a step: what partitions are made from as a whole, besides which checks they break."""
     wanted = step.wanted(look)
     made_from = {key: wanted.get(key, "") for key in keys}
     if WHOLE in keys:
         made_from |= step.made_of_days(look)
-    return Note(made_from=made_from, failed={key: failed.get(key, {}) for key in keys})
+    return replace(note, made_from=made_from)
 
 
 # --------------------------------------------------------------------------- what may not be read

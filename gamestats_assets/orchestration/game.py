@@ -517,7 +517,9 @@ def tell_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> 
 def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, Any]]:
     """Whether nothing is in quarantine, and what is: by table, and unit by unit."""
     entries = stores.lake.scan(table).collect()
-    of_tables = entries.group_by("table_name").agg(entries=pl.len(), rows=pl.col("rejected_rows").sum()).sort("table_name")
+    of_tables = (
+        entries.group_by("table_name").agg(entries=pl.len(), rows=pl.col("rejected_rows").sum()).sort("table_name")
+    )
     whole = entries.filter(pl.col("scope") != "row")
     units = whole.select("table_name", "partition_key", "unit_id", "rule", "reason").unique(maintain_order=True)
     metadata: dict[str, Any] = {

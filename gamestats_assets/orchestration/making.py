@@ -213,7 +213,7 @@ class Making:
             self.stores.lake.ensure(table)
             verdict = self.done.verdicts[table] = judge(after, table, self.done.looked_at)
             if due:
-                note = finished(self.step, self.look, due, verdict.failed)
+                note = finished(self.step, self.look, due, verdict.note(due))
                 note.made_from = {key: made for key, made in note.made_from.items() if key not in unread}
                 if (day := self.done.before) is not None:
                     # Of days that may not be read it is not made.

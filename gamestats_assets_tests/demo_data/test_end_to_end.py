@@ -147,13 +147,12 @@ def test_checks_tell_how_many_records_are_late_or_twice_even_when_they_are_few(p
 
 
 def test_a_check_warns_of_unknown_events_and_of_drift(processed: Session) -> None:
-    from gamestats_assets.cli.overview import check_states
+    from gamestats_assets.cli.overview import check_state
 
-    keys = [asset_key(t.RecordCounts), asset_key(t.PropertyTypes)]
-    states = check_states(processed.instance, processed.definitions, keys)
-    warned = {name for state in states.values() for name in state.warned}
+    states = [check_state(processed.stores, table) for table in (t.RecordCounts, t.PropertyTypes)]
+    warned = {name for state in states for name in state.warned}
     assert {"events_are_declared", "properties_have_their_declared_type", "properties_have_one_type"} <= warned
-    assert not any(state.failed for state in states.values())
+    assert not any(state.failed for state in states)
 
 
 def test_active_users_and_retention_are_those_of_a_plain_reading(
