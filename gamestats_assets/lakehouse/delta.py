@@ -17,7 +17,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -494,8 +494,11 @@ class Lake:
         """Enter in the ledger what changes no row; what stands there already is not entered again."""
         ledger = self.ledger(table)
         made_from = {key: told for key, told in note.made_from.items() if ledger[key].made_from != told}
-        failed = {key: told for key, told in note.failed.items() if ledger[key].failed != told}
-        new = Note(note.units, note.gone, note.whole, made_from, failed, note.everything)
+        judged = {key: (told, note.warned.get(key, {})) for key, told in note.failed.items()}
+        judged = {key: told for key, told in judged.items() if (ledger[key].failed, ledger[key].warned) != told}
+        failed = {key: told for key, (told, _) in judged.items()}
+        warned = {key: told for key, (_, told) in judged.items() if told}
+        new = replace(note, made_from=made_from, failed=failed, warned=warned)
         if new.dumps() != Note().dumps():
             self._commit_note(table, self._prepared(table), new)
 

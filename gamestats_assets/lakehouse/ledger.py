@@ -134,7 +134,7 @@ class Note:
     whole: list[str] = field(default_factory=list)
     made_from: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    warned: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    warned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     everything: bool = False
 
     def dumps(self) -> str:
