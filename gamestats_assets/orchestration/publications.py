@@ -53,7 +53,13 @@ def unpublished(
     published = everything_published(look.stores.postgres_url, tables, counted=counted)
     found: dict[type[Table], dict[str, str]] = {}
     for table in tables:
-        held, known = look.content(table), published.get(table, {})
+        held, known = look.content(table), published.get(table)
+        if known is None and not held:
+            # Who asks for what was made and is empty is to find it empty.
+            made = sorted(key for key, found in look.ledger(table).partitions.items() if found.made_from)[:1]
+            found[table] = dict.fromkeys(made, "not published yet")
+            continue
+        known = known or {}
         found[table] = {
             key: "not published yet" if key not in known else "its rows changed"
             for key in sorted({*held, *known})
