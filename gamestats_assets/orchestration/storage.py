@@ -1,22 +1,31 @@
 """Dagster's own storage, in the PostgreSQL that the settings name, named by `dagster.yaml`.
 
-Every process of Dagster (webserver, daemon, code server, run) asks for it by itself, so no
-connection string stands in a file or an environment variable, and the embedded server is
-started by whichever process comes first.
+Every process of Dagster (webserver, daemon, code server, run) asks for it by itself, so no connection string stands in
+a file or an environment variable, and the embedded server is started by whichever process comes first.
+
+A run of a day stores some five hundred events. Left to itself, Dagster connects and commits anew for each of them; here
+connections are kept, and what a step tells at its end is written together.
 """
 
 from __future__ import annotations
 
 import functools
 import select
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagster._serdes import ConfigurableClassData  # the type that Dagster's own storages take
-from dagster_postgres import DagsterPostgresStorage
+import dagster as dg
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
+from dagster_postgres.utils import create_pg_connection
 from pydantic import SecretStr
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, column, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 from gamestats_assets.lakehouse.embedded_postgres import is_running
@@ -25,10 +34,99 @@ from gamestats_assets.settings import Settings
 
 # A run asks for a connection thousands of times, one right after another.
 _PAUSE_S = 1.0
+_OF_ASSETS = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.ASSET_OBSERVATION,
+}
+_OF_CHECKS = {dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+# Nobody waits for these: the next step's start, a message, a failure and the end of the run follow them.
+_CAN_WAIT = {
+    *_OF_ASSETS,
+    *_OF_CHECKS,
+    dg.DagsterEventType.STEP_OUTPUT,
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.HANDLED_OUTPUT,
+}
+_MOST_WAITING = 200
+
+
+class _Runs(PostgresRunStorage):
+    """Runs, over connections that are kept."""
+
+    def connect(self) -> Any:
+        return create_pg_connection(_engine(self.postgres_url))
+
+
+class _Schedules(PostgresScheduleStorage):
+    """Ticks of sensors and schedules, over connections that are kept."""
+
+    def connect(self, run_id: str | None = None) -> Any:
+        return create_pg_connection(_engine(self.postgres_url))
+
+
+class _Events(PostgresEventLogStorage):
+    """Events, written together where they may wait; what is the same for ever is asked once."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._waiting: list[dg.EventLogEntry] = []
+        self._writing = threading.RLock()
+        super().__init__(*arguments, **keywords)
+        # A schema that was migrated when the storage was made changes no more.
+        setattr(self, "has_table", functools.cache(super().has_table))  # noqa: B010
+        setattr(self, "has_asset_key_col", functools.cache(super().has_asset_key_col))  # noqa: B010
+
+    def run_connection(self, run_id: str | None = None) -> Any:
+        return create_pg_connection(_engine(self.postgres_url))
+
+    def index_connection(self) -> Any:
+        return create_pg_connection(_engine(self.postgres_url))
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Write events in their order; those of a run that may wait, with the next one that may not."""
+        with self._writing:
+            self._waiting += events
+            last = events[-1]
+            if not last.run_id or last.dagster_event_type not in _CAN_WAIT or len(self._waiting) >= _MOST_WAITING:
+                self._write()
+
+    def dispose(self) -> None:
+        with self._writing:
+            self._write()
+        super().dispose()
+
+    def _write(self) -> None:
+        events, self._waiting = self._waiting, []
+        if not events:
+            return
+        with self.index_connection() as connection:
+            insert = self.prepare_insert_event_batch(events).returning(column("id"))
+            ids = [int(number) for (number,) in connection.execute(insert)]
+        stored = [*zip(events, ids, strict=True)]
+        of_assets = [each for each in stored if each[0].dagster_event_type in _OF_ASSETS]
+        if of_assets:
+            self.store_asset_event_tags(*zip(*of_assets, strict=True))
+        # Of an asset only the newest event of each kind counts.
+        newest = {(each[0].dagster_event_type, each[0].get_dagster_event().asset_key): each for each in of_assets}
+        for entry, number in newest.values():
+            self.store_asset_event(entry, number)
+        for entry, number in stored:
+            if entry.dagster_event_type in _OF_CHECKS:
+                self.store_asset_check_event(entry, number)
 
 
 class GamestatsStorage(DagsterPostgresStorage):
     """Runs, events and schedules of Dagster, in the schema `dagster` of our PostgreSQL."""
+
+    def __init__(self, url: str, inst_data: Any) -> None:
+        # Sensors are given an instance, and so a storage, at every tick: what is the same for all is made once.
+        new = url not in _PREPARED
+        self._parts = _Runs(url, new), _Events(url, new), _Schedules(url, new)
+        super().__init__(url, should_autocreate_tables=False, inst_data=inst_data)
+        _PREPARED.add(url)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -36,21 +134,24 @@ class GamestatsStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> GamestatsStorage:
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> GamestatsStorage:
         """The storage by the settings of this process; called by Dagster."""
-        # Sensors are given an instance, and so a storage, at every tick: what is the same for all is made once.
-        url = _url(Settings()).get_secret_value()
-        storage = cls(postgres_url=url, inst_data=inst_data, should_autocreate_tables=url not in _PREPARED)
-        _PREPARED.add(url)
-        engine = _engine(url)
-        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
-            part._engine = engine
-        # Asked at every event, and a schema that was migrated when the storage was made changes no more.
-        events = storage._event_log_storage
-        setattr(events, "has_table", functools.cache(events.has_table))  # noqa: B010
-        return storage
+        return cls(_url(Settings()).get_secret_value(), inst_data)
+
+    @property
+    def run_storage(self) -> _Runs:
+        """Runs."""
+        return self._parts[0]
+
+    @property
+    def event_log_storage(self) -> _Events:
+        """Events of runs."""
+        return self._parts[1]
+
+    @property
+    def schedule_storage(self) -> _Schedules:
+        """Ticks of sensors and schedules."""
+        return self._parts[2]
 
     @property
     def event_storage_data(self) -> None:
@@ -81,11 +182,7 @@ def _url(settings: Settings) -> SecretStr:
 
 @functools.cache
 def _engine(url: str) -> Engine:
-    """Connections of this process that are kept.
-
-    A run stores some thousand events. Left to itself, Dagster connects anew for each of them, and starting a server
-    process takes longer than all the rest.
-    """
+    """Connections of this process that are kept: starting a server process takes longer than all the rest."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
     _replace_broken_connections(engine)
     return engine

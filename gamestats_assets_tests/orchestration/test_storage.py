@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg
@@ -68,3 +69,41 @@ def test_a_connection_that_broke_loses_no_event(
             conn.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         store(instance, 1)
     assert stored(instance) == 2
+
+
+def test_a_run_stores_every_event_in_its_order_and_writes_a_step_s_end_at_once(
+    instance: dg.DagsterInstance, fresh_database: str
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec(f"check_{number}", asset="goals") for number in range(20)])
+    def goals() -> Iterator[Any]:
+        yield dg.MaterializeResult(metadata={"rows": 3})
+        for number in range(20):
+            yield dg.AssetCheckResult(check_name=f"check_{number}", passed=number != 7)
+
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        conn.execute("CREATE TABLE public.writes (events integer)")
+        conn.execute(
+            "CREATE FUNCTION public.count_writes() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN INSERT INTO public.writes SELECT count(*) FROM new_rows; RETURN NULL; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER writes AFTER INSERT ON dagster.event_logs REFERENCING NEW TABLE AS new_rows "
+            "EXECUTE FUNCTION public.count_writes()"
+        )
+        result = dg.materialize([goals], instance=instance)
+        writes, events = conn.execute("SELECT count(*), sum(events) FROM public.writes").fetchone() or (0, 0)
+    stored = [record.event_log_entry for record in instance.get_records_for_run(result.run_id, limit=500).records]
+    types = [entry.dagster_event_type.value for entry in stored if entry.dagster_event_type]
+    told = [event.event_type_value for event in result.all_events]
+    assert [each for each in types if not each.endswith("_PLANNED")] == told
+    assert events == len(stored) > 60
+    assert writes < 15
+    evaluations = {
+        number: instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("goals"), f"check_{number}"), limit=2
+        )
+        for number in range(20)
+    }
+    assert {n: [record.status.value for record in of] for n, of in evaluations.items()} == {
+        number: ["FAILED" if number == 7 else "SUCCEEDED"] for number in range(20)
+    }
