@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,7 +86,8 @@ def materialize(
     with status("Loading"):
         from gamestats_assets.cli.session import games_selected, opened
         from gamestats_assets.orchestration.behind import between, everywhere
-    with opened(games=games_selected(select or [])) as session:
+    selected = games_selected(select or [])
+    with opened(games=selected) as session:
         selection = resolve_selection(select or [], session.definitions)
         if chosen is not None:
             _must_be_there(session, selection, chosen)
@@ -93,7 +95,7 @@ def materialize(
         outcomes = session.follow(selection, everything=everything, chosen=where, verbose=verbose)
         if not outcomes and not session.stopped:
             say(_nothing_to_do(session.stores.landing, chosen))
-        for line in _left_out(session.stores):
+        for line in _left_out(session.stores, selected or games()):
             say(line, "yellow")
     if outcomes:
         finish(outcomes)
@@ -135,14 +137,17 @@ def _nothing_to_do(landing: Landing, chosen: tuple[str, str] | None) -> str:
     return f"Everything is up to date: {counted(len(landed), 'day')} landed, processed and published."
 
 
-def _left_out(stores: Stores) -> list[str]:
-    """What stays undone because its day is no partition, in words."""
-    from gamestats_assets.demo_data.assets import logs_outside
+def _left_out(stores: Stores, of_games: Collection[str]) -> list[str]:
+    """What of some games stays undone because its day is no partition, in words."""
     from gamestats_assets.orchestration.landed import outside
     from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, day_of
 
-    landed = sorted(key for game in games() for key in outside(stores.landing, game))
-    generated = logs_outside(stores)
+    landed = sorted(key for game in of_games for key in outside(stores.landing, game))
+    generated: list[str] = []
+    if "demo_data" in of_games:
+        from gamestats_assets.demo_data.assets import logs_outside
+
+        generated = logs_outside(stores)
 
     def is_before(key: str) -> bool:
         return day_of(key) < (PAIRED_DAYS if "|" in key else DAYS).start.date().isoformat()

@@ -1020,6 +1020,7 @@ def _writer(table: type[Table]) -> WriterProperties:
     )
 
 
+@functools.cache
 def delta_schema(table: type[Table]) -> Schema:
     """The declared columns as a Delta schema: types, nullability, descriptions as comments."""
     return Schema(

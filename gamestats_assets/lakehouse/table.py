@@ -16,6 +16,7 @@ reads it from here.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Mapping
@@ -218,11 +219,18 @@ class Table(dy.Schema):
         cls.spec = spec
 
     @classmethod
+    @functools.cache
+    def columns(cls) -> dict[str, dy.Column]:
+        """The declared columns by name, put together once: a run asks for them some thousand times."""
+        return super().columns()
+
+    @classmethod
     def description(cls) -> str:
         """The docstring, unindented: the description in Dagster and PostgreSQL."""
         return inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
+    @functools.cache
     def schema(cls) -> pl.Schema:
         """Polars schema in declared column order."""
         return pl.Schema({name: column.dtype for name, column in cls.columns().items()})
@@ -233,6 +241,7 @@ class Table(dy.Schema):
         return {name: column.description or "" for name, column in cls.columns().items()}
 
     @classmethod
+    @functools.cache
     def pair_dimension(cls) -> str | None:
         """What a partition is of besides its day (`product` of `product_day`); None where it is no pair."""
         return _dimension(cls.spec.partitioned_by, cls.columns())

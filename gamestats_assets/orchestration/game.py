@@ -610,10 +610,19 @@ def _source(
     return look.lake.source(reads.source, values, same)
 
 
+_IDLE: list[duckdb.DuckDBPyConnection] = []
+"""In-memory databases of models that have been made: to open another one takes longer than most models."""
+
+
 def _stream(model: SqlModel, sources: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
-    # In memory, one for each: a DuckDB file has a single writer.
-    with duckdb.connect() as connection:
+    connection = _IDLE.pop() if _IDLE else duckdb.connect()
+    try:
         yield from stream_model(model, sources, parameters, connection=connection)
+    except BaseException:
+        # Nobody knows what it is in the middle of.
+        connection.close()
+        raise
+    _IDLE.append(connection)
 
 
 def _frames(
