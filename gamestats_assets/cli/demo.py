@@ -335,7 +335,8 @@ def _result(session: Session, outcomes: list[Outcome]) -> RichTable:
     """Every asset that was made: rows, checks, seconds of the step that makes it."""
     from gamestats_assets.cli.known import declared_tables
     from gamestats_assets.cli.overview import check_state
-    from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.lakehouse.postgres import connect
+    from gamestats_assets.lakehouse.published import counts
     from gamestats_assets.orchestration.metadata import asset_key, publication_key
 
     listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -451,7 +452,8 @@ def _asked(stores: Stores, query: str) -> list[dict[str, Any]]:
 def empty_tables(stores: Stores) -> list[str]:
     """Published tables without a row in PostgreSQL: after the demo there are none."""
     from gamestats_assets.cli.known import declared_tables
-    from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.lakehouse.postgres import connect
+    from gamestats_assets.lakehouse.published import counts
 
     with connect(stores.postgres_url) as connection:
         return [

@@ -296,7 +296,8 @@ def rebuild(
             return
         if spec.published:
             # First, for PostgreSQL may refuse (a view stands on the table): then nothing has changed yet.
-            from gamestats_assets.lakehouse.postgres import connect, rebuild_table
+            from gamestats_assets.lakehouse.postgres import connect
+            from gamestats_assets.lakehouse.published import rebuild_table
 
             with connect(stores.postgres_url) as connection:
                 rebuild_table(connection, declared)

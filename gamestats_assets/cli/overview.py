@@ -146,7 +146,8 @@ def _published(url: SecretStr | None, tables: Sequence[type[Table]]) -> Mapping[
     """Rows in PostgreSQL, by table; None when it does not run."""
     if url is None:
         return None
-    from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.lakehouse.postgres import connect
+    from gamestats_assets.lakehouse.published import counts
 
     with connect(url) as connection:
         return {table.spec.dotted: sum(counts(connection, table).values()) for table in tables if table.spec.published}

@@ -21,12 +21,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import (
-    PostgresError,
-    _explained,  # pyright: ignore[reportPrivateUsage]
-    connect,
-    ensure_reader,
-)
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, ensure_reader, explained
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
 
@@ -88,7 +83,7 @@ def current_revision(url: SecretStr) -> str | None:
     Raises:
         PostgresError: when PostgreSQL refuses or cannot be reached.
     """
-    with connect(url) as conn, _explained(url, "ops"):
+    with connect(url) as conn, explained("ops"):
         return _revision(conn)
 
 
@@ -112,7 +107,7 @@ def _run(url: SecretStr, command: str, revision: str) -> None:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
-    with connect(url) as conn, _explained(url, "migrating ops", MigrationError):
+    with connect(url) as conn, explained("migrating ops", MigrationError):
         conn.autocommit = False
         engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
         try:
@@ -163,7 +158,7 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     """
     columns, key = (sql.SQL(", ").join(map(sql.Identifier, names)) for names in (table.columns(), table.primary_key()))
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
-    with connect(url) as conn, _explained(url, f"snapshot of {SCHEMA}.{table.spec.name}"), conn.transaction():
+    with connect(url) as conn, explained(f"snapshot of {SCHEMA}.{table.spec.name}"), conn.transaction():
         conn.execute("SET LOCAL timezone = 'UTC'")
         found = conn.execute(query).fetchall() if _exists(conn, table.spec.name) else []
     return pl.DataFrame(found, schema=table.schema(), orient="row")
@@ -175,7 +170,7 @@ def versions(url: SecretStr | str) -> dict[str, int]:
     Raises:
         PostgresError: when PostgreSQL refuses or cannot be reached.
     """
-    with connect(url) as conn, _explained(url, "ops.changes"):
+    with connect(url) as conn, explained("ops.changes"):
         if not _exists(conn, "changes"):
             return {}
         return dict(conn.execute("SELECT table_name, version FROM ops.changes").fetchall())
@@ -189,7 +184,7 @@ def rows(
     Raises:
         PostgresError: when PostgreSQL refuses.
     """
-    with _explained(None, "ops"), conn.cursor(row_factory=dict_row) as cursor:
+    with explained("ops"), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()
 
 
@@ -200,7 +195,7 @@ def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> li
         PostgresError: when PostgreSQL refuses.
     """
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(_identifier(table), _condition(where))
-    with _explained(None, f"{SCHEMA}.{table}"), conn.cursor(row_factory=dict_row) as cursor:
+    with explained(f"{SCHEMA}.{table}"), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, list(where.values())).fetchall()
 
 
@@ -215,7 +210,7 @@ def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
         PostgresError: when PostgreSQL refuses or cannot be reached.
     """
     migrate(url)
-    with connect(url) as conn, _explained(url, "ops", RefusedEntryError), conn.transaction():
+    with connect(url) as conn, explained("ops", RefusedEntryError), conn.transaction():
         conn.execute("SET LOCAL timezone = 'UTC'")
         conn.execute("SELECT set_config('gamestats.person', %s, true)", [person])
         yield conn
@@ -255,7 +250,7 @@ def delete(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> li
 
 
 def _written(conn: psycopg.Connection, table: str, statement: sql.Composed, values: list[Any]) -> list[Row]:
-    with _explained(None, f"{SCHEMA}.{table}", RefusedEntryError):
+    with explained(f"{SCHEMA}.{table}", RefusedEntryError):
         try:
             with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
                 return cursor.execute(statement, values).fetchall()

@@ -45,6 +45,6 @@ class Stores:
     @cached_property
     def postgres_url(self) -> SecretStr:
         """PostgreSQL to publish to; starts the embedded server when none is configured."""
-        from gamestats_assets.lakehouse.postgres import postgres_url
+        from gamestats_assets.lakehouse.embedded_postgres import postgres_url
 
         return postgres_url(self.settings)

@@ -22,7 +22,7 @@ from gamestats_assets.orchestration.metadata import asset_key, column_schema, fr
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
 if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.postgres import Publication
+    from gamestats_assets.lakehouse.published import Publication
 
 SAME_ROWS = "rows_equal_the_lake"
 # A store or a server may be away for a moment.
@@ -48,7 +48,7 @@ def unpublished(
     Args:
         counted: count what PostgreSQL holds, which costs a scan.
     """
-    from gamestats_assets.lakehouse.postgres import everything_published
+    from gamestats_assets.lakehouse.published import everything_published
 
     published = everything_published(look.stores.postgres_url, tables, counted=counted)
     found: dict[type[Table], dict[str, str]] = {}
@@ -104,7 +104,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         freshness_policy=freshness_policy(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from gamestats_assets.lakehouse.postgres import everything_published
+        from gamestats_assets.lakehouse.published import everything_published
 
         stores: Stores = context.resources.stores
         url = stores.postgres_url
@@ -180,7 +180,7 @@ def _publish(stores: Stores, graph: Graph, table: type[Table], key: str) -> tupl
     Raises:
         BlockingCheckError: when it breaks a check by then.
     """
-    from gamestats_assets.lakehouse.postgres import publish
+    from gamestats_assets.lakehouse.published import publish
 
     values = values_of(table, [key]) if table.spec.partitioned_by else None
     attempt = 0
@@ -214,7 +214,8 @@ def _publish(stores: Stores, graph: Graph, table: type[Table], key: str) -> tupl
 
 def _different(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[str, str]:
     """Partitions of which PostgreSQL holds another number of rows than the lake."""
-    from gamestats_assets.lakehouse.postgres import connect, counts
+    from gamestats_assets.lakehouse.postgres import connect
+    from gamestats_assets.lakehouse.published import counts
     from gamestats_assets.lakehouse.table import partition_key_of
 
     state = stores.lake.state(table)

@@ -27,7 +27,8 @@ from gamestats_assets.lakehouse.entries import UnknownNameError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
 from gamestats_assets.lakehouse.ledger import Note
 from gamestats_assets.lakehouse.ops import SCHEMA, delete, entering, select
-from gamestats_assets.lakehouse.postgres import DAGSTER_SCHEMA, connect, forget_dead_rows, forget_partition
+from gamestats_assets.lakehouse.postgres import DAGSTER_SCHEMA, connect, forget_dead_rows
+from gamestats_assets.lakehouse.published import forget_partition
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table

@@ -112,7 +112,7 @@ def _process(folder: Path, publish: bool) -> dict[str, Any]:
 def _replaced_and_copied(stores: Stores) -> dict[str, Any]:
     """What replacing the day of each published table takes, beside a bare COPY of the same rows."""
     from gamestats_assets.l2m.assets import PUBLISHED
-    from gamestats_assets.lakehouse.postgres import publish
+    from gamestats_assets.lakehouse.published import publish
 
     url, seconds = stores.postgres_url.get_secret_value(), dict[str, tuple[int, float, float]]()
     for table in PUBLISHED:

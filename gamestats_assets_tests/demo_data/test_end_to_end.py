@@ -28,7 +28,7 @@ from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.products import add_product, change_product
 from gamestats_assets.lakehouse.landing import decompressed
 from gamestats_assets.lakehouse.ops import entering
-from gamestats_assets.lakehouse.postgres import connect, read_published
+from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look
@@ -37,6 +37,7 @@ from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -225,7 +226,8 @@ def test_what_a_product_is_generated_from_is_in_tables(processed: Session) -> No
 
 
 def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Session) -> None:
-    from gamestats_assets.lakehouse.postgres import query, rebuild_table
+    from gamestats_assets.lakehouse.postgres import query
+    from gamestats_assets.lakehouse.published import rebuild_table
 
     url = processed.stores.postgres_url
     told = query(url, "select day, price, count, total, shop from demo_data.events_shop where event_name = 'buy'")

@@ -18,7 +18,6 @@ from gamestats_assets.l2m import tables
 from gamestats_assets.l2m.assets import game
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
@@ -27,6 +26,7 @@ from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
+from gamestats_assets_tests.published import read_published
 
 PLAN = Plan(accounts=140, days=4, servers=2, guilds=3, actions=3.0)
 DAYS = [(PLAN.start + timedelta(days=number)).isoformat() for number in range(PLAN.days)]

@@ -16,7 +16,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import simulate as simulator
@@ -25,6 +24,7 @@ from gamestats_assets.lol.assets import BY_PATCH, game
 from gamestats_assets.lol.simulate import silver, simulate
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.test_cli import Gamestats
 
 MATCHES, SEED = 60, 7

@@ -12,7 +12,6 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.assets import game
@@ -22,6 +21,7 @@ from gamestats_assets.orchestration.requests import PARTITION_TAG, partitions_of
 from gamestats_assets_tests.lol.api_server import KEY, RiotServer
 from gamestats_assets_tests.lol.test_discovery import plays, seed
 from gamestats_assets_tests.operations import BySensors, names
+from gamestats_assets_tests.published import read_published
 
 BEHIND = "lol_behind"
 PLAN = Plan(

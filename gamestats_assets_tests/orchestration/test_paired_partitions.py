@@ -21,7 +21,7 @@ from gamestats_assets.cli.materialize import PartitionChoiceError, _must_be_ther
 from gamestats_assets.cli.session import Session
 from gamestats_assets.cli.steps import progress_loggers
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.postgres import connect, read_published
+from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
@@ -52,6 +52,7 @@ from gamestats_assets_tests.orchestration.stalls import (
     land,
 )
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
 
 DAY, NEXT, THIRD = "2026-01-01", "2026-01-02", "2026-01-03"
 BEFORE = "2025-12-31"

@@ -12,7 +12,6 @@ import pytest
 from deltalake import write_deltalake
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.game import Game
@@ -20,6 +19,7 @@ from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
+from gamestats_assets_tests.published import read_published
 
 DAY, NEXT = "2026-01-01", "2026-01-02"
 Run = Callable[..., dg.ExecuteInProcessResult]

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 
 from gamestats_assets.lakehouse.ops import migrate
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.orchestration import requests
 from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look
@@ -30,6 +29,7 @@ from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.operations import BySensors
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
 
 DAY = date(2026, 3, 14)
 ARCHIVED = (1, 2)

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.assets import BY_MATCH, BY_PLAYER, game
 from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.test_cli import Gamestats
 

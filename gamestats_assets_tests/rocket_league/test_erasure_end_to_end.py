@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from gamestats_assets.cli.materialize import resolve_selection
 from gamestats_assets.cli.session import Session, opened
 from gamestats_assets.lakehouse.ops import entering
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.forgetting import forget_in_dagster
@@ -28,6 +27,7 @@ from gamestats_assets.rocket_league.source import GAME, ingest
 from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, Users
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
 
 NAMED, OTHER = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"

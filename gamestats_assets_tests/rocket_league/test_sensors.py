@@ -16,7 +16,6 @@ import pytest
 from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
-from gamestats_assets.lakehouse.postgres import read_published
 from gamestats_assets.orchestration import requests as requests_of_runs
 from gamestats_assets.orchestration.sensor import KIND_TAG
 from gamestats_assets.rocket_league import bronze, players, sensors
@@ -24,6 +23,7 @@ from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.simulate import simulate_season, write_season
 from gamestats_assets.rocket_league.source import ingest
 from gamestats_assets_tests.operations import BySensors, names
+from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
 
 BEHIND = "rocket_league_behind"

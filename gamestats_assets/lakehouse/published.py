@@ -1,0 +1,765 @@
+"""Published tables in PostgreSQL: made from their declaration, replaced in one transaction, counted.
+
+What stands in PostgreSQL can always be published again from Delta, so a table whose
+declaration changed beyond adding columns is rebuilt, never migrated. One publication is
+one transaction that replaces exactly the partitions it is given and counts them again
+before it commits: a reader sees the old rows or the new, and so does whoever looks after
+the publisher was killed. What content a partition was published from is noted with it,
+where the caller names it.
+
+A table that grows with time (`TableSpec.months_of`) is partitioned by PostgreSQL into one
+table per month, so that a question about some weeks reads no more than their months and
+an index grows no further than one. Whoever reads or writes names the table itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+import psycopg
+import tenacity
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.postgres import (
+    PostgresError,
+    connect,
+    explained,
+    grant_reader,
+    is_transient,
+    lock_definitions,
+)
+from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
+
+_ROWS_PER_COPY = 50_000
+_ROWS_SORTED = 1_000_000  # at a time, so that sorting takes no second copy of a large frame
+_LOCKS = 1_000  # for all partitions of a table, however many: PostgreSQL's lock table is finite
+_FLOAT_TOLERANCE = 1e-9
+_IDENTIFIER_BYTES = 63
+_LAST_YEAR = 9999  # the last that Python can read back
+
+_SCALAR_TYPES: Mapping[Any, str] = {
+    pl.Boolean: "boolean",
+    pl.Int8: "smallint",
+    pl.Int16: "smallint",
+    pl.Int32: "integer",
+    pl.Int64: "bigint",
+    pl.Float32: "real",
+    pl.Float64: "double precision",
+    pl.String: "text",
+    pl.Date: "date",
+    pl.Datetime: "timestamp with time zone",
+}
+
+
+class UnpublishableTableError(PostgresError):
+    """A table's declaration has something PostgreSQL could not keep."""
+
+
+class IncompatibleTableError(PostgresError):
+    """A table in PostgreSQL differs from its declaration in a way only a rebuild can mend."""
+
+
+class PublicationError(PostgresError):
+    """Rows were refused, by us before anything was sent or by PostgreSQL; nothing was changed."""
+
+
+class ReconciliationError(PublicationError):
+    """What arrived in PostgreSQL is not what was sent; the transaction was rolled back."""
+
+
+# --- definition of a table -----------------------------------------------------------------------
+
+
+class _PublishedPartition(Table):
+    table_name = dy.String(primary_key=True, description="Table of this schema.")
+    partition_key = dy.String(primary_key=True, description="Partition; empty for a table without partitions.")
+    content_hash = dy.String(min_length=1, description="Names the content that was published.")
+    rows = dy.Int64(min=0, description="Rows published.")
+    published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="Start of the publication, UTC.")
+
+
+@functools.cache
+def _notes_of(game: str) -> type[Table]:
+    """The table of what is published of a game, `<game>.published_partitions`."""
+
+    class PublishedPartitions(_PublishedPartition, key=f"{game}/published_partitions", layer="gold"):
+        """What content the partitions of the published tables hold; one that is not here is of unknown content."""
+
+    return PublishedPartitions
+
+
+_Definition = dict[tuple[str, str], str]
+"""A table as declared or as found: of each part, by its kind and name, what PostgreSQL's catalogue says of it."""
+
+
+def postgres_types(table: type[Table]) -> Mapping[str, str]:
+    """PostgreSQL type of every column, as `format_type` writes it.
+
+    Taken from the polars types rather than from `to_sqlalchemy_columns`, which turns a
+    pattern or a length rule into `char(n)` (padding what it stores) and `dy.Integer`,
+    64 bits wide, into a 32-bit integer.
+
+    Raises:
+        UnpublishableTableError: when a column is a list of lists, or a name is taken or longer than PostgreSQL keeps.
+    """
+    longest = _month_name(table, (_LAST_YEAR, 12)) if table.spec.months_of else table.spec.name
+    names = [table.spec.game, longest, *table.columns()]
+    long = [name for name in names if len(name.encode()) > _IDENTIFIER_BYTES]
+    problems = [f"name {name!r} is longer than {_IDENTIFIER_BYTES} bytes" for name in long]
+    notes = _notes_of(table.spec.game)
+    if table.spec.key == notes.spec.key and table is not notes:
+        problems.append(f"the name {table.spec.name!r} is taken: {notes.description()}")
+    types: dict[str, str] = {}
+    for name, column in table.columns().items():
+        try:
+            types[name] = (column.metadata or {}).get("postgres_type") or _postgres_type(column.dtype)
+        except KeyError:
+            problems.append(f"column {name!r} is {column.dtype}, for which PostgreSQL has no plain type")
+    if problems:
+        raise UnpublishableTableError(f"{table.spec.key} cannot be published:\n- " + "\n- ".join(problems))
+    return types
+
+
+def _postgres_type(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.List):
+        return f"{_SCALAR_TYPES[type(dtype.inner)]}[]"
+    if isinstance(dtype, pl.Decimal):
+        return f"numeric({dtype.precision},{dtype.scale})"
+    return _SCALAR_TYPES[type(dtype)]
+
+
+def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...]:
+    """Make the table as declared, or bring it up to its declaration where that loses nothing.
+
+    New nullable columns, columns that became nullable, comments and indexes are applied;
+    nothing is locked when there is nothing to do (one query of the catalogue).
+
+    Returns:
+        A line for each change, and for what could not be granted to those who read.
+
+    Raises:
+        IncompatibleTableError: when only a rebuild can do it; it names every difference.
+        UnpublishableTableError: see `postgres_types`.
+        PostgresError: when PostgreSQL refuses.
+    """
+    declared = _declared(table)
+    with explained(table.spec.dotted), conn.transaction():
+        if _found(conn, [table]).get(table) == declared:
+            return ()
+        lock_definitions(conn)
+        # Read again: another process may have done the work while this one waited.
+        before = _found(conn, [table]).get(table)
+        changes = _create(conn, table) if before is None else []
+        found = _found(conn, [table])[table] if before is None else before
+        changes += _evolve(conn, table, declared, found)
+        if before is None or any(kind == "column" for kind, _ in declared.keys() - before.keys()):
+            # Nothing is known any more of what the table holds: it is new, or its rows lack a column.
+            _forget_notes(conn, table)
+        return (*changes, *(grant_reader(conn, [table.spec.game]) if before is None else ()))
+
+
+DERIVED_VIEW = "gamestats: "
+"""What the comment of a view begins with that a step makes, and makes again after its table was rebuilt."""
+_DERIVED_VIEWS = """
+SELECT DISTINCT n.nspname, v.relname
+FROM pg_depend d
+JOIN pg_rewrite r ON r.oid = d.objid
+JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+JOIN pg_namespace n ON n.oid = v.relnamespace
+JOIN pg_class t ON t.oid = d.refobjid
+JOIN pg_namespace tn ON tn.oid = t.relnamespace
+WHERE tn.nspname = %s AND t.relname = %s AND starts_with(obj_description(v.oid, 'pg_class'), %s)
+"""
+
+
+def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...]:
+    """Drop the table with its rows and make it anew, empty, in one transaction. Publish it again afterwards.
+
+    Views on it that are derived (`DERIVED_VIEW`) go with it; the steps that made them make them again.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses, as when somebody's own view stands on the table.
+    """
+    with explained(f"rebuilding {table.spec.dotted}"), conn.transaction():
+        lock_definitions(conn)
+        for schema, view in conn.execute(_DERIVED_VIEWS, [table.spec.game, table.spec.name, DERIVED_VIEW]).fetchall():
+            conn.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view)))
+        conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_identifier(table)))
+        return ensure_table(conn, table)
+
+
+def _identifier(table: type[Table]) -> sql.Identifier:
+    return sql.Identifier(table.spec.game, table.spec.name)
+
+
+def _list(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+@functools.cache
+def _declared(table: type[Table]) -> _Definition:
+    spec, key = table.spec, tuple(table.primary_key())
+    columns = table.columns()
+    indexes = list(spec.indexes)
+    if spec.partitioned_by and all(leading[0] != spec.partitioned_by for leading in (key, *indexes)):
+        indexes.append((spec.partitioned_by,))
+    return {
+        **{
+            ("column", name): kind if columns[name].nullable else f"{kind} not null"
+            for name, kind in postgres_types(table).items()
+        },
+        ("primary key", ""): ", ".join(key),
+        **({("months of", ""): spec.months_of} if spec.months_of else {}),
+        ("description", ""): table.description(),
+        **{("description", name): text for name, text in table.descriptions().items()},
+        **{("index", _index_name(table, names)): ", ".join(names) for names in indexes},
+    }
+
+
+def _index_name(table: type[Table], columns: tuple[str, ...]) -> str:
+    # The prefix tells our indexes from those an administrator made; the hash tells the columns.
+    digest = hashlib.sha256(",".join(columns).encode()).hexdigest()[:8]
+    return f"gs_{table.spec.name[:48]}_{digest}"
+
+
+_CATALOGUE = """
+WITH t AS (
+    SELECT c.oid, c.relname::text AS named FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = ANY(%s)
+), lists (oid, kind, name, keys) AS (
+    SELECT conrelid, 'primary key', '', conkey FROM pg_constraint WHERE contype = 'p'
+    UNION ALL SELECT partrelid, 'months of', '', partattrs::int2[] FROM pg_partitioned_table
+    UNION ALL SELECT indrelid, 'index', relname, indkey::int2[]
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE starts_with(relname, 'gs_')
+)
+SELECT named, 'column', attname::text,
+       format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
+FROM t JOIN pg_attribute ON attrelid = oid WHERE attnum > 0 AND NOT attisdropped
+UNION ALL SELECT named, 'description', attname, coalesce(col_description(oid, attnum), '')
+FROM t JOIN pg_attribute ON attrelid = oid WHERE attnum > 0 AND NOT attisdropped
+UNION ALL SELECT named, 'description', '', coalesce(obj_description(oid, 'pg_class'), '') FROM t
+UNION ALL SELECT named, kind, name, string_agg(attname, ', ' ORDER BY place)
+FROM t JOIN lists USING (oid), unnest(keys) WITH ORDINALITY AS listed (number, place)
+JOIN pg_attribute ON attnum = number WHERE attrelid = oid GROUP BY 1, 2, 3
+"""
+
+
+def _found(conn: psycopg.Connection, tables: Sequence[type[Table]]) -> dict[type[Table], _Definition]:
+    """Those tables of a game that stand in PostgreSQL, as they stand there."""
+    by_name = {table.spec.name: table for table in tables}
+    found: dict[type[Table], _Definition] = {}
+    for name, kind, part, text in conn.execute(_CATALOGUE, [tables[0].spec.game, [*by_name]]):
+        found.setdefault(by_name[name], {})[kind, part] = text
+    return found
+
+
+def _create(conn: psycopg.Connection, table: type[Table]) -> list[str]:
+    """Make the table with its columns, key and months; the rest is what it is evolved by."""
+    declared = _declared(table)
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(text))  # pyright: ignore[reportArgumentType]
+        for (kind, name), text in declared.items()
+        if kind == "column"
+    ]
+    # While a partition is replaced every key stands twice, deleted and new; merging the two takes longer than it saves.
+    key = sql.SQL("PRIMARY KEY ({}) WITH (deduplicate_items = off)").format(_list(table.primary_key()))
+    create = sql.SQL("CREATE TABLE {} ({})").format(_identifier(table), sql.SQL(", ").join([*columns, key]))
+    if table.spec.months_of is not None:
+        create += sql.SQL(" PARTITION BY RANGE ({})").format(sql.Identifier(table.spec.months_of))
+    conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table.spec.game)))
+    conn.execute(create)
+    return [f"table {table.spec.dotted} made"]
+
+
+def _evolve(conn: psycopg.Connection, table: type[Table], declared: _Definition, found: _Definition) -> list[str]:
+    """Turn `found` into `declared`, where that loses nothing; a line for each change."""
+    differences = [
+        (*part, declared.get(part), found.get(part))
+        for part in {**declared, **found}
+        if declared.get(part) != found.get(part)
+    ]
+    if lost := [difference for difference in differences if not _loses_nothing(*difference)]:
+        raise IncompatibleTableError(
+            f"{table.spec.dotted} in PostgreSQL is not as declared:\n- "
+            + "\n- ".join(
+                f"{name or kind}: declared {now or 'none'}, found {was or 'none'}" for kind, name, now, was in lost
+            )
+            + f"\nIts rows can all be published again; run: gamestats rebuild {table.spec.dotted}"
+        )
+    whole, changes = _identifier(table), list[str]()
+
+    def change(line: str, statement: sql.Composed) -> None:
+        conn.execute(statement)
+        changes.append(line)
+
+    for kind, name, now, was in differences:
+        of = sql.Identifier(name)
+        match kind:
+            case "column" if was is None:
+                type_ = sql.SQL(now or "")  # pyright: ignore[reportArgumentType]
+                change(
+                    f"column {name} added, {now}", sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(whole, of, type_)
+                )
+            case "column":
+                drop = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
+                change(f"column {name} may be null", drop.format(whole, of))
+            case "description" if now is not None:
+                on = sql.SQL("COLUMN {}.{}").format(whole, of) if name else sql.SQL("TABLE {}").format(whole)
+                comment = sql.SQL("COMMENT ON {} IS {}").format(on, sql.Literal(now))
+                change(f"column {name} described" if name else "table described", comment)
+            case "index":
+                if was is not None:
+                    drop = sql.SQL("DROP INDEX {}").format(sql.Identifier(table.spec.game, name))
+                    change(f"index on {was} dropped", drop)
+                if now is not None:
+                    create = sql.SQL("CREATE INDEX {} ON {} ({})").format(of, whole, _list(now.split(", ")))
+                    change(f"index on {now} made", create)
+    return changes
+
+
+def _loses_nothing(kind: str, name: str, now: str | None, was: str | None) -> bool:
+    """Whether a part of a table can become as declared without its rows being published again."""
+    if kind == "column":
+        return was == f"{now} not null" or (was is None and now is not None and not now.endswith(" not null"))
+    return kind in ("description", "index")
+
+
+# --- months of a table that grows with time ------------------------------------------------------
+
+_Month = tuple[int, int]  # year and month
+
+
+def _months(table: type[Table], frame: pl.DataFrame) -> list[_Month]:
+    """The months (UTC) of the rows, of a table that PostgreSQL partitions by month."""
+    column = table.spec.months_of
+    if column is None:
+        return []
+    at = frame.get_column(column).drop_nulls()  # PostgreSQL refuses a null, and names the row
+    months = sorted(pl.select(year=at.dt.year(), month=at.dt.month()).unique().rows())
+    if far := [year for year, _ in months if not 1 <= year <= _LAST_YEAR]:
+        raise PublicationError(
+            f"The rows for {table.spec.dotted} have times in the year {far[0]} in column {column}, "
+            f"expected years 1 to {_LAST_YEAR}. Nothing was sent; correct or quarantine them in the lake."
+        )
+    return months
+
+
+def _month_name(table: type[Table], month: _Month) -> str:
+    return f"{table.spec.name}_{month[0]:04}_{month[1]:02}"
+
+
+def _ensure_months(conn: psycopg.Connection, table: type[Table], months: Sequence[_Month]) -> list[str]:
+    """Make those of the monthly partitions that are not there yet; a line for each.
+
+    In a transaction of its own: held through a publication, the lock on the table would keep
+    every other publication waiting that needs a new month, too.
+    """
+    whole = _identifier(table)
+    query = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass"
+
+    def missing() -> list[_Month]:
+        present = {name for (name,) in conn.execute(query, [whole.as_string(conn)])}
+        return [month for month in months if _month_name(table, month) not in present]
+
+    if not months or not missing():
+        return []
+    with conn.transaction():
+        lock_definitions(conn)
+        # Read again: another process may have done the work while this one waited.
+        made = missing()
+        for year, month in made:
+            new = sql.Identifier(table.spec.game, _month_name(table, (year, month)))
+            bounds = [f"{y:04}-{m:02}-01 00:00:00+00" for y, m in ((year, month), (year + month // 12, month % 12 + 1))]
+            # CREATE TABLE ... PARTITION OF would wait for every reader of the table, and they for it; ATTACH does not.
+            conn.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(new, whole))
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                    whole, new, *map(sql.Literal, bounds)
+                )
+            )
+    return [f"month {_month_name(table, month)} made" for month in made]
+
+
+# --- publication ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One publication that was committed.
+
+    Attributes:
+        rows_deleted: rows the replaced partitions held before.
+        rows_inserted: rows they hold now.
+        attempts: 1, and one more for every connection lost on the way.
+        changes: what had to be changed in the table's own definition, see `ensure_table`.
+    """
+
+    rows_deleted: int
+    rows_inserted: int
+    attempts: int
+    changes: tuple[str, ...]
+
+
+_Figures = dict[str, Any]
+"""What a partition holds: rows, and of each reconciled column nulls, sum and sum of sizes."""
+
+
+def publish(
+    url: SecretStr | str,
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None,
+    frame: pl.DataFrame,
+    *,
+    content_hash: Mapping[PartitionValue | None, str] | None = None,
+    before_commit: Callable[[psycopg.Cursor], None] | None = None,
+    patience: float = 60.0,
+) -> Publication:
+    """Replace exactly the given partitions by the rows of the frame, in one transaction.
+
+    The table is made or brought up to date first, and the months that the rows need (they
+    stay, empty, should the publication fail). Publications of the same partition wait
+    for each other, those of different partitions hardly ever. A lost connection, a restarting
+    server or a deadlock is tried again from the start; what is committed is exact whichever
+    attempt did it.
+
+    Args:
+        url: the server, see `postgres_url`.
+        table: the declaration; the frame has its columns and types, in any order.
+        partitions: values of the partition column that the frame replaces; those without a
+            row in it become empty. None for an unpartitioned table, which is replaced whole.
+        frame: the rows.
+        content_hash: a short text per partition (under None for an unpartitioned table) that names
+            the content published. It is noted in the same transaction, for `everything_published`;
+            nothing stays noted of a partition without one.
+        before_commit: called in the transaction when all is checked, once per attempt.
+        patience: seconds for which a lost connection is tried again.
+
+    Raises:
+        PublicationError: when the frame is not the table's, has rows of other partitions or times past the
+            years of which months are made, or a hash is of another partition or empty (nothing is sent
+            then), or when PostgreSQL refuses a row.
+        ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
+        IncompatibleTableError: when the table must be rebuilt first.
+        PostgresUnavailableError: when the server stays away longer than `patience`.
+    """
+    hashes = content_hash or {}
+    _refuse_unfit(table, partitions, frame, hashes)
+    if partitions is not None and not partitions:
+        return Publication(0, 0, 0, ())
+    figures, months = _figures(table, partitions, frame), _months(table, frame)
+    named = f"{table.spec.dotted}{_named(partitions)}"
+
+    def attempt() -> tuple[int, list[str]]:
+        with connect(url) as conn:
+            changes = [*ensure_table(conn, table)]
+            if hashes:
+                ensure_table(conn, _notes_of(table.spec.game))
+            changes += _ensure_months(conn, table, months)
+            with conn.transaction(), conn.cursor() as cursor:
+                _lock(cursor, table, partitions)
+                where, bound = _where(table, partitions)
+                deleted = cursor.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
+                _copy(cursor, table, frame)
+                if differences := _differences(cursor, table, partitions, figures):
+                    raise ReconciliationError(
+                        f"{named} does not hold what was sent:\n- "
+                        + "\n- ".join(differences[:20])
+                        + (f"\n- and {len(differences) - 20} more" if len(differences) > 20 else "")
+                        + "\nAll was rolled back. Look for triggers or rules on the table in PostgreSQL."
+                    )
+                _note(conn, table, {value: part["rows"] for value, part in figures.items()}, hashes)
+                if before_commit is not None:
+                    before_commit(cursor)
+            return deleted, changes
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=5.0),
+        stop=tenacity.stop_after_delay(patience),
+        reraise=True,
+    )
+    with explained(named, PublicationError):
+        deleted, changes = attempts(attempt)
+    return Publication(deleted, frame.height, int(attempts.statistics["attempt_number"]), tuple(changes))
+
+
+def _refuse_unfit(
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None,
+    frame: pl.DataFrame,
+    hashes: Mapping[PartitionValue | None, str],
+) -> None:
+    """Raise `PublicationError` when the frame is not the table's, or not all of it of the partitions."""
+    column, schema = table.spec.partitioned_by, table.schema()
+    if (column is None) != (partitions is None):
+        expected = "no partitions" if column is None else f"the values of {column} that it replaces"
+        given = "none" if partitions is None else f"{len(partitions)}"
+        raise PublicationError(f"Publishing {table.spec.dotted} takes {expected}; {given} given.")
+    for value, digest in hashes.items():
+        if value not in (partitions or [None]) or not digest:
+            raise PublicationError(
+                f"{table.spec.dotted}: {digest!r} cannot be the hash of partition {value!r}. Give a text that is not "
+                f"empty, for no partitions but those replaced{_named(partitions)}. Nothing was sent."
+            )
+    wrong = [
+        f"{name} is {frame.schema.get(name, 'missing')}, not {dtype}"
+        for name, dtype in schema.items()
+        if frame.schema.get(name) != dtype
+    ]
+    wrong += [f"{name} is not declared" for name in frame.columns if name not in schema]
+    if wrong:
+        raise PublicationError(f"The rows for {table.spec.dotted} are not as declared: {'; '.join(wrong)}.")
+    if partitions is None or column is None:
+        return
+    for value in partitions:
+        if isinstance(value, str) != isinstance(schema[column], pl.String):
+            raise PublicationError(
+                f"{table.spec.dotted}: partition {value!r} is no value of {column}, a {schema[column]}."
+            )
+    foreign = frame.get_column(column).filter(~frame.get_column(column).is_in([*partitions]).fill_null(False))
+    if len(foreign):
+        examples = ", ".join(map(str, foreign.unique(maintain_order=True).head(5)))
+        raise PublicationError(
+            f"{len(foreign)} rows for {table.spec.dotted} are of other partitions than the"
+            f"{_named(partitions)} being replaced: {column} is {examples}. Nothing was sent."
+        )
+
+
+def _named(partitions: Sequence[PartitionValue] | None) -> str:
+    if partitions is None:
+        return ""
+    keys = sorted({*map(partition_key_of, partitions)})
+    return f" [{', '.join(keys)}]" if len(keys) <= 5 else f" [{keys[0]} ... {keys[-1]}, {len(keys)} partitions]"
+
+
+def _key(value: PartitionValue | None) -> str:
+    return "" if value is None else partition_key_of(value)
+
+
+def _lock(cursor: psycopg.Cursor, table: type[Table], partitions: Sequence[PartitionValue] | None) -> None:
+    """Wait for publications of the same partitions, in an order that is the same for all."""
+    locks = sorted({zlib.crc32(_key(value).encode()) % _LOCKS for value in partitions or [None]})
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtext(%s), number) FROM unnest(%s::int[]) AS number",
+        [f"gamestats publication {table.spec.key}", locks],
+    )
+
+
+def _where(table: type[Table], partitions: Sequence[PartitionValue] | None) -> tuple[sql.Composable, list[Any]]:
+    """The condition of partitions' rows, and what is bound to it."""
+    if partitions is None or table.spec.partitioned_by is None:
+        return sql.SQL(""), []
+    return sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(table.spec.partitioned_by)), [list(partitions)]
+
+
+def _copy(cursor: psycopg.Cursor, table: type[Table], frame: pl.DataFrame) -> None:
+    """COPY the rows into the table itself: nobody sees them before the commit.
+
+    They go in the order of the key, where the next index entry stands beside the last: half the cost of a COPY.
+    """
+    fields = [_as_field(name, dtype) for name, dtype in table.schema().items()]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(_identifier(table), _list(table.columns()))
+    with cursor.copy(statement) as copy:
+        for part in frame.iter_slices(_ROWS_SORTED):
+            for chunk in part.sort(table.primary_key()).iter_slices(_ROWS_PER_COPY):
+                buffer = io.BytesIO()
+                # Every text is quoted: an unquoted empty field is null, a quoted one the empty text.
+                chunk.select(fields).write_csv(buffer, include_header=False, quote_style="non_numeric")
+                copy.write(buffer.getbuffer())
+
+
+def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as PostgreSQL and CSV can hold it: no NUL in texts, lists as array literals."""
+
+    def text(value: pl.Expr) -> pl.Expr:
+        # PostgreSQL refuses the character; the lake keeps it.
+        return value.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True)
+
+    column = pl.col(name)
+    if isinstance(dtype, pl.String):
+        return text(column)
+    if not isinstance(dtype, pl.List):
+        return column
+    escaped = text(pl.element().cast(pl.String)).str.replace_all(r'(["\\])', r"\$1")
+    elements = (pl.lit('"') + escaped + pl.lit('"')).fill_null("NULL")
+    return (pl.lit("{") + column.list.eval(elements).list.join(",") + pl.lit("}")).alias(name)
+
+
+# --- reconciliation ------------------------------------------------------------------------------
+
+
+def _figures(
+    table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame
+) -> dict[PartitionValue | None, _Figures]:
+    """What each of the partitions must hold of the frame."""
+    aggregates = [pl.len().alias("rows")]
+    for name in table.spec.reconciled:
+        value = pl.col(name).cast(_summed(table, name))
+        aggregates += [
+            pl.col(name).null_count().alias(f"nulls of {name}"),
+            value.sum().alias(f"sum of {name}"),
+            value.abs().sum().alias(f"size of sum of {name}"),
+        ]
+    key = pl.col(table.spec.partitioned_by) if table.spec.partitioned_by else pl.lit(None)
+    found = {row.pop("of"): row for row in frame.group_by(key.alias("of")).agg(aggregates).iter_rows(named=True)}
+    none = {each.meta.output_name(): 0 for each in aggregates}
+    return {value: found.get(value, none) for value in partitions or [None]}
+
+
+def _summed(table: type[Table], name: str) -> pl.DataType:
+    """A type wide enough to sum a column exactly, or as exactly as floats go."""
+    dtype = table.schema()[name]
+    if isinstance(dtype, pl.Decimal):
+        return pl.Decimal(38, dtype.scale)
+    if dtype.is_integer():
+        return pl.Int128()
+    if dtype.is_float():
+        return pl.Float64()
+    raise UnpublishableTableError(f"{table.spec.key}: reconciled column {name!r} is {dtype}; only numbers have a sum.")
+
+
+def _differences(
+    cursor: psycopg.Cursor,
+    table: type[Table],
+    partitions: Sequence[PartitionValue] | None,
+    figures: Mapping[PartitionValue | None, _Figures],
+) -> list[str]:
+    """Count the partitions again in PostgreSQL: where they are not as they were sent, a line each."""
+    key = sql.SQL("NULL") if partitions is None else sql.Identifier(table.spec.partitioned_by or "")
+    selected: list[sql.Composable] = [key, sql.SQL("count(*)")]
+    for name in table.spec.reconciled:
+        column = sql.Identifier(name)
+        # PostgreSQL sums `real` in single precision unless told otherwise.
+        value = sql.SQL("{}::double precision" if table.schema()[name] == pl.Float32 else "{}").format(column)
+        selected += [sql.SQL("count(*) - count({})").format(column), sql.SQL("coalesce(sum({}), 0)").format(value)]
+    where, bound = _where(table, partitions)
+    query = sql.SQL("SELECT {} FROM {}{} GROUP BY 1").format(sql.SQL(", ").join(selected), _identifier(table), where)
+    arrived = {value: rest for value, *rest in cursor.execute(query, bound)}
+    differences: list[str] = []
+    for partition, sent in figures.items():
+        compared = [name for name in sent if not name.startswith("size of ")]
+        for name, got in zip(compared, arrived.get(partition, [0] * len(compared)), strict=True):
+            if not _agree(sent[name], got, sent.get(f"size of {name}", 0)):
+                where_ = "" if partition is None else f"{partition_key_of(partition)}: "
+                differences.append(f"{where_}{name} {sent[name]} sent, {got} in the table")
+    return differences
+
+
+def _agree(sent: int | float | Decimal, got: int | float | Decimal, size: int | float | Decimal) -> bool:
+    """Whether two figures agree: exactly, and sums of floats to 1e-9 of the sum of the sizes summed."""
+    if not isinstance(sent, float):
+        return sent == got
+    is_close = math.isclose(sent, got, rel_tol=0, abs_tol=_FLOAT_TOLERANCE * float(size))
+    return is_close or (math.isnan(sent) and math.isnan(got))
+
+
+# --- what is published ---------------------------------------------------------------------------
+
+
+def _exists(conn: psycopg.Connection, table: type[Table]) -> bool:
+    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    return conn.execute(known, [table.spec.game, table.spec.name]).fetchone() is not None
+
+
+def _note(
+    conn: psycopg.Connection,
+    table: type[Table],
+    rows: Mapping[PartitionValue | None, int],
+    hashes: Mapping[PartitionValue | None, str],
+) -> None:
+    """Note what content the partitions hold from now on; of a partition whose content has no name, nothing."""
+    _forget_notes(conn, table, [_key(value) for value in rows])
+    note = sql.SQL(
+        "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at) VALUES (%s, %s, %s, %s, now())"
+    ).format(_identifier(_notes_of(table.spec.game)))
+    for value, digest in hashes.items():
+        conn.execute(note, [table.spec.name, _key(value), digest, rows[value]])
+
+
+def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
+    """Forget what is noted of partitions of a table, or of all."""
+    notes = _notes_of(table.spec.game)
+    if _exists(conn, notes):
+        forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
+        conn.execute(sql.SQL(forget).format(_identifier(notes)), [table.spec.name, keys, keys])
+
+
+def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
+    """Delete a partition's rows, and the note of what was published of it; how many rows there were.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    where, bound = _where(table, [partition])
+    with connect(url) as conn, explained(table.spec.dotted), conn.transaction():
+        if not _exists(conn, table):
+            return 0
+        _forget_notes(conn, table, [_key(partition)])
+        return conn.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
+
+
+def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
+    """Published rows by partition; under None for an unpartitioned table; empty before the first publication.
+
+    Raises:
+        PostgresError: when PostgreSQL refuses.
+    """
+    column = table.spec.partitioned_by
+    key = sql.SQL("NULL") if column is None else sql.Identifier(column)
+    with explained(table.spec.dotted):
+        if not _exists(conn, table):
+            return {}
+        query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(key, _identifier(table))
+        return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def everything_published(
+    url: SecretStr | str, tables: Sequence[type[Table]], *, counted: bool = False
+) -> dict[type[Table], dict[str, str]]:
+    """Names of the content published, by partition key, of those tables of a game that stand in PostgreSQL.
+
+    The key is "" for a table without partitions. A partition is missing when it was not published, or last without a
+    name of its content. So is one of a table that does not stand as declared: publishing it brings the table up to
+    date, or says that it must be rebuilt. Rows that people changed by hand are not noticed.
+
+    Args:
+        counted: count rows, too; a partition that holds other than were published is missing. Costs a scan.
+
+    Raises:
+        UnpublishableTableError: see `postgres_types`.
+        PostgresError: when PostgreSQL refuses or cannot be reached.
+    """
+    if not tables:
+        return {}
+    notes = _notes_of(tables[0].spec.game)
+    with connect(url) as conn, explained(f"what is published of {tables[0].spec.game}"):
+        found = _found(conn, [notes, *tables])
+        if notes not in found:
+            return {}
+        query = sql.SQL("SELECT table_name, partition_key, content_hash, rows FROM {} ORDER BY 2")
+        noted: dict[str, dict[str, tuple[str, int]]] = {}
+        for name, key, digest, rows in conn.execute(query.format(_identifier(notes))):
+            noted.setdefault(name, {})[key] = digest, rows
+        published: dict[type[Table], dict[str, str]] = {}
+        for table in tables:
+            if table not in found:
+                continue
+            known = noted.get(table.spec.name, {})
+            if counted:
+                held = {_key(value): rows for value, rows in counts(conn, table).items()}
+                known = {key: (digest, rows) for key, (digest, rows) in known.items() if held.get(key, 0) == rows}
+            published[table] = {key: digest for key, (digest, _) in known.items()}
+            if published[table] and found[table] != _declared(table):
+                published[table].popitem()
+        return published
