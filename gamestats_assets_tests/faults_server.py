@@ -5,11 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from gamestats_assets.definitions import build_defs
-from gamestats_assets.lakehouse import postgres
+from gamestats_assets.lakehouse import published
 from gamestats_assets_tests import faults
 from gamestats_assets_tests.instances import keep_connections
 
-__all__ = ["faults", "postgres"]
+__all__ = ["faults", "published"]
 
 keep_connections()
 build_defs().resolve_asset_graph()

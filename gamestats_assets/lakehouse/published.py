@@ -591,9 +591,9 @@ def _as_field(name: str, dtype: pl.DataType) -> pl.Expr:
         return text(column)
     if not isinstance(dtype, pl.List):
         return column
-    escaped = text(pl.element().cast(pl.String)).str.replace_all(r'(["\\])', r"\$1")
-    elements = (pl.lit('"') + escaped + pl.lit('"')).fill_null("NULL")
-    return (pl.lit("{") + column.list.eval(elements).list.join(",") + pl.lit("}")).alias(name)
+    escaped = text(pl.element().cast(pl.String)).str.replace_all("\\", "\\\\", literal=True)
+    quoted = pl.lit('"') + escaped.str.replace_all('"', '\\"', literal=True) + pl.lit('"')
+    return (pl.lit("{") + column.list.eval(quoted.fill_null("NULL")).list.join(",") + pl.lit("}")).alias(name)
 
 
 # --- reconciliation ------------------------------------------------------------------------------
