@@ -11,7 +11,7 @@ import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -86,12 +86,37 @@ class Limits(Protocol):
         ...
 
 
-def _used_up(limiters: Iterable[str], wait: float) -> RateLimitedError:
-    return RateLimitedError(
-        f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; what is left is asked "
-        "for later.",
-        retry_after=wait,
-    )
+class _Patient:
+    """Waits for `_take` to count a request, so long as there is patience."""
+
+    def __init__(self, patience: float, deadline: float, sleep: Callable[[float], None]) -> None:
+        self._patience = patience
+        self._deadline = deadline
+        self._sleep = sleep
+
+    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
+        """As `Limits.acquire`.
+
+        Raises:
+            RateLimitedError: when that would take longer than `patience`, or until after `deadline`.
+        """
+        waited = 0.0
+        while True:
+            wait, counted_at = self._take(limiters)
+            if wait <= 0:
+                return counted_at
+            if waited + wait > self._patience or time.monotonic() + wait > self._deadline:
+                raise RateLimitedError(
+                    f"The limit of requests ({', '.join(limiters)}) is used up for the next {wait:.0f} s; what is left "
+                    "is asked for later.",
+                    retry_after=wait,
+                )
+            self._sleep(wait)
+            waited += wait
+
+    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
+        """Seconds until a request may be sent, 0 when this one has been counted; and when it was."""
+        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- one process
@@ -119,7 +144,7 @@ class _State:
         return max(waits)
 
 
-class InProcessLimits:
+class InProcessLimits(_Patient):
     """Limits shared by the threads of one process.
 
     Args:
@@ -135,34 +160,22 @@ class InProcessLimits:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._patience = patience
+        super().__init__(patience, float("inf"), sleep)
         self._clock = clock
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._states: defaultdict[str, _State] = defaultdict(_State)
 
-    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
-        """As `Limits.acquire`.
-
-        Raises:
-            RateLimitedError: when that would take longer than `patience`.
-        """
-        waited = 0.0
-        while True:
-            with self._lock:
-                now = self._clock()
-                states = {name: self._states[name] for name in limiters}
-                wait = max((state.wait(limiters[name], now) for name, state in states.items()), default=0.0)
-                if wait <= 0:
-                    for name, state in states.items():
-                        longest = max((window.seconds for window in state.windows or limiters[name]), default=0.0)
-                        del state.counted[: bisect_right(state.counted, now - _KEPT_WINDOWS * longest)]
-                        insort(state.counted, now)
-                    return now
-            if waited + wait > self._patience:
-                raise _used_up(limiters, wait)
-            self._sleep(wait)
-            waited += wait
+    def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
+        with self._lock:
+            now = self._clock()
+            states = {name: self._states[name] for name in limiters}
+            wait = max((state.wait(limiters[name], now) for name, state in states.items()), default=0.0)
+            if wait <= 0:
+                for name, state in states.items():
+                    longest = max((window.seconds for window in state.windows or limiters[name]), default=0.0)
+                    del state.counted[: bisect_right(state.counted, now - _KEPT_WINDOWS * longest)]
+                    insort(state.counted, now)
+            return wait, now
 
     def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
         """As `Limits.learn`."""
@@ -206,7 +219,7 @@ def _of_others(
 # ---------------------------------------------------------------- all processes
 
 
-class SharedLimits:
+class SharedLimits(_Patient):
     """Limits shared by all processes, in `ops.api_calls` and `ops.api_limits`, by the clock of PostgreSQL.
 
     Args:
@@ -228,31 +241,12 @@ class SharedLimits:
         deadline: float = float("inf"),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        super().__init__(patience, deadline, sleep)
         self._url = url
         self._caller = caller
         self._leave = leave
-        self._patience = patience
-        self._deadline = deadline
-        self._sleep = sleep
-
-    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
-        """As `Limits.acquire`.
-
-        Raises:
-            RateLimitedError: when that would take longer than `patience`, or until after `deadline`.
-        """
-        waited = 0.0
-        while True:
-            wait, counted_at = self._take(limiters)
-            if not wait:
-                return counted_at
-            if waited + wait > self._patience or time.monotonic() + wait > self._deadline:
-                raise _used_up(limiters, wait)
-            self._sleep(wait)
-            waited += wait
 
     def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
-        """Seconds until a request may be sent, 0 when this one has been counted; and when it was."""
         with connect(self._url) as conn, conn.transaction():
             waits = [self._wait(conn, name, default) for name, default in sorted(limiters.items())]
             if any(wait > 0 for wait in waits):

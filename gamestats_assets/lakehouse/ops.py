@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import PostgresError, connect, ensure_reader, explained
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, ensure_reader, explained, has_table
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
 
@@ -88,15 +88,10 @@ def current_revision(url: SecretStr) -> str | None:
 
 
 def _revision(conn: psycopg.Connection) -> str | None:
-    if not _exists(conn, "alembic_version"):
+    if not has_table(conn, SCHEMA, "alembic_version"):
         return None
     row = conn.execute("SELECT version_num FROM ops.alembic_version").fetchone()
     return str(row[0]) if row else None
-
-
-def _exists(conn: psycopg.Connection, table: str) -> bool:
-    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
-    return conn.execute(known, [SCHEMA, table]).fetchone() is not None
 
 
 def _run(url: SecretStr, command: str, revision: str) -> None:
@@ -160,7 +155,7 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
     with connect(url) as conn, explained(f"snapshot of {SCHEMA}.{table.spec.name}"), conn.transaction():
         conn.execute("SET LOCAL timezone = 'UTC'")
-        found = conn.execute(query).fetchall() if _exists(conn, table.spec.name) else []
+        found = conn.execute(query).fetchall() if has_table(conn, SCHEMA, table.spec.name) else []
     return pl.DataFrame(found, schema=table.schema(), orient="row")
 
 
@@ -171,7 +166,7 @@ def versions(url: SecretStr | str) -> dict[str, int]:
         PostgresError: when PostgreSQL refuses or cannot be reached.
     """
     with connect(url) as conn, explained("ops.changes"):
-        if not _exists(conn, "changes"):
+        if not has_table(conn, SCHEMA, "changes"):
             return {}
         return dict(conn.execute("SELECT table_name, version FROM ops.changes").fetchall())
 

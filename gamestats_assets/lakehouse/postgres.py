@@ -139,6 +139,12 @@ def lock_definitions(conn: psycopg.Connection) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats definitions', 0))")
 
 
+def has_table(conn: psycopg.Connection, schema: str, name: str) -> bool:
+    """Whether there is such a table."""
+    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    return conn.execute(known, [schema, name]).fetchone() is not None
+
+
 def dagster_url(settings: Settings) -> SecretStr:
     """URL for Dagster's own storage: the same database, in a schema `dagster` that is made when missing.
 

@@ -36,6 +36,7 @@ from gamestats_assets.lakehouse.postgres import (
     connect,
     explained,
     grant_reader,
+    has_table,
     is_transient,
     lock_definitions,
 )
@@ -667,11 +668,6 @@ def _agree(sent: int | float | Decimal, got: int | float | Decimal, size: int | 
 # --- what is published ---------------------------------------------------------------------------
 
 
-def _exists(conn: psycopg.Connection, table: type[Table]) -> bool:
-    known = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
-    return conn.execute(known, [table.spec.game, table.spec.name]).fetchone() is not None
-
-
 def _note(
     conn: psycopg.Connection,
     table: type[Table],
@@ -690,7 +686,7 @@ def _note(
 def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
     """Forget what is noted of partitions of a table, or of all."""
     notes = _notes_of(table.spec.game)
-    if _exists(conn, notes):
+    if has_table(conn, notes.spec.game, notes.spec.name):
         forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
         conn.execute(sql.SQL(forget).format(_identifier(notes)), [table.spec.name, keys, keys])
 
@@ -703,7 +699,7 @@ def forget_partition(url: SecretStr | str, table: type[Table], partition: Partit
     """
     where, bound = _where(table, [partition])
     with connect(url) as conn, explained(table.spec.dotted), conn.transaction():
-        if not _exists(conn, table):
+        if not has_table(conn, table.spec.game, table.spec.name):
             return 0
         _forget_notes(conn, table, [_key(partition)])
         return conn.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
@@ -718,7 +714,7 @@ def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue 
     column = table.spec.partitioned_by
     key = sql.SQL("NULL") if column is None else sql.Identifier(column)
     with explained(table.spec.dotted):
-        if not _exists(conn, table):
+        if not has_table(conn, table.spec.game, table.spec.name):
             return {}
         query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(key, _identifier(table))
         return {row[0]: row[1] for row in conn.execute(query)}
