@@ -70,7 +70,7 @@ def connect(url: SecretStr | str) -> psycopg.Connection:
     try:
         return psycopg.connect(autocommit=True, **{**parameters, **ours})
     except psycopg.Error as error:
-        refusal = str(error).strip()
+        refusal = str(error).strip().rstrip(".?")
     host, port, name = (parameters.get(part) for part in ("host", "port", "dbname"))
     raise PostgresUnavailableError(
         f"PostgreSQL at {host or 'localhost'}, port {port or 5432}, database {name or 'by default'} does not take a "
@@ -128,7 +128,7 @@ def explained(what: str, kind: type[PostgresError] = PostgresError) -> Iterator[
         yield
     except psycopg.Error as error:
         parts = (error.diag.message_primary, error.diag.message_detail, error.diag.context)
-        reason = "; ".join(part for part in parts if part) or str(error).strip()
+        reason = ("; ".join(part for part in parts if part) or str(error).strip()).rstrip(".")
         if is_transient(error):
             raise PostgresUnavailableError(f"{what}: the connection to PostgreSQL was lost: {reason}.") from None
         raise kind(f"{what}: PostgreSQL refused: {reason}.") from None
