@@ -69,7 +69,13 @@ def model(table: type[Table]) -> SqlModel:
 def run_sql(table: type[Table], frames: Frames) -> pl.DataFrame:
     """Rows of a table made by SQL."""
     wanted = model(table)
-    return run_model(wanted, {name: frames[KNOWN[name]] for name in wanted.dependencies})
+    return run_model(wanted, {name: frames[KNOWN[name]] for name in wanted.reads})
+
+
+def run_without_rows(model: SqlModel) -> None:
+    """Let the engine read a model over empty tables, so that an error of its text or types shows without data."""
+    empty = {name: pl.DataFrame(schema=table.schema()) for name, table in model.reads.items()}
+    run_model(model, empty, dict.fromkeys(model.parameters))
 
 
 def breaking(check: Check, frames: Frames) -> pl.DataFrame:

@@ -362,7 +362,7 @@ class Lake:
 
         On a disk the Parquet files themselves; in an object store the rows.
         """
-        from gamestats_assets.lakehouse.sql import ParquetSource, sql_type
+        from gamestats_assets.lakehouse.sql import ParquetSource
 
         delta = None if self.is_remote or issubclass(table, LedgerRow) else self._newest(table)
         if delta is None:
@@ -374,9 +374,8 @@ class Lake:
             filters = [(spec.partitioned_by, "in", [partition_key_of(value) for value in partitions])]
         if spec.replaced_by and ids is not None:
             only[spec.replaced_by] = list(ids)
-        hive = {spec.partitioned_by: sql_type(table.schema()[spec.partitioned_by])} if spec.partitioned_by else {}
         # No partition at all is no filter to Delta.
-        return ParquetSource([] if partitions == [] else delta.file_uris(filters), hive, only)
+        return ParquetSource([] if partitions == [] else delta.file_uris(filters), spec.partitioned_by, only)
 
     def state(self, table: type[Table]) -> TableState | None:
         """Version, rows, bytes and rows per partition, or None when nothing was ever written.

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.sql import (
@@ -28,11 +28,8 @@ from gamestats_assets.lakehouse.sql import (
     Source,
     SqlModel,
     SqlModelError,
-    declared_rows,
-    declared_types,
+    expect_declared,
     expect_given,
-    refuse_lossy,
-    sql_type,
 )
 from gamestats_assets.lakehouse.table import Table
 
@@ -50,14 +47,6 @@ _MEANING = {
     # A partition such as 007 stays a text.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-}
-# DuckDB's names of the types that Spark calls something else.
-_DUCKDB_TYPES = {
-    "string": "VARCHAR",
-    "int": "INTEGER",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "timestamp_ntz": "TIMESTAMP",
-    "void": '"NULL"',
 }
 
 
@@ -79,7 +68,7 @@ def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
     Raises:
         SparkUnavailableError: when PySpark or Java is missing, or the Java found does not start Spark.
     """
-    refuse_without_spark()
+    java = _java()
     from pyspark.errors import PySparkRuntimeError  # pyright: ignore[reportMissingImports]
     from pyspark.logger import PySparkLogger  # pyright: ignore[reportMissingImports]
     from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]
@@ -89,16 +78,12 @@ def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": memory,
-        "spark.driver.maxResultSize": "0",
-        "spark.driver.extraJavaOptions": f'-Djava.io.tmpdir="{folder}" -Dderby.system.home="{folder}"',
+        "spark.driver.extraJavaOptions": f'-Djava.io.tmpdir="{folder}"',
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.sql.catalogImplementation": "in-memory",
         # More than threads, so that a large sort fits; Spark joins small ones together again.
         "spark.sql.shuffle.partitions": str(4 * threads),
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder.appName("gamestats").master(f"local[{threads}]").config(map=settings)
@@ -108,35 +93,29 @@ def spark_session(threads: int, memory: str, folder: Path) -> SparkSession:
         session = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise SparkUnavailableError(
-            f"Spark did not start with {_java()}: it needs Java 17 or later, and {memory} of memory. {error}"
+            f"Spark did not start with {java}: it needs Java 17 or later, and {memory} of memory. {error}"
         ) from error
     # It prints every error that is raised.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     return session
 
 
-def refuse_without_spark() -> None:
-    """Look whether PySpark and Java are here, without starting anything.
-
-    Raises:
-        SparkUnavailableError: when one is missing, with how to get it.
-    """
+def _java() -> str:
+    """The Java that PySpark will start; refused, with how to get it, where either is missing."""
     try:
         import pyspark  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SparkUnavailableError(
             "Spark needs PySpark, which is not installed: pip install 'gamestats[spark]'."
         ) from error
-    if _java() is None:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
+    if java is None:
         raise SparkUnavailableError(
             "Spark needs Java 17 or later, and there is none: install it (apt-get install openjdk-17-jre-headless), "
             "and have it on the PATH, or its folder in JAVA_HOME."
         )
-
-
-def _java() -> str | None:
-    home = os.environ.get("JAVA_HOME")
-    return shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
+    return java
 
 
 def run_on_spark(
@@ -159,40 +138,67 @@ def run_on_spark(
     Raises:
         SqlModelError: as `run_model` does.
     """
+    from py4j.protocol import Py4JError  # pyright: ignore[reportMissingImports]
+    from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports]
+
     expect_given(model, sources, parameters)
-    views = {name: f"{table.spec.game}__{table.spec.name}" for name, table in model.reads.items()}
-    with (
-        TemporaryDirectory(prefix="model-", dir=session.conf.get("spark.local.dir")) as folder,
-        _blamed_on(model),
-    ):
+    text = spark_sql(model)
+    with TemporaryDirectory(prefix="model-", dir=session.conf.get("spark.local.dir")) as folder:
         try:
             for name, table in model.reads.items():
-                _rows(session, table, sources[name], Path(folder)).createOrReplaceTempView(views[name])
-            result = session.sql(_of_views(model, views), args=dict(parameters))
-            refuse_lossy(model, {field.name: _duckdb_type(field.dataType.simpleString()) for field in result.schema})
-            for field in result.schema:
-                if field.dataType.typeName() == "void":
-                    # Parquet has no such type.
-                    result = result.withColumn(field.name, result[field.name].cast("string"))
+                rows = _rows(session, table, sources[name], Path(folder))
+                rows.createOrReplaceTempView(_view(table.spec.game, table.spec.name))
+            result = session.sql(text, args=dict(parameters))
+            expect_declared(model, result.dtypes, _empty(session, model.table).dtypes)
             written = Path(folder) / "result"
             result.select(*model.table.columns()).write.parquet(str(written))
-            return declared_types(pl.read_parquet(written / "*.parquet"), model)
+            return pl.read_parquet(written / "*.parquet")
+        except (PySparkException, Py4JError) as error:
+            said = str(error).strip() or type(error).__name__
+            raise SqlModelError(f"{model.path}: Spark refuses the query: {said.splitlines()[0]}") from error
         finally:
-            for view in views.values():
-                session.catalog.dropTempView(view)
+            for table in model.reads.values():
+                session.catalog.dropTempView(_view(table.spec.game, table.spec.name))
 
 
-def _of_views(model: SqlModel, views: Mapping[str, str]) -> str:
-    """The model's Spark SQL with each table replaced by its view: Spark's views of a session have no schema."""
-    tree = sqlglot.parse_one(model.spark_sql, dialect="spark")
-    for node in tree.find_all(exp.Table):
-        if node.db:
-            view = exp.table_(views[f"{node.db}.{node.name}".lower()], alias=node.alias_or_name)
-            for part in ("this", "db", "alias"):
-                node.set(part, view.args.get(part))
-    for column in tree.find_all(exp.Column):
-        column.set("db", None)
-    return tree.sql("spark")
+def spark_sql(model: SqlModel) -> str:
+    """The model's query in Spark's dialect; parameters become `:name`, and a table the view `game__table`.
+
+    What DuckDB does on its own accord is written out where Spark would do something else: it divides and averages
+    decimals as DOUBLE, Spark to a few decimal places; and between two times it counts how often an hour, a day, ...
+    begins, Spark how many whole ones there are.
+
+    Raises:
+        SqlModelError: when the text is no query, or when Spark has no word for something in it.
+    """
+    try:
+        tree = sqlglot.parse_one(model.text, dialect="duckdb")
+        # The innermost first: what is put into another expression is a copy.
+        for node in reversed(list(tree.walk())):
+            match node:
+                case exp.Div() if not isinstance(node.this, exp.Div):
+                    node.set("this", exp.cast(node.this, exp.DType.DOUBLE))
+                case exp.Avg():
+                    node.set("this", exp.cast(node.this, exp.DType.DOUBLE))
+                case exp.DateDiff() if (unit := node.text("unit").upper()) != "MICROSECOND":
+                    for side in ("this", "expression"):
+                        time = node.args[side]
+                        day, begun = exp.cast(time, exp.DType.DATE), exp.TimestampTrunc(this=time, unit=exp.var(unit))
+                        node.set(side, day if unit in ("DAY", "WEEK") else begun)
+                case exp.Table() if node.db:
+                    # The views of a Spark session have no schema.
+                    view = exp.table_(_view(node.db, node.name), alias=node.alias_or_name)
+                    for part in ("this", "db", "alias"):
+                        node.set(part, view.args.get(part))
+                case exp.Column():
+                    node.set("db", None)
+        return tree.sql("spark", pretty=True, unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise SqlModelError(f"{model.path}: cannot be written for Spark: {error}") from error
+
+
+def _view(game: str, name: str) -> str:
+    return f"{game}__{name}".lower()
 
 
 def _rows(session: SparkSession, table: type[Table], source: Source, folder: Path) -> DataFrame:
@@ -200,52 +206,22 @@ def _rows(session: SparkSession, table: type[Table], source: Source, folder: Pat
     from pyspark.sql.functions import decode, encode  # pyright: ignore[reportMissingImports]
 
     if not isinstance(source, ParquetSource) or not source.files:
-        file = folder / f"{table.spec.game}__{table.spec.name}.parquet"
-        declared_rows(table, source).write_parquet(file)
+        rows = pl.LazyFrame(schema=table.schema()) if isinstance(source, ParquetSource) else source.lazy()
+        file = folder / f"{_view(table.spec.game, table.spec.name)}.parquet"
+        rows.collect(engine="streaming").write_parquet(file)
         source = ParquetSource([str(file)])
-    files = list(source.files)
-    root = Path(files[0]).parents[len(source.hive_types)]
-    frame = (
-        session.read.schema(", ".join(f"`{name}` {_spark_type(dtype)}" for name, dtype in table.schema().items()))
-        .option("basePath", str(root))
-        .parquet(*map(_literal, files))
-    )
-    for column, hive_type in source.hive_types.items():
-        if hive_type == "VARCHAR":
-            # Of a letter written %C3%BC in a folder's name Spark makes two.
-            frame = frame.withColumn(column, decode(encode(column, "ISO-8859-1"), "UTF-8"))
+    root = Path(source.files[0]).parents[1 if source.partitioned_by else 0]
+    frame = session.read.schema(_empty(session, table).schema).option("basePath", str(root))
+    # A path whose brackets and stars are no pattern.
+    frame = frame.parquet(*(re.sub(r"([\\*?\[\]{}])", r"\\\1", file) for file in source.files))
+    if (parted := source.partitioned_by) and dict(frame.dtypes)[parted] == "string":
+        # Of a letter written %C3%BC in a folder's name Spark makes two.
+        frame = frame.withColumn(parted, decode(encode(parted, "ISO-8859-1"), "UTF-8"))
     for column, values in source.only.items():
         frame = frame.where(frame[column].isin(list(values)))
     return frame.select(*table.columns())
 
 
-def _literal(path: str) -> str:
-    """A path whose brackets and stars are no pattern."""
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
-
-
-def _spark_type(dtype: pl.DataType) -> str:
-    return exp.DataType.build(sql_type(dtype), dialect="duckdb").sql("spark")
-
-
-def _duckdb_type(spark: str) -> str:
-    """DuckDB's name of a type by Spark's.
-
-    >>> _duckdb_type("array<decimal(12,2)>"), _duckdb_type("string")
-    ('DECIMAL(12,2)[]', 'VARCHAR')
-    """
-    if spark.startswith("array<"):
-        return f"{_duckdb_type(spark[6:-1])}[]"
-    return _DUCKDB_TYPES.get(spark, spark.upper())
-
-
-@contextmanager
-def _blamed_on(model: SqlModel) -> Iterator[None]:
-    from py4j.protocol import Py4JError  # pyright: ignore[reportMissingImports]
-    from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports]
-
-    try:
-        yield
-    except (PySparkException, Py4JError) as error:
-        said = str(error).strip() or type(error).__name__
-        raise SqlModelError(f"{model.path}: Spark refuses the query: {said.splitlines()[0]}") from error
+def _empty(session: SparkSession, table: type[Table]) -> DataFrame:
+    """No rows, of the declared columns."""
+    return session.createDataFrame(pl.DataFrame(schema=table.schema()).to_arrow())

@@ -19,11 +19,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-import duckdb
 import polars as pl
 
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.ledger import WHOLE, LedgerRow, fingerprint, step_version
+from gamestats_assets.lakehouse.lineage import column_lineage
 from gamestats_assets.lakehouse.ops import migrate, snapshot
 from gamestats_assets.lakehouse.quality import Check, Rejection, quarantine_of, table_inputs
 from gamestats_assets.lakehouse.sql import SqlModel, stream_model
@@ -277,7 +277,7 @@ class Game:
         """A table made by one SELECT; the tables it names are its inputs; `days` is as for a function."""
         spans = days or {}
         known = {each.spec.dotted: each for each in self.tables}
-        read = [known[name] for name in model.dependencies]
+        read = [known[name] for name in model.reads]
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
         spans_told = [f"{source.spec.key} {number}" for source, number in spans.items()]
         version = step_version([table], fingerprint(model.version, *spans_told))
@@ -291,7 +291,7 @@ class Game:
                 for reads in step.reads
             }
             parameters = {"ds": date.fromisoformat(keys[0])} if model.parameters else {}
-            made = _stream(model, sources, parameters)
+            made = stream_model(model, sources, parameters)
             if table.spec.replaced_by is None:
                 return made
             return pl.concat([*made] or [pl.DataFrame(schema=table.schema())]).lazy()
@@ -610,21 +610,6 @@ def _source(
     return look.lake.source(reads.source, values, same)
 
 
-_IDLE: list[duckdb.DuckDBPyConnection] = []
-"""In-memory databases of models that have been made: to open another one takes longer than most models."""
-
-
-def _stream(model: SqlModel, sources: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
-    connection = _IDLE.pop() if _IDLE else duckdb.connect()
-    try:
-        yield from stream_model(model, sources, parameters, connection=connection)
-    except BaseException:
-        # Nobody knows what it is in the middle of.
-        connection.close()
-        raise
-    _IDLE.append(connection)
-
-
 def _frames(
     step: Step,
     given: Mapping[str, type[Table]],
@@ -680,7 +665,7 @@ def _sql_metadata(model: SqlModel) -> dict[str, Any]:
     lineage = dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(asset_key(model.reads[name]), source) for name, source in origins]
-            for column, origins in model.column_lineage.items()
+            for column, origins in column_lineage(model).items()
         }
     )
     return {"dagster/column_lineage": lineage, "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```")}

@@ -24,7 +24,7 @@ import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.spark import run_on_spark, spark_session
-from gamestats_assets.lakehouse.sql import Engine, SqlModel, SqlModelError, run_model
+from gamestats_assets.lakehouse.sql import SqlModel, SqlModelError, run_model
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.settings import shipped
 from gamestats_assets_tests.frames import KNOWN, differences
@@ -36,7 +36,7 @@ def compare(
     session: Any,
     lake: Lake,
     game: str,
-    engine: Engine,
+    config: Mapping[str, Any],
     parameters: Mapping[str, Any] | None = None,
     *,
     only: str | None = None,
@@ -48,7 +48,7 @@ def compare(
         session: of `spark_session`.
         lake: where the tables are that the models read.
         game: folder of `sql/`.
-        engine: limits of DuckDB.
+        config: settings of DuckDB, such as its limits.
         parameters: values that models may bind; each takes those that it names.
         only: name of a single table whose model is run.
         repeat: times each runs; the shortest counts.
@@ -68,7 +68,7 @@ def compare(
         states = [state for read in model.reads.values() if (state := lake.state(read)) is not None]
         said = {"model": table.spec.dotted, "input_rows": sum(state.rows for state in states)}
         try:
-            duckdb, duckdb_s = _timed(lambda: run_model(model, sources, bound, engine=engine), repeat)  # noqa: B023
+            duckdb, duckdb_s = _timed(lambda: run_model(model, sources, bound, config=config), repeat)  # noqa: B023
             spark, spark_s = _timed(lambda: run_on_spark(session, model, sources, bound), repeat)  # noqa: B023
         except SqlModelError as error:
             told.append(said | {"equal": False, "error": str(error)})
@@ -120,11 +120,12 @@ def report(
 ) -> dict[str, Any]:
     """What the benchmark prints, see the module's docstring and `compare`."""
     with tempfile.TemporaryDirectory(dir=spill) as folder:
-        engine = Engine(f"{memory.rstrip('bB')}B".upper(), threads, Path(folder))
+        limit = f"{memory.rstrip('bB')}B".upper()
+        config = {"memory_limit": limit, "threads": threads, "temp_directory": folder}
         started = time.perf_counter()
         with spark_session(threads, memory, Path(folder, "spark")) as session:
             start_s = time.perf_counter() - started
-            models = compare(session, Lake(lake), game, engine, parameters, only=only, repeat=repeat)
+            models = compare(session, Lake(lake), game, config, parameters, only=only, repeat=repeat)
     return {
         "python": platform.python_version(),
         "duckdb": version("duckdb"),

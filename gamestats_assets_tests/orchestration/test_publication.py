@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import polars as pl
 import pytest
 from deltalake import write_deltalake
@@ -183,26 +182,6 @@ def test_a_sql_table_follows_its_input_and_tells_its_lineage(stores: Stores, run
         if spec.key == asset_key(DayGoals)
     )
     assert lineage.deps_by_column["goals"] == [dg.TableColumnDep(asset_key(MatchGoals), "goals")]
-
-
-def test_the_duckdb_session_is_closed_also_when_a_model_fails(
-    monkeypatch: pytest.MonkeyPatch, stores: Stores, run: Run
-) -> None:
-    opened: list[duckdb.DuckDBPyConnection] = []
-    connect = duckdb.connect
-
-    def remember(*args: object, **keywords: object) -> duckdb.DuckDBPyConnection:
-        opened.append(connect(*args, **keywords))  # type: ignore[arg-type]
-        return opened[-1]
-
-    monkeypatch.setattr(duckdb, "connect", remember)
-    monkeypatch.setattr("gamestats_assets.orchestration.game.stream_model", lambda *a, **k: 1 / 0)
-    land(stores.landing, "a", DAY, [3])
-    assert not run(DAY).success
-    assert opened
-    for connection in opened:
-        with pytest.raises(duckdb.ConnectionException):
-            connection.execute("select 1")
 
 
 def test_a_publication_tells_that_postgresql_has_as_many_rows_as_the_lake(stores: Stores, run: Run) -> None:
