@@ -52,9 +52,10 @@ SQL_TABLES: tuple[type[Table], ...] = (
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
-    from gamestats_assets.demo_data.logs.records import decode_batches
+    from gamestats_assets.demo_data.logs.records import DECODER
+    from gamestats_assets.lakehouse.decoding import decode_batches
 
-    return decode_batches(landing, batches, workers=workers)
+    return decode_batches(DECODER, landing, batches, workers=workers)
 
 
 def _demo_logs(look: Look, keys: Sequence[str], ids: object, before: object) -> pl.DataFrame:

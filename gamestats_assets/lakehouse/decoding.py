@@ -8,6 +8,7 @@ result depends on which files there are, never on their order or on the number o
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +22,7 @@ from gamestats_assets.lakehouse import worker
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection
-from gamestats_assets.lakehouse.spooling import Spool
+from gamestats_assets.lakehouse.spooling import spooled
 from gamestats_assets.lakehouse.table import Table
 
 Rejections = dict[type[Table], list[Rejection]]
@@ -33,7 +34,7 @@ class DecodeWorkerError(GamestatsError):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The landed files of one id of a day, such as a match."""
+    """The landed files of one day that are decoded together, such as those of a match, in the order of their names."""
 
     unit_id: str
     day: date
@@ -61,7 +62,8 @@ class DecodedUnits:
     def add_rejections(self, rejections: Mapping[type[Table], Sequence[Rejection]]) -> None:
         """Take what was rejected, by the table it was meant for."""
         for table, entries in rejections.items():
-            self.rejections.setdefault(table, []).extend(entries)
+            if entries:
+                self.rejections.setdefault(table, []).extend(entries)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Decoder:
         kinds: kinds of files that are decoded; others are passed over.
         decode: decodes some units; a function of a module, for it is called in other processes.
         part: units that are decoded together; a worker holds the frames of one part in memory.
+        unit: what of a landed file names its unit: its `unit_id`, or the `area` of the game that it is of.
     """
 
     game: str
@@ -81,6 +84,7 @@ class Decoder:
     kinds: Collection[str]
     decode: Callable[[Landing, Sequence[Unit]], DecodedUnits]
     part: int = 4
+    unit: str = "unit_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +138,11 @@ def _begun(spool: str, number: int) -> Path:
     return Path(spool, f"{number:06d}.begun")
 
 
-def _units_of(files: Sequence[LandedFile], kinds: Collection[str]) -> list[Unit]:
+def _units_of(files: Sequence[LandedFile], decoder: Decoder) -> list[Unit]:
     grouped: dict[tuple[str, str], list[LandedFile]] = {}
     for file in sorted(set(files)):
-        if file.kind in kinds:
-            grouped.setdefault((file.day, file.unit_id), []).append(file)
+        if file.kind in decoder.kinds:
+            grouped.setdefault((file.day, getattr(file, decoder.unit)), []).append(file)
     return [Unit(unit_id, date.fromisoformat(day), tuple(of_unit)) for (day, unit_id), of_unit in grouped.items()]
 
 
@@ -182,7 +186,7 @@ def decode_batches(
     part: int | None = None,
     spool: Path | None = None,
 ) -> Generator[DecodedBatch, None, None]:
-    """Decode batches of landed files, of one or several days; while one is used the next is decoded.
+    """Decode batches of landed files, of one or several days; while one is used the next are decoded.
 
     A file that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
 
@@ -196,34 +200,28 @@ def decode_batches(
     Raises:
         DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
     """
-    spooled = Spool(spool)
-    waiting = [
-        _Batch(str(spooled.folder / str(number)), _parts(_units_of(files, decoder.kinds), part or decoder.part))
-        for number, files in enumerate(batches)
-    ]
-    processes = min(workers, sum(len(batch.parts) for batch in waiting))
+    waiting = [_parts(_units_of(files, decoder), part or decoder.part) for files in batches]
+    processes = min(workers, sum(map(len, waiting)))
     running: list[_Batch] = []
 
-    def start_next(executor: Executor) -> None:
-        if waiting:
-            batch = waiting.pop(0)
+    def start(executor: Executor, folder: Path) -> None:
+        """Start the next batch, and as many after it as keep all processes busy while it is used."""
+        while waiting and (not running or sum(len(batch.parts) for batch in running[1:]) < processes):
+            batch = _Batch(tempfile.mkdtemp(dir=folder), waiting.pop(0))
             running.append(batch)
-            Path(batch.spool).mkdir()
             for number, units in enumerate(batch.parts):
                 batch.results.append(executor.submit(_spool_part, decoder.decode, landing, units, batch.spool, number))
 
-    try:
-        with worker.pool(processes) as executor:
-            start_next(executor)
-            while running:
-                start_next(executor)
-                yield running[0].decoded(decoder.tables)
-                running.pop(0).remove()
-    except BrokenProcessPool:
-        suspects = [path for batch in running for path in batch.suspects()]
-        raise DecodeWorkerError(
-            f"A process that decodes files of {decoder.game} died while at most {len(suspects)} files were being read: "
-            f"{', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
-        ) from None
-    finally:
-        spooled.remove()
+    with spooled(spool) as folder:
+        try:
+            with worker.pool(processes) as executor:
+                while waiting or running:
+                    start(executor, folder)
+                    yield running[0].decoded(decoder.tables)
+                    running.pop(0).remove()
+        except BrokenProcessPool:
+            suspects = [path for batch in running for path in batch.suspects()]
+            raise DecodeWorkerError(
+                f"A process that decodes files of {decoder.game} died while at most {len(suspects)} files were being "
+                f"read: {', '.join(suspects)}. Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
+            ) from None

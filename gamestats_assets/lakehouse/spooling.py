@@ -6,12 +6,15 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "gamestats-spool-"
 
 
-class Spool:
+@contextmanager
+def spooled(under: Path | None = None) -> Iterator[Path]:
     """A new folder for frames, held by a lock until it is removed; those that killed runs left are removed first.
 
     The lock goes with its process, however that ends: a folder that can be locked is nobody's.
@@ -19,26 +22,23 @@ class Spool:
     Args:
         under: where to make it; the system's temporary folder without it.
     """
-
-    def __init__(self, under: Path | None = None) -> None:
-        for left in Path(under or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-            if (lock := _locked(left)) is not None:
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(lock)
-        lock = None
-        while lock is None:
-            # Between the two calls another run may take it for one that was left.
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=under))
-            lock = _locked(self.folder)
-            if lock is not None and not self.folder.exists():
-                os.close(lock)
-                lock = None
-        self._lock = lock
-
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+    for left in Path(under or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if (lock := _locked(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=under))
+        # Between the two calls another run may take it for one that was left.
+        lock = _locked(folder)
+        if lock is not None and folder.exists():
+            break
+        if lock is not None:
+            os.close(lock)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def _locked(folder: Path) -> int | None:

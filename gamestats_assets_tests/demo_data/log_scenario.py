@@ -16,10 +16,11 @@ from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.activity import user_days
 from gamestats_assets.demo_data.funnel_progress import funnel_progress, funnel_steps
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
-from gamestats_assets.demo_data.logs.records import DecodedLogs, decode_batches
+from gamestats_assets.demo_data.logs.records import DECODER
 from gamestats_assets.demo_data.payments import payments
 from gamestats_assets.demo_data.profiles import user_profiles
 from gamestats_assets.demo_data.sessions import sessions
+from gamestats_assets.lakehouse.decoding import DecodedBatch, decode_batches
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen, table_inputs
 from gamestats_assets.lakehouse.table import Table
@@ -104,9 +105,9 @@ def landed(landing: Landing, product: str = PRODUCT) -> list[LandedFile]:
 
 def decoded(
     landing: Landing, files: Sequence[LandedFile], workers: int = 1
-) -> tuple[dict[type[Table], pl.DataFrame], DecodedLogs]:
+) -> tuple[dict[type[Table], pl.DataFrame], DecodedBatch]:
     """Every bronze table of the files, and what else decoding them gave; each table keeps its declared rules."""
-    with contextlib.closing(decode_batches(landing, [files], workers=workers)) as results:
+    with contextlib.closing(decode_batches(DECODER, landing, [files], workers=workers)) as results:
         found = next(results)
         frames = {table: found.frames[table].collect() for table in LOGGED}
     for table, frame in frames.items():

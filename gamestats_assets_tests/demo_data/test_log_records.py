@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import multiprocessing
-import os
 import random
-import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -24,7 +21,8 @@ from polars.testing import assert_frame_equal
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.logs import records as log_records
 from gamestats_assets.demo_data.logs.landing import land_logs, landing_game
-from gamestats_assets.demo_data.logs.records import LogWorkerError, decode_batches
+from gamestats_assets.demo_data.logs.records import DECODER
+from gamestats_assets.lakehouse.decoding import decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets_tests.demo_data.log_scenario import (
     DAY,
@@ -432,7 +430,7 @@ def test_batches_of_days_and_products_are_apart(tmp_path: Path) -> None:
     other = landed(landing, "game")[0]
     batches = [[file for file in files if file.day == day] for day in ("2026-01-08", "2026-01-09", "2026-01-10")]
     batches.append([type(other)(other.game, other.day, other.unit_id, "unreadable", other.content_hash, other.path)])
-    with contextlib.closing(decode_batches(landing, batches, workers=1)) as results:
+    with contextlib.closing(decode_batches(DECODER, landing, batches, workers=1)) as results:
         days = [sorted(found.frames[t.Events].collect()["product_day"]) for found in results]
     assert days == [
         ["2026-01-08|game", "2026-01-08|shop"],
@@ -450,7 +448,8 @@ def test_several_processes_give_what_one_gives_and_leave_nothing_behind(tmp_path
     spool.mkdir()
     results: list[list[pl.DataFrame]] = []
     for workers in (1, 2):
-        with contextlib.closing(decode_batches(landing, [files[:2], files[2:]], workers=workers, spool=spool)) as found:
+        batches = decode_batches(DECODER, landing, [files[:2], files[2:]], workers=workers, spool=spool)
+        with contextlib.closing(batches) as found:
             frames = [(one.frames[table].collect(), len(one.rejections)) for one in found for table in LOGGED]
         assert sum(rejected for _, rejected in frames) == len(LOGGED)
         results.append([frame for frame, _ in frames])
@@ -459,25 +458,8 @@ def test_several_processes_give_what_one_gives_and_leave_nothing_behind(tmp_path
     assert list(spool.iterdir()) == []
 
 
-def test_a_dead_worker_fails_the_call_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    landing = Landing(tmp_path / "landing")
-    several = [record("10:00:00", uuid=f"{n}-{m}", day=-n) for n in range(12) for m in range(50)]
-    land_logs([log(tmp_path, *several)], PRODUCT, landing)
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    results = decode_batches(landing, [[file] for file in landed(landing)], workers=2, spool=spool)
-    next(results)
-    children = multiprocessing.active_children()
-    assert len(children) == 2
-    os.kill(children[0].pid or 0, signal.SIGKILL)
-    with pytest.raises(LogWorkerError, match=r"2026-01-.*\|shop.*GAMESTATS_WORKERS"):
-        list(results)
-    assert list(spool.iterdir()) == []
-    assert multiprocessing.active_children() == []
-
-
 def test_nothing_to_decode_gives_nothing(tmp_path: Path) -> None:
-    assert list(decode_batches(Landing(tmp_path), [], workers=2)) == []
+    assert list(decode_batches(DECODER, Landing(tmp_path), [], workers=2)) == []
 
 
 # --------------------------------------------------------------------------- whatever the order

@@ -9,14 +9,10 @@ workers.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Collection, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,17 +28,13 @@ from gamestats_assets.demo_data.tables import (
     RecordCounts,
     UserOperations,
 )
-from gamestats_assets.lakehouse import worker
-from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.decoding import DecodedUnits, Decoder, Unit
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError
 from gamestats_assets.lakehouse.quality import Rejection
-from gamestats_assets.lakehouse.spooling import Spool
 from gamestats_assets.lakehouse.table import Table
 
 TABLES: tuple[type[Table], ...] = (Events, UserOperations, RecordCounts, PropertyTypes, LogFiles)
 """Every table that landed pieces feed."""
-
-Rejections = dict[type[Table], list[Rejection]]
 
 # Lines of one day that are quarantined one by one for one rule; what comes after them is counted in one entry.
 _MOST_REJECTIONS = 1000
@@ -80,26 +72,6 @@ _EVENT_COLUMNS = (
     *_PRESETS,
 )
 _OPERATION_COLUMNS = (*_RECORD_COLUMNS, "operation_id", "operation")
-
-
-class LogWorkerError(GamestatsError):
-    """A process that decodes logs died, for want of memory most likely."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedLogs:
-    """One batch of decoded pieces; its lazy frames can be collected until the next batch is asked for.
-
-    Attributes:
-        frames: one lazy frame per bronze table, with its declared columns.
-        rejections: lines and pieces that could not be read, all meant for `Events`; the unit is the product.
-        unreadable: always 0. A day of which no line can be read is processed as well, with nothing: its lines
-            are counted and in quarantine, and cannot be read the next time either.
-    """
-
-    frames: dict[type[Table], pl.LazyFrame]
-    rejections: Rejections
-    unreadable: int = 0
 
 
 # --------------------------------------------------------------------------- one day of a product
@@ -424,40 +396,7 @@ def _log_date(file: LandedFile) -> date:
 # --------------------------------------------------------------------------- many days
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """The landed pieces of one day of one product."""
-
-    product: str
-    day: date
-    files: tuple[LandedFile, ...]
-
-    @property
-    def product_day(self) -> str:
-        return f"{self.day}|{self.product}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Spooled:
-    """A decoded day, whose frames stand in files."""
-
-    paths: dict[type[Table], str]
-    rejections: list[Rejection]
-
-
-def _units_of(files: Sequence[LandedFile]) -> list[_Unit]:
-    grouped: defaultdict[tuple[str, str], set[LandedFile]] = defaultdict(set)
-    for file in files:
-        if file.kind == KIND:
-            grouped[file.day, file.area].add(file)
-    # The name of a piece begins with the day of its log, so that the earliest log comes first.
-    return [
-        _Unit(product, date.fromisoformat(day), tuple(sorted(of_day, key=lambda file: file.unit_id)))
-        for (day, product), of_day in sorted(grouped.items())
-    ]
-
-
-def _decoded(landing: Landing, unit: _Unit) -> _Day:
+def _decoded(landing: Landing, unit: Unit) -> _Day:
     day = _read(landing, unit)
     before = _before(landing, unit, day.seen)
     if day.differing or before:
@@ -467,11 +406,11 @@ def _decoded(landing: Landing, unit: _Unit) -> _Day:
     return day
 
 
-def _before(landing: Landing, unit: _Unit, ids: Collection[str]) -> set[str]:
+def _before(landing: Landing, unit: Unit, ids: Collection[str]) -> set[str]:
     """Those of the ids under which a valid record of the day before has landed."""
     day = unit.day - timedelta(days=1)
     found: set[str] = set()
-    for file in landing.files(landing_game(unit.product), day.isoformat()):
+    for file in landing.files(landing_game(unit.unit_id), day.isoformat()):
         try:
             content = landing.content(file) if file.kind == KIND else b""
         except UnreadableContentError:
@@ -490,8 +429,8 @@ def _is_of(text: bytes, log_date: date, day: date) -> bool:
         return False
 
 
-def _read(landing: Landing, unit: _Unit, before: Collection[str] = (), held: Collection[str] = ()) -> _Day:
-    day = _Day(unit.product, unit.day, before, {record_id: [] for record_id in held})
+def _read(landing: Landing, unit: Unit, before: Collection[str] = (), held: Collection[str] = ()) -> _Day:
+    day = _Day(unit.unit_id, unit.day, before, {record_id: [] for record_id in held})
     for file in unit.files:
         try:
             content = landing.content(file)
@@ -502,79 +441,23 @@ def _read(landing: Landing, unit: _Unit, before: Collection[str] = (), held: Col
     return day
 
 
-def _spool_unit(landing: Landing, unit: _Unit, spool: str, number: int) -> _Spooled:
-    day = _decoded(landing, unit)
-    paths: dict[type[Table], str] = {}
-    for table, frames in day.frames.items():
-        paths[table] = str(Path(spool, f"{table.spec.name}-{number:06d}.arrow"))
-        pl.concat(frames).write_ipc(paths[table], compression="uncompressed")
-    return _Spooled(paths, day.rejections)
-
-
-def _together(parts: Sequence[_Spooled]) -> DecodedLogs:
-    frames: dict[type[Table], pl.LazyFrame] = {}
-    for table in TABLES:
-        paths = [part.paths[table] for part in parts if table in part.paths]
-        frames[table] = pl.scan_ipc(paths) if paths else pl.LazyFrame(schema=table.schema())
-    rejected = [rejection for part in parts for rejection in part.rejections]
-    return DecodedLogs(frames, {Events: rejected} if rejected else {})
-
-
-def decode_batches(
-    landing: Landing,
-    batches: Sequence[Sequence[LandedFile]],
-    *,
-    workers: int,
-    spool: Path | None = None,
-) -> Generator[DecodedLogs, None, None]:
-    """Decode batches of landed pieces, of one or several days and products; while one is used the next are decoded.
+def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
+    """The days of products, one after the other.
 
     A record is known by its #uuid, one without it, and a line that cannot be read, by the line itself: what is equal is
     one record, wherever it stands. Of copies with other contents the latest log's counts, and of one log's that whose
     JSON sorts last. A record that has landed with a time on the day before, too, is a duplicate of that one; days
-    further apart are not compared. A piece or line that cannot be read is a rejection, never an error. Close the
-    generator when not all of it is read.
-
-    Args:
-        landing: where the pieces stand; each worker opens it itself.
-        batches: pieces; other kinds of files are passed over. All pieces of one day of a product are in one batch.
-        workers: processes; a single day is decoded in this one. A worker holds one day of one product in memory.
-        spool: folder under which frames are spooled; the system's temporary folder without it.
-
-    Raises:
-        LogWorkerError: when a worker died. Nothing of the batches not yet given is kept.
+    further apart are not compared. A day of which no line can be read is processed as well, with nothing: its lines are
+    counted and in quarantine, and cannot be read the next time either.
     """
-    units = [_units_of(files) for files in batches]
-    processes = min(workers, sum(map(len, units)))
-    spooled = Spool(spool)
-    reading: dict[int, list[Future[_Spooled]]] = {}
-    waiting = list(enumerate(units))
+    decoded = DecodedUnits()
+    for unit in units:
+        day = _decoded(landing, unit)
+        decoded.add_frames({table: pl.concat(frames) for table, frames in day.frames.items()})
+        decoded.add_rejections({Events: day.rejections})
+    return decoded
 
-    def start_with(number: int, executor: Executor) -> None:
-        """Begin a batch, and as many after it as keep all processes busy while it is used."""
-        while waiting and (waiting[0][0] <= number or days_after(number) < processes):
-            begun, of_batch = waiting.pop(0)
-            target = spooled.folder / str(begun)
-            target.mkdir()
-            reading[begun] = [
-                executor.submit(_spool_unit, landing, unit, str(target), place) for place, unit in enumerate(of_batch)
-            ]
 
-    def days_after(number: int) -> int:
-        return sum(len(days) for begun, days in reading.items() if begun > number)
-
-    try:
-        with worker.pool(processes) as executor:
-            for number in range(len(units)):
-                start_with(number, executor)
-                yield _together([future.result() for future in reading[number]])
-                del reading[number]
-                shutil.rmtree(spooled.folder / str(number), ignore_errors=True)
-    except BrokenProcessPool:
-        suspects = [unit.product_day for number in reading for unit in units[number]]
-        raise LogWorkerError(
-            f"A process that decodes logs died while at most these days were being read: {', '.join(suspects[:20])}. "
-            "Nothing of these was used. If memory ran out, lower GAMESTATS_WORKERS."
-        ) from None
-    finally:
-        spooled.remove()
+# A worker holds one day of one product in memory.
+DECODER = Decoder("demo_data", TABLES, (KIND,), _decode_units, part=1, unit="area")
+"""Decodes landed pieces; all pieces of one day of a product are in one batch."""
