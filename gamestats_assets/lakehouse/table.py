@@ -219,10 +219,9 @@ class Table(dy.Schema):
         cls.spec = spec
 
     @classmethod
-    @functools.cache
     def columns(cls) -> dict[str, dy.Column]:
         """The declared columns by name, put together once: a run asks for them some thousand times."""
-        return super().columns()
+        return _columns(cls)
 
     @classmethod
     def description(cls) -> str:
@@ -276,6 +275,11 @@ class Table(dy.Schema):
                 f"{cls.spec.key}: partition {partition_key!r} would be read back as null; give it another key."
             )
         return partition_key
+
+
+@functools.cache
+def _columns(table: type[Table]) -> dict[str, dy.Column]:
+    return super(Table, table).columns()
 
 
 def _dimension(column: str | None, columns: Mapping[str, dy.Column]) -> str | None:

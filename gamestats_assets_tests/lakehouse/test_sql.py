@@ -611,9 +611,9 @@ def test_the_order_asked_for_is_the_order_given() -> None:
 
 
 def test_an_unknown_table_is_refused_with_the_nearest_and_where_to_look() -> None:
-    for sql in ("from demo.gaols", "from demmo.goals", "from goals"):
+    for text in ("from demo.gaols", "from demmo.goals", "from goals"):
         with pytest.raises(QueryError, match=r"did you mean demo\.goals.*\? `gamestats tables`"):
-            query(sql, _never, KNOWN)
+            query(text, _never, KNOWN)
     with pytest.raises(QueryError, match=r"Tables are named game\.table\. `gamestats tables`"):
         query("from nothing_like_it", _never, KNOWN)
 
