@@ -1,7 +1,7 @@
 """What the tables of the MMO must keep together: nothing lost, the same money in every layer, balances that follow.
 
 All but warnings block: figures that do not add up are not published. The day's figures are of all seven logs together,
-so what is wrong with a log is wrong with the day; what is odd with one account's money alone sets that account aside.
+so what is wrong with a log is wrong with the day; what is odd with the money of few accounts is only told.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def _unchained(accounts: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFr
     return logged.join(ends, on=by, how="left")
 
 
-@breaking_rows(of=MoneyBalances, unit="user_id", most_units=MOST_ACCOUNTS)
+@breaking_rows(of=MoneyBalances, blocking=False)
 def balances_follow_from_gains_and_spendings(
     balances: dy.LazyFrame[MoneyBalances],
     gains: dy.LazyFrame[EtlIncreaseMoney],
@@ -304,6 +304,31 @@ def balances_follow_from_gains_and_spendings(
 
     Where rows of one moment could have come in another order, some order must do.
     """
+    return _not_following(balances, gains, spendings)
+
+
+@breaking_rows(of=MoneyBalances)
+def few_balances_do_not_follow(
+    balances: dy.LazyFrame[MoneyBalances],
+    gains: dy.LazyFrame[EtlIncreaseMoney],
+    spendings: dy.LazyFrame[EtlDecreaseMoney],
+) -> pl.LazyFrame:
+    """Of no more than one in twenty of a day's accounts the money does not follow from what came and went.
+
+    Of that many, rows of the day are lost. One account alone is never too many.
+    """
+    return _too_many(_not_following(balances, gains, spendings), balances)
+
+
+def _too_many(odd: pl.LazyFrame, among: pl.LazyFrame) -> pl.LazyFrame:
+    """Days of which more than a few accounts are odd."""
+    accounts = pl.col("user_id").n_unique()
+    most = among.group_by("ds").agg(most=(MOST_ACCOUNTS * accounts).clip(lower_bound=1))
+    return odd.group_by("ds").agg(accounts=accounts).join(most, on="ds").filter(pl.col("accounts") > pl.col("most"))
+
+
+def _not_following(balances: pl.LazyFrame, gains: pl.LazyFrame, spendings: pl.LazyFrame) -> pl.LazyFrame:
+    """Accounts whose money at the day's end is not what it had, plus what came, minus what went."""
     net = pl.col("gained") - pl.col("spent")
     told = ["ds", *_ACCOUNT, "opening_balance", "gained", "spent", "closing_balance"]
     doubtful = (
@@ -349,18 +374,9 @@ def few_balances_jump_overnight(
     Among that many, no single balance was changed: rows of either day are lost. One account alone is never too many.
     """
     running = _two_days_running(balances)
-    jumps = _jumps(running, gains, spendings)
-    accounts = pl.col("user_id").n_unique()
     # Of a pair of days, the first is told with the jumps of the second.
     both = pl.concat([running, running.with_columns(pl.col("ds").dt.offset_by("-1d"))])
-    most = both.group_by("ds").agg(most=(MOST_ACCOUNTS * accounts).clip(lower_bound=1))
-    return (
-        jumps.group_by("ds")
-        .agg(accounts=accounts)
-        .join(most, on="ds")
-        .filter(pl.col("accounts") > pl.col("most"))
-        .select("ds", "accounts", "most")
-    )
+    return _too_many(_jumps(running, gains, spendings), both)
 
 
 def _two_days_running(balances: pl.LazyFrame) -> pl.LazyFrame:
@@ -403,6 +419,7 @@ ALL: tuple[Check, ...] = (
     servers_add_up_to_the_days_revenue,
     figures_of_all_parts_are_those_of_the_whole,
     balances_follow_from_gains_and_spendings,
+    few_balances_do_not_follow,
     balances_go_on_from_the_day_before,
     few_balances_jump_overnight,
 )

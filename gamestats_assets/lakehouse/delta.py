@@ -581,8 +581,22 @@ class Lake:
         # A table that cannot take the rows must say so before anything is quarantined.
         self._refuse_incompatible(table, self._newest(table))
         self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
+        made = self._condemned(table, eager, screened.rejections, made)
         version, written = self._commit_changed(table, screened.rows, partitions, ids, made)
         return Commit(version, screened.rows.height, written, all_rejections, first_rows(screened.rows))
+
+    @staticmethod
+    def _condemned(table: type[Table], frame: pl.DataFrame, rejections: Iterable[Rejection], made: Made) -> Made:
+        """As it was made, with units set aside that are rejected as a whole."""
+        unit, partition = table.spec.replaced_by, table.spec.partitioned_by
+        rules = {each.unit_id: each.rule for each in rejections if each.scope == "unit"}
+        if unit is None or not rules:
+            return made
+        where = pl.col(partition) if partition else pl.lit(WHOLE)
+        aside = {key: dict(units) for key, units in made.set_aside.items()}
+        for name, of in frame.filter(pl.col(unit).is_in([*rules])).select(unit, where.alias("of")).unique().iter_rows():
+            aside.setdefault(partition_key_of(of), {}).setdefault(name, rules[name])
+        return Made(made.units, aside)
 
     @_retry_conflicts
     def _commit_changed(

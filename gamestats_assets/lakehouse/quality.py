@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import itertools
 import json
@@ -15,7 +16,8 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import EllipsisType
+from datetime import datetime, timedelta
+from types import CodeType, FunctionType
 from typing import Any
 
 import dataframely as dy
@@ -415,6 +417,35 @@ class Check:
     unit: str | None = None
     most_units: float = 0.05
 
+    @property
+    def version(self) -> str:
+        """Names what it demands: another when its code is, or that of a function of ours which it calls."""
+        read = [f"{name} {table.spec.key}" for name, table in self.inputs.items()]
+        told = [self.name, read, self.unit, self.most_units, _code(self.rows, set())]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+
+
+def _code(function: Callable[..., object], known: set[object]) -> list[object]:
+    """Code of a function, with the constants that it uses and the functions beside it, docstrings left out."""
+    if function in known:
+        return []
+    known.add(function)
+    found: list[object] = []
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        nested = [each for each in code.co_consts if isinstance(each, CodeType)]
+        plain = [each for each in code.co_consts if each not in nested and each != function.__doc__]
+        found += [code.co_code, code.co_names, repr(plain)]
+        codes += nested
+        for name in code.co_names:
+            used = function.__globals__.get(name)
+            if isinstance(used, FunctionType) and used.__module__.partition(".")[0] == __name__.partition(".")[0]:
+                found += _code(used, known)
+            elif isinstance(used, (str, int, float, tuple, list, datetime, timedelta)):
+                found.append(used)
+    return found
+
 
 def table_inputs(function: Callable[..., object]) -> dict[str, type[Table]]:
     """Argument name to table, read from annotations such as `dy.LazyFrame[Goals]`.
@@ -438,7 +469,7 @@ def breaking_rows(
     blocking: bool = True,
     figures: tuple[str, ...] = (),
     days_around: int = 0,
-    unit: str | EllipsisType | None = ...,
+    local: bool = True,
     most_units: float = 0.05,
 ) -> Callable[[Callable[..., Frame]], Check]:
     """Declare a check from a function that returns the rows which break it.
@@ -449,22 +480,19 @@ def breaking_rows(
     sums somebody wants to see even where nothing is wrong; `days_around` gives it days before and
     after too, of which nothing that it returns is told.
 
-    A check that has a `unit` must be local: what it finds of a unit depends on nothing but that unit's rows
-    in its inputs, and on tables without partitions. So it can be asked about a few units alone, and those it
-    blames can be set aside while the others go on. What compares units with each other, or adds up a day, has
-    `unit=None`, and stops the partition.
+    A local check blames the unit that replaces the table's rows together (`spec.replaced_by`), which it must return:
+    what it finds of a unit depends on nothing but that unit's rows in its inputs, and on tables without partitions. So
+    it can be asked about a few units alone, and those it blames are set aside while the others go on. One that compares
+    units with each other, adds up a day, or looks at days around stops the partition.
 
     Args:
-        unit: column with the unit to blame, which the function must return; by default what replaces the table's
-            rows together (`spec.replaced_by`), and none for a check that looks at days around.
+        local: whether it is.
         most_units: share of a partition's units above which the whole partition is stopped; see `Check`.
 
     Raises:
-        ValueError: when a check has a unit and looks at days around, which is not local, or `most_units` is no share.
+        ValueError: when `most_units` is no share.
     """
-    blamed = (None if days_around else of.spec.replaced_by) if isinstance(unit, EllipsisType) else unit
-    if blamed is not None and days_around:
-        raise ValueError(f"A check of {of.spec.dotted} looks at days around, so that it can blame no {blamed}.")
+    blamed = of.spec.replaced_by if local and not days_around else None
     if not 0 <= most_units <= 1:
         raise ValueError(f"most_units of a check of {of.spec.dotted} must be a share from 0 to 1, found {most_units}.")
 

@@ -187,7 +187,7 @@ def kills_of_timelines_are_those_of_match_objects(
     )
 
 
-@breaking_rows(of=FinalItems, blocking=False, unit=None)
+@breaking_rows(of=FinalItems, blocking=False, local=False)
 def items_end_as_recorded(items: dy.LazyFrame[FinalItems], matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
     """On Summoner's Rift at least 97% of a day's participants end with the items that their match object records."""
     on_rift = items.join(matches.filter(pl.col("map_id") == _RIFT).select(MATCH), on=MATCH, how="semi")

@@ -19,8 +19,8 @@ import polars as pl
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.ledger import WHOLE, Note
 from gamestats_assets.lakehouse.quality import Check, QuarantineRow, Rejection, screen
-from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Look, Reads, Step, failed, guarded_together
+from gamestats_assets.lakehouse.table import Table, partition_key_of
+from gamestats_assets.orchestration.freshness import Look, Reads, Step, aside_of, failed, guarded_together, without
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
 
@@ -51,17 +51,21 @@ def frames_of(
 ) -> dict[str, pl.LazyFrame]:
     """What a check looks at in some partitions of its table: fresh rows as they are, all else from the lake.
 
+    As what makes the table, it sees nothing of units that are set aside in what that reads.
+
     Args:
         ids: units to which inputs with the same units are limited; None is all.
     """
     frames: dict[str, pl.LazyFrame] = {}
+    step = look.graph.steps.get(check.table)
+    aside = aside_of(look, step, keys) if step is not None else {}
     for name, table in check.inputs.items():
         if table in fresh:
             frames[name] = fresh[table]
             continue
         values = Reads(table, check.table, 1 + check.days_around, check.days_around).values(keys, look)
         same = ids is not None and table.spec.replaced_by == check.table.spec.replaced_by is not None
-        frames[name] = look.lake.scan(table, values, ids if same else None)
+        frames[name] = without(look.lake.scan(table, values, ids if same else None), table, aside)
     return frames
 
 
@@ -69,30 +73,31 @@ def blamed(
     checks: Sequence[Check],
     look: Look,
     table: type[Table],
-    rows: pl.DataFrame,
     keys: Sequence[str],
     fresh: Mapping[type[Table], pl.LazyFrame],
-) -> tuple[dict[str, str], list[Rejection]]:
-    """Units of new rows that checks blame, each with the first of these checks, and the entries for the quarantine."""
-    unit = table.spec.replaced_by
-    if unit is None or rows.is_empty() or not checks:
-        return {}, []
-    ids = rows.get_column(unit).drop_nulls().unique().sort().to_list()
-    fresh = {**fresh, table: rows.lazy()}
+    ids: Sequence[str] | None,
+) -> tuple[dict[str, dict[str, str]], list[Rejection]]:
+    """By partition the units that checks blame, each with the first of these checks, and entries for the quarantine.
+
+    Args:
+        fresh: rows that are made just now, those of the table with them.
+        ids: the units that are made, with rows or without; None is all of the partitions.
+    """
     plans = [check.rows(**frames_of(check, look, keys, fresh, ids)) for check in checks]
-    aside: dict[str, str] = {}
+    aside: dict[str, dict[str, str]] = {}
     rejections: list[Rejection] = []
     for check, broken in zip(checks, pl.collect_all(plans), strict=True):
-        if check.unit is None or check.unit not in broken.columns:
-            continue
-        for (value,), of_unit in broken.drop_nulls(check.unit).group_by(check.unit, maintain_order=True):
-            if value in aside or value not in ids:
+        unit, partition = str(check.unit), table.spec.partitioned_by
+        by = [unit, partition] if partition else [unit]
+        for (value, *of), of_unit in broken.drop_nulls(by).group_by(by, maintain_order=True):
+            key, name = partition_key_of(of[0]) if of else WHOLE, str(value)
+            if key not in keys or (ids is not None and name not in ids) or name in aside.get(key, ()):
                 continue
-            aside[str(value)] = check.name
-            lost = rows.filter(pl.col(unit) == value)
+            aside.setdefault(key, {})[name] = check.name
+            lost = fresh[table].filter(pl.col(unit) == value).collect()
             reason = f"The check {check.name} blames it: {summary(check)} {_first(of_unit)}"
             examples = lost.head(_EXAMPLES).write_json()
-            rejections.append(Rejection(str(value), "unit", check.name, reason, lost.height, examples))
+            rejections.append(Rejection(name, "unit", check.name, reason, lost.height, examples))
     return aside, rejections
 
 

@@ -693,3 +693,11 @@ def aside_of(look: Look, step: Step, keys: Iterable[str]) -> dict[str, dict[str,
                 if each in ledger.partitions and (aside := ledger.partitions[each].set_aside):
                     found.setdefault(unit, {}).update(aside)
     return found
+
+
+def without(frame: pl.LazyFrame, source: type[Table], aside: Mapping[str, Collection[str]]) -> pl.LazyFrame:
+    """Rows of a table without those of units that are set aside; by column of units."""
+    for column, units in aside.items():
+        if units and column in source.column_names():
+            frame = frame.filter(~pl.col(column).is_in([*units]) | pl.col(column).is_null())
+    return frame

@@ -15,6 +15,7 @@ one for publications; `custom` is for what reaches outside.
 import functools
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -49,6 +50,7 @@ from gamestats_assets.orchestration.freshness import (
     Told,
     aside_of,
     rows_of_names,
+    without,
 )
 from gamestats_assets.orchestration.landed import file_refused
 from gamestats_assets.orchestration.making import BATCH, Decode, Done, MakeRows, Making
@@ -344,6 +346,9 @@ class Game:
         self.published = [table for table in self.tables if table.spec.published]
 
     def _add(self, step: Step) -> Step:
+        # A check that was mended, or is stricter, looks at everything once more.
+        checks = [check.version for table in step.tables for check in self.graph.checks[table] if check.blocking]
+        step = replace(step, version=fingerprint(step.version, *checks)) if checks else step
         self.steps.append(step)
         for table in step.tables:
             self.graph.steps[table] = step
@@ -588,14 +593,6 @@ def _limited(look: Look, reads: Reads, keys: Sequence[str], before: str | None) 
     return values_of(reads.source, [key for key in sorted(look.content(reads.source)) if key < before])
 
 
-def _without(frame: pl.LazyFrame, source: type[Table], aside: Mapping[str, Collection[str]]) -> pl.LazyFrame:
-    """Rows without those of units that are set aside."""
-    for column, units in aside.items():
-        if units and column in source.column_names():
-            frame = frame.filter(~pl.col(column).is_in([*units]) | pl.col(column).is_null())
-    return frame
-
-
 def _source(
     look: Look,
     reads: Reads,
@@ -606,7 +603,7 @@ def _source(
 ) -> Any:
     same = ids if reads.source.spec.replaced_by == table.spec.replaced_by else None
     if any(column in reads.source.column_names() for column, units in aside.items() if units):
-        return _without(look.lake.scan(reads.source, values, same), reads.source, aside)
+        return without(look.lake.scan(reads.source, values, same), reads.source, aside)
     return look.lake.source(reads.source, values, same)
 
 
@@ -631,7 +628,7 @@ def _frames(
         held = values[source]
         if held is None and same is not None and source.spec.partitioned_by:
             held = _days_of_units(source, same)
-        return _without(lake.scan(source, held, same), source, aside)
+        return without(lake.scan(source, held, same), source, aside)
 
     def _days_of_units(source: type[Table], units: Sequence[str]) -> list[PartitionValue]:
         wanted = {*units}

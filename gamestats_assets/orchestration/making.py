@@ -26,7 +26,6 @@ from gamestats_assets.orchestration.freshness import (
     Graph,
     Look,
     Step,
-    aside_of,
     days_before,
     finished,
     held,
@@ -294,34 +293,48 @@ class Making:
 
         with _Ahead([lambda batch=batch: rows_of(batch) for batch in batches]) as computed:
             for batch, rows in zip(batches, computed, strict=True):
-                self._commit_units(table, rows, batch, {}, (), whole=paired)
+                aside, entries = self._blamed({table: rows.lazy()}, batch)
+                self._commit_units(table, rows, batch, aside, entries[table], whole=paired)
+
+    def _blamed(
+        self, fresh: Mapping[type[Table], pl.LazyFrame], batch: Mapping[str, Collection[str]], *, whole: bool = False
+    ) -> tuple[dict[str, dict[str, str]], dict[type[Table], list[Rejection]]]:
+        """By partition the units that checks of any of the step's tables blame: no table takes their rows.
+
+        Args:
+            fresh: the rows that are made.
+            batch: partitions, each with the units that are made.
+            whole: all units of the partitions are made.
+        """
+        ids = None if whole else sorted({unit for units in batch.values() for unit in units})
+        aside: dict[str, dict[str, str]] = {}
+        entries: dict[type[Table], list[Rejection]] = {}
+        for table in self.step.tables:
+            checks = self.graph.blaming(table)
+            names, entries[table] = blamed(checks, self.look, table, sorted(batch), fresh, ids)
+            for key, units in names.items():
+                aside[key] = units | aside.get(key, {})
+        return aside, entries
 
     def _commit_units(
         self,
         table: type[Table],
         rows: pl.DataFrame,
         batch: Mapping[str, Mapping[str, str]],
-        fresh: Mapping[type[Table], pl.LazyFrame],
+        aside: Mapping[str, Mapping[str, str]],
         rejections: Sequence[Rejection],
         *,
         whole: bool = False,
     ) -> Commit:
-        """Commit units' rows, without those that a check blames; `whole` replaces their partitions."""
-        keys = sorted(batch)
-        aside, entries = blamed(self.graph.blaming(table), self.look, table, rows, keys, fresh)
-        if aside:
-            rows = rows.filter(~pl.col(str(table.spec.replaced_by)).is_in([*aside]))
+        """Commit units' rows, without those that are set aside; `whole` replaces their partitions."""
         partition_of = {unit: key for key, units in batch.items() for unit in units}
-        by_key: dict[str, dict[str, str]] = {}
-        for unit, name in aside.items():
-            by_key.setdefault(partition_of.get(unit, keys[0]), {})[unit] = name
         return self._commit(
             table,
-            rows,
-            keys,
-            Made(batch, by_key),
+            _kept(table, rows.lazy(), aside),
+            sorted(batch),
+            Made(batch, aside),
             ids=None if whole else sorted(partition_of),
-            rejections=[*rejections, *entries],
+            rejections=rejections,
             partition_of=partition_of,
         )
 
@@ -342,19 +355,13 @@ class Making:
                 self.tell(f"{number} of {len(pieces)} partitions made.")
 
     def _units_of(self, table: type[Table], rows: pl.DataFrame, keys: Sequence[str]) -> None:
-        unit, partition = str(table.spec.replaced_by), table.spec.partitioned_by
-        entries: list[Rejection] = []
-        aside: dict[str, dict[str, str]] = {}
-        upstream = aside_of(self.look, self.step, keys).get(unit, {})
-        rows = rows.filter(~pl.col(unit).is_in([*upstream])) if upstream else rows
-        names, entries = blamed(self.graph.blaming(table), self.look, table, rows, keys, {})
-        if names:
-            lost = rows.filter(pl.col(unit).is_in([*names]))
-            for name, value in lost.select(unit, partition or pl.lit(WHOLE)).unique().iter_rows():
-                aside.setdefault(str(value), {})[name] = names[name]
-            rows = rows.filter(~pl.col(unit).is_in([*names]))
-        self.done.units += rows.get_column(unit).n_unique()
-        self._commit(table, rows, keys, Made({}, aside), rejections=entries)
+        alike = [self.look.ledger(each.source) for each in self.step.reads if each.is_alike]
+        upstream = {key: {unit: name for of in alike for unit, name in of[key].set_aside.items()} for key in keys}
+        names, entries = self._blamed({table: rows.lazy()}, dict.fromkeys(keys, ()), whole=True)
+        aside = {key: names.get(key, {}) | upstream[key] for key in keys}
+        kept = _kept(table, rows.lazy(), aside).collect()
+        self.done.units += kept.get_column(str(table.spec.replaced_by)).n_unique()
+        self._commit(table, kept, keys, Made({}, aside), rejections=entries[table])
 
     def together(
         self, read: Callable[[], tuple[Mapping[type[Table], pl.DataFrame], Mapping[type[Table], Sequence[Rejection]]]]
@@ -432,14 +439,16 @@ class Making:
         if not is_read:
             batch = {key: dict.fromkeys(units, "") for key, units in batch.items()}
         fresh = {table: rows for table, rows in frames.items() if isinstance(rows, pl.LazyFrame)}
+        aside, entries = self._blamed(fresh, batch, whole=whole)
 
         def commit(table: type[Table]) -> None:
-            rows, rejections = frames[table], found.rejections.get(table, ())
+            rows, rejections = frames[table], [*found.rejections.get(table, ()), *entries[table]]
             if not whole:
                 assert isinstance(rows, pl.LazyFrame)
-                self._commit_units(table, rows.collect(), batch, fresh, rejections)
+                self._commit_units(table, rows.collect(), batch, aside, rejections)
             elif table.spec.replaced_by is not None and isinstance(rows, pl.LazyFrame):
-                self._commit(table, rows, sorted(batch), Made(), rejections=rejections)
+                kept = _kept(table, rows, aside)
+                self._commit(table, kept, sorted(batch), Made({}, aside), rejections=rejections)
             else:
                 self._commit(table, rows, sorted(batch), Made(batch), rejections=rejections)
 
@@ -454,7 +463,7 @@ class Making:
     def refuse_total_loss(self) -> None:
         """Raise `NothingLoadedError` when something came, every bit of it was rejected, and nothing stood there before.
 
-        What a check sets aside is no loss: the others go on.
+        Units that are set aside are no loss, be it all that came: they are told, and nothing waits for them.
         """
         game = self.step.table.spec.game
         advice = f'What was found is in quarantine: gamestats query "from {game}.quarantine"'
@@ -463,9 +472,9 @@ class Making:
                 f"None of the {self.done.units} units of {', '.join(self.done.made[:5])} could be read. {advice}"
             )
         for table, commits in self.done.commits.items():
-            checks = {check.name for check in self.graph.blaming(table)}
-            rejections = [found for commit in commits for found in commit.rejections if found.rule not in checks]
-            if len(self.step.tables) == 1 and rejections and not self._holds_rows(table):
+            rejections = [found for commit in commits for found in commit.rejections]
+            is_whole = len(self.step.tables) == 1 and table.spec.replaced_by is None
+            if is_whole and rejections and not self._holds_rows(table):
                 raise NothingLoadedError(
                     f"{table.spec.dotted}: everything was rejected ({sum(c.rejected_rows for c in commits)} rows). "
                     f"First reason: {rejections[0].reason} {advice}"
@@ -492,6 +501,17 @@ def _of_keys(table: type[Table], rows: pl.LazyFrame, keys: Collection[str]) -> p
     """The rows of the run's own partitions: a table with wider inputs may make others too."""
     column = table.spec.partitioned_by
     return rows.filter(pl.col(column).is_in(values_of(table, [*keys]))) if column else rows
+
+
+def _kept(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Collection[str]]) -> pl.LazyFrame:
+    """Rows without those of units that are set aside in their partition."""
+    column = table.spec.partitioned_by
+    for key, units in aside.items():
+        if units:
+            is_aside = pl.col(str(table.spec.replaced_by)).is_in([*units])
+            is_aside &= pl.col(column).is_in(values_of(table, [key])) if column else pl.lit(value=True)
+            rows = rows.filter((~is_aside).fill_null(value=True))
+    return rows
 
 
 class _Ahead:

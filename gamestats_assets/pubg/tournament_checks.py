@@ -37,7 +37,7 @@ _LINE = (
 )
 
 
-@breaking_rows(of=MatchTournamentContext, unit=None)
+@breaking_rows(of=MatchTournamentContext, local=False)
 def no_slot_is_used_twice(context: dy.LazyFrame[MatchTournamentContext]) -> pl.LazyFrame:
     """A slot of the schedule has one match, among the matches of the same days."""
     return _sharing_a_slot(context).select(*MATCH, "season", "scheduled_match_id")

@@ -75,7 +75,7 @@ def everybody_who_is_listed_played(
     )
 
 
-@breaking_rows(of=MatchFacts, blocking=False, unit=None)
+@breaking_rows(of=MatchFacts, blocking=False, local=False)
 def a_replay_is_of_one_match(facts: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
     """No two matches of a day are of the same replay: its JSON and its file tell different ids of the match then."""
     return facts.filter(pl.col("replay_id").is_not_null() & (pl.len().over("replay_id", "match_date") > 1)).select(

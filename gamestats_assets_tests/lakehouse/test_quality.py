@@ -475,15 +475,9 @@ def test_a_check_blames_the_ids_that_replace_its_rows_unless_it_says_otherwise()
     assert Goals.spec.replaced_by == "match_id"
     usual = breaking_rows(of=Goals)(no_goals)
     assert (usual.unit, usual.most_units) == ("match_id", 0.05)
-    own = breaking_rows(of=Goals, unit="player", most_units=0.2)(no_goals)
-    assert (own.unit, own.most_units) == ("player", 0.2)
-    assert breaking_rows(of=Goals, unit=None)(no_goals).unit is None
+    assert breaking_rows(of=Goals, most_units=0.2)(no_goals).most_units == 0.2
+    assert breaking_rows(of=Goals, local=False)(no_goals).unit is None
     assert breaking_rows(of=Goals, days_around=1)(no_goals).unit is None
-
-
-def test_a_check_that_blames_units_looks_at_no_days_around() -> None:
-    with pytest.raises(ValueError, match="looks at days around, so that it can blame no match_id"):
-        breaking_rows(of=Goals, unit="match_id", days_around=1)
 
 
 @pytest.mark.parametrize("share", [-0.01, 1.01])

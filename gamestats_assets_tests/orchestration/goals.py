@@ -115,7 +115,7 @@ def goals_are_few(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
     return goals.filter(pl.col("goals") >= 100)
 
 
-@breaking_rows(of=MatchGoals, unit=None)
+@breaking_rows(of=MatchGoals, local=False)
 def days_are_quiet(goals: dy.LazyFrame[MatchGoals]) -> pl.LazyFrame:
     """On a day there are fewer than 1,000 goals."""
     return goals.group_by("day").agg(pl.col("goals").sum()).filter(pl.col("goals") >= 1000)

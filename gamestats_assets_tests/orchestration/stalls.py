@@ -177,7 +177,7 @@ def totals(taken: dy.LazyFrame[Takings]) -> dy.LazyFrame[Totals]:
     return taken.group_by("product").agg(pl.col("cents").sum(), days=pl.len().cast(pl.Int64))  # type: ignore[return-value]
 
 
-@breaking_rows(of=Takings, unit=None)
+@breaking_rows(of=Takings, local=False)
 def takings_are_moderate(taken: dy.LazyFrame[Takings]) -> pl.LazyFrame:
     """A product takes in less than a million cents a day."""
     return taken.filter(pl.col("cents") >= 1_000_000)
