@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+import polars as pl
+
+from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, Step, held
@@ -13,6 +16,13 @@ from gamestats_assets.orchestration.making import Done, Making
 
 class BareGame(Game):
     """A game whose steps are run by themselves."""
+
+    @classmethod
+    def of(cls, game: Game) -> BareGame:
+        """The same game so."""
+        bare = cls(game.name, game.tables, game.checks)
+        bare.steps, bare.makers, bare.graph = game.steps, game.makers, game.graph
+        return bare
 
     def run(
         self, stores: Stores, only: Collection[type[Table]] | None = None, keys: Collection[str] | None = None
@@ -35,6 +45,22 @@ class BareGame(Game):
     def look(self, stores: Stores) -> Look:
         """What there is now."""
         return Look(stores, self.graph)
+
+    def stopped(self, stores: Stores) -> dict[tuple[str, str], list[str]]:
+        """By table and partition, the checks that keep it from everybody, publication included."""
+        look = self.look(stores)
+        return {
+            (table.spec.name, key): sorted(found.failed)
+            for table in self.tables
+            for key, found in look.ledger(table).partitions.items()
+            if found.failed
+        }
+
+    def quarantined(self, stores: Stores) -> dict[str, str]:
+        """By match or other unit that is in quarantine as a whole, the rule that set it aside; the first by table."""
+        entries = stores.lake.scan(quarantine_of(self.name)).filter(pl.col("scope") != "row").collect()
+        told = entries.sort("table_name", descending=True).select("unit_id", "rule").rows()
+        return dict(told)
 
     def behind(self, stores: Stores) -> dict[tuple[str, str], str]:
         """By table and partition, why it is behind; what must stay as it is is left out."""
