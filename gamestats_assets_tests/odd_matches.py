@@ -56,7 +56,8 @@ class Made:
     def run(self) -> None:
         """Bring all up to date; nothing is left."""
         self.game.run(self.stores)
-        assert self.game.behind(self.stores) == {}
+        behind = self.game.behind(self.stores)
+        assert behind == {}, behind
 
     def made_of(self, day: str) -> set[str]:
         """Matches of a day that are made to the end."""
@@ -117,12 +118,16 @@ class OddMatchesOfAGame:
 
     def test_the_others_of_its_day_are_made_and_it_is_set_aside_with_its_reason(self, each: Odd, made: Made) -> None:
         day, match_id = made.odd[each.plant]
-        assert made.made_of(day) == made.matches[day] - (set() if each.is_made else {match_id})
-        assert made.game.quarantined(made.stores).get(match_id) == each.rule
+        found, expected = made.made_of(day), made.matches[day] - (set() if each.is_made else {match_id})
+        assert found == expected, (match_id, found ^ expected)
+        rule = made.game.quarantined(made.stores).get(match_id)
+        assert rule == each.rule, rule
 
     def test_nothing_is_stopped(self, made: Made) -> None:
-        assert made.game.stopped(made.stores) == {}
-        assert {*made.game.quarantined(made.stores)} == {made.odd[each.plant][1] for each in self.odd if each.rule}
+        stopped, quarantined = made.game.stopped(made.stores), made.game.quarantined(made.stores)
+        assert stopped == {}, stopped
+        expected = {made.odd[each.plant][1] for each in self.odd if each.rule}
+        assert {*quarantined} == expected, quarantined
 
     def test_files_that_are_mended_bring_their_matches_back(self, made: Made) -> None:
         landing = made.stores.landing
@@ -132,5 +137,7 @@ class OddMatchesOfAGame:
                     landing.remove(file)
             made.ingest(made.sound[match_id], landing)
         made.run()
-        assert {day: made.made_of(day) for day in made.matches} == made.matches
-        assert made.game.quarantined(made.stores) == {}
+        missing = {day: made.matches[day] ^ made.made_of(day) for day in made.matches}
+        assert not any(missing.values()), missing
+        quarantined = made.game.quarantined(made.stores)
+        assert quarantined == {}, quarantined
