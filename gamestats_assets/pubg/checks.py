@@ -245,8 +245,8 @@ def every_landed_match_tells_its_start(
     return files.join(_with_start(raw_matches, files), on=MATCH, how="anti").select(*MATCH, "status", "reason")
 
 
-@breaking_rows(of=Matches)
-def matches_are_of_their_time(matches: dy.LazyFrame[Matches]) -> pl.LazyFrame:
+@breaking_rows(of=MatchFacts)
+def matches_are_of_their_time(matches: dy.LazyFrame[MatchFacts]) -> pl.LazyFrame:
     """No match was played before the game was out, or starts or ends in the future."""
     latest = datetime.now(UTC) + CLOCKS_DIFFER
     possible = pl.all_horizontal(pl.col(name).is_between(EARLIEST, latest) for name in ("started_at", "ended_at"))
