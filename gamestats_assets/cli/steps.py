@@ -32,11 +32,13 @@ class Failure:
         what: the step, or the check and its table.
         why: the first error's message, or what the check found.
         detail: the traceback of a step; empty for a check.
+        partitions: those that break a check, where it has any.
     """
 
     what: str
     why: str
     detail: str = field(default="", repr=False)
+    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +318,7 @@ def _told(error: Any) -> str:
 def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     values = {name: metadata.value for name, metadata in check.metadata.items()}
     found: list[str] = []
-    if failing := check.partition or str(values.get("failing_partitions", "")):
-        keys = failing.split(", ")
-        found.append(f"in {days_named(keys) if all(map(is_day, keys)) else few(keys)}")
+    failing = check.partition or str(values.get("failing_partitions", ""))
     for name, verb in (("quarantined_rows", "in quarantine"), ("violations", "breaking it")):
         rows = values.get(name)
         if isinstance(rows, int) and rows:
@@ -328,7 +328,20 @@ def _check_failure(check: dg.AssetCheckEvaluation) -> Failure:
     if isinstance(examples, dg.TableMetadataValue) and examples.records:
         found.append("first: " + ", ".join(f"{name}={value}" for name, value in examples.records[0].data.items()))
     why = "; ".join(found) or check.description or "it failed."
-    return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why)
+    partitions = tuple(failing.split(", ")) if failing else ()
+    return Failure(f"check {check.check_name} on {dotted(check.asset_key)}", why, partitions=partitions)
+
+
+def _where(partitions: Collection[str]) -> str:
+    """Partitions in a few words, days with how many they are.
+
+    >>> _where(["2026-03-01", "2026-03-02", "2026-03-05"])
+    '3 days (2026-03-01 to 2026-03-02, 2026-03-05)'
+    """
+    keys = sorted({*partitions})
+    if not all(map(is_day, keys)):
+        return few(keys)
+    return f"{counted(len(keys), 'day')} ({days_named(keys)})" if len(keys) > 1 else keys[0]
 
 
 def spread(partitions: Sequence[str]) -> str:
@@ -348,7 +361,8 @@ def spread(partitions: Sequence[str]) -> str:
 def print_outcome(outcome: Outcome, *, verbose: bool = False) -> None:
     """Print what failed in a run, and nothing when nothing did; warnings come at the end of all runs."""
     for failure in outcome.failures:
-        say(f"Failed: {failure.what} ({outcome.where}): {failure.why}", "red", console=err())
+        where = _where(failure.partitions) if failure.partitions else outcome.where
+        say(f"Failed: {failure.what} ({where}): {failure.why}", "red", console=err())
         if verbose and failure.detail:
             say(failure.detail, console=err())
     if outcome.failures and outcome.not_made:
@@ -357,12 +371,13 @@ def print_outcome(outcome: Outcome, *, verbose: bool = False) -> None:
 
 
 def print_warnings(outcomes: Sequence[Outcome]) -> None:
-    """Print the warnings of some runs, each once, with the runs that it is of."""
+    """Print the warnings of some runs, each once, with all the partitions or runs that it is of."""
     found: dict[str, list[tuple[str, Failure]]] = {}
     for outcome in outcomes:
         for warning in outcome.warnings:
             found.setdefault(warning.what, []).append((outcome.where, warning))
     for what, told in found.items():
-        where, first = told[0]
+        partitions = [key for _, warning in told for key in warning.partitions]
         also = f", and in {counted(len(told) - 1, 'run')} more" if len(told) > 1 else ""
-        say(f"Warning: {what} ({where}{also}): {first.why}", "yellow", console=err())
+        where = _where(partitions) if partitions else f"{told[0][0]}{also}"
+        say(f"Warning: {what} ({where}): {told[0][1].why}", "yellow", console=err())

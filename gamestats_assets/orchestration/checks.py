@@ -105,6 +105,18 @@ def _first(broken: pl.DataFrame) -> str:
     return f"First: {', '.join(f'{name} {value}' for name, value in broken.row(0, named=True).items())}."
 
 
+def kept(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Collection[str]]) -> pl.LazyFrame:
+    """Rows that tell a table's units, without those of units that are set aside in their partition."""
+    unit, column = table.spec.replaced_by, table.spec.partitioned_by
+    if not any(aside.values()) or unit not in rows.collect_schema().names():
+        return rows
+    for key, units in aside.items():
+        is_aside = pl.col(unit).is_in([*units])
+        is_aside &= pl.col(column).is_in(values_of(table, [key])) if column else pl.lit(value=True)
+        rows = rows.filter((~is_aside).fill_null(value=True))
+    return rows
+
+
 def evaluate(checks: Sequence[Check], look: Look, keys: Sequence[str] | None) -> list[pl.DataFrame]:
     """The rows that break checks of one table in partitions of it, as committed; None looks at all partitions."""
     if not checks:
@@ -153,7 +165,10 @@ def judge(look: Look, table: type[Table], keys: Sequence[str]) -> Verdict:
     verdict = Verdict()
     if not keys:
         return verdict
+    aside = {key: look.lake.ledger(table)[key].set_aside for key in keys}
     for check, broken in zip(checks, evaluate(checks, look, keys), strict=True):
+        # What is set aside is told as such.
+        broken = kept(table, broken.lazy(), aside).collect()
         verdict.broken[check.name] = broken
         if broken.is_empty() or (check.blocking and check.unit in broken.columns):
             continue
@@ -184,17 +199,17 @@ def _message(check: Check, broken: pl.DataFrame) -> str:
 def _too_many(look: Look, check: Check, key: str, broken: pl.DataFrame) -> str | None:
     """Why a partition is stopped in which a check blames units: too many of them, or some that stand in the table."""
     found = look.lake.ledger(check.table)[key]
-    units = found.units or {}
+    units = len(found.units or {})
     blames = {unit for unit, name in found.set_aside.items() if name == check.name}
-    if check.unit in broken.columns:
-        # Rows that somebody else wrote were never screened.
-        blames |= {*map(str, _of_partition(check, broken, key).get_column(check.unit).drop_nulls())}
-    most = max(1, int(check.most_units * len(units)))
-    if len(blames) > most:
+    # Rows that somebody else wrote were never screened.
+    is_told = check.unit in broken.columns
+    standing = {*map(str, _of_partition(check, broken, key)[check.unit].drop_nulls())} if is_told else set[str]()
+    if len(blames | standing) > max(1, int(check.most_units * units)):
         share = f"more than {check.most_units:.0%}"
-        return f"It blames {len(blames)} of {len(units)} units, {share}. {summary(check)} Such as {min(blames)}."
-    standing = sorted(unit for unit in blames if unit not in found.set_aside)
-    return f"{standing[0]} breaks it and stands in the table. {summary(check)}" if standing else None
+        return f"It blames {len(blames | standing)} of {units} units, {share}. {summary(check)} " + (
+            f"Such as {min(blames | standing)}."
+        )
+    return f"{min(standing)} breaks it and stands in the table. {summary(check)}" if standing else None
 
 
 def settle_owed(look: Look, step: Step, keys: Iterable[str]) -> None:

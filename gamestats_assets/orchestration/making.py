@@ -21,7 +21,7 @@ from gamestats_assets.lakehouse.ledger import WHOLE, set_aside
 from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.checks import Verdict, blamed, judge, settle_owed
+from gamestats_assets.orchestration.checks import Verdict, blamed, judge, kept, settle_owed
 from gamestats_assets.orchestration.freshness import (
     Graph,
     Look,
@@ -330,7 +330,7 @@ class Making:
         partition_of = {unit: key for key, units in batch.items() for unit in units}
         return self._commit(
             table,
-            _kept(table, rows.lazy(), aside),
+            kept(table, rows.lazy(), aside),
             sorted(batch),
             Made(batch, aside),
             ids=None if whole else sorted(partition_of),
@@ -359,9 +359,9 @@ class Making:
         upstream = {key: {unit: name for of in alike for unit, name in of[key].set_aside.items()} for key in keys}
         names, entries = self._blamed({table: rows.lazy()}, dict.fromkeys(keys, ()), whole=True)
         aside = {key: names.get(key, {}) | upstream[key] for key in keys}
-        kept = _kept(table, rows.lazy(), aside).collect()
-        self.done.units += kept.get_column(str(table.spec.replaced_by)).n_unique()
-        self._commit(table, kept, keys, Made({}, aside), rejections=entries[table])
+        left = kept(table, rows.lazy(), aside).collect()
+        self.done.units += left.get_column(str(table.spec.replaced_by)).n_unique()
+        self._commit(table, left, keys, Made({}, aside), rejections=entries[table])
 
     def together(
         self, read: Callable[[], tuple[Mapping[type[Table], pl.DataFrame], Mapping[type[Table], Sequence[Rejection]]]]
@@ -447,8 +447,8 @@ class Making:
                 assert isinstance(rows, pl.LazyFrame)
                 self._commit_units(table, rows.collect(), batch, aside, rejections)
             elif table.spec.replaced_by is not None and isinstance(rows, pl.LazyFrame):
-                kept = _kept(table, rows, aside)
-                self._commit(table, kept, sorted(batch), Made({}, aside), rejections=rejections)
+                left = kept(table, rows, aside)
+                self._commit(table, left, sorted(batch), Made({}, aside), rejections=rejections)
             else:
                 self._commit(table, rows, sorted(batch), Made(batch), rejections=rejections)
 
@@ -501,17 +501,6 @@ def _of_keys(table: type[Table], rows: pl.LazyFrame, keys: Collection[str]) -> p
     """The rows of the run's own partitions: a table with wider inputs may make others too."""
     column = table.spec.partitioned_by
     return rows.filter(pl.col(column).is_in(values_of(table, [*keys]))) if column else rows
-
-
-def _kept(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Collection[str]]) -> pl.LazyFrame:
-    """Rows without those of units that are set aside in their partition."""
-    column = table.spec.partitioned_by
-    for key, units in aside.items():
-        if units:
-            is_aside = pl.col(str(table.spec.replaced_by)).is_in([*units])
-            is_aside &= pl.col(column).is_in(values_of(table, [key])) if column else pl.lit(value=True)
-            rows = rows.filter((~is_aside).fill_null(value=True))
-    return rows
 
 
 class _Ahead:
