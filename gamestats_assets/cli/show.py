@@ -69,6 +69,23 @@ def query(
     """
     quiet_warnings()
     write_frame(_answer(sql, on), format_for(form, output), output, harmless=harmless)
+    _say_what_is_set_aside(sql)
+
+
+def _say_what_is_set_aside(sql: str) -> None:
+    """Say of which games the answer may lack something; who asks for the quarantine knows."""
+    named = [game for game in games() if re.search(rf"\b{game}\W+\w", sql)]
+    if not named or re.search(r"\bquarantine\b", sql):
+        return
+    from gamestats_assets.lakehouse.set_aside import units_set_aside, where_to_look
+    from gamestats_assets.lakehouse.stores import Stores
+
+    lake = Stores().lake
+    for game in named:
+        if count := units_set_aside(lake, game):
+            units = counted(count, "match or log", "matches or logs")
+            said = f"{units} of {game} {'is' if count == 1 else 'are'} set aside. {where_to_look(game)}"
+            say(said, "yellow", console=err())
 
 
 def _answer(sql: str, on: On) -> pl.DataFrame:

@@ -45,8 +45,19 @@ class SetAside:
             f"{self.units:,} of {self.known:,} {unit if self.known == 1 else units} "
             f"{'is' if self.units == 1 else 'are'} set aside: {', '.join(named)}"
             f"{f', others by {more} more' if more > 0 else ''}. "
-            f"Which, and why: gamestats query \"from {self.game}.quarantine where scope = 'unit'\""
+            f"{where_to_look(self.game)}"
         )
+
+
+def where_to_look(game: str) -> str:
+    """Where people read which units are set aside, and why."""
+    return f"Which, and why: gamestats query \"from {game}.quarantine where scope = 'unit'\""
+
+
+def units_set_aside(lake: Lake, game: str) -> int:
+    """How many units of a game are in quarantine as a whole, in whichever of its tables."""
+    entries = lake.scan(quarantine_of(game)).filter(pl.col("scope") == "unit")
+    return entries.select(pl.col("unit_id").n_unique()).collect().item()
 
 
 def set_aside(lake: Lake, landed: type[Table], answered: type[Table], where: pl.Expr | None = None) -> SetAside:
