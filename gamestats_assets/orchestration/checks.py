@@ -202,8 +202,8 @@ def _too_many(look: Look, check: Check, key: str, broken: pl.DataFrame) -> str |
     units = len(found.units or {})
     blames = {unit for unit, name in found.set_aside.items() if name == check.name}
     # Rows that somebody else wrote were never screened.
-    is_told = check.unit in broken.columns
-    standing = {*map(str, _of_partition(check, broken, key)[check.unit].drop_nulls())} if is_told else set[str]()
+    told = _of_partition(check, broken, key)
+    standing = {*map(str, told[str(check.unit)].drop_nulls())} if check.unit in told.columns else set[str]()
     if len(blames | standing) > max(1, int(check.most_units * units)):
         share = f"more than {check.most_units:.0%}"
         return f"It blames {len(blames | standing)} of {units} units, {share}. {summary(check)} " + (

@@ -679,19 +679,20 @@ def _readable_before(look: Look, step: Step) -> str | None:
     return min(days, default=None)
 
 
-def aside_of(look: Look, step: Step, keys: Iterable[str]) -> dict[str, dict[str, str]]:
-    """By column of units: those of what partitions read that are set aside, each with the check that blames it."""
-    found: dict[str, dict[str, str]] = {}
+def aside_of(look: Look, step: Step, keys: Iterable[str]) -> dict[str, set[str]]:
+    """By column of units: those of what partitions read that are set aside; of pairs the unit is the pair."""
+    found: dict[str, set[str]] = {}
     for reads in step.reads:
-        unit = reads.source.spec.replaced_by
+        unit, pair = reads.source.spec.replaced_by, is_paired(partitions_of(reads.source))
         if unit is None:
             continue
+        ledger = look.ledger(reads.source).partitions
         for key in keys:
             read = reads.keys_read(key, look)
-            ledger = look.ledger(reads.source)
-            for each in ledger.partitions if read is None else read:
-                if each in ledger.partitions and (aside := ledger.partitions[each].set_aside):
-                    found.setdefault(unit, {}).update(aside)
+            for each in ledger if read is None else read:
+                if each in ledger and (aside := ledger[each].set_aside):
+                    column = str(reads.source.spec.partitioned_by) if pair else unit
+                    found.setdefault(column, set()).update([each] if pair else aside)
     return found
 
 

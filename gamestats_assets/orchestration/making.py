@@ -442,13 +442,14 @@ class Making:
         aside, entries = self._blamed(fresh, batch, whole=whole)
 
         def commit(table: type[Table]) -> None:
-            rows, rejections = frames[table], [*found.rejections.get(table, ()), *entries[table]]
+            # Of rows in pieces, what is rejected is known when the last one has come.
+            rows, rejections = frames[table], found.rejections.get(table, ())
             if not whole:
                 assert isinstance(rows, pl.LazyFrame)
-                self._commit_units(table, rows.collect(), batch, aside, rejections)
+                self._commit_units(table, rows.collect(), batch, aside, [*rejections, *entries[table]])
             elif table.spec.replaced_by is not None and isinstance(rows, pl.LazyFrame):
-                left = kept(table, rows, aside)
-                self._commit(table, left, sorted(batch), Made({}, aside), rejections=rejections)
+                left, told = kept(table, rows, aside), [*rejections, *entries[table]]
+                self._commit(table, left, sorted(batch), Made({}, aside), rejections=told)
             else:
                 self._commit(table, rows, sorted(batch), Made(batch), rejections=rejections)
 
