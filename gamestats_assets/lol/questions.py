@@ -422,7 +422,10 @@ def ask(
     """
     aside = games_set_aside(lake)
     if lake.scan(ParticipantFeatures).head(1).collect().is_empty():
-        raise NothingToAskError(f"There are no games to ask about. {aside}" if aside else _NOTHING_YET)
+        landed = lake.scan(RawMatches).select(pl.col("match_id").n_unique()).collect().item()
+        none_counts = f"Of {landed:,} that were brought none counts in statistics." if landed else ""
+        why = aside or none_counts
+        raise NothingToAskError(f"There are no games to ask about. {why}" if why else _NOTHING_YET)
     names = Names(lake)
     metric, by = metric.lower(), [name.lower() for name in by]
     column = _metric(metric)

@@ -1013,6 +1013,12 @@ def test_an_answer_says_which_games_are_set_aside(made: Made) -> None:
     assert told.startswith("2 of 42 games are set aside: 2 by a_check. ")
 
 
+def test_where_no_game_counts_nobody_is_told_to_bring_some(tmp_path: Path) -> None:
+    with pytest.raises(NothingToAskError) as refused:
+        ask(with_games_set_aside(Lake(tmp_path), 2), champion="Ezreal")
+    assert str(refused.value) == "There are no games to ask about. Of 2 that were brought none counts in statistics."
+
+
 def test_where_every_game_is_set_aside_nobody_is_told_to_bring_some(tmp_path: Path) -> None:
     with pytest.raises(NothingToAskError) as refused:
         ask(with_games_set_aside(Lake(tmp_path), 2, 0, 1), champion="Ezreal")
