@@ -326,13 +326,14 @@ def test_rows_that_somebody_wrote_are_mended_in_the_selected_table_and_in_no_oth
     assert lake.scan(pubg.Landings, [day]).collect().height == rows.height > 0
 
 
-def test_a_selected_table_that_is_made_again_with_the_same_rows_is_not_written(gamestats: Gamestats) -> None:
+def test_selected_tables_of_every_kind_are_made_again_once_and_with_the_same_rows_not_written(
+    gamestats: Gamestats,
+) -> None:
     before = versions(gamestats)
-    day = DAYS[0].isoformat()
-    chosen = ("materialize", "--select", "pubg.landings", "--partition", day, "--everything", "--verbose")
-    result = gamestats(*chosen)
+    tables = [part for name in ("pubg.seasons", "pubg.landings") for part in ("--select", name)]
+    result = gamestats("materialize", *tables, "--everything", "--verbose")
     assert result.exit_code == 0, result.output
-    assert "ok      pubg.landings " in result.stdout
+    assert result.stdout.count("ok      pubg_entered ") == result.stdout.count("ok      pubg.landings ") == 1
     assert versions(gamestats) == before
 
 

@@ -87,12 +87,12 @@ class Session:
         outcomes: list[Outcome] = []
         tried: set[str] = set()
         failed: set[tuple[dg.AssetKey, str]] = set()
+        made: set[tuple[dg.AssetKey, str]] = set()
         # What a run makes can leave others behind: after each stage all is looked at again.
         while True:
-            again = everything and not outcomes
             with status(f"Looking for what is behind of {game.name}"):
                 found = behind_of(game, Look(self.stores, game.graph), counted=True)
-                found = found.everything() if again else found
+                found = found.everything(made) if everything else found
                 found.add_names(self.instance)
             stage = found.within(keys, failed, chosen).first_stage(tried)
             if stage is None:
@@ -101,11 +101,13 @@ class Session:
                 return outcomes
             tried.add(stage.work(stage.keys))
             for part in self._lots(stage):
-                ops = everything_again(self.definitions, stage.assets) if again else {}
+                ops = everything_again(self.definitions, stage.assets) if everything else {}
                 outcome = self.run(dg.AssetSelection.assets(*stage.assets), part, ops=ops, verbose=verbose)
                 outcomes.append(outcome)
+                of_run = {(key, each) for key in stage.assets for each in part or [WHOLE]}
+                made |= of_run
                 if not outcome.success:
-                    failed |= {(key, each) for key in stage.assets for each in part or [WHOLE]}
+                    failed |= of_run
 
     def _say_what_is_left(self, found: Behind, keys: set[dg.AssetKey], chosen: Chosen) -> None:
         """Say which partitions checks stop, or else what waits for something that was not asked for."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _READ_PARQUET = """
-    FROM read_parquet($files, union_by_name = true, hive_partitioning = $is_parted, hive_types = $types)
+    FROM read_parquet($files, union_by_name = true, hive_partitioning = true, hive_types = $types)
 """
 
 
@@ -411,8 +411,10 @@ def _rows(con: DuckDBPyConnection, table: type[Table], source: Source) -> DuckDB
         return _declared(con, table)
     # Told, not guessed: a text partition such as 2026-01-01 would be taken for a date.
     types = {name: kind for name, kind in _types(_declared(con, table)) if name == source.partitioned_by}
-    given = {"files": list(source.files), "is_parted": bool(types), "types": types}
-    rows = con.sql(_READ_PARQUET, params=given)
+    if types:
+        rows = con.sql(_READ_PARQUET, params={"files": list(source.files), "types": types})
+    else:
+        rows = con.read_parquet(list(source.files), union_by_name=True, hive_partitioning=False)
     for column, values in source.only.items():
         wanted = pl.DataFrame({column: list(values)}, schema={column: table.schema()[column]}).unique()
         rows = rows.join(con.from_arrow(wanted.to_arrow()), column, how="semi")

@@ -138,10 +138,11 @@ class Behind:
                 found.setdefault(why, []).append(key)
         return found
 
-    def everything(self) -> Behind:
-        """As if all that is there were behind."""
+    def everything(self, but: Collection[tuple[dg.AssetKey, str]]) -> Behind:
+        """As if all that is there were behind, but for what was made again already."""
         again = {
-            key: {part: self.why[key].get(part, "asked for") for part in parts} for key, parts in self.wanted.items()
+            key: {part: "asked for" for part in parts if (key, part) not in but} | dict(self.why[key])
+            for key, parts in self.wanted.items()
         }
         return replace(self, why={**self.why, **again})
 

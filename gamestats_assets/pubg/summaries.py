@@ -12,6 +12,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import exact_mean, exact_sum
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.kills import distinct_kills, distinct_revives, lives
 from gamestats_assets.pubg.matches import account, participation, seconds_since
@@ -219,8 +220,8 @@ def _given(damage_events: pl.LazyFrame) -> pl.LazyFrame:
         damage_events.filter("is_given")
         .group_by("match_id", pl.col("attacker_account_id").alias("account_id"))
         .agg(
-            pl.col("damage").sum().alias("damage_dealt"),
-            pl.col("damage").filter(thrown).sum().alias("throwable_damage"),
+            exact_sum(pl.col("damage")).alias("damage_dealt"),
+            exact_sum(pl.col("damage").filter(thrown)).alias("throwable_damage"),
         )
     )
 
@@ -229,8 +230,8 @@ def _received(damage_events: pl.LazyFrame) -> pl.LazyFrame:
     by_people = pl.col("is_from_other_player") & ~pl.col("victim_was_down")
     ticks = pl.col("occurred_at").filter(pl.col("damage_type_category") == BLUE_ZONE).n_unique()
     return damage_events.group_by("match_id", pl.col("victim_account_id").alias("account_id")).agg(
-        pl.col("damage").sum().alias("damage_received"),
-        pl.col("damage").filter(by_people).sum().alias("damage_received_from_players"),
+        exact_sum(pl.col("damage")).alias("damage_received"),
+        exact_sum(pl.col("damage").filter(by_people)).alias("damage_received_from_players"),
         (ticks * BLUE_ZONE_TICK_S).alias("time_outside_zone_seconds"),
     )
 
@@ -284,8 +285,8 @@ def _throws(attacks: pl.LazyFrame) -> pl.LazyFrame:
 def _zone(circle_positions: pl.LazyFrame) -> pl.LazyFrame:
     center, edge = pl.col("distance_from_blue_center_m"), pl.col("distance_from_blue_edge_m")
     return circle_positions.group_by(PERSON).agg(
-        center.mean().alias("avg_distance_from_center"),
-        edge.mean().alias("avg_distance_from_edge"),
+        exact_mean(center).alias("avg_distance_from_center"),
+        exact_mean(edge).alias("avg_distance_from_edge"),
         center.max().alias("max_distance_from_center"),
         edge.min().alias("min_distance_from_edge"),
     )

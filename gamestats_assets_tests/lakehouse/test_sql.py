@@ -125,8 +125,8 @@ def totals(**columns: str) -> str:
     return "SELECT ... FROM demo.goals".replace("...", listed)
 
 
-def in_delta(folder: Path, frame: pl.DataFrame, partition: str, **only: Any) -> ParquetSource:
-    write_deltalake(str(folder), frame.to_arrow(), partition_by=[partition], mode="append", schema_mode="merge")
+def in_delta(folder: Path, frame: pl.DataFrame, partition: str | None, **only: Any) -> ParquetSource:
+    write_deltalake(str(folder), frame.to_arrow(), partition_by=partition, mode="append", schema_mode="merge")
     return ParquetSource(DeltaTable(str(folder)).file_uris(), partition, only)
 
 
@@ -415,6 +415,14 @@ def test_a_session_that_breaks_off_is_closed(
     for connection in opened:
         with pytest.raises(duckdb.ConnectionException):
             connection.execute("select 1")
+
+
+def test_a_table_without_partitions_is_read_from_files_whatever_their_folders_say(
+    load: Callable[..., SqlModel], tmp_path: Path
+) -> None:
+    source = in_delta(tmp_path / "goals=7", GOALS, None)
+    expected = run_model(load(totals()), {"demo.goals": GOALS})
+    assert_frame_equal(run_model(load(totals()), {"demo.goals": source}), expected, check_row_order=False)
 
 
 def test_models_share_a_session_and_leave_nothing_in_it(
