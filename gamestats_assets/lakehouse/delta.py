@@ -575,6 +575,8 @@ class Lake:
             frame = pl.DataFrame(schema=table.schema()) if first is None else first
         eager = frame.lazy().collect()
         check_schema(table, eager.schema)
+        if (digits := spec.significant_digits) is not None:
+            eager = eager.with_columns(pl.selectors.float().round_sig_figs(digits))
         self._refuse_outsiders(table, eager, partitions, ids)
         screened = screen(table, eager)
         all_rejections = [*rejections, *screened.rejections]

@@ -90,6 +90,8 @@ class TableSpec:
             of the day before, too.
         tolerance: share of a unit's rows that may break a value rule before the whole
             unit is quarantined.
+        significant_digits: to which numbers that are no integers are kept, of statistics: their last digits depend on
+            the order in which rows were added up, and what is made again must be the same.
         personal: whether its rows name people: no preview of them is kept in Dagster's event log.
         subject: what it is about, in a word: tables of one subject stand together in Dagster. By default the
             module that declares it.
@@ -109,6 +111,7 @@ class TableSpec:
     made_by: str | None = None
     after_day_before: bool = False
     tolerance: float = 0.01
+    significant_digits: int | None = None
     personal: bool = False
     subject: str = ""
 

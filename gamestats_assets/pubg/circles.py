@@ -14,7 +14,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg.kills import distinct_kills, lives
-from gamestats_assets.pubg.matches import is_bot, seconds_since
+from gamestats_assets.pubg.matches import is_bot, metres, seconds_since
 from gamestats_assets.pubg.tables import (
     CirclePositions,
     TelemetryFiles,
@@ -49,8 +49,8 @@ def circle_positions(
         .with_columns(
             seconds_since("started_at").alias("elapsed_time_s"),
             pl.col("player_name").fill_null(pl.col("account_id")),
-            (pl.col("x_cm") / 100).alias("x_m"),
-            (pl.col("y_cm") / 100).alias("y_m"),
+            metres(pl.col("x_cm")).alias("x_m"),
+            metres(pl.col("y_cm")).alias("y_m"),
             _interpolated("x").alias("blue_x_m"),
             _interpolated("y").alias("blue_y_m"),
             _interpolated("radius").alias("blue_radius_m"),
@@ -128,8 +128,8 @@ def _circles(states: pl.LazyFrame) -> pl.LazyFrame:
         .select(
             "match_id",
             "occurred_at",
-            *((pl.col(source) / 100).alias(f"{name}_0") for name, source in blue.items()),
-            *(pl.when(shown).then(pl.col(source) / 100).alias(f"white_{name}_m") for name, source in white.items()),
+            *(metres(pl.col(source)).alias(f"{name}_0") for name, source in blue.items()),
+            *(pl.when(shown).then(metres(pl.col(source))).alias(f"white_{name}_m") for name, source in white.items()),
         )
     )
     before = known.group_by("match_id", maintain_order=True).first()

@@ -13,7 +13,7 @@ import polars as pl
 
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.kills import downs
-from gamestats_assets.pubg.matches import account, is_bot, seconds_since
+from gamestats_assets.pubg.matches import account, is_bot, metres, seconds_since
 from gamestats_assets.pubg.tables import (
     DamageEvents,
     TelemetryDamage,
@@ -58,9 +58,12 @@ def damage_events(
             pl.when(someone).then(is_bot("attacker_account_id", "attacker_type")).alias("attacker_is_bot"),
             is_bot("victim_account_id", "victim_type").alias("victim_is_bot"),
             *(pl.when(someone).then(name).alias(name) for name in ("attacker_name", "attacker_team_id")),
-            *(pl.when(someone).then(pl.col(f"attacker_{axis}_cm") / 100).alias(f"attacker_{axis}_m") for axis in "xy"),
-            *((pl.col(f"victim_{axis}_cm") / 100).alias(f"victim_{axis}_m") for axis in "xy"),
-            pl.when(someone).then(_distance_cm() / 100).alias("distance_m"),
+            *(
+                pl.when(known).then(metres(pl.col(f"{who}_{axis}_cm"))).alias(f"{who}_{axis}_m")
+                for who, known in (("attacker", someone), ("victim", True))
+                for axis in "xy"
+            ),
+            pl.when(someone).then(metres(_distance_cm())).alias("distance_m"),
             pl.when(pl.col("damage_causer_name") != "").then("damage_causer_name").alias("weapon_id"),
             reference.weapon_category(pl.col("damage_causer_name")).alias("weapon_category"),
             pl.col("is_down").fill_null(False).alias("victim_was_down"),

@@ -21,7 +21,7 @@ import dataframely as dy
 import polars as pl
 
 from gamestats_assets.pubg import reference
-from gamestats_assets.pubg.matches import MATCH, account, is_bot, seconds_since
+from gamestats_assets.pubg.matches import MATCH, account, is_bot, metres, seconds_since
 from gamestats_assets.pubg.tables import (
     TelemetryFiles,
     TelemetryKills,
@@ -177,7 +177,7 @@ def weapon_kills(
             "weapon_category",
             "damage_type_category",
             "damage_reason",
-            pl.when(pl.col("distance_cm") >= 0).then(pl.col("distance_cm") / 100).alias("distance_m"),
+            pl.when(pl.col("distance_cm") >= 0).then(metres(pl.col("distance_cm"))).alias("distance_m"),
             "is_suicide",
             "is_team_kill",
             (pl.col("contested") & (pl.col("killer_team_id") != pl.col("knocker_team_id")))

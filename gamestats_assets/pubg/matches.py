@@ -40,6 +40,14 @@ def is_bot(account_column: str, type_column: str | None = None) -> pl.Expr:
     return by_account if type_column is None else by_account | pl.col(type_column).eq_missing("user_ai")
 
 
+def metres(centimetres: pl.Expr) -> pl.Expr:
+    """Centimetres in metres, rounded far below what the game tells.
+
+    Polars divides the rows of a frame in another way than the one row of a short frame: the last digit may differ.
+    """
+    return (centimetres / 100).round(8)
+
+
 def seconds_since(start: str, at: str = "occurred_at") -> pl.Expr:
     """Seconds from the time in column `start` to the time in column `at`; null where either is unknown."""
     return (pl.col(at) - pl.col(start)).dt.total_microseconds() / 1_000_000

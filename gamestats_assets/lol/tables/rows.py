@@ -17,7 +17,7 @@ DAILY: dict[str, Any] = {
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
 """One step reads a landed file once and feeds every bronze table."""
 SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
-BY_PATCH: dict[str, Any] = {"layer": "gold", "partitioned_by": "patch", "published": True}
+BY_PATCH: dict[str, Any] = {"layer": "gold", "partitioned_by": "patch", "published": True, "significant_digits": 10}
 """Statistics: those of a patch are made together."""
 
 MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"

@@ -19,6 +19,7 @@ DAILY: dict[str, Any] = {
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
     "personal": True,
+    "significant_digits": 10,
 }
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
 """One step reads the landed files of a match and feeds these tables."""
