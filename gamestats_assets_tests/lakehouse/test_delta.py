@@ -91,6 +91,25 @@ def scored(lake: Lake) -> dict[tuple[date, str], list[int]]:
 # --- Replacing -------------------------------------------------------------------------------
 
 
+class Averages(Table, key="demo/averages", layer="gold", significant_digits=10):
+    """A statistic by player."""
+
+    player = dy.String(primary_key=True, description="Player.")
+    mean = dy.Float64(description="Mean goals.")
+    matches = dy.Int64(description="Matches.")
+
+
+def test_statistics_that_were_added_up_in_another_order_are_not_written_again(lake: Lake) -> None:
+    sums = ((0.1 + 0.2) + 0.3, 0.1 + (0.2 + 0.3))
+    assert sums[0] != sums[1]
+    first, again = (
+        lake.replace(Averages, pl.DataFrame({"player": ["Ada"], "mean": [mean], "matches": [12_345_678_901]}))
+        for mean in sums
+    )
+    assert (first.written, again.written) == (1, 0)
+    assert lake.scan(Averages).collect().row(0) == ("Ada", 0.6, 12_345_678_901)
+
+
 def test_a_partition_is_replaced_whole_and_the_others_stay(anywhere: Lake) -> None:
     anywhere.replace(Goals, goals(MARCH_1, "m1", "m2"), partitions=[MARCH_1])
     anywhere.replace(Goals, goals(MARCH_2, "m3"), partitions=[MARCH_2])

@@ -8,7 +8,7 @@ import pytest
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches import estimated_start, match_facts, matches, participation
+from gamestats_assets.pubg.matches import estimated_start, match_facts, matches, metres, participation
 from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
 
 OBJECT = {
@@ -200,3 +200,10 @@ def test_rows_from_before_overrides_were_told_keep_the_declaration() -> None:
     added = ("override_reason", "overridden_by")
     before = counting().with_columns(pl.lit(None, t.Matches.schema()[name]).alias(name) for name in added)
     assert screen(t.Matches, before).rejections == []
+
+
+def test_metres_do_not_depend_on_which_rows_are_made_together() -> None:
+    rows = pl.DataFrame({"cm": [156691.6875, 35432.4375, 0.0625, 7.0]})
+    together = rows.select(metres(pl.col("cm"))).to_series().to_list()
+    assert together == [rows[row].select(metres(pl.col("cm"))).item() for row in range(rows.height)]
+    assert together == [1566.916875, 354.324375, 0.000625, 0.07]
