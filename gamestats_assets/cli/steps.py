@@ -254,6 +254,7 @@ def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collectio
     steps: dict[str, float] = {}
     step_of: dict[dg.AssetKey, str] = {}
     failed_steps: list[Failure] = []
+    stopped = "it did not succeed, and no step says why; see the run in the UI."
     for event in result.all_events:
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_SUCCESS:
@@ -264,11 +265,13 @@ def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collectio
             failure = _step_failure(step, event.step_failure_data.error)
             if failure is not None:
                 failed_steps.append(failure)
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and event.job_failure_data.error is not None:
+            stopped = _told(_first(event.job_failure_data.error))
     checks = _of_the_whole_run(result.get_asset_check_evaluations())
     broken = [check for check in checks if not check.passed]
     failures = [*failed_steps, *(_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.ERROR)]
     if not result.success and not failures:
-        failures.append(Failure("the run", "it did not succeed, and no step says why; see the run in the UI."))
+        failures.append(Failure("the run", stopped))
     return Outcome(
         run_id=result.run_id,
         seconds=seconds,
@@ -296,14 +299,19 @@ def _step_failure(step: str, error: Any) -> Failure | None:
     """
     if error is None:
         return Failure(f"step {_step_name(step)}", "it failed without an error.")
-    first = error
-    while first.cause is not None:
-        first = first.cause
+    first = _first(error)
     if first.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         raise KeyboardInterrupt
     if first.cls_name == "DagsterAssetCheckFailedError":
         return None
     return Failure(f"step {_step_name(step)}", _told(first), error.to_string())
+
+
+def _first(error: Any) -> Any:
+    """The error that another one came of, or itself."""
+    while error.cause is not None:
+        error = error.cause
+    return error
 
 
 def _told(error: Any) -> str:

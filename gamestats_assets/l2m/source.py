@@ -326,7 +326,8 @@ def _expect_whole_parquet(path: Path) -> None:
 
     try:
         pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
+    # A column may have a name that is no text.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableContentError(f"{path}: a Parquet file that is not whole: {error}") from None
 
 

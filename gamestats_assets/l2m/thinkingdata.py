@@ -439,16 +439,20 @@ def _why(line: bytes) -> str:
 # --------------------------------------------------------------------------- values
 
 
+# Of integers beyond 128 bits Polars says the second.
+_NO_SERIES = (TypeError, OverflowError)
+
+
 def _texts(values: list[Any]) -> pl.Series:
     """Values as text: a text as it is, anything else as its JSON, null as null."""
     try:
         return pl.Series(values, dtype=pl.String)
-    except TypeError:
+    except _NO_SERIES:
         pass
     if set(map(type, values)) <= {int, type(None)}:
         try:
             return pl.Series(values, dtype=pl.Int64).cast(pl.String)
-        except TypeError:
+        except _NO_SERIES:
             pass  # too large for 64 bits
     texts = [v if v is None or v.__class__ is str else msgspec.json.encode(v).decode() for v in values]
     return pl.Series(texts, dtype=pl.String)

@@ -13,27 +13,32 @@ import functools
 import select
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from dagster._utils.concurrency import ConcurrencyClaimStatus  # the type that Dagster's own storages give
 from dagster_postgres import (
     DagsterPostgresStorage,
     PostgresEventLogStorage,
     PostgresRunStorage,
     PostgresScheduleStorage,
 )
-from dagster_postgres.utils import create_pg_connection
 from pydantic import SecretStr
-from sqlalchemy import Engine, column, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy import Connection, Engine, column, create_engine, event, func
+from sqlalchemy.exc import InternalError, InvalidatePoolError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from gamestats_assets.lakehouse.embedded_postgres import is_running
-from gamestats_assets.lakehouse.postgres import dagster_url
+from gamestats_assets.lakehouse.postgres import PostgresUnavailableError, dagster_url
 from gamestats_assets.settings import Settings
 
 # A run asks for a connection thousands of times, one right after another.
 _PAUSE_S = 1.0
+# A server that is started again takes some seconds.
+_PATIENCE_S = 10.0
+_TABLES_LOCK = 0x6461677374657231
 _OF_ASSETS = {
     dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -54,15 +59,15 @@ _MOST_WAITING = 200
 class _Runs(PostgresRunStorage):
     """Runs, over connections that are kept."""
 
-    def connect(self) -> Any:
-        return create_pg_connection(_engine(self.postgres_url))
+    def connect(self) -> Connection:
+        return _engine(self.postgres_url).connect()
 
 
 class _Schedules(PostgresScheduleStorage):
     """Ticks of sensors and schedules, over connections that are kept."""
 
-    def connect(self, run_id: str | None = None) -> Any:
-        return create_pg_connection(_engine(self.postgres_url))
+    def connect(self, run_id: str | None = None) -> Connection:
+        return _engine(self.postgres_url).connect()
 
 
 class _Events(PostgresEventLogStorage):
@@ -76,11 +81,11 @@ class _Events(PostgresEventLogStorage):
         setattr(self, "has_table", functools.cache(super().has_table))  # noqa: B010
         setattr(self, "has_asset_key_col", functools.cache(super().has_asset_key_col))  # noqa: B010
 
-    def run_connection(self, run_id: str | None = None) -> Any:
-        return create_pg_connection(_engine(self.postgres_url))
+    def run_connection(self, run_id: str | None = None) -> Connection:
+        return _engine(self.postgres_url).connect()
 
-    def index_connection(self) -> Any:
-        return create_pg_connection(_engine(self.postgres_url))
+    def index_connection(self) -> Connection:
+        return _engine(self.postgres_url).connect()
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         self.store_event_batch([event])
@@ -92,6 +97,25 @@ class _Events(PostgresEventLogStorage):
             last = events[-1]
             if not last.run_id or last.dagster_event_type not in _CAN_WAIT or len(self._waiting) >= _MOST_WAITING:
                 self._write()
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Make a pool; one that another process makes at the same moment is there just as well."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except InternalError:
+            # Dagster goes on in the transaction in which the other's row refused its own.
+            return True
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Claim a place in a pool, also where one was freed just before the step was entered as waiting for it."""
+        status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if status.is_claimed or not self.has_unassigned_slots(concurrency_key):
+            return status
+        # Whoever freed it gave it to nobody, for nobody waited; without this the step would wait for ever.
+        self.assign_pending_steps([concurrency_key])
+        return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
 
     def dispose(self) -> None:
         with self._writing:
@@ -124,7 +148,8 @@ class GamestatsStorage(DagsterPostgresStorage):
     def __init__(self, url: str, inst_data: Any) -> None:
         # Sensors are given an instance, and so a storage, at every tick: what is the same for all is made once.
         new = url not in _PREPARED
-        self._parts = _Runs(url, new), _Events(url, new), _Schedules(url, new)
+        with _making_tables(url, new):
+            self._parts = _Runs(url, new), _Events(url, new), _Schedules(url, new)
         super().__init__(url, should_autocreate_tables=False, inst_data=inst_data)
         _PREPARED.add(url)
 
@@ -180,11 +205,24 @@ def _url(settings: Settings) -> SecretStr:
     return _URLS[-1][1]
 
 
+@contextmanager
+def _making_tables(url: str, new: bool) -> Iterator[None]:
+    """Keep other processes from making the same tables at the same moment, where they may be new."""
+    if not new:
+        yield
+        return
+    with _engine(url).connect() as connection:
+        connection.scalar(func.pg_advisory_lock(_TABLES_LOCK))
+        yield
+        connection.scalar(func.pg_advisory_unlock(_TABLES_LOCK))
+
+
 @functools.cache
 def _engine(url: str) -> Engine:
     """Connections of this process that are kept: starting a server process takes longer than all the rest."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=20)
     _replace_broken_connections(engine)
+    _say_that_the_server_is_gone(engine)
     return engine
 
 
@@ -209,3 +247,32 @@ def _replace_broken_connections(engine: Engine) -> None:
                 dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
             raise InvalidatePoolError from error
+
+
+def _say_that_the_server_is_gone(engine: Engine) -> None:
+    """Wait for a server that is started again, and say it in one sentence when it does not come."""
+    gone = False
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _: Any, arguments: Any, keywords: Any) -> Any:
+        nonlocal gone
+        # Of one that did not come is waited for once: what a run tells last would wait each time.
+        attempts = Retrying(
+            retry=retry_if_exception_type(dialect.loaded_dbapi.OperationalError),
+            wait=wait_exponential(0.1, max=1),
+            stop=stop_after_delay(0 if gone else _PATIENCE_S),
+            reraise=True,
+        )
+        gone = True
+        connection = attempts(dialect.connect, *arguments, **keywords)
+        gone = False
+        return connection
+
+    @event.listens_for(engine, "handle_error")
+    def explain(context: Any) -> PostgresUnavailableError | None:
+        if not context.is_disconnect and context.connection is not None:
+            return None
+        return PostgresUnavailableError(
+            f"The connection to PostgreSQL was lost: {str(context.original_exception).strip().splitlines()[0]}. "
+            "Nothing is left half done; give the same command again."
+        )

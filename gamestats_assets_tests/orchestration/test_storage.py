@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 import psycopg
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration import storage
 from gamestats_assets.orchestration.instance import dagster_instance
@@ -107,3 +111,53 @@ def test_a_run_stores_every_event_in_its_order_and_writes_a_step_s_end_at_once(
     assert {n: [record.status.value for record in of] for n, of in evaluations.items()} == {
         number: ["FAILED" if number == 7 else "SUCCEEDED"] for number in range(20)
     }
+
+
+def test_two_runs_that_first_use_a_pool_at_once_both_get_it(
+    instance: dg.DagsterInstance, fresh_database: str
+) -> None:
+    events = instance.event_log_storage
+    limit = "INSERT INTO dagster.concurrency_limits (concurrency_key, \"limit\", using_default_limit) "
+    with psycopg.connect(fresh_database) as other, ThreadPoolExecutor() as pool:
+        other.execute(limit + "VALUES ('goals', 1, true)")
+        other.execute("INSERT INTO dagster.concurrency_slots (concurrency_key, deleted) VALUES ('goals', false)")
+        second = pool.submit(events.initialize_concurrency_limit_to_default, "goals")
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.5)
+        other.commit()
+        assert second.result(timeout=10)
+    assert [(pool.name, pool.limit) for pool in events.get_pool_limits()] == [("goals", 1)]
+    assert events.claim_concurrency_slot("goals", "a-run", "a-step").is_claimed
+
+
+def test_a_step_that_waits_for_a_place_which_was_freed_meanwhile_gets_it(
+    instance: dg.DagsterInstance, fresh_database: str
+) -> None:
+    events = instance.event_log_storage
+    events.initialize_concurrency_limit_to_default("goals")
+    assert events.claim_concurrency_slot("goals", "first", "step").is_claimed
+    assert not events.claim_concurrency_slot("goals", "second", "step").is_claimed
+    # As if the second had looked before the first freed its place, and been entered after it.
+    events.free_concurrency_slot_for_step("first", "step")
+    with psycopg.connect(fresh_database) as conn:
+        conn.execute("UPDATE dagster.pending_steps SET assigned_timestamp = NULL")
+    assert events.claim_concurrency_slot("goals", "second", "step").is_claimed
+    assert not events.claim_concurrency_slot("goals", "third", "step").is_claimed
+
+
+def test_a_server_that_is_gone_is_told_of_in_one_sentence(
+    instance: dg.DagsterInstance, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_PATIENCE_S", 0.1)
+    store(instance, 1)
+    maintenance = fresh_database.replace(urlsplit(fresh_database).path, "/postgres", 1)
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        told = urlsplit(fresh_database).path[1:]
+        name = sql.Identifier(told)
+        conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        conn.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [told])
+        with pytest.raises(PostgresUnavailableError, match=r"PostgreSQL was lost: .*; give the same command again\.$"):
+            store(instance, 1)
+        conn.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+    store(instance, 1)
+    assert stored(instance) == 2
