@@ -73,7 +73,7 @@ def findings(stores: Stores) -> Iterator[Finding]:
     yield Finding("ok", "gamestats", version())
     yield _data(stores)
     yield _writable("state folder", settings.state_folder)
-    yield _disk(settings.state_folder)
+    yield from _disks(settings)
     yield _tables(stores)
     yield _postgres(settings)
     yield _dagster(settings)
@@ -137,14 +137,18 @@ def _tables(stores: Stores) -> Finding:
     return Finding("ok", "tables", f"{stored} stored in {shown(stores.lake.root)}, all can be opened")
 
 
-def _disk(folder: Path) -> Finding:
-    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(place).free / 1e9
-    if free < _NEEDED_GB:
-        return Finding("broken", "disk", f"{free:.1f} GB free at {folder}; make room, or set GAMESTATS_STATE.")
-    if free < _ENOUGH_GB:
-        return Finding("missing", "disk", f"{free:.1f} GB free at {folder}; enough to look around, not for many days.")
-    return Finding("ok", "disk", f"{free:.0f} GB free at {folder}")
+def _disks(settings: Settings) -> Iterator[Finding]:
+    """The disk of each folder, once where it is the same."""
+    folders = [settings.state_folder, *([] if settings.data_is_remote else [settings.data_folder])]
+    places = [next(parent for parent in (folder, *folder.parents) if parent.exists()) for folder in folders]
+    for place in {place.stat().st_dev: place for place in reversed(places)}.values():
+        free, at = shutil.disk_usage(place).free / 1e9, shown(str(place))
+        if free < _NEEDED_GB:
+            yield Finding("broken", "disk", f"{free:.1f} GB free at {at}; make room, or move the folder.")
+        elif free < _ENOUGH_GB:
+            yield Finding("missing", "disk", f"{free:.1f} GB free at {at}; enough to look around, not for many days.")
+        else:
+            yield Finding("ok", "disk", f"{free:.0f} GB free at {at}")
 
 
 def _postgres(settings: Settings) -> Finding:

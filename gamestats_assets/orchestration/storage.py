@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster._utils.concurrency import ConcurrencyClaimStatus  # the type that Dagster's own storages give
 from dagster_postgres import (
     DagsterPostgresStorage,
     PostgresEventLogStorage,
@@ -108,7 +107,7 @@ class _Events(PostgresEventLogStorage):
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
-    ) -> ConcurrencyClaimStatus:
+    ) -> Any:
         """Claim a place in a pool, also where one was freed just before the step was entered as waiting for it."""
         status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
         if status.is_claimed or not self.has_unassigned_slots(concurrency_key):
