@@ -16,7 +16,7 @@ from rich.text import Text
 
 from gamestats_assets.cli.terminal import WIDEST, CarefulConsole, err, out, say, show
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.files import shown, shown_text
+from gamestats_assets.lakehouse.files import shown, shown_text, without_formulas
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,16 +96,6 @@ def _encoded(frame: pl.DataFrame, form: Format) -> bytes:
     else:
         frame.write_parquet(buffer)
     return buffer.getvalue()
-
-
-_FORMULA = r"^[=+\-@\t\r]"
-
-
-def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """A frame whose texts no spreadsheet takes for formulas: those that begin as one get a ' before them."""
-    import polars as pl
-
-    return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'${0}"))
 
 
 def _with_json_numbers(frame: pl.DataFrame) -> pl.DataFrame:

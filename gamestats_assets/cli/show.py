@@ -35,6 +35,9 @@ Harmless = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", show_default=False)]
 
 
+_NOT_PUBLISHED = r"(relation|schema) .* does not exist|permission denied for (table|view|schema)"
+
+
 class On(StrEnum):
     """Where a query runs."""
 
@@ -98,7 +101,7 @@ def _answer(sql: str, on: On) -> pl.DataFrame:
         try:
             return postgres.query(postgres.reading_url(stores.settings), sql)
         except postgres.QueryError as error:
-            if not re.search(r"(relation|schema) .* does not exist|permission denied for", str(error)):
+            if not re.search(_NOT_PUBLISHED, str(error)):
                 raise
             raise postgres.QueryError(
                 f"{error} Only gold tables are published, once they are materialised: `gamestats tables` shows "

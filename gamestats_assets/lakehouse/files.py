@@ -1,4 +1,4 @@
-"""Files that are put in place whole or not at all, folders to be gone through, and names that can be shown."""
+"""Files that are put in place whole or not at all, folders to be gone through, and texts made harmless."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -77,3 +81,13 @@ def shown(name: str) -> str:
 def shown_text(text: str) -> str:
     """As `shown`, of a text that may have several lines."""
     return text.translate(_SHOWN_IN_TEXT)
+
+
+_FORMULA = r"^[=+\-@\t\r]"
+
+
+def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame whose texts no spreadsheet takes for formulas: those that begin as one get a ' before them."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'${0}"))

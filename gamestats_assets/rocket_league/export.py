@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from gamestats_assets.lakehouse.entries import UnknownNameError
+from gamestats_assets.lakehouse.files import without_formulas
 from gamestats_assets.lakehouse.landing import LandedFile
 from gamestats_assets.lakehouse.ops import entering, rows, select
 from gamestats_assets.lakehouse.stores import Stores
@@ -144,7 +145,7 @@ def _write_table(archive: zipfile.ZipFile, table: type[Table], frame: pl.DataFra
             for name, dtype in frame.schema.items()
             if isinstance(dtype, pl.List)
         )
-        archive.writestr(f"tables/{table.spec.name}.csv", flat.write_csv())
+        archive.writestr(f"tables/{table.spec.name}.csv", without_formulas(flat).write_csv())
 
 
 def _meaning(table: type[Table]) -> dict[str, Any]:
