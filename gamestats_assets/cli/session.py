@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
-from gamestats_assets.cli.steps import Outcome, dotted, everything_again, print_outcome, progress_loggers, run, spread
-from gamestats_assets.cli.terminal import counted, days_named, err, few, say, status
+from gamestats_assets.cli.progress import Tell, Told, lines
+from gamestats_assets.cli.steps import Outcome, dotted, everything_again, progress_loggers, run, spread
+from gamestats_assets.cli.terminal import counted, days_named, few, status
 from gamestats_assets.definitions import build_defs, game_of
 from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
@@ -30,12 +31,14 @@ class Session:
 
     Attributes:
         stopped: partitions that nobody may read, for a check stopped them in an earlier run.
+        tell: is told what runs do; it is shown in lines of its own when None.
     """
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     stores: Stores
     stopped: list[str] = field(default_factory=list)
+    tell: Tell | None = None
 
     def run(
         self,
@@ -45,10 +48,12 @@ class Session:
         ops: Mapping[str, Any] | None = None,
         verbose: bool = False,
     ) -> Outcome:
-        """Run a selection and print its progress and what went wrong."""
-        outcome = run(self.definitions, self.instance, selection, partitions, ops=ops, verbose=verbose)
-        print_outcome(outcome, verbose=verbose)
-        return outcome
+        """Run a selection of one game as it is, and tell of its progress and what went wrong."""
+        with self._lines(verbose) as tell:
+            return run(self.definitions, self.instance, selection, partitions, tell, ops=ops, verbose=verbose)
+
+    def _lines(self, verbose: bool) -> AbstractContextManager[Tell]:
+        return nullcontext(self.tell) if self.tell is not None else lines(verbose=verbose)
 
     def add_names(self, selection: dg.AssetSelection) -> None:
         """Make names that are new (products, players, patches) partitions."""
@@ -71,18 +76,20 @@ class Session:
             chosen: of which partitions.
         """
         selected = selection.resolve(self.definitions.resolve_asset_graph())
-        # The last but one part of a key is the game: a publication has its table's after `postgres`.
         by_game = {
             name: {key for key in selected if key.path[-2] == name} for name in sorted({k.path[-2] for k in selected})
         }
-        return [
-            outcome
-            for name, keys in by_game.items()
-            for outcome in self._follow(game_of(name), keys, everything=everything, chosen=chosen, verbose=verbose)
-        ]
+        with self._lines(verbose) as tell:
+            return [
+                outcome
+                for name, keys in by_game.items()
+                for outcome in self._follow(
+                    game_of(name), keys, tell, everything=everything, chosen=chosen, verbose=verbose
+                )
+            ]
 
     def _follow(
-        self, game: Game, keys: set[dg.AssetKey], *, everything: bool, chosen: Chosen, verbose: bool
+        self, game: Game, keys: set[dg.AssetKey], tell: Tell, *, everything: bool, chosen: Chosen, verbose: bool
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         tried: set[str] = set()
@@ -90,44 +97,52 @@ class Session:
         made: set[tuple[dg.AssetKey, str]] = set()
         # What a run makes can leave others behind: after each stage all is looked at again.
         while True:
-            with status(f"Looking for what is behind of {game.name}"):
-                found = behind_of(game, Look(self.stores, game.graph), counted=True)
-                found = found.everything(made) if everything else found
-                found.add_names(self.instance)
+            tell(Told(game.name, "looking for what is behind"))
+            found = behind_of(game, Look(self.stores, game.graph), counted=True)
+            found = found.everything(made) if everything else found
+            found.add_names(self.instance)
             stage = found.within(keys, failed, chosen).first_stage(tried)
             if stage is None:
                 if not failed:
-                    self._say_what_is_left(found, keys, chosen)
+                    self._tell_what_is_left(found, keys, chosen, tell)
+                tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
                 return outcomes
             tried.add(stage.work(stage.keys))
-            for part in self._lots(stage):
+            for part in self._lots(game.name, stage, tell):
                 ops = everything_again(self.definitions, stage.assets) if everything else {}
-                outcome = self.run(dg.AssetSelection.assets(*stage.assets), part, ops=ops, verbose=verbose)
+                selection = dg.AssetSelection.assets(*stage.assets)
+                outcome = run(self.definitions, self.instance, selection, part, tell, ops=ops, verbose=verbose)
                 outcomes.append(outcome)
                 of_run = {(key, each) for key in stage.assets for each in part or [WHOLE]}
                 made |= of_run
                 if not outcome.success:
                     failed |= of_run
 
-    def _say_what_is_left(self, found: Behind, keys: set[dg.AssetKey], chosen: Chosen) -> None:
-        """Say which partitions checks stop, or else what waits for something that was not asked for."""
-        stopped = found.stopped(keys, chosen)
+    def _tell_what_is_left(self, found: Behind, keys: set[dg.AssetKey], chosen: Chosen, tell: Tell) -> None:
+        """Tell which partitions checks stop, or else what waits for something that was not asked for."""
+        name, stopped = found.game.name, found.stopped(keys, chosen)
         for why, partitions in stopped.items():
             where = spread([key for key in partitions if key])
-            say(f"Stopped ({where}): {why}", "red", console=err())
+            tell(Told(name, f"Stopped ({where}): {why}", "wrong"))
             self.stopped.extend(partitions)
         for why, assets in found.left(keys, chosen).items() if not stopped else ():
-            say(f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "yellow", console=err())
+            tell(Told(name, f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "wrong", "yellow"))
 
-    def _lots(self, stage: Stage) -> list[list[str]]:
-        """A stage's partitions, a run each, once it is said what they are."""
+    def _lots(self, game: str, stage: Stage, tell: Tell) -> list[list[str]]:
+        """A stage's partitions, a run each, once it is told what they are."""
         partitions, behind = stage.partitions, stage.keys
         if partitions is None:
             return [[]]
         named = days_named(behind) if partitions == DAYS else spread(behind) if is_paired(partitions) else few(behind)
         what = counted(len(behind), "day" if partitions == DAYS else "partition")
-        say(f"{what} to process: {named} ({stage.why()})")
+        tell(Told(game, f"{what} to process: {named} ({stage.why()})", "stage"))
         return lots_of(behind)
+
+
+def _summed_up(outcomes: Sequence[Outcome]) -> str:
+    steps = counted(sum(len(outcome.steps) for outcome in outcomes), "step")
+    rows, seconds = sum(outcome.rows for outcome in outcomes), sum(outcome.seconds for outcome in outcomes)
+    return f"{steps}, {rows:,} rows written, {seconds:.1f} s"
 
 
 def games_selected(selections: Collection[str]) -> set[str] | None:
@@ -143,12 +158,18 @@ def games_selected(selections: Collection[str]) -> set[str] | None:
 
 
 @contextmanager
-def opened(stores: Stores | None = None, games: Collection[str] | None = None) -> Iterator[Session]:
-    """A session with the definitions of these games, of all when None; PostgreSQL is started when it does not run."""
+def opened(
+    stores: Stores | None = None, games: Collection[str] | None = None, tell: Tell | None = None
+) -> Iterator[Session]:
+    """A session with the definitions of these games, of all when None; PostgreSQL is started when it does not run.
+
+    Args:
+        tell: is told what runs do; it is shown in lines of its own when None.
+    """
     stores = stores or Stores()
     with ExitStack() as stack:
         with status("Starting PostgreSQL and Dagster"):
             made = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, games)
             definitions = dg.Definitions.merge(made, progress_loggers())
             instance = stack.enter_context(dagster_instance(stores))
-        yield Session(definitions, instance, stores)
+        yield Session(definitions, instance, stores, tell=tell)

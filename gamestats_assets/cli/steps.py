@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any
 
 import dagster as dg
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gamestats_assets.cli.terminal import (
-    DISK_IS_FULL,
-    FULL_DISK,
-    CarefulConsole,
-    counted,
-    days_named,
-    err,
-    few,
-    out,
-    say,
-)
+from gamestats_assets.cli.progress import Tell, Told
+from gamestats_assets.cli.terminal import DISK_IS_FULL, FULL_DISK, counted, days_named, err, few, say
 from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG
@@ -65,6 +53,7 @@ class Outcome:
         warnings: checks that failed without stopping anything.
         not_made: assets that were asked for and not made, because of a failure.
         where: its partitions, in words.
+        rows: that it wrote.
     """
 
     run_id: str
@@ -76,6 +65,7 @@ class Outcome:
     warnings: Sequence[Failure]
     not_made: Sequence[dg.AssetKey]
     where: str
+    rows: int
 
     @property
     def success(self) -> bool:
@@ -88,15 +78,17 @@ def run(
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection,
     partitions: Sequence[str],
+    tell: Tell,
     *,
     ops: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> Outcome:
-    """Materialise a selection as one run, printing a line for it; see `run_here`.
+    """Materialise a selection of one game as one run; see `run_here`.
 
     Args:
         definitions: with the loggers of `progress_loggers`.
         partitions: its partitions; none for what has none.
+        tell: is told what it does, and what failed.
         ops: run configuration of the steps.
         verbose: print a line for each step, and Dagster's own log as well.
 
@@ -105,7 +97,10 @@ def run(
     """
     started = time.perf_counter()
     where = spread(partitions)
-    with StepLines(where, verbose=verbose):
+    asked = selection.resolve(definitions.resolve_asset_graph())
+    # The last but one part of a key is the game: a publication has its table's after `postgres`.
+    game = next((key.path[-2] for key in asked), "")
+    with StepLines(game, where, tell, verbose=verbose) as lines:
         loggers: dict[str, Any] = {"progress": {}}
         if verbose:
             loggers["console"] = {"config": {"log_level": "INFO"}}
@@ -120,8 +115,10 @@ def run(
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
-    asked = selection.resolve(definitions.resolve_asset_graph())
-    return _outcome(result, time.perf_counter() - started, asked, where)
+    outcome = _outcome(result, time.perf_counter() - started, asked, where, lines.rows)
+    for line in told_of(outcome, verbose=verbose):
+        tell(Told(game, line, "wrong"))
+    return outcome
 
 
 def progress_loggers() -> dg.Definitions:
@@ -147,57 +144,40 @@ def everything_again(definitions: dg.Definitions, keys: Any) -> dict[str, Any]:
 
 
 class StepLines:
-    """A line per run, or per step where that is asked for; on a terminal also what runs now, with its latest message.
+    """What a run tells while it works: which step it is in, and a line for each step where that is asked for.
 
     Use it as a context manager; meanwhile runs with the loggers of `progress_loggers` tell it what they do.
     """
 
     shown: StepLines | None = None
 
-    def __init__(self, partitions: str, *, verbose: bool = False) -> None:
-        self._partitions, self._verbose = partitions, verbose
-        self._stdout = _stdout_of_now()
-        self._console = CarefulConsole(file=self._stdout, highlight=False) if self._stdout else out()
+    def __init__(self, game: str, where: str, tell: Tell, *, verbose: bool = False) -> None:
+        self._game, self._where, self._tell, self._verbose = game, where, tell, verbose
         self._rows: dict[str, dict[dg.AssetKey, int]] = {}
         self._doubts: dict[str, list[str]] = {}
-        self._ok, self._started = 0, time.perf_counter()
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TextColumn("{task.completed:.0f} steps done"),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task(partitions, total=None)
 
     def __enter__(self) -> StepLines:
         StepLines.shown = self
-        self._progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         StepLines.shown = None
-        self._progress.stop()
-        if not self._verbose and self._ok:
-            rows = sum(sum(of.values()) for of in self._rows.values())
-            seconds = time.perf_counter() - self._started
-            made = f"{counted(self._ok, 'step')}, {rows:,} rows written"
-            say(f"  {self._partitions}: {made}, {seconds:.1f} s", console=self._console)
-        if self._stdout is not None:
-            self._stdout.close()
+
+    @property
+    def rows(self) -> int:
+        """Rows that were written."""
+        return sum(sum(of.values()) for of in self._rows.values())
 
     def message(self, text: str) -> None:
         """Show what a step says of itself."""
-        self._progress.update(self._task, description=text)
+        self._tell(Told(self._game, text))
 
     def event(self, event: dg.DagsterEvent) -> None:
-        """Take note of an event; print a line when a step ended."""
+        """Take note of an event; tell of a step that ended."""
         step = event.step_key or ""
         match event.event_type:
             case dg.DagsterEventType.STEP_START:
-                self._progress.update(self._task, description=f"{self._partitions}  {_step_name(step)}")
+                self._tell(Told(self._game, f"{self._where}  {_step_name(step)}"))
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 written = event.materialization.metadata.get("rows_written")
                 if written is not None:
@@ -215,9 +195,8 @@ class StepLines:
                 pass
 
     def _ended(self, step: str, how: str, seconds: float | None) -> None:
-        self._ok += how == "ok"
-        self._progress.advance(self._task)
         if not self._verbose and how == "ok":
+            self._tell(Told(self._game, f"{self._where}  {_step_name(step)}", ended=1))
             return
         parts = [f"  {how:<8}{_step_name(step):<46}"]
         parts.append("" if seconds is None else f"{seconds:6.1f} s")
@@ -227,7 +206,7 @@ class StepLines:
             names = ", ".join(dict.fromkeys(self._doubts[step]))
             parts.append(f"check failed: {names}")
         style = {"ok": "yellow" if step in self._doubts else "", "failed": "red"}[how]
-        say("  ".join(parts).rstrip(), style, console=self._console)
+        self._tell(Told(self._game, "  ".join(parts).rstrip(), "line", style, ended=1))
 
 
 class _Handler(logging.Handler):
@@ -244,14 +223,6 @@ class _Handler(logging.Handler):
             lines.message(str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()))
 
 
-def _stdout_of_now() -> TextIO | None:
-    """A stdout of our own: while a step runs, Dagster leads the usual one into the step's log."""
-    try:
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
-    except (OSError, ValueError):
-        return None
-
-
 def _step_name(step: str) -> str:
     """A step as the tables are named: `pubg__matches` is `pubg.matches`."""
     return step.replace("__", ".")
@@ -260,7 +231,9 @@ def _step_name(step: str) -> str:
 # --------------------------------------------------------------------------- what went wrong
 
 
-def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey], where: str) -> Outcome:
+def _outcome(
+    result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey], where: str, rows: int
+) -> Outcome:
     steps: dict[str, float] = {}
     step_of: dict[dg.AssetKey, str] = {}
     failed_steps: list[Failure] = []
@@ -292,6 +265,7 @@ def _outcome(result: dg.ExecuteInProcessResult, seconds: float, asked: Collectio
         warnings=[_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.WARN],
         not_made=sorted(set(asked) - step_of.keys()),
         where=where,
+        rows=rows,
     )
 
 
@@ -378,16 +352,17 @@ def spread(partitions: Sequence[str]) -> str:
     return few(spans) or "all of it"
 
 
-def print_outcome(outcome: Outcome, *, verbose: bool = False) -> None:
-    """Print what failed in a run, and nothing when nothing did; warnings come at the end of all runs."""
+def told_of(outcome: Outcome, *, verbose: bool = False) -> list[str]:
+    """What failed in a run, and nothing when nothing did; warnings come at the end of all runs."""
+    told: list[str] = []
     for failure in outcome.failures:
         where = _where(failure.partitions) if failure.partitions else outcome.where
-        say(f"Failed: {failure.what} ({where}): {failure.why}", "red", console=err())
-        if verbose and failure.detail:
-            say(failure.detail, console=err())
+        told.append(f"Failed: {failure.what} ({where}): {failure.why}")
+        told += [failure.detail] if verbose and failure.detail else []
     if outcome.failures and outcome.not_made:
         names = ", ".join(map(dotted, outcome.not_made[:8])) + (", ..." if len(outcome.not_made) > 8 else "")
-        say(f"Not made because of that: {names}", "red", console=err())
+        told.append(f"Not made because of that: {names}")
+    return told
 
 
 def print_warnings(outcomes: Sequence[Outcome]) -> None:

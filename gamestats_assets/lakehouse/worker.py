@@ -15,12 +15,37 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+Hear = Callable[[Any], None]
+"""Takes what tasks tell."""
+_hear: Hear | None = None
 
 
-def start() -> None:
+def tell(told: Any) -> None:
+    """Tell the process that `pool` was called in something, from within a task."""
+    if _hear is not None:
+        _hear(told)
+
+
+@contextmanager
+def _heard_by(hear: Hear | None) -> Iterator[None]:
+    global _hear
+    before, _hear = _hear, hear
+    try:
+        yield
+    finally:
+        _hear = before
+
+
+def start(told: SimpleQueue[Any] | None = None) -> None:
     """Prepare a worker: one thread for Polars, and an end when its parent has gone, however it went."""
+    global _hear
+    _hear = told.put if told is not None else None
     # The processes are the parallelism already.
     os.environ["POLARS_MAX_THREADS"] = "1"
     # Ctrl-C reaches every process of a terminal; what comes of it is the parent's business.
@@ -82,14 +107,41 @@ class _Spawning(multiprocessing.context.SpawnContext):
 
 
 @contextmanager
-def pool(processes: int) -> Iterator[Executor]:
+def pool(processes: int, hear: Hear | None = None) -> Iterator[Executor]:
     """Processes that take tasks; when left, tasks not yet begun are forgotten, and those begun waited for.
 
     Without a second process each task is done in this one, when its result is asked for: ask in order, and what one
     leaves behind can be used and removed before the next.
+
+    Args:
+        hear: is called in this process with whatever a task tells by `tell`.
     """
-    executor = ProcessPoolExecutor(processes, _Spawning(), start) if processes > 1 else _InThisProcess()
+    if processes <= 1:
+        with _heard_by(hear):
+            yield _InThisProcess()
+        return
+    context = _Spawning()
+    with _listening(context, hear) if hear is not None else nullcontext() as told:
+        executor = ProcessPoolExecutor(processes, context, start, (told,))
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _listening(context: _Spawning, hear: Hear) -> Iterator[SimpleQueue[Any]]:
+    told: SimpleQueue[Any] = context.SimpleQueue()
+
+    def listen() -> None:
+        while (each := told.get()) is not None:
+            hear(each)
+
+    listener = threading.Thread(target=listen, name="listener", daemon=True)
+    listener.start()
     try:
-        yield executor
+        yield told
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        told.put(None)
+        listener.join()
+        told.close()

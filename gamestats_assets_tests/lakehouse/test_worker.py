@@ -1,0 +1,27 @@
+"""Processes that work for another one, and tell it how far they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from gamestats_assets.lakehouse import worker
+
+
+def _count_to(number: int) -> int:
+    for each in range(number):
+        worker.tell(each)
+    return number
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_task_tells_is_heard_before_the_pool_is_left(processes: int) -> None:
+    heard: list[int] = []
+    with worker.pool(processes, heard.append) as pool:
+        assert [task.result() for task in [pool.submit(_count_to, 3), pool.submit(_count_to, 5)]] == [3, 5]
+    assert sorted(heard) == [0, 0, 1, 1, 2, 2, 3, 4]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_task_may_tell_what_nobody_hears(processes: int) -> None:
+    with worker.pool(processes) as pool:
+        assert pool.submit(_count_to, 3).result() == 3
