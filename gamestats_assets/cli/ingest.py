@@ -216,12 +216,14 @@ def ingest_logs(
 
 def _print_days(report: LogIngestReport, product: str) -> None:
     """Which days gained lines, and how many lines are of days that have no partitions."""
-    from gamestats_assets.orchestration.partitions import PAIRED_DAYS, is_partition_day
+    from gamestats_assets.orchestration.partitions import is_partition_day
+    from gamestats_assets.tables import first_day
 
-    if days := [day for day in report.days if is_partition_day(f"{day}|{product}")]:
+    first = first_day("demo_data")
+    assert first is not None
+    if days := [day for day in report.days if is_partition_day(day, first)]:
         say(f"{days_named(days)} of {product} gained lines. Next: gamestats materialize")
-    first = PAIRED_DAYS.start.date()
-    outside = {day: n for day, n in report.lines_by_day.items() if not is_partition_day(f"{day}|{product}")}
+    outside = {day: n for day, n in report.lines_by_day.items() if not is_partition_day(f"{day}", first)}
     before = {day: n for day, n in outside.items() if day < first}
     ahead = {day: n for day, n in outside.items() if day >= first}
     for lines, what in (
@@ -299,7 +301,8 @@ def ingest_l2m(
 
 
 def _print_deliveries(report: Report, *, every: bool) -> None:
-    from gamestats_assets.orchestration.partitions import DAYS, is_partition_day
+    from gamestats_assets.orchestration.partitions import is_partition_day
+    from gamestats_assets.tables import first_day
 
     for outcome in report.outcomes:
         if every or len(report.outcomes) <= _QUIET_BEYOND or outcome.status == "refused":
@@ -316,14 +319,14 @@ def _print_deliveries(report: Report, *, every: bool) -> None:
     delivered, known, refused = (report.count(status) for status in ("delivered", "known", "refused"))
     logs = counted(len(report.outcomes), "daily log")
     say(f"{counted(files, 'file')}, {logs}: {delivered:,} delivered, {known:,} known, {refused:,} refused.", "bold")
-    if days := [day for day in report.days if is_partition_day(day)]:
+    first = first_day("l2m")
+    if days := [day for day in report.days if is_partition_day(day, first)]:
         say(f"{days_named(days)} gained logs. Next: gamestats materialize")
-    first = f"{DAYS.start.date()}"
-    outside = [day for day in report.days if not is_partition_day(day)]
-    if before := [day for day in outside if day < first]:
+    outside = [day for day in report.days if not is_partition_day(day, first)]
+    if before := [day for day in outside if day < f"{first}"]:
         told = f"before {first}, with which the tables begin: what landed is kept, and stands in no table"
         say(f"{days_named(before)}: {told}.", "yellow")
-    if ahead := [day for day in outside if day >= first]:
+    if ahead := [day for day in outside if day >= f"{first}"]:
         told = "still to come: what landed is kept, and processed when its day is there"
         say(f"{days_named(ahead)}: {told}.", "yellow")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -110,17 +111,19 @@ def _must_be_there(session: Session, selection: dg.AssetSelection, chosen: tuple
         PartitionChoiceError: when none of them can.
     """
     from gamestats_assets.orchestration.instance import may_have
-    from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS
+    from gamestats_assets.orchestration.partitions import days_of
 
     session.add_names(selection)
     graph = session.definitions.resolve_asset_graph()
     kinds = [graph.get(key).partitions_def for key in selection.resolve(graph)]
     if not any(all(may_have(kind, key, session.instance) for key in chosen) for kind in kinds):
+        days = [found for kind in kinds if (found := days_of(kind)) is not None]
+        first = min((f"{each.get_first_partition_key()}" for each in days), default="")
+        last = max((f"{each.get_last_partition_key()}" for each in days), default="")
         raise PartitionChoiceError(
             f"{' to '.join(dict.fromkeys(chosen))} is no partition of the selected tables. "
-            f"Days are written YYYY-MM-DD, from {DAYS.get_first_partition_key()} to {DAYS.get_last_partition_key()}; "
-            f"a day of a product 2026-01-01|shop, from {PAIRED_DAYS.get_first_partition_key()} on; "
-            "`gamestats tables` shows the last partition of every table."
+            f"{f'Days are written YYYY-MM-DD, from {first} to {last}, and those' if days else 'Days'} of a product "
+            "2026-01-01|shop; `gamestats tables` shows the last partition of every table."
         )
 
 
@@ -129,28 +132,32 @@ def _nothing_to_do(landing: Landing, chosen: tuple[str, str] | None) -> str:
         return f"Nothing is behind of {' to '.join(dict.fromkeys(chosen))}. To make it again all the same: --everything"
     from gamestats_assets.orchestration.landed import landed_keys
     from gamestats_assets.orchestration.partitions import day_of, is_partition_day
+    from gamestats_assets.tables import first_day
 
-    keys = {key for game in games() for key in landed_keys(landing, game)}
+    keys = {(game, key) for game in games() for key in landed_keys(landing, game)}
     if not keys:
         return "Nothing has landed yet. Bring files: gamestats ingest pubg PATH, or see it at work: gamestats demo"
-    landed = {day_of(key) for key in keys if is_partition_day(key)}
+    landed = {day_of(key) for game, key in keys if is_partition_day(key, first_day(game))}
     return f"Everything is up to date: {counted(len(landed), 'day')} landed, processed and published."
 
 
 def _left_out(stores: Stores, of_games: Collection[str]) -> list[str]:
     """What of some games stays undone because its day is no partition, in words."""
     from gamestats_assets.orchestration.landed import outside
-    from gamestats_assets.orchestration.partitions import DAYS, PAIRED_DAYS, day_of
+    from gamestats_assets.orchestration.partitions import day_of
+    from gamestats_assets.tables import first_day
 
-    landed = sorted(key for game in of_games for key in outside(stores.landing, game))
+    landed = sorted(key for game in of_games for key in outside(stores.landing, game, first_day(game)))
     generated: list[str] = []
     if "demo_data" in of_games:
         from gamestats_assets.demo_data.assets import logs_outside
 
         generated = logs_outside(stores)
 
+    today = datetime.now(UTC).date().isoformat()
+
     def is_before(key: str) -> bool:
-        return day_of(key) < (PAIRED_DAYS if "|" in key else DAYS).start.date().isoformat()
+        return day_of(key) < today
 
     found = (
         ([key for key in landed if is_before(key)], "Landed and in no table, for their days are before the first"),

@@ -203,10 +203,10 @@ def _products(conn: psycopg.Connection) -> pl.DataFrame:
 
 
 def _refuse_early(first: str) -> None:
-    from gamestats_assets.orchestration.partitions import PAIRED_DAYS
+    from gamestats_assets.demo_data.tables import DemoLogs
 
-    earliest = PAIRED_DAYS.get_first_partition_key()
-    if earliest is not None and first < earliest:
+    earliest = f"{DemoLogs.spec.first_day}"
+    if first < earliest:
         raise typer.BadParameter(
             f"--start {first} is before {earliest}, the first day that products have partitions of."
         )

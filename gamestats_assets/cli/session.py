@@ -20,7 +20,7 @@ from gamestats_assets.orchestration.behind import Behind, Chosen, Stage, behind_
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import dagster_instance
-from gamestats_assets.orchestration.partitions import DAYS, is_paired
+from gamestats_assets.orchestration.partitions import days_of, is_paired
 from gamestats_assets.orchestration.requests import lots_of
 from gamestats_assets.tables import GAMES
 
@@ -133,8 +133,9 @@ class Session:
         partitions, behind = stage.partitions, stage.keys
         if partitions is None:
             return [[]]
-        named = days_named(behind) if partitions == DAYS else spread(behind) if is_paired(partitions) else few(behind)
-        what = counted(len(behind), "day" if partitions == DAYS else "partition")
+        by_day = partitions is days_of(partitions)
+        named = days_named(behind) if by_day else spread(behind) if is_paired(partitions) else few(behind)
+        what = counted(len(behind), "day" if by_day else "partition")
         tell(Told(game, f"{what} to process: {named} ({stage.why()})", "stage"))
         return lots_of(behind)
 

@@ -120,12 +120,16 @@ def _views_behind(look: Look) -> Mapping[str, str]:
 
 def _generated_runs(look: Look) -> Mapping[str, str]:
     """Every day of every generated product by key, with its run; days that are no partitions are left out."""
-    return {key: run for key, run in _generated_days(look.stores).items() if is_partition_day(key)}
+    return {key: run for key, run in _generated_days(look.stores).items() if _is_partition(key)}
 
 
 def logs_outside(stores: Stores) -> list[str]:
     """Days of generated products that are no partitions: still to come, or before the first one; in order."""
-    return sorted(key for key in _generated_days(stores) if not is_partition_day(key))
+    return sorted(key for key in _generated_days(stores) if not _is_partition(key))
+
+
+def _is_partition(key: str) -> bool:
+    return is_partition_day(key, tables.DemoLogs.spec.first_day)
 
 
 def _generated_days(stores: Stores) -> dict[str, str]:

@@ -92,6 +92,7 @@ class TableSpec:
             unit is quarantined.
         significant_digits: to which numbers that are no integers are kept, of statistics: their last digits depend on
             the order in which rows were added up, and what is made again must be the same.
+        first_day: first day that its rows can be of, where they have days: all tables by day of a game have the same.
         personal: whether its rows name people: no preview of them is kept in Dagster's event log.
         subject: what it is about, in a word: tables of one subject stand together in Dagster. By default the
             module that declares it.
@@ -112,6 +113,7 @@ class TableSpec:
     after_day_before: bool = False
     tolerance: float = 0.01
     significant_digits: int | None = None
+    first_day: date | None = None
     personal: bool = False
     subject: str = ""
 

@@ -13,7 +13,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, held, is_unmade, makes_before
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import DAYS, day_of, dimensions, has_days, partitions_of
+from gamestats_assets.orchestration.partitions import day_of, dimensions, has_days, partitions_of
 from gamestats_assets.orchestration.publications import unpublished
 
 Chosen = Callable[[dg.PartitionsDefinition | None, str], bool]
@@ -258,7 +258,7 @@ def kind_of(partitions: dg.PartitionsDefinition | None) -> str:
 
 
 def _rank(partitions: dg.PartitionsDefinition | None) -> str:
-    return "0" if partitions is None else "1" if partitions == DAYS else f"2 {kind_of(partitions)}"
+    return "0" if partitions is None else "1" if kind_of(partitions) == "day" else f"2 {kind_of(partitions)}"
 
 
 def partitions_by_asset(game: Game) -> dict[dg.AssetKey, dg.PartitionsDefinition | None]:

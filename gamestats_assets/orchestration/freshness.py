@@ -339,7 +339,9 @@ class Landed:
     def keys(self, look: Look) -> Iterable[str]:
         """Days that gained files."""
         paired = is_paired(partitions_of(self.table))
-        return [key for key in look.landed(self.table.spec.game) if ("|" in key) == paired and is_partition_day(key)]
+        spec = self.table.spec
+        landed = [key for key in look.landed(spec.game) if ("|" in key) == paired]
+        return [key for key in landed if is_partition_day(key, spec.first_day)]
 
     def digests(self, look: Look) -> Callable[[str], str]:
         """By all files of the day."""

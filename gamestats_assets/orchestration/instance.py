@@ -14,8 +14,9 @@ import dagster as dg
 import psutil
 
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.lakehouse.table import is_day
 from gamestats_assets.orchestration.home import dagster_environment
-from gamestats_assets.orchestration.partitions import DAYS, dimensions, has_days, is_partition_day
+from gamestats_assets.orchestration.partitions import day_of, days_of, dimensions
 from gamestats_assets.orchestration.requests import partitions_tags
 from gamestats_assets.settings import Settings
 
@@ -132,9 +133,8 @@ def may_have(partitions: dg.PartitionsDefinition | None, key: str, instance: dg.
     if partitions is None:
         return False
     dimension = dimensions(partitions)[-1]
-    name = key.partition("|")[2] if has_days(partitions) else key
-    if name and (partitions == DAYS or name not in instance.get_dynamic_partitions(dimension)):
+    days = days_of(partitions)
+    name = key.partition("|")[2] if days is not None else key
+    if name and (partitions is days or name not in instance.get_dynamic_partitions(dimension)):
         return False
-    # Days of names may begin earlier than days.
-    paired = partitions != DAYS and "|" not in key
-    return not has_days(partitions) or is_partition_day(f"{key}|" if paired else key)
+    return days is None or (is_day(day_of(key)) and days.has_partition_key(day_of(key)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import date
 from weakref import WeakKeyDictionary
 
 import polars as pl
@@ -40,15 +41,14 @@ def landed_units(landing: Landing, game: str, key: str) -> dict[str, list[Landed
     return units
 
 
-def outside(landing: Landing, game: str) -> list[str]:
+def outside(landing: Landing, game: str, first: date | None) -> list[str]:
     """Those of the `landed_keys` that are no partitions: days before the first one, or in the future."""
-    return [key for key in landed_keys(landing, game) if not is_partition_day(key)]
+    return [key for key in landed_keys(landing, game) if not is_partition_day(key, first)]
 
 
 def landed_inputs(landing: Landing, game: str) -> dict[str, dict[str, str]]:
-    """What the steps of a game have as input: per partition key, id to one hash of all its files."""
-    keys = filter(is_partition_day, landed_keys(landing, game))
-    return {key: _hashes_of(landing, game, key) for key in keys}
+    """What landed of a game: per day, or day of an area, id to one hash of all its files."""
+    return {key: _hashes_of(landing, game, key) for key in landed_keys(landing, game)}
 
 
 def _hashes_of(landing: Landing, game: str, key: str) -> dict[str, str]:

@@ -16,13 +16,17 @@ import polars as pl
 
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
-# When the first game we read was released; one definition, so that every game's days map one to one.
-DAYS = dg.DailyPartitionsDefinition(start_date="2015-07-07", timezone="UTC", end_offset=1)
-# Dagster's conditions look at every day of every name: with those of ten years a look takes seconds.
-PAIRED_DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="UTC", end_offset=1)
 _DAY = "day"
+# Of a table that says no first day.
+_FIRST_DAY = date(2015, 1, 1)
 # More days than there are partitions of.
 _EVERY_DAY = 10_000
+
+
+@functools.cache
+def days_from(first: date | None) -> dg.TimeWindowPartitionsDefinition:
+    """UTC days from a first one to today; the same definition for all tables of a game, so that days map one to one."""
+    return dg.DailyPartitionsDefinition(start_date=f"{first or _FIRST_DAY}", timezone="UTC", end_offset=1)
 
 
 @functools.cache
@@ -32,10 +36,10 @@ def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
     if column is None:
         return None
     if isinstance(table.columns()[column].dtype, pl.Date):
-        return DAYS
+        return days_from(table.spec.first_day)
     if (dimension := table.pair_dimension()) is not None:
         names = dg.DynamicPartitionsDefinition(name=dimension)
-        return dg.MultiPartitionsDefinition({_DAY: PAIRED_DAYS, dimension: names})
+        return dg.MultiPartitionsDefinition({_DAY: days_from(table.spec.first_day), dimension: names})
     return dg.DynamicPartitionsDefinition(name=table.spec.named or column)
 
 
@@ -51,7 +55,8 @@ def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:
 def part_of(partitions: dg.PartitionsDefinition | None, key: str, of: Sequence[str]) -> tuple[str, ...]:
     """What a key says of some of its dimensions.
 
-    >>> part_of(dg.MultiPartitionsDefinition({"day": DAYS, "product": DAYS}), "2026-01-01|2026-01-02", ["day"])
+    >>> days = days_from(date(2026, 1, 1))
+    >>> part_of(dg.MultiPartitionsDefinition({"day": days, "product": days}), "2026-01-01|2026-01-02", ["day"])
     ('2026-01-01',)
     """
     told = dict(zip(dimensions(partitions), key.split("|") if is_paired(partitions) else [key], strict=False))
@@ -73,15 +78,21 @@ def has_days(partitions: dg.PartitionsDefinition | None) -> bool:
     return _DAY in dimensions(partitions)
 
 
+def days_of(partitions: dg.PartitionsDefinition | None) -> dg.TimeWindowPartitionsDefinition | None:
+    """The days among the dimensions of partitions."""
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        partitions = partitions.get_partitions_def_for_dimension(_DAY)
+    return partitions if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else None
+
+
 def day_of(key: str) -> str:
     """The day of a key that has one."""
     return key.partition("|")[0]
 
 
-def is_partition_day(key: str) -> bool:
+def is_partition_day(key: str, first: date | None) -> bool:
     """Whether the day of a key is one that partitions exist of: none is before the first, or in the future."""
-    days = PAIRED_DAYS if "|" in key else DAYS
-    return is_day(day_of(key)) and days.has_partition_key(day_of(key))
+    return is_day(day_of(key)) and days_from(first).has_partition_key(day_of(key))
 
 
 def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:

@@ -28,7 +28,7 @@ from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.instance import run_here
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
-from gamestats_assets.orchestration.partitions import DAYS
+from gamestats_assets.orchestration.partitions import has_days
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
@@ -80,7 +80,7 @@ def benchmark(matches: int, raw: Path | None) -> dict[str, Any]:
         upstream = (
             dg.AssetSelection.assets(*map(asset_key, read)).upstream().required_multi_asset_neighbors().resolve(graph)
         )
-        by_day = dg.AssetSelection.assets(*(key for key in upstream if graph.get(key).partitions_def == DAYS))
+        by_day = dg.AssetSelection.assets(*(key for key in upstream if has_days(graph.get(key).partitions_def)))
         by_player = [table for table in t.ALL if table.spec.partitioned_by == TRACKED_PLAYER]
         target = [asset_key(table) for table in by_player]
         target += [publication_key(table) for table in by_player if table.spec.published]

@@ -31,14 +31,14 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key
-from gamestats_assets.orchestration.partitions import DAYS, partitions_of
+from gamestats_assets.orchestration.partitions import has_days, partitions_of
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
 from gamestats_assets.settings import Settings
 
 DAY = date(2026, 3, 14)
-BY_DAY = tuple(table for table in tables.ALL if partitions_of(table) == DAYS)
+BY_DAY = tuple(table for table in tables.ALL if has_days(partitions_of(table)))
 MATCH_TABLES: tuple[type[Table], ...] = (
     *(table for table in BY_DAY if table.spec.layer == "bronze"),
     tables.CirclePositions,

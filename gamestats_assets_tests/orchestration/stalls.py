@@ -20,7 +20,8 @@ from gamestats_assets.orchestration.freshness import Told
 from gamestats_assets.orchestration.game import Game
 
 GAME = "stalls"
-DAILY: dict[str, Any] = {"partitioned_by": "product_day", "replaced_by": "product"}
+SINCE: dict[str, Any] = {"first_day": date(2024, 1, 1)}
+DAILY: dict[str, Any] = {**SINCE, "partitioned_by": "product_day", "replaced_by": "product"}
 
 
 class _ProductDay(Table):
@@ -49,7 +50,7 @@ class Rates(Table, key="stalls/rates", layer="bronze", partitioned_by="product")
     rate = dy.Int64(description="Points per cent.")
 
 
-class Weather(Table, key="stalls/weather", layer="bronze", partitioned_by="day"):
+class Weather(Table, key="stalls/weather", layer="bronze", partitioned_by="day", **SINCE):
     """The weather of a day, the same for all products."""
 
     day = dy.Date(primary_key=True, description="UTC day.")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import dataframely as dy
 
 from gamestats_assets.lakehouse.table import Table
 
-DAILY: dict[str, Any] = {"partitioned_by": "ds"}
-"""Whole days: a day is replaced by what is made of it now."""
+DAILY: dict[str, Any] = {"partitioned_by": "ds", "first_day": date(2019, 11, 27)}
+"""Whole days since the game's release: a day is replaced by what is made of it now."""
 LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "logs", "fresh_by_hour": 2}
 """One step reads the files of a day and feeds every bronze table."""
 LOG: dict[str, Any] = {**LANDED, "tolerance": 0.05}

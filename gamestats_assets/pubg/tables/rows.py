@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dataframely as dy
@@ -13,6 +13,8 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
+    # When early access began.
+    "first_day": date(2017, 3, 23),
 }
 # One step reads a landed file once and feeds every bronze table.
 LANDED: dict[str, Any] = {**DAILY, "made_by": "raw"}

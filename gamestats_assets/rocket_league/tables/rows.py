@@ -7,7 +7,7 @@ y = -5120. Columns that are called `team_y` and the like are seen from the playe
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dataframely as dy
@@ -18,6 +18,8 @@ DAILY: dict[str, Any] = {
     "partitioned_by": "match_date",
     "replaced_by": "match_id",
     "fresh_within": timedelta(days=1),
+    # When the game was released.
+    "first_day": date(2015, 7, 7),
     "personal": True,
     "significant_digits": 10,
 }
