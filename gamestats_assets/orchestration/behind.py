@@ -138,7 +138,7 @@ class Behind:
                 found.setdefault(why, []).append(key)
         return found
 
-    def everything(self, but: Collection[tuple[dg.AssetKey, str]]) -> Behind:
+    def everything(self, but: Collection[tuple[dg.AssetKey, str]] = ()) -> Behind:
         """As if all that is there were behind, but for what was made again already."""
         again = {
             key: {part: "asked for" for part in parts if (key, part) not in but} | dict(self.why[key])
