@@ -12,9 +12,8 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.io_manager import lake_io_manager, stores_resource
+from gamestats_assets.orchestration.instance import stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
-from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.tables import GAMES, tables_of
 
 
@@ -24,7 +23,7 @@ def build_defs(
     """Definitions over resources of their own.
 
     Args:
-        resource_overrides: other resources by name (`stores`, `lake`, `duckdb`).
+        resource_overrides: other resources by name (`stores`, `duckdb`).
         games: the games to define, every one when None; no game's assets are made from another's, and of the
             others nothing is imported.
     """
@@ -39,7 +38,6 @@ def build_defs(
         executor=dg.in_process_executor,
         resources={
             "stores": stores_resource,
-            "lake": lake_io_manager({asset_key(table): table for table in tables}),
             # In memory, one per step: a DuckDB file has a single writer.
             "duckdb": DuckDBResource(database=":memory:"),
             **(resource_overrides or {}),

@@ -20,11 +20,12 @@ from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Look, Told
-from gamestats_assets.orchestration.game import Game, keys_of_run
-from gamestats_assets.orchestration.making import Decoded
+from gamestats_assets.orchestration.freshness import Fingerprints, Look
+from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import is_partition_day, partitions_of
+from gamestats_assets.orchestration.requests import keys_of_run
 from gamestats_assets.settings import shipped
 
 GAME = "demo_data"
@@ -58,7 +59,7 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
-def _demo_logs(look: Look, keys: Sequence[str], ids: object, before: object) -> pl.DataFrame:
+def _demo_logs(look: Look, keys: Sequence[str]) -> Output:
     """Generate the run of each product once, and land the days asked for."""
     from gamestats_assets.demo_data.generated import generated_products, land_generated
 
@@ -72,7 +73,7 @@ def _demo_logs(look: Look, keys: Sequence[str], ids: object, before: object) -> 
         land_generated(known[product], days, look.stores.landing, processes=look.stores.settings.workers)
         run = known[product].run_identity()
         rows += [(f"{day}|{product}", product, date.fromisoformat(day), run) for day in days]
-    return pl.DataFrame(rows, schema=tables.DemoLogs.schema(), orient="row")
+    return Output({tables.DemoLogs: pl.LazyFrame(rows, schema=tables.DemoLogs.schema(), orient="row")})
 
 
 def _event_views() -> dg.AssetsDefinition:
@@ -149,10 +150,11 @@ def game() -> Game:
     for function in BY_PRODUCT:
         demo.function(function)
     generated = (tables.Products, tables.DemoTaxonomy, tables.DemoRules, tables.DemoUsers)
-    demo.custom((tables.DemoLogs,), Told("products to generate", _generated_runs), _demo_logs, also_reads=generated)
+    runs = Fingerprints("products to generate", _generated_runs)
+    demo.external((tables.DemoLogs,), [runs], _demo_logs, also_reads=generated)
     demo.landed(LANDED, _decode, deps=[asset_key(tables.DemoLogs)], code_version=LANDED_VERSION)
     for function, around in BY_DAY.items():
-        demo.function(function, jointly=True, days_around=around, code_version="3")
+        demo.function(function, whole_partitions=True, days_around=around, code_version="3")
     for table in SQL_TABLES:
         demo.sql(table, SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN))
     demo.asset(_event_views, VIEWS, tables.DemoTaxonomy, deps=[asset_key(tables.DemoTaxonomy)], behind=_views_behind)

@@ -3,11 +3,9 @@
 import functools
 from collections.abc import Generator, Mapping, Sequence
 
-import polars as pl
-
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.ledger import combined_hash
-from gamestats_assets.lakehouse.quality import Check, Rejection
+from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
+from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.lol import checks, data_dragon, reference, tables
@@ -27,8 +25,9 @@ from gamestats_assets.lol.patterns import discovered_patterns, pattern_tests
 from gamestats_assets.lol.skill_orders import skill_orders
 from gamestats_assets.lol.source import GAME, refused
 from gamestats_assets.lol.variables import outcome_models, variable_correlations, vision_survival
+from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.making import Decoded
+from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.settings import shipped
 
 CHECKS: tuple[Check, ...] = checks.ALL
@@ -38,7 +37,7 @@ BATCH = 4_000
 """Matches of which other tables are made together: those take few columns of the events."""
 KNOWN: dict[str, type[Table]] = {table.spec.dotted: table for table in tables.ALL}
 # Each match by itself; which version of Data Dragon stands for its patch depends on those that are at hand.
-JOINTLY = (matches,)
+BY_DATA_DRAGON = (matches,)
 BY_MATCH = (
     participants,
     item_events,
@@ -64,11 +63,15 @@ BY_PATCH = (
 SQL_TABLES: tuple[type[Table], ...] = (tables.PatternHistory,)
 
 
-def _read_documents(
-    landing: Landing,
-) -> tuple[Mapping[type[Table], pl.DataFrame], Mapping[type[Table], Sequence[Rejection]]]:
-    found = data_dragon.read_documents(landing)
-    return {tables.DataDragonItems: found.items, tables.DataDragonChampions: found.champions}, found.rejections
+def _documents(look: Look) -> Mapping[str, str]:
+    files = data_dragon.landed_documents(look.stores.landing)
+    return {WHOLE: fingerprint(*sorted(f"{file.kind} {file.content_hash}" for file in files))} if files else {}
+
+
+def _read_documents(look: Look, keys: Sequence[str]) -> Output:
+    found = data_dragon.read_documents(look.stores.landing)
+    frames = {tables.DataDragonItems: found.items.lazy(), tables.DataDragonChampions: found.champions.lazy()}
+    return Output(frames, found.rejections)
 
 
 def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: int) -> Generator[Decoded, None, None]:
@@ -82,19 +85,20 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 def game() -> Game:
     """Every League of Legends table and what it is made from: reference, bronze, silver, gold, and the publications."""
     lol = Game(GAME, tables.ALL, CHECKS)
-    lol.documents((tables.DataDragonItems, tables.DataDragonChampions), data_dragon.landed_documents, _read_documents)
+    documents = Fingerprints("landed documents", _documents)
+    lol.external((tables.DataDragonItems, tables.DataDragonChampions), [documents], _read_documents)
     lol.function(queues, code_version=combined_hash([reference.text_of_queues()])[:8])
     for function in (items, champions):
         lol.function(function)
     raw = [table for table in tables.ALL if table.spec.made_by == "raw"]
     lol.landed(raw, _decode, refused=refused, at_once=DECODED_BATCH)
-    for function in JOINTLY:
-        lol.function(function, jointly=True, at_once=BATCH)
+    for function in BY_DATA_DRAGON:
+        lol.function(function, whole_partitions=True, at_once=BATCH)
     for function in BY_MATCH:
         lol.function(function, at_once=BATCH)
     lol.function(patches)
     for function in BY_PATCH:
-        lol.function(function, told_by=tables.Patches)
+        lol.function(function, watermark=tables.Patches)
     for table in SQL_TABLES:
         lol.sql(table, SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN))
     lol.publications()

@@ -11,7 +11,7 @@ import dagster as dg
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, held, is_unmade, makes_before
-from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.game import Game, Node
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import day_of, dimensions, has_days, partitions_of
 from gamestats_assets.orchestration.publications import unpublished
@@ -170,40 +170,41 @@ class Behind:
 
     def stages(self) -> Iterator[Stage]:
         """What to make, by kind of partitions, in order; what has none comes before and after."""
-        kinds = partitions_by_asset(self.game)
-        left = [key for key in order_of(self.game) if key in self.why]
         upstream = upstream_of(self.game)
+        nodes = sorted(self.game.nodes, key=lambda node: (len(upstream[node.keys[0]]), node.keys))
+        left = [node for node in nodes if any(key in self.why for key in node.keys)]
         while left:
             # Of the first kind that has any, those that wait for no other kind.
-            by_kind: dict[str, list[dg.AssetKey]] = {}
-            for key in left:
-                if all(kind_of(kinds[up]) == kind_of(kinds[key]) for up in upstream[key] if up in left):
-                    by_kind.setdefault(_rank(kinds[key]), []).append(key)
+            by_kind: dict[str, list[Node]] = {}
+            for node in left:
+                waits_for = [up for up in left if upstream[node.keys[0]].intersection(up.keys)]
+                if all(kind_of(up.partitions) == kind_of(node.partitions) for up in waits_for):
+                    by_kind.setdefault(_rank(node.partitions), []).append(node)
             of_kind = by_kind[min(by_kind)]
-            left = [key for key in left if key not in of_kind]
+            left = [node for node in left if node not in of_kind]
             if (stage := self._stage(of_kind, upstream)) is not None:
                 yield stage
 
-    def _stage(self, keys: Sequence[dg.AssetKey], upstream: Mapping[dg.AssetKey, set[dg.AssetKey]]) -> Stage | None:
-        chosen = [key for key in keys if self.why.get(key)]
+    def _stage(self, nodes: Sequence[Node], upstream: Mapping[dg.AssetKey, set[dg.AssetKey]]) -> Stage | None:
+        chosen = {key for node in nodes for key in node.keys if self.why.get(key)}
         if not chosen:
             return None
-        waiting = self._waiting({*chosen})
-        following = [
-            key
-            for key in keys
-            if key in chosen or (upstream[key] & {*chosen} and not waiting & {key, *upstream[key]} - {*chosen})
+        waiting = self._waiting(chosen)
+        together = [
+            node
+            for node in nodes
+            if chosen.intersection(node.keys)
+            or (upstream[node.keys[0]] & chosen and not waiting & {*node.keys, *upstream[node.keys[0]]} - chosen)
         ]
-        together = _with_neighbours(self.game, following)
         behind: dict[str, dict[dg.AssetKey, str]] = {}
         # In the order in which they are made: the first reason is the cause of the others.
         work: dict[str, list[str]] = {}
-        for key in chosen:
+        for key in (key for node in together for key in node.keys if key in chosen):
             for partition, why in self.why[key].items():
                 behind.setdefault(partition, {})[key] = why
                 work.setdefault(partition, []).append(f"{key.to_user_string()} {self.wanted[key].get(partition, '')}")
         wanted = {partition: combined_hash(parts) for partition, parts in work.items()}
-        return Stage(partitions_by_asset(self.game)[keys[0]], together, behind, wanted)
+        return Stage(nodes[0].partitions, [key for node in together for key in node.keys], behind, wanted)
 
     def _waiting(self, chosen: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
         """Assets that need a table that was never made, and is not about to be."""
@@ -235,9 +236,8 @@ def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
             why[key] = {part: reason for part, reason in behind.items() if part not in stays}
             kept[key] = stays
             wanted[key] = _in_place_of(look, table, step.wanted(look), behind)
-    for key, find in game.others.items():
-        why[key] = dict(find(look))
-        wanted[key] = {}
+    for other in game.others:
+        why[other.key], wanted[other.key] = dict(other.behind(look)), {}
     for table, keys in unpublished(look, game.published, counted=counted).items():
         why[publication_key(table)] = keys
         wanted[publication_key(table)] = _in_place_of(look, table, look.content(table), keys)
@@ -263,55 +263,18 @@ def _rank(partitions: dg.PartitionsDefinition | None) -> str:
 
 def partitions_by_asset(game: Game) -> dict[dg.AssetKey, dg.PartitionsDefinition | None]:
     """Partitions of every asset of a game."""
-    found = {asset_key(table): partitions_of(table) for table in game.tables}
-    found |= {publication_key(table): partitions_of(table) for table in game.published}
-    return found | {key: game.other_partitions[key] for key in game.others}
+    return {key: node.partitions for node in game.nodes for key in node.keys}
 
 
 def upstream_of(game: Game) -> dict[dg.AssetKey, set[dg.AssetKey]]:
     """By asset, every asset that it is made from, directly or not."""
-    direct: dict[dg.AssetKey, set[dg.AssetKey]] = {}
-    for step in game.steps:
-        for table in step.tables:
-            direct[asset_key(table)] = {asset_key(source) for source in step.sources} | {
-                *game.deps.get(step.tables, ())
-            }
-    for table in game.published:
-        direct[publication_key(table)] = {asset_key(table)}
-    for key in game.others:
-        direct[key] = {*game.other_deps.get(key, ())}
+    direct = {key: node.upstream for node in game.nodes for key in node.keys}
     found: dict[dg.AssetKey, set[dg.AssetKey]] = {}
 
-    def gather(key: dg.AssetKey) -> set[dg.AssetKey]:
+    def find(key: dg.AssetKey) -> set[dg.AssetKey]:
         if key not in found:
             found[key] = set()
-            found[key] = {*direct.get(key, ()), *(up for each in direct.get(key, ()) for up in gather(each))}
+            found[key] = {*direct.get(key, ()), *(up for each in direct.get(key, ()) for up in find(each))}
         return found[key]
 
-    for key in direct:
-        gather(key)
-    return found
-
-
-def order_of(game: Game) -> list[dg.AssetKey]:
-    """Every asset, each after those that it is made from."""
-    upstream = upstream_of(game)
-    return sorted(upstream, key=lambda key: (len(upstream[key]), key))
-
-
-def _with_neighbours(game: Game, keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
-    """Assets with those that one step makes together with them."""
-    chosen = {*keys}
-    for step in game.steps:
-        of_step = {asset_key(table) for table in step.tables}
-        if of_step & chosen:
-            chosen |= of_step
-    return [key for key in order_of(game) if key in chosen]
-
-
-def stage_keys(game: Game) -> dict[str, list[dg.AssetKey]]:
-    """By kind of partitions, every asset of the game."""
-    found: dict[str, list[dg.AssetKey]] = {}
-    for key, partitions in partitions_by_asset(game).items():
-        found.setdefault(kind_of(partitions), []).append(key)
-    return found
+    return {key: find(key) for key in direct}

@@ -28,19 +28,20 @@ other place where it is decided: a table's declaration and its builder in the ga
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import dagster as dg
 import polars as pl
 
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.ledger import WHOLE, Ledger, Note, Units, fingerprint, is_set_aside, row_fingerprints
+from gamestats_assets.lakehouse.ledger import WHOLE, Ledger, Units, fingerprint, is_set_aside, row_fingerprints
 from gamestats_assets.lakehouse.ops import migrate, snapshot, versions
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.stores import Stores
@@ -64,6 +65,7 @@ ALL_BEFORE = None
 CONSTANT = "(constant)"
 """Of a table without partitions, the part of what it is made from that is of no day; by alphabet before every day."""
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _ENTERED: WeakKeyDictionary[Stores, dict[type[Table], tuple[int, dict[str, str]]]] = WeakKeyDictionary()
 
@@ -80,13 +82,23 @@ class Graph:
     steps: dict[type[Table], Step] = field(default_factory=dict)
     checks: dict[type[Table], list[Check]] = field(default_factory=dict)
 
-    def stopping(self, table: type[Table]) -> list[Check]:
-        """Checks that stop partitions of a table as a whole."""
-        return [check for check in self.checks.get(table, ()) if check.blocking and check.unit is None]
-
     def blaming(self, table: type[Table]) -> list[Check]:
         """Checks that set units of a table aside."""
         return [check for check in self.checks.get(table, ()) if check.blocking and check.unit is not None]
+
+
+def once(find: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function of a look, and of what else it is given, that each look calls once with the same."""
+
+    @functools.wraps(find)
+    def found(*given: _P.args, **named: _P.kwargs) -> _T:
+        look = next(each for each in given if isinstance(each, Look))
+        known, what = look.known, (find, *(each for each in given if each is not look))
+        if what not in known:
+            known[what] = find(*given, **named)
+        return known[what]
+
+    return found
 
 
 class Look:
@@ -94,62 +106,68 @@ class Look:
 
     def __init__(self, stores: Stores, graph: Graph) -> None:
         self.stores, self.graph = stores, graph
-        self._seen: dict[object, Any] = {}
+        self.known: dict[object, Any] = {}
 
     @property
     def lake(self) -> Lake:
         """The lake."""
         return self.stores.lake
 
-    def once(self, what: object, find: Callable[[], _T]) -> _T:
-        """What `find` gives, found once."""
-        if what not in self._seen:
-            self._seen[what] = find()
-        return cast(_T, self._seen[what])
-
-    def forget(self, table: type[Table]) -> None:
-        """Look at a table once more: something was written."""
-        self._seen = {
-            what: found for what, found in self._seen.items() if not (isinstance(what, tuple) and table in what)
-        }
-
+    @once
     def ledger(self, table: type[Table]) -> Ledger:
         """A table's ledger."""
-        return self.once(("ledger", table), lambda: self.lake.ledger(table))
+        return self.lake.ledger(table)
 
+    @once
     def content(self, table: type[Table]) -> dict[str, str]:
         """By partition, the fingerprint of a table's rows."""
-        return self.once(("content", table), lambda: self.ledger(table).content())
+        return self.ledger(table).content()
 
+    def made_from(self, table: type[Table]) -> dict[str, str]:
+        """By partition, the fingerprint of what it was made from."""
+        return {key: found.made_from for key, found in self.ledger(table).partitions.items()}
+
+    @once
     def units(self, table: type[Table], key: str) -> Units:
         """A partition's units; read from its rows where somebody else wrote them."""
         known = self.ledger(table)[key].units
         if known is not None:
             return known
+        rows = self.lake.scan(table, values_of(table, [key]) if table.spec.partitioned_by else None).collect()
+        return {unit: ("", content) for unit, content in row_fingerprints(table, rows).get(key, {}).items()}
 
-        def read() -> Units:
-            rows = self.lake.scan(table, values_of(table, [key]) if table.spec.partitioned_by else None).collect()
-            return {unit: ("", content) for unit, content in row_fingerprints(table, rows).get(key, {}).items()}
+    @once
+    def units_everywhere(self, table: type[Table]) -> Mapping[str, str]:
+        """By unit, a fingerprint of its rows in all partitions; of one that is set aside, what stands for them."""
+        found: dict[str, list[str]] = {}
+        for key in sorted(self.ledger(table).partitions):
+            for unit, (_, rows) in self.units(table, key).items():
+                found.setdefault(unit, []).append(rows)
+        return {
+            unit: next((each for each in rows if is_set_aside(each)), rows[0] if len(rows) == 1 else fingerprint(*rows))
+            for unit, rows in found.items()
+        }
 
-        return self.once(("units", table, key), read)
-
+    @once
     def landed(self, game: str) -> dict[str, dict[str, str]]:
         """By partition key (a day, or a day of an area) and id: one hash of all landed files of the id."""
-        return self.once(("landed", game), lambda: landed_inputs(self.stores.landing, game))
+        return landed_inputs(self.stores.landing, game)
 
-    def entered(self, table: type[Table]) -> dict[str, str]:
-        """By partition, a fingerprint of the rows of `ops` that a snapshot is taken of; read when somebody wrote."""
-        return self.once(("entered", table), lambda: self._entered(table))
-
-    def _entered(self, table: type[Table]) -> dict[str, str]:
+    @once
+    def _entered_versions(self) -> Mapping[str, int]:
         url = self.stores.postgres_url
-        known = self.once("changes", lambda: versions(url))
+        known = versions(url)
         if not known:
             migrate(url)
-        version = known.get(table.spec.name, 0)
+        return known
+
+    @once
+    def entered(self, table: type[Table]) -> dict[str, str]:
+        """By partition, a fingerprint of the rows of `ops` that a snapshot is taken of; read when somebody wrote."""
+        version = self._entered_versions().get(table.spec.name, 0)
         read = _ENTERED.setdefault(self.stores, {})
         if read.get(table, (-1, {}))[0] != version:
-            found = row_fingerprints(table, snapshot(url, table))
+            found = row_fingerprints(table, snapshot(self.stores.postgres_url, table))
             keys = found if table.spec.partitioned_by else {WHOLE: found.get(WHOLE, {})}
             read[table] = version, {key: fingerprint(*_flat(units)) for key, units in keys.items()}
         return read[table][1]
@@ -235,49 +253,32 @@ class Reads:
             return self._span(key, look)
         if len(shared) == len(dimensions(theirs)):
             return ["|".join(part_of(own, key, shared))]
-        return self._gathered(look, shared).get(part_of(own, key, shared), [])
-
-    def reads_key(self, key: str, theirs: str, look: Look) -> bool:
-        """Whether a partition reads one of the source's, be it there yet or not."""
-        own, source = partitions_of(self.reader), partitions_of(self.source)
-        shared = shared_dimensions(source, own)
-        if not shared:
-            return True
-        if self._spans and self.days is None:
-            last = date.fromisoformat(key[:10]) + timedelta(days=self.ahead)
-            return theirs[10:] == key[10:] and theirs[:10] <= str(last)
-        if self._spans:
-            return theirs in self._span(key, look)
-        return part_of(own, key, shared) == part_of(source, theirs, shared)
+        return self._of_shared(look, tuple(shared)).get(part_of(own, key, shared), [])
 
     def _span(self, key: str, look: Look) -> Collection[str]:
         day, bar, name = key.partition("|")
         last = date.fromisoformat(day) + timedelta(days=self.ahead)
         if self.days is None:
-            of = bar + name
-            return [each for each in sorted(look.content(self.source)) if each.endswith(of) and each[:10] <= str(last)]
+            known = known_keys(look, self.source)
+            return [each for each in known if each.endswith(bar + name) and each[:10] <= str(last)]
         days = (last - timedelta(days=back) for back in reversed(range(self.days + self.ahead)))
         return [f"{each.isoformat()}{bar}{name}" for each in days]
 
-    def _gathered(self, look: Look, shared: Sequence[str]) -> dict[tuple[str, ...], list[str]]:
+    @once
+    def _of_shared(self, look: Look, shared: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
         """Keys of the source by what they share with the reader's."""
-
-        def gather() -> dict[tuple[str, ...], list[str]]:
-            found: dict[tuple[str, ...], list[str]] = {}
-            for key in sorted(look.content(self.source)):
-                found.setdefault(part_of(partitions_of(self.source), key, shared), []).append(key)
-            return found
-
-        return look.once(("gathered", self.source, *shared), gather)
+        found: dict[tuple[str, ...], list[str]] = {}
+        for key in known_keys(look, self.source):
+            found.setdefault(part_of(partitions_of(self.source), key, shared), []).append(key)
+        return found
 
     def digests(self, look: Look) -> Callable[[str], str]:
         """By the rows read; of a table without partitions, a day is made from what it held of the days up to it."""
         held = look.content(self.source)
         if partitions_of(self.source) is None:
-            days = look.ledger(self.source).partitions
-            if has_days(partitions_of(self.reader)) and CONSTANT in days:
-                made = {key: found.made_from for key, found in days.items() if key != WHOLE}
-                return _up_to(made)
+            of_days = look.made_from(self.source)
+            if has_days(partitions_of(self.reader)) and CONSTANT in of_days:
+                return _up_to({day: made_from for day, made_from in of_days.items() if day != WHOLE})
             return lambda key: held.get(WHOLE, "")
         if not shared_dimensions(partitions_of(self.source), partitions_of(self.reader)):
             everything = fingerprint(*_flat(held))
@@ -286,10 +287,7 @@ class Reads:
             return _up_to(held)
 
         def read(key: str) -> str:
-            keys = self.keys_read(key, look) or ()
-            if len(keys) == 1:
-                return held.get(next(iter(keys)), "")
-            return fingerprint(*_flat({each: held[each] for each in keys if each in held}))
+            return fingerprint(*_flat({each: held[each] for each in self.keys_read(key, look) or () if each in held}))
 
         return read
 
@@ -304,6 +302,12 @@ class Reads:
                 return None
             found.update(read)
         return values_of(self.source, sorted(found))
+
+
+@once
+def known_keys(look: Look, table: type[Table]) -> Sequence[str]:
+    """Partitions of a table that are there, or would be if no check kept them back."""
+    return sorted({*look.ledger(table).partitions, *_kept_back(look, table)})
 
 
 def _up_to(held: Mapping[str, str]) -> Callable[[str], str]:
@@ -349,63 +353,53 @@ class Landed:
 
 
 @dataclass(frozen=True)
-class Entered:
-    """What people enter in `ops`, of which a table takes a snapshot."""
-
-    table: type[Table]
-    name: str = "what was entered"
-
-    def keys(self, look: Look) -> Iterable[str]:
-        """Names that were entered; a table without partitions is always there."""
-        return look.entered(self.table)
-
-    def digests(self, look: Look) -> Callable[[str], str]:
-        """By the rows entered."""
-        return lambda key: look.entered(self.table).get(key, "")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a function tells of each partition: another text whenever its rows would be others."""
+class Fingerprints:
+    """Whatever else a table is made from: by partition that is to be there, a fingerprint of it."""
 
     name: str
-    tell: Callable[[Look], Mapping[str, str]] = field(repr=False)
+    find: Callable[[Look], Mapping[str, str]] = field(repr=False)
 
-    def _told(self, look: Look) -> Mapping[str, str]:
-        return look.once(("told", self), lambda: self.tell(look))
+    @once
+    def _found(self, look: Look) -> Mapping[str, str]:
+        return self.find(look)
 
     def keys(self, look: Look) -> Iterable[str]:
-        """Those that it tells of."""
-        return self._told(look)
+        """Those that it has fingerprints of."""
+        return self._found(look)
 
     def digests(self, look: Look) -> Callable[[str], str]:
-        """What it tells."""
-        return lambda key: self._told(look).get(key, "")
+        """The fingerprints."""
+        return lambda key: self._found(look).get(key, "")
 
 
-def rows_of_names(table: type[Table], column: str) -> Told:
+def entered(table: type[Table]) -> Fingerprints:
+    """What people enter in `ops`, of which a table takes a snapshot; a table without partitions is always there."""
+    return Fingerprints("what was entered", lambda look: look.entered(table))
+
+
+def watermarks(table: type[Table], column: str) -> Fingerprints:
     """A table without partitions that has rows for each name: what stands in a row of the name."""
 
-    def tell(look: Look) -> Mapping[str, str]:
+    def find(look: Look) -> Mapping[str, str]:
         rows = look.lake.scan(table).collect()
         hashes = rows.select(pl.col(column), digest=rows.hash_rows(seed=7))
         of_names = hashes.drop_nulls(column).group_by(column).agg(pl.col("digest").sort())
         return {str(name): fingerprint(*map(str, found)) for name, found in of_names.iter_rows()}
 
-    return Told(table.spec.dotted, tell)
+    return Fingerprints(table.spec.dotted, find)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One way of making tables, and what they are made from.
 
     Attributes:
         tables: the tables that it makes together; of one kind of partitions.
         version: of the code; those of the declared columns are added.
-        inputs: what it reads, and tells it to make something.
-        also_reads: tables that it reads and that no fingerprint need tell of, for an input does.
+        inputs: what it reads, whose changes make it stale.
+        also_reads: tables that it reads besides, whose changes another input shows.
         by_unit: whether a unit is made from that unit's rows, and from partitions as a whole, alone.
-        names: of a table by names, which there are, where not all inputs by name tell.
+        names: of a table by names, which there are, where no input says so.
     """
 
     tables: tuple[type[Table], ...]
@@ -413,7 +407,7 @@ class Step:
     inputs: tuple[Input, ...]
     also_reads: tuple[type[Table], ...] = ()
     by_unit: bool = False
-    names: Told | None = None
+    names: Fingerprints | None = None
 
     @property
     def table(self) -> type[Table]:
@@ -430,11 +424,14 @@ class Step:
         """Every table that it reads."""
         return [*dict.fromkeys([*(each.source for each in self.reads), *self.also_reads])]
 
+    @property
+    def landed(self) -> Landed | None:
+        """Its landed files, where it reads any."""
+        return next((each for each in self.inputs if isinstance(each, Landed)), None)
+
+    @once
     def wanted(self, look: Look) -> dict[str, str]:
         """By partition that is to be there, what it is to be made from: a fingerprint for the code and each input."""
-        return look.once(("wanted", self.tables), lambda: self._wanted(look))
-
-    def _wanted(self, look: Look) -> dict[str, str]:
         leads = [self.names.keys(look)] if self.names else [each.keys(look) for each in self.inputs]
         keys = {key for of in leads if of is not None for key in of} if self.inputs else {WHOLE}
         digests = [self._digests(each, look) for each in self.inputs]
@@ -448,27 +445,23 @@ class Step:
         alike = [each.source for each in self.reads if each.is_alike]
 
         def of_units(key: str) -> str:
-            everywhere = _units_everywhere(look, read.source)
+            everywhere = look.units_everywhere(read.source)
             units = {unit for source in alike for unit in look.units(source, key)}
             return fingerprint(*_flat({unit: everywhere[unit] for unit in units if unit in everywhere}))
 
         return of_units
 
+    @once
     def behind(self, look: Look) -> dict[str, str]:
         """By partition that is behind, why it is."""
-        return look.once(("behind", self.tables), lambda: self._behind(look))
-
-    def _behind(self, look: Look) -> dict[str, str]:
         wanted, found = self.wanted(look), dict[str, str]()
         for table in self.tables:
             held = look.ledger(table).partitions
-            keys = held if partitions_of(table) is not None else [WHOLE] if WHOLE in held else []
-            for key in (*wanted, *(key for key in keys if key not in wanted)):
+            keys = held.keys() if partitions_of(table) is not None else held.keys() & {WHOLE}
+            for key in (wanted.keys() | keys) - found.keys():
                 made_from = held[key].made_from if key in held else ""
-                if key not in found and made_from != wanted.get(key, ""):
+                if made_from != wanted.get(key, "") or (key not in wanted and held[key].units):
                     found[key] = self._why(look, key, made_from, wanted.get(key))
-                elif key not in wanted and held[key].units and key not in found:
-                    found[key] = "what it was made from is gone"
         return dict(sorted(found.items()))
 
     def _why(self, look: Look, key: str, made_from: str, wanted: str | None) -> str:
@@ -477,8 +470,7 @@ class Step:
         before, now = made_from.split("."), wanted.split(".")
         if made_from and before[0] != now[0]:
             return "code version"
-        landed = [each for each in self.inputs if isinstance(each, Landed)]
-        if landed and (not made_from or before[1] != now[1]):
+        if self.landed and (not made_from or before[1] != now[1]):
             return self._what_landed(look, key)
         if len(before) != len(now):
             return "new" if all(look.ledger(table)[key].units == {} for table in self.tables) else "begun, not finished"
@@ -500,12 +492,11 @@ class Step:
     def unit_inputs(self, look: Look, key: str) -> tuple[dict[str, str], dict[str, str]]:
         """Of a step by unit: by unit of a partition what it is to be made from; those set aside, with the check."""
         code = fingerprint(self.version)
-        landed = [each for each in self.inputs if isinstance(each, Landed)]
-        if landed:
-            return {unit: fingerprint(code, digest) for unit, digest in landed[0].units(look, key).items()}, {}
+        if self.landed:
+            return {unit: fingerprint(code, digest) for unit, digest in self.landed.units(look, key).items()}, {}
         alike = [each for each in self.reads if each.is_alike]
         elsewhere = [
-            _units_everywhere(look, each.source) for each in self.reads if each.is_by_unit and not each.is_alike
+            look.units_everywhere(each.source) for each in self.reads if each.is_by_unit and not each.is_alike
         ]
         common = [each.digests(look)(key) for each in self.inputs if not (isinstance(each, Reads) and each.is_by_unit)]
         held = [look.units(each.source, key) for each in alike]
@@ -532,47 +523,20 @@ class Step:
         for each in self.reads:
             held: Mapping[str, str] = look.content(each.source)
             if partitions_of(each.source) is None:
-                made = {key: found.made_from for key, found in look.ledger(each.source).partitions.items() if key}
-                held = made or {CONSTANT: held.get(WHOLE, "")}
+                of_source = {day: made for day, made in look.made_from(each.source).items() if day != WHOLE}
+                held = of_source or {CONSTANT: held.get(WHOLE, "")}
             for key, digest in held.items():
                 of_days.setdefault(key, []).append(f"{each.name} {digest}")
         return {key: fingerprint(*sorted(parts)) for key, parts in of_days.items()}
-
-
-def _units_everywhere(look: Look, table: type[Table]) -> Mapping[str, str]:
-    """By unit, a fingerprint of its rows in all partitions; of one that is set aside, what stands for them."""
-
-    def gather() -> Mapping[str, str]:
-        found: dict[str, list[str]] = {}
-        for key in sorted(look.ledger(table).partitions):
-            for unit, (_, rows) in look.units(table, key).items():
-                found.setdefault(unit, []).append(rows)
-        return {
-            unit: next((each for each in rows if is_set_aside(each)), rows[0] if len(rows) == 1 else fingerprint(*rows))
-            for unit, rows in found.items()
-        }
-
-    return look.once(("everywhere", table), gather)
-
-
-def finished(step: Step, look: Look, keys: Collection[str], note: Note) -> Note:
-    """The note at the end of a step: what partitions are made from as a whole, besides which checks they break."""
-    wanted = step.wanted(look)
-    made_from = {key: wanted.get(key, "") for key in keys}
-    if WHOLE in keys:
-        made_from |= step.made_of_days(look)
-    return replace(note, made_from=made_from)
 
 
 # --------------------------------------------------------------------------- what may not be read
 
 
 def guarded_together(look: Look, table: type[Table]) -> Sequence[type[Table]]:
-    """The table with those that its checks speak for too: of a day's files that are read as one, all is of the day."""
+    """The table with those that its checks guard, too: all that is read together from the files of a day."""
     step = look.graph.steps.get(table)
-    if step is None or step.by_unit or not any(isinstance(each, Landed) for each in step.inputs):
-        return [table]
-    return step.tables
+    return [table] if step is None or step.by_unit or step.landed is None else step.tables
 
 
 def failed(look: Look, table: type[Table], key: str) -> str | None:
@@ -585,20 +549,18 @@ def failed(look: Look, table: type[Table], key: str) -> str | None:
     return None
 
 
+@once
 def held(look: Look, step: Step, key: str) -> str | None:
     """Why a partition must stay as it is: something that it reads breaks a check, or is held itself."""
-    return look.once(("held", step.tables, key), lambda: _held(look, step, key))
-
-
-def _held(look: Look, step: Step, key: str) -> str | None:
     for reads in step.reads:
         if is_unmade(look, reads.source):
             return f"It waits for {reads.name}, which must be materialised first."
-        if (day := held_from(look, reads)) is not None and (not _has_day(key) or day <= key):
+        if (day := held_from(look, reads.source)) is not None and (key == WHOLE or day <= key):
             # Of a table without partitions, days before the one that it waits for may be read.
             return f"It waits for {reads.name}, which is behind" + (f" on {day}." if day != CONSTANT else ".")
-        for each, why in _kept_back(look, reads.source).items():
-            if reads.reads_key(key, each, look):
+        if kept_back := _kept_back(look, reads.source):
+            read = reads.keys_read(key, look)
+            if why := next((why for each, why in kept_back.items() if read is None or each in read), None):
                 return why
     return None
 
@@ -611,46 +573,34 @@ def is_unmade(look: Look, table: type[Table]) -> bool:
     return WHOLE in step.wanted(look)
 
 
-def _has_day(key: str) -> bool:
-    return key != WHOLE
-
-
+@once
 def _kept_back(look: Look, table: type[Table]) -> Mapping[str, str]:
     """Partitions of a table that must not be read, and why: they break a check, or are held and behind."""
     # Mostly nothing fails anywhere, and then nobody need look at what is behind.
-    if not look.once("failing", lambda: any(_fails(look, each) for each in look.graph.checks)):
+    if not _anything_fails(look):
         return {}
-
-    def find() -> Mapping[str, str]:
-        found = {key: why for key in look.ledger(table).partitions if (why := failed(look, table, key)) is not None}
-        step = look.graph.steps.get(table)
-        if step is not None and partitions_of(table) is not None:
-            for key in step.behind(look):
-                if key not in found and (why := held(look, step, key)) is not None:
-                    found[key] = why
-        return found
-
-    return look.once(("kept back", table), find)
+    found = {key: why for key in look.ledger(table).partitions if (why := failed(look, table, key)) is not None}
+    step = look.graph.steps.get(table)
+    if step is not None and partitions_of(table) is not None:
+        for key in step.behind(look):
+            if key not in found and (why := held(look, step, key)) is not None:
+                found[key] = why
+    return found
 
 
-def _fails(look: Look, table: type[Table]) -> bool:
-    return any(found.failed for found in look.ledger(table).partitions.values())
+@once
+def _anything_fails(look: Look) -> bool:
+    return any(found.failed for table in look.graph.checks for found in look.ledger(table).partitions.values())
 
 
-def held_from(look: Look, reads: Reads) -> str | None:
-    """Of a source without partitions that is held: the first day on which it is not what it is to be."""
-    step = look.graph.steps.get(reads.source)
-    if step is None or partitions_of(reads.source) is not None:
+@once
+def held_from(look: Look, table: type[Table]) -> str | None:
+    """Of a table without partitions that is held: its watermark, the first day on which it is not what it is to be."""
+    step = look.graph.steps.get(table)
+    if step is None or partitions_of(table) is not None or not step.behind(look) or held(look, step, WHOLE) is None:
         return None
-
-    def find() -> str | None:
-        if not step.behind(look) or held(look, step, WHOLE) is None:
-            return None
-        recorded = {key: found.made_from for key, found in look.ledger(reads.source).partitions.items()}
-        wanted = step.made_of_days(look)
-        return min((day for day, made_from in wanted.items() if recorded.get(day) != made_from), default=None)
-
-    return look.once(("held from", reads.source), find)
+    recorded, wanted = look.made_from(table), step.made_of_days(look)
+    return min((day for day, made_from in wanted.items() if recorded.get(day) != made_from), default=None)
 
 
 def makes_before(look: Look, step: Step) -> str | None:
@@ -658,9 +608,11 @@ def makes_before(look: Look, step: Step) -> str | None:
 
     None where that gains nothing, or would lose later days that it was made from.
     """
-    day = _readable_before(look, step)
-    made = {key: found.made_from for key, found in look.ledger(step.table).partitions.items()}
-    if day is None or any(key >= day for key in made):
+    sources = [each.source for each in step.reads]
+    days = [day for source in sources if (day := held_from(look, source)) is not None]
+    days += [key for source in sources if has_days(partitions_of(source)) for key in _kept_back(look, source)]
+    day, made = min(days, default=""), look.made_from(step.table)
+    if not day or any(key >= day for key in made):
         return None
     wanted = {key: digest for key, digest in step.made_of_days(look).items() if key < day}
     is_made = made.get(WHOLE) == days_before(day) and all(made.get(key) == digest for key, digest in wanted.items())
@@ -670,15 +622,6 @@ def makes_before(look: Look, step: Step) -> str | None:
 def days_before(day: str) -> str:
     """What stands in the ledger of a table without partitions that is made of the days before one alone."""
     return f"days before {day}"
-
-
-def _readable_before(look: Look, step: Step) -> str | None:
-    """The first day that it must not read; None where that is no matter of days."""
-    days = {
-        key for reads in step.reads for key in _kept_back(look, reads.source) if has_days(partitions_of(reads.source))
-    }
-    days |= {day for reads in step.reads if (day := held_from(look, reads)) is not None}
-    return min(days, default=None)
 
 
 def aside_of(look: Look, step: Step, keys: Iterable[str]) -> dict[str, set[str]]:

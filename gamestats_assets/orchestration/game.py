@@ -8,21 +8,20 @@
     definitions = DEMO.definitions()
 
 Each builder says which partitions a partition reads and in which units rows are replaced; all else follows from the
-rule of `freshness`. There is one for functions, one for SELECTs, one for landed files, one for what people entered and
-one for publications; `custom` is for what reaches outside.
+rule of `freshness`. There is one for functions, one for SELECTs, one for landed files, one for whatever else rows are
+read from (`external`, and of that what people entered), and one for publications.
 """
 
-import functools
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import WHOLE, LedgerRow, fingerprint, step_version
 from gamestats_assets.lakehouse.lineage import column_lineage
 from gamestats_assets.lakehouse.ops import migrate, snapshot
@@ -40,26 +39,40 @@ from gamestats_assets.orchestration.checks import (
     rules_broken,
 )
 from gamestats_assets.orchestration.freshness import (
-    Entered,
+    Fingerprints,
     Graph,
     Input,
     Landed,
     Look,
     Reads,
     Step,
-    Told,
     aside_of,
-    rows_of_names,
+    entered,
+    watermarks,
     without,
 )
 from gamestats_assets.orchestration.landed import file_refused
-from gamestats_assets.orchestration.making import BATCH, Decode, Done, MakeRows, Making
+from gamestats_assets.orchestration.making import (
+    BATCH,
+    Batch,
+    Decode,
+    Decoded,
+    Done,
+    MakeRows,
+    Making,
+    Output,
+    from_files,
+    from_rows,
+    of_partitions,
+)
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     definition_metadata,
     done_metadata,
     frame_metadata,
-    partition_row_counts,
+    freshness_policy,
+    materializations,
+    publication_key,
 )
 from gamestats_assets.orchestration.partitions import (
     dimensions,
@@ -69,8 +82,12 @@ from gamestats_assets.orchestration.partitions import (
     shared_dimensions,
     values_of,
 )
-from gamestats_assets.orchestration.requests import PARTITIONS_TAG, REQUESTED_BY_TAG, partitions_of_run
+from gamestats_assets.orchestration.publications import publication
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_run
 
+# Of the quarantine on its asset's page; more are in the table.
+_UNITS_SHOWN = 100
+_REASONS = {"partition": pl.String, "reason": pl.String}
 DECODED_BATCH = 40
 """Landed units decoded and committed together: while one batch is committed the next is decoded."""
 
@@ -88,12 +105,28 @@ Maker = Callable[[Making, Processing], Done]
 """Does a step's work."""
 
 
-def keys_of_run(context: dg.AssetExecutionContext) -> list[str]:
-    """Partition keys of a run; none where it has no partitions."""
-    if PARTITIONS_TAG in context.run.tags:
-        return partitions_of_run(context.run)
-    # Those of pairs are a class of Dagster's own, which not every library takes for texts.
-    return [*map(str, context.partition_keys)] if context.has_partition_key or context.has_partition_key_range else []
+@dataclass(frozen=True)
+class Node:
+    """Assets that one step of a run makes together, and the assets that they are made from."""
+
+    keys: tuple[dg.AssetKey, ...]
+    partitions: dg.PartitionsDefinition | None
+    upstream: frozenset[dg.AssetKey]
+
+
+@dataclass(frozen=True)
+class OtherAsset:
+    """An asset that is no table.
+
+    Attributes:
+        deps: what it is made from.
+        behind: by partition that is behind, why.
+    """
+
+    key: dg.AssetKey
+    partitions: dg.PartitionsDefinition | None
+    deps: Sequence[dg.AssetKey]
+    behind: Callable[[Look], Mapping[str, str]]
 
 
 class Game:
@@ -110,13 +143,30 @@ class Game:
         self.graph = Graph(checks={table: [check for check in checks if check.table is table] for table in tables})
         self.steps: list[Step] = []
         self.makers: list[tuple[Step, Maker]] = []
-        self._bodies: list[Callable[[], dg.AssetsDefinition]] = []
-        self.others: dict[dg.AssetKey, Callable[[Look], Mapping[str, str]]] = {}
-        self.other_partitions: dict[dg.AssetKey, dg.PartitionsDefinition | None] = {}
-        self.other_deps: dict[dg.AssetKey, Sequence[dg.AssetKey]] = {}
-        self.deps: dict[tuple[type[Table], ...], Sequence[dg.AssetKey]] = {}
-        self._named: dict[str, Told] = {}
+        self.others: list[OtherAsset] = []
         self.published: list[type[Table]] = []
+        self._deps: dict[Step, Sequence[dg.AssetKey]] = {}
+        self._builders: list[Callable[[], dg.AssetsDefinition]] = []
+        self._names: dict[str, Fingerprints] = {}
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every asset, with what it is made from."""
+        return [
+            *(
+                Node(
+                    tuple(map(asset_key, step.tables)),
+                    partitions_of(step.table),
+                    frozenset([*map(asset_key, step.sources), *self._deps.get(step, ())]),
+                )
+                for step in self.steps
+            ),
+            *(Node((other.key,), other.partitions, frozenset(other.deps)) for other in self.others),
+            *(
+                Node((publication_key(table),), partitions_of(table), frozenset([asset_key(table)]))
+                for table in self.published
+            ),
+        ]
 
     # ------------------------------------------------------------ declaring
 
@@ -128,11 +178,11 @@ class Game:
         """
         (dimension,) = dimensions(partitions_of(of))
 
-        def tell(look: Look) -> Mapping[str, str]:
+        def find(look: Look) -> Mapping[str, str]:
             held = look.lake.scan(table).select(column).drop_nulls().unique().collect().to_series()
             return dict.fromkeys(sorted(held), "")
 
-        self._named[dimension] = Told(table.spec.dotted, tell)
+        self._names[dimension] = Fingerprints(table.spec.dotted, find)
 
     def landed(
         self,
@@ -163,32 +213,37 @@ class Game:
         def make(making: Making, config: Processing) -> Done:
             if refused is not None:
                 file_refused(making.stores, self.name, refused(making.stores.landing))
-            return making.landed(decode, at_once=config.batch_size or at_once, everything_of_a_day=whole)
+            return making.run(from_files(decode), at_once=config.batch_size or at_once)
 
-        self.deps[step.tables] = deps
-        self._make(step, make, {"python"}, deps=deps)
+        self._deps[step] = deps
+        self._make(step, make, {"python"})
 
-    def documents(
+    def external(
         self,
         tables: Sequence[type[Table]],
-        listed: Callable[[Landing], Sequence[LandedFile]],
-        read: Callable[[Landing], tuple[Mapping[type[Table], pl.DataFrame], Mapping[type[Table], Sequence[Rejection]]]],
+        inputs: Sequence[Fingerprints],
+        read: Callable[[Look, Sequence[str]], Output],
         *,
+        also_reads: Sequence[type[Table]] = (),
         code_version: str = "1",
+        kinds: Collection[str] = ("python",),
     ) -> None:
-        """One step that reads landed documents of no day, all together, when one is new."""
+        """One step that reads rows from, or writes to, whatever is outside the lake, all partitions of a run together.
 
-        def told(look: Look) -> Mapping[str, str]:
-            files = listed(look.stores.landing)
-            return {WHOLE: fingerprint(*sorted(f"{file.kind} {file.content_hash}" for file in files))} if files else {}
+        Args:
+            inputs: what the tables are made from.
+            read: gives the rows of some partitions.
+            also_reads: tables that are read besides, whose changes `inputs` show.
+        """
+        step = self._add(Step(tuple(tables), step_version(tables, code_version), tuple(inputs), tuple(also_reads)))
 
-        documents = Told("landed documents", told)
-        step = self._add(Step(tuple(tables), step_version(tables, code_version), (documents,)))
+        def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
+            for batch in batches:
+                output = read(making.look, sorted(batch))
+                frames = {table: of_partitions(table, rows, batch) for table, rows in output.frames.items()}
+                yield replace(output, frames=frames)
 
-        def make(making: Making, config: Processing) -> Done:
-            return making.together(lambda: read(making.stores.landing))
-
-        self._make(step, make, {"python"})
+        self._make(step, lambda making, config: making.run(produce, together=True), {*kinds})
 
     def entered(self, tables: Sequence[type[Table]]) -> None:
         """One step that takes snapshots of tables of `ops` when somebody entered something.
@@ -196,14 +251,13 @@ class Game:
         Args:
             tables: tables with the same `made_by`: without partitions, or by the same names.
         """
-        step = self._add(Step(tuple(tables), step_version(tables, "1"), tuple(map(Entered, tables))))
 
-        def make(making: Making, config: Processing) -> Done:
-            url = making.stores.postgres_url
+        def read(look: Look, keys: Sequence[str]) -> Output:
+            url = look.stores.postgres_url
             migrate(url)
-            return making.together(lambda: ({table: snapshot(url, table) for table in tables}, {}))
+            return Output({table: snapshot(url, table).lazy() for table in tables})
 
-        self._make(step, make, {"postgres"})
+        self.external(tables, [*map(entered, tables)], read, kinds=["postgres"])
 
     def function(
         self,
@@ -213,9 +267,9 @@ class Game:
         code_version: str = "1",
         days: Mapping[type[Table], int | None] | None = None,
         days_around: int = 0,
-        jointly: bool = False,
-        told_by: type[Table] | None = None,
-        tell: Told | None = None,
+        whole_partitions: bool = False,
+        watermark: type[Table] | None = None,
+        made_from: Fingerprints | None = None,
         at_once: int = BATCH,
     ) -> None:
         """A table made by a pure function, whose annotations name its inputs and its output.
@@ -223,48 +277,47 @@ class Game:
         `def goals(matches: dy.LazyFrame[Matches]) -> dy.LazyFrame[Goals]` becomes the asset of `Goals` with the
         dependency `Matches`. A table whose units are also those of an input with the same partitions is made unit by
         unit. A function may take its own table's rows as they stand, which are no reason to make it again, and a ledger
-        (`ledger_of`), which tells what was made of a table.
+        (`ledger_of`), which shows what was made of a table.
 
         Args:
             code_version: raise it when the function's result changes.
             days: of inputs by day, how many days up to the day itself are read; `ALL_BEFORE` is all of them.
             days_around: so many days before and after a day are read of all inputs by day. Several days may be made in
-                one piece: rows of a day may depend on these days alone.
-            jointly: rows of one unit depend on others: partitions are computed whole.
-            told_by: of a table by names, an input without partitions whose row of a name is another whenever anything
-                is another that is read of the name; the other inputs are read of that name, and tell nothing.
-            tell: tells what the rows are made from, in place of the inputs.
+                one batch: rows of a day may depend on these days alone.
+            whole_partitions: rows of one unit depend on others, so that partitions are made whole.
+            watermark: of a table by names, an input without partitions whose row of a name is another whenever anything
+                is another that is read of the name; the other inputs are read of that name, and make nothing stale.
+            made_from: what the rows are made from, in place of the inputs.
             at_once: units made and committed together.
         """
         table = table or typing.get_args(typing.get_type_hints(function)["return"])[0]
         assert table is not None
         given = table_inputs(function)
-        sources = {name: source.of if issubclass(source, LedgerRow) else source for name, source in given.items()}
-        read = [source for source in dict.fromkeys(sources.values()) if source is not table]
-        if told_by is not None:
+        sources = [source.of if issubclass(source, LedgerRow) else source for source in given.values()]
+        read = [source for source in dict.fromkeys(sources) if source is not table]
+        also: list[type[Table]] = []
+        if watermark is not None:
             assert table.spec.partitioned_by is not None
             alike = [each for each in read if partitions_of(each) == partitions_of(table)]
-            inputs: list[Input] = [rows_of_names(told_by, table.spec.partitioned_by)]
+            inputs: list[Input] = [watermarks(watermark, table.spec.partitioned_by)]
             inputs += [Reads(each, table) for each in alike]
-        elif tell is not None:
-            inputs = [tell]
+            also = [*(each for each in read if each not in alike), *([] if watermark in read else [watermark])]
+        elif made_from is not None:
+            inputs = [made_from]
+            # A ledger may be that of a table which comes later.
+            also = [each for each in read if each in given.values()]
         else:
             spans = days or {}
             inputs = [Reads(each, table, spans.get(each, 1 + days_around), days_around) for each in read]
-        by_unit = not jointly and told_by is None and tell is None and not days_around and _follows_units(table, read)
-        spans_told = [f"{source.spec.key} {number}" for source, number in (days or {}).items()]
-        own = f"{code_version} {' '.join([*spans_told, str(days_around)])}".strip()
+        is_whole = whole_partitions or watermark is not None or made_from is not None or days_around > 0
+        spans_text = [f"{source.spec.key} {number}" for source, number in (days or {}).items()]
+        own = f"{code_version} {' '.join([*spans_text, str(days_around)])}".strip()
+        by_unit = not is_whole and _follows_units(table, read)
         version = step_version([table], fingerprint(own))
-        # With what it tells by itself, a ledger may be that of a table which comes later.
-        rows_read = [source for source in given.values() if not issubclass(source, LedgerRow) and source is not table]
-        also = [*dict.fromkeys(rows_read if tell else read)]
-        also = [each for each in also if each not in {one.source for one in inputs if isinstance(one, Reads)}]
-        also += [told_by] if told_by is not None and told_by not in also else []
         step = self._add(Step((table,), version, tuple(inputs), tuple(also), by_unit, self._names_of(table, inputs)))
 
         def rows(look: Look, keys: Sequence[str], ids: Sequence[str] | None, before: str | None) -> pl.LazyFrame:
-            frames = _frames(step, {name: each for name, each in given.items()}, look, keys, ids, before)
-            return function(**frames)
+            return function(**_frames(step, given, look, keys, ids, before))
 
         self._rows(step, rows, {"polars"}, at_once=at_once)
 
@@ -281,17 +334,22 @@ class Game:
         known = {each.spec.dotted: each for each in self.tables}
         read = [known[name] for name in model.reads]
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
-        spans_told = [f"{source.spec.key} {number}" for source, number in spans.items()]
-        version = step_version([table], fingerprint(model.version, *spans_told))
+        spans_text = [f"{source.spec.key} {number}" for source, number in spans.items()]
+        version = step_version([table], fingerprint(model.version, *spans_text))
         by_unit = not spans and _follows_units(table, read)
         step = self._add(Step((table,), version, inputs, (), by_unit, self._names_of(table, inputs)))
 
         def rows(look: Look, keys: Sequence[str], ids: Sequence[str] | None, before: str | None) -> Any:
             aside = aside_of(look, step, keys)
-            sources = {
-                reads.source.spec.dotted: _source(look, reads, _limited(look, reads, keys, before), ids, table, aside)
-                for reads in step.reads
-            }
+            sources: dict[str, Any] = {}
+            for reads in step.reads:
+                source, selected = reads.source, _selected(look, reads, keys, ids, before)
+                is_filtered = any(units and column in source.column_names() for column, units in aside.items())
+                sources[source.spec.dotted] = (
+                    without(look.lake.scan(source, *selected), source, aside)
+                    if is_filtered
+                    else look.lake.source(source, *selected)
+                )
             parameters = {"ds": date.fromisoformat(keys[0])} if model.parameters else {}
             made = stream_model(model, sources, parameters)
             if table.spec.replaced_by is None:
@@ -299,28 +357,6 @@ class Game:
             return pl.concat([*made] or [pl.DataFrame(schema=table.schema())]).lazy()
 
         self._rows(step, rows, {"sql", "duckdb"}, at_once=at_once, metadata=lambda: _sql_metadata(model))
-
-    def custom(
-        self,
-        tables: Sequence[type[Table]],
-        tell: Told,
-        rows: MakeRows,
-        *,
-        also_reads: Sequence[type[Table]] = (),
-        code_version: str = "1",
-    ) -> None:
-        """A table that something outside is made with or from, all partitions of a run together.
-
-        Args:
-            tell: what it is to be made from.
-            also_reads: tables that are read besides, of which `tell` tells.
-        """
-        step = self._add(Step(tuple(tables), step_version(tables, code_version), (tell,), tuple(also_reads)))
-
-        def make(making: Making, config: Processing) -> Done:
-            return making.rows(rows, in_one_piece=True)
-
-        self._make(step, make, {"python"})
 
     def asset(
         self,
@@ -331,15 +367,9 @@ class Game:
         deps: Sequence[dg.AssetKey] = (),
         behind: Callable[[Look], Mapping[str, str]] = lambda look: {},
     ) -> None:
-        """An asset that is no table.
-
-        Args:
-            like: a table with the same partitions.
-            deps: what it is made from.
-            behind: by partition that is behind, why.
-        """
-        self._bodies.append(build)
-        self.others[key], self.other_partitions[key], self.other_deps[key] = behind, partitions_of(like), deps
+        """An asset that is no table, with the partitions of a table; see `OtherAsset`."""
+        self._builders.append(build)
+        self.others.append(OtherAsset(key, partitions_of(like), deps, behind))
 
     def publications(self) -> None:
         """Every published table's copy in PostgreSQL."""
@@ -354,7 +384,7 @@ class Game:
             self.graph.steps[table] = step
         return step
 
-    def _names_of(self, table: type[Table], inputs: Iterable[Input]) -> Told | None:
+    def _names_of(self, table: type[Table], inputs: Iterable[Input]) -> Fingerprints | None:
         """What says which partitions a table by names has, where no input does."""
         own = partitions_of(table)
         if not isinstance(own, dg.DynamicPartitionsDefinition):
@@ -362,7 +392,7 @@ class Game:
         leads = [
             each for each in inputs if not isinstance(each, Reads) or shared_dimensions(partitions_of(each.source), own)
         ]
-        return None if leads else self._named.get(dimensions(own)[0])
+        return None if leads else self._names.get(dimensions(own)[0])
 
     # ------------------------------------------------------------ as assets
 
@@ -376,23 +406,17 @@ class Game:
         metadata: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         def make(making: Making, config: Processing) -> Done:
-            return making.rows(rows, at_once=config.batch_size or at_once)
+            return making.run(from_rows(rows), at_once=config.batch_size or at_once)
 
-        self._make(step, make, kinds, metadata=metadata)
+        self._make(step, make, kinds, metadata)
 
-    def _make(self, step: Step, make: Maker, kinds: set[str], **keywords: Any) -> None:
+    def _make(
+        self, step: Step, make: Maker, kinds: set[str], metadata: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
         self.makers.append((step, make))
-        self._bodies.append(lambda: self._asset(step, make, kinds, **keywords))
+        self._builders.append(lambda: self._asset(step, make, kinds, metadata()))
 
-    def _asset(
-        self,
-        step: Step,
-        make: Maker,
-        kinds: set[str],
-        *,
-        deps: Sequence[dg.AssetKey] = (),
-        metadata: Callable[[], Mapping[str, Any]] = dict,
-    ) -> dg.AssetsDefinition:
+    def _asset(self, step: Step, make: Maker, kinds: set[str], metadata: Mapping[str, Any]) -> dg.AssetsDefinition:
         spec, partitions = step.table.spec, partitions_of(step.table)
         name = f"{spec.game}__{spec.name}" if len(step.tables) == 1 else f"{spec.game}_{spec.step}"
         reads = {source: Reads(source, step.table) for source in step.sources} | {r.source: r for r in step.reads}
@@ -407,11 +431,11 @@ class Game:
             specs=[
                 dg.AssetSpec(
                     asset_key(table),
-                    deps=[*upstream, *deps],
+                    deps=[*upstream, *self._deps.get(step, ())],
                     partitions_def=partitions,
                     code_version=step.version,
                     skippable=True,
-                    **common_definition(table, kinds, metadata()),
+                    **common_definition(table, kinds, metadata),
                 )
                 for table in step.tables
             ],
@@ -428,63 +452,46 @@ class Game:
             stores: Stores = context.resources.stores
             # A run of days may have tables without any beside it.
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
-            tell = context.log.info
-            making = Making(step, stores, self.graph, keys, everything=config.everything, tell=tell)
+            making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
             quarantined = stores.lake.version(quarantine_of(self.name))
             done = make(making, config)
             if stores.lake.version(quarantine_of(self.name)) != quarantined:
-                tell_quarantine(context.instance, stores, self.name)
+                report_quarantine(context.instance, stores, self.name)
             if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:
                 # Somebody asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
-            yield from self._told(context, step, done, without_tables=done.is_nothing)
+            yield from self._events(context, step, done)
             making.refuse_total_loss()
 
         return run
 
-    def _told(
-        self, context: dg.AssetExecutionContext, step: Step, done: Done, *, without_tables: bool
-    ) -> Iterator[Any]:
-        """What Dagster is told of a step: rows, units, checks; `without_tables` only checks, and what follows waits."""
-        stores: Stores = context.resources.stores
-        look = Look(stores, self.graph)
-        is_range = context.has_partition_key_range and not context.has_partition_key
-        several = len(done.keys) > 1 or is_range
+    def _events(self, context: dg.AssetExecutionContext, step: Step, done: Done) -> Iterator[Any]:
+        """What Dagster gets of a step: rows, units, checks; of one that made nothing the checks alone."""
+        look = Look(context.resources.stores, self.graph)
+        several = len(done.keys) > 1 or (context.has_partition_key_range and not context.has_partition_key)
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
-            counts = partition_row_counts(stores.lake, table, keys)
-            for key in () if without_tables else keys if is_range else keys[:1]:
-                context.add_asset_metadata(counts[key], asset_key(table), key)
-            if not without_tables:
-                yield dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
-            for key in done.made if several and not is_range else ():
-                if key != keys[0]:
-                    yield dg.AssetMaterialization(asset_key(table), partition=key, metadata=counts[key])
             one = None if several or not keys else keys[0]
-            told = [*(done.looked_at if several else ()), one]
-            broken = rules_broken(look, table, keys or None) if not done.made else _NOTHING_BROKEN
-            yield from results(table, RULES, broken, told, blocking=True, metadata={})
+            if not done.is_nothing:
+                result = dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
+                yield from materializations(context, look.lake, table, result, keys, done.made)
+            checked = [*(done.looked_at if several else ()), one]
+            broken = pl.DataFrame(schema=_REASONS) if done.made else rules_broken(look, table, done.keys)
+            yield from results(table, RULES, broken, checked, blocking=True)
             if not step.by_unit:
-                behind = pl.DataFrame(
-                    [(key or None, why) for key, why in done.held.items()],
-                    schema={"partition": pl.String, "reason": pl.String},
-                    orient="row",
-                )
-                yield from results(
-                    table, UP_TO_DATE, behind, [*(done.held if several else ()), one], blocking=False, metadata={}
-                )
-            yield from own_results(look, table, done.verdicts[table], done.looked_at, told)
+                held = [(key or None, why) for key, why in done.held.items()]
+                broken = pl.DataFrame(held, schema=_REASONS, orient="row")
+                yield from results(table, UP_TO_DATE, broken, [*(done.held if several else ()), one], blocking=False)
+            yield from own_results(look, table, done.verdicts[table], done.looked_at, checked)
 
     def assets(self) -> list[dg.AssetsDefinition]:
         """Every asset of the game that something makes."""
-        from gamestats_assets.orchestration.publications import publication
-
-        made = [build() for build in self._bodies]
+        made = [build() for build in self._builders]
         return [*made, *(publication(self.graph, table) for table in self.published)]
 
 
 def quarantine(game: Game) -> list[Any]:
-    """A game's quarantine as an asset: the steps that reject rows fill it and tell of it (see `tell_quarantine`)."""
+    """A game's quarantine as an asset: the steps that reject rows fill it and report it (see `report_quarantine`)."""
     table = quarantine_of(game.name)
     definition = common_definition(table, {"python"}, {})
     definition.pop("freshness_policy")
@@ -503,8 +510,8 @@ def quarantine(game: Game) -> list[Any]:
     return [dg.AssetSpec(asset_key(table), **definition), check]
 
 
-def tell_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> None:
-    """Tell Dagster what stands in a game's quarantine by now."""
+def report_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> None:
+    """Have Dagster show what stands in a game's quarantine by now."""
     table = quarantine_of(game)
     passed, metadata = _quarantined(stores, table)
     instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
@@ -532,20 +539,17 @@ def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, An
         "quarantined_rows": int(entries.get_column("rejected_rows").sum()),
     }
     if not entries.is_empty():
-        metadata["failing_tables"] = frame_metadata(of_tables, rows=_UNITS_TOLD)
+        metadata["failing_tables"] = frame_metadata(of_tables, rows=_UNITS_SHOWN)
     if not units.is_empty():
-        metadata["units"] = frame_metadata(units, rows=_UNITS_TOLD)
+        metadata["units"] = frame_metadata(units, rows=_UNITS_SHOWN)
     return entries.is_empty(), metadata
 
 
-# More are in the table.
-_UNITS_TOLD = 100
 
-_NOTHING_BROKEN = pl.DataFrame(schema={"partition": pl.String, "reason": pl.String})
 
 
 def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What every asset of a table says of itself."""
+    """Attributes that the asset of every table has."""
     return {
         "description": table.description(),
         "metadata": {**definition_metadata(table), **metadata},
@@ -555,22 +559,6 @@ def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str
         "kinds": {*kinds, table.spec.layer, "deltalake"},
         "freshness_policy": freshness_policy(table),
     }
-
-
-def freshness_policy(table: type[Table]) -> dg.FreshnessPolicy | None:
-    """How old a table may become, as declared."""
-    if (hour := table.spec.fresh_by_hour) is not None:
-        return _by_hour(hour)
-    window = table.spec.fresh_within
-    return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
-
-
-@functools.cache
-def _by_hour(hour: int) -> dg.FreshnessPolicy:
-    """Made once: Dagster reckons through a thousand days for each, to see how far apart they are."""
-    return dg.FreshnessPolicy.cron(
-        deadline_cron=f"0 {hour} * * *", lower_bound_delta=timedelta(hours=hour), timezone="UTC"
-    )
 
 
 def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool:
@@ -585,26 +573,18 @@ def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool
 # --------------------------------------------------------------------------- reading
 
 
-def _limited(look: Look, reads: Reads, keys: Sequence[str], before: str | None) -> list[PartitionValue] | None:
-    """Values of the source's partition column to read; of a table without partitions perhaps days before one alone."""
+def _selected(
+    look: Look, reads: Reads, keys: Sequence[str], ids: Sequence[str] | None, before: str | None
+) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
+    """Partitions and units of a source to read (None: all); for a table without partitions perhaps days before one."""
+    source, units = reads.source, ids if reads.is_by_unit else None
+    if before is not None and has_days(partitions_of(source)):
+        return values_of(source, [key for key in sorted(look.content(source)) if key < before]), units
     values = reads.values(keys, look)
-    if before is None or not has_days(partitions_of(reads.source)):
-        return values
-    return values_of(reads.source, [key for key in sorted(look.content(reads.source)) if key < before])
-
-
-def _source(
-    look: Look,
-    reads: Reads,
-    values: list[PartitionValue] | None,
-    ids: Sequence[str] | None,
-    table: type[Table],
-    aside: Mapping[str, Collection[str]],
-) -> Any:
-    same = ids if reads.source.spec.replaced_by == table.spec.replaced_by else None
-    if any(column in reads.source.column_names() for column, units in aside.items() if units):
-        return without(look.lake.scan(reads.source, values, same), reads.source, aside)
-    return look.lake.source(reads.source, values, same)
+    if values is None and units is not None and source.spec.partitioned_by:
+        held = {key: found.units for key, found in look.ledger(source).partitions.items()}
+        values = values_of(source, [key for key, of in held.items() if of is None or not of.keys().isdisjoint(units)])
+    return values, units
 
 
 def _frames(
@@ -616,46 +596,29 @@ def _frames(
     before: str | None,
 ) -> dict[str, pl.LazyFrame]:
     """What a function takes: the rows of its inputs that partitions are made from; of some units only those."""
-    table, lake = step.table, look.lake
-    aside = aside_of(look, step, keys)
+    table, lake, aside = step.table, look.lake, aside_of(look, step, keys)
     reads = {each.source: each for each in step.reads}
-    values = {source: _limited(look, each, keys, before) for source, each in reads.items()}
     frames: dict[str, pl.LazyFrame] = {}
-
-    def read(source: type[Table]) -> pl.LazyFrame:
-        unit = source.spec.replaced_by
-        same = ids if unit is not None and unit == table.spec.replaced_by else None
-        held = values[source]
-        if held is None and same is not None and source.spec.partitioned_by:
-            held = _days_of_units(source, same)
-        return without(lake.scan(source, held, same), source, aside)
-
-    def _days_of_units(source: type[Table], units: Sequence[str]) -> list[PartitionValue]:
-        wanted = {*units}
-        found = [
-            key for key, of in look.ledger(source).partitions.items() if of.units is None or wanted & of.units.keys()
-        ]
-        return values_of(source, found)
-
     for name, source in given.items():
         if issubclass(source, LedgerRow):
             is_alike = partitions_of(source.of) == partitions_of(table)
             frames[name] = lake.scan(source, keys if is_alike else None)
         elif source in reads:
-            frames[name] = read(source)
+            rows = lake.scan(source, *_selected(look, reads[source], keys, ids, before))
+            frames[name] = without(rows, source, aside)
         else:
             frames[name] = _of_names(table, source, lake.scan(source), keys)
     return frames
 
 
 def _of_names(table: type[Table], source: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """Rows of names, of a source that tells none by itself."""
+    """Rows of the names that are made, of a source that the watermark stands for."""
     column = table.spec.partitioned_by
     if column is None or source is table or column not in source.column_names():
         return rows
     # What a table without partitions calls so may be something else, such as the patch of a list of items.
-    tells = partitions_of(source) is not None or source.primary_key() == [column]
-    return rows.filter(pl.col(column).is_in(list(keys))) if tells else rows
+    is_name = partitions_of(source) is not None or source.primary_key() == [column]
+    return rows.filter(pl.col(column).is_in(list(keys))) if is_name else rows
 
 
 def _sql_metadata(model: SqlModel) -> dict[str, Any]:

@@ -22,8 +22,19 @@ from gamestats_assets.settings import Settings
 
 _PROCESS_TAG = "gamestats/process"
 _HEARTBEAT_WITHIN_S = 180.0
+_LAST: list[Stores] = []
 # Statuses of a run that its process has not finished.
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dg.resource(description="The landing zone, the lake and PostgreSQL that the settings name.")
+def stores_resource() -> Stores:
+    """Stores by the environment of the process; the same as long as that is the same, for they know what they read."""
+    settings = Settings()
+    if _LAST and _LAST[-1].settings == settings:
+        return _LAST[-1]
+    _LAST[:] = [Stores(settings)]
+    return _LAST[-1]
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -78,10 +79,12 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
         "dagster/uri": lake.uri(table),
     }
     if table.spec.replaced_by is not None:
-        held = [look.ledger(table)[key] for key in done.keys]
-        metadata["units_made"] = done.units
-        metadata["units_set_aside"] = sum(len(found.set_aside) for found in held)
-        metadata["units_passed_over"] = max(sum(len(found.units or ()) for found in held) - done.units, 0)
+        held = {key: look.ledger(table)[key] for key in done.keys}
+        units = {key: len(found.units or ()) for key, found in held.items()}
+        made = done.units if look.graph.steps[table].by_unit else sum(units[key] for key in done.made)
+        metadata["units_made"] = made
+        metadata["units_set_aside"] = sum(len(found.set_aside) for found in held.values())
+        metadata["units_passed_over"] = max(sum(units.values()) - made, 0)
     if not table.spec.personal:
         values = values_of(table, done.keys[:1]) if table.spec.partitioned_by else None
         shown = commits[-1].preview if commits else lake.scan(table, values).head(5).collect()
@@ -108,8 +111,47 @@ def _plain(value: object) -> str | int | float | bool | None:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def partition_row_counts(lake: Lake, table: type[Table], keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Per partition key, its row count as Dagster shows it; empty for a table without partitions."""
+def materializations(
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    table: type[Table],
+    result: dg.MaterializeResult[Any],
+    keys: Sequence[str],
+    made: Sequence[str],
+    *,
+    asset: dg.AssetKey | None = None,
+) -> Iterator[Any]:
+    """A step's result with the row count of each partition; Dagster itself knows but one, or a range of its own.
+
+    Args:
+        keys: partitions of the run; none of a table without any.
+        made: those that were made.
+        asset: what is made, where it is not the table itself.
+    """
+    asset = asset or asset_key(table)
+    is_range = context.has_partition_key_range and not context.has_partition_key
     state = lake.state(table)
-    counts = state.rows_per_partition if state is not None else {}
-    return {key: {"dagster/partition_row_count": counts.get(key, 0)} for key in keys}
+    rows = state.rows_per_partition if state is not None else {}
+    counts = {key: {"dagster/partition_row_count": rows.get(key, 0)} for key in keys}
+    for key in keys if is_range else keys[:1]:
+        context.add_asset_metadata(counts[key], asset, key)
+    yield result
+    for key in made if keys and not is_range else ():
+        if key != keys[0]:
+            yield dg.AssetMaterialization(asset, partition=key, metadata=counts[key])
+
+
+def freshness_policy(table: type[Table]) -> dg.FreshnessPolicy | None:
+    """How old a table may become, as declared."""
+    if (hour := table.spec.fresh_by_hour) is not None:
+        return _by_hour(hour)
+    window = table.spec.fresh_within
+    return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
+
+
+@functools.cache
+def _by_hour(hour: int) -> dg.FreshnessPolicy:
+    """Made once: Dagster reckons through a thousand days for each, to see how far apart they are."""
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"0 {hour} * * *", lower_bound_delta=timedelta(hours=hour), timezone="UTC"
+    )

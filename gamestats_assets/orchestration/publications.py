@@ -1,11 +1,12 @@
-"""A published table's copy in PostgreSQL: exactly the run's partitions, each replaced in one transaction.
+"""A published table's copy in PostgreSQL: exactly the run's partitions, replaced in transactions of many.
 
 What was published stands beside it by the fingerprint of its rows, so that a partition whose very rows are published is
 passed over. Inside the transaction it is made sure that what was checked is what is committed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -16,18 +17,24 @@ from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.checks import BlockingCheckError, refusal, settle
-from gamestats_assets.orchestration.freshness import Graph, Look
-from gamestats_assets.orchestration.metadata import asset_key, column_schema, frame_metadata, publication_key
+from gamestats_assets.orchestration.checks import check_unchecked
+from gamestats_assets.orchestration.freshness import Graph, Look, failed
+from gamestats_assets.orchestration.metadata import (
+    asset_key,
+    column_schema,
+    frame_metadata,
+    freshness_policy,
+    materializations,
+    publication_key,
+)
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
-
-if TYPE_CHECKING:
-    from gamestats_assets.lakehouse.published import Publication
+from gamestats_assets.orchestration.requests import keys_of_run
 
 SAME_ROWS = "rows_equal_the_lake"
-# A store or a server may be away for a moment.
+# A store or a server may be away for a moment, or the lake change meanwhile.
 _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
-_ATTEMPTS = 5
+# Published together, unless one partition has more.
+_ROWS_AT_ONCE = 500_000
 
 
 class MissingPartitionError(GamestatsError):
@@ -35,7 +42,17 @@ class MissingPartitionError(GamestatsError):
 
 
 class ChangedMeanwhileError(GamestatsError):
-    """The table in the lake changed again and again while it was being published."""
+    """The table in the lake changed while it was being published."""
+
+
+@dataclass(slots=True)
+class _Published:
+    """What a publication did; partitions that must not be published, and why."""
+
+    preview: pl.DataFrame
+    rows_written: int = 0
+    rows_replaced: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def unpublished(
@@ -56,26 +73,24 @@ def unpublished(
         held, known = look.content(table), published.get(table)
         if known is None and not held:
             # Who asks for what was made and is empty is to find it empty.
-            made = sorted(key for key, found in look.ledger(table).partitions.items() if found.made_from)[:1]
+            made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
             found[table] = dict.fromkeys(made, "not published yet")
             continue
         known = known or {}
         found[table] = {
             key: "not published yet" if key not in known else "its rows changed"
             for key in sorted({*held, *known})
-            if held.get(key) != known.get(key) and refusal(look, table, key, "published") is None
+            if held.get(key) != known.get(key) and failed(look, table, key) is None
         }
     return found
 
 
 def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
     """The asset of a table's copy in PostgreSQL."""
-    from gamestats_assets.orchestration.game import freshness_policy, keys_of_run
-
-    spec = table.spec
+    spec, partitions, asset = table.spec, partitions_of(table), publication_key(table)
 
     @dg.asset(
-        key=publication_key(table),
+        key=asset,
         deps=[asset_key(table)],
         description=f"{spec.dotted} in PostgreSQL, as {spec.game}.{spec.name}. {table.description()}",
         metadata={
@@ -87,15 +102,15 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         owners=[f"team:{spec.game}"],
         tags={"layer": "published"},
         kinds={"postgres"},
-        partitions_def=partitions_of(table),
-        backfill_policy=dg.BackfillPolicy.single_run() if partitions_of(table) else None,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         required_resource_keys={"stores"},
         code_version="1",
         check_specs=[
             dg.AssetCheckSpec(
                 SAME_ROWS,
-                asset=publication_key(table),
-                partitions_def=partitions_of(table),
+                asset=asset,
+                partitions_def=partitions,
                 description="PostgreSQL holds as many rows of the partition as the lake.",
             )
         ],
@@ -104,128 +119,108 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         freshness_policy=freshness_policy(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from gamestats_assets.lakehouse.published import everything_published
-
         stores: Stores = context.resources.stores
-        url = stores.postgres_url
         # A run of days may have tables without any beside it.
-        keys = keys_of_run(context) if partitions_of(table) is not None else [WHOLE]
-        state = stores.lake.state(table)
-        if state is None:
+        keys = keys_of_run(context) if partitions is not None else [WHOLE]
+        if (version := stores.lake.version(table)) is None:
             raise MissingPartitionError(
                 f"{spec.dotted} has never been materialised, so there is nothing to publish. "
                 f"Materialise it first: gamestats materialize --select {spec.dotted}"
             )
+        check_unchecked(Look(stores, graph), table, {*keys})
         look = Look(stores, graph)
-        settle(look, table, {*keys})
-        look = Look(stores, graph)
-        known = everything_published(url, [table], counted=True).get(table)
-        refused: dict[str, BlockingCheckError] = {}
-        inserted = deleted = 0
-        preview = pl.DataFrame(schema=table.schema())
-        for key in keys:
-            content = look.content(table).get(key)
-            if known is not None and known.get(key) == content:
-                continue
-            if (error := refusal(look, table, key, "published")) is not None:
-                refused[key] = error
-                continue
-            try:
-                rows, done = _publish(stores, graph, table, key)
-            except BlockingCheckError as broken:
-                refused[key] = broken
-                continue
-            inserted, deleted = inserted + done.rows_inserted, deleted + done.rows_deleted
-            preview = first_rows(rows) if not rows.is_empty() else preview
-        different = _different(stores, table, [key for key in keys if key not in refused])
-        counts = {key: {"dagster/partition_row_count": state.rows_per_partition.get(key, 0)} for key in keys}
-        is_range = context.has_partition_key_range and not context.has_partition_key
-        if partitions_of(table) is not None:
-            for key in keys if is_range else keys[:1]:
-                context.add_asset_metadata(counts[key], publication_key(table), key)
-        if refused:
+        done = _publish(look, table, keys)
+        if done.refused:
             # One bad day does not hold up the others: they are published, and Dagster is told.
-            for key in [key for key in keys if key not in refused]:
-                context.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(publication_key(table), partition=key or None)
-                )
-            raise dg.Failure(str(next(iter(refused.values()))), allow_retries=False)
-        for key in keys[1:] if not is_range else ():
-            yield dg.AssetMaterialization(publication_key(table), partition=key, metadata=counts[key])
-        yield dg.MaterializeResult(
+            for key in (key for key in keys if key not in done.refused):
+                event = dg.AssetMaterialization(asset, partition=key or None)
+                context.instance.report_runless_asset_event(event)
+            raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
+        found = unpublished(look, [table], counted=True)[table]
+        different = {key or "all": why for key, why in found.items() if key in keys}
+        result = dg.MaterializeResult(
             metadata={
-                "rows_written": inserted,
-                "rows_replaced": deleted,
-                "delta_version": state.version,
-                **({} if spec.personal else {"preview": frame_metadata(preview)}),
+                "rows_written": done.rows_written,
+                "rows_replaced": done.rows_replaced,
+                "delta_version": version,
+                **({} if spec.personal else {"preview": frame_metadata(done.preview)}),
             },
             check_results=[
                 dg.AssetCheckResult(
                     check_name=SAME_ROWS,
                     passed=not different,
                     metadata={
-                        "rows": inserted,
+                        "rows": done.rows_written,
                         **({"different": dg.MetadataValue.json(different)} if different else {}),
                     },
                 )
             ],
         )
+        own = keys if partitions is not None else []
+        yield from materializations(context, stores.lake, table, result, own, own, asset=asset)
 
     return publish_table
 
 
-def _publish(stores: Stores, graph: Graph, table: type[Table], key: str) -> tuple[pl.DataFrame, "Publication"]:
-    """Read and publish one partition of one version of the table; again when it changed meanwhile.
+def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
+    """Publish those partitions that are not as the lake has them, and that break no check.
 
     Raises:
-        BlockingCheckError: when it breaks a check by then.
+        ChangedMeanwhileError: when one of them changed meanwhile.
     """
-    from gamestats_assets.lakehouse.published import publish
+    from gamestats_assets.lakehouse.published import everything_published, publish
 
-    values = values_of(table, [key]) if table.spec.partitioned_by else None
-    attempt = 0
-    while True:
-        attempt += 1
-        settle(Look(stores, graph), table, {key})
-        look = Look(stores, graph)
-        if (error := refusal(look, table, key, "published")) is not None:
-            raise error
-        version, content = stores.lake.version(table), look.content(table).get(key)
-        rows = stores.lake.scan(table, values).collect()
+    lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
+    known = everything_published(url, [table], counted=True).get(table)
+    done = _Published(pl.DataFrame(schema=table.schema()))
+    due: list[str] = []
+    for key in keys:
+        if known is not None and known.get(key) == content.get(key):
+            continue
+        if (why := failed(look, table, key)) is None:
+            due.append(key)
+        else:
+            done.refused[key] = (
+                f"Nothing was published: {why} "
+                f"Correct the input: {table.spec.dotted} is then made again, and what follows."
+            )
+    state = lake.state(table)
+    batches = _batches(due, state.rows_per_partition if state else {})
+    while batches:
+        batch = batches.pop(0)
+        values = values_of(table, batch) if table.spec.partitioned_by else None
+        rows = lake.scan(table, values).collect()
         if broken := screen(table, rows).rejections:
-            raise BlockingCheckError(f"Nothing of {table.spec.dotted} was published: {broken[0].reason}")
+            if len(batch) == 1:
+                done.refused[batch[0]] = f"Nothing of {table.spec.dotted} was published: {broken[0].reason}"
+            else:
+                batches = [*([key] for key in batch), *batches]
+            continue
 
-        def unchanged(cursor: object, version: int | None = version) -> None:
+        def unchanged(cursor: object, batch: Sequence[str] = tuple(batch)) -> None:
             # Inside the publishing transaction: what was checked is what is committed.
-            if stores.lake.version(table) != version:
+            now = lake.ledger(table).content()
+            if any(now.get(key) != content.get(key) for key in batch):
                 raise ChangedMeanwhileError(
                     f"{table.spec.dotted} changed in the lake while it was being published. Publish it again."
                 )
 
-        named = {values[0] if values else None: content} if content else None
-        try:
-            done = publish(stores.postgres_url, table, values, rows, before_commit=unchanged, content_hash=named)
-        except ChangedMeanwhileError:
-            if attempt == _ATTEMPTS:
-                raise
-        else:
-            return rows, done
+        named = {value: content[key] for key, value in zip(batch, values or [None], strict=True) if key in content}
+        written = publish(url, table, values, rows, before_commit=unchanged, content_hash=named)
+        done.rows_written += written.rows_inserted
+        done.rows_replaced += written.rows_deleted
+        done.preview = first_rows(rows) if not rows.is_empty() else done.preview
+    return done
 
 
-def _different(stores: Stores, table: type[Table], keys: Sequence[str]) -> dict[str, str]:
-    """Partitions of which PostgreSQL holds another number of rows than the lake."""
-    from gamestats_assets.lakehouse.postgres import connect
-    from gamestats_assets.lakehouse.published import counts
-    from gamestats_assets.lakehouse.table import partition_key_of
-
-    state = stores.lake.state(table)
-    with connect(stores.postgres_url) as connection:
-        found = {
-            WHOLE if value is None else partition_key_of(value): n for value, n in counts(connection, table).items()
-        }
-    held: Mapping[str, int] = {} if state is None else {**state.rows_per_partition, WHOLE: state.rows}
-    return {
-        key or "all": f"{held.get(key, 0)} in the lake, {found.get(key, 0)} in PostgreSQL"
-        for key in keys
-        if held.get(key, 0) != found.get(key, 0)
-    }
+def _batches(keys: Sequence[str], rows: Mapping[str, int]) -> list[list[str]]:
+    """Partitions to publish together: as many as memory takes."""
+    batches: list[list[str]] = []
+    size = 0
+    for key in keys:
+        size += rows.get(key, 0)
+        if not batches or size > _ROWS_AT_ONCE:
+            batches.append([])
+            size = rows.get(key, 0)
+        batches[-1].append(key)
+    return batches

@@ -74,6 +74,14 @@ def partitions_of_run(run: dg.DagsterRun) -> list[str]:
     return [run.tags[PARTITION_TAG]] if PARTITION_TAG in run.tags else []
 
 
+def keys_of_run(context: dg.AssetExecutionContext) -> list[str]:
+    """Partition keys of a run; none where it has no partitions."""
+    if PARTITIONS_TAG in context.run.tags:
+        return partitions_of_run(context.run)
+    # Those of pairs are a class of Dagster's own, which not every library takes for texts.
+    return [*map(str, context.partition_keys)] if context.has_partition_key or context.has_partition_key_range else []
+
+
 def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = False) -> int | None:
     """Number of the attempt that is to be requested now; None while one is on its way or must wait, and after the last.
 

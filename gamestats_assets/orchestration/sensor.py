@@ -21,7 +21,7 @@ import dagster as dg
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.ops import migrate, versions
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.behind import Behind, Stage, behind_of, kind_of, stage_keys
+from gamestats_assets.orchestration.behind import Behind, Stage, behind_of, kind_of
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.partitions import has_days
@@ -83,14 +83,17 @@ def behind_sensor(
         before: done before each look at something new.
     """
     name = sensor_name(game.name)
-    assets = {kind: dg.AssetSelection.assets(*keys) for kind, keys in stage_keys(game).items()}
-    jobs = {
-        kind: dg.define_asset_job(job_name(game.name, kind), of, tags={KIND_TAG: kind}) for kind, of in assets.items()
-    }
+    by_kind: dict[str, list[dg.AssetKey]] = {}
+    for node in game.nodes:
+        by_kind.setdefault(kind_of(node.partitions), []).extend(node.keys)
+    jobs = [
+        dg.define_asset_job(job_name(game.name, kind), dg.AssetSelection.assets(*keys), tags={KIND_TAG: kind})
+        for kind, keys in by_kind.items()
+    ]
 
     @dg.sensor(
         name=name,
-        jobs=[*jobs.values()],
+        jobs=jobs,
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests every table that is not as its inputs would make it now: because files landed, somebody "
@@ -121,7 +124,7 @@ def behind_sensor(
             skip_reason=None if requests else found.why_nothing(),
         )
 
-    return sensor, [*jobs.values()]
+    return sensor, jobs
 
 
 def _heads(game: Game, stores: Stores) -> str:

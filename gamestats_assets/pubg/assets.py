@@ -9,7 +9,7 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Told
+from gamestats_assets.orchestration.freshness import Fingerprints
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
@@ -91,10 +91,11 @@ def game() -> Game:
     for function in BY_MATCH:
         pubg.function(function)
     for function in BY_TOURNAMENT:
-        pubg.function(function, jointly=True, days_around=1)
+        pubg.function(function, whole_partitions=True, days_around=1)
     for function in BY_SEASON:
         pubg.function(function)
-    pubg.function(player_matches, tell=Told("matches of tracked players", lambda look: wanted_matches(look.lake)))
+    wanted = Fingerprints("matches of tracked players", lambda look: wanted_matches(look.lake))
+    pubg.function(player_matches, made_from=wanted)
     for function in BY_PLAYER:
         pubg.function(function)
     for table in SQL_TABLES:

@@ -11,9 +11,9 @@ from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash, fingerprint
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Look, Told
+from gamestats_assets.orchestration.freshness import Fingerprints, Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.making import Decoded
+from gamestats_assets.orchestration.making import Decoded, Output
 from gamestats_assets.rocket_league import checks, tables, training_packs
 from gamestats_assets.rocket_league.cohorts import player_profiles, rank_cohorts
 from gamestats_assets.rocket_league.comparison import player_comparison
@@ -98,13 +98,13 @@ def _kept_from(look: Look) -> Mapping[str, str]:
     return {WHOLE: fingerprint(*(f"{player} {day}" for player, day in sorted(days.items())))}
 
 
-def _retention(look: Look, keys: Sequence[str], ids: object, before: object) -> pl.DataFrame:
+def _retention(look: Look, keys: Sequence[str]) -> Output:
     """Take matches that are kept no longer out of players' tables, and the players out of these matches."""
     from gamestats_assets.rocket_league.erasure import enforce_retention
 
-    told = enforce_retention(look.stores, datetime.now(UTC).date())
-    rows = [(player_id, first) for player_id, first, _ in told]
-    return pl.DataFrame(rows, schema=tables.Retention.schema(), orient="row")
+    kept = enforce_retention(look.stores, datetime.now(UTC).date())
+    rows = [(player_id, first) for player_id, first, _ in kept]
+    return Output({tables.Retention: pl.LazyFrame(rows, schema=tables.Retention.schema(), orient="row")})
 
 
 @functools.cache
@@ -112,7 +112,7 @@ def game() -> Game:
     """Every Rocket League table and what it is made from: bronze, silver, gold, and the publications."""
     league = Game(GAME, tables.ALL, CHECKS)
     league.entered(tables.SNAPSHOTS)
-    league.custom((tables.Retention,), Told("how long matches are kept", _kept_from), _retention)
+    league.external((tables.Retention,), [Fingerprints("how long matches are kept", _kept_from)], _retention)
     league.landed(landed("raw"), _decode_raw, refused=refused, at_once=BATCH)
     league.landed(landed("raw_events"), _decode_events, at_once=BATCH)
     for function in BY_MATCH:
@@ -123,6 +123,6 @@ def game() -> Game:
         league.function(function, table=table)
     league.function(tracked_players)
     for function in BY_PLAYER:
-        league.function(function, told_by=tables.TrackedPlayers)
+        league.function(function, watermark=tables.TrackedPlayers)
     league.publications()
     return league

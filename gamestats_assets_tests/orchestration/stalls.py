@@ -16,7 +16,7 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing, decompressed
 from gamestats_assets.lakehouse.quality import Rejection, breaking_rows
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Told
+from gamestats_assets.orchestration.freshness import Fingerprints
 from gamestats_assets.orchestration.game import Game
 
 GAME = "stalls"
@@ -200,10 +200,11 @@ def game(model: SqlModel, fetched: dg.AssetKey) -> Game:
     """How the stalls' tables are made; `fetched` stands for a step that brings files."""
     stalls = Game(GAME, TABLES, CHECKS)
     stalls.landed([RawSales, RawFiles], decode, deps=[fetched])
-    stalls.function(rates, tell=Told("rates", lambda look: {name: str(rate) for name, rate in RATES.items()}))
+    entered = Fingerprints("rates", lambda look: {name: str(rate) for name, rate in RATES.items()})
+    stalls.function(rates, made_from=entered)
     for function in (takings, points, totals):
         stalls.function(function)
-    stalls.function(trend, jointly=True, days_around=1)
+    stalls.function(trend, whole_partitions=True, days_around=1)
     stalls.sql(Best, model)
     stalls.publications()
     return stalls

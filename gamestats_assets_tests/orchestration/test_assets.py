@@ -15,7 +15,6 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.checks import rules_broken
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
-from gamestats_assets.orchestration.io_manager import lake_io_manager
 from gamestats_assets.orchestration.making import Done, Making
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.settings import Settings
@@ -57,10 +56,7 @@ class Pipeline:
         return dg.materialize(
             self.assets,
             instance=self.instance,
-            resources={
-                "stores": dg.ResourceDefinition.hardcoded_resource(self.stores),
-                "lake": lake_io_manager({asset_key(table): table for table in game.TABLES}),
-            },
+            resources={"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **(config or {})},
             **partition,  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def demo() -> BareGame:
     demo.landed([RawGoals, RawFiles], game.decode)
     demo.function(game.match_goals)
     demo.function(game.day_goals)
-    demo.function(ranks, jointly=True, days_around=1)
+    demo.function(ranks, whole_partitions=True, days_around=1)
     demo.function(season, days={DayGoals: ALL_BEFORE})
     demo.names(Leagues, Named, "league")
     demo.function(leagues)
