@@ -34,7 +34,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -60,6 +60,11 @@ from gamestats_assets.orchestration.partitions import (
     values_of,
 )
 
+if TYPE_CHECKING:
+    from gamestats_assets.orchestration.making import Produce
+
+BATCH = 200
+"""Units made and committed together, unless a step says otherwise: bounds memory to about 2 GB."""
 ALL_BEFORE = None
 """Of an input by day: every day up to the day itself."""
 CONSTANT = "(constant)"
@@ -377,6 +382,16 @@ def entered(table: type[Table]) -> Fingerprints:
     return Fingerprints("what was entered", lambda look: look.entered(table))
 
 
+def names_in(table: type[Table], column: str) -> Fingerprints:
+    """The values of a column of a table, as the partitions that there are of a table by names."""
+
+    def find(look: Look) -> Mapping[str, str]:
+        held = look.lake.scan(table).select(column).drop_nulls().unique().collect().to_series()
+        return dict.fromkeys(sorted(held), "")
+
+    return Fingerprints(table.spec.dotted, find)
+
+
 def watermarks(table: type[Table], column: str) -> Fingerprints:
     """A table without partitions that has rows for each name: what stands in a row of the name."""
 
@@ -397,17 +412,25 @@ class Step:
         tables: the tables that it makes together; of one kind of partitions.
         version: of the code; those of the declared columns are added.
         inputs: what it reads, whose changes make it stale.
+        produce: makes the rows of batches.
         also_reads: tables that it reads besides, whose changes another input shows.
         by_unit: whether a unit is made from that unit's rows, and from partitions as a whole, alone.
         names: of a table by names, which there are, where no input says so.
+        deps: assets that are no tables of it and must come first.
+        at_once: units made and committed together.
+        together: whether partitions that are made whole are made all together.
     """
 
     tables: tuple[type[Table], ...]
     version: str
     inputs: tuple[Input, ...]
+    produce: Produce
     also_reads: tuple[type[Table], ...] = ()
     by_unit: bool = False
     names: Fingerprints | None = None
+    deps: tuple[dg.AssetKey, ...] = ()
+    at_once: int = BATCH
+    together: bool = False
 
     @property
     def table(self) -> type[Table]:

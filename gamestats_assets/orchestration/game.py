@@ -13,7 +13,7 @@ read from (`external`, and of that what people entered), and one for publication
 """
 
 import typing
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -39,6 +39,7 @@ from gamestats_assets.orchestration.checks import (
     rules_broken,
 )
 from gamestats_assets.orchestration.freshness import (
+    BATCH,
     Fingerprints,
     Graph,
     Input,
@@ -53,14 +54,14 @@ from gamestats_assets.orchestration.freshness import (
 )
 from gamestats_assets.orchestration.landed import file_refused
 from gamestats_assets.orchestration.making import (
-    BATCH,
     Batch,
     Decode,
     Decoded,
     Done,
-    MakeRows,
     Making,
     Output,
+    Rows,
+    Scope,
     from_files,
     from_rows,
     of_partitions,
@@ -74,14 +75,7 @@ from gamestats_assets.orchestration.metadata import (
     materializations,
     publication_key,
 )
-from gamestats_assets.orchestration.partitions import (
-    dimensions,
-    has_days,
-    is_paired,
-    partitions_of,
-    shared_dimensions,
-    values_of,
-)
+from gamestats_assets.orchestration.partitions import has_days, is_paired, partitions_of, values_of
 from gamestats_assets.orchestration.publications import publication
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_run
 
@@ -101,10 +95,6 @@ class Processing(dg.Config):
     """Units made and committed together; 0 is as many as suit the table."""
 
 
-Maker = Callable[[Making, Processing], Done]
-"""Does a step's work."""
-
-
 @dataclass(frozen=True)
 class Node:
     """Assets that one step of a run makes together, and the assets that they are made from."""
@@ -116,12 +106,7 @@ class Node:
 
 @dataclass(frozen=True)
 class OtherAsset:
-    """An asset that is no table.
-
-    Attributes:
-        deps: what it is made from.
-        behind: by partition that is behind, why.
-    """
+    """An asset that is no table, what it is made from, and by partition that is behind, why."""
 
     key: dg.AssetKey
     partitions: dg.PartitionsDefinition | None
@@ -142,47 +127,24 @@ class Game:
         self.name, self.tables, self.checks = name, tuple(tables), tuple(checks)
         self.graph = Graph(checks={table: [check for check in checks if check.table is table] for table in tables})
         self.steps: list[Step] = []
-        self.makers: list[tuple[Step, Maker]] = []
         self.others: list[OtherAsset] = []
         self.published: list[type[Table]] = []
-        self._deps: dict[Step, Sequence[dg.AssetKey]] = {}
         self._builders: list[Callable[[], dg.AssetsDefinition]] = []
-        self._names: dict[str, Fingerprints] = {}
 
     @property
     def nodes(self) -> list[Node]:
         """Every asset, with what it is made from."""
+        of_steps = (
+            ([*map(asset_key, step.tables)], step.table, [*map(asset_key, step.sources), *step.deps])
+            for step in self.steps
+        )
+        published = (([publication_key(table)], table, [asset_key(table)]) for table in self.published)
         return [
-            *(
-                Node(
-                    tuple(map(asset_key, step.tables)),
-                    partitions_of(step.table),
-                    frozenset([*map(asset_key, step.sources), *self._deps.get(step, ())]),
-                )
-                for step in self.steps
-            ),
+            *(Node(tuple(keys), partitions_of(table), frozenset(up)) for keys, table, up in (*of_steps, *published)),
             *(Node((other.key,), other.partitions, frozenset(other.deps)) for other in self.others),
-            *(
-                Node((publication_key(table),), partitions_of(table), frozenset([asset_key(table)]))
-                for table in self.published
-            ),
         ]
 
     # ------------------------------------------------------------ declaring
-
-    def names(self, of: type[Table], table: type[Table], column: str) -> None:
-        """Say which partitions there are of tables by names: the values of a column of another table.
-
-        Args:
-            of: any table with these partitions.
-        """
-        (dimension,) = dimensions(partitions_of(of))
-
-        def find(look: Look) -> Mapping[str, str]:
-            held = look.lake.scan(table).select(column).drop_nulls().unique().collect().to_series()
-            return dict.fromkeys(sorted(held), "")
-
-        self._names[dimension] = Fingerprints(table.spec.dotted, find)
 
     def landed(
         self,
@@ -207,16 +169,18 @@ class Game:
             at_once: units decoded and committed together.
         """
         first = tables[0]
-        whole = is_paired(partitions_of(first)) or first.spec.replaced_by is None
-        step = self._add(Step(tuple(tables), step_version(tables, code_version), (Landed(first),), by_unit=not whole))
+        by_unit = first.spec.replaced_by is not None and not is_paired(partitions_of(first))
+        files = from_files(decode)
 
-        def make(making: Making, config: Processing) -> Done:
+        def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
             if refused is not None:
                 file_refused(making.stores, self.name, refused(making.stores.landing))
-            return making.run(from_files(decode), at_once=config.batch_size or at_once)
+            return files(making, batches)
 
-        self._deps[step] = deps
-        self._make(step, make, {"python"})
+        version = step_version(tables, code_version)
+        inputs = (Landed(first),)
+        step = Step(tuple(tables), version, inputs, produce, by_unit=by_unit, deps=tuple(deps), at_once=at_once)
+        self._add(step, {"python"})
 
     def external(
         self,
@@ -235,7 +199,6 @@ class Game:
             read: gives the rows of some partitions.
             also_reads: tables that are read besides, whose changes `inputs` show.
         """
-        step = self._add(Step(tuple(tables), step_version(tables, code_version), tuple(inputs), tuple(also_reads)))
 
         def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
             for batch in batches:
@@ -243,7 +206,8 @@ class Game:
                 frames = {table: of_partitions(table, rows, batch) for table, rows in output.frames.items()}
                 yield replace(output, frames=frames)
 
-        self._make(step, lambda making, config: making.run(produce, together=True), {*kinds})
+        version = step_version(tables, code_version)
+        self._add(Step(tuple(tables), version, tuple(inputs), produce, tuple(also_reads), together=True), {*kinds})
 
     def entered(self, tables: Sequence[type[Table]]) -> None:
         """One step that takes snapshots of tables of `ops` when somebody entered something.
@@ -270,6 +234,7 @@ class Game:
         whole_partitions: bool = False,
         watermark: type[Table] | None = None,
         made_from: Fingerprints | None = None,
+        names: Fingerprints | None = None,
         at_once: int = BATCH,
     ) -> None:
         """A table made by a pure function, whose annotations name its inputs and its output.
@@ -288,6 +253,7 @@ class Game:
             watermark: of a table by names, an input without partitions whose row of a name is another whenever anything
                 is another that is read of the name; the other inputs are read of that name, and make nothing stale.
             made_from: what the rows are made from, in place of the inputs.
+            names: of a table by names, which there are, where no input says so.
             at_once: units made and committed together.
         """
         table = table or typing.get_args(typing.get_type_hints(function)["return"])[0]
@@ -314,12 +280,9 @@ class Game:
         own = f"{code_version} {' '.join([*spans_text, str(days_around)])}".strip()
         by_unit = not is_whole and _follows_units(table, read)
         version = step_version([table], fingerprint(own))
-        step = self._add(Step((table,), version, tuple(inputs), tuple(also), by_unit, self._names_of(table, inputs)))
-
-        def rows(look: Look, keys: Sequence[str], ids: Sequence[str] | None, before: str | None) -> pl.LazyFrame:
-            return function(**_frames(step, given, look, keys, ids, before))
-
-        self._rows(step, rows, {"polars"}, at_once=at_once)
+        produce = from_rows(lambda look, step, scope: function(**_frames(look, step, scope, given)))
+        step = Step((table,), version, tuple(inputs), produce, tuple(also), by_unit, names, at_once=at_once)
+        self._add(step, {"polars"})
 
     def sql(
         self,
@@ -336,27 +299,27 @@ class Game:
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
         spans_text = [f"{source.spec.key} {number}" for source, number in spans.items()]
         version = step_version([table], fingerprint(model.version, *spans_text))
-        by_unit = not spans and _follows_units(table, read)
-        step = self._add(Step((table,), version, inputs, (), by_unit, self._names_of(table, inputs)))
 
-        def rows(look: Look, keys: Sequence[str], ids: Sequence[str] | None, before: str | None) -> Any:
-            aside = aside_of(look, step, keys)
+        def rows(look: Look, step: Step, scope: Scope) -> Rows:
+            aside = aside_of(look, step, scope.keys)
             sources: dict[str, Any] = {}
             for reads in step.reads:
-                source, selected = reads.source, _selected(look, reads, keys, ids, before)
+                source, selected = reads.source, _selected(look, reads, scope)
                 is_filtered = any(units and column in source.column_names() for column, units in aside.items())
                 sources[source.spec.dotted] = (
                     without(look.lake.scan(source, *selected), source, aside)
                     if is_filtered
                     else look.lake.source(source, *selected)
                 )
-            parameters = {"ds": date.fromisoformat(keys[0])} if model.parameters else {}
+            parameters = {"ds": date.fromisoformat(scope.keys[0])} if model.parameters else {}
             made = stream_model(model, sources, parameters)
             if table.spec.replaced_by is None:
                 return made
             return pl.concat([*made] or [pl.DataFrame(schema=table.schema())]).lazy()
 
-        self._rows(step, rows, {"sql", "duckdb"}, at_once=at_once, metadata=lambda: _sql_metadata(model))
+        by_unit = not spans and _follows_units(table, read)
+        step = Step((table,), version, inputs, from_rows(rows), by_unit=by_unit, at_once=at_once)
+        self._add(step, {"sql", "duckdb"}, lambda: _sql_metadata(model))
 
     def asset(
         self,
@@ -375,48 +338,17 @@ class Game:
         """Every published table's copy in PostgreSQL."""
         self.published = [table for table in self.tables if table.spec.published]
 
-    def _add(self, step: Step) -> Step:
+    # ------------------------------------------------------------ as assets
+
+    def _add(self, step: Step, kinds: set[str], metadata: Callable[[], Mapping[str, Any]] = dict) -> None:
         # A check that was mended, or is stricter, looks at everything once more.
         checks = [check.version for table in step.tables for check in self.graph.checks[table] if check.blocking]
         step = replace(step, version=fingerprint(step.version, *checks)) if checks else step
         self.steps.append(step)
-        for table in step.tables:
-            self.graph.steps[table] = step
-        return step
+        self.graph.steps.update(dict.fromkeys(step.tables, step))
+        self._builders.append(lambda: self._asset(step, kinds, metadata()))
 
-    def _names_of(self, table: type[Table], inputs: Iterable[Input]) -> Fingerprints | None:
-        """What says which partitions a table by names has, where no input does."""
-        own = partitions_of(table)
-        if not isinstance(own, dg.DynamicPartitionsDefinition):
-            return None
-        leads = [
-            each for each in inputs if not isinstance(each, Reads) or shared_dimensions(partitions_of(each.source), own)
-        ]
-        return None if leads else self._names.get(dimensions(own)[0])
-
-    # ------------------------------------------------------------ as assets
-
-    def _rows(
-        self,
-        step: Step,
-        rows: MakeRows,
-        kinds: set[str],
-        *,
-        at_once: int = BATCH,
-        metadata: Callable[[], Mapping[str, Any]] = dict,
-    ) -> None:
-        def make(making: Making, config: Processing) -> Done:
-            return making.run(from_rows(rows), at_once=config.batch_size or at_once)
-
-        self._make(step, make, kinds, metadata)
-
-    def _make(
-        self, step: Step, make: Maker, kinds: set[str], metadata: Callable[[], Mapping[str, Any]] = dict
-    ) -> None:
-        self.makers.append((step, make))
-        self._builders.append(lambda: self._asset(step, make, kinds, metadata()))
-
-    def _asset(self, step: Step, make: Maker, kinds: set[str], metadata: Mapping[str, Any]) -> dg.AssetsDefinition:
+    def _asset(self, step: Step, kinds: set[str], metadata: Mapping[str, Any]) -> dg.AssetsDefinition:
         spec, partitions = step.table.spec, partitions_of(step.table)
         name = f"{spec.game}__{spec.name}" if len(step.tables) == 1 else f"{spec.game}_{spec.step}"
         reads = {source: Reads(source, step.table) for source in step.sources} | {r.source: r for r in step.reads}
@@ -431,7 +363,7 @@ class Game:
             specs=[
                 dg.AssetSpec(
                     asset_key(table),
-                    deps=[*upstream, *self._deps.get(step, ())],
+                    deps=[*upstream, *step.deps],
                     partitions_def=partitions,
                     code_version=step.version,
                     skippable=True,
@@ -454,7 +386,7 @@ class Game:
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
             making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
             quarantined = stores.lake.version(quarantine_of(self.name))
-            done = make(making, config)
+            done = making.run(config.batch_size or step.at_once)
             if stores.lake.version(quarantine_of(self.name)) != quarantined:
                 report_quarantine(context.instance, stores, self.name)
             if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:
@@ -574,40 +506,33 @@ def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool
 
 
 def _selected(
-    look: Look, reads: Reads, keys: Sequence[str], ids: Sequence[str] | None, before: str | None
+    look: Look, reads: Reads, scope: Scope
 ) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
-    """Partitions and units of a source to read (None: all); for a table without partitions perhaps days before one."""
-    source, units = reads.source, ids if reads.is_by_unit else None
-    if before is not None and has_days(partitions_of(source)):
-        return values_of(source, [key for key in sorted(look.content(source)) if key < before]), units
-    values = reads.values(keys, look)
+    """Partitions and units of a source to read; None is all."""
+    source, units = reads.source, scope.ids if reads.is_by_unit else None
+    if scope.before is not None and has_days(partitions_of(source)):
+        return values_of(source, [key for key in sorted(look.content(source)) if key < scope.before]), units
+    values = reads.values(scope.keys, look)
     if values is None and units is not None and source.spec.partitioned_by:
         held = {key: found.units for key, found in look.ledger(source).partitions.items()}
         values = values_of(source, [key for key, of in held.items() if of is None or not of.keys().isdisjoint(units)])
     return values, units
 
 
-def _frames(
-    step: Step,
-    given: Mapping[str, type[Table]],
-    look: Look,
-    keys: Sequence[str],
-    ids: Sequence[str] | None,
-    before: str | None,
-) -> dict[str, pl.LazyFrame]:
+def _frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table]]) -> dict[str, pl.LazyFrame]:
     """What a function takes: the rows of its inputs that partitions are made from; of some units only those."""
-    table, lake, aside = step.table, look.lake, aside_of(look, step, keys)
+    table, lake, aside = step.table, look.lake, aside_of(look, step, scope.keys)
     reads = {each.source: each for each in step.reads}
     frames: dict[str, pl.LazyFrame] = {}
     for name, source in given.items():
         if issubclass(source, LedgerRow):
             is_alike = partitions_of(source.of) == partitions_of(table)
-            frames[name] = lake.scan(source, keys if is_alike else None)
+            frames[name] = lake.scan(source, scope.keys if is_alike else None)
         elif source in reads:
-            rows = lake.scan(source, *_selected(look, reads[source], keys, ids, before))
+            rows = lake.scan(source, *_selected(look, reads[source], scope))
             frames[name] = without(rows, source, aside)
         else:
-            frames[name] = _of_names(table, source, lake.scan(source), keys)
+            frames[name] = _of_names(table, source, lake.scan(source), scope.keys)
     return frames
 
 

@@ -7,7 +7,7 @@ way leaves partitions that are behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -27,8 +27,6 @@ from gamestats_assets.orchestration.freshness import Graph, Look, Step, days_bef
 from gamestats_assets.orchestration.landed import landed_units
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, values_of
 
-BATCH = 200
-"""Units made and committed together, unless a step says otherwise: bounds memory to about 2 GB."""
 # Partitions looked at by the checks of a run that makes nothing.
 _AUDITED = 31
 
@@ -73,11 +71,25 @@ class Output:
     unreadable: int = 0
 
 
+Produce = Callable[["Making", Sequence[Batch]], Generator[Decoded, None, None]]
+"""Makes the rows of batches, one after another."""
 Decode = Callable[[Landing, Sequence[Sequence[LandedFile]], int], Generator[Decoded, None, None]]
 """Decodes batches of landed files with a number of worker processes, and gives one result after another."""
-MakeRows = Callable[[Look, Sequence[str], Sequence[str] | None, str | None], Rows]
-"""Gives a table's rows of some partitions: of some units or of all, and of a table without partitions those that are
-made from days before one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What rows are to be made of.
+
+    Attributes:
+        keys: partitions.
+        ids: units; None is all.
+        before: of a table without partitions, the day before which days are read; None is all.
+    """
+
+    keys: Sequence[str]
+    ids: Sequence[str] | None = None
+    before: str | None = None
 
 
 @dataclass(slots=True)
@@ -133,14 +145,8 @@ class Making:
         self.look = Look(stores, graph)
         self.done = Done(keys, commits={table: [] for table in step.tables})
 
-    def run(self, produce: Produce, *, at_once: int = BATCH, together: bool = False) -> Done:
-        """Bring the tables up to date.
-
-        Args:
-            produce: gives the rows of one batch after another.
-            at_once: units of a step by unit that are made together.
-            together: whether all partitions of another step are made together.
-        """
+    def run(self, at_once: int | None = None) -> Done:
+        """Bring the tables up to date, so many units at once, or as many as suit the step."""
         due = self._due()
         wanted = self.step.wanted(self.look)
         keys = [key for key in due if key in wanted]
@@ -148,10 +154,14 @@ class Making:
             if key not in wanted:
                 self._remove(key, None, Made())
         self.log(f"{len(due)} of {len(self.done.keys)} partitions are behind.")
-        batches = self._units_behind(keys, at_once) if self.step.by_unit else self._whole_partitions(keys, together)
+        batches = (
+            self._units_behind(keys, at_once or self.step.at_once)
+            if self.step.by_unit
+            else self._whole_partitions(keys)
+        )
         self.done.units = sum(map(_size, batches))
         committed, unread = 0, set[str]()
-        with closing(produce(self, batches)) as results:
+        with closing(self.step.produce(self, batches)) as results:
             for batch, output in zip(batches, results, strict=True):
                 # What nobody could read stays behind: the next run fails as this one does, and says why again.
                 is_read = output.unreadable < _size(batch)
@@ -212,11 +222,11 @@ class Making:
             batches.append(batch)
         return batches
 
-    def _whole_partitions(self, keys: Sequence[str], together: bool) -> list[Batch]:
+    def _whole_partitions(self, keys: Sequence[str]) -> list[Batch]:
         """Partitions to make whole; one by one where they are big, or have no units that could stay as they are."""
         table, wanted = self.step.table, self.step.wanted(self.look)
         whole = {key: {WHOLE: wanted[key]} for key in keys}
-        if not together and (table.spec.replaced_by is None or is_paired(partitions_of(table))):
+        if not self.step.together and (table.spec.replaced_by is None or is_paired(partitions_of(table))):
             return [{key: units} for key, units in whole.items()]
         return [whole] if whole else []
 
@@ -337,10 +347,6 @@ class Making:
                 )
 
 
-Produce = Callable[[Making, Sequence[Batch]], Generator[Decoded, None, None]]
-"""Makes the rows of batches, one after another."""
-
-
 def _size(batch: Batch) -> int:
     return sum(map(len, batch.values()))
 
@@ -353,7 +359,7 @@ def of_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Rows:
     return rows.filter(pl.col(column).is_in(values_of(table, [*keys])))
 
 
-def from_rows(make: MakeRows) -> Produce:
+def from_rows(make: Callable[[Look, Step, Scope], Rows]) -> Produce:
     """The rows of one table, as a function or a SELECT makes them."""
 
     def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
@@ -361,7 +367,8 @@ def from_rows(make: MakeRows) -> Produce:
 
         def output(batch: Batch) -> Output:
             ids = sorted({unit for units in batch.values() for unit in units}) if step.by_unit else None
-            rows = of_partitions(step.table, make(making.look, sorted(batch), ids, making.done.before), batch)
+            made = make(making.look, step, Scope(sorted(batch), ids, making.done.before))
+            rows = of_partitions(step.table, made, batch)
             return Output({step.table: rows.collect().lazy() if isinstance(rows, pl.LazyFrame) else rows})
 
         yield from _ahead(output, batches) if step.by_unit else map(output, batches)
@@ -369,7 +376,7 @@ def from_rows(make: MakeRows) -> Produce:
     return produce
 
 
-def _ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Generator[Output, None, None]:
+def _ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterator[Output]:
     """What batches give, in order: while one is committed, which keeps one core busy, the next is computed."""
     with ThreadPoolExecutor(1) as pool:
         begun: Future[Output] | None = None

@@ -9,7 +9,7 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints
+from gamestats_assets.orchestration.freshness import Fingerprints, names_in
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
@@ -85,7 +85,6 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
 def game() -> Game:
     """Every PUBG table and what it is made from: bronze, silver, gold, and the publications."""
     pubg = Game("pubg", tables.ALL, CHECKS)
-    pubg.names(tables.TournamentTeamStandings, tables.Seasons, "season")
     pubg.landed([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused)
     pubg.entered(SNAPSHOTS)
     for function in BY_MATCH:
@@ -93,7 +92,7 @@ def game() -> Game:
     for function in BY_TOURNAMENT:
         pubg.function(function, whole_partitions=True, days_around=1)
     for function in BY_SEASON:
-        pubg.function(function)
+        pubg.function(function, names=names_in(tables.Seasons, "season"))
     wanted = Fingerprints("matches of tracked players", lambda look: wanted_matches(look.lake))
     pubg.function(player_matches, made_from=wanted)
     for function in BY_PLAYER:

@@ -20,14 +20,13 @@ from gamestats_assets.lakehouse.ledger import WHOLE
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Graph, Look
-from gamestats_assets.orchestration.game import Processing
 from gamestats_assets.orchestration.making import Making
 from gamestats_assets.orchestration.partitions import partitions_of
 from gamestats_assets.settings import Settings
 
-_MAKERS = [(step, make) for step, make in game().makers if step.table is not tables.IpWhitelist]
+_STEPS = [step for step in game().steps if step.table is not tables.IpWhitelist]
 # Nobody enters anything: the whitelist is what a test writes.
-_GRAPH = Graph({table: step for step, _ in _MAKERS for table in step.tables}, game().graph.checks)
+_GRAPH = Graph({table: step for step in _STEPS for table in step.tables}, game().graph.checks)
 
 
 def simulated(plan: Plan, folder: Path) -> Truth:
@@ -75,10 +74,10 @@ class SmallLake:
 
     def _run(self, keys: Sequence[str], only: Iterable[type[Table]], *, everything: bool = False) -> None:
         chosen = {*only}
-        for step, make in _MAKERS:
+        for step in _STEPS:
             if not chosen.isdisjoint(step.tables):
                 own = [WHOLE] if partitions_of(step.table) is None else keys
-                make(Making(step, self.stores, _GRAPH, own, everything=everything), Processing())
+                Making(step, self.stores, _GRAPH, own, everything=everything).run()
 
     def behind(self) -> dict[type[Table], list[str]]:
         """By table, the partitions that are behind."""
@@ -88,7 +87,7 @@ class SmallLake:
     def bring_up_to_date(self) -> None:
         """Make what is behind, after which nothing is."""
         look = Look(self.stores, _GRAPH)
-        days = {key for step, _ in _MAKERS for key in step.wanted(look)} - {WHOLE}
+        days = {key for step in _STEPS for key in step.wanted(look)} - {WHOLE}
         self._run(sorted(days | {key for keys in self.behind().values() for key in keys} - {WHOLE}), tables.ALL)
         assert self.behind() == {}
 

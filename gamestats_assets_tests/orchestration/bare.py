@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -10,7 +10,7 @@ from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, Step, held
-from gamestats_assets.orchestration.game import Game, Processing
+from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Done, Making
 
 
@@ -21,7 +21,7 @@ class BareGame(Game):
     def of(cls, game: Game) -> BareGame:
         """The same game so."""
         bare = cls(game.name, game.tables, game.checks)
-        bare.steps, bare.makers, bare.graph = game.steps, game.makers, game.graph
+        bare.steps, bare.graph = game.steps, game.graph
         return bare
 
     def run(
@@ -29,18 +29,18 @@ class BareGame(Game):
     ) -> list[tuple[str, str]]:
         """Run the steps of some tables or all for what is behind, or for some partitions of that; what was made."""
         made: list[tuple[str, str]] = []
-        for step, make in self.makers:
+        for step in self.steps:
             if only is not None and not {*step.tables} & {*only}:
                 continue
             behind = [key for key in step.behind(self.look(stores)) if keys is None or key in ("", *keys)]
             if behind:
-                done = self.make(stores, step, make, behind)
+                done = self.make(stores, step, behind)
                 made += [(step.table.spec.name, key) for key in done.made]
         return made
 
-    def make(self, stores: Stores, step: Step, make: Callable[[Making, Processing], Done], keys: Sequence[str]) -> Done:
+    def make(self, stores: Stores, step: Step, keys: Sequence[str]) -> Done:
         """Run one step for some partitions, behind or not."""
-        return make(Making(step, stores, self.graph, keys), Processing())
+        return Making(step, stores, self.graph, keys).run()
 
     def look(self, stores: Stores) -> Look:
         """What there is now."""

@@ -15,7 +15,7 @@ from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of
-from gamestats_assets.orchestration.freshness import Look
+from gamestats_assets.orchestration.freshness import Look, names_in
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
@@ -79,8 +79,7 @@ def test_what_was_entered_is_read_only_after_somebody_wrote(
 def test_a_season_becomes_a_partition_and_stays_one(stores: Stores) -> None:
     pubg = BareGame("pubg", (Seasons, TournamentTeamStandings), ())
     pubg.entered([Seasons])
-    pubg.names(TournamentTeamStandings, Seasons, "season")
-    pubg.function(standings_of_nobody)
+    pubg.function(standings_of_nobody, names=names_in(Seasons, "season"))
     with dg.DagsterInstance.ephemeral() as instance:
         for season in ("s1", "s2"):
             enter_season(stores, season)

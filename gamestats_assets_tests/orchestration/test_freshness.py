@@ -26,7 +26,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import freshness
 from gamestats_assets.orchestration import game as games
-from gamestats_assets.orchestration.freshness import ALL_BEFORE
+from gamestats_assets.orchestration.freshness import ALL_BEFORE, names_in
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 from gamestats_assets_tests.orchestration.goals import (
@@ -265,8 +265,7 @@ def made(code: Mapping[type[Table], int]) -> BareGame:
     demo.function(standing)
     demo.function(leagues)
     demo.function(league_goals, watermark=Leagues)
-    demo.names(LeagueShares, Leagues, "league")
-    demo.function(league_shares)
+    demo.function(league_shares, names=names_in(Leagues, "league"))
     return demo
 
 
@@ -307,10 +306,10 @@ class House:
         assert self.game.behind(self.stores) == {}
         assert self.run() == []
         assert self.versions() == before
-        for step, make in self.game.makers:
+        for step in self.game.steps:
             # Those that are asked for and not behind are passed over.
             if keys := [*step.wanted(self.game.look(self.stores))]:
-                self.game.make(self.stores, step, make, keys)
+                self.game.make(self.stores, step, keys)
         assert self.versions() == before
 
     @property

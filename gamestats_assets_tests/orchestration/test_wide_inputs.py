@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import ALL_BEFORE
+from gamestats_assets.orchestration.freshness import ALL_BEFORE, names_in
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.bare import BareGame
@@ -84,8 +84,7 @@ def demo() -> BareGame:
     demo.function(game.day_goals)
     demo.function(ranks, whole_partitions=True, days_around=1)
     demo.function(season, days={DayGoals: ALL_BEFORE})
-    demo.names(Leagues, Named, "league")
-    demo.function(leagues)
+    demo.function(leagues, names=names_in(Named, "league"))
     return demo
 
 
