@@ -1,36 +1,33 @@
 """The lake: Delta tables that are read lazily and written by replacement only.
 
-Every write says what it replaces (partitions, or ids within partitions) and does so in
-one commit, so running anything twice changes nothing and a process that dies leaves
-the old rows or the new ones. Rows that break the table's rules never get in: they go to
-the game's quarantine, in the same call. What a commit made, and from what, stands in the
-commit itself (see `ledger`); units whose rows are what they were are not written again.
+Every write says what it replaces (partitions, or ids within partitions), puts its rows into files of its own (see
+`data_files`), and adds them in the one commit that removes those they stand for. So running anything twice changes
+nothing, and a process that dies leaves the old rows or the new ones. Rows that break the table's rules never get in:
+they go to the game's quarantine, in the same call. What a commit made, and from what, stands in the commit itself (see
+`ledger`); units whose rows are what they were are not written again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
-import json
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
-import pyarrow as pa
 import tenacity
-from deltalake import ColumnProperties, CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
+from deltalake.transaction import AddAction, RemoveAction
 
+from gamestats_assets.lakehouse.commit_log import CommitLog
+from gamestats_assets.lakehouse.data_files import DataFiles, data_files
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.landing import object_store_options
 from gamestats_assets.lakehouse.ledger import (
     NO_ROWS,
     NOTE,
@@ -75,9 +72,6 @@ _TYPES: dict[Any, str] = {
 
 _UNREADABLE_LOG = re.compile(r"Json error|contiguous commit|metadata or protocol|[Cc]heckpoint")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# More units are replaced with all of their partitions: naming them costs more.
-_NAMED_UNITS = 400
-_LOGS_AT_ONCE = 16
 
 
 class StoreUnavailableError(GamestatsError):
@@ -124,16 +118,6 @@ class Commit:
         return sum(rejection.rejected_rows for rejection in self.rejections)
 
 
-@dataclass(slots=True)
-class _Written:
-    """What was written so far of rows that come in pieces."""
-
-    preview: pl.DataFrame
-    rows: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
-    hashed: RowsHash = field(default_factory=RowsHash)
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """What rows are made from: by partition key and unit (`WHOLE` where partitions are made whole) a fingerprint.
@@ -150,8 +134,23 @@ class Made:
 NOTHING_KNOWN = Made()
 
 
-class _CondemnedError(Exception):
-    """All of the rows are rejected, as is known when the last one has come."""
+@dataclass(slots=True)
+class _NewRows:
+    """Rows that may be committed: at hand, or in files that were written while they came."""
+
+    height: int
+    preview: pl.DataFrame
+    at_hand: pl.DataFrame | None = None
+    fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
+    files: list[AddAction] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of a partition: the units whose rows are written, and those whose stored ones go; None is all."""
+
+    written: Collection[str] | None
+    replaced: Collection[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +231,9 @@ class Lake:
         """Where a table stands."""
         return f"{self.root}/{table.spec.key}"
 
+    def _log(self, table: type[Table]) -> CommitLog:
+        return CommitLog(self.uri(table), self.storage_options)
+
     # ----------------------------------------------------------------- reading
 
     def open(self, table: type[Table]) -> DeltaTable | None:
@@ -243,12 +245,12 @@ class Lake:
         """
         if self.is_remote:
             return self._opened_at(table)
-        log = Path(self.uri(table), "_delta_log")
-        if not log.is_dir():
+        if not Path(self.uri(table), "_delta_log").is_dir():
             return None
         found = self._opened_at(table)
         # A commit of no bytes, as a crash leaves it, is passed over by the library, and with it what it replaced.
-        if found is not None and (newest := _commit_file(log, found.version())).exists() and not newest.stat().st_size:
+        newest = None if found is None else self._log(table).file(found.version())
+        if newest is not None and newest.exists() and not newest.stat().st_size:
             raise DamagedTableError(_damage(table, f"{newest.name} is empty"))
         return found
 
@@ -279,10 +281,10 @@ class Lake:
         """
         if self.is_remote:
             return self.open(table)
-        log = Path(self.uri(table), "_delta_log")
         if (known := self._opened.get(table)) is not None:
             delta, at, written = known
-            if not _commit_file(log, at + 1).exists() and _written(log, at) == written is not None:
+            log = self._log(table)
+            if not log.file(at + 1).exists() and log.identity(at) == written is not None:
                 return delta
         delta = self.open(table)
         return None if delta is None else self._kept(table, delta)
@@ -290,14 +292,8 @@ class Lake:
     def _kept(self, table: type[Table], delta: DeltaTable) -> DeltaTable:
         """A table at its newest version, which serves readers from now on; nobody may write with it any more."""
         if not self.is_remote:
-            written = _written(Path(self.uri(table), "_delta_log"), delta.version())
-            self._opened[table] = delta, delta.version(), written
+            self._opened[table] = delta, delta.version(), self._log(table).identity(delta.version())
         return delta
-
-    def _committed(self, table: type[Table], delta: DeltaTable) -> int:
-        """The version after a commit with a table."""
-        delta.update_incremental()
-        return self._kept(table, delta).version()
 
     def version(self, table: type[Table]) -> int | None:
         """The table's newest version, or None when nothing was ever written."""
@@ -331,26 +327,6 @@ class Lake:
             pl.col(name).cast(dtype) if name in present else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in table.schema().items()
         )
-
-    def pieces(
-        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, *, rows: int = 1_000_000
-    ) -> Iterator[pl.DataFrame]:
-        """As `scan`, in frames of about so many rows, one after another."""
-        yield from self.scan(table, partitions).collect_batches(chunk_size=rows, maintain_order=True)
-
-    def whole_ids(
-        self, table: type[Table], partitions: Sequence[PartitionValue] | None = None, *, rows: int = 1_000_000
-    ) -> Iterator[pl.DataFrame]:
-        """As `pieces`, of a table that is replaced by ids: with all rows of an id in one frame."""
-        unit = str(table.spec.replaced_by)
-        every = self.scan(table, partitions)
-        sizes = every.group_by(unit).agg(size=pl.len()).sort(unit).collect()
-        parts = sizes.with_columns(part=(pl.col("size").cum_sum() - 1) // rows).partition_by(
-            "part", maintain_order=True
-        )
-        for part in parts:
-            ids = part.get_column(unit).implode()
-            yield (every if len(parts) == 1 else every.filter(pl.col(unit).is_in(ids, nulls_equal=True))).collect()
 
     def source(
         self,
@@ -410,8 +386,9 @@ class Lake:
         Read once, and then what was committed since.
         """
         delta = self._newest(table)
-        if delta is None:
-            return Ledger()
+        return Ledger() if delta is None else self._ledger_of(table, delta)
+
+    def _ledger_of(self, table: type[Table], delta: DeltaTable) -> Ledger:
         identity = str(delta.metadata().id)
         known, ledger = self._ledgers.get(table, ("", Ledger()))
         head = delta.version()
@@ -431,9 +408,11 @@ class Lake:
     def _notes(self, table: type[Table], delta: DeltaTable, since: int) -> list[tuple[int, Note | None, list[str]]]:
         """Of the commits after a version, in order: the note, and the partitions that one without a note wrote."""
         found: list[tuple[int, Note | None, list[str]]] = []
-        for version, info, keys in self._commits(table, delta, since):
+        partition = str(table.spec.partitioned_by)
+        for version, info, files in self._log(table).commits(range(delta.version(), since, -1)):
             note = Note.loads(info[NOTE]) if NOTE in info else None
-            found.append((version, note, keys if note is None else []))
+            keys = {file.get("partitionValues", {}).get(partition) or WHOLE for file in files if file["dataChange"]}
+            found.append((version, note, sorted(keys)))
             if note is not None and note.everything:
                 break
         else:
@@ -443,50 +422,6 @@ class Lake:
                 state = self.state(table)
                 found.append((first, None, [*state.rows_per_partition] if state else []))
         return found[::-1]
-
-    def _commits(self, table: type[Table], delta: DeltaTable, since: int) -> Iterator[tuple[int, Any, list[str]]]:
-        """Commits after a version, the newest first: version, `commitInfo`, and whose rows it wrote."""
-        partition = table.spec.partitioned_by
-        for version, text in self._log(table, range(delta.version(), since, -1)):
-            lines = text.splitlines()
-            infos = [json.loads(line)["commitInfo"] for line in lines if line.startswith('{"commitInfo"')]
-            info = infos[0] if infos else {}
-            keys: set[str] = set()
-            if NOTE not in info:
-                for action in map(json.loads, lines):
-                    file = action.get("add") or action.get("remove")
-                    if file and file.get("dataChange"):
-                        keys.add(file.get("partitionValues", {}).get(partition) or WHOLE if partition else WHOLE)
-            yield version, info, sorted(keys)
-
-    def _log(self, table: type[Table], versions: Sequence[int]) -> Iterator[tuple[int, str]]:
-        """The files of the log, version by version, up to the first that is there no more."""
-        if not self.is_remote:
-            log = Path(self.uri(table), "_delta_log")
-            for version in versions:
-                try:
-                    yield version, _commit_file(log, version).read_text()
-                except FileNotFoundError:
-                    return
-            return
-        import obstore
-        import obstore.store
-
-        store = obstore.store.from_url(self.uri(table), **object_store_options(self.storage_options))
-
-        def read(version: int) -> bytes | None:
-            try:
-                return bytes(obstore.get(store, f"_delta_log/{version:020}.json").bytes())
-            except FileNotFoundError:
-                return None
-
-        with ThreadPoolExecutor(_LOGS_AT_ONCE) as pool:
-            for start in range(0, len(versions), _LOGS_AT_ONCE):
-                some = versions[start : start + _LOGS_AT_ONCE]
-                for version, text in zip(some, pool.map(read, some), strict=True):
-                    if text is None:
-                        return
-                    yield version, text.decode()
 
     @_retry_conflicts
     def note(self, table: type[Table], note: Note) -> None:
@@ -498,19 +433,8 @@ class Lake:
         failed = {key: told for key, (told, _) in judged.items()}
         warned = {key: told for key, (_, told) in judged.items() if told}
         new = replace(note, made_from=made_from, failed=failed, warned=warned)
-        if new.dumps() != Note().dumps():
-            self._commit_note(table, self._prepared(table), new)
-
-    def _commit_note(self, table: type[Table], delta: DeltaTable, note: Note) -> int:
-        """Commit a note alone, on the very version that it is made for."""
-        delta.create_write_transaction(
-            [],
-            mode="append",
-            schema=delta.schema(),
-            partition_by=_partition_columns(table) or None,
-            commit_properties=CommitProperties(custom_metadata={NOTE: note.dumps()}, max_commit_retries=0),
-        )
-        return self._committed(table, delta)
+        if new != Note():
+            self._transact(table, self._prepared(table), new)
 
     # ----------------------------------------------------------------- writing
 
@@ -561,31 +485,27 @@ class Lake:
             raise MissingPredicateError(f"{spec.key}: the list of ids to replace is empty; do not write at all.")
         if partitions is not None:
             partitions = [table.partition_value(partition_key_of(value)) for value in partitions]
-        if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-            if ids is not None:
-                raise MissingPredicateError(f"{spec.key}: rows that come in pieces replace whole partitions, not ids.")
-            pieces = iter(frame)
-            first, second = next(pieces, None), next(pieces, None)
-            if second is None:
-                rejections = [*rejections]
-            # Rows that were rejected before count as broken ones of the one unit that pieces are.
-            if second is not None or spec.replaced_by is not None or any(each.scope == "row" for each in rejections):
-                begun = [piece for piece in (first, second) if piece is not None]
-                return self._replace_in_pieces(table, itertools.chain(begun, pieces), partitions, rejections, made)
-            frame = pl.DataFrame(schema=table.schema()) if first is None else first
-        eager = frame.lazy().collect()
-        check_schema(table, eager.schema)
-        if (digits := spec.significant_digits) is not None:
-            eager = eager.with_columns(pl.selectors.float().round_sig_figs(digits))
-        self._refuse_outsiders(table, eager, partitions, ids)
-        screened = screen(table, eager)
-        all_rejections = [*rejections, *screened.rejections]
-        # A table that cannot take the rows must say so before anything is quarantined.
+        # A table that cannot take the rows must say so before anything is written or quarantined.
         self._refuse_incompatible(table, self._newest(table))
-        self._replace_quarantine(table, eager, partitions, ids, all_rejections, partition_of or {})
-        made = self._condemned(table, eager, screened.rejections, made)
-        version, written = self._commit_changed(table, screened.rows, partitions, ids, made)
-        return Commit(version, screened.rows.height, written, all_rejections, first_rows(screened.rows))
+        partition_of = partition_of or {}
+        if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+            eager = frame.lazy().collect()
+            check_schema(table, eager.schema)
+            if (digits := spec.significant_digits) is not None:
+                eager = eager.with_columns(pl.selectors.float().round_sig_figs(digits))
+            self._refuse_outsiders(table, eager, partitions, ids)
+            good, found = (screened := screen(table, eager)).rows, screened.rejections
+            rejected = [*rejections, *found]
+            new = _NewRows(good.height, first_rows(good), good, row_fingerprints(table, good))
+            made = self._condemned(table, eager, found, made)
+            partition_of = {**self._partition_of_units(table, eager, partition_keys(table, partitions)), **partition_of}
+        elif ids is None:
+            new, rejected = self._written_as_they_come(table, frame, partitions, rejections)
+        else:
+            raise MissingPredicateError(f"{spec.key}: rows that come in pieces replace whole partitions, not ids.")
+        self._replace_quarantine(table, partitions, ids, rejected, partition_of)
+        version, written = self._commit(table, new, partitions, ids, made)
+        return Commit(version, new.height, written, rejected, new.preview)
 
     @staticmethod
     def _condemned(table: type[Table], frame: pl.DataFrame, rejections: Iterable[Rejection], made: Made) -> Made:
@@ -600,152 +520,112 @@ class Lake:
             aside.setdefault(partition_key_of(of), {}).setdefault(name, rules[name])
         return Made(made.units, aside)
 
-    @_retry_conflicts
-    def _commit_changed(
-        self,
-        table: type[Table],
-        rows: pl.DataFrame,
-        partitions: Sequence[PartitionValue] | None,
-        ids: Sequence[str] | None,
-        made: Made,
-    ) -> tuple[int, int]:
-        """Commit those units that have other rows than they had; version and number of rows written."""
-        unit = table.spec.replaced_by
-        if issubclass(table, QuarantineRow):
-            return self._commit(table, rows, self._predicate(table, partitions, ids)), rows.height
-        told, touched = self._changes(table, rows, partition_keys(table, partitions), ids, made)
-        if touched is None or (unit and touched and ids is None and len(touched) > _NAMED_UNITS):
-            return self._commit(table, rows, self._predicate(table, partitions, ids), told), rows.height
-        if touched:
-            changed = rows.filter(pl.col(str(unit)).is_in(touched)) if unit else rows
-            only = touched if unit else None
-            return self._commit(table, changed, self._predicate(table, partitions, only), told), changed.height
-        delta = self._prepared(table)
-        if told.dumps() == Note().dumps():
-            return self._kept(table, delta).version(), 0
-        return self._commit_note(table, delta, told), 0
-
-    def _changes(
-        self,
-        table: type[Table],
-        rows: pl.DataFrame,
-        keys: Sequence[str],
-        ids: Sequence[str] | None,
-        made: Made,
-    ) -> tuple[Note, list[str] | None]:
-        """What rows change in partitions, and the units that have other rows; None where nobody knows which had."""
-        ledger, unit = self.ledger(table), table.spec.replaced_by
-        found = row_fingerprints(table, rows)
-        told, touched, is_known = Note(), set[str](), True
-        for key in keys:
-            before, of, aside = ledger[key].units, made.units.get(key, {}), made.set_aside.get(key, {})
-            now: Units = {each: (made_from, NO_ROWS) for each, made_from in of.items()}
-            now |= {each: (of.get(each, ""), content) for each, content in found.get(key, {}).items()}
-            now |= {each: (of.get(each, ""), set_aside(check)) for each, check in aside.items()}
-            if before is None or (unit is None and not now):
-                is_known = is_known and before is not None
-                told.whole.append(key)
-                told.units[key] = now
-                touched |= {*now, *(before or {})}
-                continue
-            gone = [each for each in before if each not in now and (ids is None or each in ids)]
-            new = {each: entry for each, entry in now.items() if before.get(each) != entry}
-            if gone:
-                told.gone[key] = gone
-            if new:
-                told.units[key] = new
-            touched |= {each for each, (_, content) in new.items() if before.get(each, ("", ""))[1] != content}
-            touched |= {*gone}
-        return told, sorted(touched) if is_known else None
-
-    def _replace_in_pieces(
+    def _written_as_they_come(
         self,
         table: type[Table],
         pieces: Iterable[pl.DataFrame],
         partitions: Sequence[PartitionValue] | None,
         rejections: Iterable[Rejection],
-        made: Made,
-    ) -> Commit:
-        self._refuse_incompatible(table, self._newest(table))
-        [key] = partition_keys(table, partitions)
-        screening = PieceScreening(table)
-        written = _Written(pl.DataFrame(schema=table.schema()))
+    ) -> tuple[_NewRows, list[Rejection]]:
+        """Rows of one partition in files, and what is rejected; no file when that is everything."""
+        [key], [value] = partition_keys(table, partitions), partitions or [None]
+        screening, hashed, files = PieceScreening(table), RowsHash(), self._files(table)
+        new = _NewRows(0, pl.DataFrame(schema=table.schema()))
 
         def good() -> Iterator[pl.DataFrame]:
             for piece in pieces:
                 rows = screening.rows(piece)
                 self._refuse_outsiders(table, rows, partitions, None)
                 if not rows.is_empty():
-                    written.rows += rows.height
-                    written.preview = first_rows(rows)
-                    written.hashed.add(rows)
+                    new.height += rows.height
+                    new.preview = first_rows(rows)
+                    hashed.add(rows)
                     yield rows
-            before = [*rejections]
-            accepted, found = screening.verdict(before)
-            written.rejections = [*before, *found]
-            if not accepted:
-                raise _CondemnedError
 
-        def quarantine() -> None:
-            self._replace_quarantine(table, written.preview, partitions, None, written.rejections, {})
+        new.files = files.write(value, good())
+        before = [*rejections]
+        accepted, found = screening.verdict(before)
+        if not accepted:
+            files.discard(new.files)
+            new = _NewRows(0, new.preview.clear())
+        elif new.height:
+            new.fingerprints = {key: {WHOLE: hashed.fingerprint()}}
+        return new, [*before, *found]
 
-        predicate = self._predicate(table, partitions, None)
-        try:
-            version = self._commit_stream(table, good(), predicate, written)
-        except _CondemnedError:
-            written.rows, written.preview = 0, written.preview.clear()
-            quarantine()
-            version, _ = self._commit_changed(table, written.preview, partitions, None, made)
-            return Commit(version, 0, 0, written.rejections, written.preview)
-        # Only now: the writer takes the rows in a thread of its own, in which nothing else can be committed.
-        quarantine()
-        # What the rows are is known when the last one is written.
-        entry = made.units.get(key, {}).get(WHOLE, ""), written.hashed.fingerprint()
-        self.note(table, Note(units={key: {WHOLE: entry}}, whole=[key]))
-        return Commit(self.version(table) or version, written.rows, written.rows, written.rejections, written.preview)
-
-    def _commit_stream(
-        self, table: type[Table], frames: Iterator[pl.DataFrame], predicate: str | None, written: _Written
-    ) -> int:
-        """Commit frames as they come. A lost race over the version is Delta's to retry: the rows come only once.
-
-        Writers of a table wait for each other in its pool, and the partition is nobody else's.
-        """
-        first = next(frames, None)
-        if first is None:
-            return _retry_conflicts(self._commit)(table, written.preview, predicate)
-        delta = _retry_conflicts(self._prepared)(table)
-        raised: list[BaseException] = []
-
-        def batches() -> Iterator[pa.RecordBatch]:
+    @_retry_conflicts
+    def _commit(
+        self,
+        table: type[Table],
+        new: _NewRows,
+        partitions: Sequence[PartitionValue] | None,
+        ids: Sequence[str] | None,
+        made: Made,
+    ) -> tuple[int, int]:
+        """Commit those units that have other rows than they had; version and number of rows written."""
+        delta, files, keys = self._prepared(table), self._files(table), partition_keys(table, partitions)
+        if issubclass(table, QuarantineRow):
+            note, changes = None, {key: _Change(None, ids) for key in keys}
+        else:
+            note, changes = _changes(table, self._ledger_of(table, delta), keys, new.fingerprints, ids, made)
+        if not changes:
+            files.discard(new.files)
+            unchanged = note == Note()
+            return self._kept(table, delta).version() if unchanged else self._transact(table, delta, note), 0
+        added, removed, written = [*new.files], list[RemoveAction](), new.height
+        if new.at_hand is not None:
+            written = 0
+            for value, rows in _by_partition(table, new.at_hand, partitions):
+                change = changes.get(WHOLE if value is None else partition_key_of(value))
+                if change is not None and change.written is not None:
+                    rows = rows.filter(pl.col(str(table.spec.replaced_by)).is_in([*change.written]))
+                if change is not None:
+                    added += files.write(value, [_in_order(table, rows)])
+                    written += rows.height
+        for file in (seen := data_files(table, delta, partitions)):
+            change = changes.get(WHOLE if file.partition is None else partition_key_of(file.partition))
+            if change is None:
+                continue
+            if change.replaced is not None:
+                rest = files.rest(file, change.replaced)
+                if rest is None:
+                    continue
+                added += files.write(file.partition, rest)
+            removed.append(files.removal(file))
+        if note is None and not added and not removed:
+            return self._kept(table, delta).version(), 0
+        while True:
+            version = delta.version()
             try:
-                for frame in itertools.chain([first], frames):
-                    yield from (
-                        frame.select(table.column_names()).to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
-                    )
-            except GeneratorExit:
-                # The writer gave up, and says why itself.
-                raise
-            except BaseException as error:
-                raised.append(error)
-                raise
+                return self._transact(table, delta, note, [*added, *removed]), written
+            except DeltaError as error:
+                # Whoever came first with other partitions holds nobody up.
+                delta.update_incremental()
+                overtaken = delta.version() > version and data_files(table, delta, partitions) == seen
+                if not _conflict(error) or not overtaken:
+                    raise
 
-        schema = first.clear().select(table.column_names()).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        try:
-            write_deltalake(
-                delta,
-                pa.RecordBatchReader.from_batches(schema, batches()),
-                mode="overwrite",
-                predicate=predicate,
-                writer_properties=_writer(table),
-                commit_properties=CommitProperties(max_commit_retries=100),
-            )
-        except Exception:
-            # What the rows raised comes back from the writer as an error of its own.
-            if raised:
-                raise raised[0] from None
-            raise
-        return self._committed(table, delta)
+    def _transact(
+        self,
+        table: type[Table],
+        delta: DeltaTable,
+        note: Note | None,
+        actions: Sequence[AddAction | RemoveAction] = (),
+    ) -> int:
+        """Commit files and a note on the very version that they are made for; the version after it."""
+        delta.create_write_transaction(
+            [*actions],
+            mode="append",
+            schema=delta.schema(),
+            partition_by=_partition_columns(table) or None,
+            commit_properties=CommitProperties(
+                custom_metadata={NOTE: note.dumps()} if note else None, max_commit_retries=0
+            ),
+        )
+        delta.update_incremental()
+        return self._kept(table, delta).version()
+
+    def _files(self, table: type[Table]) -> DataFiles:
+        return DataFiles(table, self.uri(table), self.storage_options)
 
     def _refuse_outsiders(
         self,
@@ -772,46 +652,10 @@ class Lake:
                     f"{table.spec.partitioned_by} says; first: {torn.row(0, named=True)}. Nothing was written."
                 )
 
-    def _predicate(
-        self, table: type[Table], partitions: Sequence[PartitionValue] | None, ids: Sequence[str] | None
-    ) -> str | None:
-        """What to replace, in Delta's own predicate language; None means the whole unpartitioned table."""
-        parts: list[str] = []
-        if table.spec.partitioned_by and partitions:
-            parts.append(_is_in(table.spec.partitioned_by, [partition_key_of(value) for value in partitions]))
-        if ids is not None and table.spec.replaced_by:
-            # By the bounds whole files are passed over, as they are not by a long list.
-            column = table.spec.replaced_by
-            parts.append(f"{column} >= {_quoted(min(ids))} AND {column} <= {_quoted(max(ids))}")
-            parts.append(_is_in(column, ids))
-        return " AND ".join(parts) or None
-
     @_retry_conflicts
     def ensure(self, table: type[Table]) -> None:
         """Make the stored table, empty, unless there is one: made and without rows is not the same as never made."""
         self._prepared(table)
-
-    def _commit(self, table: type[Table], rows: pl.DataFrame, predicate: str | None, note: Note | None = None) -> int:
-        delta = self._prepared(table)
-        properties = CommitProperties(custom_metadata={NOTE: note.dumps()} if note else None)
-        if rows.is_empty():
-            # Deleting is said outright; an overwrite by nothing would do it silently.
-            before = delta.version()
-            delta.delete(predicate, commit_properties=properties)
-            delta.update_incremental()
-            if note is not None and delta.version() == before:
-                # There was nothing to delete, which Delta does not commit.
-                return self._commit_note(table, delta, note)
-            return self._kept(table, delta).version()
-        write_deltalake(
-            delta,
-            _in_order(table, rows),
-            mode="overwrite",
-            predicate=predicate,
-            writer_properties=_writer(table),
-            commit_properties=properties,
-        )
-        return self._committed(table, delta)
 
     def _prepared(self, table: type[Table]) -> DeltaTable:
         """The stored table, made or extended to the declared schema, for one writer."""
@@ -855,7 +699,6 @@ class Lake:
     def _replace_quarantine(
         self,
         table: type[Table],
-        frame: pl.DataFrame,
         partitions: Sequence[PartitionValue] | None,
         ids: Sequence[str] | None,
         rejections: Sequence[Rejection],
@@ -869,16 +712,15 @@ class Lake:
         state = self.state(quarantine)
         if not rejections and (state is None or not any(place in state.rows_per_partition for place in places)):
             return
-        day_of = {**self._partition_of_units(table, frame, keys), **partition_of}
         rows = pl.concat(
             [
-                quarantine_frame(table, key, [r for r in rejections if day_of.get(r.unit_id, keys[0]) == key])
+                quarantine_frame(table, key, [r for r in rejections if partition_of.get(r.unit_id, keys[0]) == key])
                 for key in keys
             ]
         )
         # Rows without an id are entered as a unit of their own, which no caller names.
         units = None if ids is None else sorted({*ids, *rows.get_column("unit_id")})
-        _retry_conflicts(self._commit)(quarantine, rows, self._predicate(quarantine, places, units))
+        self._commit(quarantine, _NewRows(rows.height, rows, rows), places, units, NOTHING_KNOWN)
 
     @staticmethod
     def _partition_of_units(table: type[Table], frame: pl.DataFrame, keys: Sequence[str]) -> dict[str, str]:
@@ -899,23 +741,11 @@ class Lake:
         try:
             found = self.open(table)
         except DamagedTableError:
-            self._remove_log(table)
+            self._log(table).remove()
             self._create(table, mode="error")
             return
         if found is not None:
             self._create(table, mode="overwrite")
-
-    def _remove_log(self, table: type[Table]) -> None:
-        """Remove the log of a table, which is none any more; the next vacuum removes its files."""
-        log = f"{self.uri(table)}/_delta_log"
-        if not self.is_remote:
-            shutil.rmtree(log)
-            return
-        import obstore.store
-
-        store = obstore.store.from_url(log, **object_store_options(self.storage_options))
-        for listed in obstore.list(store):
-            obstore.delete(store, [entry["path"] for entry in listed])
 
     # ----------------------------------------------------------------- maintenance
 
@@ -930,7 +760,7 @@ class Lake:
         if delta is None:
             return {"files_before": 0, "files_after": 0, "files_removed": 0}
         before = len(delta.file_uris())
-        delta.optimize.compact(writer_properties=_writer(table))
+        delta.optimize.compact(writer_properties=WriterProperties(compression="ZSTD", compression_level=1))
         delta.update_incremental()
         # `full` finds the files of killed writers too, which no version of the log names.
         removed = delta.vacuum(retention_hours=retain_hours, dry_run=False, enforce_retention_duration=False, full=True)
@@ -938,7 +768,7 @@ class Lake:
         self._opened.pop(table, None)
         if not issubclass(table, QuarantineRow):
             # So that nobody has to read the older notes, and their commits may go.
-            self._commit_note(table, delta, self.ledger(table).as_note())
+            self._transact(table, delta, self.ledger(table).as_note())
         delta.create_checkpoint()
         return {"files_before": before, "files_after": len(delta.file_uris()), "files_removed": len(removed)}
 
@@ -961,7 +791,7 @@ class Lake:
         delta.alter.set_table_properties(dict.fromkeys(_RETENTION, "interval 0 seconds"))
         delta = DeltaTable(self.uri(table), storage_options=self.storage_options)
         if not issubclass(table, QuarantineRow):
-            self._commit_note(table, delta, ledger.as_note())
+            self._transact(table, delta, ledger.as_note())
         delta.create_checkpoint()
         delta.cleanup_metadata()
         delta.alter.set_table_properties(_RETENTION)
@@ -983,10 +813,6 @@ def _stored(table: type[Table]) -> type[Table]:
     return table.of if issubclass(table, LedgerRow) else table
 
 
-def _commit_file(log: Path, version: int) -> Path:
-    return log / f"{version:020}.json"
-
-
 def _damage(table: type[Table], found: str) -> str:
     return (
         f"The log of {table.spec.dotted} is damaged: {found.rstrip('.')}. "
@@ -994,13 +820,51 @@ def _damage(table: type[Table], found: str) -> str:
     )
 
 
-def _written(log: Path, version: int) -> tuple[int, int] | None:
-    """What tells a commit's file from another of its name: a table may be removed and made again."""
-    try:
-        status = _commit_file(log, version).stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+def _changes(
+    table: type[Table],
+    ledger: Ledger,
+    keys: Sequence[str],
+    found: Mapping[str, Mapping[str, str]],
+    ids: Sequence[str] | None,
+    made: Made,
+) -> tuple[Note, dict[str, _Change]]:
+    """What rows of some fingerprints change: the note that says it, and by partition what is to be written."""
+    unit, note, changes = table.spec.replaced_by, Note(), dict[str, _Change]()
+    for key in keys:
+        before, of, aside = ledger[key].units, made.units.get(key, {}), made.set_aside.get(key, {})
+        now: Units = {each: (made_from, NO_ROWS) for each, made_from in of.items()}
+        now |= {each: (of.get(each, ""), content) for each, content in found.get(key, {}).items()}
+        now |= {each: (of.get(each, ""), set_aside(check)) for each, check in aside.items()}
+        if before is None or (unit is None and not now):
+            note.whole.append(key)
+            note.units[key] = now
+            if before is None or before:
+                # Nobody knows which units had these rows.
+                changes[key] = _Change(None, ids)
+            continue
+        gone = [each for each in before if each not in now and (ids is None or each in ids)]
+        if gone:
+            note.gone[key] = gone
+        if new := {each: entry for each, entry in now.items() if before.get(each) != entry}:
+            note.units[key] = new
+        others = {each for each, (_, content) in new.items() if before.get(each, ("", ""))[1] != content}
+        if others or gone:
+            # Rows that came in pieces are nobody's in particular.
+            replaced = {*gone, *(others if WHOLE in before else others & before.keys())}
+            is_whole = unit is None or WHOLE in now or replaced >= before.keys()
+            changes[key] = _Change(others if unit and WHOLE not in now else None, None if is_whole else replaced)
+    return note, changes
+
+
+def _by_partition(
+    table: type[Table], rows: pl.DataFrame, partitions: Sequence[PartitionValue] | None
+) -> Iterator[tuple[PartitionValue | None, pl.DataFrame]]:
+    """The rows of each partition."""
+    if partitions is None or len(partitions) == 1:
+        yield (partitions or [None])[0], rows
+    else:
+        for (value,), part in rows.partition_by(str(table.spec.partitioned_by), as_dict=True).items():
+            yield value, part  # type: ignore[misc]
 
 
 def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
@@ -1012,27 +876,6 @@ def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
     ):
         return rows
     return rows.sort(order)
-
-
-@functools.cache
-def _writer(table: type[Table]) -> WriterProperties:
-    # Measured figures, times and numbers that are keys hardly ever repeat: a dictionary of them costs a quarter of the
-    # write and saves nothing.
-    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK")
-    differences = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED", statistics_enabled="CHUNK")
-    keys = table.primary_key()
-    columns = {
-        name: plain if dtype.is_float() else differences
-        for name, dtype in table.schema().items()
-        if dtype.is_float() or isinstance(dtype, pl.Datetime) or (dtype.is_integer() and name == keys[-1])
-    }
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=1,
-        # Of row groups, and not of every page in them, which would cost a third more.
-        default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-        column_properties=columns or None,
-    )
 
 
 @functools.cache
@@ -1084,16 +927,6 @@ def schema_differences(table: type[Table], delta: DeltaTable) -> list[str]:
 def _partition_columns(table: type[Table]) -> list[str]:
     """The declared partition column, as Delta lists such columns."""
     return [table.spec.partitioned_by] if table.spec.partitioned_by else []
-
-
-def _is_in(column: str, values: Sequence[str]) -> str:
-    # A column is a declared name.
-    return f"{column} IN ({', '.join(map(_quoted, values))})"
-
-
-def _quoted(value: str) -> str:
-    """A value in Delta's predicates, which are text."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def first_rows(rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,8 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore, from_url
 from polars.testing import assert_frame_equal
+from pyarrow.parquet import ParquetWriter
 
-from gamestats_assets.lakehouse import delta
 from gamestats_assets.lakehouse.delta import (
     DamagedTableError,
     IncompatibleSchemaError,
@@ -438,23 +438,6 @@ def test_only_the_partitions_and_ids_asked_for_are_read(anywhere: Lake) -> None:
     assert anywhere.scan(Goals, [MARCH_2], ["m1", "m2"]).collect().height == 2
     assert anywhere.scan(Goals, []).collect().is_empty()
     assert anywhere.scan(Goals, [MARCH_1], []).collect().is_empty()
-
-
-@pytest.mark.parametrize("rows", [1, 3, 5, 100])
-def test_rows_of_an_id_are_read_together(anywhere: Lake, rows: int) -> None:
-    for match, players in (("m1", 2), ("m2", 4), ("m3", 1), ("m4", 1)):
-        anywhere.replace(Goals, goals(MARCH_1, match, players=players), partitions=[MARCH_1], ids=[match])
-    anywhere.replace(Goals, goals(MARCH_2, "m5"), partitions=[MARCH_2])
-    read = [*anywhere.whole_ids(Goals, [MARCH_1], rows=rows)]
-    assert (
-        pl.concat(read)
-        .sort("match_id", "player")
-        .equals(anywhere.scan(Goals, [MARCH_1]).collect().sort("match_id", "player"))
-    )
-    ids = [{*frame.get_column("match_id")} for frame in read]
-    assert sum(map(len, ids)) == len({"m1", "m2", "m3", "m4"}.union(*ids)) == 4
-    assert [len(each) for each in ids] == {1: [1, 1, 1, 1], 3: [1, 1, 2], 5: [1, 3], 100: [4]}[rows]
-    assert [*anywhere.whole_ids(Goals, [])] == []
 
 
 def test_what_a_commit_tells_of_its_rows_does_not_keep_all_of_them_in_memory(lake: Lake) -> None:
@@ -991,16 +974,24 @@ def test_pieces_replace_whole_partitions_and_say_which(lake: Lake) -> None:
 def test_a_writer_that_gives_up_says_why(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.replace(Steps, steps(0, 5), partitions=[MARCH_1])
 
-    def full(table: Any, rows: Any, **options: Any) -> None:
-        rows.read_next_batch()
-        rows.close()
-        del rows
+    before = paths_under(lake.root)
+
+    def full(writer: ParquetWriter, rows: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(delta, "write_deltalake", full)
+    monkeypatch.setattr(ParquetWriter, "write_table", full)
     with pytest.raises(OSError, match="No space left"):
         lake.replace(Steps, (steps(n, n + 1) for n in range(10)), partitions=[MARCH_1])
     assert numbers(lake) == [0, 1, 2, 3, 4]
+    assert paths_under(lake.root) == before, "nothing of it takes up room"
+
+
+def test_pieces_are_one_commit_and_none_where_they_are_what_is_there(anywhere: Lake) -> None:
+    first = anywhere.replace(Steps, iter([steps(0, 10), steps(10, 20)]), partitions=[MARCH_1])
+    before = paths_under(anywhere.root, anywhere.storage_options)
+    again = anywhere.replace(Steps, iter([steps(10, 20), steps(0, 10)]), partitions=[MARCH_1])
+    assert (first.version, again.version, again.rows, again.written) == (1, 1, 20, 0)
+    assert paths_under(anywhere.root, anywhere.storage_options) == before
 
 
 def stream_day(root: str, options: Mapping[str, str], day: date) -> None:

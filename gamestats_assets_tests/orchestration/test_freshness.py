@@ -373,7 +373,7 @@ def death(after: int) -> Iterator[None]:
         return commit
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_commit", "_commit_note", "_replace_quarantine"):
+        for name in ("_commit", "_transact", "_replace_quarantine"):
             patch.setattr(Lake, name, deadly(getattr(Lake, name)))
         yield
 
