@@ -121,7 +121,7 @@ def _writable(what: str, folder: Path) -> Finding:
 def _tables(stores: Stores) -> Finding:
     """Whether the log of every stored table can be read."""
     from gamestats_assets.cli.known import queryable_tables
-    from gamestats_assets.lakehouse.delta import DamagedTableError, StoreUnavailableError
+    from gamestats_assets.lakehouse.lake_reader import DamagedTableError, StoreUnavailableError
 
     stored, damaged = 0, list[str]()
     for table in queryable_tables().values():

@@ -25,13 +25,9 @@ from obstore.store import LocalStore, from_url
 from polars.testing import assert_frame_equal
 from pyarrow.parquet import ParquetWriter
 
-from gamestats_assets.lakehouse.delta import (
-    DamagedTableError,
-    IncompatibleSchemaError,
-    Lake,
-    MissingPredicateError,
-    OutsidePredicateError,
-)
+from gamestats_assets.lakehouse.delta import Lake, MissingPredicateError, OutsidePredicateError
+from gamestats_assets.lakehouse.delta_schema import IncompatibleSchemaError
+from gamestats_assets.lakehouse.lake_reader import DamagedTableError
 from gamestats_assets.lakehouse.landing import object_store_options
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
