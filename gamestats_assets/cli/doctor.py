@@ -232,8 +232,8 @@ def _discovery(settings: Settings) -> Finding:
     from gamestats_assets.lakehouse.ops import current_revision
     from gamestats_assets.lakehouse.postgres import PostgresError
     from gamestats_assets.lakehouse.stores import Stores
+    from gamestats_assets.pubg.api import limit_in_force
     from gamestats_assets.pubg.discovery import current_plan, playing, teams_at_most
-    from gamestats_assets.pubg.limit import LIMITER, limit_in_force
 
     if settings.postgres_url is None and not is_running(settings):
         return Finding("ok", "discovery", "its plan is made when PostgreSQL runs, out of who is tracked and who plays")
@@ -241,7 +241,7 @@ def _discovery(settings: Settings) -> Finding:
     try:
         if current_revision(url) is None:
             return Finding("ok", "discovery", "nobody is tracked and no match is scheduled")
-        limit = limit_in_force(url, LIMITER, settings.pubg_requests_per_minute)
+        limit = limit_in_force(url, settings.pubg_requests_per_minute)
         teams = len({player.team_id for player in playing(url, now)})
         fullest = max(teams, teams_at_most(url, now))
         told = current_plan(url, now, limit=limit, teams=fullest).lines()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import psycopg
 from pydantic import SecretStr
@@ -58,8 +58,19 @@ def _written(windows: Sequence[Window]) -> str:
     return ",".join(f"{window.requests}:{f'{window.seconds:.6f}'.rstrip('0').rstrip('.')}" for window in windows)
 
 
-class Limits(Protocol):
-    """Who decides when the next request may be sent."""
+class Limits(ABC):
+    """Who decides when the next request may be sent.
+
+    Args:
+        patience: seconds of waiting after which `acquire` gives up.
+        deadline: time of `time.monotonic` past which `acquire` does not wait.
+        sleep: waits for seconds.
+    """
+
+    def __init__(self, patience: float, deadline: float, sleep: Callable[[float], None]) -> None:
+        self._patience = patience
+        self._deadline = deadline
+        self._sleep = sleep
 
     def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
         """Wait until a request may be sent by all limiters, and count it in each.
@@ -69,33 +80,6 @@ class Limits(Protocol):
 
         Returns:
             When it was counted, for `learn`.
-        """
-        ...
-
-    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
-        """Take over limits that an answer told, and what of them others have used up.
-
-        Args:
-            told: windows by limiter.
-            since: when the request was counted that was so answered.
-        """
-        ...
-
-    def block(self, limiter: str, seconds: float) -> None:
-        """Send nothing against a limiter for so long."""
-        ...
-
-
-class _Patient:
-    """Waits for `_take` to count a request, so long as there is patience."""
-
-    def __init__(self, patience: float, deadline: float, sleep: Callable[[float], None]) -> None:
-        self._patience = patience
-        self._deadline = deadline
-        self._sleep = sleep
-
-    def acquire(self, limiters: Mapping[str, Sequence[Window]]) -> float:
-        """As `Limits.acquire`.
 
         Raises:
             RateLimitedError: when that would take longer than `patience`, or until after `deadline`.
@@ -114,9 +98,22 @@ class _Patient:
             self._sleep(wait)
             waited += wait
 
+    @abstractmethod
     def _take(self, limiters: Mapping[str, Sequence[Window]]) -> tuple[float, float]:
         """Seconds until a request may be sent, 0 when this one has been counted; and when it was."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
+        """Take over limits that an answer told, and what of them others have used up.
+
+        Args:
+            told: windows by limiter.
+            since: when the request was counted that was so answered.
+        """
+
+    @abstractmethod
+    def block(self, limiter: str, seconds: float) -> None:
+        """Send nothing against a limiter for so long."""
 
 
 # ---------------------------------------------------------------- one process
@@ -144,7 +141,7 @@ class _State:
         return max(waits)
 
 
-class InProcessLimits(_Patient):
+class InProcessLimits(Limits):
     """Limits shared by the threads of one process.
 
     Args:
@@ -219,7 +216,7 @@ def _of_others(
 # ---------------------------------------------------------------- all processes
 
 
-class SharedLimits(_Patient):
+class SharedLimits(Limits):
     """Limits shared by all processes, in `ops.api_calls` and `ops.api_limits`, by the clock of PostgreSQL.
 
     Args:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import msgspec
 from pydantic import SecretStr
@@ -36,7 +35,7 @@ from gamestats_assets.lakehouse.http import (
 from gamestats_assets.lakehouse.http import ApiError as PubgApiError
 from gamestats_assets.lakehouse.http import UnavailableError as UnavailableError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
+from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window, windows_in_force
 from gamestats_assets.pubg.source import (
     GAME,
     Kind,
@@ -78,23 +77,6 @@ class ExpiredTelemetryError(NotFoundError):
 # ---------------------------------------------------------------- the limit
 
 
-class RateLimiter(Protocol):
-    """Who decides when the next limited request may be sent; one limiter serves one key."""
-
-    def acquire(self) -> None:
-        """Wait until a request may be sent, and count it."""
-        ...
-
-    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
-        """Learn from an answer's headers.
-
-        Args:
-            headers: the answer's headers; names in any case the mapping finds.
-            refused: whether the answer was 429.
-        """
-        ...
-
-
 def server_wait(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds the server asks to wait: X-RateLimit-Reset (unix seconds) or Retry-After, else None.
 
@@ -114,78 +96,25 @@ def _number(value: str | None) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
 
 
-def limit_told(headers: Mapping[str, str]) -> tuple[int | None, bool]:
-    """The limit an answer tells (None when it tells none), and whether it says that none is left."""
-    limit = _number(headers.get("X-RateLimit-Limit"))
-    return int(limit) if limit else None, _number(headers.get("X-RateLimit-Remaining")) == 0
-
-
-def refusal_wait(headers: Mapping[str, str], now: float, window: float, *, refused: bool) -> float | None:
-    """Seconds to wait after an answer that left nothing, or was refused; None when nothing is said.
+def learn_limit(limits: Limits, headers: Mapping[str, str], now: float, *, refused: bool = False) -> None:
+    """Take over the limit an answer tells; ask nothing until its reset when none is left or one was refused.
 
     A refusal that names no time is waited for as long as a window; one whose reset has just
     passed still deserves a breath.
     """
+    if requests := _number(headers.get("X-RateLimit-Limit")):
+        limits.learn({LIMITER: [Window(int(requests), WINDOW_SECONDS)]})
     wait = server_wait(headers, now)
-    if not refused:
-        return wait
-    return window if wait is None else max(wait, 1.0)
+    if refused:
+        wait = WINDOW_SECONDS if wait is None else max(wait, 1.0)
+    if wait is not None and (refused or _number(headers.get("X-RateLimit-Remaining")) == 0):
+        limits.block(LIMITER, wait)
 
 
-class KeyLimiter:
-    """One window of requests for a key, as the API's headers tell it.
-
-    Args:
-        limits: who keeps it.
-        limiter: name of the limit.
-        requests: requests allowed in a window, until the server tells its own figure.
-        window: length of the window in seconds.
-        clock: wall clock in unix seconds.
-    """
-
-    def __init__(
-        self, limits: Limits, limiter: str, *, requests: int, window: float, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._limits = limits
-        self._limiter = limiter
-        self._window = Window(requests, window)
-        self._clock = clock
-
-    def acquire(self) -> None:
-        """Wait until the window has room and no refusal is in force, and count the request."""
-        self._limits.acquire({self._limiter: [self._window]})
-
-    def observe(self, headers: Mapping[str, str], *, refused: bool = False) -> None:
-        """Take over the server's limit; wait for its reset when none remain or one was refused."""
-        requests, exhausted = limit_told(headers)
-        if requests is not None:
-            self._limits.learn({self._limiter: [Window(requests, self._window.seconds)]})
-        if exhausted or refused:
-            wait = refusal_wait(headers, self._clock(), self._window.seconds, refused=refused)
-            if wait is not None:
-                self._limits.block(self._limiter, wait)
-
-
-class InProcessLimiter(KeyLimiter):
-    """A sliding window of requests, shared by the threads of one process.
-
-    Args:
-        requests: requests allowed in a window, until the server tells its own figure.
-        window: length of the window in seconds.
-        clock: wall clock in unix seconds.
-        sleep: waits for seconds.
-    """
-
-    def __init__(
-        self,
-        requests: int = REQUESTS_A_WINDOW,
-        window: float = WINDOW_SECONDS,
-        *,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        limits = InProcessLimits(clock=clock, sleep=sleep)
-        super().__init__(limits, LIMITER, requests=requests, window=window, clock=clock)
+def limit_in_force(url: SecretStr, requests: int) -> int:
+    """Requests allowed in a window: as the server last told, else as many as are given."""
+    told = windows_in_force(url, LIMITER)
+    return told[0].requests if told else requests
 
 
 # ---------------------------------------------------------------- what comes back
@@ -317,7 +246,8 @@ class PubgApi(ApiClient):
         landing: where everything lands.
         base_url: address of the API.
         shard: platform, such as `steam` or `kakao`.
-        limiter: decides when requests for players may be sent; by default one for this client alone.
+        limits: decides when requests for players may be sent; by default those of this client alone.
+        requests: of these in a minute, until the server tells its own figure.
         clock: wall clock in unix seconds.
         sleep: waits for seconds.
         timeout: seconds for connecting, and between two pieces of a body.
@@ -336,7 +266,8 @@ class PubgApi(ApiClient):
         *,
         base_url: str = BASE_URL,
         shard: str = "steam",
-        limiter: RateLimiter | None = None,
+        limits: Limits | None = None,
+        requests: int = REQUESTS_A_WINDOW,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         timeout: float = 20.0,
@@ -351,7 +282,8 @@ class PubgApi(ApiClient):
         super().__init__(key, "PUBG_API_KEY", base_url, fetcher)
         self._landing, self._clock = landing, clock
         self._shard = shard
-        self._limiter = limiter or InProcessLimiter(clock=clock, sleep=sleep)
+        self._limits = limits or InProcessLimits(clock=clock, sleep=sleep)
+        self._windows = {LIMITER: [Window(requests, WINDOW_SECONDS)]}
 
     def __repr__(self) -> str:
         return f"PubgApi(base_url={self._base_url!r}, shard={self._shard!r})"
@@ -492,7 +424,7 @@ class PubgApi(ApiClient):
 
         def judge(status: int, headers: Mapping[str, str]) -> None:
             if keyed:
-                self._limiter.observe(headers, refused=status == 429)
+                learn_limit(self._limits, headers, self._clock(), refused=status == 429)
             _raise_for_status(status, headers, ask, self._clock())
 
         try:
@@ -501,7 +433,7 @@ class PubgApi(ApiClient):
                 ask.what,
                 judge=judge,
                 check=lambda payload: _checked(payload, ask),
-                acquire=self._limiter.acquire if keyed else lambda: None,
+                acquire=lambda: self._limits.acquire(self._windows) if keyed else None,
                 params=ask.params,
                 secret_headers=secret,
                 # A keyed request follows no redirect: the key is for one host.

@@ -11,6 +11,7 @@ import dagster as dg
 from psycopg import OperationalError
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
@@ -23,11 +24,11 @@ from gamestats_assets.pubg.api import (
     UnauthorisedError,
     UnavailableError,
     UnreadableAnswerError,
+    limit_in_force,
 )
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.backfill import MATCHES_TAG
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
-from gamestats_assets.pubg.limit import LIMITER, SharedLimiter, limit_in_force
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
 ARCHIVE_JOB = "archive_pubg_matches"
@@ -172,17 +173,9 @@ def _discovery_sensor(
         settings, url = stores.settings, stores.postgres_url
         migrate(url)
         now = datetime.now(UTC)
-        limit = limit_in_force(url, LIMITER, settings.pubg_requests_per_minute)
+        limit = limit_in_force(url, settings.pubg_requests_per_minute)
         plan = discovery.current_plan(url, now, limit=limit)
-        limiter = SharedLimiter(
-            url,
-            LIMITER,
-            caller=finder,
-            leave=leave(plan),
-            patience=_PATIENCE_S,
-            deadline=began + _ASKING_S,
-            requests=limit,
-        )
+        limits = SharedLimits(url, caller=finder, leave=leave(plan), patience=_PATIENCE_S, deadline=began + _ASKING_S)
 
         def groups_of(shard: str, turn: int) -> list[list[Asked]]:
             return discovery.batches([player for player in whom(url, now, plan, turn) if player.shard == shard])
@@ -201,8 +194,8 @@ def _discovery_sensor(
             told = told.begun(len(groups_of(shard, told.turn)), now, every_s(plan))
             rounds[shard] = told.as_cursor()
             with PubgApi(
-                settings.pubg_api_key, stores.landing, base_url=settings.pubg_api_url, shard=shard, limiter=limiter,
-                timeout=_TIMEOUT_S, deadline=began + _ASKING_S, attempts=1,
+                settings.pubg_api_key, stores.landing, base_url=settings.pubg_api_url, shard=shard, limits=limits,
+                requests=limit, timeout=_TIMEOUT_S, deadline=began + _ASKING_S, attempts=1,
             ) as api:  # fmt: skip
                 for group in told.due(groups_of(shard, told.turn), every_s(plan)):
                     if time.monotonic() >= began + _ASKING_S:

@@ -15,8 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.landing import Landing, decompressed
+from gamestats_assets.lakehouse.limits import InProcessLimits, Window
 from gamestats_assets.pubg.api import (
-    InProcessLimiter,
+    LIMITER,
     MatchFetch,
     PubgApi,
     PubgApiError,
@@ -24,6 +25,7 @@ from gamestats_assets.pubg.api import (
     UnauthorisedError,
     UnavailableError,
     UnexpectedAnswerError,
+    learn_limit,
 )
 from gamestats_assets.pubg.source import ingest, ingest_payload, unreadable
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
@@ -308,11 +310,11 @@ def test_endless_refusal_ends_in_an_error_that_tells_the_wait(server: ApiServer,
 
 
 def test_threads_together_stay_within_the_limit() -> None:
-    limiter = InProcessLimiter(requests=5, window=0.2)
+    limits = InProcessLimits()
 
     def ask() -> None:
         for _ in range(5):
-            limiter.acquire()
+            limits.acquire({LIMITER: [Window(5, 0.2)]})
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     begin = time.perf_counter()
@@ -326,12 +328,12 @@ def test_threads_together_stay_within_the_limit() -> None:
 
 def test_a_limit_that_shrinks_is_kept() -> None:
     timer = FakeTime()
-    limiter = InProcessLimiter(requests=10, window=60, clock=timer.clock, sleep=timer.sleep)
+    limits, windows = InProcessLimits(clock=timer.clock, sleep=timer.sleep), {LIMITER: [Window(10, 60)]}
     for _ in range(10):
-        limiter.acquire()
+        limits.acquire(windows)
         timer.now += 1
-    limiter.observe({"X-RateLimit-Limit": "5"})
-    limiter.acquire()
+    learn_limit(limits, {"X-RateLimit-Limit": "5"}, timer.now)
+    limits.acquire(windows)
     # Six of the ten must leave the window; the sixth was sent 5 seconds in.
     assert timer.now == pytest.approx(1_760_000_000.0 + 5 + 60)
 

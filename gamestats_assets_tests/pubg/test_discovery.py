@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.limits import SharedLimits
+from gamestats_assets.lakehouse.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import discovery, sensors
-from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError
+from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError, learn_limit, limit_in_force
 from gamestats_assets.pubg.discovery import Asked, Round
-from gamestats_assets.pubg.limit import SharedLimiter, limit_in_force
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
@@ -102,52 +101,64 @@ def test_a_round_asks_for_every_group_once_and_waits_for_its_time() -> None:
 # --------------------------------------------------------------------------- the limit
 
 
-def test_processes_share_one_limit(url: SecretStr) -> None:
-    limits = [SharedLimiter(url, "pubg", requests=5, window=600, patience=0) for _ in range(8)]
+def asking(
+    url: SecretStr, limiter: str = "pubg", *, requests: int = 10, window: float = 60.0, **options: Any
+) -> Callable[[], object]:
+    """Waits for one request against the limit that all processes share."""
+    limits = SharedLimits(url, **options)
+    return lambda: limits.acquire({limiter: [Window(requests, window)]})
 
-    def take(limiter: SharedLimiter) -> bool:
+
+def answered(url: SecretStr, headers: Mapping[str, str], *, refused: bool = False) -> None:
+    """An answer of the API, as the limit learns from it."""
+    learn_limit(SharedLimits(url), headers, time.time(), refused=refused)
+
+
+def test_processes_share_one_limit(url: SecretStr) -> None:
+    limits = [asking(url, requests=5, window=600, patience=0) for _ in range(8)]
+
+    def take(limiter: Callable[[], object]) -> bool:
         try:
-            limiter.acquire()
+            limiter()
         except RateLimitedError:
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(take, limits)) == 5
-    assert take(SharedLimiter(url, "another key", requests=5, window=600, patience=0))
+    assert take(asking(url, "another key", requests=5, window=600, patience=0))
 
 
 def test_a_share_of_the_limit_is_left_to_others(url: SecretStr) -> None:
-    modest = SharedLimiter(url, "pubg", requests=5, window=600, patience=0, leave=3)
+    modest = asking(url, requests=5, window=600, patience=0, leave=3)
     for _ in range(2):
-        modest.acquire()
+        modest()
     with pytest.raises(RateLimitedError, match="used up"):
-        modest.acquire()
-    SharedLimiter(url, "pubg", requests=5, window=600, patience=0).acquire()
+        modest()
+    asking(url, requests=5, window=600, patience=0)()
 
 
 def test_a_refusal_holds_for_everyone_and_the_window_moves_on(url: SecretStr) -> None:
     slept: list[float] = []
-    one = SharedLimiter(url, "pubg", window=0.4, requests=1, sleep=slept.append)
-    one.observe({"Retry-After": "30"}, refused=True)
+    answered(url, {"Retry-After": "30"}, refused=True)
     with pytest.raises(RateLimitedError) as refused:
-        SharedLimiter(url, "pubg", patience=5).acquire()
+        asking(url, patience=5)()
     assert 25 < (refused.value.retry_after or 0) <= 30
     execute(url, "UPDATE ops.api_limits SET blocked_until = NULL")
-    patient = SharedLimiter(url, "pubg", window=0.4, requests=1, sleep=lambda s: (slept.append(s), time.sleep(s))[0])
-    patient.acquire()
-    patient.acquire()
+    patient = asking(url, window=0.4, requests=1, sleep=lambda s: (slept.append(s), time.sleep(s))[0])
+    patient()
+    patient()
     assert slept
     assert sum(slept) >= 0.3
 
 
 def test_the_limit_that_the_api_tells_is_kept(url: SecretStr) -> None:
-    SharedLimiter(url, "pubg").observe({"X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "1"})
-    told = SharedLimiter(url, "pubg", window=600, patience=0)
-    told.acquire()
-    told.acquire()
+    answered(url, {"X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "1"})
+    told = asking(url, window=600, patience=0)
+    told()
+    told()
     with pytest.raises(RateLimitedError):
-        told.acquire()
+        told()
 
 
 # --------------------------------------------------------------------------- the register
@@ -602,10 +613,10 @@ def test_a_match_that_kills_its_runs_is_given_up_alone(url: SecretStr) -> None:
 # --------------------------------------------------------------------------- the limit, shared by two pipelines
 
 
-def taken(limiter: SharedLimiter, tries: int = 20) -> int:
+def taken(limiter: Callable[[], object], tries: int = 20) -> int:
     for number in range(tries):
         try:
-            limiter.acquire()
+            limiter()
         except RateLimitedError:
             return number
     return tries
@@ -614,10 +625,10 @@ def taken(limiter: SharedLimiter, tries: int = 20) -> int:
 def test_a_tournament_that_plays_leaves_tracked_players_what_the_plan_says(url: SecretStr) -> None:
     plan = discovery.plan(limit=10, teams=32, tracked=50)
     assert plan.reserved == 7
-    tournament = SharedLimiter(url, "pubg", caller="tournament", leave=1, patience=0, requests=10)
-    tracked = SharedLimiter(url, "pubg", caller="tracked_players", leave=plan.reserved, patience=0, requests=10)
+    tournament = asking(url, caller="tournament", leave=1, patience=0, requests=10)
+    tracked = asking(url, caller="tracked_players", leave=plan.reserved, patience=0, requests=10)
     for _ in range(plan.tournament_calls):
-        tournament.acquire()
+        tournament()
     assert taken(tracked) == 3
     assert taken(tournament) == 0, "ten are sent"
 
@@ -626,8 +637,7 @@ def test_a_tournament_that_plays_leaves_tracked_players_what_the_plan_says(url: 
 def test_neither_pipeline_takes_the_others_share_whoever_comes_first(url: SecretStr, first: str, second: str) -> None:
     leave = {"tournament": 1, "tracked_players": 7}
     limiters = {
-        caller: SharedLimiter(url, "pubg", caller=caller, leave=kept, patience=0, requests=10)
-        for caller, kept in leave.items()
+        caller: asking(url, caller=caller, leave=kept, patience=0, requests=10) for caller, kept in leave.items()
     }
     counts = {first: taken(limiters[first]), second: taken(limiters[second])}
     assert sum(counts.values()) == 10
@@ -651,13 +661,13 @@ def test_a_tournament_over_the_whole_limit_leaves_a_request_a_minute(
 
 
 def test_a_raised_setting_counts_until_the_api_tells_its_own_limit(url: SecretStr) -> None:
-    SharedLimiter(url, "pubg", requests=10).observe({}, refused=True)
+    answered(url, {}, refused=True)
     execute(url, "UPDATE ops.api_limits SET blocked_until = NULL")
-    assert taken(SharedLimiter(url, "pubg", requests=15, patience=0, window=600)) == 15
-    assert limit_in_force(url, "pubg", 15) == 15
-    SharedLimiter(url, "pubg", requests=10).observe({"X-RateLimit-Limit": "17"})
-    SharedLimiter(url, "pubg", requests=10).observe({}, refused=True)
-    assert limit_in_force(url, "pubg", 15) == 17
+    assert taken(asking(url, requests=15, patience=0, window=600)) == 15
+    assert limit_in_force(url, 15) == 15
+    answered(url, {"X-RateLimit-Limit": "17"})
+    answered(url, {}, refused=True)
+    assert limit_in_force(url, 15) == 17
 
 
 def test_the_plan_counts_requests_as_they_are_sent(url: SecretStr) -> None:
@@ -746,7 +756,7 @@ def test_a_group_for_which_the_api_is_always_in_trouble_is_passed_after_some_tic
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits of limiters and clients made from now on, which are over at once."""
     slept: list[float] = []
-    for waits in (SharedLimiter, PubgApi):
+    for waits in (SharedLimits, PubgApi):
         defaults: dict[str, Any] = waits.__init__.__kwdefaults__ or {}
         monkeypatch.setitem(defaults, "sleep", slept.append)
     return slept
@@ -804,11 +814,11 @@ def test_a_tick_that_is_late_makes_no_claims(
 
 def _acquire(arguments: tuple[str, int]) -> int:
     url, tries = arguments
-    limiter = SharedLimiter(SecretStr(url), "pubg", requests=7, window=600, patience=0)
+    limiter = asking(SecretStr(url), requests=7, window=600, patience=0)
     taken = 0
     for _ in range(tries):
         try:
-            limiter.acquire()
+            limiter()
             taken += 1
         except RateLimitedError:
             pass
