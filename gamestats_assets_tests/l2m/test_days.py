@@ -22,12 +22,11 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
-from gamestats_assets.orchestration.requests import PARTITIONS_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 from gamestats_assets_tests.published import read_published
 
-PLAN = Plan(accounts=140, days=4, servers=2, guilds=3, actions=3.0)
+PLAN = Plan(accounts=140, days=3, servers=2, guilds=3, actions=3.0)
 DAYS = [(PLAN.start + timedelta(days=number)).isoformat() for number in range(PLAN.days)]
 pytestmark = pytest.mark.timeout(240)
 
@@ -40,6 +39,15 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def once(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
+    """All days taken and made in one go."""
+    lake = SmallLake(tmp_path_factory.mktemp("once"))
+    lake.take(logs, DAYS)
+    lake.make(DAYS)
+    return lake
+
+
 class Operation:
     """The MMO's part of the code location over a folder and a database."""
 
@@ -48,7 +56,7 @@ class Operation:
         self.inbox.mkdir()
         settings = Settings(data=str(folder / "data"), postgres_url=SecretStr(database), l2m_inbox=self.inbox)
         self.stores = Stores(settings)
-        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)}, ["l2m"])
         self._job = self.definitions.resolve_implicit_global_asset_job_def()
         self._cursors: dict[str, str | None] = {}
 
@@ -108,39 +116,39 @@ class Operation:
         self._cursors.clear()
         return self.tick("l2m_behind")
 
-    def settle(self) -> int:
-        """Run what the sensors request until they request nothing; how many runs that were."""
-        for runs in range(12):
+    def settle(self) -> None:
+        """Run what the sensor requests until it requests nothing."""
+        for _ in range(12):
             waiting = self.look_again()
             if not waiting:
-                return runs
+                return
             for request in waiting:
-                assert self.run(request).success, request.tags
+                assert not _broken(self.run(request)), request.tags
         raise AssertionError("it has not settled after 12 turns")
 
     def rows(self, table: type[tables.Active]) -> pl.DataFrame:
         """All rows of a table in the lake, by its key."""
         return self.stores.lake.scan(table).collect().sort(table.primary_key())
 
-    def expect_as_made_in_one_go(self, logs: Path, days: list[str], folder: Path) -> None:
-        """Lake and PostgreSQL hold what one run over these days would have made."""
-        once = SmallLake(folder)
-        once.take(logs, days)
-        once.make(days)
-        for table in tables.ALL:
-            if table is tables.IpWhitelist:
-                continue
-            expected = once.rows(table)
-            assert_frame_equal(self.rows(table), expected)
-            if table in game().published:
-                published = read_published(self.stores.postgres_url, table).select(expected.columns)
-                assert_frame_equal(published.cast(dict(expected.schema)).sort(table.primary_key()), expected)
-
 
 @pytest.fixture
 def operation(tmp_path: Path, ops_database: str) -> Iterator[Operation]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield Operation(tmp_path, ops_database, instance)
+
+
+def expect_equal(lake: SmallLake, once: SmallLake) -> None:
+    """Two lakes hold the same rows."""
+    for table in tables.ALL:
+        assert_frame_equal(lake.rows(table), once.rows(table))
+
+
+def _made_from(lake: SmallLake) -> dict[type[Table], dict[str, str]]:
+    """By table and day, the fingerprint of what it was made from."""
+    return {
+        table: {key: found.made_from for key, found in lake.lake.ledger(table).partitions.items()}
+        for table in tables.ALL
+    }
 
 
 def _broken(result: dg.ExecuteInProcessResult) -> dict[str, str]:
@@ -151,83 +159,89 @@ def _broken(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     }
 
 
-def test_night_by_night_and_with_late_logs_postgres_is_what_one_run_would_have_made(
-    operation: Operation, logs: Path, tmp_path: Path
+def test_a_night_fetches_its_day_and_what_came_late_and_all_of_it_is_published(
+    operation: Operation, logs: Path, once: SmallLake
 ) -> None:
-    operation.drop(logs, *DAYS[:3])
-    late = operation.inbox / DAYS[1] / "recharge-000.parquet"
+    operation.drop(logs, *DAYS[:2])
+    late, *_ = (operation.inbox / DAYS[1]).glob("recharge-*.parquet")
     whole = late.read_bytes()
     pl.read_parquet(late).clear().write_parquet(late)
-    first = operation.night_after(DAYS[2])
+    first = operation.night_after(DAYS[1])
     assert first.success, _broken(first)
-    operation.settle()
-    before = operation.rows(tables.CumulativeRevenue)
     # A night without logs makes no empty day, which would show tables as fresh. Rates alone are no log.
-    (operation.inbox / DAYS[3]).mkdir()
-    shutil.copy(logs / DAYS[3] / "exchange_rates.csv", operation.inbox / DAYS[3])
-    (told,) = _broken(operation.night_after(DAYS[3])).values()
-    assert f"No log of {DAYS[3]} has come" in told
-    operation.settle()
-    assert {*operation.rows(tables.EtlLogin).get_column("ds").cast(pl.String)} == {*DAYS[:3]}
-    shutil.rmtree(operation.inbox / DAYS[3])
+    (operation.inbox / DAYS[2]).mkdir()
+    shutil.copy(logs / DAYS[2] / "exchange_rates.csv", operation.inbox / DAYS[2])
+    (told,) = _broken(operation.night_after(DAYS[2])).values()
+    assert f"No log of {DAYS[2]} has come" in told
+    shutil.rmtree(operation.inbox / DAYS[2])
     # An hour later they are there, and an old day's payments have come late.
     late.write_bytes(whole)
-    operation.drop(logs, DAYS[3])
-    second = operation.night_after(DAYS[3], hour=1)
+    operation.drop(logs, DAYS[2])
+    second = operation.night_after(DAYS[2], hour=1)
     assert second.success, _broken(second)
-    assert not operation.asked_at_night(DAYS[3], hour=2)
+    assert not operation.asked_at_night(DAYS[2], hour=2)
     operation.settle()
-    after = operation.rows(tables.CumulativeRevenue).filter(pl.col("ds") <= date.fromisoformat(DAYS[2]))
-    assert after.height > before.height
-    operation.expect_as_made_in_one_go(logs, DAYS, tmp_path / "once")
-    assert operation.settle() == 0
+    for table in tables.ALL:
+        if table is tables.IpWhitelist:
+            continue
+        expected = once.rows(table)
+        assert_frame_equal(operation.rows(table), expected)
+        if table in game().published:
+            published = read_published(operation.stores.postgres_url, table).select(expected.columns)
+            assert_frame_equal(published.cast(dict(expected.schema)).sort(table.primary_key()), expected)
 
 
 def test_a_day_that_is_corrected_is_made_again_with_the_days_that_look_back_to_it(
-    operation: Operation, logs: Path, tmp_path: Path
+    once: SmallLake, logs: Path, tmp_path: Path
 ) -> None:
-    wrong = tmp_path / "wrong"
-    shutil.copytree(logs, wrong)
-    for log in (wrong / DAYS[1]).glob("recharge-*.parquet"):
+    lake = once.copy(tmp_path / "copy")
+    before = _made_from(lake)
+    wrong = tmp_path / DAYS[1]
+    shutil.copytree(logs / DAYS[1], wrong)
+    for log in wrong.glob("recharge-*.parquet"):
         pl.read_parquet(log).clear().write_parquet(log)
-    operation.deliver(wrong, *DAYS)
-    operation.settle()
-    operation.deliver(logs, DAYS[1])
-    made: set[str] = set()
-    while requests := operation.look_again():
-        for request in requests:
-            made |= {*(request.tags.get(PARTITIONS_TAG) or request.partition_key or "").split(",")}
-            assert operation.run(request).success
-    assert made == {"", *DAYS[1:]}
-    operation.expect_as_made_in_one_go(logs, DAYS, tmp_path / "once")
+    lake.deliver(wrong, DAYS[1])
+    lake.bring_up_to_date()
+    after = _made_from(lake)
+    again = {
+        table: [key for key in DAYS if before[table].get(key) != after[table].get(key)]
+        for table in tables.ALL
+        if table.spec.partitioned_by
+    }
+    assert not any(DAYS[0] in days for days in again.values())
+    assert again[tables.EtlRecharge] == again[tables.Recharge] == [DAYS[1]]
+    assert again[tables.CumulativeRevenue] == again[tables.KpiDaily] == again[tables.Retention] == DAYS[1:]
+    # Of payments these know nothing.
+    assert again[tables.MoneyBalances] == again[tables.GuildMembers] == []
+    payers = [each.rows(tables.Recharge).filter(ds=date.fromisoformat(DAYS[1])).height for each in (once, lake)]
+    assert payers[0] > payers[1] == 0
+    lake.deliver(logs / DAYS[1], DAYS[1])
+    lake.bring_up_to_date()
+    expect_equal(lake, once)
 
 
-def test_a_day_without_rates_stays_unmade_and_unpublished_until_they_come(
-    operation: Operation, logs: Path, tmp_path: Path
-) -> None:
+def test_a_day_without_rates_stays_unmade_until_they_come(once: SmallLake, logs: Path, tmp_path: Path) -> None:
     poor = tmp_path / "poor"
     shutil.copytree(logs, poor)
     (poor / DAYS[1] / "exchange_rates.csv").unlink()
-    operation.deliver(poor, *DAYS[:3])
-    operation.settle()
+    lake = SmallLake(tmp_path)
+    lake.take(poor, DAYS)
+    lake.make(DAYS)
     bad = date.fromisoformat(DAYS[1])
-    assert operation.rows(tables.EtlLogin).filter(ds=bad).height > 0
-    (why,) = operation.stores.lake.ledger(tables.EtlRecharge)[DAYS[1]].failed or ("",)
+    assert lake.rows(tables.EtlLogin).filter(ds=bad).height > 0
+    (why,) = lake.lake.ledger(tables.EtlRecharge)[DAYS[1]].failed or ("",)
     assert why == "every_payment_has_a_rate"
     for table in (tables.StdActive, tables.Active, tables.KpiDaily, tables.ServerPerformance):
         # What looks back would be wrong on the day after, and waits with it.
         expected = {DAYS[0], DAYS[2]} if table is tables.StdActive else {DAYS[0]}
-        assert {*operation.rows(table).get_column("ds").cast(pl.String)} == expected, table
-        if table in game().published:
-            published = read_published(operation.stores.postgres_url, table).get_column("ds")
-            assert {*published.cast(pl.String)} == expected, table
-    assert bad not in operation.rows(tables.Recharge).get_column("ds").to_list()
-    assert operation.rows(tables.CumulativeRevenue).filter(pl.col("ds") >= bad).is_empty()
+        assert {*lake.rows(table).get_column("ds").cast(pl.String)} == expected, table
+    assert bad not in lake.rows(tables.Recharge).get_column("ds").to_list()
+    assert lake.rows(tables.CumulativeRevenue).filter(pl.col("ds") >= bad).is_empty()
     # Of accounts it is known what they were on the last good day.
-    assert operation.rows(tables.UserProfile).get_column("last_seen_ds").max() == date.fromisoformat(DAYS[0])
-    operation.deliver(logs, DAYS[1])
-    operation.settle()
-    operation.expect_as_made_in_one_go(logs, DAYS[:3], tmp_path / "once")
+    assert lake.rows(tables.UserProfile).get_column("last_seen_ds").max() == date.fromisoformat(DAYS[0])
+    lake.deliver(logs / DAYS[1], DAYS[1])
+    lake.bring_up_to_date()
+    expect_equal(lake, once)
 
 
 def test_a_day_of_which_nothing_is_known_fails_nobody_and_tiers_must_be_there_for_one_that_is(
@@ -249,16 +263,15 @@ def test_a_day_of_which_nothing_is_known_fails_nobody_and_tiers_must_be_there_fo
 
 def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
     stores = Stores(Settings(data=str(tmp_path)))
-    schedule = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}).resolve_schedule_def(
-        "l2m_daily"
-    )
+    definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["l2m"])
+    schedule = definitions.resolve_schedule_def("l2m_daily")
     told = schedule.evaluate_tick(dg.build_schedule_context(resources={"stores": stores}))
     assert not told.run_requests
     assert "GAMESTATS_L2M_INBOX" in (told.skip_message or "")
 
 
 def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:
-    graph = build_defs().resolve_asset_graph()
+    graph = build_defs(games=["l2m"]).resolve_asset_graph()
     due = {key: getattr(graph.get(key).freshness_policy, "deadline_cron", None) for key in graph.get_all_asset_keys()}
     assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {"0 2 * * *"}
     assert {due.get(key(table)) for table in game().published for key in (asset_key, publication_key)} == {"0 4 * * *"}
