@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -20,13 +20,15 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from gamestats_assets.cli.up import answers
 from gamestats_assets.l2m.simulate import Plan
 from gamestats_assets.l2m.source import deliver
 from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.home import dagster_environment
 from gamestats_assets.pubg.simulate import simulate_day
 from gamestats_assets.pubg.source import ingest
-from gamestats_assets.settings import Settings
+from gamestats_assets.settings import Settings, shipped
 from gamestats_assets_tests.l2m.lake import simulated
 from gamestats_assets_tests.test_cli import Gamestats
 
@@ -67,27 +69,28 @@ def data() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def address(data: Path) -> Iterator[str]:
-    """The UI of `gamestats up`."""
+    """The UI over the folder; without the daemon, whose sensors would go on with what is behind."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    up = subprocess.Popen(
-        [sys.executable, "-m", "gamestats_assets.cli", "up", "--port", str(port)],
-        env={**os.environ, "GAMESTATS_DATA": str(data), "GAMESTATS_WORKERS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    place = ["-h", "127.0.0.1", "-p", str(port), "-w", str(shipped("workspace.yaml"))]
+    environment = dagster_environment(Stores(Settings(data=str(data))))
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dagster_webserver", *place],
+        env={**os.environ, **environment, "GAMESTATS_WORKERS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        assert up.stdout is not None
-        told = [up.stdout.readline()]
-        while up.poll() is None and "gamestats is up" not in told[-1]:
-            told.append(up.stdout.readline())
-        assert up.poll() is None, "".join(told)
+        deadline = time.monotonic() + _PATIENCE_MS / 1000
+        while not answers("127.0.0.1", port):
+            assert server.poll() is None, "it ended"
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
-        up.send_signal(signal.SIGTERM)
-        assert up.wait(60) == 0
+        server.terminate()
+        server.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copies
 import gzip
 import json
 import re
@@ -28,6 +27,7 @@ from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.test_cli import Gamestats
 
 MATCHES, SEED = 60, 7
+KINDS = ("matches", "timelines")
 FIRST, SECOND = "2023-07-18", "2023-07-19"
 Document = dict[str, Any]
 PUBLISHED = game().published
@@ -82,13 +82,6 @@ def put(path: Path, document: Document) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps(document).encode()))
     return path
-
-
-def without_the_last(match: Document) -> Document:
-    """A match object that lacks a participant, as a careless export would have it."""
-    lacking = copies.deepcopy(match)
-    lacking["info"]["participants"].pop()
-    return lacking
 
 
 def fingerprints(operation: ByCommands, table: type[Table]) -> dict[str, str]:
@@ -224,59 +217,36 @@ def test_postgres_holds_what_the_lake_holds(processed: tuple[ByCommands, str]) -
 # ---------------------------------------------------------------------------------------------- and then
 
 
-def test_what_comes_later_makes_its_own_day_and_patch_again_and_nothing_else(
-    copy: ByCommands, season: Path, documents: dict[str, Document], tmp_path: Path
+def test_of_a_list_that_comes_later_matches_of_its_patch_are_made_again_and_names_are_others(
+    copy: ByCommands, season: Path, tmp_path: Path
 ) -> None:
     patch_of = dict(copy.rows(t.Matches).select("match_id", "patch").rows())
     day_of = dict(copy.rows(t.Matches).select("match_id", pl.col("match_date").cast(pl.String)).rows())
     assert {(day_of[match], patch_of[match]) for match in day_of} >= {(FIRST, "13.13"), (SECOND, "13.14")}
 
-    # One more match, of the second day.
+    # One more match, of the second day, and a newer list of the first patch, in which an item is called otherwise.
     simulator.write_season(tmp_path / "more", matches=6, days=2, seed=8)
     new = sorted((tmp_path / "more" / "matches").iterdir())[-1].name
     match_id = new.partition(".")[0]
-    before = {table: fingerprints(copy, table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
-    stands = {table: copy.files(table, "patch", "13.13") for table in OF_PATCHES}
-    gone = {table: copy.files(table, "patch", "13.14") for table in OF_PATCHES}
-    rows = {table: copy.written(table, "patch", "13.13") for table in game().published if table in OF_PATCHES}
-    of_first_day = copy.written(t.ParticipantFeatures, "match_date", FIRST)
-    whole = read(tmp_path / "more" / "matches" / new)
-    lacking = put(tmp_path / "lacking" / new, without_the_last(whole))
-    told = copy.does("ingest", "lol", str(lacking), str(tmp_path / "more" / "timelines" / new))
-    assert "1 match on 2023-07-19 gained files" in told
-    said = copy.materialises()
-    assert "1 day to process: 2023-07-19" in said
-    assert "1 partition to process: 13.14" in said
-    for table, entries in before.items():
-        assert changed(entries, fingerprints(copy, table)) == {match_id}, table
-    for table, files in stands.items():
-        assert copy.files(table, "patch", "13.13") == files, table
-    assert any(gone[table] != copy.files(table, "patch", "13.14") for table in OF_PATCHES)
-    assert {table: copy.written(table, "patch", "13.13") for table in rows} == rows
-    assert copy.written(t.ParticipantFeatures, "match_date", FIRST) == of_first_day
-    assert copy.rows(t.Patches)["matches_played"].sum() == MATCHES + 1
-
-    # A newer list of the first patch, in which an item is called otherwise; and the match again, its object whole.
-    assert copy.rows(t.Participants).filter(match_id=match_id)["participant_id"].to_list() == [*range(1, 10)]
     document = read(season / "datadragon" / "13.13.1_en_US_item.json.gz")
     document["version"] = "13.13.2"
     document["data"]["3078"]["name"] = "Quadrinity Force"
     newer = put(tmp_path / "lists" / "13.13.2_en_US_item.json.gz", document)
     before = {table: fingerprints(copy, table) for table in (t.RawMatches, t.Matches, t.ParticipantFeatures)}
-    copy.does("ingest", "lol", str(newer), str(tmp_path / "more" / "matches" / new))
+    of_first_day = copy.written(t.ParticipantFeatures, "match_date", FIRST)
+    told = copy.does("ingest", "lol", str(newer), *(str(tmp_path / "more" / kind / new) for kind in KINDS))
+    assert "1 match on 2023-07-19 gained files" in told
     said = copy.materialises()
     assert "2 partitions to process: 13.13, 13.14" in said
     of_list = {match for match, patch in patch_of.items() if patch == "13.13"}
     assert changed(before[t.RawMatches], fingerprints(copy, t.RawMatches)) == {match_id}
     assert changed(before[t.Matches], fingerprints(copy, t.Matches)) == of_list | {match_id}
     assert changed(before[t.ParticipantFeatures], fingerprints(copy, t.ParticipantFeatures)) == {match_id}
+    assert copy.written(t.ParticipantFeatures, "match_date", FIRST) == of_first_day
+    assert copy.rows(t.Patches)["matches_played"].sum() == MATCHES + 1
     assert {*copy.rows(t.Matches).select("patch", "data_dragon_version").rows()} == {
         ("13.13", "13.13.2"),
         ("13.14", "13.14.1"),
     }
-    expected = [player["visionScore"] for player in whole["info"]["participants"]]
-    assert copy.rows(t.Participants).filter(match_id=match_id)["vision_score"].to_list() == expected
-    published = read_published(copy.url, t.ParticipantFeatures).filter(match_id=match_id).sort("participant_id")
-    assert published["vision_score"].to_list() == expected
     named = read_published(copy.url, t.ItemBuildStats).filter(patch="13.13", build="3078")["build_name"].unique()
     assert named.to_list() == ["Quadrinity Force"]

@@ -1,4 +1,4 @@
-"""Real and simulated matches from files to PostgreSQL, by the commands of a user, and what comes later."""
+"""Real and simulated matches from files to PostgreSQL, by the commands of a user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from gamestats_assets.lakehouse.quality import quarantine_of
 from gamestats_assets.rocket_league import tables as t
-from gamestats_assets.rocket_league.assets import BY_MATCH, BY_PLAYER, game
+from gamestats_assets.rocket_league.assets import BY_PLAYER, game
 from gamestats_assets.rocket_league.simulate import Planted, Player, Season, simulate_season, write_season
 from gamestats_assets_tests.operations import ByCommands
 from gamestats_assets_tests.postgres_fixture import database
@@ -24,9 +24,7 @@ from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
 from gamestats_assets_tests.test_cli import Gamestats
 
-FIRST, SECOND = "2026-01-31", "2026-02-01"
 PLAYLIST = "ranked-doubles"
-OF_MATCHES = tuple(real_files.made_by(function) for function in BY_MATCH)
 OF_PLAYERS = tuple(real_files.made_by(function) for function in BY_PLAYER)
 REAL_PLAYER = "steam_76561198385053346"
 """Who plays in the real match of three against three."""
@@ -71,19 +69,9 @@ def processed(
         yield operation, operation.materialises()
 
 
-@pytest.fixture
-def copy(processed: tuple[ByCommands, str], tmp_path: Path, postgres_url: str) -> Iterator[ByCommands]:
-    """The same, to go on with."""
-    with processed[0].copied(tmp_path / "data", postgres_url) as operation:
-        yield operation
-
-
 @pytest.fixture(scope="module")
 def sieve(season: Season) -> Player:
     return season.players[0]
-
-
-# ---------------------------------------------------------------------------------------------- once
 
 
 def test_everything_goes_through_every_check_and_running_again_does_nothing(processed: tuple[ByCommands, str]) -> None:
@@ -240,65 +228,3 @@ def test_postgres_holds_what_the_lake_holds_in_its_months(processed: tuple[ByCom
     assert {first: count for _, first, _, count in held} == months
     assert all(first == last for _, first, last, _ in held)
     assert len({name for name, *_ in held}) == 2
-
-
-# ---------------------------------------------------------------------------------------------- and then
-
-
-def test_a_file_that_comes_later_makes_its_day_and_its_players_again_and_nothing_else(
-    copy: ByCommands, sieve: Player, tmp_path: Path
-) -> None:
-    days = {str(day) for day in copy.rows(t.MatchFacts)["match_date"]}
-    assert {FIRST, SECOND} < days
-    before = {table: copy.ledger(table) for table in (t.RawReplays, t.ReplayEvents, *OF_MATCHES)}
-    real = {table: copy.written(table, "player_id", REAL_PLAYER) for table in OF_PLAYERS}
-    hers = {table: copy.written(table, "player_id", sieve.player_id) for table in (t.Matches, t.PlayerStats)}
-    day = copy.written(t.PlayerMatchFeatures, "match_date", SECOND)
-    assert day
-
-    more = simulate_season(
-        seed=12, players=8, matches=1, first_day=date(2026, 1, 31), days=1, playlists=[PLAYLIST], tiers=(13, 13),
-    )  # fmt: skip
-    (path,) = write_season(tmp_path / "more", more)
-    match = json.loads(path.read_bytes())
-    # One of them is she.
-    match["blue"]["players"][0]["id"] = {"platform": sieve.platform, "id": sieve.account}
-    path.write_text(json.dumps(match))
-    assert "1 match on 2026-01-31 gained files" in copy.does("ingest", "rocket-league", str(path))
-    said = copy.materialises()
-    assert "1 day to process: 2026-01-31" in said
-    for table, entries in before.items():
-        after = copy.ledger(table)
-        gained = {key: after[key].keys() - entries.get(key, {}).keys() for key in after}
-        assert {key: len(ids) for key, ids in gained.items() if ids} == {FIRST: 1}, table
-        kept = {
-            (key, unit)
-            for key, units in entries.items()
-            for unit, digest in units.items()
-            if after[key][unit] == digest
-        }
-        assert kept == {(key, unit) for key, units in entries.items() for unit in units}, table
-    assert copy.written(t.PlayerMatchFeatures, "match_date", SECOND) == day
-    for table, transactions in real.items():
-        assert copy.written(table, "player_id", REAL_PLAYER) == transactions, table
-    for table, transactions in hers.items():
-        assert copy.written(table, "player_id", sieve.player_id) != transactions, table
-    (match_id,) = {*copy.rows(t.MatchFacts)["match_id"]} - {
-        unit for units in before[t.RawReplays].values() for unit in units
-    }
-    assert match_id in {*copy.rows(t.Matches).filter(player_id=sieve.player_id)["match_id"]}
-    assert match_id in {*read_published(copy.url, t.Matches)["match_id"]}
-    assert "Everything is up to date" in copy.materialises()
-
-
-def test_a_shorter_time_to_keep_matches_is_a_matter_of_the_next_materialize(copy: ByCommands, sieve: Player) -> None:
-    days = copy.rows(t.Matches).filter(player_id=sieve.player_id)["created_at"].dt.date()
-    kept_days = (datetime.now(UTC).date() - max(days)).days
-    copy.does(
-        "rocket-league", "track", sieve.player_id.replace("_", ":", 1), "--keep-days", str(kept_days), "--consent"
-    )
-    copy.materialises()
-    left = copy.rows(t.Matches).filter(player_id=sieve.player_id)["created_at"].dt.date()
-    assert left.to_list() == [day for day in sorted(days) if day == max(days)]
-    assert 0 < len(left) < len(days)
-    assert "Everything is up to date" in copy.materialises()
