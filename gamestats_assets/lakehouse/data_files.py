@@ -146,7 +146,7 @@ class DataFiles:
         if least is not None and greatest is not None and not any(least <= each <= greatest for each in ids):
             return None
         rows = pl.scan_parquet(
-            f"{self._uri}/{quote(file.path, safe='/=') if '://' in self._uri else file.path}",
+            f"{self._uri}/{file.path}",
             schema=self._schema,
             missing_columns="insert",
             glob=False,

@@ -359,6 +359,13 @@ def test_any_sequence_of_replacements_is_what_a_dict_would_hold(
             }
 
 
+def test_a_match_that_is_mended_leaves_the_quarantine_and_the_others_of_its_file_stay(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2", scored=-1), partitions=[MARCH_1])
+    anywhere.replace(Goals, goals(MARCH_1, "m1"), partitions=[MARCH_1], ids=["m1"])
+    assert scored(anywhere) == {(MARCH_1, "m1"): [1, 1]}
+    assert stored(anywhere, QUARANTINE).get_column("unit_id").to_list() == ["m2"]
+
+
 # --- Damage ----------------------------------------------------------------------------------
 
 
@@ -520,6 +527,13 @@ def test_a_new_nullable_column_reads_as_null_and_is_stored_with_the_next_write(a
     after = stored(anywhere, GoalsWithAssists)
     assert after.get_column("assists").to_list() == [None, None, 3, 3]
     assert_frame_equal(after.drop("assists"), pl.concat([goals(MARCH_1, "m1"), goals(MARCH_2, "m2")]))
+
+
+def test_rows_older_than_a_column_stay_without_it_when_others_of_their_file_are_replaced(anywhere: Lake) -> None:
+    anywhere.replace(Goals, goals(MARCH_1, "m1", "m2", "m3"), partitions=[MARCH_1])
+    widened = goals(MARCH_1, "m2").with_columns(assists=pl.lit(3, pl.Int16))
+    anywhere.replace(GoalsWithAssists, widened, partitions=[MARCH_1], ids=["m2"])
+    assert stored(anywhere, GoalsWithAssists).get_column("assists").to_list() == [None, None, 3, 3, None, None]
 
 
 def test_a_table_that_is_stored_by_other_partitions_says_so_when_it_is_looked_at(lake: Lake) -> None:

@@ -358,10 +358,11 @@ def test_nothing_is_left_of_a_forgotten_player(played: Stores, tmp_path: Path) -
     quarantined(played, player_id)
     unreadable(played, tmp_path / "unreadable", player_id)
     texts = [player_id, player_id.partition("_")[2], name]
+    played.lake.replace(PlayerComparison, PlayerComparison.create_empty(), partitions=[player_id])
     places = traces(played, texts)
     for expected in ("landing: rocket_league/2026-", "landing: rocket_league/unreadable/",
                      "landing: rocket_league/unreadable_reason/", "lake: rocket_league/raw_player_stats/match_date=",
-                     "lake: rocket_league/participants/_delta_log/", "lake: rocket_league/quarantine/",
+                     "lake: rocket_league/player_comparison/_delta_log/", "lake: rocket_league/quarantine/",
                      "PostgreSQL: ops.rl_players", "PostgreSQL: ops.rl_ranks"):  # fmt: skip
         assert any(place.startswith(expected) for place in places), expected
     before = held(played)
