@@ -269,7 +269,7 @@ def test_days_that_are_no_partitions_are_told(gamestats: Gamestats, tmp_path: Pa
         path.write_bytes(csv_bytes(rows("login")))
     told = gamestats("ingest", "l2m", str(tmp_path / "drop")).stdout
     assert "\n2026-03-01 gained logs. Next: gamestats materialize\n" in told
-    assert "2014-05-01: before 2015-07-07, with which the tables begin" in told
+    assert "2014-05-01: before 2019-11-27, with which the tables begin" in told
     assert f"{tomorrow}: still to come: what landed is kept, and processed when its day is there." in told
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -163,3 +164,25 @@ def test_every_asset_is_described() -> None:
     for spec in build_defs().resolve_all_asset_specs():
         assert spec.description, spec.key
         assert isinstance(spec.key, dg.AssetKey)
+
+
+def test_a_group_is_small_enough_to_be_read_and_holds_a_publication_beside_its_table() -> None:
+    from gamestats_assets.definitions import build_defs
+
+    group_of = {spec.key: spec.group_name for spec in build_defs().resolve_all_asset_specs()}
+    assert max(Counter(group_of.values()).values()) <= 25
+    for key, group in group_of.items():
+        if key.path[0] == "postgres" and dg.AssetKey(key.path[1:]) in group_of:
+            assert group == group_of[dg.AssetKey(key.path[1:])], key
+
+
+@pytest.mark.parametrize(
+    ("asset", "first"),
+    [("pubg/matches", "2017-03-23"), ("lol/matches", "2009-10-27"), ("rocket_league/match_facts", "2015-07-07")],
+)
+def test_days_of_a_game_begin_with_its_release(asset: str, first: str) -> None:
+    from gamestats_assets.definitions import build_defs
+
+    partitions = build_defs().resolve_asset_graph().get(dg.AssetKey(asset.split("/"))).partitions_def
+    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+    assert partitions.get_first_partition_key() == first

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TextIO
 
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from gamestats_assets.cli.terminal import CarefulConsole, err, out, say
 
@@ -49,9 +50,9 @@ def lines(*, verbose: bool = False) -> Iterator[Tell]:
     shown = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[game]}", markup=False),
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.completed:.0f} steps done"),
         TimeElapsedColumn(),
+        TextColumn("{task.completed:.0f} steps done"),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
         transient=True,
         disable=not console.is_terminal,

@@ -85,7 +85,7 @@ def _event_views() -> dg.AssetsDefinition:
         partitions_def=partitions_of(tables.DemoTaxonomy),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"stores"},
-        group_name=f"{GAME}_bronze",
+        group_name=tables.DemoTaxonomy.spec.group,
         owners=[f"team:{GAME}"],
         tags={"layer": "published"},
         kinds={"postgres"},

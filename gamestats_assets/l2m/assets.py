@@ -42,7 +42,7 @@ def _deliveries() -> dg.AssetsDefinition:
         partitions_def=partitions_of(tables.LogCounts),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"stores"},
-        group_name=f"{GAME}_bronze",
+        group_name=tables.LogCounts.spec.group,
         owners=[f"team:{GAME}"],
         tags={"layer": "landing"},
         kinds={"python", "landing"},

@@ -70,14 +70,8 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
         for rejection in commit.rejections:
             rules[rejection.rule] = rules.get(rejection.rule, 0) + rejection.rejected_rows
     state = lake.state(table)
-    metadata: dict[str, Any] = {
-        "rows_written": sum(commit.written for commit in commits),
-        "partitions_made": len(done.made),
-        "partitions_passed_over": len(done.keys) - len(done.made) - len(done.held),
-        "quarantined_rows": sum(commit.rejected_rows for commit in commits),
-        "dagster/column_schema": column_schema(table),
-        "dagster/uri": lake.uri(table),
-    }
+    # What a run's page shows without being opened comes first.
+    metadata: dict[str, Any] = {}
     if table.spec.replaced_by is not None:
         held = {key: look.ledger(table)[key] for key in done.keys}
         units = {key: len(found.units or ()) for key, found in held.items()}
@@ -85,6 +79,14 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
         metadata["units_made"] = made
         metadata["units_set_aside"] = sum(len(found.set_aside) for found in held.values())
         metadata["units_passed_over"] = max(sum(units.values()) - made, 0)
+    metadata |= {
+        "rows_written": sum(commit.written for commit in commits),
+        "partitions_made": len(done.made),
+        "partitions_passed_over": len(done.keys) - len(done.made) - len(done.held),
+        "quarantined_rows": sum(commit.rejected_rows for commit in commits),
+        "dagster/column_schema": column_schema(table),
+        "dagster/uri": lake.uri(table),
+    }
     if not table.spec.personal:
         values = values_of(table, done.keys[:1]) if table.spec.partitioned_by else None
         shown = commits[-1].preview if commits else lake.scan(table, values).head(5).collect()

@@ -16,9 +16,9 @@ PRODUCT = f"^{PRODUCT_NAME.pattern}$"
 # Dagster's UI looks at every day of every name: with those of ten years a look takes seconds.
 BY_DAY: dict[str, Any] = {"partitioned_by": "product_day", "replaced_by": "product", "first_day": date(2024, 1, 1)}
 # One step reads a landed file once and feeds every bronze table.
-LANDED: dict[str, Any] = {**BY_DAY, "layer": "bronze", "made_by": "logs", "after_day_before": True}
+LANDED: dict[str, Any] = {**BY_DAY, "subject": "logs", "layer": "bronze", "made_by": "logs", "after_day_before": True}
 BY_PRODUCT: dict[str, Any] = {"partitioned_by": "product"}
-PUBLISHED: dict[str, Any] = {**BY_PRODUCT, "layer": "gold", "published": True}
+PUBLISHED: dict[str, Any] = {**BY_PRODUCT, "subject": "metrics", "layer": "gold", "published": True}
 
 Money = pl.Decimal(20, 4)
 """Amounts, in major units of their currency; the largest number of the wire format fits."""

@@ -21,6 +21,7 @@ from gamestats_assets.demo_data.tables.rows import (
 class Sessions(
     UserRow,
     key="demo_data/sessions",
+    subject="activity",
     layer="silver",
     published=True,
     indexes=(("user_id", "started_at"),),
@@ -55,7 +56,7 @@ class Sessions(
         return cls.started_at.col.dt.date() == cls.day.col
 
 
-class Payments(UserRow, key="demo_data/payments", layer="silver", **BY_DAY):
+class Payments(UserRow, key="demo_data/payments", subject="activity", layer="silver", **BY_DAY):
     """Payments: the events that a product's settings name, with amount and currency."""
 
     event_id = dy.String(primary_key=True, description="Event that is the payment.")
@@ -66,7 +67,7 @@ class Payments(UserRow, key="demo_data/payments", layer="silver", **BY_DAY):
     )
 
 
-class UserDays(UserRow, key="demo_data/user_days", layer="silver", **BY_DAY):
+class UserDays(UserRow, key="demo_data/user_days", subject="activity", layer="silver", **BY_DAY):
     """What each user did on a day; users without an event have no row."""
 
     user_id = dy.String(primary_key=True, min_length=1, description="As in sessions.")
@@ -87,7 +88,7 @@ class UserDays(UserRow, key="demo_data/user_days", layer="silver", **BY_DAY):
     )
 
 
-class FunnelProgress(UserRow, key="demo_data/funnel_progress", layer="silver", **BY_DAY):
+class FunnelProgress(UserRow, key="demo_data/funnel_progress", subject="activity", layer="silver", **BY_DAY):
     """How far each attempt at a funnel came: one row per step reached.
 
     An attempt begins with the funnel's first event and lasts until the next one, or the end of the session; it is of
@@ -105,7 +106,7 @@ class FunnelProgress(UserRow, key="demo_data/funnel_progress", layer="silver", *
 # --------------------------------------------------------------------------- of all history
 
 
-class Identities(ProductRow, key="demo_data/identities", layer="silver", **BY_PRODUCT):
+class Identities(ProductRow, key="demo_data/identities", subject="activity", layer="silver", **BY_PRODUCT):
     """Which account each distinct_id belongs to: the first one that was seen with it, in all history.
 
     To have the user of any row of single days: the account bound to its user_id where is_anonymous, else user_id.
@@ -118,7 +119,7 @@ class Identities(ProductRow, key="demo_data/identities", layer="silver", **BY_PR
     records_of_others = count("Records in which it stood with another account.")
 
 
-class FunnelSteps(ProductRow, key="demo_data/funnel_steps", layer="silver", **BY_PRODUCT):
+class FunnelSteps(ProductRow, key="demo_data/funnel_steps", subject="activity", layer="silver", **BY_PRODUCT):
     """The funnels of a product's settings, step by step."""
 
     funnel = dy.Int16(primary_key=True, min=1, description="Number of the funnel in the settings, from 1.")
@@ -127,7 +128,7 @@ class FunnelSteps(ProductRow, key="demo_data/funnel_steps", layer="silver", **BY
     event_name = dy.String(min_length=1, description="Event of the step.")
 
 
-class ActiveDays(ProductRow, key="demo_data/active_days", layer="silver", **BY_PRODUCT):
+class ActiveDays(ProductRow, key="demo_data/active_days", subject="activity", layer="silver", **BY_PRODUCT):
     """The days on which each user was active, users resolved with everything that is known of them."""
 
     user_id = dy.String(primary_key=True, description="Account, or else the distinct_id.")
@@ -142,7 +143,9 @@ class ActiveDays(ProductRow, key="demo_data/active_days", layer="silver", **BY_P
     last_at = utc("Time of the day's last event.")
 
 
-class ObservedProperties(ProductRow, key="demo_data/observed_properties", layer="silver", **BY_PRODUCT):
+class ObservedProperties(
+    ProductRow, key="demo_data/observed_properties", subject="activity", layer="silver", **BY_PRODUCT
+):
     """Every property that was ever sent, by event and JSON type: the schema as it is, and how it changed."""
 
     event_name = dy.String(primary_key=True, description="Event; empty for user properties.")

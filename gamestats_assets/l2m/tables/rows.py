@@ -11,11 +11,11 @@ from gamestats_assets.lakehouse.table import Table
 
 DAILY: dict[str, Any] = {"partitioned_by": "ds", "first_day": date(2019, 11, 27)}
 """Whole days since the game's release: a day is replaced by what is made of it now."""
-LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "logs", "fresh_by_hour": 2}
+LANDED: dict[str, Any] = {**DAILY, "subject": "logs", "layer": "bronze", "made_by": "logs", "fresh_by_hour": 2}
 """One step reads the files of a day and feeds every bronze table."""
 LOG: dict[str, Any] = {**LANDED, "tolerance": 0.05}
 """A log of which more rows are bad is rejected as a whole, and its day stopped."""
-SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
+SILVER: dict[str, Any] = {**DAILY, "subject": "players", "layer": "silver"}
 PUBLISHED: dict[str, Any] = {"layer": "gold", "published": True, "fresh_by_hour": 4}
 GOLD: dict[str, Any] = {**DAILY, **PUBLISHED}
 

@@ -23,7 +23,7 @@ FAMILIES = ("item", "skill_order", "objective", "vision", "item_path")
 class ParticipantFeatures(
     Participants,
     key="lol/participant_features",
-    **{**DAILY, "layer": "gold", "published": True},
+    **{**DAILY, "subject": "matches", "layer": "gold", "published": True},
     indexes=(("champion_key", "position", "patch"), ("patch", "queue_group"), ("puuid",)),
     reconciled=("kills", "deaths", "assists", "damage_to_champions"),
 ):
@@ -343,7 +343,7 @@ class Tested(Table):
     power_at_3_points = share("Of win rates, power to find a true effect of three points with so many games.")
 
 
-class PatternTests(Tested, key="lol/pattern_tests", **{**BY_PATCH, "published": False}):
+class PatternTests(Tested, key="lol/pattern_tests", **{**BY_PATCH, "subject": "patterns", "published": False}):
     """Every hypothesis with enough games on a patch, found or not: the family that q-values are over."""
 
     reason = text("Why it could not be tested: it has no effect, p and q; null where it was.")
@@ -352,7 +352,7 @@ class PatternTests(Tested, key="lol/pattern_tests", **{**BY_PATCH, "published": 
 class DiscoveredPatterns(
     Tested,
     key="lol/discovered_patterns",
-    **BY_PATCH,
+    **{**BY_PATCH, "subject": "patterns"},
     indexes=(("champion_name", "position", "queue_group"), ("pattern_id", "patch_number")),
 ):
     """Patterns found on a patch, one row people can read each."""
@@ -363,6 +363,7 @@ class DiscoveredPatterns(
 class PatternHistory(
     Table,
     key="lol/pattern_history",
+    subject="patterns",
     layer="gold",
     published=True,
     indexes=(("champion_name", "position", "queue_group"), ("patch",)),

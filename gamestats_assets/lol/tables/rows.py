@@ -16,10 +16,16 @@ DAILY: dict[str, Any] = {
     # When the game was released.
     "first_day": date(2009, 10, 27),
 }
-LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
+LANDED: dict[str, Any] = {**DAILY, "subject": "timelines", "layer": "bronze", "made_by": "raw"}
 """One step reads a landed file once and feeds every bronze table."""
-SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
-BY_PATCH: dict[str, Any] = {"layer": "gold", "partitioned_by": "patch", "published": True, "significant_digits": 10}
+SILVER: dict[str, Any] = {**DAILY, "subject": "matches", "layer": "silver"}
+BY_PATCH: dict[str, Any] = {
+    "subject": "statistics",
+    "layer": "gold",
+    "partitioned_by": "patch",
+    "published": True,
+    "significant_digits": 10,
+}
 """Statistics: those of a patch are made together."""
 
 MATCH_ID = r"^[A-Z0-9]+_[0-9]+$"

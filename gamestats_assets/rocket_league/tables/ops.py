@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.rocket_league.tables.gold import SKILLS
 from gamestats_assets.rocket_league.tables.rows import PLAYER_ID, flag, text, utc
 
-_ENTERED: dict[str, Any] = {"layer": "bronze", "made_by": "ops", "personal": True}
+_ENTERED: dict[str, Any] = {"subject": "entered", "layer": "bronze", "made_by": "ops", "personal": True}
 
 
 def _player() -> dy.String:
@@ -57,7 +57,7 @@ class TrainingSessions(Table, key="rocket_league/training_sessions", **_ENTERED)
     successes = dy.Int32(nullable=True, min=0, description="Successes among them.")
 
 
-class Retention(Table, key="rocket_league/retention", layer="bronze", personal=True):
+class Retention(Table, key="rocket_league/retention", subject="entered", layer="bronze", personal=True):
     """From which day on matches of a tracked player stand in the player's tables, as of the last time this was made."""
 
     player_id = _player()

@@ -23,11 +23,11 @@ DAILY: dict[str, Any] = {
     "personal": True,
     "significant_digits": 10,
 }
-LANDED: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw"}
+LANDED: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "made_by": "raw"}
 """One step reads the landed files of a match and feeds these tables."""
-EVENTS: dict[str, Any] = {**DAILY, "layer": "bronze", "made_by": "raw_events"}
+EVENTS: dict[str, Any] = {**DAILY, "subject": "replays", "layer": "bronze", "made_by": "raw_events"}
 """What a replay's events take to be read is ten times as long, so another step does it."""
-SILVER: dict[str, Any] = {**DAILY, "layer": "silver"}
+SILVER: dict[str, Any] = {**DAILY, "subject": "matches", "layer": "silver"}
 GOLD: dict[str, Any] = {**DAILY, "layer": "gold", "published": True}
 RL_PLAYER = "rl_player"
 """Dynamic partitions: players that are tracked."""
