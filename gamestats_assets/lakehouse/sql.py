@@ -314,7 +314,7 @@ def _advice(said: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(absent[1].rpartition(".")[2], {name.partition(".")[2] for name in known})
     meant = " or ".join(sorted(name for name in known if name.partition(".")[2] in near))
     return (
-        f"\nTables are named game.table{f'; did you mean {meant}?' if meant else '.'} `gamestats tables` lists them. "
+        f"\nTables are named game.table.{f' Did you mean {meant}?' if meant else ''} `gamestats tables` lists them. "
         "A query reads those whose names stand in it."
     )
 

@@ -574,7 +574,7 @@ def test_a_table_that_a_text_names_is_read_too(lake: dict[str, Source], sql: str
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("select count(*) from query('from demo.' || 'go' || 'als')", "does not exist.*did you mean demo.goals"),
+        ("select count(*) from query('from demo.' || 'go' || 'als')", "does not exist.*Did you mean demo.goals"),
         ("select count(*) from query_table('demo.' || 'go' || 'als'), demo.clubs", "does not exist.*demo.goals"),
         ("select count(*) from duckdb_views(), query('from demo.' || 'go' || 'als')", "Write demo.goals in the query"),
     ],
@@ -620,7 +620,7 @@ def test_the_order_asked_for_is_the_order_given() -> None:
 
 def test_an_unknown_table_is_refused_with_the_nearest_and_where_to_look() -> None:
     for text in ("from demo.gaols", "from demmo.goals", "from goals"):
-        with pytest.raises(QueryError, match=r"did you mean demo\.goals.*\? `gamestats tables`"):
+        with pytest.raises(QueryError, match=r"Did you mean demo\.goals.*\? `gamestats tables`"):
             query(text, _never, KNOWN)
     with pytest.raises(QueryError, match=r"Tables are named game\.table\. `gamestats tables`"):
         query("from nothing_like_it", _never, KNOWN)
