@@ -25,14 +25,14 @@ import openpyxl
 import polars as pl
 
 from gamestats_assets.demo_data.logs.landing import land_logs
-from gamestats_assets.demo_data.logs.records import decode_batches as decode_logs
+from gamestats_assets.demo_data.logs.records import DECODER as LOGS
 from gamestats_assets.demo_data.tables import Events, RecordCounts
 from gamestats_assets.demo_data.taxonomies.reader import check_taxonomy
 from gamestats_assets.l2m.logs import decode_days
 from gamestats_assets.l2m.source import LogPathError, deliver
 from gamestats_assets.l2m.tables import ETL, RATES, ExchangeRates, LogCounts
 from gamestats_assets.lakehouse.arrivals import Source
-from gamestats_assets.lakehouse.decoding import Decoder
+from gamestats_assets.lakehouse.decoding import Decoder, decode_batches
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.table import Table
@@ -320,7 +320,7 @@ def _take_demo_data(inbox: Path, root: Path) -> Outcomes:
     for day in sorted({file.day for file in files}):
         of_day = [file for file in files if file.day == day]
         lines += sum(len(landing.content(file).split(b"\n")) - 1 for file in of_day)
-        with contextlib.closing(decode_logs(landing, [of_day], workers=1)) as results:
+        with contextlib.closing(decode_batches(LOGS, landing, [of_day], workers=1)) as results:
             found = next(results)
             frames = {table: frame.collect() for table, frame in found.frames.items()}
         rows = _screened(frames)

@@ -311,8 +311,9 @@ def _advice(said: str, known: Iterable[str]) -> str:
     absent = re.search(r"Table with name \"?([\w.]+)", said)
     if absent is None:
         return ""
-    near = difflib.get_close_matches(absent[1].rpartition(".")[2], {name.partition(".")[2] for name in known})
-    meant = " or ".join(sorted(name for name in known if name.partition(".")[2] in near))
+    named = {name: name if "." in absent[1] else name.partition(".")[2] for name in known}
+    nearest = difflib.get_close_matches(absent[1], named.values(), n=1)
+    meant = " or ".join(sorted(name for name, of in named.items() if of in nearest))
     return (
         f"\nTables are named game.table.{f' Did you mean {meant}?' if meant else ''} `gamestats tables` lists them. "
         "A query reads those whose names stand in it."

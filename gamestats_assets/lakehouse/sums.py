@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
-_DECIMALS = 1_000_000
+_DECIMALS = 1_000_000_000
 
 
 def exact_sum(values: pl.Expr) -> pl.Expr:
-    """The sum of values, each taken to six decimals; values of up to a billion, and up to a thousand times as many.
+    """The sum of values, each taken to nine decimals; of sums up to nine billion.
 
     >>> rows = pl.DataFrame({"m": [0.1, 0.2, 0.3]})
     >>> rows.select(exact_sum(pl.col("m"))).item() == rows.reverse().select(exact_sum(pl.col("m"))).item() == 0.6

@@ -7,7 +7,6 @@ itself is compared by what it stands for.
 from __future__ import annotations
 
 import csv
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -221,26 +220,20 @@ class House(BySensors):
             self.an_hour_passes()
         return asked
 
-    def versions(self) -> dict[type[Table], int]:
-        """The Delta version of every table that a changed entry can change."""
-        found = {table: self.stores.lake.version(table) for table in (*PLACED, *BY_SEASON)}
-        assert None not in found.values()
-        return {table: version for table, version in found.items() if version is not None}
+    def rows(self) -> dict[type[Table], dict[str, str]]:
+        """Of every table that a changed entry can change, a fingerprint of each match's rows."""
+        ledgers = {table: self.stores.lake.ledger(table).partitions.values() for table in PLACED}
+        return {
+            table: {match: rows for found in partitions for match, rows in found.rows_of.items()}
+            for table, partitions in ledgers.items()
+        }
 
-    def replaced(self, since: Mapping[type[Table], int]) -> dict[str, set[str]]:
-        """Matches whose rows were written anew, by table, as the Delta log tells it."""
-        found: dict[str, set[str]] = {}
-        for table in PLACED:
-            delta = self.stores.lake.open(table)
-            assert delta is not None
-            ids: set[str] = set()
-            for commit in delta.history():
-                predicate = commit["operationParameters"].get("predicate")
-                if commit["version"] > since[table] and predicate is not None:
-                    _, named = predicate.split("match_id", 1)
-                    ids |= set(re.findall(r"'([^']+)'", named))
-            found[table.spec.name] = ids
-        return found
+    def replaced(self, since: Mapping[type[Table], Mapping[str, str]]) -> dict[str, set[str]]:
+        """Matches whose rows are others by now, by table."""
+        return {
+            table.spec.name: {match for match in {*now, *since[table]} if now.get(match) != since[table].get(match)}
+            for table, now in self.rows().items()
+        }
 
     def published(self) -> Tables:
         """The published tables, with the numbers that PostgreSQL gave."""
@@ -368,13 +361,13 @@ def entered(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iter
 def changed(entered: Entered) -> Changed:
     """Moved slots, then a roster entry taken back and a match struck out; each followed by the sensor alone."""
     house, plan = entered.house, as_changed()
-    since = house.versions()
+    since = house.rows()
     house.enter(
         lambda conn: import_schedule(conn, SEASON, as_csv(house.folder / "moved.csv", schedule_rows(plan, MOVED_SLOTS)))
     )
     asked = house.follow()
     by_schedule = house.replaced(since)
-    since = house.versions()
+    since = house.rows()
     house.enter(change_roster_and_override)
     house.follow()
     return Changed(State(plan, house.planned()), asked, by_schedule, house.replaced(since))
