@@ -305,13 +305,16 @@ def ordered_logit(x: Floats, group: Integers, ridge: float = RIDGE) -> tuple[Flo
         ridge: half of it, times the sum of the squared coefficients, is taken off the mean log-likelihood of the edges.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     edges, features = int(group.max()), x.shape[1]
     # The columns of the thresholds are so large that the penalty does not reach them.
     rows = np.hstack([np.repeat(x, edges, axis=0), np.tile(-_FREE * np.eye(edges), (len(x), 1))])
     is_above = (group[:, None] > np.arange(edges)).ravel()
     fit = LogisticRegression(C=1 / (ridge * edges), fit_intercept=False, solver="newton-cholesky", tol=1e-8)
-    told = fit.fit(rows, is_above).coef_[0]
+    # The products are small: threads would wait for each other longer than they compute.
+    with threadpool_limits(1, user_api="blas"):
+        told = fit.fit(rows, is_above).coef_[0]
     return told[:features], told[features:] * _FREE
 
 
