@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from gamestats_assets_tests import cores
 from gamestats_assets_tests.instances import keep_connections
 from gamestats_assets_tests.postgres_fixture import (
     fresh_database,
@@ -17,7 +18,16 @@ from gamestats_assets_tests.postgres_fixture import (
 )
 from gamestats_assets_tests.s3_fixture import s3
 
-__all__ = ["fresh_database", "ops_database", "ops_template", "postgres_settings", "postgres_url", "realdata", "s3"]
+__all__ = [
+    "cores",
+    "fresh_database",
+    "ops_database",
+    "ops_template",
+    "postgres_settings",
+    "postgres_url",
+    "realdata",
+    "s3",
+]
 
 keep_connections()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
@@ -37,42 +47,15 @@ def realdata() -> Path:
     return folder
 
 
-# The files that take longest, the longest first: each is one worker's, and none may be begun last.
-LONG = (
-    "test_cli.py",
-    "test_faults.py",
-    "test_season.py",
-    "test_players.py",
-    "test_end_to_end.py",
-    "test_up.py",
-    "test_erasure_end_to_end.py",
-    "test_erasure.py",
-    "test_cli_rocket_league.py",
-    "test_sensors.py",
-    "test_bronze.py",
-    "test_spark.py",
-    "test_ui.py",
-    "test_cli_tournament.py",
-    "test_tournament_entry.py",
-    "test_behaviour.py",
-    "test_generate.py",
-    "test_paired_partitions.py",
-    "test_simulate.py",
-    "test_discovery.py",
-    "test_published.py",
-    "test_delta.py",
-    "test_postgres.py",
-    "test_cli_generate.py",
-    "test_summaries.py",
-    "test_sql.py",
-    "test_assets.py",
-    "test_analyst_expectations.py",
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, each in one piece."""
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    """Long files first, for none may be begun last and each is one worker's.
+
+    These are the tests of the whole program beside this file, then those that need PostgreSQL. The rest goes backwards:
+    tests of generated products, of which there are most and the shortest, end it.
+    """
+    of_postgres = {item.path for item in items if "postgres_settings" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path, reverse=True)
+    items.sort(key=lambda item: (item.path.parent != Path(__file__).parent, item.path not in of_postgres))
 
 
 def pytest_configure() -> None:
