@@ -8,7 +8,7 @@ from gamestats_assets.cli.steps import Failure, Outcome, print_warnings
 
 
 def outcome(where: str, *warnings: Failure) -> Outcome:
-    return Outcome("run", 1.0, {}, {}, [], [], warnings, [], where)
+    return Outcome("run", 1.0, {}, {}, [], [], warnings, [], where, rows=0)
 
 
 @pytest.mark.parametrize(
