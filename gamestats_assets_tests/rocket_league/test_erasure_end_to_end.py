@@ -79,7 +79,7 @@ def test_a_tracked_player_is_forgotten_everywhere(realdata: Path, session: Sessi
     follow(session)
     places = traces(stores, TEXTS)
     for part in ("landing: rocket_league/2026-03-10/", "lake: rocket_league/replay_frames/match_date=",
-                 "lake: rocket_league/users/player_id=", "lake: rocket_league/touches/_delta_log/",
+                 "lake: rocket_league/users/player_id=", "lake: rocket_league/touches/match_date=",
                  "lake: rocket_league/users/_delta_log/", "PostgreSQL: ops.rl_players",
                  "PostgreSQL: rocket_league.users", "PostgreSQL: rocket_league.player_stats_2026_03",
                  "PostgreSQL: rocket_league.published_partitions", "PostgreSQL: dagster.dynamic_partitions",
