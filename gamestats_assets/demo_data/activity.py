@@ -9,6 +9,7 @@ import polars as pl
 
 from gamestats_assets.demo_data.known_users import IDS, in_product_days, place, resolved
 from gamestats_assets.demo_data.tables import Events, Payments, Sessions, UserDays, UserOperations
+from gamestats_assets.lakehouse.sums import exact_sum
 
 _USER = ("product", "day", "user_id")
 
@@ -37,7 +38,7 @@ def user_days(
         )
     )
     started = sessions.group_by(_USER).agg(
-        pl.len().alias("sessions"), pl.col("duration_s").sort().sum().alias("session_s")
+        pl.len().alias("sessions"), exact_sum(pl.col("duration_s")).alias("session_s")
     )
     one_currency = pl.col("currency").n_unique() == 1
     paid = payments.group_by(_USER).agg(
