@@ -213,8 +213,7 @@ class Lake(LakeReader):
         if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
             eager = frame.lazy().collect()
             check_schema(table, eager.schema)
-            if (digits := spec.significant_digits) is not None:
-                eager = eager.with_columns(pl.selectors.float().round_sig_figs(digits))
+            eager = _rounded(table, eager)
             self._refuse_outsiders(table, eager, partitions, ids)
             good, found = (screened := screen(table, eager)).rows, screened.rejections
             rejected = [*rejections, *found]
@@ -256,7 +255,7 @@ class Lake(LakeReader):
 
         def good() -> Iterator[pl.DataFrame]:
             for piece in pieces:
-                rows = screening.rows(piece)
+                rows = screening.rows(_rounded(table, piece))
                 self._refuse_outsiders(table, rows, partitions, None)
                 if not rows.is_empty():
                     new.height += rows.height
@@ -554,6 +553,12 @@ def _changes(
             is_whole = unit is None or WHOLE in now or replaced >= before.keys()
             changes[key] = _Change(others if unit and WHOLE not in now else None, None if is_whole else replaced)
     return note, changes
+
+
+def _rounded(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with as many digits as the table keeps, all at once or part by part."""
+    digits = table.spec.significant_digits
+    return rows if digits is None else rows.with_columns(pl.selectors.float().round_sig_figs(digits))
 
 
 def _by_partition(

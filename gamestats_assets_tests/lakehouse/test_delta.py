@@ -103,6 +103,8 @@ def test_statistics_that_were_added_up_in_another_order_are_not_written_again(la
         for mean in sums
     )
     assert (first.written, again.written) == (1, 0)
+    parts = [pl.DataFrame({"player": ["Ada"], "mean": [sums[1]], "matches": [12_345_678_901]})]
+    assert lake.replace(Averages, iter(parts)).written == 0
     assert lake.scan(Averages).collect().row(0) == ("Ada", 0.6, 12_345_678_901)
 
 
