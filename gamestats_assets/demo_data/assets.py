@@ -89,7 +89,6 @@ def _event_views() -> dg.AssetsDefinition:
         owners=[f"team:{GAME}"],
         tags={"layer": "published"},
         kinds={"postgres"},
-        pool="postgres_demo_data_event_views",
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
         code_version="1",
         description="In PostgreSQL the view `demo_data.events_<product>`: its published events with a typed column for "

@@ -46,7 +46,6 @@ def _deliveries() -> dg.AssetsDefinition:
         owners=[f"team:{GAME}"],
         tags={"layer": "landing"},
         kinds={"python", "landing"},
-        pool="l2m_deliveries",
         retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
         code_version="1",
         description="A day's logs, fetched into the landing zone from where the settings say that a studio keeps them: "
@@ -61,7 +60,8 @@ def _deliveries() -> dg.AssetsDefinition:
         delivered = broken = 0
         keys = keys_of_run(context)
         for key in keys:
-            report = fetch_day(stores.settings, stores.landing, date.fromisoformat(key), context.log.info)
+            with stores.alone("l2m_deliveries", context.log.info):
+                report = fetch_day(stores.settings, stores.landing, date.fromisoformat(key), context.log.info)
             for outcome in report.outcomes:
                 (context.log.warning if outcome.status == "refused" else context.log.info)(outcome.line())
             delivered += report.count("delivered")

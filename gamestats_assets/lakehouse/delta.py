@@ -17,7 +17,7 @@ from typing import Literal
 
 import polars as pl
 import tenacity
-from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake import CommitProperties, DeltaTable, Field, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -376,7 +376,9 @@ class Lake(LakeReader):
     @_retry_conflicts
     def ensure(self, table: type[Table]) -> None:
         """Make the stored table, empty, unless there is one: made and without rows is not the same as never made."""
-        self._prepared(table)
+        delta = self._newest(table)
+        if delta is None or _new_columns(table, delta):
+            self._prepared(table)
 
     def _prepared(self, table: type[Table]) -> DeltaTable:
         """The stored table, made or extended to the declared schema, for one writer."""
@@ -385,10 +387,8 @@ class Lake(LakeReader):
         self._opened.pop(table, None)
         if delta is None:
             return self._create(table, mode="error")
-        stored = {column.name: column for column in delta.schema().fields}
-        added = [column for column in delta_schema(table).fields if column.name not in stored]
         refuse_incompatible(table, delta)
-        if added:
+        if added := _new_columns(table, delta):
             delta.alter.add_columns(added, commit_properties=_FIRST_COME)
             delta.update_incremental()
         return delta
@@ -517,6 +517,11 @@ class Lake(LakeReader):
             # One that a writer has filled meanwhile stays.
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _new_columns(table: type[Table], delta: DeltaTable) -> list[Field]:
+    stored = {column.name for column in delta.schema().fields}
+    return [column for column in delta_schema(table).fields if column.name not in stored]
 
 
 def _changes(

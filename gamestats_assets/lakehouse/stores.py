@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -48,3 +50,18 @@ class Stores:
         from gamestats_assets.lakehouse.embedded_postgres import postgres_url
 
         return postgres_url(self.settings)
+
+    @contextmanager
+    def alone(self, name: str, log: Callable[[str], object]) -> Iterator[None]:
+        """Do what only one process does at a time under this name; others wait, and say so once.
+
+        Whoever is killed is waited for no longer: PostgreSQL frees a name when its connection ends.
+        """
+        from gamestats_assets.lakehouse.postgres import connect
+
+        with connect(self.postgres_url) as conn:
+            free = conn.execute("SELECT pg_try_advisory_lock(hashtextextended('alone ' || %s, 0))", [name]).fetchone()
+            if free == (False,):
+                log(f"Another run works on {name}; this one waits for it.")
+                conn.execute("SELECT pg_advisory_lock(hashtextextended('alone ' || %s, 0))", [name])
+            yield

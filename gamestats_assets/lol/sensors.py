@@ -25,7 +25,6 @@ class ArchiveLolMatches(dg.Config):
 
 @dg.op(
     required_resource_keys={"stores"},
-    pool="lol_archive",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
     description="Fetches match objects, timelines and Data Dragon's lists for their patches into the landing zone, and "
     "enters in ops.lol_matches_found what became of the matches.",
@@ -36,7 +35,10 @@ def fetch_lol_matches(context: dg.OpExecutionContext, config: ArchiveLolMatches)
     settings, url = stores.settings, stores.postgres_url
     migrate(url)
     limits = SharedLimits(url, caller="archive", patience=PATIENCE_S)
-    with RiotApi(settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits) as api:
+    with (
+        stores.alone("lol_archive", context.log.info),
+        RiotApi(settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits) as api,
+    ):
         fetched = discovery.archive(url, api, config.match_ids)
     for match in fetched:
         context.log.info(match.line())

@@ -148,15 +148,25 @@ class Verdict:
         return Note(failed={key: self.failed.get(key, {}) for key in keys}, warned=warned)
 
 
-def judge(look: Look, table: type[Table], keys: Sequence[str]) -> Verdict:
-    """Evaluate every check of a table on partitions as they were committed; `WHOLE` is a table without any."""
+def judge(look: Look, table: type[Table], keys: Sequence[str], *, screened: bool = False) -> Verdict:
+    """Evaluate every check of a table on partitions as they were committed; `WHOLE` is a table without any.
+
+    Args:
+        screened: every row was made by us, so that nothing that a check blames a unit for has come in.
+    """
     # Of several that stop a partition, those that stop all of it are named first.
     checks = sorted(look.graph.checks.get(table, ()) if keys else (), key=lambda check: check.unit is not None)
-    aside = {key: look.lake.ledger(table)[key].set_aside for key in keys}
+    passed = [check for check in checks if screened and check.blocking and check.unit is not None]
+    asked = [check for check in checks if check not in passed]
+    breaking = dict(zip((check.name for check in asked), evaluate(asked, look, keys), strict=True))
     verdict = Verdict()
-    for check, broken in zip(checks, evaluate(checks, look, keys), strict=True):
-        # What is set aside is reported as such.
-        verdict.broken[check.name] = broken = kept(table, broken.lazy(), aside).collect()
+    for check in checks:
+        broken = breaking.get(check.name, pl.DataFrame(schema={str(check.unit): pl.String}))
+        if not broken.is_empty():
+            # What is set aside is reported as such.
+            aside = {key: look.lake.ledger(table)[key].set_aside for key in keys}
+            broken = kept(table, broken.lazy(), aside).collect()
+        verdict.broken[check.name] = broken
         for key in keys:
             if (message := _message(look, check, key, _of_partitions(check, broken, [key]))) is not None:
                 found = verdict.failed if check.blocking else verdict.warned

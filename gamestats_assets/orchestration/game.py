@@ -378,7 +378,6 @@ class Game:
             ],
             backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
             required_resource_keys={"stores"},
-            pool=name,
         )
         def run(context: dg.AssetExecutionContext, config: Processing) -> Iterator[Any]:
             stores: Stores = context.resources.stores
@@ -386,7 +385,9 @@ class Game:
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
             making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
             quarantined = stores.lake.version(quarantine_of(self.name))
-            done = making.run(config.batch_size or step.at_once)
+            # Two writers of one Delta partition would only try again and again.
+            with stores.alone(name, context.log.info):
+                done = making.run(config.batch_size or step.at_once)
             if stores.lake.version(quarantine_of(self.name)) != quarantined:
                 report_quarantine(context.instance, stores, self.name)
             if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:

@@ -47,11 +47,10 @@ def dagster_instance(stores: Stores) -> Iterator[dg.DagsterInstance]:
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the runs whose process on this machine is gone, and free the pools they hold.
+    """Fail the runs whose process on this machine is gone.
 
     A run of the command line names its process. A run that a daemon launched is gone when no
-    daemon is left: `gamestats up` and `dagster dev` take their runs with them. Without this,
-    a killed run would keep its tables' pools, and the next one would wait for ever.
+    daemon is left: `gamestats up` and `dagster dev` take their runs with them.
 
     Returns:
         Ids of the runs that were closed.
@@ -68,7 +67,6 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
             continue
         who = f"The process that ran this ({owner})" if owner else "The daemon that launched this"
         instance.report_run_failed(run, message=f"{who} is gone; run it again.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed.append(run.run_id)
     return closed
 

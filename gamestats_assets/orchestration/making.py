@@ -144,6 +144,8 @@ class Making:
         self.everything = everything
         self.look = Look(stores, graph)
         self.done = Done(keys, commits={table: [] for table in step.tables})
+        # Tables of which rows came that no check has looked at before they were committed.
+        self.unscreened: set[type[Table]] = set()
 
     def run(self, at_once: int | None = None) -> Done:
         """Bring the tables up to date, so many units at once, or as many as suit the step."""
@@ -181,6 +183,10 @@ class Making:
             read = {each for key in done.keys for each in reads.keys_read(key, self.look) or ()}
             check_unchecked(self.look, reads.source, read or None)
         self.look = look = Look(self.stores, self.graph)
+        held_units = {table: look.ledger(table).partitions for table in step.tables}
+        self.unscreened = {
+            table for table, of in held_units.items() if any(of[key].units is None for key in done.keys if key in of)
+        }
         behind, wanted = step.behind(look), step.wanted(look)
         due = [key for key in done.keys if key in behind or (self.everything and key in wanted)]
         done.held = {key: why for key in due if (why := held(look, step, key)) is not None}
@@ -246,6 +252,7 @@ class Making:
             # Of frames one after another, what is rejected is known when the last one has come.
             rows, rejections = frames[table], output.rejections.get(table, ())
             if not isinstance(rows, pl.LazyFrame):
+                self.unscreened.add(table)
                 self._commit(table, rows, keys, Made(batch), rejections=rejections)
                 return
             is_whole = not self.step.by_unit
@@ -320,7 +327,8 @@ class Making:
             made_from = {key: made for key, made in made_from.items() if WHOLE < key < day} | {WHOLE: days_before(day)}
         for table in step.tables:
             self.stores.lake.ensure(table)
-            verdict = done.verdicts[table] = judge(after, table, done.looked_at)
+            is_screened = bool(done.made) and table not in self.unscreened
+            verdict = done.verdicts[table] = judge(after, table, done.looked_at, screened=is_screened)
             if due:
                 self.stores.lake.note(table, replace(verdict.note(due), made_from=made_from))
         return done

@@ -115,7 +115,6 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
             )
         ],
         retry_policy=_OUTSIDE,
-        pool=f"postgres_{spec.game}_{spec.name}",
         freshness_policy=freshness_policy(table),
     )
     def publish_table(context: dg.AssetExecutionContext) -> Iterator[Any]:

@@ -26,7 +26,7 @@ from dagster_postgres import (
 )
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, column, create_engine, event, func
-from sqlalchemy.exc import InternalError, InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from gamestats_assets.lakehouse.embedded_postgres import is_running
@@ -96,25 +96,6 @@ class _Events(PostgresEventLogStorage):
             last = events[-1]
             if not last.run_id or last.dagster_event_type not in _CAN_WAIT or len(self._waiting) >= _MOST_WAITING:
                 self._write()
-
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Make a pool; one that another process makes at the same moment is there just as well."""
-        try:
-            return super().initialize_concurrency_limit_to_default(concurrency_key)
-        except InternalError:
-            # Dagster goes on in the transaction in which the other's row refused its own.
-            return True
-
-    def claim_concurrency_slot(
-        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
-    ) -> Any:
-        """Claim a place in a pool, also where one was freed just before the step was entered as waiting for it."""
-        status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
-        if status.is_claimed or not self.has_unassigned_slots(concurrency_key):
-            return status
-        # Whoever freed it gave it to nobody, for nobody waited; without this the step would wait for ever.
-        self.assign_pending_steps([concurrency_key])
-        return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
 
     def dispose(self) -> None:
         with self._writing:

@@ -94,7 +94,6 @@ class ArchiveConfig(dg.Config):
 
 @dg.op(
     required_resource_keys={"stores"},
-    pool="pubg_archive",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
     description="Fetches match objects and telemetry into the landing zone; settles them in ops.matches_discovered.",
 )
@@ -102,7 +101,10 @@ def archive_matches(context: dg.OpExecutionContext, config: ArchiveConfig) -> No
     """Archive the configured matches."""
     stores: Stores = context.resources.stores
     migrate(stores.postgres_url)
-    with PubgApi(None, stores.landing, base_url=stores.settings.pubg_api_url, shard=config.shard) as api:
+    with (
+        stores.alone("pubg_archive", context.log.info),
+        PubgApi(None, stores.landing, base_url=stores.settings.pubg_api_url, shard=config.shard) as api,
+    ):
         fetched = discovery.archive(stores.postgres_url, api, config.match_ids)
     for match in fetched:
         context.log.info(match.line())

@@ -24,7 +24,6 @@ class ArchiveReplays(dg.Config):
 
 @dg.op(
     required_resource_keys={"stores"},
-    pool="rocket_league_archive",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=30),
     description="Fetches ballchasing's statistics of replays into the landing zone, with the replays themselves where "
     "that is set, and enters in ops.rl_replays_found what became of them.",
@@ -35,9 +34,12 @@ def fetch_rocket_league_replays(context: dg.OpExecutionContext, config: ArchiveR
     settings, url = stores.settings, stores.postgres_url
     migrate(url)
     limits = SharedLimits(url, caller="archive", patience=PATIENCE_S)
-    with BallchasingApi(
-        settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits
-    ) as api:
+    with (
+        stores.alone("rocket_league_archive", context.log.info),
+        BallchasingApi(
+            settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits
+        ) as api,
+    ):
         fetched = discovery.archive(url, api, config.ballchasing_ids, files=settings.ballchasing_files)
     for replay in fetched:
         context.log.info(replay.line())

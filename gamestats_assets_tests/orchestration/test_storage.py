@@ -113,38 +113,6 @@ def test_a_run_stores_every_event_in_its_order_and_writes_a_step_s_end_at_once(
     }
 
 
-def test_two_runs_that_first_use_a_pool_at_once_both_get_it(
-    instance: dg.DagsterInstance, fresh_database: str
-) -> None:
-    events = instance.event_log_storage
-    limit = "INSERT INTO dagster.concurrency_limits (concurrency_key, \"limit\", using_default_limit) "
-    with psycopg.connect(fresh_database) as other, ThreadPoolExecutor() as pool:
-        other.execute(limit + "VALUES ('goals', 1, true)")
-        other.execute("INSERT INTO dagster.concurrency_slots (concurrency_key, deleted) VALUES ('goals', false)")
-        second = pool.submit(events.initialize_concurrency_limit_to_default, "goals")
-        with pytest.raises(TimeoutError):
-            second.result(timeout=0.5)
-        other.commit()
-        assert second.result(timeout=10)
-    assert [(pool.name, pool.limit) for pool in events.get_pool_limits()] == [("goals", 1)]
-    assert events.claim_concurrency_slot("goals", "a-run", "a-step").is_claimed
-
-
-def test_a_step_that_waits_for_a_place_which_was_freed_meanwhile_gets_it(
-    instance: dg.DagsterInstance, fresh_database: str
-) -> None:
-    events = instance.event_log_storage
-    events.initialize_concurrency_limit_to_default("goals")
-    assert events.claim_concurrency_slot("goals", "first", "step").is_claimed
-    assert not events.claim_concurrency_slot("goals", "second", "step").is_claimed
-    # As if the second had looked before the first freed its place, and been entered after it.
-    events.free_concurrency_slot_for_step("first", "step")
-    with psycopg.connect(fresh_database) as conn:
-        conn.execute("UPDATE dagster.pending_steps SET assigned_timestamp = NULL")
-    assert events.claim_concurrency_slot("goals", "second", "step").is_claimed
-    assert not events.claim_concurrency_slot("goals", "third", "step").is_claimed
-
-
 def test_a_server_that_is_gone_is_told_of_in_one_sentence(
     instance: dg.DagsterInstance, fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
