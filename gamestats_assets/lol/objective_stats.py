@@ -122,8 +122,6 @@ def objective_decision_tree(features: dy.LazyFrame[ParticipantFeatures]) -> dy.L
 
 
 def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    from sklearn.tree import DecisionTreeClassifier
-
     from gamestats_assets.lol.statistics.intervals import wilson
 
     values = rows.select(*_TAKEN, *_LEADS).to_numpy()
@@ -131,6 +129,9 @@ def _leaves(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     held = rows.get_column("held_out").to_numpy()
     if min(held.sum(), (~held).sum()) < _FEWEST_TEAMS or len(np.unique(won[~held])) < 2:
         return
+    # Takes a second to load, which few matches need not wait for.
+    from sklearn.tree import DecisionTreeClassifier
+
     tree = DecisionTreeClassifier(
         max_depth=DEPTH,
         min_samples_leaf=max(_FEWEST_OF_LEAF, round(_SMALLEST_LEAF * (~held).sum())),

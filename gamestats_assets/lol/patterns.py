@@ -472,13 +472,13 @@ def _with_power(tests: pl.DataFrame, alpha: float) -> pl.DataFrame:
     Args:
         alpha: the p up to which Benjamini and Hochberg's rule found, or would have found one.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     from gamestats_assets.lol.statistics.power import power_of_rates
 
-    z = float(norm.isf(alpha / 2) + norm.isf(1 - WANTED_POWER))
+    z = float(ndtri(WANTED_POWER) - ndtri(alpha / 2))
     # Of a correlation only the interval is told.
-    from_interval = (pl.col("effect_high") - pl.col("effect_low")) / (2 * float(norm.isf(0.025)))
+    from_interval = (pl.col("effect_high") - pl.col("effect_low")) / (2 * float(ndtri(0.975)))
     error = pl.coalesce("standard_error", from_interval)
     is_rate = tests.get_column("effect_unit").to_numpy() == "win_rate"
     arms = [tests.get_column(name).to_numpy() for name in ("games", "baseline_games")]

@@ -280,12 +280,12 @@ def _model(
 
 def _held_out_auc(known: pl.DataFrame, design: np.ndarray, target: np.ndarray) -> float | None:
     """Area under the ROC curve in the held out half, of a model of the other."""
-    from sklearn.metrics import roc_auc_score
-
     from gamestats_assets.lol.statistics.regressions import Reason, logistic_regression
 
     held = known.get_column("held_out").to_numpy()
     model = logistic_regression(design[~held], target[~held])
     if model.reason is not Reason.FITTED or len(np.unique(target[held])) < 2:
         return None
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(target[held], design[held] @ model.coefficients))

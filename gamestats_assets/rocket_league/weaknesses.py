@@ -186,7 +186,7 @@ def standings(
         own_spread: standard deviation between the player's own matches.
         players: in the cohort, with so many `cohort_matches`.
     """
-    from scipy import stats
+    from scipy.special import ndtr, ndtri, stdtrit
 
     # What is unknown, and what divides by nothing, comes out as NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -197,17 +197,16 @@ def standings(
         spread = np.sqrt(1 - confidence)
         freedom = chance**2 / (own**2 / (cohort_matches - players) + of_mean**2 / (players - 1))
         of_between = np.fmin((of_mean * players / between) ** 2 / (2 * (players - 1)), 1)
-        reach = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(spread**2 + (score * (1 - 2 * confidence)) ** 2 * of_between)
+        reach = ndtri((1 + LEVEL) / 2) * np.sqrt(spread**2 + (score * (1 - 2 * confidence)) ** 2 * of_between)
         own_chance = np.fmax(within_spread, own_spread) ** 2 / matches + of_mean
         share = between / (between + own_chance)
-        highest = share * (value - mean) / between_spread + stats.t.ppf(1 - CHANCE / len(SKILLS), freedom) * np.sqrt(
-            1 - share
-        )
+        quantile = stdtrit(freedom, 1 - CHANCE / len(SKILLS))
+        highest = share * (value - mean) / between_spread + quantile * np.sqrt(1 - share)
     return {
         "score": score,
-        "percentile": 100 * stats.norm.cdf(score),
-        "percentile_low": 100 * stats.norm.cdf(score - reach),
-        "percentile_high": 100 * stats.norm.cdf(score + reach),
+        "percentile": 100 * ndtr(score),
+        "percentile_low": 100 * ndtr(score - reach),
+        "percentile_high": 100 * ndtr(score + reach),
         "confidence": confidence,
         "is_weakness": highest < 0,
     }

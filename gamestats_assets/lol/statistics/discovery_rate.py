@@ -14,13 +14,13 @@ def q_values(p: npt.ArrayLike) -> Floats:
 
     A p-value of nan is of a test that was not made: its q-value is nan and it does not count among the tests.
     """
-    from scipy.stats import false_discovery_control
-
     given = np.asarray(p, dtype=float)
-    made = ~np.isnan(given)
+    made = np.flatnonzero(~np.isnan(given))
     q = np.full(given.shape, np.nan)
-    if made.any():
-        q[made] = false_discovery_control(given[made])
+    # From the greatest down, each at most what the one above it has. SciPy's own takes 0.4 s to load.
+    greatest_first = made[np.argsort(given[made])[::-1]]
+    ranks = np.arange(len(made), 0, -1)
+    q[greatest_first] = np.minimum.accumulate(np.minimum(given[greatest_first] * (len(made) / ranks), 1))
     return q
 
 
