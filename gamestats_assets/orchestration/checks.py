@@ -82,6 +82,8 @@ def blamed(
     aside: dict[str, dict[str, str]] = {}
     rejections: list[Rejection] = []
     for check, broken in zip(checks, pl.collect_all(plans), strict=True):
+        if broken.is_empty():
+            continue
         unit, partition = str(check.unit), table.spec.partitioned_by
         by = [unit, partition] if partition else [unit]
         for (value, *of), of_unit in broken.drop_nulls(by).group_by(by, maintain_order=True):
@@ -123,7 +125,7 @@ def evaluate(checks: Sequence[Check], look: Look, keys: Sequence[str]) -> list[p
 def _of_partitions(check: Check, broken: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Rows of some partitions; one that breaks a rule and names no partition belongs to whoever looks."""
     column = check.table.spec.partitioned_by
-    if column not in broken.columns:
+    if broken.is_empty() or column not in broken.columns:
         return broken
     return broken.filter(pl.col(column).is_in(values_of(check.table, keys)) | pl.col(column).is_null())
 

@@ -386,6 +386,9 @@ def from_rows(make: Callable[[Look, Step, Scope], Rows]) -> Produce:
 
 def _ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterator[Output]:
     """What batches give, in order: while one is committed, which keeps one core busy, the next is computed."""
+    if len(batches) == 1:
+        yield make(batches[0])
+        return
     with ThreadPoolExecutor(1) as pool:
         begun: Future[Output] | None = None
         for batch in batches:
