@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import polars as pl
 
-_DECIMALS = 1_000_000_000
 
-
-def exact_sum(values: pl.Expr) -> pl.Expr:
-    """The sum of values, each taken to nine decimals; of sums up to nine billion.
+def exact_sum(values: pl.Expr, decimals: int = 9) -> pl.Expr:
+    """The sum of values, each taken to so many decimals.
 
     >>> rows = pl.DataFrame({"m": [0.1, 0.2, 0.3]})
     >>> rows.select(exact_sum(pl.col("m"))).item() == rows.reverse().select(exact_sum(pl.col("m"))).item() == 0.6
     True
     """
-    return (values * _DECIMALS).round().cast(pl.Int64).sum() / _DECIMALS
+    whole = (values.cast(pl.Float64) * 10.0**decimals).round().cast(pl.Int128)
+    return whole.sum().cast(pl.Float64) / 10.0**decimals
 
 
-def exact_mean(values: pl.Expr) -> pl.Expr:
+def exact_mean(values: pl.Expr, decimals: int = 9) -> pl.Expr:
     """The mean of values, in the same way; null where there are none."""
-    return pl.when(values.count() > 0).then(exact_sum(values) / values.count())
+    return pl.when(values.count() > 0).then(exact_sum(values, decimals) / values.count())

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import exact_sum
 from gamestats_assets.pubg.context import PLAYED, tournament_day
 from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.ops import (
@@ -55,7 +56,6 @@ OVERALL = "overall"
 RECENT = 6
 """Placements that a team's form shows."""
 OTHER = "Other"
-_MILLIONTHS = pl.Decimal(38, 6)
 NAMES_TOLD = 8
 """Names that an explanation lists before it says how many more there are."""
 
@@ -86,7 +86,7 @@ def tournament_team_results(
         .agg(
             pl.col("placement").min(),
             pl.col("kills").sum(),
-            _exact_sum("damage_dealt"),
+            exact_sum(pl.col("damage_dealt"), 6),
             pl.col(
                 "match_date",
                 "season",
@@ -151,11 +151,6 @@ def _tournament(context: pl.LazyFrame, matches: pl.LazyFrame) -> pl.LazyFrame:
         .join(of_match, on="match_id")
         .with_columns(counts=pl.col("round_id").is_not_null() & pl.col("validation_status").is_in(PLAYED))
     )
-
-
-def _exact_sum(name: str) -> pl.Expr:
-    """Sum of the damage in column `name`, to a millionth of a hit point: the same in whatever order it is added up."""
-    return pl.col(name).cast(_MILLIONTHS).sum().cast(pl.Float64)
 
 
 def _deeds(summaries: pl.LazyFrame) -> pl.LazyFrame:
@@ -401,7 +396,7 @@ def tournament_player_standings(
         played.group_by(person)
         .agg(
             pl.col("points", "kills", "assists", "killsteals").sum(),
-            _exact_sum("damage_dealt"),
+            exact_sum(pl.col("damage_dealt"), 6),
             pl.col("division", "player_name", "team_id", "team_name").sort_by(*_IN_TIME).last(),
             pl.col("round_id").first(),
             wins=pl.col("team_won").fill_null(False).sum(),
@@ -438,7 +433,7 @@ def _by_category(played: pl.LazyFrame, person: Sequence[str], distribution: pl.L
         played.join(done, on=["match_id", "account_id"])
         .group_by(*person, "category")
         .agg(
-            damage=_exact_sum("total_damage"),
+            damage=exact_sum(pl.col("total_damage"), 6),
             kills=pl.col("total_kills").sum(),
         )
     )

@@ -30,6 +30,7 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import exact_mean
 from gamestats_assets.rocket_league.identities import FORGOTTEN, GUEST
 from gamestats_assets.rocket_league.ranks import HIGHEST_TIER, LOWEST_TIER, PLAYER, last_tier
 from gamestats_assets.rocket_league.skills import (
@@ -127,7 +128,7 @@ def _players(rows: pl.LazyFrame, names: Sequence[str], by: Sequence[str], **more
         for name in names
         for what, expression in (
             ("matches", pl.col(name).count()),
-            ("mean", pl.col(name).mean().round_sig_figs(_DIGITS)),
+            ("mean", exact_mean(pl.col(name), 15).round_sig_figs(_DIGITS)),
             ("variance", pl.col(name).var().round_sig_figs(_DIGITS)),
         )
     )
