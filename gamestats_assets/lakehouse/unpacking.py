@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from isal import igzip, isal_zlib
 
@@ -28,7 +29,6 @@ LARGEST_RATIO = 100
 _GZIP = b"\x1f\x8b\x08"
 _SIZE, _TIME = "GAMESTATS_LARGEST_FILE_MB", "GAMESTATS_LONGEST_READ_S"
 _CHUNK = 1024 * 1024
-_PACKED_CHUNK = 256 * 1024
 _MEGABYTE = 1_000_000
 
 
@@ -107,7 +107,8 @@ def decompressed(payload: bytes, limits: ReadLimits | None = None) -> bytes:
     for _ in range(2):
         if not is_gzip(payload):
             return payload
-        payload = _gunzip(payload, watch)
+        stream = _Watched(io.BytesIO(payload), watch, is_packed=True)
+        payload = b"".join(iter(partial(stream.read, _CHUNK), b""))
     return payload
 
 
@@ -116,40 +117,12 @@ def is_gzip(payload: bytes) -> bool:
     return len(payload) > 1 and _GZIP.startswith(payload[: len(_GZIP)])
 
 
-def _gunzip(payload: bytes, watch: Watch) -> bytes:
-    parts: list[bytes] = []
-    at = 0
-    while is_gzip(payload[at : at + len(_GZIP)]):
-        stream = isal_zlib.decompressobj(wbits=31)
-        try:
-            while not stream.eof:
-                packed = stream.unconsumed_tail or payload[at : at + _PACKED_CHUNK]
-                at += 0 if stream.unconsumed_tail else len(packed)
-                part = stream.decompress(packed, _CHUNK)
-                if not packed and not part:
-                    break
-                watch.count(len(part))
-                parts.append(part)
-        except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
-            raise UnreadableContentError(f"The gzip stream is damaged: {error}.") from None
-        if not stream.eof:
-            raise UnreadableContentError(
-                f"The gzip stream ends early: {len(payload)} bytes hold no end of stream. Fetch the file again."
-            )
-        at -= len(stream.unused_data)
-    # Zeros may pad a stream; anything else is a part of it that would be lost.
-    if payload[at:].strip(b"\0"):
-        raise UnreadableContentError(
-            f"The gzip stream is followed by {len(payload) - at} bytes that are no gzip. Fetch the file again."
-        )
-    return b"".join(parts)
-
-
 class _Watched(io.RawIOBase):
     """The bytes of a stream, as they are counted."""
 
-    def __init__(self, stream: IO[bytes], watch: Watch) -> None:
-        self._stream, self._watch = stream, watch
+    def __init__(self, file: BinaryIO, watch: Watch, *, is_packed: bool) -> None:
+        self._watch = watch
+        self._stream = igzip.open(file, "rb") if is_packed else file
 
     def readable(self) -> bool:
         return True
@@ -158,8 +131,9 @@ class _Watched(io.RawIOBase):
         try:
             part = self._stream.read(len(buffer))
         except EOFError:
-            raise UnreadableContentError("The gzip stream ends early. Fetch the file again.") from None
-        except (igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (as above)
+            told = "The gzip stream ends early, or is followed by bytes that are no gzip. Fetch the file again."
+            raise UnreadableContentError(told) from None
+        except (igzip.BadGzipFile, isal_zlib.error) as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs call it an instance)
             raise UnreadableContentError(f"The gzip stream is damaged: {error}. Fetch the file again.") from None
         self._watch.count(len(part))
         buffer[: len(part)] = part
@@ -173,8 +147,7 @@ def unpacked(file: BinaryIO, limits: ReadLimits | None = None) -> io.BufferedRea
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     watch = Watch(limits, max(limits.bytes, size * LARGEST_RATIO) if packed else sys.maxsize)
-    content = igzip.IGzipFile(fileobj=file, mode="rb") if packed else file  # pyright: ignore[reportArgumentType]
-    return io.BufferedReader(_Watched(cast(IO[bytes], content), watch), _CHUNK)
+    return io.BufferedReader(_Watched(file, watch, is_packed=packed), _CHUNK)
 
 
 @contextmanager

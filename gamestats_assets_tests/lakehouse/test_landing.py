@@ -97,7 +97,7 @@ def test_a_wrong_checksum_is_told_as_damage() -> None:
 
 @pytest.mark.parametrize("rest", [b"x", b"\x1f", b"\0\0x"])
 def test_bytes_after_a_stream_are_not_dropped_unseen(rest: bytes) -> None:
-    with pytest.raises(UnreadableContentError, match=f"followed by {len(rest)} bytes"):
+    with pytest.raises(UnreadableContentError, match="followed by bytes that are no gzip"):
         decompressed(GZIPPED + rest)
 
 
