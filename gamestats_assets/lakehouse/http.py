@@ -151,20 +151,6 @@ def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
         raise UnreadableAnswerError(f"The body sent for {what} is no good: {error}", payload) from None
 
 
-def usable_key(key: SecretStr | None, setting: str) -> SecretStr | None:
-    """A key without white space around it; None when nothing is left.
-
-    Raises:
-        UnauthorisedError: when it has characters no key has. The HTTP library would print the header it refuses.
-    """
-    text = key.get_secret_value().strip() if key else ""
-    if not text:
-        return None
-    if not _KEY.fullmatch(text):
-        raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
-    return SecretStr(text)
-
-
 # ---------------------------------------------------------------- asking
 
 
@@ -264,7 +250,6 @@ class Fetcher:
         )
 
         def attempt() -> _T:
-            address = _web_address(url, what)
             if time.monotonic() >= self._deadline:
                 raise UnavailableError(f"The time for asking is over before {what} came to it.")
             acquire()
@@ -274,7 +259,7 @@ class Fetcher:
             try:
                 with self._client.stream(
                     "POST" if files else "GET",
-                    address,
+                    url,
                     params=params,
                     files=files,
                     headers=secret_headers,
@@ -297,18 +282,6 @@ class Fetcher:
 def host_of(url: str) -> str:
     """Host of an address, for messages: the rest of it may be signed."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "The address"
-
-
-def _web_address(url: str, what: str) -> httpx.URL:
-    import httpx
-
-    try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise UnexpectedAnswerError(f"The address of {what} is none: {error}.") from None
-    if address.scheme not in ("http", "https") or not address.host:
-        raise UnexpectedAnswerError(f"Expected an http or https address for {what}, found scheme {address.scheme!r}.")
-    return address
 
 
 def _body(response: httpx.Response, deadline: float, url: str, what: str) -> bytes:
@@ -355,7 +328,11 @@ class ApiClient:
     """
 
     def __init__(self, key: SecretStr | None, setting: str, base_url: str, fetcher: Fetcher) -> None:
-        self._key = usable_key(key, setting)
+        text = key.get_secret_value().strip() if key else ""
+        # The HTTP library would print the header it refuses.
+        if text and not _KEY.fullmatch(text):
+            raise UnauthorisedError(f"{setting} has characters no key has; copy it again, without quotes or spaces.")
+        self._key = SecretStr(text) if text else None
         self._base_url = base_url.rstrip("/")
         self._fetcher = fetcher
         self._not_accepted: str | None = None
