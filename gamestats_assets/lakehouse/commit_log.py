@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gamestats_assets.lakehouse.landing import object_store_options
+from gamestats_assets.lakehouse.landing import object_store
 
 _AT_ONCE = 16
 _FOLDER = "_delta_log"
@@ -80,6 +80,4 @@ class CommitLog:
             store.delete([entry["path"] for entry in listed])
 
     def _store(self) -> Any:
-        import obstore.store
-
-        return obstore.store.from_url(f"{self._uri}/{_FOLDER}", **object_store_options(self._options))
+        return object_store(f"{self._uri}/{_FOLDER}", self._options)

@@ -22,7 +22,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from gamestats_assets.lakehouse.landing import object_store_options
+from gamestats_assets.lakehouse.landing import object_store
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _LARGEST_FILE = 128 * 1024 * 1024
@@ -165,9 +165,7 @@ class DataFiles:
         return RemoveAction(file.path, True, _now_ms(), file.size, values)  # type: ignore[arg-type]
 
     def _store(self) -> Any:
-        import obstore.store
-
-        return obstore.store.from_url(self._uri, **object_store_options(self._options))
+        return object_store(self._uri, self._options)
 
 
 def _together(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

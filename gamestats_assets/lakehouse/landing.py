@@ -27,7 +27,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.unpacking import (
@@ -208,8 +208,10 @@ _CLIENT_OPTIONS = frozenset(
 _DELTA_ONLY = re.compile(r"locking_provider|unsafe_rename|dynamo|max_retries|retry_timeout|backoff_config")
 
 
-def object_store_options(options: Mapping[str, str]) -> dict[str, Any]:
-    """The lake's storage options as obstore takes them: HTTP settings apart, Delta's own left out."""
+def object_store(url: str, options: Mapping[str, str]) -> Any:
+    """The objects behind a URL, with the lake's storage options: HTTP settings apart, Delta's own left out."""
+    import obstore.store
+
     config: dict[str, str] = {}
     client: dict[str, str] = {}
     for key, value in options.items():
@@ -218,19 +220,16 @@ def object_store_options(options: Mapping[str, str]) -> dict[str, Any]:
             client[bare] = value
         elif not _DELTA_ONLY.search(name):
             config[name] = value
-    return {"config": config, "client_options": client}
+    return obstore.store.from_url(url, config=cast(Any, config), client_options=cast(Any, client))
 
 
 class _ObjectStore:
     """Objects behind a URL: a conditional put is the write-once."""
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
-        import obstore.store
-
-        self._store = obstore.store.from_url(url, **object_store_options(options))
+        self._store = object_store(url, options)
 
     def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool:
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         content = payload.read_bytes() if isinstance(payload, Path) else payload
@@ -238,64 +237,49 @@ class _ObjectStore:
             _refuse_changed(payload, io.BytesIO(content), digest)
         try:
             # In one request, for only such a one can be refused where the name is taken.
-            obstore.put(self._store, path, content, mode="create")
+            self._store.put(path, content, mode="create")
         except AlreadyExistsError:
             return False
         return True
 
     def read(self, path: str) -> bytes:
-        import obstore
-
-        return bytes(obstore.get(self._store, path).bytes())
+        return bytes(self._store.get(path).bytes())
 
     @contextmanager
     def on_disk(self, path: str) -> Iterator[Path]:
-        import obstore
-
         with tempfile.TemporaryDirectory(prefix="gamestats-landing-") as folder:
             copy = Path(folder, path.rsplit("/", 1)[-1])
             with open(copy, "wb") as file:
-                for chunk in obstore.get(self._store, path):
-                    file.write(chunk)
+                file.writelines(self._store.get(path))
             yield copy
 
     def exists(self, path: str) -> bool:
-        import obstore
-
         try:
-            obstore.head(self._store, path)
+            self._store.head(path)
         except FileNotFoundError:
             return False
         return True
 
     def modified(self, path: str) -> datetime:
-        import obstore
-
-        return obstore.head(self._store, path)["last_modified"].astimezone(UTC)
+        return self._store.head(path)["last_modified"].astimezone(UTC)
 
     def remove(self, path: str) -> None:
-        import obstore
-
         with suppress(FileNotFoundError):
-            obstore.delete(self._store, path)
+            self._store.delete(path)
 
     def files(self, folder: str) -> list[str]:
-        import obstore
-
-        listing = obstore.list_with_delimiter(self._store, folder)
-        return sorted(entry["path"].rsplit("/", 1)[-1] for entry in listing["objects"])
+        objects = self._store.list_with_delimiter(folder)["objects"]
+        return sorted(entry["path"].rsplit("/", 1)[-1] for entry in objects)
 
     def folders(self, folder: str) -> list[str]:
-        import obstore
-
-        listing = obstore.list_with_delimiter(self._store, folder)
-        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in listing["common_prefixes"])
+        prefixes = self._store.list_with_delimiter(folder)["common_prefixes"]
+        return sorted(prefix.rstrip("/").rsplit("/", 1)[-1] for prefix in prefixes)
 
     def changed_at(self, folder: str) -> int | None:
         return None
 
 
-def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
+def _refuse_path_parts(game: str, unit_id: str, kind: str = "any", suffix: str = "bin") -> None:
     name, *area = game.split("/", 1)
     for part in (name, *area, unit_id):
         if not _PART.fullmatch(part):
@@ -305,8 +289,6 @@ def _refuse_path_parts(game: str, unit_id: str, kind: str = "any") -> None:
     if not _KIND.fullmatch(kind):
         raise ValueError(f"{kind!r} cannot be the kind of a landed file; small letters and _ can.")
 
-
-def _refuse_suffix(suffix: str) -> None:
     if suffix not in _SUFFIXES:
         raise ValueError(f"{suffix!r} cannot be the ending of a landed file; these can: {', '.join(_SUFFIXES)}.")
 
@@ -350,10 +332,8 @@ class Landing:
         Raises:
             ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
         """
-        _refuse_path_parts(game, unit_id, kind)
-        _refuse_suffix(f"{suffix}.gz" if is_gzip(payload) else suffix)
-        kept = self.claim_day(game, unit_id, day)
-        return self._create(game, kept, unit_id, kind, payload, content, suffix)
+        ending = f"{suffix}.gz" if is_gzip(payload) else suffix
+        return self._put(game, day, unit_id, kind, content_hash(content), payload, ending)
 
     def put_file(
         self, game: str, day: date, unit_id: str, kind: str, path: Path, suffix: str, digest: str | None = None
@@ -364,40 +344,36 @@ class Landing:
             digest: its `file_hash`, where it is known.
 
         Raises:
-            ValueError: when the unit, the kind or the suffix cannot be part of a landed file's name.
             UnreadableContentError: when the file is gzipped and damaged.
             ChangedMeanwhileError: when it is being written; nothing of it has landed then.
         """
-        _refuse_path_parts(game, unit_id, kind)
-        _refuse_suffix(suffix)
-        digest = digest or file_hash(path)
-        kept = self.claim_day(game, unit_id, day)
-        return self._create_as(game, kept, unit_id, kind, digest, path, suffix)
+        return self._put(game, day, unit_id, kind, digest or file_hash(path), path, suffix)
+
+    def _put(
+        self, game: str, day: date, unit_id: str, kind: str, digest: str, payload: bytes | Path, suffix: str
+    ) -> tuple[LandedFile, bool]:
+        _refuse_path_parts(game, unit_id, kind, suffix)
+        return self._create(game, self.claim_day(game, unit_id, day), unit_id, kind, digest, payload, suffix)
 
     def put_undated(self, game: str, kind: str, payload: bytes, content: bytes) -> tuple[LandedFile, bool]:
         """Land a payload that belongs to no day, under the folder of its kind.
 
         Player lists stand here, and so do the payloads nobody could read (kind `unreadable`).
         """
-        return self._create(game, kind, content_hash(content), kind, payload, content, "json")
+        digest = content_hash(content)
+        _refuse_path_parts(game, digest, kind)
+        ending = "bin" if kind == "unreadable" else "json.gz" if is_gzip(payload) else "json"
+        return self._create(game, kind, digest, kind, digest, payload, ending)
 
     def _create(
-        self, game: str, folder: str, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str
-    ) -> tuple[LandedFile, bool]:
-        _refuse_path_parts(game, unit_id, kind)
-        ending = "bin" if kind == "unreadable" else f"{suffix}.gz" if is_gzip(payload) else suffix
-        return self._create_as(game, folder, unit_id, kind, content_hash(content), payload, ending)
-
-    def _create_as(
         self, game: str, folder: str, unit_id: str, kind: str, digest: str, payload: bytes | Path, suffix: str
     ) -> tuple[LandedFile, bool]:
         stem = f"{game}/{folder}/{unit_id}.{kind}.{digest}"
         # The same content may have landed in the other form, plain or gzipped.
-        for known in _SUFFIXES:
-            if self._store.exists(f"{stem}.{known}"):
-                return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{known}"), False
-        created = self._store.create(f"{stem}.{suffix}", payload, digest)
-        return LandedFile(game, folder, unit_id, kind, digest, f"{stem}.{suffix}"), created
+        known = next((each for each in _SUFFIXES if self._store.exists(f"{stem}.{each}")), None)
+        path = f"{stem}.{known or suffix}"
+        is_new = known is None and self._store.create(path, payload, digest)
+        return LandedFile(game, folder, unit_id, kind, digest, path), is_new
 
     def claim_day(self, game: str, unit_id: str, day: date) -> str:
         """The unit's day: `day` if nobody claimed one before, else the day claimed first."""
@@ -414,9 +390,11 @@ class Landing:
 
     def areas(self, game: str) -> list[str]:
         """Areas of a game that hold files of days, in order."""
-        folders = [folder for folder in self._store.folders(game) if not _DAY.fullmatch(folder) and folder != _CLAIMS]
         # A folder of undated files has none in it; in an area a unit's day is claimed before its file lands.
-        return [folder for folder in folders if _CLAIMS in self._store.folders(f"{game}/{folder}")]
+        return [name for name in self._undated(game) if _CLAIMS in self._store.folders(f"{game}/{name}")]
+
+    def _undated(self, game: str) -> list[str]:
+        return [name for name in self._store.folders(game) if not _DAY.fullmatch(name) and name != _CLAIMS]
 
     def days(self, game: str) -> list[str]:
         """Days that hold files, in order, as YYYY-MM-DD."""
@@ -429,8 +407,7 @@ class Landing:
     def undated_kinds(self, game: str) -> list[str]:
         """Kinds of which undated files have landed, in order."""
         areas = self.areas(game)
-        folders = self._store.folders(game)
-        return [name for name in folders if not _DAY.fullmatch(name) and name != _CLAIMS and name not in areas]
+        return [name for name in self._undated(game) if name not in areas]
 
     def held(self, game: str, unit_ids: Iterable[str]) -> dict[str, dict[str, list[LandedFile]]]:
         """Files of units by kind, empty for one of which nothing landed; one listing for each day they stand on."""

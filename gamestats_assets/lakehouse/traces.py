@@ -18,7 +18,7 @@ import polars as pl
 from psycopg import errors, sql
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed, object_store_options
+from gamestats_assets.lakehouse.landing import UnreadableContentError, decompressed, object_store
 from gamestats_assets.lakehouse.postgres import connect
 
 _TABLES = """
@@ -66,10 +66,7 @@ def paths_under(root: str, options: Mapping[str, str] | None = None) -> list[str
         base = Path(root)
         found = (f"{path.relative_to(base).as_posix()}{'/' * path.is_dir()}" for path in base.rglob("*"))
         return sorted(found)
-    import obstore
-
-    store = obstore.store.from_url(root, **object_store_options(options or {}))
-    return sorted(entry["path"] for batch in obstore.list(store) for entry in batch)
+    return sorted(entry["path"] for batch in object_store(root, options or {}).list() for entry in batch)
 
 
 def contents_under(root: str, options: Mapping[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -77,11 +74,7 @@ def contents_under(root: str, options: Mapping[str, str] | None = None) -> Itera
 
     A file that goes meanwhile is passed over.
     """
-    store = None
-    if "://" in root:
-        import obstore
-
-        store = obstore.store.from_url(root, **object_store_options(options or {}))
+    store = object_store(root, options or {}) if "://" in root else None
     for path in paths_under(root, options):
         try:
             if store is not None:

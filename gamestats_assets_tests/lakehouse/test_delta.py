@@ -21,14 +21,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore
 from polars.testing import assert_frame_equal
 from pyarrow.parquet import ParquetWriter
 
 from gamestats_assets.lakehouse.delta import Lake, MissingPredicateError, OutsidePredicateError
 from gamestats_assets.lakehouse.delta_schema import IncompatibleSchemaError
 from gamestats_assets.lakehouse.lake_reader import DamagedTableError
-from gamestats_assets.lakehouse.landing import object_store_options
+from gamestats_assets.lakehouse.landing import object_store
 from gamestats_assets.lakehouse.quality import Rejection, SchemaMismatchError
 from gamestats_assets.lakehouse.sql import ParquetSource, query
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table
@@ -374,7 +374,7 @@ def test_a_match_that_is_mended_leaves_the_quarantine_and_the_others_of_its_file
 def _cut_newest_commit(lake: Lake, length: int) -> None:
     """Leave of the newest commit of Goals so many bytes."""
     url = f"{lake.uri(Goals)}/_delta_log/"
-    store = from_url(url, **object_store_options(lake.storage_options)) if lake.is_remote else LocalStore(url)
+    store = object_store(url, lake.storage_options) if lake.is_remote else LocalStore(url)
     newest = max(entry["path"] for entry in store.list().collect() if entry["path"].endswith(".json"))
     store.put(newest, bytes(store.get(newest).bytes())[:length])
 
