@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, Literal, TypeVar, overload
+from typing import Generic, Literal, TypeVar
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import files_within, shown
@@ -118,11 +117,6 @@ class IngestReport:
         return self.count("quarantined")
 
     @property
-    def refused(self) -> int:
-        """Files that are not to be kept."""
-        return self.count("refused")
-
-    @property
     def matches(self) -> tuple[str, ...]:
         """Ids of the matches that gained a file, in order."""
         return tuple(sorted({o.match_id for o in self.outcomes if o.status == "taken" and o.match_id}))
@@ -139,10 +133,6 @@ class IngestReport:
             (o.kind or ("link" if o.status == "refused" else "unreadable"), o.status) for o in self.outcomes
         )
         return dict(sorted(counts.items()))
-
-    def lines(self) -> Iterator[str]:
-        """One line of text for each file."""
-        return (outcome.line() for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,40 +180,10 @@ class FetchReport(Generic[_Player]):
         return sum(match.status == status for match in self.matches)
 
     @property
-    def gained(self) -> tuple[str, ...]:
-        """Ids of matches that gained a file, in order."""
-        return tuple(sorted(m.match_id for m in self.matches if any(f.status == "taken" for f in m.files)))
-
-    @property
     def days(self) -> tuple[str, ...]:
         """Days that gained a file, in order, YYYY-MM-DD."""
         files = (file for match in self.matches for file in match.files)
         return tuple(sorted({file.day for file in files if file.status == "taken" and file.day}))
-
-    def lines(self) -> Iterator[str]:
-        """One line of text for each match, unknown player and failed request."""
-        yield from (match.line() for match in self.matches)
-        yield from (f"unknown     player {name}" for name in self.unknown_players)
-        yield from (f"failed      {failure}" for failure in self.failures)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class UnreadableFile:
-    """A payload that landed though nobody could read it.
-
-    Attributes:
-        path: path in the landing zone.
-        name: file name it arrived under.
-        reason: why it could not be read.
-        bytes: its size.
-        hash: hash of the bytes, as in the path.
-    """
-
-    path: str
-    name: str
-    reason: str
-    bytes: int
-    hash: str
 
 
 @dataclass(frozen=True)
@@ -319,19 +279,22 @@ class Source:
             return False
         return True
 
-    def unreadable(self, landing: Landing) -> list[UnreadableFile]:
-        """Payloads that landed though nobody could read them, each once, in the order of their paths.
+    def refused(self, landing: Landing) -> list[Rejection]:
+        """Payloads that landed though nobody could read them, for the quarantine; the unit is the content's hash.
 
         The same bytes can have arrived under several names: the first in the alphabet is given.
         """
-        return _explained(self.game, landing, landing.files(self.game, "unreadable"))
-
-    def refused(self, landing: Landing) -> Sequence[Rejection]:
-        """The same payloads as `unreadable` gives, as entries for the quarantine; the unit is the content's hash.
-
-        Their number costs one listing; files are read only once an entry is looked at.
-        """
-        return _Refusals(self.game, landing)
+        reasons: dict[str, tuple[str, int, str]] = {}
+        for file in landing.files(self.game, "unreadable_reason"):
+            told = json.loads(landing.read(file))
+            reason = shown(told["name"]), told["bytes"], shown(told["reason"])
+            reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
+        refused: list[Rejection] = []
+        for file in landing.files(self.game, "unreadable"):
+            name, size, reason = reasons.get(file.content_hash, ("A file", "some", "No reason was recorded."))
+            told = f"{name} ({size} bytes, {file.path}): {reason}"
+            refused.append(Rejection(file.content_hash, "file", "file_recognised", told, 0))
+        return refused
 
     def _read(self, payload: bytes, name: str, limits: ReadLimits) -> _Recognised | _Refused:
         try:
@@ -404,55 +367,6 @@ class Source:
         landing.put_undated(self.game, "unreadable_reason", reason, reason)
         file, _ = landing.put_undated(self.game, "unreadable", payload, payload)
         return FileOutcome(refused.name, None, "quarantined", landed_path=file.path, reason=refused.reason)
-
-
-def _explained(game: str, landing: Landing, files: Iterable[LandedFile]) -> list[UnreadableFile]:
-    reasons: dict[str, tuple[str, str, int]] = {}
-    for file in landing.files(game, "unreadable_reason"):
-        told = json.loads(landing.read(file))
-        reason = (shown(told["name"]), shown(told["reason"]), told["bytes"])
-        reasons[told["hash"]] = min(reason, reasons.get(told["hash"], reason))
-    found: list[UnreadableFile] = []
-    for file in files:
-        name, reason, size = reasons.get(file.content_hash) or (
-            "",
-            "No reason was recorded.",
-            len(landing.read(file)),
-        )
-        found.append(UnreadableFile(file.path, name, reason, size, file.content_hash))
-    return found
-
-
-class _Refusals(Sequence[Rejection]):
-    def __init__(self, game: str, landing: Landing) -> None:
-        self._game, self._landing = game, landing
-
-    @cached_property
-    def _files(self) -> list[LandedFile]:
-        return self._landing.files(self._game, "unreadable")
-
-    @cached_property
-    def _entries(self) -> list[Rejection]:
-        return [
-            Rejection(
-                file.hash,
-                "file",
-                "file_recognised",
-                f"{file.name} ({file.bytes} bytes, {file.path}): {file.reason}",
-                0,
-            )
-            for file in _explained(self._game, self._landing, self._files)
-        ]
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    @overload
-    def __getitem__(self, index: int) -> Rejection: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Rejection]: ...
-    def __getitem__(self, index: int | slice) -> Rejection | list[Rejection]:
-        return self._entries[index]
 
 
 @dataclass(frozen=True, slots=True)

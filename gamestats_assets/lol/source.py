@@ -189,7 +189,7 @@ def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
 SOURCE = Source(GAME, recognise, first=("match",), belongs=_belongs)
 """What a match's own object tells of its start is landed before what its timeline does."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
-unreadable, refused = SOURCE.unreadable, SOURCE.refused
+refused = SOURCE.refused
 
 
 def mark_timeline_gone(landing: Landing, match_id: str, day: date) -> bool:

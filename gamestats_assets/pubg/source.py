@@ -279,7 +279,7 @@ def _belongs(payload: bytes, name: str) -> tuple[str, str] | None:
 SOURCE = Source(GAME, recognise, first=("telemetry",), belongs=_belongs)
 """Match objects, telemetry and player objects; what tells a match's exact start is landed first."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
-unreadable, refused = SOURCE.unreadable, SOURCE.refused
+refused = SOURCE.refused
 
 
 def mark_expired(landing: Landing, match_id: str, day: date, *, status: int = 403) -> bool:

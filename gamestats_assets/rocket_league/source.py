@@ -236,4 +236,4 @@ def refuses(content: bytes, recognised: Recognised, landing: Landing) -> str | N
 SOURCE = Source(GAME, recognise, first=(REPLAY, SIMULATED), refuses=refuses)
 """What the game itself tells of a match's start is landed before what ballchasing does."""
 ingest, ingest_payload, is_whole = SOURCE.ingest, SOURCE.ingest_payload, SOURCE.is_whole
-unreadable, refused = SOURCE.unreadable, SOURCE.refused
+refused = SOURCE.refused

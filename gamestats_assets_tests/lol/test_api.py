@@ -36,7 +36,7 @@ from gamestats_assets.lol.api import (
     region_of,
     split_riot_id,
 )
-from gamestats_assets.lol.source import ingest, unreadable
+from gamestats_assets.lol.source import ingest, refused
 from gamestats_assets_tests.lol.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.lol.files import BEGAN, match_object, timeline
 from gamestats_assets_tests.pubg.api_server import Answer
@@ -226,7 +226,8 @@ def test_players_are_fetched_past_unknown_ones_and_failures(server: RiotServer, 
     assert "500" in failure
     assert "Bob#NA1" in failure
     assert report.days == (DAY,)
-    assert report.gained == (shared, other)
+    gained = {match.match_id for match in report.matches if any(file.status == "taken" for file in match.files)}
+    assert gained == {shared, other}
 
 
 # ---------------------------------------------------------------- matches and timelines
@@ -328,7 +329,7 @@ def test_a_cut_timeline_is_kept_and_stays_wanted_until_it_is_whole(
     cut = fetch_one(api)
     assert (cut.status, cut.is_delayed) == ("failed", False)
     assert kinds(landing) == ["match"]
-    assert [file.name for file in unreadable(landing)] == ["NA1_47101.timeline.json"]
+    assert [each.reason.partition(" (")[0] for each in refused(landing)] == ["NA1_47101.timeline.json"]
     server.add_match("NA1_47101", None, timeline())
     assert fetch_one(api).status == "fetched"
     assert kinds(landing) == ["match", "timeline"]
@@ -357,7 +358,7 @@ def test_an_answer_that_is_not_the_match_asked_for_is_not_taken_for_it(
     failed = fetch_one(api)
     assert (failed.status, failed.is_delayed) == ("failed", False)
     assert landing.days("lol") == []
-    assert len(unreadable(landing)) == 1
+    assert len(refused(landing)) == 1
     assert len(server.requests) == 5
 
 

@@ -23,7 +23,6 @@ from gamestats_assets.lol.source import (
     mark_timeline_gone,
     recognise,
     refused,
-    unreadable,
 )
 from gamestats_assets_tests.lol.files import BEGAN, BEGAN_MS, champion, champions, items, match_object, timeline
 
@@ -158,7 +157,7 @@ def test_a_cut_timeline_is_filed_with_its_match_by_its_name_or_its_folder(inbox:
     report = ingest([inbox], landing)
     assert (report.taken, report.quarantined) == (1, 2)
     assert sorted(file.kind for file in landing.files("lol", DAY)) == ["match", "timeline", "timeline"]
-    assert unreadable(landing) == []
+    assert refused(landing) == []
 
 
 @pytest.mark.parametrize("name", [f"timelines of 2023/matches/{MATCH_ID}.json", "timelines/47101.json"])
@@ -170,7 +169,7 @@ def test_a_cut_file_that_is_no_timeline_by_its_name_is_filed_with_no_match(
     ingest_payload(match_object(), "m", landing)
     assert ingest([inbox], landing).quarantined == 1
     assert [file.kind for file in landing.files("lol", DAY)] == ["match"]
-    assert len(unreadable(landing)) == len(refused(landing)) == 1
+    assert len(refused(landing)) == 1
 
 
 def test_a_match_asked_for_must_be_the_one_that_came(landing: Landing) -> None:

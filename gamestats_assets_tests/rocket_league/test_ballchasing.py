@@ -41,7 +41,7 @@ from gamestats_assets.rocket_league.ballchasing import (
     Uploaded,
     Verb,
 )
-from gamestats_assets.rocket_league.source import unreadable
+from gamestats_assets.rocket_league.source import refused
 from gamestats_assets_tests.pubg.api_server import Answer
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 
@@ -381,7 +381,7 @@ def test_a_pending_replay_is_delayed_until_it_is_read(
         assert (waiting.status, waiting.is_delayed, waiting.files) == ("failed", True, ())
         assert f"has yet to read replay {replay_id}" in waiting.reason
     assert landing.days("rocket_league") == []
-    assert unreadable(landing) == []
+    assert refused(landing) == []
     assert server.paths() == [f"/replays/{replay_id}"] * 2, "not asked again at once, and not for the file"
     assert timer.slept == []
     assert fetch_one(api, replay_id).status == "fetched"
@@ -394,7 +394,7 @@ def test_a_replay_that_ballchasing_could_not_read_is_given_up(
     assert (gone.status, gone.is_delayed) == ("expired", False)
     assert "could not read" in gone.reason
     assert len(server.requests) == 1
-    assert unreadable(landing) == []
+    assert refused(landing) == []
 
 
 def test_a_replay_that_is_no_more_leaves_nothing(
@@ -435,7 +435,7 @@ def test_damaged_files_are_put_aside_and_stop_nothing(
         [(None, "quarantined"), ("ballchasing", "taken")]
     ] * 4
     assert kinds(landing) == ["ballchasing"] * 4
-    assert {file.name for file in unreadable(landing)} == {f"{replay_id}.replay" for replay_id in ids}
+    assert {each.reason.partition(" (")[0] for each in refused(landing)} == {f"{replay_id}.replay" for replay_id in ids}
     assert len(server.requests) == 8, "the same bytes would come again"
     server.add(told, file)
     assert fetch_one(api, cut, files=True, known={cut: told["match_guid"]}).status == "fetched"
@@ -450,7 +450,7 @@ def test_a_file_of_another_match_is_put_aside(
     assert wrong.status == "failed"
     assert told["match_guid"] in wrong.reason
     assert kinds(landing) == ["ballchasing"]
-    assert len(unreadable(landing)) == 1
+    assert len(refused(landing)) == 1
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_an_answer_that_is_not_the_replay_asked_for_is_not_taken_for_it(
     failed = fetch_one(api, replay_id, files=True)
     assert (failed.status, failed.is_delayed) == ("failed", False)
     assert landing.days("rocket_league") == []
-    assert [file.name for file in unreadable(landing)] == [f"{replay_id}.json"]
+    assert [each.reason.partition(" (")[0] for each in refused(landing)] == [f"{replay_id}.json"]
     assert server.paths() == [f"/replays/{replay_id}"] * 5
 
 
@@ -752,7 +752,7 @@ def test_a_file_that_is_cut_on_its_way_is_fetched_again(
     replay_id = server.add(told, file)
     server.answer(f"{path_of(replay_id)}/file", Answer(body=file, sent=5000), Answer(body=file))
     assert fetch_one(api, replay_id, files=True).status == "fetched"
-    assert unreadable(landing) == []
+    assert refused(landing) == []
 
 
 def test_trouble_that_does_not_pass_is_told(server: BallchasingServer, api: BallchasingApi) -> None:

@@ -401,7 +401,7 @@ def test_files_that_name_a_forgotten_player_are_refused_and_others_taken(played:
     forgotten(played, player_id)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data" / "landing").rglob("*")}
     report = ingest([tmp_path / "season"], played.landing)
-    assert (report.refused, report.known, report.taken, report.quarantined) == (
+    assert (report.count("refused"), report.known, report.taken, report.quarantined) == (
         len(ids_of(player_id)), MATCHES - len(ids_of(player_id)), 0, 0,
     )  # fmt: skip
     assert not any(player_id in outcome.reason for outcome in report.outcomes)
@@ -447,7 +447,7 @@ def test_who_only_uploaded_a_match_is_forgotten_too(stores: Stores, tmp_path: Pa
     after = read(stores.landing, day)
     assert all(after[table].equals(before[table]) for table in before)
     assert traces(stores, ["Uploader Nobody"]) == []
-    assert ingest([tmp_path / "match.json"], stores.landing).refused == 1
+    assert ingest([tmp_path / "match.json"], stores.landing).count("refused") == 1
 
 
 class KilledError(Exception):
@@ -659,7 +659,7 @@ def test_players_are_masked_in_matches_that_are_older_than_they_are_kept(played:
     assert days_of(played, never) == days[never]
     assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
     # What lands again is taken, counts for nothing, and is masked again.
-    assert ingest([tmp_path / "season"], played.landing).refused == 0
+    assert ingest([tmp_path / "season"], played.landing).count("refused") == 0
     remake(played, played.landing.days(GAME))
     assert played.lake.scan(RawPlayerStats).collect().height == 4 * MATCHES
     assert days_of(played, long) == [day for day in days[long] if day >= date(2026, 1, 6)]
