@@ -15,7 +15,7 @@ import json
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from types import CodeType, FunctionType
 from typing import Any
@@ -162,7 +162,7 @@ class PieceScreening:
         self._rules: Counter[str] = Counter()
         self._examples: list[str] = []
         self._rejections: list[Rejection] = []
-        self._keys = _KeysInPieces(table.primary_key())
+        self._keys = _KeysInPieces(table)
 
     def rows(self, piece: pl.DataFrame) -> pl.DataFrame:
         """The rows of a piece that break no rule.
@@ -207,73 +207,43 @@ class PieceScreening:
 
 
 class _KeysInPieces:
-    """Keys of pieces: runs where they ascend, else hashes of 64 bits."""
+    """Keys of pieces: stretches of numbers where all but the last column are the same, else hashes of 64 bits."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = list(keys)
-        self._runs: list[_Run] = []
+    def __init__(self, table: type[Table]) -> None:
+        self._schema = {name: table.schema()[name] for name in table.primary_key()}
+        self._runs: list[tuple[tuple[object, ...], pl.DataFrame]] = []
         self._hashes: list[pl.Series] = []
 
     def add(self, piece: pl.DataFrame) -> None:
         if piece.is_empty():
             return
-        keys = piece.select(self._keys)
-        if (run := _Run.of(keys)) is not None:
-            self._runs.append(run)
-        else:
-            self._hashes.append(keys.hash_rows())
+        keys = piece.select(*self._schema)
+        *others, last = keys.get_columns()
+        if last.dtype.is_integer() and not last.null_count() and all(column.n_unique() == 1 for column in others):
+            steps = last.diff()
+            begins, ends = (last.filter((step != 1).fill_null(True)) for step in (steps, steps.shift(-1)))
+            if (steps > 0).all() and 2 * begins.len() <= max(2, last.len()):
+                self._runs.append((keys.row(0)[:-1], pl.DataFrame({"begin": begins, "end": ends})))
+                return
+        self._hashes.append(keys.hash_rows())
 
     def are_doubled(self) -> bool:
-        ordered = sorted(self._runs, key=lambda run: (str(run.others), run.begins[0]))
+        ordered = sorted(self._runs, key=lambda run: (str(run[0]), run[1].item(0, "begin")))
         apart = all(
-            one.others != other.others or one.ends[-1] < other.begins[0] for one, other in itertools.pairwise(ordered)
+            one != other or before.item(-1, "end") < after.item(0, "begin")
+            for (one, before), (other, after) in itertools.pairwise(ordered)
         )
         if apart and not self._hashes:
             return False
-        hashes = pl.concat([*self._hashes, *(run.hashes() for run in ordered)])
+        hashes = pl.concat([*self._hashes, *(self._hashes_of(*run) for run in ordered)])
         return hashes.n_unique() < hashes.len()
 
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Keys that are the same but for the last column, by which they ascend.
-
-    Attributes:
-        first: the first key.
-        begins: the numbers in the last column that follow upon no other, where stretches without a gap begin.
-        ends: where these end.
-    """
-
-    first: pl.DataFrame
-    begins: pl.Series
-    ends: pl.Series
-
-    @classmethod
-    def of(cls, keys: pl.DataFrame) -> _Run | None:
-        """Keys as a run, if they are one, and one that is shorter than its keys."""
-        *others, last = keys.get_columns()
-        if not last.dtype.is_integer() or last.null_count() or any(column.n_unique() != 1 for column in others):
-            return None
-        before, after = last.slice(0, last.len() - 1), last.slice(1)
-        if not (after > before).all():
-            return None
-        is_gap = after - before > 1
-        begins, ends = (
-            pl.concat(parts) for parts in ((last.head(1), after.filter(is_gap)), (before.filter(is_gap), last.tail(1)))
-        )
-        return cls(keys.head(1), begins, ends) if 2 * begins.len() <= max(2, last.len()) else None
-
-    @property
-    def others(self) -> tuple[object, ...]:
-        """What is the same in all keys."""
-        return self.first.row(0)[:-1]
-
-    def hashes(self) -> pl.Series:
-        """Hashes of the keys, as `hash_rows` has them."""
-        *others, last = self.first.get_columns()
-        stretches = pl.select(pl.int_ranges(self.begins, self.ends + 1).cast(pl.List(last.dtype)).alias(last.name))
-        numbers = stretches.get_column(last.name).explode()
-        return pl.DataFrame([*(other.new_from_index(0, numbers.len()) for other in others), numbers]).hash_rows()
+    def _hashes_of(self, others: tuple[object, ...], stretches: pl.DataFrame) -> pl.Series:
+        """Hashes of the keys of a run, as `hash_rows` has them."""
+        *names, last = self._schema
+        same = [pl.lit(value, self._schema[name]).alias(name) for name, value in zip(names, others, strict=True)]
+        numbers = stretches.select(pl.int_ranges("begin", pl.col("end") + 1).alias(last)).explode(last)
+        return numbers.select(*same, pl.col(last).cast(self._schema[last])).hash_rows()
 
 
 @functools.cache
@@ -364,26 +334,20 @@ def destination(table: type[Table], partition_key: str) -> str:
 
 def quarantine_frame(table: type[Table], partition_key: str, rejections: Sequence[Rejection]) -> pl.DataFrame:
     """Rejections of one table and partition as rows of its game's quarantine, numbered within their unit."""
-    numbers: dict[str, int] = {}
-    records: list[dict[str, object]] = []
-    for rejection in rejections:
-        number = numbers.get(rejection.unit_id, 0)
-        numbers[rejection.unit_id] = number + 1
-        records.append(
-            {
-                "destination": destination(table, partition_key),
-                "table_name": table.spec.name,
-                "partition_key": partition_key,
-                "unit_id": rejection.unit_id,
-                "entry": number,
-                "scope": rejection.scope,
-                "rule": rejection.rule,
-                "reason": rejection.reason,
-                "rejected_rows": rejection.rejected_rows,
-                "content": rejection.content and rejection.content[:_LONGEST_CONTENT],
-            }
-        )
-    return pl.DataFrame(records, schema=quarantine_of(table.spec.game).schema())
+    schema = quarantine_of(table.spec.game).schema()
+    told = pl.DataFrame(list(rejections), schema={each.name: schema[each.name] for each in fields(Rejection)})
+    return told.select(
+        destination=pl.lit(destination(table, partition_key)),
+        table_name=pl.lit(table.spec.name),
+        partition_key=pl.lit(partition_key),
+        unit_id="unit_id",
+        entry=pl.int_range(pl.len(), dtype=pl.Int32).over("unit_id"),
+        scope="scope",
+        rule="rule",
+        reason="reason",
+        rejected_rows="rejected_rows",
+        content=pl.col("content").str.head(_LONGEST_CONTENT),
+    )
 
 
 # --------------------------------------------------------------------------- checks across tables
@@ -472,22 +436,15 @@ def breaking_rows(
     local: bool = True,
     most_units: float = 0.05,
 ) -> Callable[[Callable[..., Frame]], Check]:
-    """Declare a check from a function that returns the rows which break it.
+    """Declare a check from a function that returns the rows which break it; the options are fields of `Check`.
 
-    The function's name is the check's name and its docstring the description. It is called
-    with the frames of the partitions under check; it must return the table's partition
-    column and whatever columns explain the violation. `figures` are columns of the table whose
-    sums somebody wants to see even where nothing is wrong; `days_around` gives it days before and
-    after too, of which nothing that it returns is told.
+    The function's name is the check's name and its docstring the description. It is called with the frames of the
+    partitions under check; it must return the table's partition column and whatever columns explain the violation.
 
     A local check blames the unit that replaces the table's rows together (`spec.replaced_by`), which it must return:
     what it finds of a unit depends on nothing but that unit's rows in its inputs, and on tables without partitions. So
     it can be asked about a few units alone, and those it blames are set aside while the others go on. One that compares
     units with each other, adds up a day, or looks at days around stops the partition.
-
-    Args:
-        local: whether it is.
-        most_units: share of a partition's units above which the whole partition is stopped; see `Check`.
 
     Raises:
         ValueError: when `most_units` is no share.
