@@ -2,7 +2,8 @@
 
 Any process may ask for it at any time; the first one to ask starts it, and it then runs
 until `stop_embedded`. It is never counted who uses it, so a short-lived process cannot
-stop it under the others. A server that died is started again by the next one to ask.
+stop it under the others. A server that died is started again by the next one to ask. What cannot
+be done raises `EmbeddedPostgresError`.
 
 PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`, which
 is made when missing, and the folders above its own are opened for passing through: one that is
@@ -53,11 +54,7 @@ class EmbeddedPostgresError(GamestatsError):
 
 
 def postgres_url(settings: Settings) -> SecretStr:
-    """URL of the server to publish to: GAMESTATS_POSTGRES_URL, or the embedded server, started when needed.
-
-    Raises:
-        EmbeddedPostgresError: when the embedded server cannot be started.
-    """
+    """URL of the server to publish to: GAMESTATS_POSTGRES_URL, or the embedded server, started when needed."""
     return settings.postgres_url or SecretStr(start_embedded(settings))
 
 
@@ -65,9 +62,6 @@ def start_embedded(settings: Settings) -> str:
     """The URL of the embedded server's database `gamestats`, started when it is not running.
 
     Safe to call from any number of processes and threads; takes some milliseconds when it runs.
-
-    Raises:
-        EmbeddedPostgresError: when the server cannot be made or started.
     """
     pgdata = _pgdata(settings)
     _refuse_copy(pgdata)
@@ -91,11 +85,7 @@ def is_running(settings: Settings) -> bool:
 
 
 def stop_embedded(settings: Settings) -> bool:
-    """Stop the embedded server, cutting its connections; whether there was one to stop.
-
-    Raises:
-        EmbeddedPostgresError: when it does not stop.
-    """
+    """Stop the embedded server, cutting its connections; whether there was one to stop."""
     pgdata = _pgdata(settings)
     if not pgdata.is_dir():
         return False
@@ -247,11 +237,7 @@ def server_log(settings: Settings) -> Path:
 
 
 def _call(server: PostgresServer, program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL to its end.
-
-    Raises:
-        EmbeddedPostgresError: when it fails, with what it says.
-    """
+    """Run a program of PostgreSQL to its end."""
     done = subprocess.run(
         [server.bin_path / program, *arguments],
         user=server.system_user,

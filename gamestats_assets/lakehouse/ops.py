@@ -1,7 +1,8 @@
 """PostgreSQL's schema `ops`: what people enter, and the registers that processes share.
 
 Its tables are made by the Alembic revisions under `sql/postgres/`. Nothing that is published
-touches them; a `Table` that names one takes a snapshot of its rows.
+touches them; a `Table` that names one takes a snapshot of its rows. What is written and breaks a rule
+raises `RefusedEntryError`; what was written before in the transaction stands.
 
     migrate(url)
     with entering(url, "alice") as conn:
@@ -54,7 +55,6 @@ def migrate(url: SecretStr) -> None:
 
     Raises:
         MigrationError: when a newer gamestats has changed `ops`, or PostgreSQL refuses a revision.
-        PostgresUnavailableError: when the server cannot be reached.
     """
     newest = known_revisions()[-1]
     if current_revision(url) != newest:
@@ -66,7 +66,6 @@ def downgrade(url: SecretStr, revision: str = "base") -> None:
 
     Raises:
         MigrationError: when PostgreSQL refuses, as when a view stands on a table.
-        PostgresUnavailableError: when the server cannot be reached.
     """
     _run(url, "downgrade", revision)
 
@@ -78,11 +77,7 @@ def known_revisions() -> list[str]:
 
 
 def current_revision(url: SecretStr) -> str | None:
-    """The revision `ops` stands at; None before the first.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses or cannot be reached.
-    """
+    """The revision `ops` stands at; None before the first."""
     with connect(url) as conn, explained("ops"):
         return _revision(conn)
 
@@ -147,9 +142,6 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     """The rows of `ops.<name of the table>`, in the declared columns and types, by primary key.
 
     Empty while `ops` has no such table: before the first migration nobody has entered anything.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses, as when a column is missing, or cannot be reached.
     """
     columns, key = (sql.SQL(", ").join(map(sql.Identifier, names)) for names in (table.columns(), table.primary_key()))
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
@@ -160,11 +152,7 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
 
 
 def versions(url: SecretStr | str) -> dict[str, int]:
-    """A number per table that grows whenever its rows change; empty before the first migration.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses or cannot be reached.
-    """
+    """A number per table that grows whenever its rows change; empty before the first migration."""
     with connect(url) as conn, explained("ops.changes"):
         if not has_table(conn, SCHEMA, "changes"):
             return {}
@@ -174,21 +162,13 @@ def versions(url: SecretStr | str) -> dict[str, int]:
 def rows(
     conn: psycopg.Connection, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[Row]:
-    """The rows of a query with bound parameters.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses.
-    """
+    """The rows of a query with bound parameters."""
     with explained("ops"), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()
 
 
 def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
-    """The rows of a table whose columns have the values, None being null; by primary key.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses.
-    """
+    """The rows of a table whose columns have the values, None being null; by primary key."""
     query = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY 1").format(_identifier(table), _condition(where))
     with explained(f"{SCHEMA}.{table}"), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, list(where.values())).fetchall()
@@ -199,11 +179,7 @@ def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> li
 
 @contextmanager
 def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
-    """A connection in a transaction in which a person enters things; `ops` is migrated first.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses or cannot be reached.
-    """
+    """A connection in a transaction in which a person enters things; `ops` is migrated first."""
     migrate(url)
     with connect(url) as conn, explained("ops", RefusedEntryError), conn.transaction():
         conn.execute("SET LOCAL timezone = 'UTC'")
@@ -212,11 +188,7 @@ def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
 
 
 def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> Row:
-    """Insert one row and give it back with its defaults.
-
-    Raises:
-        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
-    """
+    """Insert one row and give it back with its defaults."""
     names = sql.SQL(", ").join(map(sql.Identifier, values))
     places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(_identifier(table), names, places)
@@ -224,22 +196,14 @@ def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> R
 
 
 def update(conn: psycopg.Connection, table: str, where: Mapping[str, Any], values: Mapping[str, Any]) -> list[Row]:
-    """Set columns of the rows whose columns have the values of `where`, and give the rows back.
-
-    Raises:
-        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
-    """
+    """Set columns of the rows whose columns have the values of `where`, and give the rows back."""
     pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in values)
     statement = sql.SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(_identifier(table), pairs, _condition(where))
     return _written(conn, table, statement, [*values.values(), *where.values()])
 
 
 def delete(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
-    """Delete the rows whose columns have the values, and give them back.
-
-    Raises:
-        RefusedEntryError: when it breaks a rule; what was written before in the transaction stands.
-    """
+    """Delete the rows whose columns have the values, and give them back."""
     statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING *").format(_identifier(table), _condition(where))
     return _written(conn, table, statement, list(where.values()))
 

@@ -1,6 +1,7 @@
 """The PostgreSQL server: connections, what its refusals mean, who may read, what people ask.
 
-A URL may hold a password. It is passed as a `SecretStr`, and no message carries it.
+A URL may hold a password. It is passed as a `SecretStr`, and no message carries it. Whatever asks PostgreSQL raises
+`PostgresError` where that refuses, and `PostgresUnavailableError` where it cannot be reached.
 """
 
 from __future__ import annotations
@@ -119,11 +120,7 @@ def is_transient(error: BaseException) -> bool:
 
 @contextmanager
 def explained(what: str, kind: type[PostgresError] = PostgresError) -> Iterator[None]:
-    """Turn what PostgreSQL refuses inside into an error of a kind that says what was being done.
-
-    Raises:
-        PostgresUnavailableError: when the connection was lost.
-    """
+    """Turn what PostgreSQL refuses inside into an error of a kind that says what was being done."""
     try:
         yield
     except psycopg.Error as error:
@@ -151,9 +148,6 @@ def dagster_url(settings: Settings) -> SecretStr:
     The schema is chosen by the URL itself (`options=-csearch_path=dagster`). So is the
     driver: left to itself SQLAlchemy 2.1 takes psycopg 3, which refuses the bound NOTIFY
     that Dagster sends with every event. It is a URL for SQLAlchemy, not for libpq.
-
-    Raises:
-        PostgresUnavailableError: when the server cannot be reached.
     """
     url = postgres_url(settings)
     with connect(url) as conn, explained("Dagster's schema"), conn.transaction():
@@ -194,7 +188,6 @@ def reading_url(settings: Settings) -> SecretStr:
 
     Raises:
         QueryError: when that user is a superuser, or may not take the role.
-        PostgresUnavailableError: when the server cannot be reached.
     """
     url = settings.postgres_reader_url or postgres_url(settings)
     is_embedded = settings.postgres_reader_url is None and settings.postgres_url is None
@@ -299,7 +292,6 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
 
     Raises:
         QueryError: when the statement is wrong, would write, or is more than one.
-        PostgresUnavailableError: when the server cannot be reached.
     """
     with connect(url) as conn, explained("The query", QueryError):
         conn.read_only = True
@@ -359,9 +351,6 @@ def forget_dead_rows(url: SecretStr | str, schemas: Sequence[str]) -> list[str]:
 
     Returns:
         What this user may not do, a sentence each.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses or cannot be reached.
     """
     refused: list[str] = []
     with connect(url) as conn, explained("deleted rows"):

@@ -40,6 +40,7 @@ from gamestats_assets.lakehouse.postgres import (
     is_transient,
     lock_definitions,
 )
+from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _ROWS_PER_COPY = 50_000
@@ -152,7 +153,6 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...
     Raises:
         IncompatibleTableError: when only a rebuild can do it; it names every difference.
         UnpublishableTableError: see `postgres_types`.
-        PostgresError: when PostgreSQL refuses.
     """
     declared = _declared(table)
     with explained(table.spec.dotted), conn.transaction():
@@ -188,9 +188,6 @@ def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ..
     """Drop the table with its rows and make it anew, empty, in one transaction. Publish it again afterwards.
 
     Views on it that are derived (`DERIVED_VIEW`) go with it; the steps that made them make them again.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses, as when somebody's own view stands on the table.
     """
     with explained(f"rebuilding {table.spec.dotted}"), conn.transaction():
         lock_definitions(conn)
@@ -447,9 +444,9 @@ def publish(
         patience: seconds for which a lost connection is tried again.
 
     Raises:
-        PublicationError: when the frame is not the table's, has rows of other partitions or times past the
-            years of which months are made, or a hash is of another partition or empty (nothing is sent
-            then), or when PostgreSQL refuses a row.
+        SchemaMismatchError: when the frame is not the table's.
+        PublicationError: when it has rows of other partitions or times past the years of which months are made, or
+            a hash is of another partition or empty (nothing is sent then), or when PostgreSQL refuses a row.
         ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
         IncompatibleTableError: when the table must be rebuilt first.
         PostgresUnavailableError: when the server stays away longer than `patience`.
@@ -501,8 +498,8 @@ def _refuse_unfit(
     frame: pl.DataFrame,
     hashes: Mapping[PartitionValue | None, str],
 ) -> None:
-    """Raise `PublicationError` when the frame is not the table's, or not all of it of the partitions."""
-    column, schema = table.spec.partitioned_by, table.schema()
+    """Raise when the frame is not the table's, or not all of it of the partitions."""
+    column = table.spec.partitioned_by
     if (column is None) != (partitions is None):
         expected = "no partitions" if column is None else f"the values of {column} that it replaces"
         given = "none" if partitions is None else f"{len(partitions)}"
@@ -513,21 +510,12 @@ def _refuse_unfit(
                 f"{table.spec.dotted}: {digest!r} cannot be the hash of partition {value!r}. Give a text that is not "
                 f"empty, for no partitions but those replaced{_named(partitions)}. Nothing was sent."
             )
-    wrong = [
-        f"{name} is {frame.schema.get(name, 'missing')}, not {dtype}"
-        for name, dtype in schema.items()
-        if frame.schema.get(name) != dtype
-    ]
-    wrong += [f"{name} is not declared" for name in frame.columns if name not in schema]
-    if wrong:
-        raise PublicationError(f"The rows for {table.spec.dotted} are not as declared: {'; '.join(wrong)}.")
+    check_schema(table, frame.schema)
     if partitions is None or column is None:
         return
     for value in partitions:
-        if isinstance(value, str) != isinstance(schema[column], pl.String):
-            raise PublicationError(
-                f"{table.spec.dotted}: partition {value!r} is no value of {column}, a {schema[column]}."
-            )
+        if isinstance(value, str) != isinstance(kind := table.schema()[column], pl.String):
+            raise PublicationError(f"{table.spec.dotted}: partition {value!r} is no value of {column}, a {kind}.")
     foreign = frame.get_column(column).filter(~frame.get_column(column).is_in([*partitions]).fill_null(False))
     if len(foreign):
         examples = ", ".join(map(str, foreign.unique(maintain_order=True).head(5)))
@@ -677,10 +665,12 @@ def _note(
     """Note what content the partitions hold from now on; of a partition whose content has no name, nothing."""
     _forget_notes(conn, table, [_key(value) for value in rows])
     note = sql.SQL(
-        "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at) VALUES (%s, %s, %s, %s, now())"
+        "INSERT INTO {} (table_name, partition_key, content_hash, rows, published_at)"
+        " SELECT %s, key, digest, rows, now() FROM unnest(%s::text[], %s::text[], %s::int8[]) AS n (key, digest, rows)"
     ).format(_identifier(_notes_of(table.spec.game)))
-    for value, digest in hashes.items():
-        conn.execute(note, [table.spec.name, _key(value), digest, rows[value]])
+    if hashes:
+        noted = [[*map(_key, hashes)], [*hashes.values()], [rows[value] for value in hashes]]
+        conn.execute(note, [table.spec.name, *noted])
 
 
 def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
@@ -692,11 +682,7 @@ def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[s
 
 
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
-    """Delete a partition's rows, and the note of what was published of it; how many rows there were.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses or cannot be reached.
-    """
+    """Delete a partition's rows, and the note of what was published of it; how many rows there were."""
     where, bound = _where(table, [partition])
     with connect(url) as conn, explained(table.spec.dotted), conn.transaction():
         if not has_table(conn, table.spec.game, table.spec.name):
@@ -706,11 +692,7 @@ def forget_partition(url: SecretStr | str, table: type[Table], partition: Partit
 
 
 def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
-    """Published rows by partition; under None for an unpartitioned table; empty before the first publication.
-
-    Raises:
-        PostgresError: when PostgreSQL refuses.
-    """
+    """Published rows by partition; under None for an unpartitioned table; empty before the first publication."""
     column = table.spec.partitioned_by
     key = sql.SQL("NULL") if column is None else sql.Identifier(column)
     with explained(table.spec.dotted):
@@ -734,7 +716,6 @@ def everything_published(
 
     Raises:
         UnpublishableTableError: see `postgres_types`.
-        PostgresError: when PostgreSQL refuses or cannot be reached.
     """
     if not tables:
         return {}
@@ -744,18 +725,13 @@ def everything_published(
         if notes not in found:
             return {}
         query = sql.SQL("SELECT table_name, partition_key, content_hash, rows FROM {} ORDER BY 2")
-        noted: dict[str, dict[str, tuple[str, int]]] = {}
+        published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in found}
+        held = {table: {_key(of): rows for of, rows in counts(conn, table).items()} for table in published if counted}
+        named = {table.spec.name: table for table in published}
         for name, key, digest, rows in conn.execute(query.format(_identifier(notes))):
-            noted.setdefault(name, {})[key] = digest, rows
-        published: dict[type[Table], dict[str, str]] = {}
-        for table in tables:
-            if table not in found:
-                continue
-            known = noted.get(table.spec.name, {})
-            if counted:
-                held = {_key(value): rows for value, rows in counts(conn, table).items()}
-                known = {key: (digest, rows) for key, (digest, rows) in known.items() if held.get(key, 0) == rows}
-            published[table] = {key: digest for key, (digest, _) in known.items()}
-            if published[table] and found[table] != _declared(table):
-                published[table].popitem()
+            if (table := named.get(name)) and (not counted or held[table].get(key, 0) == rows):
+                published[table][key] = digest
+        for table, contents in published.items():
+            if contents and found[table] != _declared(table):
+                contents.popitem()
         return published

@@ -136,9 +136,6 @@ def rows_with(url: SecretStr | str, sought: Sought) -> dict[str, int]:
     """Tables of every schema of PostgreSQL, and its statistics of columns, in which one of the texts stands.
 
     With the number of rows; of tables that this user may not read it is -1.
-
-    Raises:
-        PostgresError: when PostgreSQL cannot be reached.
     """
     found: dict[str, int] = {}
     if not sought.texts:
