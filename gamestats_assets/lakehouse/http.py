@@ -91,10 +91,6 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that an answer asks to wait with Retry-After, in seconds or as a date; None where it asks nothing.
 
     Source: RFC 9110, section 10.2.3. Servers are met that send fractions of a second.
-
-    Args:
-        headers: of the answer; names in any case.
-        now: unix time.
     """
     text = _told(headers, "Retry-After")
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", text):
@@ -122,10 +118,8 @@ def bad_answer(found: str, status: int, wait: float | None, *, missing: str = ""
 
     Args:
         found: who answered what, and what was asked for, in the words of the message.
-        status: the status.
         wait: seconds that the server asks to wait; None where it asks nothing.
         missing: what else than that there is none a 404 can mean, such as `, or it is private`.
-        expected: status of a good answer.
     """
     if status in (404, 410):
         return NotFoundError(f"{found}: there is none{missing}.")
@@ -135,15 +129,10 @@ def bad_answer(found: str, status: int, wait: float | None, *, missing: str = ""
 
 
 def read_body(payload: bytes, what: str, read: Callable[[bytes], _T]) -> _T:
-    """What `read` makes of a body, decompressed.
-
-    Args:
-        payload: the body, as received.
-        what: what was asked for, in the words of the message.
-        read: raises a `GamestatsError`, or msgspec's error, where that cannot be read.
+    """What `read` makes of a body of what was asked for, decompressed.
 
     Raises:
-        UnreadableAnswerError: when it is damaged, or `read` cannot read it.
+        UnreadableAnswerError: when it is damaged, or `read` raises a `GamestatsError` or msgspec's error.
     """
     try:
         return read(decompressed(payload))
@@ -381,13 +370,7 @@ class Refusals:
         self._in_a_row: Counter[str] = Counter()
 
     def add(self, limiter: str, found: str, headers: Mapping[str, str]) -> RateLimitedError:
-        """The error of a refusal that was just answered.
-
-        Args:
-            limiter: the limit that is used up.
-            found: what was found, in the words of the message; how long it lasts is added.
-            headers: of the answer.
-        """
+        """The error of a refusal that was just answered, in the words of `found` and how long it lasts."""
         with self._lock:
             in_a_row = self._in_a_row[limiter]
             self._in_a_row[limiter] += 1

@@ -145,9 +145,7 @@ class InProcessLimits(Limits):
     """Limits shared by the threads of one process.
 
     Args:
-        patience: seconds of waiting after which `acquire` gives up.
         clock: wall clock in unix seconds.
-        sleep: waits for seconds.
     """
 
     def __init__(
@@ -223,9 +221,6 @@ class SharedLimits(Limits):
         url: PostgreSQL, its schema `ops` migrated.
         caller: whose requests these are.
         leave: requests of every window that are left to other callers: this one sends so many fewer than are allowed.
-        patience: seconds of waiting after which `acquire` gives up.
-        deadline: time of `time.monotonic` past which `acquire` does not wait.
-        sleep: waits for seconds.
     """
 
     def __init__(

@@ -432,27 +432,24 @@ def publish(
     attempt did it.
 
     Args:
-        url: the server, see `postgres_url`.
-        table: the declaration; the frame has its columns and types, in any order.
         partitions: values of the partition column that the frame replaces; those without a
             row in it become empty. None for an unpartitioned table, which is replaced whole.
-        frame: the rows.
-        content_hash: a short text per partition (under None for an unpartitioned table) that names
-            the content published. It is noted in the same transaction, for `everything_published`;
-            nothing stays noted of a partition without one.
+        frame: rows with the declared columns and types, in any order.
+        content_hash: a short text for partitions (None for an unpartitioned table) that names their content. It
+            is noted in the same transaction, for `everything_published`; of the others nothing stays noted.
         before_commit: called in the transaction when all is checked, once per attempt.
         patience: seconds for which a lost connection is tried again.
 
     Raises:
         SchemaMismatchError: when the frame is not the table's.
-        PublicationError: when it has rows of other partitions or times past the years of which months are made, or
-            a hash is of another partition or empty (nothing is sent then), or when PostgreSQL refuses a row.
+        PublicationError: when it has rows of other partitions or times past the years of which months are made
+            (nothing is sent then), or when PostgreSQL refuses a row.
         ReconciliationError: when the partition's figures in PostgreSQL are not the frame's.
         IncompatibleTableError: when the table must be rebuilt first.
         PostgresUnavailableError: when the server stays away longer than `patience`.
     """
     hashes = content_hash or {}
-    _refuse_unfit(table, partitions, frame, hashes)
+    _refuse_unfit(table, partitions, frame)
     if partitions is not None and not partitions:
         return Publication(0, 0, 0, ())
     figures, months = _figures(table, partitions, frame), _months(table, frame)
@@ -492,30 +489,16 @@ def publish(
     return Publication(deleted, frame.height, int(attempts.statistics["attempt_number"]), tuple(changes))
 
 
-def _refuse_unfit(
-    table: type[Table],
-    partitions: Sequence[PartitionValue] | None,
-    frame: pl.DataFrame,
-    hashes: Mapping[PartitionValue | None, str],
-) -> None:
+def _refuse_unfit(table: type[Table], partitions: Sequence[PartitionValue] | None, frame: pl.DataFrame) -> None:
     """Raise when the frame is not the table's, or not all of it of the partitions."""
     column = table.spec.partitioned_by
     if (column is None) != (partitions is None):
         expected = "no partitions" if column is None else f"the values of {column} that it replaces"
         given = "none" if partitions is None else f"{len(partitions)}"
         raise PublicationError(f"Publishing {table.spec.dotted} takes {expected}; {given} given.")
-    for value, digest in hashes.items():
-        if value not in (partitions or [None]) or not digest:
-            raise PublicationError(
-                f"{table.spec.dotted}: {digest!r} cannot be the hash of partition {value!r}. Give a text that is not "
-                f"empty, for no partitions but those replaced{_named(partitions)}. Nothing was sent."
-            )
     check_schema(table, frame.schema)
     if partitions is None or column is None:
         return
-    for value in partitions:
-        if isinstance(value, str) != isinstance(kind := table.schema()[column], pl.String):
-            raise PublicationError(f"{table.spec.dotted}: partition {value!r} is no value of {column}, a {kind}.")
     foreign = frame.get_column(column).filter(~frame.get_column(column).is_in([*partitions]).fill_null(False))
     if len(foreign):
         examples = ", ".join(map(str, foreign.unique(maintain_order=True).head(5)))
