@@ -12,7 +12,7 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -49,6 +49,11 @@ class DataFile:
     least: str | None
     greatest: str | None
 
+    def may_hold(self, ids: Collection[str] | None) -> bool:
+        """Whether rows of one of some ids, or of any, may be in it."""
+        least, greatest = self.least, self.greatest
+        return ids is None or least is None or greatest is None or any(least <= each <= greatest for each in ids)
+
 
 def data_files(table: type[Table], delta: DeltaTable, partitions: Collection[PartitionValue] | None) -> list[DataFile]:
     """The files of some partitions, or of all."""
@@ -64,6 +69,27 @@ def data_files(table: type[Table], delta: DeltaTable, partitions: Collection[Par
     return [DataFile(unquote(path), *values) for path, *values in actions.select(present).iter_rows()]
 
 
+def _schema(table: type[Table]) -> pl.Schema:
+    """Columns of the files of a table: the partition is in the names of their folders."""
+    return pl.Schema({name: dtype for name, dtype in table.schema().items() if name != table.spec.partitioned_by})
+
+
+def scan_files(
+    table: type[Table], uri: str, files: Sequence[DataFile], storage_options: Mapping[str, str]
+) -> pl.LazyFrame:
+    """The rows of some files, without the partition column."""
+    if not files:
+        return pl.LazyFrame(schema=_schema(table))
+    return pl.scan_parquet(
+        [f"{uri}/{file.path}" for file in files],
+        schema=_schema(table),
+        missing_columns="insert",
+        glob=False,
+        hive_partitioning=False,
+        storage_options=dict(storage_options) or None,
+    )
+
+
 class DataFiles:
     """Writes and reads the files of one table.
 
@@ -75,8 +101,7 @@ class DataFiles:
 
     def __init__(self, table: type[Table], uri: str, storage_options: Mapping[str, str]) -> None:
         self._table, self._uri, self._options = table, uri, storage_options
-        partition = table.spec.partitioned_by
-        self._schema = pl.Schema({name: dtype for name, dtype in table.schema().items() if name != partition})
+        self._schema = _schema(table)
 
     def write(self, partition: PartitionValue | None, frames: Iterable[pl.DataFrame]) -> list[AddAction]:
         """Write rows of one partition as they come; when one of them cannot be had, no file is left."""
@@ -142,17 +167,9 @@ class DataFiles:
 
     def rest(self, file: DataFile, ids: Collection[str]) -> Iterator[pl.DataFrame] | None:
         """The rows of a file that are of none of some ids, in pieces; None where all of them are."""
-        least, greatest = file.least, file.greatest
-        if least is not None and greatest is not None and not any(least <= each <= greatest for each in ids):
+        if not file.may_hold(ids):
             return None
-        rows = pl.scan_parquet(
-            f"{self._uri}/{file.path}",
-            schema=self._schema,
-            missing_columns="insert",
-            glob=False,
-            hive_partitioning=False,
-            storage_options=dict(self._options) or None,
-        )
+        rows = scan_files(self._table, self._uri, [file], self._options)
         is_named = pl.col(str(self._table.spec.replaced_by)).is_in([*ids])
         if not rows.select(is_named.any()).collect().item():
             return None

@@ -14,7 +14,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from gamestats_assets.lakehouse.commit_log import CommitLog
-from gamestats_assets.lakehouse.delta_schema import partition_columns, refuse_incompatible
+from gamestats_assets.lakehouse.data_files import data_files, scan_files
+from gamestats_assets.lakehouse.delta_schema import delta_schema, partition_columns, refuse_incompatible
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.ledger import NOTE, WHOLE, Ledger, LedgerRow, Note
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
@@ -171,9 +172,11 @@ class LakeReader:
         delta = self._newest(table)
         if delta is None:
             return pl.LazyFrame(schema=table.schema())
-        frame = pl.scan_delta(delta)
-        if partitions is not None and table.spec.partitioned_by:
-            frame = frame.filter(pl.col(table.spec.partitioned_by).is_in(list(partitions)))
+        frame = self._scan_files(table, delta, partitions, ids)
+        if frame is None:
+            frame = pl.scan_delta(delta)
+            if partitions is not None and table.spec.partitioned_by:
+                frame = frame.filter(pl.col(table.spec.partitioned_by).is_in(list(partitions)))
         if ids is not None and table.spec.replaced_by:
             frame = frame.filter(pl.col(table.spec.replaced_by).is_in(list(ids)))
         present = {column.name for column in delta.schema().fields}
@@ -181,6 +184,26 @@ class LakeReader:
             pl.col(name).cast(dtype) if name in present else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in table.schema().items()
         )
+
+    def _scan_files(
+        self,
+        table: type[Table],
+        delta: DeltaTable,
+        partitions: Sequence[PartitionValue] | None,
+        ids: Sequence[str] | None,
+    ) -> pl.LazyFrame | None:
+        """The files of one partition, or of a table without any; they are read in a third of the time of `scan_delta`.
+
+        None for all else, and where the files have other columns than the declared ones.
+        """
+        partition, wanted = table.spec.partitioned_by, list(dict.fromkeys(partitions or ()))
+        if self.is_remote or (partition and len(wanted) != 1) or delta.schema() != delta_schema(table):
+            return None
+        files = [file for file in data_files(table, delta, wanted if partition else None) if file.may_hold(ids)]
+        rows = scan_files(table, self.uri(table), files, self.storage_options)
+        if partition:
+            rows = rows.with_columns(pl.lit(wanted[0], dtype=table.schema()[partition]).alias(partition))
+        return rows
 
     def source(
         self,
