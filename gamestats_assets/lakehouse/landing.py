@@ -27,7 +27,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.unpacking import (
@@ -106,18 +106,6 @@ def _refuse_changed(path: Path, copy: Path | BinaryIO, digest: str) -> None:
         found = ""
     if found != digest:
         raise ChangedMeanwhileError(f"{path} changed while it was read; give it again when it is written to its end.")
-
-
-class _Store(Protocol):
-    def create(self, path: str, payload: bytes | Path, digest: str = "") -> bool: ...
-    def read(self, path: str) -> bytes: ...
-    def on_disk(self, path: str) -> AbstractContextManager[Path]: ...
-    def exists(self, path: str) -> bool: ...
-    def modified(self, path: str) -> datetime: ...
-    def remove(self, path: str) -> None: ...
-    def files(self, folder: str) -> list[str]: ...
-    def folders(self, folder: str) -> list[str]: ...
-    def changed_at(self, folder: str) -> int | None: ...
 
 
 def _sync(folder: Path) -> None:
@@ -312,9 +300,8 @@ class Landing:
     ) -> None:
         self.root = str(root)
         self.limits = limits or ReadLimits()
-        self._store: _Store = (
-            _ObjectStore(self.root, storage_options or {}) if "://" in self.root else _LocalStore(Path(root))
-        )
+        is_remote = "://" in self.root
+        self._store = _ObjectStore(self.root, storage_options or {}) if is_remote else _LocalStore(Path(root))
 
     def put(
         self, game: str, day: date, unit_id: str, kind: str, payload: bytes, content: bytes, suffix: str = "json"
