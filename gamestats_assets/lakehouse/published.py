@@ -142,7 +142,7 @@ def _postgres_type(dtype: pl.DataType) -> str:
 
 
 def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...]:
-    """Make the table as declared, or bring it up to its declaration where that loses nothing.
+    """Make the table as declared, or bring it up to its declaration where that loses nothing; so its game's notes.
 
     New nullable columns, columns that became nullable, comments and indexes are applied;
     nothing is locked when there is nothing to do (one query of the catalogue).
@@ -154,20 +154,25 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...
         IncompatibleTableError: when only a rebuild can do it; it names every difference.
         UnpublishableTableError: see `postgres_types`.
     """
-    declared = _declared(table)
+    tables = [_notes_of(table.spec.game), table]
+    declared = {each: _declared(each) for each in tables}
     with explained(table.spec.dotted), conn.transaction():
-        if _found(conn, [table]).get(table) == declared:
+        if _found(conn, tables) == declared:
             return ()
         lock_definitions(conn)
         # Read again: another process may have done the work while this one waited.
-        before = _found(conn, [table]).get(table)
-        changes = _create(conn, table) if before is None else []
-        found = _found(conn, [table])[table] if before is None else before
-        changes += _evolve(conn, table, declared, found)
-        if before is None or any(kind == "column" for kind, _ in declared.keys() - before.keys()):
-            # Nothing is known any more of what the table holds: it is new, or its rows lack a column.
-            _forget_notes(conn, table)
-        return (*changes, *(grant_reader(conn, [table.spec.game]) if before is None else ()))
+        found = _found(conn, tables)
+        return [_made_as_declared(conn, each, found.get(each)) for each in declared][-1]
+
+
+def _made_as_declared(conn: psycopg.Connection, table: type[Table], before: _Definition | None) -> tuple[str, ...]:
+    changes = _create(conn, table) if before is None else []
+    found = _found(conn, [table])[table] if before is None else before
+    changes += _evolve(conn, table, _declared(table), found)
+    if before is None or any(kind == "column" for kind, _ in _declared(table).keys() - before.keys()):
+        # Nothing is known any more of what the table holds: it is new, or its rows lack a column.
+        _forget_notes(conn, table)
+    return (*changes, *(grant_reader(conn, [table.spec.game]) if before is None else ()))
 
 
 DERIVED_VIEW = "gamestats: "
@@ -458,8 +463,6 @@ def publish(
     def attempt() -> tuple[int, list[str]]:
         with connect(url) as conn:
             changes = [*ensure_table(conn, table)]
-            if hashes:
-                ensure_table(conn, _notes_of(table.spec.game))
             changes += _ensure_months(conn, table, months)
             with conn.transaction(), conn.cursor() as cursor:
                 _lock(cursor, table, partitions)
@@ -658,10 +661,8 @@ def _note(
 
 def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[str] | None = None) -> None:
     """Forget what is noted of partitions of a table, or of all."""
-    notes = _notes_of(table.spec.game)
-    if has_table(conn, notes.spec.game, notes.spec.name):
-        forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
-        conn.execute(sql.SQL(forget).format(_identifier(notes)), [table.spec.name, keys, keys])
+    forget = "DELETE FROM {} WHERE table_name = %s AND (%s::text[] IS NULL OR partition_key = ANY(%s::text[]))"
+    conn.execute(sql.SQL(forget).format(_identifier(_notes_of(table.spec.game))), [table.spec.name, keys, keys])
 
 
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
