@@ -37,6 +37,11 @@ def test_a_query_loads_the_games_that_it_names(loaded: Callable[[str], set[str]]
     assert loaded(ask.format("from pubg.matches")) == {"gamestats_assets.pubg", "sqlalchemy"}
 
 
+def test_dagster_s_daemon_and_webserver_load_nothing_of_tables(loaded: Callable[[str], set[str]]) -> None:
+    storage = "import sys, gamestats_assets.orchestration.storage; assert 'polars' not in sys.modules"
+    assert loaded(storage) == {"dagster", "sqlalchemy", "alembic"}
+
+
 def test_definitions_of_a_game_load_no_other_game(loaded: Callable[[str], set[str]], tmp_path: Path) -> None:
     build = "from gamestats_assets.definitions import build_defs; build_defs(games=['pubg'])"
     (tmp_path / "dagster").mkdir()

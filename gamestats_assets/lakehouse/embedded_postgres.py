@@ -74,14 +74,14 @@ def start_embedded(settings: Settings) -> str:
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the embedded server runs and takes connections.
+    """Whether the embedded server runs and takes connections, by what it says itself: nothing connects to it.
 
     Raises:
         EmbeddedPostgresError: when the data folder is a copy of another one, made while that one's server ran.
     """
     pgdata = _pgdata(settings)
     _refuse_copy(pgdata)
-    return _url_when_ready(pgdata) is not None
+    return [line.strip() for line in _postmaster_lines(pgdata)[7:8]] == ["ready"] and _postmaster_lives(pgdata)
 
 
 def stop_embedded(settings: Settings) -> bool:

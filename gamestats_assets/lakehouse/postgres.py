@@ -6,12 +6,13 @@ A URL may hold a password. It is passed as a `SecretStr`, and no message carries
 
 from __future__ import annotations
 
+import functools
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-import polars as pl
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
@@ -21,6 +22,9 @@ from pydantic import SecretStr
 from gamestats_assets.lakehouse.embedded_postgres import postgres_url
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
 
 READER_ROLE = "gamestats_reader"
 DAGSTER_SCHEMA = "dagster"
@@ -78,6 +82,21 @@ def connect(url: SecretStr | str) -> psycopg.Connection:
         f"connection: {refusal}. Check that it runs and that GAMESTATS_POSTGRES_URL is right.",
         transient="FATAL" not in refusal or any(words in refusal for words in _PASSING_REFUSALS),
     ) from None
+
+
+_KEPT: dict[str, psycopg.Connection] = {}
+
+
+def kept_connection(url: SecretStr | str) -> psycopg.Connection:
+    """As `connect`, but the same one each time, for what a process asks all the time; never close it.
+
+    A server that went has closed its end, which is seen before the connection is used again.
+    """
+    key = url.get_secret_value() if isinstance(url, SecretStr) else url
+    conn = _KEPT.get(key)
+    if conn is None or conn.closed or select.select([conn], [], [], 0)[0]:
+        conn = _KEPT[key] = connect(url)
+    return conn
 
 
 def _parameters(url: SecretStr | str) -> dict[str, Any]:
@@ -266,22 +285,6 @@ def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str,
 
 # --- what people ask -----------------------------------------------------------------------------
 
-_POLARS_TYPES: dict[str, type[pl.DataType] | pl.DataType] = {
-    "bool": pl.Boolean,
-    "int2": pl.Int16,
-    "int4": pl.Int32,
-    "int8": pl.Int64,
-    "float4": pl.Float32,
-    "float8": pl.Float64,
-    "numeric": pl.Decimal,
-    "date": pl.Date,
-    "time": pl.Time,
-    "timestamp": pl.Datetime("us"),
-    "timestamptz": pl.Datetime("us", "UTC"),
-    "interval": pl.Duration("us"),
-    "bytea": pl.Binary,
-}
-
 
 def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
     """The answer to one SQL statement a person wrote, in a transaction that can only read.
@@ -293,10 +296,13 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
     Raises:
         QueryError: when the statement is wrong, would write, or is more than one.
     """
+    # Dagster's daemon and webserver read this module, and no tables.
+    import polars as pl
+
     with connect(url) as conn, explained("The query", QueryError):
         conn.read_only = True
         for known in conn.adapters.types:
-            if known.name not in _POLARS_TYPES:
+            if known.name not in _polars_types():
                 conn.adapters.register_loader(known.oid, TextLoader)
         with conn.transaction(force_rollback=True), conn.cursor() as cursor:
             cursor.execute("SET LOCAL timezone = 'UTC'")
@@ -318,7 +324,9 @@ def query(url: SecretStr | str, statement: str) -> pl.DataFrame:
 
 
 def _series(kind: str, is_array: bool, values: list[Any]) -> pl.Series:
-    dtype = _POLARS_TYPES.get(kind, pl.String)
+    import polars as pl
+
+    dtype = _polars_types().get(kind, pl.String)
     if kind == "numeric" and (is_array or not all(value is None or value.is_finite() for value in values)):
         dtype = pl.Float64
     try:
@@ -326,6 +334,27 @@ def _series(kind: str, is_array: bool, values: list[Any]) -> pl.Series:
     except (TypeError, RuntimeError):
         # Arrays of arrays; numbers of more digits than a Decimal has.
         return pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
+
+
+@functools.cache
+def _polars_types() -> dict[str, type[pl.DataType] | pl.DataType]:
+    import polars as pl
+
+    return {
+        "bool": pl.Boolean,
+        "int2": pl.Int16,
+        "int4": pl.Int32,
+        "int8": pl.Int64,
+        "float4": pl.Float32,
+        "float8": pl.Float64,
+        "numeric": pl.Decimal,
+        "date": pl.Date,
+        "time": pl.Time,
+        "timestamp": pl.Datetime("us"),
+        "timestamptz": pl.Datetime("us", "UTC"),
+        "interval": pl.Duration("us"),
+        "bytea": pl.Binary,
+    }
 
 
 # --- what PostgreSQL keeps of deleted rows -------------------------------------------------------

@@ -58,12 +58,20 @@ _MOST_WAITING = 200
 class _Runs(PostgresRunStorage):
     """Runs, over connections that are kept."""
 
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        _ask_once(self, "has_built_index")
+
     def connect(self) -> Connection:
         return _engine(self.postgres_url).connect()
 
 
 class _Schedules(PostgresScheduleStorage):
     """Ticks of sensors and schedules, over connections that are kept."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        _ask_once(self, "has_built_index", "has_instigators_table")
 
     def connect(self, run_id: str | None = None) -> Connection:
         return _engine(self.postgres_url).connect()
@@ -76,9 +84,7 @@ class _Events(PostgresEventLogStorage):
         self._waiting: list[dg.EventLogEntry] = []
         self._writing = threading.RLock()
         super().__init__(*arguments, **keywords)
-        # A schema that was migrated when the storage was made changes no more.
-        setattr(self, "has_table", functools.cache(super().has_table))  # noqa: B010
-        setattr(self, "has_asset_key_col", functools.cache(super().has_asset_key_col))  # noqa: B010
+        _ask_once(self, "has_table", "has_asset_key_col")
 
     def run_connection(self, run_id: str | None = None) -> Connection:
         return _engine(self.postgres_url).connect()
@@ -169,6 +175,12 @@ class GamestatsStorage(DagsterPostgresStorage):
     @property
     def schedule_storage_data(self) -> None:
         """As `event_storage_data`."""
+
+
+def _ask_once(storage: object, *questions: str) -> None:
+    """Keep what is answered: a schema that was migrated when the storage was made changes no more."""
+    for name in questions:
+        setattr(storage, name, functools.cache(getattr(storage, name)))
 
 
 _PREPARED: set[str] = set()

@@ -635,3 +635,19 @@ def test_of_two_who_enter_a_player_at_once_the_second_waits_and_is_refused(
 def _waiting(conn: psycopg.Connection) -> bool:
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return conn.execute(query).fetchone() is not None
+
+
+def test_versions_are_asked_for_over_one_connection_and_over_another_when_it_broke(
+    conn: psycopg.Connection, url: SecretStr
+) -> None:
+    def servers() -> list[int]:
+        query = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%FROM ops.changes' AND datname = current_database()"
+        return [pid for (pid,) in conn.execute(query)]
+
+    known = ops.versions(url)
+    assert known
+    (first,) = servers()
+    assert ops.versions(url) == known
+    assert servers() == [first]
+    conn.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+    assert ops.versions(url) == known
