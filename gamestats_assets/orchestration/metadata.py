@@ -144,16 +144,12 @@ def materializations(
 
 
 def freshness_policy(table: type[Table]) -> dg.FreshnessPolicy | None:
-    """How old a table may become, as declared."""
-    if (hour := table.spec.fresh_by_hour) is not None:
-        return _by_hour(hour)
-    window = table.spec.fresh_within
+    """How old a table may become, as declared; one that is due by an hour, until that hour of the day after.
+
+    A policy with a deadline would say the same of a table made in time. But Dagster's daemon reads the policy of every
+    table anew each minute, and for a deadline it then reckons through a thousand days.
+    """
+    hour, window = table.spec.fresh_by_hour, table.spec.fresh_within
+    if hour is not None:
+        window = timedelta(days=1, hours=hour)
     return dg.FreshnessPolicy.time_window(fail_window=window) if window else None
-
-
-@functools.cache
-def _by_hour(hour: int) -> dg.FreshnessPolicy:
-    """Made once: Dagster reckons through a thousand days for each, to see how far apart they are."""
-    return dg.FreshnessPolicy.cron(
-        deadline_cron=f"0 {hour} * * *", lower_bound_delta=timedelta(hours=hour), timezone="UTC"
-    )

@@ -272,6 +272,8 @@ def test_without_a_source_the_schedule_asks_for_nothing(tmp_path: Path) -> None:
 
 def test_extracts_are_due_two_hours_after_midnight_and_published_tables_four() -> None:
     graph = build_defs(games=["l2m"]).resolve_asset_graph()
-    due = {key: getattr(graph.get(key).freshness_policy, "deadline_cron", None) for key in graph.get_all_asset_keys()}
-    assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {"0 2 * * *"}
-    assert {due.get(key(table)) for table in game().published for key in (asset_key, publication_key)} == {"0 4 * * *"}
+    policies = {key: graph.get(key).freshness_policy for key in graph.get_all_asset_keys()}
+    due = {key: getattr(policy, "fail_window").to_timedelta() for key, policy in policies.items() if policy}  # noqa: B009
+    assert {due.get(asset_key(table)) for table in tables.ETL.values()} == {timedelta(days=1, hours=2)}
+    published = {due.get(key(table)) for table in game().published for key in (asset_key, publication_key)}
+    assert published == {timedelta(days=1, hours=4)}
