@@ -41,7 +41,7 @@ KIND_TAG = "gamestats/kind"
 """Of a run: what its partitions are, such as `day` or `season`."""
 ASKED_TAG = "gamestats/asked_for"
 """Of a run: what somebody asked for by its number. Asked for anew it is made, whatever became of it before."""
-EVERY_S = 10
+EVERY_S = 20
 # How soon to look again at what is behind and must wait.
 _LOOK_AGAIN_S = 60
 # Runs requested in one tick; the rest is found by the next.
