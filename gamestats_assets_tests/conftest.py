@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gamestats_assets_tests import cores
+from gamestats_assets_tests import compiled, cores
 from gamestats_assets_tests.instances import keep_connections
+from gamestats_assets_tests.kept import keep_certificates, keep_partition_keys
 from gamestats_assets_tests.postgres_fixture import (
     fresh_database,
     ops_database,
@@ -19,6 +20,7 @@ from gamestats_assets_tests.postgres_fixture import (
 from gamestats_assets_tests.s3_fixture import s3
 
 __all__ = [
+    "compiled",
     "cores",
     "fresh_database",
     "ops_database",
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 keep_connections()
+keep_certificates()
+keep_partition_keys()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
 # every run, so that a change is what makes one fail; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("explore", deadline=None, max_examples=1000)
