@@ -37,7 +37,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The one Spark session of these tests; they are skipped where there can be none."""
     with pytest.MonkeyPatch.context() as patch:
         # Queries over few rows end before anything more would pay.
-        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         try:
             started = spark_session(threads=2, memory="1g", folder=tmp_path_factory.mktemp("spark"))
         except SparkUnavailableError as error:
@@ -279,7 +279,7 @@ def of_both(
     ],
 )
 def test_what_models_say_means_the_same(
-    session: Any, tmp_path: Path, key: str, expressions: Mapping[str, Sequence[str]], ending: str
+    quick: Any, tmp_path: Path, key: str, expressions: Mapping[str, Sequence[str]], ending: str
 ) -> None:
     listed = [
         (f"c{n}", kind, sql) for n, (kind, sql) in enumerate((k, sql) for k, e in expressions.items() for sql in e)
@@ -287,7 +287,7 @@ def test_what_models_say_means_the_same(
     selected = ",\n".join([f"{key} AS key", *(f"CAST({sql} AS {kind}) AS {name}" for name, kind, sql in listed)])
     table = result_table({name: TYPES[kind] for name, kind, _ in listed}, "key")
     wanted = demo_model(tmp_path, "SELECT ... FROM demo.readings ".replace("...", selected) + ending, table)
-    duckdb, spark = of_both(session, wanted, {name: FRAMES[name] for name in wanted.reads})
+    duckdb, spark = of_both(quick, wanted, {name: FRAMES[name] for name in wanted.reads})
     assert duckdb.height == (8 if not ending else 4)
     found = differences(duckdb, spark, ["key"])
     assert found.join(pl.DataFrame(listed, schema=["column", "type", "sql"], orient="row"), on="column").rows() == []
