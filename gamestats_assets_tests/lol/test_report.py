@@ -6,6 +6,7 @@ With GAMESTATS_PICTURES set to a folder, the report is also kept there as pictur
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -170,6 +171,12 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 def page_of(path: Path) -> str:
     """The page without its scripts."""
+    return _page_as_of(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _page_as_of(path: Path, written_ns: int) -> str:
+    # Four megabytes of Plotly, which are taken out once for all the tests that read a page.
     return re.sub(r"(?s)<script.*?</script>", "", path.read_text())
 
 

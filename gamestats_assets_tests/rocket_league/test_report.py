@@ -6,6 +6,7 @@ GAMESTATS_PICTURES set to a folder, both reports are also kept there as pictures
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -308,6 +309,12 @@ def played_season(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 def page_of(path: Path) -> str:
     """The page without its scripts."""
+    return _page_as_of(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _page_as_of(path: Path, written_ns: int) -> str:
+    # Four megabytes of Plotly, which are taken out once for all the tests that read a page.
     return re.sub(r"(?s)<(script|style).*?</\1>", "", path.read_text())
 
 
