@@ -64,23 +64,15 @@ def start_embedded(settings: Settings) -> str:
     Safe to call from any number of processes and threads; takes some milliseconds when it runs.
     """
     pgdata = _pgdata(settings)
-    _refuse_copy(pgdata)
-    url = _url_when_ready(pgdata)
-    if url is not None:
+    if (url := _url_when_ready(pgdata)) is not None:
         return url
     with _locked(pgdata):
-        url = _url_when_ready(pgdata)
-        return url if url is not None else _start(pgdata)
+        return _url_when_ready(pgdata) or _start(pgdata)
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether the embedded server runs and takes connections, by what it says itself: nothing connects to it.
-
-    Raises:
-        EmbeddedPostgresError: when the data folder is a copy of another one, made while that one's server ran.
-    """
+    """Whether the embedded server runs and takes connections, by what it says itself: nothing connects to it."""
     pgdata = _pgdata(settings)
-    _refuse_copy(pgdata)
     return [line.strip() for line in _postmaster_lines(pgdata)[7:8]] == ["ready"] and _postmaster_lives(pgdata)
 
 
@@ -89,16 +81,11 @@ def stop_embedded(settings: Settings) -> bool:
     pgdata = _pgdata(settings)
     if not pgdata.is_dir():
         return False
-    _refuse_copy(pgdata)
     with _locked(pgdata):
         if not _postmaster_lives(pgdata):
             return False
         _call(_server(pgdata), "pg_ctl", "-w", "-D", str(pgdata), "-m", "fast", "stop")
         return True
-
-
-def _pgdata(settings: Settings) -> Path:
-    return settings.state_folder / "postgres"
 
 
 @contextmanager
@@ -278,13 +265,14 @@ def _postmaster_lines(pgdata: Path) -> list[str]:
         ) from error
 
 
-def _refuse_copy(pgdata: Path) -> None:
-    """Raise `EmbeddedPostgresError` when these are files of another folder's server, copied while it ran."""
+def _pgdata(settings: Settings) -> Path:
+    """The server's files; refused when they are those of another folder's server, copied while it ran."""
+    pgdata = settings.state_folder / "postgres"
     lines = _postmaster_lines(pgdata)
     told = Path(lines[1]) if len(lines) > 1 else pgdata
     # Where there is no server's folder any more, this one was moved.
     if not (told / "PG_VERSION").exists() or told.samefile(pgdata):
-        return
+        return pgdata
     original, copy = told.resolve().parent, pgdata.resolve().parent
     raise EmbeddedPostgresError(
         f"{copy} is a copy of {original}, made while PostgreSQL ran there, so its files may not fit together. "
