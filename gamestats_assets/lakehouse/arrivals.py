@@ -216,8 +216,6 @@ class Source:
         folder is refused.
 
         Args:
-            paths: files, or folders to walk.
-            landing: where to land.
             progress: called with files done and files in all, after each file.
 
         Raises:
@@ -254,22 +252,19 @@ class Source:
         """Land one payload as it was received.
 
         Args:
-            payload: plain or compressed bytes.
             name: name to report it under; it may give the match id, as in `recognise`.
-            landing: where to land.
             match_id: the match it was asked for. A payload of another match is quarantined; so is one that nobody
                 can read, and not filed with the match, whose whole file can still be had where this was asked for.
         """
         arrival = self._read(payload, name, landing.limits)
-        if isinstance(arrival, _Recognised) and match_id is not None:
+        if match_id is None:
+            return self._land(arrival, landing)
+        if isinstance(arrival, _Recognised):
             found = arrival.recognised.match_id or "no match"
-            if found.lower() != match_id.lower():
-                if (refusal := self._refusal(arrival, landing)) is not None:
-                    return refusal
-                arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
-        if isinstance(arrival, _Refused) and match_id is not None:
-            return self._quarantine(arrival, landing, of=None)
-        return self._land(arrival, landing)
+            if found.lower() == match_id.lower() or self._refusal(arrival, landing) is not None:
+                return self._land(arrival, landing)
+            arrival = _Refused(name, f"Expected a file of match {match_id}, found one of {found}.", payload)
+        return self._quarantine(arrival, landing, of=None)
 
     def is_whole(self, file: LandedFile, landing: Landing) -> bool:
         """Whether a landed file can be read: one can have come cut, and the API may still have a whole one."""

@@ -191,8 +191,7 @@ def decode_batches(
     A file that cannot be read is a rejection, never an error. Close the generator when not all of it is read.
 
     Args:
-        landing: where the files stand; each worker opens it itself.
-        batches: landed files; all files of a unit are in one batch.
+        batches: all files of a unit are in one batch.
         workers: processes; a single part is decoded in this one.
         part: units per task, where not as many as the decoder says.
         spool: folder under which frames are spooled; the system's temporary folder without it.

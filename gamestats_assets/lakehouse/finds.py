@@ -72,8 +72,7 @@ def look(
     is listed is entered before the player is noted as asked for.
 
     Args:
-        due: players, who was asked for longest ago at the front.
-        name: column of their names.
+        due: players, who was asked for longest ago at the front, with their names in the column `name`.
         ask: the player as the API knows it, and the ids that it lists.
         enter: enters ids in the register, and tells the new ones.
         note: keeps that the player was asked for: the player as the API knows it, or else why it told nothing.

@@ -131,12 +131,9 @@ def run_on_spark(
 
     Args:
         session: of `spark_session`, or any other with the same settings that reaches the files.
-        model: what to run.
-        sources: rows of every table the model names, by `game.table`.
-        parameters: value of every `$name` of the model.
 
     Raises:
-        SqlModelError: as `run_model` does.
+        SqlModelError: as `run_model` does, whose other arguments these are.
     """
     from py4j.protocol import Py4JError  # pyright: ignore[reportMissingImports]
     from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports]

@@ -24,7 +24,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -120,7 +120,6 @@ class SqlModel:
 
         Args:
             path: `.../<game>/<table>.sql`.
-            table: the table the model makes.
             known: every table a model may name, by `game.table`.
             parameters: names the caller will bind.
 
@@ -173,7 +172,6 @@ def run_model(
     """The model's rows, with the declared columns in declared order and type.
 
     Args:
-        model: what to run.
         sources: rows of every table the model names, by `game.table`.
         parameters: value of every `$name` of the model.
         config: settings of the DuckDB session, such as `{"memory_limit": "2GB", "threads": 2}`.
@@ -215,11 +213,7 @@ def stream_model(
 
 
 def expect_given(model: SqlModel, sources: Collection[str], parameters: Collection[str]) -> None:
-    """Refuse to run a model without exactly the sources and the parameters that it names.
-
-    Raises:
-        SqlModelError: with the missing, or else the unknown names.
-    """
+    """Raise `SqlModelError` unless a model is given exactly the sources and the parameters that it names."""
     for kind, expected, given in (("source", model.reads, sources), ("parameter", model.parameters, parameters)):
         problems = [f"{kind} {name!r} is missing" for name in expected if name not in given]
         problems += [f"{kind} {name!r} is not used by the model" for name in given if name not in expected]
@@ -228,16 +222,7 @@ def expect_given(model: SqlModel, sources: Collection[str], parameters: Collecti
 
 
 def expect_declared(model: SqlModel, found: Sequence[tuple[str, str]], declared: Sequence[tuple[str, str]]) -> None:
-    """Refuse a result whose columns or types are not those that the model's table declares.
-
-    Args:
-        model: whose result it is.
-        found: name and type of each column of the result, in an engine's words.
-        declared: the same of the declared ones.
-
-    Raises:
-        SqlModelError: with every such column.
-    """
+    """Raise `SqlModelError` unless a result has the columns and types, in an engine's words, of the model's table."""
     names, wanted = ([name for name, _ in columns] for columns in (found, declared))
     problems = [
         *(f"does not give {name!r}" for name in Counter(wanted) - Counter(names)),
@@ -280,7 +265,6 @@ def query(
     (INTERVAL and the like) come as text.
 
     Args:
-        sql: the question, DuckDB dialect, tables named `game.table`.
         sources: gives the rows of a table by its `game.table`.
         known: every table of the lake, by `game.table`.
         config: settings of the DuckDB session, as of `run_model`.
@@ -358,15 +342,17 @@ _IDLE: list[DuckDBPyConnection] = []
 @contextmanager
 def _model_session(model: SqlModel, config: Mapping[str, Any]) -> Iterator[DuckDBPyConnection]:
     con = _IDLE.pop() if _IDLE and not config else _session(config)
-    with ExitStack() as closes:
-        # One that breaks off in the middle of something is closed.
-        closes.enter_context(con)
+    is_whole = False
+    try:
         yield con
-        if not config:
-            for game in {table.spec.game for table in model.reads.values()}:
-                con.execute(f"DROP SCHEMA IF EXISTS {ColumnExpression(game)} CASCADE")
+        for game in {table.spec.game for table in model.reads.values()}:
+            con.execute(f"DROP SCHEMA IF EXISTS {ColumnExpression(game)} CASCADE")
+        is_whole = not config  # others have other settings
+    finally:
+        if is_whole:
             _IDLE.append(con)
-            closes.pop_all()
+        else:  # it broke off in the middle of something
+            con.close()
 
 
 def _expect_select(con: DuckDBPyConnection, sql: str) -> None:
