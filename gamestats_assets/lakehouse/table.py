@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,21 +164,16 @@ class Table(dy.Schema):
 
     @classmethod
     def _declare(cls, spec: TableSpec) -> None:
-        problems: list[str] = []
+        columns = cls.columns()
+        roles = (spec.partitioned_by, spec.replaced_by, spec.months_of)
+        partition, unit, month = (columns.get(name or "") for name in roles)
+        named = [*filter(None, roles), *spec.reconciled, *itertools.chain(*spec.indexes)]
+        problems = [f"a keyword names column {name!r}, which does not exist" for name in named if name not in columns]
         if not _KEY.fullmatch(spec.key):
             problems.append(f"key {spec.key!r} is not of the form game/table in lower case")
         if not cls.__doc__ or cls.__doc__ == Table.__doc__:
             problems.append("it has no docstring; the docstring is the table's description")
-        columns = cls.columns()
-        named = [
-            *([spec.partitioned_by] if spec.partitioned_by else []),
-            *([spec.replaced_by] if spec.replaced_by else []),
-            *([spec.months_of] if spec.months_of else []),
-            *spec.reconciled,
-            *(column for index in spec.indexes for column in index),
-        ]
-        problems += [f"a keyword names column {name!r}, which does not exist" for name in named if name not in columns]
-        if not any(column.primary_key for column in columns.values()):
+        if not cls.primary_key():
             problems.append("no column is a primary key")
         for name, column in columns.items():
             if not column.description:
@@ -189,34 +185,32 @@ class Table(dy.Schema):
                 problems.append(f"column {name!r} is {column.dtype}; use a signed integer, or a String")
             if isinstance(stored, pl.Datetime) and stored != pl.Datetime("us", "UTC"):
                 problems.append(f"column {name!r} is {column.dtype}; use dy.Datetime(time_unit='us', time_zone='UTC')")
-        for name in (spec.partitioned_by, spec.replaced_by):
-            if name in columns and columns[name].nullable:
+        for name, owner in ((spec.partitioned_by, partition), (spec.replaced_by, unit)):
+            if owner and owner.nullable:
                 problems.append(f"column {name!r} says what a write replaces, so it cannot be nullable")
-        if spec.partitioned_by in columns and not isinstance(columns[spec.partitioned_by].dtype, (pl.Date, pl.String)):
+        if partition and not isinstance(partition.dtype, (pl.Date, pl.String)):
             problems.append(f"partition column {spec.partitioned_by!r} must be a Date or a String")
-        if spec.partitioned_by == "day" and "day" in columns and isinstance(columns["day"].dtype, pl.String):
+        if partition and spec.partitioned_by == "day" and isinstance(partition.dtype, pl.String):
             problems.append("partition column 'day' is a String; days are a Date")
-        dimension = _dimension(spec.partitioned_by, columns)
-        if dimension and not (dimension in columns and isinstance(columns[dimension].dtype, pl.String)):
-            problems.append(
-                f"its partitions are a day and a {dimension}, so it must have a String column {dimension!r}"
-            )
-        if dimension and dimension <= "day":
-            # Dagster writes a key in the order of its dimensions' names.
-            problems.append(
-                f"partition column {spec.partitioned_by!r}: {dimension!r} must come after 'day' by alphabet"
-            )
-        if spec.replaced_by in columns and not isinstance(columns[spec.replaced_by].dtype, pl.String):
-            problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
-        if spec.months_of in columns:
-            timed = columns[spec.months_of]
-            if not isinstance(timed.dtype, pl.Datetime) or timed.nullable:
-                problems.append(f"column {spec.months_of!r} says a row's month, so it must be a non-nullable Datetime")
-            if not timed.primary_key:
+        if dimension := _dimension(spec.partitioned_by, columns):
+            if dimension not in columns or not isinstance(columns[dimension].dtype, pl.String):
                 problems.append(
-                    f"column {spec.months_of!r} says a row's month, so it must be part of the primary key: "
-                    "PostgreSQL keeps a key only within a month"
+                    f"its partitions are a day and a {dimension}, so it must have a String column {dimension!r}"
                 )
+            if dimension <= "day":
+                # Dagster writes a key in the order of its dimensions' names.
+                problems.append(
+                    f"partition column {spec.partitioned_by!r}: {dimension!r} must come after 'day' by alphabet"
+                )
+        if unit and not isinstance(unit.dtype, pl.String):
+            problems.append(f"column {spec.replaced_by!r} holds the ids that writes replace, so it must be a String")
+        if month and (not isinstance(month.dtype, pl.Datetime) or month.nullable):
+            problems.append(f"column {spec.months_of!r} says a row's month, so it must be a non-nullable Datetime")
+        if month and not month.primary_key:
+            problems.append(
+                f"column {spec.months_of!r} says a row's month, so it must be part of the primary key: "
+                "PostgreSQL keeps a key only within a month"
+            )
         if spec.months_of and not spec.published:
             problems.append(f"months_of={spec.months_of!r} is for PostgreSQL, so the table must be published")
         if problems:
