@@ -266,14 +266,10 @@ class SharedLimits(Limits):
             " AND called_at < clock_timestamp() - make_interval(secs => %s)",
             [limiter, _KEPT_WINDOWS * longest],
         )
-        waits = [float(blocked or 0.0), 0.0]
-        for window in windows:
-            waits.append(_until_room(conn, limiter, window.requests, window.seconds))
-            if self._leave:
-                waits.append(
-                    _until_room(conn, limiter, window.requests - self._leave, window.seconds, caller=self._caller)
-                )
-        return max(waits)
+        rooms = [(window.requests, window.seconds, None) for window in windows]
+        if self._leave:
+            rooms += [(window.requests - self._leave, window.seconds, self._caller) for window in windows]
+        return max([float(blocked or 0.0), 0.0, *(_until_room(conn, limiter, *room) for room in rooms)])
 
     def learn(self, told: Mapping[str, Sequence[Window]], since: float | None = None) -> None:
         """As `Limits.learn`."""
@@ -323,9 +319,7 @@ def _lock(conn: psycopg.Connection, limiter: str) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('api limit ' || %s, 0))", [limiter])
 
 
-def _until_room(
-    conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, *, caller: str | None = None
-) -> float:
+def _until_room(conn: psycopg.Connection, limiter: str, allowed: int, seconds: float, caller: str | None) -> float:
     """Seconds until fewer requests than are allowed stand in the window: everybody's, or one caller's."""
     # As many must leave the window as stand in it beyond one less than is allowed.
     nth = conn.execute(
