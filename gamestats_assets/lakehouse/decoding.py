@@ -184,7 +184,6 @@ def decode_batches(
     *,
     workers: int,
     part: int | None = None,
-    spool: Path | None = None,
 ) -> Generator[DecodedBatch, None, None]:
     """Decode batches of landed files, of one or several days; while one is used the next are decoded.
 
@@ -194,7 +193,6 @@ def decode_batches(
         batches: all files of a unit are in one batch.
         workers: processes; a single part is decoded in this one.
         part: units per task, where not as many as the decoder says.
-        spool: folder under which frames are spooled; the system's temporary folder without it.
 
     Raises:
         DecodeWorkerError: when a worker died. Nothing of the batches not yet given is kept.
@@ -211,7 +209,7 @@ def decode_batches(
             for number, units in enumerate(batch.parts):
                 batch.results.append(executor.submit(_spool_part, decoder.decode, landing, units, batch.spool, number))
 
-    with spooled(spool) as folder:
+    with spooled() as folder:
         try:
             with worker.pool(processes) as executor:
                 while waiting or running:

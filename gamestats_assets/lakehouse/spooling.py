@@ -14,20 +14,17 @@ _PREFIX = "gamestats-spool-"
 
 
 @contextmanager
-def spooled(under: Path | None = None) -> Iterator[Path]:
+def spooled() -> Iterator[Path]:
     """A new folder for frames, held by a lock until it is removed; those that killed runs left are removed first.
 
     The lock goes with its process, however that ends: a folder that can be locked is nobody's.
-
-    Args:
-        under: where to make it; the system's temporary folder without it.
     """
-    for left in Path(under or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if (lock := _locked(left)) is not None:
             shutil.rmtree(left, ignore_errors=True)
             os.close(lock)
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=under))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         # Between the two calls another run may take it for one that was left.
         lock = _locked(folder)
         if lock is not None and folder.exists():

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -440,15 +441,18 @@ def test_batches_of_days_and_products_are_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_several_processes_give_what_one_gives_and_leave_nothing_behind(tmp_path: Path) -> None:
+def test_several_processes_give_what_one_gives_and_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     landing = Landing(tmp_path / "landing")
     land_logs([log(tmp_path, *(record("10:00:00", day=-n, uuid=str(n)) for n in range(4)), b"cut")], PRODUCT, landing)
     files = landed(landing)
     spool = tmp_path / "spool"
     spool.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spool))
     results: list[list[pl.DataFrame]] = []
     for workers in (1, 2):
-        batches = decode_batches(DECODER, landing, [files[:2], files[2:]], workers=workers, spool=spool)
+        batches = decode_batches(DECODER, landing, [files[:2], files[2:]], workers=workers)
         with contextlib.closing(batches) as found:
             frames = [(one.frames[table].collect(), len(one.rejections)) for one in found for table in LOGGED]
         assert sum(rejected for _, rejected in frames) == len(LOGGED)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,10 +43,11 @@ def landing(tmp_path: Path) -> Landing:
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    """An empty folder to spool frames in."""
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty folder that frames are spooled in."""
     folder = tmp_path / "spool"
     folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
 
 
@@ -64,14 +66,14 @@ def test_batches_are_given_in_order_and_the_spool_of_each_is_removed(
     files = _clubs(landing, 7)
     batches = [files[:3], files[3:6], [], files[6:]]
     given: list[set[str]] = []
-    for batch in decode_batches(DECODER, landing, batches, workers=workers, part=2, spool=spool):
+    for batch in decode_batches(DECODER, landing, batches, workers=workers, part=2):
         given.append(set(batch.frames[Clubs].collect().get_column("club")))
     assert given == [{file.unit_id for file in batch} for batch in batches]
     assert list(spool.iterdir()) == []
 
 
 def test_a_generator_that_is_closed_early_leaves_no_spool_and_no_process(landing: Landing, spool: Path) -> None:
-    results = decode_batches(DECODER, landing, [[file] for file in _clubs(landing, 6)], workers=2, part=1, spool=spool)
+    results = decode_batches(DECODER, landing, [[file] for file in _clubs(landing, 6)], workers=2, part=1)
     assert list(next(results).frames[Clubs].collect().get_column("club")) == ["club0"]
     assert list(spool.rglob("*.arrow"))
     results.close()
@@ -84,14 +86,14 @@ def test_a_file_that_vanished_fails_the_call_and_leaves_no_spool(landing: Landin
     files = _clubs(landing, 4)
     (Path(landing.root) / files[2].path).unlink()
     with pytest.raises(FileNotFoundError, match=files[2].path):
-        list(decode_batches(DECODER, landing, [files], workers=workers, part=1, spool=spool))
+        list(decode_batches(DECODER, landing, [files], workers=workers, part=1))
     assert list(spool.iterdir()) == []
 
 
 def test_a_dead_worker_fails_the_call_and_names_the_files_it_may_have_had(landing: Landing, spool: Path) -> None:
     files = _clubs(landing, 8)
     files.insert(5, _land(landing, "deadly", _POISON))
-    results = decode_batches(DECODER, landing, [files[:2], files[2:7], files[7:]], workers=2, part=1, spool=spool)
+    results = decode_batches(DECODER, landing, [files[:2], files[2:7], files[7:]], workers=2, part=1)
     with pytest.raises(DecodeWorkerError, match="that decodes files of demo died") as failure:
         list(results)
     assert files[5].path in str(failure.value)
@@ -123,7 +125,7 @@ def _is_running(pid: int) -> bool:
 # The script does not ask whether it is the program that was started: workers must not run it again.
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="process states are read from /proc")
 def test_workers_die_with_their_parent_and_the_next_run_removes_what_it_spooled(
-    landing: Landing, tmp_path: Path
+    landing: Landing, spool: Path, tmp_path: Path
 ) -> None:
     _clubs(landing, 6)
     script = tmp_path / "orphans.py"
@@ -132,7 +134,7 @@ def test_workers_die_with_their_parent_and_the_next_run_removes_what_it_spooled(
     done = subprocess.run(
         [sys.executable, str(script), landing.root],
         capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(spool)},
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     pids = [int(pid) for pid in done.stdout.split()]
@@ -142,13 +144,13 @@ def test_workers_die_with_their_parent_and_the_next_run_removes_what_it_spooled(
         time.sleep(0.05)
     assert not any(map(_is_running, pids))
     # What the killed run has spooled is removed by the next one, and what a run still uses is not.
-    (left,) = tmp_path.glob("gamestats-spool-*")
+    (left,) = spool.glob("gamestats-spool-*")
     files = landing.files("demo", "2026-03-01")
-    running = decode_batches(DECODER, landing, [[file] for file in files], workers=1, spool=tmp_path)
+    running = decode_batches(DECODER, landing, [[file] for file in files], workers=1)
     next(running)
     assert not left.exists()
-    (used,) = tmp_path.glob("gamestats-spool-*")
-    assert len(list(decode_batches(DECODER, landing, [files], workers=1, spool=tmp_path))) == 1
+    (used,) = spool.glob("gamestats-spool-*")
+    assert len(list(decode_batches(DECODER, landing, [files], workers=1))) == 1
     assert list(used.rglob("*.arrow"))
     running.close()
     assert not used.exists()
