@@ -98,7 +98,7 @@ class Session:
         # What a run makes can leave others behind: after each stage all is looked at again.
         while True:
             tell(Told(game.name, "looking for what is behind"))
-            found = behind_of(game, Look(self.stores, game.graph), counted=True)
+            found = behind_of(game, Look(self.stores, game.graph, counted=True))
             found = found.everything(made) if everything else found
             found.add_names(self.instance)
             stage = found.within(keys, failed, chosen).first_stage(tried)

@@ -12,9 +12,8 @@ from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.freshness import Look, held, is_unmade, makes_before
 from gamestats_assets.orchestration.game import Game, Node
-from gamestats_assets.orchestration.metadata import asset_key, publication_key
+from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.partitions import day_of, dimensions, has_days, partitions_of
-from gamestats_assets.orchestration.publications import unpublished
 
 Chosen = Callable[[dg.PartitionsDefinition | None, str], bool]
 """Whether somebody chose a partition."""
@@ -216,12 +215,8 @@ class Behind:
         }
 
 
-def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
-    """Everything of a game that is behind, and why.
-
-    Args:
-        counted: count what is published, too, so that rows that somebody took out of PostgreSQL are missed.
-    """
+def behind_of(game: Game, look: Look) -> Behind:
+    """Everything of a game that is behind, and why."""
     why: dict[dg.AssetKey, dict[str, str]] = {}
     kept: dict[dg.AssetKey, dict[str, str]] = {}
     wanted: dict[dg.AssetKey, dict[str, str]] = {}
@@ -237,10 +232,8 @@ def behind_of(game: Game, look: Look, *, counted: bool = False) -> Behind:
             kept[key] = stays
             wanted[key] = _in_place_of(look, table, step.wanted(look), behind)
     for other in game.others:
-        why[other.key], wanted[other.key] = dict(other.behind(look)), {}
-    for table, keys in unpublished(look, game.published, counted=counted).items():
-        why[publication_key(table)] = keys
-        wanted[publication_key(table)] = _in_place_of(look, table, look.content(table), keys)
+        why[other.key] = dict(other.behind(look))
+        wanted[other.key] = _in_place_of(look, other.like, other.wanted(look), why[other.key])
     return Behind(game, look, why, kept, wanted)
 
 

@@ -117,9 +117,7 @@ def kept(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Collection[
 def evaluate(checks: Sequence[Check], look: Look, keys: Sequence[str]) -> list[pl.DataFrame]:
     """The rows that break checks of one table in partitions of it, as committed."""
     plans = [check.rows(**frames_of(check, look, keys, {}, None)) for check in checks]
-    return [
-        _of_partitions(check, broken, keys) for check, broken in zip(checks, pl.collect_all(plans), strict=True)
-    ]
+    return [_of_partitions(check, broken, keys) for check, broken in zip(checks, pl.collect_all(plans), strict=True)]
 
 
 def _of_partitions(check: Check, broken: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -107,10 +107,14 @@ def once(find: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class Look:
-    """What tables, the landing zone and people's entries hold; each is looked at once."""
+    """What tables, the landing zone and people's entries hold; each is looked at once.
 
-    def __init__(self, stores: Stores, graph: Graph) -> None:
-        self.stores, self.graph = stores, graph
+    Args:
+        counted: count what is published, too, so that rows that somebody took out of PostgreSQL are missed.
+    """
+
+    def __init__(self, stores: Stores, graph: Graph, *, counted: bool = False) -> None:
+        self.stores, self.graph, self.counted = stores, graph, counted
         self.known: dict[object, Any] = {}
 
     @property
@@ -518,9 +522,7 @@ class Step:
         if self.landed:
             return {unit: fingerprint(code, digest) for unit, digest in self.landed.units(look, key).items()}, {}
         alike = [each for each in self.reads if each.is_alike]
-        elsewhere = [
-            look.units_everywhere(each.source) for each in self.reads if each.is_by_unit and not each.is_alike
-        ]
+        elsewhere = [look.units_everywhere(each.source) for each in self.reads if each.is_by_unit and not each.is_alike]
         common = [each.digests(look)(key) for each in self.inputs if not (isinstance(each, Reads) and each.is_by_unit)]
         held = [look.units(each.source, key) for each in alike]
         wanted: dict[str, str] = {}

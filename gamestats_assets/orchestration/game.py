@@ -16,6 +16,7 @@ import typing
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -76,7 +77,7 @@ from gamestats_assets.orchestration.metadata import (
     publication_key,
 )
 from gamestats_assets.orchestration.partitions import has_days, is_paired, partitions_of, values_of
-from gamestats_assets.orchestration.publications import publication
+from gamestats_assets.orchestration.publications import contents_published, publication, unpublished
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_run
 
 # Of the quarantine on its asset's page; more are in the table.
@@ -97,21 +98,28 @@ class Processing(dg.Config):
 
 @dataclass(frozen=True)
 class Node:
-    """Assets that one step of a run makes together, and the assets that they are made from."""
+    """Assets that one step of a run makes together, the assets that they are made from, and what builds them."""
 
     keys: tuple[dg.AssetKey, ...]
     partitions: dg.PartitionsDefinition | None
     upstream: frozenset[dg.AssetKey]
+    build: Callable[[], dg.AssetsDefinition]
 
 
 @dataclass(frozen=True)
 class OtherAsset:
-    """An asset that is no table, what it is made from, and by partition that is behind, why."""
+    """An asset that is no table.
+
+    Attributes:
+        like: the table whose partitions it has.
+        behind: by partition that is behind, why.
+        wanted: by partition that is to be there, what it is to be made from.
+    """
 
     key: dg.AssetKey
-    partitions: dg.PartitionsDefinition | None
-    deps: Sequence[dg.AssetKey]
+    like: type[Table]
     behind: Callable[[Look], Mapping[str, str]]
+    wanted: Callable[[Look], Mapping[str, str]]
 
 
 class Game:
@@ -128,21 +136,7 @@ class Game:
         self.graph = Graph(checks={table: [check for check in checks if check.table is table] for table in tables})
         self.steps: list[Step] = []
         self.others: list[OtherAsset] = []
-        self.published: list[type[Table]] = []
-        self._builders: list[Callable[[], dg.AssetsDefinition]] = []
-
-    @property
-    def nodes(self) -> list[Node]:
-        """Every asset, with what it is made from."""
-        of_steps = (
-            ([*map(asset_key, step.tables)], step.table, [*map(asset_key, step.sources), *step.deps])
-            for step in self.steps
-        )
-        published = (([publication_key(table)], table, [asset_key(table)]) for table in self.published)
-        return [
-            *(Node(tuple(keys), partitions_of(table), frozenset(up)) for keys, table, up in (*of_steps, *published)),
-            *(Node((other.key,), other.partitions, frozenset(other.deps)) for other in self.others),
-        ]
+        self.nodes: list[Node] = []
 
     # ------------------------------------------------------------ declaring
 
@@ -329,14 +323,24 @@ class Game:
         *,
         deps: Sequence[dg.AssetKey] = (),
         behind: Callable[[Look], Mapping[str, str]] = lambda look: {},
+        wanted: Callable[[Look], Mapping[str, str]] = lambda look: {},
     ) -> None:
-        """An asset that is no table, with the partitions of a table; see `OtherAsset`."""
-        self._builders.append(build)
-        self.others.append(OtherAsset(key, partitions_of(like), deps, behind))
+        """An asset that is no table; see `OtherAsset`."""
+        self.nodes.append(Node((key,), partitions_of(like), frozenset(deps), build))
+        self.others.append(OtherAsset(key, like, behind, wanted))
 
     def publications(self) -> None:
         """Every published table's copy in PostgreSQL."""
-        self.published = [table for table in self.tables if table.spec.published]
+        tables = tuple(table for table in self.tables if table.spec.published)
+        for table in tables:
+            self.asset(
+                partial(publication, self.graph, table),
+                publication_key(table),
+                table,
+                deps=[asset_key(table)],
+                behind=lambda look, table=table: unpublished(look, table, contents_published(look, tables)),
+                wanted=lambda look, table=table: look.content(table),
+            )
 
     # ------------------------------------------------------------ as assets
 
@@ -346,10 +350,13 @@ class Game:
         step = replace(step, version=fingerprint(step.version, *checks)) if checks else step
         self.steps.append(step)
         self.graph.steps.update(dict.fromkeys(step.tables, step))
-        self._builders.append(lambda: self._asset(step, kinds, metadata()))
+        upstream = frozenset([*map(asset_key, step.sources), *step.deps])
+        keys = tuple(map(asset_key, step.tables))
+        build = partial(self._asset, step, kinds, metadata)
+        self.nodes.append(Node(keys, partitions_of(step.table), upstream, build))
 
-    def _asset(self, step: Step, kinds: set[str], metadata: Mapping[str, Any]) -> dg.AssetsDefinition:
-        spec, partitions = step.table.spec, partitions_of(step.table)
+    def _asset(self, step: Step, kinds: set[str], metadata: Callable[[], Mapping[str, Any]]) -> dg.AssetsDefinition:
+        spec, partitions, told = step.table.spec, partitions_of(step.table), metadata()
         name = f"{spec.game}__{spec.name}" if len(step.tables) == 1 else f"{spec.game}_{spec.step}"
         reads = {source: Reads(source, step.table) for source in step.sources} | {r.source: r for r in step.reads}
         upstream = [
@@ -367,7 +374,7 @@ class Game:
                     partitions_def=partitions,
                     code_version=step.version,
                     skippable=True,
-                    **common_definition(table, kinds, metadata),
+                    **common_definition(table, kinds, told),
                 )
                 for table in step.tables
             ],
@@ -419,8 +426,7 @@ class Game:
 
     def assets(self) -> list[dg.AssetsDefinition]:
         """Every asset of the game that something makes."""
-        made = [build() for build in self._builders]
-        return [*made, *(publication(self.graph, table) for table in self.published)]
+        return [node.build() for node in self.nodes]
 
 
 def quarantine(game: Game) -> list[Any]:
@@ -478,9 +484,6 @@ def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, An
     return entries.is_empty(), metadata
 
 
-
-
-
 def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes that the asset of every table has."""
     return {
@@ -506,9 +509,7 @@ def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool
 # --------------------------------------------------------------------------- reading
 
 
-def _selected(
-    look: Look, reads: Reads, scope: Scope
-) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
+def _selected(look: Look, reads: Reads, scope: Scope) -> tuple[list[PartitionValue] | None, Sequence[str] | None]:
     """Partitions and units of a source to read; None is all."""
     source, units = reads.source, scope.ids if reads.is_by_unit else None
     if scope.before is not None and has_days(partitions_of(source)):

@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import check_unchecked
-from gamestats_assets.orchestration.freshness import Graph, Look, failed
+from gamestats_assets.orchestration.freshness import Graph, Look, failed, once
 from gamestats_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -55,34 +55,29 @@ class _Published:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def unpublished(
-    look: Look, tables: Sequence[type[Table]], *, counted: bool = False
-) -> dict[type[Table], dict[str, str]]:
-    """By published table, the partitions that PostgreSQL does not hold as the lake does, and why.
-
-    Partitions that break a check are left out: they stay as they were published last.
-
-    Args:
-        counted: count what PostgreSQL holds, which costs a scan.
-    """
+@once
+def contents_published(look: Look, tables: tuple[type[Table], ...]) -> dict[type[Table], dict[str, str]]:
+    """By table of a game that stands in PostgreSQL and partition, the fingerprint of the rows that it holds."""
     from gamestats_assets.lakehouse.published import everything_published
 
-    published = everything_published(look.stores.postgres_url, tables, counted=counted)
-    found: dict[type[Table], dict[str, str]] = {}
-    for table in tables:
-        held, known = look.content(table), published.get(table)
-        if known is None and not held:
-            # Who asks for what was made and is empty is to find it empty.
-            made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
-            found[table] = dict.fromkeys(made, "not published yet")
-            continue
-        known = known or {}
-        found[table] = {
-            key: "not published yet" if key not in known else "its rows changed"
-            for key in sorted({*held, *known})
-            if held.get(key) != known.get(key) and failed(look, table, key) is None
-        }
-    return found
+    return everything_published(look.stores.postgres_url, tables, counted=look.counted)
+
+
+def unpublished(look: Look, table: type[Table], published: Mapping[type[Table], Mapping[str, str]]) -> dict[str, str]:
+    """Partitions of a table that PostgreSQL does not hold as the lake does, and why.
+
+    Partitions that break a check are left out: they stay as they were published last.
+    """
+    held, known = look.content(table), published.get(table, {})
+    if table not in published and not held:
+        # Who asks for what was made and is empty is to find it empty.
+        made = sorted(key for key, made_from in look.made_from(table).items() if made_from)[:1]
+        return dict.fromkeys(made, "not published yet")
+    return {
+        key: "not published yet" if key not in known else "its rows changed"
+        for key in sorted({*held, *known})
+        if held.get(key) != known.get(key) and failed(look, table, key) is None
+    }
 
 
 def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
@@ -123,7 +118,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 f"Materialise it first: gamestats materialize --select {spec.dotted}"
             )
         check_unchecked(Look(stores, graph), table, {*keys})
-        look = Look(stores, graph)
+        look = Look(stores, graph, counted=True)
         done = _publish(look, table, keys)
         if done.refused:
             # One bad day does not hold up the others: they are published, and Dagster is told.
@@ -131,7 +126,8 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 event = dg.AssetMaterialization(asset, partition=key or None)
                 context.instance.report_runless_asset_event(event)
             raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
-        found = unpublished(look, [table], counted=True)[table]
+        published = contents_published(Look(stores, graph, counted=True), (table,))
+        found = unpublished(look, table, published)
         different = {key or "all": why for key, why in found.items() if key in keys}
         result = dg.MaterializeResult(
             metadata={
@@ -165,10 +161,10 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     Raises:
         ChangedMeanwhileError: when one of them changed meanwhile.
     """
-    from gamestats_assets.lakehouse.published import everything_published, publish
+    from gamestats_assets.lakehouse.published import publish
 
     lake, url, content = look.lake, look.stores.postgres_url, look.content(table)
-    known = everything_published(url, [table], counted=True).get(table)
+    known = contents_published(look, (table,)).get(table)
     done = _Published(pl.DataFrame(schema=table.schema()))
     due: list[str] = []
     for key in keys:

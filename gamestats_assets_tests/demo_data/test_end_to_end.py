@@ -248,7 +248,7 @@ def test_a_products_own_properties_are_typed_columns_of_a_view(processed: Sessio
 
 def test_doing_it_again_does_nothing(processed: Session) -> None:
     assert processed.follow(EVERYTHING) == []
-    assert behind_of(game(), Look(processed.stores, game().graph), counted=True).is_empty
+    assert behind_of(game(), Look(processed.stores, game().graph, counted=True)).is_empty
 
 
 def test_a_late_file_changes_its_product_day_and_a_day_of_unreadable_lines_holds_up_nothing(

@@ -62,7 +62,7 @@ def processed(realdata: Path, tmp_path_factory: pytest.TempPathFactory, postgres
         session = Session(dg.Definitions.merge(definitions, progress_loggers()), instance, stores)
         outcomes = session.follow(dg.AssetSelection.all())
         assert [outcome for outcome in outcomes if not outcome.success] == []
-        assert behind_of(game(), Look(stores, game().graph), counted=True).is_empty
+        assert behind_of(game(), Look(stores, game().graph, counted=True)).is_empty
     return stores
 
 
