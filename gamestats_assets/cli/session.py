@@ -101,10 +101,12 @@ class Session:
             found = behind_of(game, Look(self.stores, game.graph, counted=True))
             found = found.everything(made) if everything else found
             found.add_names(self.instance)
-            stage = found.within(keys, failed, chosen).first_stage(tried)
+            found = found.within(keys, chosen, failed)
+            # What was tried before and is left as it was is passed over.
+            stage = next((stage for stage in found.stages() if stage.work(stage.keys) not in tried), None)
             if stage is None:
                 if not failed:
-                    self._tell_what_is_left(found, keys, chosen, tell)
+                    self._tell_what_is_left(found, chosen, tell)
                 tell(Told(game.name, _summed_up(outcomes) if outcomes else "", "done"))
                 return outcomes
             tried.add(stage.work(stage.keys))
@@ -118,14 +120,14 @@ class Session:
                 if not outcome.success:
                     failed |= of_run
 
-    def _tell_what_is_left(self, found: Behind, keys: set[dg.AssetKey], chosen: Chosen, tell: Tell) -> None:
+    def _tell_what_is_left(self, found: Behind, chosen: Chosen, tell: Tell) -> None:
         """Tell which partitions checks stop, or else what waits for something that was not asked for."""
-        name, stopped = found.game.name, found.stopped(keys, chosen)
+        name, stopped = found.game.name, found.stopped(chosen)
         for why, partitions in stopped.items():
             where = spread([key for key in partitions if key])
             tell(Told(name, f"Stopped ({where}): {why}", "wrong"))
             self.stopped.extend(partitions)
-        for why, assets in found.left(keys, chosen).items() if not stopped else ():
+        for why, assets in found.left().items() if not stopped else ():
             tell(Told(name, f"Not made: {few(sorted(map(dotted, assets)))}. {why}", "wrong", "yellow"))
 
     def _lots(self, game: str, stage: Stage, tell: Tell) -> list[list[str]]:

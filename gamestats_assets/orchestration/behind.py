@@ -53,28 +53,28 @@ class Stage:
     Attributes:
         partitions: their partitions.
         assets: those that are behind, and those of the same kind that follow from them.
-        behind: by partition, why it is behind: of each asset.
+        reasons: by partition that is behind, the first reason, which is the cause of the others.
+        wanted: by partition that is behind, what is to be done in it.
     """
 
     partitions: dg.PartitionsDefinition | None
     assets: Sequence[dg.AssetKey]
-    behind: Mapping[str, Mapping[dg.AssetKey, str]]
-    wanted: Mapping[str, str]
+    reasons: Mapping[str, str]
+    wanted: Mapping[str, Sequence[str]]
 
     @property
     def keys(self) -> list[str]:
         """Partitions that are behind, in order."""
-        return sorted(self.behind)
+        return sorted(self.wanted)
 
     def why(self) -> str:
         """Why its partitions are behind, in a few words: what came first, most often."""
-        reasons = Counter(next(iter(of_key.values())) for of_key in self.behind.values())
-        first = [reason for reason, _ in reasons.most_common(2)]
-        return "; ".join([*first, *(["..."] if len(reasons) > 2 else [])])
+        reasons = [reason for reason, _ in Counter(self.reasons.values()).most_common()]
+        return "; ".join(reasons if len(reasons) <= 2 else [*reasons[:2], "..."])
 
     def work(self, keys: Collection[str]) -> str:
         """Names all that is to be done in some partitions: the same work has the same name."""
-        return combined_hash(f"{key} {self.wanted[key]}" for key in keys if key in self.wanted)
+        return combined_hash(f"{key} {combined_hash(self.wanted[key])}" for key in keys)
 
 
 @dataclass(frozen=True)
@@ -96,44 +96,37 @@ class Behind:
     wanted: Mapping[dg.AssetKey, Mapping[str, str]]
 
     def within(
-        self,
-        assets: Collection[dg.AssetKey],
-        without: Collection[tuple[dg.AssetKey, str]],
-        chosen: Chosen,
+        self, assets: Collection[dg.AssetKey], chosen: Chosen, without: Collection[tuple[dg.AssetKey, str]]
     ) -> Behind:
-        """Of some assets alone, without some of their partitions, and only of partitions that are chosen."""
+        """Of some assets and partitions that are chosen alone; what is in `without` is not asked for."""
         kinds = partitions_by_asset(self.game)
-        why = {
-            key: {
-                part: reason
-                for part, reason in self.why.get(key, {}).items()
-                if (key, part) not in without and chosen(kinds[key], part)
+
+        def of(found: Mapping[dg.AssetKey, Mapping[str, str]]) -> dict[dg.AssetKey, dict[str, str]]:
+            return {
+                key: {part: text for part, text in found.get(key, {}).items() if chosen(kinds[key], part)}
+                for key in sorted(assets)
             }
-            for key in assets
+
+        asked = {
+            key: {part: text for part, text in parts.items() if (key, part) not in without}
+            for key, parts in of(self.why).items()
         }
-        return replace(self, why=why)
+        return replace(self, why=asked, held=of(self.held))
 
-    def first_stage(self, tried: Collection[str] = ()) -> Stage | None:
-        """What to make first; what was tried before and is left as it was is passed over."""
-        return next((stage for stage in self.stages() if stage.work(stage.keys) not in tried), None)
-
-    def stopped(self, assets: Collection[dg.AssetKey], chosen: Chosen) -> dict[str, list[str]]:
-        """What checks keep everybody from reading, of some assets: by the check in words, the partitions."""
+    def stopped(self, chosen: Chosen) -> dict[str, list[str]]:
+        """What checks keep everybody from reading: by the check in words, the partitions."""
         found: dict[str, list[str]] = {}
-        for table in self.game.tables:
-            partitions = self.look.ledger(table).partitions if asset_key(table) in assets else {}
-            for key, partition in partitions.items():
-                failed = partition.failed if chosen(partitions_of(table), key) else None
-                for name, message in (failed or {}).items():
+        for table in (table for table in self.game.tables if asset_key(table) in self.why):
+            for key, partition in self.look.ledger(table).partitions.items():
+                for name, message in (partition.failed or {}).items() if chosen(partitions_of(table), key) else ():
                     found.setdefault(f"{table.spec.dotted} breaks the check {name}: {message}", []).append(key)
         return found
 
-    def left(self, assets: Collection[dg.AssetKey], chosen: Chosen) -> dict[str, list[dg.AssetKey]]:
-        """Of some assets, those that stay as they are: by the reason in words."""
-        kinds = partitions_by_asset(self.game)
+    def left(self) -> dict[str, list[dg.AssetKey]]:
+        """The assets that stay as they are: by the reason in words."""
         found: dict[str, list[dg.AssetKey]] = {}
-        for key in sorted(assets & self.held.keys()):
-            for why in dict.fromkeys(why for part, why in self.held[key].items() if chosen(kinds[key], part)):
+        for key, parts in self.held.items():
+            for why in dict.fromkeys(parts.values()):
                 found.setdefault(why, []).append(key)
         return found
 
@@ -143,7 +136,7 @@ class Behind:
             key: {part: "asked for" for part in parts if (key, part) not in but} | dict(self.why[key])
             for key, parts in self.wanted.items()
         }
-        return replace(self, why={**self.why, **again})
+        return replace(self, why=again)
 
     @property
     def is_empty(self) -> bool:
@@ -195,15 +188,15 @@ class Behind:
             if chosen.intersection(node.keys)
             or (upstream[node.keys[0]] & chosen and not waiting & {*node.keys, *upstream[node.keys[0]]} - chosen)
         ]
-        behind: dict[str, dict[dg.AssetKey, str]] = {}
-        # In the order in which they are made: the first reason is the cause of the others.
-        work: dict[str, list[str]] = {}
-        for key in (key for node in together for key in node.keys if key in chosen):
+        assets = [key for node in together for key in node.keys]
+        reasons: dict[str, str] = {}
+        wanted: dict[str, list[str]] = {}
+        # In the order in which they are made.
+        for key in (key for key in assets if key in chosen):
             for partition, why in self.why[key].items():
-                behind.setdefault(partition, {})[key] = why
-                work.setdefault(partition, []).append(f"{key.to_user_string()} {self.wanted[key].get(partition, '')}")
-        wanted = {partition: combined_hash(parts) for partition, parts in work.items()}
-        return Stage(nodes[0].partitions, [key for node in together for key in node.keys], behind, wanted)
+                reasons.setdefault(partition, why)
+                wanted.setdefault(partition, []).append(f"{key.to_user_string()} {self.wanted[key].get(partition, '')}")
+        return Stage(nodes[0].partitions, assets, reasons, wanted)
 
     def _waiting(self, chosen: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
         """Assets that need a table that was never made, and is not about to be."""
