@@ -67,7 +67,7 @@ def seeded_player_matches() -> dg.SensorDefinition:
         of="lol",
         missing=_missing,
         look=_look,
-        wanted=discovery.wanted,
+        wanted=lambda url, most: discovery.wanted(url, most=most),
         run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
         description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
         "fetched. Enter players with: gamestats lol seed add",
@@ -83,7 +83,7 @@ def _missing(settings: Settings) -> str | None:
     )
 
 
-def _look(stores: Stores, *, limits: SharedLimits, deadline: float) -> Found[Account]:
+def _look(stores: Stores, limits: SharedLimits, deadline: float) -> Found[Account]:
     settings = stores.settings
     with RiotApi(
         settings.riot_api_key, stores.landing, base_url=settings.riot_api_url, limits=limits,

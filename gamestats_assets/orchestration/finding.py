@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 from pydantic import SecretStr
@@ -14,7 +14,7 @@ from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.orchestration.requests import REASON_TAG, REQUESTED_BY_TAG, due_attempt, is_on_its_way
+from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, UNFINISHED, due_attempt, request
 from gamestats_assets.settings import Settings
 
 TICK_S = 60
@@ -26,18 +26,6 @@ _PATIENCE_S, _ASKING_S = 20.0, 40.0
 _MOST_OF_A_RUN = 200
 
 
-class Look(Protocol):
-    """Asks an API for players whose turn it is, until a time of `time.monotonic`, and enters what is new."""
-
-    def __call__(self, stores: Stores, *, limits: SharedLimits, deadline: float) -> Found[Any]: ...
-
-
-class WantedOf(Protocol):
-    """What stands in a register and is to be fetched now, those found first at the front."""
-
-    def __call__(self, url: SecretStr, *, most: int) -> Sequence[Wanted]: ...
-
-
 def finding_sensor(
     name: str,
     job_name: str,
@@ -45,8 +33,8 @@ def finding_sensor(
     what: str,
     of: str,
     missing: Callable[[Settings], str | None],
-    look: Look,
-    wanted: WantedOf,
+    look: Callable[[Stores, SharedLimits, float], Found[Any]],
+    wanted: Callable[[SecretStr, int], Sequence[Wanted]],
     run_config: Callable[[list[str]], Mapping[str, Any]],
     description: str,
 ) -> dg.SensorDefinition:
@@ -58,8 +46,8 @@ def finding_sensor(
         what: is found, such as matches.
         of: the game, as the reason of a run names it.
         missing: why nobody can be asked for as things are set, such as without a key; None when somebody can.
-        look: asks the API.
-        wanted: reads the register.
+        look: asks the API for players whose turn it is, until a time of `time.monotonic`, and enters what is new.
+        wanted: so many of those that stand in the register and are to be fetched now, those found first at the front.
         run_config: of a run that fetches these ids.
         description: of the sensor.
     """
@@ -79,7 +67,7 @@ def finding_sensor(
         migrate(url)
         limits = SharedLimits(url, caller=name, patience=_PATIENCE_S, deadline=deadline)
         try:
-            found = look(stores, limits=limits, deadline=deadline)
+            found = look(stores, limits, deadline)
         except UnauthorisedError as error:
             return dg.SensorResult(skip_reason=str(error))
         except GamestatsError as error:
@@ -90,23 +78,21 @@ def finding_sensor(
             said = [f"Asked for {len(found.asked)} of {found.due} players: {len(found.new)} new {what}."]
             said += [f"Nobody is called {unknown}." for unknown in found.unknown] + found.troubles
             context.log.info(" ".join(said))
-        request = _request(context.instance, wanted(url, most=_MOST_OF_A_RUN))
+        request = _request(context.instance, wanted(url, _MOST_OF_A_RUN))
         return dg.SensorResult(
             run_requests=[request] if request else [], skip_reason=None if request else " ".join(said)
         )
 
     def _request(instance: dg.DagsterInstance, wanted: Sequence[Wanted]) -> dg.RunRequest | None:
         """The run that fetches what is wanted; None while there is nothing to do, or one is on its way."""
-        if not wanted or is_on_its_way(instance, name):
+        going = dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED)
+        if not wanted or instance.get_runs_count(going):
             return None
         reason = f"{of} {what} {combined_hash(f'{each.match_id} {each.next_at.isoformat()}' for each in wanted)}"
         attempt = due_attempt(instance, reason)
         if attempt is None:
             return None
-        return dg.RunRequest(
-            run_key=f"{reason} {attempt}",
-            run_config=run_config([each.match_id for each in wanted]),
-            tags={REASON_TAG: reason, REQUESTED_BY_TAG: name},
-        )
+        config = run_config([each.match_id for each in wanted])
+        return request(reason, attempt, run_config=config, tags={REQUESTED_BY_TAG: name})
 
     return sensor

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -37,23 +38,9 @@ _ATTEMPTS = 5
 _FIRST_WAIT = timedelta(minutes=1)
 
 
-def request(
-    reason: str,
-    attempt: int,
-    assets: Sequence[dg.AssetKey],
-    *,
-    partition_key: str | None = None,
-    tags: Mapping[str, str] | None = None,
-    job_name: str | None = None,
-) -> dg.RunRequest:
-    """The request of an attempt; of a sensor with several jobs, which one."""
-    return dg.RunRequest(
-        job_name=job_name,
-        run_key=f"{reason} {attempt}",
-        partition_key=partition_key,
-        asset_selection=[*assets],
-        tags={REASON_TAG: reason, **(tags or {})},
-    )
+def request(reason: str, attempt: int, *, tags: Mapping[str, str], **of_run: Any) -> dg.RunRequest:
+    """The request of an attempt; what else a `RunRequest` takes stands as it is."""
+    return dg.RunRequest(run_key=f"{reason} {attempt}", tags={REASON_TAG: reason, **tags}, **of_run)
 
 
 def lots_of(keys: Sequence[str]) -> list[list[str]]:
@@ -82,18 +69,15 @@ def keys_of_run(context: dg.AssetExecutionContext) -> list[str]:
     return [*map(str, context.partition_keys)] if context.has_partition_key or context.has_partition_key_range else []
 
 
-def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = False) -> int | None:
+def due_attempt(instance: dg.DagsterInstance, reason: str) -> int | None:
     """Number of the attempt that is to be requested now; None while one is on its way or must wait, and after the last.
 
-    A run that somebody cancelled is not tried again.
-
-    Args:
-        asked: whether the first attempt was requested before. Without this a request whose run is not there yet
-            is repeated, under the same run key.
+    A run that somebody cancelled is not tried again. A request whose run is not there yet is repeated, under the same
+    run key.
     """
     records = instance.get_run_records(dg.RunsFilter(tags={REASON_TAG: reason}), limit=_ATTEMPTS)
     if not records:
-        return None if asked else 0
+        return 0
     newest = records[0]
     if not all(record.dagster_run.is_finished for record in records) or len(records) == _ATTEMPTS:
         return None
@@ -101,13 +85,6 @@ def due_attempt(instance: dg.DagsterInstance, reason: str, *, asked: bool = Fals
         return None
     wait = _FIRST_WAIT * 4 ** (len(records) - 1)
     return len(records) if datetime.now(UTC) >= newest.update_timestamp.replace(tzinfo=UTC) + wait else None
-
-
-def is_on_its_way(instance: dg.DagsterInstance, sensor: str | Mapping[str, str]) -> bool:
-    """Whether a run that a sensor requested, or one with these tags, is queued or going."""
-    tags = {REQUESTED_BY_TAG: sensor} if isinstance(sensor, str) else dict(sensor)
-    wanted = dg.RunsFilter(tags=tags, statuses=UNFINISHED)
-    return instance.get_runs_count(wanted) > 0
 
 
 def has_ended(instance: dg.DagsterInstance, reason: str) -> bool:

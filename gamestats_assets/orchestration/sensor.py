@@ -158,22 +158,20 @@ def _requests(
         busy = {key for run in of_kind for key in partitions_of_run(run) or [WHOLE]}
         keys = [key for key in stage.keys if key not in busy]
         for some, tags in lots(look, kind, keys) if keys else ():
+            tagged = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, KIND_TAG: kind, **tags}
             for part, reason in _parts(instance, game, stage, some, tags.get(ASKED_TAG, "")):
                 attempt = due_attempt(instance, reason)
-                if attempt is None or len(requests) >= _REQUESTS_PER_TICK:
-                    continue
-                tagged = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, KIND_TAG: kind, **tags}
-                one = part[0] if stage.partitions is not None else None
-                requests.append(
-                    request(
-                        reason,
-                        attempt,
-                        stage.assets,
-                        partition_key=one,
-                        tags={**tagged, **(partitions_tags(part) if one else {})},
-                        job_name=job_name(game.name, kind),
+                if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
+                    requests.append(
+                        request(
+                            reason,
+                            attempt,
+                            tags={**tagged, **partitions_tags(part)},
+                            job_name=job_name(game.name, kind),
+                            partition_key=part[0] or None,
+                            asset_selection=[*stage.assets],
+                        )
                     )
-                )
         if requests or of_kind:
             # What comes later waits for these.
             return requests

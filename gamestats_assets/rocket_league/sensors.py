@@ -63,7 +63,7 @@ def tracked_player_replays() -> dg.SensorDefinition:
         of="rocket league",
         missing=_missing,
         look=_look,
-        wanted=discovery.wanted,
+        wanted=lambda url, most: discovery.wanted(url, most=most),
         run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
         description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
         "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",
@@ -79,7 +79,7 @@ def _missing(settings: Settings) -> str | None:
     )
 
 
-def _look(stores: Stores, *, limits: SharedLimits, deadline: float) -> Found[str]:
+def _look(stores: Stores, limits: SharedLimits, deadline: float) -> Found[str]:
     settings = stores.settings
     with BallchasingApi(
         settings.ballchasing_api_key, stores.landing, base_url=settings.ballchasing_api_url, limits=limits,
