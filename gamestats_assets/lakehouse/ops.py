@@ -152,9 +152,9 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     """
     columns, key = (sql.SQL(", ").join(map(sql.Identifier, names)) for names in (table.columns(), table.primary_key()))
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
-    with connect(url) as conn, explained(f"snapshot of {SCHEMA}.{table.spec.name}"), conn.transaction():
-        conn.execute("SET LOCAL timezone = 'UTC'")
-        found = conn.execute(query).fetchall() if has_table(conn, SCHEMA, table.spec.name) else []
+    found: list[Any] = []
+    with explained(f"snapshot of {SCHEMA}.{table.spec.name}"), suppress(psycopg.errors.UndefinedTable):
+        found = kept_connection(url).execute(query).fetchall()
     return pl.DataFrame(found, schema=table.schema(), orient="row")
 
 

@@ -88,7 +88,7 @@ _KEPT: dict[str, psycopg.Connection] = {}
 
 
 def kept_connection(url: SecretStr | str) -> psycopg.Connection:
-    """As `connect`, but the same one each time, for what a process asks all the time; never close it.
+    """The same connection each time, in UTC, for what a process asks often, a statement each; never close it.
 
     A server that went has closed its end, which is seen before the connection is used again.
     """
@@ -96,6 +96,7 @@ def kept_connection(url: SecretStr | str) -> psycopg.Connection:
     conn = _KEPT.get(key)
     if conn is None or conn.closed or select.select([conn], [], [], 0)[0]:
         conn = _KEPT[key] = connect(url)
+        conn.execute("SET timezone = 'UTC'")
     return conn
 
 
