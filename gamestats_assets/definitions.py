@@ -70,5 +70,7 @@ def _uncollected() -> Iterator[None]:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` loads."""
-    return build_defs()
+    """What `workspace.yaml` loads, which is never garbage."""
+    loaded = build_defs()
+    gc.freeze()
+    return loaded
