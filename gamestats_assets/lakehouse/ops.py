@@ -22,14 +22,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import (
-    PostgresError,
-    connect,
-    ensure_reader,
-    explained,
-    has_table,
-    kept_connection,
-)
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, ensure_reader, explained, has_table, kept
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
 
@@ -154,7 +147,7 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
     query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, _identifier(table.spec.name), key)
     found: list[Any] = []
     with explained(f"snapshot of {SCHEMA}.{table.spec.name}"), suppress(psycopg.errors.UndefinedTable):
-        found = kept_connection(url).execute(query).fetchall()
+        found = kept(url).execute(query).fetchall()
     return pl.DataFrame(found, schema=table.schema(), orient="row")
 
 
@@ -162,7 +155,7 @@ def versions(url: SecretStr | str) -> dict[str, int]:
     """A number per table that grows whenever its rows change; empty before the first migration."""
     # Asked for all the time by every game's sensor.
     with explained("ops.changes"), suppress(psycopg.errors.UndefinedTable):
-        return dict(kept_connection(url).execute("SELECT table_name, version FROM ops.changes").fetchall())
+        return dict(kept(url).execute("SELECT table_name, version FROM ops.changes").fetchall())
     return {}
 
 

@@ -87,7 +87,7 @@ def connect(url: SecretStr | str) -> psycopg.Connection:
 _KEPT: dict[str, psycopg.Connection] = {}
 
 
-def kept_connection(url: SecretStr | str) -> psycopg.Connection:
+def kept(url: SecretStr | str) -> psycopg.Connection:
     """The same connection each time, in UTC, for what a process asks often, a statement each; never close it.
 
     A server that went has closed its end, which is seen before the connection is used again.
@@ -342,20 +342,10 @@ def _polars_types() -> dict[str, type[pl.DataType] | pl.DataType]:
     import polars as pl
 
     return {
-        "bool": pl.Boolean,
-        "int2": pl.Int16,
-        "int4": pl.Int32,
-        "int8": pl.Int64,
-        "float4": pl.Float32,
-        "float8": pl.Float64,
-        "numeric": pl.Decimal,
-        "date": pl.Date,
-        "time": pl.Time,
-        "timestamp": pl.Datetime("us"),
-        "timestamptz": pl.Datetime("us", "UTC"),
-        "interval": pl.Duration("us"),
-        "bytea": pl.Binary,
-    }
+        "bool": pl.Boolean, "int2": pl.Int16, "int4": pl.Int32, "int8": pl.Int64, "float4": pl.Float32,
+        "float8": pl.Float64, "numeric": pl.Decimal, "bytea": pl.Binary, "date": pl.Date, "time": pl.Time,
+        "timestamp": pl.Datetime("us"), "timestamptz": pl.Datetime("us", "UTC"), "interval": pl.Duration("us"),
+    }  # fmt: skip
 
 
 # --- what PostgreSQL keeps of deleted rows -------------------------------------------------------

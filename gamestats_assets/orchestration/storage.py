@@ -58,10 +58,6 @@ _MOST_WAITING = 200
 class _Runs(PostgresRunStorage):
     """Runs, over connections that are kept."""
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        _ask_once(self, "has_built_index")
-
     def connect(self) -> Connection:
         return _engine(self.postgres_url).connect()
 
