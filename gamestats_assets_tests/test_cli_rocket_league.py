@@ -6,13 +6,11 @@ import json
 import re
 import shlex
 import shutil
-import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -79,54 +77,6 @@ def test_what_is_neither_replay_nor_json_is_kept_and_explained(gamestats: Gamest
     told = gamestats("ingest", "rocket-league", "holiday.replay")
     assert told.exit_code == 1
     assert "quarantined unreadable holiday.replay: Neither a replay nor whole JSON" in " ".join(told.output.split())
-
-
-# ---------------------------------------------------------------- the right to leave
-
-
-def test_a_player_takes_everything_along_and_leaves_no_trace(
-    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    admin.does("rocket-league", "simulate", "season", "--matches", "24", "--players", "16", "--days", "2")
-    admin.does("ingest", "rocket-league", "season")
-    played = Counter[tuple[str, str]]()
-    for file in Path("season").iterdir():
-        match = json.loads(file.read_bytes())
-        players = [*match["blue"]["players"], *match["orange"]["players"]]
-        played.update((f"{each['id']['platform']}:{each['id']['id']}", each["name"]) for each in players)
-    [((player, name), matches)] = played.most_common(1)
-    player_id = player.replace(":", "_").lower()
-    admin.does("rocket-league", "track", player, "--consent", "--keep-days", "36500", "--name", name)
-    admin.does("rocket-league", "train", player, "--skill", "saves", "--minutes", "20")
-    admin.does("materialize", "--select", "rocket_league")
-
-    told = admin.does("rocket-league", "export", name)
-    assert f"{player_id}.zip" in told
-    with zipfile.ZipFile(f"{player_id}.zip") as archive:
-        assert json.loads(archive.read("entry.json"))["player_id"] == player_id
-        rows = pl.read_csv(archive.read("tables/participants.csv"))
-        assert (rows.height, {*rows["player_id"]}) == (matches, {player_id})
-    assert "is a folder" in admin.fails("rocket-league", "export", player, "--out", ".", code=2)
-
-    assert "give --yes" in admin.fails("rocket-league", "forget", player, code=2)
-    assert admin.lists("rocket-league", "players") != []
-    told = admin.does("rocket-league", "forget", player, "--yes")
-    assert f"Forgotten: masked in {matches} matches; nothing is found of {player_id} any more." in told
-    assert admin.lists("rocket-league", "players") == []
-    rows = admin.lists("query", "SELECT player_id, player_name FROM rocket_league.participants")
-    assert len(rows) == sum(played.values())
-    assert sum(str(row["player_id"]).startswith("forgotten_") for row in rows) == matches
-    assert not any(player_id in row.values() or name in row.values() for row in rows)
-    with connect(admin.url) as conn:
-        kept = conn.execute("SELECT count(*) FROM rocket_league.users WHERE player_id = %s", [player_id]).fetchone()
-    assert kept == (0,)
-    # The files name the player, so they do not come back in.
-    again = admin.does("ingest", "rocket-league", "season")
-    assert f"24 files: 0 taken, {24 - matches} known, 0 quarantined, {matches} refused." in again
-    assert "forgotten on request" in admin.fails("rocket-league", "track", player)
-    assert "Nothing is held on" in admin.fails("rocket-league", "forget", "steam:1", "--yes")
-    assert "Nothing is held on" in admin.fails("rocket-league", "export", "steam:1")
 
 
 # ---------------------------------------------------------------- players

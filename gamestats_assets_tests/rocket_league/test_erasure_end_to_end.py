@@ -1,11 +1,9 @@
-"""A tracked player is forgotten where everything runs: landing zone, lake, PostgreSQL and Dagster."""
+"""A tracked player takes everything along and is forgotten where everything runs, by the commands of a user."""
 
 from __future__ import annotations
 
-import functools
-import shutil
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+import json
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -14,44 +12,32 @@ import pytest
 from polars.testing import assert_frame_equal
 from pydantic import SecretStr
 
-from gamestats_assets.cli.materialize import resolve_selection
-from gamestats_assets.cli.session import Session, opened
-from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.forgetting import forget_in_dagster
-from gamestats_assets.rocket_league import players
-from gamestats_assets.rocket_league.erasure import forget, player_columns, traces
+from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.rocket_league.erasure import player_columns, traces
 from gamestats_assets.rocket_league.identities import FORGOTTEN, FORGOTTEN_NAME
-from gamestats_assets.rocket_league.source import GAME, ingest
 from gamestats_assets.rocket_league.tables import ALL, Participants, PlayerProfiles, Users
 from gamestats_assets.rocket_league.tables.rows import RL_PLAYER
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league import real_files
+from gamestats_assets_tests.test_cli import Gamestats, replaced_environment
+from gamestats_assets_tests.test_cli_tournament import Admin
 
 NAMED, OTHER = "epic_14d2c197a569431cbd227f56203b852e", "epic_6e829ecc728345feb48e2f4179ea1695"
 """Two players of the pair, who are tracked both."""
+NAMED_AS, OTHER_AS = (each.replace("_", ":", 1) for each in (NAMED, OTHER))
 TEXTS = [NAMED, NAMED.partition("_")[2], "Quantavious1234", "quanta"]
 pytestmark = pytest.mark.timeout(280)
 
 
 @pytest.fixture
-def session(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    """Everything that a command has, over empty stores."""
-    monkeypatch.setenv("GAMESTATS_POSTGRES_URL", fresh_database)
-    monkeypatch.setenv("GAMESTATS_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("GAMESTATS_WORKERS", "1")
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    with opened(Stores(Settings(data=str(tmp_path / "data"), postgres_url=SecretStr(fresh_database)))) as session:
-        yield session
-    shutil.rmtree(tmp_path / "data")
-
-
-def follow(session: Session, days: Sequence[str] = ()) -> None:
-    """Bring everything of the game up to date."""
-    outcomes = session.follow(resolve_selection([GAME], session.definitions))
-    assert all(outcome.success for outcome in outcomes)
+def admin(tmp_path: Path, ops_database: str, monkeypatch: pytest.MonkeyPatch) -> Admin:
+    """The command line over empty stores, called in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return Admin(tmp_path / "data", ops_database)
 
 
 def held(stores: Stores, table: type[Table]) -> pl.DataFrame:
@@ -68,15 +54,28 @@ def held(stores: Stores, table: type[Table]) -> pl.DataFrame:
     return frame.sort([*table.primary_key(), *names])
 
 
-def test_a_tracked_player_is_forgotten_everywhere(realdata: Path, session: Session) -> None:
-    stores, now = session.stores, datetime(2026, 11, 23, tzinfo=UTC)
-    files = real_files.paths(realdata, real_files.PAIRS[0])
-    assert ingest(files, stores.landing).taken == 2
-    with entering(stores.postgres_url, "ann") as conn:
-        players.track(conn, NAMED, now=now, username="quanta", consents=True)
-        players.track(conn, OTHER, now=now, username="other", consents=True)
-        players.give_rank(conn, NAMED, "ranked-doubles", "champion-1")
-    follow(session)
+def expect_everything_exported(admin: Admin) -> None:
+    """The player takes the own rows along, and nobody else's."""
+    told = admin.does("rocket-league", "export", "quanta")
+    assert f"{NAMED}.zip" in told
+    with zipfile.ZipFile(f"{NAMED}.zip") as archive:
+        assert json.loads(archive.read("entry.json"))["player_id"] == NAMED
+        assert pl.read_csv(archive.read("tables/participants.csv"))["player_id"].to_list() == [NAMED]
+    assert "is a folder" in admin.fails("rocket-league", "export", NAMED_AS, "--out", ".", code=2)
+    Path(f"{NAMED}.zip").unlink()
+
+
+def test_a_tracked_player_takes_everything_along_and_is_forgotten_everywhere(
+    realdata: Path, admin: Admin, tmp_path: Path
+) -> None:
+    stores = Stores(Settings(data=str(tmp_path / "data"), postgres_url=SecretStr(admin.url), workers=1))
+    files = [str(path) for path in real_files.paths(realdata, real_files.PAIRS[0])]
+    assert "2 taken" in admin.does("ingest", "rocket-league", *files)
+    for player, name in ((NAMED_AS, "quanta"), (OTHER_AS, "other")):
+        admin.does("rocket-league", "track", player, "--name", name, "--consent", "--keep-days", "36500")
+    admin.does("rocket-league", "rank", "quanta", "ranked-doubles", "champion-1")
+    admin.does("rocket-league", "train", "quanta", "--skill", "saves", "--minutes", "20")
+    admin.does("materialize", "--select", "rocket_league")
     places = traces(stores, TEXTS)
     for part in ("landing: rocket_league/2026-03-10/", "lake: rocket_league/replay_frames/match_date=",
                  "lake: rocket_league/users/player_id=", "lake: rocket_league/touches/match_date=",
@@ -89,30 +88,37 @@ def test_a_tracked_player_is_forgotten_everywhere(realdata: Path, session: Sessi
     before = {table: held(stores, table) for table in by_match}
     assert all(before[table].height for table in by_match)
     of_other = read_published(stores.postgres_url, Users, [OTHER])
-    done = forget(
-        stores,
-        NAMED,
-        today=date(2026, 11, 23),
-        remake=functools.partial(follow, session),
-        forget_runs=functools.partial(forget_in_dagster, session.instance, stores),
-    )
-    assert (done.matches, done.days, done.left, done.refused) == (1, ("2026-03-10",), (), ())
+    expect_everything_exported(admin)
+
+    assert "give --yes" in admin.fails("rocket-league", "forget", NAMED_AS, code=2)
+    assert {row["player_id"] for row in admin.lists("rocket-league", "players")} == {NAMED, OTHER}
+    told = admin.does("rocket-league", "forget", NAMED_AS, "--yes")
+    assert f"Forgotten: masked in 1 match; nothing is found of {NAMED} any more." in told
     assert traces(stores, TEXTS) == []
     for table in by_match:
         after = held(stores, table)
         own = pl.col("player_id") == "nobody" if "player_id" in after.columns else pl.lit(False)
-        told = [name for name in after.columns if name not in ("title", "replay_id", "ballchasing_id")]
-        assert_frame_equal(after.filter(~own.fill_null(False)).select(told),
-                           before[table].filter(~own.fill_null(False)).select(told), check_exact=True)  # fmt: skip
+        kept = [name for name in after.columns if name not in ("title", "replay_id", "ballchasing_id")]
+        assert_frame_equal(after.filter(~own.fill_null(False)).select(kept),
+                           before[table].filter(~own.fill_null(False)).select(kept), check_exact=True)  # fmt: skip
         assert after.height == before[table].height
     own = stores.lake.scan(Participants).filter(pl.col("player_id").str.starts_with(FORGOTTEN)).collect()
     assert own["player_name"].to_list() == [FORGOTTEN_NAME]
     assert not own["has_account"].any()
     assert {*stores.lake.scan(PlayerProfiles).collect()["player_id"]} & {*own["player_id"]} == set()
     assert read_published(stores.postgres_url, Users).equals(of_other)
-    assert session.instance.get_dynamic_partitions(RL_PLAYER) == [OTHER]
-    with psycopg.connect(stores.postgres_url.get_secret_value()) as conn:
+    environment = Gamestats(tmp_path / "data").environment({"GAMESTATS_POSTGRES_URL": admin.url})
+    with replaced_environment(environment), dagster_instance(stores) as instance:
+        assert instance.get_dynamic_partitions(RL_PLAYER) == [OTHER]
+    with psycopg.connect(admin.url) as conn:
         assert conn.execute("SELECT DISTINCT player_id FROM rocket_league.player_stats").fetchall() == [(OTHER,)]
-    assert ingest(files, stores.landing).refused == 2
-    follow(session)
+    assert [row["player_id"] for row in admin.lists("rocket-league", "players")] == [OTHER]
+
+    # The files name the player, so they do not come back in.
+    refused = admin("ingest", "rocket-league", *files)
+    assert "2 files: 0 taken, 0 known, 0 quarantined, 2 refused." in refused.output
+    assert "forgotten on request" in admin.fails("rocket-league", "track", NAMED_AS)
+    assert "Nothing is held on" in admin.fails("rocket-league", "forget", "steam:1", "--yes")
+    assert "Nothing is held on" in admin.fails("rocket-league", "export", "steam:1")
+    admin.does("materialize", "--select", "rocket_league")
     assert traces(stores, TEXTS) == []
