@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from gamestats_assets.cli import app
 
+PROGRAM: Any = get_command(app)
+
 
 def commands() -> Iterator[tuple[str, ...]]:
     """Every command, by its path."""
@@ -22,12 +24,12 @@ def commands() -> Iterator[tuple[str, ...]]:
         for name, each in (inner or {}).items():
             yield from below(each, (*path, name))
 
-    yield from below(get_command(app), ())
+    yield from below(PROGRAM, ())
 
 
 def command_of(path: tuple[str, ...]) -> Any:
     """The command of a path."""
-    command: Any = get_command(app)
+    command = PROGRAM
     for name in path:
         command = command.commands[name]
     return command
