@@ -86,11 +86,12 @@ def prepare(folder: Path, *, days: Sequence[date] = (DAY,), matches: int = MATCH
     return data
 
 
-def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
-    """Every PUBG table of some days, from landing to PostgreSQL, in this process; exits 1 when it fails."""
+def work(data: str, postgres_url: str, days: Sequence[str], selected: Sequence[str] = ("pubg",)) -> None:
+    """What is selected of some days, from landing to PostgreSQL, in this process; exits 1 when it fails."""
     import dagster as dg
     from pydantic import SecretStr
 
+    from gamestats_assets.cli.materialize import resolve_selection
     from gamestats_assets.cli.session import Session
     from gamestats_assets.cli.steps import progress_loggers
     from gamestats_assets.definitions import build_defs
@@ -102,7 +103,7 @@ def work(data: str, postgres_url: str, days: Sequence[str]) -> None:
     made = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(stores)}, ["pubg"])
     with dg.DagsterInstance.ephemeral() as instance:
         session = Session(dg.Definitions.merge(made, progress_loggers()), instance, stores)
-        outcomes = session.follow(dg.AssetSelection.key_prefixes(["pubg"], ["postgres", "pubg"]), chosen=on_days(days))
+        outcomes = session.follow(resolve_selection([*selected], session.definitions), chosen=on_days(days))
     if session.stopped or not all(outcome.success for outcome in outcomes):
         raise SystemExit(1)
 
@@ -115,10 +116,14 @@ def workers() -> ForkServerContext:
 
 
 def start(
-    context: ForkServerContext, data: Path, postgres_url: str, days: Sequence[str] = (DAY.isoformat(),)
+    context: ForkServerContext,
+    data: Path,
+    postgres_url: str,
+    days: Sequence[str] = (DAY.isoformat(),),
+    selected: Sequence[str] = ("pubg",),
 ) -> BaseProcess:
     """A process that does the work."""
-    process = context.Process(target=work, args=(str(data), postgres_url, list(days)))
+    process = context.Process(target=work, args=(str(data), postgres_url, list(days), list(selected)))
     process.start()
     return process
 
