@@ -6,7 +6,6 @@ One module per group of commands. They import what they need when they run, so t
 
 from __future__ import annotations
 
-import gc
 from typing import Annotated
 
 import typer
@@ -26,8 +25,6 @@ from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.tournament import tournament_app
 from gamestats_assets.cli.up import down, env, up
 
-# A command is over before there is much to collect: looking for it all the time costs a twentieth.
-gc.set_threshold(100_000)
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"
 _DEMO = "Make demo data"

@@ -84,6 +84,13 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
     """The asset of a table's copy in PostgreSQL."""
     spec, partitions, asset = table.spec, partitions_of(table), publication_key(table)
 
+    same_rows = dg.AssetCheckSpec(
+        SAME_ROWS,
+        asset=asset,
+        partitions_def=partitions,
+        description="PostgreSQL holds as many rows of the partition as the lake.",
+    )
+
     @dg.asset(
         key=asset,
         deps=[asset_key(table)],
@@ -97,14 +104,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         required_resource_keys={"stores"},
         code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                SAME_ROWS,
-                asset=asset,
-                partitions_def=partitions,
-                description="PostgreSQL holds as many rows of the partition as the lake.",
-            )
-        ],
+        check_specs=[same_rows],
         retry_policy=_OUTSIDE,
         freshness_policy=freshness_policy(table),
     )
@@ -138,19 +138,21 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 "dagster/column_schema": column_schema(table),
                 **({} if spec.personal else {"preview": frame_metadata(done.preview)}),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=SAME_ROWS,
-                    passed=not different,
-                    metadata={
-                        "rows": done.rows_written,
-                        **({"different": dg.MetadataValue.json(different)} if different else {}),
-                    },
-                )
-            ],
         )
         own = keys if partitions is not None else []
         yield from materializations(context, stores.lake, table, result, own, own, asset=asset)
+        # Of a result Dagster would look up the materialisation that was just told.
+        yield dg.AssetCheckEvaluation(
+            asset_key=asset,
+            check_name=SAME_ROWS,
+            passed=not different,
+            partition=context.partition_key if context.has_partition_key else None,
+            metadata={
+                "rows": done.rows_written,
+                **({"different": dg.MetadataValue.json(different)} if different else {}),
+            },
+        )
+        yield dg.Output(None, output_name=same_rows.get_python_identifier())
 
     return publish_table
 
