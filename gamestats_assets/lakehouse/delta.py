@@ -578,14 +578,10 @@ def _by_partition(
 
 
 def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of one id side by side: later reads and replacements by id skip row groups."""
-    order = [name for name in (table.spec.partitioned_by, table.spec.replaced_by) if name]
-    # Mostly one partition, whose ids come in order: looking costs a tenth of sorting.
-    if all(rows.get_column(name).is_sorted() for name in order) and all(
-        rows.get_column(name).n_unique() == 1 for name in order[:-1]
-    ):
-        return rows
-    return rows.sort(order)
+    """Rows of one partition, those of one id side by side: later reads and replacements by id skip row groups."""
+    unit = table.spec.replaced_by
+    # Mostly ids come in order: looking costs a tenth of sorting.
+    return rows if unit is None or rows.get_column(unit).is_sorted() else rows.sort(unit)
 
 
 def first_rows(rows: pl.DataFrame) -> pl.DataFrame:
