@@ -98,7 +98,7 @@ def game() -> Game:
         lol.function(function, at_once=BATCH)
     lol.function(patches)
     for function in BY_PATCH:
-        lol.function(function, watermark=tables.Patches)
+        lol.function(function, made_from=tables.Patches)
     for table in SQL_TABLES:
         lol.sql(table, SqlModel.load(shipped("sql", GAME, f"{table.spec.name}.sql"), table, KNOWN))
     lol.publications()

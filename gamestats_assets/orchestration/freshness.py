@@ -34,7 +34,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -158,9 +158,27 @@ class Look:
         }
 
     @once
-    def landed(self, game: str) -> dict[str, dict[str, str]]:
-        """By partition key (a day, or a day of an area) and id: one hash of all landed files of the id."""
+    def _landed(self, game: str) -> dict[str, dict[str, str]]:
         return landed_inputs(self.stores.landing, game)
+
+    @once
+    def landed(self, table: type[Table]) -> dict[str, dict[str, str]]:
+        """By partition (a day, or a day of an area) and id: one hash of all landed files of the id.
+
+        With it those of the day before, where rows depend on these too.
+        """
+        files, spec, paired = self._landed(table.spec.game), table.spec, is_paired(partitions_of(table))
+        keys = [key for key in files if ("|" in key) == paired and is_partition_day(key, spec.first_day)]
+        if not spec.after_day_before:
+            return {key: files[key] for key in keys}
+        found: dict[str, dict[str, str]] = {}
+        for key in keys:
+            before = files.get(key_of_day_before(key), {})
+            found[key] = {
+                unit: fingerprint(digest, before[unit]) if unit in before else digest
+                for unit, digest in files[key].items()
+            }
+        return found
 
     @once
     def _entered_versions(self) -> Mapping[str, int]:
@@ -180,23 +198,6 @@ class Look:
             keys = found if table.spec.partitioned_by else {WHOLE: found.get(WHOLE, {})}
             read[table] = version, {key: fingerprint(*_flat(units)) for key, units in keys.items()}
         return read[table][1]
-
-
-class Input(Protocol):
-    """Something that partitions are made from."""
-
-    @property
-    def name(self) -> str:
-        """What it is called when it is why something is behind."""
-        ...
-
-    def keys(self, look: Look) -> Iterable[str] | None:
-        """Partitions that are there because it holds something for them; None where it has no say."""
-        ...
-
-    def digests(self, look: Look) -> Callable[[str], str]:
-        """Gives a fingerprint of what a partition reads of it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,10 @@ class Reads:
         return partition_mapping(self.source, self.reader, days=self.days, ahead=self.ahead)
 
     def keys(self, look: Look) -> Iterable[str] | None:
-        """Partitions whose counterpart in the source was made; a table without any is there if the source is."""
+        """Partitions whose counterpart in the source was made; a table without any is there if the source is.
+
+        None where the source has no say.
+        """
         own, theirs = partitions_of(self.reader), partitions_of(self.source)
         held = look.content(self.source)
         if own is None:
@@ -282,7 +286,10 @@ class Reads:
         return found
 
     def digests(self, look: Look) -> Callable[[str], str]:
-        """By the rows read; of a table without partitions, a day is made from what it held of the days up to it."""
+        """Gives a fingerprint of the rows that a partition reads.
+
+        Of a table without partitions, a day is made from what it held of the days up to it.
+        """
         held = look.content(self.source)
         if partitions_of(self.source) is None:
             of_days = look.made_from(self.source)
@@ -334,51 +341,29 @@ def _flat(pairs: Mapping[str, str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Landed:
-    """The files that landed for a table's partitions: of days, or of days of areas."""
-
-    table: type[Table]
-    name: str = "landed files"
-
-    def units(self, look: Look, key: str) -> Mapping[str, str]:
-        """By id, one hash of its landed files, and of those of the day before where rows depend on these too."""
-        landed = look.landed(self.table.spec.game)
-        of_key = landed.get(key, {})
-        before = landed.get(key_of_day_before(key), {}) if self.table.spec.after_day_before else {}
-        return {
-            unit: fingerprint(digest, before[unit]) if unit in before else digest for unit, digest in of_key.items()
-        }
-
-    def keys(self, look: Look) -> Iterable[str]:
-        """Days that gained files."""
-        paired = is_paired(partitions_of(self.table))
-        spec = self.table.spec
-        landed = [key for key in look.landed(spec.game) if ("|" in key) == paired]
-        return [key for key in landed if is_partition_day(key, spec.first_day)]
-
-    def digests(self, look: Look) -> Callable[[str], str]:
-        """By all files of the day."""
-        return lambda key: fingerprint(*_flat(self.units(look, key)))
-
-
-@dataclass(frozen=True)
 class Fingerprints:
     """Whatever else a table is made from: by partition that is to be there, a fingerprint of it."""
 
     name: str
-    find: Callable[[Look], Mapping[str, str]] = field(repr=False)
+    find: Callable[[Look], Mapping[str, str]]
 
     @once
-    def _found(self, look: Look) -> Mapping[str, str]:
+    def keys(self, look: Look) -> Mapping[str, str]:
+        """The fingerprints, by partition."""
         return self.find(look)
 
-    def keys(self, look: Look) -> Iterable[str]:
-        """Those that it has fingerprints of."""
-        return self._found(look)
-
     def digests(self, look: Look) -> Callable[[str], str]:
-        """The fingerprints."""
-        return lambda key: self._found(look).get(key, "")
+        """Gives the fingerprint of a partition."""
+        found = self.keys(look)
+        return lambda key: found.get(key, "")
+
+
+def landed(table: type[Table]) -> Fingerprints:
+    """The files that landed for a table's partitions: of days, or of days of areas."""
+    return Fingerprints(
+        "landed files",
+        lambda look: {key: fingerprint(*_flat(units)) for key, units in look.landed(table).items()},
+    )
 
 
 def entered(table: type[Table]) -> Fingerprints:
@@ -396,8 +381,8 @@ def names_in(table: type[Table], column: str) -> Fingerprints:
     return Fingerprints(table.spec.dotted, find)
 
 
-def watermarks(table: type[Table], column: str) -> Fingerprints:
-    """A table without partitions that has rows for each name: what stands in a row of the name."""
+def rows_by(table: type[Table], column: str) -> Fingerprints:
+    """A table without partitions that has rows for each name: what stands in the rows of the name."""
 
     def find(look: Look) -> Mapping[str, str]:
         rows = look.lake.scan(table).collect()
@@ -420,6 +405,7 @@ class Step:
         also_reads: tables that it reads besides, whose changes another input shows.
         by_unit: whether a unit is made from that unit's rows, and from partitions as a whole, alone.
         names: of a table by names, which there are, where no input says so.
+        landed: whether it reads landed files, and nothing else.
         deps: assets that are no tables of it and must come first.
         at_once: units made and committed together.
         together: whether partitions that are made whole are made all together.
@@ -427,11 +413,12 @@ class Step:
 
     tables: tuple[type[Table], ...]
     version: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[Reads | Fingerprints, ...]
     produce: Produce
     also_reads: tuple[type[Table], ...] = ()
     by_unit: bool = False
     names: Fingerprints | None = None
+    landed: bool = False
     deps: tuple[dg.AssetKey, ...] = ()
     at_once: int = BATCH
     together: bool = False
@@ -451,11 +438,6 @@ class Step:
         """Every table that it reads."""
         return [*dict.fromkeys([*(each.source for each in self.reads), *self.also_reads])]
 
-    @property
-    def landed(self) -> Landed | None:
-        """Its landed files, where it reads any."""
-        return next((each for each in self.inputs if isinstance(each, Landed)), None)
-
     @once
     def wanted(self, look: Look) -> dict[str, str]:
         """By partition that is to be there, what it is to be made from: a fingerprint for the code and each input."""
@@ -465,7 +447,7 @@ class Step:
         code = fingerprint(self.version)
         return {key: ".".join([code, *(digest(key) for digest in digests)]) for key in sorted(keys)}
 
-    def _digests(self, read: Input, look: Look) -> Callable[[str], str]:
+    def _digests(self, read: Reads | Fingerprints, look: Look) -> Callable[[str], str]:
         """As the input's own; of units that stand in other partitions, by those that this partition has."""
         if not (self.by_unit and isinstance(read, Reads) and read.is_by_unit and not read.is_alike):
             return read.digests(look)
@@ -520,7 +502,8 @@ class Step:
         """Of a step by unit: by unit of a partition what it is to be made from; those set aside, with the check."""
         code = fingerprint(self.version)
         if self.landed:
-            return {unit: fingerprint(code, digest) for unit, digest in self.landed.units(look, key).items()}, {}
+            of_key = look.landed(self.table).get(key, {})
+            return {unit: fingerprint(code, digest) for unit, digest in of_key.items()}, {}
         alike = [each for each in self.reads if each.is_alike]
         elsewhere = [look.units_everywhere(each.source) for each in self.reads if each.is_by_unit and not each.is_alike]
         common = [each.digests(look)(key) for each in self.inputs if not (isinstance(each, Reads) and each.is_by_unit)]
@@ -561,7 +544,7 @@ class Step:
 def guarded_together(look: Look, table: type[Table]) -> Sequence[type[Table]]:
     """The table with those that its checks guard, too: all that is read together from the files of a day."""
     step = look.graph.steps.get(table)
-    return [table] if step is None or step.by_unit or step.landed is None else step.tables
+    return [table] if step is None or step.by_unit or not step.landed else step.tables
 
 
 def failed(look: Look, table: type[Table], key: str) -> str | None:
@@ -620,7 +603,7 @@ def _anything_fails(look: Look) -> bool:
 
 @once
 def held_from(look: Look, table: type[Table]) -> str | None:
-    """Of a table without partitions that is held: its watermark, the first day on which it is not what it is to be."""
+    """Of a table without partitions that is held: the first day on which it is not what it is to be."""
     step = look.graph.steps.get(table)
     if step is None or partitions_of(table) is not None or not step.behind(look) or held(look, step, WHOLE) is None:
         return None

@@ -43,14 +43,13 @@ from gamestats_assets.orchestration.freshness import (
     BATCH,
     Fingerprints,
     Graph,
-    Input,
-    Landed,
     Look,
     Reads,
     Step,
     aside_of,
     entered,
-    watermarks,
+    landed,
+    rows_by,
     without,
 )
 from gamestats_assets.orchestration.landed import file_refused
@@ -172,8 +171,16 @@ class Game:
             return files(making, batches)
 
         version = step_version(tables, code_version)
-        inputs = (Landed(first),)
-        step = Step(tuple(tables), version, inputs, produce, by_unit=by_unit, deps=tuple(deps), at_once=at_once)
+        step = Step(
+            tuple(tables),
+            version,
+            (landed(first),),
+            produce,
+            by_unit=by_unit,
+            landed=True,
+            deps=tuple(deps),
+            at_once=at_once,
+        )
         self._add(step, {"python"})
 
     def external(
@@ -226,8 +233,7 @@ class Game:
         days: Mapping[type[Table], int | None] | None = None,
         days_around: int = 0,
         whole_partitions: bool = False,
-        watermark: type[Table] | None = None,
-        made_from: Fingerprints | None = None,
+        made_from: type[Table] | Fingerprints | None = None,
         names: Fingerprints | None = None,
         at_once: int = BATCH,
     ) -> None:
@@ -244,9 +250,8 @@ class Game:
             days_around: so many days before and after a day are read of all inputs by day. Several days may be made in
                 one batch: rows of a day may depend on these days alone.
             whole_partitions: rows of one unit depend on others, so that partitions are made whole.
-            watermark: of a table by names, an input without partitions whose row of a name is another whenever anything
-                is another that is read of the name; the other inputs are read of that name, and make nothing stale.
-            made_from: what the rows are made from, in place of the inputs.
+            made_from: of a table by names, what tells of each whether it is behind, in place of the inputs with other
+                partitions, which are read of that name. A table without partitions tells it by its rows of the name.
             names: of a table by names, which there are, where no input says so.
             at_once: units made and committed together.
         """
@@ -255,27 +260,22 @@ class Game:
         given = table_inputs(function)
         sources = [source.of if issubclass(source, LedgerRow) else source for source in given.values()]
         read = [source for source in dict.fromkeys(sources) if source is not table]
-        also: list[type[Table]] = []
-        if watermark is not None:
-            assert table.spec.partitioned_by is not None
-            alike = [each for each in read if partitions_of(each) == partitions_of(table)]
-            inputs: list[Input] = [watermarks(watermark, table.spec.partitioned_by)]
-            inputs += [Reads(each, table) for each in alike]
-            also = [*(each for each in read if each not in alike), *([] if watermark in read else [watermark])]
+        spans, inputs = days or {}, list[Reads | Fingerprints]()
+        if isinstance(made_from, type):
+            inputs, read = [rows_by(made_from, str(table.spec.partitioned_by))], [*dict.fromkeys([*read, made_from])]
         elif made_from is not None:
-            inputs = [made_from]
             # A ledger may be that of a table which comes later.
-            also = [each for each in read if each in given.values()]
-        else:
-            spans = days or {}
-            inputs = [Reads(each, table, spans.get(each, 1 + days_around), days_around) for each in read]
-        is_whole = whole_partitions or watermark is not None or made_from is not None or days_around > 0
-        spans_text = [f"{source.spec.key} {number}" for source, number in (days or {}).items()]
-        own = f"{code_version} {' '.join([*spans_text, str(days_around)])}".strip()
+            inputs, read = [made_from], [each for each in read if each in given.values()]
+        own = [each for each in read if made_from is None or partitions_of(each) == partitions_of(table)]
+        inputs += [Reads(each, table, spans.get(each, 1 + days_around), days_around) for each in own]
+        also = tuple(each for each in read if each not in own)
+        is_whole = whole_partitions or made_from is not None or days_around > 0
+        spans_text = [f"{source.spec.key} {number}" for source, number in spans.items()]
+        code = f"{code_version} {' '.join([*spans_text, str(days_around)])}"
         by_unit = not is_whole and _follows_units(table, read)
-        version = step_version([table], fingerprint(own))
+        version = step_version([table], fingerprint(code))
         produce = from_rows(lambda look, step, scope: function(**_frames(look, step, scope, given)))
-        step = Step((table,), version, tuple(inputs), produce, tuple(also), by_unit, names, at_once=at_once)
+        step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, at_once=at_once)
         self._add(step, {"polars"})
 
     def sql(
@@ -539,7 +539,7 @@ def _frames(look: Look, step: Step, scope: Scope, given: Mapping[str, type[Table
 
 
 def _of_names(table: type[Table], source: type[Table], rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """Rows of the names that are made, of a source that the watermark stands for."""
+    """Rows of the names that are made, of a source whose changes another input shows."""
     column = table.spec.partitioned_by
     if column is None or source is table or column not in source.column_names():
         return rows

@@ -123,6 +123,6 @@ def game() -> Game:
         league.function(function, table=table)
     league.function(tracked_players)
     for function in BY_PLAYER:
-        league.function(function, watermark=tables.TrackedPlayers)
+        league.function(function, made_from=tables.TrackedPlayers)
     league.publications()
     return league

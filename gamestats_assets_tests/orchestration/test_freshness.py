@@ -264,7 +264,7 @@ def made(code: Mapping[type[Table], int]) -> BareGame:
     demo.function(best, code_version=version(Best))
     demo.function(standing)
     demo.function(leagues)
-    demo.function(league_goals, watermark=Leagues)
+    demo.function(league_goals, made_from=Leagues)
     demo.function(league_shares, names=names_in(Leagues, "league"))
     return demo
 

@@ -105,7 +105,7 @@ def leaders(records: dy.LazyFrame[Records], leaders: dy.LazyFrame[Leaders]) -> d
 def made(code_version: str = "1") -> BareGame:
     demo = BareGame("demo", (Games, Seasons, Scorers, Records, Leaders, Lists), ())
     demo.function(seasons)
-    demo.function(scorers, watermark=Seasons, code_version=code_version)
+    demo.function(scorers, made_from=Seasons, code_version=code_version)
     demo.function(records)
     demo.function(leaders)
     return demo

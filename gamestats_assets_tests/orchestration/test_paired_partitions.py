@@ -28,7 +28,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of, between, on_days
 from gamestats_assets.orchestration.checks import evaluate
-from gamestats_assets.orchestration.freshness import Graph, Landed, Look, Reads
+from gamestats_assets.orchestration.freshness import Graph, Look, Reads
 from gamestats_assets.orchestration.instance import may_have
 from gamestats_assets.orchestration.landed import landed_keys, landed_units
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
@@ -496,9 +496,8 @@ def test_rows_that_depend_on_the_day_before_are_behind_when_it_gains_a_file(tmp_
     stores = Stores(Settings(data=str(tmp_path)))
     landing = stores.landing
 
-    def inputs(table: type[Table]) -> dict[str, Mapping[str, str]]:
-        look = Look(stores, Graph())
-        return {key: Landed(table).units(look, key) for key in Landed(table).keys(look)}
+    def inputs(table: type[Table]) -> Mapping[str, Mapping[str, str]]:
+        return Look(stores, Graph()).landed(table)
 
     for product, day in (("shop", NEXT), ("quiz", NEXT), ("shop", THIRD)):
         land(landing, product, day, [1])
