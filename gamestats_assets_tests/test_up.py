@@ -24,6 +24,7 @@ from gamestats_assets.cli.guard import members, stop_groups
 from gamestats_assets.cli.up import stop_requests
 from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
 from gamestats_assets.settings import Settings
+from gamestats_assets_tests.test_cli import Gamestats
 
 pytestmark = pytest.mark.timeout(240)
 _COMMAND = [sys.executable, "-m", "gamestats_assets.cli"]
@@ -151,7 +152,8 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     assert str(up.process.pid) in second.stderr
     assert "Traceback" not in second.stderr
 
-    assert up.url in run(folder, "doctor").stdout
+    gamestats = Gamestats(folder)
+    assert up.url in gamestats("doctor").stdout
 
     os.kill(up.process.pid, signal.SIGINT)
     rest, _ = up.process.communicate(timeout=60)
@@ -164,11 +166,10 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     # PostgreSQL ran before, and runs on until it is stopped.
     assert is_running(settings_of(folder))
     assert before - set(processes_of(folder)) == set()
-    told = run(folder, "down").stdout
-    assert "PostgreSQL was stopped" in told
+    assert "PostgreSQL was stopped" in gamestats("down").stdout
     assert not is_running(settings_of(folder))
     assert processes_of(folder) == []
-    assert "Nothing runs" in run(folder, "down").stdout
+    assert "Nothing runs" in gamestats("down").stdout
 
 
 def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Callable[[], Up], folder: Path) -> None:
@@ -181,7 +182,7 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
     assert not is_running(settings_of(folder))
     # Its details are still there, its lock is not.
     assert json.loads((folder / "up.json").read_text())["pid"] == up.process.pid
-    assert "runs at" not in run(folder, "doctor").stdout
+    assert "runs at" not in Gamestats(folder)("doctor").stdout
 
     again = start()
     assert is_running(settings_of(folder))
