@@ -178,8 +178,9 @@ def row_of(text: str, name: str) -> list[str]:
 
 def versions(gamestats: Gamestats) -> dict[str, int]:
     """Delta version of every table."""
-    states = {table.spec.dotted: gamestats.stores.lake.state(table) for table in TABLES}
-    return {name: state.version for name, state in states.items() if state is not None}
+    lake = gamestats.stores.lake
+    found = {table.spec.dotted: lake.version(table) for table in TABLES}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 # --------------------------------------------------------------------------- demo
