@@ -9,9 +9,9 @@ A run of several partitions gives a result for each, and one for all that names 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -19,9 +19,12 @@ import polars as pl
 from gamestats_assets.lakehouse.ledger import WHOLE, Note
 from gamestats_assets.lakehouse.quality import Check, QuarantineRow, Rejection, screen
 from gamestats_assets.lakehouse.table import Table, partition_key_of
-from gamestats_assets.orchestration.freshness import Look, Reads, aside_of, guarded_together, without
+from gamestats_assets.orchestration.freshness import Look, Reads, Step, aside_of, guarded_together, without
 from gamestats_assets.orchestration.metadata import asset_key, frame_metadata
 from gamestats_assets.orchestration.partitions import partitions_of, values_of
+
+if TYPE_CHECKING:
+    from gamestats_assets.orchestration.making import Done
 
 RULES = "declared_rules"
 QUARANTINE = "nothing_quarantined"
@@ -265,85 +268,67 @@ def _what_it_stops(check: Check) -> str:
 def rules_broken(look: Look, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:
     """Units of partitions that break the table's declared rules, as the lake holds them: somebody else wrote them."""
     values = values_of(table, keys) if table.spec.partitioned_by else None
-    found = [
-        (None, rejection.unit_id, rejection.reason)
-        for rejection in screen(table, look.lake.scan(table, values).collect()).rejections
-    ]
-    schema = {"partition": pl.String, "unit_id": pl.String, "reason": pl.String}
-    return pl.DataFrame(found, schema=schema, orient="row")
+    broken = screen(table, look.lake.scan(table, values).collect()).rejections
+    rows = [(None, rejection.unit_id, rejection.reason) for rejection in broken]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("partition", "unit_id", "reason"), pl.String), orient="row")
 
 
 def results(
-    table: type[Table],
-    name: str,
-    broken: pl.DataFrame,
-    keys: Sequence[str | None],
-    *,
-    blocking: bool,
-    figures: Callable[[str | None], Mapping[str, Any]] = lambda key: {},
+    look: Look, step: Step, table: type[Table], done: Done, *, several: bool
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
-    """A check's result from what breaks it (with a column `partition`), as the events that Dagster makes of one.
+    """Results of a table's checks after its step, as the events that Dagster makes of them.
 
     Dagster would look up a materialisation for each result first, which takes longer than most checks.
 
     Args:
-        keys: partitions, so that each shows its own state, then None for all of them; or one alone.
-        figures: metadata of one of several partitions, or of all (None).
+        several: whether the run is of several partitions: each shows its own state, and then all of them together.
     """
-    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-    failing = sorted({*broken.get_column("partition")} - {None})
-    for key in keys:
-        is_one = key is not None and len(keys) > 1
-        own = broken.filter(pl.col("partition") == key) if is_one else broken
-        metadata: dict[str, Any] = {**figures(key if is_one else None), "violations": own.height}
-        if not own.is_empty():
-            metadata["examples"] = frame_metadata(own.drop("partition"))
-        if failing and not is_one:
-            metadata["failing_partitions"] = ", ".join(failing)
-        yield dg.AssetCheckEvaluation(
-            asset_key=asset_key(table),
-            check_name=name,
-            passed=own.is_empty(),
-            severity=severity,
-            partition=key,
-            metadata=metadata,
-        )
-    yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset_key(table)).get_python_identifier())
+    one = done.keys[0] if table.spec.partitioned_by and done.keys and not several else None
+    nothing, verdict = pl.DataFrame(schema={"partition": pl.String}), done.verdicts[table]
 
+    def tell(
+        name: str, broken: pl.DataFrame, keys: Collection[str], *, blocking: bool, figures: Sequence[str] = ()
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+        failing = sorted({*broken.get_column("partition")} - {None})
+        for key in [*(keys if several else ()), one]:
+            alone = key if several else None
+            own = broken if alone is None else broken.filter(pl.col("partition") == alone)
+            metadata: dict[str, Any] = {"violations": own.height}
+            if figures:
+                values = values_of(table, done.looked_at if alone is None else [alone])
+                rows = look.lake.scan(table, values if table.spec.partitioned_by else None)
+                sums = rows.select(pl.col(figures).sum()).collect()
+                metadata = sums.row(0, named=True) | metadata
+            if not own.is_empty():
+                metadata["examples"] = frame_metadata(own.drop("partition"))
+            if failing and alone is None:
+                metadata["failing_partitions"] = ", ".join(failing)
+            yield dg.AssetCheckEvaluation(
+                asset_key=asset_key(table),
+                check_name=name,
+                passed=own.is_empty(),
+                severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+                partition=key,
+                metadata=metadata,
+            )
+        yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset_key(table)).get_python_identifier())
 
-def own_results(
-    look: Look, table: type[Table], verdict: Verdict, checked: Sequence[str], keys: Sequence[str | None]
-) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
-    """Results of a table's own checks.
-
-    Args:
-        verdict: what they found.
-        checked: partitions that they looked at.
-        keys: see `results`.
-    """
-    column = table.spec.partitioned_by
+    broken = nothing if done.made else rules_broken(look, table, done.keys)
+    yield from tell(RULES, broken, done.looked_at, blocking=True)
+    if not step.by_unit:
+        held = [(key or None, why) for key, why in done.held.items()]
+        broken = pl.DataFrame(held, schema={"partition": pl.String, "reason": pl.String}, orient="row")
+        yield from tell(UP_TO_DATE, broken, done.held, blocking=False)
     for check in look.graph.checks.get(table, ()):
-        broken = verdict.broken.get(check.name, pl.DataFrame(schema={"partition": pl.String}))
+        broken = verdict.broken.get(check.name, nothing)
         if broken.is_empty() and check.unit is not None:
             # Units that it has set aside.
-            aside = [(key, look.lake.ledger(table)[key].set_aside) for key in checked]
+            aside = [(key, look.lake.ledger(table)[key].set_aside) for key in done.looked_at]
             rows = [(key or None, unit) for key, of in aside for unit, name in of.items() if name == check.name]
             broken = pl.DataFrame(rows, schema={"partition": pl.String, check.unit: pl.String}, orient="row")
         else:
+            column = table.spec.partitioned_by
             partition = pl.col(column).cast(pl.String) if column in broken.columns else pl.lit(None, pl.String)
             broken = broken.with_columns(partition=partition)
-        stops = check.unit is None or any(check.name in verdict.failed.get(key, {}) for key in checked)
-
-        def figures(key: str | None, check: Check = check) -> Mapping[str, Any]:
-            return figures_of(check, look, checked if key is None else [key])
-
-        yield from results(table, check.name, broken, keys, blocking=check.blocking and stops, figures=figures)
-
-
-def figures_of(check: Check, look: Look, keys: Sequence[str]) -> dict[str, int | float]:
-    """Sums of the check's figures in partitions of its table."""
-    if not check.figures:
-        return {}
-    values = values_of(check.table, keys) if check.table.spec.partitioned_by else None
-    rows = look.lake.scan(check.table, values)
-    return rows.select(pl.col(check.figures).sum()).collect().row(0, named=True)
+        stops = check.unit is None or any(check.name in verdict.failed.get(key, {}) for key in done.looked_at)
+        yield from tell(check.name, broken, done.looked_at, blocking=check.blocking and stops, figures=check.figures)

@@ -30,15 +30,7 @@ from gamestats_assets.lakehouse.quality import Check, Rejection, quarantine_of, 
 from gamestats_assets.lakehouse.sql import SqlModel, stream_model
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import PartitionValue, Table
-from gamestats_assets.orchestration.checks import (
-    QUARANTINE,
-    RULES,
-    UP_TO_DATE,
-    check_specs,
-    own_results,
-    results,
-    rules_broken,
-)
+from gamestats_assets.orchestration.checks import QUARANTINE, check_specs, results
 from gamestats_assets.orchestration.freshness import (
     BATCH,
     Fingerprints,
@@ -81,7 +73,6 @@ from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, keys_of_ru
 
 # Of the quarantine on its asset's page; more are in the table.
 _UNITS_SHOWN = 100
-_REASONS = {"partition": pl.String, "reason": pl.String}
 DECODED_BATCH = 40
 """Landed units decoded and committed together: while one batch is committed the next is decoded."""
 
@@ -411,18 +402,10 @@ class Game:
         several = len(done.keys) > 1 or (context.has_partition_key_range and not context.has_partition_key)
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
-            one = None if several or not keys else keys[0]
             if not done.is_nothing:
                 result = dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
                 yield from materializations(context, look.lake, table, result, keys, done.made)
-            checked = [*(done.looked_at if several else ()), one]
-            broken = pl.DataFrame(schema=_REASONS) if done.made else rules_broken(look, table, done.keys)
-            yield from results(table, RULES, broken, checked, blocking=True)
-            if not step.by_unit:
-                held = [(key or None, why) for key, why in done.held.items()]
-                broken = pl.DataFrame(held, schema=_REASONS, orient="row")
-                yield from results(table, UP_TO_DATE, broken, [*(done.held if several else ()), one], blocking=False)
-            yield from own_results(look, table, done.verdicts[table], done.looked_at, checked)
+            yield from results(look, step, table, done, several=several)
 
     def assets(self) -> list[dg.AssetsDefinition]:
         """Every asset of the game that something makes."""
