@@ -80,7 +80,7 @@ def blamed(
         fresh: rows that are made just now, those of the table with them.
         ids: the units that are made, with rows or without; None is all of the partitions.
     """
-    checks = look.graph.blaming(table)
+    checks = [each for each in look.graph.checks.get(table, ()) if each.blocking and each.unit is not None]
     plans = [check.rows(**frames_of(check, look, keys, fresh, ids)) for check in checks]
     aside: dict[str, dict[str, str]] = {}
     rejections: list[Rejection] = []
@@ -112,7 +112,7 @@ def kept(table: type[Table], rows: pl.LazyFrame, aside: Mapping[str, Collection[
         return rows
     for key, units in aside.items():
         is_aside = pl.col(unit).is_in([*units])
-        is_aside &= pl.col(column).is_in(values_of(table, [key])) if column else pl.lit(value=True)
+        is_aside &= pl.col(column).is_in(values_of(table, [key]) or ()) if column else pl.lit(value=True)
         rows = rows.filter((~is_aside).fill_null(value=True))
     return rows
 
@@ -128,7 +128,7 @@ def _of_partitions(check: Check, broken: pl.DataFrame, keys: Sequence[str]) -> p
     column = check.table.spec.partitioned_by
     if broken.is_empty() or column not in broken.columns:
         return broken
-    return broken.filter(pl.col(column).is_in(values_of(check.table, keys)) | pl.col(column).is_null())
+    return broken.filter(pl.col(column).is_in(values_of(check.table, keys) or ()) | pl.col(column).is_null())
 
 
 @dataclass(slots=True)
@@ -267,8 +267,7 @@ def _what_it_stops(check: Check) -> str:
 
 def rules_broken(look: Look, table: type[Table], keys: Sequence[str]) -> pl.DataFrame:
     """Units of partitions that break the table's declared rules, as the lake holds them: somebody else wrote them."""
-    values = values_of(table, keys) if table.spec.partitioned_by else None
-    broken = screen(table, look.lake.scan(table, values).collect()).rejections
+    broken = screen(table, look.lake.scan(table, values_of(table, keys)).collect()).rejections
     rows = [(None, rejection.unit_id, rejection.reason) for rejection in broken]
     return pl.DataFrame(rows, schema=dict.fromkeys(("partition", "unit_id", "reason"), pl.String), orient="row")
 
@@ -296,8 +295,7 @@ def results(
             metadata: dict[str, Any] = {"violations": own.height}
             if figures:
                 values = values_of(table, done.looked_at if alone is None else [alone])
-                rows = look.lake.scan(table, values if table.spec.partitioned_by else None)
-                sums = rows.select(pl.col(figures).sum()).collect()
+                sums = look.lake.scan(table, values).select(pl.col(figures).sum()).collect()
                 metadata = sums.row(0, named=True) | metadata
             if not own.is_empty():
                 metadata["examples"] = frame_metadata(own.drop("partition"))

@@ -40,21 +40,19 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import polars as pl
 
-from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.ledger import WHOLE, Ledger, Units, fingerprint, is_set_aside, row_fingerprints
 from gamestats_assets.lakehouse.ops import migrate, snapshot, versions
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import PartitionValue, Table
-from gamestats_assets.orchestration.landed import landed_inputs
+from gamestats_assets.orchestration.landed import landed_hashes
 from gamestats_assets.orchestration.partitions import (
+    DAY,
     dimensions,
     has_days,
     is_paired,
     is_partition_day,
-    key_of_day_before,
     part_of,
-    partition_mapping,
     partitions_of,
     shared_dimensions,
     values_of,
@@ -70,6 +68,8 @@ ALL_BEFORE = None
 CONSTANT = "(constant)"
 """Of a table without partitions, the part of what it is made from that is of no day; by alphabet before every day."""
 
+# More days than there are partitions of.
+_EVERY_DAY = 10_000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _ENTERED: WeakKeyDictionary[Stores, dict[type[Table], tuple[int, dict[str, str]]]] = WeakKeyDictionary()
@@ -86,10 +86,6 @@ class Graph:
 
     steps: dict[type[Table], Step] = field(default_factory=dict)
     checks: dict[type[Table], list[Check]] = field(default_factory=dict)
-
-    def blaming(self, table: type[Table]) -> list[Check]:
-        """Checks that set units of a table aside."""
-        return [check for check in self.checks.get(table, ()) if check.blocking and check.unit is not None]
 
 
 def once(find: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -115,12 +111,8 @@ class Look:
 
     def __init__(self, stores: Stores, graph: Graph, *, counted: bool = False) -> None:
         self.stores, self.graph, self.counted = stores, graph, counted
+        self.lake = stores.lake
         self.known: dict[object, Any] = {}
-
-    @property
-    def lake(self) -> Lake:
-        """The lake."""
-        return self.stores.lake
 
     @once
     def ledger(self, table: type[Table]) -> Ledger:
@@ -142,7 +134,7 @@ class Look:
         known = self.ledger(table)[key].units
         if known is not None:
             return known
-        rows = self.lake.scan(table, values_of(table, [key]) if table.spec.partitioned_by else None).collect()
+        rows = self.lake.scan(table, values_of(table, [key])).collect()
         return {unit: ("", content) for unit, content in row_fingerprints(table, rows).get(key, {}).items()}
 
     @once
@@ -159,7 +151,7 @@ class Look:
 
     @once
     def _landed(self, game: str) -> dict[str, dict[str, str]]:
-        return landed_inputs(self.stores.landing, game)
+        return landed_hashes(self.stores.landing, game)
 
     @once
     def landed(self, table: type[Table]) -> dict[str, dict[str, str]]:
@@ -173,7 +165,8 @@ class Look:
             return {key: files[key] for key in keys}
         found: dict[str, dict[str, str]] = {}
         for key in keys:
-            before = files.get(key_of_day_before(key), {})
+            day, bar, name = key.partition("|")
+            before = files.get(f"{date.fromisoformat(day) - timedelta(days=1)}{bar}{name}", {})
             found[key] = {
                 unit: fingerprint(digest, before[unit]) if unit in before else digest
                 for unit, digest in files[key].items()
@@ -238,8 +231,29 @@ class Reads:
         return has_days(own) and own == partitions_of(self.source) and (self.days, self.ahead) != (1, 0)
 
     def mapping(self) -> dg.PartitionMapping | None:
-        """As Dagster says which partitions are read."""
-        return partition_mapping(self.source, self.reader, days=self.days, ahead=self.ahead)
+        """As Dagster says which partitions are read; None is its own rule: the same, or all where one has none."""
+        source, own = partitions_of(self.source), partitions_of(self.reader)
+        if source is None or own is None:
+            return None
+        shared = shared_dimensions(source, own)
+        if not shared:
+            return dg.AllPartitionMapping()
+        if source != own and not (is_paired(source) and is_paired(own)):
+            return dg.MultiToSingleDimensionPartitionMapping(shared[0])
+        if source != own:
+            return dg.MultiPartitionMapping({DAY: dg.DimensionPartitionMapping(DAY, dg.IdentityPartitionMapping())})
+        if not self._spans:
+            return None
+        around = dg.TimeWindowPartitionMapping(
+            start_offset=1 - (self.days or _EVERY_DAY),
+            end_offset=self.ahead,
+            allow_nonexistent_upstream_partitions=True,
+        )
+        if not is_paired(own):
+            return around
+        _, name = shared
+        same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
+        return dg.MultiPartitionMapping({DAY: dg.DimensionPartitionMapping(DAY, around), name: same})
 
     def keys(self, look: Look) -> Iterable[str] | None:
         """Partitions whose counterpart in the source was made; a table without any is there if the source is.
@@ -309,8 +323,6 @@ class Reads:
 
     def values(self, keys: Iterable[str], look: Look) -> list[PartitionValue] | None:
         """Values of the source's partition column that partitions read; None where all is read."""
-        if partitions_of(self.source) is None:
-            return None
         found: set[str] = set()
         for key in keys:
             read = self.keys_read(key, look)

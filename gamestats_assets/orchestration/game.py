@@ -5,7 +5,7 @@
     DEMO.function(match_goals)
     DEMO.sql(SqlModel.load(...))
     DEMO.publications()
-    definitions = DEMO.definitions()
+    definitions = dg.Definitions(DEMO.assets())
 
 Each builder says which partitions a partition reads and in which units rows are replaced; all else follows from the
 rule of `freshness`. There is one for functions, one for SELECTs, one for landed files, one for whatever else rows are
@@ -60,7 +60,7 @@ from gamestats_assets.orchestration.making import (
 )
 from gamestats_assets.orchestration.metadata import (
     asset_key,
-    definition_metadata,
+    column_schema,
     done_metadata,
     frame_metadata,
     freshness_policy,
@@ -275,7 +275,6 @@ class Game:
         model: SqlModel,
         *,
         days: Mapping[type[Table], int | None] | None = None,
-        at_once: int = BATCH,
     ) -> None:
         """A table made by one SELECT; the tables it names are its inputs; `days` is as for a function."""
         spans = days or {}
@@ -303,7 +302,7 @@ class Game:
             return pl.concat([*made] or [pl.DataFrame(schema=table.schema())]).lazy()
 
         by_unit = not spans and _follows_units(table, read)
-        step = Step((table,), version, inputs, from_rows(rows), by_unit=by_unit, at_once=at_once)
+        step = Step((table,), version, inputs, from_rows(rows), by_unit=by_unit)
         self._add(step, {"sql", "duckdb"}, lambda: _sql_metadata(model))
 
     def asset(
@@ -426,8 +425,7 @@ def quarantine(game: Game) -> list[Any]:
         "or what reads it, is mended.",
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        passed, metadata = _quarantined(context.resources.stores, table)
-        return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+        return _quarantined(context.resources.stores, table)
 
     return [dg.AssetSpec(asset_key(table), **definition), check]
 
@@ -435,20 +433,14 @@ def quarantine(game: Game) -> list[Any]:
 def report_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> None:
     """Have Dagster show what stands in a game's quarantine by now."""
     table = quarantine_of(game)
-    passed, metadata = _quarantined(stores, table)
-    instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(table), metadata=metadata))
+    key, found = asset_key(table), _quarantined(stores, table)
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=found.metadata))
     instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=asset_key(table),
-            check_name=QUARANTINE,
-            passed=passed,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata=metadata,
-        )
+        dg.AssetCheckEvaluation(key, QUARANTINE, found.passed, found.metadata, severity=found.severity)
     )
 
 
-def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, Any]]:
+def _quarantined(stores: Stores, table: type[Table]) -> dg.AssetCheckResult:
     """Whether nothing is in quarantine, and what is: by table, and unit by unit."""
     entries = stores.lake.scan(table).collect()
     of_tables = (
@@ -464,14 +456,21 @@ def _quarantined(stores: Stores, table: type[Table]) -> tuple[bool, dict[str, An
         metadata["failing_tables"] = frame_metadata(of_tables, rows=_UNITS_SHOWN)
     if not units.is_empty():
         metadata["units"] = frame_metadata(units, rows=_UNITS_SHOWN)
-    return entries.is_empty(), metadata
+    return dg.AssetCheckResult(passed=entries.is_empty(), severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 
 def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes that the asset of every table has."""
     return {
         "description": table.description(),
-        "metadata": {**definition_metadata(table), **metadata},
+        "metadata": {
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": table.spec.dotted,
+            "dagster/storage_kind": "deltalake",
+            "layer": table.spec.layer,
+            "replaced_by": table.spec.replaced_by or "whole partitions",
+            **metadata,
+        },
         "group_name": table.spec.group,
         "owners": [f"team:{table.spec.game}"],
         "tags": {"layer": table.spec.layer},

@@ -7,7 +7,7 @@ partition of both, `2026-01-01|shop`. The listing of a day is read again when it
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from weakref import WeakKeyDictionary
 
@@ -46,7 +46,7 @@ def outside(landing: Landing, game: str, first: date | None) -> list[str]:
     return [key for key in landed_keys(landing, game) if not is_partition_day(key, first)]
 
 
-def landed_inputs(landing: Landing, game: str) -> dict[str, dict[str, str]]:
+def landed_hashes(landing: Landing, game: str) -> dict[str, dict[str, str]]:
     """What landed of a game: per day, or day of an area, id to one hash of all its files."""
     return {key: _hashes_of(landing, game, key) for key in landed_keys(landing, game)}
 
@@ -55,21 +55,15 @@ def _hashes_of(landing: Landing, game: str, key: str) -> dict[str, str]:
     day, _, area = key.partition("|")
     place = f"{game}/{area}" if area else game
     changed = landing.changed_at(place, day)
-    if changed is None:
-        return landed_hashes(landed_units(landing, game, key))
     listed = _LISTED.setdefault(landing, {})
     known = listed.get((place, day))
-    if known is None or known[0] != changed:
-        found = landed_hashes(landed_units(landing, game, key))
-        if time.time_ns() - changed < _SETTLED_NS:
-            return found
-        listed[place, day] = known = changed, found
-    return known[1]
-
-
-def landed_hashes(units: Mapping[str, Sequence[LandedFile]]) -> dict[str, str]:
-    """Id to one hash of all its files: what the step that reads them has as input."""
-    return {unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in units.items()}
+    if known is not None and known[0] == changed:
+        return known[1]
+    units = landed_units(landing, game, key)
+    found = {unit: combined_hash(f"{file.kind} {file.content_hash}" for file in files) for unit, files in units.items()}
+    if changed is not None and time.time_ns() - changed >= _SETTLED_NS:
+        listed[place, day] = changed, found
+    return found
 
 
 def file_refused(stores: Stores, game: str, refused: Sequence[Rejection]) -> None:

@@ -305,7 +305,7 @@ class Making:
         commit = self.stores.lake.replace(
             table,
             rows,
-            partitions=values_of(table, keys) if table.spec.partitioned_by else None,
+            partitions=values_of(table, keys),
             ids=ids,
             rejections=rejections,
             partition_of=partition_of,
@@ -364,7 +364,7 @@ def of_partitions(table: type[Table], rows: Rows, keys: Iterable[str]) -> Rows:
     column = table.spec.partitioned_by
     if column is None or not isinstance(rows, pl.LazyFrame):
         return rows
-    return rows.filter(pl.col(column).is_in(values_of(table, [*keys])))
+    return rows.filter(pl.col(column).is_in(values_of(table, keys) or ()))
 
 
 def from_rows(make: Callable[[Look, Step, Scope], Rows]) -> Produce:

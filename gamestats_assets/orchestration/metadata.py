@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gamestats_assets.orchestration.freshness import Look
     from gamestats_assets.orchestration.making import Done
 
+_COLUMNS_SHOWN = 12
+
 
 def asset_key(table: type[Table]) -> dg.AssetKey:
     """`[game, table]`."""
@@ -51,17 +53,6 @@ def column_schema(table: type[Table]) -> dg.TableSchema:
     )
 
 
-def definition_metadata(table: type[Table]) -> dict[str, Any]:
-    """Metadata that is known before anything runs."""
-    return {
-        "dagster/column_schema": column_schema(table),
-        "dagster/table_name": table.spec.dotted,
-        "dagster/storage_kind": "deltalake",
-        "layer": table.spec.layer,
-        "replaced_by": table.spec.replaced_by or "whole partitions",
-    }
-
-
 def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
     """Metadata of one materialisation: rows, units, Delta version, quarantine, a preview unless rows name people."""
     commits, lake = done.commits[table], look.lake
@@ -88,8 +79,8 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
         "dagster/uri": lake.uri(table),
     }
     if not table.spec.personal:
-        values = values_of(table, done.keys[:1]) if table.spec.partitioned_by else None
-        shown = commits[-1].preview if commits else lake.scan(table, values).head(5).collect()
+        first = values_of(table, done.keys[:1])
+        shown = commits[-1].preview if commits else lake.scan(table, first).head(5).collect()
         metadata["preview"] = frame_metadata(shown)
     if state is not None:
         metadata |= {"delta_version": state.version, "dagster/row_count": state.rows}
@@ -98,9 +89,9 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
     return metadata
 
 
-def frame_metadata(frame: pl.DataFrame, *, columns: int = 12, rows: int = 5) -> dg.TableMetadataValue:
+def frame_metadata(frame: pl.DataFrame, *, rows: int = 5) -> dg.TableMetadataValue:
     """The first rows and columns of a frame as a table in the UI."""
-    shown = frame.head(rows).select(frame.columns[:columns])
+    shown = frame.head(rows).select(frame.columns[:_COLUMNS_SHOWN])
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.iter_rows(named=True)

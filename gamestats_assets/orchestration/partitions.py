@@ -8,8 +8,8 @@ dimensions that both have, the same; of those that only the source has, everythi
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,11 +17,9 @@ import polars as pl
 
 from gamestats_assets.lakehouse.table import PartitionValue, Table, is_day
 
-_DAY = "day"
+DAY = "day"
 # Of a table that says no first day.
 _FIRST_DAY = date(2015, 1, 1)
-# More days than there are partitions of.
-_EVERY_DAY = 10_000
 
 
 class _Days(dg.DailyPartitionsDefinition):
@@ -56,7 +54,7 @@ def partitions_of(table: type[Table]) -> dg.PartitionsDefinition | None:
         return days_from(table.spec.first_day)
     if (dimension := table.pair_dimension()) is not None:
         names = dg.DynamicPartitionsDefinition(name=dimension)
-        return dg.MultiPartitionsDefinition({_DAY: days_from(table.spec.first_day), dimension: names})
+        return dg.MultiPartitionsDefinition({DAY: days_from(table.spec.first_day), dimension: names})
     return dg.DynamicPartitionsDefinition(name=table.spec.named or column)
 
 
@@ -66,7 +64,7 @@ def dimensions(partitions: dg.PartitionsDefinition | None) -> tuple[str, ...]:
         return ()
     if isinstance(partitions, dg.MultiPartitionsDefinition):
         return tuple(partitions.partition_dimension_names)
-    return (partitions.name or "",) if isinstance(partitions, dg.DynamicPartitionsDefinition) else (_DAY,)
+    return (partitions.name or "",) if isinstance(partitions, dg.DynamicPartitionsDefinition) else (DAY,)
 
 
 def part_of(partitions: dg.PartitionsDefinition | None, key: str, of: Sequence[str]) -> tuple[str, ...]:
@@ -92,13 +90,13 @@ def is_paired(partitions: dg.PartitionsDefinition | None) -> bool:
 
 def has_days(partitions: dg.PartitionsDefinition | None) -> bool:
     """Whether the keys are days, or a day and a name."""
-    return _DAY in dimensions(partitions)
+    return DAY in dimensions(partitions)
 
 
 def days_of(partitions: dg.PartitionsDefinition | None) -> dg.TimeWindowPartitionsDefinition | None:
     """The days among the dimensions of partitions."""
     if isinstance(partitions, dg.MultiPartitionsDefinition):
-        partitions = partitions.get_partitions_def_for_dimension(_DAY)
+        partitions = partitions.get_partitions_def_for_dimension(DAY)
     return partitions if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else None
 
 
@@ -112,49 +110,6 @@ def is_partition_day(key: str, first: date | None) -> bool:
     return is_day(day_of(key)) and days_from(first).has_partition_key(day_of(key))
 
 
-def values_of(table: type[Table], keys: Sequence[str]) -> list[PartitionValue]:
-    """Values of the table's partition column for Dagster's keys."""
-    return [table.partition_value(key) for key in keys]
-
-
-def key_of_day_before(key: str) -> str:
-    """The key of the day before, of the same name.
-
-    >>> key_of_day_before("2026-01-01|shop")
-    '2025-12-31|shop'
-    """
-    day, bar, name = key.partition("|")
-    return f"{date.fromisoformat(day) - timedelta(days=1)}{bar}{name}"
-
-
-def partition_mapping(
-    source: type[Table], table: type[Table], *, days: int | None = 1, ahead: int = 0
-) -> dg.PartitionMapping | None:
-    """The partitions of `source` that one of `table` is made from, as Dagster says it.
-
-    None is Dagster's own rule: the same partition, or all where one of the two has none.
-
-    Args:
-        days: where both have days, how many up to the day itself; None is all of them.
-        ahead: and how many after it.
-    """
-    of_source, of_table = partitions_of(source), partitions_of(table)
-    if of_source is None or of_table is None:
-        return None
-    shared = shared_dimensions(of_source, of_table)
-    if not shared:
-        return dg.AllPartitionMapping()
-    if of_source != of_table:
-        if is_paired(of_source) and is_paired(of_table):
-            return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, dg.IdentityPartitionMapping())})
-        return dg.MultiToSingleDimensionPartitionMapping(shared[0])
-    if not has_days(of_table) or (days, ahead) == (1, 0):
-        return None
-    around = dg.TimeWindowPartitionMapping(
-        start_offset=1 - (days or _EVERY_DAY), end_offset=ahead, allow_nonexistent_upstream_partitions=True
-    )
-    if not is_paired(of_table):
-        return around
-    _, name = shared
-    same = dg.DimensionPartitionMapping(name, dg.IdentityPartitionMapping())
-    return dg.MultiPartitionMapping({_DAY: dg.DimensionPartitionMapping(_DAY, around), name: same})
+def values_of(table: type[Table], keys: Iterable[str]) -> list[PartitionValue] | None:
+    """Values of the table's partition column for Dagster's keys; None where it has no partitions."""
+    return [table.partition_value(key) for key in keys] if table.spec.partitioned_by else None

@@ -183,7 +183,7 @@ def _publish(look: Look, table: type[Table], keys: Sequence[str]) -> _Published:
     batches = _batches(due, state.rows_per_partition if state else {})
     while batches:
         batch = batches.pop(0)
-        values = values_of(table, batch) if table.spec.partitioned_by else None
+        values = values_of(table, batch)
         rows = lake.scan(table, values).collect()
         if broken := screen(table, rows).rejections:
             if len(batch) == 1:

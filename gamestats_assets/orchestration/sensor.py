@@ -53,10 +53,6 @@ Lots = Callable[[Look, str, Sequence[str]], Iterable[Lot]]
 """Divides the partitions of a kind that are behind: by priority, for example."""
 
 
-def _in_one_lot(look: Look, kind: str, keys: Sequence[str]) -> Iterable[Lot]:
-    return [(keys, {})]
-
-
 def sensor_name(game: str) -> str:
     """Name of a game's sensor."""
     return f"{game}_behind"
@@ -70,7 +66,7 @@ def job_name(game: str, kind: str) -> str:
 def behind_sensor(
     game: Game,
     *,
-    lots: Lots = _in_one_lot,
+    lots: Lots = lambda look, kind, keys: [(keys, {})],
     rests_s: Mapping[str, float] | None = None,
     before: Callable[[Stores], None] = lambda stores: None,
 ) -> tuple[dg.SensorDefinition, list[Any]]:
