@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -177,7 +178,7 @@ class Behind:
             if (stage := self._stage(of_kind, upstream)) is not None:
                 yield stage
 
-    def _stage(self, nodes: Sequence[Node], upstream: Mapping[dg.AssetKey, set[dg.AssetKey]]) -> Stage | None:
+    def _stage(self, nodes: Sequence[Node], upstream: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]) -> Stage | None:
         chosen = {key for node in nodes for key in node.keys if self.why.get(key)}
         if not chosen:
             return None
@@ -252,15 +253,13 @@ def partitions_by_asset(game: Game) -> dict[dg.AssetKey, dg.PartitionsDefinition
     return {key: node.partitions for node in game.nodes for key in node.keys}
 
 
-def upstream_of(game: Game) -> dict[dg.AssetKey, set[dg.AssetKey]]:
+def upstream_of(game: Game) -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     """By asset, every asset that it is made from, directly or not."""
     direct = {key: node.upstream for node in game.nodes for key in node.keys}
-    found: dict[dg.AssetKey, set[dg.AssetKey]] = {}
 
-    def find(key: dg.AssetKey) -> set[dg.AssetKey]:
-        if key not in found:
-            found[key] = set()
-            found[key] = {*direct.get(key, ()), *(up for each in direct.get(key, ()) for up in find(each))}
-        return found[key]
+    @functools.cache
+    def find(key: dg.AssetKey) -> frozenset[dg.AssetKey]:
+        own = direct.get(key, frozenset())
+        return own.union(*map(find, own))
 
     return {key: find(key) for key in direct}

@@ -378,11 +378,6 @@ def landed(table: type[Table]) -> Fingerprints:
     )
 
 
-def entered(table: type[Table]) -> Fingerprints:
-    """What people enter in `ops`, of which a table takes a snapshot; a table without partitions is always there."""
-    return Fingerprints("what was entered", lambda look: look.entered(table))
-
-
 def names_in(table: type[Table], column: str) -> Fingerprints:
     """The values of a column of a table, as the partitions that there are of a table by names."""
 

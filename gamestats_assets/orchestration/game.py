@@ -39,12 +39,10 @@ from gamestats_assets.orchestration.freshness import (
     Reads,
     Step,
     aside_of,
-    entered,
     landed,
     rows_by,
     without,
 )
-from gamestats_assets.orchestration.landed import file_refused
 from gamestats_assets.orchestration.making import (
     Batch,
     Decode,
@@ -154,19 +152,12 @@ class Game:
         """
         first = tables[0]
         by_unit = first.spec.replaced_by is not None and not is_paired(partitions_of(first))
-        files = from_files(decode)
-
-        def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
-            if refused is not None:
-                file_refused(making.stores, self.name, refused(making.stores.landing))
-            return files(making, batches)
-
         version = step_version(tables, code_version)
         step = Step(
             tuple(tables),
             version,
             (landed(first),),
-            produce,
+            from_files(decode, refused),
             by_unit=by_unit,
             landed=True,
             deps=tuple(deps),
@@ -213,7 +204,8 @@ class Game:
             migrate(url)
             return Output({table: snapshot(url, table).lazy() for table in tables})
 
-        self.external(tables, [*map(entered, tables)], read, kinds=["postgres"])
+        inputs = [Fingerprints("what was entered", lambda look, of=table: look.entered(of)) for table in tables]
+        self.external(tables, inputs, read, kinds=["postgres"])
 
     def function(
         self,

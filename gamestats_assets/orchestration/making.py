@@ -24,7 +24,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import Verdict, blamed, check_unchecked, judge, kept
 from gamestats_assets.orchestration.freshness import Graph, Look, Step, days_before, held, makes_before
-from gamestats_assets.orchestration.landed import landed_units
+from gamestats_assets.orchestration.landed import file_refused, landed_units
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, values_of
 
 # Partitions looked at by the checks of a run that makes nothing.
@@ -40,26 +40,19 @@ class NothingLoadedError(GamestatsError):
 
 
 class Decoded(Protocol):
-    """What a batch gives."""
+    """What a batch gives: rows per table, what was rejected by the table it was meant for, how many are unreadable.
+
+    The rows can be read until the next batch is asked for. Frames one after another can be gone through once, those of
+    two tables at the same time; those of the last table come when all others have been gone through. What is rejected
+    of them is known when the last one has come. Units are unreadable when nothing of them could be read.
+    """
 
     @property
-    def frames(self) -> Mapping[type[Table], Rows]:
-        """Rows per table, which can be read until the next batch is asked for.
-
-        Frames one after another can be gone through once, those of two tables at the same time; those of the last table
-        come when all others have been gone through.
-        """
-        ...
-
+    def frames(self) -> Mapping[type[Table], Rows]: ...
     @property
-    def rejections(self) -> Mapping[type[Table], Sequence[Rejection]]:
-        """What was rejected, by the table it was meant for; of frames one after another when the last one has come."""
-        ...
-
+    def rejections(self) -> Mapping[type[Table], Sequence[Rejection]]: ...
     @property
-    def unreadable(self) -> int:
-        """Units of which nothing could be read."""
-        ...
+    def unreadable(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,11 +392,13 @@ def _ahead(make: Callable[[Batch], Output], batches: Sequence[Batch]) -> Iterato
             yield begun.result()
 
 
-def from_files(decode: Decode) -> Produce:
-    """The rows of several tables, as one reading of landed files gives them."""
+def from_files(decode: Decode, refused: Callable[[Landing], Sequence[Rejection]] | None) -> Produce:
+    """The rows of several tables, as one reading of landed files gives them; `refused` files go to the quarantine."""
 
     def produce(making: Making, batches: Sequence[Batch]) -> Generator[Decoded, None, None]:
         landing, game = making.stores.landing, making.step.table.spec.game
+        if refused is not None:
+            file_refused(making.stores, game, refused(landing))
         files = {key: landed_units(landing, game, key) for batch in batches for key in batch}
         of_batches = [
             [
