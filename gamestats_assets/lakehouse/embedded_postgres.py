@@ -234,7 +234,8 @@ def _call(server: PostgresServer, program: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        cause = _cause(done.stderr) or f"exit code {done.returncode}"
+        said = (done.stderr + done.stdout).strip().splitlines()
+        cause = _cause(done.stderr) or (said[-1].rstrip(".") if said else f"exit code {done.returncode}")
         raise EmbeddedPostgresError(f"{program} of the embedded PostgreSQL in {server.pgdata} failed: {cause}.")
 
 
