@@ -253,10 +253,8 @@ class Game:
         inputs += [Reads(each, table, spans.get(each, 1 + days_around), days_around) for each in own]
         also = tuple(each for each in read if each not in own)
         is_whole = whole_partitions or made_from is not None or days_around > 0
-        spans_text = [f"{source.spec.key} {number}" for source, number in spans.items()]
-        code = f"{code_version} {' '.join([*spans_text, str(days_around)])}"
+        version = step_version([table], fingerprint(" ".join([code_version, *_told(spans), str(days_around)])))
         by_unit = not is_whole and _follows_units(table, read)
-        version = step_version([table], fingerprint(code))
         produce = from_rows(lambda look, step, scope: function(**_frames(look, step, scope, given)))
         step = Step((table,), version, tuple(inputs), produce, also, by_unit, names, at_once=at_once)
         self._add(step, {"polars"})
@@ -273,20 +271,17 @@ class Game:
         known = {each.spec.dotted: each for each in self.tables}
         read = [known[name] for name in model.reads]
         inputs = tuple(Reads(each, table, spans.get(each, 1)) for each in read)
-        spans_text = [f"{source.spec.key} {number}" for source, number in spans.items()]
-        version = step_version([table], fingerprint(model.version, *spans_text))
+        version = step_version([table], fingerprint(model.version, *_told(spans)))
 
         def rows(look: Look, step: Step, scope: Scope) -> Rows:
             aside = aside_of(look, step, scope.keys)
             sources: dict[str, Any] = {}
             for reads in step.reads:
                 source, selected = reads.source, _selected(look, reads, scope)
-                is_filtered = any(units and column in source.column_names() for column, units in aside.items())
-                sources[source.spec.dotted] = (
-                    without(look.lake.scan(source, *selected), source, aside)
-                    if is_filtered
-                    else look.lake.source(source, *selected)
-                )
+                if any(units and column in source.column_names() for column, units in aside.items()):
+                    sources[source.spec.dotted] = without(look.lake.scan(source, *selected), source, aside)
+                else:
+                    sources[source.spec.dotted] = look.lake.source(source, *selected)
             parameters = {"ds": date.fromisoformat(scope.keys[0])} if model.parameters else {}
             made = stream_model(model, sources, parameters)
             if table.spec.replaced_by is None:
@@ -332,8 +327,8 @@ class Game:
         step = replace(step, version=fingerprint(step.version, *checks)) if checks else step
         self.steps.append(step)
         self.graph.steps.update(dict.fromkeys(step.tables, step))
-        upstream = frozenset([*map(asset_key, step.sources), *step.deps])
         keys = tuple(map(asset_key, step.tables))
+        upstream = frozenset([*map(asset_key, step.sources), *step.deps]).difference(keys)
         build = partial(self._asset, step, kinds, metadata)
         self.nodes.append(Node(keys, partitions_of(step.table), upstream, build))
 
@@ -373,12 +368,13 @@ class Game:
             # A run of days may have tables without any beside it.
             keys = keys_of_run(context) if partitions is not None else [WHOLE]
             making = Making(step, stores, self.graph, keys, everything=config.everything, log=context.log.info)
-            quarantined = stores.lake.version(quarantine_of(self.name))
+            rejected = quarantine_of(self.name)
+            quarantined = stores.lake.version(rejected)
             # Two writers of one Delta partition would only try again and again.
             with stores.alone(name, context.log.info):
                 done = making.run(config.batch_size or step.at_once)
-            if stores.lake.version(quarantine_of(self.name)) != quarantined:
-                report_quarantine(context.instance, stores, self.name)
+            if stores.lake.version(rejected) != quarantined:
+                report_quarantine(context.instance, stores, rejected)
             if done.is_nothing and REQUESTED_BY_TAG not in context.run.tags:
                 # Somebody asked for this very table.
                 raise dg.Failure(f"Nothing was made. {next(iter(done.held.values()))}", allow_retries=False)
@@ -422,9 +418,8 @@ def quarantine(game: Game) -> list[Any]:
     return [dg.AssetSpec(asset_key(table), **definition), check]
 
 
-def report_quarantine(instance: dg.DagsterInstance, stores: Stores, game: str) -> None:
-    """Have Dagster show what stands in a game's quarantine by now."""
-    table = quarantine_of(game)
+def report_quarantine(instance: dg.DagsterInstance, stores: Stores, table: type[Table]) -> None:
+    """Have Dagster show what stands in a quarantine by now."""
     key, found = asset_key(table), _quarantined(stores, table)
     instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=found.metadata))
     instance.report_runless_asset_event(
@@ -469,6 +464,10 @@ def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str
         "kinds": {*kinds, table.spec.layer, "deltalake"},
         "freshness_policy": freshness_policy(table),
     }
+
+
+def _told(spans: Mapping[type[Table], int | None]) -> list[str]:
+    return [f"{source.spec.key} {days}" for source, days in spans.items()]
 
 
 def _follows_units(table: type[Table], sources: Collection[type[Table]]) -> bool:

@@ -126,8 +126,7 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
                 event = dg.AssetMaterialization(asset, partition=key or None)
                 context.instance.report_runless_asset_event(event)
             raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
-        published = contents_published(Look(stores, graph, counted=True), (table,))
-        found = unpublished(look, table, published)
+        found = unpublished(look, table, contents_published(Look(stores, graph, counted=True), (table,)))
         different = {key or "all": why for key, why in found.items() if key in keys}
         result = dg.MaterializeResult(
             metadata={
