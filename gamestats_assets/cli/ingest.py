@@ -17,11 +17,11 @@ from gamestats_assets.lakehouse.files import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gamestats_assets.apis.limits import Limits
     from gamestats_assets.demo_data.logs.landing import LogIngestReport
     from gamestats_assets.l2m.source import Report
     from gamestats_assets.lakehouse.arrivals import FetchReport, IngestReport, Source
     from gamestats_assets.lakehouse.landing import Landing
-    from gamestats_assets.lakehouse.limits import Limits
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.settings import Settings
 
@@ -489,7 +489,7 @@ def fetch_rocket_league(
         gamestats rocket-league track steam:76561190000000001 --consent --days 90
         gamestats fetch rocket-league
     """
-    from gamestats_assets.lakehouse.limits import SharedLimits
+    from gamestats_assets.apis.limits import SharedLimits
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi
@@ -522,7 +522,7 @@ def _shared_limits(stores: Stores) -> Limits | None:
 
     if stores.settings.postgres_url is None and not is_running(stores.settings):
         return None
-    from gamestats_assets.lakehouse.limits import SharedLimits
+    from gamestats_assets.apis.limits import SharedLimits
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lol.api import PATIENCE_S
 

@@ -311,11 +311,11 @@ def upload_replays(
 
     Exits with 1 when some were not uploaded.
     """
+    from gamestats_assets.apis.http import ApiError, RateLimitedError, UnauthorisedError
+    from gamestats_assets.apis.limits import SharedLimits
     from gamestats_assets.lakehouse.arrivals import SourcePathError, UnrecognisedContentError
     from gamestats_assets.lakehouse.files import files_within
-    from gamestats_assets.lakehouse.http import ApiError, RateLimitedError, UnauthorisedError
     from gamestats_assets.lakehouse.landing import UnreadableContentError
-    from gamestats_assets.lakehouse.limits import SharedLimits
     from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.stores import Stores
     from gamestats_assets.rocket_league.ballchasing import PATIENCE_S, BallchasingApi

@@ -19,9 +19,7 @@ from urllib.parse import quote
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch
-from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiClient,
     ApiError,
     Fetcher,
@@ -35,8 +33,10 @@ from gamestats_assets.lakehouse.http import (
     read_body,
     retry_after_s,
 )
+from gamestats_assets.apis.limits import InProcessLimits, Limits, Window, parse_windows
+from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch
+from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
-from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window, parse_windows
 from gamestats_assets.lol.source import GAME, TIMELINE_GONE, ingest_payload, is_whole, mark_timeline_gone, recognise
 
 BASE_URL = "https://{region}.api.riotgames.com"

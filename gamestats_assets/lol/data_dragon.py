@@ -15,9 +15,7 @@ from typing import Any, Literal
 import msgspec
 import polars as pl
 
-from gamestats_assets.lakehouse.arrivals import FileOutcome, UnrecognisedContentError
-from gamestats_assets.lakehouse.decoding import Rejections
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiError,
     Fetcher,
     NotFoundError,
@@ -27,6 +25,8 @@ from gamestats_assets.lakehouse.http import (
     host_of,
     retry_after_s,
 )
+from gamestats_assets.lakehouse.arrivals import FileOutcome, UnrecognisedContentError
+from gamestats_assets.lakehouse.decoding import Rejections
 from gamestats_assets.lakehouse.integers import Int32
 from gamestats_assets.lakehouse.json_text import without_nul
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed

@@ -14,10 +14,10 @@ import polars as pl
 import psycopg
 from pydantic import SecretStr
 
+from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
+from gamestats_assets.apis.http import NotFoundError
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
 from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
-from gamestats_assets.lakehouse.http import NotFoundError
 from gamestats_assets.lakehouse.ops import Row, delete, insert, rows, select, update
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lol.api import (

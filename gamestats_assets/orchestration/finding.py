@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 from pydantic import SecretStr
 
+from gamestats_assets.apis.finds import Found, Wanted
+from gamestats_assets.apis.http import UnauthorisedError
+from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.errors import GamestatsError
-from gamestats_assets.lakehouse.finds import Found, Wanted
-from gamestats_assets.lakehouse.http import UnauthorisedError
 from gamestats_assets.lakehouse.ledger import combined_hash
-from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.requests import REQUESTED_BY_TAG, UNFINISHED, due_attempt, request

@@ -18,8 +18,7 @@ from datetime import date
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiClient,
     Fetcher,
     NotFoundError,
@@ -32,10 +31,11 @@ from gamestats_assets.lakehouse.http import (
     retry_after_s,
     server_time,
 )
-from gamestats_assets.lakehouse.http import ApiError as PubgApiError
-from gamestats_assets.lakehouse.http import UnavailableError as UnavailableError
+from gamestats_assets.apis.http import ApiError as PubgApiError
+from gamestats_assets.apis.http import UnavailableError as UnavailableError
+from gamestats_assets.apis.limits import InProcessLimits, Limits, Window, windows_in_force
+from gamestats_assets.lakehouse.arrivals import FetchReport, FileOutcome, MatchFetch, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window, windows_in_force
 from gamestats_assets.pubg.source import (
     GAME,
     Kind,

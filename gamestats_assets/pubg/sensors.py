@@ -11,7 +11,7 @@ import dagster as dg
 from psycopg import OperationalError
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.limits import SharedLimits
+from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores

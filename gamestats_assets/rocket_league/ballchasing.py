@@ -20,8 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiClient,
     ApiError,
     Fetcher,
@@ -35,8 +34,9 @@ from gamestats_assets.lakehouse.http import (
     read_body,
     retry_after_s,
 )
+from gamestats_assets.apis.limits import InProcessLimits, Limits, Window
+from gamestats_assets.lakehouse.arrivals import FileOutcome, MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing import LandedFile, Landing, UnreadableContentError, decompressed
-from gamestats_assets.lakehouse.limits import InProcessLimits, Limits, Window
 from gamestats_assets.rocket_league.identities import ballchasing_player
 from gamestats_assets.rocket_league.source import (
     BALLCHASING,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch, SourcePathError, UnrecognisedContentError
-from gamestats_assets.lakehouse.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.ops import Row, rows
 from gamestats_assets.lakehouse.postgres import connect

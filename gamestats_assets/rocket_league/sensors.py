@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from gamestats_assets.lakehouse.finds import Found
-from gamestats_assets.lakehouse.limits import SharedLimits
+from gamestats_assets.apis.finds import Found
+from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.finding import TIMEOUT_S, finding_sensor

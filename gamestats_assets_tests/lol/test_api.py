@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiError,
     NotFoundError,
     UnauthorisedError,
     UnavailableError,
     UnreadableAnswerError,
 )
+from gamestats_assets.apis.limits import InProcessLimits, SharedLimits
+from gamestats_assets.lakehouse.arrivals import MatchFetch
 from gamestats_assets.lakehouse.landing import Landing, decompressed
-from gamestats_assets.lakehouse.limits import InProcessLimits, SharedLimits
 from gamestats_assets.lol.api import (
     REGIONS,
     Account,

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import finds
+from gamestats_assets.apis import finds
+from gamestats_assets.apis.http import UnauthorisedError
+from gamestats_assets.apis.limits import SharedLimits
 from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
-from gamestats_assets.lakehouse.http import UnauthorisedError
-from gamestats_assets.lakehouse.limits import SharedLimits
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lol import discovery, sensors

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from gamestats_assets.apis.limits import InProcessLimits, Window
 from gamestats_assets.lakehouse.landing import Landing, decompressed
-from gamestats_assets.lakehouse.limits import InProcessLimits, Window
 from gamestats_assets.pubg.api import (
     LIMITER,
     MatchFetch,

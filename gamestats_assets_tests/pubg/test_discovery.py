@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.limits import SharedLimits, Window
+from gamestats_assets.apis.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import discovery, sensors
 from gamestats_assets.pubg.api import MatchFetch, Player, PubgApi, RateLimitedError, learn_limit, limit_in_force

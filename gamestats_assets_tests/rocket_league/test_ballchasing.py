@@ -19,8 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiError,
     NotFoundError,
     RateLimitedError,
@@ -29,8 +28,9 @@ from gamestats_assets.lakehouse.http import (
     UnexpectedAnswerError,
     UnreadableAnswerError,
 )
+from gamestats_assets.apis.limits import InProcessLimits, SharedLimits, windows_in_force
+from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.limits import InProcessLimits, SharedLimits, windows_in_force
 from gamestats_assets.rocket_league.ballchasing import (
     LIMITS,
     Account,

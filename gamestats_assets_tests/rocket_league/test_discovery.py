@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gamestats_assets.apis.finds import Register
+from gamestats_assets.apis.http import UnauthorisedError
+from gamestats_assets.apis.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.arrivals import MatchFetch, SourcePathError, UnrecognisedContentError
-from gamestats_assets.lakehouse.finds import Register
-from gamestats_assets.lakehouse.http import UnauthorisedError
 from gamestats_assets.lakehouse.landing import Landing
-from gamestats_assets.lakehouse.limits import SharedLimits, Window
 from gamestats_assets.lakehouse.ops import entering, versions
 from gamestats_assets.rocket_league import discovery, players
 from gamestats_assets.rocket_league.ballchasing import BallchasingApi, Listed

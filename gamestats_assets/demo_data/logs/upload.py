@@ -22,10 +22,10 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from pydantic import SecretStr
 
+from gamestats_assets.apis.http import retry_after_s
 from gamestats_assets.demo_data.logs.wire_check import DAMAGE, UnreadableLogError, open_log
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import write_whole
-from gamestats_assets.lakehouse.http import retry_after_s
 
 if TYPE_CHECKING:
     import httpx

@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 import tenacity
 from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 
+from gamestats_assets.apis.http import retry_after_s
 from gamestats_assets.demo_data.configuration import ProductInfo
 from gamestats_assets.demo_data.rules.model import SEGMENTS, LifecycleStage, Rules
 from gamestats_assets.demo_data.taxonomies.model import Taxonomy
 from gamestats_assets.lakehouse.errors import GamestatsError, violations
-from gamestats_assets.lakehouse.http import retry_after_s
 
 Provider = Literal["anthropic", "openai"]
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.http import (
+from gamestats_assets.apis.http import (
     ApiClient,
     ApiError,
     Fetcher,

@@ -15,8 +15,8 @@ from typing import Generic, LiteralString, TypeVar
 from psycopg import sql
 from pydantic import SecretStr
 
+from gamestats_assets.apis.http import ApiError, NotFoundError, RateLimitedError, UnauthorisedError
 from gamestats_assets.lakehouse.arrivals import MatchFetch
-from gamestats_assets.lakehouse.http import ApiError, NotFoundError, RateLimitedError, UnauthorisedError
 from gamestats_assets.lakehouse.ops import SCHEMA, Row
 from gamestats_assets.lakehouse.postgres import connect
 

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.http import RateLimitedError
-from gamestats_assets.lakehouse.limits import (
+from gamestats_assets.apis.http import RateLimitedError
+from gamestats_assets.apis.limits import (
     InProcessLimits,
     Limits,
     SharedLimits,
@@ -25,6 +24,7 @@ from gamestats_assets.lakehouse.limits import (
     parse_windows,
     windows_in_force,
 )
+from gamestats_assets.lakehouse import ops
 
 FAR = 600.0
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import psycopg
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.http import RateLimitedError
+from gamestats_assets.apis.http import RateLimitedError
 from gamestats_assets.lakehouse.postgres import connect
 
 # Of two who wait for the same call, one comes too late; it looks again after this long at least.
