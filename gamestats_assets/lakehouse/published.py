@@ -38,6 +38,7 @@ from gamestats_assets.lakehouse.postgres import (
     grant_reader,
     has_table,
     is_transient,
+    kept,
     lock_definitions,
 )
 from gamestats_assets.lakehouse.quality import check_schema
@@ -704,7 +705,8 @@ def everything_published(
     if not tables:
         return {}
     notes = _notes_of(tables[0].spec.game)
-    with connect(url) as conn, explained(f"what is published of {tables[0].spec.game}"):
+    conn = kept(url)
+    with explained(f"what is published of {tables[0].spec.game}"):
         found = _found(conn, [notes, *tables])
         if notes not in found:
             return {}
