@@ -49,8 +49,11 @@ def metres(centimetres: pl.Expr) -> pl.Expr:
 
 
 def seconds_since(start: str, at: str = "occurred_at") -> pl.Expr:
-    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown."""
-    return (pl.col(at) - pl.col(start)).dt.total_microseconds() / 1_000_000
+    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown.
+
+    To the microsecond, for the reason that `metres` tells.
+    """
+    return ((pl.col(at) - pl.col(start)).dt.total_microseconds() / 1_000_000).round(6)
 
 
 def estimated_start() -> pl.Expr:

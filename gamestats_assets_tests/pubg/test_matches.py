@@ -1,6 +1,6 @@
 """Matches and who took part in them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -8,7 +8,14 @@ import pytest
 
 from gamestats_assets.lakehouse.quality import screen
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg.matches import estimated_start, match_facts, matches, metres, participation
+from gamestats_assets.pubg.matches import (
+    estimated_start,
+    match_facts,
+    matches,
+    metres,
+    participation,
+    seconds_since,
+)
 from gamestats_assets_tests.pubg.scenario import START, at, file_row, rows
 
 OBJECT = {
@@ -207,3 +214,13 @@ def test_metres_do_not_depend_on_which_rows_are_made_together() -> None:
     together = rows.select(metres(pl.col("cm"))).to_series().to_list()
     assert together == [rows[row].select(metres(pl.col("cm"))).item() for row in range(rows.height)]
     assert together == [1566.916875, 354.324375, 0.000625, 0.07]
+
+
+def test_seconds_of_a_row_are_the_same_in_a_frame_of_one_row_and_of_many() -> None:
+    start = datetime(2026, 3, 14, tzinfo=UTC)
+    rows = pl.DataFrame(
+        {"started_at": [start] * 500, "occurred_at": [start + timedelta(microseconds=987_653 * n) for n in range(500)]}
+    )
+    seconds = seconds_since("started_at").alias("s")
+    alone = [rows[number : number + 1].select(seconds).item() for number in range(500)]
+    assert rows.select(seconds)["s"].to_list() == alone == [987_653 * number / 1_000_000 for number in range(500)]
