@@ -25,23 +25,9 @@ from gamestats_assets.apis.limits import (
     windows_in_force,
 )
 from gamestats_assets.lakehouse import ops
+from gamestats_assets_tests.clocks import FakeTime
 
 FAR = 600.0
-
-
-class FakeTime:
-    """A clock that moves only when something sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1_760_000_000.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ from gamestats_assets.demo_data.rules.ai import (
 from gamestats_assets.demo_data.rules.model import Rules
 from gamestats_assets.demo_data.taxonomies.model import Event, Property, PropertyType, Taxonomy
 from gamestats_assets.demo_data.taxonomies.value_rules import Between
+from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.demo_data.ai_server import ALWAYS_THINKS, MODEL, AiServer, Answer
 
 KEY = "sk-secret.Ab_9-XyZ0123456789"
@@ -486,27 +487,12 @@ def test_a_line_break_at_the_end_of_a_key_does_no_harm(server: AiServer, provide
 # --------------------------------------------------------------------------- the limit of requests
 
 
-class FakeTime:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 @given(
     gaps=st.lists(st.floats(min_value=0, max_value=90), min_size=1, max_size=60),
     per_minute=st.integers(min_value=1, max_value=12),
 )
 def test_no_sixty_seconds_hold_more_requests_than_allowed(gaps: list[float], per_minute: int) -> None:
-    fake = FakeTime()
+    fake = FakeTime(0.0)
     limit = RequestLimit(fake.clock, fake.sleep)
     sent: list[float] = []
     for gap in gaps:
@@ -519,7 +505,7 @@ def test_no_sixty_seconds_hold_more_requests_than_allowed(gaps: list[float], per
 
 
 def test_requests_below_the_limit_and_of_other_providers_do_not_wait() -> None:
-    fake = FakeTime()
+    fake = FakeTime(0.0)
     limit = RequestLimit(fake.clock, fake.sleep)
 
     for provider in ("anthropic", "openai", "anthropic", "openai"):
@@ -534,7 +520,7 @@ def test_requests_below_the_limit_and_of_other_providers_do_not_wait() -> None:
 def test_every_request_of_the_process_counts(
     server: AiServer, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = FakeTime()
+    fake = FakeTime(0.0)
     monkeypatch.setattr(ai, "_limit", RequestLimit(fake.clock, fake.sleep))
     server.queue(Answer("boom", status=500), Answer(OUT_OF_RANGE), Answer(good()), Answer(good()), Answer(good()))
 

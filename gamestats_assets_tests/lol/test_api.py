@@ -37,6 +37,7 @@ from gamestats_assets.lol.api import (
     split_riot_id,
 )
 from gamestats_assets.lol.source import ingest, refused
+from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.lol.api_server import KEY, Listed, RiotServer
 from gamestats_assets_tests.lol.files import BEGAN, match_object, timeline
 from gamestats_assets_tests.pubg.api_server import Answer
@@ -45,23 +46,6 @@ PUUID = "x_Y-" + "z" * 74
 MATCH = "/americas/lol/match/v5/matches/NA1_47101"
 DAY = "2023-07-14"
 ANN = Account("Ann#NA1", PUUID, "na1")
-
-
-class FakeTime:
-    """A clock that moves only when something sleeps."""
-
-    def __init__(self) -> None:
-        self.now = BEGAN.timestamp() + 30 * 86_400
-        self.slept: list[float] = []
-        self._lock = threading.Lock()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self.now += seconds
 
 
 @pytest.fixture
@@ -78,7 +62,7 @@ def landing(tmp_path: Path) -> Landing:
 
 @pytest.fixture
 def timer() -> FakeTime:
-    return FakeTime()
+    return FakeTime(BEGAN.timestamp() + 30 * 86_400)
 
 
 @pytest.fixture

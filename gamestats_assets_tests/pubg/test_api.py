@@ -28,6 +28,7 @@ from gamestats_assets.pubg.api import (
     learn_limit,
 )
 from gamestats_assets.pubg.source import ingest, ingest_payload, refused
+from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.pubg.api_server import Answer, ApiServer
 
 KEY = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LWtleQ.s3cr3t-Signature_0"
@@ -44,23 +45,6 @@ def failure(fetched: MatchFetch, *, is_delayed: bool = False) -> str:
     """Why a match could not be fetched."""
     assert (fetched.status, fetched.is_delayed) == ("failed", is_delayed)
     return fetched.reason
-
-
-class FakeTime:
-    """A clock that moves only when something sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1_760_000_000.0
-        self.slept: list[float] = []
-        self._lock = threading.Lock()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self.now += seconds
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import threading
 import time
 import traceback
 from collections import Counter
@@ -42,6 +41,7 @@ from gamestats_assets.rocket_league.ballchasing import (
     Verb,
 )
 from gamestats_assets.rocket_league.source import refused
+from gamestats_assets_tests.clocks import FakeTime
 from gamestats_assets_tests.pubg.api_server import Answer
 from gamestats_assets_tests.rocket_league.ballchasing_server import ANN, TOKEN, BallchasingServer, details
 
@@ -51,26 +51,9 @@ NOW = datetime(2026, 3, 12, tzinfo=UTC)
 DAMAGED = b"\x00" * 16 + b"\x0f\x00\x00\x00TAGame.Replay_Soccar_TA\x00 and then nothing of a replay"
 
 
-class FakeTime:
-    """A clock that moves only when something sleeps."""
-
-    def __init__(self) -> None:
-        self.now = NOW.timestamp()
-        self.slept: list[float] = []
-        self._lock = threading.Lock()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self.now += seconds
-
-
 @pytest.fixture
 def timer() -> FakeTime:
-    return FakeTime()
+    return FakeTime(NOW.timestamp())
 
 
 @pytest.fixture
