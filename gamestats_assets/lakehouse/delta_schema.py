@@ -51,8 +51,6 @@ def refuse_incompatible(table: type[Table], delta: DeltaTable | None) -> None:
 
 def _differences(table: type[Table], delta: DeltaTable) -> list[str]:
     """What keeps a stored table from taking the declared columns; a new nullable column does not."""
-    if delta.schema() == delta_schema(table) and delta.metadata().partition_columns == partition_columns(table):
-        return []
     stored = {column.name: column for column in delta.schema().fields}
     declared = {column.name: column for column in delta_schema(table).fields}
     problems = [f"column {name} is stored but not declared any more" for name in stored if name not in declared]

@@ -383,6 +383,11 @@ class Check:
     most_units: float = 0.05
 
     @property
+    def blames(self) -> bool:
+        """Whether it sets units aside: what breaks it is a unit's fault, and may not be read."""
+        return self.blocking and self.unit is not None
+
+    @property
     def version(self) -> str:
         """Names what it demands: another when its code is, or that of a function of ours which it calls."""
         read = [f"{name} {table.spec.key}" for name, table in self.inputs.items()]

@@ -80,7 +80,7 @@ def blamed(
         fresh: rows that are made just now, those of the table with them.
         ids: the units that are made, with rows or without; None is all of the partitions.
     """
-    checks = [each for each in look.graph.checks.get(table, ()) if each.blocking and each.unit is not None]
+    checks = [check for check in look.graph.checks.get(table, ()) if check.blames]
     plans = [check.rows(**frames_of(check, look, keys, fresh, ids)) for check in checks]
     aside: dict[str, dict[str, str]] = {}
     rejections: list[Rejection] = []
@@ -159,8 +159,7 @@ def judge(look: Look, table: type[Table], keys: Sequence[str], *, screened: bool
     """
     # Of several that stop a partition, those that stop all of it are named first.
     checks = sorted(look.graph.checks.get(table, ()) if keys else (), key=lambda check: check.unit is not None)
-    passed = [check for check in checks if screened and check.blocking and check.unit is not None]
-    asked = [check for check in checks if check not in passed]
+    asked = [check for check in checks if not (screened and check.blames)]
     breaking = dict(zip((check.name for check in asked), evaluate(asked, look, keys), strict=True))
     verdict = Verdict()
     for check in checks:
@@ -179,7 +178,7 @@ def judge(look: Look, table: type[Table], keys: Sequence[str], *, screened: bool
 
 def _message(look: Look, check: Check, key: str, broken: pl.DataFrame) -> str | None:
     """Why a partition is stopped, or warned of; units that a check blames stop it when they are too many."""
-    if check.blocking and check.unit is not None:
+    if check.blames:
         found = look.lake.ledger(check.table)[key]
         total, aside = len(found.units or {}), {unit for unit, name in found.set_aside.items() if name == check.name}
         # Rows that somebody else wrote were never screened.
