@@ -11,15 +11,16 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import quotient
+
 MATCH = ("match_id", "match_date")
 """Columns that every table of matches begins with."""
 _AT = "timestamp_ms"
 
 
 def in_seconds(milliseconds: str) -> pl.Expr:
-    """A column of whole milliseconds in seconds; the same number whatever the other rows are."""
-    # Polars divides many values by multiplying with 0.001, and one value in earnest.
-    return (pl.col(milliseconds) / 1000).round(3)
+    """A column of whole milliseconds in seconds."""
+    return quotient(pl.col(milliseconds), 1000, 3)
 
 
 def at_moments(

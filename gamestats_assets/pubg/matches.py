@@ -10,6 +10,7 @@ import typing
 import dataframely as dy
 import polars as pl
 
+from gamestats_assets.lakehouse.sums import quotient
 from gamestats_assets.pubg import reference
 from gamestats_assets.pubg.tables import (
     Matches,
@@ -41,19 +42,13 @@ def is_bot(account_column: str, type_column: str | None = None) -> pl.Expr:
 
 
 def metres(centimetres: pl.Expr) -> pl.Expr:
-    """Centimetres in metres, rounded far below what the game tells.
-
-    Polars divides the rows of a frame in another way than the one row of a short frame: the last digit may differ.
-    """
-    return (centimetres / 100).round(8)
+    """Centimetres in metres, to far below what the game tells."""
+    return quotient(centimetres, 100, 8)
 
 
 def seconds_since(start: str, at: str = "occurred_at") -> pl.Expr:
-    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown.
-
-    To the microsecond, for the reason that `metres` tells.
-    """
-    return ((pl.col(at) - pl.col(start)).dt.total_microseconds() / 1_000_000).round(6)
+    """Seconds from the time in column `start` to the time in column `at`; null where either is unknown."""
+    return quotient((pl.col(at) - pl.col(start)).dt.total_microseconds(), 1_000_000, 6)
 
 
 def estimated_start() -> pl.Expr:
