@@ -139,7 +139,7 @@ class Register:
         with connect(url) as conn:
             return [new for (new,) in conn.execute(statement, [sorted(set(ids))]).fetchall()]
 
-    def wanted(self, url: SecretStr, *, most: int = 200) -> list[Wanted]:
+    def wanted(self, url: SecretStr, most: int = 200) -> list[Wanted]:
         """What was found and whose time to be fetched has come, that found first at the front."""
         query = self._sql(
             "SELECT {key}, next_at FROM {table} WHERE state = 'wanted' AND next_at <= clock_timestamp()"

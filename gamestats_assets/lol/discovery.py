@@ -14,7 +14,7 @@ import polars as pl
 import psycopg
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
+from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, asked_before, look
 from gamestats_assets.apis.http import NotFoundError
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch
 from gamestats_assets.lakehouse.entries import Entered, EntryError, ExistsAlreadyError, UnknownNameError
@@ -182,9 +182,8 @@ def _matches_of(api: RiotApi, player: Row) -> tuple[Account, list[str]]:
         return account, api.match_ids(account, since=since)
 
 
-def wanted(url: SecretStr, *, most: int = 200) -> list[Wanted]:
-    """Found matches whose time to be fetched has come, those found first at the front."""
-    return _MATCHES.wanted(url, most=most)
+wanted = _MATCHES.wanted
+"""Found matches whose time to be fetched has come, those found first at the front."""
 
 
 def archive(url: SecretStr, api: RiotApi, match_ids: Collection[str]) -> tuple[MatchFetch, ...]:

@@ -67,7 +67,7 @@ def seeded_player_matches() -> dg.SensorDefinition:
         of="lol",
         missing=_missing,
         look=_look,
-        wanted=lambda url, most: discovery.wanted(url, most=most),
+        wanted=discovery.wanted,
         run_config=lambda ids: {"ops": {"fetch_lol_matches": {"config": {"match_ids": ids}}}},
         description="Asks the Riot API for the matches of every seeded player, every ten minutes, and has new ones "
         "fetched. Enter players with: gamestats lol seed add",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, Wanted, asked_before, look
+from gamestats_assets.apis.finds import LOOK_EVERY, Found, Register, asked_before, look
 from gamestats_assets.lakehouse.arrivals import FetchReport, MatchFetch, SourcePathError, UnrecognisedContentError
 from gamestats_assets.lakehouse.landing import Landing, decompressed
 from gamestats_assets.lakehouse.ops import Row, rows
@@ -94,9 +94,8 @@ def find(
     return look(due, "player_id", ask, lambda ids: _REPLAYS.enter(url, ids), note, deadline)
 
 
-def wanted(url: SecretStr, *, most: int = 200) -> list[Wanted]:
-    """Found replays whose time to be fetched has come, those found first at the front."""
-    return _REPLAYS.wanted(url, most=most)
+wanted = _REPLAYS.wanted
+"""Found replays whose time to be fetched has come, those found first at the front."""
 
 
 def archive(

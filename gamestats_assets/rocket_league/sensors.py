@@ -63,7 +63,7 @@ def tracked_player_replays() -> dg.SensorDefinition:
         of="rocket league",
         missing=_missing,
         look=_look,
-        wanted=lambda url, most: discovery.wanted(url, most=most),
+        wanted=discovery.wanted,
         run_config=lambda ids: {"ops": {"fetch_rocket_league_replays": {"config": {"ballchasing_ids": ids}}}},
         description="Asks ballchasing for the replays of every tracked player, every ten minutes, and has new ones "
         "fetched; a player's first look takes up the history. Enter players with: gamestats rocket-league track",
