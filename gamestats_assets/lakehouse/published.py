@@ -678,13 +678,15 @@ def forget_partition(url: SecretStr | str, table: type[Table], partition: Partit
 
 def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
     """Published rows by partition; under None for an unpartitioned table; empty before the first publication."""
+    with explained(table.spec.dotted):
+        return _counts(conn, table) if has_table(conn, table.spec.game, table.spec.name) else {}
+
+
+def _counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:
     column = table.spec.partitioned_by
     key = sql.SQL("NULL") if column is None else sql.Identifier(column)
-    with explained(table.spec.dotted):
-        if not has_table(conn, table.spec.game, table.spec.name):
-            return {}
-        query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(key, _identifier(table))
-        return {row[0]: row[1] for row in conn.execute(query)}
+    query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(key, _identifier(table))
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def everything_published(
@@ -712,7 +714,7 @@ def everything_published(
             return {}
         query = sql.SQL("SELECT table_name, partition_key, content_hash, rows FROM {} ORDER BY 2")
         published: dict[type[Table], dict[str, str]] = {table: {} for table in tables if table in found}
-        held = {table: {_key(of): rows for of, rows in counts(conn, table).items()} for table in published if counted}
+        held = {table: {_key(of): rows for of, rows in _counts(conn, table).items()} for table in published if counted}
         named = {table.spec.name: table for table in published}
         for name, key, digest, rows in conn.execute(query.format(_identifier(notes))):
             if (table := named.get(name)) and (not counted or held[table].get(key, 0) == rows):
