@@ -45,15 +45,6 @@ _FRUGAL = {
     "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "15",
 }
 """Environment in which Dagster takes less memory and, with nothing to do, less time."""
-_LASTING = """
-import gc, runpy, sys
-import gamestats_assets.orchestration.storage
-gc.freeze()
-sys.argv = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
-"""Runs a module of Dagster. What it has loaded is never garbage: to look through it takes longer than all that the
-daemon does with a code location, which it reads anew every minute."""
 
 
 class UpError(GamestatsError):
@@ -309,7 +300,7 @@ class Services:
         workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
-        lasting = [sys.executable, "-c", _LASTING]
+        lasting = [*python, "gamestats_assets.orchestration.lasting"]
         self._start("daemon", [*lasting, "dagster._daemon", "run", "-w", workspace], environment)
         self._start(
             "webserver", [*lasting, "dagster_webserver", "-h", host, "-p", str(port), "-w", workspace], environment
