@@ -1,10 +1,16 @@
-"""What the command line tells of runs: each warning once, with the days that it is of."""
+"""What the command line tells of runs: each warning once, with its days; what became of one that storage has lost."""
 
-from __future__ import annotations
+from pathlib import Path
 
+import dagster as dg
 import pytest
+from pydantic import SecretStr
 
-from gamestats_assets.cli.steps import Failure, Outcome, print_warnings
+from gamestats_assets.cli.progress import Told
+from gamestats_assets.cli.steps import Failure, Outcome, print_warnings, progress_loggers, run
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.orchestration.instance import dagster_instance
+from gamestats_assets.settings import Settings
 
 
 def outcome(where: str, *warnings: Failure) -> Outcome:
@@ -28,3 +34,26 @@ def test_a_warning_of_several_days_is_said_once_with_their_number(
     print_warnings(runs)
     [line] = capsys.readouterr().err.replace("\n", " ").strip().split("Warning: ")[1:]
     assert " ".join(line.split()) == f"check a ({told}): 2 rows breaking it"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_that_storage_has_lost_is_told_of_by_what_was_seen_of_it(
+    fails: bool, tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when PostgreSQL crashed just after the run began: what Dagster had told it last is gone."""
+    monkeypatch.setenv("GAMESTATS_POSTGRES_URL", fresh_database)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+    @dg.asset(key=["demo", "goals"])
+    def goals(context: dg.AssetExecutionContext) -> None:
+        context.instance.delete_run(context.run_id)
+        if fails:
+            raise ValueError("There is no goal.")
+
+    definitions = dg.Definitions.merge(dg.Definitions([goals]), progress_loggers())
+    told: list[Told] = []
+    with dagster_instance(Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(fresh_database)))) as instance:
+        found = run(definitions, instance, dg.AssetSelection.all(), [], told.append)
+        assert instance.get_runs() == []
+    assert found.success is not fails
+    assert [failure.what for failure in found.failures] == (["step demo.goals"] if fails else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +96,7 @@ def run(
     Raises:
         KeyboardInterrupt: when a person stopped the run.
     """
-    started = time.perf_counter()
+    started, run_id = time.perf_counter(), str(uuid.uuid4())
     where = spread(partitions)
     asked = selection.resolve(definitions.resolve_asset_graph())
     # The last but one part of a key is the game: a publication has its table's after `postgres`.
@@ -112,10 +113,11 @@ def run(
                 partitions=partitions,
                 tags={REQUESTED_BY_TAG: "command line"},
                 config={"loggers": loggers, "ops": dict(ops or {})},
+                run_id=run_id,
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
-    outcome = _outcome(result, time.perf_counter() - started, asked, where, lines.rows)
+    outcome = _outcome(run_id, result, time.perf_counter() - started, asked, where, lines.rows)
     for line in told_of(outcome, verbose=verbose):
         tell(Told(game, line, "wrong"))
     return outcome
@@ -232,8 +234,15 @@ def _step_name(step: str) -> str:
 
 
 def _outcome(
-    result: dg.ExecuteInProcessResult, seconds: float, asked: Collection[dg.AssetKey], where: str, rows: int
+    run_id: str,
+    result: dg.ExecuteInProcessResult,
+    seconds: float,
+    asked: Collection[dg.AssetKey],
+    where: str,
+    rows: int,
 ) -> Outcome:
+    """What became of a run, by the events that this process has seen, whatever is stored of it."""
+    succeeded = False
     steps: dict[str, float] = {}
     step_of: dict[dg.AssetKey, str] = {}
     failed_steps: list[Failure] = []
@@ -248,15 +257,17 @@ def _outcome(
             failure = _step_failure(step, event.step_failure_data.error)
             if failure is not None:
                 failed_steps.append(failure)
+        elif event.event_type == dg.DagsterEventType.RUN_SUCCESS:
+            succeeded = True
         elif event.event_type == dg.DagsterEventType.RUN_FAILURE and event.job_failure_data.error is not None:
             stopped = _told(_first(event.job_failure_data.error))
     checks = _of_the_whole_run(result.get_asset_check_evaluations())
     broken = [check for check in checks if not check.passed]
     failures = [*failed_steps, *(_check_failure(c) for c in broken if c.severity == dg.AssetCheckSeverity.ERROR)]
-    if not result.success and not failures:
+    if not succeeded and not failures:
         failures.append(Failure("the run", stopped))
     return Outcome(
-        run_id=result.run_id,
+        run_id=run_id,
         seconds=seconds,
         steps=steps,
         step_of=step_of,

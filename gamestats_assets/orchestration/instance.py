@@ -115,15 +115,18 @@ def run_here(
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     log_level: str = "ERROR",
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Materialise a selection in this process, as one run.
 
     Args:
         partitions: its partitions; none for what has no partitions.
         config: run configuration of the steps (`ops`).
+        run_id: its id, a UUID; one is made up without it.
 
     Returns:
-        The result; `success` is False when a step or a blocking check failed.
+        The result; `success` is False when a step or a blocking check failed. It is read from Dagster's storage, which
+        may lack the last moments before PostgreSQL itself crashed, and with these the run; the events are at hand.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
@@ -131,6 +134,7 @@ def run_here(
         instance=instance,
         asset_selection=keys,
         raise_on_error=False,
+        run_id=run_id,
         partition_key=partitions[0] if partitions else None,
         tags={**partitions_tags(partitions), _PROCESS_TAG: _this_process(), **(tags or {})},
         run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
