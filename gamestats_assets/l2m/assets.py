@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.l2m import checks, reference, tables
-from gamestats_assets.l2m.logs import decode_days
 from gamestats_assets.l2m.source import GAME, delivered_logs, refused
 from gamestats_assets.lakehouse.ledger import combined_hash
 from gamestats_assets.lakehouse.quality import Check
@@ -80,12 +79,19 @@ def _deliveries() -> dg.AssetsDefinition:
     return deliveries
 
 
+def _decode(*arguments: Any) -> Any:
+    """`logs.decode_days`, whose expressions of SQL are loaded by who makes something of them."""
+    from gamestats_assets.l2m.logs import decode_days
+
+    return decode_days(*arguments)
+
+
 @functools.cache
 def game() -> Game:
     """Every table of the MMO and what it is made from: extracts, what people enter, silver, gold, and publications."""
     l2m = Game(GAME, tables.ALL, CHECKS)
     l2m.asset(_deliveries, DELIVERIES, tables.LogCounts)
-    l2m.landed(tables.LANDED_TABLES, decode_days, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION)
+    l2m.landed(tables.LANDED_TABLES, _decode, refused=refused, deps=[DELIVERIES], code_version=LANDED_VERSION)
     l2m.entered((tables.IpWhitelist,))
     for table in tables.REFERENCE:
         version = combined_hash([reference.text_of(table)])[:8]

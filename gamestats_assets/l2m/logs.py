@@ -12,22 +12,21 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import duckdb
-import msgspec
 import polars as pl
 
-from gamestats_assets.l2m.columns import COLUMNS, FAULT, LINE, PROBLEM, SEPARATOR, TEXT, missing, must_be, typed
-from gamestats_assets.l2m.raw_files import FAULTS, READ_ERRORS, Format, open_file
+from gamestats_assets.l2m.columns import FAULT, LINE, PROBLEM, SEPARATOR, TEXT, missing, must_be
+from gamestats_assets.l2m.deliveries import FILE, THINKINGDATA, DeliveredFile, in_force
+from gamestats_assets.l2m.raw_files import FAULTS, READ_ERRORS, open_file
 from gamestats_assets.l2m.reference import currencies
 from gamestats_assets.l2m.tables import ETL, LANDED_TABLES, RATES, EtlRecharge, ExchangeRates, LogCounts
+from gamestats_assets.l2m.values import typed
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
 from gamestats_assets.lakehouse.quality import Rejection, screen
 from gamestats_assets.lakehouse.table import Table
 
-FILE, DELIVERY, THINKINGDATA = "log", "delivery", "thinkingdata"
-"""Kinds of landed files: a raw file, the document of a delivery, a day's lines of ThinkingData records."""
 _PIECE_ROWS = 1_000_000
 _ZONES = timedelta(hours=14)
 """How far a studio's own day may be off from that in UTC."""
@@ -35,87 +34,6 @@ _ZONES = timedelta(hours=14)
 _TOLD_ROW_BY_ROW = 10_000
 _EXACT = pl.Decimal(38, 12)
 """An amount times a rate, before it is rounded."""
-
-
-class DeliveredFile(msgspec.Struct, frozen=True):
-    """A file of a delivery.
-
-    Attributes:
-        hash: of its content; it names the landed file.
-        name: what it was called where it came from.
-        format: how it is to be read.
-    """
-
-    hash: str
-    name: str
-    format: Format
-
-
-class Delivery(msgspec.Struct, frozen=True):
-    """What was delivered of one log of a day: the document that lands with the files.
-
-    Attributes:
-        number: of several deliveries of the log the one with the highest number counts.
-        files: in their order.
-        columns: our column's name to that of the files, where it is another.
-        refused: why it could not be taken. It has the files of the one before then, and stops the day until the log is
-            delivered again.
-    """
-
-    log: str
-    day: str
-    number: Annotated[int, msgspec.Meta(ge=1)]
-    files: tuple[DeliveredFile, ...]
-    columns: dict[str, str] = {}
-    refused: str = ""
-
-    def says_as(self, other: Delivery) -> bool:
-        """Whether both deliver the same: the same contents, read in the same way, whatever they are called."""
-        found, others = ({(file.hash, file.format) for file in each.files} for each in (self, other))
-        return found == others and self.columns == other.columns and self.refused == other.refused
-
-    def to_json(self) -> bytes:
-        """The document."""
-        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Delivery:
-        """A document.
-
-        Raises:
-            ValueError: when it is none.
-        """
-        found = msgspec.json.decode(content, type=cls)
-        if found.log not in COLUMNS:
-            raise ValueError(f"there is no log {found.log!r}")
-        return found
-
-
-def in_force(landing: Landing, files: Sequence[LandedFile]) -> tuple[dict[str, Delivery], list[Rejection]]:
-    """By log, the delivery of a day that counts: the one with the highest number, of equals that of the greatest hash.
-
-    Documents that nobody can read are rejections.
-    """
-    found: dict[str, tuple[int, str, Delivery]] = {}
-    unreadable: list[Rejection] = []
-    for file in files:
-        if file.kind != DELIVERY:
-            continue
-        try:
-            delivery = Delivery.from_json(landing.read(file))
-        except (ValueError, RecursionError) as error:
-            unreadable.append(
-                Rejection(_name(file), "file", "unreadable_delivery", f"Expected a delivery's document: {error}.", 0)
-            )
-            continue
-        ranked = (delivery.number, file.content_hash, delivery)
-        if delivery.log not in found or ranked[:2] > found[delivery.log][:2]:
-            found[delivery.log] = ranked
-    return {log: delivery for log, (_, _, delivery) in found.items()}, unreadable
-
-
-def _name(file: LandedFile) -> str:
-    return file.path.rsplit("/", 1)[-1]
 
 
 @dataclass
@@ -404,7 +322,7 @@ class DayOfLogs:
 
 
 def _typed(log: str, names: Mapping[str, str], rows: duckdb.DuckDBPyRelation) -> Iterator[pl.DataFrame]:
-    """Rows of a raw file in the types of the log's table; see `columns.typed`."""
+    """Rows of a raw file in the types of the log's table; see `values.typed`."""
     found = dict(zip(rows.columns, map(str, rows.types), strict=True))
     for selected in typed(log, names, found):
         rows = rows.project(selected)

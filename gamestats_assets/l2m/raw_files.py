@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, cast
 
 import duckdb
 import msgspec
@@ -24,9 +24,9 @@ import pyarrow as pa
 from isal import igzip, isal_zlib
 from sqlglot import exp
 
-from gamestats_assets.l2m.columns import COLUMNS, FAULT, LINE, TEXT, RawColumn, filled
-
-Format = Literal["parquet", "csv", "jsonl"]
+from gamestats_assets.l2m.columns import COLUMNS, FAULT, LINE, TEXT, RawColumn
+from gamestats_assets.l2m.deliveries import Format
+from gamestats_assets.l2m.values import filled
 
 FAULTS: Mapping[str, str] = {
     "no_text": "it is no UTF-8",

@@ -17,8 +17,7 @@ from typing import Literal
 from isal import igzip, isal_zlib
 
 from gamestats_assets.l2m.columns import NAMES
-from gamestats_assets.l2m.logs import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, in_force
-from gamestats_assets.l2m.raw_files import Format
+from gamestats_assets.l2m.deliveries import DELIVERY, FILE, THINKINGDATA, DeliveredFile, Delivery, Format, in_force
 from gamestats_assets.l2m.tables import ETL
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.files import files_within, shown

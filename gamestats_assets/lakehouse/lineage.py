@@ -7,9 +7,12 @@ is kept with Dagster's files, whose UI shows it, by the hash of the text and of 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gamestats_assets.lakehouse.files import write_whole
@@ -30,7 +33,7 @@ def column_lineage(model: SqlModel) -> Mapping[str, Sequence[tuple[str, str]]]:
     """
     columns = {table.spec.dotted: [*table.columns()] for table in (model.table, *model.reads.values())}
     of = hashlib.sha256(repr((model.text, columns)).encode()).hexdigest()
-    kept = Settings().state_folder / "dagster" / "lineage" / f"{of}.json"
+    kept = _folder(os.environ.get("GAMESTATS_DATA"), os.environ.get("GAMESTATS_STATE")) / f"{of}.json"
     try:
         found = json.loads(kept.read_bytes())
     except (OSError, ValueError):
@@ -39,6 +42,12 @@ def column_lineage(model: SqlModel) -> Mapping[str, Sequence[tuple[str, str]]]:
             with contextlib.suppress(OSError):
                 write_whole(kept, json.dumps(found))
     return {name: [(table, column) for table, column in origins] for name, origins in found.items()}
+
+
+@functools.lru_cache(maxsize=1)
+def _folder(data: str | None, state: str | None) -> Path:
+    """Where lineage is kept; to read all settings takes longer than a model's lineage."""
+    return Settings().state_folder / "dagster" / "lineage"
 
 
 def _read_in_text(model: SqlModel) -> dict[str, list[tuple[str, str]]]:

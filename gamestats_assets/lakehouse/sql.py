@@ -323,6 +323,7 @@ def _as_frame(result: DuckDBPyRelation) -> pl.DataFrame:
 
 # --- The engine ------------------------------------------------------------------------------
 
+
 def _session(config: Mapping[str, Any]) -> DuckDBPyConnection:
     # In memory, one for each: a DuckDB file has a single writer. No statement can make it download something.
     con = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", **config})
