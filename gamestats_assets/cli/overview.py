@@ -183,7 +183,7 @@ def _table(
     spec = table.spec
     state = stores.lake.state(table)
     filled = [key for key, rows in (state.rows_per_partition if state else {}).items() if rows]
-    at = _last_commit(stores, table)
+    at = stores.lake.committed_at(table)
     return TableOverview(
         name=spec.dotted,
         layer=spec.layer,
@@ -211,13 +211,6 @@ def _state(table: type[Table], behind: Behind | None) -> str:
                 first = next(iter(found.values()))
                 return f"{what}: {first}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
     return "up to date"
-
-
-def _last_commit(stores: Stores, table: type[Table]) -> datetime | None:
-    delta = stores.lake.open(table)
-    if delta is None:
-        return None
-    return datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
 
 def _freshness(stores: Stores, table: type[Table], at: datetime | None, now: datetime) -> Freshness:

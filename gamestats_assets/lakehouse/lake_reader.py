@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -154,6 +155,11 @@ class LakeReader:
         """The table's newest version, or None when nothing was ever written."""
         delta = self._newest(_stored(table))
         return None if delta is None else delta.version()
+
+    def committed_at(self, table: type[Table]) -> datetime | None:
+        """When the newest version was committed, or None when nothing was ever written."""
+        delta = self._newest(table)
+        return None if delta is None else datetime.fromtimestamp(delta.history(1)[0]["timestamp"] / 1000, UTC)
 
     def scan(
         self,

@@ -390,8 +390,9 @@ class Game:
         for table in step.tables:
             keys = [*done.keys] if table.spec.partitioned_by else []
             if not done.is_nothing:
-                result = dg.MaterializeResult(asset_key=asset_key(table), metadata=done_metadata(look, table, done))
-                yield from materializations(context, look.lake, table, result, keys, done.made)
+                yield from materializations(
+                    context, look.lake, table, done_metadata(look, table, done), keys, done.made
+                )
             yield from results(look, step, table, done, several=several)
 
     def assets(self) -> list[dg.AssetsDefinition]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,6 @@ def done_metadata(look: Look, table: type[Table], done: Done) -> dict[str, Any]:
         "partitions_made": len(done.made),
         "partitions_passed_over": len(done.keys) - len(done.made) - len(done.held),
         "quarantined_rows": sum(commit.rejected_rows for commit in commits),
-        "dagster/column_schema": column_schema(table),
         "dagster/uri": lake.uri(table),
     }
     if not table.spec.personal:
@@ -108,7 +107,7 @@ def materializations(
     context: dg.AssetExecutionContext,
     lake: Lake,
     table: type[Table],
-    result: dg.MaterializeResult[Any],
+    metadata: Mapping[str, Any],
     keys: Sequence[str],
     made: Sequence[str],
     *,
@@ -117,18 +116,20 @@ def materializations(
     """A step's result with the row count of each partition; Dagster itself knows but one, or a range of its own.
 
     Args:
+        metadata: of the asset; as part of the result, Dagster would store it a second time with the step's output.
         keys: partitions of the run; none of a table without any.
         made: those that were made.
         asset: what is made, where it is not the table itself.
     """
     asset = asset or asset_key(table)
+    context.add_asset_metadata(metadata, asset)
     is_range = context.has_partition_key_range and not context.has_partition_key
     state = lake.state(table)
     rows = state.rows_per_partition if state is not None else {}
     counts = {key: {"dagster/partition_row_count": rows.get(key, 0)} for key in keys}
     for key in keys if is_range else keys[:1]:
         context.add_asset_metadata(counts[key], asset, key)
-    yield result
+    yield dg.MaterializeResult(asset_key=asset)
     for key in made if keys and not is_range else ():
         if key != keys[0]:
             yield dg.AssetMaterialization(asset, partition=key, metadata=counts[key])

@@ -128,18 +128,16 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
             raise dg.Failure(next(iter(done.refused.values())), allow_retries=False)
         found = unpublished(look, table, contents_published(Look(stores, graph, counted=True), (table,)))
         different = {key or "all": why for key, why in found.items() if key in keys}
-        result = dg.MaterializeResult(
-            metadata={
-                "rows_written": done.rows_written,
-                "rows_replaced": done.rows_replaced,
-                "delta_version": version,
-                # Told here alone: what each definition holds Dagster's daemon reads anew each minute.
-                "dagster/column_schema": column_schema(table),
-                **({} if spec.personal else {"preview": frame_metadata(done.preview)}),
-            },
-        )
+        metadata = {
+            "rows_written": done.rows_written,
+            "rows_replaced": done.rows_replaced,
+            "delta_version": version,
+            # Told here alone: what each definition holds Dagster's daemon reads anew each minute.
+            "dagster/column_schema": column_schema(table),
+            **({} if spec.personal else {"preview": frame_metadata(done.preview)}),
+        }
         own = keys if partitions is not None else []
-        yield from materializations(context, stores.lake, table, result, own, own, asset=asset)
+        yield from materializations(context, stores.lake, table, metadata, own, own, asset=asset)
         # Of a result Dagster would look up the materialisation that was just told.
         yield dg.AssetCheckEvaluation(
             asset_key=asset,
