@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from gamestats_assets_tests import compiled, cores
 from gamestats_assets_tests.instances import keep_connections
-from gamestats_assets_tests.kept import keep_certificates, keep_commands, keep_partition_keys
+from gamestats_assets_tests.kept import keep_certificates, keep_commands
 from gamestats_assets_tests.postgres_fixture import (
     fresh_database,
     ops_database,
@@ -34,7 +34,6 @@ __all__ = [
 keep_connections()
 keep_certificates()
 keep_commands()
-keep_partition_keys()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
 # every run, so that a change is what makes one fail; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("explore", deadline=None, max_examples=1000)

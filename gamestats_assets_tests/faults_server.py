@@ -8,12 +8,10 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse import published
 from gamestats_assets_tests import faults
 from gamestats_assets_tests.instances import keep_connections
-from gamestats_assets_tests.kept import keep_partition_keys
 
 __all__ = ["faults", "published"]
 
 keep_connections()
-keep_partition_keys()
 build_defs().resolve_asset_graph()
 with dg.DagsterInstance.ephemeral():
     """Its storage imports much."""

@@ -122,12 +122,13 @@ def materializations(
         asset: what is made, where it is not the table itself.
     """
     asset = asset or asset_key(table)
-    context.add_asset_metadata(metadata, asset)
     is_range = context.has_partition_key_range and not context.has_partition_key
     state = lake.state(table)
     rows = state.rows_per_partition if state is not None else {}
     counts = {key: {"dagster/partition_row_count": rows.get(key, 0)} for key in keys}
-    for key in keys if is_range else keys[:1]:
+    # Of one partition Dagster would ask the server whether it is there.
+    context.add_asset_metadata(metadata if is_range or not keys else {**metadata, **counts[keys[0]]}, asset)
+    for key in keys if is_range else ():
         context.add_asset_metadata(counts[key], asset, key)
     yield dg.MaterializeResult(asset_key=asset)
     for key in made if keys and not is_range else ():
