@@ -15,5 +15,5 @@ from gamestats_assets.orchestration.sensor import behind_sensor
 def definitions() -> dg.Definitions:
     """Assets with their checks, and the sensor that requests them."""
     quarantined, check = quarantine(game())
-    behind, jobs = behind_sensor(game())
-    return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check], jobs=jobs, sensors=[behind])
+    behind = behind_sensor(game())
+    return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check], sensors=[behind])

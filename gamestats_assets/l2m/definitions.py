@@ -16,11 +16,10 @@ from gamestats_assets.orchestration.sensor import behind_sensor
 def definitions() -> dg.Definitions:
     """Assets with their checks, and what starts work."""
     quarantined, check = quarantine(game())
-    behind, jobs = behind_sensor(game())
+    behind = behind_sensor(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
-        jobs=jobs,
         sensors=[behind],
         schedules=[sensors.every_night()],
     )

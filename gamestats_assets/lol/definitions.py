@@ -19,10 +19,10 @@ def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives matches, and what starts work."""
     # Matches come all the time, and each would have the statistics of its patch made again.
     quarantined, check = quarantine(game())
-    behind, jobs = behind_sensor(game(), rests_s={"patch": _PATCHES_EVERY_S})
+    behind = behind_sensor(game(), rests_s={"patch": _PATCHES_EVERY_S})
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
-        jobs=[sensors.archive_lol_matches, *jobs],
+        jobs=[sensors.archive_lol_matches],
         sensors=[behind, sensors.seeded_player_matches()],
     )

@@ -58,19 +58,14 @@ def sensor_name(game: str) -> str:
     return f"{game}_behind"
 
 
-def job_name(game: str, kind: str) -> str:
-    """Name of the job that makes a game's tables of one kind of partitions."""
-    return f"{game}_{kind or 'whole'}"
-
-
 def behind_sensor(
     game: Game,
     *,
     lots: Lots = lambda look, kind, keys: [(keys, {})],
     rests_s: Mapping[str, float] | None = None,
     before: Callable[[Stores], None] = lambda stores: None,
-) -> tuple[dg.SensorDefinition, list[Any]]:
-    """The sensor of a game, and the jobs that it requests runs of.
+) -> dg.SensorDefinition:
+    """The sensor of a game.
 
     Args:
         lots: divides what is behind, and says how urgent it is.
@@ -78,18 +73,11 @@ def behind_sensor(
             of grows all the time.
         before: done before each look at something new.
     """
-    name = sensor_name(game.name)
-    by_kind: dict[str, list[dg.AssetKey]] = {}
-    for node in game.nodes:
-        by_kind.setdefault(kind_of(node.partitions), []).extend(node.keys)
-    jobs = [
-        dg.define_asset_job(job_name(game.name, kind), dg.AssetSelection.assets(*keys), tags={KIND_TAG: kind})
-        for kind, keys in by_kind.items()
-    ]
 
     @dg.sensor(
-        name=name,
-        jobs=jobs,
+        name=sensor_name(game.name),
+        # Of the assets themselves, as commands make them: what jobs there are the daemon reads anew each minute.
+        asset_selection=[key for node in game.nodes for key in node.keys],
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests every table that is not as its inputs would make it now: because files landed, somebody "
@@ -120,7 +108,7 @@ def behind_sensor(
             skip_reason=None if requests else found.why_nothing(),
         )
 
-    return sensor, jobs
+    return sensor
 
 
 def _heads(game: Game, stores: Stores) -> str:
@@ -163,7 +151,6 @@ def _requests(
                             reason,
                             attempt,
                             tags={**tagged, **partitions_tags(part)},
-                            job_name=job_name(game.name, kind),
                             partition_key=part[0] or None,
                             asset_selection=[*stage.assets],
                         )

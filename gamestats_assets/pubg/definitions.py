@@ -16,10 +16,10 @@ from gamestats_assets.pubg.assets import game
 def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives matches, and what starts work."""
     quarantined, check = quarantine(game())
-    behind, jobs = behind_sensor(game(), lots=sensors.lots, before=sensors.learn_accounts)
+    behind = behind_sensor(game(), lots=sensors.lots, before=sensors.learn_accounts)
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
-        jobs=[sensors.archive_pubg_matches, *jobs],
+        jobs=[sensors.archive_pubg_matches],
         sensors=[behind, sensors.tracked_player_matches(), sensors.tournament_matches_found()],
     )

@@ -18,10 +18,10 @@ _PLAYERS_EVERY_S = 60
 def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives replays, and what starts work."""
     quarantined, check = quarantine(game())
-    behind, jobs = behind_sensor(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})
+    behind = behind_sensor(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
-        jobs=[sensors.archive_rocket_league_replays, *jobs],
+        jobs=[sensors.archive_rocket_league_replays],
         sensors=[behind, sensors.tracked_player_replays()],
     )

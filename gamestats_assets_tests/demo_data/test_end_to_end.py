@@ -34,6 +34,7 @@ from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 from gamestats_assets_tests.postgres_fixture import database
@@ -326,14 +327,14 @@ def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(proces
     with entering(stores.postgres_url, "ann") as conn:
         add_product(conn, "second", taxonomy=TAXONOMY, rules=RULES, origin="a", configuration=second, generated=True)
     (asked,) = tick()
-    assert (asked.job_name, asked.partition_key) == ("demo_data_product", "second")
+    assert (asked.tags[KIND_TAG], asked.partition_key) == ("product", "second")
     assert asked.asset_selection
     of_product = dg.AssetSelection.assets(*asked.asset_selection)
     assert {asset_key(t.Products), asset_key(t.DemoTaxonomy)} <= {*asked.asset_selection}
     assert asset_key(t.DemoLogs) not in asked.asset_selection
     assert processed.run(of_product, ["second"]).success
     (asked,) = tick()
-    assert (asked.job_name, asked.partition_key) == ("demo_data_day_product", "2026-01-05|second")
+    assert (asked.tags[KIND_TAG], asked.partition_key) == ("day_product", "2026-01-05|second")
     assert asked.tags[PARTITIONS_TAG] == "2026-01-05|second,2026-01-06|second"
     assert {asset_key(t.DemoLogs), asset_key(t.Events)} <= {*(asked.asset_selection or ())}
     with entering(stores.postgres_url, "ann") as conn:

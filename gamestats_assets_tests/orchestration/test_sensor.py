@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import requests, sensor
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import partitions_of_run
-from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor, job_name, sensor_name
+from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor, sensor_name
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
@@ -33,10 +33,9 @@ class Daemon:
 
     def __init__(self, stores: Stores, instance: dg.DagsterInstance) -> None:
         self.stores, self.instance = stores, instance
-        self.sensor, jobs = behind_sensor(game.game())
+        self.sensor = behind_sensor(game.game())
         self.definitions = dg.Definitions(
             assets=game.game().assets(),
-            jobs=jobs,
             sensors=[self.sensor],
             resources={"stores": dg.ResourceDefinition.hardcoded_resource(stores)},
             executor=dg.in_process_executor,
@@ -64,7 +63,7 @@ class Daemon:
 
     def run(self, request: dg.RunRequest) -> bool:
         return (
-            self.definitions.resolve_job_def(str(request.job_name))
+            self.definitions.resolve_implicit_global_asset_job_def()
             .execute_in_process(
                 instance=self.instance,
                 partition_key=request.partition_key,
@@ -105,7 +104,7 @@ def test_days_that_gained_files_are_requested_with_all_that_follows_and_then_not
     [request] = daemon.tick()
     assert days_of(request) == [DAY, NEXT, LATER]
     assert {*(request.asset_selection or ())} == EVERYTHING
-    assert (request.job_name, request.tags[KIND_TAG]) == (job_name("demo", "day"), "day")
+    assert request.tags[KIND_TAG] == "day"
     assert request.tags["gamestats/requested_by"] == sensor_name("demo") == "demo_behind"
     assert daemon.run(request)
     assert daemon.made(DayGoals) == [DAY, NEXT, LATER]
