@@ -78,6 +78,13 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def connections_of(folder: Path) -> set[str]:
+    """Sockets of the server of the code location: the one it listens on, and one for each connection to it."""
+    server = next(line for line in processes_of(folder) if "dagster api grpc" in line).split()
+    place = server[server.index("-s") + 1]
+    return {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {place}")}
+
+
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -145,6 +152,11 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     locations = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"
     answer = httpx.post(f"{up.url}/graphql", json={"query": locations}, timeout=60).json()
     assert [entry["name"] for entry in answer["data"]["workspaceOrError"]["locationEntries"]] == ["gamestats"]
+
+    kept = connections_of(folder)
+    assert len(kept) == 3, "the daemon and the webserver are connected to the code location"
+    time.sleep(3)
+    assert connections_of(folder) == kept, "and ask over these connections"
 
     second = run(folder, "up", "--port", str(up.port + 1))
     assert second.returncode == 1

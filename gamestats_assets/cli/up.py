@@ -43,6 +43,9 @@ _FRUGAL = {
     # Seconds between two looks of the daemon at how old tables are, and for runs to start again.
     "FRESHNESS_DAEMON_INTERVAL_SECONDS": "120",
     "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "15",
+    # As long as Dagster lets them be anyway: `orchestration.lasting` must know it.
+    "DAGSTER_GRPC_MAX_RX_BYTES": "100000000",
+    "DAGSTER_GRPC_MAX_SEND_BYTES": "100000000",
 }
 """Environment in which Dagster takes less memory and, with nothing to do, less time."""
 
@@ -300,7 +303,7 @@ class Services:
         workspace = str(Path(environment["DAGSTER_HOME"], "workspace.yaml"))
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
-        lasting = [*python, "gamestats_assets.orchestration.lasting"]
+        lasting = [*python, "gamestats_assets.orchestration.lasting", place]
         self._start("daemon", [*lasting, "dagster._daemon", "run", "-w", workspace], environment)
         self._start(
             "webserver", [*lasting, "dagster_webserver", "-h", host, "-p", str(port), "-w", workspace], environment

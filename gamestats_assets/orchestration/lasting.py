@@ -1,17 +1,48 @@
-"""Runs a module of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting MODULE ARGUMENTS`.
+"""Runs a module of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting SOCKET MODULE ARGUMENTS`.
 
 What such a process has loaded is never garbage: to look through it takes longer than all that the daemon does with a
 code location, which it reads anew every minute.
+
+Dagster connects to the server of the code location for each question, and asks it every second whether it is still the
+same one. gRPC takes a connection that is there already, if it was made with the same options: so one is kept here.
 """
 
 import gc
+import os
 import runpy
 import sys
+
+import grpc
+from grpc.experimental import ChannelOptions
+
+MESSAGE_BYTES = ("DAGSTER_GRPC_MAX_RX_BYTES", "DAGSTER_GRPC_MAX_SEND_BYTES")
+"""Variables that say how long a message may be, which is one of the options."""
+
+
+def connected(socket: str) -> tuple[grpc.Channel, object]:
+    """A connection to a server of a code location, and what keeps it from being closed when nobody asks anything."""
+    received, sent = (int(os.environ[name]) for name in MESSAGE_BYTES)
+    channel = grpc.insecure_channel(
+        f"unix:{socket}",
+        options=[
+            ("grpc.max_receive_message_length", received),
+            ("grpc.max_send_message_length", sent),
+            # A thread for what is only held would look every 0.2 s whether something came.
+            (ChannelOptions.SingleThreadedUnaryStream, 1),
+        ],
+        compression=grpc.Compression.Gzip,
+    )
+    # The server tells how it is now, and then only when that changes: with the end of both.
+    health = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", wait_for_ready=True)
+    next(health)
+    return channel, health
+
 
 if __name__ == "__main__":
     # What the module will ask for, loaded before all that is there is kept out of the search.
     import gamestats_assets.orchestration.storage  # noqa: F401
 
+    kept = connected(sys.argv[1])
     gc.freeze()
-    sys.argv = sys.argv[1:]
+    sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
