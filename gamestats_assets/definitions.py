@@ -14,6 +14,7 @@ import dagster as dg
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
+from gamestats_assets.orchestration.sensor import behind_sensor
 from gamestats_assets.tables import GAMES, tables_of
 
 
@@ -47,8 +48,9 @@ def build_defs(
         # Single-run backfills and partitioned checks are new in Dagster, which says so at every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        of_games = [import_module(f"gamestats_assets.{game}.definitions").definitions() for game in chosen]
-        return dg.Definitions.merge(*of_games, shared)
+        modules = [import_module(f"gamestats_assets.{game}.definitions") for game in chosen]
+        behind = dg.Definitions(sensors=[behind_sensor([module.watched() for module in modules])])
+        return dg.Definitions.merge(*(module.definitions() for module in modules), behind, shared)
 
 
 def game_of(name: str) -> Game:

@@ -20,6 +20,7 @@ from typer.testing import Result
 from gamestats_assets.definitions import build_defs
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.orchestration.sensor import SENSOR
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.postgres_fixture import database
 from gamestats_assets_tests.test_cli import Gamestats
@@ -50,11 +51,14 @@ class _OverStores:
 
 
 class BySensors(_OverStores):
-    """The code location over a folder and a database.
+    """The code location of a game over a folder and a database.
 
     Attributes:
+        game: the game; every one when there is none.
         said: why the sensor that was asked last requests nothing.
     """
+
+    game: str | None = None
 
     def __init__(self, folder: Path, database: str, instance: dg.DagsterInstance, **settings: str) -> None:
         self.instance = instance
@@ -62,7 +66,9 @@ class BySensors(_OverStores):
         self.stores = Stores(
             Settings(data=str(folder / "data"), postgres_url=SecretStr(database), workers=1, **given)  # type: ignore[arg-type]
         )
-        self.definitions = build_defs({"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)})
+        self.definitions = build_defs(
+            {"stores": dg.ResourceDefinition.hardcoded_resource(self.stores)}, [self.game] if self.game else None
+        )
         self.cursors: dict[str, str | None] = {}
         self.said = ""
 
@@ -81,13 +87,13 @@ class BySensors(_OverStores):
         return list(told.run_requests or ())
 
     def an_hour_passes(self) -> None:
-        """Everything that a cursor remembers was an hour ago."""
-        for name, cursor in self.cursors.items():
-            told = json.loads(cursor or "{}")
-            if "again_at" in told:
-                told["again_at"] -= 3600
-            told["asked_at"] = {kind: at - 3600 for kind, at in told.get("asked_at", {}).items()}
-            self.cursors[name] = json.dumps(told)
+        """Everything that was seen of what is behind was seen an hour ago."""
+        states = json.loads(self.cursors.get(SENSOR) or "{}")
+        for state in states.values():
+            if "again_at" in state:
+                state["again_at"] -= 3600
+            state["asked_at"] = {kind: at - 3600 for kind, at in state["asked_at"].items()}
+        self.cursors[SENSOR] = json.dumps(states)
 
     def tries(self, request: dg.RunRequest, job_name: str | None = None) -> dg.ExecuteInProcessResult:
         """A run as it was requested, of the job that it names or the sensor's own."""

@@ -152,7 +152,7 @@ def test_the_graph_goes_from_telemetry_to_postgres(page: Page) -> None:
 
 def test_sensors_and_schedules_run_by_themselves(page: Page) -> None:
     page.goto("/automation")
-    for name in ("tracked_player_matches", "pubg_behind", "lake_maintenance_daily"):
+    for name in ("tracked_player_matches", "behind", "lake_maintenance_daily"):
         expect(page.get_by_text(name).first).to_be_visible(timeout=_PATIENCE_MS)
     switches = page.get_by_role("checkbox", checked=True)
     expect(switches.first).to_be_attached(timeout=_PATIENCE_MS)

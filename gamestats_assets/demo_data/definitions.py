@@ -8,12 +8,16 @@ import dagster as dg
 
 from gamestats_assets.demo_data.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import Watched
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
-    """Assets with their checks, and the sensor that requests them."""
+    """Assets with their checks."""
     quarantined, check = quarantine(game())
-    behind = behind_sensor(game())
-    return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check], sensors=[behind])
+    return dg.Definitions(assets=[*game().assets(), quarantined], asset_checks=[check])
+
+
+def watched() -> Watched:
+    """How what is behind is asked for."""
+    return Watched(game())

@@ -9,17 +9,20 @@ import dagster as dg
 from gamestats_assets.l2m import sensors
 from gamestats_assets.l2m.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import Watched
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
     """Assets with their checks, and what starts work."""
     quarantined, check = quarantine(game())
-    behind = behind_sensor(game())
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
-        sensors=[behind],
         schedules=[sensors.every_night()],
     )
+
+
+def watched() -> Watched:
+    """How what is behind is asked for."""
+    return Watched(game())

@@ -153,7 +153,7 @@ def snapshot(url: SecretStr | str, table: type[Table]) -> pl.DataFrame:
 
 def versions(url: SecretStr | str) -> dict[str, int]:
     """A number per table that grows whenever its rows change; empty before the first migration."""
-    # Asked for all the time by every game's sensor.
+    # Asked for all the time by the sensor, for every game.
     with explained("ops.changes"), suppress(psycopg.errors.UndefinedTable):
         return dict(kept(url).execute("SELECT table_name, version FROM ops.changes").fetchall())
     return {}

@@ -9,20 +9,24 @@ import dagster as dg
 from gamestats_assets.lol import sensors
 from gamestats_assets.lol.assets import game
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import Watched
 
+# Matches come all the time, and each would have the statistics of its patch made again.
 _PATCHES_EVERY_S = 3600
 
 
 @functools.cache
 def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives matches, and what starts work."""
-    # Matches come all the time, and each would have the statistics of its patch made again.
     quarantined, check = quarantine(game())
-    behind = behind_sensor(game(), rests_s={"patch": _PATCHES_EVERY_S})
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
         jobs=[sensors.archive_lol_matches],
-        sensors=[behind, sensors.seeded_player_matches()],
+        sensors=[sensors.seeded_player_matches()],
     )
+
+
+def watched() -> Watched:
+    """How what is behind is asked for."""
+    return Watched(game(), rests_s={"patch": _PATCHES_EVERY_S})

@@ -21,7 +21,7 @@ since a run died or somebody else wrote it, is checked before anything is made f
 **Looking is cheap.** A look reads the heads of Delta logs, then the commits that are new; the listing of a landed day
 only when its folder changed; one row per table of what people entered.
 
-Who asks: the sensor of each game, `gamestats materialize` and `gamestats tables`, the check `is_up_to_date`, and every
+Who asks: the sensor `behind`, `gamestats materialize` and `gamestats tables`, the check `is_up_to_date`, and every
 step when it runs, for which the UI's Materialise passes over what is not behind. There is nothing else to know, and no
 other place where it is decided: a table's declaration and its builder in the game's `assets.py` say what it reads.
 """

@@ -1,4 +1,4 @@
-"""The sensor of each game: it requests what is behind, in the order in which tables are made from each other.
+"""The sensor that requests what is behind of each game, in the order in which tables are made from each other.
 
 A look that finds nothing new is cheap (see `freshness`): the cursor holds the heads of the Delta logs, the numbers of
 `ops.changes` and the times of the landing zone's folders, and while these are the same, and nothing waits, nothing else
@@ -7,6 +7,9 @@ of that kind that follows; a later look finds what has become behind by that.
 
 A range of partitions is asked for again when its run failed, with growing waits (`requests`), and never while a run
 for the same partitions is on its way.
+
+What is wrong with one game holds up no other: its error stands in the tick's log, and the tick has failed unless it
+requests something of others.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -41,10 +45,13 @@ KIND_TAG = "gamestats/kind"
 """Of a run: what its partitions are, such as `day` or `season`."""
 ASKED_TAG = "gamestats/asked_for"
 """Of a run: what somebody asked for by its number. Asked for anew it is made, whatever became of it before."""
+SENSOR = "behind"
 EVERY_S = 20
 # How soon to look again at what is behind and must wait.
 _LOOK_AGAIN_S = 60
-# Runs requested in one tick; the rest is found by the next.
+# Dagster gives a tick up after 60 s: games whose turn has not come by then are looked at by the next.
+_PATIENCE_S = 20.0
+# Runs of a game requested in one tick; the rest is found by the next.
 _REQUESTS_PER_TICK = 25
 
 Lot = tuple[Sequence[str], Mapping[str, str]]
@@ -53,62 +60,86 @@ Lots = Callable[[Look, str, Sequence[str]], Iterable[Lot]]
 """Divides the partitions of a kind that are behind: by priority, for example."""
 
 
-def sensor_name(game: str) -> str:
-    """Name of a game's sensor."""
-    return f"{game}_behind"
+@dataclass(frozen=True)
+class Watched:
+    """A game that the sensor looks at, and how what is behind of it is asked for.
 
-
-def behind_sensor(
-    game: Game,
-    *,
-    lots: Lots = lambda look, kind, keys: [(keys, {})],
-    rests_s: Mapping[str, float] | None = None,
-    before: Callable[[Stores], None] = lambda stores: None,
-) -> dg.SensorDefinition:
-    """The sensor of a game.
-
-    Args:
+    Attributes:
+        game: the game.
         lots: divides what is behind, and says how urgent it is.
         rests_s: by kind of partitions, seconds after which it is asked for again at the earliest: what patches are made
             of grows all the time.
         before: done before each look at something new.
     """
 
+    game: Game
+    lots: Lots = lambda look, kind, keys: [(keys, {})]
+    rests_s: Mapping[str, float] = field(default_factory=dict)
+    before: Callable[[Stores], None] = lambda stores: None
+
+
+def behind_sensor(games: Sequence[Watched]) -> dg.SensorDefinition:
+    """The sensor of these games. One for all of them: a tick takes Dagster longer than a look at nothing new."""
+
     @dg.sensor(
-        name=sensor_name(game.name),
+        name=SENSOR,
         # Of the assets themselves, as commands make them: what jobs there are the daemon reads anew each minute.
-        asset_selection=[key for node in game.nodes for key in node.keys],
+        asset_selection=[key for each in games for node in each.game.nodes for key in node.keys],
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests every table that is not as its inputs would make it now: because files landed, somebody "
         "entered something, another table has other rows, or the code is another.",
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        state: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
-        heads = _heads(game, stores)
-        if state.get("heads") == heads and state.get("again_at", float("inf")) > time.time():
-            return dg.SensorResult(skip_reason="Nothing has changed.", cursor=context.cursor)
-        before(stores)
-        look = Look(stores, game.graph)
-        found = behind_of(game, look)
-        found.add_names(context.instance)
-        rested = {
-            kind: at
-            for kind, at in state.get("asked_at", {}).items()
-            if time.time() - at < (rests_s or {}).get(kind, 0)
-        }
-        requests = _requests(context.instance, game, look, found, lots, rested)
-        asked = {request.tags[KIND_TAG] for request in requests}
-        state = {"heads": heads, "asked_at": {**rested, **dict.fromkeys(sorted(asked), time.time())}}
-        if not found.is_empty:
-            state["again_at"] = time.time() + (EVERY_S if requests else _LOOK_AGAIN_S)
+        deadline = time.monotonic() + _PATIENCE_S
+        states: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+        requests: list[dg.RunRequest] = []
+        said: list[str] = []
+        failed: list[Exception] = []
+        # What there was no time for comes first.
+        for each in sorted(games, key=lambda each: states.get(each.game.name, {}).get("looked_at", 0)):
+            name = each.game.name
+            try:
+                heads, state = _heads(each.game, stores), states.get(name, {})
+                if state.get("heads") == heads and state.get("again_at", float("inf")) > time.time():
+                    continue
+                states[name], asked, why = _look(context.instance, stores, each, heads, state)
+            except Exception as error:  # noqa: BLE001 (the others are looked at all the same)
+                context.log.warning(f"{name} cannot be looked at: {error}")
+                failed.append(error)
+                continue
+            requests += asked
+            said.append(f"{name}: {why}")
+            if time.monotonic() > deadline:
+                break
+        if failed and not requests:
+            # A tick that fails requests nothing, and forgets what was seen.
+            raise failed[0]
         return dg.SensorResult(
             run_requests=requests,
-            cursor=json.dumps(state, sort_keys=True),
-            skip_reason=None if requests else found.why_nothing(),
+            cursor=json.dumps(states, sort_keys=True),
+            skip_reason=None if requests else " ".join(said) or "Nothing has changed.",
         )
 
     return sensor
+
+
+def _look(
+    instance: dg.DagsterInstance, stores: Stores, watched: Watched, heads: str, state: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dg.RunRequest], str]:
+    """What to remember of a look at a game, the runs to request, and why it is no more."""
+    watched.before(stores)
+    look = Look(stores, watched.game.graph)
+    found = behind_of(watched.game, look)
+    found.add_names(instance)
+    now = time.time()
+    rested = {kind: at for kind, at in state.get("asked_at", {}).items() if now - at < watched.rests_s.get(kind, 0)}
+    requests = _requests(instance, watched, look, found, rested)
+    asked = {request.tags[KIND_TAG]: now for request in requests}
+    seen = {"heads": heads, "looked_at": now, "asked_at": {**rested, **asked}}
+    if not found.is_empty:
+        seen["again_at"] = now + (EVERY_S if requests else _LOOK_AGAIN_S)
+    return seen, requests, found.why_nothing()
 
 
 def _heads(game: Game, stores: Stores) -> str:
@@ -128,10 +159,10 @@ def _heads(game: Game, stores: Stores) -> str:
 
 
 def _requests(
-    instance: dg.DagsterInstance, game: Game, look: Look, found: Behind, lots: Lots, rested: Collection[str]
+    instance: dg.DagsterInstance, watched: Watched, look: Look, found: Behind, rested: Collection[str]
 ) -> list[dg.RunRequest]:
     """Runs for the first kind of partitions of which something can be asked for."""
-    name = sensor_name(game.name)
+    name = f"{watched.game.name}_{SENSOR}"
     going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED))
     requests: list[dg.RunRequest] = []
     for stage in found.stages():
@@ -141,9 +172,9 @@ def _requests(
         of_kind = [run for run in going if run.tags.get(KIND_TAG) == kind]
         busy = {key for run in of_kind for key in partitions_of_run(run) or [WHOLE]}
         keys = [key for key in stage.keys if key not in busy]
-        for some, tags in lots(look, kind, keys) if keys else ():
+        for some, tags in watched.lots(look, kind, keys) if keys else ():
             tagged = {"dagster/priority": FOLLOWING_PRIORITY, REQUESTED_BY_TAG: name, KIND_TAG: kind, **tags}
-            for part, reason in _parts(instance, game, stage, some, tags.get(ASKED_TAG, "")):
+            for part, reason in _parts(instance, watched.game, stage, some, tags.get(ASKED_TAG, "")):
                 attempt = due_attempt(instance, reason)
                 if attempt is not None and len(requests) < _REQUESTS_PER_TICK:
                     requests.append(

@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import Watched
 from gamestats_assets.pubg import sensors
 from gamestats_assets.pubg.assets import game
 
@@ -16,10 +16,14 @@ from gamestats_assets.pubg.assets import game
 def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives matches, and what starts work."""
     quarantined, check = quarantine(game())
-    behind = behind_sensor(game(), lots=sensors.lots, before=sensors.learn_accounts)
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
         jobs=[sensors.archive_pubg_matches],
-        sensors=[behind, sensors.tracked_player_matches(), sensors.tournament_matches_found()],
+        sensors=[sensors.tracked_player_matches(), sensors.tournament_matches_found()],
     )
+
+
+def watched() -> Watched:
+    """How what is behind is asked for."""
+    return Watched(game(), lots=sensors.lots, before=sensors.learn_accounts)

@@ -7,7 +7,7 @@ import functools
 import dagster as dg
 
 from gamestats_assets.orchestration.game import quarantine
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import Watched
 from gamestats_assets.rocket_league import sensors
 from gamestats_assets.rocket_league.assets import game
 
@@ -18,10 +18,14 @@ _PLAYERS_EVERY_S = 60
 def definitions() -> dg.Definitions:
     """Assets with their checks, the job that archives replays, and what starts work."""
     quarantined, check = quarantine(game())
-    behind = behind_sensor(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})
     return dg.Definitions(
         assets=[*game().assets(), quarantined],
         asset_checks=[check],
         jobs=[sensors.archive_rocket_league_replays],
-        sensors=[behind, sensors.tracked_player_replays()],
+        sensors=[sensors.tracked_player_replays()],
     )
+
+
+def watched() -> Watched:
+    """How what is behind is asked for."""
+    return Watched(game(), rests_s={"rl_player": _PLAYERS_EVERY_S})

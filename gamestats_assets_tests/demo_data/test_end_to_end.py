@@ -23,7 +23,7 @@ from gamestats_assets.definitions import build_defs
 from gamestats_assets.demo_data import tables as t
 from gamestats_assets.demo_data.assets import game
 from gamestats_assets.demo_data.configuration import Configuration, Dirt
-from gamestats_assets.demo_data.definitions import definitions
+from gamestats_assets.demo_data.definitions import watched
 from gamestats_assets.demo_data.logs.landing import land_logs
 from gamestats_assets.demo_data.products import add_product, change_product
 from gamestats_assets.lakehouse.landing import decompressed
@@ -34,7 +34,7 @@ from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
-from gamestats_assets.orchestration.sensor import KIND_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.demo_data.small_shop import RULES, TAXONOMY
 from gamestats_assets_tests.postgres_fixture import database
@@ -311,8 +311,7 @@ def test_everything_that_is_defined_can_be_loaded_by_dagster() -> None:
 
 def test_the_sensor_asks_for_a_product_that_was_entered_then_for_its_days(processed: Session) -> None:
     stores, instance = processed.stores, processed.instance
-    (sensor,) = definitions().sensors or ()
-    assert isinstance(sensor, dg.SensorDefinition)
+    sensor = behind_sensor([watched()])
     cursor: str | None = None
 
     def tick() -> list[dg.RunRequest]:

@@ -22,6 +22,7 @@ from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days, partitions_of
+from gamestats_assets.orchestration.sensor import SENSOR
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.l2m.lake import SmallLake, simulated
 from gamestats_assets_tests.published import read_published
@@ -114,7 +115,7 @@ class Operation:
     def look_again(self) -> list[dg.RunRequest]:
         """What the sensor requests; without its cursor it does not wait before it looks."""
         self._cursors.clear()
-        return self.tick("l2m_behind")
+        return self.tick(SENSOR)
 
     def settle(self) -> None:
         """Run what the sensor requests until it requests nothing."""

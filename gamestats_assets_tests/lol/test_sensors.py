@@ -17,12 +17,12 @@ from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.simulate import Plan, simulate, write
 from gamestats_assets.lol.source import ingest
 from gamestats_assets.orchestration.requests import PARTITION_TAG, partitions_of_run
+from gamestats_assets.orchestration.sensor import SENSOR
 from gamestats_assets_tests.lol.api_server import KEY, RiotServer
 from gamestats_assets_tests.lol.test_discovery import plays, seed
 from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.published import read_published
 
-BEHIND = "lol_behind"
 PLAN = Plan(
     matches=24,
     first_day=date(2023, 7, 18),
@@ -44,6 +44,8 @@ pytestmark = pytest.mark.timeout(240)
 class Operation(BySensors):
     """The game's part of the code location."""
 
+    game = "lol"
+
     def ingest(self, *paths: Path) -> None:
         """Take files, all of which can be read."""
         assert ingest([*paths], self.stores.landing).quarantined == 0
@@ -52,7 +54,7 @@ class Operation(BySensors):
         """Everything that is still asked for is done, whatever waits an hour too."""
         for _ in range(4):
             self.an_hour_passes()
-            requests = self.tick(BEHIND)
+            requests = self.tick(SENSOR)
             if not requests:
                 return
             for request in requests:
@@ -97,12 +99,12 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
 ) -> None:
     operation.ingest(season / "matches", season / "timelines", *season.glob("datadragon/13.13*"))
     # Lists first, so that no match is made twice.
-    (lists,) = operation.tick(BEHIND)
+    (lists,) = operation.tick(SENSOR)
     assert {"lol.data_dragon_items", "lol.items", "lol.champions", "lol.queues"} <= names(lists)
     assert "lol.matches" not in names(lists)
     operation.run(lists)
 
-    (days,) = operation.tick(BEHIND)
+    (days,) = operation.tick(SENSOR)
     assert asked_for(days) == [f"2023-07-{day}" for day in (18, 19, 20)]
     assert "lol.patches" not in names(days)
     going = operation.instance.create_run_for_job(
@@ -111,33 +113,33 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
         status=dg.DagsterRunStatus.STARTED,
     )
     operation.an_hour_passes()
-    assert operation.tick(BEHIND) == [], "what was asked for is on its way, and patches wait for it"
+    assert operation.tick(SENSOR) == [], "what was asked for is on its way, and patches wait for it"
     operation.instance.delete_run(going.run_id)
     operation.run(days)
     assert operation.stand_in() == {("13.13", "13.13.1", "exact"), ("13.14", "13.13.1", "earlier")}
 
-    (undated,) = operation.tick(BEHIND)
+    (undated,) = operation.tick(SENSOR)
     assert "lol.patches" in names(undated)
     assert "lol.item_build_stats" not in names(undated), "which patches there are comes first"
     operation.run(undated)
-    (named,) = operation.tick(BEHIND)
+    (named,) = operation.tick(SENSOR)
     assert asked_for(named) == ["13.13", "13.14"]
     assert {"lol.item_build_stats", "postgres.lol.item_build_stats", "lol.discovered_patterns"} <= names(named)
     operation.run(named)
     assert {*operation.rows(t.SkillOrderStats).get_column("patch")} == {"13.13", "13.14"}
-    for request in operation.tick(BEHIND):
+    for request in operation.tick(SENSOR):
         assert "lol.pattern_history" in names(request)
         operation.run(request)
-    assert operation.tick(BEHIND) == []
+    assert operation.tick(SENSOR) == []
 
     # The list of the other patch comes late.
     before = operation.contents(t.Matches), operation.contents(t.ParticipantFeatures)
     stands = operation.files(t.SkillOrderStats, "patch", "13.13")
     operation.ingest(*season.glob("datadragon/13.14*"))
-    (lists,) = operation.tick(BEHIND)
+    (lists,) = operation.tick(SENSOR)
     assert "lol.items" in names(lists)
     operation.run(lists)
-    (again,) = operation.tick(BEHIND)
+    (again,) = operation.tick(SENSOR)
     assert {*asked_for(again)} >= days_of_patches(operation)["13.14"]
     operation.run(again)
     assert operation.stand_in() == {("13.13", "13.13.1", "exact"), ("13.14", "13.14.1", "exact")}
@@ -149,18 +151,18 @@ def test_files_become_days_lists_become_matches_made_again_and_both_become_patch
     assert changed == {"13.14"}
     assert features == before[1], "both lists say the same of the items that were bought"
 
-    (undated,) = operation.tick(BEHIND)
+    (undated,) = operation.tick(SENSOR)
     operation.run(undated)
-    assert operation.tick(BEHIND) == [], "statistics were made less than an hour ago"
+    assert operation.tick(SENSOR) == [], "statistics were made less than an hour ago"
     operation.an_hour_passes()
-    (named,) = operation.tick(BEHIND)
+    (named,) = operation.tick(SENSOR)
     assert asked_for(named) == ["13.14"]
     operation.run(named)
     assert operation.files(t.SkillOrderStats, "patch", "13.13") == stands
     operation.settles()
     # What a lost cursor forgets is not made again.
     operation.cursors.clear()
-    assert operation.tick(BEHIND) == []
+    assert operation.tick(SENSOR) == []
     for table in (each for each in t.ALL if each.spec.published):
         held, published = operation.rows(table), read_published(operation.stores.postgres_url, table)
         assert published.height == held.height, table
@@ -190,9 +192,9 @@ def test_a_seeded_player_s_matches_are_fetched_with_their_lists_and_become_days(
         seed(url, "Ann#NA1")
         (fetching,) = operation.tick(sensors.PLAYERS_SENSOR)
         operation.run(fetching, sensors.ARCHIVE_JOB)
-        (lists,) = operation.tick(BEHIND)
+        (lists,) = operation.tick(SENSOR)
         operation.run(lists)
-        (day,) = operation.tick(BEHIND)
+        (day,) = operation.tick(SENSOR)
         operation.run(day)
         assert operation.rows(t.Matches).select("match_id", "data_dragon_version").rows() == [(match_id, "13.14.1")]
         assert operation.tick(sensors.PLAYERS_SENSOR) == []

@@ -1,4 +1,4 @@
-"""A game's sensor requests what is behind, once, in order, and not past a check that stops it."""
+"""The sensor requests what is behind, once, in order, and not past a check that stops it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from gamestats_assets.lakehouse import landing as landing_zone
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import requests, sensor
+from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import partitions_of_run
-from gamestats_assets.orchestration.sensor import KIND_TAG, behind_sensor, sensor_name
+from gamestats_assets.orchestration.sensor import KIND_TAG, Watched, behind_sensor
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.goals import DayGoals, MatchGoals, RawFiles, RawGoals, land
@@ -31,9 +32,9 @@ Status = dg.DagsterRunStatus
 class Daemon:
     """Does what Dagster's daemon does: looks, and runs what is requested, or says what became of it."""
 
-    def __init__(self, stores: Stores, instance: dg.DagsterInstance) -> None:
+    def __init__(self, stores: Stores, instance: dg.DagsterInstance, *others: Watched) -> None:
         self.stores, self.instance = stores, instance
-        self.sensor = behind_sensor(game.game())
+        self.sensor = behind_sensor([*others, Watched(game.game())])
         self.definitions = dg.Definitions(
             assets=game.game().assets(),
             sensors=[self.sensor],
@@ -98,14 +99,14 @@ def daemon(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_days_that_gained_files_are_requested_with_all_that_follows_and_then_nothing_more(daemon: Daemon) -> None:
     assert daemon.tick() == []
-    assert daemon.skipped == "Everything is up to date, or on its way."
+    assert daemon.skipped == "demo: Everything is up to date, or on its way."
     for number, day in enumerate((DAY, NEXT, LATER)):
         land(daemon.stores.landing, f"m{number}", day, [1])
     [request] = daemon.tick()
     assert days_of(request) == [DAY, NEXT, LATER]
     assert {*(request.asset_selection or ())} == EVERYTHING
     assert request.tags[KIND_TAG] == "day"
-    assert request.tags["gamestats/requested_by"] == sensor_name("demo") == "demo_behind"
+    assert request.tags["gamestats/requested_by"] == "demo_behind"
     assert daemon.run(request)
     assert daemon.made(DayGoals) == [DAY, NEXT, LATER]
     assert daemon.tick() == []
@@ -203,3 +204,39 @@ def test_a_look_at_nothing_new_lists_no_landed_day(daemon: Daemon, monkeypatch: 
     monkeypatch.setattr(landing_zone.Landing, "files", lambda *_: pytest.fail("a day was listed"))
     assert daemon.tick() == []
     assert daemon.skipped == "Nothing has changed."
+
+
+@pytest.fixture
+def beside_another(daemon: Daemon) -> Daemon:
+    """The daemon over two games, the first of which cannot be looked at."""
+
+    def fail(stores: Stores) -> None:
+        raise OSError("no such disk")
+
+    return Daemon(daemon.stores, daemon.instance, Watched(Game("broken", [], []), before=fail))
+
+
+def test_what_is_wrong_with_one_game_is_told_and_holds_up_no_other(
+    beside_another: Daemon, capfd: pytest.CaptureFixture[str]
+) -> None:
+    land(beside_another.stores.landing, "a", DAY, [1])
+    [request] = beside_another.tick()
+    assert days_of(request) == [DAY]
+    assert "broken cannot be looked at: no such disk" in capfd.readouterr().err
+    assert beside_another.run(request)
+    with pytest.raises(OSError, match="no such disk"):
+        beside_another.tick()
+
+
+def test_a_game_for_which_there_was_no_time_comes_first_the_next_time(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    names = ("first", "second", "third")
+    games = [Watched(Game(name, [], []), before=lambda _, name=name: looked.append(name)) for name in names]
+    several = Daemon(daemon.stores, daemon.instance, *games)
+    monkeypatch.setattr(sensor, "_PATIENCE_S", 0)
+    several.tick()
+    assert looked == ["first"]
+    several.tick()
+    assert looked == ["first", "second"]

@@ -21,7 +21,7 @@ from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.metadata import asset_key
 from gamestats_assets.orchestration.requests import PARTITIONS_TAG
-from gamestats_assets.orchestration.sensor import KIND_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg.assets import game
 from gamestats_assets.pubg.simulate import MatchTruth, SimulatedMatch, simulate_match
@@ -46,6 +46,8 @@ DETAIL = {
 
 class House(BySensors):
     """A lake, a PostgreSQL and a Dagster instance."""
+
+    game = "pubg"
 
     def __init__(self, folder: Path, postgres_url: str, instance: dg.DagsterInstance) -> None:
         super().__init__(folder, postgres_url, instance)
@@ -78,7 +80,7 @@ class House(BySensors):
     def asks(self) -> list[dg.RunRequest]:
         """What the sensor asks for of players, once what players' tables are made from is up to date."""
         self.an_hour_passes()
-        while requests := self.tick("pubg_behind"):
+        while requests := self.tick(SENSOR):
             if requests[0].tags[KIND_TAG] == TRACKED_PLAYER:
                 return requests
             for each in requests:

@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 
 from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.sensor import KIND_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
 from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg.assets import CHECKS
@@ -184,6 +184,8 @@ class House(BySensors):
         checked: names of all checks that were evaluated, each with whether it always passed.
     """
 
+    game = "pubg"
+
     def __init__(self, folder: Path, url: str, instance: dg.DagsterInstance) -> None:
         super().__init__(folder, url, instance)
         self.folder, self.url = folder, url
@@ -213,7 +215,7 @@ class House(BySensors):
         """Let the sensor do everything that follows from what was entered and landed; what it asked for."""
         asked: list[dg.RunRequest] = []
         self.an_hour_passes()
-        while requests := self.tick("pubg_behind"):
+        while requests := self.tick(SENSOR):
             for each in requests:
                 self.run(each)
             asked += requests

@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.decoding import DecodedUnits, Unit
 from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.orchestration import requests as requests_of_runs
-from gamestats_assets.orchestration.sensor import KIND_TAG
+from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
 from gamestats_assets.rocket_league import bronze, players, sensors
 from gamestats_assets.rocket_league import tables as t
 from gamestats_assets.rocket_league.simulate import simulate_season, write_season
@@ -26,7 +26,6 @@ from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.published import read_published
 from gamestats_assets_tests.rocket_league.ballchasing_server import TOKEN, BallchasingServer
 
-BEHIND = "rocket_league_behind"
 WHOLE, DAY, PLAYER = "", "day", "rl_player"
 FIRST, SECOND = "2026-01-05", "2026-01-06"
 NOW = datetime.now(UTC)
@@ -35,6 +34,8 @@ pytestmark = pytest.mark.timeout(240)
 
 class Operation(BySensors):
     """The game's part of the code location."""
+
+    game = "rocket_league"
 
     def ingest(self, *paths: Path) -> None:
         """Take files, all of which can be read."""
@@ -48,7 +49,7 @@ class Operation(BySensors):
 
     def asks(self, kind: str) -> list[dg.RunRequest]:
         """What is asked for of a kind of partitions, once what comes before is done."""
-        while requests := self.tick(BEHIND):
+        while requests := self.tick(SENSOR):
             if requests[0].tags[KIND_TAG] == kind:
                 return requests
             for request in requests:
@@ -61,7 +62,7 @@ class Operation(BySensors):
         asked: Counter[str] = Counter()
         for _ in range(12):
             self.an_hour_passes()
-            requests = self.tick(BEHIND)
+            requests = self.tick(SENSOR)
             if not requests:
                 return asked
             for request in requests:
@@ -118,10 +119,10 @@ def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
     operation.ingest(*first, *second[1:])
     operation.track(player := somebody(second[0]), consents=True)
 
-    (entered,) = operation.tick(BEHIND)
+    (entered,) = operation.tick(SENSOR)
     assert entered.tags[KIND_TAG] == WHOLE
     assert {f"rocket_league.{name}" for name in ("rl_players", "rl_ranks", "training_sessions")} <= names(entered)
-    assert operation.tick(BEHIND) == [], "what was asked for is on its way"
+    assert operation.tick(SENSOR) == [], "what was asked for is on its way"
     operation.run(entered)
     (request,) = operation.asks(DAY)
     assert days(request) == [FIRST, SECOND]
@@ -143,7 +144,7 @@ def test_files_become_days_entries_snapshots_and_both_the_tables_of_a_player(
 
     # One more file of the second day: that day alone, and then the player.
     operation.ingest(second[0])
-    (again,) = operation.tick(BEHIND)
+    (again,) = operation.tick(SENSOR)
     assert (again.tags[KIND_TAG], days(again)) == (DAY, [SECOND])
     operation.run(again)
     assert operation.settles().keys() == {WHOLE, PLAYER}
@@ -169,7 +170,7 @@ def test_a_day_is_asked_for_again_when_only_the_step_of_events_failed(
         patched.setattr(bronze, "EVENTS_DECODER", failing)
         assert not operation.tries(request).success
         assert operation.rows(t.RawReplays).height == 1
-        (left,) = operation.tick(BEHIND)
+        (left,) = operation.tick(SENSOR)
         assert "rocket_league.raw_replays" not in names(left), "what was made is not made again"
         assert not operation.tries(left).success
     assert DAY not in operation.settles(), "it failed just now"
