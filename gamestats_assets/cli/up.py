@@ -41,8 +41,8 @@ _FRUGAL = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": str(128 * 1024),
     # Seconds between two looks of the daemon at how old tables are, and for runs to start again.
-    "FRESHNESS_DAEMON_INTERVAL_SECONDS": "120",
-    "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "15",
+    "FRESHNESS_DAEMON_INTERVAL_SECONDS": "300",
+    "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "30",
     # As long as Dagster lets them be anyway: `orchestration.lasting` must know it.
     "DAGSTER_GRPC_MAX_RX_BYTES": "100000000",
     "DAGSTER_GRPC_MAX_SEND_BYTES": "100000000",

@@ -33,8 +33,8 @@ from gamestats_assets.lakehouse.embedded_postgres import is_running
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError, dagster_url
 from gamestats_assets.settings import Settings
 
-# A run asks for a connection thousands of times, one right after another.
-_PAUSE_S = 1.0
+# Seconds for which nothing on the way forgets a connection; a run and the daemon ask for one all the time.
+_PAUSE_S = 30.0
 # A server that is started again takes some seconds.
 _PATIENCE_S = 10.0
 _TABLES_LOCK = 0x6461677374657231
