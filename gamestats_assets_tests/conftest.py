@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from gamestats_assets_tests import compiled, cores
-from gamestats_assets_tests.instances import keep_connections
+from gamestats_assets_tests.instances import keep_connections, keep_no_revisions
 from gamestats_assets_tests.kept import keep_certificates, keep_commands
 from gamestats_assets_tests.postgres_fixture import (
     fresh_database,
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 keep_connections()
+keep_no_revisions()
 keep_certificates()
 keep_commands()
 # How long an example takes says how busy the machine is; speed is the benchmarks' affair. Examples are the same in
