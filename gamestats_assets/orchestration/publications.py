@@ -37,10 +37,6 @@ _OUTSIDE = dg.RetryPolicy(max_retries=1, delay=5)
 _ROWS_AT_ONCE = 500_000
 
 
-class MissingPartitionError(GamestatsError):
-    """A publication was asked for a table that was never materialised."""
-
-
 class ChangedMeanwhileError(GamestatsError):
     """The table in the lake changed while it was being published."""
 
@@ -113,9 +109,10 @@ def publication(graph: Graph, table: type[Table]) -> dg.AssetsDefinition:
         # A run of days may have tables without any beside it.
         keys = keys_of_run(context) if partitions is not None else [WHOLE]
         if (version := stores.lake.version(table)) is None:
-            raise MissingPartitionError(
+            raise dg.Failure(
                 f"{spec.dotted} has never been materialised, so there is nothing to publish. "
-                f"Materialise it first: gamestats materialize --select {spec.dotted}"
+                f"Materialise it first: gamestats materialize --select {spec.dotted}",
+                allow_retries=False,
             )
         check_unchecked(Look(stores, graph), table, {*keys})
         look = Look(stores, graph, counted=True)
