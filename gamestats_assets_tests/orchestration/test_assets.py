@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.quality import Rejection, quarantine_of
 from gamestats_assets.lakehouse.stores import Stores
@@ -25,9 +26,9 @@ DAY, NEXT = "2026-01-01", "2026-01-02"
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Stores:
+def stores(tmp_path: Path, postgres_url: str) -> Stores:
     game.calls.clear()
-    return Stores(Settings(data=str(tmp_path), workers=1))
+    return Stores(Settings(data=str(tmp_path), postgres_url=SecretStr(postgres_url), workers=1))
 
 
 @pytest.fixture
