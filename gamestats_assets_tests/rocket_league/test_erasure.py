@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -55,7 +56,7 @@ from gamestats_assets_tests.rocket_league.tracked import make, rows
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-FIRST, MATCHES = date(2026, 1, 5), 24
+FIRST, MATCHES = date(2026, 1, 5), 15
 PAIR = real_files.PAIRS[0]
 PLAYER, NAME = "epic_14d2c197a569431cbd227f56203b852e", "Quantavious1234"
 """A player of the pair, whose game recorded it."""
@@ -88,12 +89,21 @@ def stores(tmp_path: Path, ops_database: str) -> Stores:
     return stores_in(tmp_path / "data", ops_database, GAMESTATS_ENCRYPTION_KEY=Fernet.generate_key().decode())
 
 
-@pytest.fixture
-def played(stores: Stores, tmp_path: Path) -> Stores:
-    """Stores with the season, landed and read."""
-    write_season(tmp_path / "season", season())
-    assert ingest([tmp_path / "season"], stores.landing).taken == MATCHES
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The season's files, and a data folder where they are landed and read; for copies alone."""
+    folder = tmp_path_factory.mktemp("made")
+    stores = stores_in(folder / "data", "postgresql://nowhere")
+    write_season(folder / "season", season())
+    assert ingest([folder / "season"], stores.landing).taken == MATCHES
     remake(stores, stores.landing.days(GAME))
+    return folder
+
+
+@pytest.fixture
+def played(made: Path, stores: Stores, tmp_path: Path) -> Stores:
+    """Stores with the season, landed and read."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return stores
 
 
