@@ -73,8 +73,3 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let everything go."""
-    gc.unfreeze()
