@@ -1,6 +1,5 @@
 """Declaring tables: what a declaration tells, and what it is refused for."""
 
-import doctest
 import types
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +8,6 @@ import dataframely as dy
 import polars as pl
 import pytest
 
-from gamestats_assets.lakehouse import table as table_module
 from gamestats_assets.lakehouse.table import PartitionKeyError, Table, TableDeclarationError, partition_key_of
 from gamestats_assets_tests.lakehouse.declared import Clubs, Fans, Goals, Sales
 
@@ -28,12 +26,6 @@ def an_id() -> dy.String:
 
 def a_time(**more: Any) -> dy.Datetime:
     return dy.Datetime(time_unit="us", time_zone="UTC", description="Time.", **more)
-
-
-def test_the_docstring_shows_a_declaration_that_works() -> None:
-    outcome = doctest.testmod(table_module)
-    assert outcome.attempted >= 3
-    assert outcome.failed == 0
 
 
 def test_a_declaration_tells_its_parts() -> None:
