@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import atexit
 import gc
 import os
 from pathlib import Path
@@ -64,8 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Look for no garbage while tests are collected: they all stay."""
+    """Look for no garbage while tests are collected: they all stay, until Python itself ends."""
     gc.disable()
+    atexit.register(gc.unfreeze)
 
 
 def pytest_collection_finish() -> None:
