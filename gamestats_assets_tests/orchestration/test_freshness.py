@@ -124,7 +124,7 @@ class LeagueShares(Table, key="demo/league_shares", layer="gold", partitioned_by
     """Matches of a league and of all, made of everything for each league that there is."""
 
     league = dy.String(primary_key=True, description="League.")
-    matches = dy.Int64(description="Matches.")
+    matches = dy.Int64(description="Matches.")  # pyright: ignore[reportAssignmentType]
     of = dy.Int64(description="Matches of all leagues.")
 
 
@@ -284,7 +284,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.code = {table: 1 for table in (MatchGoals, DayGoals, Best)}
+        self.code: dict[type[Table], int] = {table: 1 for table in (MatchGoals, DayGoals, Best)}
         self.points, self.changes = 1, 0
         self.start()
 
