@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gamestats_assets.cli.entering import a_day, enter, person, written
+from gamestats_assets.cli.entering import a_day, person, written
 from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError
+from gamestats_assets.lakehouse.entries import EntryError, StillNeededError
+from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.backfill import (
     DETAILS,
@@ -26,7 +27,8 @@ from gamestats_assets.pubg.backfill import (
     progress,
     request_backfill,
 )
-from gamestats_assets.pubg.tournament_entry import StillNeededError, matches_taken, remove_tracked_player, tracked_row
+from gamestats_assets.pubg.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.entered.people import Matches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -106,7 +108,7 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
     stores = Stores()
     today = datetime.now(UTC).date()
     with ops.entering(stores.postgres_url, person()) as conn:
-        row = tracked_row(conn, player)
+        row = TRACKED_PLAYER.find(conn, player)
         until: date = a_day(last) or today
         since: date = a_day(first) or until - timedelta(days=days or row["backfill_days"])
         _refuse_no_span(since, until, today)
@@ -142,17 +144,23 @@ def _refuse_no_span(first: date, last: date, today: date) -> None:
         raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
 
 
-def remove_player(player: str, shard: str | None) -> None:
-    """Take back a tracked player who was a mistake."""
-    stores = Stores()
+class NotTakenUp(Matches):
+    """What matches tell; whose matches a run takes up just now is not removed either."""
 
-    def taken(account_id: str) -> int:
-        matches = matches_taken(stores.lake, account_id)
+    def __init__(self, stores: Stores) -> None:
+        super().__init__(stores)
+        self._own = stores
+
+    def taken_of(self, tracked: Row) -> int:
+        """How many matches of a tracked player were taken up.
+
+        Raises:
+            StillNeededError: when a run takes some up.
+        """
+        matches = super().taken_of(tracked)
         if not matches:
-            _refuse_while_taken_up(stores, player, account_id)
+            _refuse_while_taken_up(self._own, tracked["player_name"], tracked["account_id"])
         return matches
-
-    enter(lambda conn: remove_tracked_player(conn, player, shard=shard, taken=taken))
 
 
 def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None:
@@ -179,7 +187,7 @@ def cancel_backfill(player: str) -> None:
     quiet_warnings()
     stores = Stores()
     with ops.entering(stores.postgres_url, person()) as conn:
-        row = tracked_row(conn, player)
+        row = TRACKED_PLAYER.find(conn, player)
         cancelled = cancel_backfills(conn, row, person())
     ended = _end_runs(stores, row["account_id"]) if row["account_id"] else 0
     say(f"{counted(cancelled, 'backfill')} of {row['player_name']} cancelled, {counted(ended, 'run')} ended.", "green")

@@ -206,33 +206,34 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
     """Enter the tournament and a player of it who is tracked, unless the season is there."""
     from gamestats_assets.cli.entering import person
     from gamestats_assets.lakehouse.ops import entering, select
-    from gamestats_assets.pubg import tournament_entry as entry
     from gamestats_assets.pubg.backfill import Found, request_backfill
+    from gamestats_assets.pubg.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SLOT, TEAM, TRACKED_PLAYER
+    from gamestats_assets.pubg.entered import SEASON as OF_TOURNAMENT
 
     with entering(stores.postgres_url, person()) as conn:
         if select(conn, "seasons", {"season": SEASON}):
             return
         zone, began = tournament.time_zone, tournament.days[0]
-        entry.create_season(conn, SEASON, name="Spring 2026", time_zone=zone, minimum_teams=MINIMUM_TEAMS)
+        OF_TOURNAMENT.add(conn, SEASON, name="Spring 2026", time_zone=zone, minimum_teams=MINIMUM_TEAMS)
         for division in tournament.divisions:
             name = division.name
-            entry.create_division(conn, SEASON, name)
+            DIVISION.add(conn, SEASON, name)
             if division.group is not None:
-                entry.create_group(conn, SEASON, name, division.group)
+                GROUP.add(conn, SEASON, name, division.group)
             for number, day in enumerate(tournament.days, start=1):
-                entry.create_round(conn, SEASON, name, number, first_day=day, status="active")
+                ROUND.add(conn, SEASON, name, number, first_day=day, status="active")
             # Those before the last are over.
             for number in range(1, len(tournament.days)):
-                entry.change_round(conn, SEASON, name, number, status="completed")
+                ROUND.change(conn, SEASON, name, number, status="completed")
             for team in division.teams:
-                entry.create_team(conn, SEASON, name, team.name, group=division.group)
-                row = entry.find_team(conn, SEASON, team.name, name)
+                TEAM.add(conn, SEASON, name, team.name, group=division.group)
                 for account, player in team.players:
-                    entry.enter_on_roster(conn, row, entry.Player(player, account), valid_from=began)
+                    where = (conn, SEASON, team.name, player)
+                    ROSTER_ENTRY.add(*where, division=name, account_id=account, valid_from=began)
         played = {(match.division, match.round_number, match.match_number) for match in tournament.matches}
         for slot in tournament.slots:
             place = (slot.division, slot.round_number, slot.match_number)
-            entry.create_slot(
+            SLOT.add(
                 conn,
                 SEASON,
                 *place,
@@ -244,11 +245,11 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
             )
         for match in tournament.by_status("not_tournament"):
             told = "They played on for fun after the last match."
-            entry.create_override(conn, match.truth.match_id, is_tournament_match=False, reason=told, admin=person())
+            OVERRIDE.add(conn, match.truth.match_id, is_tournament_match=False, reason=told, admin=person())
         account, player = tournament.divisions[0].teams[0].players[0]
-        entry.track_player(conn, player, account_id=account, backfill_days=0)
+        TRACKED_PLAYER.add(conn, player, account_id=account, backfill_days=0)
         found = Found(sum(account in match.truth.players_truth for match in tournament.matches), 0, 0)
-        request_backfill(conn, entry.tracked_row(conn, account), DAYS[0], DAYS[-1], found)
+        request_backfill(conn, TRACKED_PLAYER.find(conn, account), DAYS[0], DAYS[-1], found)
 
 
 def _whitelist(stores: Stores, cafes: Sequence[str]) -> None:

@@ -257,7 +257,7 @@ def _not_fetched(settings: Settings) -> Iterator[Finding]:
     from gamestats_assets.lakehouse.ops import current_revision
     from gamestats_assets.lakehouse.postgres import PostgresError, connect
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.tournament_lists import count_not_fetched
+    from gamestats_assets.pubg.found_matches import count_not_fetched
 
     if settings.postgres_url is None and not is_running(settings):
         return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import getpass
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
     import psycopg
 
-    from gamestats_assets.lakehouse.entries import Entered
-    from gamestats_assets.pubg.tournament_entry import HasLanded, LookUp, MatchesOf
-    from gamestats_assets.pubg.tournament_import import Import
+    from gamestats_assets.lakehouse.entries import Entered, Field, Thing, Verb
+    from gamestats_assets.lakehouse.entry_files import Import
+    from gamestats_assets.pubg.entered.people import Matches
 
 _MOST_NOTES = 20
 
@@ -102,29 +103,109 @@ def _readable(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def look_up() -> LookUp:
-    """What the lake's matches know of players."""
+def matches() -> Matches:
+    """What the lake's matches know of what people name."""
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.tournament_entry import seen_players
+    from gamestats_assets.pubg.entered.people import Matches
 
-    return functools.partial(seen_players, Stores().lake)
-
-
-def has_landed() -> HasLanded:
-    """Whether anything of a match has landed."""
-    from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.source import GAME
-
-    landing = Stores().landing
-    return lambda match_id: landing.day_of(GAME, match_id) is not None
+    return Matches(Stores())
 
 
-def matches_of() -> MatchesOf:
-    """In how many matches of the lake somebody played by a roster entry."""
-    from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.tournament_entry import matches_by_entry
+# --------------------------------------------------------------------------- commands of declarations
 
-    return functools.partial(matches_by_entry, Stores().lake)
+
+def entered_by(app: typer.Typer, thing: Thing, said: Mapping[str, Sequence[str]], known: Callable[[], Any]) -> None:
+    """Give a group the commands `add`, `change` and `remove` of a thing.
+
+    Args:
+        said: what the help of each says besides, and then arguments as examples.
+        known: gives what is known of what people name.
+    """
+    for verb in ("add", "change", "remove"):
+        app.command(verb, help=help_of(thing, verb, said[verb]))(_command(thing, verb, known))
+
+
+def help_of(thing: Thing, verb: str, said: Sequence[str]) -> str:
+    """The help of a command: what it does, what is said besides, examples."""
+    from gamestats_assets.lakehouse.entries import plural
+
+    kind, (text, *examples) = thing.kind, said
+    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    does = {
+        "add": f"Add {one}.",
+        "change": f"Change {one}. Only what is given is changed.",
+        "remove": f"Take back {one} that was a mistake.",
+        "list": f"List {plural(kind)}.",
+    }
+    lines = "\n".join(f"    gamestats {' '.join(thing.command)} {verb} {each}".rstrip() for each in examples)
+    return "\n\n".join(filter(None, [does[verb], text, f"Example{'s' * (len(examples) > 1)}:", lines]))
+
+
+def _command(thing: Thing, verb: Verb, known: Callable[[], Any]) -> Callable[..., None]:
+    """A command that enters what it is given."""
+    names = thing.names if verb == "add" else thing.found_by or thing.names
+    fields = [each for each in (*thing.fields, *thing.beside) if verb in each.verbs]
+    if verb == "remove":
+        fields = [each for each in thing.beside if verb in each.verbs]
+    fields = [each for each in fields if each.name not in {name.name for name in names}]
+
+    def run(**values: Any) -> None:
+        named = [values[each.name] for each in names]
+        told = [(each, values[each.name]) for each in fields]
+        # A flag that is not given is False; of a pair of flags that is the second of them.
+        given = {
+            each.name: _read(each, value)
+            for each, value in told
+            if value is not None and (value is not False or "/" in each.option)
+        }
+        if verb == "change" and not given:
+            raise typer.BadParameter("There is nothing to do: give at least one option.")
+        enter(lambda conn: getattr(thing, verb)(conn, *named, known=known(), **given))
+
+    parameters = [_argument(each) for each in names]
+    parameters += [_argument(each) for each in fields if each.positional and verb == "add"]
+    parameters += [_option(each, verb) for each in fields if not (each.positional and verb == "add")]
+    ordered = sorted(parameters, key=lambda each: each.default is not inspect.Parameter.empty)
+    run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in ordered}
+    run.__name__ = f"{verb}_{thing.table}"
+    return run
+
+
+def _argument(field: Field) -> inspect.Parameter:
+    kind = int if field.kind.type is int else str
+    metavar = field.kind.metavar or field.name.upper()
+    told = typer.Argument(metavar=metavar, help=field.help, show_default=False, min=field.kind.least)
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, told])
+
+
+def _option(field: Field, verb: Verb) -> inspect.Parameter:
+    kind: Any = field.kind.type if field.kind.type in (int, bool) else str
+    if field.kind.words:
+        kind = StrEnum(field.name, {word: word for word in field.kind.words})
+    text = f"{field.help[:-1]}; none for none." if field.lacks and verb == "change" and kind is str else field.help
+    is_flag = kind is bool and "/" not in field.option
+    told = typer.Option(
+        f"--{field.option or field.name.replace('_', '-')}",
+        metavar=field.kind.metavar or ("N" if kind is int else "WORD" if field.kind.words else None),
+        help=text,
+        show_default=(field.default if verb == "add" else "") or False,
+        min=field.kind.least,
+    )
+    default = inspect.Parameter.empty if verb in field.required else False if is_flag else None
+    annotation = Annotated[kind if default is not None else kind | None, told]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _read(field: Field, given: Any) -> Any:
+    from gamestats_assets.lakehouse.entries import EntryError
+
+    if field.lacks and given == "none":
+        return None
+    try:
+        return field.kind.read(given) if isinstance(given, str) else given
+    except EntryError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -141,7 +222,7 @@ def given(**values: Any) -> dict[str, Any]:
 
 def a_day(text: str | None) -> Any:
     """A day given as an option; None when it was not, and `none` as it is."""
-    from gamestats_assets.pubg.local_times import day
+    from gamestats_assets.lakehouse.local_times import day
 
     return text if text in (None, "none") else day(text)
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -107,6 +108,30 @@ class CarefulGroup(TyperGroup):
                 message = DISK_IS_FULL
         say("Error: " + message, "red", console=err())
         raise typer.Exit(1)
+
+
+def deferred(module: str, help: str) -> typer.Typer:
+    """A group whose commands a module has in its `app`, which is loaded when somebody asks for one of them."""
+
+    class Deferred(CarefulGroup):
+        loaded: Any = None
+        is_made = False
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.is_made = True
+
+        @property
+        def commands(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+            if self.is_made and self.loaded is None:
+                Deferred.loaded = typer.main.get_group(import_module(module).app).commands
+            return self.loaded or {}
+
+        @commands.setter
+        def commands(self, given: Any) -> None:
+            pass
+
+    return typer.Typer(cls=Deferred, no_args_is_help=True, help=help)
 
 
 def _fenced(text: str | None) -> str | None:

@@ -1,13 +1,29 @@
-"""What people enter, and what became of it: the words that every game's entries share."""
+"""What people enter: things that are declared once, and what can be done with all of them.
+
+A `Thing` says what names one (a team: its season, its division, its own name), which fields it has, which rows there
+are, what must hold of it, and what needs it. To add, change, remove and list is the same for all of them; the command
+line, files, the API and pages do nothing else. Whoever calls holds the transaction (see `ops.entering`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import difflib
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, ClassVar, Literal, LiteralString
+from zoneinfo import ZoneInfo
 
+import polars as pl
+import psycopg
+
+from gamestats_assets.lakehouse import local_times, ops
 from gamestats_assets.lakehouse.errors import GamestatsError
+from gamestats_assets.lakehouse.ops import Row
 
 Outcome = Literal["created", "changed", "unchanged", "removed"]
+UTC_ZONE = ZoneInfo("UTC")
 
 
 class EntryError(GamestatsError):
@@ -28,6 +44,10 @@ class UnknownNameError(EntryError):
 
 class ExistsAlreadyError(EntryError):
     """Something is to be created that is there."""
+
+
+class StillNeededError(EntryError):
+    """Something is to be removed that something else refers to; the message tells what, and how to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +71,539 @@ class Entered:
     def line(self) -> str:
         """One line for a person."""
         return f"{self.outcome:<10}{self.what}" + (f": {'; '.join(self.changes)}" if self.changes else "")
+
+
+# --------------------------------------------------------------------------- values
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        type: Python's type of it.
+        read: a value from a text that a person wrote; raises `ValueError` where it is none, or a `GamestatsError`.
+        check: a value as it is kept, given it and the name of its field; raises `EntryError`.
+        metavar: what stands for it in the help of commands.
+        least: of numbers.
+        words: of a few values, what people call each.
+    """
+
+    type: Any
+    read: Callable[[str], Any]
+    check: Callable[[Any, str], Any] = lambda value, name: value
+    metavar: str | None = None
+    least: int | None = None
+    words: Mapping[str, Any] = field(default_factory=dict)
+
+
+def filled(text: str, name: str) -> str:
+    """A text without blanks around it.
+
+    Raises:
+        EntryError: when nothing is left, or something in it cannot be seen.
+    """
+    stripped = text.strip()
+    if not stripped or not stripped.isprintable():
+        raise EntryError(f"{name} is empty or has characters that cannot be seen.", name)
+    return stripped
+
+
+def one_of(value: str, allowed: Iterable[str], name: str) -> str:
+    """A value that must be one of a few.
+
+    Raises:
+        EntryError: when it is none of them.
+    """
+    if value not in (known := list(allowed)):
+        raise EntryError(f"{value!r} is none of {', '.join(known)}.", name)
+    return value
+
+
+def whole(least: int, most: int | None = None, told: str = "whole number") -> Kind:
+    """Whole numbers from the least to the most."""
+    upto = f"to {most:,}" if most is not None else "on"
+
+    def read(text: str) -> int:
+        # A spreadsheet may write 3 as 3.0; more digits than these are no number of anything here.
+        digits = text.removesuffix(".0")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 7 and int(digits) >= least):
+            raise EntryError(f"{text!r} is no {told} from {least} {upto}.")
+        return int(digits)
+
+    def check(value: int, name: str) -> int:
+        if value < least or (most is not None and value > most):
+            raise EntryError(f"{value} is no {told} from {least} {upto}.", name)
+        return value
+
+    return Kind(int, read, check, least=least)
+
+
+def choice(*words: str, **values: Any) -> Kind:
+    """One of a few words; of those given by name, the value that each stands for."""
+    if values:
+        named = {word.replace("_", "-"): value for word, value in values.items()}
+        return Kind(type(next(iter(values.values()))), lambda text: named[one_of(text, named, "")], words=named)
+    return Kind(str, lambda text: one_of(text, words, ""), lambda value, name: one_of(value, words, name))
+
+
+def several(of: Kind, metavar: str) -> Kind:
+    """Several values, written with commas between them."""
+
+    def read(text: str) -> list[Any]:
+        return [of.read(word.strip()) for word in text.split(",") if word.strip()]
+
+    def check(values: Sequence[Any], name: str) -> list[Any]:
+        found = [of.check(value, name) for value in values]
+        if of.type is str and len({*found}) < len(found):
+            raise EntryError(f"Something is named twice in {', '.join(found)}.", name)
+        return found
+
+    return Kind(list[of.type], read, check, metavar)
+
+
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+TEXT = Kind(str, str, filled)
+YES_NO = Kind(bool, lambda text: _YES_NO[one_of(text, _YES_NO, "")])
+DAY = Kind(date, local_times.day, metavar="DAY")
+
+Verb = Literal["add", "change", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Something that is said of a thing, or a part of what it is named by.
+
+    Attributes:
+        name: as programs know it.
+        help: what it is, for people.
+        kind: of its values.
+        required: the verbs for which it must be given.
+        verbs: those with which it can be given.
+        lacks: whether it may be taken away: it is None then, which commands call `none`.
+        default: what holds when it is not given, in words.
+        column: as messages and files call it, where not by its name.
+        stored: column of the table, where it is not called so; empty where no column has it as it is given.
+        option: as commands call it, where not by its name.
+        positional: whether the command that adds takes it without its name.
+    """
+
+    name: str
+    help: str
+    kind: Kind = TEXT
+    required: Sequence[Verb] = ()
+    verbs: Sequence[Verb] = ("add", "change")
+    lacks: bool = False
+    default: str = ""
+    column: str = ""
+    stored: str | None = None
+    option: str = ""
+    positional: bool = False
+
+    @property
+    def told(self) -> str:
+        """As messages and files call it."""
+        return self.column or self.name
+
+    def checked(self, value: Any) -> Any:
+        """A value as it is kept.
+
+        Raises:
+            EntryError: when it is none of the kind.
+        """
+        if value is None and self.lacks:
+            return None
+        if value is None:
+            raise EntryError(f"{self.told} cannot be taken away.", self.told)
+        return self.kind.check(value, self.told)
+
+
+# --------------------------------------------------------------------------- names
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str:
+    """What is called nearly so, or else what there is."""
+    names = sorted(set(known))
+    if not names:
+        return "there is none yet."
+    folded = {name.casefold(): name for name in names}
+    near = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded, n=3)]
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"there {'is' if len(names) == 1 else 'are'} {listed}."
+
+
+def named(found: Sequence[Row], column: str, wanted: str) -> Row | None:
+    """The row of a name, whatever its capitals; one with these very capitals goes before others."""
+    wanted = wanted.strip()
+    exact = [row for row in found if row[column] == wanted]
+    chosen = exact or [row for row in found if row[column].casefold() == wanted.casefold()]
+    return chosen[0] if len(chosen) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class NeededBy:
+    """What refers to a row: of which kind, the names, and the command that ends it."""
+
+    kind: str
+    names: Sequence[str]
+    advice: str
+
+    def told(self) -> str:
+        """In words."""
+        shown = ", ".join(self.names[:8]) + (f" and {len(self.names) - 8} more" if len(self.names) > 8 else "")
+        return f"{self.kind if len(self.names) == 1 else plural(self.kind)} {shown} ({self.advice})"
+
+
+def plural(kind: str) -> str:
+    """Several of a kind."""
+    return {"roster entry": "roster entries", "match": "matches"}.get(kind, f"{kind}s")
+
+
+def command(*words: object) -> str:
+    """A command as one gives it to a shell."""
+    return "gamestats " + " ".join(shlex.quote(str(word)) for word in words)
+
+
+# --------------------------------------------------------------------------- things
+
+
+@dataclass(slots=True)
+class Entry:
+    """What somebody wants, while it is looked at.
+
+    Attributes:
+        names: what the thing is named by, and what else is said to find it.
+        given: the fields that are given, as they are kept.
+        row: the row that is there; of a new one what its names make of it.
+        is_new: whether it is to be added.
+        known: what the game knows of what people name (see `Thing.knows`).
+        notes: what the person should know.
+    """
+
+    conn: psycopg.Connection
+    names: Mapping[str, Any]
+    given: Mapping[str, Any]
+    row: Row
+    is_new: bool
+    known: Any
+    notes: list[str] = field(default_factory=list)
+
+    def would_be(self, values: Mapping[str, Any]) -> Row:
+        """The row as it would be with some values."""
+        return {**self.row, **values}
+
+
+class Thing:
+    """Something that people enter, declared by a class; see the attributes, and the methods that one may say anew.
+
+    Attributes:
+        kind: what it is, such as `roster entry`.
+        table: of `ops`.
+        key: its column that numbers the rows.
+        command: of the command line, such as `tournament`, `roster`.
+        query: every row, with the names of what it is of, and what lists tell besides.
+        names: what a new one is named by, outermost first; the last is its own name.
+        found_by: what one that is there is named by, where that is less.
+        beside: what may have to be said besides to find or to place one.
+        fields: what is said of it.
+        listed: columns of a list, by the query's columns or `column AS name`.
+        order: of lists, by columns of the query.
+        knows: what is known of what people name, where the caller says nothing else.
+    """
+
+    kind: ClassVar[str]
+    table: ClassVar[str]
+    key: ClassVar[str]
+    command: ClassVar[tuple[str, ...]]
+    query: ClassVar[LiteralString]
+    names: ClassVar[tuple[Field, ...]]
+    found_by: ClassVar[tuple[Field, ...]] = ()
+    beside: ClassVar[tuple[Field, ...]] = ()
+    fields: ClassVar[tuple[Field, ...]] = ()
+    listed: ClassVar[tuple[str, ...]]
+    order: ClassVar[tuple[LiteralString, ...]]
+    knows: ClassVar[Any] = None
+
+    # ------------------------------------------------------------ what differs
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """The row that is named so, as `query` gives it; None where there is none.
+
+        Raises:
+            UnknownNameError: when there is not what it would be of, or more than one is named so.
+        """
+        raise NotImplementedError
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """That nothing is named so, in words, with what there is."""
+        raise NotImplementedError
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+        """The columns that the names of a new one make, and these with the names of what it is of.
+
+        Raises:
+            EntryError: when it cannot be called so, or there is not what it is to be of.
+        """
+        raise NotImplementedError
+
+    def what(self, row: Row) -> str:
+        """Which one it is, in words."""
+        raise NotImplementedError
+
+    def detail(self, row: Row) -> str:
+        """What is told besides of one that is added."""
+        return ""
+
+    def settle(self, entry: Entry) -> dict[str, Any]:
+        """The columns to write; what should be known goes to the notes.
+
+        Raises:
+            EntryError: when it cannot stand.
+        """
+        return self.stored(entry.given)
+
+    def entered(self, entry: Entry) -> None:
+        """Add notes that only the table as it is now tells."""
+
+    def needed_by(self, conn: psycopg.Connection, row: Row) -> Sequence[NeededBy]:
+        """What refers to it."""
+        return ()
+
+    def leave(self, entry: Entry) -> None:
+        """Add notes on a removal, or refuse it."""
+
+    def zone(self, row: Row) -> ZoneInfo:
+        """The time zone in which its moments are told."""
+        return UTC_ZONE
+
+    # ------------------------------------------------------------ what is the same
+
+    @property
+    def own(self) -> Field:
+        """Its own name."""
+        return self.names[-1]
+
+    def stored(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Columns of fields that are given."""
+        columns = {each.name: each.name if each.stored is None else each.stored for each in self.fields}
+        return {columns[name]: value for name, value in given.items() if columns.get(name)}
+
+    def rows(self, conn: psycopg.Connection, **where: Any) -> list[Row]:
+        """Rows whose columns have the values, as `query` gives them."""
+        return ops.select_of(conn, self.query, where, self.order)
+
+    def find(self, conn: psycopg.Connection, *names: Any, **beside: Any) -> Row:
+        """The row that is named so.
+
+        Raises:
+            UnknownNameError: when there is none, or more than one.
+        """
+        return self._found(conn, self._asked(self.found_by or self.names, names, beside))
+
+    def add(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+        """Add one.
+
+        Args:
+            names: what it is named by.
+            known: what is known of what it names.
+            given: its fields, and what is needed to place it.
+
+        Raises:
+            EntryError: when it is there already, or something is wrong.
+            RefusedEntryError: when PostgreSQL refuses it.
+        """
+        asked, checked = self._given("add", self.names, names, given)
+        return self._add(conn, asked, checked, known or self.knows)
+
+    def change(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+        """Change what is given of one; a row that has it all already is not written.
+
+        Raises:
+            EntryError: when there is none that is named so, or something is wrong.
+            RefusedEntryError: when PostgreSQL refuses it.
+        """
+        asked, checked = self._given("change", self.found_by or self.names, names, given)
+        return self._change(conn, asked, checked, self._found(conn, asked), known or self.knows)
+
+    def change_row(self, conn: psycopg.Connection, row: Row, *, known: Any = None, **given: Any) -> Entered:
+        """As `change`, of one that was found before."""
+        return self._change(conn, given, self._checked("change", given), row, known or self.knows)
+
+    def take(self, conn: psycopg.Connection, *names: Any, known: Any = None, **given: Any) -> Entered:
+        """Change what is given of one that is there, and add one that is not: as a row of a file means it.
+
+        What only the table as it is then tells is not told: the next row may change it.
+        """
+        asked = self._asked(self.names, names, given)
+        row = self.seek(conn, asked)
+        checked = self._checked("add" if row is None else "change", given)
+        if row is None:
+            return self._add(conn, asked, checked, known or self.knows, is_alone=False)
+        return self._change(conn, asked, checked, row, known or self.knows, is_alone=False)
+
+    def remove(self, conn: psycopg.Connection, *names: Any, known: Any = None, **beside: Any) -> Entered:
+        """Take back one that was a mistake.
+
+        Raises:
+            UnknownNameError: when there is none.
+            StillNeededError: when something refers to it.
+        """
+        asked = self._asked(self.found_by or self.names, names, beside)
+        row = self._found(conn, asked)
+        if needed_by := [each for each in self.needed_by(conn, row) if each.names]:
+            told = "; ".join(each.told() for each in needed_by)
+            raise StillNeededError(f"{_begun(self.what(row))} cannot be removed while something refers to it: {told}")
+        entry = Entry(conn, asked, {}, row, is_new=False, known=known or self.knows)
+        self.leave(entry)
+        ops.delete(conn, self.table, {self.key: row[self.key]})
+        return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes))
+
+    def list(self, conn: psycopg.Connection, **where: Any) -> pl.DataFrame:
+        """What is entered, in the columns of `listed`."""
+        columns = [each.partition(" AS ") for each in self.listed]
+        frame = ops.frame_of(conn, self.query, where, self.order)
+        return frame.select(pl.col(column).alias(name or column) for column, _, name in columns)
+
+    def refuse_existing(self, row: Row | None, column: str | None = None) -> None:
+        """Refuse to add what is there.
+
+        Raises:
+            ExistsAlreadyError: when there is a row.
+        """
+        if row is not None:
+            told = f"{_begun(self.what(row))} exists already; `change` changes it."
+            raise ExistsAlreadyError(told, column or self.own.told)
+
+    # ------------------------------------------------------------ within
+
+    def _add(
+        self,
+        conn: psycopg.Connection,
+        asked: Mapping[str, Any],
+        given: Mapping[str, Any],
+        known: Any,
+        *,
+        is_alone: bool = True,
+    ) -> Entered:
+        columns, row = self.place(conn, asked, known)
+        entry = Entry(conn, asked, given, row, is_new=True, known=known)
+        values = {**columns, **self.settle(entry)}
+        row = ops.insert(conn, self.table, {name: value for name, value in values.items() if value is not None})
+        entry.row = {**entry.row, **row}
+        if is_alone:
+            self.entered(entry)
+        return Entered(self.kind, self.what(entry.row) + self.detail(entry.row), "created", notes=tuple(entry.notes))
+
+    def _change(
+        self,
+        conn: psycopg.Connection,
+        asked: Mapping[str, Any],
+        given: Mapping[str, Any],
+        row: Row,
+        known: Any,
+        *,
+        is_alone: bool = True,
+    ) -> Entered:
+        entry = Entry(conn, asked, given, row, is_new=False, known=known)
+        values = self.settle(entry)
+        differing = {name: value for name, value in values.items() if row[name] != value}
+        outcome: Outcome = "changed" if differing else "unchanged"
+        if differing:
+            ops.update(conn, self.table, {self.key: row[self.key]}, differing)
+        zone = self.zone(row)
+        changes = tuple(f"{name} {_told(row[name], zone)} -> {_told(value, zone)}" for name, value in differing.items())
+        entry.row = entry.would_be(values)
+        if is_alone:
+            self.entered(entry)
+        return Entered(self.kind, self.what(row), outcome, changes, tuple(entry.notes))
+
+    def _found(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
+        row = self.seek(conn, names)
+        if row is None:
+            raise UnknownNameError(self.missing(conn, names), self.own.told)
+        return row
+
+    def _given(
+        self, verb: Verb, fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._asked(fields, names, given), self._checked(verb, given)
+
+    def _asked(self, fields: Sequence[Field], names: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What it is named by, and what is said besides to find or to place it."""
+        beside = {each.name: given.get(each.name) for each in (*self.beside, *self.fields) if each.name in given}
+        by_name = {each.name: given[each.name] for each in fields[len(names) :]}
+        return {**beside, **by_name, **dict(zip((each.name for each in fields), names, strict=False))}
+
+    def _checked(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+        known = {each.name: each for each in self.fields}
+        others = {each.name for each in (*self.beside, *self.names, *self.found_by)}
+        if unknown := given.keys() - known.keys() - others:
+            raise TypeError(f"A {self.kind} has no {', '.join(sorted(unknown))}.")
+        for each in self.fields:
+            if verb in each.required and given.get(each.name) is None:
+                raise EntryError(f"{each.told} must be given: {each.help}", each.told)
+        return {
+            name: known[name].checked(value)
+            for name, value in given.items()
+            if name in known and verb in known[name].verbs
+        }
+
+
+def _told(value: Any, zone: ZoneInfo) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return local_times.written_local(value, zone) if isinstance(value, datetime) else str(value)
+
+
+def _begun(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+class Named(Thing):
+    """A thing that has a name of its own, unique within another thing, or everywhere.
+
+    Attributes:
+        within: what it is of.
+        name_column: its column with the name.
+    """
+
+    within: ClassVar[Thing | None] = None
+    name_column: ClassVar[str]
+
+    def siblings(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> tuple[Row, list[Row]]:
+        """What it is of, and what that has of the kind.
+
+        Raises:
+            UnknownNameError: when there is not what it is of.
+        """
+        if self.within is None:
+            return {}, self.rows(conn)
+        of = self.within.find(conn, **names)
+        return of, self.rows(conn, **{self.within.key: of[self.within.key]})
+
+    def where(self, of: Row) -> str:
+        """Where it is missing, in words, after a blank."""
+        return f" in {of[self.within.name_column]}" if isinstance(self.within, Named) else ""
+
+    def seek(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row | None:
+        """See `Thing.seek`."""
+        return named(self.siblings(conn, names)[1], self.name_column, names[self.own.name])
+
+    def missing(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> str:
+        """See `Thing.missing`."""
+        (of, found), wanted = self.siblings(conn, names), names[self.own.name].strip()
+        there = nearest(wanted, [row[self.name_column] for row in found])
+        return f"There is no {self.kind} {wanted!r}{self.where(of)}; {there}"
+
+    def place(self, conn: psycopg.Connection, names: Mapping[str, Any], known: Any) -> tuple[Row, Row]:
+        """See `Thing.place`."""
+        name = self.own.checked(names[self.own.name])
+        of, found = self.siblings(conn, names)
+        place = {self.name_column: name} | ({self.within.key: of[self.within.key]} if self.within else {})
+        if any(row[self.name_column].casefold() == name.casefold() for row in found):
+            self.refuse_existing({**of, **place})
+        return place, {**of, **place}

@@ -174,6 +174,42 @@ def select(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> li
         return cursor.execute(query, list(where.values())).fetchall()
 
 
+def select_of(
+    conn: psycopg.Connection, query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString] = ()
+) -> list[Row]:
+    """The rows of a query whose columns have the values, None being null."""
+    with explained("ops"), conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_narrowed(query, where, order), list(where.values())).fetchall()
+
+
+def frame_of(
+    conn: psycopg.Connection, query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString] = ()
+) -> pl.DataFrame:
+    """As `select_of`, as a frame in PostgreSQL's types."""
+    with explained("ops"), conn.cursor() as cursor:
+        found = cursor.execute(_narrowed(query, where, order), list(where.values())).fetchall()
+        schema = {column.name: _TYPES[column.type_code] for column in cursor.description or ()}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+_TYPES: Mapping[int, Any] = {
+    16: pl.Boolean,
+    20: pl.Int64,
+    23: pl.Int32,
+    25: pl.String,
+    1007: pl.List(pl.Int32),
+    1009: pl.List(pl.String),
+    1082: pl.Date,
+    1184: pl.Datetime("us", "UTC"),
+}
+"""Of PostgreSQL's types by their numbers, those that `ops` has."""
+
+
+def _narrowed(query: LiteralString, where: Mapping[str, Any], order: Sequence[LiteralString]) -> sql.Composed:
+    ordered = sql.SQL(" ORDER BY ") + sql.SQL(", ").join(map(sql.SQL, order)) if order else sql.SQL("")
+    return sql.SQL("SELECT * FROM ({}) AS entered WHERE {}{}").format(sql.SQL(query), _condition(where), ordered)
+
+
 # --- writing -------------------------------------------------------------------------------------
 
 
@@ -185,6 +221,12 @@ def entering(url: SecretStr, person: str) -> Iterator[psycopg.Connection]:
         conn.execute("SET LOCAL timezone = 'UTC'")
         conn.execute("SELECT set_config('gamestats.person', %s, true)", [person])
         yield conn
+
+
+def person(conn: psycopg.Connection) -> str:
+    """Who enters things in this transaction, as `entering` was told."""
+    [row] = rows(conn, "SELECT coalesce(nullif(current_setting('gamestats.person', true), ''), session_user) AS name")
+    return row["name"]
 
 
 def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> Row:

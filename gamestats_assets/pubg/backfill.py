@@ -19,12 +19,12 @@ from gamestats_assets.lakehouse.entries import EntryError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.pubg import entered
 from gamestats_assets.pubg.players import TAKEN, PositionsTaken, player_matches
 from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.ops import Backfills, TrackedPlayers
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 from gamestats_assets.pubg.tables.results import MatchSummaries
-from gamestats_assets.pubg.tournament_entry import tracked_row
 
 DETAILS = {"gamestats/kind": TRACKED_PLAYER}
 """Tags of runs that take up the detail of tracked players."""
@@ -73,7 +73,7 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
     tracked, backfills = ops.snapshot(url, TrackedPlayers), ops.snapshot(url, Backfills)
     if player is not None:
         with connect(url) as conn:
-            number = tracked_row(conn, player)["tracked_player_id"]
+            number = entered.TRACKED_PLAYER.find(conn, player)["tracked_player_id"]
         tracked = tracked.filter(tracked_player_id=number)
     lake = stores.lake
     wanted = player_matches(

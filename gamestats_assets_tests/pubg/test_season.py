@@ -26,12 +26,12 @@ from gamestats_assets.lakehouse.ops import entering
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.sensor import KIND_TAG, SENSOR
 from gamestats_assets.pubg import tables as t
-from gamestats_assets.pubg import tournament_entry as entry
 from gamestats_assets.pubg.assets import CHECKS
+from gamestats_assets.pubg.entered import DIVISION, OVERRIDE, ROSTER_ENTRY, ROUND
+from gamestats_assets.pubg.entered import SEASON as OF_TOURNAMENT
+from gamestats_assets.pubg.entered.files import import_rosters, import_schedule
 from gamestats_assets.pubg.source import ingest, mark_expired
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
-from gamestats_assets.pubg.tournament_entry import Place
-from gamestats_assets.pubg.tournament_import import import_rosters, import_schedule
 from gamestats_assets_tests.instances import copy_of
 from gamestats_assets_tests.operations import BySensors, names
 from gamestats_assets_tests.postgres_fixture import database
@@ -86,9 +86,9 @@ Rows = list[dict[str, Any]]
 Tables = dict[type[Table], Rows]
 
 
-def place_of(slot: int) -> Place:
+def place_of(slot: int) -> dict[str, Any]:
     """Where a slot of the plan stands: 123 is match 3 of round 2 of division 1."""
-    return Place(SEASON, f"Div {slot // 100}", slot // 10 % 10, slot % 10)
+    return {"season": SEASON, "division": f"Div {slot // 100}", "round": slot // 10 % 10, "match": slot % 10}
 
 
 # --------------------------------------------------------------------------- what people enter
@@ -125,9 +125,7 @@ def roster_rows(plan: LandedSeason) -> Rows:
 def schedule_rows(plan: LandedSeason, slots: Iterable[int]) -> Rows:
     return [
         {
-            "division": place_of(number).division,
-            "round": place_of(number).round_number,
-            "match": place_of(number).match_number,
+            **{name: place_of(number)[name] for name in ("division", "round", "match")},
             "scheduled_at": written(plan.slots[number]["scheduled_at"]),
             "map": plan.slots[number]["map_name"],
             "status": plan.slots[number]["status"],
@@ -140,20 +138,20 @@ def schedule_rows(plan: LandedSeason, slots: Iterable[int]) -> Rows:
 
 def enter(conn: psycopg.Connection, plan: LandedSeason, folder: Path) -> None:
     """Everything that admins enter before, during and after the season."""
-    entry.create_season(conn, SEASON, name="Fall 2026", time_zone=ZONE.key, slot_window_min=30)
+    OF_TOURNAMENT.add(conn, SEASON, name="Fall 2026", time_zone=ZONE.key, slot_window_min=30)
     for division in (1, 2):
-        entry.create_division(conn, SEASON, f"Div {division}")
+        DIVISION.add(conn, SEASON, f"Div {division}")
     import_rosters(conn, SEASON, as_csv(folder / "rosters.csv", roster_rows(plan)))
     postponed = slot_of(2, 3, 6)
     for division in (1, 2):
         for number, day in enumerate(EVENINGS, 1):
             # Division 1 plays past midnight, which is still its evening.
-            entry.create_round(conn, SEASON, f"Div {division}", number, first_day=day)
+            ROUND.add(conn, SEASON, f"Div {division}", number, first_day=day)
             for status in ("active", "completed"):
-                entry.change_round(conn, SEASON, f"Div {division}", number, status=status)
+                ROUND.change(conn, SEASON, f"Div {division}", number, status=status)
     for change in plan.changes:
         number, division = change["round_id"] % 10, f"Div {change['round_id'] // 10}"
-        row = entry.find_round(conn, entry.find_division(conn, SEASON, division), number)
+        row = ROUND.find(conn, SEASON, division, number)
         # All of it is entered at once here; the season had it at these times.
         conn.execute(
             "UPDATE ops.round_status_changes SET changed_at = %s WHERE round_id = %s AND status = %s",
@@ -162,16 +160,16 @@ def enter(conn: psycopg.Connection, plan: LandedSeason, folder: Path) -> None:
     slots = [number for number in plan.slots if number != postponed]
     import_schedule(conn, SEASON, as_csv(folder / "schedule.csv", schedule_rows(plan, slots)))
     # The round is still on its own day when the postponed match is played.
-    entry.change_round(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2] + timedelta(days=1))
+    ROUND.change(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2] + timedelta(days=1))
     import_schedule(conn, SEASON, as_csv(folder / "postponed.csv", schedule_rows(plan, [postponed])))
-    entry.change_round(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2])
+    ROUND.change(conn, SEASON, "Div 2", 3, last_day=EVENINGS[2])
     for override in plan.overrides:
-        fields: entry.OverrideFields = {}
+        fields: dict[str, Any] = {}
         if "is_tournament_match" in override:
             fields["is_tournament_match"] = override["is_tournament_match"]
         if "scheduled_match_id" in override:
-            fields["place"] = place_of(override["scheduled_match_id"])
-        entry.create_override(conn, override["match_id"], reason=override["reason"], admin=override["admin"], **fields)
+            fields |= place_of(override["scheduled_match_id"])
+        OVERRIDE.add(conn, override["match_id"], reason=override["reason"], admin=override["admin"], **fields)
 
 
 # --------------------------------------------------------------------------- a lake, PostgreSQL and Dagster
@@ -376,8 +374,8 @@ def changed(entered: Entered) -> Changed:
 
 
 def change_roster_and_override(conn: psycopg.Connection) -> None:
-    entry.remove_roster_entry(conn, SEASON, "Team 05", "T05_Substitute")
-    entry.create_override(conn, "second-in-slot", reason=BET, admin=ADMIN, is_tournament_match=False)
+    ROSTER_ENTRY.remove(conn, SEASON, "Team 05", "T05_Substitute")
+    OVERRIDE.add(conn, "second-in-slot", reason=BET, admin=ADMIN, is_tournament_match=False)
 
 
 def as_changed() -> LandedSeason:

@@ -18,18 +18,36 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
-from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError
+from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, StillNeededError, UnknownNameError
+from gamestats_assets.lakehouse.entry_files import Column, Import, ImportRefusedError, Mistake
 from gamestats_assets.lakehouse.ledger import NO_ROWS, Note
+from gamestats_assets.lakehouse.local_times import LocalTimeError, instant, time_zone, written_local
 from gamestats_assets.lakehouse.ops import RefusedEntryError
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.pubg import tournament_entry as entry
-from gamestats_assets.pubg import tournament_import as files
-from gamestats_assets.pubg import tournament_lists as lists
-from gamestats_assets.pubg.local_times import LocalTimeError, instant, time_zone, written_local
+from gamestats_assets.pubg.entered import (
+    DIVISION,
+    GROUP,
+    OVERRIDE,
+    ROSTER_ENTRY,
+    ROUND,
+    SEASON,
+    SLOT,
+    TEAM,
+    TRACKED_PLAYER,
+    files,
+)
+from gamestats_assets.pubg.entered.people import (
+    Matches,
+    Player,
+    Seen,
+    matches_by_entry,
+    matches_taken,
+    player_of,
+    seen_players,
+)
+from gamestats_assets.pubg.found_matches import count_not_fetched, list_discovered
 from gamestats_assets.pubg.tables import MatchSummaries, PlayerCirclePositions, PlayerMatches, TournamentLineups
-from gamestats_assets.pubg.tournament_entry import Place, Player, Seen, StillNeededError, seen_players
-from gamestats_assets.pubg.tournament_import import ImportRefusedError, Mistake
 
 BERLIN = ZoneInfo("Europe/Berlin")
 KIM, LEE, MIA = (f"account.{number:032x}" for number in (1, 2, 3))
@@ -46,23 +64,39 @@ def conn(ops_database: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def season(conn: psycopg.Connection) -> str:
     """A season with a division of two teams, one of them in a group, and a round over the end of summer time."""
-    entry.create_season(conn, "fall", name="Fall 2026", time_zone="Europe/Berlin")
-    entry.create_division(conn, "fall", "Division 1")
-    entry.create_division(conn, "fall", "Division 2")
-    entry.create_group(conn, "fall", "Division 1", "A")
-    entry.create_team(conn, "fall", "Division 1", "Alpha", group="A", tag="ALP")
-    entry.create_team(conn, "fall", "Division 1", "Beta")
-    entry.create_round(conn, "fall", "Division 1", 1, first_day=date(2026, 10, 24), last_day=date(2026, 10, 25))
+    SEASON.add(conn, "fall", name="Fall 2026", time_zone="Europe/Berlin")
+    DIVISION.add(conn, "fall", "Division 1")
+    DIVISION.add(conn, "fall", "Division 2")
+    GROUP.add(conn, "fall", "Division 1", "A")
+    TEAM.add(conn, "fall", "Division 1", "Alpha", group="A", tag="ALP")
+    TEAM.add(conn, "fall", "Division 1", "Beta")
+    ROUND.add(conn, "fall", "Division 1", 1, first_day=date(2026, 10, 24), last_day=date(2026, 10, 25))
     return "fall"
 
 
-def knows(**accounts: str) -> entry.LookUp:
-    """A look-up that knows these names."""
+class Knows(Matches):
+    """Knows some names, which matches landed, and a lake."""
 
-    def look_up(players: Collection[str]) -> Seen:
-        return Seen(accounts, {account: name for name, account in accounts.items()})
+    def __init__(self, lake: Lake | None = None, landed: Collection[str] | None = None, **accounts: str) -> None:
+        super().__init__()
+        self._lake, self._landed, self._accounts = lake, landed, accounts
 
-    return look_up
+    def players(self, names: Collection[str]) -> Seen:
+        return Seen(self._accounts, {account: name for name, account in self._accounts.items()})
+
+    def has_landed(self, match_id: str) -> bool:
+        return self._landed is None or match_id in self._landed
+
+    def played_by(self, roster_entry_id: int) -> int:
+        return 0 if self._lake is None else matches_by_entry(self._lake, roster_entry_id)
+
+    def taken_of(self, tracked: ops.Row) -> int:
+        return 0 if self._lake is None else matches_taken(self._lake, tracked["account_id"])
+
+
+def place(season: str, division: str, round: int, match: int | None = None) -> dict[str, Any]:
+    """Where an override puts a match."""
+    return {"season": season, "division": division, "round": round, "match": match}
 
 
 def lake_holding(folder: Path, table: type[Table], *rows: dict[str, Any]) -> Lake:
@@ -187,8 +221,8 @@ def test_a_time_zone_that_is_none_is_refused_with_the_nearest(written: str, told
 
 
 def test_a_season_has_the_rules_given_and_else_those_of_super(conn: psycopg.Connection) -> None:
-    entry.create_season(conn, "plain", time_zone="UTC")
-    entry.create_season(
+    SEASON.add(conn, "plain", time_zone="UTC")
+    SEASON.add(
         conn,
         "cup",
         name="Cup",
@@ -231,29 +265,29 @@ def test_a_season_has_the_rules_given_and_else_those_of_super(conn: psycopg.Conn
 def test_a_season_with_a_wrong_field_is_refused(conn: psycopg.Connection, fields: dict[str, Any], column: str) -> None:
     values: dict[str, Any] = {"season": "fall", "time_zone": "UTC", **fields}
     with pytest.raises(EntryError) as caught:
-        entry.create_season(conn, **values)
+        SEASON.add(conn, **values)
     assert caught.value.column == column
     assert ops.select(conn, "seasons", {}) == []
 
 
 def test_a_change_sets_what_differs_and_says_so_and_writes_nothing_else(conn: psycopg.Connection, season: str) -> None:
-    done = entry.change_season(conn, season, kill_points=2, minimum_teams=8)
+    done = SEASON.change(conn, season, kill_points=2, minimum_teams=8)
     assert (done.outcome, done.changes) == ("changed", ("kill_points 1 -> 2",))
     before = all_rows(conn)
-    assert entry.change_season(conn, season, kill_points=2).outcome == "unchanged"
+    assert SEASON.change(conn, season, kill_points=2).outcome == "unchanged"
     assert all_rows(conn) == before
 
 
 def test_names_are_found_whatever_their_capitals_and_cannot_be_given_twice(
     conn: psycopg.Connection, season: str
 ) -> None:
-    entry.create_team(conn, season, "division 1", "Gamma", group="a")
+    TEAM.add(conn, season, "division 1", "Gamma", group="a")
     for create in (
-        lambda: entry.create_season(conn, "fall", time_zone="UTC"),
-        lambda: entry.create_division(conn, season, "DIVISION 1"),
-        lambda: entry.create_group(conn, season, "Division 1", "a"),
-        lambda: entry.create_team(conn, season, "Division 1", " gamma "),
-        lambda: entry.create_round(conn, season, "Division 1", 1, first_day=FIRST),
+        lambda: SEASON.add(conn, "fall", time_zone="UTC"),
+        lambda: DIVISION.add(conn, season, "DIVISION 1"),
+        lambda: GROUP.add(conn, season, "Division 1", "a"),
+        lambda: TEAM.add(conn, season, "Division 1", " gamma "),
+        lambda: ROUND.add(conn, season, "Division 1", 1, first_day=FIRST),
     ):
         with pytest.raises(ExistsAlreadyError, match="exists already"):
             create()
@@ -263,39 +297,39 @@ def test_a_name_that_nothing_has_is_answered_with_the_nearest_or_with_what_there
     conn: psycopg.Connection, season: str
 ) -> None:
     with pytest.raises(UnknownNameError, match="no season 'fal'; did you mean fall"):
-        entry.create_division(conn, "fal", "X")
+        DIVISION.add(conn, "fal", "X")
     with pytest.raises(UnknownNameError, match="no division 'Divison 1' in season fall; did you mean Division 1"):
-        entry.create_team(conn, season, "Divison 1", "X")
+        TEAM.add(conn, season, "Divison 1", "X")
     with pytest.raises(UnknownNameError, match="no group 'B' in Division 1; there is A"):
-        entry.create_team(conn, season, "Division 1", "X", group="B")
+        TEAM.add(conn, season, "Division 1", "X", group="B")
     with pytest.raises(UnknownNameError, match="no group 'B' in Division 2; there is none yet"):
-        entry.create_team(conn, season, "Division 2", "X", group="B")
+        TEAM.add(conn, season, "Division 2", "X", group="B")
     with pytest.raises(UnknownNameError, match="no round 2 in Division 1; it has round 1"):
-        entry.change_round(conn, season, "Division 1", 2, status="active")
+        ROUND.change(conn, season, "Division 1", 2, status="active")
     with pytest.raises(UnknownNameError, match="no match 1 in Round 1; its schedule is empty"):
-        entry.change_slot(conn, season, "Division 1", 1, 1, status="active")
+        SLOT.change(conn, season, "Division 1", 1, 1, status="active")
 
 
 def test_a_team_name_of_two_divisions_needs_the_division(conn: psycopg.Connection, season: str) -> None:
-    entry.create_team(conn, season, "Division 2", "Alpha")
+    TEAM.add(conn, season, "Division 2", "Alpha")
     with pytest.raises(UnknownNameError, match="Division 1 and Division 2; say which with --division"):
-        entry.change_team(conn, season, "Alpha", tag="A")
-    entry.change_team(conn, season, "Alpha", division="Division 2", tag="A2")
+        TEAM.change(conn, season, "Alpha", tag="A")
+    TEAM.change(conn, season, "Alpha", division="Division 2", tag="A2")
     assert [row["tag"] for row in ops.select(conn, "teams", {"team_name": "Alpha"})] == ["ALP", "A2"]
 
 
 def test_a_team_can_leave_its_group_and_lose_its_tag(conn: psycopg.Connection, season: str) -> None:
-    entry.change_team(conn, season, "Alpha", group=None, tag=None, name="Alpha Esports")
+    TEAM.change(conn, season, "Alpha", group=None, tag=None, name="Alpha Esports")
     [row] = ops.select(conn, "teams", {"team_name": "Alpha Esports"})
     assert (row["group_id"], row["tag"]) == (None, None)
 
 
 def test_divisions_and_groups_can_be_renamed(conn: psycopg.Connection, season: str) -> None:
-    entry.change_group(conn, season, "Division 1", "A", name="Red")
-    entry.change_division(conn, season, "Division 1", name="Elite")
-    assert lists.list_groups(conn, season).rows() == [("fall", "Elite", "Red", 1)]
+    GROUP.change(conn, season, "Division 1", "A", name="Red")
+    DIVISION.change(conn, season, "Division 1", name="Elite")
+    assert GROUP.list(conn, season).rows() == [("fall", "Elite", "Red", 1)]
     with pytest.raises(RefusedEntryError, match="already exists"):
-        entry.change_division(conn, season, "Elite", name="Division 2")
+        DIVISION.change(conn, season, "Elite", name="Division 2")
 
 
 NO_EXACT_ZONES = ["europe/berlin", "EUROPE/BERLIN", "Europe/Berlin2", "Europa/Berlin-1", "posix/Europe/Berlin", "utc"]
@@ -320,7 +354,7 @@ def test_postgresql_says_which_time_zone_is_meant(conn: psycopg.Connection) -> N
 @pytest.fixture
 def wrong_zone(conn: psycopg.Connection, season: str) -> str:
     """The season with a slot, and the time zone that could be entered by SQL once."""
-    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
     conn.execute("ALTER TABLE ops.seasons DISABLE TRIGGER exact_time_zone")
     ops.update(conn, "seasons", {"season": season}, {"time_zone": "europe/berlin"})
     conn.execute("ALTER TABLE ops.seasons ENABLE TRIGGER exact_time_zone")
@@ -330,17 +364,17 @@ def wrong_zone(conn: psycopg.Connection, season: str) -> str:
 def test_a_season_with_a_wrong_time_zone_is_listed_and_says_how_to_correct_it(
     conn: psycopg.Connection, wrong_zone: str, write: Callable[..., Path]
 ) -> None:
-    assert lists.list_schedule(conn)["scheduled_at"].to_list() == ["2026-10-24 16:00+00:00"]
+    assert SLOT.list(conn)["scheduled_at"].to_list() == ["2026-10-24 16:00+00:00"]
     told = "season change fall --time-zone"
     where = (conn, wrong_zone, "Division 1", 1)
     with pytest.raises(EntryError, match=told):
-        entry.create_slot(*where, 2, scheduled_at="2026-10-24 18:00")
+        SLOT.add(*where, 2, scheduled_at="2026-10-24 18:00")
     with pytest.raises(EntryError, match=told):
-        entry.change_round(*where, last_day=date(2026, 10, 26))
+        ROUND.change(*where, last_day=date(2026, 10, 26))
     with pytest.raises(EntryError, match=told):
         files.import_schedule(conn, wrong_zone, write(SCHEDULE))
-    entry.change_season(conn, wrong_zone, time_zone="Europe/Berlin")
-    entry.create_slot(*where, 2, scheduled_at="2026-10-24 18:00")
+    SEASON.change(conn, wrong_zone, time_zone="Europe/Berlin")
+    SLOT.add(*where, 2, scheduled_at="2026-10-24 18:00")
 
 
 # --- players by name -----------------------------------------------------------------------------
@@ -388,11 +422,11 @@ def test_the_account_of_a_name_is_that_of_the_newest_match(tmp_path: Path) -> No
 def test_a_player_on_a_roster_gets_the_account_that_matches_know_unless_one_is_given(
     conn: psycopg.Connection, season: str
 ) -> None:
-    look_up = knows(Kim=KIM, Lee=LEE)
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST, look_up=look_up)
-    entry.create_roster_entry(conn, season, "Alpha", "Lee", valid_from=FIRST, account_id=MIA, look_up=look_up)
-    unknown = entry.create_roster_entry(conn, season, "Alpha", "Zoe", valid_from=FIRST, look_up=look_up)
-    by_account = entry.create_roster_entry(conn, season, "Beta", LEE, valid_from=FIRST, look_up=look_up)
+    look_up = Knows(Kim=KIM, Lee=LEE)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST, known=look_up)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Lee", valid_from=FIRST, account_id=MIA, known=look_up)
+    unknown = ROSTER_ENTRY.add(conn, season, "Alpha", "Zoe", valid_from=FIRST, known=look_up)
+    by_account = ROSTER_ENTRY.add(conn, season, "Beta", LEE, valid_from=FIRST, known=look_up)
     found = ops.select(conn, "roster_entries", {})
     assert [(row["player_name"], row["account_id"]) for row in found] == [
         ("Kim", KIM),
@@ -406,12 +440,12 @@ def test_a_player_on_a_roster_gets_the_account_that_matches_know_unless_one_is_g
 @pytest.mark.parametrize("account", ["account.12", "shroud", "ai.332", KIM.upper()])
 def test_what_is_no_account_id_is_refused(account: str) -> None:
     with pytest.raises(EntryError, match="is no account id") as caught:
-        entry.player_of("Kim", account, Seen())
+        player_of("Kim", account, Seen())
     assert caught.value.column == "account_id"
 
 
 def test_a_name_written_with_other_capitals_is_pointed_out() -> None:
-    told = entry.player_of("kim", None, Seen({"Kim": KIM}))
+    told = player_of("kim", None, Seen({"Kim": KIM}))
     assert told == Player("kim", None, ("No match knows kim, but one knows Kim; capitals matter.",))
 
 
@@ -419,18 +453,18 @@ def test_a_name_written_with_other_capitals_is_pointed_out() -> None:
 
 
 def test_a_player_moves_to_another_team_with_a_last_day_and_a_first(conn: psycopg.Connection, season: str) -> None:
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
     with pytest.raises(RefusedEntryError, match=r"Kim is on the roster of Alpha already from 2026-10-01 on"):
-        entry.create_roster_entry(conn, season, "Beta", "Kim", valid_from=date(2026, 10, 11))
-    entry.change_roster_entry(conn, season, "Alpha", "Kim", valid_until=date(2026, 10, 10))
-    entry.create_roster_entry(conn, season, "Beta", "Kim", valid_from=date(2026, 10, 11))
-    on = [lists.list_rosters(conn, season, on=date(2026, 10, day))["team"].to_list() for day in (10, 11)]
+        ROSTER_ENTRY.add(conn, season, "Beta", "Kim", valid_from=date(2026, 10, 11))
+    ROSTER_ENTRY.change(conn, season, "Alpha", "Kim", valid_until=date(2026, 10, 10))
+    ROSTER_ENTRY.add(conn, season, "Beta", "Kim", valid_from=date(2026, 10, 11))
+    on = [ROSTER_ENTRY.list(conn, season, on=date(2026, 10, day))["team"].to_list() for day in (10, 11)]
     assert on == [["Alpha"], ["Beta"]]
 
 
 def test_of_several_entries_of_a_player_one_is_named_by_its_first_day(conn: psycopg.Connection, season: str) -> None:
     for day in (3, 10):
-        entry.create_roster_entry(
+        ROSTER_ENTRY.add(
             conn,
             season,
             "Alpha",
@@ -440,22 +474,22 @@ def test_of_several_entries_of_a_player_one_is_named_by_its_first_day(conn: psyc
             role="stand_in",
         )
     with pytest.raises(UnknownNameError, match="from 2026-10-03, 2026-10-10; say which by its first day: --since 20"):
-        entry.change_roster_entry(conn, season, "Alpha", "Kim", role="player")
-    entry.change_roster_entry(conn, season, "Alpha", "Kim", since=date(2026, 10, 10), role="player")
-    entry.remove_roster_entry(conn, season, "Alpha", "kim", since=date(2026, 10, 3))
-    assert lists.list_rosters(conn, season).select("role", "valid_from").rows() == [("player", date(2026, 10, 10))]
+        ROSTER_ENTRY.change(conn, season, "Alpha", "Kim", role="player")
+    ROSTER_ENTRY.change(conn, season, "Alpha", "Kim", since=date(2026, 10, 10), role="player")
+    ROSTER_ENTRY.remove(conn, season, "Alpha", "kim", since=date(2026, 10, 3))
+    assert ROSTER_ENTRY.list(conn, season).select("role", "valid_from").rows() == [("player", date(2026, 10, 10))]
 
 
 def test_a_roster_entry_with_a_wrong_field_is_refused(conn: psycopg.Connection, season: str) -> None:
     with pytest.raises(EntryError, match="valid_until 2026-09-30 is before valid_from 2026-10-01"):
-        entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST, valid_until=date(2026, 9, 30))
+        ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST, valid_until=date(2026, 9, 30))
     with pytest.raises(EntryError, match="'coach' is none of player, substitute, stand_in"):
-        entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST, role="coach")
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+        ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST, role="coach")
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
     with pytest.raises(ExistsAlreadyError, match="on the roster of Alpha from 2026-10-01 already"):
-        entry.create_roster_entry(conn, season, "Alpha", "KIM", valid_from=FIRST)
+        ROSTER_ENTRY.add(conn, season, "Alpha", "KIM", valid_from=FIRST)
     with pytest.raises(UnknownNameError, match="'Kym' is not on the roster of Alpha; did you mean Kim"):
-        entry.change_roster_entry(conn, season, "Alpha", "Kym", role="player")
+        ROSTER_ENTRY.change(conn, season, "Alpha", "Kym", role="player")
 
 
 def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_anew(
@@ -463,7 +497,7 @@ def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_ane
 ) -> None:
     numbers: dict[str, int] = {}
     for player in ("Kim", "Lee", "Mia"):
-        entry.create_roster_entry(conn, season, "Alpha", player, valid_from=FIRST)
+        ROSTER_ENTRY.add(conn, season, "Alpha", player, valid_from=FIRST)
         numbers[player] = ops.select(conn, "roster_entries", {"player_name": player})[0]["roster_entry_id"]
     lineups = [
         {"match_id": f"m-{match}", "match_date": FIRST, "account_id": account, "roster_entry_id": numbers[player]}
@@ -473,10 +507,7 @@ def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_ane
     lake = lake_holding(tmp_path, TournamentLineups, *lineups)
 
     def notes(player: str) -> tuple[str, ...]:
-        def matches_of(number: int) -> int:
-            return entry.matches_by_entry(lake, number)
-
-        return entry.remove_roster_entry(conn, season, "Alpha", player, matches_of=matches_of).notes
+        return ROSTER_ENTRY.remove(conn, season, "Alpha", player, known=Knows(lake)).notes
 
     assert "Kim played 3 matches for Alpha by this entry; they are counted anew without it." in notes("Kim")[0]
     assert "Mia played 1 match for Alpha by this entry; it is counted anew without it." in notes("Mia")[0]
@@ -487,24 +518,24 @@ def test_removing_somebody_who_has_played_tells_how_many_matches_are_counted_ane
 
 
 def test_rounds_that_share_days_are_pointed_out(conn: psycopg.Connection, season: str) -> None:
-    shared = entry.create_round(conn, season, "Division 1", 2, first_day=date(2026, 10, 25), group="A")
+    shared = ROUND.add(conn, season, "Division 1", 2, first_day=date(2026, 10, 25), group="A")
     assert "shares days with Round 1 (from 2026-10-24 to 2026-10-25)" in shared.notes[0]
-    assert entry.create_round(conn, season, "Division 1", 3, first_day=date(2026, 10, 26)).notes == ()
-    assert entry.create_round(conn, season, "Division 2", 1, first_day=date(2026, 10, 24)).notes == ()
-    entry.change_round(conn, season, "Division 1", 1, status="cancelled")
-    assert entry.create_round(conn, season, "Division 1", 4, first_day=date(2026, 10, 24)).notes == ()
+    assert ROUND.add(conn, season, "Division 1", 3, first_day=date(2026, 10, 26)).notes == ()
+    assert ROUND.add(conn, season, "Division 2", 1, first_day=date(2026, 10, 24)).notes == ()
+    ROUND.change(conn, season, "Division 1", 1, status="cancelled")
+    assert ROUND.add(conn, season, "Division 1", 4, first_day=date(2026, 10, 24)).notes == ()
 
 
 def test_a_round_of_a_group_is_named_with_its_group(conn: psycopg.Connection, season: str) -> None:
-    entry.create_round(conn, season, "Division 1", 2, first_day=FIRST, group="A")
+    ROUND.add(conn, season, "Division 1", 2, first_day=FIRST, group="A")
     with pytest.raises(UnknownNameError, match=r"Round 2 of Division 1 is one of groups \(A\); say which with --group"):
-        entry.change_round(conn, season, "Division 1", 2, status="active")
-    assert entry.change_round(conn, season, "Division 1", 2, group="A", status="active").outcome == "changed"
+        ROUND.change(conn, season, "Division 1", 2, status="active")
+    assert ROUND.change(conn, season, "Division 1", 2, group="A", status="active").outcome == "changed"
 
 
 def test_a_slot_has_its_moment_its_map_in_words_and_its_place(conn: psycopg.Connection, season: str) -> None:
-    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", map_name="baltic_main")
-    entry.create_slot(
+    SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", map_name="baltic_main")
+    SLOT.add(
         conn, season, "Division 1", 1, 2, scheduled_at="2026-10-24 17:35", time_zone="Europe/London", map_name="any"
     )
     found = ops.select(conn, "scheduled_matches", {})
@@ -512,7 +543,7 @@ def test_a_slot_has_its_moment_its_map_in_words_and_its_place(conn: psycopg.Conn
         (1, datetime(2026, 10, 24, 16, tzinfo=UTC), "Erangel", False),
         (2, datetime(2026, 10, 24, 16, 35, tzinfo=UTC), None, False),
     ]
-    assert lists.list_schedule(conn, season)["scheduled_at"].to_list() == [
+    assert SLOT.list(conn, season)["scheduled_at"].to_list() == [
         "2026-10-24 18:00+02:00",
         "2026-10-24 18:35+02:00",
     ]
@@ -541,7 +572,7 @@ def test_a_slot_with_a_wrong_field_is_refused(
     conn: psycopg.Connection, season: str, fields: dict[str, Any], column: str, told: str
 ) -> None:
     with pytest.raises(EntryError) as caught:
-        entry.create_slot(conn, season, "Division 1", 1, 1, **{"scheduled_at": "2026-10-24 18:00", **fields})
+        SLOT.add(conn, season, "Division 1", 1, 1, **{"scheduled_at": "2026-10-24 18:00", **fields})
     assert (caught.value.column, told in str(caught.value)) == (column, True)
     assert ops.select(conn, "scheduled_matches", {}) == []
 
@@ -549,7 +580,7 @@ def test_a_slot_with_a_wrong_field_is_refused(
 def test_the_days_of_a_round_last_until_five_by_the_clock_of_the_season(conn: psycopg.Connection, season: str) -> None:
     # The clocks go back in the night from the 24th to the 25th.
     for number, time in enumerate(("2026-10-24 05:00", "2026-10-25 00:20", "2026-10-26 04:59"), 1):
-        entry.create_slot(conn, season, "Division 1", 1, number, scheduled_at=time)
+        SLOT.add(conn, season, "Division 1", 1, number, scheduled_at=time)
     assert [row["scheduled_at"] for row in ops.select(conn, "scheduled_matches", {})] == [
         datetime(2026, 10, 24, 3, 0, tzinfo=UTC),
         datetime(2026, 10, 24, 22, 20, tzinfo=UTC),
@@ -558,20 +589,20 @@ def test_the_days_of_a_round_last_until_five_by_the_clock_of_the_season(conn: ps
 
 
 def test_a_slot_after_midnight_is_of_the_round_of_its_evening(conn: psycopg.Connection, season: str) -> None:
-    entry.create_round(conn, season, "Division 1", 2, first_day=date(2026, 10, 3))
+    ROUND.add(conn, season, "Division 1", 2, first_day=date(2026, 10, 3))
     where = (conn, season, "Division 1", 2, 1)
-    entry.create_slot(*where, scheduled_at="2026-10-04 00:20")
+    SLOT.add(*where, scheduled_at="2026-10-04 00:20")
     told = "2026-10-03 00:20.02:00 is outside Round 2, which is on 2026-10-03: before 05:00 it is still the evening of "
     with pytest.raises(EntryError, match=f"{told}2026-10-02"):
-        entry.change_slot(*where, scheduled_at="2026-10-03 00:20")
-    moved = entry.change_round(conn, season, "Division 1", 2, first_day=date(2026, 10, 2), last_day=date(2026, 10, 2))
+        SLOT.change(*where, scheduled_at="2026-10-03 00:20")
+    moved = ROUND.change(conn, season, "Division 1", 2, first_day=date(2026, 10, 2), last_day=date(2026, 10, 2))
     assert moved.notes == ("Outside its days now: match 1. Change their times too, unless they are postponed.",)
-    moved = entry.change_round(conn, season, "Division 1", 2, last_day=date(2026, 10, 3))
+    moved = ROUND.change(conn, season, "Division 1", 2, last_day=date(2026, 10, 3))
     assert moved.notes == ()
 
 
 def test_a_map_nobody_knows_is_taken_as_written(conn: psycopg.Connection, season: str) -> None:
-    done = entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", map_name="Atlantis")
+    done = SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", map_name="Atlantis")
     assert "Atlantis is no map known here" in done.notes[0]
     assert ops.select(conn, "scheduled_matches", {})[0]["map_name"] == "Atlantis"
 
@@ -584,12 +615,12 @@ def test_a_slot_is_a_remake_while_it_has_the_match_that_failed_or_a_reason(
         return row["is_remake"], row["original_match_id"], row["remake_reason"], row["map_name"]
 
     where = (conn, season, "Division 1", 1, 1)
-    entry.create_slot(*where, scheduled_at="2026-10-24 18:00", map_name="Erangel")
-    entry.change_slot(*where, original_match_id="m-1", remake_reason="crash")
+    SLOT.add(*where, scheduled_at="2026-10-24 18:00", map_name="Erangel")
+    SLOT.change(*where, original_match_id="m-1", remake_reason="crash")
     assert slot() == (True, "m-1", "crash", "Erangel")
-    entry.change_slot(*where, scheduled_at="2026-10-24 19:00", map_name=None)
+    SLOT.change(*where, scheduled_at="2026-10-24 19:00", map_name=None)
     assert slot() == (True, "m-1", "crash", None)
-    entry.change_slot(*where, original_match_id=None, remake_reason=None)
+    SLOT.change(*where, original_match_id=None, remake_reason=None)
     assert slot() == (False, None, None, None)
 
 
@@ -598,13 +629,13 @@ def test_a_match_that_is_played_again_has_a_reason(
 ) -> None:
     where = (conn, season, "Division 1", 1)
     at: dict[str, Any] = {"scheduled_at": "2026-10-24 18:00"}
-    entry.create_slot(*where, 1, **at)
+    SLOT.add(*where, 1, **at)
     before = all_rows(conn)
     for refused in (
-        lambda: entry.create_slot(*where, 2, **at, original_match_id="m-1"),
-        lambda: entry.change_slot(*where, 1, original_match_id="m-1"),
-        lambda: entry.change_slot(*where, 1, original_match_id="m-1", remake_reason=None),
-        lambda: entry.change_slot(*where, 1, original_match_id="m-1", remake_reason=" "),
+        lambda: SLOT.add(*where, 2, **at, original_match_id="m-1"),
+        lambda: SLOT.change(*where, 1, original_match_id="m-1"),
+        lambda: SLOT.change(*where, 1, original_match_id="m-1", remake_reason=None),
+        lambda: SLOT.change(*where, 1, original_match_id="m-1", remake_reason=" "),
     ):
         with pytest.raises(EntryError) as caught:
             refused()
@@ -613,9 +644,9 @@ def test_a_match_that_is_played_again_has_a_reason(
     with pytest.raises(ImportRefusedError, match="row 2, remake_reason: Say why match m-1 is played again"):
         files.import_schedule(conn, season, write(text))
     assert all_rows(conn) == before
-    entry.change_slot(*where, 1, original_match_id="m-1", remake_reason="crash")
+    SLOT.change(*where, 1, original_match_id="m-1", remake_reason="crash")
     with pytest.raises(EntryError, match="Say why"):
-        entry.change_slot(*where, 1, remake_reason=None)
+        SLOT.change(*where, 1, remake_reason=None)
     # The reason that is there holds for another match that failed.
     assert files.import_schedule(conn, season, write(text.replace("m-1", "m-2"))).counts == {("slot", "changed"): 1}
 
@@ -623,15 +654,15 @@ def test_a_match_that_is_played_again_has_a_reason(
 def test_a_remake_of_no_match_that_landed_is_told(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    where, landed = (conn, season, "Division 1", 1), {"m-1"}.__contains__
+    where, landed = (conn, season, "Division 1", 1), Knows(landed=["m-1"])
     told = "No match m-2 has landed; if the id is right, one that is to land counts as failed."
-    remake: dict[str, Any] = {"remake_reason": "crash", "has_landed": landed}
+    remake: dict[str, Any] = {"remake_reason": "crash", "known": landed}
     for number, (match_id, notes) in enumerate((("m-1", ()), ("M-2", (told,))), 1):
         at = f"2026-10-24 18:0{number}"
-        assert entry.create_slot(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
-    assert entry.change_slot(*where, 2, original_match_id="m-2", has_landed=landed).notes == ()
+        assert SLOT.add(*where, number, scheduled_at=at, original_match_id=match_id, **remake).notes == notes
+    assert SLOT.change(*where, 2, original_match_id="m-2", known=landed).notes == ()
     text = "division,round,match,scheduled_at,original_match_id\nDivision 1,1,1,2026-10-24 18:00,m-2\n"
-    [slot] = files.import_schedule(conn, season, write(text), has_landed=landed).entered
+    [slot] = files.import_schedule(conn, season, write(text), known=landed).entered
     assert slot.notes == (told,)
 
 
@@ -641,17 +672,17 @@ def test_a_match_is_postponed_only_when_it_is_said(
     where = (conn, season, "Division 1", 1)
     later: dict[str, Any] = {"scheduled_at": "2026-10-30 18:00"}
     with pytest.raises(EntryError) as caught:
-        entry.create_slot(*where, 1, **later)
+        SLOT.add(*where, 1, **later)
     assert "--postponed" not in str(caught.value)
-    entry.create_slot(*where, 1, scheduled_at="2026-10-24 18:00")
+    SLOT.add(*where, 1, scheduled_at="2026-10-24 18:00")
     with pytest.raises(EntryError, match=r"outside Round 1, which is .* schedule change ... --postponed"):
-        entry.change_slot(*where, 1, **later)
-    done = entry.change_slot(*where, 1, postponed=True, **later)
+        SLOT.change(*where, 1, **later)
+    done = SLOT.change(*where, 1, postponed=True, **later)
     assert done.notes == ("It counts for Round 1, though 2026-10-30 is none of its days.",)
-    assert lists.list_schedule(conn)["scheduled_at"].to_list() == ["2026-10-30 18:00+01:00"]
+    assert SLOT.list(conn)["scheduled_at"].to_list() == ["2026-10-30 18:00+01:00"]
     # What stands is not asked about again.
-    assert entry.change_slot(*where, 1, map_name="Erangel", **later).outcome == "changed"
-    assert entry.change_round(conn, season, "Division 1", 1, status="active").notes == ()
+    assert SLOT.change(*where, 1, map_name="Erangel", **later).outcome == "changed"
+    assert ROUND.change(conn, season, "Division 1", 1, status="active").notes == ()
     text = "division,round,match,scheduled_at\nDivision 1,1,1,{}\n"
     assert files.import_schedule(conn, season, write(text.format("2026-10-30 18:00"))).counts == {
         ("slot", "unchanged"): 1
@@ -663,14 +694,14 @@ def test_a_match_is_postponed_only_when_it_is_said(
 def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str, write: Callable[..., Path]) -> None:
     where, six = (conn, season, "Division 1", 1), "2026-10-24 18:00"
     told = "of Round 1, all groups are at the same time, 2026-10-24 18:00+02:00: only its map can tell"
-    assert entry.create_slot(*where, 1, scheduled_at=six, map_name="Erangel").notes == ()
-    assert f"Matches 1, 2 {told}" in entry.create_slot(*where, 2, scheduled_at=six, map_name="Miramar").notes[0]
-    assert entry.create_slot(*where, 3, scheduled_at="2026-10-24 19:00").notes == ()
-    assert f"Matches 1, 2, 3 {told}" in entry.change_slot(*where, 3, scheduled_at=six).notes[0]
-    assert entry.change_slot(*where, 3, map_name="Taego").notes == ()
-    assert entry.change_slot(*where, 3, status="cancelled").notes == ()
-    assert "Matches 1, 2, 3" in entry.change_slot(*where, 3, status="scheduled").notes[0]
-    entry.change_slot(*where, 3, scheduled_at="2026-10-24 19:00")
+    assert SLOT.add(*where, 1, scheduled_at=six, map_name="Erangel").notes == ()
+    assert f"Matches 1, 2 {told}" in SLOT.add(*where, 2, scheduled_at=six, map_name="Miramar").notes[0]
+    assert SLOT.add(*where, 3, scheduled_at="2026-10-24 19:00").notes == ()
+    assert f"Matches 1, 2, 3 {told}" in SLOT.change(*where, 3, scheduled_at=six).notes[0]
+    assert SLOT.change(*where, 3, map_name="Taego").notes == ()
+    assert SLOT.change(*where, 3, status="cancelled").notes == ()
+    assert "Matches 1, 2, 3" in SLOT.change(*where, 3, status="scheduled").notes[0]
+    SLOT.change(*where, 3, scheduled_at="2026-10-24 19:00")
     # In a file the rows count together: two that change places are never at one time.
     text = "division,round,match,scheduled_at\nDivision 1,1,2,2026-10-24 {}\nDivision 1,1,3,2026-10-24 {}\n"
     assert files.import_schedule(conn, season, write(text.format("19:00", "20:00"))).notes == ()
@@ -682,8 +713,8 @@ def test_slots_of_one_time_are_pointed_out(conn: psycopg.Connection, season: str
 def test_a_change_of_a_slot_tells_times_by_the_clock_of_the_season(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
-    done = entry.change_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00Z")
+    SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    done = SLOT.change(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00Z")
     assert done.changes == ("scheduled_at 2026-10-24 18:00+02:00 -> 2026-10-25 18:00+01:00",)
     text = "division,round,match,scheduled_at,time_zone\nDivision 1,1,1,2026-10-24 18:00,Europe/London\n"
     [done] = files.import_schedule(conn, season, write(text)).entered
@@ -692,15 +723,15 @@ def test_a_change_of_a_slot_tells_times_by_the_clock_of_the_season(
 
 def test_what_is_done_to_a_round_says_of_which_group_it_is(conn: psycopg.Connection, season: str) -> None:
     day: dict[str, Any] = {"first_day": date(2026, 10, 24)}
-    assert entry.create_round(conn, season, "Division 1", 1, group="a", **day).what == "round 1 of Division 1, group A"
-    assert entry.create_round(conn, season, "Division 2", 1, **day).what == "round 1 of Division 2"
-    of_all = entry.change_round(conn, season, "division 1", 1, status="active")
+    assert ROUND.add(conn, season, "Division 1", 1, group="a", **day).what == "round 1 of Division 1, group A"
+    assert ROUND.add(conn, season, "Division 2", 1, **day).what == "round 1 of Division 2"
+    of_all = ROUND.change(conn, season, "division 1", 1, status="active")
     assert of_all.what == "round 1 of Division 1, all groups"
     assert of_all.notes == ("Group A has a round 1 too; --group means that one.",)
-    of_group = entry.change_round(conn, season, "division 1", 1, group="a", status="active")
+    of_group = ROUND.change(conn, season, "division 1", 1, group="a", status="active")
     assert (of_group.what, of_group.notes) == ("round 1 of Division 1, group A", ())
     slots = [
-        entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", group=group).what
+        SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00", group=group).what
         for group in (None, "A")
     ]
     assert slots == [
@@ -711,15 +742,15 @@ def test_what_is_done_to_a_round_says_of_which_group_it_is(conn: psycopg.Connect
 
 def test_a_round_gets_another_number_that_is_free_in_its_place(conn: psycopg.Connection, season: str) -> None:
     day: dict[str, Any] = {"first_day": date(2026, 10, 24)}
-    entry.create_round(conn, season, "Division 1", 2, name="Final", **day)
-    entry.create_round(conn, season, "Division 1", 1, group="A", **day)
+    ROUND.add(conn, season, "Division 1", 2, name="Final", **day)
+    ROUND.add(conn, season, "Division 1", 1, group="A", **day)
     with pytest.raises(ExistsAlreadyError, match="Round 2 of Division 1, all groups exists already"):
-        entry.change_round(conn, season, "Division 1", 1, new_number=2)
+        ROUND.change(conn, season, "Division 1", 1, new_number=2)
     with pytest.raises(EntryError, match="0 is no number"):
-        entry.change_round(conn, season, "Division 1", 1, new_number=0)
-    entry.change_round(conn, season, "Division 1", 1, group="A", new_number=2)
-    entry.change_round(conn, season, "Division 1", 2, new_number=9)
-    assert entry.change_round(conn, season, "Division 1", 9, new_number=9).outcome == "unchanged"
+        ROUND.change(conn, season, "Division 1", 1, new_number=0)
+    ROUND.change(conn, season, "Division 1", 1, group="A", new_number=2)
+    ROUND.change(conn, season, "Division 1", 2, new_number=9)
+    assert ROUND.change(conn, season, "Division 1", 9, new_number=9).outcome == "unchanged"
     named = {(row["round_number"], row["round_name"]) for row in ops.select(conn, "rounds", {})}
     assert named == {(1, "Round 1"), (9, "Final"), (2, "Round 2")}
 
@@ -727,70 +758,69 @@ def test_a_round_gets_another_number_that_is_free_in_its_place(conn: psycopg.Con
 def test_a_slot_gets_another_number_that_is_free_in_its_round(conn: psycopg.Connection, season: str) -> None:
     where = (conn, season, "Division 1", 1)
     for number in (1, 2):
-        entry.create_slot(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
+        SLOT.add(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
     with pytest.raises(ExistsAlreadyError, match="Match 2 of Round 1, all groups exists already"):
-        entry.change_slot(*where, 1, new_number=2)
-    done = entry.change_slot(*where, 1, new_number=3, scheduled_at="2026-10-24 12:00")
+        SLOT.change(*where, 1, new_number=2)
+    done = SLOT.change(*where, 1, new_number=3, scheduled_at="2026-10-24 12:00")
     assert "match_number 1 -> 3" in done.changes
     assert "Matches 2, 3" in done.notes[0]
-    assert lists.list_schedule(conn)["match"].to_list() == [2, 3]
+    assert SLOT.list(conn)["match"].to_list() == [2, 3]
 
 
 def test_a_schedule_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Connection, season: str) -> None:
     where = (conn, season, "Division 1", 1)
     for number in (1, 2):
-        entry.create_slot(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
-    place = Place(season, "Division 1", 1, 1)
-    entry.create_override(conn, "m-1", reason="late", admin="ada", place=place)
+        SLOT.add(*where, number, scheduled_at=f"2026-10-24 1{number}:00")
+    OVERRIDE.add(conn, "m-1", reason="late", admin="ada", **place(season, "Division 1", 1, 1))
     with pytest.raises(StillNeededError, match=r"Match 1 of Round 1.*: override of match m-1 .*override remove MATCH"):
-        entry.remove_slot(*where, 1)
+        SLOT.remove(*where, 1)
     with pytest.raises(StillNeededError) as caught:
-        entry.remove_round(*where)
+        ROUND.remove(*where)
     assert "matches 1, 2 (gamestats tournament schedule remove fall 'Division 1' 1 MATCH); override" in str(
         caught.value
     )
-    entry.remove_override(conn, "m-1")
+    OVERRIDE.remove(conn, "m-1")
     for number in (1, 2):
-        done = entry.remove_slot(*where, number)
+        done = SLOT.remove(*where, number)
         assert (done.outcome, done.what) == ("removed", f"match {number} of Round 1, all groups")
-    assert entry.remove_round(*where).what == "round 1 of Division 1, all groups"
+    assert ROUND.remove(*where).what == "round 1 of Division 1, all groups"
     assert ops.select(conn, "rounds", {}) == ops.select(conn, "round_status_changes", {}) == []
     with pytest.raises(UnknownNameError, match="no round 1"):
-        entry.remove_round(*where)
+        ROUND.remove(*where)
 
 
 def test_what_was_played_by_a_removed_slot_or_round_is_placed_anew(conn: psycopg.Connection, season: str) -> None:
-    entry.create_round(conn, season, "Division 1", 2, first_day=date(2025, 3, 1))
-    entry.create_slot(conn, season, "Division 1", 2, 1, scheduled_at="2025-03-01 18:00")
+    ROUND.add(conn, season, "Division 1", 2, first_day=date(2025, 3, 1))
+    SLOT.add(conn, season, "Division 1", 2, 1, scheduled_at="2025-03-01 18:00")
     told = ("If matches were placed there, they are placed anew.",)
-    assert entry.remove_slot(conn, season, "Division 1", 2, 1).notes == told
-    assert entry.remove_round(conn, season, "Division 1", 2).notes == told
+    assert SLOT.remove(conn, season, "Division 1", 2, 1).notes == told
+    assert ROUND.remove(conn, season, "Division 1", 2).notes == told
 
 
 def test_a_season_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Connection, season: str) -> None:
-    entry.create_round(conn, season, "Division 1", 1, first_day=FIRST, group="A")
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    ROUND.add(conn, season, "Division 1", 1, first_day=FIRST, group="A")
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
     refused: list[tuple[Callable[[], Any], str]] = [
         (
-            lambda: entry.remove_season(conn, "FALL"),
+            lambda: SEASON.remove(conn, "FALL"),
             "Season fall cannot be removed while something refers to it: divisions Division 1, Division 2 "
             "(gamestats tournament division remove fall DIVISION)",
         ),
         (
-            lambda: entry.remove_division(conn, season, "division 1"),
+            lambda: DIVISION.remove(conn, season, "division 1"),
             "Division Division 1 of season fall cannot be removed while something refers to it: teams Alpha, Beta "
             "(gamestats tournament team remove fall TEAM); rounds 1 of all groups, 1 of group A "
             "(gamestats tournament round remove fall 'Division 1' ROUND); "
             "group A (gamestats tournament group remove fall 'Division 1' GROUP)",
         ),
         (
-            lambda: entry.remove_group(conn, season, "Division 1", "a"),
+            lambda: GROUP.remove(conn, season, "Division 1", "a"),
             "Group A of Division 1 cannot be removed while something refers to it: "
             "team Alpha (gamestats tournament team change fall TEAM --group none); "
             "round 1 (gamestats tournament round remove fall 'Division 1' ROUND --group A)",
         ),
         (
-            lambda: entry.remove_team(conn, season, "alpha"),
+            lambda: TEAM.remove(conn, season, "alpha"),
             "Team Alpha of Division 1 cannot be removed while something refers to it: "
             "roster entry Kim (gamestats tournament roster remove fall Alpha PLAYER)",
         ),
@@ -801,33 +831,33 @@ def test_a_season_that_was_a_mistake_is_removed_from_its_end(conn: psycopg.Conne
             remove()
         assert str(caught.value) == told
     assert all_rows(conn) == before
-    entry.remove_roster_entry(conn, season, "Alpha", "Kim")
+    ROSTER_ENTRY.remove(conn, season, "Alpha", "Kim")
     for team in ("Alpha", "Beta"):
-        assert entry.remove_team(conn, season, team).outcome == "removed"
-    entry.remove_round(conn, season, "Division 1", 1, group="A")
-    entry.remove_round(conn, season, "Division 1", 1)
-    entry.remove_group(conn, season, "Division 1", "A")
+        assert TEAM.remove(conn, season, team).outcome == "removed"
+    ROUND.remove(conn, season, "Division 1", 1, group="A")
+    ROUND.remove(conn, season, "Division 1", 1)
+    GROUP.remove(conn, season, "Division 1", "A")
     for division in ("Division 1", "Division 2"):
-        entry.remove_division(conn, season, division)
-    assert entry.remove_season(conn, season).what == "season fall"
+        DIVISION.remove(conn, season, division)
+    assert SEASON.remove(conn, season).what == "season fall"
     assert [rows for table, rows in all_rows(conn).items() if table != "changes" and rows] == []
 
 
 def test_moving_a_round_points_out_the_matches_left_outside(conn: psycopg.Connection, season: str) -> None:
-    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
-    entry.create_slot(conn, season, "Division 1", 1, 2, scheduled_at="2026-10-25 18:00")
-    done = entry.change_round(conn, season, "Division 1", 1, first_day=date(2026, 10, 25))
+    SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    SLOT.add(conn, season, "Division 1", 1, 2, scheduled_at="2026-10-25 18:00")
+    done = ROUND.change(conn, season, "Division 1", 1, first_day=date(2026, 10, 25))
     assert done.notes == ("Outside its days now: match 1. Change their times too, unless they are postponed.",)
-    assert entry.change_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00").outcome == "changed"
+    assert SLOT.change(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-25 17:00").outcome == "changed"
 
 
 def test_the_match_that_failed_is_written_as_matches_write_it(conn: psycopg.Connection, season: str) -> None:
     where = (conn, season, "Division 1", 1, 1)
     remake: dict[str, Any] = {"original_match_id": " 3FA39C78-AB ", "remake_reason": "crash"}
-    entry.create_slot(*where, scheduled_at="2026-10-24 18:00", **remake)
+    SLOT.add(*where, scheduled_at="2026-10-24 18:00", **remake)
     [row] = ops.select(conn, "scheduled_matches", {})
     assert row["original_match_id"] == "3fa39c78-ab"
-    assert entry.change_slot(*where, original_match_id="3fa39c78-AB").outcome == "unchanged"
+    assert SLOT.change(*where, original_match_id="3fa39c78-AB").outcome == "unchanged"
     [row] = ops.update(conn, "scheduled_matches", {}, {"original_match_id": "M-2 "})
     assert row["original_match_id"] == "m-2"
 
@@ -837,43 +867,42 @@ def test_the_match_that_failed_is_written_as_matches_write_it(conn: psycopg.Conn
 
 def test_the_match_of_an_override_is_written_as_matches_write_it(conn: psycopg.Connection) -> None:
     decided: dict[str, Any] = {"reason": "late", "admin": "ada"}
-    done = entry.create_override(conn, " 3FA39C78-AB ", validation_status="confirmed", **decided)
+    done = OVERRIDE.add(conn, " 3FA39C78-AB ", validation_status="confirmed", **decided)
     assert done.what == "override of match 3fa39c78-ab"
     with pytest.raises(ExistsAlreadyError):
-        entry.create_override(conn, "3fa39c78-aB", validation_status="confirmed", **decided)
-    entry.change_override(conn, "3FA39C78-ab", validation_status="unscheduled", **decided)
+        OVERRIDE.add(conn, "3fa39c78-aB", validation_status="confirmed", **decided)
+    OVERRIDE.change(conn, "3FA39C78-ab", validation_status="unscheduled", **decided)
     [row] = ops.select(conn, "match_overrides", {})
     assert (row["match_id"], row["validation_status"]) == ("3fa39c78-ab", "unscheduled")
-    entry.remove_override(conn, " 3FA39C78-AB")
+    OVERRIDE.remove(conn, " 3FA39C78-AB")
     assert ops.select(conn, "match_overrides", {}) == []
     row = ops.insert(conn, "match_overrides", {"match_id": "M-2 ", "is_tournament_match": True, **decided})
     assert row["match_id"] == "m-2"
 
 
 def test_an_override_of_no_match_that_landed_is_told(conn: psycopg.Connection) -> None:
-    landed = {"m-1"}.__contains__
+    landed = Knows(landed=["m-1"])
     for match_id, notes in (("m-1", ()), ("m-2", ("No match m-2 has landed; the override waits for one.",))):
-        done = entry.create_override(
-            conn, match_id, reason="r", admin="ada", validation_status="confirmed", has_landed=landed
-        )
+        done = OVERRIDE.add(conn, match_id, reason="r", admin="ada", validation_status="confirmed", known=landed)
         assert done.notes == notes
-    told = lists.list_overrides(conn, landed).select("match_id", "note").sort("match_id").rows()
+    told = OVERRIDE.list(conn, landed).select("match_id", "note").sort("match_id").rows()
     assert told == [("m-1", None), ("m-2", "no such match landed")]
 
 
 def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, season: str) -> None:
-    entry.create_slot(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
-    place = Place(season, "Division 1", 1, 1)
-    entry.create_override(conn, "m-1", reason="an hour late", admin="ada", place=place, is_tournament_match=True)
-    row = lists.list_overrides(conn).row(0, named=True)
+    SLOT.add(conn, season, "Division 1", 1, 1, scheduled_at="2026-10-24 18:00")
+    OVERRIDE.add(
+        conn, "m-1", reason="an hour late", admin="ada", **place(season, "Division 1", 1, 1), is_tournament_match=True
+    )
+    row = OVERRIDE.list(conn).row(0, named=True)
     named = [row[name] for name in ("season", "division", "round", "match", "is_tournament_match", "reason", "admin")]
     assert named == ["fall", "Division 1", 1, 1, True, "an hour late", "ada"]
-    entry.change_override(conn, "m-1", reason="warm-up", admin="bob", place=None, is_tournament_match=False)
+    OVERRIDE.change(conn, "m-1", reason="warm-up", admin="bob", season=None, is_tournament_match=False)
     [stored] = ops.select(conn, "match_overrides", {})
     assert (stored["round_id"], stored["scheduled_match_id"], stored["is_tournament_match"]) == (None, None, False)
     assert (stored["reason"], stored["admin"]) == ("warm-up", "bob")
-    entry.remove_override(conn, "m-1")
-    assert lists.list_overrides(conn).height == 0
+    OVERRIDE.remove(conn, "m-1")
+    assert OVERRIDE.list(conn).height == 0
 
 
 @pytest.mark.parametrize(
@@ -882,11 +911,11 @@ def test_an_override_is_made_changed_and_taken_back(conn: psycopg.Connection, se
         ({"reason": " ", "validation_status": "confirmed"}, "reason is empty"),
         ({"admin": "", "validation_status": "confirmed"}, "admin is empty"),
         ({}, "Nothing is decided"),
-        ({"place": None, "validation_status": None}, "Nothing is decided"),
+        ({"season": None, "validation_status": None}, "Nothing is decided"),
         ({"validation_status": "fine"}, "none of confirmed"),
-        ({"is_tournament_match": False, "place": Place("fall", "Division 1", 1)}, "has no round"),
+        ({"is_tournament_match": False, **place("fall", "Division 1", 1)}, "has no round"),
         ({"match_id": "m 1", "validation_status": "confirmed"}, "no match id"),
-        ({"place": Place("fall", "Division 1", 1, 9)}, "no match 9 in Round 1"),
+        (place("fall", "Division 1", 1, 9), "no match 9 in Round 1"),
     ],
 )
 def test_an_override_with_a_wrong_field_is_refused(
@@ -894,7 +923,7 @@ def test_an_override_with_a_wrong_field_is_refused(
 ) -> None:
     values: dict[str, Any] = {"match_id": "m-1", "reason": "late", "admin": "ada", **fields}
     with pytest.raises(EntryError) as caught:
-        entry.create_override(conn, **values)
+        OVERRIDE.add(conn, **values)
     assert told in str(caught.value)
     assert ops.select(conn, "match_overrides", {}) == []
 
@@ -908,11 +937,11 @@ def test_a_name_comes_back_from_a_list_that_was_made_for_spreadsheets(
 
 
 def test_a_match_has_one_override(conn: psycopg.Connection, season: str) -> None:
-    entry.create_override(conn, "m-1", reason="r", admin="ada", validation_status="confirmed")
+    OVERRIDE.add(conn, "m-1", reason="r", admin="ada", validation_status="confirmed")
     with pytest.raises(ExistsAlreadyError):
-        entry.create_override(conn, "m-1", reason="r", admin="ada", validation_status="confirmed")
+        OVERRIDE.add(conn, "m-1", reason="r", admin="ada", validation_status="confirmed")
     with pytest.raises(UnknownNameError, match="has no override"):
-        entry.remove_override(conn, "m-2")
+        OVERRIDE.remove(conn, "m-2")
 
 
 # --- tracked players -----------------------------------------------------------------------------
@@ -922,14 +951,14 @@ def test_a_name_that_the_api_cannot_be_asked_for_is_refused(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
     """The API takes names with commas between them: with `Kim,Lee` it is asked for two others."""
-    entry.track_player(conn, "Kim")
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    TRACKED_PLAYER.add(conn, "Kim")
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
     before = all_rows(conn)
     for refused in (
-        lambda: entry.track_player(conn, "Kim,Lee"),
-        lambda: entry.change_tracked_player(conn, "Kim", player_name="Kim, Lee"),
-        lambda: entry.create_roster_entry(conn, season, "Alpha", "Kim,Lee", valid_from=FIRST),
-        lambda: entry.change_roster_entry(conn, season, "Alpha", "Kim", player_name="Kim,"),
+        lambda: TRACKED_PLAYER.add(conn, "Kim,Lee"),
+        lambda: TRACKED_PLAYER.change(conn, "Kim", player_name="Kim, Lee"),
+        lambda: ROSTER_ENTRY.add(conn, season, "Alpha", "Kim,Lee", valid_from=FIRST),
+        lambda: ROSTER_ENTRY.change(conn, season, "Alpha", "Kim", player_name="Kim,"),
     ):
         with pytest.raises(EntryError, match="has a comma") as caught:
             refused()
@@ -946,22 +975,22 @@ def test_a_name_that_the_api_cannot_be_asked_for_is_refused(
     assert all_rows(conn) == before
     # Whom the game may have, on any platform.
     for name in ("xX_Kim-99_Xx", "Kim Lee", "김선수", "Kim;Lee", "Kim#1234"):
-        entry.track_player(conn, name)
+        TRACKED_PLAYER.add(conn, name)
 
 
 def test_players_are_tracked_by_name_or_account_once_each(conn: psycopg.Connection) -> None:
-    look_up = knows(Kim=KIM)
-    entry.track_player(conn, "Kim", look_up=look_up)
-    entry.track_player(conn, "Zoe", shard="kakao", backfill_days=30)
+    look_up = Knows(Kim=KIM)
+    TRACKED_PLAYER.add(conn, "Kim", known=look_up)
+    TRACKED_PLAYER.add(conn, "Zoe", shard="kakao", backfill_days=30)
     for again in ("Kim", KIM):
         with pytest.raises(ExistsAlreadyError, match="is tracked already"):
-            entry.track_player(conn, again, look_up=look_up)
+            TRACKED_PLAYER.add(conn, again, known=look_up)
     with pytest.raises(ExistsAlreadyError, match=r"NewKim \(as Kim\) is tracked already"):
-        entry.track_player(conn, "NewKim", account_id=KIM)
+        TRACKED_PLAYER.add(conn, "NewKim", account_id=KIM)
     with pytest.raises(ExistsAlreadyError):
-        entry.track_player(conn, "Zoe", shard="kakao")
-    entry.track_player(conn, "Zoe")  # somebody else, on another platform
-    assert lists.list_tracked_players(conn).drop("added_at").rows() == [
+        TRACKED_PLAYER.add(conn, "Zoe", shard="kakao")
+    TRACKED_PLAYER.add(conn, "Zoe")  # somebody else, on another platform
+    assert TRACKED_PLAYER.list(conn).drop("added_at").rows() == [
         ("Kim", KIM, "steam", True, 180),
         ("Zoe", None, "kakao", True, 30),
         ("Zoe", None, "steam", True, 180),
@@ -969,52 +998,49 @@ def test_players_are_tracked_by_name_or_account_once_each(conn: psycopg.Connecti
 
 
 def test_a_name_that_changed_hands_can_be_tracked_again(conn: psycopg.Connection) -> None:
-    entry.track_player(conn, "Kim", account_id=KIM)
-    entry.track_player(conn, "Kim", account_id=LEE)
+    TRACKED_PLAYER.add(conn, "Kim", account_id=KIM)
+    TRACKED_PLAYER.add(conn, "Kim", account_id=LEE)
     with pytest.raises(UnknownNameError, match="Several players named Kim"):
-        entry.change_tracked_player(conn, "Kim", is_active=False)
-    entry.change_tracked_player(conn, LEE, is_active=False)
+        TRACKED_PLAYER.change(conn, "Kim", is_active=False)
+    TRACKED_PLAYER.change(conn, LEE, is_active=False)
     assert [row["is_active"] for row in ops.select(conn, "tracked_players", {})] == [True, False]
 
 
 def test_an_inactive_player_keeps_the_row(conn: psycopg.Connection) -> None:
-    entry.track_player(conn, "Kim")
-    done = entry.change_tracked_player(conn, "Kim", is_active=False, account_id=KIM)
+    TRACKED_PLAYER.add(conn, "Kim")
+    done = TRACKED_PLAYER.change(conn, "Kim", is_active=False, account_id=KIM)
     assert done.outcome == "changed"
     with pytest.raises(ExistsAlreadyError, match="tracked already, but inactive"):
-        entry.track_player(conn, "Kim")
+        TRACKED_PLAYER.add(conn, "Kim")
     with pytest.raises(UnknownNameError, match="No player 'Kym' is tracked; did you mean Kim"):
-        entry.change_tracked_player(conn, "Kym", is_active=True)
+        TRACKED_PLAYER.change(conn, "Kym", is_active=True)
 
 
 def test_a_tracked_player_who_was_a_mistake_is_removed_while_nothing_was_taken_up(
     conn: psycopg.Connection, tmp_path: Path
 ) -> None:
     for player, account in (("Shruod", None), ("Kim", KIM), ("Lee", LEE), ("Mia", MIA)):
-        entry.track_player(conn, player, account_id=account)
+        TRACKED_PLAYER.add(conn, player, account_id=account)
     held = lake_holding(tmp_path, PlayerMatches, {"tracked_player": KIM, "account_id": KIM, "match_id": "m-1"})
     held.note(PlayerCirclePositions, Note(units={MIA: {f"m-{number}": ("", NO_ROWS) for number in (1, 2)}}))
 
-    def taken(account_id: str) -> int:
-        return entry.matches_taken(held, account_id)
-
-    done = entry.remove_tracked_player(conn, "Shruod", taken=taken)
+    done = TRACKED_PLAYER.remove(conn, "Shruod", known=Knows(held))
     assert (done.outcome, done.what) == ("removed", "player Shruod on steam")
-    entry.remove_tracked_player(conn, LEE, taken=taken)
+    TRACKED_PLAYER.remove(conn, LEE, known=Knows(held))
     for player, matches in (("Kim", "1 match was"), ("Mia", "2 matches were")):
         told = f"{player} on steam cannot be removed: {matches} taken .* players change {player} --inactive"
         with pytest.raises(StillNeededError, match=told):
-            entry.remove_tracked_player(conn, player, taken=taken)
+            TRACKED_PLAYER.remove(conn, player, known=Knows(held))
     assert [row["player_name"] for row in ops.select(conn, "tracked_players", {})] == ["Kim", "Mia"]
     assert len(ops.select(conn, "backfills", {})) == 2
     with pytest.raises(UnknownNameError, match="No player 'Shruod' is tracked"):
-        entry.remove_tracked_player(conn, "Shruod")
+        TRACKED_PLAYER.remove(conn, "Shruod")
 
 
 def test_removing_one_tracked_player_does_not_let_another_be_deleted(conn: psycopg.Connection) -> None:
     for player in ("Kim", "Lee"):
-        entry.track_player(conn, player)
-    entry.remove_tracked_player(conn, "Kim")
+        TRACKED_PLAYER.add(conn, player)
+    TRACKED_PLAYER.remove(conn, "Kim")
     ops.delete(conn, "backfills", {})
     with pytest.raises(RefusedEntryError, match=r"is_active = false for Lee.*players remove"):
         ops.delete(conn, "tracked_players", {"player_name": "Lee"})
@@ -1041,18 +1067,18 @@ def test_matches_that_were_found_and_cannot_be_had_are_listed_with_the_reason(co
             {"match_id": f"m-{number}", "shard": shard, "state": state, "last_error": reason, **found},
         )
     columns = ("match_id", "shard", "state", "reason")
-    assert lists.list_discovered(conn).select(columns).rows() == [
+    assert list_discovered(conn).select(columns).rows() == [
         ("m-5", "steam", "failed", "No answer."),
         ("m-4", "kakao", "failed", "The file is broken."),
         ("m-1", "steam", "expired", "The API has forgotten it."),
         ("m-0", "steam", "failed", "The file is broken."),
     ]
-    assert lists.list_discovered(conn, ["registered"]).select(columns).rows() == [
+    assert list_discovered(conn, ["registered"]).select(columns).rows() == [
         ("m-3", "kakao", "registered", "The API is down.")
     ]
-    assert lists.count_not_fetched(conn) == {"kakao": {"failed": 1}, "steam": {"failed": 2, "expired": 1}}
+    assert count_not_fetched(conn) == {"kakao": {"failed": 1}, "steam": {"failed": 2, "expired": 1}}
     with pytest.raises(EntryError, match="'lost' is none of registered"):
-        lists.list_discovered(conn, ["lost"])
+        list_discovered(conn, ["lost"])
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -1086,8 +1112,8 @@ Division 1,Alpha,Lee,,2026-10-11,2026-10-20
 def test_the_order_of_the_rows_of_a_roster_file_does_not_matter(
     conn: psycopg.Connection, season: str, write: Callable[..., Path], seed: int
 ) -> None:
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
-    entry.create_roster_entry(conn, season, "Beta", "Lee", valid_from=FIRST)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    ROSTER_ENTRY.add(conn, season, "Beta", "Lee", valid_from=FIRST)
     rows = TRANSFERS[::-1] if seed == 0 else random.Random(seed).sample(TRANSFERS, len(TRANSFERS))
     text = "\n".join(["division,team,player,account_id,valid_from,valid_until", *rows])
     done = files.import_rosters(conn, season, write(text))
@@ -1095,7 +1121,7 @@ def test_the_order_of_the_rows_of_a_roster_file_does_not_matter(
     assert done.counts[("roster entry", "created")] == 4
     on = {
         (player, team, first.day, last and last.day)
-        for player, team, first, last in lists.list_rosters(conn, season)
+        for player, team, first, last in ROSTER_ENTRY.list(conn, season)
         .select("player", "team", "valid_from", "valid_until")
         .rows()
     }
@@ -1112,8 +1138,8 @@ def test_the_order_of_the_rows_of_a_roster_file_does_not_matter(
 def test_a_transfer_that_is_not_whole_is_told_by_its_row(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    entry.create_roster_entry(conn, season, "Alpha", "Kim", valid_from=FIRST)
-    entry.create_roster_entry(conn, season, "Alpha", "Lee", valid_from=FIRST)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Kim", valid_from=FIRST)
+    ROSTER_ENTRY.add(conn, season, "Alpha", "Lee", valid_from=FIRST)
     before = all_rows(conn)
     text = "division,team,player,valid_from,valid_until\n"
     text += "Division 1,Beta,Kim,2026-10-10,\nDivision 1,Beta,Lee,2026-10-11,\n"
@@ -1144,14 +1170,14 @@ def mistakes_of(caught: pytest.ExceptionInfo[ImportRefusedError]) -> list[tuple[
 def test_a_roster_file_makes_teams_and_entries(
     conn: psycopg.Connection, season: str, write: Callable[..., Path]
 ) -> None:
-    done = files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST, look_up=knows(Kim=KIM))
+    done = files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST, known=Knows(Kim=KIM))
     assert done.counts == {("team", "unchanged"): 1, ("team", "created"): 1, ("roster entry", "created"): 3}
-    assert lists.list_rosters(conn, season).drop("season").rows() == [
+    assert ROSTER_ENTRY.list(conn, season).drop("season").rows() == [
         ("Division 1", "Alpha", "Kim", KIM, "player", FIRST, None),
         ("Division 1", "Alpha", "Lee", LEE, "substitute", FIRST, date(2026, 12, 1)),
         ("Division 2", "Gamma", "Mia", None, "stand_in", date(2026, 10, 3), date(2026, 10, 3)),
     ]
-    assert lists.list_teams(conn, season).drop("season").rows() == [
+    assert TEAM.list(conn, season).drop("season").rows() == [
         ("Division 1", None, "Beta", None, 0),
         ("Division 1", "A", "Alpha", "ALP", 2),
         ("Division 2", None, "Gamma", "GAM", 1),
@@ -1162,7 +1188,7 @@ def test_a_roster_file_makes_teams_and_entries(
 def test_taking_a_file_again_changes_nothing(
     conn: psycopg.Connection, season: str, write: Callable[..., Path], kind: str
 ) -> None:
-    def take() -> files.Import:
+    def take() -> Import:
         if kind == "rosters":
             return files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST)
         if kind == "schedule":
@@ -1180,9 +1206,9 @@ def test_a_roster_file_changes_what_it_says_and_leaves_the_rest(
 ) -> None:
     files.import_rosters(conn, season, write(ROSTERS), valid_from=FIRST)
     text = "division;team;player;tag;valid_from;valid_until\nDivision 1;Alpha;Kim;AL;2026-10-01;2026-11-01\n"
-    done = files.import_rosters(conn, season, write(text, "utf-8-sig"), look_up=knows(Kim=KIM))
+    done = files.import_rosters(conn, season, write(text, "utf-8-sig"), known=Knows(Kim=KIM))
     assert done.counts == {("team", "changed"): 1, ("roster entry", "changed"): 1}
-    assert lists.list_rosters(conn, season).select("player", "account_id", "role", "valid_until").rows() == [
+    assert ROSTER_ENTRY.list(conn, season).select("player", "account_id", "role", "valid_until").rows() == [
         ("Kim", KIM, "player", date(2026, 11, 1)),
         ("Lee", LEE, "substitute", date(2026, 12, 1)),
         ("Mia", None, "stand_in", date(2026, 10, 3)),
@@ -1371,7 +1397,7 @@ def test_a_dry_run_finds_mistakes_and_writes_nothing(
     ],
     ids=["rosters", "schedule", "players"],
 )
-def test_the_help_tells_every_column_of_a_file(columns: tuple[files.Column, ...], command: list[str]) -> None:
+def test_the_help_tells_every_column_of_a_file(columns: tuple[Column, ...], command: list[str]) -> None:
     from typer.testing import CliRunner
 
     from gamestats_assets.cli import app
@@ -1391,8 +1417,8 @@ def test_what_was_entered_before_names_had_to_be_exact_does_not_stand_in_the_way
     decided = {"is_tournament_match": True, "reason": "r", "admin": "ada"}
     with connect(url) as conn:
         ops.insert(conn, "seasons", {"season": "old", "name": "Old", "time_zone": "europe/berlin"})
-        entry.create_division(conn, "old", "D")
-        entry.create_team(conn, "old", "D", "T")
+        DIVISION.add(conn, "old", "D")
+        TEAM.add(conn, "old", "D", "T")
         team = ops.select(conn, "teams", {})[0]["team_id"]
         ops.insert(conn, "roster_entries", {"team_id": team, "player_name": "a,b", "valid_from": FIRST})
         ops.insert(conn, "tracked_players", {"player_name": "a,b"})
@@ -1403,11 +1429,11 @@ def test_what_was_entered_before_names_had_to_be_exact_does_not_stand_in_the_way
         # Of two overrides of one match, that in small letters was in force; else the newer one is, or that alone.
         overridden = [row["match_id"] for row in ops.select(conn, "match_overrides", {})]
         assert sorted(overridden) == ["M-2", "M-A", "m-1", "m-2", "m-4", "m-a"]
-        entry.remove_override(conn, "M-2")
+        OVERRIDE.remove(conn, "M-2")
         assert ops.select(conn, "match_overrides", {"match_id": "m-2"}) != []
         assert ops.select(conn, "seasons", {})[0]["time_zone"] == "europe/berlin"
-        entry.change_tracked_player(conn, "a,b", is_active=False)
+        TRACKED_PLAYER.change(conn, "a,b", is_active=False)
         with pytest.raises(RefusedEntryError, match="name_without_comma"):
-            entry.change_tracked_player(conn, "a,b", is_active=True)
-        entry.remove_roster_entry(conn, "old", "T", "a,b")
-        entry.change_season(conn, "old", time_zone="Europe/Berlin")
+            TRACKED_PLAYER.change(conn, "a,b", is_active=True)
+        ROSTER_ENTRY.remove(conn, "old", "T", "a,b")
+        SEASON.change(conn, "old", time_zone="Europe/Berlin")

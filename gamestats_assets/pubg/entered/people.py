@@ -1,0 +1,169 @@
+"""Players as people name them, and what the lake's matches know of whom and what people name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from gamestats_assets.lakehouse.delta import Lake
+from gamestats_assets.lakehouse.entries import TEXT, EntryError, Field, Kind, filled
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.stores import Stores
+from gamestats_assets.pubg.players import TAKEN
+from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
+from gamestats_assets.pubg.tables.rows import MATCH_ID
+
+_ACCOUNT = re.compile(r"account\.[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the matches know of some players.
+
+    Attributes:
+        accounts: name to the account that had it in the newest match; a name that two accounts
+            had on that day is left out.
+        names: account to its name in the newest match.
+    """
+
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def other_capitals(self, name: str) -> str | None:
+        """The name as matches show it, when it was written with other capitals."""
+        return next((other for other in self.accounts if other != name and other.lower() == name.lower()), None)
+
+
+class Matches:
+    """What is known of what people name. Without a lake nothing is, and nothing is doubted."""
+
+    def __init__(self, stores: Stores | None = None) -> None:
+        self._stores = stores
+
+    def players(self, names: Collection[str]) -> Seen:
+        """What is known of players, given by names or accounts."""
+        return Seen() if self._stores is None else seen_players(self._stores.lake, names)
+
+    def has_landed(self, match_id: str) -> bool:
+        """Whether anything of a match has landed."""
+        return self._stores is None or self._stores.landing.day_of("pubg", match_id) is not None
+
+    def played_by(self, roster_entry_id: int) -> int:
+        """In how many matches somebody played for a team by a roster entry, given by its number."""
+        return 0 if self._stores is None else matches_by_entry(self._stores.lake, roster_entry_id)
+
+    def taken_of(self, tracked: Row) -> int:
+        """How many matches of a tracked player were taken up."""
+        return 0 if self._stores is None else matches_taken(self._stores.lake, tracked["account_id"])
+
+
+def seen_players(lake: Lake, players: Collection[str]) -> Seen:
+    """What the newest match summaries of the lake know of players, given by names or accounts."""
+    wanted = {player.lower() for player in players}
+    rows = (
+        lake.scan(MatchSummaries)
+        .select("player_name", "account_id", "match_date")
+        .filter(pl.col("player_name").str.to_lowercase().is_in(wanted) | pl.col("account_id").is_in(wanted))
+        .unique()
+        .collect()
+    )
+    newest = rows.filter(pl.col("match_date") == pl.col("match_date").max().over("player_name"))
+    accounts = (
+        newest.group_by("player_name").agg(pl.col("account_id").unique()).filter(pl.col("account_id").list.len() == 1)
+    )
+    # Of two names on the newest day the lake does not say which is the newer; either is as good for showing.
+    names = rows.sort("match_date", "player_name").group_by("account_id").agg(pl.col("player_name").last())
+    return Seen(
+        {name: account for name, [account] in accounts.sort("player_name").iter_rows()},
+        dict(names.iter_rows()),
+    )
+
+
+def matches_by_entry(lake: Lake, roster_entry_id: int) -> int:
+    """In how many matches of the lake somebody played for a team by a roster entry."""
+    of_entry = lake.scan(TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
+    return of_entry.select(pl.col("match_id").n_unique()).collect().item()
+
+
+def matches_taken(lake: Lake, account_id: str) -> int:
+    """How many matches the tables of a tracked player hold, or have processed."""
+    held = lake.scan(PlayerMatches, [account_id]).select("match_id")
+    taken = [lake.scan(ledger, [account_id]).select(match_id="unit_id") for ledger in TAKEN]
+    return pl.concat([held, *taken]).select(pl.col("match_id").n_unique()).collect().item()
+
+
+# --------------------------------------------------------------------------- as they are written
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A player as entered, and what is known by now."""
+
+    name: str
+    account_id: str | None
+    notes: tuple[str, ...] = ()
+
+
+def player_of(player: str, account_id: str | None, seen: Seen) -> Player:
+    """Name and account of a player given by name, by account, or by both; an explicit account wins.
+
+    Raises:
+        EntryError: when the name cannot be one or the account is no account id.
+    """
+    player = _player_name(player, "player")
+    if player.startswith("account."):
+        if account_id not in (None, player):
+            raise EntryError(f"{player} is an account, and so is {account_id}; which one is it?", "account_id")
+        account_id, player = player, seen.names.get(player, player)
+    if account_id is not None:
+        _account(account_id, "account_id")
+        note = (f"{account_id} is in no match yet; the account stands for the name until it is.",)
+        return Player(player, account_id, note if player == account_id else ())
+    known = seen.accounts.get(player)
+    if known is not None:
+        return Player(player, known)
+    note = f"No match knows {player} yet; the account stays unknown until one does."
+    if other := seen.other_capitals(player):
+        note = f"No match knows {player}, but one knows {other}; capitals matter."
+    return Player(player, None, (note,))
+
+
+def _player_name(text: str, column: str) -> str:
+    """A name that the API can be asked for: it takes several in one request, with commas between them."""
+    name = filled(text, column)
+    if "," in name:
+        raise EntryError(
+            f"{name!r} has a comma, which no in-game name has, and the API cannot be asked for it; enter one player "
+            "at a time, by the name as the game shows it or by account id.",
+            column,
+        )
+    return name
+
+
+def _account(text: str, column: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise EntryError(f"{text!r} is no account id; one is `account.` and 32 digits from 0 to f.", column)
+    return text
+
+
+def _match_id(text: str, column: str) -> str:
+    """A match id as matches have it: in small letters, without blanks around it."""
+    written = text.strip()
+    if not re.fullmatch(MATCH_ID, written):
+        raise EntryError(f"{text!r} is no match id; the API writes them with letters, digits and dashes.", column)
+    return written.lower()
+
+
+MATCH = Kind(str, str, _match_id)
+PLAYER = Field("player", "In-game name with its capitals, or account id.", TEXT)
+ACCOUNT = Field(
+    "account_id",
+    "Account of the player, where known for certain; else matches tell it.",
+    Kind(str, str, _account, "ID"),
+    lacks=True,
+    option="account",
+)
+NEW_NAME = Field("player_name", "New in-game name.", Kind(str, str, _player_name), verbs=["change"], option="name")

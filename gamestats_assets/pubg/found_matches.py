@@ -1,0 +1,47 @@
+"""The matches that discovery found: what became of them, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import polars as pl
+import psycopg
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import one_of
+
+DISCOVERY_STATES = ("registered", "archived", "expired", "passed_over", "failed")
+NOT_FETCHED = ("failed", "expired")
+"""States of matches that were found and cannot be had."""
+
+
+def list_discovered(conn: psycopg.Connection, states: Collection[str] = NOT_FETCHED) -> pl.DataFrame:
+    """Matches that discovery found and that are in one of the states, the newest find first.
+
+    `reason` is why a match was given up, or what held up the one that is tried again at `tried_again_at`.
+
+    Raises:
+        EntryError: when there is no such state.
+    """
+    for state in states:
+        one_of(state, DISCOVERY_STATES, "state")
+    found = ops.frame_of(conn, _FOUND, {}, ("found_at DESC", "match_id"))
+    return found.filter(pl.col("state").is_in(list(states)))
+
+
+_FOUND = """
+    SELECT match_id, shard, state, discovered_by AS found_by, discovered_at AS found_at, attempts, settled_at,
+           CASE WHEN state = 'registered' THEN claimed_until END AS tried_again_at,
+           CASE WHEN last_error IS NOT NULL THEN last_error
+                WHEN state = 'expired' THEN 'The API has forgotten it.' END AS reason
+    FROM ops.matches_discovered
+"""
+
+
+def count_not_fetched(conn: psycopg.Connection) -> dict[str, dict[str, int]]:
+    """How many matches that were found cannot be had: by shard, by state."""
+    query = "SELECT shard, state, count(*) AS matches FROM ops.matches_discovered WHERE state = ANY(%s) GROUP BY 1, 2"
+    found: dict[str, dict[str, int]] = {}
+    for row in sorted(ops.rows(conn, query, [list(NOT_FETCHED)]), key=lambda row: row["shard"]):
+        found.setdefault(row["shard"], {})[row["state"]] = row["matches"]
+    return found
