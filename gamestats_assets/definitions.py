@@ -49,7 +49,8 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         modules = [import_module(f"gamestats_assets.{game}.definitions") for game in chosen]
-        behind = dg.Definitions(sensors=[behind_sensor([module.watched() for module in modules])])
+        watched = [module.watched() for module in modules]
+        behind = dg.Definitions(sensors=[behind_sensor(watched)] if watched else [])
         return dg.Definitions.merge(*(module.definitions() for module in modules), behind, shared)
 
 
