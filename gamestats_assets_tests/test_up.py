@@ -23,6 +23,7 @@ import pytest
 from gamestats_assets.cli.guard import members, stop_groups
 from gamestats_assets.cli.up import stop_requests
 from gamestats_assets.lakehouse.embedded_postgres import is_running, start_embedded, stop_embedded
+from gamestats_assets.orchestration.instance import daemon_runs_here
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.test_cli import Gamestats
 
@@ -166,6 +167,7 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
 
     gamestats = Gamestats(folder)
     assert up.url in gamestats("doctor").stdout
+    assert daemon_runs_here(str(folder / "dagster")), "commands leave the runs of this daemon alone"
 
     os.kill(up.process.pid, signal.SIGINT)
     rest, _ = up.process.communicate(timeout=60)
@@ -178,6 +180,7 @@ def test_up_serves_the_ui_refuses_a_second_one_and_ctrl_c_stops_all_that_it_star
     # PostgreSQL ran before, and runs on until it is stopped.
     assert is_running(settings_of(folder))
     assert before - set(processes_of(folder)) == set()
+    assert not daemon_runs_here(str(folder / "dagster"))
     assert "PostgreSQL was stopped" in gamestats("down").stdout
     assert not is_running(settings_of(folder))
     assert processes_of(folder) == []

@@ -237,7 +237,8 @@ def findings(stores: Stores) -> list[Finding]:
             f"{user_id} is a farmer ({reasons.replace(',', ', ')}): "
             f"{shared_ip_accounts} accounts came from one address on a day.")),
         (_FUNNEL, lambda event_name, step_conversion: (
-            f"The shop loses most people before {event_name}: {step_conversion:.0%} of the attempts get there.")),
+            f"On its last day the shop lost most people before {event_name}: "
+            f"{step_conversion:.0%} of the attempts got there.")),
     )  # fmt: skip
     found: list[Finding] = []
     for query, sentence in told:

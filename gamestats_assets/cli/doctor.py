@@ -60,7 +60,7 @@ def doctor() -> None:
     for finding in findings(stores):
         broken += finding.state == "broken"
         out().print(f"{finding.state:<8}", style=styles[finding.state], end="")
-        say(f"{finding.what:<18}{finding.told}")
+        say(f"{finding.what:<20}{finding.told}")
     if broken:
         say(f"{broken} needed {'thing is' if broken == 1 else 'things are'} broken.", "red")
         raise typer.Exit(1)

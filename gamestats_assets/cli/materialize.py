@@ -95,7 +95,7 @@ def materialize(
         where = between(*chosen) if chosen is not None else everywhere
         outcomes = session.follow(selection, everything=everything, chosen=where, verbose=verbose)
         if not outcomes and not session.stopped:
-            say(_nothing_to_do(session.stores.landing, chosen))
+            say(_nothing_to_do(session.stores.landing, chosen, selected or games()))
         for line in _left_out(session.stores, selected or games()):
             say(line, "yellow")
     if outcomes:
@@ -127,14 +127,14 @@ def _must_be_there(session: Session, selection: dg.AssetSelection, chosen: tuple
         )
 
 
-def _nothing_to_do(landing: Landing, chosen: tuple[str, str] | None) -> str:
+def _nothing_to_do(landing: Landing, chosen: tuple[str, str] | None, selected: Collection[str]) -> str:
     if chosen is not None:
         return f"Nothing is behind of {' to '.join(dict.fromkeys(chosen))}. To make it again all the same: --everything"
     from gamestats_assets.orchestration.landed import landed_keys
     from gamestats_assets.orchestration.partitions import day_of, is_partition_day
     from gamestats_assets.tables import first_day
 
-    keys = {(game, key) for game in games() for key in landed_keys(landing, game)}
+    keys = {(game, key) for game in selected for key in landed_keys(landing, game)}
     if not keys:
         return "Nothing has landed yet. Bring files: gamestats ingest pubg PATH, or see it at work: gamestats demo"
     landed = {day_of(key) for game, key in keys if is_partition_day(key, first_day(game))}

@@ -145,7 +145,7 @@ class Session:
 def _summed_up(outcomes: Sequence[Outcome]) -> str:
     steps = counted(sum(len(outcome.steps) for outcome in outcomes), "step")
     rows, seconds = sum(outcome.rows for outcome in outcomes), sum(outcome.seconds for outcome in outcomes)
-    return f"{steps}, {rows:,} rows written, {seconds:.1f} s"
+    return f"{steps}, {counted(rows, 'row')} written, {seconds:.1f} s"
 
 
 def games_selected(selections: Collection[str]) -> set[str] | None:

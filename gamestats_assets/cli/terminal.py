@@ -191,7 +191,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def days_named(days: Sequence[str]) -> str:
     """Days in a few words: the first and last of each consecutive range, three ranges at most."""
     ranges = [first if first == last else f"{first} to {last}" for first, last in consecutive(days)]
-    return ", ".join(ranges[:3]) + (f" and {len(ranges) - 3} more ranges" if len(ranges) > 3 else "")
+    return ", ".join(ranges[:3]) + (f" and {counted(len(ranges) - 3, 'more range')}" if len(ranges) > 3 else "")
 
 
 def few(names: Sequence[str]) -> str:

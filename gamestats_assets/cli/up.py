@@ -304,9 +304,9 @@ class Services:
         server = {"load_from": [{"grpc_server": {"socket": place, "location_name": "gamestats"}}]}
         write_whole(Path(workspace), json.dumps(server))
         lasting = [*python, "gamestats_assets.orchestration.lasting", place]
-        self._start("daemon", [*lasting, "dagster._daemon", "run", "-w", workspace], environment)
+        self._start("daemon", [*lasting, "dagster-daemon", "run", "-w", workspace], environment)
         self._start(
-            "webserver", [*lasting, "dagster_webserver", "-h", host, "-p", str(port), "-w", workspace], environment
+            "webserver", [*lasting, "dagster-webserver", "-h", host, "-p", str(port), "-w", workspace], environment
         )
 
     def _wait_for(self, place: Path) -> None:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from gamestats_assets.lakehouse.unpacking import LimitExceededError, ReadLimits,
 
 Status = Literal["taken", "known", "quarantined", "refused"]
 Progress = Callable[[int, int], None]
+_CLOCKS_DIFFER = timedelta(days=1)
 _Player = TypeVar("_Player")
 
 
@@ -322,6 +323,10 @@ class Source:
                 f"The {found.kind} of match {found.match_id} tells no time by the clock, and nothing of the match has "
                 "landed that does. Ingest its match object with it."
             )
+            return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
+        if day > datetime.now(UTC).date() + _CLOCKS_DIFFER:
+            # Once landed, the match would be filed there for ever, and so would what is right about it.
+            reason = f"The {found.kind} of match {found.match_id} tells {day}, a day that is still to come."
             return self._quarantine(_Refused(arrival.name, reason, payload), landing, of=None)
         file, is_new = landing.put(self.game, day, found.match_id, found.kind, payload, content, found.suffix)
         status: Status = "taken" if is_new else "known"

@@ -44,6 +44,11 @@ class Unit:
         """Its files of one kind."""
         return [file for file in self.files if file.kind == kind]
 
+    def newest_first(self, landing: Landing, kind: str) -> list[LandedFile]:
+        """Its files of one kind, the last to land first: of contents as good as each other it is the mended one."""
+        files = self.of_kind(kind)
+        return sorted(files, key=landing.landed_at, reverse=True) if len(files) > 1 else files
+
 
 @dataclass(slots=True)
 class DecodedUnits:

@@ -51,14 +51,22 @@ def files_within(
     leading_out: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() != without)
+        folders[:] = sorted(name for name in folders if _leads_to(Path(parent) / name) != without)
         for name in sorted([*names, *links]):
             path = Path(parent) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            if path.is_symlink() and not _leads_to(path).is_relative_to(inside):
                 leading_out.append(path)
             elif path.is_file():
                 files.append(path)
     return files, leading_out
+
+
+def _leads_to(path: Path) -> Path:
+    """Where a path leads in the end; of links that lead to each other, nowhere within any folder."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return Path(os.devnull)
 
 
 # Of the control characters the first 32 and the last have pictures. Surrogates are bytes of a name that is no UTF-8;

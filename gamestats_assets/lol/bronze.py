@@ -29,9 +29,9 @@ class _Read:
     rejections: Rejections
 
     @property
-    def preference(self) -> tuple[bool, int, str]:
-        """Sorts first: what can be read, then most events, then the smallest hash."""
-        return self.row["status"] != "processed", -self.row["events"], self.row["content_hash"]
+    def preference(self) -> tuple[bool, int]:
+        """Sorts first: what can be read, then most events."""
+        return self.row["status"] != "processed", -self.row["events"]
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def _read_timeline(landing: Landing, unit: Unit, file: LandedFile) -> _Read:
 
 def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
     """Decode the timeline of a match; whether one can be read."""
-    files = unit.of_kind("timeline")
+    files = unit.newest_first(landing, "timeline")
     if not files:
         return False
     best, *others = sorted((_read_timeline(landing, unit, file) for file in files), key=lambda read: read.preference)
@@ -89,10 +89,10 @@ def _take_timeline(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUni
 def _take_match_object(landing: Landing, unit: Unit, taken: _Taken, into: DecodedUnits) -> bool:
     """Decode the match object of a match; whether one can be read.
 
-    Of several the one with most participants counts, then the one with the smallest hash.
+    Of several the one with most participants counts, then the one that landed last.
     """
-    read: list[tuple[int, str, match_objects.DecodedMatch]] = []
-    files = unit.of_kind("match")
+    read: list[match_objects.DecodedMatch] = []
+    files = unit.newest_first(landing, "match")
     for file in files:
         try:
             found = match_objects.decode_match(without_nul(landing.content(file)), unit.day, file.content_hash)
@@ -102,10 +102,10 @@ def _take_match_object(landing: Landing, unit: Unit, taken: _Taken, into: Decode
             rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
             into.add_rejections({RawMatches: [rejection]})
             continue
-        read.append((-len(found.rows[RawParticipants]), file.content_hash, found))
+        read.append(found)
     if not read:
         return False
-    best = min(read, key=lambda each: each[:2])[2]
+    best = max(read, key=lambda found: len(found.rows[RawParticipants]))
     taken.matches.append(best)
     taken.other_files.append(len(files) - 1)
     into.add_rejections(best.rejections)

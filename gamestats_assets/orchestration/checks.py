@@ -279,7 +279,8 @@ def results(
     Dagster would look up a materialisation for each result first, which takes longer than most checks.
 
     Args:
-        several: whether the run is of several partitions: each shows its own state, and then all of them together.
+        several: whether the run is of several partitions: each shows its own state, and then all of them together. Of
+            partitions that stay as they are only that is told.
     """
     one = done.keys[0] if table.spec.partitioned_by and done.keys and not several else None
     nothing, verdict = pl.DataFrame(schema={"partition": pl.String}), done.verdicts[table]
@@ -288,7 +289,7 @@ def results(
         name: str, broken: pl.DataFrame, keys: Collection[str], *, blocking: bool, figures: Sequence[str] = ()
     ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
         failing = sorted({*broken.get_column("partition")} - {None})
-        for key in [*(keys if several else ()), one]:
+        for key in [*(keys if several else ()), one] if keys or name == UP_TO_DATE else ():
             alone = key if several else None
             own = broken if alone is None else broken.filter(pl.col("partition") == alone)
             metadata: dict[str, Any] = {"violations": own.height}
@@ -310,7 +311,7 @@ def results(
             )
         yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset_key(table)).get_python_identifier())
 
-    broken = nothing if done.made else rules_broken(look, table, done.keys)
+    broken = nothing if done.made else rules_broken(look, table, done.looked_at)
     yield from tell(RULES, broken, done.looked_at, blocking=True)
     if not step.by_unit:
         held = [(key or None, why) for key, why in done.held.items()]

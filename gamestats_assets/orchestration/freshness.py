@@ -354,10 +354,17 @@ def _flat(pairs: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Whatever else a table is made from: by partition that is to be there, a fingerprint of it."""
+    """Whatever else a table is made from: by partition that is to be there, a fingerprint of it.
+
+    Attributes:
+        name: what it is, in words.
+        find: gives the fingerprints.
+        told: what of it has changed, in words, where more can be said than its name.
+    """
 
     name: str
     find: Callable[[Look], Mapping[str, str]]
+    told: Callable[[Look], str] | None = None
 
     @once
     def keys(self, look: Look) -> Mapping[str, str]:
@@ -491,7 +498,11 @@ class Step:
         if len(before) != len(now):
             return "new" if all(look.ledger(table)[key].units == {} for table in self.tables) else "begun, not finished"
         pairs = zip(self.inputs, before[1:], now[1:], strict=True)
-        return ", ".join(f"{each.name} changed" for each, was, new in pairs if was != new)
+        changed = [each for each, was, new in pairs if was != new]
+        return ", ".join(
+            each.told(look) if isinstance(each, Fingerprints) and each.told else f"{each.name} changed"
+            for each in changed
+        )
 
     def _what_landed(self, look: Look, key: str) -> str:
         if not self.by_unit:

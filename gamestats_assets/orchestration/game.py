@@ -192,11 +192,16 @@ class Game:
         version = step_version(tables, code_version)
         self._add(Step(tuple(tables), version, tuple(inputs), produce, tuple(also_reads), together=True), {*kinds})
 
-    def entered(self, tables: Sequence[type[Table]]) -> None:
+    def entered(
+        self,
+        tables: Sequence[type[Table]],
+        named: Mapping[type[Table], Callable[[Look, pl.DataFrame], Sequence[str]]] | None = None,
+    ) -> None:
         """One step that takes snapshots of tables of `ops` when somebody entered something.
 
         Args:
             tables: tables with the same `made_by`: without partitions, or by the same names.
+            named: what people call rows of a table that changed; else these are counted.
         """
 
         def read(look: Look, keys: Sequence[str]) -> Output:
@@ -204,7 +209,14 @@ class Game:
             migrate(url)
             return Output({table: snapshot(url, table).lazy() for table in tables})
 
-        inputs = [Fingerprints("what was entered", lambda look, of=table: look.entered(of)) for table in tables]
+        inputs = [
+            Fingerprints(
+                table.spec.name.replace("_", " "),
+                lambda look, of=table: look.entered(of),
+                partial(_entries_changed, table=table, named=(named or {}).get(table)),
+            )
+            for table in tables
+        ]
         self.external(tables, inputs, read, kinds=["postgres"])
 
     def function(
@@ -465,6 +477,19 @@ def common_definition(table: type[Table], kinds: set[str], metadata: Mapping[str
         "kinds": {*kinds, table.spec.layer, "deltalake"},
         "freshness_policy": freshness_policy(table),
     }
+
+
+def _entries_changed(
+    look: Look, table: type[Table], named: Callable[[Look, pl.DataFrame], Sequence[str]] | None
+) -> str:
+    """Which rows of `ops` are others than those of the snapshot, in words."""
+    now, before = snapshot(look.stores.postgres_url, table), look.lake.scan(table).collect()
+    pairs = ((now, before), (before, now))
+    changed = pl.concat([one.filter(~one.hash_rows().is_in(other.hash_rows().implode())) for one, other in pairs])
+    if named is not None and (names := named(look, changed)):
+        return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} changed"
+    number = changed.select(table.primary_key()).n_unique()
+    return f"{number} {'row' if number == 1 else 'rows'} of {table.spec.name.replace('_', ' ')} changed"
 
 
 def _told(spans: Mapping[type[Table], int | None]) -> list[str]:

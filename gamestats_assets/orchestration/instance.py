@@ -73,22 +73,29 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
 
 def _daemon_may_live(instance: dg.DagsterInstance) -> bool:
     """Whether a Dagster daemon over this instance may be running, here or elsewhere."""
-    home = os.environ.get("DAGSTER_HOME")
+    if daemon_runs_here(os.environ.get("DAGSTER_HOME")):
+        return True
+    if Settings().postgres_url is None:
+        return False
+    # A server of one's own may serve daemons of other machines: a living one tells so twice a minute.
+    newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
+    return time.time() - newest < _HEARTBEAT_WITHIN_S
+
+
+def daemon_runs_here(home: str | None) -> bool:
+    """Whether a process of this machine is a Dagster daemon over a home, or over one that nobody can tell."""
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
-            if not any("dagster" in word for word in words[:4]) or not any("daemon" in word for word in words):
+            # Behind the interpreter and what `gamestats up` has it run.
+            if not any("dagster" in word for word in words[:5]) or not any("daemon" in word for word in words):
                 continue
             theirs = process.environ().get("DAGSTER_HOME")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
         if theirs in (None, home) or ".tmp_dagster_home_" in theirs:
             return True
-    if Settings().postgres_url is None:
-        return False
-    # A server of one's own may serve daemons of other machines: a living one tells so twice a minute.
-    newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
-    return time.time() - newest < _HEARTBEAT_WITHIN_S
+    return False
 
 
 def _this_process() -> str:

@@ -1,4 +1,4 @@
-"""Runs a module of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting SOCKET MODULE ARGUMENTS`.
+"""Runs a program of Dagster that lasts, as `python -m gamestats_assets.orchestration.lasting SOCKET PROGRAM ARGUMENTS`.
 
 What such a process has loaded is never garbage: to look through it takes longer than all that the daemon does with a
 code location, which it reads anew every minute.
@@ -9,8 +9,8 @@ same one. gRPC takes a connection that is there already, if it was made with the
 
 import gc
 import os
-import runpy
 import sys
+from importlib.metadata import entry_points
 
 import grpc
 from grpc.experimental import ChannelOptions
@@ -39,10 +39,11 @@ def connected(socket: str) -> tuple[grpc.Channel, object]:
 
 
 if __name__ == "__main__":
-    # What the module will ask for, loaded before all that is there is kept out of the search.
+    # What the program will ask for, loaded before all that is there is kept out of the search.
     import gamestats_assets.orchestration.storage  # noqa: F401
 
     kept = connected(sys.argv[1])
     gc.freeze()
     sys.argv = sys.argv[2:]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    [program] = entry_points(group="console_scripts", name=sys.argv[0])
+    program.load()()

@@ -9,7 +9,9 @@ connections are kept, and what a step tells at its end is written together.
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import select
 import threading
 import time
@@ -30,13 +32,15 @@ from sqlalchemy.exc import InvalidatePoolError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from gamestats_assets.lakehouse.embedded_postgres import is_running
-from gamestats_assets.lakehouse.postgres import PostgresUnavailableError, dagster_url
+from gamestats_assets.lakehouse.postgres import PostgresError, PostgresUnavailableError, dagster_url
 from gamestats_assets.settings import Settings
 
 # Seconds for which nothing on the way forgets a connection; a run and the daemon ask for one all the time.
 _PAUSE_S = 30.0
 # A server that is started again takes some seconds.
 _PATIENCE_S = 10.0
+_DISK_FULL = "53100"
+"""What PostgreSQL calls the error of a full disk."""
 _TABLES_LOCK = 0x6461677374657231
 _OF_ASSETS = {
     dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -257,7 +261,9 @@ def _say_that_the_server_is_gone(engine: Engine) -> None:
         return connection
 
     @event.listens_for(engine, "handle_error")
-    def explain(context: Any) -> PostgresUnavailableError | None:
+    def explain(context: Any) -> PostgresError | None:
+        if getattr(context.original_exception, "pgcode", None) == _DISK_FULL:
+            return PostgresError(f"PostgreSQL cannot write: {os.strerror(errno.ENOSPC)}.")
         if not context.is_disconnect and context.connection is not None:
             return None
         return PostgresUnavailableError(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Generator, Sequence
 
+import polars as pl
+
 from gamestats_assets.lakehouse.landing import LandedFile, Landing
+from gamestats_assets.lakehouse.ops import snapshot
 from gamestats_assets.lakehouse.quality import Check
 from gamestats_assets.lakehouse.sql import SqlModel
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import Fingerprints, names_in
+from gamestats_assets.orchestration.freshness import Fingerprints, Look, names_in
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.making import Decoded
 from gamestats_assets.pubg import checks, fight_checks, player_checks, tables, tournament_checks
@@ -81,12 +84,19 @@ def _decode(landing: Landing, batches: Sequence[Sequence[LandedFile]], workers: 
     return decode_batches(DECODER, landing, batches, workers=workers)
 
 
+def _rosters(look: Look, changed: pl.DataFrame) -> list[str]:
+    """Whose rosters these entries are of."""
+    teams = snapshot(look.stores.postgres_url, tables.Teams)
+    named = teams.filter(pl.col("team_id").is_in(changed["team_id"].implode()))
+    return [f"roster of {team}" for team in sorted(named["team_name"])]
+
+
 @functools.cache
 def game() -> Game:
     """Every PUBG table and what it is made from: bronze, silver, gold, and the publications."""
     pubg = Game("pubg", tables.ALL, CHECKS)
     pubg.landed([table for table in tables.ALL if table.spec.made_by == "raw"], _decode, refused=refused)
-    pubg.entered(SNAPSHOTS)
+    pubg.entered(SNAPSHOTS, {tables.RosterEntries: _rosters})
     for function in BY_MATCH:
         pubg.function(function)
     for function in BY_TOURNAMENT:

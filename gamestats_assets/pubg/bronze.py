@@ -35,9 +35,9 @@ class _Telemetry:
     rejections: Rejections
 
     @property
-    def preference(self) -> tuple[bool, int, str]:
-        """Sorts first: what can be read, then most events, then the smallest hash."""
-        return self.row["status"] != "processed", -self.row["events"], self.row["content_hash"]
+    def preference(self) -> tuple[bool, int]:
+        """Sorts first: what can be read, then most events."""
+        return self.row["status"] != "processed", -self.row["events"]
 
 
 def _read_telemetry(landing: Landing, unit: Unit, file: LandedFile) -> _Telemetry:
@@ -66,7 +66,7 @@ def _read_telemetry(landing: Landing, unit: Unit, file: LandedFile) -> _Telemetr
 
 def _take_telemetry(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     """Decode the telemetry of a match; whether there is none, or some that can be read."""
-    files = unit.of_kind("telemetry")
+    files = unit.newest_first(landing, "telemetry")
     if not files:
         if expired := unit.of_kind("expired"):
             into.add_frames({TelemetryFiles: _expired(unit, min(expired, key=lambda file: file.content_hash))})
@@ -101,10 +101,10 @@ def _expired(unit: Unit, marker: LandedFile) -> pl.DataFrame:
 def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
     """Decode the match object of a match; whether there is none, or one that can be read.
 
-    Of several the one with most participants counts, then the one with the smallest hash.
+    Of several the one with most participants counts, then the one that landed last.
     """
-    files = unit.of_kind("match")
-    best: tuple[int, str, DecodedMatch] | None = None
+    files = unit.newest_first(landing, "match")
+    best: DecodedMatch | None = None
     for file in files:
         try:
             found = decode_match(without_nul(landing.content(file)), unit.day, file.content_hash)
@@ -114,13 +114,12 @@ def _take_match_object(landing: Landing, unit: Unit, into: DecodedUnits) -> bool
             rejection = Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
             into.add_rejections({RawMatches: [rejection]})
             continue
-        candidate = (-found.frames[RawParticipants].height, file.content_hash, found)
-        if best is None or candidate[:2] < best[:2]:
-            best = candidate
+        if best is None or found.frames[RawParticipants].height > best.frames[RawParticipants].height:
+            best = found
     if best is not None:
         others = pl.lit(len(files) - 1, dtype=RawMatches.schema()["other_files"])
-        into.add_frames({**best[2].frames, RawMatches: best[2].frames[RawMatches].with_columns(other_files=others)})
-        into.add_rejections(best[2].rejections)
+        into.add_frames({**best.frames, RawMatches: best.frames[RawMatches].with_columns(other_files=others)})
+        into.add_rejections(best.rejections)
     return not files or best is not None
 
 
@@ -138,7 +137,7 @@ def _decode_units(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
 DECODER = Decoder("PUBG", TABLES, ("match", "telemetry", "expired"), _decode_units)
 """Match objects, telemetry files and expiry markers.
 
-Of several telemetry contents of one match, the readable one with most events is used, then the one with the smallest
-hash; `other_files` counts the rest. A match whose telemetry is gone for good has a row in `TelemetryFiles` that says
+Of several telemetry contents of one match, the readable one with most events is used, then the one that landed
+last; `other_files` counts the rest. A match whose telemetry is gone for good has a row in `TelemetryFiles` that says
 so.
 """

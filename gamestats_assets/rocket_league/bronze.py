@@ -41,15 +41,15 @@ def _rejection(unit: Unit, file: LandedFile, error: Exception) -> Rejection:
     return Rejection(unit.unit_id, "file", "unreadable_file", f"{file.path}: {error}", 0)
 
 
-def _recordings(unit: Unit) -> list[LandedFile]:
+def _recordings(landing: Landing, unit: Unit) -> list[LandedFile]:
     """What tells of a match's every frame: its replays, else what a simulator made in their place."""
-    return unit.of_kind(REPLAY) or unit.of_kind(SIMULATED)
+    return unit.newest_first(landing, REPLAY) or unit.newest_first(landing, SIMULATED)
 
 
 def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode the replay of a match; of several recordings the longest counts, then the smallest hash."""
-    files = _recordings(unit)
-    read: list[tuple[int, str, replay_files.Replay, Row]] = []
+    """Decode the replay of a match; of several recordings the longest counts, then the last to land."""
+    files = _recordings(landing, unit)
+    read: list[tuple[int, replay_files.Replay, Row]] = []
     for file in files:
         try:
             content = landing.content(file)
@@ -58,11 +58,11 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
         except (UnreadableContentError, UnreadableReplayError) as error:
             into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
             continue
-        read.append((-replay_files.recorded_frames(replay.header), file.content_hash, replay, row))
+        read.append((replay_files.recorded_frames(replay.header), replay, row))
     if not read:
         return False
-    _, _, replay, row = min(read, key=lambda each: each[:2])
-    row |= {"other_files": len(files) - 1, "landed_at": min(each[3]["landed_at"] for each in read)}
+    _, replay, row = max(read, key=lambda each: each[0])
+    row |= {"other_files": len(files) - 1, "landed_at": min(each[2]["landed_at"] for each in read)}
     into.add_frames(
         {
             RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
@@ -80,9 +80,9 @@ def _take_replay(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
 
 
 def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
-    """Decode ballchasing's JSON of a match; of several the one with most players counts, then the smallest hash."""
-    files = unit.of_kind(BALLCHASING)
-    read: list[tuple[int, str, Row, list[Row]]] = []
+    """Decode ballchasing's JSON of a match; of several the one with most players counts, then the last to land."""
+    files = unit.newest_first(landing, BALLCHASING)
+    read: list[tuple[Row, list[Row]]] = []
     for file in files:
         try:
             row, players = ballchasing_files.decode(
@@ -91,11 +91,11 @@ def _take_ballchasing(landing: Landing, unit: Unit, into: DecodedUnits) -> bool:
         except (UnreadableContentError, UnreadableReplayError) as error:
             into.add_rejections({RawReplays: [_rejection(unit, file, error)]})
             continue
-        read.append((-len(players), file.content_hash, row, players))
+        read.append((row, players))
     if not read:
         return False
-    _, _, row, players = min(read, key=lambda each: each[:2])
-    row |= {"other_files": len(files) - 1, "landed_at": min(each[2]["landed_at"] for each in read)}
+    row, players = max(read, key=lambda each: len(each[1]))
+    row |= {"other_files": len(files) - 1, "landed_at": min(each["landed_at"] for each, _ in read)}
     into.add_frames(
         {
             RawReplays: pl.DataFrame([row], schema=RawReplays.schema()),
@@ -134,20 +134,20 @@ def _decode_events(landing: Landing, units: Sequence[Unit]) -> DecodedUnits:
     for unit in units:
         if _take_masked(landing, unit, decoded, EVENT_TABLES):
             continue
-        best: tuple[int, str, Network, str] | None = None
-        for file in _recordings(unit):
+        best: tuple[int, Network, str] | None = None
+        for file in _recordings(landing, unit):
             try:
                 network, header = _network_of(file, landing.content(file))
             except (UnreadableContentError, UnreadableReplayError) as error:
                 decoded.add_rejections({ReplayEvents: [_rejection(unit, file, error)]})
                 continue
             map_name = str(header.get("MapName") or "").lower()
-            found = (-replay_files.recorded_frames(header), file.content_hash, network, map_name)
-            best = found if best is None or found[:2] < best[:2] else best
+            found = (replay_files.recorded_frames(header), network, map_name)
+            best = found if best is None or found[0] > best[0] else best
         if best is None:
             decoded.unreadable += 1
         else:
-            _, _, network, map_name = best
+            _, network, map_name = best
             # Dropshot and hoops have other boost pads, or none.
             decoded.add_frames(event_frames(network, unit, has_pads=not map_name.startswith(OTHER_FIELDS)))
     return decoded

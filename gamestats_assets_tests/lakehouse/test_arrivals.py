@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,23 @@ def test_a_link_out_of_a_folder_is_refused_and_counted_unless_it_is_named_itself
     assert paths_under(landing.root) == []
 
     assert SOURCE.ingest([inbox / "link"], landing).matches == ("m2",)
+
+
+def test_a_match_of_a_day_to_come_is_quarantined_and_does_not_decide_the_day_of_the_match(
+    landing: Landing, tmp_path: Path
+) -> None:
+    start = {"now": datetime.now(UTC) + timedelta(days=3)}
+    source = Source("demo", lambda content, name: Recognised("match", "m1", start["now"], True))
+    wrong, right = tmp_path / "wrong", tmp_path / "right"
+    wrong.write_text("wrong")
+    right.write_text("right")
+    report = source.ingest([wrong], landing)
+    assert (report.quarantined, report.outcomes[0].reason) == (
+        1,
+        f"The match of match m1 tells {start['now'].date()}, a day that is still to come.",
+    )
+    start["now"] = datetime.now(UTC)
+    assert source.ingest([right], landing).days == (str(datetime.now(UTC).date()),)
 
 
 def test_what_nobody_can_read_is_explained_whatever_its_name(landing: Landing, tmp_path: Path) -> None:

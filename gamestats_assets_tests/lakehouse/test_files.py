@@ -42,11 +42,12 @@ def test_a_link_is_followed_within_a_folder_and_never_out_of_it(tmp_path: Path) 
     (folder / "c").symlink_to(secret / "key")
     (folder / "a" / "d").symlink_to("../../secret")
     (folder / "e").symlink_to("nothing")
+    (folder / "f").symlink_to("f")
 
     files, links = files_within(folder, without=folder / "left")
 
     assert files == [folder / "b", folder / "a" / "one"]
-    assert links == [folder / "c", folder / "a" / "d"]
+    assert links == [folder / "c", folder / "f", folder / "a" / "d"]
 
 
 def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:

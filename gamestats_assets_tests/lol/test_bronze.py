@@ -18,7 +18,7 @@ from gamestats_assets.lakehouse.quality import check_schema, screen
 from gamestats_assets.lol import tables as t
 from gamestats_assets.lol.bronze import DECODER, TABLES
 from gamestats_assets.lol.source import GAME, SOURCE
-from gamestats_assets_tests.lakehouse.decoded import Collected, decoded
+from gamestats_assets_tests.lakehouse.decoded import Collected, decoded, landed_last
 from gamestats_assets_tests.lol import real_pairs
 from gamestats_assets_tests.lol.files import match_object
 
@@ -170,14 +170,15 @@ def test_rows_that_a_timeline_not_used_would_reject_are_not_told(landing: Landin
     assert frames[t.TimelineFiles].get_column("other_files").to_list() == [1]
 
 
-def test_of_equal_contents_the_smallest_hash_counts(landing: Landing) -> None:
+def test_of_equal_contents_the_last_to_land_counts(landing: Landing) -> None:
     contents = [_timeline().replace(b"1055", item) for item in (b"1054", b"1056", b"1083")]
-    files = [_land(landing, ID, "timeline", content) for content in contents]
-    frames = _decoded(landing, files)[0]
-    assert frames[t.TimelineFiles].get_column("content_hash").to_list() == [min(map(content_hash, contents))]
     matches = [_match(version=f"13.{minor}.1") for minor in (1, 2, 3)]
-    frames = _decoded(landing, [_land(landing, ID, "match", content) for content in matches])[0]
-    assert frames[t.RawMatches].get_column("content_hash").to_list() == [min(map(content_hash, matches))]
+    for kind, table, of_kind in (("timeline", t.TimelineFiles, contents), ("match", t.RawMatches, matches)):
+        files = [_land(landing, ID, kind, content) for content in of_kind]
+        for newest, content in zip(files, of_kind, strict=True):
+            landed_last(landing, newest)
+            frames = _decoded(landing, files)[0]
+            assert frames[table].get_column("content_hash").to_list() == [content_hash(content)]
 
 
 def test_of_several_match_objects_the_one_with_most_participants_counts(landing: Landing) -> None:

@@ -17,7 +17,7 @@ from gamestats_assets.lakehouse.landing import LandedFile, Landing, content_hash
 from gamestats_assets.lakehouse.quality import check_schema
 from gamestats_assets.pubg import tables
 from gamestats_assets.pubg.bronze import DECODER, TABLES
-from gamestats_assets_tests.lakehouse.decoded import decoded
+from gamestats_assets_tests.lakehouse.decoded import decoded, landed_last
 
 DAY = date(2026, 3, 1)
 
@@ -159,15 +159,20 @@ def test_of_several_contents_the_readable_one_with_most_events_counts(landing: L
     assert unreadable == 0
 
 
-def test_of_equal_contents_the_smallest_hash_counts(landing: Landing) -> None:
+def test_of_equal_contents_the_last_to_land_counts(landing: Landing) -> None:
     contents = [
         _telemetry("m", 5).replace(b"Baltic_Main", name) for name in (b"Desert_Main", b"Tiger_Main", b"Neon_Main")
     ]
-    files = [_land(landing, "m", "telemetry", content) for content in contents]
-    assert _file_row(landing, files)["content_hash"] == min(map(content_hash, contents))
     matches = [_match("m", 3, mode=mode) for mode in ("solo", "duo", "squad")]
-    frames = _decoded(landing, [_land(landing, "m", "match", content) for content in matches])[0]
-    assert frames[tables.RawMatches].get_column("content_hash").to_list() == [min(map(content_hash, matches))]
+    for kind, table, of_kind in (
+        ("telemetry", tables.TelemetryFiles, contents),
+        ("match", tables.RawMatches, matches),
+    ):
+        files = [_land(landing, "m", kind, content) for content in of_kind]
+        for newest, content in zip(files, of_kind, strict=True):
+            landed_last(landing, newest)
+            frames = _decoded(landing, files)[0]
+            assert frames[table].get_column("content_hash").to_list() == [content_hash(content)]
 
 
 def test_of_several_match_objects_the_one_with_most_participants_counts(landing: Landing) -> None:

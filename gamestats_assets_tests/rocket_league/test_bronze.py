@@ -32,7 +32,7 @@ from gamestats_assets.rocket_league.tables import (
     ReplayFrames,
 )
 from gamestats_assets.rocket_league.tables.bronze import BALL, KINDS_OF_EVENT
-from gamestats_assets_tests.lakehouse.decoded import Collected, decoded
+from gamestats_assets_tests.lakehouse.decoded import Collected, decoded, landed_last
 from gamestats_assets_tests.rocket_league import parity
 from gamestats_assets_tests.rocket_league.ballchasing_server import details
 from gamestats_assets_tests.rocket_league.files import header_of, landed
@@ -303,13 +303,17 @@ def test_of_several_recordings_the_longest_counts_in_both_steps(realdata: Path, 
     assert frames[ReplayEvents].height > 40
 
 
-def test_of_equal_recordings_the_smallest_hash_counts(realdata: Path, landing: Landing) -> None:
+def test_of_equal_recordings_the_last_to_land_counts(realdata: Path, landing: Landing) -> None:
     content = duel(realdata)
-    recordings = [content, content.replace(b"street_p\0", b"stReet_p\0")]
-    for each in recordings:
+    recordings = {content_hash(each) for each in (content, content.replace(b"street_p\0", b"stReet_p\0"))}
+    for each in (content, content.replace(b"street_p\0", b"stReet_p\0")):
         land(landing, REPLAY, each)
-    [row] = decoded(RAW_DECODER, landing, landed(landing))[0][RawReplays].to_dicts()
-    assert row["content_hash"] == min(map(content_hash, recordings))
+    files = landed(landing)
+    assert {file.content_hash for file in files} == recordings
+    for newest in files:
+        landed_last(landing, newest)
+        [row] = decoded(RAW_DECODER, landing, files)[0][RawReplays].to_dicts()
+        assert row["content_hash"] == newest.content_hash
 
 
 def test_of_several_documents_the_one_with_most_players_counts(landing: Landing) -> None:
