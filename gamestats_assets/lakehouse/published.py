@@ -102,6 +102,26 @@ def _notes_of(game: str) -> type[Table]:
     return PublishedPartitions
 
 
+class _PublishedVersion(Table):
+    table_name = dy.String(primary_key=True, description="Table of this schema.")
+    version = dy.Int64(min=1, description="Another, higher one after each publication that changed rows.")
+    published_at = dy.Datetime(time_unit="us", time_zone="UTC", description="When it was published last, UTC.")
+
+
+@functools.cache
+def versions_of(game: str) -> type[Table]:
+    """The table of the versions of the published tables of a game, `<game>.published_versions`."""
+
+    class PublishedVersions(_PublishedVersion, key=f"{game}/published_versions", layer="gold"):
+        """Which version of each published table stands here: what was answered from it holds as long as it does."""
+
+    return PublishedVersions
+
+
+CHANNEL = "gamestats_published"
+"""PostgreSQL tells on this channel of every publication, as it is committed: `<game>.<table> <version>`."""
+
+
 _Definition = dict[tuple[str, str], str]
 """A table as declared or as found: of each part, by its kind and name, what PostgreSQL's catalogue says of it."""
 
@@ -120,9 +140,9 @@ def postgres_types(table: type[Table]) -> Mapping[str, str]:
     names = [table.spec.game, longest, *table.columns()]
     long = [name for name in names if len(name.encode()) > _IDENTIFIER_BYTES]
     problems = [f"name {name!r} is longer than {_IDENTIFIER_BYTES} bytes" for name in long]
-    notes = _notes_of(table.spec.game)
-    if table.spec.key == notes.spec.key and table is not notes:
-        problems.append(f"the name {table.spec.name!r} is taken: {notes.description()}")
+    for own in (_notes_of(table.spec.game), versions_of(table.spec.game)):
+        if table.spec.key == own.spec.key and table is not own:
+            problems.append(f"the name {table.spec.name!r} is taken: {own.description()}")
     types: dict[str, str] = {}
     for name, column in table.columns().items():
         try:
@@ -155,7 +175,7 @@ def ensure_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ...
         IncompatibleTableError: when only a rebuild can do it; it names every difference.
         UnpublishableTableError: see `postgres_types`.
     """
-    tables = [_notes_of(table.spec.game), table]
+    tables = [_notes_of(table.spec.game), versions_of(table.spec.game), table]
     declared = {each: _declared(each) for each in tables}
     with explained(table.spec.dotted), conn.transaction():
         if _found(conn, tables) == declared:
@@ -200,7 +220,9 @@ def rebuild_table(conn: psycopg.Connection, table: type[Table]) -> tuple[str, ..
         for schema, view in conn.execute(_DERIVED_VIEWS, [table.spec.game, table.spec.name, DERIVED_VIEW]).fetchall():
             conn.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view)))
         conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_identifier(table)))
-        return ensure_table(conn, table)
+        changes = ensure_table(conn, table)
+        _raise_version(conn, table)
+        return changes
 
 
 def _identifier(table: type[Table]) -> sql.Identifier:
@@ -480,6 +502,8 @@ def publish(
                 _note(conn, table, {value: part["rows"] for value, part in figures.items()}, hashes)
                 if before_commit is not None:
                     before_commit(cursor)
+                # Last, for publications of other partitions of the table wait for it.
+                _raise_version(conn, table)
             return deleted, changes
 
     attempts = tenacity.Retrying(
@@ -666,6 +690,21 @@ def _forget_notes(conn: psycopg.Connection, table: type[Table], keys: Sequence[s
     conn.execute(sql.SQL(forget).format(_identifier(_notes_of(table.spec.game))), [table.spec.name, keys, keys])
 
 
+def _raise_version(conn: psycopg.Connection, table: type[Table]) -> None:
+    """Give a table another version, and have that told when the transaction is committed.
+
+    Microseconds since 1970, or one more than before where the clock is behind: so that no version comes twice, not even
+    in a database that was made anew.
+    """
+    raised = sql.SQL(
+        "INSERT INTO {} AS v (table_name, version, published_at)"
+        " VALUES (%s, extract(epoch FROM clock_timestamp()) * 1000000, now()) ON CONFLICT (table_name) DO UPDATE"
+        " SET version = greatest(v.version + 1, excluded.version), published_at = excluded.published_at"
+        " RETURNING pg_notify(%s, %s || ' ' || version)"
+    ).format(_identifier(versions_of(table.spec.game)))
+    conn.execute(raised, [table.spec.name, CHANNEL, table.spec.dotted])
+
+
 def forget_partition(url: SecretStr | str, table: type[Table], partition: PartitionValue) -> int:
     """Delete a partition's rows, and the note of what was published of it; how many rows there were."""
     where, bound = _where(table, [partition])
@@ -673,7 +712,9 @@ def forget_partition(url: SecretStr | str, table: type[Table], partition: Partit
         if not has_table(conn, table.spec.game, table.spec.name):
             return 0
         _forget_notes(conn, table, [_key(partition)])
-        return conn.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
+        deleted = conn.execute(sql.SQL("DELETE FROM {}{}").format(_identifier(table), where), bound).rowcount
+        _raise_version(conn, table)
+        return deleted
 
 
 def counts(conn: psycopg.Connection, table: type[Table]) -> dict[PartitionValue | None, int]:

@@ -23,6 +23,7 @@ from psycopg import sql
 
 from gamestats_assets.lakehouse.postgres import READER_ROLE, PostgresError, connect, query
 from gamestats_assets.lakehouse.published import (
+    CHANNEL,
     IncompatibleTableError,
     Publication,
     PublicationError,
@@ -31,6 +32,7 @@ from gamestats_assets.lakehouse.published import (
     counts,
     ensure_table,
     everything_published,
+    forget_partition,
     publish,
     rebuild_table,
 )
@@ -319,9 +321,55 @@ def test_a_partition_that_lost_rows_is_unknown_when_they_are_counted(url: str) -
     assert everything_published(url, [Everything, Results], counted=True) == {Results: {"2026-03-15": "empty"}}
 
 
-def test_no_table_may_take_the_name_of_the_notes(url: str) -> None:
-    with connect(url) as conn, pytest.raises(UnpublishableTableError, match="'published_partitions' is taken"):
-        ensure_table(conn, declared("published_partitions"))
+@pytest.mark.parametrize("name", ["published_partitions", "published_versions"])
+def test_no_table_may_take_the_name_of_the_notes(url: str, name: str) -> None:
+    with connect(url) as conn, pytest.raises(UnpublishableTableError, match=f"'{name}' is taken"):
+        ensure_table(conn, declared(name))
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def versions(url: str) -> dict[str, int]:
+    return dict(query(url, "select table_name, version from demo.published_versions").rows())
+
+
+def test_every_publication_gives_its_table_another_version_and_is_told_once_it_is_committed(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10))
+    publish(url, Everything, None, Everything.create_empty())
+    first = versions(url)
+    with psycopg.connect(url, autocommit=True) as listening:
+        listening.execute(f"LISTEN {CHANNEL}")
+
+        def refuse(cursor: psycopg.Cursor) -> None:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            publish(url, Results, [DAY], results(DAY, 11), before_commit=refuse)
+        assert versions(url) == first
+        publish(url, Results, [NEXT], results(NEXT, 3))
+        second = versions(url)
+        [told] = listening.notifies(timeout=5, stop_after=1)
+    assert (second["results"] > first["results"], second["everything"]) == (True, first["everything"])
+    assert told.payload == f"demo.results {second['results']}"
+    with connect(url) as conn:
+        rebuild_table(conn, Results)
+    assert versions(url)["results"] > second["results"]
+
+
+def test_a_version_is_higher_than_the_last_whatever_the_clock_says(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10))
+    with psycopg.connect(url) as conn:
+        conn.execute("update demo.published_versions set version = 9000000000000000")
+    publish(url, Results, [DAY], results(DAY, 11))
+    assert versions(url) == {"results": 9000000000000001}
+
+
+def test_a_partition_that_is_forgotten_gives_its_table_another_version(url: str) -> None:
+    publish(url, Results, [DAY], results(DAY, 10))
+    before = versions(url)["results"]
+    assert forget_partition(url, Results, DAY) == 10
+    assert versions(url)["results"] > before
 
 
 # --- reconciliation ------------------------------------------------------------------------------
