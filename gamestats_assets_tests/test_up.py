@@ -201,7 +201,7 @@ def test_a_killed_up_leaves_no_process_behind_and_the_next_one_starts(start: Cal
 
     again = start()
     assert is_running(settings_of(folder))
-    daemon = next(line for line in processes_of(folder) if "_daemon run" in line)
+    daemon = next(line for line in processes_of(folder) if "dagster-daemon run" in line)
     os.kill(int(daemon.split()[0]), signal.SIGKILL)
     told, _ = again.process.communicate(timeout=60)
     assert again.process.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -135,6 +136,7 @@ def tables(
         found = overview(stores, declared_tables())
     if form is Format.TABLE and output is None:
         show(_table_of(found, is_narrow=out().is_terminal and out().width < _WIDTH))
+        _say_why(found)
         _say_what_is_quarantined(found.quarantined)
         say(_landed(stores.landing), "dim", console=err())
     else:
@@ -174,6 +176,7 @@ def _landed(landing: Landing) -> str:
 
 # Columns of a terminal that the whole overview needs.
 _WIDTH = 130
+_LONGEST_STATE = 60
 _STATES = {"up to date": "green", "unknown": "dim"}
 _STYLES = {"fresh": "green", "stale": "yellow", "never": "dim", "no policy": ""}
 
@@ -186,7 +189,7 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
         "rows": lambda table: "-" if table.rows is None else f"{table.rows:,}",
         "last partition": lambda table: table.last_partition or "-",
         "freshness": lambda table: _freshness(table, now),
-        "state": lambda table: Text(table.state, style=_STATES.get(table.state, "yellow")),
+        "state": _state,
         "checks": _checks,
         "published rows": _published,
     }
@@ -195,7 +198,7 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
             "table": columns["table"],
             "rows": columns["rows"],
             "last": columns["last partition"],
-            "state": lambda table: Text(table.state, style=_STATES.get(table.state, "yellow")),
+            "state": _state,
             "checks": lambda table: _checks(table, is_short=True),
         }
     listed = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1 if is_narrow else 2, 0, 0))
@@ -204,6 +207,21 @@ def _table_of(found: Overview, *, is_narrow: bool) -> RichTable:
     for table in found.tables:
         listed.add_row(*(told(table) for told in columns.values()))
     return listed
+
+
+def _state(table: TableOverview) -> Text:
+    told = textwrap.shorten(table.state, _LONGEST_STATE, placeholder=" ...")
+    return Text(told, style=_STATES.get(table.state, "yellow"))
+
+
+def _say_why(found: Overview) -> None:
+    """Say once, with the tables, each state that is too long for its column."""
+    tables: dict[str, list[str]] = {}
+    for table in found.tables:
+        if len(table.state) > _LONGEST_STATE:
+            tables.setdefault(table.state, []).append(table.name)
+    for state, names in tables.items():
+        say(f"{few(names)}: {state}", "yellow")
 
 
 def _freshness(table: TableOverview, now: datetime) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -11,12 +12,15 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.ops import entering, migrate
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.behind import behind_of
 from gamestats_assets.orchestration.freshness import Look, names_in
+from gamestats_assets.pubg.assets import game
+from gamestats_assets.pubg.entered import DIVISION, ROSTER_ENTRY, SEASON, TEAM
 from gamestats_assets.pubg.tables import Divisions, Seasons, TournamentTeamStandings
+from gamestats_assets.pubg.tables.ops import RosterEntries
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration.bare import BareGame
 
@@ -52,7 +56,7 @@ def test_only_tables_that_somebody_changed_are_made_anew(stores: Stores, pubg: B
     assert pubg.run(stores) == [("seasons", ""), ("divisions", "")], "the first time, empty as they are"
     assert pubg.run(stores) == []
     enter_season(stores, "s1")
-    assert pubg.behind(stores) == {("seasons", ""): "what was entered changed"}
+    assert pubg.behind(stores) == {("seasons", ""): "1 row of seasons changed"}
     assert pubg.run(stores) == [("seasons", "")]
     assert column(stores, Seasons, "season") == ["s1"]
     execute(stores, "UPDATE ops.seasons SET kill_points = 2")
@@ -64,6 +68,26 @@ def test_only_tables_that_somebody_changed_are_made_anew(stores: Stores, pubg: B
     assert pubg.run(stores) == [("seasons", "")]
     assert column(stores, Seasons, "season") == []
     assert pubg.run(stores) == []
+
+
+def test_whose_roster_somebody_changed_is_said(stores: Stores) -> None:
+    pubg = BareGame.of(game())
+    [entered] = [step for step in pubg.steps if RosterEntries in step.tables]
+    ada = SecretStr(stores.postgres_url.get_secret_value())
+    with entering(ada, "ada") as conn:
+        SEASON.add(conn, "fall", time_zone="UTC")
+        DIVISION.add(conn, "fall", "D")
+        for team, player in (("Alpha", "Kim"), ("Beta", "Lee")):
+            TEAM.add(conn, "fall", "D", team)
+            ROSTER_ENTRY.add(conn, "fall", team, player, valid_from=date(2026, 10, 1))
+    pubg.make(stores, entered, [""])
+    assert entered.behind(pubg.look(stores)) == {}
+    with entering(ada, "ada") as conn:
+        ROSTER_ENTRY.change(conn, "fall", "Beta", "Lee", valid_until=date(2026, 10, 9))
+    assert entered.behind(pubg.look(stores)) == {"": "roster of Beta changed"}
+    with entering(ada, "ada") as conn:
+        ROSTER_ENTRY.remove(conn, "fall", "Alpha", "Kim")
+    assert entered.behind(pubg.look(stores)) == {"": "roster of Alpha, roster of Beta changed"}
 
 
 def test_what_was_entered_is_read_only_after_somebody_wrote(
