@@ -67,6 +67,8 @@ ALL_BEFORE = None
 """Of an input by day: every day up to the day itself."""
 CONSTANT = "(constant)"
 """Of a table without partitions, the part of what it is made from that is of no day; by alphabet before every day."""
+PASSED_ON = "(passed on)"
+"""As `CONSTANT`, for who reads the table by day: as it was when a change of it last gave the table other rows."""
 
 # More days than there are partitions of.
 _EVERY_DAY = 10_000
@@ -308,7 +310,9 @@ class Reads:
         if partitions_of(self.source) is None:
             of_days = look.made_from(self.source)
             if has_days(partitions_of(self.reader)) and CONSTANT in of_days:
-                return _up_to({day: made_from for day, made_from in of_days.items() if day != WHOLE})
+                constant = of_days.get(PASSED_ON, of_days[CONSTANT])
+                days = {day: made for day, made in of_days.items() if day not in (WHOLE, PASSED_ON)}
+                return _up_to({**days, CONSTANT: constant})
             return lambda key: held.get(WHOLE, "")
         if not shared_dimensions(partitions_of(self.source), partitions_of(self.reader)):
             everything = fingerprint(*_flat(held))
@@ -549,7 +553,8 @@ class Step:
         for each in self.reads:
             held: Mapping[str, str] = look.content(each.source)
             if partitions_of(each.source) is None:
-                of_source = {day: made for day, made in look.made_from(each.source).items() if day != WHOLE}
+                made_from = look.made_from(each.source)
+                of_source = {day: made for day, made in made_from.items() if day not in (WHOLE, PASSED_ON)}
                 held = of_source or {CONSTANT: held.get(WHOLE, "")}
             for key, digest in held.items():
                 of_days.setdefault(key, []).append(f"{each.name} {digest}")

@@ -23,7 +23,16 @@ from gamestats_assets.lakehouse.quality import Rejection
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration.checks import Verdict, blamed, check_unchecked, judge, kept
-from gamestats_assets.orchestration.freshness import Graph, Look, Step, days_before, held, makes_before
+from gamestats_assets.orchestration.freshness import (
+    CONSTANT,
+    PASSED_ON,
+    Graph,
+    Look,
+    Step,
+    days_before,
+    held,
+    makes_before,
+)
 from gamestats_assets.orchestration.landed import file_refused, landed_units
 from gamestats_assets.orchestration.partitions import is_paired, partitions_of, values_of
 
@@ -138,6 +147,8 @@ class Making:
         self.everything = everything
         self.look = Look(stores, graph)
         self.done = Done(keys, commits={table: [] for table in step.tables})
+        # What tables without partitions held before, and what they had passed on to who reads them by day.
+        self._stood: dict[type[Table], tuple[str | None, Mapping[str, str]]] = {}
         # Tables of which rows came that no check has looked at before they were committed.
         self.unscreened: set[type[Table]] = set()
 
@@ -178,6 +189,8 @@ class Making:
             check_unchecked(self.look, reads.source, read or None)
         self.look = look = Look(self.stores, self.graph)
         held_units = {table: look.ledger(table).partitions for table in step.tables}
+        if WHOLE in done.keys:
+            self._stood = {table: (look.content(table).get(WHOLE), look.made_from(table)) for table in step.tables}
         self.unscreened = {
             table for table, of in held_units.items() if any(of[key].units is None for key in done.keys if key in of)
         }
@@ -324,8 +337,18 @@ class Making:
             is_screened = bool(done.made) and table not in self.unscreened
             verdict = done.verdicts[table] = judge(after, table, done.looked_at, screened=is_screened)
             if due:
+                made_from |= self._passed_on(after, table, made_from)
                 self.stores.lake.note(table, replace(verdict.note(due), made_from=made_from))
         return done
+
+    def _passed_on(self, after: Look, table: type[Table], made_from: Mapping[str, str]) -> dict[str, str]:
+        """What of no day changes what is made of the table by day: nothing that left its rows as they were."""
+        if CONSTANT not in made_from:
+            return {}
+        stood, before = self._stood[table]
+        is_same = before.get(CONSTANT) == made_from[CONSTANT] or stood == after.content(table).get(WHOLE)
+        known = before.get(PASSED_ON, before.get(CONSTANT))
+        return {PASSED_ON: known if is_same and known else made_from[CONSTANT]}
 
     def refuse_total_loss(self) -> None:
         """Raise `NothingLoadedError` when something came, every bit of it was rejected, and nothing stood there before.

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.orchestration.freshness import ALL_BEFORE, names_in
+from gamestats_assets.orchestration.freshness import ALL_BEFORE, Fingerprints, names_in
+from gamestats_assets.orchestration.making import Output
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.orchestration import goals as game
 from gamestats_assets_tests.orchestration.bare import BareGame
@@ -176,3 +177,66 @@ def test_dagster_is_told_which_days_are_read(demo: BareGame) -> None:
     assert mappings["ranks", "match_goals"] == dg.TimeWindowPartitionMapping(
         start_offset=-1, end_offset=1, allow_nonexistent_upstream_partitions=True
     )
+
+
+# --------------------------------------------------------------------------- all of history, read by day
+
+
+class Limits(Table, key="demo/limits", layer="bronze"):
+    """Goals of a day that count at most, as somebody says."""
+
+    most = dy.Int64(primary_key=True, description="Goals.")
+
+
+class Capped(Table, key="demo/capped", layer="gold"):
+    """Goals of every day that count, in one piece."""
+
+    day = dy.Date(primary_key=True, description="UTC day.")
+    goals = dy.Int64(description="Goals.")
+
+
+class Lost(Table, key="demo/lost", layer="gold", partitioned_by="day"):
+    """Goals of a day that do not count."""
+
+    day = dy.Date(primary_key=True, description="UTC day.")
+    goals = dy.Int64(description="Goals.")
+
+
+def capped(days: dy.LazyFrame[DayGoals], limits: dy.LazyFrame[Limits]) -> dy.LazyFrame[Capped]:
+    """At most so many goals of each day."""
+    rows = days.join(limits, how="cross").select("day", goals=pl.min_horizontal("goals", "most"))
+    return cast(dy.LazyFrame[Capped], rows)
+
+
+def lost(days: dy.LazyFrame[DayGoals], counted: dy.LazyFrame[Capped]) -> dy.LazyFrame[Lost]:
+    """What is left of a day."""
+    rows = days.join(counted.rename({"goals": "counted"}), on="day")
+    return cast(dy.LazyFrame[Lost], rows.select("day", goals=pl.col("goals") - pl.col("counted")))
+
+
+def test_what_left_all_of_history_as_it_was_makes_no_day_of_who_reads_it_again(stores: Stores) -> None:
+    most = {"": "100"}
+    demo = BareGame("demo", (RawGoals, RawFiles, MatchGoals, DayGoals, Limits, Capped, Lost), ())
+    demo.landed([RawGoals, RawFiles], game.decode)
+    demo.function(game.match_goals)
+    demo.function(game.day_goals)
+    demo.external(
+        [Limits],
+        [Fingerprints("limits", lambda look: dict(most))],
+        lambda look, keys: Output({Limits: pl.LazyFrame({"most": [int(most[""])]}, schema=Limits.schema())}),
+    )
+    demo.function(capped)
+    demo.function(lost)
+    for number, day in enumerate([DAY, NEXT]):
+        land(stores.landing, f"m{number}", day, [1, 2, 3])
+    demo.run(stores)
+    assert demo.run(stores) == []
+    for limit, makes in (("90", ["limits", "capped"]), ("90", []), ("2", ["limits", "capped", "lost", "lost"])):
+        most[""] = limit
+        assert [table for table, _ in demo.run(stores)] == makes
+    assert stores.lake.scan(Lost).collect().get_column("goals").to_list() == [1, 1]
+    most[""] = "1"
+    land(stores.landing, "m2", AFTER, [5])
+    assert [key for table, key in demo.run(stores) if table == "lost"] == [DAY, NEXT, AFTER]
+    land(stores.landing, "m3", AFTER, [5])
+    assert [key for table, key in demo.run(stores) if table == "lost"] == [AFTER]
