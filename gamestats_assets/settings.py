@@ -179,6 +179,12 @@ class Settings(BaseSettings):
         description="Processes that decode raw files and generate demo data.",
     )
 
+    requests_a_minute: int | None = Field(
+        default=60,
+        ge=1,
+        validation_alias="GAMESTATS_REQUESTS_A_MINUTE",
+        description="Requests a minute that the API answers an address; those that bring nothing new are not counted.",
+    )
     largest_file_mb: int = Field(
         default=128,
         ge=1,

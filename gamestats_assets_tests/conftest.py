@@ -1,6 +1,5 @@
 """Fixtures shared by all tests."""
 
-import atexit
 import gc
 import os
 from pathlib import Path
@@ -65,9 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Look for no garbage while tests are collected: they all stay, until Python itself ends."""
+    """Look for no garbage while tests are collected: they all stay."""
     gc.disable()
-    atexit.register(gc.unfreeze)
 
 
 def pytest_collection_finish() -> None:
@@ -75,3 +73,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let everything go: of what stays to the end a library says that it was lost."""
+    gc.unfreeze()

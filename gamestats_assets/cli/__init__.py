@@ -20,6 +20,7 @@ from gamestats_assets.cli.materialize import materialize, rebuild
 from gamestats_assets.cli.players import players_app
 from gamestats_assets.cli.products import product_app
 from gamestats_assets.cli.rocket_league import rocket_league_app
+from gamestats_assets.cli.serve import serve
 from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.tournament import tournament_app
@@ -56,6 +57,7 @@ app.command(rich_help_panel=_LOOK)(tables)
 app.command(rich_help_panel=_LOOK)(query)
 app.command(rich_help_panel=_LOOK)(doctor)
 app.command(rich_help_panel=_RUN)(up)
+app.command(rich_help_panel=_RUN)(serve)
 app.command(rich_help_panel=_RUN)(down)
 app.command(rich_help_panel=_RUN)(env)
 

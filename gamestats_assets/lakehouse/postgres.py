@@ -70,13 +70,13 @@ def connect(url: SecretStr | str) -> psycopg.Connection:
         PostgresError: when the URL is not one of PostgreSQL.
         PostgresUnavailableError: when the server does not take the connection; without the password.
     """
-    parameters = _parameters(url)
+    given = parameters(url)
     ours = {"connect_timeout": 10, "client_encoding": "utf8", "application_name": "gamestats"}
     try:
-        return psycopg.connect(autocommit=True, **{**parameters, **ours})
+        return psycopg.connect(autocommit=True, **{**given, **ours})
     except psycopg.Error as error:
         refusal = str(error).strip().rstrip(".?")
-    host, port, name = (parameters.get(part) for part in ("host", "port", "dbname"))
+    host, port, name = (given.get(part) for part in ("host", "port", "dbname"))
     raise PostgresUnavailableError(
         f"PostgreSQL at {host or 'localhost'}, port {port or 5432}, database {name or 'by default'} does not take a "
         f"connection: {refusal}. Check that it runs and that GAMESTATS_POSTGRES_URL is right.",
@@ -100,7 +100,7 @@ def kept(url: SecretStr | str) -> psycopg.Connection:
     return conn
 
 
-def _parameters(url: SecretStr | str) -> dict[str, Any]:
+def parameters(url: SecretStr | str) -> dict[str, Any]:
     """What libpq reads in a URL; its driver, which is for SQLAlchemy, aside."""
     text = url.get_secret_value() if isinstance(url, SecretStr) else url
     scheme, separator, rest = text.partition("://")
@@ -176,7 +176,7 @@ def dagster_url(settings: Settings) -> SecretStr:
     # Dagster writes many small events and waits for each. Should PostgreSQL itself crash, its log may lack
     # the last moments; what was published is committed by connections of its own, and waited for.
     options = f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off"
-    return _url(_with_options(_parameters(url), options), "postgresql+psycopg2")
+    return _url(_with_options(parameters(url), options), "postgresql+psycopg2")
 
 
 # --- who may read --------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def reading_url(settings: Settings) -> SecretStr:
     with connect(url) as conn, explained("The query", QueryError):
         if is_embedded:
             _let_reader_log_in(conn)
-            return _url({**_parameters(url), "user": READER_ROLE})
+            return _url({**parameters(url), "user": READER_ROLE})
         user, is_superuser = conn.execute(
             "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user"
         ).fetchall()[0]
@@ -233,7 +233,7 @@ def reading_url(settings: Settings) -> SecretStr:
                 f"{user} may not take the role {READER_ROLE}, in which queries are asked. Let an administrator run "
                 f"GRANT {READER_ROLE} TO {user}; or name one who reads in GAMESTATS_POSTGRES_READER_URL."
             ) from None
-    return _url(_with_options(_parameters(url), f"-crole={READER_ROLE}"))
+    return _url(_with_options(parameters(url), f"-crole={READER_ROLE}"))
 
 
 def _let_reader_log_in(conn: psycopg.Connection) -> None:

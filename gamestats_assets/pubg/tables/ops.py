@@ -32,7 +32,7 @@ def _id(of: str, *, primary_key: bool = False, nullable: bool = False) -> dy.Int
     return dy.Int64(primary_key=primary_key, nullable=nullable, description=f"Number of the {of}, given by PostgreSQL.")
 
 
-class Seasons(Table, key="pubg/seasons", subject="entered", **_ENTERED):
+class Seasons(Table, key="pubg/seasons", subject="entered", published=True, **_ENTERED):
     """Seasons and their points rules."""
 
     season_id = _id("season", primary_key=True)
@@ -50,7 +50,7 @@ class Seasons(Table, key="pubg/seasons", subject="entered", **_ENTERED):
     slot_window_min = dy.Int32(min=1, description="Minutes a match may start before or after its slot.")
 
 
-class Divisions(Table, key="pubg/divisions", subject="entered", **_ENTERED):
+class Divisions(Table, key="pubg/divisions", subject="entered", published=True, **_ENTERED):
     """Divisions of a season."""
 
     division_id = _id("division", primary_key=True)
@@ -58,7 +58,7 @@ class Divisions(Table, key="pubg/divisions", subject="entered", **_ENTERED):
     division = dy.String(description="Name, unique in its season.")
 
 
-class Groups(Table, key="pubg/groups", subject="entered", **_ENTERED):
+class Groups(Table, key="pubg/groups", subject="entered", published=True, **_ENTERED):
     """Groups of a division; a division may have none."""
 
     group_id = _id("group", primary_key=True)
@@ -91,7 +91,7 @@ class RosterEntries(Table, key="pubg/roster_entries", subject="entered", **_ENTE
     valid_until = dy.Date(nullable=True, description="Last day; null while it goes on.")
 
 
-class Rounds(Table, key="pubg/rounds", subject="entered", **_ENTERED):
+class Rounds(Table, key="pubg/rounds", subject="entered", published=True, **_ENTERED):
     """Rounds of a division or of one of its groups: a range of days in which matches count for it."""
 
     round_id = _id("round", primary_key=True)
@@ -115,7 +115,7 @@ class RoundStatusChanges(Table, key="pubg/round_status_changes", subject="entere
     changed_at = utc("When it was entered.")
 
 
-class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", **_ENTERED):
+class ScheduledMatches(Table, key="pubg/scheduled_matches", subject="entered", published=True, **_ENTERED):
     """Slots of the schedule."""
 
     scheduled_match_id = _id("slot", primary_key=True)

@@ -1,0 +1,1 @@
+"""What is served of PUBG: routes, and later pages."""

@@ -1,0 +1,165 @@
+"""The application: what every request meets, whichever game it asks of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from pydantic import SecretStr
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gamestats_assets.serving.answers import Answers, connections
+from gamestats_assets.serving.problems import handle_problems, problem
+from gamestats_assets.serving.versions import Versions
+
+_LOG = logging.getLogger("gamestats.serving")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_FREE = ("/healthz", "/readyz")
+"""Paths that nobody is kept from asking for too often."""
+
+
+def create_app(
+    url: SecretStr, routers: Sequence[tuple[str, APIRouter]], *, requests_a_minute: int | None = 60
+) -> FastAPI:
+    """The application over a database.
+
+    Args:
+        url: PostgreSQL, as one who reads.
+        routers: the routes of each game, by its name; they find what they answer by in `request.state`.
+        requests_a_minute: of one address; answers 304 are not counted. None is any number.
+    """
+    versions = Versions(url, [game for game, _ in routers])
+    pool = connections(url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        await pool.open()
+        watching = asyncio.create_task(versions.watch())
+        try:
+            yield {"answers": Answers(pool, versions)}
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await pool.close()
+
+    app = FastAPI(
+        title="gamestats",
+        version="1",
+        summary="What is published of each game.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    handle_problems(app)
+    for _, router in routers:
+        app.include_router(router, prefix="/api/v1")
+
+    @app.get("/healthz", include_in_schema=False)
+    async def alive() -> Response:
+        return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(request: Request) -> Response:
+        if versions.are_live:
+            return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
+        return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})
+
+    if requests_a_minute is not None:
+        app.add_middleware(Limited, requests_a_minute=requests_a_minute)
+    app.add_middleware(Told)
+    return app
+
+
+class Told:
+    """Gives every request an id and every answer its headers, and writes a line of JSON about it.
+
+    The line has no address, no query and no header of the person.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        began, status = time.perf_counter(), 500
+
+        async def with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = scope["request_id"]
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_headers)
+        finally:
+            route = getattr(scope.get("route"), "path", "")
+            took_ms = round(1000 * (time.perf_counter() - began), 1)
+            line = {"request_id": scope["request_id"], "method": scope["method"], "route": route}
+            _LOG.info(json.dumps({**line, "status": status, "took_ms": took_ms}))
+
+
+class Limited:
+    """Refuses an address that asks more often than it may; an answer that nothing has changed costs nothing."""
+
+    def __init__(self, app: ASGIApp, requests_a_minute: int) -> None:
+        self._app, self._limit = app, RateLimitItemPerMinute(requests_a_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in _FREE:
+            await self._app(scope, receive, send)
+            return
+        who = (scope.get("client") or ("unknown",))[0]
+        window = await self._limiter.get_window_stats(self._limit, who)
+        seconds = max(1, round(window.reset_time - time.time()))
+        said = {"RateLimit-Limit": str(self._limit.amount), "RateLimit-Reset": str(seconds)}
+        if window.remaining <= 0:
+            headers = {**said, "RateLimit-Remaining": "0", "Retry-After": str(seconds)}
+            detail = f"An address may ask {self._limit.amount} times a minute. Ask again in {seconds} s."
+            await problem(Request(scope), 429, detail, headers=headers)(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                free = message["status"] == 304
+                if not free:
+                    await self._limiter.hit(self._limit, who)
+                headers = MutableHeaders(scope=message)
+                for name, value in said.items():
+                    headers[name] = value
+                headers["RateLimit-Remaining"] = str(max(0, window.remaining - (not free)))
+            await send(message)
+
+        await self._app(scope, receive, counted)

@@ -1,0 +1,131 @@
+"""What went wrong, as an answer: `application/problem+json` (RFC 9457) with a code that stays the same."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+_LOG = logging.getLogger("gamestats.serving")
+_TITLES = {
+    400: ("bad_request", "The request cannot be understood."),
+    401: ("sign_in", "Sign in first."),
+    403: ("not_allowed", "This is not yours to do."),
+    404: ("not_found", "There is no such thing."),
+    405: ("method", "This cannot be done here."),
+    422: ("parameters", "A parameter is wrong."),
+    429: ("too_many_requests", "There were too many requests."),
+    500: ("failed", "Something went wrong here."),
+    503: ("unavailable", "The data cannot be reached just now."),
+}
+
+
+class ProblemError(Exception):
+    """An answer that says what went wrong.
+
+    Args:
+        detail: what was expected, what was found, what to do.
+        errors: the parameters that are wrong: `name` and `message` of each.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors, self.headers = status, detail, errors, dict(headers or {})
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer."""
+    code, title = _TITLES.get(status, ("error", "The request failed."))
+    body: dict[str, Any] = {
+        "type": f"urn:gamestats:problem:{code}",
+        "code": code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = list(errors)
+    content = json.dumps(body, ensure_ascii=False)
+    return Response(content, status, dict(headers or {}) | {"Cache-Control": "no-store"}, MEDIA_TYPE)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every failure of an application so; what nobody foresaw says nothing of what is within."""
+
+    @app.exception_handler(ProblemError)
+    async def told(request: Request, error: ProblemError) -> Response:
+        return problem(request, error.status, error.detail, errors=error.errors, headers=error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        return problem(request, error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong(request: Request, error: RequestValidationError) -> Response:
+        known = _parameters_of(request)
+        errors = [_wrong(each, known) for each in error.errors()]
+        return problem(request, 422, " ".join(each["message"] for each in errors), errors=errors)
+
+    async def gone(request: Request, error: Exception) -> Response:
+        _LOG.warning("PostgreSQL cannot be reached", extra={"error": type(error).__name__})
+        detail = "PostgreSQL cannot be reached. Ask again in a moment."
+        return problem(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+    for each in (psycopg.OperationalError, PoolTimeout):
+        app.add_exception_handler(each, gone)
+
+    @app.exception_handler(psycopg.errors.UndefinedTable)
+    async def unpublished(request: Request, error: psycopg.errors.UndefinedTable) -> Response:
+        detail = "What this is made of has not been published yet."
+        return problem(request, 503, detail, headers={"Retry-After": "60"})
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        _LOG.error("a request failed", exc_info=error, extra={"request_id": request.scope.get("request_id")})
+        return problem(request, 500, "What it was is in the log of the server, by the request id.")
+
+
+def _parameters_of(request: Request) -> list[str]:
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    known: list[str] = []
+    for field in getattr(dependant, "query_params", ()):
+        model = getattr(field.field_info.annotation, "model_fields", None)
+        known += [field.alias] if model is None else [*model]
+    return known
+
+
+def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
+    name = str(error["loc"][-1])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, known, n=1)
+        there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}." if known else "there is none."
+        return {"name": name, "message": f"There is no parameter {name!r}; {there}"}
+    told = str(error["msg"]).removeprefix("Value error, ")
+    return {"name": name, "message": f"{name}: {told[:1].lower()}{told[1:].rstrip('.')}."}

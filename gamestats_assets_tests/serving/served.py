@@ -1,0 +1,47 @@
+"""The application behind a real server, for tests."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+
+from gamestats_assets.pubg.serving.tournaments import router
+from gamestats_assets.serving.app import create_app
+
+
+@contextmanager
+def served(url: str, *, requests_a_minute: int | None = None) -> Iterator[httpx.Client]:
+    """A client of the API over a database, once it is ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = create_app(SecretStr(url), [("pubg", router)], requests_a_minute=requests_a_minute)
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            deadline = time.monotonic() + 20
+            while not _is_ready(client):
+                assert time.monotonic() < deadline, "the API is not ready"
+                time.sleep(0.02)
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,162 @@
+"""Answers hold as long as what is published stands, and no longer; what every request meets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets_tests.serving.season import publish_season, publish_standings
+from gamestats_assets_tests.serving.served import served
+
+BOARD = "/api/v1/tournaments/leaderboard/teams?season=fall&division=Division+1"
+
+
+@pytest.fixture
+def url(fresh_database: str) -> str:
+    publish_season(fresh_database)
+    return fresh_database
+
+
+def points(answer: httpx.Response) -> int:
+    return answer.json()["data"]["teams"][0]["total_points"]
+
+
+def test_an_answer_that_still_holds_is_304_and_another_one_once_something_is_published(url: str) -> None:
+    with served(url) as client:
+        first = client.get(BOARD)
+        assert first.headers["cache-control"] == "public, max-age=60"
+        etag = first.headers["etag"]
+        again = client.get(BOARD, headers={"If-None-Match": f'"other", {etag}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+        publish_standings(url, more_points=5)
+        deadline = time.monotonic() + 2
+        while (newer := client.get(BOARD, headers={"If-None-Match": etag})).status_code == 304:
+            assert time.monotonic() < deadline
+        assert points(newer) == points(first) + 5
+        assert newer.headers["etag"] != etag
+
+
+def test_the_same_parameters_in_another_order_are_the_same_question(url: str) -> None:
+    with served(url) as client:
+        one = client.get("/api/v1/tournaments/leaderboard/teams?season=fall&division=Division+1&page=1")
+        assert client.get(BOARD).headers["etag"] == one.headers["etag"]
+        assert client.get(f"{BOARD}&page=2").headers["etag"] != one.headers["etag"]
+
+
+def test_never_is_an_old_answer_given_after_a_new_one(url: str) -> None:
+    """Many ask while one publishes: what each of them is told only grows, and follows a commit within 100 ms."""
+    told: dict[int, list[int]] = {number: [] for number in range(4)}
+    committed: dict[int, float] = {}
+    seen: dict[int, float] = {}
+    done = threading.Event()
+    with served(url) as client:
+        began = points(client.get(BOARD))
+
+        def ask(number: int) -> None:
+            while not done.is_set():
+                found = points(client.get(BOARD)) - began
+                seen.setdefault(found, time.monotonic())
+                told[number].append(found)
+
+        threads = [threading.Thread(target=ask, args=[number]) for number in told]
+        for thread in threads:
+            thread.start()
+        try:
+            for more in range(1, 9):
+                publish_standings(url, more_points=more)
+                committed[more] = time.monotonic()
+                time.sleep(0.05)
+            deadline = time.monotonic() + 5
+            while 8 not in seen and time.monotonic() < deadline:
+                time.sleep(0.01)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+    for answers in told.values():
+        assert answers == sorted(answers)
+    assert max(seen) == 8
+    assert min(seen[more] - at for more, at in committed.items() if more in seen) < 0.1
+
+
+@pytest.fixture
+def refuse_connections(url: str) -> Iterator[Callable[[], None]]:
+    """Ends the connections to the database and lets nobody in until the test is over."""
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as server:
+        identifier = psycopg.sql.Identifier(str(name))
+        allow = psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+
+        def refuse() -> None:
+            server.execute(allow.format(identifier, psycopg.sql.SQL("false")))
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        yield refuse
+        server.execute(allow.format(identifier, psycopg.sql.SQL("true")))
+
+
+def test_while_postgresql_is_gone_kept_answers_are_marked_stale_and_others_are_503(
+    url: str, refuse_connections: Callable[[], None]
+) -> None:
+    with served(url) as client:
+        kept = client.get(BOARD)
+        refuse_connections()
+        deadline = time.monotonic() + 5
+        while "gamestats-stale" not in (stale := client.get(BOARD)).headers:
+            assert time.monotonic() < deadline
+        assert (stale.status_code, stale.content, stale.headers["cache-control"]) == (200, kept.content, "no-store")
+        other = client.get(f"{BOARD}&page=2")
+        assert (other.status_code, other.headers["retry-after"]) == (503, "2")
+        assert other.json()["code"] == "unavailable"
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+
+
+def test_an_address_that_asks_too_often_is_refused_and_unchanged_answers_cost_nothing(url: str) -> None:
+    with served(url, requests_a_minute=5) as client:
+        first = client.get(BOARD)
+        assert (first.headers["ratelimit-limit"], first.headers["ratelimit-remaining"]) == ("5", "4")
+        for _ in range(10):
+            assert client.get(BOARD, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+        assert [client.get(BOARD).status_code for _ in range(5)] == [200, 200, 200, 200, 429]
+        refused = client.get(BOARD)
+        assert refused.json()["code"] == "too_many_requests"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert client.get("/healthz").status_code == 200
+
+
+def test_every_answer_has_an_id_and_headers_that_keep_browsers_from_harm(url: str) -> None:
+    with served(url) as client:
+        for path in (BOARD, "/healthz", "/nothing"):
+            answer = client.get(path, headers={"X-Request-Id": "abcdefgh-1"})
+            assert answer.headers["x-request-id"] == "abcdefgh-1"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert "unsafe-inline" not in answer.headers["content-security-policy"]
+            assert "server" not in answer.headers or "uvicorn" not in answer.headers["server"]
+        other = client.get(BOARD, headers={"X-Request-Id": "no\tid <script>"})
+        assert len(other.headers["x-request-id"]) == 32
+        assert "access-control-allow-origin" not in client.get(BOARD, headers={"Origin": "https://a.example"}).headers
+
+
+def test_a_table_that_was_never_published_is_no_answer_yet(fresh_database: str) -> None:
+    with served(fresh_database) as client:
+        answer = client.get(BOARD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        publish_season(fresh_database)
+        assert client.get(BOARD).status_code == 200
+
+
+def test_the_reader_s_connections_cannot_write(url: str) -> None:
+    with connect(url) as conn:
+        before = conn.execute("SELECT count(*) FROM pubg.seasons").fetchone()
+    with served(url) as client:
+        assert client.post(BOARD).status_code == 405
+        assert client.delete(BOARD).status_code == 405
+    with connect(url) as conn:
+        assert conn.execute("SELECT count(*) FROM pubg.seasons").fetchone() == before
