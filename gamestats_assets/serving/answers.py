@@ -144,5 +144,5 @@ def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection
         timeout=3,
         open=False,
         configure=configure,
-        check=AsyncConnectionPool.check_connection,
+        check=cast(Any, AsyncConnectionPool.check_connection),
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gamestats_assets.lakehouse.postgres import connect
 from gamestats_assets_tests.serving.season import publish_season, publish_standings
@@ -88,17 +90,17 @@ def test_never_is_an_old_answer_given_after_a_new_one(url: str) -> None:
 @pytest.fixture
 def refuse_connections(url: str) -> Iterator[Callable[[], None]]:
     """Ends the connections to the database and lets nobody in until the test is over."""
-    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname="postgres"), autocommit=True) as server:
-        identifier = psycopg.sql.Identifier(str(name))
-        allow = psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as server:
+        identifier = sql.Identifier(str(name))
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
 
         def refuse() -> None:
-            server.execute(allow.format(identifier, psycopg.sql.SQL("false")))
+            server.execute(allow.format(identifier, sql.SQL("false")))
             server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
         yield refuse
-        server.execute(allow.format(identifier, psycopg.sql.SQL("true")))
+        server.execute(allow.format(identifier, sql.SQL("true")))
 
 
 def test_while_postgresql_is_gone_kept_answers_are_marked_stale_and_others_are_503(
