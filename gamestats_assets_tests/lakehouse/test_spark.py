@@ -577,9 +577,7 @@ def test_another_type_than_declared_is_refused(session: Any, tmp_path: Path) -> 
 
 
 def test_an_error_names_the_file_and_leaves_nothing_behind(session: Any, tmp_path: Path) -> None:
-    wanted = scores_model(
-        tmp_path, "SELECT match_id, day, CAST(match_id AS BIGINT) AS points, prize FROM demo.scores"
-    )
+    wanted = scores_model(tmp_path, "SELECT match_id, day, CAST(match_id AS BIGINT) AS points, prize FROM demo.scores")
     with pytest.raises(SqlModelError, match=r"results\.sql: Spark refuses the query: .*The value 'm\d'"):
         run_on_spark(session, wanted, {"demo.scores": SCORES})
     assert run_on_spark(session, scores_model(tmp_path), {"demo.scores": SCORES}).height == 3
