@@ -28,7 +28,7 @@ from gamestats_assets.pubg.backfill import (
     request_backfill,
 )
 from gamestats_assets.pubg.entered import TRACKED_PLAYER
-from gamestats_assets.pubg.entered.people import Matches
+from gamestats_assets.pubg.lake_matches import LakeMatches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -144,11 +144,11 @@ def _refuse_no_span(first: date, last: date, today: date) -> None:
         raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
 
 
-class NotTakenUp(Matches):
+class NotTakenUp(LakeMatches):
     """What matches tell; whose matches a run takes up just now is not removed either."""
 
     def __init__(self, stores: Stores) -> None:
-        super().__init__(stores)
+        super().__init__(stores.lake, stores.landing)
         self._own = stores
 
     def taken_of(self, tracked: Row) -> int:

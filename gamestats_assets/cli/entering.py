@@ -106,9 +106,10 @@ def _readable(frame: pl.DataFrame) -> pl.DataFrame:
 def matches() -> Matches:
     """What the lake's matches know of what people name."""
     from gamestats_assets.lakehouse.stores import Stores
-    from gamestats_assets.pubg.entered.people import Matches
+    from gamestats_assets.pubg.lake_matches import LakeMatches
 
-    return Matches(Stores())
+    stores = Stores()
+    return LakeMatches(stores.lake, stores.landing)
 
 
 # --------------------------------------------------------------------------- commands of declarations

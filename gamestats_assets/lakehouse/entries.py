@@ -60,6 +60,7 @@ class Entered:
         outcome: what was done to it.
         changes: `column: before -> after` of a change.
         notes: what the person should know.
+        row: as it was found, or as it was made.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Entered:
     outcome: Outcome
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    row: Row = field(default_factory=dict, repr=False)
 
     def line(self) -> str:
         """One line for a person."""
@@ -450,15 +452,17 @@ class Thing:
             UnknownNameError: when there is none.
             StillNeededError: when something refers to it.
         """
-        asked = self._asked(self.found_by or self.names, names, beside)
-        row = self._found(conn, asked)
+        return self.remove_row(conn, self._found(conn, self._asked(self.found_by or self.names, names, beside)), known)
+
+    def remove_row(self, conn: psycopg.Connection, row: Row, known: Any = None) -> Entered:
+        """As `remove`, of one that was found before."""
         if needed_by := [each for each in self.needed_by(conn, row) if each.names]:
             told = "; ".join(each.told() for each in needed_by)
             raise StillNeededError(f"{_begun(self.what(row))} cannot be removed while something refers to it: {told}")
-        entry = Entry(conn, asked, {}, row, is_new=False, known=known or self.knows)
+        entry = Entry(conn, {}, {}, row, is_new=False, known=known or self.knows)
         self.leave(entry)
         ops.delete(conn, self.table, {self.key: row[self.key]})
-        return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes))
+        return Entered(self.kind, self.what(row), "removed", notes=tuple(entry.notes), row=row)
 
     def list(self, conn: psycopg.Connection, **where: Any) -> pl.DataFrame:
         """What is entered, in the columns of `listed`."""
@@ -494,7 +498,8 @@ class Thing:
         entry.row = {**entry.row, **row}
         if is_alone:
             self.entered(entry)
-        return Entered(self.kind, self.what(entry.row) + self.detail(entry.row), "created", notes=tuple(entry.notes))
+        what = self.what(entry.row) + self.detail(entry.row)
+        return Entered(self.kind, what, "created", notes=tuple(entry.notes), row=entry.row)
 
     def _change(
         self,
@@ -517,7 +522,7 @@ class Thing:
         entry.row = entry.would_be(values)
         if is_alone:
             self.entered(entry)
-        return Entered(self.kind, self.what(row), outcome, changes, tuple(entry.notes))
+        return Entered(self.kind, self.what(row), outcome, changes, tuple(entry.notes), row)
 
     def _found(self, conn: psycopg.Connection, names: Mapping[str, Any]) -> Row:
         row = self.seek(conn, names)

@@ -18,8 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -27,6 +26,31 @@ from gamestats_assets.lakehouse.entries import Entered, EntryError, Field
 from gamestats_assets.lakehouse.errors import GamestatsError
 from gamestats_assets.lakehouse.local_times import LocalTimeError
 from gamestats_assets.lakehouse.ops import RefusedEntryError
+
+
+class CsvFile(Protocol):
+    """A file, on disk or sent by somebody."""
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+        ...
+
+    def read_bytes(self) -> bytes:
+        """What it holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file that somebody sent."""
+
+    name: str
+    content: bytes
+
+    def read_bytes(self) -> bytes:
+        """What it holds."""
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +89,11 @@ class ImportRefusedError(GamestatsError):
         mistakes: all of them, in the order of the rows. The message tells one that several rows have once.
     """
 
-    def __init__(self, path: Path, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, file: CsvFile, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(sorted(mistakes))
         number = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n".join(f"- {line}" for line in _lines(self.mistakes))
-        super().__init__(f"{path.name} has {number}; nothing of it was taken.\n{lines}")
+        super().__init__(f"{file.name} has {number}; nothing of it was taken.\n{lines}")
 
 
 def _lines(mistakes: Sequence[Mistake]) -> Iterator[str]:
@@ -172,13 +196,13 @@ class Cells:
         return first == self.row
 
 
-def read(path: Path, columns: Sequence[Column], mistakes: list[Mistake]) -> list[Cells]:
+def read(file: CsvFile, columns: Sequence[Column], mistakes: list[Mistake]) -> list[Cells]:
     """The rows that are not blank; mistakes of the file itself are told at once."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         told = "the file is not UTF-8; save it as `CSV UTF-8`."
-        raise ImportRefusedError(path, [Mistake(1, "", told)]) from None
+        raise ImportRefusedError(file, [Mistake(1, "", told)]) from None
     heading = text.split("\n", 1)[0]
     separator = max(",;\t", key=heading.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -187,10 +211,10 @@ def read(path: Path, columns: Sequence[Column], mistakes: list[Mistake]) -> list
         # A list that gamestats wrote has a ' before a text such as -Alpha-, lest a spreadsheet computes it.
         lines.extend([re.sub(r"^'(?=[=+@-])", "", cell.strip()) for cell in line] for line in reader)
     except csv.Error as error:
-        raise ImportRefusedError(path, [Mistake(len(lines) + 1, "", f"cannot be read as CSV: {error}.")]) from None
+        raise ImportRefusedError(file, [Mistake(len(lines) + 1, "", f"cannot be read as CSV: {error}.")]) from None
     names = [name.lower() for name in lines[0]] if lines else []
     if wrong := list(_wrong_heading(names, columns)):
-        raise ImportRefusedError(path, wrong)
+        raise ImportRefusedError(file, wrong)
     known = {column.name: column for column in columns}
     rows: list[Cells] = []
     for number, line in enumerate(lines[1:], 2):
@@ -218,7 +242,9 @@ def _wrong_heading(names: Sequence[str], columns: Sequence[Column]) -> Iterator[
 
 
 @contextmanager
-def whole_or_nothing(conn: psycopg.Connection, path: Path, mistakes: list[Mistake], *, dry_run: bool) -> Iterator[None]:
+def whole_or_nothing(
+    conn: psycopg.Connection, file: CsvFile, mistakes: list[Mistake], *, dry_run: bool
+) -> Iterator[None]:
     """A transaction that is undone when there are mistakes, which are told; or in any case, in a dry run.
 
     Raises:
@@ -227,7 +253,7 @@ def whole_or_nothing(conn: psycopg.Connection, path: Path, mistakes: list[Mistak
     with conn.transaction(force_rollback=dry_run):
         yield
         if mistakes:
-            raise ImportRefusedError(path, mistakes)
+            raise ImportRefusedError(file, mistakes)
 
 
 Write = tuple[Cells, Callable[[], Entered]]

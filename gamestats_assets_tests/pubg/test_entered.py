@@ -20,6 +20,7 @@ from gamestats_assets.lakehouse import ops
 from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, StillNeededError, UnknownNameError
 from gamestats_assets.lakehouse.entry_files import Column, Import, ImportRefusedError, Mistake
+from gamestats_assets.lakehouse.landing import Landing
 from gamestats_assets.lakehouse.ledger import NO_ROWS, Note
 from gamestats_assets.lakehouse.local_times import LocalTimeError, instant, time_zone, written_local
 from gamestats_assets.lakehouse.ops import RefusedEntryError
@@ -37,16 +38,9 @@ from gamestats_assets.pubg.entered import (
     TRACKED_PLAYER,
     files,
 )
-from gamestats_assets.pubg.entered.people import (
-    Matches,
-    Player,
-    Seen,
-    matches_by_entry,
-    matches_taken,
-    player_of,
-    seen_players,
-)
+from gamestats_assets.pubg.entered.people import Matches, Player, Seen, player_of
 from gamestats_assets.pubg.found_matches import count_not_fetched, list_discovered
+from gamestats_assets.pubg.lake_matches import LakeMatches
 from gamestats_assets.pubg.tables import MatchSummaries, PlayerCirclePositions, PlayerMatches, TournamentLineups
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -88,10 +82,14 @@ class Knows(Matches):
         return self._landed is None or match_id in self._landed
 
     def played_by(self, roster_entry_id: int) -> int:
-        return 0 if self._lake is None else matches_by_entry(self._lake, roster_entry_id)
+        return 0 if self._lake is None else _in_lake(self._lake).played_by(roster_entry_id)
 
     def taken_of(self, tracked: ops.Row) -> int:
-        return 0 if self._lake is None else matches_taken(self._lake, tracked["account_id"])
+        return 0 if self._lake is None else _in_lake(self._lake).taken_of(tracked)
+
+
+def _in_lake(lake: Lake) -> LakeMatches:
+    return LakeMatches(lake, Landing(f"{lake.root}/landing"))
 
 
 def place(season: str, division: str, round: int, match: int | None = None) -> dict[str, Any]:
@@ -412,11 +410,11 @@ def test_the_account_of_a_name_is_that_of_the_newest_match(tmp_path: Path) -> No
         ("Twin", LEE, newer),
         ("other", LEE, newer),
     )
-    seen = seen_players(lake, ["Kim", "Twin", "mia", MIA])
+    seen = _in_lake(lake).players(["Kim", "Twin", "mia", MIA])
     assert seen.accounts == {"Kim": KIM, "Mia": MIA, "MiaPro": MIA}
     assert seen.names[MIA] == "MiaPro"
     assert seen.other_capitals("mia") == "Mia"
-    assert seen_players(Lake(tmp_path / "empty"), ["Kim"]) == Seen({}, {})
+    assert _in_lake(Lake(tmp_path / "empty")).players(["Kim"]) == Seen({}, {})
 
 
 def test_a_player_on_a_roster_gets_the_account_that_matches_know_unless_one_is_given(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +13,7 @@ from gamestats_assets.lakehouse.entries import Entered, Field
 from gamestats_assets.lakehouse.entry_files import (
     Cells,
     Column,
+    CsvFile,
     Import,
     Mistake,
     Write,
@@ -87,7 +87,7 @@ class _LookedUp(Matches):
 def import_rosters(
     conn: psycopg.Connection,
     season: str,
-    path: Path,
+    file: CsvFile,
     *,
     valid_from: date | None = None,
     known: Matches | None = None,
@@ -110,8 +110,8 @@ def import_rosters(
     SEASON.find(conn, season)
     mistakes: list[Mistake] = []
     entered: list[Entered] = []
-    with whole_or_nothing(conn, path, mistakes, dry_run=dry_run):
-        rows = read(path, ROSTER_COLUMNS, mistakes)
+    with whole_or_nothing(conn, file, mistakes, dry_run=dry_run):
+        rows = read(file, ROSTER_COLUMNS, mistakes)
         looked_up = _LookedUp(known or ROSTER_ENTRY.knows, rows)
         teams, people = _Teams(conn, season), dict[Any, int]()
         writes: list[Write] = []
@@ -178,7 +178,7 @@ def _on_roster(
 
 
 def import_schedule(
-    conn: psycopg.Connection, season: str, path: Path, *, known: Matches | None = None, dry_run: bool = False
+    conn: psycopg.Connection, season: str, file: CsvFile, *, known: Matches | None = None, dry_run: bool = False
 ) -> Import:
     """Take slots from a CSV file with the columns `SCHEDULE_COLUMNS`; the rounds must be there.
 
@@ -197,8 +197,8 @@ def import_schedule(
     entered: list[Entered] = []
     slots, rounds = dict[Any, int](), dict[int, Row]()
     notes: list[str] = []
-    with whole_or_nothing(conn, path, mistakes, dry_run=dry_run):
-        rows = read(path, SCHEDULE_COLUMNS, mistakes)
+    with whole_or_nothing(conn, file, mistakes, dry_run=dry_run):
+        rows = read(file, SCHEDULE_COLUMNS, mistakes)
         for cells in rows:
             division, number, match = (cells.value(column) for column in ("division", "round", "match"))
             group, zone = cells.value("group"), cells.value("time_zone")
@@ -226,7 +226,7 @@ def import_schedule(
 
 
 def import_players(
-    conn: psycopg.Connection, path: Path, *, known: Matches | None = None, dry_run: bool = False
+    conn: psycopg.Connection, file: CsvFile, *, known: Matches | None = None, dry_run: bool = False
 ) -> Import:
     """Take tracked players from a CSV file with the columns `PLAYER_COLUMNS`.
 
@@ -240,8 +240,8 @@ def import_players(
     mistakes: list[Mistake] = []
     entered: list[Entered] = []
     people = dict[Any, int]()
-    with whole_or_nothing(conn, path, mistakes, dry_run=dry_run):
-        rows = read(path, PLAYER_COLUMNS, mistakes)
+    with whole_or_nothing(conn, file, mistakes, dry_run=dry_run):
+        rows = read(file, PLAYER_COLUMNS, mistakes)
         looked_up = _LookedUp(known or TRACKED_PLAYER.knows, rows)
         for cells in rows:
             player, shard = cells.value("player"), cells.value("shard") or SHARD

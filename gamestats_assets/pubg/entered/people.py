@@ -1,19 +1,14 @@
-"""Players as people name them, and what the lake's matches know of whom and what people name."""
+"""Players as people name them, and what matches know of whom and what people name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
-import polars as pl
-
-from gamestats_assets.lakehouse.delta import Lake
 from gamestats_assets.lakehouse.entries import TEXT, EntryError, Field, Kind, filled
 from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.stores import Stores
-from gamestats_assets.pubg.players import TAKEN
-from gamestats_assets.pubg.tables import MatchSummaries, PlayerMatches, TournamentLineups
 from gamestats_assets.pubg.tables.rows import MATCH_ID
 
 _ACCOUNT = re.compile(r"account\.[0-9a-f]{32}")
@@ -32,67 +27,46 @@ class Seen:
     accounts: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str, date]]) -> Seen:
+        """What names, accounts and days of matches tell."""
+        newest: dict[str, tuple[date, set[str]]] = {}
+        names: dict[str, tuple[date, str]] = {}
+        for name, account, day in rows:
+            had, accounts = newest.get(name, (day, set()))
+            if day >= had:
+                newest[name] = day, accounts | {account} if day == had else {account}
+            # Of two names on the newest day nobody says which is the newer; either is as good for showing.
+            names[account] = max(names.get(account, (day, name)), (day, name))
+        known = {name: accounts for name, (_, accounts) in sorted(newest.items()) if len(accounts) == 1}
+        return cls(
+            {name: account for name, [account] in known.items()},
+            {account: name for account, (_, name) in names.items()},
+        )
+
     def other_capitals(self, name: str) -> str | None:
         """The name as matches show it, when it was written with other capitals."""
         return next((other for other in self.accounts if other != name and other.lower() == name.lower()), None)
 
 
 class Matches:
-    """What is known of what people name. Without a lake nothing is, and nothing is doubted."""
-
-    def __init__(self, stores: Stores | None = None) -> None:
-        self._stores = stores
+    """What is known of what people name: here nothing is, and nothing is doubted."""
 
     def players(self, names: Collection[str]) -> Seen:
         """What is known of players, given by names or accounts."""
-        return Seen() if self._stores is None else seen_players(self._stores.lake, names)
+        return Seen()
 
     def has_landed(self, match_id: str) -> bool:
         """Whether anything of a match has landed."""
-        return self._stores is None or self._stores.landing.day_of("pubg", match_id) is not None
+        return True
 
     def played_by(self, roster_entry_id: int) -> int:
         """In how many matches somebody played for a team by a roster entry, given by its number."""
-        return 0 if self._stores is None else matches_by_entry(self._stores.lake, roster_entry_id)
+        return 0
 
     def taken_of(self, tracked: Row) -> int:
         """How many matches of a tracked player were taken up."""
-        return 0 if self._stores is None else matches_taken(self._stores.lake, tracked["account_id"])
-
-
-def seen_players(lake: Lake, players: Collection[str]) -> Seen:
-    """What the newest match summaries of the lake know of players, given by names or accounts."""
-    wanted = {player.lower() for player in players}
-    rows = (
-        lake.scan(MatchSummaries)
-        .select("player_name", "account_id", "match_date")
-        .filter(pl.col("player_name").str.to_lowercase().is_in(wanted) | pl.col("account_id").is_in(wanted))
-        .unique()
-        .collect()
-    )
-    newest = rows.filter(pl.col("match_date") == pl.col("match_date").max().over("player_name"))
-    accounts = (
-        newest.group_by("player_name").agg(pl.col("account_id").unique()).filter(pl.col("account_id").list.len() == 1)
-    )
-    # Of two names on the newest day the lake does not say which is the newer; either is as good for showing.
-    names = rows.sort("match_date", "player_name").group_by("account_id").agg(pl.col("player_name").last())
-    return Seen(
-        {name: account for name, [account] in accounts.sort("player_name").iter_rows()},
-        dict(names.iter_rows()),
-    )
-
-
-def matches_by_entry(lake: Lake, roster_entry_id: int) -> int:
-    """In how many matches of the lake somebody played for a team by a roster entry."""
-    of_entry = lake.scan(TournamentLineups).filter(pl.col("roster_entry_id") == roster_entry_id)
-    return of_entry.select(pl.col("match_id").n_unique()).collect().item()
-
-
-def matches_taken(lake: Lake, account_id: str) -> int:
-    """How many matches the tables of a tracked player hold, or have processed."""
-    held = lake.scan(PlayerMatches, [account_id]).select("match_id")
-    taken = [lake.scan(ledger, [account_id]).select(match_id="unit_id") for ledger in TAKEN]
-    return pl.concat([held, *taken]).select(pl.col("match_id").n_unique()).collect().item()
+        return 0
 
 
 # --------------------------------------------------------------------------- as they are written

@@ -126,10 +126,10 @@ class TrackedPlayer(Thing):
 
     def leave(self, entry: Entry) -> None:
         """See `Thing.leave`: whoever has data stays, if inactive."""
-        row, player = entry.row, entry.names["player"]
+        row = entry.row
         if row["account_id"] is not None and (matches := entry.known.taken_of(row)):
             told = "1 match was" if matches == 1 else f"{matches} matches were"
-            instead = command("players", "change", player, "--inactive")
+            instead = command("players", "change", row["player_name"], "--inactive")
             raise StillNeededError(
                 f"{row['player_name']} on {row['shard']} cannot be removed: {told} taken up already. Make the player "
                 f"inactive, which keeps them and takes up no more: {instead}",
