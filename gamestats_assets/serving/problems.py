@@ -90,7 +90,7 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> Response:
         known = _parameters_of(request)
-        errors = [_wrong(each, known) for each in error.errors()]
+        errors = [_wrong(each, each.get("known", known)) for each in error.errors()]
         return problem(request, 422, " ".join(each["message"] for each in errors), errors=errors)
 
     async def gone(request: Request, error: Exception) -> Response:
@@ -122,7 +122,8 @@ def _parameters_of(request: Request) -> list[str]:
 
 
 def _wrong(error: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
-    name = str(error["loc"][-1])
+    # What is wrong with several together has no place.
+    name = str(error["loc"][-1]) if error["loc"] else "query"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}." if known else "there is none."

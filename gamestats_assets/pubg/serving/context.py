@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from psycopg import sql
+from pydantic import BaseModel, Field, model_validator
 
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.pubg.tables.ops import Divisions, Groups, Rounds, Seasons
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.routes import Page, Parameters
 
 CONTEXT_TABLES = (Seasons, Divisions, Groups, Rounds)
 """Tables that a context is found in."""
-
-
-class Parameters(BaseModel):
-    """Parameters of which every one is known."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    def key(self) -> str:
-        """The same text for the same parameters, whatever their order."""
-        return f"{type(self).__name__} {self.model_dump_json(exclude_none=True)}"
 
 
 class OfSeason(Parameters):
@@ -48,13 +40,6 @@ class OfDivision(OfSeason):
     division: Annotated[str, Field(description="Name of the division.", examples=["Division 1"])]
     group: Annotated[str | None, Field(description="Name of a group.", examples=["A"])] = None
     round: Annotated[int | None, Field(ge=1, description="Number of a round; all rounds without it.")] = None
-
-
-class Page(Parameters):
-    """A page of a list."""
-
-    page: Annotated[int, Field(ge=1, le=100_000, description="Which page.")] = 1
-    page_size: Annotated[int, Field(ge=1, le=100, description="Rows of a page.")] = 20
 
 
 class Metadata(BaseModel):
@@ -83,6 +68,16 @@ class Context:
     division: dict[str, Any]
     group: str | None
     round: dict[str, Any] | None
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What queries are bound to; of a group or round that was not asked for, null."""
+        return {
+            "season": self.season["season"],
+            "division": self.division["division_id"],
+            "group": self.group,
+            "round": self.round and self.round["round_id"],
+        }
 
     @property
     def scope(self) -> str:
@@ -145,8 +140,11 @@ def _named(found: Sequence[dict[str, Any]], column: str, wanted: str, what: str)
     raise ProblemError(404, detail, errors=[{"name": what, "message": detail}])
 
 
-async def rows_of(conn: Connection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    return await (await conn.execute(query, values)).fetchall()  # pyright: ignore[reportArgumentType]
+async def rows_of(
+    conn: Connection, query: LiteralString | sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows that a query finds."""
+    return await (await conn.execute(query, values)).fetchall()
 
 
 async def metadata(conn: Connection, context: Context, page: Page, tables: Sequence[type[Table]]) -> dict[str, Any]:
@@ -158,11 +156,7 @@ async def metadata(conn: Connection, context: Context, page: Page, tables: Seque
                (SELECT max(ended_at) FROM pubg.tournament_matches WHERE division_id = %(division)s AND counts
                 AND (%(round)s::bigint IS NULL OR round_id = %(round)s)) AS newest
         """,
-        {  # pyright: ignore[reportArgumentType]
-            "tables": [table.spec.name for table in tables],
-            "division": context.division["division_id"],
-            "round": context.round and context.round["round_id"],
-        },
+        {**context.bound, "tables": [table.spec.name for table in tables]},
     )
     narrowest = "round" if context.round else "group" if context.group else "division"
     return {

@@ -1,0 +1,128 @@
+"""Lines of what is answered: columns of a published table under the names that they are answered by.
+
+The model of a line comes from the declaration of the table, so a column is described once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, LiteralString
+
+import polars as pl
+from psycopg import sql
+from pydantic import BaseModel, Field, create_model
+
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.serving.answers import Connection
+from gamestats_assets.serving.routes import Page
+
+_TYPES: Mapping[Any, type] = {
+    pl.Boolean: bool,
+    pl.Int16: int,
+    pl.Int32: int,
+    pl.Int64: int,
+    pl.Float64: float,
+    pl.String: str,
+    pl.Date: date,
+    pl.Datetime: datetime,
+}
+Order = Annotated[Literal["asc", "desc"], Field(description="Which way.")]
+
+
+class Lines:
+    """Rows of a table as they are answered.
+
+    Args:
+        name: of the model.
+        table: that they are read from.
+        columns: by the name of what is answered, the column; or the type of what is no column of the table, which
+            whoever answers adds.
+        digits: to which figures are rounded, by the name of what is answered.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: type[Table],
+        columns: Mapping[str, str | Any],
+        *,
+        digits: Mapping[str, int] | None = None,
+    ) -> None:
+        self.table, self.digits = table, digits or {}
+        self.columns = {given: column for given, column in columns.items() if isinstance(column, str)}
+        fields: dict[str, Any] = {
+            given: _field(table, column) if isinstance(column, str) else column for given, column in columns.items()
+        }
+        self.model: type[BaseModel] = create_model(name, __doc__=table.description(), **fields)
+
+    def select(self, *columns: str, **expressions: LiteralString) -> sql.Composed:
+        """The query of the rows; conditions name columns of the table, orders what is answered.
+
+        Args:
+            columns: of the table, that whoever answers needs besides.
+            expressions: by name, what is no column of the table.
+        """
+        named = self.columns | {column: column for column in columns}
+        listed = [
+            sql.SQL("{} AS {}").format(sql.Identifier(self.table.spec.name, column), sql.Identifier(name))
+            for name, column in named.items()
+        ]
+        listed += [sql.SQL(text) + sql.SQL(" AS ") + sql.Identifier(name) for name, text in expressions.items()]
+        whole = sql.Identifier(self.table.spec.game, self.table.spec.name)
+        return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(listed), whole)
+
+    def line(self, row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """A row as it is answered, with what is no column of the table."""
+        found = {**row, **more}
+        for name, digits in self.digits.items():
+            found[name] = None if found[name] is None else round(found[name], digits)
+        # In the order of the model; what it may lack is left out where nobody gives it.
+        return {name: found[name] for name in self.model.model_fields if name in found}
+
+
+def _field(table: type[Table], column: str) -> Any:
+    declared = table.columns()[column]
+    kind = _type(declared.dtype)
+    return Annotated[kind | None if declared.nullable else kind, Field(description=declared.description)]
+
+
+def _type(dtype: Any) -> Any:
+    return list[_type(dtype.inner)] if isinstance(dtype, pl.List) else _TYPES[type(dtype)]
+
+
+def answer_of(
+    name: str, lines: Mapping[str, type[BaseModel]], *, metadata: type[BaseModel] | None = None, counted: bool = False
+) -> type[BaseModel]:
+    """The model of an answer that lists lines.
+
+    Args:
+        lines: what is listed, by its name.
+        metadata: what is said of the context.
+        counted: whether it is a page, and says how many lines there are in all.
+    """
+    total: dict[str, Any] = (
+        {"total_count": Annotated[int, Field(ge=0, description="Lines of all pages.")]} if counted else {}
+    )
+    listed: dict[str, Any] = {key: list[line] for key, line in lines.items()}
+    data = create_model(f"{name}Data", **{**listed, **total})
+    fields: dict[str, Any] = {"metadata": metadata} if metadata else {}
+    return create_model(name, **fields, data=data)
+
+
+def ordered(names: Sequence[str], order: str) -> sql.Composed:
+    """An order: by the first name up or down, then by the others; what is null comes last."""
+    direction = sql.SQL("DESC NULLS LAST" if order == "desc" else "ASC NULLS LAST")
+    rest = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in names[1:])
+    return sql.SQL(" ORDER BY {} {}{}").format(sql.Identifier(names[0]), direction, rest)
+
+
+async def page_of(
+    conn: Connection, query: sql.Composable, bound: Mapping[str, Any], page: Page, order: sql.Composable
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a page, and how many there are in all."""
+    count = sql.SQL("SELECT count(*) AS found FROM ({}) AS rows").format(query)
+    [total] = await (await conn.execute(count, bound)).fetchall()
+    limited = query + order + sql.SQL(" LIMIT %(limit)s OFFSET %(offset)s")
+    span = {"limit": page.page_size, "offset": (page.page - 1) * page.page_size}
+    return await (await conn.execute(limited, {**bound, **span})).fetchall(), total["found"]
