@@ -1,4 +1,4 @@
-"""`gamestats serve`: the HTTP API over what is published."""
+"""`gamestats serve`: pages and the HTTP API over what is published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(help="Processes that answer.", min=1)] = 1,
 ) -> None:
-    """Serve what is published over HTTP: JSON under /api/v1, described by /api/v1/openapi.json.
+    """Serve what is published over HTTP: pages, and JSON under /api/v1, described by /api/v1/openapi.json.
 
     Starts the embedded PostgreSQL when it is used and does not run. Runs until Ctrl-C; requests that are on their way
     are answered first. Only this machine is answered, unless another --host is given.
@@ -32,7 +32,7 @@ def serve(
     from gamestats_assets.lakehouse.stores import Stores
 
     _ = Stores().postgres_url
-    say(f"gamestats answers at http://{host}:{port}/api/v1", "bold green")
+    say(f"gamestats answers at http://{host}:{port}/", "bold green")
     uvicorn.run(
         "gamestats_assets.cli.serve:application",
         factory=True,
@@ -65,9 +65,9 @@ _LOGS = {
 def application() -> FastAPI:
     """The application over the PostgreSQL of the settings; each process makes its own."""
     from gamestats_assets.lakehouse.postgres import reading_url
-    from gamestats_assets.pubg.serving.tournaments import router
+    from gamestats_assets.pubg.serving.game import PUBG
     from gamestats_assets.serving.app import create_app
     from gamestats_assets.settings import Settings
 
     settings = Settings()
-    return create_app(reading_url(settings), [("pubg", router)], requests_a_minute=settings.requests_a_minute)
+    return create_app(reading_url(settings), [PUBG], requests_a_minute=settings.requests_a_minute)

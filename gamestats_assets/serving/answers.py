@@ -1,17 +1,19 @@
 """Answers that are functions of what is asked and of the published versions they are made of.
 
 An answer is kept in the process with the versions of its tables, and given again as long as these stand. Its `ETag`
-names both, so a client that has it is answered 304 without anything being read. What is made anew is read in one
-snapshot, together with the versions that it is of; so no answer is older than another one that was given before.
+names its content, so a client that has it is answered 304, by another process and after an update too. What is made
+anew is read in one snapshot, together with the versions that it is of; so no answer is older than another one that was
+given before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
@@ -30,16 +32,55 @@ from gamestats_assets.serving.versions import Versions, read_versions
 Connection = psycopg.AsyncConnection[DictRow]
 Make = Callable[[Connection], Awaitable[Any]]
 """Makes what is answered, of what one snapshot of PostgreSQL holds."""
-_JSON = msgspec.json.Encoder(decimal_format="number")
+_SMALL = 1000
+"""Bytes of a body that is not worth compressing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How what was made is written down.
+
+    Attributes:
+        headers: of every such answer.
+    """
+
+    media_type: str
+    encode: Callable[[Any], bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+JSON = Form("application/json", msgspec.json.Encoder(decimal_format="number").encode)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, and the versions of the tables that it is made of."""
+    """An answer, and the versions of the tables that it is made of.
+
+    Attributes:
+        packed: the body, compressed; None where that is not worth it.
+    """
 
     versions: tuple[int, ...]
     body: bytes
+    packed: bytes | None
     etag: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes to keep."""
+        return len(self.body) + len(self.packed or b"")
+
+    def response(self, request: Request, form: Form, headers: Mapping[str, str]) -> Response:
+        """The response to a request: 304 for whom has it."""
+        packed = self.packed if "gzip" in request.headers.get("accept-encoding", "") else None
+        told = {**form.headers, **headers, "ETag": f'"{self.etag}-gzip"' if packed else f'"{self.etag}"'}
+        told["Vary"] = ", ".join(filter(None, (form.headers.get("Vary"), "Accept-Encoding")))
+        asked = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+        if "*" in asked or told["ETag"] in asked:
+            return Response(None, 304, told)
+        if packed:
+            told["Content-Encoding"] = "gzip"
+        return Response(packed or self.body, 200, told, form.media_type)
 
 
 class Answers:
@@ -56,33 +97,43 @@ class Answers:
         self._making: dict[tuple[str, tuple[int, ...]], asyncio.Task[Answer]] = {}
 
     async def give(
-        self, request: Request, tables: Sequence[type[Table]], key: str, make: Make, *, keeps_s: int
+        self,
+        request: Request,
+        tables: Sequence[type[Table]],
+        key: str,
+        make: Make,
+        *,
+        keeps_s: int | None,
+        form: Form = JSON,
     ) -> Response:
         """The answer to a request.
 
         Args:
             tables: all that it is made of; of one game.
             key: says what is asked: requests with the same key have the same answer.
-            keeps_s: seconds for which proxies may keep it.
+            keeps_s: seconds for which proxies and browsers may keep it without asking; None: they ask every time.
+            form: how it is written down.
 
         Raises:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
         """
-        asked = request.headers.get("if-none-match", "")
-        headers = {"Cache-Control": f"public, max-age={keeps_s}"}
+        headers = {"Cache-Control": "public, no-cache" if keeps_s is None else f"public, max-age={keeps_s}"}
         try:
-            answer = await self._answer(tables, key, make)
+            answer = await self._answer(tables, key, make, form)
         except (psycopg.OperationalError, PoolTimeout):
             kept = self._kept.get(key)
             if kept is None:
                 raise
             answer, headers = kept, {"Cache-Control": "no-store", "Gamestats-Stale": "true"}
-        headers["ETag"] = answer.etag
-        if answer.etag in {each.strip().removeprefix("W/") for each in asked.split(",")} or asked.strip() == "*":
-            return Response(None, 304, headers)
-        return Response(answer.body, 200, headers, "application/json")
+        return answer.response(request, form, headers)
 
-    async def _answer(self, tables: Sequence[type[Table]], key: str, make: Make) -> Answer:
+    async def now(self, request: Request, make: Make, form: Form = JSON) -> Response:
+        """The answer to what is of more than one game: made anew for every request."""
+        async with self._pool.connection() as conn, conn.transaction():
+            made = await make(conn)
+        return _written((), made, form).response(request, form, {"Cache-Control": "public, no-cache"})
+
+    async def _answer(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
         while True:
             known = self._versions.of(tables)
             if (kept := self._current(tables, key)) is not None:
@@ -90,7 +141,7 @@ class Answers:
             # Of many that ask the same at once, one makes it; who knows of another version by now begins anew.
             making = self._making.get((key, known))
             if making is None:
-                making = self._making[key, known] = asyncio.create_task(self._made(tables, key, make))
+                making = self._making[key, known] = asyncio.create_task(self._made(tables, key, make, form))
                 making.add_done_callback(lambda _, of=(key, known): self._making.pop(of, None))
             answer = await asyncio.shield(making)
             if not self._versions.are_live or answer.versions == self._versions.of(tables):
@@ -103,15 +154,13 @@ class Answers:
         self._kept.move_to_end(key)
         return kept
 
-    async def _made(self, tables: Sequence[type[Table]], key: str, make: Make) -> Answer:
+    async def _made(self, tables: Sequence[type[Table]], key: str, make: Make, form: Form) -> Answer:
         async with self._pool.connection() as conn, conn.transaction():
             found = await read_versions(conn, tables[0].spec.game)
             made = await make(conn)
         self._versions.saw(found)
         versions = tuple(found.get(table.spec.dotted, 0) for table in tables)
-        body = _JSON.encode(made)
-        named = hashlib.sha256(repr((key, versions)).encode()).hexdigest()[:32]
-        answer = Answer(versions, body, f'"{named}"')
+        answer = _written(versions, made, form)
         self._keep(key, answer)
         return answer
 
@@ -119,11 +168,17 @@ class Answers:
         if (before := self._kept.pop(key, None)) is not None:
             if before.versions > answer.versions:
                 answer = before
-            self._bytes -= len(before.body)
+            self._bytes -= before.size
         self._kept[key] = answer
-        self._bytes += len(answer.body)
+        self._bytes += answer.size
         while self._bytes > self._most and len(self._kept) > 1:
-            self._bytes -= len(self._kept.popitem(last=False)[1].body)
+            self._bytes -= self._kept.popitem(last=False)[1].size
+
+
+def _written(versions: tuple[int, ...], made: Any, form: Form) -> Answer:
+    body = form.encode(made)
+    packed = gzip.compress(body, 6, mtime=0) if len(body) > _SMALL else None
+    return Answer(versions, body, packed, hashlib.sha256(body).hexdigest()[:32])
 
 
 def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection]:

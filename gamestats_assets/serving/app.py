@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -22,6 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamestats_assets.serving.answers import Answers, connections
+from gamestats_assets.serving.bundle import PREFIX, Bundle
+from gamestats_assets.serving.game import Game
+from gamestats_assets.serving.home import router as home
+from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import handle_problems, problem
 from gamestats_assets.serving.versions import Versions
 
@@ -34,21 +38,21 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_FREE = ("/healthz", "/readyz")
-"""Paths that nobody is kept from asking for too often."""
+_FREE = ("/healthz", "/readyz", PREFIX)
+"""What paths begin with that nobody is kept from asking for too often."""
 
 
-def create_app(
-    url: SecretStr, routers: Sequence[tuple[str, APIRouter]], *, requests_a_minute: int | None = 60
-) -> FastAPI:
+def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int | None = 60) -> FastAPI:
     """The application over a database.
 
     Args:
         url: PostgreSQL, as one who reads.
-        routers: the routes of each game, by its name; they find what they answer by in `request.state`.
+        games: whose routes and pages there are; they find what they answer by in `request.state`.
         requests_a_minute: of one address; answers 304 are not counted. None is any number.
     """
-    versions = Versions(url, [game for game, _ in routers])
+    versions = Versions(url, [game.name for game in games])
+    bundle = Bundle()
+    pages = Pages(games, bundle)
     pool = connections(url)
 
     @asynccontextmanager
@@ -56,7 +60,7 @@ def create_app(
         await pool.open()
         watching = asyncio.create_task(versions.watch())
         try:
-            yield {"answers": Answers(pool, versions)}
+            yield {"answers": Answers(pool, versions), "pages": pages, "games": games}
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -72,9 +76,15 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.pages = pages
     handle_problems(app)
-    for _, router in routers:
-        app.include_router(router, prefix="/api/v1")
+    for game in games:
+        for router in game.api:
+            app.include_router(router, prefix="/api/v1")
+        for router in game.pages:
+            app.include_router(router, include_in_schema=False)
+    app.include_router(home)
+    app.include_router(bundle.router())
 
     @app.get("/healthz", include_in_schema=False)
     async def alive() -> Response:
@@ -138,7 +148,7 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in _FREE:
+        if scope["type"] != "http" or scope["path"].startswith(_FREE):
             await self._app(scope, receive, send)
             return
         who = (scope.get("client") or ("unknown",))[0]

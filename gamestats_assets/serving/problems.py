@@ -1,4 +1,4 @@
-"""What went wrong, as an answer: `application/problem+json` (RFC 9457) with a code that stays the same."""
+"""What went wrong, as an answer: `application/problem+json` (RFC 9457) with a code that stays the same, or a page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+
+from gamestats_assets.serving.pages import page_for
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -59,7 +61,19 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer."""
+    """The answer: a page, where a browser asks for one."""
+    told = {**(headers or {}), "Cache-Control": "no-store"}
+    if pages := page_for(request):
+        say = pages.texts.speaker(pages.language(request))
+        values = {
+            "status": status,
+            "title": say(f"problem.title_{status if status in _TITLES else 400 if status < 500 else 500}"),
+            "detail": detail,
+            "errors": errors,
+            "again": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
+            "request_id": request.scope.get("request_id", ""),
+        }
+        return pages.personal(request, "problem.html", values, status=status, headers=told)
     code, title = _TITLES.get(status, ("error", "The request failed."))
     body: dict[str, Any] = {
         "type": f"urn:gamestats:problem:{code}",
@@ -73,7 +87,7 @@ def problem(
     if errors:
         body["errors"] = list(errors)
     content = json.dumps(body, ensure_ascii=False)
-    return Response(content, status, dict(headers or {}) | {"Cache-Control": "no-store"}, MEDIA_TYPE)
+    return Response(content, status, told, MEDIA_TYPE)
 
 
 def handle_problems(app: FastAPI) -> None:

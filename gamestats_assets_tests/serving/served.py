@@ -12,7 +12,7 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
-from gamestats_assets.pubg.serving.tournaments import router
+from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.serving.app import create_app
 
 
@@ -22,7 +22,7 @@ def served(url: str, *, requests_a_minute: int | None = None) -> Iterator[httpx.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(SecretStr(url), [("pubg", router)], requests_a_minute=requests_a_minute)
+    app = create_app(SecretStr(url), [PUBG], requests_a_minute=requests_a_minute)
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
     )

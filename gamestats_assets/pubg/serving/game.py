@@ -1,0 +1,10 @@
+"""PUBG, as it is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gamestats_assets.pubg.serving.tournaments import router
+from gamestats_assets.serving.game import Game
+
+PUBG = Game("pubg", "PUBG", Path(__file__).parent, api=[router])

@@ -1,0 +1,30 @@
+"""What a game serves: its routes, its pages, its templates and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """A game, as the application knows it.
+
+    Attributes:
+        name: of its schema in PostgreSQL.
+        title: as people know it.
+        folder: with its `templates` and `texts`; a text `<name>.about` says what there is.
+        api: routes below `/api/v1`.
+        pages: routes of pages.
+        start: where its pages begin; None while it has none.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    api: Sequence[APIRouter] = ()
+    pages: Sequence[APIRouter] = ()
+    start: str | None = None
