@@ -185,6 +185,28 @@ class Settings(BaseSettings):
         validation_alias="GAMESTATS_REQUESTS_A_MINUTE",
         description="Requests a minute that the API answers an address; those that bring nothing new are not counted.",
     )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        validation_alias="GAMESTATS_METRICS_PORT",
+        description="Port at which `gamestats serve` tells Prometheus of itself; without it, it tells nobody.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        validation_alias="GAMESTATS_METRICS_HOST",
+        description="Address of that port; this machine alone unless set.",
+    )
+    request_logs: Path | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_REQUEST_LOGS",
+        description="Folder for the lines about requests, a file a day, kept for 14 days; without it they are printed.",
+    )
+    dagster_socket: Path | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_DAGSTER_SOCKET",
+        description="Unix socket of Dagster's webserver, which admins reach under /dagster/; `gamestats up` sets it.",
+    )
     largest_file_mb: int = Field(
         default=128,
         ge=1,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import os
+import signal
+import tempfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamestats_assets.cli.addresses import address, refuse_taken_port
 from gamestats_assets.cli.terminal import say
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from gamestats_assets.settings import Settings
 
 
 def serve(
@@ -27,39 +34,61 @@ def serve(
         gamestats serve
         gamestats serve --port 8080 --workers 2
     """
-    import uvicorn
-
+    from gamestats_assets.lakehouse.ops import migrate
     from gamestats_assets.lakehouse.stores import Stores
 
-    _ = Stores().postgres_url
-    say(f"gamestats answers at http://{host}:{port}/", "bold green")
-    uvicorn.run(
-        "gamestats_assets.cli.serve:application",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        access_log=False,
-        log_config=_LOGS,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-        proxy_headers=False,
-    )
+    stores = Stores()
+    refuse_taken_port(host, port, "gamestats serve --port ")
+    with ExitStack() as stack:
+        if stores.settings.metrics_port is not None:
+            _tell_metrics(stores.settings, stores.settings.metrics_port, stack)
+        migrate(stores.postgres_url)
+        say(f"gamestats answers at {address(host, port)}", "bold green")
+        # What uvicorn does for Ctrl-C, and the end of this function after it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        import uvicorn
+
+        uvicorn.run(
+            "gamestats_assets.cli.serve:application",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            log_config=_logs(stores.settings),
+            timeout_graceful_shutdown=10,
+            server_header=False,
+            proxy_headers=False,
+        )
 
 
-_LOGS = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(message)s"}, "told": {"format": "%(levelname)s %(message)s"}},
-    "handlers": {
-        "requests": {"class": "logging.StreamHandler", "formatter": "plain"},
-        "server": {"class": "logging.StreamHandler", "formatter": "told"},
-    },
-    "loggers": {
-        "gamestats.serving": {"handlers": ["requests"], "level": "INFO", "propagate": False},
-        "uvicorn": {"handlers": ["server"], "level": "WARNING", "propagate": False},
-    },
-}
+def _tell_metrics(settings: Settings, port: int, stack: ExitStack) -> None:
+    refuse_taken_port(settings.metrics_host, port, "GAMESTATS_METRICS_PORT=")
+    # Before what it is for is loaded; `up` has a folder of its own.
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gamestats-metrics-"))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    from gamestats_assets.serving.metrics import tell
+
+    tell(settings.metrics_host, port)
+    say(f"Metrics are at {address(settings.metrics_host, port)}/metrics")
+
+
+def _logs(settings: Settings) -> dict[str, Any]:
+    """Settings of Python's logging: all in lines of JSON, those about requests in files where a folder is set."""
+    here = {"class": "logging.StreamHandler", "formatter": "json"}
+    files = {"class": "gamestats_assets.serving.logs.DailyFiles", "folder": str(settings.request_logs)}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"class": "gamestats_assets.serving.logs.JsonLines"}},
+        "handlers": {"here": here, "requests": here if settings.request_logs is None else {**here, **files}},
+        "loggers": {
+            "gamestats.serving": {"handlers": ["requests"], "level": "INFO", "propagate": False},
+            "uvicorn": {"handlers": ["here"], "level": "WARNING", "propagate": False},
+        },
+        "root": {"handlers": ["here"], "level": "WARNING"},
+    }
 
 
 def application() -> FastAPI:

@@ -3,6 +3,9 @@
 What such a process has loaded is never garbage: to look through it takes longer than all that the daemon does with a
 code location, which it reads anew every minute.
 
+Dagster's webserver does what it is asked by whoever reaches it. So that nobody does but what asks for signed-in admins,
+it listens on a Unix socket, whose path is given as the host: `dagster-webserver -h /path/of/the/socket`.
+
 Dagster connects to the server of the code location for each question, and asks it every second whether it is still the
 same one. gRPC takes a connection that is there already, if it was made with the same options: so one is kept here.
 """
@@ -11,6 +14,7 @@ import gc
 import os
 import sys
 from importlib.metadata import entry_points
+from typing import Any
 
 import grpc
 from grpc.experimental import ChannelOptions
@@ -38,11 +42,30 @@ def connected(socket: str) -> tuple[grpc.Channel, object]:
     return channel, health
 
 
+def listen_on_sockets() -> None:
+    """Let `uvicorn.run` take the path of a Unix socket for a host.
+
+    Dagster passes its option on to uvicorn as it is, and has none for sockets. Were it to listen otherwise one day, it
+    would find that a path is no host, and not listen at all.
+    """
+    import uvicorn
+
+    run = uvicorn.run
+
+    def run_there(app: Any, *, host: str, **options: Any) -> None:
+        options["uds" if host.startswith("/") else "host"] = host
+        run(app, **options)
+
+    uvicorn.run = run_there
+
+
 if __name__ == "__main__":
     # What the program will ask for, loaded before all that is there is kept out of the search.
     import gamestats_assets.orchestration.storage  # noqa: F401
 
     kept = connected(sys.argv[1])
+    if sys.argv[2] == "dagster-webserver":
+        listen_on_sockets()
     gc.freeze()
     sys.argv = sys.argv[2:]
     [program] = entry_points(group="console_scripts", name=sys.argv[0])

@@ -27,6 +27,7 @@ from starlette.responses import Response
 
 from gamestats_assets.lakehouse.postgres import parameters
 from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.serving.metrics import CACHE_HITS, CACHE_MISSES, CountedPool, TimedCursor, route_of
 from gamestats_assets.serving.versions import Versions, read_versions
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -118,8 +119,11 @@ class Answers:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: when PostgreSQL is gone and nothing is kept.
         """
         headers = {"Cache-Control": "public, no-cache" if keeps_s is None else f"public, max-age={keeps_s}"}
+        route = route_of(request.scope)
         try:
-            answer = await self._answer(tables, key, make, form)
+            answer = self._current(tables, key)
+            (CACHE_MISSES if answer is None else CACHE_HITS).labels(route).inc()
+            answer = answer or await self._answer(tables, key, make, form)
         except (psycopg.OperationalError, PoolTimeout):
             kept = self._kept.get(key)
             if kept is None:
@@ -188,12 +192,21 @@ def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
 
-    given = {"row_factory": dict_row, "options": "-c statement_timeout=5000 -c timezone=UTC"}
+    given = {
+        "row_factory": dict_row,
+        "cursor_factory": TimedCursor,
+        "options": "-c statement_timeout=5000 -c timezone=UTC",
+    }
     asked = parameters(url)
     asked["options"] = f"{asked.get('options', '')} {given['options']}".strip()
-    return AsyncConnectionPool(
+    return CountedPool(
         connection_class=cast(type[Connection], psycopg.AsyncConnection),
-        kwargs={**given, **asked, "application_name": "gamestats serve"},
+        kwargs={
+            **asked,
+            "row_factory": dict_row,
+            "cursor_factory": TimedCursor,
+            "application_name": "gamestats serve",
+        },
         min_size=1,
         max_size=most,
         timeout=3,

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -25,19 +21,11 @@ from gamestats_assets.serving.answers import Answers, connections
 from gamestats_assets.serving.bundle import PREFIX, Bundle
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.home import router as home
+from gamestats_assets.serving.logs import Told
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import handle_problems, problem
 from gamestats_assets.serving.versions import Versions
 
-_LOG = logging.getLogger("gamestats.serving")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "Cross-Origin-Resource-Policy": "same-site",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 _FREE = ("/healthz", "/readyz", PREFIX)
 """What paths begin with that nobody is kept from asking for too often."""
 
@@ -100,43 +88,6 @@ def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int 
         app.add_middleware(Limited, requests_a_minute=requests_a_minute)
     app.add_middleware(Told)
     return app
-
-
-class Told:
-    """Gives every request an id and every answer its headers, and writes a line of JSON about it.
-
-    The line has no address, no query and no header of the person.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        began, status = time.perf_counter(), 500
-
-        async def with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = scope["request_id"]
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, with_headers)
-        finally:
-            route = getattr(scope.get("route"), "path", "")
-            took_ms = round(1000 * (time.perf_counter() - began), 1)
-            line = {"request_id": scope["request_id"], "method": scope["method"], "route": route}
-            _LOG.info(json.dumps({**line, "status": status, "took_ms": took_ms}))
 
 
 class Limited:
