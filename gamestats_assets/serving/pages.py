@@ -22,6 +22,7 @@ from starlette.responses import Response
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.serving.answers import Answers, Connection, Form
 from gamestats_assets.serving.bundle import Bundle
+from gamestats_assets.serving.charts import bar, sparkline
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.texts import Texts
 
@@ -82,18 +83,24 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            games=[game for game in games if game.start], static=bundle.url, number=number, signed=signed, zip=zip
+            games=[game for game in games if game.start],
+            static=bundle.url,
+            number=number,
+            signed=signed,
+            span=span,
+            sparkline=sparkline,
+            bar=bar,
         )
 
     def render(self, request: Request, template: str, values: Values, *, asked: Values | None = None) -> str:
         """A page as text.
 
         Args:
-            asked: of the page, as it is to stand in links to it.
+            asked: of the page, as it is to stand in links to it, unless `values` has it more fully.
         """
         language = self.language(request)
         say = self.texts.speaker(language)
-        place = Place(request.url.path, asked or {})
+        place = Place(request.url.path, values.get("asked", asked or {}))
 
         def moment(at: datetime) -> Markup:
             utc = at.astimezone(UTC)
@@ -101,12 +108,20 @@ class Pages:
                 f"{utc:%Y-%m-%dT%H:%M:%SZ}", utc.strftime(say("format.moment"))
             )
 
-        def day(of: date) -> str:
-            return of.strftime(say("format.day"))
+        def day(of: date) -> Markup:
+            return Markup('<time datetime="{}" data-day>{}</time>').format(f"{of}", of.strftime(say("format.day")))
+
+        def hour(at: datetime) -> Markup:
+            utc = at.astimezone(UTC)
+            return Markup('<time datetime="{}" data-hour>{}</time>').format(
+                f"{utc:%Y-%m-%dT%H:%M:%SZ}", utc.strftime(say("format.hour"))
+            )
 
         base = str(request.base_url).rstrip("/")
         shell = {"t": say, "language": language, "place": place, "link": place.link, "base": base}
-        return self._templates.get_template(template).render({**shell, "moment": moment, "day": day, **values})
+        return self._templates.get_template(template).render(
+            {**shell, "moment": moment, "hour": hour, "day": day, **values}
+        )
 
     def language(self, request: Request) -> str:
         """The language that a request asks for."""
@@ -164,6 +179,14 @@ def page_for(request: Request) -> Pages | None:
 def number(value: float | None, digits: int = 0) -> str:
     """A figure as it is read; a dash where there is none."""
     return "–" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time as minutes and seconds; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def signed(value: int) -> str:

@@ -110,8 +110,17 @@ def ask(parameters: type[Asked], request: Request) -> Asked:
     twice = [name for name, times in Counter(name for name, _ in given).items() if times > 1]
     if twice:
         raise RequestValidationError([_error(name, "is given more than once; give it once.") for name in twice])
+    return asked_of(parameters, dict(given))
+
+
+def asked_of(parameters: type[Asked], given: Mapping[str, Any]) -> Asked:
+    """What is asked, by the values of its parameters.
+
+    Raises:
+        RequestValidationError: when a parameter is unknown, wrong or missing.
+    """
     try:
-        return parameters.model_validate(dict(given))
+        return parameters.model_validate(given)
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False, include_context=False)
         raise RequestValidationError([{**error, "known": [*parameters.model_fields]} for error in errors]) from None

@@ -1,16 +1,27 @@
 import "htmx.org";
-import { localise } from "./times";
 import { offerThemes } from "./colours";
+import { keepLive } from "./live";
+import { localise } from "./times";
 
 /** What every page does, and again for what was put into it. */
 function enliven(): void {
   localise(document);
   offerThemes();
+  keepLive();
 }
 
 document.addEventListener("htmx:after:swap", enliven);
 document.addEventListener("htmx:before:request", () => waiting(true));
 document.addEventListener("htmx:finally:request", () => waiting(false));
+document.addEventListener("change", ({ target }) => {
+  (target as Element).closest<HTMLFormElement>("form[data-submit-on-change]")?.requestSubmit();
+});
+document.addEventListener("click", ({ target }) => {
+  const opener = (target as Element).closest<HTMLElement>("[data-radar], [data-map]");
+  // Charts are large, and come when one is opened.
+  if (opener?.dataset.radar) void import("./radar").then((radar) => radar.toggle(opener));
+  if (opener?.dataset.map) void import("./map").then((map) => map.open(opener));
+});
 enliven();
 
 function waiting(is: boolean): void {

@@ -1,4 +1,5 @@
-// Before anything is drawn: the colours that were chosen on this machine.
+// Before anything is drawn: that there is JavaScript, and the colours that were chosen on this machine.
+document.documentElement.dataset.js = "";
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen) document.documentElement.dataset.theme = chosen;

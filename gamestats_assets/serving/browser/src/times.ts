@@ -1,21 +1,26 @@
-/** The language of the page, for what the browser writes itself. */
-export const language = document.documentElement.lang || "en";
+const page = document.documentElement.lang || "en";
+/** That language as whoever looks writes it, such as en-GB. */
+export const language =
+  navigator.languages.find((each) => each.startsWith(`${page}-`)) ?? (page === "en" ? "en-GB" : page);
 
-const moments = new Intl.DateTimeFormat(language, {
-  day: "numeric",
-  month: "short",
-  year: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  timeZoneName: "short",
-});
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const date = { day: "numeric", month: "short", year: "numeric" } as const;
+const time = { hour: "2-digit", minute: "2-digit" } as const;
+const formats = {
+  moment: new Intl.DateTimeFormat(language, { ...date, ...time, timeZoneName: "short" }),
+  hour: new Intl.DateTimeFormat(language, time),
+  // A day is a day wherever one looks from.
+  day: new Intl.DateTimeFormat(language, { ...date, timeZone: "UTC" }),
+};
+const clock = new Intl.DateTimeFormat(language, { ...time, second: "2-digit" });
 
 /** Writes the times of a page, which come in UTC, in the zone of whoever looks, and names it. */
 export function localise(within: ParentNode): void {
-  for (const time of within.querySelectorAll<HTMLTimeElement>("time[data-moment]")) {
-    time.title ||= time.textContent ?? "";
-    time.textContent = moments.format(new Date(time.dateTime));
+  for (const [kind, format] of Object.entries(formats)) {
+    for (const each of within.querySelectorAll<HTMLTimeElement>(`time[data-${kind}]`)) {
+      const text = format.format(new Date(each.dateTime));
+      if (kind !== "day" && !each.title) each.title = each.textContent ?? "";
+      if (each.textContent !== text) each.textContent = text;
+    }
   }
 }
 
