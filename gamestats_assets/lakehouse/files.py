@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -99,3 +100,12 @@ def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return frame.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'${0}"))
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula.
+
+    >>> harmless("=cmd|' /C calc'!A0"), harmless("a=b")
+    ("'=cmd|' /C calc'!A0", 'a=b')
+    """
+    return f"'{text}" if re.match(_FORMULA, text) else text

@@ -61,9 +61,10 @@ class Lines:
 
         Args:
             columns: of the table, that whoever answers needs besides.
-            expressions: by name, what is no column of the table.
+            expressions: by name, what is no column of the table, or stands in place of one.
         """
         named = self.columns | {column: column for column in columns}
+        named = {name: column for name, column in named.items() if name not in expressions}
         listed = [
             sql.SQL("{} AS {}").format(sql.Identifier(self.table.spec.name, column), sql.Identifier(name))
             for name, column in named.items()

@@ -26,10 +26,16 @@ _TITLES = {
     403: ("not_allowed", "This is not yours to do."),
     404: ("not_found", "There is no such thing."),
     405: ("method", "This cannot be done here."),
+    406: ("no_such_format", "There is no such format of this."),
+    409: ("conflict", "Something else happened meanwhile."),
+    410: ("gone", "This is not there any more."),
+    413: ("too_large", "The request is too large."),
+    415: ("media_type", "Data of this type are not taken here."),
     422: ("parameters", "A parameter is wrong."),
     429: ("too_many_requests", "There were too many requests."),
     500: ("failed", "Something went wrong here."),
     503: ("unavailable", "The data cannot be reached just now."),
+    504: ("too_slow", "The answer took too long to make."),
 }
 
 
@@ -114,6 +120,10 @@ def handle_problems(app: FastAPI) -> None:
 
     for each in (psycopg.OperationalError, PoolTimeout):
         app.add_exception_handler(each, gone)
+
+    @app.exception_handler(psycopg.errors.QueryCanceled)
+    async def too_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
+        return problem(request, 504, "PostgreSQL took longer than it may. Ask for less, or again in a moment.")
 
     @app.exception_handler(psycopg.errors.UndefinedTable)
     async def unpublished(request: Request, error: psycopg.errors.UndefinedTable) -> Response:

@@ -7,6 +7,7 @@ well as JSON.
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from gamestats_assets.lakehouse.table import Table
-from gamestats_assets.serving.answers import Answers, Connection
+from gamestats_assets.serving.answers import Answers, Connection, Form
+from gamestats_assets.serving.formats import JSON_AMONG_OTHERS, Event, calendar_of, csv_of, wanted
 
 
 class Parameters(BaseModel):
@@ -31,6 +33,34 @@ class Parameters(BaseModel):
         return f"{type(self).__name__} {self.model_dump_json(exclude_none=True)}"
 
 
+def _is_written_so(value: Any) -> Any:
+    """Texts that stand for a number, in one way only."""
+    if isinstance(value, str) and not _INTEGER.fullmatch(value):
+        raise ValueError("should be a whole number, written in digits")
+    return value
+
+
+def _is_text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("should be a text without null characters")
+    return value
+
+
+def _is_yes_or_no(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("should be true or false")
+    return value
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+Number = Annotated[int, BeforeValidator(_is_written_so), Field(ge=-(2**31), le=2**31 - 1)]
+"""A whole number that PostgreSQL has, too."""
+Flag = Annotated[bool, BeforeValidator(_is_yes_or_no)]
+"""Whether: true or false."""
+Name = Annotated[str, AfterValidator(_is_text), Field(min_length=1, max_length=200)]
+"""A name or an id."""
+
+
 class Nothing(Parameters):
     """No parameters."""
 
@@ -38,8 +68,8 @@ class Nothing(Parameters):
 class Page(Parameters):
     """A page of a list."""
 
-    page: Annotated[int, Field(ge=1, le=100_000, description="Which page.")] = 1
-    page_size: Annotated[int, Field(ge=1, le=100, description="Rows of a page.")] = 20
+    page: Annotated[Number, Field(ge=1, le=100_000, description="Which page.")] = 1
+    page_size: Annotated[Number, Field(ge=1, le=100, description="Rows of a page.")] = 20
 
 
 Asked = TypeVar("Asked", bound=Parameters)
@@ -58,6 +88,8 @@ class Route(Generic[Asked]):
         answer: the model of what is answered.
         tables: all that it is made of.
         keeps_s: seconds for which proxies may keep an answer.
+        listed: the list of its data that is had as CSV, and the model of its lines.
+        events: of an answer that is had as a calendar, too: its name, and what stands in it.
     """
 
     path: str
@@ -67,12 +99,41 @@ class Route(Generic[Asked]):
     answer: type[BaseModel]
     tables: tuple[type[Table], ...]
     keeps_s: int
+    listed: tuple[str, type[BaseModel]] | None = None
+    events: Callable[[Made], tuple[str, Sequence[Event]]] | None = None
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The media types that there are, the usual one first."""
+        others = {"text/csv": self.listed, "text/calendar": self.events}
+        return ("application/json", *(media for media, has in others.items() if has))
+
+    def form(self, media: str, asked: Asked) -> Form:
+        """How an answer is written in one of them."""
+        named = [self.path, *(str(value) for value in asked.model_dump(exclude_defaults=True).values())]
+        name = "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:60] for part in named)
+        if media == "text/csv" and self.listed:
+            return csv_of(self.listed[0], [*self.listed[1].model_fields], name)
+        if media == "text/calendar" and self.events:
+            return calendar_of(self.events, name)
+        return JSON_AMONG_OTHERS
 
 
-def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
-    """A router that answers them with JSON."""
+def router_of(prefix: str, routes: Sequence[Route[Any]], examples: Mapping[str, Any] | None = None) -> APIRouter:
+    """A router that answers them: with JSON, and with what else they offer, by `Accept` or by an ending of the path.
+
+    Args:
+        examples: answers, by path.
+    """
     router = APIRouter(prefix=prefix, tags=[prefix.strip("/")])
     for route in routes:
+        for media in route.offered[1:]:
+            # For links and for calendars, which say nothing of what they accept.
+            path = route.path + _ENDINGS[media]
+            router.add_api_route(path, _endpoint(route, media), methods=["GET"], include_in_schema=False)
+    for route in routes:
+        content: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in route.offered[1:]}
+        content["application/json"] = {"example": (examples or {}).get(route.path)}
         router.add_api_route(
             route.path,
             _endpoint(route),
@@ -80,22 +141,28 @@ def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
             summary=route.summary,
             description=inspect.cleandoc(route.make.__doc__ or "").partition("\n\nRaises:")[0],
             operation_id=route.make.__name__,
-            responses={200: {"model": route.answer}},
+            responses={200: {"model": route.answer, "content": content}},
             openapi_extra={"parameters": _described(route)},
         )
     return router
 
 
-def _endpoint(route: Route[Any]) -> Callable[[Request], Awaitable[Response]]:
+_ENDINGS = {"text/csv": ".csv", "text/calendar": ".ics"}
+
+
+def _endpoint(route: Route[Any], media: str | None = None) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         asked = ask(route.asked, request)
+        chosen = media or wanted(request.headers.get("accept", ""), route.offered)
         answers: Answers = request.state.answers
 
         async def make(conn: Connection) -> Made:
             return await route.make(conn, asked)
 
         # The path tells apart what has the same parameters.
-        return await answers.give(request, route.tables, f"{route.path} {asked.key()}", make, keeps_s=route.keeps_s)
+        key = f"{chosen} {route.path} {asked.key()}"
+        form = route.form(chosen, asked)
+        return await answers.give(request, route.tables, key, make, keeps_s=route.keeps_s, form=form)
 
     return endpoint
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, LiteralString
 
 from psycopg import sql
 from pydantic import BaseModel, Field
@@ -11,22 +12,35 @@ from gamestats_assets.pubg.serving.context import (
     CONTEXT_TABLES,
     Context,
     Metadata,
-    OfDivision,
+    OfDivisionOrMatch,
     find,
     metadata,
+    rows_of,
 )
 from gamestats_assets.pubg.tables import (
-    TournamentMatches,
+    MatchSummaries,
+    PlayerMatchWeaponDistribution,
+    Teams,
+    TournamentLineups,
     TournamentPlayerStandings,
+    TournamentTeamResults,
     TournamentTeamStandings,
     TournamentTeamStandingsHistory,
 )
+from gamestats_assets.pubg.tables.tournament import PAGE_CATEGORIES
 from gamestats_assets.serving.answers import Connection
 from gamestats_assets.serving.lines import Lines, Order, answer_of, ordered, page_of
-from gamestats_assets.serving.routes import Made, Page
+from gamestats_assets.serving.routes import Flag, Made, Page
 
-TEAM_TABLES = (*CONTEXT_TABLES, TournamentTeamStandings, TournamentTeamStandingsHistory, TournamentMatches)
-PLAYER_TABLES = (*CONTEXT_TABLES, TournamentPlayerStandings, TournamentMatches)
+_BOTH = (*CONTEXT_TABLES, TournamentTeamResults, Teams)
+TEAM_TABLES = (*_BOTH, TournamentTeamStandings, TournamentTeamStandingsHistory)
+PLAYER_TABLES = (
+    *_BOTH,
+    TournamentPlayerStandings,
+    TournamentLineups,
+    MatchSummaries,
+    PlayerMatchWeaponDistribution,
+)
 
 
 class Weapon(BaseModel):
@@ -80,7 +94,7 @@ TeamLeaderboard = answer_of("TeamLeaderboard", {"teams": TEAM.model}, metadata=M
 PlayerLeaderboard = answer_of("PlayerLeaderboard", {"players": PLAYER.model}, metadata=Metadata, counted=True)
 
 
-class TeamBoard(OfDivision, Page):
+class TeamBoard(OfDivisionOrMatch, Page):
     """What may be asked of a team leaderboard."""
 
     sort: Annotated[
@@ -90,10 +104,10 @@ class TeamBoard(OfDivision, Page):
     order: Order = "asc"
 
 
-class PlayerBoard(OfDivision, Page):
+class PlayerBoard(OfDivisionOrMatch, Page):
     """What may be asked of a player leaderboard."""
 
-    include_weapons: Annotated[bool, Field(description="With damage and kills by weapon category.")] = False
+    include_weapons: Annotated[Flag, Field(description="With damage and kills by weapon category.")] = False
     sort: Annotated[
         Literal[
             "rank",
@@ -112,16 +126,17 @@ class PlayerBoard(OfDivision, Page):
 
 
 async def team_leaderboard(conn: Connection, asked: TeamBoard) -> Made:
-    """Standings of the teams of a division: of all rounds, or of one.
+    """Standings of the teams of a division: of all rounds, of one, or of one match; of all groups, or of one.
 
     `rank` is the official one, by the season's points and tie breakers, whatever the list is sorted by.
+    `rank_change` compares it with the end of the previous round; in a round, with before its last match.
     """
     context = await find(conn, asked)
-    where, bound = _where(context)
-    before = {row["team_id"]: row["rank"] for row in await (await conn.execute(_RANKS_BEFORE, bound)).fetchall()}
-    rows, total = await page_of(
-        conn, TEAM.select() + where, bound, asked, ordered([asked.sort, "rank", "team_id"], asked.order)
-    )
+    query, bound = (_of_match(context) if context.match else TEAM.select(rank=_AMONG_THESE) + _WHERE), context.bound
+    order = ordered([asked.sort, "rank", "team_id"], asked.order)
+    rows, total = await page_of(conn, query, bound, asked, order)
+    ranks = [] if context.match else await rows_of(conn, _RANKS_BEFORE, bound)
+    before = {row["team_id"]: row["rank"] for row in ranks}
     changes = [before[row["team_id"]] - row["rank"] if row["team_id"] in before else None for row in rows]
     teams = [TEAM.line(row, rank_change=change) for row, change in zip(rows, changes, strict=True)]
     told = await metadata(conn, context, asked, TEAM_TABLES)
@@ -129,12 +144,13 @@ async def team_leaderboard(conn: Connection, asked: TeamBoard) -> Made:
 
 
 async def player_leaderboard(conn: Connection, asked: PlayerBoard) -> Made:
-    """Standings of the players of a division: of all rounds, or of one."""
+    """Standings of the players of a division: of all rounds, of one, or of one match; of all groups, or of one."""
     context = await find(conn, asked)
-    where, bound = _where(context)
-    query = PLAYER.select(*(("weapon_categories", "weapon_damage", "weapon_kills") if asked.include_weapons else ()))
+    weapons = ("weapon_categories", "weapon_damage", "weapon_kills")
+    query = _PLAYERS_OF_MATCH if context.match else PLAYER.select(*weapons, rank=_AMONG_THESE) + _WHERE
+    bound = {**context.bound, "categories": [*PAGE_CATEGORIES]}
     order = ordered([asked.sort, "rank", "account_id"], asked.order)
-    rows, total = await page_of(conn, query + where, bound, asked, order)
+    rows, total = await page_of(conn, query, bound, asked, order)
     players = [
         PLAYER.line(row, **({"weapon_distribution": _weapons(row)} if asked.include_weapons else {})) for row in rows
     ]
@@ -147,32 +163,86 @@ def _weapons(row: dict[str, Any]) -> dict[str, Any]:
     return {category: {"damage": round(damage, 1), "kills": kills} for category, damage, kills in found}
 
 
-def _where(context: Context) -> tuple[sql.SQL, dict[str, Any]]:
-    """The standings of a context, and the values that are bound."""
-    where = sql.SQL(
-        " WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s"
-        " AND (%(group)s::text IS NULL OR group_name = %(group)s)"
-    )
-    return where, {**context.bound, "scope": context.scope}
-
-
-_RANKS_BEFORE = """
-WITH counted AS (
-    SELECT round_id, started_at, ended_at FROM pubg.tournament_matches
-    WHERE division_id = %(division)s AND counts AND season = %(season)s
-), newest AS (
-    SELECT * FROM counted WHERE %(scope)s IN ('overall', round_id::text) ORDER BY ended_at DESC, started_at DESC LIMIT 1
-), bound AS (
-    -- All rounds: before the first match of the newest round. One round: before its last match.
-    SELECT CASE WHEN %(scope)s = 'overall'
-                THEN (SELECT min(c.started_at) FROM counted c WHERE c.round_id = newest.round_id)
-                ELSE newest.started_at END AS moment
-    FROM newest
+_AMONG_THESE = "rank() OVER (ORDER BY rank)"
+"""The rank of a line among those that are asked for: of a group, its place within the group."""
+_WHERE = sql.SQL(
+    " WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s"
+    " AND (%(group)s::text IS NULL OR group_name = %(group)s)"
 )
-SELECT team_id, rank FROM pubg.tournament_team_standings_history
-WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s AND taken_at = (
-    SELECT max(taken_at) FROM pubg.tournament_team_standings_history, bound
+_TIES: Mapping[str, LiteralString] = {
+    "points": "points DESC",
+    "wins": "(placement = 1) DESC NULLS LAST",
+    "kills": "kills DESC",
+    "latest_placement": "placement NULLS LAST",
+    "average_placement": "placement NULLS LAST",
+}
+
+
+def _of_match(context: Context) -> sql.Composed:
+    """Each team's line in one match, ranked as the season ranks."""
+    deciding = sql.SQL(", ").join(sql.SQL(_TIES[name]) for name in ["points", *context.season["tie_breakers"]])
+    return sql.SQL("""
+        SELECT rank() OVER (ORDER BY {}) AS rank, r.team_id, r.team_name, g.group_name AS "group",
+               points AS total_points, kills AS total_kills, coalesce(placement = 1, false)::int AS wwcd,
+               1 AS matches_played, placement::float8 AS avg_placement, ARRAY[placement] AS recent_placements
+        FROM pubg.tournament_team_results r LEFT JOIN pubg.teams t USING (team_id)
+        LEFT JOIN pubg.groups g ON g.group_id = t.group_id
+        WHERE match_id = %(match)s AND (%(group)s::text IS NULL OR g.group_name = %(group)s)
+    """).format(deciding)
+
+
+_PLAYERS_OF_MATCH = sql.SQL("""
+    SELECT rank() OVER (ORDER BY points DESC, kills DESC, damage_dealt DESC) AS rank, account_id, player_name, team_id,
+           team_name, points AS total_points, kills AS total_kills, damage_dealt AS total_damage,
+           damage_dealt AS avg_damage, killsteals, 1 AS matches_played, weapons.*
+    FROM (
+        SELECT l.account_id, l.player_name, l.team_id, r.team_name, coalesce(m.kills, 0) AS kills,
+               greatest(coalesce(m.damage_dealt, 0), 0) AS damage_dealt, coalesce(m.killsteals, 0) AS killsteals,
+               coalesce(m.kills, 0) * s.kill_points
+                   + CASE WHEN s.player_points_with_placement THEN r.placement_points ELSE 0 END AS points
+        FROM pubg.tournament_lineups l
+        JOIN pubg.tournament_team_results r USING (match_id, team_id)
+        JOIN pubg.seasons s USING (season)
+        JOIN pubg.match_summaries m USING (match_id, account_id)
+        LEFT JOIN pubg.teams t ON t.team_id = l.team_id LEFT JOIN pubg.groups g ON g.group_id = t.group_id
+        WHERE l.match_id = %(match)s AND (%(group)s::text IS NULL OR g.group_name = %(group)s)
+    ) AS played, LATERAL (
+        SELECT array_agg(category ORDER BY place) AS weapon_categories,
+               array_agg(damage ORDER BY place) AS weapon_damage, array_agg(kills ORDER BY place) AS weapon_kills
+        FROM (
+            SELECT category, place, coalesce(sum(w.total_damage), 0) AS damage, coalesce(sum(w.total_kills), 0) AS kills
+            FROM unnest(%(categories)s::text[]) WITH ORDINALITY AS listed (category, place)
+            LEFT JOIN pubg.player_match_weapon_distribution w ON w.match_id = %(match)s
+                AND w.account_id = played.account_id
+                -- What the page does not show is Other.
+                AND (w.weapon_category = category
+                     OR category = 'Other' AND w.weapon_category <> ALL(%(categories)s::text[]))
+            GROUP BY category, place
+        ) AS done
+    ) AS weapons
+""")
+
+
+_RANKS_BEFORE = sql.SQL("""
+WITH counted AS (
+    SELECT round_id, round_number, ended_at FROM pubg.tournament_matches
+    WHERE division_id = %(division)s AND counts AND season = %(season)s
+), of_round AS (
+    SELECT ended_at FROM counted WHERE round_id = %(round)s
+), bound AS (
+    -- All rounds: the end of the previous one. One round: the end of the match before its last.
+    SELECT CASE WHEN %(round)s::bigint IS NULL
+                THEN (SELECT max(ended_at) FROM counted
+                      WHERE round_number < (SELECT max(round_number) FROM counted))
+                ELSE (SELECT max(ended_at) FROM of_round WHERE ended_at < (SELECT max(ended_at) FROM of_round))
+           END AS moment
+), newest AS (
+    SELECT snapshot FROM pubg.tournament_team_standings_history, bound
     WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s
         AND starts_with(snapshot, 'match:') AND taken_at <= bound.moment
-) AND starts_with(snapshot, 'match:')
-"""
+    ORDER BY taken_at DESC, snapshot LIMIT 1
+)
+SELECT team_id, rank() OVER (ORDER BY rank) AS rank FROM pubg.tournament_team_standings_history
+WHERE season = %(season)s AND division_id = %(division)s AND scope = %(scope)s
+    AND snapshot = (SELECT snapshot FROM newest) AND (%(group)s::text IS NULL OR group_name = %(group)s)
+""")

@@ -1,12 +1,12 @@
-"""`/api/v1/tournaments`: standings, matches, rounds and schedules, as they are published."""
+"""`/api/v1/tournaments`: standings, matches, teams, players, rounds and schedules, as they are published."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gamestats_assets.pubg.serving import leaderboards, matches, plans
-from gamestats_assets.pubg.serving.context import OfSeason
-from gamestats_assets.pubg.tables.ops import Divisions, Groups, Seasons
+from gamestats_assets.pubg.serving import leaderboards, matches, plans, players, teams
+from gamestats_assets.pubg.serving.context import CONTEXT_TABLES, OfDivision, OfSeason
+from gamestats_assets.pubg.tables.ops import Seasons
 from gamestats_assets.serving.routes import Nothing, Route, router_of
 
 ROUTES: tuple[Route[Any], ...] = (
@@ -18,6 +18,7 @@ ROUTES: tuple[Route[Any], ...] = (
         answer=leaderboards.TeamLeaderboard,
         tables=leaderboards.TEAM_TABLES,
         keeps_s=60,
+        listed=("teams", leaderboards.TEAM.model),
     ),
     Route(
         "/leaderboard/players",
@@ -27,15 +28,37 @@ ROUTES: tuple[Route[Any], ...] = (
         answer=leaderboards.PlayerLeaderboard,
         tables=leaderboards.PLAYER_TABLES,
         keeps_s=60,
+        listed=("players", leaderboards.PLAYER.model),
+    ),
+    Route(
+        "/leaderboard/points",
+        "Points by match",
+        asked=OfDivision,
+        make=teams.points_by_match,
+        answer=teams.PointsByMatch,
+        tables=teams.POINTS_TABLES,
+        keeps_s=60,
+        listed=("teams", teams.PointsOfTeam),
+    ),
+    Route(
+        "/matches",
+        "Matches in order",
+        asked=matches.OfDivisionPaged,
+        make=matches.list_matches,
+        answer=matches.MatchList,
+        tables=matches.MATCH_TABLES,
+        keeps_s=60,
+        listed=("matches", matches.LISTED.model),
     ),
     Route(
         "/matches/recent",
-        "Matches, the newest first",
-        asked=plans.Rest,
+        "Matches with results, the newest first",
+        asked=matches.OfDivisionPaged,
         make=matches.recent_matches,
         answer=matches.MatchHistory,
         tables=matches.MATCH_TABLES,
         keeps_s=60,
+        listed=("matches", matches.MATCH.model),
     ),
     Route(
         "/matches/{match_id}",
@@ -43,8 +66,49 @@ ROUTES: tuple[Route[Any], ...] = (
         asked=matches.OfMatch,
         make=matches.one_match,
         answer=matches.OneMatch,
-        tables=matches.MATCH_TABLES,
+        tables=matches.ONE_MATCH_TABLES,
         keeps_s=60,
+        listed=("results", matches.RESULT.model),
+    ),
+    Route(
+        "/teams/{team_id}",
+        "One team",
+        asked=teams.OfTeam,
+        make=teams.one_team,
+        answer=teams.OneTeam,
+        tables=teams.TEAM_TABLES,
+        keeps_s=60,
+        listed=("results", teams.RESULT.model),
+    ),
+    Route(
+        "/players/{account_id}",
+        "One player",
+        asked=players.OfPlayer,
+        make=players.one_player,
+        answer=players.OnePlayer,
+        tables=players.PLAYER_TABLES,
+        keeps_s=60,
+        listed=("results", players.RESULT.model),
+    ),
+    Route(
+        "/head-to-head",
+        "Two teams beside each other",
+        asked=teams.OfPair,
+        make=teams.head_to_head,
+        answer=teams.HeadToHead,
+        tables=teams.PAIR_TABLES,
+        keeps_s=60,
+        listed=("matches", teams.Meeting),
+    ),
+    Route(
+        "/search",
+        "Teams and players by name",
+        asked=players.Sought,
+        make=players.search,
+        answer=players.Search,
+        tables=players.SEARCH_TABLES,
+        keeps_s=60,
+        listed=("found", players.Found),
     ),
     Route(
         "/seasons",
@@ -54,6 +118,7 @@ ROUTES: tuple[Route[Any], ...] = (
         answer=plans.SeasonList,
         tables=(Seasons,),
         keeps_s=300,
+        listed=("seasons", plans.SEASON.model),
     ),
     Route(
         "/divisions",
@@ -61,26 +126,30 @@ ROUTES: tuple[Route[Any], ...] = (
         asked=OfSeason,
         make=plans.divisions,
         answer=plans.DivisionList,
-        tables=(Seasons, Divisions, Groups),
+        tables=CONTEXT_TABLES,
         keeps_s=300,
+        listed=("divisions", plans.DIVISION.model),
     ),
     Route(
         "/rounds",
-        "Rounds of a division",
+        "Rounds of a season or a division",
         asked=plans.Rest,
         make=plans.rounds,
         answer=plans.RoundList,
         tables=plans.PLAN_TABLES,
         keeps_s=300,
+        listed=("rounds", plans.ROUND.model),
     ),
     Route(
         "/schedule",
-        "Schedule of a division",
+        "Schedule of a season or a division",
         asked=plans.Rest,
         make=plans.schedule,
         answer=plans.Schedule,
         tables=plans.PLAN_TABLES,
         keeps_s=300,
+        listed=("matches", plans.SLOT.model),
+        events=plans.events_of,
     ),
 )
 """What is answered; `/matches/recent` is before `/matches/{match_id}`, which it would be taken for."""

@@ -66,7 +66,7 @@ class Groups(Table, key="pubg/groups", subject="entered", published=True, **_ENT
     group_name = dy.String(description="Name, unique in its division.")
 
 
-class Teams(Table, key="pubg/teams", subject="entered", **_ENTERED):
+class Teams(Table, key="pubg/teams", subject="entered", published=True, **_ENTERED):
     """Teams of a division, and the group they play in."""
 
     team_id = _id("team", primary_key=True)
@@ -76,7 +76,7 @@ class Teams(Table, key="pubg/teams", subject="entered", **_ENTERED):
     tag = dy.String(nullable=True, description="Short form before players' names.")
 
 
-class RosterEntries(Table, key="pubg/roster_entries", subject="entered", **_ENTERED):
+class RosterEntries(Table, key="pubg/roster_entries", subject="entered", published=True, **_ENTERED):
     """Who plays for which team, and when: both days count, in the season's time zone."""
 
     roster_entry_id = _id("roster entry", primary_key=True)

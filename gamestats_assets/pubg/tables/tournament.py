@@ -16,7 +16,14 @@ PAGE_CATEGORIES = ("AR", "DMR", "SR", "SMG", "Shotgun", "LMG", "Pistol", "Melee"
 _SEASON: dict[str, Any] = {"layer": "gold", "published": True, "partitioned_by": "season"}
 
 
-class TournamentLineups(MatchRow, key="pubg/tournament_lineups", layer="silver", **DAILY):
+class TournamentLineups(
+    MatchRow,
+    key="pubg/tournament_lineups",
+    layer="silver",
+    published=True,
+    indexes=(("team_id",), ("account_id",)),
+    **DAILY,
+):
     """Who played for which team: one row per person of a roster and match that may be a tournament match."""
 
     account_id = dy.String(primary_key=True, description="Account of the player.")
