@@ -167,7 +167,7 @@ def events_of(made: Made) -> tuple[str, list[Event]]:
                 is_cancelled=slot["status"] == "cancelled",
             )
         )
-    return ", ".join(named), events
+    return " · ".join(named), events
 
 
 MATCH_LASTS = timedelta(minutes=35)
