@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gamestats_assets.folders import lake_folder, own_folder, plainly_named
 
@@ -29,6 +29,13 @@ def shipped(*parts: str) -> Path:
 
 def _default_data() -> str:
     return str(shipped("data")) if (_PACKAGE.parent / "workspace.yaml").exists() else str(Path.home() / ".gamestats")
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda given: _words(given))]
+
+
+def _words(given: Any) -> Any:
+    return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -66,6 +73,16 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="GAMESTATS_POSTGRES_READER_URL",
         description="The same PostgreSQL, as a user who may only read; people's queries are asked as that user.",
+    )
+    postgres_serving_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_POSTGRES_SERVING_URL",
+        description="The same PostgreSQL, as a user in the role gamestats_serving, who reads public answers.",
+    )
+    postgres_writer_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="GAMESTATS_POSTGRES_WRITER_URL",
+        description="The same PostgreSQL, as a user in the role gamestats_writer, who writes for signed-in people.",
     )
     storage_options: dict[str, str] = Field(
         default_factory=dict,
@@ -179,6 +196,17 @@ class Settings(BaseSettings):
         description="Processes that decode raw files and generate demo data.",
     )
 
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        validation_alias="GAMESTATS_PUBLIC_URL",
+        description="Address by which people reach what is served, such as https://stats.example.org.",
+    )
+    hosts: Words = Field(
+        default=(),
+        validation_alias="GAMESTATS_HOSTS",
+        description="Further host names by which what is served may be asked for, with commas between them.",
+    )
     requests_a_minute: int | None = Field(
         default=60,
         ge=1,

@@ -42,7 +42,9 @@ def serve(
     with ExitStack() as stack:
         if stores.settings.metrics_port is not None:
             _tell_metrics(stores.settings, stores.settings.metrics_port, stack)
-        migrate(stores.postgres_url)
+        # Who may only serve owns nothing that could be brought up to date.
+        if stores.settings.postgres_serving_url is None or stores.settings.postgres_writer_url is None:
+            migrate(stores.postgres_url)
         say(f"gamestats answers at {address(host, port)}", "bold green")
         # What uvicorn does for Ctrl-C, and the end of this function after it.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -93,10 +95,10 @@ def _logs(settings: Settings) -> dict[str, Any]:
 
 def application() -> FastAPI:
     """The application over the PostgreSQL of the settings; each process makes its own."""
-    from gamestats_assets.lakehouse.postgres import reading_url
+    from gamestats_assets.lakehouse.roles import serving_urls
     from gamestats_assets.pubg.serving.game import PUBG
     from gamestats_assets.serving.app import create_app
     from gamestats_assets.settings import Settings
 
     settings = Settings()
-    return create_app(reading_url(settings), [PUBG], requests_a_minute=settings.requests_a_minute)
+    return create_app(*serving_urls(settings), [PUBG], settings)

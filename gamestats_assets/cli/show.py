@@ -98,9 +98,10 @@ def _answer(sql: str, on: On) -> pl.DataFrame:
     stores = Stores()
     if on is On.POSTGRES:
         from gamestats_assets.lakehouse import postgres
+        from gamestats_assets.lakehouse.roles import reading_url
 
         try:
-            return postgres.query(postgres.reading_url(stores.settings), sql)
+            return postgres.query(reading_url(stores.settings), sql)
         except postgres.QueryError as error:
             if not re.search(_NOT_PUBLISHED, str(error)):
                 raise

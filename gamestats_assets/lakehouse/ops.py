@@ -22,7 +22,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from gamestats_assets.lakehouse.postgres import PostgresError, connect, ensure_reader, explained, has_table, kept
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, explained, has_table, kept
+from gamestats_assets.lakehouse.roles import ensure_reader
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.settings import shipped
 

@@ -1,4 +1,4 @@
-"""The PostgreSQL server: connections, what its refusals mean, who may read, what people ask.
+"""The PostgreSQL server: connections, what its refusals mean, what people ask.
 
 A URL may hold a password. It is passed as a `SecretStr`, and no message carries it. Whatever asks PostgreSQL raises
 `PostgresError` where that refuses, and `PostgresUnavailableError` where it cannot be reached.
@@ -26,7 +26,6 @@ from gamestats_assets.settings import Settings
 if TYPE_CHECKING:
     import polars as pl
 
-READER_ROLE = "gamestats_reader"
 DAGSTER_SCHEMA = "dagster"
 
 # A refused connection carries no code, only words.
@@ -118,12 +117,12 @@ def parameters(url: SecretStr | str) -> dict[str, Any]:
     return found
 
 
-def _url(parameters: Mapping[str, Any], driver: str = "postgresql") -> SecretStr:
+def url_of(parameters: Mapping[str, Any], driver: str = "postgresql") -> SecretStr:
     """The URL of connections with these parameters."""
     return SecretStr(f"{driver}:///?{urlencode(parameters, safe='/', quote_via=quote)}")
 
 
-def _with_options(parameters: Mapping[str, Any], options: str) -> dict[str, Any]:
+def with_options(parameters: Mapping[str, Any], options: str) -> dict[str, Any]:
     """Parameters of connections that begin with further options of the server's command line."""
     return {**parameters, "options": f"{parameters.get('options', '')} {options}".strip()}
 
@@ -176,112 +175,7 @@ def dagster_url(settings: Settings) -> SecretStr:
     # Dagster writes many small events and waits for each. Should PostgreSQL itself crash, its log may lack
     # the last moments; what was published is committed by connections of its own, and waited for.
     options = f"-csearch_path={DAGSTER_SCHEMA} -csynchronous_commit=off"
-    return _url(_with_options(parameters(url), options), "postgresql+psycopg2")
-
-
-# --- who may read --------------------------------------------------------------------------------
-
-
-def ensure_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
-    """Let the role `gamestats_reader` read every table, present and future, of the schemas.
-
-    Role and schemas are made when missing.
-
-    The role cannot log in: it is granted to those who can, `GRANT gamestats_reader TO alice;`.
-
-    Returns:
-        What could not be done for want of a privilege, one sentence each, with the remedy.
-    """
-    with explained(READER_ROLE), conn.transaction():
-        lock_definitions(conn)
-        for schema in schemas:
-            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        return grant_reader(conn, schemas)
-
-
-def reading_url(settings: Settings) -> SecretStr:
-    """URL of PostgreSQL for what people ask: as one who reads, never as a superuser.
-
-    That is `gamestats_reader` itself on the embedded server. On another it is the user of
-    GAMESTATS_POSTGRES_READER_URL, or else that of GAMESTATS_POSTGRES_URL in the role
-    `gamestats_reader`, where neither is a superuser.
-
-    Raises:
-        QueryError: when that user is a superuser, or may not take the role.
-    """
-    url = settings.postgres_reader_url or postgres_url(settings)
-    is_embedded = settings.postgres_reader_url is None and settings.postgres_url is None
-    with connect(url) as conn, explained("The query", QueryError):
-        if is_embedded:
-            _let_reader_log_in(conn)
-            return _url({**parameters(url), "user": READER_ROLE})
-        user, is_superuser = conn.execute(
-            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user"
-        ).fetchall()[0]
-        if is_superuser:
-            raise QueryError(
-                f"{user} is a superuser, as whom no query is asked. Let an administrator run "
-                f"CREATE ROLE alice LOGIN PASSWORD '...' IN ROLE {READER_ROLE}; "
-                "and name that user in GAMESTATS_POSTGRES_READER_URL."
-            )
-        if settings.postgres_reader_url is not None:
-            return url
-        try:
-            conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
-        except (errors.InsufficientPrivilege, errors.InvalidParameterValue):
-            raise QueryError(
-                f"{user} may not take the role {READER_ROLE}, in which queries are asked. Let an administrator run "
-                f"GRANT {READER_ROLE} TO {user}; or name one who reads in GAMESTATS_POSTGRES_READER_URL."
-            ) from None
-    return _url(_with_options(parameters(url), f"-crole={READER_ROLE}"))
-
-
-def _let_reader_log_in(conn: psycopg.Connection) -> None:
-    """Let the role itself connect, to a server whose socket is for its owner alone."""
-    found = conn.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [READER_ROLE]).fetchone()
-    if found == (True,):
-        return
-    with conn.transaction():
-        lock_definitions(conn)
-        grant_reader(conn, [])
-        conn.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(READER_ROLE)))
-
-
-_GRANTS = (
-    sql.SQL("GRANT USAGE ON SCHEMA {} TO {}"),
-    sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}"),
-    sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}"),
-)
-
-
-def grant_reader(conn: psycopg.Connection, schemas: Sequence[str]) -> tuple[str, ...]:
-    """The grants of `ensure_reader`, inside a transaction that holds the definitions' lock."""
-    role = sql.Identifier(READER_ROLE)
-    if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [READER_ROLE]).fetchone() is None:
-        try:
-            with conn.transaction():
-                conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-        except (errors.DuplicateObject, errors.UniqueViolation):
-            pass  # made meanwhile from another database of the same server
-        except errors.InsufficientPrivilege:
-            return (
-                f"The role {READER_ROLE} is missing and this user may not make it. Everything else works. "
-                f"Let an administrator run: CREATE ROLE {READER_ROLE} NOLOGIN;",
-            )
-    refused: list[str] = []
-    for schema in schemas:
-        try:
-            with conn.transaction():
-                for grant in _GRANTS:
-                    conn.execute(grant.format(sql.Identifier(schema), role))
-        except errors.InsufficientPrivilege as error:
-            refused.append(
-                f"{READER_ROLE} could not be allowed to read schema {schema}: {error.diag.message_primary}. "
-                "Let the schema's owner run: "
-                f"GRANT USAGE ON SCHEMA {schema} TO {READER_ROLE}; "
-                f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER_ROLE};"
-            )
-    return tuple(refused)
+    return url_of(with_options(parameters(url), options), "postgresql+psycopg2")
 
 
 # --- what people ask -----------------------------------------------------------------------------

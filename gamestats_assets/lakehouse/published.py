@@ -35,13 +35,13 @@ from gamestats_assets.lakehouse.postgres import (
     PostgresError,
     connect,
     explained,
-    grant_reader,
     has_table,
     is_transient,
     kept,
     lock_definitions,
 )
 from gamestats_assets.lakehouse.quality import check_schema
+from gamestats_assets.lakehouse.roles import grant_reader
 from gamestats_assets.lakehouse.table import PartitionValue, Table, partition_key_of
 
 _ROWS_PER_COPY = 50_000

@@ -192,21 +192,9 @@ def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await conn.set_read_only(True)
 
-    given = {
-        "row_factory": dict_row,
-        "cursor_factory": TimedCursor,
-        "options": "-c statement_timeout=5000 -c timezone=UTC",
-    }
-    asked = parameters(url)
-    asked["options"] = f"{asked.get('options', '')} {given['options']}".strip()
     return CountedPool(
         connection_class=cast(type[Connection], psycopg.AsyncConnection),
-        kwargs={
-            **asked,
-            "row_factory": dict_row,
-            "cursor_factory": TimedCursor,
-            "application_name": "gamestats serve",
-        },
+        kwargs={**connecting(url), "cursor_factory": TimedCursor},
         min_size=1,
         max_size=most,
         timeout=3,
@@ -214,3 +202,10 @@ def connections(url: SecretStr, most: int = 8) -> AsyncConnectionPool[Connection
         configure=configure,
         check=cast(Any, AsyncConnectionPool.check_connection),
     )
+
+
+def connecting(url: SecretStr) -> dict[str, Any]:
+    """How what serves connects: rows by column, in UTC, no statement longer than 5 s."""
+    asked = parameters(url)
+    options = f"{asked.get('options', '')} -c statement_timeout=5000 -c timezone=UTC".strip()
+    return {**asked, "row_factory": dict_row, "options": options, "application_name": "gamestats serve"}

@@ -17,6 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gamestats_assets.serving import account
 from gamestats_assets.serving.answers import Answers, connections
 from gamestats_assets.serving.bundle import PREFIX, Bundle
 from gamestats_assets.serving.game import Game
@@ -24,28 +25,34 @@ from gamestats_assets.serving.home import router as home
 from gamestats_assets.serving.logs import Told
 from gamestats_assets.serving.pages import Pages
 from gamestats_assets.serving.problems import handle_problems, problem
+from gamestats_assets.serving.site import HEALTH, Named, Site
 from gamestats_assets.serving.versions import Versions
+from gamestats_assets.serving.who import Accounts, Known
+from gamestats_assets.settings import Settings
 
-_FREE = ("/healthz", "/readyz", PREFIX)
+_FREE = (*HEALTH, PREFIX)
 """What paths begin with that nobody is kept from asking for too often."""
 
 
-def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int | None = 60) -> FastAPI:
+def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], settings: Settings) -> FastAPI:
     """The application over a database.
 
     Args:
-        url: PostgreSQL, as one who reads.
+        url: PostgreSQL, as one who answers everybody.
+        writer_url: PostgreSQL, as one who writes for signed-in people.
         games: whose routes and pages there are; they find what they answer by in `request.state`.
-        requests_a_minute: of one address; answers 304 are not counted. None is any number.
     """
     versions = Versions(url, [game.name for game in games])
     bundle = Bundle()
     pages = Pages(games, bundle)
     pool = connections(url)
+    accounts = Accounts(writer_url)
+    site = Site(settings.public_url, settings.hosts)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await pool.open()
+        await accounts.open()
         watching = asyncio.create_task(versions.watch())
         try:
             yield {"answers": Answers(pool, versions), "pages": pages, "games": games}
@@ -53,6 +60,7 @@ def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int 
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+            await accounts.close()
             await pool.close()
 
     app = FastAPI(
@@ -71,6 +79,7 @@ def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int 
             app.include_router(router, prefix="/api/v1")
         for router in game.pages:
             app.include_router(router, include_in_schema=False)
+    app.include_router(account.router, prefix="/api/v1")
     app.include_router(home)
     app.include_router(bundle.router())
 
@@ -84,8 +93,11 @@ def create_app(url: SecretStr, games: Sequence[Game], *, requests_a_minute: int 
             return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
         return problem(request, 503, "PostgreSQL does not answer yet.", headers={"Retry-After": "1"})
 
-    if requests_a_minute is not None:
-        app.add_middleware(Limited, requests_a_minute=requests_a_minute)
+    # The last one is met first.
+    if settings.requests_a_minute is not None:
+        app.add_middleware(Limited, requests_a_minute=settings.requests_a_minute)
+    app.add_middleware(Known, accounts=accounts, site=site)
+    app.add_middleware(Named, site=site)
     app.add_middleware(Told)
     return app
 

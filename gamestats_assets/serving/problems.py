@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.serving.pages import page_for
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +32,7 @@ _TITLES = {
     410: ("gone", "This is not there any more."),
     413: ("too_large", "The request is too large."),
     415: ("media_type", "Data of this type are not taken here."),
+    421: ("host", "This is asked for under a wrong name."),
     422: ("parameters", "A parameter is wrong."),
     429: ("too_many_requests", "There were too many requests."),
     500: ("failed", "Something went wrong here."),
@@ -118,7 +120,7 @@ def handle_problems(app: FastAPI) -> None:
         detail = "PostgreSQL cannot be reached. Ask again in a moment."
         return problem(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
-    for each in (psycopg.OperationalError, PoolTimeout):
+    for each in (psycopg.OperationalError, PoolTimeout, PostgresUnavailableError):
         app.add_exception_handler(each, gone)
 
     @app.exception_handler(psycopg.errors.QueryCanceled)

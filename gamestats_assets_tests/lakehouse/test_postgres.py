@@ -31,15 +31,12 @@ from gamestats_assets.lakehouse.embedded_postgres import (
 )
 from gamestats_assets.lakehouse.embedded_postgres import postgres_url as settings_url
 from gamestats_assets.lakehouse.postgres import (
-    READER_ROLE,
     PostgresError,
     PostgresUnavailableError,
     QueryError,
     connect,
     dagster_url,
-    ensure_reader,
     query,
-    reading_url,
 )
 from gamestats_assets.lakehouse.published import (
     counts,
@@ -47,6 +44,7 @@ from gamestats_assets.lakehouse.published import (
     publish,
     rebuild_table,
 )
+from gamestats_assets.lakehouse.roles import READER_ROLE, SERVING_ROLE, ensure_reader, reading_url
 from gamestats_assets.settings import Settings
 from gamestats_assets_tests.lakehouse.results import DAY, NEW, NEXT, OLD, Results, declared, results, text, wait_until
 from gamestats_assets_tests.published import published_rows
@@ -318,10 +316,11 @@ def test_a_user_who_does_not_own_the_schema_is_told(url: str) -> None:
     with connect(url) as conn:
         ensure_table(conn, Results)
     with login(url, "guest") as guest, connect(guest) as conn:
-        (warning,) = ensure_reader(conn, ["demo"])
+        warning, of_what_serves = ensure_reader(conn, ["demo"])
 
     assert "schema demo" in warning
     assert f"GRANT USAGE ON SCHEMA demo TO {READER_ROLE}" in warning
+    assert f"GRANT USAGE ON SCHEMA demo TO {SERVING_ROLE}" in of_what_serves
 
 
 def test_a_persons_query_on_the_embedded_server_is_the_readers(postgres_settings: Settings) -> None:

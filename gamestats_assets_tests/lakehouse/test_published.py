@@ -21,7 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from psycopg import sql
 
-from gamestats_assets.lakehouse.postgres import READER_ROLE, PostgresError, connect, query
+from gamestats_assets.lakehouse.postgres import PostgresError, connect, query
 from gamestats_assets.lakehouse.published import (
     CHANNEL,
     IncompatibleTableError,
@@ -37,6 +37,7 @@ from gamestats_assets.lakehouse.published import (
     rebuild_table,
 )
 from gamestats_assets.lakehouse.quality import SchemaMismatchError
+from gamestats_assets.lakehouse.roles import READER_ROLE
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets_tests.lakehouse.results import (
     DAY,

@@ -7,22 +7,26 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import uvicorn
 from pydantic import SecretStr
 
+from gamestats_assets.lakehouse.roles import serving_urls
 from gamestats_assets.pubg.serving.game import PUBG
 from gamestats_assets.serving.app import create_app
+from gamestats_assets.settings import Settings
 
 
 @contextmanager
-def served(url: str, *, requests_a_minute: int | None = None) -> Iterator[httpx.Client]:
-    """A client of the API over a database, once it is ready."""
+def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
+    """A client of the API over a database, once it is ready; by default it may ask as often as it wants."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(SecretStr(url), [PUBG], requests_a_minute=requests_a_minute)
+    asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, **settings})
+    app = create_app(*serving_urls(asked), [PUBG], asked)
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
     )

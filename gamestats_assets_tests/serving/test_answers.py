@@ -20,9 +20,9 @@ BOARD = "/api/v1/tournaments/leaderboard/teams?season=fall&division=Division+1"
 
 
 @pytest.fixture
-def url(fresh_database: str) -> str:
-    publish_season(fresh_database)
-    return fresh_database
+def url(ops_database: str) -> str:
+    publish_season(ops_database)
+    return ops_database
 
 
 def points(answer: httpx.Response) -> int:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from gamestats_assets.serving.app import create_app
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.logs import DailyFiles, JsonLines
+from gamestats_assets.settings import Settings
 from gamestats_assets_tests.serving.season import publish_season
 from gamestats_assets_tests.serving.served import served
 
@@ -90,8 +91,10 @@ def test_what_nobody_foresaw_is_answered_whole_and_its_line_says_where_and_not_w
     async def broken(name: str) -> None:
         raise KeyError(name)
 
-    app = create_app(SecretStr("postgresql:///nowhere"), [Game("pubg", "PUBG", tmp_path, api=[router])])
-    answer = TestClient(app).get("/api/v1/broken/hidden", headers={"X-Request-Id": "abcdefgh-2"})
+    nowhere = SecretStr("postgresql:///nowhere")
+    app = create_app(nowhere, nowhere, [Game("pubg", "PUBG", tmp_path, api=[router])], Settings())
+    client = TestClient(app, base_url="http://localhost")
+    answer = client.get("/api/v1/broken/hidden", headers={"X-Request-Id": "abcdefgh-2"})
     assert answer.status_code == 500
     assert (answer.json()["code"], answer.json()["request_id"]) == ("failed", "abcdefgh-2")
     assert answer.headers["x-request-id"] == "abcdefgh-2"

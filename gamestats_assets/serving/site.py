@@ -1,0 +1,81 @@
+"""Under which names and addresses the application is reached, and what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gamestats_assets.serving.problems import problem
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HEALTH = ("/healthz", "/readyz")
+"""Paths that anybody may ask, under any name and as often as they want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The names of an application.
+
+    Attributes:
+        public_url: where people reach it, such as `https://stats.example.org`; None: at this machine alone.
+        hosts: further names by which it may be asked.
+    """
+
+    public_url: str | None = None
+    hosts: Sequence[str] = ()
+
+    def knows(self, host: str) -> bool:
+        """Whether it may be asked by a name, as the header `Host` has it. Any other one is somebody's trick."""
+        name = _host_name(host)
+        own = [_host_name(urlsplit(self.public_url).netloc)] if self.public_url else []
+        return name in {*LOOPBACK, *own, *map(_host_name, self.hosts)}
+
+    def address(self, request: Request) -> str:
+        """Scheme, host and port by which the application is reached, for addresses that go out."""
+        return self.public_url or f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether browsers reach it by HTTPS."""
+        return self.address(request).startswith("https:")
+
+    def is_own(self, request: Request, origin: str) -> bool:
+        """Whether a page of an origin is one of ours."""
+        return origin in (self.public_url, f"{request.url.scheme}://{request.headers.get('host', '')}")
+
+
+def _host_name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def own_path(path: str) -> str:
+    """A path of ours to go on to, or `/` where what is given could lead elsewhere."""
+    parts = urlsplit(path) if path.isprintable() and "\\" not in path and not path.startswith("//") else None
+    return path if parts and path.startswith("/") and not (parts.scheme or parts.netloc) else "/"
+
+
+class Named:
+    """Refuses requests that ask by a name that is none of ours, as a page does whose name was bound anew."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app, self._site = app, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
+            await self._app(scope, receive, send)
+        elif self._site.knows(Headers(scope=scope).get("host", "")):
+            scope.setdefault("state", {})["site"] = self._site
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            detail = "gamestats is not served under this name. Name it in GAMESTATS_HOSTS, or in GAMESTATS_PUBLIC_URL."
+            await problem(Request(scope), 421, detail)(scope, receive, send)

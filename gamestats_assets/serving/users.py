@@ -1,0 +1,290 @@
+"""Users, what they are known by elsewhere, and their roles; what is done to them is in the audit log."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import EntryError, ExistsAlreadyError, UnknownNameError, nearest, one_of
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.serving.audit import audit
+
+if TYPE_CHECKING:
+    from gamestats_assets.serving.who import Person, Role
+
+GIVEN_ROLES: tuple[Role, ...] = ("premium", "tournament_admin", "admin")
+LONGEST_NAME = 64
+
+
+class LastAdminError(EntryError):
+    """Nobody would be left who may give roles."""
+
+
+class TakenIdentityError(EntryError):
+    """An account to sign in with is somebody else's already."""
+
+
+_USERS = """
+    SELECT u.user_id, u.name, u.name_key, u.created_at,
+        ARRAY(SELECT i.issuer FROM accounts.identities i WHERE i.user_id = u.user_id ORDER BY 1) AS issuers,
+        (SELECT max(s.last_seen_at) FROM accounts.sessions s WHERE s.user_id = u.user_id) AS last_seen_at,
+        ARRAY(
+            SELECT concat_ws(' of ', r.role, coalesce(s.season, d.division || ', ' || ds.season))
+            FROM accounts.roles r LEFT JOIN ops.seasons s ON s.season_id = r.season_id
+                LEFT JOIN ops.divisions d ON d.division_id = r.division_id
+                LEFT JOIN ops.seasons ds ON ds.season_id = d.season_id
+            WHERE r.user_id = u.user_id ORDER BY 1
+        ) AS roles
+    FROM accounts.users u WHERE u.ended_at IS NULL
+"""
+
+
+def list_users(conn: psycopg.Connection) -> list[Row]:
+    """All users by name: `user_id`, `name`, `roles` in words, `issuers`, `created_at`, `last_seen_at`."""
+    return ops.select_of(conn, _USERS, {}, ("name_key",))
+
+
+def find_user(conn: psycopg.Connection, name: str) -> Row:
+    """The user of a name, whatever its capitals.
+
+    Raises:
+        UnknownNameError: when nobody is called so; the message says who nearly is.
+    """
+    if found := ops.select_of(conn, _USERS, {"name_key": _key(name)}):
+        return found[0]
+    known = [row["name"] for row in ops.rows(conn, "SELECT name FROM accounts.users WHERE ended_at IS NULL")]
+    raise UnknownNameError(f"There is no user {name!r}; {nearest(name, known)}", "name")
+
+
+def add_user(conn: psycopg.Connection, by: Person | str, name: str) -> Row:
+    """Add a user.
+
+    Raises:
+        EntryError: when nobody can be called so, or somebody is.
+    """
+    name = checked_name(name)
+    row = _insert(conn, name)
+    if row is None:
+        raise ExistsAlreadyError(f"There is a user {find_user(conn, name)['name']!r} already.", "name")
+    audit(conn, by, "user.add", f"user {row['user_id']}", after={})
+    return find_user(conn, name)
+
+
+def checked_name(name: str) -> str:
+    """A name as it is kept.
+
+    Raises:
+        EntryError: when nobody can be called so.
+    """
+    stripped = unicodedata.normalize("NFC", name).strip()
+    if not stripped or len(stripped) > LONGEST_NAME or not stripped.isprintable():
+        raise EntryError(f"A user's name has 1 to {LONGEST_NAME} characters that can be seen.", "name")
+    return stripped
+
+
+def rename_user(conn: psycopg.Connection, user_id: int, name: str) -> None:
+    """Give a user another name.
+
+    Raises:
+        EntryError: when nobody can be called so, or somebody else is.
+    """
+    name = checked_name(name)
+    others = "SELECT 1 FROM accounts.users WHERE name_key = %s AND user_id <> %s"
+    if ops.rows(conn, others, [_key(name), user_id]):
+        raise ExistsAlreadyError(f"Somebody else is called {name!r}.", "name")
+    conn.execute(
+        "UPDATE accounts.users SET name = %s, name_key = %s WHERE user_id = %s AND ended_at IS NULL",
+        [name, _key(name), user_id],
+    )
+
+
+def remove_user(conn: psycopg.Connection, by: Person | str, row: Row, *, even_the_last: bool = False) -> None:
+    """Remove a user for good: name, accounts to sign in with, roles, sessions. What was done stays in the audit log.
+
+    Raises:
+        LastAdminError: when nobody would be left who may give roles, unless that is meant.
+    """
+    _keep_an_admin(conn, row, even_the_last=even_the_last)
+    for table in ("identities", "roles", "links", "sessions", "sign_in_attempts"):
+        conn.execute(
+            sql.SQL("DELETE FROM {} WHERE user_id = %s").format(sql.Identifier("accounts", table)), [row["user_id"]]
+        )
+    ended = "UPDATE accounts.users SET name = NULL, name_key = NULL, ended_at = now() WHERE user_id = %s"
+    conn.execute(ended, [row["user_id"]])
+    audit(conn, by, "user.remove", f"user {row['user_id']}", before={"roles": row["roles"]})
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
+
+
+def _insert(conn: psycopg.Connection, name: str) -> Row | None:
+    added = (
+        "INSERT INTO accounts.users (name, name_key) VALUES (%s, %s) ON CONFLICT (name_key) DO NOTHING "
+        "RETURNING user_id, name"
+    )
+    found = ops.rows(conn, added, [name, _key(name)])
+    return found[0] if found else None
+
+
+# --- roles ---------------------------------------------------------------------------------------
+
+
+def give_role(
+    conn: psycopg.Connection,
+    by: Person | str,
+    row: Row,
+    role: str,
+    season_id: int | None = None,
+    division_id: int | None = None,
+) -> bool:
+    """Give a user a role, that of a tournament admin of one season or division alone if one is given.
+
+    Returns:
+        Whether it was not held before.
+
+    Raises:
+        EntryError: when there is no such role, or it cannot be of one season.
+    """
+    place = _place(role, season_id, division_id)
+    given = ops.rows(
+        conn,
+        "INSERT INTO accounts.roles (user_id, role, season_id, division_id) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING RETURNING role",
+        [row["user_id"], *place.values()],
+    )
+    if given:
+        audit(conn, by, "role.give", f"user {row['user_id']}", after=place)
+    return bool(given)
+
+
+def take_role(
+    conn: psycopg.Connection,
+    by: Person | str,
+    row: Row,
+    role: str,
+    season_id: int | None = None,
+    division_id: int | None = None,
+    *,
+    even_the_last: bool = False,
+) -> bool:
+    """Take a role from a user.
+
+    Returns:
+        Whether it was held.
+
+    Raises:
+        EntryError: when there is no such role, or it cannot be of one season.
+        LastAdminError: when nobody would be left who may give roles, unless that is meant.
+    """
+    place = _place(role, season_id, division_id)
+    if role == "admin":
+        _keep_an_admin(conn, row, even_the_last=even_the_last)
+    taken = ops.rows(
+        conn,
+        "DELETE FROM accounts.roles WHERE user_id = %s AND role = %s AND season_id IS NOT DISTINCT FROM %s "
+        "AND division_id IS NOT DISTINCT FROM %s RETURNING role",
+        [row["user_id"], *place.values()],
+    )
+    if taken:
+        audit(conn, by, "role.take", f"user {row['user_id']}", before=place)
+    return bool(taken)
+
+
+def _place(role: str, season_id: int | None, division_id: int | None) -> Mapping[str, Any]:
+    if role == "user":
+        raise EntryError("Everybody who is signed in has the role user; it is neither given nor taken.", "role")
+    one_of(role, GIVEN_ROLES, "role")
+    if role != "tournament_admin" and (season_id, division_id) != (None, None):
+        raise EntryError(f"The role {role} is of no season; only tournament_admin can be.", "role")
+    return {"role": role, "season_id": None if division_id else season_id, "division_id": division_id}
+
+
+def _keep_an_admin(conn: psycopg.Connection, row: Row, *, even_the_last: bool) -> None:
+    # One at a time: of two admins who take the role from each other one would be left.
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('gamestats admins', 0))")
+    admins = ops.rows(conn, "SELECT user_id FROM accounts.roles WHERE role = 'admin'")
+    if not even_the_last and [each["user_id"] for each in admins] == [row["user_id"]]:
+        raise LastAdminError(
+            f"{row['name']} is the last admin: nobody would be left who may give roles on the pages. Give the role to "
+            "somebody else first, or say --even-the-last; `gamestats user role` can give it again.",
+            "name",
+        )
+
+
+# --- accounts to sign in with --------------------------------------------------------------------
+
+
+def identities_of(conn: psycopg.Connection, user_id: int) -> list[Row]:
+    """By which accounts a user signs in: `identity_id`, `issuer`, `created_at`."""
+    found = "SELECT identity_id, issuer, created_at FROM accounts.identities WHERE user_id = %s ORDER BY 1"
+    return ops.rows(conn, found, [user_id])
+
+
+def user_of_identity(conn: psycopg.Connection, issuer: str, subject: str, suggested_name: str) -> int:
+    """The user that an account signs in; a new one where nobody has it yet.
+
+    Args:
+        suggested_name: of a new user, if nobody is called so and somebody can be.
+    """
+    # Of two at once one adds the user, and the other finds it.
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('gamestats identity ' || %s || ' ' || %s, 0))",
+        [issuer, subject],
+    )
+    known = ops.rows(
+        conn, "SELECT user_id FROM accounts.identities WHERE issuer = %s AND subject = %s", [issuer, subject]
+    )
+    if known:
+        return known[0]["user_id"]
+    row = None
+    with suppress(EntryError):
+        row = _insert(conn, checked_name(suggested_name))
+    while row is None:
+        row = _insert(conn, f"user-{secrets.token_hex(4)}")
+    add_identity(conn, row["user_id"], issuer, subject)
+    return row["user_id"]
+
+
+def add_identity(conn: psycopg.Connection, user_id: int, issuer: str, subject: str) -> bool:
+    """Let a user sign in by one more account.
+
+    Returns:
+        Whether it was not the user's before.
+
+    Raises:
+        TakenIdentityError: when it is somebody else's.
+    """
+    added = (
+        "INSERT INTO accounts.identities (user_id, issuer, subject) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING "
+        "RETURNING identity_id"
+    )
+    if ops.rows(conn, added, [user_id, issuer, subject]):
+        return True
+    owner = "SELECT user_id FROM accounts.identities WHERE issuer = %s AND subject = %s"
+    if ops.rows(conn, owner, [issuer, subject])[0]["user_id"] != user_id:
+        raise TakenIdentityError(
+            "This account signs in somebody else here. Sign in with it and take it away there, then add it to yours."
+        )
+    return False
+
+
+def take_identity(conn: psycopg.Connection, user_id: int, identity_id: int) -> bool:
+    """Take away one of several accounts by which a user signs in; whether it was one.
+
+    Raises:
+        EntryError: when it is the only one.
+    """
+    conn.execute("SELECT 1 FROM accounts.users WHERE user_id = %s FOR UPDATE", [user_id])
+    found = [row["identity_id"] for row in identities_of(conn, user_id)]
+    if found == [identity_id]:
+        raise EntryError("This is the only account that you can sign in with. Add another one first.")
+    conn.execute("DELETE FROM accounts.identities WHERE user_id = %s AND identity_id = %s", [user_id, identity_id])
+    return identity_id in found

@@ -1,0 +1,269 @@
+"""Who asks: a person signed in by a cookie or an access token, what they may do, and the guard against forgery.
+
+A cookie is sent by the browser whoever made the page that asks. So a request that changes something and comes with
+one needs the session's CSRF token as well, and a page of ours as its origin; `signed_in` and its like see to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Literal, cast
+
+import psycopg
+from fastapi import Depends, Request
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gamestats_assets.serving.answers import Connection, connecting
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.sessions import hashed
+from gamestats_assets.serving.site import HEALTH, Site
+
+Role = Literal["user", "premium", "tournament_admin", "admin"]
+ROLES: tuple[Role, ...] = ("user", "premium", "tournament_admin", "admin")
+CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf_token"
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role that somebody holds: everywhere, or of one season or one division."""
+
+    role: Role
+    season_id: int | None = None
+    division_id: int | None = None
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it is of no season and no division alone."""
+        return self.season_id is None and self.division_id is None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user who is signed in.
+
+    Attributes:
+        roles: those held besides `user`, which everybody is.
+    """
+
+    user_id: int
+    name: str
+    roles: tuple[Held, ...] = ()
+
+    def may(self, role: Role, season_id: int | None = None, division_id: int | None = None) -> bool:
+        """Whether the person may what a role may: everywhere, or else in a season or a division that is given.
+
+        Whoever may it in a season may it in its divisions: name both. An admin may all that a tournament admin may.
+        """
+        if role == "user" or (role == "tournament_admin" and self.may("admin")):
+            return True
+        return any(
+            held.is_everywhere
+            or (held.season_id is not None and held.season_id == season_id)
+            or (held.division_id is not None and held.division_id == division_id)
+            for held in self.roles
+            if held.role == role
+        )
+
+    def may_somewhere(self, role: Role) -> bool:
+        """Whether the person may it everywhere, or in any season or division."""
+        return self.may(role) or any(held.role == role for held in self.roles)
+
+    def require(self, role: Role, season_id: int | None = None, division_id: int | None = None) -> None:
+        """Refuse what the person may not do there; see `may`.
+
+        Raises:
+            ProblemError: 403.
+        """
+        if not self.may(role, season_id, division_id):
+            where = "" if season_id is None and division_id is None else " here"
+            raise ProblemError(403, f"{self.name} may not do this{where}: it takes the role {role}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, as far as a request tells.
+
+    Attributes:
+        person: None where nobody is signed in.
+        session_id: by which session.
+        cookie: its token, where that is of a browser.
+        refused: why an access token that was given is worth nothing.
+        is_unknown: whether PostgreSQL could not be asked.
+    """
+
+    person: Person | None = None
+    session_id: int | None = None
+    cookie: str = field(default="", repr=False)
+    refused: str = ""
+    is_unknown: bool = False
+
+
+# --- what routes use -----------------------------------------------------------------------------
+
+
+def cookie_name(site: Site, request: Request, of: str = "session") -> str:
+    """Name of a cookie of ours. By HTTPS it is one that no other name of the domain can set."""
+    return f"{'__Host-' if site.is_secure(request) else ''}gamestats_{of}"
+
+
+def asking(request: Request) -> Asking:
+    """Who asks, without any guard: for limits and logs, not for what is somebody's to do."""
+    return getattr(request.state, "asking", Asking())
+
+
+def csrf_token(request: Request) -> str:
+    """What forms send as `csrf_token` and scripts as the header `X-CSRF-Token`; empty for who has no cookie."""
+    cookie = asking(request).cookie
+    return hmac.new(cookie.encode(), b"csrf", "sha256").hexdigest() if cookie else ""
+
+
+async def maybe_signed_in(request: Request) -> Person | None:
+    """Who is signed in, or None; a dependency.
+
+    Raises:
+        ProblemError: 401 for an access token that is worth nothing, 403 for a request that may be forged.
+    """
+    found = asking(request)
+    if found.is_unknown:
+        raise ProblemError(503, "Who asks cannot be looked up just now. Ask again.", headers={"Retry-After": "2"})
+    if found.refused:
+        raise ProblemError(401, found.refused, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    if found.cookie and request.method not in _SAFE:
+        refuse_other_origins(request)
+        given = request.headers.get(CSRF_HEADER)
+        if given is None:
+            given = (await request.form()).get(CSRF_FIELD)
+        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
+            detail = "The request lacks the CSRF token of this session. Load the page again and send it from there."
+            raise ProblemError(403, detail)
+    return found.person
+
+
+def refuse_other_origins(request: Request) -> None:
+    """Refuse what a page of another origin sent.
+
+    Raises:
+        ProblemError: 403.
+    """
+    site: Site = request.state.site
+    origin = request.headers.get("origin")
+    fetched_from = request.headers.get("sec-fetch-site", "same-origin")
+    if (origin is not None and not site.is_own(request, origin)) or fetched_from not in ("same-origin", "none"):
+        raise ProblemError(403, "The request was sent by a page of another origin.")
+
+
+async def signed_in(person: Annotated[Person | None, Depends(maybe_signed_in)]) -> Person:
+    """Who is signed in; a dependency.
+
+    Raises:
+        ProblemError: 401 for anybody else.
+    """
+    if person is None:
+        raise ProblemError(401, "This is for who is signed in.", headers={"WWW-Authenticate": "Bearer"})
+    return person
+
+
+def needs(role: Role, *, somewhere: bool = False) -> Callable[..., Awaitable[Person]]:
+    """A dependency that gives the person, who may what a role may.
+
+    Args:
+        somewhere: whether a role of one season or division will do to come in; the route then asks
+            `person.require(role, season_id, division_id)` of what it does.
+    """
+
+    async def person_in_role(person: Annotated[Person, Depends(signed_in)]) -> Person:
+        if not (somewhere and person.may_somewhere(role)):
+            person.require(role)
+        return person
+
+    return person_in_role
+
+
+# --- how they are found --------------------------------------------------------------------------
+
+_FOUND = """
+    SELECT s.session_id, u.user_id, u.name, s.last_seen_at < now() - interval '5 minutes' AS was_seen_long_ago,
+        (SELECT jsonb_agg(jsonb_build_array(role, season_id, division_id)) FROM accounts.roles r
+            WHERE r.user_id = u.user_id) AS roles
+    FROM accounts.sessions s JOIN accounts.users u USING (user_id)
+    WHERE s.expires_at > now() AND u.ended_at IS NULL AND """
+_BY_COOKIE = _FOUND + "s.token_hash = %s"
+_BY_SESSION = _FOUND + "s.session_id = %s AND s.token_hash IS NULL"
+
+
+class Accounts:
+    """Connections as the role that writes for signed-in people."""
+
+    def __init__(self, url: SecretStr) -> None:
+        given, pooled = connecting(url), {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
+        self._lookups = AsyncConnectionPool(
+            connection_class=cast(type[Connection], psycopg.AsyncConnection),
+            kwargs={**given, "autocommit": True},
+            check=cast(Any, AsyncConnectionPool.check_connection),
+            **pooled,
+        )
+        self._acts = ConnectionPool(kwargs=given, check=ConnectionPool.check_connection, **pooled)
+
+    async def open(self) -> None:
+        """Begin."""
+        await self._lookups.open()
+        self._acts.open()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._lookups.close()
+        await asyncio.to_thread(self._acts.close)
+
+    async def by_cookie(self, token: str) -> Asking:
+        """Who is signed in by a cookie."""
+        async with self._lookups.connection() as conn:
+            return await self._found(conn, _BY_COOKIE, hashed(token), token)
+
+    async def _found(self, conn: Connection, query: str, value: Any, cookie: str = "") -> Asking:
+        row = await (await conn.execute(query, [value])).fetchone()  # pyright: ignore[reportArgumentType]
+        if row is None:
+            return Asking()
+        if row["was_seen_long_ago"]:
+            seen = "UPDATE accounts.sessions SET last_seen_at = now() WHERE session_id = %s"
+            await conn.execute(seen, [row["session_id"]])
+        roles = tuple(Held(*held) for held in row["roles"] or ())
+        return Asking(Person(row["user_id"], row["name"], roles), row["session_id"], cookie)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[psycopg.Connection]:
+        """A connection in one transaction, in which what is entered is somebody's."""
+        with self._acts.connection() as conn, conn.transaction():
+            conn.execute("SELECT set_config('gamestats.person', %s, true)", [name])
+            yield conn
+
+
+class Known:
+    """Tells every request who asks (`asking`), and gives it `request.state.writing`."""
+
+    def __init__(self, app: ASGIApp, accounts: Accounts, site: Site) -> None:
+        self._app, self._accounts, self._site = app, accounts, site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] in ("http", "websocket") and scope["path"] not in HEALTH:
+            found = await self._asking(scope)
+            name = found.person.name if found.person else "nobody"
+            writing: Callable[[], AbstractContextManager[psycopg.Connection]] = partial(self._accounts.writing, name)
+            scope.setdefault("state", {}).update(asking=found, writing=writing)
+        await self._app(scope, receive, send)
+
+    async def _asking(self, scope: Scope) -> Asking:
+        request = Request({**scope, "type": "http"})
+        cookie = request.cookies.get(cookie_name(self._site, request), "")
+        try:
+            return await self._accounts.by_cookie(cookie) if cookie else Asking()
+        except (psycopg.Error, PoolTimeout):
+            return Asking(is_unknown=True)
