@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gamestats_assets.serving import account
 from gamestats_assets.serving.answers import Answers, connections
 from gamestats_assets.serving.bundle import PREFIX, Bundle
+from gamestats_assets.serving.describing import describe
 from gamestats_assets.serving.game import Game
 from gamestats_assets.serving.home import router as home
 from gamestats_assets.serving.logs import Told
@@ -82,6 +83,7 @@ def create_app(url: SecretStr, writer_url: SecretStr, games: Sequence[Game], set
     app.include_router(account.router, prefix="/api/v1")
     app.include_router(home)
     app.include_router(bundle.router())
+    describe(app, games)
 
     @app.get("/healthz", include_in_schema=False)
     async def alive() -> Response:

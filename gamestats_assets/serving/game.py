@@ -16,7 +16,8 @@ class Game:
     Attributes:
         name: of its schema in PostgreSQL.
         title: as people know it.
-        folder: with its `templates` and `texts`; a text `<name>.about` says what there is.
+        folder: with its `templates` and `texts`; a text `<name>.about` says what there is. `examples.json` has an
+            answer of each of its API's routes, by the path.
         api: routes below `/api/v1`.
         pages: routes of pages.
         start: where its pages begin; None while it has none.

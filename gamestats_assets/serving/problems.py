@@ -21,7 +21,7 @@ from gamestats_assets.serving.pages import page_for
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 _LOG = logging.getLogger("gamestats.serving")
-_TITLES = {
+TITLES = {
     400: ("bad_request", "The request cannot be understood."),
     401: ("sign_in", "Sign in first."),
     403: ("not_allowed", "This is not yours to do."),
@@ -39,6 +39,7 @@ _TITLES = {
     503: ("unavailable", "The data cannot be reached just now."),
     504: ("too_slow", "The answer took too long to make."),
 }
+"""By status, the code of a problem, which stays the same, and its title."""
 
 
 class ProblemError(Exception):
@@ -75,14 +76,14 @@ def problem(
         say = pages.texts.speaker(pages.language(request))
         values = {
             "status": status,
-            "title": say(f"problem.title_{status if status in _TITLES else 400 if status < 500 else 500}"),
+            "title": say(f"problem.title_{status if status in TITLES else 400 if status < 500 else 500}"),
             "detail": detail,
             "errors": errors,
             "again": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
             "request_id": request.scope.get("request_id", ""),
         }
         return pages.personal(request, "problem.html", values, status=status, headers=told)
-    code, title = _TITLES.get(status, ("error", "The request failed."))
+    code, title = TITLES.get(status, ("error", "The request failed."))
     body: dict[str, Any] = {
         "type": f"urn:gamestats:problem:{code}",
         "code": code,

@@ -119,12 +119,8 @@ class Route(Generic[Asked]):
         return JSON_AMONG_OTHERS
 
 
-def router_of(prefix: str, routes: Sequence[Route[Any]], examples: Mapping[str, Any] | None = None) -> APIRouter:
-    """A router that answers them: with JSON, and with what else they offer, by `Accept` or by an ending of the path.
-
-    Args:
-        examples: answers, by path.
-    """
+def router_of(prefix: str, routes: Sequence[Route[Any]]) -> APIRouter:
+    """A router that answers them: with JSON, and with what else they offer, by `Accept` or by an ending of the path."""
     router = APIRouter(prefix=prefix, tags=[prefix.strip("/")])
     for route in routes:
         for media in route.offered[1:]:
@@ -133,7 +129,6 @@ def router_of(prefix: str, routes: Sequence[Route[Any]], examples: Mapping[str, 
             router.add_api_route(path, _endpoint(route, media), methods=["GET"], include_in_schema=False)
     for route in routes:
         content: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in route.offered[1:]}
-        content["application/json"] = {"example": (examples or {}).get(route.path)}
         router.add_api_route(
             route.path,
             _endpoint(route),

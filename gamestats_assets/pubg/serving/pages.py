@@ -92,7 +92,7 @@ async def _shown(conn: Connection, selection: Selection, chosen: Chosen) -> dict
     if chosen.view:
         asked["view"] = chosen.view
     if chosen.tab == "matches":
-        found = await matches.recent_matches(conn, plans.Rest(**selection.context, **paged))
+        found = await matches.recent_matches(conn, matches.OfDivisionPaged(**selection.context, **paged))
         shown |= {"matches": found["data"]["matches"], "schedule": selection.matches}
         if selection.match:
             number = selection.match["match_number"]

@@ -124,7 +124,8 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
         return None
     asked = plans.Rest(season=name, division=chosen.division or divisions[0]["division"], group=chosen.group)
     context = await find(conn, asked)
-    of_division = plans.Rest(season=name, division=context.division["division"])
+    division = context.division or divisions[0]
+    of_division = plans.Rest(season=name, division=division["division"])
     every = (await plans.rounds(conn, of_division))["data"]["rounds"]
     # A group's own round goes before one of the whole division.
     rounds = {row["round"]: row for row in every if row["group"] in (None, context.group)}
@@ -139,7 +140,7 @@ async def select(conn: Connection, chosen: Chosen) -> Selection | None:
         detail = f"There is no match {chosen.match}; there is {there}."
         raise ProblemError(404, detail, errors=[{"name": "match", "message": detail}])
     line = next(row for row in seasons if row["season_id"] == season["season_id"])
-    own = next(row for row in divisions if row["division_id"] == context.division["division_id"])
+    own = next(row for row in divisions if row["division_id"] == division["division_id"])
     return Selection(seasons, line, divisions, own, context.group, [*rounds.values()], played, matches, match)
 
 

@@ -1,0 +1,72 @@
+"""Examples of the API's answers: those of the small season. Run as a module, this writes them into the package.
+
+python -m gamestats_assets_tests.serving.examples
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gamestats_assets.lakehouse.embedded_postgres import start_embedded, stop_embedded
+from gamestats_assets.pubg.serving.game import PUBG
+from gamestats_assets.pubg.serving.tournaments import ROUTES
+from gamestats_assets.settings import Settings
+from gamestats_assets_tests.postgres_fixture import database
+from gamestats_assets_tests.serving.season import publish_season
+from gamestats_assets_tests.serving.served import served
+
+EXAMPLES = PUBG.folder / "examples.json"
+PUBLISHED_AT = "2026-10-10T18:31:00Z"
+"""When the season of the examples was published."""
+
+
+def asked(operation: dict[str, Any], path: str) -> tuple[str, dict[str, Any]]:
+    """The path and the query that a description gives as examples."""
+    query: dict[str, Any] = {}
+    for parameter in operation.get("parameters", ()):
+        for example in parameter["schema"].get("examples", ())[:1]:
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", str(example))
+            else:
+                query[parameter["name"]] = example
+    return path, query
+
+
+def answers(client: httpx.Client) -> dict[str, Any]:
+    """What each route answers to what its description asks, by its path."""
+    document = client.get("/api/v1/openapi.json").json()
+    found: dict[str, Any] = {}
+    for route in ROUTES:
+        whole = f"/api/v1/tournaments{route.path}"
+        path, query = asked(document["paths"][whole]["get"], whole)
+        answer = client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        found[whole] = answer.json()
+        if "metadata" in found[whole]:
+            found[whole]["metadata"]["timestamp"] = PUBLISHED_AT
+    return found
+
+
+def write() -> None:
+    """Write the examples anew."""
+    folder = Path(tempfile.mkdtemp(prefix="gamestats-examples-"))
+    settings = Settings(data=str(folder), postgres_url=None)
+    try:
+        with database(start_embedded(settings)) as url:
+            publish_season(url)
+            with served(url) as client:
+                found = answers(client)
+    finally:
+        stop_embedded(settings)
+        shutil.rmtree(folder, ignore_errors=True)
+    EXAMPLES.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
