@@ -15,19 +15,18 @@ from gamestats_assets.cli.entering import a_day, person, written
 from gamestats_assets.cli.frames import Format
 from gamestats_assets.cli.terminal import counted, err, quiet_warnings, say
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError, StillNeededError
+from gamestats_assets.lakehouse.entries import StillNeededError
 from gamestats_assets.lakehouse.ops import Row
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg.backfill import (
     DETAILS,
     MATCHES_TAG,
     Progress,
-    cancel_backfills,
     found_matches,
     progress,
-    request_backfill,
 )
 from gamestats_assets.pubg.entered import TRACKED_PLAYER
+from gamestats_assets.pubg.entered.backfills import cancel_backfills, refuse_no_span, request_backfill
 from gamestats_assets.pubg.lake_matches import LakeMatches
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
         row = TRACKED_PLAYER.find(conn, player)
         until: date = a_day(last) or today
         since: date = a_day(first) or until - timedelta(days=days or row["backfill_days"])
-        _refuse_no_span(since, until, today)
+        refuse_no_span(since, until, today)
         if row["account_id"] is None:
             say(
                 f"The account of {row['player_name']} is unknown: no match has named the player yet.",
@@ -126,22 +125,9 @@ def ask_for_backfill(player: str, days: int | None, first: str | None, last: str
         )
         if dry_run:
             return
-        if not row["is_active"]:
-            raise EntryError(
-                f"{row['player_name']} is inactive, and no history is taken up of an inactive player. "
-                f"Make the player active first: gamestats players change {shlex.quote(player)} --active",
-                "player",
-            )
         number = request_backfill(conn, row, since, until, found)
     say(f"Backfill {number} is asked for.", "green")
     say("`gamestats up` takes it up by itself; `gamestats materialize` does without it. See: gamestats players status")
-
-
-def _refuse_no_span(first: date, last: date, today: date) -> None:
-    if first > today:
-        raise EntryError(f"The first day, {first}, lies in the future: today is {today} in UTC.", "from_day")
-    if last < first:
-        raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
 
 
 class NotTakenUp(LakeMatches):
@@ -184,30 +170,16 @@ def _refuse_while_taken_up(stores: Stores, player: str, account_id: str) -> None
 
 def cancel_backfill(player: str) -> None:
     """Cancel the backfills of a player, and end the runs that are for them."""
+    from gamestats_assets.orchestration.instance import dagster_instance
+    from gamestats_assets.pubg.sensors import end_cancelled
+
     quiet_warnings()
     stores = Stores()
     with ops.entering(stores.postgres_url, person()) as conn:
         row = TRACKED_PLAYER.find(conn, player)
         cancelled = cancel_backfills(conn, row, person())
-    ended = _end_runs(stores, row["account_id"]) if row["account_id"] else 0
+    with dagster_instance(stores) as instance:
+        ended = end_cancelled(stores, instance)
     say(f"{counted(cancelled, 'backfill')} of {row['player_name']} cancelled, {counted(ended, 'run')} ended.", "green")
     [now] = progress(stores, row["account_id"] or player)
     say(f"The detail of {counted(now.taken, 'match', 'matches')} was taken and stays.")
-
-
-def _end_runs(stores: Stores, account_id: str) -> int:
-    """End the backfill runs of a player that are queued or going; how many were."""
-    import dagster as dg
-
-    from gamestats_assets.orchestration.instance import dagster_instance
-    from gamestats_assets.orchestration.requests import partitions_of_run
-
-    # A history is taken up in a run of the player's own.
-    tags = {"gamestats/priority": "low", **DETAILS}
-    going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    ended = 0
-    with dagster_instance(stores) as instance:
-        for run in instance.get_runs(dg.RunsFilter(tags=tags, statuses=going)):
-            if partitions_of_run(run) == [account_id]:
-                ended += bool(instance.run_coordinator.cancel_run(run.run_id))
-    return ended

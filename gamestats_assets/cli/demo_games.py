@@ -206,9 +206,9 @@ def _schedule(stores: Stores, tournament: Tournament) -> None:
     """Enter the tournament and a player of it who is tracked, unless the season is there."""
     from gamestats_assets.cli.entering import person
     from gamestats_assets.lakehouse.ops import entering, select
-    from gamestats_assets.pubg.backfill import Found, request_backfill
     from gamestats_assets.pubg.entered import DIVISION, GROUP, OVERRIDE, ROSTER_ENTRY, ROUND, SLOT, TEAM, TRACKED_PLAYER
     from gamestats_assets.pubg.entered import SEASON as OF_TOURNAMENT
+    from gamestats_assets.pubg.entered.backfills import Found, request_backfill
 
     with entering(stores.postgres_url, person()) as conn:
         if select(conn, "seasons", {"season": SEASON}):

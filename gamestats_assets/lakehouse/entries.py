@@ -518,7 +518,9 @@ class Thing:
         if differing:
             ops.update(conn, self.table, {self.key: row[self.key]}, differing)
         zone = self.zone(row)
-        changes = tuple(f"{name} {_told(row[name], zone)} -> {_told(value, zone)}" for name, value in differing.items())
+        changes = tuple(
+            f"{name} {told_value(row[name], zone)} -> {told_value(value, zone)}" for name, value in differing.items()
+        )
         entry.row = entry.would_be(values)
         if is_alone:
             self.entered(entry)
@@ -556,7 +558,8 @@ class Thing:
         }
 
 
-def _told(value: Any, zone: ZoneInfo) -> str:
+def told_value(value: Any, zone: ZoneInfo) -> str:
+    """A value of a column in words, moments as the zone's clocks show them."""
     if value is None:
         return "none"
     if isinstance(value, list):

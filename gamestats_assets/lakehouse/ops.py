@@ -235,23 +235,24 @@ def insert(conn: psycopg.Connection, table: str, values: Mapping[str, Any]) -> R
     names = sql.SQL(", ").join(map(sql.Identifier, values))
     places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(_identifier(table), names, places)
-    return _written(conn, table, statement, list(values.values()))[0]
+    return write(conn, table, statement, list(values.values()))[0]
 
 
 def update(conn: psycopg.Connection, table: str, where: Mapping[str, Any], values: Mapping[str, Any]) -> list[Row]:
     """Set columns of the rows whose columns have the values of `where`, and give the rows back."""
     pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in values)
     statement = sql.SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(_identifier(table), pairs, _condition(where))
-    return _written(conn, table, statement, [*values.values(), *where.values()])
+    return write(conn, table, statement, [*values.values(), *where.values()])
 
 
 def delete(conn: psycopg.Connection, table: str, where: Mapping[str, Any]) -> list[Row]:
     """Delete the rows whose columns have the values, and give them back."""
     statement = sql.SQL("DELETE FROM {} WHERE {} RETURNING *").format(_identifier(table), _condition(where))
-    return _written(conn, table, statement, list(where.values()))
+    return write(conn, table, statement, list(where.values()))
 
 
-def _written(conn: psycopg.Connection, table: str, statement: sql.Composed, values: list[Any]) -> list[Row]:
+def write(conn: psycopg.Connection, table: str, statement: sql.Composed, values: Sequence[Any]) -> list[Row]:
+    """The rows that a statement returns which writes a table."""
     with explained(f"{SCHEMA}.{table}", RefusedEntryError):
         try:
             with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:

@@ -75,7 +75,7 @@ class Watched:
     game: Game
     lots: Lots = lambda look, kind, keys: [(keys, {})]
     rests_s: Mapping[str, float] = field(default_factory=dict)
-    before: Callable[[Stores], None] = lambda stores: None
+    before: Callable[[Stores, dg.DagsterInstance], None] = lambda stores, instance: None
 
 
 def behind_sensor(games: Sequence[Watched]) -> dg.SensorDefinition:
@@ -128,7 +128,7 @@ def _look(
     instance: dg.DagsterInstance, stores: Stores, watched: Watched, heads: str, state: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dg.RunRequest], str]:
     """What to remember of a look at a game, the runs to request, and why it is no more."""
-    watched.before(stores)
+    watched.before(stores, instance)
     look = Look(stores, watched.game.graph)
     found = behind_of(watched.game, look)
     found.add_names(instance)

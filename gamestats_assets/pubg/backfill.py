@@ -7,19 +7,17 @@ and the ledgers of the detail tables tell what was taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
-import psycopg
 
 from gamestats_assets.lakehouse import ops
-from gamestats_assets.lakehouse.entries import EntryError
-from gamestats_assets.lakehouse.ops import Row
-from gamestats_assets.lakehouse.postgres import connect
+from gamestats_assets.lakehouse.postgres import connect, explained
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.pubg import entered
+from gamestats_assets.pubg.entered.backfills import Found
 from gamestats_assets.pubg.players import TAKEN, PositionsTaken, player_matches
 from gamestats_assets.pubg.tables.detail import MatchFacts
 from gamestats_assets.pubg.tables.ops import Backfills, TrackedPlayers
@@ -39,6 +37,7 @@ class Progress:
     Attributes:
         player: in-game name as entered.
         account_id: account; None while it is unknown.
+        number: of the tracked player.
         is_active: whether new matches refresh the detail.
         first_day: first day from which history is wanted; None without any.
         wanted: matches that are wanted.
@@ -51,6 +50,7 @@ class Progress:
 
     player: str
     account_id: str | None
+    number: int
     is_active: bool
     first_day: date | None
     wanted: int = 0
@@ -112,21 +112,13 @@ def progress(stores: Stores, player: str | None = None) -> list[Progress]:
         Progress(
             row["player_name"],
             row["account_id"],
+            row["tracked_player_id"],
             row["is_active"],
             begun.get(row["tracked_player_id"]),
             **{name: number for name, number in of.get(row["account_id"], {}).items() if name != TRACKED_PLAYER},
         )
         for row in tracked.sort(pl.col("player_name").str.to_lowercase(), "tracked_player_id").iter_rows(named=True)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What there is of a player in some days: matches, those with processed telemetry, those lost for ever."""
-
-    matches: int
-    with_telemetry: int
-    expired: int
 
 
 def found_matches(stores: Stores, account_id: str, first: date, last: date) -> Found:
@@ -143,33 +135,26 @@ def found_matches(stores: Stores, account_id: str, first: date, last: date) -> F
     return Found(len(statuses), statuses.count("processed"), statuses.count("expired"))
 
 
-def request_backfill(conn: psycopg.Connection, row: Row, first: date, last: date, found: Found) -> int:
-    """Enter days of history to take up of a tracked player; the number of the backfill.
-
-    Raises:
-        EntryError: when the days are no span of days.
-    """
-    if last < first:
-        raise EntryError(f"The days end ({last}) before they begin ({first}).", "to_day")
-    entered = ops.insert(
-        conn,
-        "backfills",
-        {
-            "tracked_player_id": row["tracked_player_id"],
-            "from_day": first,
-            "to_day": last,
-            "matches_found": found.matches,
-            "matches_with_telemetry": found.with_telemetry,
-        },
-    )
-    return int(entered["backfill_id"])
+_NOTE = """
+    INSERT INTO ops.backfill_progress AS p
+        (tracked_player_id, taken, to_take, pending, expired, unreadable, measured_at, began_taken)
+    VALUES (%(number)s, %(taken)s, %(to_take)s, %(pending)s, %(expired)s, %(unreadable)s, clock_timestamp(), %(taken)s)
+    ON CONFLICT (tracked_player_id) DO UPDATE SET
+        taken = excluded.taken, to_take = excluded.to_take, pending = excluded.pending, expired = excluded.expired,
+        unreadable = excluded.unreadable, measured_at = excluded.measured_at,
+        -- Its speed is that since it was last seen not to have got on yet: what waits in a queue has none.
+        began_at = CASE WHEN excluded.to_take = 0 THEN NULL
+                        WHEN p.began_at IS NULL OR p.taken = p.began_taken THEN p.measured_at
+                        ELSE p.began_at END,
+        began_taken = CASE WHEN excluded.to_take = 0 THEN excluded.taken
+                           WHEN p.began_at IS NULL OR p.taken = p.began_taken THEN p.taken
+                           ELSE p.began_taken END
+"""
 
 
-def cancel_backfills(conn: psycopg.Connection, row: Row, person: str) -> int:
-    """Cancel every backfill of a tracked player that is not cancelled; how many that were.
-
-    What was taken up stays, and so do the matches since the player is tracked.
-    """
-    number = row["tracked_player_id"]
-    cancelled = {"cancelled_at": datetime.now(UTC), "cancelled_by": person}
-    return len(ops.update(conn, "backfills", {"tracked_player_id": number, "cancelled_at": None}, cancelled))
+def note_progress(stores: Stores) -> None:
+    """Note in PostgreSQL how far the detail of tracked players is, for those who do not see the lake."""
+    found = [asdict(one) for one in progress(stores) if one.account_id is not None]
+    if found:
+        with connect(stores.postgres_url) as conn, explained("ops.backfill_progress"), conn.cursor() as cursor:
+            cursor.executemany(_NOTE, found)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from psycopg import OperationalError
 from pydantic import SecretStr
 
 from gamestats_assets.apis.limits import SharedLimits
-from gamestats_assets.lakehouse.ops import migrate
+from gamestats_assets.lakehouse.ops import migrate, snapshot
 from gamestats_assets.lakehouse.postgres import PostgresUnavailableError
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.freshness import Look
@@ -27,8 +28,9 @@ from gamestats_assets.pubg.api import (
     limit_in_force,
 )
 from gamestats_assets.pubg.assets import game
-from gamestats_assets.pubg.backfill import MATCHES_TAG
+from gamestats_assets.pubg.backfill import DETAILS, MATCHES_TAG, note_progress
 from gamestats_assets.pubg.discovery import Asked, Finder, Plan
+from gamestats_assets.pubg.tables.ops import Backfills
 from gamestats_assets.pubg.tables.players import TRACKED_PLAYER
 
 ARCHIVE_JOB = "archive_pubg_matches"
@@ -74,11 +76,34 @@ def lots(look: Look, kind: str, keys: Sequence[str]) -> Iterator[Lot]:
         yield keys, {}
 
 
-def learn_accounts(stores: Stores) -> None:
-    """Enter the accounts of tracked players of whom only the name was known."""
+def look_at_players(stores: Stores, instance: dg.DagsterInstance) -> None:
+    """What comes before a look at what is behind of tracked players.
+
+    Accounts are entered of whom only the name was known, it is noted how far backfills are, and the runs of those
+    that were cancelled end.
+    """
+    end_cancelled(stores, instance)
+    note_progress(stores)
     if seen := players.accounts_seen(stores.lake):
         migrate(stores.postgres_url)
         discovery.learn_accounts(stores.postgres_url, seen)
+
+
+def end_cancelled(stores: Stores, instance: dg.DagsterInstance) -> int:
+    """End the runs of backfills that were cancelled, queued or going; how many were."""
+    tags = {"gamestats/priority": "low", **DETAILS}
+    going = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=going))
+    if not runs:
+        return 0
+    backfills = snapshot(stores.postgres_url, Backfills)
+    wanted = {str(number) for number in backfills.filter(pl.col("cancelled_at").is_null())["backfill_id"]}
+    ended = 0
+    for run in runs:
+        asked = set(filter(None, run.tags.get(ASKED_TAG, "").split(", ")))
+        if asked and not asked & wanted:
+            ended += bool(instance.run_coordinator.cancel_run(run.run_id))
+    return ended
 
 
 def _tags(priority: str) -> dict[str, str]:

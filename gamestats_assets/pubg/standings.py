@@ -222,7 +222,7 @@ def tournament_team_standings(
         ]
     )
     result = (
-        _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams, rounds)
+        team_tables(team_results, seasons, groups, teams, rounds)
         .join(earlier, on=[*_TABLE, "team_id"], how="left")
         .with_columns(rank_change=pl.col("earlier_rank") - pl.col("rank"))
         .select(pl.col(name).cast(dtype) for name, dtype in TournamentTeamStandings.schema().items())
@@ -239,6 +239,13 @@ def _scoped(results: pl.LazyFrame) -> pl.LazyFrame:
             counting.with_columns(scope=pl.lit(OVERALL), round_id=pl.lit(None, pl.Int64)),
         ]
     )
+
+
+def team_tables(
+    team_results: pl.LazyFrame, seasons: pl.LazyFrame, groups: pl.LazyFrame, teams: pl.LazyFrame, rounds: pl.LazyFrame
+) -> pl.LazyFrame:
+    """The tables of every round and overall, without what changed in them."""
+    return _team_tables(_scoped(team_results), _TABLE, seasons, groups, teams, rounds)
 
 
 def _team_tables(

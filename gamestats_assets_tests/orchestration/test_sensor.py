@@ -210,7 +210,7 @@ def test_a_look_at_nothing_new_lists_no_landed_day(daemon: Daemon, monkeypatch: 
 def beside_another(daemon: Daemon) -> Daemon:
     """The daemon over two games, the first of which cannot be looked at."""
 
-    def fail(stores: Stores) -> None:
+    def fail(*_: object) -> None:
         raise OSError("no such disk")
 
     return Daemon(daemon.stores, daemon.instance, Watched(Game("broken", [], []), before=fail))
@@ -233,7 +233,7 @@ def test_a_game_for_which_there_was_no_time_comes_first_the_next_time(
 ) -> None:
     looked: list[str] = []
     names = ("first", "second", "third")
-    games = [Watched(Game(name, [], []), before=lambda _, name=name: looked.append(name)) for name in names]
+    games = [Watched(Game(name, [], []), before=lambda *_, name=name: looked.append(name)) for name in names]
     several = Daemon(daemon.stores, daemon.instance, *games)
     monkeypatch.setattr(sensor, "_PATIENCE_S", 0)
     several.tick()

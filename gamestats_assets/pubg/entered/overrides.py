@@ -31,7 +31,7 @@ class Override(Thing):
     key = "match_id"
     command = ("tournament", "override")
     query = """
-        SELECT o.*, s.season, d.division, g.group_name, r.round_number, m.match_number
+        SELECT o.*, s.season, s.season_id, d.division, d.division_id, g.group_name, r.round_number, m.match_number
         FROM ops.match_overrides o LEFT JOIN ops.scheduled_matches m USING (scheduled_match_id)
             LEFT JOIN ops.rounds r ON r.round_id = coalesce(o.round_id, m.round_id)
             LEFT JOIN ops.divisions d USING (division_id) LEFT JOIN ops.seasons s USING (season_id)
@@ -61,10 +61,12 @@ class Override(Thing):
             column="status",
             option="status",
         ),
+        Field("notes", "What else should be known.", TEXT, lacks=True),
     )
     listed = (
         *("match_id", "is_tournament_match", "season", "division", "group_name AS group", "round_number AS round"),
-        *("match_number AS match", "validation_status AS status", "reason", "admin", "updated_at AS decided_at"),
+        *("match_number AS match", "validation_status AS status", "reason", "notes", "admin"),
+        "updated_at AS decided_at",
     )
     order = ("updated_at DESC", "match_id")
     knows: ClassVar[Matches] = Matches()

@@ -1,0 +1,343 @@
+"""`/api/v1/admin/tournaments`: entering what tournaments need, deciding of matches, tracking players."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Described
+from starlette.responses import Response
+
+from gamestats_assets.pubg.entered import SLOT, TRACKED_PLAYER
+from gamestats_assets.pubg.serving import admin_lists, editables
+from gamestats_assets.pubg.serving.editables import OVERRIDES, PLAYERS, ROUNDS, SLOTS
+from gamestats_assets.serving.edit_routes import (
+    DryRun,
+    Edited,
+    EditedAll,
+    IfMatch,
+    answer,
+    do,
+    edited,
+    edited_all,
+    editing,
+    editing_routes,
+    given_of,
+    model_of,
+    version_of,
+)
+from gamestats_assets.serving.editing import Editor
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.who import Person, needs
+
+router = APIRouter(prefix="/admin/tournaments", tags=["tournament admins"])
+Admin = Annotated[Person, Depends(needs("tournament_admin", somewhere=True))]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_IDS = Annotated[int | None, Described(ge=1, le=2**63 - 1)]
+_OPEN = ConfigDict(extra="forbid")
+
+_SlotFields: Any = model_of("SlotFields", SLOTS, [SLOT.own], SLOTS.added_with, "add")
+_OverrideFields: Any = model_of("OverrideFields", OVERRIDES, (), OVERRIDES.added_with, "add")
+_PlayerFields: Any = model_of("PlayerFields", PLAYERS, [TRACKED_PLAYER.own], PLAYERS.added_with, "add")
+
+
+class NewSlot(_SlotFields):
+    """A match that is to be on the schedule of a round."""
+
+
+class Decision(_OverrideFields):
+    """What is decided of a match; what is not given stays as it is derived."""
+
+    round_id: Annotated[_IDS, Described(description="Round it counts for, instead of its names.")] = None
+    scheduled_match_id: Annotated[_IDS, Described(description="Slot it takes, instead of its names.")] = None
+
+
+class NewPlayer(_PlayerFields):
+    """A player who is to be tracked."""
+
+    auto_backfill: Annotated[bool, Described(description="Whether the days before are taken up too.")] = True
+    team_id: Annotated[_IDS, Described(description="Team on whose roster the player is put as well.")] = None
+    valid_from: Annotated[date | None, Described(description="First day on that roster; today by default.")] = None
+
+
+class Link(BaseModel):
+    """A match that a slot is given."""
+
+    model_config = _OPEN
+    match_id: Annotated[str, Described(max_length=200, examples=["2c1f6a9e-0000-4000-8000-000000000001"])]
+    reason: Annotated[str, Described(max_length=1000, description="Why; a default says that it was by hand.")] = ""
+
+
+class Remake(BaseModel):
+    """That a slot's match failed, and why."""
+
+    model_config = _OPEN
+    reason: Annotated[str, Described(min_length=1, max_length=1000, examples=["server crash"])]
+    new_match_id: Annotated[str | None, Described(max_length=200, description="The match played instead.")] = None
+
+
+class Delay(BaseModel):
+    """By how much a slot moves."""
+
+    model_config = _OPEN
+    minutes: Annotated[int, Described(ge=-10_080, le=10_080, examples=[20])]
+    following: Annotated[bool, Described(description="Whether the slots after it that day move too.")] = True
+
+
+class RoundCopy(BaseModel):
+    """A round that has the schedule of another one."""
+
+    model_config = _OPEN
+    round: Annotated[int, Described(ge=1, le=999_999, description="Number of the new round.", examples=[2])]
+    first_day: Annotated[date, Described(description="Its first day.", examples=["2026-10-10"])]
+
+
+# --- rounds and slots ----------------------------------------------------------------------------
+
+
+@router.get("/rounds/{round_id}/schedule", summary="Slots of a round")
+def slots_of(request: Request, person: Admin, round_id: Number) -> Response:
+    """The slots of a round with the match that each has, by its time or by hand."""
+    with request.state.writing() as conn:
+        Editor(ROUNDS, conn, person).row(round_id)
+        rows = Editor(SLOTS, conn, person).rows(round_id=round_id)
+        played = admin_lists.played_in(conn, round_id)
+    slots = [{**SLOTS.shown(row), "played": played.get(row[SLOT.key])} for row in rows]
+    return answer({"data": {"schedule": slots, "total_count": len(slots)}})
+
+
+@router.post(
+    "/rounds/{round_id}/schedule", status_code=201, responses={201: {"model": Edited}}, summary="Add a slot to a round"
+)
+def add_slot(request: Request, person: Admin, round_id: Number, body: NewSlot, dry_run: DryRun = False) -> Response:
+    """Add a match to the schedule of a round."""
+    with editing(request, SLOTS, person) as editor:
+        round_row = Editor(ROUNDS, editor.conn, person).row(round_id)
+        names = {"season": round_row["season"], "division": round_row["division"], "group": round_row["group_name"]}
+        given = {**given_of(body), **names, "round": round_row["round_number"]}
+        done = do(editor.conn, SLOTS, lambda: [editor.add(**given)], dry_run=dry_run)
+    return edited(done, SLOTS, 200 if dry_run else 201)
+
+
+@router.post(
+    "/rounds/{round_id}/copy", status_code=201, responses={201: {"model": EditedAll}}, summary="Copy a round's schedule"
+)
+def copy(request: Request, person: Admin, round_id: Number, body: RoundCopy, dry_run: DryRun = False) -> Response:
+    """Add a round with the schedule of this one, at the same local times of other days."""
+    with request.state.writing() as conn:
+        done = do(
+            conn,
+            SLOTS,
+            lambda: editables.copy_round(conn, person, round_id, body.round, body.first_day),
+            dry_run=dry_run,
+        )
+    return edited_all(done, SLOTS, 200 if dry_run else 201)
+
+
+@router.post("/schedule/{slot_id}/delay", responses={200: {"model": EditedAll}}, summary="Delay a slot")
+def delay(
+    request: Request, person: Admin, slot_id: Number, body: Delay, if_match: IfMatch = None, dry_run: DryRun = False
+) -> Response:
+    """Move a slot, and if asked those that follow it that day."""
+    version = version_of(if_match)
+    with request.state.writing() as conn:
+        done = do(
+            conn,
+            SLOTS,
+            lambda: editables.delay(conn, person, slot_id, version, body.minutes, following=body.following),
+            dry_run=dry_run,
+        )
+    return edited_all(done, SLOTS)
+
+
+@router.post("/schedule/{slot_id}/link", responses={200: {"model": Edited}}, summary="Link a match to a slot")
+def link(
+    request: Request, person: Admin, slot_id: Number, body: Link, if_match: IfMatch = None, dry_run: DryRun = False
+) -> Response:
+    """Give a slot a match by hand. If-Match is of the override that the match has, where it has one."""
+    with request.state.writing() as conn:
+        version = _version_or_none(if_match)
+        done = do(
+            conn,
+            OVERRIDES,
+            lambda: [editables.link(conn, person, slot_id, body.match_id, version, body.reason)],
+            dry_run=dry_run,
+        )
+    return edited(done, OVERRIDES)
+
+
+@router.delete("/schedule/{slot_id}/link", responses={200: {"model": Edited}}, summary="Unlink a slot's match")
+def unlink(
+    request: Request,
+    person: Admin,
+    slot_id: Number,
+    reason: Annotated[str, Query(max_length=1000)] = "",
+    dry_run: DryRun = False,
+) -> Response:
+    """Take a slot's match from it, whether it has it by hand or by its time."""
+    with request.state.writing() as conn:
+        done = do(conn, OVERRIDES, lambda: [editables.unlink(conn, person, slot_id, reason)], dry_run=dry_run)
+    return edited(done, OVERRIDES)
+
+
+@router.post("/schedule/{slot_id}/remake", responses={200: {"model": Edited}}, summary="Mark a slot's match as remade")
+def remake(
+    request: Request, person: Admin, slot_id: Number, body: Remake, if_match: IfMatch = None, dry_run: DryRun = False
+) -> Response:
+    """Say that the slot's match failed and is played again. It is kept, and counts no more."""
+    version = version_of(if_match)
+    with request.state.writing() as conn:
+        done = do(
+            conn,
+            SLOTS,
+            lambda: [editables.remake(conn, person, slot_id, version, body.reason, body.new_match_id)],
+            dry_run=dry_run,
+        )
+    return edited(done, SLOTS)
+
+
+# --- matches -------------------------------------------------------------------------------------
+
+
+@router.get("/matches", responses={200: {"model": admin_lists.Validation}}, summary="Matches by validation status")
+def matches(request: Request, person: Admin, asked: Annotated[admin_lists.MatchesAsked, Query()]) -> Response:
+    """Matches in which somebody of a roster played or that were decided of, the newest first, with what needs a person.
+
+    With a division, those of the season that are of no division are told too.
+    """
+    with request.state.writing() as conn:
+        found, total = admin_lists.matches(conn, asked)
+    return answer({"data": {"matches": found, "total_count": total}})
+
+
+MatchId = Annotated[str, Path(max_length=200)]
+
+
+@router.get("/matches/{match_id}/override", summary="What was decided of a match")
+def override(request: Request, person: Admin, match_id: MatchId) -> Response:
+    """The override of a match, with its version."""
+    with editing(request, OVERRIDES, person) as editor:
+        row = editor.row(match_id.lower())
+    return answer({"data": OVERRIDES.shown(row)}, version=row["version"])
+
+
+@router.put("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Decide of a match")
+def decide(
+    request: Request,
+    person: Admin,
+    match_id: MatchId,
+    body: Decision,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Decide of a match, in place of what was decided before; If-Match is of that, where there is some."""
+    given = given_of(body)
+    ids = {name: given.pop(name, None) for name in ("round_id", "scheduled_match_id")}
+    with request.state.writing() as conn:
+        if any(value is not None for value in ids.values()):
+            given |= editables.place_of(conn, ids["round_id"], ids["scheduled_match_id"])
+        version = _version_or_none(if_match)
+        done = do(
+            conn,
+            OVERRIDES,
+            lambda: [editables.decide(conn, person, match_id.lower(), version, **given)],
+            dry_run=dry_run,
+        )
+    return edited(done, OVERRIDES)
+
+
+@router.delete("/matches/{match_id}/override", responses={200: {"model": Edited}}, summary="Take a decision back")
+def undecide(
+    request: Request, person: Admin, match_id: MatchId, if_match: IfMatch = None, dry_run: DryRun = False
+) -> Response:
+    """What is derived of the match holds again."""
+    version = version_of(if_match)
+    with editing(request, OVERRIDES, person) as editor:
+        done = do(editor.conn, OVERRIDES, lambda: [editor.remove(match_id.lower(), version)], dry_run=dry_run)
+    return edited(done, OVERRIDES)
+
+
+def _version_or_none(if_match: str | None) -> str:
+    return "" if if_match is None else version_of(if_match)
+
+
+# --- tracked players -----------------------------------------------------------------------------
+
+
+@router.get("/players/preview", responses={200: {"model": admin_lists.Preview}}, summary="What is known of a player")
+def preview(
+    request: Request,
+    person: Admin,
+    name: Annotated[str, Query(min_length=1, max_length=100, description="In-game name or account id.")],
+    days: Annotated[int, Query(ge=0, le=3650, description="Back from today.")] = 180,
+) -> Response:
+    """How many matches of a player there are, and of how many the telemetry is there, before the player is added."""
+    with request.state.writing() as conn:
+        return answer({"data": admin_lists.preview(conn, name, days)})
+
+
+@router.post("/players", status_code=201, responses={201: {"model": EditedAll}}, summary="Track a player")
+def track(request: Request, person: Admin, body: NewPlayer, dry_run: DryRun = False) -> Response:
+    """Track a player, and if a team is named put the player on its roster."""
+    with request.state.writing() as conn:
+        done = do(conn, PLAYERS, lambda: editables.track(conn, person, **given_of(body)), dry_run=dry_run)
+    return edited_all(done, PLAYERS, 200 if dry_run else 201)
+
+
+@router.delete("/players/{player_id}", responses={200: {"model": Edited}}, summary="Track a player no more")
+def untrack(
+    request: Request, person: Admin, player_id: Number, if_match: IfMatch = None, dry_run: DryRun = False
+) -> Response:
+    """Make a player inactive: what was taken up stays. One of whom no match is known is removed."""
+    version = version_of(if_match)
+    with request.state.writing() as conn:
+        done = do(conn, PLAYERS, lambda: [editables.untrack(conn, person, player_id, version)], dry_run=dry_run)
+    return edited(done, PLAYERS)
+
+
+@router.get("/backfills", responses={200: {"model": admin_lists.Backfills}}, summary="Backfills and how far they are")
+def backfills(
+    request: Request, person: Admin, state: Annotated[Literal["all", "unfinished"], Query()] = "all"
+) -> Response:
+    """The backfills of tracked players, the newest first."""
+    with request.state.writing() as conn:
+        found = admin_lists.backfills(conn)
+    shown = [row for row in found if state == "all" or row["state"] not in ("completed", "cancelled")]
+    return answer({"data": {"backfills": shown, "total_count": len(shown)}})
+
+
+@router.get(
+    "/players/{player_id}/backfill", responses={200: {"model": admin_lists.Backfills}}, summary="A player's backfills"
+)
+def backfill(request: Request, person: Admin, player_id: Number) -> Response:
+    """The backfills of a tracked player, the newest first."""
+    with editing(request, PLAYERS, person) as editor:
+        editor.row(player_id)
+        found = admin_lists.backfills(editor.conn, player_id)
+    return answer({"data": {"backfills": found, "total_count": len(found)}})
+
+
+@router.post("/players/{player_id}/backfill", status_code=201, summary="Take up a player's history")
+def start_backfill(request: Request, person: Admin, player_id: Number, body: admin_lists.NewBackfill) -> Response:
+    """Ask for days of history."""
+    with request.state.writing() as conn:
+        row = Editor(PLAYERS, conn, person).hold(player_id)
+        number = admin_lists.start(conn, person, row, body)
+        found = admin_lists.backfills(conn, player_id)
+    return answer({"data": next(each for each in found if each["backfill_id"] == number)}, 201)
+
+
+@router.delete("/players/{player_id}/backfill", summary="Cancel a player's backfills")
+def cancel_backfill(request: Request, person: Admin, player_id: Number) -> Response:
+    """Cancel every backfill of a player that is not done; what was taken up stays."""
+    with request.state.writing() as conn:
+        row = Editor(PLAYERS, conn, person).hold(player_id)
+        cancelled = admin_lists.cancel(conn, person, row)
+    if not cancelled:
+        raise ProblemError(409, f"No backfill of {row['player_name']} is going on.")
+    return answer({"data": {"cancelled": cancelled}})
+
+
+# Routes with words of their own come before those with keys.
+for _of in editables.ALL:
+    router.include_router(editing_routes(_of, without=("add", "remove") if _of is PLAYERS else ()))

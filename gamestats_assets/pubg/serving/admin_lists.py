@@ -1,0 +1,309 @@
+"""What tournament admins look at: matches by their validation, what is known of a player, how far backfills are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal
+
+import psycopg
+from pydantic import BaseModel, ConfigDict, Field
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.entries import EntryError
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.pubg.entered.backfills import Found, cancel_backfills, request_backfill
+from gamestats_assets.pubg.serving.context import Page
+from gamestats_assets.pubg.serving.published_matches import history_of
+from gamestats_assets.pubg.tables.ops import VALIDATION_STATUSES
+from gamestats_assets.serving.audit import audit
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.who import Person
+
+_RUNNING_S = 120
+"""A backfill whose progress was seen within these seconds is going on."""
+
+# --- matches -------------------------------------------------------------------------------------
+
+
+class MatchesAsked(Page):
+    """Which matches are asked for."""
+
+    validation_status: Annotated[
+        Literal[VALIDATION_STATUSES] | None, Field(description="Of this status alone.")  # type: ignore[valid-type]
+    ] = None
+    needs_attention: Annotated[bool, Field(description="Those alone that need a person.")] = False
+    season: Annotated[str | None, Field(max_length=100, description="Short name of the season.")] = None
+    division: Annotated[str | None, Field(max_length=200, description="Name of the division.")] = None
+    round: Annotated[int | None, Field(ge=1, le=999_999, description="Number of the round.")] = None
+    date_from: Annotated[date | None, Field(description="First UTC day.")] = None
+    date_to: Annotated[date | None, Field(description="Last UTC day.")] = None
+
+
+class Concern(BaseModel):
+    """What needs a person, and why."""
+
+    concern: Annotated[str, Field(examples=["few_teams"])]
+    explanation: str
+
+
+class ValidatedMatch(BaseModel):
+    """A match and what it counts for."""
+
+    match_id: str
+    started_at: datetime
+    map_name: str | None
+    players: int
+    team_count: int | None
+    unmatched_player_count: int | None
+    validation_status: str
+    is_tournament_match: bool
+    season: str | None
+    division: str | None
+    group_name: str | None
+    round_id: int | None
+    round: int | None
+    round_name: str | None
+    scheduled_match_id: int | None
+    match_number: int | None
+    is_overridden: bool
+    override_reason: str | None
+    overridden_by: str | None
+    concerns: list[Concern]
+
+
+class _Matches(BaseModel):
+    matches: list[ValidatedMatch]
+    total_count: int
+
+
+class Validation(BaseModel):
+    """The answer."""
+
+    data: _Matches
+
+
+_MATCHES = """
+    SELECT m.match_id, m.started_at, m.map_name, m.players, m.team_count, m.unmatched_player_count, m.validation_status,
+           m.is_tournament_match, m.season, m.division, m.group_name, m.round_id, r.round_number AS round, r.round_name,
+           m.scheduled_match_id, m.match_number, m.is_overridden, m.override_reason, m.overridden_by,
+           coalesce(v.concerns, '[]') AS concerns, count(*) OVER () AS total
+    FROM pubg.matches m LEFT JOIN ops.rounds r USING (round_id)
+        LEFT JOIN LATERAL (
+            SELECT jsonb_agg(jsonb_build_object('concern', concern, 'explanation', explanation) ORDER BY concern)
+                AS concerns
+            FROM pubg.match_validation c WHERE c.match_id = m.match_id AND c.match_date = m.match_date
+        ) v ON true
+    WHERE m.validation_status IS NOT NULL
+        AND (%(validation_status)s::text IS NULL OR m.validation_status = %(validation_status)s)
+        AND (NOT %(needs_attention)s OR v.concerns IS NOT NULL)
+        AND (%(season)s::text IS NULL OR m.season = %(season)s)
+        AND (%(division)s::text IS NULL OR lower(m.division) = lower(%(division)s) OR m.division IS NULL)
+        AND (%(round)s::integer IS NULL OR r.round_number = %(round)s)
+        AND (%(date_from)s::date IS NULL OR m.started_at >= %(date_from)s)
+        AND (%(date_to)s::date IS NULL OR m.started_at < %(date_to)s::date + 1)
+    ORDER BY m.started_at DESC, m.match_id LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+
+def matches(conn: psycopg.Connection, asked: MatchesAsked) -> tuple[list[Row], int]:
+    """A page of the matches that are asked for, and how many there are."""
+    if not has_table(conn, "pubg", "match_validation") or not has_table(conn, "pubg", "matches"):
+        return [], 0
+    span = {"limit": asked.page_size, "offset": (asked.page - 1) * asked.page_size}
+    found = ops.rows(conn, _MATCHES, {**asked.model_dump(), **span})
+    total = found[0]["total"] if found else 0
+    return [{name: value for name, value in row.items() if name != "total"} for row in found], total
+
+
+def played_in(conn: psycopg.Connection, round_id: int) -> Mapping[int, Row]:
+    """By slot of a round, the match that has it.
+
+    Returns:
+        `match_id`, `started_at`, `map_name` and `validation_status` (null while it is not published), `by_hand`.
+    """
+    by_hand = {
+        row["scheduled_match_id"]: {**row, "started_at": None, "map_name": None, "validation_status": None}
+        for row in ops.rows(conn, _BY_HAND, [round_id])
+    }
+    if not has_table(conn, "pubg", "matches"):
+        return by_hand
+    published = {row["scheduled_match_id"]: row for row in ops.rows(conn, _PLAYED, [round_id])}
+    # What was linked a moment ago is not published yet.
+    return {
+        slot: published[slot] if slot in published and published[slot]["match_id"] == row["match_id"] else row
+        for slot, row in {**published, **by_hand}.items()
+    }
+
+
+_BY_HAND = """
+    SELECT scheduled_match_id, match_id, true AS by_hand FROM ops.match_overrides o
+    WHERE scheduled_match_id IN (SELECT scheduled_match_id FROM ops.scheduled_matches WHERE round_id = %s)
+"""
+_PLAYED = """
+    SELECT m.scheduled_match_id, m.match_id, m.started_at, m.map_name, m.validation_status,
+           EXISTS (SELECT FROM ops.match_overrides o
+                   WHERE o.match_id = m.match_id AND o.scheduled_match_id = m.scheduled_match_id) AS by_hand
+    FROM pubg.matches m
+    WHERE m.is_tournament_match
+        AND m.scheduled_match_id IN (SELECT scheduled_match_id FROM ops.scheduled_matches WHERE round_id = %s)
+"""
+
+# --- tracked players -----------------------------------------------------------------------------
+
+
+class PlayerPreview(BaseModel):
+    """What there is of a player."""
+
+    name: str
+    account_id: Annotated[str | None, Field(description="Account of the name, where a match knows it.")]
+    player_name: Annotated[str | None, Field(description="Name in the newest match.")]
+    did_you_mean: Annotated[str | None, Field(description="The name with other capitals, where one is known.")]
+    from_day: date
+    to_day: date
+    matches_found: int
+    telemetry_available: int
+    expired: Annotated[int, Field(description="Matches whose telemetry is gone.")]
+
+
+class Preview(BaseModel):
+    """The answer."""
+
+    data: PlayerPreview
+
+
+def preview(conn: psycopg.Connection, name: str, days: int) -> Row:
+    """What there is of a player in the last days."""
+    last = datetime.now(UTC).date()
+    first = last - timedelta(days=days)
+    return {"name": name, "from_day": first, "to_day": last, **history_of(conn, name.strip(), first, last)}
+
+
+class Backfill(BaseModel):
+    """A backfill, and how far its player is."""
+
+    backfill_id: int
+    tracked_player_id: int
+    player_name: str
+    account_id: str | None
+    from_day: date
+    to_day: date
+    requested_at: datetime
+    requested_by: str
+    cancelled_at: datetime | None
+    cancelled_by: str | None
+    state: Literal[
+        "waits for the account", "inactive", "queued", "running", "waits for telemetry", "completed", "cancelled"
+    ]
+    matches_done: Annotated[int, Field(description="Matches of the player whose detail was taken.")]
+    matches_total: Annotated[int, Field(description="Matches whose detail is wanted and can be had.")]
+    percent: Annotated[int, Field(description="Rounded down; 100 when nothing is left.")]
+    expired: Annotated[int, Field(description="Matches whose telemetry is gone or unreadable.")]
+    seconds_left: Annotated[int | None, Field(description="By the speed so far; null where none is known.")]
+
+
+class _Backfills(BaseModel):
+    backfills: list[Backfill]
+    total_count: int
+
+
+class Backfills(BaseModel):
+    """The answer."""
+
+    data: _Backfills
+
+
+class NewBackfill(BaseModel):
+    """Days of history that are asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    days: Annotated[int | None, Field(ge=1, le=3650, description="Back from the last day.")] = None
+    from_day: Annotated[date | None, Field(description="First UTC day, instead of days.")] = None
+    to_day: Annotated[date | None, Field(description="Last UTC day; today by default.")] = None
+
+
+_BACKFILLS = """
+    SELECT b.backfill_id, tracked_player_id, t.player_name, t.account_id, t.is_active, b.from_day, b.to_day,
+           b.requested_at, b.requested_by, b.cancelled_at, b.cancelled_by,
+           p.taken, p.to_take, p.pending, p.expired, p.unreadable, p.measured_at > now() - make_interval(secs => %s)
+               AS is_fresh, p.taken - p.began_taken AS taken_since, p.measured_at - p.began_at AS since
+    FROM ops.backfills b JOIN ops.tracked_players t USING (tracked_player_id)
+        LEFT JOIN ops.backfill_progress p USING (tracked_player_id)
+    WHERE %s::bigint IS NULL OR tracked_player_id = %s
+    ORDER BY b.requested_at DESC, b.backfill_id DESC
+"""
+_PUBLISHED = """
+    SELECT tracked_player, count(*) FILTER (WHERE backfill_status = 'completed') AS taken,
+           count(*) FILTER (WHERE backfill_status = 'pending' AND telemetry_status = 'processed') AS to_take,
+           count(*) FILTER (WHERE backfill_status = 'pending' AND telemetry_status <> 'processed') AS pending,
+           count(*) FILTER (WHERE backfill_status IN ('expired', 'unreadable')) AS expired
+    FROM pubg.player_backfill_status WHERE tracked_player = ANY(%s) GROUP BY tracked_player
+"""
+
+
+def backfills(conn: psycopg.Connection, tracked_player_id: int | None = None) -> list[Row]:
+    """Backfills of one tracked player or of all, the newest first, and how far their players are."""
+    found = ops.rows(conn, _BACKFILLS, [_RUNNING_S, tracked_player_id, tracked_player_id])
+    published: dict[str, Row] = {}
+    if has_table(conn, "pubg", "player_backfill_status"):
+        accounts = [row["account_id"] for row in found if row["taken"] is None]
+        published = {row["tracked_player"]: row for row in ops.rows(conn, _PUBLISHED, [accounts])}
+    return [_progress(row, published.get(row["account_id"])) for row in found]
+
+
+def _progress(row: Row, published: Row | None) -> Row:
+    """A backfill as it is told; by the tables where no progress was noted."""
+    is_known = row["taken"] is not None or published is not None
+    measured = row if row["taken"] is not None else published or {}
+    done, to_take, pending = (measured.get(name) or 0 for name in ("taken", "to_take", "pending"))
+    lost = (measured.get("expired") or 0) + (measured.get("unreadable") or 0)
+    total = done + to_take + pending
+    going = bool(row["is_fresh"] and row["taken_since"] and to_take)
+    state = (
+        "cancelled" if row["cancelled_at"]
+        else "waits for the account" if row["account_id"] is None
+        else "inactive" if not row["is_active"]
+        else "running" if going
+        else "queued" if to_take or not is_known
+        else "waits for telemetry" if pending
+        else "completed"
+    )  # fmt: skip
+    left = math.ceil(row["since"].total_seconds() / row["taken_since"] * to_take) if going and row["since"] else None
+    told = ("backfill_id", "tracked_player_id", "player_name", "account_id", "from_day", "to_day", "requested_at")
+    told += ("requested_by", "cancelled_at", "cancelled_by")
+    figures = {"matches_done": done, "matches_total": total, "expired": lost, "seconds_left": left}
+    percent = 100 * done // total if total else 100 if state == "completed" else 0
+    return {**{name: row[name] for name in told}, "state": state, "percent": percent, **figures}
+
+
+def start(conn: psycopg.Connection, person: Person, row: Row, asked: NewBackfill) -> int:
+    """Ask for days of history of a tracked player; the number of the backfill.
+
+    Raises:
+        ProblemError: when the account is unknown, or the days are none.
+    """
+    if row["account_id"] is None:
+        raise ProblemError(409, f"The account of {row['player_name']} is unknown: no match has named the player yet.")
+    if asked.days is not None and asked.from_day is not None:
+        raise ProblemError(422, "Give days, or from_day and to_day.", errors=[{"name": "days", "message": "Give one."}])
+    last = asked.to_day or datetime.now(UTC).date()
+    first = asked.from_day or last - timedelta(days=asked.days or row["backfill_days"])
+    there = history_of(conn, row["account_id"], first, last)
+    found = Found(there["matches_found"], there["telemetry_available"], there["expired"])
+    try:
+        number = request_backfill(conn, row, first, last, found)
+    except EntryError as error:
+        raise ProblemError(422, str(error), errors=[{"name": error.column, "message": str(error)}]) from None
+    after = {"backfill_id": number, "from_day": first, "to_day": last}
+    audit(conn, person, "backfill.start", f"player {row['player_name']}", after=after)
+    return number
+
+
+def cancel(conn: psycopg.Connection, person: Person, row: Row) -> int:
+    """Cancel the backfills of a tracked player; how many there were. What follows them ends their runs."""
+    cancelled = cancel_backfills(conn, row, person.name)
+    if cancelled:
+        audit(conn, person, "backfill.cancel", f"player {row['player_name']}", after={"cancelled": cancelled})
+    return cancelled

@@ -1,0 +1,305 @@
+"""What people edit of tournaments and tracked players over HTTP: each declared thing, and the acts on several at once.
+
+An act takes the connection of a transaction and the person; see `serving.editing` for what it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from gamestats_assets.lakehouse import local_times, ops
+from gamestats_assets.lakehouse.entries import DAY, Field
+from gamestats_assets.lakehouse.ops import Row
+from gamestats_assets.lakehouse.postgres import has_table
+from gamestats_assets.pubg.entered import (
+    DIVISION,
+    GROUP,
+    OVERRIDE,
+    ROSTER_ENTRY,
+    ROUND,
+    SEASON,
+    SLOT,
+    TEAM,
+    TRACKED_PLAYER,
+)
+from gamestats_assets.pubg.entered.files import import_players, import_rosters, import_schedule
+from gamestats_assets.pubg.entered.teams import OF_SEASON, zone_of_season
+from gamestats_assets.pubg.serving.foreseen import Standings
+from gamestats_assets.pubg.serving.published_matches import PublishedMatches
+from gamestats_assets.serving.editing import Edit, Editable, Editor
+from gamestats_assets.serving.problems import ProblemError
+from gamestats_assets.serving.who import Person
+
+_DERIVED = """
+    SELECT s.season_id, d.division_id FROM pubg.matches m JOIN ops.seasons s USING (season)
+        LEFT JOIN ops.divisions d ON d.season_id = s.season_id AND d.division = m.division
+    WHERE m.match_id = %s
+"""
+
+
+def _place_of_match(conn: psycopg.Connection, row: Row) -> Collection[tuple[int | None, int | None]]:
+    """What an override's match counts for by the override, and what it counted for before."""
+    places = {(row["season_id"], row["division_id"])} if row.get("division_id") is not None else set()
+    if has_table(conn, "pubg", "matches"):
+        found = ops.rows(conn, _DERIVED, [row["match_id"]])
+        places |= {(each["season_id"], each["division_id"]) for each in found}
+    return places or {(None, None)}
+
+
+_STANDINGS = Standings()
+_SEASON = Field("season", OF_SEASON.help, OF_SEASON.kind, required=["add"])
+_FIRST = Field("valid_from", "First day of rows that give none.", DAY)
+SEASONS = Editable(SEASON, "seasons", effects=_STANDINGS)
+DIVISIONS = Editable(DIVISION, "divisions", effects=_STANDINGS)
+GROUPS = Editable(GROUP, "groups", effects=_STANDINGS)
+TEAMS = Editable(TEAM, "teams", effects=_STANDINGS)
+ROSTERS = Editable(
+    ROSTER_ENTRY,
+    "rosters",
+    known=PublishedMatches,
+    effects=_STANDINGS,
+    take=import_rosters,
+    takes=(_SEASON, _FIRST),
+)
+ROUNDS = Editable(ROUND, "rounds", effects=_STANDINGS)
+SLOTS = Editable(SLOT, "schedule", known=PublishedMatches, effects=_STANDINGS, take=import_schedule, takes=(_SEASON,))
+OVERRIDES = Editable(
+    OVERRIDE,
+    "overrides",
+    known=PublishedMatches,
+    belongs=_place_of_match,
+    effects=_STANDINGS,
+    left_out=("admin",),
+)
+PLAYERS = Editable(TRACKED_PLAYER, "players", known=PublishedMatches, take=import_players)
+ALL = (SEASONS, DIVISIONS, GROUPS, TEAMS, ROSTERS, ROUNDS, SLOTS, OVERRIDES, PLAYERS)
+
+_DECISIONS = ("is_tournament_match", "validation_status", "notes")
+_PLACE = ("season", "division", "round", "match", "group")
+
+
+def place_of(conn: psycopg.Connection, round_id: int | None, scheduled_match_id: int | None) -> dict[str, Any]:
+    """The names of a round, or of a slot, by its number; none of none.
+
+    Raises:
+        ProblemError: 422 when there is none of the number.
+    """
+    if round_id is None and scheduled_match_id is None:
+        return dict.fromkeys(_PLACE)
+    thing, number = (ROUND, round_id) if scheduled_match_id is None else (SLOT, scheduled_match_id)
+    found = thing.rows(conn, **{thing.key: number})
+    if not found:
+        name = "round_id" if thing is ROUND else "scheduled_match_id"
+        told = f"There is no {thing.kind} numbered {number}."
+        raise ProblemError(422, told, errors=[{"name": name, "message": told}])
+    row = found[0]
+    return {
+        "season": row["season"],
+        "division": row["division"],
+        "round": row["round_number"],
+        "match": row.get("match_number"),
+        "group": row["group_name"],
+    }
+
+
+# --- overrides -----------------------------------------------------------------------------------
+
+
+def decide(conn: psycopg.Connection, person: Person, match_id: str, version: str, **given: Any) -> Edit:
+    """Decide of a match, in place of whatever was decided before: what is not given stays as it is derived.
+
+    Args:
+        version: of the override that is there; empty where there is none.
+    """
+    editor = Editor(OVERRIDES, conn, person)
+    found = OVERRIDE.rows(conn, match_id=match_id)
+    if not found and not version:
+        return editor.add(match_id=match_id, **given)
+    nothing = dict.fromkeys((*_DECISIONS, *_PLACE))
+    return editor.change(match_id, version, **{**nothing, **given})
+
+
+def linked_to(conn: psycopg.Connection, slot: Row) -> Row | None:
+    """The match that a slot has: `match_id`, and whether `by_hand`."""
+    by_hand = OVERRIDE.rows(conn, scheduled_match_id=slot[SLOT.key])
+    if by_hand:
+        return {"match_id": by_hand[0]["match_id"], "by_hand": True}
+    if not has_table(conn, "pubg", "matches"):
+        return None
+    query = """
+        SELECT match_id, false AS by_hand FROM pubg.matches
+        WHERE scheduled_match_id = %s AND is_tournament_match ORDER BY started_at LIMIT 1
+    """
+    return next(iter(ops.rows(conn, query, [slot[SLOT.key]])), None)
+
+
+def link(conn: psycopg.Connection, person: Person, number: int, match_id: str, version: str, reason: str) -> Edit:
+    """Give a slot a match by hand.
+
+    Args:
+        version: of the override that the match has; empty where it has none.
+    """
+    slot = Editor(SLOTS, conn, person).hold(number)
+    place = place_of(conn, None, number)
+    for other in OVERRIDE.rows(conn, scheduled_match_id=number):
+        if other["match_id"] != match_id.strip().lower():
+            told = (
+                f"{SLOT.what(slot)} is given to match {other['match_id']} by {other['admin']}. Unlink that one first."
+            )
+            raise ProblemError(409, f"{told[0].upper()}{told[1:]}")
+    reason = reason or f"linked to {SLOT.what(slot)} by hand"
+    if not OVERRIDE.rows(conn, match_id=match_id.strip().lower()):
+        return decide(conn, person, match_id, "", reason=reason, **place)
+    return Editor(OVERRIDES, conn, person).change(match_id.strip().lower(), version, reason=reason, **place)
+
+
+def unlink(conn: psycopg.Connection, person: Person, number: int, reason: str) -> Edit:
+    """Take a slot's match from it. One that has it by its time is told to have none.
+
+    Raises:
+        ProblemError: 409 when the slot has no match.
+    """
+    slot = Editor(SLOTS, conn, person).hold(number)
+    found = linked_to(conn, slot)
+    if found is None:
+        raise ProblemError(409, f"No match is linked to {SLOT.what(slot)}.")
+    editor, reason = Editor(OVERRIDES, conn, person), reason or f"unlinked from {SLOT.what(slot)}"
+    if not found["by_hand"]:
+        [version] = [row["version"] for row in editor.rows(match_id=found["match_id"])] or [""]
+        if version:
+            return editor.change(found["match_id"], version, validation_status="unscheduled", reason=reason)
+        return editor.add(match_id=found["match_id"], validation_status="unscheduled", reason=reason)
+    [row] = editor.rows(match_id=found["match_id"])
+    if row["is_tournament_match"] is None and row["validation_status"] is None:
+        return editor.remove(row["match_id"], row["version"])
+    return editor.change(row["match_id"], row["version"], reason=reason, **dict.fromkeys(_PLACE))
+
+
+def remake(
+    conn: psycopg.Connection, person: Person, number: int, version: str, reason: str, new_match_id: str | None = None
+) -> Edit:
+    """Say that a slot's match failed and is played again: it is kept, and counts no more.
+
+    Args:
+        version: of the slot.
+        new_match_id: the match that was played instead, where that is known.
+
+    Raises:
+        ProblemError: 409 when the slot has no match.
+    """
+    editor = Editor(SLOTS, conn, person)
+    slot = editor.hold(number)
+    found = linked_to(conn, slot)
+    if found is None:
+        raise ProblemError(409, f"No match is linked to {SLOT.what(slot)} that could be played again.")
+    failed = found["match_id"]
+    done = editor.change(number, version, original_match_id=failed, remake_reason=reason)
+    if found["by_hand"]:
+        unlink(conn, person, number, f"failed: {reason}")
+    if new_match_id is not None:
+        of_other = Editor(OVERRIDES, conn, person).rows(match_id=new_match_id.strip().lower())
+        link(conn, person, number, new_match_id, of_other[0]["version"] if of_other else "", f"played again: {reason}")
+    return done
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+
+def delay(
+    conn: psycopg.Connection, person: Person, number: int, version: str, minutes: int, *, following: bool
+) -> list[Edit]:
+    """Move a slot by some minutes, and if asked those that follow it that day.
+
+    Args:
+        version: of the slot.
+    """
+    editor = Editor(SLOTS, conn, person)
+    slot = editor.hold(number)
+    zone = zone_of_season(slot)
+    moved: list[Row] = [{**slot, "version": version}]
+    if following:
+        day = slot["scheduled_at"].astimezone(zone).date()
+        moved += [
+            row
+            for row in editor.rows(round_id=slot["round_id"])
+            if row["scheduled_at"] > slot["scheduled_at"]
+            and row["scheduled_at"].astimezone(zone).date() == day
+            and row["status"] in ("scheduled", "active")
+        ]
+    by = timedelta(minutes=minutes)
+    return [
+        editor.change(
+            row[SLOT.key], row["version"], scheduled_at=local_times.written_local(row["scheduled_at"] + by, zone)
+        )
+        for row in moved
+    ]
+
+
+def copy_round(conn: psycopg.Connection, person: Person, number: int, to: int, first_day: date) -> list[Edit]:
+    """Add a round with the schedule of another one, as many days later or earlier: at the same local times.
+
+    Raises:
+        ProblemError: when there is such a round already, or a time does not exist that day.
+    """
+    rounds, slots = Editor(ROUNDS, conn, person), Editor(SLOTS, conn, person)
+    source = rounds.row(number)
+    later = first_day - source["first_day"]
+    names = {"season": source["season"], "division": source["division"], "group": source["group_name"]}
+    last_day = source["last_day"] + later
+    done = [rounds.add(**names, round=to, first_day=first_day, last_day=last_day)]
+    zone = zone_of_season(source)
+    for slot in slots.rows(round_id=number):
+        at = (slot["scheduled_at"].astimezone(zone).replace(tzinfo=None) + later).isoformat(" ", "minutes")
+        given = {} if slot["map_name"] is None else {"map_name": slot["map_name"]}
+        done.append(slots.add(**names, round=to, match=slot["match_number"], scheduled_at=at, **given))
+    return done
+
+
+# --- tracked players -----------------------------------------------------------------------------
+
+
+def track(
+    conn: psycopg.Connection,
+    person: Person,
+    *,
+    auto_backfill: bool = True,
+    team_id: int | None = None,
+    valid_from: date | None = None,
+    **given: Any,
+) -> list[Edit]:
+    """Track a player, and if a team is named put the player on its roster.
+
+    Args:
+        auto_backfill: whether the days before are taken up too.
+        valid_from: first day on the roster; today where it is not given.
+        given: of the player, as `TRACKED_PLAYER` declares it.
+
+    Raises:
+        ProblemError: 422 when there is no such team.
+    """
+    if not auto_backfill:
+        given = {**given, "backfill_days": 0}
+    done = [Editor(PLAYERS, conn, person).add(**given)]
+    if team_id is not None:
+        teams = TEAM.rows(conn, team_id=team_id)
+        if not teams:
+            raise ProblemError(422, f"There is no team numbered {team_id}.")
+        names = {"season": teams[0]["season"], "team": teams[0]["team_name"], "division": teams[0]["division"]}
+        today = datetime.now(UTC).astimezone(zone_of_season(teams[0])).date()
+        account = {} if given.get("account_id") is None else {"account_id": given["account_id"]}
+        roster = Editor(ROSTERS, conn, person)
+        done.append(roster.add(**names, player=given["player"], valid_from=valid_from or today, **account))
+    return done
+
+
+def untrack(conn: psycopg.Connection, person: Person, number: int, version: str) -> Edit:
+    """Track a player no more. What was taken up stays; one of whom no match is known is forgotten."""
+    editor = Editor(PLAYERS, conn, person)
+    row = editor.row(number)
+    if row["account_id"] is None:
+        return editor.remove(number, version)
+    return editor.change(number, version, is_active=False)

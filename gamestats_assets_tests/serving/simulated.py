@@ -1,0 +1,100 @@
+"""The simulated season, entered and published, and people who sign in to edit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import polars as pl
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse import ops
+from gamestats_assets.lakehouse.published import publish
+from gamestats_assets.lakehouse.table import Table
+from gamestats_assets.pubg.matches import matches
+from gamestats_assets.pubg.tables import Matches, MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution
+from gamestats_assets.pubg.tables.ops import SNAPSHOTS, RoundStatusChanges
+from gamestats_assets.serving import sessions, users
+from gamestats_assets_tests.pubg.season import SimulatedSeason, derived, run
+
+MATCHES = (MatchFacts, MatchSummaries, PlayerMatchWeaponDistribution)
+
+
+def enter_and_publish(url: str, season: SimulatedSeason) -> None:
+    """Enter what people entered of a season, with its numbers, and publish all that is made of it."""
+    frames = season.frames()
+    with ops.entering(SecretStr(url), "cid") as conn:
+        # One who stands in is on two rosters of the plan that day.
+        conn.execute("ALTER TABLE ops.roster_entries DISABLE TRIGGER one_roster_a_day")
+        for table in SNAPSHOTS:
+            if table in frames and table is not RoundStatusChanges:
+                _insert(conn, table, frames[table])
+        conn.execute("ALTER TABLE ops.roster_entries ENABLE TRIGGER one_roster_a_day")
+    publish_all(url, frames)
+
+
+def _insert(conn: psycopg.Connection, table: type[Table], frame: pl.DataFrame) -> None:
+    name = sql.Identifier("ops", table.spec.name)
+    query = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
+        name,
+        sql.SQL(", ").join(map(sql.Identifier, frame.columns)),
+        sql.SQL(", ").join([sql.Placeholder()] * frame.width),
+    )
+    with conn.cursor() as cursor:
+        cursor.executemany(query, frame.rows())
+    [key] = table.primary_key()
+    if frame.schema[key] == pl.Int64:
+        last = sql.SQL("SELECT setval(pg_get_serial_sequence(%s, %s), 1000)")
+        conn.execute(last, [f"ops.{table.spec.name}", key])
+
+
+def publish_all(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[type[Table], pl.DataFrame]:
+    """Publish what is made of some frames."""
+    made = derived(frames)
+    made[Matches] = run(matches, made)
+    for table, frame in made.items():
+        if table.spec.published:
+            by = table.spec.partitioned_by
+            publish(url, table, frame[by].unique().to_list() if by else None, frame)
+    return made
+
+
+def as_entered(url: str, frames: Mapping[type[Table], pl.DataFrame]) -> dict[type[Table], pl.DataFrame]:
+    """The matches of some frames, with what is entered now."""
+    entered = {table: ops.snapshot(SecretStr(url), table) for table in SNAPSHOTS if table in frames}
+    return {**{table: frames[table] for table in MATCHES}, **entered}
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Somebody signed in at a browser.
+
+    Attributes:
+        http: sends the session's cookie and its CSRF token.
+    """
+
+    name: str
+    token: str
+    http: httpx.Client
+
+    def ask(self, method: str, path: str, version: str | None = None, **given: Any) -> httpx.Response:
+        """Ask the admin API."""
+        headers = {"If-Match": f'"{version}"'} if version is not None else {}
+        return self.http.request(method, f"/api/v1/admin/tournaments{path}", headers=headers, **given)
+
+
+def sign_in(site: httpx.Client, url: str, name: str, role: str | None, **place: int) -> Admin:
+    """Somebody new who is signed in, with a role."""
+    with ops.entering(SecretStr(url), "tests") as conn:
+        row = users.add_user(conn, "tests", name)
+        if role is not None:
+            users.give_role(conn, "tests", row, role, **place)
+        token = sessions.begin_session(conn, row["user_id"], "tests")
+    cookies = {"gamestats_session": token}
+    csrf = httpx.get(f"{site.base_url}/api/v1/auth/me", cookies=cookies).raise_for_status().json()["csrf_token"]
+    http = httpx.Client(base_url=site.base_url, cookies=cookies, headers={"X-CSRF-Token": csrf}, timeout=20)
+    return Admin(name, token, http)
