@@ -14,12 +14,15 @@ import dagster as dg
 from gamestats_assets.orchestration.game import Game
 from gamestats_assets.orchestration.instance import stores_resource
 from gamestats_assets.orchestration.maintenance import lake_maintenance
-from gamestats_assets.orchestration.sensor import behind_sensor
+from gamestats_assets.orchestration.sensor import WAITS_S, behind_sensor
 from gamestats_assets.tables import GAMES, tables_of
 
 
 def build_defs(
-    resource_overrides: Mapping[str, Any] | None = None, games: Collection[str] | None = None
+    resource_overrides: Mapping[str, Any] | None = None,
+    games: Collection[str] | None = None,
+    *,
+    sensor_waits_s: float = 0,
 ) -> dg.Definitions:
     """Definitions over resources of their own.
 
@@ -27,6 +30,7 @@ def build_defs(
         resource_overrides: other resources by name (`stores`, `duckdb`).
         games: the games to define, every one when None; no game's assets are made from another's, and of the
             others nothing is imported.
+        sensor_waits_s: how long a tick of the sensor `behind` with nothing to do waits for a change.
     """
     from dagster_duckdb import DuckDBResource
 
@@ -50,7 +54,7 @@ def build_defs(
         warnings.simplefilter("ignore", dg.PreviewWarning)
         modules = [import_module(f"gamestats_assets.{game}.definitions") for game in chosen]
         watched = [module.watched() for module in modules]
-        behind = dg.Definitions(sensors=[behind_sensor(watched)] if watched else [])
+        behind = dg.Definitions(sensors=[behind_sensor(watched, sensor_waits_s)] if watched else [])
         return dg.Definitions.merge(*(module.definitions() for module in modules), behind, shared)
 
 
@@ -74,4 +78,4 @@ def _uncollected() -> Iterator[None]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` loads."""
-    return build_defs()
+    return build_defs(sensor_waits_s=WAITS_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +36,26 @@ ingest_app = typer.Typer(
 fetch_app = typer.Typer(
     cls=CarefulGroup, no_args_is_help=True, help="Fetch raw files from a game's API into the landing zone."
 )
+
+
+@ingest_app.callback()
+@fetch_app.callback()
+def tells_of_it(context: typer.Context) -> None:
+    """Whoever makes tables of what landed hears of it at once, once a command is over, however it ended."""
+    context.call_on_close(_tell_landed)
+
+
+def _tell_landed() -> None:
+    from gamestats_assets.lakehouse.embedded_postgres import is_running
+    from gamestats_assets.lakehouse.ops import tell
+    from gamestats_assets.lakehouse.postgres import PostgresError
+    from gamestats_assets.lakehouse.stores import Stores
+
+    stores = Stores()
+    # Without PostgreSQL nobody listens; and what is not heard of is found all the same, if later.
+    if stores.settings.postgres_url is not None or is_running(stores.settings):
+        with suppress(PostgresError):
+            tell(stores.postgres_url, "landed")
 
 
 @ingest_app.command("pubg")

@@ -393,6 +393,7 @@ class Services:
         from gamestats_assets.cli.guard import stop_groups
         from gamestats_assets.lakehouse.embedded_postgres import stop_embedded
 
+        self._end_waiting()
         stop_groups([service.process.pid for service in self._services])
         for service in self._services:
             service.process.wait()
@@ -403,6 +404,14 @@ class Services:
         if self._guard is not None:
             self._tell_guard("done")
             self._guard.communicate()
+
+    def _end_waiting(self) -> None:
+        """Wake the sensor that waits for a change, which Dagster's daemon would wait for in turn."""
+        from gamestats_assets.lakehouse.ops import tell
+        from gamestats_assets.lakehouse.postgres import PostgresError
+
+        with suppress(PostgresError):
+            tell(self._stores.postgres_url, "stopping")
 
     def _tell_guard(self, line: str) -> None:
         if self._guard is None or self._guard.stdin is None:

@@ -211,6 +211,36 @@ def _narrowed(query: LiteralString, where: Mapping[str, Any], order: Sequence[Li
     return sql.SQL("SELECT * FROM ({}) AS entered WHERE {}{}").format(sql.SQL(query), _condition(where), ordered)
 
 
+CHANNEL = "gamestats_changed"
+"""PostgreSQL tells on this channel of every change of what people enter, as it is committed."""
+
+
+class Changes:
+    """Hears of changes from when it is entered: of what people enter, and of whatever `tell` is told."""
+
+    def __init__(self, url: SecretStr | str) -> None:
+        self._url = url
+
+    def __enter__(self) -> Changes:
+        self._conn = connect(self._url)
+        self._conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._conn.close()
+
+    def came_within(self, seconds: float) -> bool:
+        """Wait; whether something changed meanwhile, or before and was not told yet."""
+        with explained("hearing of changes"):
+            return next(iter(self._conn.notifies(timeout=seconds, stop_after=1)), None) is not None
+
+
+def tell(url: SecretStr | str, what: str) -> None:
+    """Tell whoever hears of changes of something else: that files have `landed`, or that all is `stopping`."""
+    with explained("telling of a change"):
+        kept(url).execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
+
+
 # --- writing -------------------------------------------------------------------------------------
 
 

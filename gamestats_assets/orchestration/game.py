@@ -125,6 +125,7 @@ class Game:
         self.steps: list[Step] = []
         self.others: list[OtherAsset] = []
         self.nodes: list[Node] = []
+        self.snapshots: list[type[Table]] = []
 
     # ------------------------------------------------------------ declaring
 
@@ -217,6 +218,7 @@ class Game:
             )
             for table in tables
         ]
+        self.snapshots += tables
         self.external(tables, inputs, read, kinds=["postgres"])
 
     def function(

@@ -135,15 +135,37 @@ def run_here(
         The result; `success` is False when a step or a blocking check failed. It is read from Dagster's storage, which
         may lack the last moments before PostgreSQL itself crashed, and with these the run; the events are at hand.
     """
-    job = definitions.resolve_implicit_global_asset_job_def()
-    keys = sorted(selection.resolve(definitions.resolve_asset_graph()))
+    return run_job_here(
+        definitions.resolve_implicit_global_asset_job_def(),
+        instance,
+        sorted(selection.resolve(definitions.resolve_asset_graph())),
+        partition=partitions[0] if partitions else None,
+        tags={**partitions_tags(partitions), **(tags or {})},
+        config=config,
+        log_level=log_level,
+        run_id=run_id,
+    )
+
+
+def run_job_here(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    keys: Sequence[dg.AssetKey],
+    *,
+    partition: str | None = None,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] | None = None,
+    log_level: str = "ERROR",
+    run_id: str | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Materialise assets of a job in this process, as one run, which names the process; see `run_here`."""
     return job.execute_in_process(
         instance=instance,
-        asset_selection=keys,
+        asset_selection=[*keys],
         raise_on_error=False,
         run_id=run_id,
-        partition_key=partitions[0] if partitions else None,
-        tags={**partitions_tags(partitions), _PROCESS_TAG: _this_process(), **(tags or {})},
+        partition_key=partition,
+        tags={**tags, _PROCESS_TAG: _this_process()},
         run_config={"loggers": {"console": {"config": {"log_level": log_level}}}, **(config or {})},
     )
 

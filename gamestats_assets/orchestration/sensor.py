@@ -2,8 +2,12 @@
 
 A look that finds nothing new is cheap (see `freshness`): the cursor holds the heads of the Delta logs, the numbers of
 `ops.changes` and the times of the landing zone's folders, and while these are the same, and nothing waits, nothing else
-is read. What is behind is requested kind by kind of partitions, days before what is made of all days, with everything
-of that kind that follows; a later look finds what has become behind by that.
+is read. A tick that finds nothing waits for a while: PostgreSQL tells it when somebody entered something or files
+landed, and it sees when a run ends that it asked for; then it looks again at once.
+
+What is behind is requested kind by kind of partitions, days before what is made of all days, with everything of that
+kind that follows; the look after their end finds what has become behind by that. Snapshots of what people entered
+are made by the tick itself.
 
 A range of partitions is asked for again when its run failed, with growing waits (`requests`), and never while a run
 for the same partitions is on its way.
@@ -23,11 +27,13 @@ from typing import Any
 import dagster as dg
 
 from gamestats_assets.lakehouse.ledger import WHOLE, combined_hash
-from gamestats_assets.lakehouse.ops import migrate, versions
+from gamestats_assets.lakehouse.ops import Changes, migrate, versions
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.orchestration.behind import Behind, Stage, behind_of, kind_of
 from gamestats_assets.orchestration.freshness import Look
 from gamestats_assets.orchestration.game import Game
+from gamestats_assets.orchestration.instance import run_job_here
+from gamestats_assets.orchestration.metadata import asset_key, publication_key
 from gamestats_assets.orchestration.partitions import has_days
 from gamestats_assets.orchestration.requests import (
     FOLLOWING_PRIORITY,
@@ -47,6 +53,11 @@ ASKED_TAG = "gamestats/asked_for"
 """Of a run: what somebody asked for by its number. Asked for anew it is made, whatever became of it before."""
 SENSOR = "behind"
 EVERY_S = 20
+WAITS_S = 15.0
+"""How long a tick with nothing to do waits for a change: with Dagster's pause after it, less than `EVERY_S`."""
+_RUNS_LOOKED_AT_EVERY_S = 0.5
+# Between two rounds of the daemon over its sensors.
+_DAGSTERS_PAUSE_S = 5
 # How soon to look again at what is behind and must wait.
 _LOOK_AGAIN_S = 60
 # Dagster gives a tick up after 60 s: games whose turn has not come by then are looked at by the next.
@@ -78,43 +89,28 @@ class Watched:
     before: Callable[[Stores, dg.DagsterInstance], None] = lambda stores, instance: None
 
 
-def behind_sensor(games: Sequence[Watched]) -> dg.SensorDefinition:
-    """The sensor of these games. One for all of them: a tick takes Dagster longer than a look at nothing new."""
+def behind_sensor(games: Sequence[Watched], waits_s: float = 0) -> dg.SensorDefinition:
+    """The sensor of these games. One for all of them: a tick takes Dagster longer than a look at nothing new.
+
+    Args:
+        waits_s: how long a tick that finds nothing to do waits for a change.
+    """
 
     @dg.sensor(
         name=SENSOR,
         # Of the assets themselves, as commands make them: what jobs there are the daemon reads anew each minute.
         asset_selection=[key for each in games for node in each.game.nodes for key in node.keys],
-        minimum_interval_seconds=EVERY_S,
+        minimum_interval_seconds=max(1, round(EVERY_S - waits_s - _DAGSTERS_PAUSE_S)) if waits_s else EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests every table that is not as its inputs would make it now: because files landed, somebody "
         "entered something, another table has other rows, or the code is another.",
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        deadline = time.monotonic() + _PATIENCE_S
         states: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
-        requests: list[dg.RunRequest] = []
-        said: list[str] = []
-        failed: list[Exception] = []
-        # What there was no time for comes first.
-        for each in sorted(games, key=lambda each: states.get(each.game.name, {}).get("looked_at", 0)):
-            name = each.game.name
-            try:
-                heads, state = _heads(each.game, stores), states.get(name, {})
-                if state.get("heads") == heads and state.get("again_at", float("inf")) > time.time():
-                    continue
-                states[name], asked, why = _look(context.instance, stores, each, heads, state)
-            except Exception as error:  # noqa: BLE001 (the others are looked at all the same)
-                context.log.warning(f"{name} cannot be looked at: {error}")
-                failed.append(error)
-                continue
-            requests += asked
-            said.append(f"{name}: {why}")
-            if time.monotonic() > deadline:
-                break
-        if failed and not requests:
-            # A tick that fails requests nothing, and forgets what was seen.
-            raise failed[0]
+        with Changes(stores.postgres_url) as changes:
+            requests, said = _look_at_all(context, stores, games, states)
+            if not requests and waits_s and _something_changes(context.instance, games, changes, waits_s):
+                requests, said = _look_at_all(context, stores, games, states)
         return dg.SensorResult(
             run_requests=requests,
             cursor=json.dumps(states, sort_keys=True),
@@ -124,10 +120,68 @@ def behind_sensor(games: Sequence[Watched]) -> dg.SensorDefinition:
     return sensor
 
 
+def _something_changes(
+    instance: dg.DagsterInstance, games: Sequence[Watched], changes: Changes, seconds: float
+) -> bool:
+    """Wait for a change, or for the end of a run that was asked for; whether there was one in time."""
+    names = [requested_by(each.game) for each in games]
+
+    def going() -> set[str]:
+        return {
+            run.run_id for run in instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: names}, statuses=UNFINISHED))
+        }
+
+    before, until = going(), time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if changes.came_within(min(left, _RUNS_LOOKED_AT_EVERY_S) if before else left) or before - going():
+            return True
+    return False
+
+
+def _look_at_all(
+    context: dg.SensorEvaluationContext, stores: Stores, games: Sequence[Watched], states: dict[str, Any]
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """Runs to request, and what is to be said of games where something changed; what was seen goes to the states.
+
+    Raises:
+        Exception: what is wrong with one game, where nothing is requested of others.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    requests: list[dg.RunRequest] = []
+    said: list[str] = []
+    failed: list[Exception] = []
+    # What there was no time for comes first.
+    for each in sorted(games, key=lambda each: states.get(each.game.name, {}).get("looked_at", 0)):
+        name = each.game.name
+        try:
+            heads, state = _heads(each.game, stores), states.get(name, {})
+            if state.get("heads") == heads and state.get("again_at", float("inf")) > time.time():
+                continue
+            states[name], asked, why = _look(context, stores, each, heads, state)
+        except Exception as error:  # noqa: BLE001 (the others are looked at all the same)
+            context.log.warning(f"{name} cannot be looked at: {error}")
+            failed.append(error)
+            continue
+        requests += asked
+        said.append(f"{name}: {why}")
+        if time.monotonic() > deadline:
+            break
+    if failed and not requests:
+        # A tick that fails requests nothing, and forgets what was seen.
+        raise failed[0]
+    return requests, said
+
+
+def requested_by(game: Game) -> str:
+    """Names the sensor in the tags of the runs that it asks for of a game."""
+    return f"{game.name}_{SENSOR}"
+
+
 def _look(
-    instance: dg.DagsterInstance, stores: Stores, watched: Watched, heads: str, state: Mapping[str, Any]
+    context: dg.SensorEvaluationContext, stores: Stores, watched: Watched, heads: str, state: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dg.RunRequest], str]:
     """What to remember of a look at a game, the runs to request, and why it is no more."""
+    instance = context.instance
     watched.before(stores, instance)
     look = Look(stores, watched.game.graph)
     found = behind_of(watched.game, look)
@@ -135,11 +189,32 @@ def _look(
     now = time.time()
     rested = {kind: at for kind, at in state.get("asked_at", {}).items() if now - at < watched.rests_s.get(kind, 0)}
     requests = _requests(instance, watched, look, found, rested)
+    if _made_here(context, watched.game, requests):
+        return _look(context, stores, watched, heads, state)
     asked = {request.tags[KIND_TAG]: now for request in requests}
     seen = {"heads": heads, "looked_at": now, "asked_at": {**rested, **asked}}
     if not found.is_empty:
         seen["again_at"] = now + (EVERY_S if requests else _LOOK_AGAIN_S)
     return seen, requests, found.why_nothing()
+
+
+def _made_here(context: dg.SensorEvaluationContext, game: Game, requests: Sequence[dg.RunRequest]) -> bool:
+    """Take up what people entered at once, if that is all there is to request: whether it was done.
+
+    It is a copy of some rows, which a process of its own needs less time for than for its start.
+    """
+    snapshots = {key for table in game.snapshots for key in (asset_key(table), publication_key(table))}
+    if not requests or any(request.partition_key or not snapshots.issuperset(_keys(request)) for request in requests):
+        return False
+    job = context.repository_def.get_implicit_global_asset_job_def() if context.repository_def else None
+    return job is not None and all(
+        run_job_here(job, context.instance, _keys(request), tags=request.tags, log_level="CRITICAL").success
+        for request in requests
+    )
+
+
+def _keys(request: dg.RunRequest) -> list[dg.AssetKey]:
+    return [*(request.asset_selection or ())]
 
 
 def _heads(game: Game, stores: Stores) -> str:
@@ -162,7 +237,7 @@ def _requests(
     instance: dg.DagsterInstance, watched: Watched, look: Look, found: Behind, rested: Collection[str]
 ) -> list[dg.RunRequest]:
     """Runs for the first kind of partitions of which something can be asked for."""
-    name = f"{watched.game.name}_{SENSOR}"
+    name = requested_by(watched.game)
     going = instance.get_runs(dg.RunsFilter(tags={REQUESTED_BY_TAG: name}, statuses=UNFINISHED))
     requests: list[dg.RunRequest] = []
     for stage in found.stages():

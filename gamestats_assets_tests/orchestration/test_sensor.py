@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from gamestats_assets.lakehouse import landing as landing_zone
+from gamestats_assets.lakehouse.ops import tell
 from gamestats_assets.lakehouse.stores import Stores
 from gamestats_assets.lakehouse.table import Table
 from gamestats_assets.orchestration import requests, sensor
@@ -32,9 +35,9 @@ Status = dg.DagsterRunStatus
 class Daemon:
     """Does what Dagster's daemon does: looks, and runs what is requested, or says what became of it."""
 
-    def __init__(self, stores: Stores, instance: dg.DagsterInstance, *others: Watched) -> None:
+    def __init__(self, stores: Stores, instance: dg.DagsterInstance, *others: Watched, waits_s: float = 0) -> None:
         self.stores, self.instance = stores, instance
-        self.sensor = behind_sensor([*others, Watched(game.game())])
+        self.sensor = behind_sensor([*others, Watched(game.game())], waits_s)
         self.definitions = dg.Definitions(
             assets=game.game().assets(),
             sensors=[self.sensor],
@@ -161,6 +164,47 @@ def test_a_failed_run_is_requested_again_and_one_on_its_way_is_waited_for(daemon
     assert daemon.tick() == [], "a run of this day is still on its way"
     land(daemon.stores.landing, "c", NEXT, [1])
     assert daemon.days() == [NEXT]
+
+
+def after(seconds: float, action: Callable[[], object]) -> threading.Timer:
+    """Does something in another thread while a tick waits."""
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_a_tick_with_nothing_to_do_waits_for_files_that_land_and_for_the_end_of_a_run(daemon: Daemon) -> None:
+    waiting = Daemon(daemon.stores, daemon.instance, waits_s=60)
+
+    def lands() -> None:
+        land(daemon.stores.landing, "a", DAY, [1])
+        tell(daemon.stores.postgres_url, "landed")
+
+    began = time.monotonic()
+    timer = after(0.5, lands)
+    [request] = waiting.tick()
+    timer.join()
+    assert days_of(request) == [DAY]
+    waiting.ended(request, Status.STARTED)
+    [run] = daemon.instance.get_runs()
+    timer = after(0.5, lambda: daemon.instance.report_run_failed(run))
+    [again] = waiting.tick()
+    timer.join()
+    assert (days_of(again), again.run_key == request.run_key) == ([DAY], False)
+    assert time.monotonic() - began < 30
+
+
+def test_a_tick_that_is_woken_for_nothing_ends(daemon: Daemon) -> None:
+    waiting = Daemon(daemon.stores, daemon.instance, waits_s=60)
+    timer = after(0.5, lambda: tell(daemon.stores.postgres_url, "stopping"))
+    assert waiting.tick() == []
+    timer.join()
+
+
+def test_a_tick_waits_no_longer_than_it_may(daemon: Daemon) -> None:
+    began = time.monotonic()
+    assert Daemon(daemon.stores, daemon.instance, waits_s=1).tick() == []
+    assert 1 <= time.monotonic() - began < 30
 
 
 def test_what_comes_goes_and_comes_again_is_requested_each_time(daemon: Daemon) -> None:
