@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gamestats_assets.folders import lake_folder, own_folder, plainly_named
@@ -36,6 +37,32 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda given: _word
 
 def _words(given: Any) -> Any:
     return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
+
+
+class SignInProvider(BaseModel):
+    """By which accounts people may sign in.
+
+    Attributes:
+        name: in addresses.
+        title: for people.
+        issuer: who vouches for the accounts: the address of an OpenID Connect provider, without its `/.well-known/...`.
+        client_id: as the provider knows gamestats. Without it the provider is Steam, or another one of OpenID 2.0.
+        scope: what is asked for.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    title: str = ""
+    issuer: str = Field(default="https://steamcommunity.com/openid", pattern=r"^https?://[^?#\s]+$")
+    client_id: str | None = None
+    scope: str = "openid profile"
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse a provider that could be listened to on its way."""
+        here = urlsplit(self.issuer).hostname in ("localhost", "127.0.0.1", "::1")
+        if not (self.issuer.startswith("https:") or here):
+            raise ValueError(f"The issuer of {self.name} must have an https:// address.")
 
 
 class Settings(BaseSettings):
@@ -234,6 +261,58 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="GAMESTATS_DAGSTER_SOCKET",
         description="Unix socket of Dagster's webserver, which admins reach under /dagster/; `gamestats up` sets it.",
+    )
+    requests_a_minute_of_user: int = Field(
+        default=300,
+        ge=1,
+        validation_alias="GAMESTATS_REQUESTS_A_MINUTE_OF_USER",
+        description="The same of a signed-in user; a premium user may ask five times as often.",
+    )
+    requests_a_minute_of_admin: int = Field(
+        default=1000,
+        ge=1,
+        validation_alias="GAMESTATS_REQUESTS_A_MINUTE_OF_ADMIN",
+        description="The same of an admin and of a tournament admin.",
+    )
+    guesses_a_minute: int = Field(
+        default=10,
+        ge=1,
+        validation_alias="GAMESTATS_GUESSES_A_MINUTE",
+        description="Links and tokens that are none which an address may try a minute.",
+    )
+    limits_url: str = Field(
+        default="memory://",
+        pattern=r"^(memory|redis|rediss|valkey)://",
+        repr=False,
+        validation_alias="GAMESTATS_LIMITS_URL",
+        description="Where requests are counted: in each process, or for all together at a redis:// address.",
+    )
+    trusted_proxies: Words = Field(
+        default=(),
+        validation_alias="GAMESTATS_TRUSTED_PROXIES",
+        description="Addresses or networks of proxies, with commas between them, that say for whom they ask.",
+    )
+    largest_request_mb: int = Field(
+        default=8,
+        ge=1,
+        validation_alias="GAMESTATS_LARGEST_REQUEST_MB",
+        description="Megabytes that a request may have.",
+    )
+    longest_request_s: float = Field(
+        default=30,
+        gt=0,
+        validation_alias="GAMESTATS_LONGEST_REQUEST_S",
+        description="Seconds in which a request must be answered.",
+    )
+    sign_in: tuple[SignInProvider, ...] = Field(
+        default_factory=lambda: (SignInProvider(name="steam", title="Steam"),),
+        validation_alias="GAMESTATS_SIGN_IN",
+        description="By which accounts people may sign in, as a JSON list: Steam by default (see the README).",
+    )
+    sign_in_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        validation_alias="GAMESTATS_SIGN_IN_SECRETS",
+        description="JSON object of the client secrets of those that have one, by name.",
     )
     largest_file_mb: int = Field(
         default=128,

@@ -25,6 +25,7 @@ from gamestats_assets.cli.show import query, tables
 from gamestats_assets.cli.terminal import CarefulGroup, version
 from gamestats_assets.cli.tournament import tournament_app
 from gamestats_assets.cli.up import down, env, up
+from gamestats_assets.cli.user import user_app
 
 _LOOK, _FILL, _RUN = "See what is there", "Fill the tables", "Run the services"
 _ENTER = "Enter what no file tells"
@@ -50,6 +51,7 @@ app.add_typer(logs_app, name="logs", rich_help_panel=_DEMO)
 app.add_typer(tournament_app, name="tournament", rich_help_panel=_ENTER)
 app.add_typer(product_app, name="product", rich_help_panel=_ENTER)
 app.add_typer(players_app, name="players", rich_help_panel=_ENTER)
+app.add_typer(user_app, name="user", rich_help_panel=_RUN)
 app.add_typer(l2m_app, name="l2m", rich_help_panel=_ENTER)
 app.add_typer(lol_app, name="lol", rich_help_panel=_LOOK)
 app.add_typer(rocket_league_app, name="rocket-league", rich_help_panel=_LOOK)

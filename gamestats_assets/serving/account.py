@@ -14,24 +14,20 @@ from gamestats_assets.lakehouse.entries import EntryError
 from gamestats_assets.serving import sessions, users
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.site import Site, own_path
+from gamestats_assets.serving.tokens import ACCESS_S, access_token
 from gamestats_assets.serving.who import (
     Person,
     asking,
     cookie_name,
     csrf_token,
+    maybe_signed_in,
     refuse_other_origins,
     signed_in,
 )
 
-PREFIX = "/api/v1/auth"
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 NO_STORE = {"Cache-Control": "no-store"}
 SignedIn = Annotated[Person, Depends(signed_in)]
-
-
-def link_address(site_address: str, token: str) -> str:
-    """Where a browser is signed in once by a link's token."""
-    return f"{site_address.rstrip('/')}{PREFIX}/link?token={token}"
 
 
 def signed_in_at(request: Request, user_id: int, next_path: str) -> Response:
@@ -91,6 +87,57 @@ def use_link(
         detail = "The link was used already, or is older than 15 minutes. `gamestats user link NAME` makes another one."
         raise ProblemError(401, detail)
     return signed_in_at(request, user_id, next)
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+
+class TokenAsked(BaseModel):
+    """By what tokens are asked for."""
+
+    refresh_token: Annotated[
+        str | None, Field(max_length=200, description="The newest one; without it the session of a browser.")
+    ] = None
+
+
+class TokensGiven(BaseModel):
+    """Tokens of a program."""
+
+    access_token: Annotated[str, Field(description="Goes into the header `Authorization: Bearer ...`.")]
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: Annotated[int, Field(description="Seconds that the access token is good for.", examples=[900])]
+    refresh_token: Annotated[
+        str, Field(description="Gets the next tokens, once, within 30 days. Used twice it ends the session.")
+    ]
+
+
+async def _asker(request: Request, asked: TokenAsked | None = None) -> tuple[Person | None, str | None]:
+    # Whoever has a refresh token need not be signed in otherwise, or is no more.
+    if asked is not None and asked.refresh_token is not None:
+        return None, asked.refresh_token
+    return await signed_in(await maybe_signed_in(request)), None
+
+
+@router.post("/token", summary="Let a program in, or go on with one")
+def give_tokens(
+    request: Request, response: Response, asker: Annotated[tuple[Person | None, str | None], Depends(_asker)]
+) -> TokensGiven:
+    """Give tokens: to a new program from a browser that is signed in, or to one that has a refresh token."""
+    response.headers.update(NO_STORE)
+    person, given = asker
+    site: Site = request.state.site
+    if person is not None and not asking(request).cookie:
+        raise ProblemError(403, "A program is let in from a browser that is signed in, not from another program.")
+    label = sessions.device(request.headers.get("user-agent", ""))
+    with request.state.writing() as conn:
+        if person is not None:
+            begun = sessions.begin_program(conn, person.user_id, asking(request).session_id or 0, label)
+        else:
+            begun = sessions.refresh(conn, given or "")
+        access = begun and access_token(conn, site.issuer, begun.user_id, begun.session_id)
+    if begun is None or access is None:
+        raise ProblemError(401, "The refresh token was used already, is older than 30 days, or its session is over.")
+    return TokensGiven(access_token=access, expires_in=ACCESS_S, refresh_token=begun.refresh_token)
 
 
 # --- who is signed in ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gamestats_assets.serving.problems import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+AUTH = "/api/v1/auth"
+"""Where people sign in and out."""
 HEALTH = ("/healthz", "/readyz")
 """Paths that anybody may ask, under any name and as often as they want."""
 
@@ -28,6 +30,11 @@ class Site:
 
     public_url: str | None = None
     hosts: Sequence[str] = ()
+
+    @property
+    def issuer(self) -> str:
+        """Who gives access tokens out, and takes them."""
+        return self.public_url or "gamestats"
 
     def knows(self, host: str) -> bool:
         """Whether it may be asked by a name, as the header `Host` has it. Any other one is somebody's trick."""
@@ -59,6 +66,15 @@ def own_path(path: str) -> str:
     """A path of ours to go on to, or `/` where what is given could lead elsewhere."""
     parts = urlsplit(path) if path.isprintable() and "\\" not in path and not path.startswith("//") else None
     return path if parts and path.startswith("/") and not (parts.scheme or parts.netloc) else "/"
+
+
+def link_address(site: str, token: str) -> str:
+    """Where a browser is signed in once by the token of a link.
+
+    Args:
+        site: scheme, host and port by which the application is reached.
+    """
+    return f"{site.rstrip('/')}{AUTH}/link?{urlencode({'token': token})}"
 
 
 class Named:

@@ -24,6 +24,7 @@ from gamestats_assets.serving.answers import Connection, connecting
 from gamestats_assets.serving.problems import ProblemError
 from gamestats_assets.serving.sessions import hashed
 from gamestats_assets.serving.site import HEALTH, Site
+from gamestats_assets.serving.tokens import InvalidTokenError, Tokens
 
 Role = Literal["user", "premium", "tournament_admin", "admin"]
 ROLES: tuple[Role, ...] = ("user", "premium", "tournament_admin", "admin")
@@ -202,7 +203,8 @@ _BY_SESSION = _FOUND + "s.session_id = %s AND s.token_hash IS NULL"
 class Accounts:
     """Connections as the role that writes for signed-in people."""
 
-    def __init__(self, url: SecretStr) -> None:
+    def __init__(self, url: SecretStr, tokens: Tokens) -> None:
+        self._tokens = tokens
         given, pooled = connecting(url), {"min_size": 0, "max_size": 4, "timeout": 3, "open": False}
         self._lookups = AsyncConnectionPool(
             connection_class=cast(type[Connection], psycopg.AsyncConnection),
@@ -226,6 +228,16 @@ class Accounts:
         """Who is signed in by a cookie."""
         async with self._lookups.connection() as conn:
             return await self._found(conn, _BY_COOKIE, hashed(token), token)
+
+    async def by_access_token(self, token: str) -> Asking:
+        """Who is signed in by an access token."""
+        async with self._lookups.connection() as conn:
+            try:
+                session_id = await self._tokens.session_of(conn, token)
+            except InvalidTokenError as error:
+                return Asking(refused=str(error))
+            found = await self._found(conn, _BY_SESSION, session_id)
+            return found if found.person else Asking(refused="The session of the access token is over.")
 
     async def _found(self, conn: Connection, query: str, value: Any, cookie: str = "") -> Asking:
         row = await (await conn.execute(query, [value])).fetchone()  # pyright: ignore[reportArgumentType]
@@ -262,8 +274,11 @@ class Known:
 
     async def _asking(self, scope: Scope) -> Asking:
         request = Request({**scope, "type": "http"})
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
         cookie = request.cookies.get(cookie_name(self._site, request), "")
         try:
+            if kind.casefold() == "bearer":
+                return await self._accounts.by_access_token(token.strip())
             return await self._accounts.by_cookie(cookie) if cookie else Asking()
         except (psycopg.Error, PoolTimeout):
             return Asking(is_unknown=True)

@@ -25,7 +25,7 @@ def served(url: str, **settings: Any) -> Iterator[httpx.Client]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, **settings})
+    asked = Settings(postgres_url=SecretStr(url), **{"requests_a_minute": None, "guesses_a_minute": 10_000, **settings})
     app = create_app(*serving_urls(asked), [PUBG], asked)
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)

@@ -1,0 +1,169 @@
+"""How often, how large, how long: what a request may cost, by who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from typing import Any, cast
+
+from fastapi import Request
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+from limits.storage import storage_from_string
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gamestats_assets.serving.bundle import PREFIX
+from gamestats_assets.serving.problems import problem
+from gamestats_assets.serving.site import AUTH, HEALTH
+from gamestats_assets.serving.who import Person, asking
+from gamestats_assets.settings import Settings
+
+_LOG = logging.getLogger("gamestats.serving")
+_FREE = (*HEALTH, PREFIX)
+"""What paths begin with that nobody is kept from asking for too often."""
+_PREMIUM = 5
+"""Times that a premium user may ask as often as others."""
+
+
+class Limited:
+    """Refuses who asks more often than they may; an answer that nothing has changed costs nothing."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        storage = cast(Storage, storage_from_string(f"async+{settings.limits_url}", wrap_exceptions=True))
+        self._limiter = MovingWindowRateLimiter(storage)
+        amounts = {
+            "address": settings.requests_a_minute,
+            "user": settings.requests_a_minute_of_user,
+            "premium": _PREMIUM * settings.requests_a_minute_of_user,
+            "admin": settings.requests_a_minute_of_admin,
+        }
+        self._guesses = RateLimitItemPerMinute(settings.guesses_a_minute, namespace="guesses")
+        self._limits = {kind: RateLimitItemPerMinute(most) for kind, most in amounts.items() if most is not None}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"].startswith(_FREE):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        address = _network((scope.get("client") or ("unknown",))[0])
+        guesses = scope["method"] == "POST" and scope["path"].startswith(AUTH)
+        limit, who, told = self._limit(asking(request).person, address)
+        try:
+            if guesses and not await self._limiter.test(self._guesses, address):
+                window = await self._limiter.get_window_stats(self._guesses, address)
+                detail = "Too many links or tokens from this address were none."
+                await _refused(request, detail, window.reset_time)(scope, receive, send)
+                return
+            window = None if limit is None else await self._limiter.get_window_stats(limit, who)
+        except StorageError as error:
+            # What counts is gone, and what is asked for is not.
+            _LOG.warning("requests cannot be counted", extra={"error": type(error.storage_error).__name__})
+            await self._app(scope, receive, send)
+            return
+        if limit is not None and window is not None and window.remaining <= 0:
+            detail = f"{told} may ask {limit.amount} times a minute."
+            await _refused(request, detail, window.reset_time, limit.amount)(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if guesses and message["status"] == 401:
+                    await self._limiter.hit(self._guesses, address)
+                if limit is not None and window is not None:
+                    free = message["status"] == 304
+                    if not free:
+                        await self._limiter.hit(limit, who)
+                    headers = MutableHeaders(scope=message)
+                    headers["RateLimit-Limit"] = str(limit.amount)
+                    headers["RateLimit-Remaining"] = str(max(0, window.remaining - (not free)))
+                    headers["RateLimit-Reset"] = str(_seconds(window.reset_time))
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+    def _limit(self, person: Person | None, address: str) -> tuple[RateLimitItemPerMinute | None, str, str]:
+        """How often somebody may ask, as whom that is counted, and who that is in words."""
+        if "address" not in self._limits:
+            return None, "", ""
+        if person is None:
+            return self._limits["address"], f"address {address}", "An address"
+        kinds = ["user"]
+        kinds += ["premium"] if person.may("premium") else []
+        kinds += ["admin"] if person.may_somewhere("tournament_admin") else []
+        most = max((self._limits[kind] for kind in kinds), key=lambda limit: limit.amount)
+        return most, f"user {person.user_id}", "You"
+
+
+def _network(address: str) -> str:
+    """An address, and of those of IPv6 the network: whoever has one of these has all of it."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
+
+
+def _seconds(until: float) -> int:
+    return max(1, round(until - time.time()))
+
+
+def _refused(request: Request, detail: str, until: float, amount: int | None = None) -> Any:
+    seconds = _seconds(until)
+    headers = {"Retry-After": str(seconds)}
+    if amount is not None:
+        headers |= {"RateLimit-Limit": str(amount), "RateLimit-Remaining": "0", "RateLimit-Reset": str(seconds)}
+    return problem(request, 429, f"{detail} Ask again in {seconds} s.", headers=headers)
+
+
+class Bounded:
+    """Refuses requests with too much in them, and gives up on those that are not answered in time."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._most_mb, self._longest_s = app, settings.largest_request_mb, settings.longest_request_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most, detail = self._most_mb << 20, f"A request may have {self._most_mb} MB at most."
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > most:
+            await problem(Request(scope), 413, detail)(scope, receive, send)
+            return
+        taken, is_begun = 0, False
+
+        async def measured() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise HTTPException(413, detail)
+            return message
+
+        timer = asyncio.timeout(self._longest_s)
+
+        async def begun(message: Message) -> None:
+            # What is on its way may take as long as it is read.
+            nonlocal is_begun
+            if not is_begun:
+                is_begun = True
+                timer.reschedule(None)
+            await send(message)
+
+        try:
+            async with timer:
+                await self._app(scope, measured, begun)
+        except TimeoutError:
+            if is_begun or not timer.expired():
+                raise
+            told = f"It was not answered within {self._longest_s} s. Ask for less, or again in a moment."
+            await problem(Request(scope), 504, told)(scope, receive, send)

@@ -1,0 +1,39 @@
+"""People who sign in, for tests."""
+
+from __future__ import annotations
+
+import httpx
+from pydantic import SecretStr
+
+from gamestats_assets.lakehouse.ops import Row, entering
+from gamestats_assets.serving import sessions, users
+
+AUTH = "/api/v1/auth"
+
+
+def user_named(url: str, name: str, *roles: str, season_id: int | None = None, division_id: int | None = None) -> Row:
+    """A user with some roles, who is added where there is none."""
+    with entering(SecretStr(url), "tests") as conn:
+        try:
+            row = users.add_user(conn, "tests", name)
+        except users.ExistsAlreadyError:
+            row = users.find_user(conn, name)
+        for role in roles:
+            users.give_role(conn, "tests", row, role, season_id, division_id)
+        return row
+
+
+def link_for(url: str, name: str, *roles: str) -> str:
+    """The token of a link that signs a user in."""
+    user_id = user_named(url, name, *roles)["user_id"]
+    with entering(SecretStr(url), "tests") as conn:
+        return sessions.make_link(conn, user_id)
+
+
+def browser_of(site: httpx.Client, url: str, name: str, *roles: str) -> httpx.Client:
+    """A browser in which a user is signed in, whose writes carry the session's CSRF token."""
+    browser = httpx.Client(base_url=site.base_url, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"})
+    answer = browser.post(f"{AUTH}/link", data={"token": link_for(url, name, *roles)})
+    assert answer.status_code == 303, answer.text
+    browser.headers["X-CSRF-Token"] = browser.get(f"{AUTH}/me").json()["csrf_token"]
+    return browser
